@@ -114,10 +114,10 @@ class TimeMap(MapTable):
     unit : str
         "s", "ms", "us", "ns"; "auto" for whichever of them the size of each number since 1970 shows; or "text".
     origin : str
-        "midnight" (local) or "epoch" (UTC); of numbers only.
+        "midnight" (local) or "epoch" (UTC); of text without a zone, "epoch" says that it is UTC.
     format : str
-        Of text, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one, and "%:z" for a
-        zone such as +00:00.
+        Of text, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one, and "%z" for a
+        zone such as +00:00 or Z.
     timezone : str
         Of text without a zone in it; empty for the instrument's.
     received : str
@@ -267,7 +267,8 @@ class LevelMap(MapTable):
     bid, ask : tuple of str
         Values of `side`.
     snapshot : str, optional
-        Column that marks rows of a snapshot, which replaces the book: rows that follow each other at one time are one.
+        Column that marks rows of a snapshot, which replaces the book: rows that follow each other at one time are one,
+        or within a second where each time shows one side and no level comes twice.
     full, update : tuple of str
         Its values, in small letters.
     """

@@ -51,6 +51,7 @@ TIMES: Final = (NS, RECEIVED, ROW)
 ROUNDED: Final = "rows of sizes rounded to whole lots"
 HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
+_UTC: Final = r"\s?(?i:Z|UTC|GMT)$"
 _MARKS: Final = r"[^-+.0-9eE\s]|\d\s\d"
 # Moments since 1970 that ticks may have, 1980 to 2199: in another unit a number of them is none of these.
 _SPANS_NS: Final = {
@@ -315,7 +316,7 @@ def read_text(
     text, clock = TextRows(frame, member.where, decimal), file.time
     columns = {NS: clock.column} | ({RECEIVED: (clock.received,)} if clock.received else {})
     remedy = CORRECT + "; if its first row has names, write `header = true`" * (not file.header)
-    times = {name: replace(_time(clock, of), remedy=remedy) for name, of in columns.items()}
+    times = {name: replace(_time(clock, of, frame), remedy=remedy) for name, of in columns.items()}
     if clock.unit != "text":
         return _counted(text, clock, times, start, instrument)
     typed = text.typed(times, frame.columns)
@@ -323,7 +324,10 @@ def read_text(
     for name, one in times.items():
         if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
             moments, unshown = utc_of_local(
-                typed[name], clock.timezone or instrument.timezone, clock.repeated_hour, whose
+                typed[name],
+                "UTC" if clock.origin == "epoch" else clock.timezone or instrument.timezone,
+                clock.repeated_hour,
+                whose,
             )
             text.refuse(
                 moments.is_null(),
@@ -401,12 +405,21 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     return lazy.select(list(dict.fromkeys([*wanted, *telling_columns(file, names)])))
 
 
-def _time(clock: TimeMap, columns: tuple[str, ...]) -> TypedColumn:
-    """Times: the whole part of numbers; text as moments, or as what clocks showed."""
+def _time(clock: TimeMap, columns: tuple[str, ...], frame: pl.DataFrame) -> TypedColumn:
+    """Times: the whole part of numbers; text as moments where it has a zone, else as what clocks showed."""
     name = " ".join(columns)
     text = pl.concat_str([pl.col(c).str.strip_chars() for c in columns], separator=" ")
     if clock.unit == "text":
-        made = text.str.to_datetime(clock.format, time_unit="ns", strict=False)
+        # %Z passes over any word, so over the name of a local clock too
+        style = (
+            clock.format
+            if clock.format.endswith("%Z")
+            and not frame[columns[-1]].str.contains(rf"{_UTC}|[-+]\d\d(:?\d\d)?$").any()
+            else re.sub(
+                r"\s?(?:(?<!%)(?:Z|UTC|GMT|[-+]\d\d:?\d\d)|%[:#]?[zZ])$", "%#z", clock.format
+            )
+        )
+        made = text.str.replace(_UTC, "+00:00").str.to_datetime(style, time_unit="ns", strict=False)
         return TypedColumn(name, text, made, f"a time as {clock.format}")
     number = text.cast(pl.Decimal(38, 9), strict=False)
     return TypedColumn(name, text, number, f"a time in {clock.unit}")
@@ -545,13 +558,20 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
     if m.aggressor:
         active = stripped(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
-    price, size = prices.column(text, m.price), text.number(m.size, m.size_unit * prices.lots)
     likely = [
         name for name in text.frame.columns if m.id is None and plain_name(name) in _TRADE_IDS
     ]
     names = [name for name in m.id or likely[:1] if name]
     trade_id = text.ids(names) if names else pl.lit("")
-    rows = text.typed({"price": price, "size": size, "sign": sign, "cross": cross, "id": trade_id})
+    rows = text.typed(
+        {
+            "price": prices.column(text, m.price),
+            "size": text.number(m.size, m.size_unit * prices.lots),
+            "sign": sign,
+            "cross": cross,
+            "id": trade_id,
+        }
+    )
     return _once_by_id(text, rows, names, m, report) if names else rows
 
 
@@ -579,7 +599,7 @@ def _once_by_id(
             f"`id = {[*names, m.exchange or 'EXCHANGE']}`"
             if m.id
             else f'write `id = "{names[0]}"` under [file.trade] in the map, and they count once; '
-            'or `id = ""`, and each counts',
+            'or `id = ""`, and each counts, but rows of a part of the file that comes again count once',
         )
     if not m.id:
         return rows.with_columns(id=pl.lit(""))
@@ -590,13 +610,14 @@ def _once_by_id(
 def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     """The sale conditions that pass, and whether each is of an auction print."""
     kinds: dict[str, bool] = {}
+    unmet = set(m.drop)
     names = text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True)
     apart = (
         m.condition_code == "numbers"
         or any(len(word) > 1 for word in (*m.cross, *m.drop, *m.keep))
         or (
-            names.str.contains(r"\d\d").any()
-            and not names.str.contains(r"[^\d\s,;|\[\]{}()'\"]").any()
+            names.str.contains(r"\d\d|\d\.0").any()
+            and not names.str.contains(r"[^\d\s.,;|/\[\]{}()'\"]").any()
         )
     )
     for name in names:
@@ -612,11 +633,20 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
                 ) from None
             parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
         else:
-            words = re.split(r"[\s,;|\[\]{}()'\"]+", name)
+            # a number that pandas wrote as a float is the number
+            words = re.split(
+                r"[\s,;|/\[\]{}()'\"]+", re.sub(r"(?<![\d.])(\d+)\.0+(?![\d.])", r"\1", name)
+            )
             parts = set(words if apart else "".join(words)) - {""}
+        unmet -= parts
         cross = bool(parts & set(m.cross))
         if not parts & set(m.drop) and (cross or not m.keep or parts <= set(m.keep)):
             kinds[name] = cross
+    if unmet and m.condition_code != "bits" and text.frame.height:
+        say(
+            f"warning: no row of {text.where} has the condition {', '.join(sorted(unmet))} "
+            "that `drop` of the map names"
+        )
     return kinds
 
 
@@ -638,18 +668,22 @@ def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
     """Events of single orders: `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has
     them, and whether a row is of a `snapshot`, which begins with a CLEAR.
     """
-    kinds = {
-        schema.ADD: m.add,
-        schema.REDUCE: m.reduce,
-        schema.DELETE: m.delete,
-        schema.EXECUTE: m.execute,
-        schema.MODIFY: m.modify,
-        schema.TRADE_HIDDEN: m.hidden,
-        schema.CROSS: m.cross,
+    table = {
+        word: kind
+        for kind, words in {
+            schema.ADD: m.add,
+            schema.REDUCE: m.reduce,
+            schema.DELETE: m.delete,
+            schema.EXECUTE: m.execute,
+            schema.MODIFY: m.modify,
+            schema.TRADE_HIDDEN: m.hidden,
+            schema.CROSS: m.cross,
+        }.items()
+        for word in words
     }
-    table = {word: kind for kind, words in kinds.items() for word in words}
-    kind = one_of(m.action, table, "an action that the map knows")
-    return _direct(text, m, prices, kind, text.ids([m.id]))
+    return _direct(
+        text, m, prices, one_of(m.action, table, "an action that the map knows"), text.ids([m.id])
+    )
 
 
 def _direct(
@@ -660,19 +694,23 @@ def _direct(
     order_id: TypedColumn | pl.Expr,
 ) -> pl.DataFrame:
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
-    print_of_auction = (kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS
     _refuse_unnamed_snapshots(text, m)
+    _refuse_unknown_words(text, m, m.snapshot or "")
     rows = text.typed(
         {
             "side": side,
             "kind": kind,
             "order_id": order_id,
-            "price": prices.column(text, m.price, may_lack=print_of_auction),
+            "price": prices.column(
+                text,
+                m.price,
+                may_lack=(kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS,
+            ),
             "size": text.number(m.size, m.size_unit * prices.lots),
             "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(0, pl.Int64),
         }
     )
-    begins = rows.filter(_snapshot_begins(rows["snapshot"], rows[NS]))
+    begins = _first_of_snapshots(rows)
     cleared = begins.with_columns(
         pl.lit(schema.CLEAR, pl.Int64).alias("kind"),
         pl.lit(0, pl.Int64).alias("side"),
@@ -694,21 +732,72 @@ def _marks(m: LevelMap, column: str) -> TypedColumn:
     return one_of(column, cases, "a word for a snapshot or an update (`full`, `update` of the map)")
 
 
-def _snapshot_begins(marked: pl.Series, ns: pl.Series) -> pl.Series:
-    """Which rows begin a snapshot: behind another row, or at another time than the snapshot before."""
-    return (marked == 1) & ((marked.shift(fill_value=0) == 0) | (ns != ns.shift()))
+def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
+    """Refuse a column of several words of which none is known as that of a snapshot: one may be."""
+    if not column or m.model_fields_set & {"full", "update"}:
+        return
+    written = text.frame.select(stripped(column)).to_series()
+    words = [word for word in written.unique(maintain_order=True) if word]
+    if len(words) > 1 and not {word.lower() for word in words} & set(m.full):
+        quoted = ", ".join(f'"{word}"' for word in words[:9])
+        text.refuse(
+            written != "",
+            _marks(m, column),
+            "a word for a snapshot that `full` of the map has, among the words",
+            f'write `full = ["{words[0]}"]` under '
+            f"[file.{'order' if isinstance(m, OrderMap) else 'level'}] in the map if rows of that word are a snapshot, "
+            f"or `update = [{quoted}]` if no row is",
+        )
+
+
+def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that begin a snapshot: behind one of none, or a second later, or at a later time with a level again.
+
+    Where all rows are of snapshots, each time that shows both sides is one.
+    """
+    marked = pl.col("snapshot") == 1
+    apart = (marked & ~marked.shift(fill_value=False)) | (
+        pl.col(NS).diff().abs() > NS_PER_SECOND
+    ).fill_null(False)
+    again = pl.col("shown").max().over("moment").cum_max().over("run").diff() > 0
+    return (
+        rows.with_columns(
+            run=apart.cum_sum(),
+            moment=((pl.col(NS).diff() != 0).fill_null(True) | apart).cum_sum(),
+            whole=marked.all(),
+        )
+        .filter(marked)
+        .with_columns(
+            shown=pl.col("side").cum_count().over("run", "side", "price", "order_id"),
+            whole=pl.col("whole") & (pl.col("side").n_unique().over("moment") > 1),
+        )
+        .filter(
+            (pl.col("run").diff() != 0).fill_null(True)
+            | (
+                (pl.col("moment").diff() != 0)
+                & (again | (pl.col("whole") & pl.col("whole").shift()))
+            )
+        )
+        .select(rows.columns)
+    )
 
 
 def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
     """Refuse snapshots within the day that only a column shows that the map does not name."""
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
-        cells = text.frame.select(NS, ROW, text=stripped(name), mark=_marks(m, name).made)
-        later = cells[ROW].filter(
-            _snapshot_begins(cells["mark"], cells[NS]) & (cells[ROW] > cells[ROW].min())
+        cells = text.frame.select(
+            NS,
+            ROW,
+            text=stripped(name),
+            snapshot=_marks(m, name).made,
+            side=stripped(m.side),
+            price=stripped(m.price),
+            order_id=stripped(m.id if isinstance(m, OrderMap) else m.price),
         )
+        later = _first_of_snapshots(cells).filter(pl.col(ROW) > cells[ROW].min())[ROW]
         if (
             len(later)
-            and not cells["mark"].null_count()
+            and not cells["snapshot"].null_count()
             and ("snap" in name.lower() or cells["text"].str.contains("(?i)snap|partial").any())
         ):
             raise FeedError(

@@ -186,6 +186,37 @@ def test_reported_units(folder):
     assert (day.instrument.date, day.events.n) == ("2025-01-01", 600)
 
 
+@pytest.mark.parametrize(
+    ("style", "origin", "text", "hour"),
+    [
+        ("%Y-%m-%dT%H:%M:%S%.fZ", "midnight", "2024-01-05T15:00:00.5Z", 15),
+        ("%Y-%m-%dT%H:%M:%S%.fZ", "epoch", "2024-01-05T15:00:00.5Z", 15),
+        ("%Y-%m-%dT%H:%M:%S%.f%z", "midnight", "2024-01-05T15:00:00.5Z", 15),
+        ("%Y-%m-%dT%H:%M:%S%.f%:z", "midnight", "2024-01-05T15:00:00.5+09:00", 6),
+        ("%Y-%m-%dT%H:%M:%S%.f%z", "midnight", "2024-01-05T15:00:00.5-05", 20),
+        ("%Y-%m-%dT%H:%M:%S%.f+09:00", "midnight", "2024-01-05T15:00:00.5+09:00", 6),
+        ("%Y-%m-%d %H:%M:%S%.f %Z", "midnight", "2024-01-05 15:00:00.5 UTC", 15),
+        ("%Y-%m-%d %H:%M:%S%.f%Z", "midnight", "2024-01-05 15:00:00.5+0900", 6),
+        ("%Y-%m-%d %H:%M:%S%.f %Z", "midnight", "2024-01-05 15:00:00.5 EST", 20),
+        ("%Y-%m-%d %H:%M:%S%.f", "epoch", "2024-01-05 15:00:00.5", 15),
+        ("%Y-%m-%d %H:%M:%S%.f", "midnight", "2024-01-05 15:00:00.5", 20),
+    ],
+)
+def test_text_with_a_zone_is_of_that_zone(tmp_path, style, origin, text, hour):
+    clock = f'unit = "text"\nformat = "{style}"\norigin = "{origin}"\ntimezone = "America/New_York"'
+    day = one(mapped(TRADE, clock), ["t,p,q", f"{text},1.00,5"], tmp_path)
+    assert np.datetime64(int(day.events.exch_ns[0]), "ns") == np.datetime64(
+        f"2024-01-05T{hour:02}:00:00.5"
+    )
+
+
+def test_text_without_the_zone_of_its_format_is_refused(tmp_path):
+    for style in ("Z", "%z"):
+        clock = f'unit = "text"\nformat = "%Y-%m-%dT%H:%M:%S{style}"'
+        rows = ["t,p,q", "2024-01-05T15:00:00Z,1.00,5", "2024-01-05T15:00:01,1.00,5"]
+        refused(mapped(TRADE, clock), rows, tmp_path, "15:00:01' in column t, row 3")
+
+
 # -- snapshots --------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +258,7 @@ def test_snapshots_of_exchanges(tmp_path, column, full, update):
     rows = [f"t,{column},s,p,q"]
     for at, word, side, price in (
         *((0, full, "bid", 1.00), (0, full, "ask", 1.05), (1, update, "bid", 1.02)),
-        *((2, full, "bid", 0.97), (2, full, "ask", 1.03), (3, full, "bid", 0.96)),
+        *((2, full, "bid", 0.97), (2, full, "ask", 1.04), (3, full, "bid", 0.96)),
         *((3, full, "ask", 1.04), (4, update, "ask", 1.01)),
     ):
         rows.append(f"{T + at},{word},{side},{price},5")
@@ -245,6 +276,54 @@ def test_a_column_that_marks_no_snapshot_within_the_day_is_no_matter(tmp_path):
     assert one(mapped(LEVEL), ["t,type,s,p,q", *rows], tmp_path).events.n == 2
     rows = [f"{T},snap,bid,1.00,5", f"{T + 1},dunno,ask,1.05,5"]
     refused(mapped(LEVEL + 'snapshot = "m"\n'), ["t,m,s,p,q", *rows], tmp_path, "'dunno' .*row 3")
+
+
+def test_words_of_which_none_is_a_snapshot_are_refused_with_their_keys(tmp_path):
+    rows = ["t,m,s,p,q", f"{T},set,bid,1.00,5", f"{T},set,ask,1.01,5", f"{T + 1},diff,bid,0.99,5"]
+    rows.append(f"{T + 2},set,bid,0.98,5")
+    text = mapped(LEVEL + 'snapshot = "m"\n')
+    with pytest.raises(FeedError, match="'set' in column m, row 2 of") as refusal:
+        one(text, rows, tmp_path)
+    full, update = re.findall(r"`((?:full|update) = \[.*?\])`", str(refusal.value))
+    for key, cleared in ((full, 2), (update, 0)):
+        day = one(text.replace('snapshot = "m"', f'snapshot = "m"\n{key}'), rows, tmp_path)
+        assert (day.events.kind == schema.CLEAR).sum() == cleared
+
+
+@pytest.mark.parametrize("updates", [0, 1])
+@pytest.mark.parametrize("shows", [1, 2])
+@pytest.mark.parametrize(
+    ("times", "cleared"), [([0, 1, 2, 3], 1), ([0, 0, 1, 1], 1), ([0, 1, 1500, 1501], 2)]
+)
+def test_rows_of_a_snapshot_may_differ_in_time(tmp_path, times, cleared, shows, updates):
+    """Snapshots of two bids, then two asks, without an update between them."""
+    levels = [("bid", 1.00), ("bid", 0.99), ("ask", 1.01), ("ask", 1.02)]
+    rows = [
+        f"{T + 1000 * (5000 * n + ms)},1,{side},{price},5"
+        for n in range(shows)
+        for ms, (side, price) in zip(times, levels, strict=True)
+    ]
+    rows += [f"{T + 10**8},0,bid,1.00,6"] * updates
+    day = one(mapped(LEVEL + 'snapshot = "m"\n'), ["t,m,s,p,q", *rows], tmp_path)
+    assert (day.events.kind == schema.CLEAR).sum() == shows * cleared
+    if cleared == 1:
+        assert touch_at_end(day.events) == (100, 101, 4)
+
+
+def test_a_snapshot_at_several_times_and_snapshots_alone(tmp_path):
+    text = mapped(LEVEL + 'snapshot = "m"\n')
+    pairs = [
+        f"{T + 1000 * i},1,{side},{price:.2f},5"
+        for i in range(5)
+        for side, price in (("bid", 1 - i / 100), ("ask", 1.01 + i / 100))
+    ]
+    for rest, cleared, levels in (([f"{T + 10**6},0,bid,1.00,6"], 1, 10), ([], 5, 2)):
+        day = one(text, ["t,m,s,p,q", *pairs, *rest], tmp_path)
+        assert (day.events.kind == schema.CLEAR).sum() == cleared
+        assert touch_at_end(day.events)[2] == levels
+    later = [f"{int(row[:16]) + 10**5}{row[16:]}" for row in pairs]
+    day = one(text, ["t,m,s,p,q", *pairs, *later, f"{T + 10**6},0,bid,1.00,6"], tmp_path)
+    assert (day.events.kind == schema.CLEAR).sum() == 2
 
 
 # -- ticks and lots ---------------------------------------------------------------------------------------------------
@@ -405,6 +484,9 @@ def test_numbers_as_sale_conditions(folder):
         (["[12, 37]", "[2]", "[]"], 'drop = "2"', 2),
         (["12|2", "22"], 'drop = "2"', 1),
         (["B2,2", "B2", "C"], 'drop = "2"\ncondition_code = "numbers"', 2),
+        (["2.0", "52.0", "100.0"], 'drop = ["2", "52"]', 1),
+        (["2/37", "52.0/2.0", "100"], 'drop = ["2", "52"]', 1),
+        (["2.0", "12.0"], 'drop = "2"', 1),
         (["AT,NT", "OFF", "N"], 'drop = "NT"', 2),
         (["@ I", "@FTI", " 4 ", "F"], 'drop = ["I", "4"]', 1),
         (["['@', 'I']", "['@', 'T']"], 'keep = ["@", "T"]', 1),
@@ -414,6 +496,13 @@ def test_conditions_as_they_are_written(tmp_path, cells, rest, left):
     rows = [f'{T},1.00,5,"{cell}"' for cell in cells]
     day = one(mapped(TRADE + f'condition = "c"\n{rest}\n'), ["t,p,q,c", *rows], tmp_path)
     assert day.events.n == left
+
+
+def test_conditions_that_no_row_has_are_named(tmp_path, caplog):
+    caplog.set_level("INFO", "tercel.progress")
+    text = mapped(TRADE + 'condition = "c"\ndrop = ["2", "52"]\n')
+    one(text, ["t,p,q,c", f"{T},1.00,5,2", f"{T},1.00,5,4"], tmp_path)
+    assert re.search("warning: no row of .* has the condition 52 that", caplog.text)
 
 
 def test_prints_of_unknown_side(folder):
