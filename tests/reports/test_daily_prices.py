@@ -406,6 +406,8 @@ def test_weights_in_percent_are_fractions_once_they_are_said_to_be(tmp_path: Pat
     assert "percent" in error["received"]
     assert options(error["remedy"])[0] == ("--column", "weight_unit=percent")
     assert done(*words, "--column", "weight_unit=percent")["var_99"] == pytest.approx(right)
+    weights.write_text("name,weight\nAAA,25%\nBBB,75 %\n")
+    assert done(*words)["var_99"] == pytest.approx(right)
     weights.write_text("name,weight\nAAA,4\nBBB,-2\n")
     assert done(*words, "--column", "weight_unit=fraction")["gross"] == pytest.approx(6)
     with pytest.raises(DataError, match="percent"):

@@ -157,6 +157,40 @@ def test_fix_4_2_says_it_by_exec_trans_type(tmp_path: Path) -> None:
     assert [one.quantity for one in read(tmp_path, head + rows, *names)] == [40]
 
 
+DEALS = (
+    "Date,Deal Ref,Orig Deal Ref,Status,Instrument,B/S,Shares,Price\n"
+    "2024-04-03 10:30:05,D1,,NEW,RWE,B,100,28.66\n2024-04-03 10:30:15,D2,,NEW,RWE,B,100,28.66\n"
+    "2024-04-03 10:31:00,D3,D2,CANCEL,RWE,B,100,28.66\n2024-04-03 10:31:00,D4,D1,AMEND,RWE,B,60,28.66\n"
+)
+
+
+@pytest.mark.parametrize("amend", ["AMEND", "Amended", "CORRECT", "Replace"])
+def test_words_of_exec_trans_type_in_a_status(lake: Path, tmp_path: Path, amend: str) -> None:
+    """Remedies as typed lead to what stands, under either name of the column; a word too many is not left out."""
+    text = DEALS.replace("AMEND", amend)
+    words: list[str] = ["--tz", "UTC"]
+    for one in ("time=Date", "symbol=Instrument", "side=B/S", "quantity=Shares"):
+        words += ["--column", one]
+    file = written(tmp_path, text)
+    for expected in (
+        ["execution_type=Status"],
+        ["execution=Deal Ref", "execution_ref=Orig Deal Ref"],
+    ):
+        typed = options(refused("tca", file, "--lake", lake, *WORDS, *words)["remedy"])
+        assert [value for _, value in typed] == expected
+        words += [word for pair in typed for word in pair]
+    assert done("tca", file, "--lake", lake, *WORDS, *words)["total"]["filled"] == 60
+    columns = [word for word in words if "=" in word]
+    columns[columns.index("execution_type=Status")] = "execution_action=Status"
+    map = fills_map(columns=columns, timezone="UTC")
+    assert [one.quantity for one in read_fill_file(file, map).fills] == [60]
+    with pytest.raises(DataError, match="ODD") as refusal:
+        read_fill_file(
+            written(tmp_path, text + text.split("\n")[1].replace("NEW", "ODD") + "\n"), map
+        )
+    assert "execution_action=" not in refusal.value.remedy
+
+
 HEAD = "time,symbol,side,quantity,price,ExecID,ExecType,ExecRefID\n"
 ROW = "2024-04-03T10:30:05Z,RWE,buy,100,28.66,"
 REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -171,6 +205,15 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         "time,symbol,side,quantity,price,Status\n" + ROW + "Filled\n" + ROW + "Busted\n",
         ("row 3", "execution_type=Status", "execution_type="),
     ),
+    "references without a kind": (
+        HEAD.replace("ExecType", "ET") + ROW + "X1,F,\n" + ROW + "X2,H,X1\n",
+        ("ET 'H' in row 3", "execution_type=ET"),
+    ),
+    "references without a kind of known words": (
+        HEAD.replace("ExecType", "ET") + ROW + "X1,0,\n" + ROW + "X2,1,X1\n",
+        ("ExecRefID 'X1' in row 3", "execution_type=THEIRS", "execution_action=THEIRS"),
+    ),
+    "a fill that refers to another": (HEAD + ROW + "X1,1,\n" + ROW + "X2,1,X1\n", ("row 3", "execution_action=")),
     "an unknown type": (HEAD + ROW + "X1,Z,\n", ("row 2", "execution_type=")),
     "nothing stands": (HEAD + ROW + "X1,0,\n", ("fills",)),
 }  # fmt: skip

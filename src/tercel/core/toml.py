@@ -145,18 +145,30 @@ def keys_of(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
     return [*((table, name) for name in kind.model_fields), *below]
 
 
+_ALSO_CALLED: Final = {
+    "horizon": ("label_days", "label_horizon", "label_bars", "forward_days", "holding_days")
+}
+"""What the field calls a key, where the name itself is nothing like it."""
+
+
 def _instead(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
     """Remedy for an unknown key: move it to a table that has it, or take the nearest name, first of those in its own
     table.
 
     >>> _instead(("lots",), [("desk", "lots")]), _instead(("lot",), [("desk", "lots")])
     ('move it to the table desk', "try 'lots' in the table desk")
+    >>> _instead(("panel", "label_days"), [("panel", "horizon"), ("source", "max_age_days")])
+    "try 'horizon'"
     """
     key, here = str(place[-1]), ".".join(one for one in place[:-1] if isinstance(one, str))
     own = [name for table, name in known if f"{here}.".startswith(f"{table}.")]
     if homes := [table for table, name in known if name == key and key not in own]:
         return f"move it {' or '.join(f'to the table {one}' if one else 'above the first table' for one in homes)}"
-    near = nearest(key, own) or nearest(key, [name for _, name in known])
+    near = (
+        [name for name in own if key in _ALSO_CALLED.get(name, ())]
+        or nearest(key, own)
+        or nearest(key, [name for _, name in known])
+    )
     where = (f" in the table {table}" for table, name in known if name in near and name not in own)
     return f"try {near[0]!r}{next(where, '')}" if near else "take it out"
 

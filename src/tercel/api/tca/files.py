@@ -73,8 +73,8 @@ def fills_map(
     >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).columns
     {'quantity': ('LastQty', 'OrderQty')}
     """
-    known = dict.fromkeys((*FILLS, *MAY_FILLS, *EXECUTIONS, *ORDERS, *MAY_ORDERS))
-    found = table_map(map, columns, known=tuple(known))
+    known = (*FILLS, *MAY_FILLS, *EXECUTIONS, *ORDERS, *MAY_ORDERS)
+    found = table_map(map, columns, known=tuple(dict.fromkeys(known)))
     typed = {name: word for name, word in (("timezone", timezone), ("fees", fees)) if word}
     said = " ".join(f"`{name.replace('timezone', 'tz')}={word}`" for name, word in typed.items())
     return table_map(found, typed, said=said) if typed else found
@@ -273,17 +273,22 @@ def read_orders(
         _quantities(table, "refused"),
     )
     found = [FileOrder(*row) for row in zip(*columns, strict=True)]
-    early = pl.Series([order.end_ns < order.start_ns for order in found], dtype=pl.Boolean)
-    table.refuse(early, "end", "an end after its start", "correct the row")
-    beyond = pl.Series([order.refused > order.quantity for order in found], dtype=pl.Boolean)
-    table.refuse(beyond, "refused", "at most the quantity refused", "correct the row")
+    for name, expected, wrong in (
+        ("end", "an end after its start", [one.end_ns < one.start_ns for one in found]),
+        ("refused", "at most the quantity refused", [one.refused > one.quantity for one in found]),
+    ):
+        table.refuse(pl.Series(wrong, dtype=pl.Boolean), name, expected, "correct the row")
     return {order.parent: order for order in found}
 
 
 # -- executions -------------------------------------------------------------------------------------------------------
 
 _BUSTED: Final = ("bust", "busted", "tradebust", "tradecancel", "tradecancelled", "tradecanceled")
-_CORRECTED: Final = ("correct", "correction", "corrected", "tradecorrect", "tradecorrection")
+_CORRECTED: Final = (
+    *("correct", "correction", "corrected", "tradecorrect", "tradecorrection"),
+    *("amend", "amended", "amendment"),
+)
+_CHANGES: Final = ("bust", "correction")
 _KINDS: Final = {
     "execution_type": {"": ""}
     | dict.fromkeys(("f", "1", "2", "trade", "fill", "filled", "partialfill"), "fill")
@@ -308,25 +313,49 @@ _KINDS: Final = {
 
 def _kinds(table: Table, not_read: Sequence[str]) -> list[str]:
     """Of each row "fill", "bust", "correction", "ended", or "none": it reports no execution."""
+    ids = zip(_words(table, "execution"), _words(table, "execution_ref"), strict=True)
+    refers = pl.Series([bool(ref.strip("0")) and ref != own for own, ref in ids], dtype=pl.Boolean)
     for name in not_read if not set(_KINDS) & {*table.frame.columns, *table.map.columns} else ():
+        cells = _plain(table, name)
+        words = _vocabulary("execution_type", cells)
+        is_change = cells.is_in([word for word, kind in words.items() if kind in _CHANGES])
         table.refuse(
-            _plain(table, name).is_in([*_BUSTED, *_CORRECTED, "cancel"]),
+            is_change & (refers | (cells.str.len_chars() > 1)),
             name,
             "rows that are fills, or the column that says which are not",
-            f"name it: {table.how.column.format('execution_type', name)}; or go on without: "
-            f"{table.how.column.format('execution_type', '')}",
+            f"name it: {table.how.column.format('execution_type', name)}; where it is about something else, take it out "
+            "of the file",
         )
     kinds = ["fill"] * table.frame.height
-    for name, words in _KINDS.items():
-        found = _plain(table, name).replace_strict(words, default=None, return_dtype=pl.String)
+    for name in _KINDS:
+        cells = _plain(table, name)
+        found = cells.replace_strict(_vocabulary(name, cells), default=None, return_dtype=pl.String)
         table.refuse(
             found.is_null(),
             name,
             "a kind of report: a trade, its cancel or correction, or a state of its order, in FIX's words",
-            f"correct the row, or go on without: {table.how.column.format(name, '')}",
+            "correct the row"
+            if found.is_in(_CHANGES).any()
+            else f"correct the row, or go on without: {table.how.column.format(name, '')}",
         )
         kinds = [said or kind for said, kind in zip(found, kinds, strict=True)]
+    table.refuse(
+        refers & (pl.Series(kinds) == "fill"),
+        "execution_ref",
+        "fills that refer to no other execution, or the column that says which rows are busts and corrections",
+        f"name it: {table.how.column.format('execution_type', 'THEIRS')}, or where it has 0, 1 and 2 "
+        f"{table.how.column.format('execution_action', 'THEIRS')}; without one, take out the rows that are no fills, and "
+        "this column",
+    )
     return kinds
+
+
+def _vocabulary(name: str, cells: pl.Series) -> dict[str, str]:
+    """A column's words -> kinds: of ExecTransType, where `new` comes with cancels or corrections and without fills."""
+    types, actions = _KINDS.values()
+    is_changed = any(len(word) > 1 and actions.get(word) in _CHANGES for word in cells)
+    is_filled = any(types.get(word) == "fill" for word in cells)
+    return types | actions if is_changed and "new" in cells and not is_filled else _KINDS[name]
 
 
 def _plain(table: Table, name: str) -> pl.Series:
@@ -387,12 +416,23 @@ def _counted(table: Table, kinds: Sequence[str], fills: Sequence[FileFill]) -> l
         for kind, _, row in some
         if kind not in ("none", "ended")
     ]
+    cells = {name: _words(table, name) for name in table.frame.columns if name not in (ROW, *FILLS)}
+    theirs = next(
+        (
+            (table.theirs[ids], table.theirs[refs])
+            for refs, referred in cells.items()
+            for ids in cells
+            if ids != refs and any(referred) and {*referred} <= {"", *cells[ids]}
+            if [bool(ref) for ref in referred] == [kind in _CHANGES for kind in kinds]
+        ),
+        ("THEIRS", "THEIRS"),
+    )
     refuse_if(
         lost,
         "busts and corrections of executions that the file has, by their ids",
         f"others in rows {', '.join(lost[:3])} of {table.where}",
         "add those executions, or take the rows out; where the ids have a column of another name, say it: "
-        f"{table.how.column.format('execution', 'THEIRS')} {table.how.column.format('execution_ref', 'THEIRS')}",
+        f"{table.how.column.format('execution', theirs[0])} {table.how.column.format('execution_ref', theirs[1])}",
         DataError,
     )
     refuse_if(
@@ -468,10 +508,9 @@ def _table(
 def _fitting(table: Table) -> list[str]:
     """Shipped maps of fills whose columns a file has."""
     there = {"", *(plain_name(name) for name in table.frame.columns)}
-    maps = {name: table_map(name).columns for name in shipped()}
     return [
         name
-        for name, called in maps.items()
+        for name, called in ((name, table_map(name).columns) for name in shipped())
         if "price" in called and called.items() - table.map.columns.items()
         if all(any(plain_name(word) in there for word in words) for words in called.values())
     ]
@@ -503,10 +542,12 @@ def _moments(table: Table, name: str) -> list[int]:
         return [0] * table.frame.height
     says = pl.Series(_words(table, name)).str.strip_chars() != ""
     table.refuse(~says & (name in FILLS + ORDERS), name, f"a {name}", _TAKE_OUT)
-    said = moments(replace(table, frame=table.frame.filter(says)), name).to_physical()
     return (
         pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True)
-        .scatter(says.arg_true(), said)
+        .scatter(
+            says.arg_true(),
+            moments(replace(table, frame=table.frame.filter(says)), name).to_physical(),
+        )
         .to_list()
     )
 
@@ -517,12 +558,11 @@ def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
         return [None] * table.frame.height
     found = exact(table, name, f"a {name} in price units, such as 15.63")
     least = -math.inf if below_zero else 0
-    wrong = pl.Series(
-        [value <= least if value is not None else name in FILLS for value in found],
-        dtype=pl.Boolean,
-    )
     table.refuse(
-        wrong,
+        pl.Series(
+            [value <= least if value is not None else name in FILLS for value in found],
+            dtype=pl.Boolean,
+        ),
         name,
         f"a {name} above 0",
         "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map",
@@ -540,28 +580,28 @@ def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fract
     ]
     signed = table.map.signed and bool(side)
     if side and not signed:
-        below = pl.Series(
-            [value < 0 and way < 0 for value, way in zip(found, side, strict=True)],
-            dtype=pl.Boolean,
-        )
         table.refuse(
-            below,
+            pl.Series(
+                [value < 0 and way < 0 for value, way in zip(found, side, strict=True)],
+                dtype=pl.Boolean,
+            ),
             name,
             "a quantity above 0",
             f"say that sells are written below 0: {table.how.column.format('signed', 'true')}",
         )
     values = [value * way for value, way in zip(found, side, strict=True)] if signed else found
-    wrong = [value < 0 or value >= MOST_LOTS or (value == 0 and bool(side)) for value in values]
-    finer = [(value * 10**PLACES).denominator > 1 for value in values]
     sign = ", with the sign of its side" if signed else ""
     table.refuse(
-        pl.Series(wrong, dtype=pl.Boolean),
+        pl.Series(
+            [value < 0 or value >= MOST_LOTS or (value == 0 and bool(side)) for value in values],
+            dtype=pl.Boolean,
+        ),
         name,
         f"a {name} above 0 and below 2**30{sign}",
         _TAKE_OUT,
     )
     table.refuse(
-        pl.Series(finer, dtype=pl.Boolean),
+        pl.Series([(value * 10**PLACES).denominator > 1 for value in values], dtype=pl.Boolean),
         name,
         f"a {name} of at most {PLACES} decimals",
         "write fewer digits",

@@ -161,6 +161,17 @@ def read_named(
         "one row per name",
         "take one of them out",
     )
+    cells = table.frame[counted[0]].cast(pl.String).str.strip_chars()
+    if (
+        counted == ["weight"]
+        and table.map.weight_unit != "fraction"
+        and cells.str.contains(r"%$|^$").all()
+    ):
+        table = replace(
+            table,
+            frame=table.frame.with_columns(cells.str.strip_suffix("%").str.strip_chars()),
+            map=table.map.model_copy(update={"weight_unit": "percent"}),
+        )
     values = numbers(table, counted[0])
     table.refuse(
         values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none"
