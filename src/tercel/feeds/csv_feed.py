@@ -24,6 +24,7 @@ import polars as pl
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import LEAST_TICK, MOST_TICK
 from tercel.feeds import csv_read as r
+from tercel.feeds.csv_levels import levels_of, orders_of
 from tercel.feeds.csv_map import CleanMap, CsvMap, FileMap, load_map
 from tercel.feeds.csv_read import (
     NS,
@@ -425,10 +426,10 @@ def _rows_of(
         return r.trades_of(text, file.trade, prices, report)
     if role == "level" and file.level is not None:
         report["level updates read"] += text.frame.height
-        return r.levels_of(text, file.level, prices)
+        return levels_of(text, file.level, prices)
     assert file.order is not None
     report["order events read"] += text.frame.height
-    return r.orders_of(text, file.order, prices)
+    return orders_of(text, file.order, prices)
 
 
 _COLUMNS: Final = {

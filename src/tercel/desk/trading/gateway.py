@@ -463,12 +463,9 @@ class OrderGateway:
         return self.states.standing(account)
 
     def may_trade(self, account: str) -> bool:
-        """Whether an order of an account is open, or may be opened again by a replace that the venue has not answered;
-        executions may be missing all the same."""
-        ended = self.limits.unanswered.values()
-        return any(not order.done for order in self.ledger.orders.live(account)) or any(
-            order.holding.agent.name == account for order in ended
-        )
+        """Whether an order of an account is open, or a replace without an answer may open one; executions may be missing."""
+        ended = {order.holding.agent.name for order in self.limits.unanswered.values()}
+        return account in ended or any(not each.done for each in self.ledger.orders.live(account))
 
     def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
         """Put an account into REDUCING until orders have ended; alert when its state changes.
@@ -542,8 +539,7 @@ class OrderGateway:
         return here_ns + self._ahead_ns
 
     def _written(self, messages: Sequence[o.Command | QuoteRequest]) -> None:
-        """Count messages as of now, when their bytes are written, and as long again as that took: on their way they may
-        bunch by as much."""
+        """Count messages as of now, and as long again as their writing took: on their way they may bunch by as much."""
         now = self._wire_ns()
         self.limits.written(messages, 2 * now - min(now, self.limits.wire_ns))
 

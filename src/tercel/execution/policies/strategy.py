@@ -597,7 +597,7 @@ def statistics_of(model: Any, observed: Observer, actions: ActionSet, given: Any
         repr(given)
         if moments is None
         else f"one of {np.shape(moments.mean)} after {moments.count:.0f} observations",
-        "give `normalize=pickle.load(open(FILE, 'rb'))` of what VecNormalize.save wrote",
+        "give as normalize what VecNormalize.save wrote: pickle.load(open(FILE, 'rb'))",
         PolicyError,
     )
     certain, unknown = _wrappers(chain)
@@ -613,9 +613,9 @@ def statistics_of(model: Any, observed: Observer, actions: ActionSet, given: Any
         raise PolicyError(
             f"a model that observed {observed.name!r} as it is, or by one VecNormalize whose statistics are known",
             f"{kind} trained on other numbers{names and ', under '}{names}",
-            "give its statistics: `normalize=pickle.load(open(FILE, 'rb'))` of what VecNormalize.save wrote (`tercel agent"
-            " convert`: `moments=FILE`); or a function that does what other wrappers do before it calls the model:"
-            " tercel.model_strategy(function, name); or `normalize=False` if it did observe numbers as they are",
+            "give as normalize what VecNormalize.save wrote: pickle.load(open(FILE, 'rb')) (`tercel agent convert`:"
+            " `moments=FILE`); or a function that does what other wrappers do before it calls the model:"
+            " tercel.model_strategy(function, name); or False as normalize if it did observe numbers as they are",
         )
     return None if moments is None else found
 
