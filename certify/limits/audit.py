@@ -15,6 +15,7 @@ from tercel.core import (
     ONE,
     PAID_ONE,
     REBOOKS,
+    CancelOrder,
     CancelReject,
     Command,
     ExecType,
@@ -131,6 +132,11 @@ class Auditor:
                 child.lots = lots if report.ns >= child.changed_ns else max(lots, child.lots)
                 if report.ns >= child.changed_ns:
                     child.changed_ns, child.price = report.ns, price
+            elif report.leaves_qty > 0 and report.ns > child.changed_ns:
+                child.changed_ns, child.price = report.ns, price
+                child.lots = max(report.lots or child.lots, ceiled(report.cum_qty))
+            elif report.leaves_qty > 0 and report.ns == child.changed_ns:
+                child.lots = max(child.lots, report.lots)
         if itself and report.ns >= child.changed_ns:
             child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
             child.price = child.price if report.price is None else report.price
@@ -199,8 +205,13 @@ class Auditor:
             child.reported = max(child.reported, report.cum_qty)
             if child.reported > child.most * ONE:
                 self.stopped.add(child.agent)
+        before = child.dead, child.filled
         if child.filled:
             self._reopen(child, report)
+        elif child.dead and kind is ExecType.REPLACED and status not in _OVER:
+            accepted = report.leaves_qty > 0 and child.cum < child.most * ONE
+            accepted &= report.ns >= child.ended_ns and report.cum_qty >= child.reported
+            child.dead = not accepted
         answer = kind is ExecType.STATUS
         if not child.dead and (young or not answer):
             if status is OrdStatus.FILLED:
@@ -210,6 +221,9 @@ class Auditor:
             elif status in _OVER:  # the reason has to say so, too
                 child.dead = answer or kind in _ENDS
             child.accepted |= status not in _NO_WORD or not (answer or kind in _ENDS)
+        if (child.dead, child.filled) != before:
+            child.ended_ns = report.ns if child.dead else -(2**62)
+            child.cancelled_by.clear()
         if child.open and child not in self.open:
             self.open.append(child)
         self._prune(child)
@@ -295,9 +309,15 @@ class Auditor:
 
     def cancel_reject(self, reject: CancelReject) -> None:
         """A cancel or replace was refused."""
-        child = self.orders.get(reject.cl_ord_id)
-        if child is not None and child.requested.pop(reject.cl_ord_id, None) is not None:
-            self._prune(child)
+        child = self.orders.get(reject.cl_ord_id) or self.orders.get(reject.orig)
+        if child is None:
+            return
+        child.requested.pop(reject.cl_ord_id, None)
+        sent = child.cancelled_by.pop(reject.cl_ord_id, 0)
+        if child.dead and reject.status in _OVER and reject.status is not OrdStatus.REJECTED:
+            late = {name: asked for name, asked in child.requested.items() if asked[0] > sent}
+            child.requested = late
+        self._prune(child)
 
     def unsent(self, command: Command) -> None:
         """It did not leave after all."""
@@ -324,6 +344,10 @@ class Auditor:
         self._new_day(now_ns)
         self.clock = max(self.clock, now_ns)
         self.names.add(command.cl_ord_id)
+        if isinstance(command, CancelOrder):
+            child = self.orders.get(command.orig)
+            if child is not None and child.dead and child.requested:
+                child.cancelled_by[command.cl_ord_id] = child.replaces
         scopes = {"desk", "agent " + command.account, "instrument " + command.instrument}
         for scope in scopes:
             self.messages[scope].append(self.clock)

@@ -23,8 +23,11 @@ class AuditedChild:
     accepted: bool = False
     dead: bool = False
     filled: bool = False
+    ended_ns: int = -(2**62)
     changed_ns: int = -(2**62)
     recounted_ns: int = -(2**62)
+    cancelled_by: dict[str, int] = field(default_factory=dict)
+    """Cancels sent after its end, and how many replaces were sent before each."""
     replaced_by: set[str] = field(default_factory=set)
     """Names of every replace that was asked for."""
     asked: list[int | None] = field(default_factory=list)
@@ -40,16 +43,22 @@ class AuditedChild:
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
     @property
+    def terms(self) -> list[tuple[int, int | None]]:
+        """Lots and price that it may have at the venue: its own while it lives, and those of replaces without an answer."""
+        asked = [(lots, price) for _, lots, price in self.requested.values()]
+        if self.dead:
+            return [term for term in asked if term[0] * ONE > self.cum]
+        return [(self.lots, self.price), *asked]
+
+    @property
     def open(self) -> int:
         """What it may still fill, 10^-8 of a lot, as `cum` and `reported` are."""
-        return max(0, max(0 if self.dead else self.most * ONE, self.reported) - self.cum)
+        return max(0, max([self.reported, *(lots * ONE for lots, _ in self.terms)]) - self.cum)
 
     @property
     def prices(self) -> list[int | None]:
         """Prices at which it may rest."""
-        return (
-            [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
-        )
+        return [price for _, price in self.terms]
 
 
 @dataclass(slots=True, eq=False)
