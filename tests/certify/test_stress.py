@@ -80,18 +80,18 @@ RARE = ["daily_loss", "drawdown", "executions", "duplicate_ns", "window_ns", "re
     ],
 )
 def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    assert stress(2, plant=name).run(40_000).breaches.total() > 0
+    assert any(stress(seed, plant=name).run(40_000).breaches for seed in (2, 3, 5))
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("name", RARE)
 def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    for seed in (3, 5, 2):
+    for seed in (3, 5, 9, 4):
         one = stress(seed, plant=name)
         for _ in range(20):
             if one.run(25_000).breaches:
                 return
-    pytest.fail(f"1,000,000 actions did not find {name}")
+    pytest.fail(f"2,000,000 actions did not find {name}")
 
 
 def test_what_is_planted_is_there() -> None:
