@@ -213,9 +213,9 @@ class TestWhatIsSaid:
         few = terms.profile.limits.model_copy(update={"messages": 3})
         tight = replace(terms, profile=terms.profile.model_copy(update={"limits": few}))
         link = FixLink(tight, Address("127.0.0.1", 9), "", wall=lambda: NOW)
-        link._throttle(3)
+        link._throttle(3, 1)
         with pytest.raises(VenueError, match="at most 3 messages in 10 s"):
-            link._throttle(1)
+            link._throttle(1, 1)
         link.end()
 
 
