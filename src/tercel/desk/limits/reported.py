@@ -283,7 +283,8 @@ class ReportedCounts(PastCounts):
                 order.lots = max(order.lots, report.lots)  # which came last is not known
             if report.leaves_qty <= 0 or report.ns <= order.changed_ns:
                 return None
-            lots = order.lots if not report.lots else 0  # the venue took them in another order
+            # The venue took them in another order: its report alone says how large the order is now.
+            lots = 0 if report.lots else order.lots
         order.taken = max(order.taken, turn)
         order.name = report.cl_ord_id
         lots = max(lots, report.lots, ceiled(report.cum_qty))

@@ -308,7 +308,7 @@ class OrderWithdrawal:
         """Drop accounts without open orders; resend cancels that were not answered in time."""
         now, again = self._gateway.venue.now_ns, list[str]()
         for account, since_ns in list(self._since_ns.items()):
-            if not self._open(account):
+            if not (self._open(account) or self._gateway.may_trade(account)):
                 self.end(account)
             elif now - since_ns >= AGAIN_NS:
                 self._since_ns[account] = now
