@@ -10,7 +10,8 @@ from hypothesis import example, given, settings, strategies as st
 from tests.reports.command import done, options, refused
 from tests.reports.fills import Fill, at, holds
 
-from tercel.api.tca.files import FileFill, fills_map, read_fill_file
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import fills_map, read_fill_file
 from tercel.core.errors import DataError
 
 WORDS = ("--against", "none")

@@ -248,7 +248,10 @@ class CsvDay:
             origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
         prices = r.FilePrices(zero=float(origin * Fraction(str(tick))), lots=one.lots_a_unit)
         items, back = self._gather(prices, report)
-        from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
+        from tercel.feeds import (  # numba: a file is read before it is imported
+            csv_kernels as k,
+            csv_tape,
+        )
 
         open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (
@@ -257,15 +260,15 @@ class CsvDay:
             else NONE[what]
             for what in NONE
         )
-        k.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._place)
+        csv_tape.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._place)
         units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
-        k.refuse_parted([quotes, direct, trades], one, max(units) == 1, report, self._place)
-        direct = direct.with_columns(order_id=k.numbered(direct["order_id"]))
+        csv_tape.refuse_parted([quotes, direct, trades], one, max(units) == 1, report, self._place)
+        direct = direct.with_columns(order_id=csv_tape.numbered(direct["order_id"]))
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
         if items["trade"]:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
-        events, extra = k.tape_of(
+        events, extra = csv_tape.tape_of(
             quotes, trades, direct, tick, one.lot, rules.trade_outliers, report
         )
         if events.n == 0:

@@ -14,7 +14,8 @@ from tests.quoted import quoted_lake
 from typer.testing import CliRunner
 
 from tercel.api.orders import read_orders
-from tercel.api.tca.files import FileFill, fills_map, read_fill_file
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import fills_map, read_fill_file
 from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.core.tables.table_map import shipped, table_map

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from tercel.api.tca.analysis import HOURS, MarketDay, read_day
-from tercel.api.tca.files import FileFill, fills_map, read_fill_file, read_orders
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
 from tercel.api.tca.report import own_costs
 from tercel.core.errors import ConfigError, DataError

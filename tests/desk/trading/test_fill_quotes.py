@@ -12,7 +12,8 @@ from tests.quoted import quoted_lake
 
 from tercel.api.tca.analysis import OwnParent, read_day
 from tercel.api.tca.counterfactual import counterfactual
-from tercel.api.tca.files import FileFill, FileOrder
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import FileOrder
 from tercel.api.tca.own_fills import analyse, settled
 from tercel.core.errors import DataError
 from tercel.execution.strategies import build

@@ -16,7 +16,8 @@ from tercel.api.tca.counterfactual import (
     compare,
     counterfactual,
 )
-from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fill_file, read_orders
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import FileOrder, fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
 from tercel.api.tca.report import verdicts
 from tercel.core.errors import DataError

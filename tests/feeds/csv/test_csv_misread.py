@@ -14,9 +14,9 @@ from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 from certify.kits.feed import read_all
 from tercel.core.errors import FeedError
 from tercel.feeds.csv_feed import CsvFeed, without_copies
-from tercel.feeds.csv_kernels import finest_parts, lots_of, numbered
 from tercel.feeds.csv_map import parse_map
 from tercel.feeds.csv_read import NS, ROW
+from tercel.feeds.csv_tape import finest_parts, lots_of, numbered
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
 

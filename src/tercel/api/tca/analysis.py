@@ -14,7 +14,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from tercel.api.tca.files import FileFill, FileOrder
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import FileOrder
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, TapeError
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND

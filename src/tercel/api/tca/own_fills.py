@@ -29,7 +29,8 @@ from tercel.api.tca.analysis import (
     nothing,
     read_day,
 )
-from tercel.api.tca.files import FileFill, FileOrder
+from tercel.api.tca.executions import FileFill
+from tercel.api.tca.files import FileOrder
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own

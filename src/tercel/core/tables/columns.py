@@ -345,13 +345,14 @@ def _renamed(
     _refuse_missing(table, header, needed, alike)
     possible = [name for name in asked or known if name not in header and name not in called]
     for name in header:
-        is_other = not name or name in known or name.lower() == "account"  # no slip for amount
-        for near in () if is_other else nearest(name, possible, like=SLIP):
+        # an account is no slip for amount
+        may_be_slip = name and name not in known and name.lower() != "account"
+        if may_be_slip and (near := nearest(name, possible, like=SLIP)):
             raise DataError(
                 f"the columns {', '.join(known)}",
                 f"{name!r} in the first row of {table.where}",
-                f"try {near!r}: {table.how.column.format(near, name)}; or go on without: "
-                f"{table.how.column.format(near, '')}",
+                f"try {near[0]!r}: {table.how.column.format(near[0], name)}; or go on without: "
+                f"{table.how.column.format(near[0], '')}",
             )
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))

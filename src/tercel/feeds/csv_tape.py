@@ -1,0 +1,332 @@
+"""The tape of a day's rows of a file map: prices in ticks, sizes in lots, prints with their signs."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from tercel.core.arrays import AnyArray, Int32
+from tercel.core.errors import FeedError
+from tercel.core.jit import Bytes
+from tercel.core.vocabulary import MOST_LOTS, MOST_TICK
+from tercel.feeds.csv_kernels import changes, to_levels
+from tercel.feeds.csv_map import InstrumentMap
+from tercel.feeds.csv_read import (
+    NS,
+    RECEIVED,
+    ROUNDED,
+    ROW,
+    TIMES,
+    Taken,
+    divided,
+    in_order,
+    side_columns,
+)
+from tercel.market.tape import Events, schema
+from tercel.market.tape.events import Extra
+
+OFF_THE_TICK: Final = 1e-4
+"""Parts of a tick by which a price may be off it, for its digits."""
+PART_OF_LOT: Final = 1e-6
+"""Parts of a lot by which a size may be off it, for its digits."""
+
+MOST_CHANGED: Final = 0.01
+"""Share of rows off the tick, and of volume that rounding to lots changes, above which a day is refused."""
+
+
+def columns_of(items: Sequence[pl.DataFrame], sizes: bool) -> tuple[AnyArray, AnyArray]:
+    """Numbers of rows, and the prices or sizes in all their columns, one below the other."""
+    parts = [
+        (item[ROW].to_numpy(), item[name].to_numpy())
+        for item in items
+        for name in item.columns
+        if name.startswith(("price", "size", "bid", "ask")) and ("size" in name) is sizes
+    ]
+    rows, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return rows, values
+
+
+def lots_of(exact: AnyArray, carry: bool) -> AnyArray:
+    """Whole lots of sizes in lots: at least one each, or with `carry` so that their running sum is the nearest."""
+    near = np.where(exact > 0, np.maximum(np.floor(exact + 0.5), 1), 0)
+    return np.diff(np.floor(exact.cumsum() + 0.5), prepend=0) if carry else near
+
+
+def _changed(exact: AnyArray, carry: bool) -> float:
+    """Share of a volume by which whole lots change its rows."""
+    return float(np.abs(lots_of(exact, carry) - exact).sum() / max(exact.sum(), 1e-300))
+
+
+def numbered(ids: pl.Series) -> pl.Series:
+    """Ids as whole numbers, 0 for none: their own, or, unless all are canonical and below 2**63, their order as text.
+
+    >>> numbered(pl.Series(["7", "", "12"])).to_list(), numbered(pl.Series(["b7", "", "07", "b7"])).to_list()
+    ([7, 0, 12], [2, 0, 1, 2])
+    """
+    own = ids.cast(pl.Int64, strict=False)
+    canonical = (own.cast(pl.String).fill_null("") == ids).all()
+    return (own if canonical else ids.replace("", None).rank("dense").cast(pl.Int64)).fill_null(0)
+
+
+def finest_parts(values: AnyArray) -> Fraction:
+    """The least number by which all values become whole numbers, of up to ten decimals.
+
+    >>> finest_parts(np.array([0.5, 1.75])), finest_parts(np.array([10.0, 15.0]))
+    (Fraction(4, 1), Fraction(1, 5))
+    """
+    unique = np.unique(values[values > 0])
+    places, near = next(
+        (places, near)
+        for places in range(11)
+        for near in [np.rint(unique * 10.0**places)]
+        if places == 10 or (np.abs(unique * 10.0**places - near) <= 1e-9 * near).all()
+    )
+    return Fraction(10**places, max(int(np.gcd.reduce(near.astype(np.int64))), 1))
+
+
+def refuse_off_tick(
+    items: Sequence[pl.DataFrame], tick: float, zero: float, place: Callable[[int], str]
+) -> None:
+    """Refuse prices of which more than a hundredth are off the tick, with the tick that all are on."""
+    # a print beside quotes may be between ticks, such as at their mid
+    items = [item for item in items if "sign" not in item.columns and item.height] or items
+    rows, prices = columns_of(items, sizes=False)
+    off = np.abs(prices / tick - np.rint(prices / tick)) > OFF_THE_TICK
+    count = len(np.unique(rows[off]))
+    if count > MOST_CHANGED * sum(item.height for item in items):
+        finest = finest_parts(np.append(prices, tick))
+        first = rows[off].argmin()
+        raise FeedError(
+            f"prices on the tick of {tick:g}, but for 1 % of the rows",
+            f"{prices[off][first] + zero:.12g} in {place(rows[off][first])}, the first of {count:,}",
+            f"give `tick={float(1 / finest):.12g}`, which all prices are on"
+            if prices.max() * finest < MOST_LOTS
+            else "round the prices to the tick",
+        )
+
+
+def refuse_parted(
+    items: Sequence[pl.DataFrame],
+    instrument: InstrumentMap,
+    plain_units: bool,
+    report: Taken,
+    place: Callable[[int], str],
+) -> None:
+    """Refuse sizes of which rounding to whole lots would change too much, with the lot that they are multiples of."""
+    for item in items:
+        prints = "sign" in item.columns
+        rows, sizes = columns_of([item], sizes=True)
+        exact = sizes / max(int(instrument.lot), 1)
+        parted = np.abs(exact - np.rint(exact)) > PART_OF_LOT * np.minimum(exact, 1)
+        report.update({ROUNDED: len(np.unique(rows[parted]))} if parted.any() else ())
+        if parted.any() and _changed(exact, prints) > MOST_CHANGED:
+            every = columns_of(items, sizes=True)[1]
+            fitting = [
+                f"write `lot = {float(1 / n / instrument.lots_a_unit):.12g}` in [instrument] of the map"
+                + f", or `size_unit = {n}` in each section that has sizes"
+                * (instrument.lot == 1 and plain_units)
+                for n in (
+                    finest_parts(every),
+                    *(Fraction(10**places) for places in range(8, -1, -1)),
+                )
+                if every.max() * n < MOST_LOTS
+                and _changed(sizes * float(n), prints) <= MOST_CHANGED
+            ]
+            first = rows[parted].argmin()
+            raise FeedError(
+                f"sizes in whole lots of {instrument.lot:g}, but for 1 % of the volume",
+                f"{sizes[parted][first] / instrument.lots_a_unit:.12g} in {place(rows[parted][first])}",
+                next(iter(fitting), "leave out the largest sizes, or import them apart"),
+            )
+
+
+def tape_of(
+    q: pl.DataFrame,
+    t: pl.DataFrame,
+    d: pl.DataFrame,
+    tick: float,
+    lot: float,
+    check: bool,
+    report: Taken,
+) -> tuple[Events, Extra]:
+    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    q, shown, off = _levels(q, tick, lot, report)
+    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
+    sorts = (
+        q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}),
+        t,
+        d,
+    )
+    items = in_order(
+        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
+    )
+    items = items.with_row_index("seq").with_columns(
+        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
+    )
+    if (d["kind"] == schema.CLEAR).any():  # a snapshot is one message
+        clears = pl.when(pl.col("kind") == schema.CLEAR).then("seq").forward_fill()
+        items = items.with_columns(
+            seq=pl.when(pl.col("snapshot") == 1).then(clears).otherwise("seq")
+        )
+    quotes, prints, direct = (items.filter(what=i) for i in range(3))
+    prints, signed = _signed(
+        prints.with_columns(price=divided(pl.col("price"), tick)), check, report
+    )
+    first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
+    opens = quotes.height > 0 and quotes["seq"][0] == first
+    bid, bid_lots, ask, ask_lots = shown
+    made = np.empty(
+        (changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
+        np.int64,
+    )
+    changes(bid, bid_lots, ask, ask_lots, off, opens, made)
+    columns = dict(
+        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True)
+    )
+    kind = (  # a print of unknown side is on no level
+        pl.when("cross").then(schema.CROSS)
+        .when(pl.col("sign") == 0).then(schema.TRADE_HIDDEN)
+        .otherwise(schema.TRADE)
+    )  # fmt: skip
+    parts = (
+        quotes[made[:, 0]].with_columns(
+            order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
+        ),
+        _in_lots(
+            prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), tick, lot, carry=True
+        ),
+        _in_lots(direct.with_columns(price=divided(pl.col("price"), tick)), tick, lot, carry=False),
+    )
+    longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
+    names = {NS: "exch_ns", RECEIVED: "recv_ns"}
+    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
+        "seq", maintain_order=True
+    )
+    opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
+    place = pl.col("seq")
+    ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
+    table = table.with_columns(
+        seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
+    )
+    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
+    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
+
+
+def _signed(t: pl.DataFrame, check: bool, report: Taken) -> tuple[pl.DataFrame, Extra]:
+    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
+
+    Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
+    spread (rule T4). Auction prints have no sign, and are no last price.
+    """
+    if t.height == 0:
+        return t, {}
+    bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
+    if check:
+        far = (
+            (bid > 0)
+            & (ask > bid)
+            & ((price > 2 * ask - bid) | (price < 2 * bid - ask))
+            & ~pl.col("cross")
+        )
+        near = t.filter(~far.fill_null(False))
+        report["trades beyond the quotes"] += t.height - near.height
+        t = near
+    plain = t.filter(~pl.col("cross"))
+    was = price.shift()
+    by_tick = (
+        pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    )
+    by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
+    how = (
+        pl.when(sign != 0)
+        .then(0)
+        .when(by_quote != 0)
+        .then(1)
+        .when(by_tick != 0)
+        .then(2)
+        .otherwise(3)
+    )
+    found = (
+        pl.when(sign != 0)
+        .then(sign)
+        .when(by_quote != 0)
+        .then(by_quote)
+        .otherwise(by_tick)
+        .cast(pl.Int64)
+    )
+    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
+    counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
+    names = ("by feed", "by quotes", "by ticks", "unsigned")
+    both = pl.concat(
+        [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
+    )
+    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+
+
+def _levels(
+    q: pl.DataFrame, tick: float, lot: float, report: Taken
+) -> tuple[pl.DataFrame, list[Int32], Bytes]:
+    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    bid, bid_size, ask, ask_size = (
+        np.ascontiguousarray(q.select(names).to_numpy()) for names in sides
+    )
+    whole = max(int(lot), 1)
+    for prices, sizes in ((bid, bid_size), (ask, ask_size)):
+        _refuse_large("tick", prices / tick, tick, q[ROW])
+        _refuse_large("lot", sizes / whole, lot, q[ROW])
+    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
+    to_levels(bid, bid_size, 1, tick, whole, shown[0], shown[1], off, bad)
+    to_levels(ask, ask_size, -1, tick, whole, shown[2], shown[3], off, bad)
+    if not bad.any():
+        return q, shown, off
+    report["quotes whose levels are out of order"] += int(bad.sum())
+    good = bad == 0
+    return q.filter(good), [x[good] for x in shown], off[good]
+
+
+def _refuse_large(key: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:
+    """Refuse a price or a size of more ticks or lots than a tape holds."""
+    most = numbers.max(axis=1, initial=0.0)
+    for at in np.flatnonzero(most >= MOST_LOTS)[:1].tolist():
+        larger = unit * 10.0 ** len(str(int(most[at] / MOST_LOTS)))
+        raise FeedError(
+            f"a {'price' if key == 'tick' else 'size'} of 0 to 2**30 {key}s",
+            f"{most[at]:g} {key}s of {unit:g} in row {rows[at] & ((1 << 40) - 1)}",
+            "correct the row"
+            + f", or write `{key} = {larger:g}` in [instrument] of the map" * (larger < MOST_TICK),
+        )
+
+
+def _in_lots(rows: pl.DataFrame, tick: float, lot: float, carry: bool) -> pl.DataFrame:
+    """Rows whose `price`, in ticks, and `size` become columns of the tape; those of prints that `carry` to no lot go.
+
+    Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
+    """
+    exact, side = pl.col("price"), pl.col("side")
+    off = (exact - exact.round()).abs() > OFF_THE_TICK
+    away = (
+        pl.when(side > 0)
+        .then(exact.floor())
+        .when(side < 0)
+        .then(exact.ceil())
+        .otherwise(exact.round())
+    )
+    size = rows["size"].to_numpy() / max(int(lot), 1)
+    rows = rows.with_columns(
+        price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
+        qty_lots=pl.Series(lots_of(size, carry), dtype=pl.Float64),
+        flags=off.cast(pl.Int64) * schema.OFF_TICK,
+    )
+    _refuse_large("tick", rows.select("price_ticks").to_numpy(), tick, rows[ROW])
+    _refuse_large("lot", rows.select("qty_lots").to_numpy(), lot, rows[ROW])
+    for bad in rows.filter(pl.col("size") < 0).head(1).iter_rows(named=True):
+        raise FeedError(
+            "a size of at least 0",
+            f"{bad['size']:g} in row {bad[ROW] & ((1 << 40) - 1)}",
+            "correct the row",
+        )
+    return rows.filter((pl.col("qty_lots") > 0) | (pl.col("size") == 0)) if carry else rows
