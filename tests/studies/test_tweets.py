@@ -117,6 +117,6 @@ def test_the_kind_is_found_where_studies_is_installed(
         source_of("tweets", tmp_path)
     with pytest.raises(
         UnknownNameError,
-        match=r"received 'stocknet'\. To go on: .*install the package that gives it",
+        match=r"received 'stocknet'\. To go on: pip install tercel-studies",
     ):
         panel_named("stocknet")

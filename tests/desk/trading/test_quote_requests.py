@@ -1,5 +1,6 @@
 """Requests for quotes at a desk: what comes is checked, lots are asked for once, nothing is taken twice or lost."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -592,7 +593,8 @@ def hostile(strategy, lots, ops):
         sound(session)
     parent = parent_of(session)
     if parent.status is ParentStatus.PAUSED and parent.ends_ns > session.now_ns:
-        session.resume("p1", "go on")
+        with suppress(OrderError):  # its agent was killed: no venue gave a reference for a minute
+            session.resume("p1", "go on")
     steps(session, 130)
     assert parent_of(session).over
     assert not session.quotes.open

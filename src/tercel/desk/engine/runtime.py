@@ -125,8 +125,6 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
     section = config.limits
     instruments = [instrument.name for instrument in config.instrument]
     here = {"agents": [agent.name for agent in config.agent], "instruments": instruments}
-    for name in config.signals.names:
-        check_known(name, instruments, "[signals] names of the instruments", error=ConfigError)
     limits = read((beside or Path()) / section.file if section.file else default_file())
     if not section.changed:
         return limits
