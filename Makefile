@@ -167,9 +167,7 @@ check: $(DEV) ## lint, format, types, layering, numbers of statements
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.budgets statements
-	$(BIN)/python -m tests.budgets closure
-	$(BIN)/python -m tests.budgets style
+	$(BIN)/python -m tests.budgets size
 	@if [ -d web/node_modules ]; then npm run --silent --prefix web check; else echo "[check] web/ is not checked: make console" >&2; fi
 
 docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing
