@@ -25,7 +25,7 @@ BESIDE := certify exchange studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all check docs format guards lock bench clean
+.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all coverage check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -161,6 +161,15 @@ test-long: $(BYTECODE) ## run the tests of every landing: whole runs, real serve
 test-all: $(BYTECODE) ## run the tests of a release, and every property on random examples; PART=1 to 6: a sixth
 	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \
 	  $(or $(call marked,mark\.release|hypothesis import),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
+
+# Twice the time of both tiers. Files of coverage say by test function what each executed.
+COVERED = --cov --cov-report= --cov-append -p tests.branches
+coverage: $(BYTECODE) ## run both tiers of tests and print the branches that they take, by package (half an hour and more)
+	rm -f build/coverage.data
+	$(PY) -m tests.warm
+	COVERAGE_FILE=build/coverage.data $(PYTEST) -m "not long and not release" $(COVERED) $(ARGS)
+	COVERAGE_FILE=build/coverage.data $(PYTEST) -m "long and not release" $(COVERED) $(call marked,mark\.long) $(ARGS)
+	$(PY) -m tests.branches build/coverage.data
 
 check: $(DEV) ## lint, format, types, layering, numbers of statements
 	$(BIN)/ruff check .
