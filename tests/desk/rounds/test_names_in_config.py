@@ -7,7 +7,7 @@ import pytest
 
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import ConfigError, LimitsError
-from tercel.desk.engine.runtime import limits_of
+from tercel.desk.engine.runtime import check, limits_of
 from tercel.desk.gate.config import GateTerms
 
 DESK = """
@@ -23,15 +23,20 @@ strategy = "twap_take"
 
 @pytest.mark.parametrize("place", ["agents.a11.messages", "instruments.CSC0.order_lots"])
 def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
-    """At a desk, and in a gate's file; the nearest name is offered."""
+    """At a desk, which warms up with its first instrument alone, and in a gate's file; the nearest name is offered."""
     lines = [f'"{place}" = 5', '"agents.a1.messages" = 5', '"instruments.*.messages" = 5']
     for line, wrong in zip(lines, (True, False, False), strict=True):
         config = parse_config(f"{DESK}[limits.changed]\n{line}\n", "desk.toml")
         if wrong:
             with pytest.raises(ConfigError, match=r"try '(a1|CSCO)'"):
-                limits_of(config)
+                check(config)
         else:
-            limits_of(config)
+            check(config)
+    two = parse_config(
+        f'{DESK}[[instrument]]\nname = "IBM"\n[limits.changed]\n"instruments.IBM.messages" = 5', ""
+    )
+    check(two)
+    assert limits_of(two.model_copy(update={"instrument": two.instrument[:1]})) == limits_of(two)
     gate: dict[str, Any] = {"venue": "fix://localhost:1", "accounts": ("a1",)}
     with pytest.raises(LimitsError, match="try 'a1'"):
         GateTerms(**gate, changed={"agents.a11.messages": 5})
@@ -41,7 +46,7 @@ def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
 def test_names_in_signals_are_of_instruments() -> None:
     config = parse_config(f'{DESK}[signals]\nnames = {{CSC0 = "Cisco"}}\n', "desk.toml")
     with pytest.raises(ConfigError, match="try 'CSCO'"):
-        limits_of(config)
+        check(config)
 
 
 @pytest.mark.parametrize(
