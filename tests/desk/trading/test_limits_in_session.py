@@ -12,9 +12,8 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal, post
 from tercel.desk.trading.ledger import EXPIRES_NS
-from tercel.desk.trading.risk.kill_switch import KillLatch
+from tercel.desk.trading.risk.kill_switch import KillLatch, Latch
 from tercel.desk.trading.risk.limit_keeper import audit_limits
-from tercel.desk.trading.session import Session, SessionTerms
 
 
 def bodies(journal, *wanted):
@@ -41,6 +40,28 @@ def new_risk(commands):
     return [each for each in commands if isinstance(each, NewOrder | ReplaceOrder)]
 
 
+@pytest.fixture
+def latch(tmp_path):
+    return KillLatch(tmp_path / "kill.json")
+
+
+def begun(limits=WIDE, latch=None, seconds=60, lots=200, **options):
+    """A session that has taken some lots of X for ann, and its venue."""
+    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
+    venue = Flaky(exchange_of())
+    session = session_of(venue, limits=limits, **ports, **options)
+    session.accept(asked(strategy="twap_take", lots=lots))
+    session.run_until(session.now_ns + seconds * S)
+    return session, venue
+
+
+def falls(session):
+    """The market falls by half a currency unit a share."""
+    bid, _ = session.followers["X"].quotes
+    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
+    session.keeper.watch()
+
+
 # -- breaches ---------------------------------------------------------------------------------------------------------
 
 
@@ -54,21 +75,15 @@ def new_risk(commands):
         (tight(desk="drawdown = 10"), "drawdown of the desk", {"ann", "bob"}),
     ],
 )
-def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
-    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
-    session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
-    session.accept(asked(strategy="twap_take", lots=200))
+def test_a_loss_latches_and_cancels(latch, limits, limit, killed):
+    session, venue = begun(limits, latch, 0)
     session.accept(asked("p2", strategy="peg_behind", lots=200))
     session.run_until(session.now_ns + 60 * S)
     assert session.ledger.positions.of("ann", "X").lots > 0
     assert truth(venue, "ann")[1] > 0 or session.stopper.killed
     until = session.now_ns + 300 * S
     while "ann" not in session.stopper.killed and session.now_ns < until:
-        bid, _ = session.followers["X"].quotes
-        session.limits.mark(
-            "X", bid - 50, bid - 48, session.now_ns
-        )  # the market falls by half a currency unit a share
-        session.keeper.watch()
+        falls(session)
     sent = len(venue.sends)
     assert {agent for agent in ("ann", "bob") if latch.killed(agent)} == killed
     assert latch.state().history[-1]["by"] == "limits"
@@ -79,47 +94,32 @@ def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
     assert new_risk(venue.sends[sent:]) == []
     breach, *_ = [body for body in alerts(session, "limit_breach") if limit in body["text"]]
     assert breach["severity"] == "critical"
-    assert ("confirmed", "ann") in [
-        (body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)
-    ]
+    kills = [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+    assert ("confirmed", "ann") in kills
 
 
-def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
-    latch, venue, limits = (
-        KillLatch(tmp_path / "kill.json"),
-        Flaky(exchange_of()),
-        tight(agent="daily_loss = 10"),
-    )
-    session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 60 * S)
-    bid, _ = session.followers["X"].quotes
-    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
-    session.keeper.watch()
+def test_a_breach_lasts_over_a_restart_until_a_person_rearms(latch):
+    limits = tight(agent="daily_loss = 10")
+    session, venue = begun(limits, latch)
+    falls(session)
     journal, sent = session.journal, len(venue.sends)
-    again = KillLatch(tmp_path / "kill.json")
+    again = KillLatch(latch.path)
     second = session_of(
         venue, journal, limits=limits, killed=again.killed, latch=again, resume=True, warm_s=5
     )
     with pytest.raises(OrderError, match="drawdown"):
         second.accept(asked("p3"))
     assert new_risk(venue.sends[sent:]) == []
-    KillLatch(tmp_path / "kill.json").rearm("looked at it", "dora", second.now_ns)
-    last = KillLatch(tmp_path / "kill.json")
+    KillLatch(latch.path).rearm("looked at it", "dora", second.now_ns)
+    last = KillLatch(latch.path)
     session_of(venue, journal, limits=limits, killed=last.killed, latch=last, warm_s=0)
     assert ("ann", "dora") in [(body["scope"], body["by"]) for body in bodies(journal, kinds.REARM)]
 
 
-def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(tmp_path):
-    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
-    session = session_of(
-        venue, killed=latch.killed, latch=latch, limits=tight(instrument="reference_age_ms = 5_000")
-    )
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 30 * S)
+def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(latch):
+    session, venue = begun(tight(instrument="reference_age_ms = 5_000"), latch, 30)
     assert latch.killed("ann") is None
-    held = session.ledger.positions.of("ann", "X").lots
-    assert held > 0
+    assert session.ledger.positions.of("ann", "X").lots > 0
     deaf(session, venue)
     session.run_until(session.now_ns + 10 * S)
     assert "reference_age_ms of instrument X" in latch.killed("ann")
@@ -133,8 +133,8 @@ def deaf(session, venue):
     venue.step = lambda until: [each for each in real(until) if not isinstance(each, MarketRows)]
 
 
-def test_no_breach_without_trades_or_position(tmp_path):
-    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
+def test_no_breach_without_trades_or_position(latch):
+    venue = Flaky(exchange_of())
     limits = tight(
         agent="daily_loss = 0\ndrawdown = 0",
         desk="daily_loss = 0\ndrawdown = 0",
@@ -148,83 +148,52 @@ def test_no_breach_without_trades_or_position(tmp_path):
     assert alerts(session, "limit_breach") == []
 
 
-def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(tmp_path):
-    latch, venue, limits = (
-        KillLatch(tmp_path / "kill.json"),
-        Flaky(exchange_of()),
-        tight(agent="executions = 3"),
-    )
-    session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
-    session.accept(asked(strategy="twap_take", lots=400))
+def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(latch):
+    limits = tight(agent="executions = 3")
+    session, venue = begun(limits, latch, 0, 400)
     until = session.now_ns + 300 * S
     while not latch.killed("ann") and session.now_ns < until:
         session.step(session.now_ns + S)
     assert "executions of agent ann" in latch.killed("ann")
-    sent = len(venue.sends)
-    second = session_of(
-        venue,
-        session.journal,
-        limits=limits,
-        killed=latch.killed,
-        latch=latch,
-        resume=True,
-        warm_s=2,
-    )
+    sent, words = len(venue.sends), {"limits": limits, "killed": latch.killed, "latch": latch}
+    second = session_of(venue, session.journal, **words, resume=True, warm_s=2)
     assert new_risk(venue.sends[sent:]) == []
     latch.rearm("it was a drill", "dora", 9)
     second.step(second.now_ns + S)
-    assert bodies(session.journal, kinds.REARM)[-1] == {
-        "scope": "ann",
-        "by": "dora",
-        "reason": "it was a drill",
-    }
+    rearmed = {"scope": "ann", "by": "dora", "reason": "it was a drill"}
+    assert bodies(session.journal, kinds.REARM)[-1] == rearmed
     second.resume("p1", "dora")
     second.run_until(second.now_ns + 20 * S)
     assert new_risk(venue.sends[sent:])
 
 
-def test_a_latch_that_cannot_be_written_kills_all_the_same():
-    class Full:
-        def __init__(self):
-            self.why = None
+class Full(Latch):
+    """A latch that cannot be written."""
 
-        def killed(self, agent):
-            return self.why
+    def kill(self, *words, **named):
+        super().kill(*words, **named)
+        raise OSError(28, "No space left on device")
 
-        def kill(self, reason, by, at_ns, agents=()):
-            self.why = reason
-            raise OSError(28, "No space left on device")
 
-        def state(self):
-            return type("State", (), {"history": ()})
-
-    latch, venue = Full(), Flaky(exchange_of())
-    session = session_of(
-        venue, killed=latch.killed, latch=latch, limits=tight(agent="daily_loss = 10")
-    )
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 60 * S)
-    bid, _ = session.followers["X"].quotes
-    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
-    session.keeper.watch()
+@pytest.mark.parametrize("latch", [Full(), None], ids=["full", "none"])
+def test_a_latch_that_cannot_be_written_or_none_kills_all_the_same(latch):
+    session, venue = begun(tight(agent="daily_loss = 10"), latch)
+    falls(session)
     assert "ann" in session.stopper.killed
-    assert alerts(session, "kill_not_durable")
+    assert bool(alerts(session, "kill_not_durable")) == (latch is not None)
+    sent = len(venue.sends)
+    session.run_until(session.now_ns + 60 * S)
+    assert new_risk(venue.sends[sent:]) == []
 
 
 # -- warnings ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_warning_comes_once_and_is_journaled():
-    session = session_of(exchange_of(), limits=tight(agent="long_lots = 250\nwarn = 0.5"))
-    session.accept(asked(strategy="twap_take", lots=200))
-    session.run_until(session.now_ns + 400 * S)
-    said = [
-        body
-        for body in alerts(session, "limit_warning")
-        if "long_lots of agent ann" in body["text"]
-    ]
-    assert len(said) == 1
-    assert said[0]["severity"] == "warning"
+    session, _ = begun(tight(agent="long_lots = 250\nwarn = 0.5"), seconds=400)
+    said = alerts(session, "limit_warning")
+    (warned,) = [body for body in said if "long_lots of agent ann" in body["text"]]
+    assert warned["severity"] == "warning"
     (beat,) = bodies(session.journal, kinds.HEARTBEAT)[-1:]
     used, most, level = beat["limits"]["agents"]["ann"]["long_lots"]
     assert (most, level) == (250, 125)
@@ -342,112 +311,77 @@ def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
     assert audit_limits(journal)[1] == []
 
 
+def forged(session, change):
+    """What an audit finds in a journal whose bodies were changed: orders, and what is wrong."""
+    found = MemoryJournal()
+    for _, entry in session.journal.read():
+        found.append([replace(entry, body=entry.body | change(entry))])
+    return audit_limits(found)
+
+
 @pytest.mark.parametrize("event", ["loosened", "in_force", "tightened"])
 def test_an_audit_finds_values_that_nobody_agreed_on(event):
     session = session_of(exchange_of())
     session.keeper.tighten({"agents.ann.order_lots": "2000"}, "ann", "news")
     number = session.keeper.request({"agents.ann.order_lots": "5000"}, "ann", "it is over")
     session.keeper.approve(number, "bob", "seen")
-    forged = MemoryJournal()
-    for _, entry in session.journal.read():
-        body = dict(entry.body)
-        if entry.kind == kinds.LIMITS and body["event"] == "loosened":
-            more = limits_json(changed(session.limits.limits, {"agents.ann.order_lots": "50000"}))
-            body |= {"event": event, "limits": more, "hash": hash_of_json(more)}
-        forged.append([replace(entry, body=body)])
-    (found,) = audit_limits(forged)[1]
+    more = limits_json(changed(session.limits.limits, {"agents.ann.order_lots": "50000"}))
+    other = {"event": event, "limits": more, "hash": hash_of_json(more)}
+
+    def change(entry):
+        return other if entry.body.get("event") == "loosened" else {}
+
+    (found,) = forged(session, change)[1]
     assert (
         "other values than those of request" if event == "loosened" else "(2000 to 50000)"
     ) in found
 
 
 def test_every_order_carries_the_hash_of_its_limits():
-    session = session_of(exchange_of())
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 40 * S)
+    session, _ = begun(seconds=40)
     session.keeper.tighten({"agents.ann.order_lots": "4000"}, "ann", "news")
     session.run_until(session.now_ns + 100 * S)
-    orders, found = audit_limits(session.journal)
-    assert found == []
-    named = {
-        body["limits"] for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"
-    }
-    assert len(named) == 2
-    assert orders >= 4
-
-
-def test_an_audit_finds_orders_under_other_limits():
-    session = session_of(exchange_of())
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 40 * S)
     number = session.keeper.request({"agents.ann.order_lots": "6000"}, "ann", "more")
     session.keeper.approve(number, "bob", "seen")
-    forged = MemoryJournal()
-    for _, entry in session.journal.read():
-        body = dict(entry.body)
-        if entry.kind == kinds.ORDER_OUT and body["what"] == "new":
-            body["limits"] = "0" * 12
-        if entry.kind == kinds.LIMITS and body["event"] == "loosened":
-            body |= {"by": "ann", "limits": limits_json(parse(tight(desk="messages = 1")))}
-        forged.append([replace(entry, body=body)])
-    orders, found = audit_limits(forged)
-    assert orders
-    assert len(found) >= 3
+    orders, found = audit_limits(session.journal)
+    assert (orders >= 4, found) == (True, [])
+    sent = [body for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"]
+    assert len({body["limits"] for body in sent}) == 2
+    alone = {"by": "ann", "limits": limits_json(parse(tight(desk="messages = 1")))}
+
+    def change(entry):
+        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+            return {"limits": "0" * 12}
+        return alone if entry.body.get("event") == "loosened" else {}
+
+    counted, found = forged(session, change)
+    assert counted == orders
+    assert len(found) == len(sent) + 3
 
 
 def test_people_change_limits_by_the_inbox(tmp_path):
-    journal = SqlJournal(tmp_path, "test")
-    session = session_of(exchange_of(), journal)
-    try:
-        first = post(
-            tmp_path,
-            "limits",
-            {"act": "tighten", "changes": {"desk.messages": "9"}},
-            "ann",
-            "news",
-            1,
-        )
-        session.step(session.now_ns + S)
-        assert session.limits.limits.desk.messages == 9
-        asked_for = post(
-            tmp_path,
-            "limits",
-            {"act": "request", "changes": {"desk.messages": "10"}},
-            "ann",
-            "x",
-            2,
-        )
-        session.step(session.now_ns + S)
-        answers = {
-            body["operator"]: body for body in bodies(journal, kinds.LIMITS) if "operator" in body
-        }
-        assert answers[first]["event"] == "tightened"
-        request = answers[asked_for]["request"]
-        refused = [
-            post(tmp_path, "limits", {"act": "approve", "request": request}, "ann", "me", 3),
-            post(tmp_path, "limits", {"act": "approve", "request": "x"}, "bob", "no number", 4),
-            post(tmp_path, "limits", {"act": "forget"}, "bob", "no act", 5),
-            post(tmp_path, "limits", {"act": "tighten", "changes": 7}, "bob", "no changes", 6),
-        ]
-        post(tmp_path, "limits", {"act": "approve", "request": request}, "bob", "seen", 7)
-        session.step(session.now_ns + S)
-        assert session.limits.limits.desk.messages == 10
-        assert [body["operator"] for body in alerts(session, "operator_refused")] == refused
-    finally:
-        session.close()
+    session = session_of(exchange_of(), SqlJournal(tmp_path, "test"))
 
+    def say(by, **body):
+        return post(tmp_path, "limits", body, by, "news", 1)
 
-def test_a_session_without_a_latch_cancels_too():
-    venue = Flaky(exchange_of())
-    session = session_of(venue, limits=tight(agent="daily_loss = 10"))
-    assert isinstance(session, Session)
-    assert SessionTerms().holder == ""
-    session.accept(asked(strategy="twap_take"))
-    session.run_until(session.now_ns + 60 * S)
-    bid, _ = session.followers["X"].quotes
-    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
-    session.keeper.watch()
-    sent = len(venue.sends)
-    session.run_until(session.now_ns + 60 * S)
-    assert "ann" in session.stopper.killed
-    assert new_risk(venue.sends[sent:]) == []
+    first = say("ann", act="tighten", changes={"desk.messages": "9"})
+    session.step(session.now_ns + S)
+    assert session.limits.limits.desk.messages == 9
+    asked_for = say("ann", act="request", changes={"desk.messages": "10"})
+    session.step(session.now_ns + S)
+    told = bodies(session.journal, kinds.LIMITS)
+    answers = {body["operator"]: body for body in told if "operator" in body}
+    assert answers[first]["event"] == "tightened"
+    request = answers[asked_for]["request"]
+    refused = [
+        say("ann", act="approve", request=request),
+        say("bob", act="approve", request="x"),
+        say("bob", act="forget"),
+        say("bob", act="tighten", changes=7),
+    ]
+    say("bob", act="approve", request=request)
+    session.step(session.now_ns + S)
+    assert session.limits.limits.desk.messages == 10
+    assert [body["operator"] for body in alerts(session, "operator_refused")] == refused
+    session.close()

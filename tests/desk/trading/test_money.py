@@ -11,10 +11,12 @@ from tests.desk.trading.random_journals import Story
 from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entry
 from tercel.desk.trading.child_orders.positions import Position
+from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk import money as m
 from tercel.desk.trading.risk.money import HeldPosition, Money, by, summed
+from tercel.fix.standard import scaled_listing
 
 S = 10**9
 LISTED = {
@@ -210,3 +212,8 @@ def test_without_a_mark_nobody_knows_what_is_open() -> None:
         row[name] is None for row in rows for name in ("open", "total", "net", "gross", "var95")
     )
     assert all(row["realised"] is not None for row in rows)
+
+
+def test_a_lot_of_less_than_a_coin_is_journaled_as_it_trades() -> None:
+    shown = traded_in(scaled_listing("BTCUSDT", "0.01", "0.00001")[0])
+    assert (shown["tick"], shown["lot"]) == (0.01, 0.00001)

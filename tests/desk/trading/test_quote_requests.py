@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.desk.trading.desk_of_two import WIDE, S, asked, session_of
+from tests.desk.trading.desk_of_two import WIDE, S, asked
 from tests.desk.trading.quoting import (
     DEALERS,
+    Quoting,
     asking,
     quoting_session,
-    routing,
     steps,
     told,
 )
@@ -41,13 +41,56 @@ def order_of(lots=20, **other):
     return asked(**{"lots": lots, "instrument": "TINY", "strategy": "twap_passive", **other})
 
 
-def by_person(lots=20, requested=5, **options):
-    """A session with a parent that is paused, and a request of a person for some of its lots."""
+def at_work(seconds=0.05, options=None, limit_price=None, **order):
+    """A session with a parent that is worked a while."""
+    session = quoting_session(**options or {})
+    session.accept(replace(order_of(**order), limit_price=limit_price))
+    steps(session, seconds)
+    return session
+
+
+def by_strategy(lots=5, options=None, **order):
+    """A session with a parent whose strategy has asked dealers."""
+    return at_work(lots=lots, options=options, strategy="rfq", **order)
+
+
+def paused(**options):
+    """A session with a parent of 20 lots that waits for a person."""
     session = quoting_session(**options)
-    session.accept(order_of(lots))
+    session.accept(order_of())
     session.pause("p1", "to ask dealers")
     steps(session)
-    return session, session.quotes.request("p1", requested, seconds=30, by=DORA)
+    return session
+
+
+def asks(session, lots=5, **words):
+    """A person's request for 30 s."""
+    return session.quotes.request("p1", lots, **{"seconds": 30, "by": DORA} | words)
+
+
+def by_person(**options):
+    """A session with a parent that is paused, and a request of a person for some of its lots."""
+    session = paused(**options)
+    return session, asks(session)
+
+
+def quoted(**options):
+    """The same after one quote."""
+    session, name = by_person(**options)
+    quote = session.venue.quote()
+    steps(session)
+    return session, name, quote
+
+
+def refusal(call, *words, **named):
+    """Why it was refused."""
+    with pytest.raises(OrderError) as error:
+        call(*words, **named)
+    return str(error.value)
+
+
+def alerts(session):
+    return [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
 
 
 def sound(session):
@@ -84,14 +127,11 @@ def test_a_person_asks_and_takes_the_best():
     assert parent_of(session).filled == 5
     assert session.venue.passed == [(name, (dear.id,))]
     sound(session)
-    with pytest.raises(OrderError, match="request for quotes that is open"):
-        session.quotes.accept(name, dear.id, DORA)
+    assert "request for quotes that is open" in refusal(session.quotes.accept, name, dear.id, DORA)
 
 
 def test_the_entry_and_the_order_are_one_write_and_before_the_venue():
-    session, name = by_person()
-    quote = session.venue.quote()
-    steps(session)
+    session, name, quote = quoted()
     writes, journal = [], session.journal
     journal.append, before = (
         lambda entries, sync=True: (
@@ -118,11 +158,9 @@ def test_the_mid_is_noted_after_a_request():
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_hidden_side_is_not_shown(hidden):
-    session = quoting_session()
-    session.accept(order_of(side=-1))
+    session = at_work(side=-1)
     session.pause("p1", "to ask dealers")
-    steps(session)
-    name = session.quotes.request("p1", 5, hidden=hidden, by=DORA)
+    name = asks(session, hidden=hidden)
     assert session.venue.requests[-1].side == (0 if hidden else -1)
     assert told(session, "requested")[-1].want == -1
     quote = session.venue.quote(price=101 if hidden else 99)
@@ -138,10 +176,8 @@ def test_passing_some_and_all():
     one, two = session.venue.quote("D1"), session.venue.quote("D2")
     steps(session)
     session.quotes.pass_(name, [one.id], DORA)
-    with pytest.raises(OrderError, match=one.id):
-        session.quotes.accept(name, one.id, DORA)
-    with pytest.raises(OrderError, match="open quotes"):
-        session.quotes.pass_(name, [one.id], DORA)
+    assert one.id in refusal(session.quotes.accept, name, one.id, DORA)
+    assert "open quotes" in refusal(session.quotes.pass_, name, [one.id], DORA)
     session.quotes.pass_(name, (), DORA)
     assert told(session, "ended")[-1].outcome == "passed"
     assert session.venue.passed == [(name, (one.id,)), (name, (two.id,))]
@@ -152,7 +188,7 @@ def test_it_ends_at_its_time_and_when_nobody_is_left():
     session.venue.quote("D1", until_ns=session.now_ns + 60 * S)
     steps(session, 31)
     assert told(session, "ended", name)[-1].outcome == "expired"
-    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    name = asks(session)
     where = "TINY", "ann", session.now_ns
     for dealer in DEALERS:
         session.venue.say(QuoteReject(name, dealer, *where, "no inventory"))
@@ -163,19 +199,17 @@ def test_it_ends_at_its_time_and_when_nobody_is_left():
 
 def test_what_dealers_and_venue_say_of_quotes():
     session, name = by_person()
-    one, two, three = (session.venue.quote(dealer) for dealer in DEALERS)
+    one, two, first, three = (session.venue.quote(dealer) for dealer in (*DEALERS, "D3"))
     session.venue.say(QuoteCancel(one.id, name, "D1", "TINY", "ann", session.now_ns, "too late"))
     session.venue.say(QuoteStatus(two.id, "", QuoteState.EXPIRED, "TINY", "ann", session.now_ns))
     steps(session)
     assert told(session, "withdrawn")[-1].text == "too late"
-    assert (told(session, "status")[-1].id, told(session, "status")[-1].state) == (
-        two.id,
-        "expired",
-    )
-    for gone in (one, two):
-        with pytest.raises(OrderError, match=gone.id):
-            session.quotes.accept(name, gone.id, DORA)
+    status = told(session, "status")[-1]
+    assert (status.id, status.state) == (two.id, "expired")
+    for gone, why in ((one, one.id), (two, two.id), (first, "replaced")):
+        assert why in refusal(session.quotes.accept, name, gone.id, DORA)
     session.quotes.accept(name, three.id, DORA)
+    assert session.venue.hits == [three.id]
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------
@@ -199,6 +233,9 @@ BAD = {
     "one that had expired": ({"until_ns": 10**18}, "had expired"),
     "one of tomorrow": ({"until_ns": 2 * 10**18}, "ahead of the clock"),
     "a clock that is off": ({"ns": 2 * 10**18}, "ahead of the clock"),
+    "a long name": ({"id": "q" * 201}, "not printable, or longer than 200 characters"),
+    "a name of two lines": ({"id": "q\n1"}, "not printable, or longer than 200 characters"),
+    "a name of no text": ({"id": "q\udcff"}, "not printable, or longer than 200 characters"),
 }
 
 
@@ -211,26 +248,13 @@ def test_a_quote_that_cannot_be_is_noted_and_not_taken(case):
     (noted,) = told(session, "unusable")
     assert why in noted.text
     assert not told(session, "quoted")
-    with pytest.raises(OrderError):
-        session.quotes.accept(name, quote.id, DORA)
-    assert session.venue.hits == []
+    assert refusal(session.quotes.accept, name, quote.id, DORA)
     good = session.venue.quote("D3")
     steps(session)
     session.quotes.accept(name, good.id, DORA)
     steps(session)
     assert parent_of(session).filled == 5
     sound(session)
-
-
-def test_a_second_quote_of_a_dealer_takes_the_firsts_place():
-    session, name = by_person()
-    first, second = session.venue.quote("D1", 102), session.venue.quote("D1", 101)
-    steps(session)
-    with pytest.raises(OrderError, match="replaced"):
-        session.quotes.accept(name, first.id, DORA)
-    session.quotes.accept(name, second.id, DORA)
-    steps(session)
-    assert session.venue.hits == [second.id]
 
 
 def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
@@ -262,15 +286,9 @@ def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
     ],
 )
 def test_a_request_that_cannot_be_made(words, why):
-    session = quoting_session()
-    session.accept(order_of())
-    session.pause("p1", "to ask dealers")
-    steps(session)
+    session = paused()
     said = {"parent": "p1", "lots": 5, "dealers": (), "seconds": 10, **words}
-    with pytest.raises(OrderError, match=why):
-        session.quotes.request(
-            said["parent"], said["lots"], said["dealers"], said["seconds"], by=DORA
-        )
+    assert why in refusal(session.quotes.request, *said.values(), by=DORA)
     assert not told(session)
     assert not session.venue.requests
     assert session.quotes.held("p1") == 0
@@ -289,51 +307,38 @@ def test_a_request_that_cannot_be_made(words, why):
 )
 def test_limits_refuse_before_anybody_is_asked(limits, why):
     # None: a file of before.
-    session = quoting_session(limits=WIDE if limits is None else asking(**limits))
-    session.accept(order_of())
-    session.pause("p1", "to ask dealers")
-    steps(session)
-    with pytest.raises(OrderError, match=why):
-        session.quotes.request("p1", 5, seconds=30, by=DORA)
+    session = paused(limits=WIDE if limits is None else asking(**limits))
+    assert why in refusal(asks, session)
     assert not session.venue.requests
     assert not told(session)
     assert session.manager.room(parent_of(session)) == 20
 
 
 def test_a_quote_passes_the_collar_of_the_moment_in_which_it_is_taken():
-    session, name = by_person(limits=asking(collar=150))
-    quote = session.venue.quote(price=101)
-    steps(session)
+    session, name, quote = quoted(limits=asking(collar=150))
     session.limits.mark("TINY", 95, 97, session.now_ns)
-    with pytest.raises(OrderError, match="COLLAR"):
-        session.quotes.accept(name, quote.id, DORA)
+    assert "COLLAR" in refusal(session.quotes.accept, name, quote.id, DORA)
     assert session.venue.hits == []
 
 
 def test_a_quote_beyond_the_parents_limit_price_is_not_taken():
-    session = quoting_session()
-    session.accept(replace(order_of(), limit_price=100 * 0.05))
+    session = at_work(limit_price=100 * 0.05)
     session.pause("p1", "to ask dealers")
-    steps(session)
-    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    name = asks(session)
     quote = session.venue.quote(price=101)
     steps(session)
-    with pytest.raises(OrderError, match="limit price"):
-        session.quotes.accept(name, quote.id, DORA)
+    assert "limit price" in refusal(session.quotes.accept, name, quote.id, DORA)
 
 
 def test_only_a_person_takes_quotes_where_the_desk_says_so():
-    session = quoting_session(limits=asking(person=True))
-    session.accept(order_of(5, strategy="rfq"))
-    steps(session)
+    session = by_strategy(options={"limits": asking(person=True)})
     (request,) = session.venue.requests
     good = session.venue.quote("D1", 101)
     for dealer in DEALERS[1:]:
         session.venue.quote(dealer, 102)
     steps(session, 10)
     assert session.venue.hits == []
-    with pytest.raises(OrderError, match="PERSON_ACCEPTS"):
-        session.quotes.accept(request.id, good.id)
+    assert "PERSON_ACCEPTS" in refusal(session.quotes.accept, request.id, good.id)
     session.quotes.accept(request.id, good.id, DORA)
     steps(session)
     assert session.venue.hits == [good.id]
@@ -342,12 +347,9 @@ def test_only_a_person_takes_quotes_where_the_desk_says_so():
 
 def test_a_killed_agent_takes_nothing_and_its_requests_are_passed(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
-    session, name = by_person(latch=latch, killed=latch.killed)
-    quote = session.venue.quote()
-    steps(session)
+    session, name, quote = quoted(latch=latch, killed=latch.killed)
     latch.kill("runaway", "bob", 1, ["ann"])
-    with pytest.raises(OrderError, match="KILLED"):
-        session.quotes.accept(name, quote.id, DORA)
+    assert "KILLED" in refusal(session.quotes.accept, name, quote.id, DORA)
     steps(session)
     assert told(session, "ended", name)[-1].outcome == "passed"
     assert session.venue.hits == []
@@ -379,9 +381,7 @@ def test_people_say_it_through_the_inbox(tmp_path):
 
 
 def test_an_order_by_rfq_asks_all_and_takes_the_best():
-    session = quoting_session()
-    session.accept(order_of(5, strategy="rfq"))
-    steps(session)
+    session = by_strategy(5)
     (request,) = session.venue.requests
     assert (request.lots, request.dealers, request.side) == (5, DEALERS, 1)
     assert "p1" not in session.manager.executors
@@ -400,9 +400,7 @@ def test_an_order_by_rfq_asks_all_and_takes_the_best():
 
 
 def test_the_best_is_taken_before_the_time_is_over_though_somebody_never_answers():
-    session = quoting_session()
-    session.accept(order_of(5, strategy="rfq"))
-    steps(session)
+    session = by_strategy(5)
     session.venue.quote("D2", 101)
     steps(session, 13)
     assert session.venue.hits == []
@@ -412,9 +410,7 @@ def test_the_best_is_taken_before_the_time_is_over_though_somebody_never_answers
 
 
 def test_what_no_dealer_trades_is_worked_in_the_book():
-    session = quoting_session()
-    session.accept(order_of(8, strategy="rfq", horizon_s=60))
-    steps(session)
+    session = by_strategy(8, horizon_s=60)
     where = session.venue.requests[-1].id, "", "TINY", "ann", session.now_ns
     session.venue.say(QuoteReject(*where, "no dealer"))
     steps(session)
@@ -427,9 +423,7 @@ def test_what_no_dealer_trades_is_worked_in_the_book():
 
 
 def test_a_part_is_traded_and_the_rest_is_worked():
-    session = quoting_session()
-    session.accept(order_of(8, strategy="rfq", horizon_s=60))
-    steps(session)
+    session = by_strategy(8, horizon_s=60)
     for dealer in DEALERS:
         session.venue.quote(dealer, 101 + (dealer != "D1"), lots=3)
     steps(session, 16)
@@ -438,9 +432,7 @@ def test_a_part_is_traded_and_the_rest_is_worked():
 
 
 def test_a_last_look_lets_the_next_best_be_taken():
-    session = quoting_session()
-    session.accept(order_of(5, strategy="rfq"))
-    steps(session)
+    session = by_strategy(5)
     best = session.venue.quote("D1", 100)
     second = session.venue.quote("D2", 101)
     session.venue.say(QuoteReject(second.request, "D3", "TINY", "ann", session.now_ns))
@@ -471,38 +463,27 @@ def test_a_refused_quote_returns_to_the_person():
     assert told(session, "ended")[-1].outcome == "traded"
 
 
-def test_without_dealers_an_order_is_worked_in_the_book_and_it_is_said_once():
+def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_once():
+    """A venue without dealers; limits that refuse."""
     tiny = TinyVenue()
     tiny._listings = [replace(one, dense_ids=1 << 14) for one in tiny._listings]
-    session = session_of(tiny, strategies=routing, limits=asking(), warm_s=1, dealers=DEALERS)
-    for name in ("p1", "p2"):
-        session.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
-    steps(session, 31)
-    assert parent_of(session).filled + parent_of(session, "p2").filled == 4
-    alerts = [one for _, one in session.journal.read(kinds=(kinds.ALERT,))]
-    assert [one.body["code"] for one in alerts].count("no_quotes") == 1
-
-
-def test_what_limits_refuse_is_worked_in_the_book():
-    session = quoting_session(limits=asking(value=0))
-    session.accept(order_of(2, strategy="rfq", horizon_s=30))
-    steps(session, 31)
-    assert parent_of(session).filled == 2
-    alerts = [one for _, one in session.journal.read(kinds=(kinds.ALERT,))]
-    assert "not_asked" in [one.body["code"] for one in alerts]
-    assert not session.venue.requests
+    for code, venue, value in (("no_quotes", tiny, 10**7), ("not_asked", Quoting(), 0)):
+        session = quoting_session(venue, limits=asking(value=value))
+        for name in ("p1", "p2"):
+            session.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
+        steps(session, 31)
+        assert parent_of(session).filled + parent_of(session, "p2").filled == 4
+        assert alerts(session).count(code) == (1 if venue is tiny else 2)
 
 
 # -- lots -------------------------------------------------------------------------------------------------------------
 
 
 def test_lots_that_dealers_are_asked_for_are_not_the_executors():
-    session = quoting_session()
-    session.accept(order_of(20, decisions=300, horizon_s=300))
-    steps(session, 5)
+    session = at_work(5, decisions=300, horizon_s=300)
     executor = session.manager.executors["p1"]
     room = session.manager.room(parent_of(session))
-    name = session.quotes.request("p1", room - 2, seconds=30, by=DORA)
+    name = asks(session, room - 2)
     assert session.manager.executors["p1"] is executor
     assert executor.order.quantity == 20 - (room - 2)
     quote = session.venue.quote()
@@ -511,9 +492,7 @@ def test_lots_that_dealers_are_asked_for_are_not_the_executors():
     session.quotes.accept(name, quote.id, DORA)
     steps(session, 5)
     assert executor.order.quantity == 20 - (room - 2)
-    name = session.quotes.request(
-        "p1", session.manager.room(parent_of(session)), seconds=3, by=DORA
-    )
+    asks(session, session.manager.room(parent_of(session)), seconds=3)
     steps(session, 5)
     sound(session)
     session.amend("p1", "more", lots=30)
@@ -525,7 +504,7 @@ def test_lots_that_dealers_are_asked_for_are_not_the_executors():
 def test_an_executor_that_is_done_with_its_part_ends_no_parent():
     session = quoting_session()
     session.accept(order_of(3, horizon_s=50, strategy="immediate"))
-    name = session.quotes.request("p1", 2, seconds=30, by=DORA)
+    name = asks(session, 2)
     steps(session, 28)
     assert parent_of(session).filled == 1
     assert "p1" not in session.manager.executors
@@ -638,9 +617,7 @@ def answered(session, *prices, **words):
 @pytest.mark.parametrize("within", [0.0, 50.0, 10_000.0, 20_000.0])
 def test_the_best_quote_within_the_bound_is_taken_on_either_side(side, limit, within):
     """Against a plain rule: no worse than the limit price, nor than so many bps from the mid of 100 ticks."""
-    session = quoting_session()
-    session.accept(replace(order_of(5, side=side, strategy="rfq"), limit_price=limit))
-    steps(session)
+    session = by_strategy(side=side, limit_price=limit)
     for one in session.quotes._open.values():
         one.within = within
     prices = [100 + side * far for far in (2, 0, 1)]
@@ -667,28 +644,9 @@ def test_without_a_mid_no_strategy_takes_a_quote_and_none_ends_the_desk(side):
     assert session.venue.hits == []
 
 
-@pytest.mark.parametrize("name", ["q" * 201, "q\n1", "q\udcff"])
-def test_a_quote_that_no_order_could_name_is_not_taken_and_the_next_one_is(name):
-    session = quoting_session()
-    session.accept(order_of(5, strategy="rfq"))
-    steps(session)
-    session.venue.quote("D1", 100, id=name)
-    good, dear = session.venue.quote("D2", 100), session.venue.quote("D3", 101)
-    steps(session)
-    assert [one.text for one in told(session, "unusable")] == [
-        "a name that is not printable, or longer than 200 characters"
-    ]
-    assert session.venue.hits == [good.id]
-    assert parent_of(session).filled == 5
-    assert [one[1] for one in session.venue.passed] == [(dear.id,)]
-    sound(session)
-
-
 def test_an_order_that_was_accepted_is_the_last_of_its_request():
     """The venue accepts it, and then says that it was rejected: it may still trade."""
-    session = quoting_session()
-    session.accept(order_of(20, strategy="rfq"))
-    steps(session)
+    session = by_strategy(20)
     session.venue._take = session.venue.hits.append
     quotes = answered(session, 100, 100, 101)
     (take,) = session.venue.hits
@@ -713,9 +671,7 @@ def test_an_order_that_was_accepted_is_the_last_of_its_request():
 
 @pytest.mark.parametrize("error", [ValueError("odd"), TypeError("odd"), OverflowError("odd")])
 def test_whatever_a_take_raises_on_its_way_ends_no_desk(error):
-    session, name = by_person()
-    quote = session.venue.quote()
-    steps(session)
+    session, name, quote = quoted()
 
     def fails(order):
         raise error
@@ -724,8 +680,7 @@ def test_whatever_a_take_raises_on_its_way_ends_no_desk(error):
     order = session.quotes.accept(name, quote.id, DORA)
     assert session.ledger.orders.get(order).status is OrdStatus.UNKNOWN
     steps(session, 8)
-    alerts = [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
-    assert "send_failed" in alerts
+    assert "send_failed" in alerts(session)
     assert session.quotes.held("p1") == 5, "no other order may have its lots"
 
 
@@ -738,14 +693,11 @@ def again(session):
 
 
 def test_a_request_ends_with_its_session():
-    session, name = by_person(journal=MemoryJournal())
-    quote = session.venue.quote()
-    steps(session)
+    session, name, quote = quoted(journal=MemoryJournal())
     session = again(session)
     assert [one.outcome for one in told(session, "ended", name)] == ["expired"]
     assert session.quotes.held("p1") == 0
-    with pytest.raises(OrderError, match="is open"):
-        session.quotes.accept(name, quote.id, DORA)
+    assert "is open" in refusal(session.quotes.accept, name, quote.id, DORA)
     session.venue.quote("D1")
     steps(session)
     assert told(session, "unusable")[-1].text == "no request of that name is open"
@@ -774,9 +726,7 @@ def test_limits_count_the_same_after_a_restart():
 
 
 def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
-    session, name = by_person(journal=MemoryJournal())
-    quote = session.venue.quote()
-    steps(session)
+    session, name, quote = quoted(journal=MemoryJournal())
     session.quotes.accept(name, quote.id, DORA)
     listings = session.venue.listings()
     one, other = (LimitGate(parse(asking()), listings, ["ann", "bob"]) for _ in range(2))
@@ -789,26 +739,24 @@ def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
     assert other.desk.requests == session.limits.desk.requests
 
 
-def test_a_link_that_fails_as_it_is_asked_loses_nothing():
-    session = quoting_session()
-    session.accept(order_of())
-    session.pause("p1", "to ask dealers")
-    steps(session)
-    session.venue.request_quotes = lambda request: (_ for _ in ()).throw(
-        VenueError("a link", "none", "wait")
-    )
+@pytest.mark.parametrize(
+    "error",
+    [VenueError("a link", "none", "wait"), OrderError("another request", "this", "ask otherwise")],
+)
+def test_a_request_that_does_not_leave_loses_nothing_and_gives_the_executor_nothing(error):
+    session = at_work(5, decisions=300)
+    session.venue.request_quotes = lambda request: (_ for _ in ()).throw(error)
     with pytest.raises(VenueError):
-        session.quotes.request("p1", 5, seconds=30, by=DORA)
+        asks(session)
     assert [one.event for one in told(session)] == ["requested", "ended"]
     assert session.quotes.held("p1") == 0
+    assert session.manager.executors["p1"].order.quantity == 20
     sound(session)
 
 
 def test_quoted_orders_are_named_apart_from_the_executors():
-    session = quoting_session()
-    session.accept(order_of(20, decisions=300))
-    steps(session, 3)
-    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    session = at_work(3, decisions=300)
+    name = asks(session)
     quote = session.venue.quote()
     steps(session, 1)
     order = session.quotes.accept(name, quote.id, DORA)
@@ -822,13 +770,11 @@ def test_quoted_orders_are_named_apart_from_the_executors():
 
 
 def test_all_that_is_left_of_a_paused_parent_may_be_asked_for():
-    session = quoting_session()
-    session.accept(order_of(20, decisions=300))
-    steps(session, 40)
+    session = at_work(40, decisions=300)
     session.pause("p1", "to ask dealers")
     steps(session, 2)
     assert 0 < parent_of(session).filled < 20
-    session.quotes.request("p1", session.manager.room(parent_of(session)), seconds=9, by=DORA)
+    asks(session, session.manager.room(parent_of(session)), seconds=9)
     steps(session, 2)
     assert parent_of(session).status is ParentStatus.PAUSED
     steps(session, 10)
@@ -836,25 +782,11 @@ def test_all_that_is_left_of_a_paused_parent_may_be_asked_for():
     assert session.manager.executors["p1"].left == parent_of(session).left > 0
 
 
-def test_a_request_that_the_venue_refuses_gives_the_executor_nothing():
-    session = quoting_session()
-    session.accept(order_of(20, decisions=300))
-    steps(session, 5)
-    session.venue.request_quotes = lambda request: (_ for _ in ()).throw(
-        OrderError("another request", "this one", "ask otherwise")
-    )
-    with pytest.raises(VenueError):
-        session.quotes.request("p1", 5, seconds=30, by=DORA)
-    assert session.manager.executors["p1"].order.quantity == 20
-
-
 @pytest.mark.parametrize("seconds", [0, 1])
 def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
     """With the fill of a quote, or after it; and a later amendment changes what it has by as much."""
-    session = quoting_session()
-    session.accept(order_of(20, decisions=300))
-    steps(session, 5)
-    name = session.quotes.request("p1", 10, seconds=30, by=DORA)
+    session = at_work(5, decisions=300)
+    name = asks(session, 10)
     quote = session.venue.quote(lots=4)
     steps(session, 0.1)
     session.quotes.accept(name, quote.id, DORA)
@@ -869,9 +801,7 @@ def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
 
 
 def test_quotes_wait_for_a_person_as_soon_as_the_desk_says_so():
-    session = quoting_session()
-    session.accept(order_of(20, strategy="rfq"))
-    steps(session, 1)
+    session = by_strategy(20)
     session.limits.person_accepts = lambda agent: True
     quotes = [session.venue.quote(dealer) for dealer in DEALERS]
     steps(session, 1)
@@ -881,19 +811,10 @@ def test_quotes_wait_for_a_person_as_soon_as_the_desk_says_so():
 
 
 def test_a_quote_of_an_unnamed_dealer_is_not_the_last_word_of_all():
-    session = quoting_session()
-    session.accept(order_of(20, strategy="rfq"))
-    steps(session, 1)
+    session = by_strategy(20)
     session.venue._take = lambda order: session.venue.hits.append(order.quote)
     session.venue.quote("", 103)
     steps(session, 0.1)
     best = session.venue.quote("", 101)
     steps(session, 16)
     assert session.venue.hits == [best.id]
-
-
-def test_a_quote_without_lots_is_noted_and_not_taken():
-    session, name = by_person()
-    session.venue._out.append(replace(session.venue.quote("D1"), id="other", lots=None))
-    steps(session)
-    assert [one.event for one in told(session, request=name)][-2:] == ["quoted", "unusable"]
