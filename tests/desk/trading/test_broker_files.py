@@ -305,15 +305,6 @@ def test_a_list_of_orders_is_read_by_the_same_rules(tmp_path: Path) -> None:
     assert apart.time == "2024-04-03 10:30"
 
 
-def test_money_words_and_joined_times_are_read(lake: Lake, tmp_path: Path) -> None:
-    """02, 02b: signs of currencies, thousands in quotes, a title, date and time in two columns."""
-    text = 'My fills\nDate,Time,symbol,side,quantity,price,fee\n2024-04-03,10:12:00,RWE,buy,"1,000",$28.52,$0.10\n'
-    words = ("--column", "time=Date", "--column", "time=Time", "--tz", "Europe/Berlin")
-    found = costs(written(tmp_path, "money-words.csv", text), lake, *words)
-    assert (found["total"]["filled"], found["parents"][0]["start"]) == (1000, "10:12:00.000")
-    assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(0.1)
-
-
 def test_dates_with_slashes_are_asked_for(lake: Lake, tmp_path: Path) -> None:
     """03: of 3 April or 4 March, both in the lake; a day above 12 shows it."""
     head, row = "time,symbol,side,quantity,price\n", "{} 10:12:00,RWE,buy,100,28.52\n"
@@ -358,11 +349,3 @@ def test_fees_of_a_column_of_currencies_stand_apart(lake: Lake, tmp_path: Path) 
     assert found["fees_apart"] == {"BNB": 0.013}
     assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(0.02852)
     assert found["total"]["filled"] == pytest.approx((0.499 + 0.3426) * 100_000)
-
-
-def test_the_order_of_rows_of_one_moment_changes_nothing(lake: Lake, tmp_path: Path) -> None:
-    """05: partial fills of one millisecond."""
-    head = "time,symbol,side,quantity,price,parent\n"
-    rows = [f"2024-04-03T10:12:00.001+02:00,RWE,buy,{n},28.5{n},p\n" for n in (1, 2, 3)]
-    one, other = (written(tmp_path, f"{at}.csv", head + "".join(rows[::at])) for at in (1, -1))
-    assert costs(one, lake)["exact"] == costs(other, lake)["exact"]

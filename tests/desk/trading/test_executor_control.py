@@ -5,7 +5,6 @@ import pytest
 from tests.parts import whole
 
 from tercel.core.errors import OrderError, TapeError, VenueError
-from tercel.core.messages import Alpha
 from tercel.core.orders import (
     CancelOrder,
     ExecType,
@@ -20,7 +19,6 @@ from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.risk.trading_state import StateReason
-from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
@@ -163,27 +161,19 @@ def test_an_amended_order_fills_its_new_quantity(csco: Source, quantity: int) ->
         executor.amend(quantity)
 
 
-def test_what_the_gate_denies_is_no_lot_at_work(csco: Source) -> None:
+@pytest.mark.parametrize("to_the_end", [False, True])
+def test_what_the_gate_denies_is_no_lot_at_work(csco: Source, to_the_end: bool) -> None:
     floor = Floor(csco)
     executor = floor.hire("P")
     floor.denies = True
     floor.run(120)
     assert floor.sent
     assert (executor.open, executor.filled) == (0, 0)
-    floor.denies = False
+    floor.denies = to_the_end
     floor.run(300)
     assert executor.done
-    assert executor.filled == 200
-
-
-def test_an_order_denied_to_its_end_is_booked_as_unfilled(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.denies = True
-    floor.run(400)
-    assert executor.done
-    assert executor.costs().unfilled_lots[0] == 200
-    assert executor.filled == 0
+    assert executor.filled == (0 if to_the_end else 200)
+    assert executor.costs().unfilled_lots[0] == 200 - executor.filled
 
 
 def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
@@ -195,27 +185,6 @@ def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
     assert executor.open == 0
     floor.run(300)
     assert executor.filled == 200
-
-
-def test_reports_heard_twice_count_once(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(200)
-    filled = executor.filled
-    assert filled > 0
-    assert executor.on_events(floor.reports) == []
-    assert executor.filled == filled
-
-
-def test_guidance_is_seen_by_the_next_decision(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(70)
-    now = floor.exchange.now_ns
-    executor.guide(Alpha("X", now, 600 * S, 4.0, 1.0, 10**15), None, now)
-    floor.run(20)
-    assert executor.view.x[0, c.ALPHA] > 0
-    assert executor.driver.last_intent.shape == (10,)
 
 
 def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:
@@ -236,30 +205,35 @@ def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(cs
         )
         np.testing.assert_array_equal(again.book, executor.driver.book)
         assert len(executor.take_recorded()) == 0
+        filled = executor.filled
+        assert executor.on_events(floor.reports) == []
+        assert executor.filled == filled, "what is heard twice counts once"
+        mine = [one for one in floor.sent if one.cl_ord_id.startswith(f"{executor.order.parent}.")]
+        names = [one.cl_ord_id for one in mine]
+        assert names == [f"{executor.order.parent}.{n}" for n in range(1, len(names) + 1)]
+        assert {one.orig for one in mine if isinstance(one, CancelOrder)} <= {*names}
 
 
-def test_market_data_that_wait_for_a_decision_change_nothing(csco: Source) -> None:
-    """An executor that goes through its market data every second sends and records what one does that is left alone."""
-    left, looked = Floor(csco), Floor(csco)
-    alone, asked = left.hire("P"), looked.hire("P")
+def test_market_data_that_wait_for_a_decision_change_nothing(
+    csco: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An executor that goes through its market data every second, or after every two updates, sends and records what
+    one does that is left alone.
+    """
+    left, looked, often = Floor(csco), Floor(csco), Floor(csco)
+    alone, asked, hurried = left.hire("P"), looked.hire("P"), often.hire("P")
+    left.run(330)
     for second in range(330):
-        left.run(1)
         looked.run(1)
         if asked.arrived:
             assert asked.driver.state[sim.NOW] >= alone.order.start_ns, second
-    assert left.sent == looked.sent
-    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
-    np.testing.assert_array_equal(alone.driver.state, asked.driver.state)
-
-
-def test_no_more_than_so_many_updates_wait(csco: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    left, often = Floor(csco), Floor(csco)
-    alone, asked = left.hire("P"), often.hire("P")
-    left.run(330)
     monkeypatch.setattr("tercel.desk.trading.parent_orders.executor.WAITING", 2)
     often.run(330)
-    assert left.sent == often.sent
-    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+    assert left.sent == looked.sent == often.sent
+    recorded = alone.take_recorded()
+    for other in (asked, hurried):
+        np.testing.assert_array_equal(recorded, other.take_recorded())
+        np.testing.assert_array_equal(alone.driver.state, other.driver.state)
 
 
 def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: Source) -> None:
@@ -280,35 +254,8 @@ def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: 
         executor.on_events([MarketRows("X", again)])
 
 
-def test_a_gap_in_market_data_is_noticed_and_a_snapshot_mends_it(csco: Source) -> None:
-    floor = Floor(csco)
-    follower, events = floor.follower, []
-    for _ in range(40):
-        events += floor.exchange.step(floor.exchange.now_ns + S)
-    rows = np.concatenate([event.rows for event in events])
-    with pytest.raises(TapeError, match="subscribe"):
-        follower.on_market(MarketRows("X", rows[3:]))
-    assert not follower.ready
-    floor.exchange.subscribe("X")
-    for event in floor.exchange.step(floor.exchange.now_ns + S):
-        follower.on_market(event)
-    assert follower.ready
-    bid, ask = follower.touch
-    assert bid < ask
-
-
 def test_what_cannot_be_followed_or_worked_is_refused(csco: Source) -> None:
     with pytest.raises(VenueError, match="ids"):
         Follower(Listing("X", 0.01, 100))
     with pytest.raises(OrderError, match="side"):
         Assignment("P", "me", "X", 0, 10, 0, TASK)
-
-
-def test_children_cancel_by_name(csco: Source) -> None:
-    floor = Floor(csco)
-    floor.hire("P")
-    floor.run(300)
-    names = [command.cl_ord_id for command in floor.sent]
-    assert names == [f"P.{n}" for n in range(1, len(names) + 1)]
-    for cancel in (command for command in floor.sent if isinstance(command, CancelOrder)):
-        assert cancel.orig in names

@@ -136,17 +136,6 @@ def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> N
     assert fills_map(tmp_path / "broker.toml", ["fee="], "UTC").columns["fee"] == ("",)
 
 
-def test_one_map_serves_fills_and_orders(broker: Path, tmp_path: Path) -> None:
-    path = tmp_path / "orders.csv"
-    path.write_text(
-        "ClOrdID,Ticker,Side,OrderQty,start,end\nA-1,AMZN,1,500,1340287200,1340287260\n"
-    )
-    both = fills_map(columns=[*COLUMNS, "quantity=OrderQty"], timezone="America/New_York")
-    assert len(read_fill_file(broker, both).fills) == 3
-    order = read_orders(path, both)["A-1"]
-    assert (order.quantity, order.start_ns, order.end_ns) == (500, TEN, TEN + 60 * S)
-
-
 def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_fill_file(broker)
@@ -210,8 +199,9 @@ def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: 
     """Commissions are paid, not got; sells are fills; seconds are whole, and none is off the market for that."""
     path = tmp_path / "flex.csv"
     path.write_text(flex(day))
-    fills = read_fill_file(path, fills_map("ib-flex")).fills
-    assert len(fills) == 60
+    read = read_fill_file(path, fills_map("ib-flex"))
+    fills = read.fills
+    assert (len(fills), read.not_read) == (60, ["ClientAccountID"])
     assert {fill.fee for fill in fills} == {Fraction("0.35")}
     assert {(fill.side, fill.quantity) for fill in fills} == {(1, 100), (-1, 100)}
     found = analyse(fills, {}, lake)
@@ -301,49 +291,28 @@ def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path:
     assert "ib-flex" not in caught.value.remedy
 
 
-def test_a_column_that_tells_fills_from_other_rows_is_read(day: MarketDay, tmp_path: Path) -> None:
-    path = tmp_path / "flex.csv"
-    path.write_text(flex(day))
-    assert read_fill_file(path, fills_map("ib-flex")).not_read == ["ClientAccountID"]
-
-
-def test_a_fee_above_0_does_not_say_what_most_below_0_are(broker: Path) -> None:
-    row = "06/21/2012 10:00:03,AMZN,1,100,223.87,A-1,{},XNAS\n"
-    words = {"columns": COLUMNS, "timezone": "America/New_York"}
-    broker.write_text(BROKER + row.format("-0.30"))
-    with pytest.raises(DataError, match="2 of 3 below 0"):
-        read_fill_file(broker, fills_map(**words))
-    broker.write_text(BROKER + row.format("0"))
-    assert [fill.fee for fill in read_fill_file(broker, fills_map(**words)).fills] == [
-        Fraction("0.2"),
-        Fraction("-0.1"),
-        0,
-        0,
-    ]
-
-
 def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
     """They may be costs, as brokers' cash amounts are, or rebates: a figure with the wrong sign is worse than none."""
-    words, zone = COLUMNS, "America/New_York"
+
+    def fees_of(**words: str) -> list[Fraction]:
+        about = fills_map(columns=COLUMNS, timezone="America/New_York", **words)
+        return [fill.fee for fill in read_fill_file(broker, about).fills]
+
     broker.write_text(BROKER.replace(",0.20,", ",-0.20,"))
     with pytest.raises(DataError, match="2 of 2 below 0") as caught:
-        read_fill_file(broker, fills_map(columns=words, timezone=zone))
+        fees_of()
     assert "`fees=negative`" in caught.value.remedy
     assert "`fees=positive`" in caught.value.remedy
-    paid = [
-        fill.fee
-        for fill in read_fill_file(
-            broker, fills_map(columns=words, timezone=zone, fees="negative")
-        ).fills
-    ]
-    assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
-    got = [
-        fill.fee
-        for fill in read_fill_file(
-            broker, fills_map(columns=words, timezone=zone, fees="positive")
-        ).fills
-    ]
-    assert got == [-fee for fee in paid]
+    paid = [Fraction("0.2"), Fraction("0.1"), Fraction(0)]
+    assert fees_of(fees="negative") == paid
+    assert fees_of(fees="positive") == [-fee for fee in paid]
+    # One fee above 0 does not say what most below 0 are.
+    row = "06/21/2012 10:00:03,AMZN,1,100,223.87,A-1,{},XNAS\n"
+    broker.write_text(BROKER + row.format("-0.30"))
+    with pytest.raises(DataError, match="2 of 3 below 0"):
+        fees_of()
+    broker.write_text(BROKER + row.format("0"))
+    assert fees_of() == [Fraction("0.2"), Fraction("-0.1"), 0, 0]
     with pytest.raises(ConfigError):
         fills_map(fees="up")
 
@@ -362,24 +331,18 @@ def test_an_order_is_of_fewer_lots_than_2_to_the_30_in_plain_digits(
 
 
 def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: Path) -> None:
-    path = tmp_path / "flex.csv"
-    for wrong in (",100,", ",0,"):
-        path.write_text(flex(day).replace(",-100,", wrong))
-        with pytest.raises(
-            DataError, match=r"a quantity above 0 and below 2\*\*30, with the sign of its side"
-        ):
+    path, text = tmp_path / "flex.csv", flex(day)
+    signed = r"a quantity above 0 and below 2\*\*30, with the sign of its side"
+    plain = r"a quantity above 0 and below 2\*\*30|a quantity of shares"
+    digits = ("-1_00", "-\u0661\u0660\u0660", f"-{2**30}", f"-{2**40 - 1}")
+    for wrong, said in (("100", signed), ("0", signed), *((one, plain) for one in digits)):
+        path.write_text(text.replace(",-100,", f",{wrong},"))
+        with pytest.raises(DataError, match=said):
             read_fill_file(path, fills_map("ib-flex"))
-    for wrong in ("-1_00", "-\u0661\u0660\u0660", f"-{2**30}", f"-{2**40 - 1}"):
-        path.write_text(flex(day).replace(",-100,", f",{wrong},"))
-        with pytest.raises(
-            DataError, match=r"a quantity above 0 and below 2\*\*30|a quantity of shares"
-        ):
-            read_fill_file(path, fills_map("ib-flex"))
-    path.write_text(flex(day))
-    whole = read_fill_file(path, fills_map("ib-flex")).fills
-    path.write_text(flex(day).replace(";", " "))
-    assert read_fill_file(path, fills_map("ib-flex")).fills == whole
-    path.write_text(flex(day))
+    path.write_text(text.replace(";", " "))
+    spaced = read_fill_file(path, fills_map("ib-flex")).fills
+    path.write_text(text)
+    assert read_fill_file(path, fills_map("ib-flex")).fills == spaced
     with pytest.raises(DataError, match="`column=signed=true`"):
         read_fill_file(path, fills_map("ib-flex").model_copy(update={"signed": False}))
 

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 from tests.fix.plain import PlainClient
-from tests.waiting import until
 
 from certify.faults.market import MarketServer
 from exchange.fix.server import serve_fix
@@ -77,33 +76,4 @@ def test_an_answer_waits_for_no_clock(front):
         client.say("D", order(name))
         said = client.hear("8")
         assert (said[11], said[150]) == (name, "0"), said
-    client.close()
-
-
-def test_time_and_market_data_come_as_they_pass(front):
-    clock, fix = front
-    client = PlainClient(fix.port, "A", own=False)
-    client.say(
-        "V",
-        [
-            (262, "m"),
-            (263, 1),
-            (264, 5),
-            (265, 1),
-            (267, 2),
-            (269, 0),
-            (269, 1),
-            (146, 1),
-            (55, "X"),
-        ],
-    )
-    assert client.hear()[35] == "W"
-    began = fix.venue.now_ns
-
-    def passed():
-        clock.ns += 10**8
-        return fix.venue.now_ns > began + 10**9
-
-    until(passed, what="a second of the exchange")
-    assert client.hear()[35] == "X"
     client.close()

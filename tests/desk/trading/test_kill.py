@@ -23,17 +23,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "kill.json"
 
 
-def test_a_new_desk_is_not_killed(path: Path) -> None:
-    latch = KillLatch(path)
-    assert latch.killed("twap") is None
-    assert latch.state().killed == {}
-    assert not path.exists()
-
-
 def test_kill_of_all_and_rearm(path: Path) -> None:
     latch = KillLatch(path)
+    assert (latch.killed("twap"), path.exists()) == (None, False)
     latch.kill("runaway", by="ann", at_ns=7)
     assert latch.killed("twap") == "runaway"
+    assert latch.state().killed == {ALL: "runaway"}
     latch.rearm("looked", by="bob", at_ns=9)
     assert latch.killed("twap") is None
     assert [(each["what"], each["by"], each["at_ns"]) for each in latch.state().history] == [
@@ -44,8 +39,12 @@ def test_kill_of_all_and_rearm(path: Path) -> None:
 
 def test_kill_of_one_agent_leaves_the_others(path: Path) -> None:
     latch = KillLatch(path)
-    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo"])
+    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo", "dqn"])
     assert (latch.killed("ppo"), latch.killed("twap")) == ("drifts", None)
+    with pytest.raises(OrderError, match="twap"):
+        latch.rearm("x", by="ann", at_ns=2, agents=["twap"])
+    latch.rearm("retrained", by="ann", at_ns=3, agents=["dqn"])
+    assert (latch.killed("ppo"), latch.killed("dqn")) == ("drifts", None)
     latch.kill("all off", by="ann", at_ns=2)
     assert (latch.killed("ppo"), latch.killed("twap")) == ("all off", "all off")
     with pytest.raises(OrderError, match="re-arm all"):
@@ -76,15 +75,6 @@ def test_a_rearm_of_another_kill_than_is_meant_is_refused(path: Path) -> None:
         latch.rearm("ppo is fine", by="ann", at_ns=6, mark=meant)
     latch.rearm("mended", by="ann", at_ns=7, mark=damaged)
     assert latch.state().killed == {}
-
-
-def test_rearm_of_one_agent(path: Path) -> None:
-    latch = KillLatch(path)
-    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo", "dqn"])
-    with pytest.raises(OrderError, match="twap"):
-        latch.rearm("x", by="ann", at_ns=2, agents=["twap"])
-    latch.rearm("retrained", by="ann", at_ns=3, agents=["ppo"])
-    assert (latch.killed("ppo"), latch.killed("dqn")) == (None, "drifts")
 
 
 @pytest.mark.parametrize(
@@ -248,12 +238,6 @@ def test_a_full_disk_kills_all_the_same(path: Path, monkeypatch: pytest.MonkeyPa
     assert KillLatch(path).killed("x") is not None
     latch.rearm("disk cleared", by="ann", at_ns=2)
     assert (latch.killed("x"), other.killed("x")) == (None, None)
-
-
-def test_all_is_no_agents_name(path: Path) -> None:
-    latch = KillLatch(path)
-    latch.kill("stop", by="ann", at_ns=1)
-    assert latch.state().killed == {ALL: "stop"}
 
 
 def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):

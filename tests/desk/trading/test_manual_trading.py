@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import Flaky, S, asked, exchange_of, session_of, truth
 from tests.desk.trading.word import Word
 
+from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, CancelReject, NewOrder, OrdStatus
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal, post
@@ -80,24 +81,6 @@ def decisions(session):
     return sum(1 for _ in session.journal.read(kinds=(kinds.DECISION,)))
 
 
-def test_who_takes_over_stops_the_strategy_and_cancels_its_orders(tmp_path):
-    session, say = working(tmp_path)
-    (told,) = say("take_over", parent="p1")
-    assert told.body | {"operator": 0} == {
-        "event": "taken_over",
-        "by": DORA,
-        "reason": "news are due",
-        "operator": 0,
-    }
-    run(session, 2)
-    before = decisions(session)
-    run(session, 60)
-    assert decisions(session) == before
-    assert session.ledger.orders.live(parent="p1") == []
-    assert truth(session.venue, "ann")[1] == 0
-    assert (parent(session).status, parent(session).hand) == ("by hand", DORA)
-
-
 def test_orders_by_hand_fill_the_parent_and_are_told_apart(tmp_path):
     session, say = working(tmp_path)
     by_strategy = parent(session).filled
@@ -141,15 +124,6 @@ def test_given_back_the_strategy_goes_on_with_what_is_left_and_overfills_nothing
     assert session.ledger.lots_by_hand(parent(session)) >= 50
 
 
-def test_filled_by_hand_it_is_done(tmp_path):
-    session, say = working(tmp_path, lots=40)
-    say("take_over", parent="p1")
-    run(session, 2)
-    say("order", parent="p1", lots=parent(session).left, limit_price=None)
-    run(session, 3)
-    assert (parent(session).status, parent(session).filled) == ("done", 40)
-
-
 @pytest.mark.parametrize("limit", [None, "0bps"])
 def test_taken_over_before_it_came_to_its_market_it_arrives_with_the_first_order(tmp_path, limit):
     session, say = working(tmp_path, 0, limit_price=limit)
@@ -172,17 +146,6 @@ def test_its_horizon_forces_nothing_through_and_tells_who_had_it(tmp_path):
     assert session.ledger.orders.live(parent="p1") == []
     alerts = [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
     assert "expired" in alerts
-
-
-def test_cancelled_while_in_hand_it_ends_once_nothing_is_open(tmp_path):
-    session, say = working(tmp_path)
-    say("take_over", parent="p1")
-    run(session, 2)
-    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
-    say("cancel", by=BOB, parent="p1")
-    run(session, 3)
-    assert parent(session).status == "cancelled"
-    assert truth(session.venue, "ann")[1] == 0
 
 
 def test_a_kill_cancels_what_is_open_by_hand_and_nothing_goes_on_before_it_is_rearmed(tmp_path):
@@ -240,8 +203,10 @@ def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
         if one.body["what"] == "new"
     ]
     assert sum(one.order in dict(parent(session).by_hand) for one in sends) == 1
-    say("cancel", parent="p1")
-    run(session, 2)
+    assert truth(session.venue, "ann")[1] == 1
+    say("cancel", by=BOB, parent="p1")
+    run(session, 3)
+    assert truth(session.venue, "ann")[1] == 0
     for command in ("take_over", "order", "give_back", "withdraw"):
         assert "p1 is cancelled" in say.refused(command, parent="p1", lots=1)
     assert "'p9'" in say.refused("take_over", parent="p9")
@@ -261,34 +226,30 @@ def test_its_own_limit_price_holds_by_hand_too(tmp_path):
     run(session, 2)
 
 
-def test_limits_refuse_by_hand_what_they_would_refuse_of_an_agent(tmp_path):
-    limits = WIDE.replace("order_lots = 5000", "order_lots = 50", 3)
-    session = session_of(exchange_of(), SqlJournal(tmp_path), limits=limits)
-    session.accept(asked(lots=400))
-    say = Word(session, tmp_path)
-    say("take_over", parent="p1")
-    assert "ORDER_LOTS" in say.refused("order", parent="p1", lots=51).upper()
-    assert parent(session).by_hand == ()
-    say("order", parent="p1", lots=50)
-    run(session, 2)
-    assert parent(session).filled == 50
-
-
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize("rests", [False, True])
 def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
     session, say = working(tmp_path)
-    say("take_over", parent="p1")
+    (told,) = say("take_over", parent="p1")
+    said = {"event": "taken_over", "by": DORA, "reason": "news are due", "operator": 0}
+    assert told.body | {"operator": 0} == said
     run(session, 2)
+    before = decisions(session)
     if rests:
         say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
     session.journal.close()  # the process is gone, and says nothing
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
     assert (parent(again).status, parent(again).hand) == ("by hand", DORA)
     assert truth(again.venue, "ann")[1] == 0  # no order works for nobody
-    before = decisions(again)
     run(again, 30)
     assert decisions(again) == before
+    sent = [
+        one for _, one in again.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"
+    ]
+    assert sum(one.order in dict(parent(again).by_hand) for one in sent) == rests
+    assert list(refold(again.journal, session_of(exchange_of(), warm_s=0).limits).parents) == list(
+        again.ledger.parents
+    )
     say = Word(again, tmp_path)
     say("order", parent="p1", lots=10)
     run(again, 2)
@@ -296,22 +257,6 @@ def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
     run(again, 30)
     assert parent(again).status == "working"
     assert decisions(again) > before
-
-
-def test_a_command_that_was_carried_out_is_not_carried_out_again_by_the_next_session(tmp_path):
-    session, say = working(tmp_path)
-    say("take_over", parent="p1")
-    say("order", parent="p1", lots=10)
-    session.journal.close()
-    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
-    run(again, 5)
-    sent = [
-        one for _, one in again.journal.read(kinds=(kinds.ORDER_OUT,)) if one.body["what"] == "new"
-    ]
-    assert sum(one.order in dict(parent(again).by_hand) for one in sent) == 1
-    assert list(refold(again.journal, session_of(exchange_of(), warm_s=0).limits).parents) == list(
-        again.ledger.parents
-    )
 
 
 def test_what_fills_of_a_strategys_order_while_it_is_cancelled_leaves_less_to_do_by_hand(tmp_path):
@@ -338,6 +283,7 @@ def test_an_analysis_says_what_was_by_hand(tmp_path):
     say("order", parent="p1", lots=left)
     run(session, 3)
     recorder.close()
+    assert (parent(session).status, parent(session).filled) == ("done", 40)
     (analysis,) = [one.body for _, one in session.journal.read(kinds=(kinds.TCA,))]
     assert analysis["by_hand"] == left
 
@@ -370,38 +316,24 @@ def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_pat
     assert parent(session).filled == 100
 
 
-def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
-    """The process died between taking the word and doing it: the market is another one by now."""
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_order_for_a_session_that_is_gone_is_not_sent_by_the_next(tmp_path, taken):
+    """It died between taking the word and doing it, or hung before: the market is another one by now."""
     session, say = working(tmp_path)
     say("take_over", parent="p1")
     run(session, 2)
     number = post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
-    session.journal.take_inbox(session.now_ns)
+    if taken:
+        session.journal.take_inbox(session.now_ns)
     session.journal.close()
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
     run(again, 5)
     assert parent(again).by_hand == ()
-    (told,) = [
-        one.body
-        for _, one in again.journal.read(kinds=(kinds.ALERT,))
-        if one.body.get("operator") == number
-    ]
+    alerts = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,))]
+    (told,) = [one for one in alerts if one.get("operator") == number]
     assert told["received"] == "one sent to a session that has ended"
     assert again.ledger.requested == {}
-
-
-def test_an_order_that_a_hung_session_left_in_the_inbox_is_not_sent_by_the_next(tmp_path):
-    session, say = working(tmp_path)
-    say("take_over", parent="p1")
-    run(session, 2)
-    post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
-    session.journal.close()
-    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
-    run(again, 5)
-    assert parent(again).by_hand == ()
-    assert parent(again).status == "by hand"
-    post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now that it runs", 2)
-    run(again, 5)
+    Word(again, tmp_path)("order", parent="p1", lots=10)
     assert len(parent(again).by_hand) == 1
 
 
@@ -421,3 +353,106 @@ def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
     assert "p1" not in session.manager.executors, (
         "its strategy waits: what is open could still fill"
     )
+
+
+# -- agents that a person paused --------------------------------------------------------------------------------------
+
+
+def two(folder, latch=None):
+    """A session with two parents of ann's and one of bob's at work."""
+    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
+    session = session_of(exchange_of(), SqlJournal(folder), **ports)
+    for id_, agent in (("p1", "ann"), ("p2", "ann"), ("q1", "bob")):
+        session.accept(asked(id_, agent=agent))
+    session.run_until(session.now_ns + 20 * S)
+    return session, Word(session, folder)
+
+
+def statuses(session):
+    return {one.id: str(one.status) for one in session.ledger.parents}
+
+
+def test_a_paused_agent_works_nothing_and_takes_nothing_until_it_is_resumed(tmp_path):
+    session, say = two(tmp_path)
+    held, *_ = say("pause_agent", agent="ann")
+    said = {"event": "paused", "by": DORA, "reason": "news are due", "parents": ["p1", "p2"]}
+    assert held.kind == kinds.HOLD
+    assert said.items() <= held.body.items()
+    session.run_until(session.now_ns + 3 * S)
+    assert statuses(session) == {"p1": "paused", "p2": "paused", "q1": "working"}
+    assert session.ledger.orders.live("ann") == []
+    with pytest.raises(
+        OrderError, match=r"ann, paused by dora \(password\): news are due.* resume this one first"
+    ):
+        session.accept(asked("p3"))
+    assert "ann, paused by" in say.refused("resume", parent="p1")
+    assert "ann, paused by" in say.refused("pause_agent", agent="ann")
+    session.accept(asked("q2", agent="bob"))
+    freed, *_ = say("resume_agent", agent="ann", by="eve (password)", reason="they were good")
+    assert freed.body["parents"] == ["p1", "p2"]
+    session.accept(asked("p3"))
+    session.run_until(session.now_ns + 30 * S)
+    assert set(statuses(session).values()) == {"working"}
+    assert session.ledger.orders.live("ann")
+    assert Ledger.of(session.journal).holds == session.ledger.holds == {}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_it_stays_paused_in_the_next_session(tmp_path, resume):
+    session, say = two(tmp_path)
+    say("pause_agent", agent="ann")
+    session.journal.close()  # the process is gone, and says nothing
+    again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
+    assert again.ledger.holds["ann"].body["by"] == DORA
+    assert statuses(again) == {
+        "p1": "paused",
+        "p2": "paused",
+        "q1": "working" if resume else "paused",
+    }
+    again.run_until(again.now_ns + 20 * S)
+    assert again.ledger.orders.live("ann") == []
+    with pytest.raises(OrderError, match="paused by"):
+        again.accept(asked("p3"))
+    Word(again, tmp_path)("resume_agent", agent="ann")
+    again.run_until(again.now_ns + 20 * S)
+    assert again.ledger.orders.live("ann")
+
+
+def test_hands_may_work_for_a_paused_agent_and_give_nothing_back_to_it(tmp_path):
+    session, say = two(tmp_path)
+    say("take_over", parent="p1")
+    held, *_ = say("pause_agent", agent="ann")
+    assert held.body["parents"] == ["p2"]
+    say("order", parent="p1", lots=5)
+    assert "paused by" in say.refused("give_back", parent="p1")
+    say("take_over", parent="p2")
+    say("resume_agent", agent="ann")
+    say("give_back", parent="p1")
+    session.run_until(session.now_ns + 20 * S)
+    assert statuses(session) == {"p1": "working", "p2": "by hand", "q1": "working"}
+
+
+def test_what_was_paused_by_itself_waits_until_it_is_resumed_itself(tmp_path):
+    session, say = two(tmp_path)
+    say("pause", parent="p1")
+    held, *_ = say("pause_agent", agent="ann")
+    assert held.body["parents"] == ["p2"]
+    freed, *_ = say("resume_agent", agent="ann")
+    assert freed.body["parents"] == ["p2"]
+    assert statuses(session) == {"p1": "paused", "p2": "working", "q1": "working"}
+    assert session.ledger.parents.must("p1").reason == f"{DORA}: news are due"
+    say("resume", parent="p1")
+    assert set(statuses(session).values()) == {"working"}
+
+
+def test_what_cannot_be_is_refused(tmp_path):
+    latch = KillLatch(tmp_path / "kill.json")
+    session, say = two(tmp_path, latch)
+    assert "ann, bob" in say.refused("pause_agent", agent="nobody")
+    assert "is paused" in say.refused("resume_agent", agent="ann")
+    say("pause_agent", agent="ann")
+    latch.kill("runaway", "bob", 1, ["ann"])
+    assert "killed" in say.refused("resume_agent", agent="ann")
+    latch.rearm("it was nothing", "bob", 2, ["ann"])
+    with pytest.raises(OrderError, match="paused by"):
+        session.accept(asked("p3"))  # a re-arm ends no pause

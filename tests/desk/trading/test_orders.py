@@ -1,10 +1,9 @@
 """The life of orders: against a brute-force venue over a channel that repeats and reorders, then case by case."""
 
-import itertools
-
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.desk.trading.test_orders import codes, fill, told
 from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 
@@ -12,7 +11,6 @@ from tercel.core.errors import OrderError
 from tercel.core.lifecycle import Code
 from tercel.core.orders import (
     ONE,
-    PAID_ONE,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -354,21 +352,6 @@ def codes(notices):
     return [notice.code for notice in notices]
 
 
-def test_a_fill_before_the_ack_counts(orders):
-    orders.apply(fill("t1", 4, 4))
-    assert orders.get("1-1").status == S.PARTIALLY_FILLED
-    orders.apply(told(exec_id="n"))
-    assert (
-        orders.get("1-1").status,
-        whole(orders.get("1-1").cum_qty),
-        whole(orders.get("1-1").open_qty),
-    ) == (
-        S.PARTIALLY_FILLED,
-        4,
-        6,
-    )
-
-
 def test_a_fill_while_a_cancel_is_pending_and_a_cancel_too_late(orders):
     orders.apply(told(exec_id="n"))
     orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
@@ -470,11 +453,6 @@ def test_what_should_not_happen_is_said(orders, entries, code):
     assert code in codes(said)
 
 
-def test_a_word_on_an_unknown_order_is_kept_aside(orders):
-    orders.apply(told(exec_id="n9", cl_ord_id="9-9", order_id="77"))
-    assert len(orders.quarantined) == 1
-
-
 def test_an_execution_of_an_unknown_order_is_booked_to_no_parent(orders):
     notices = orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))
     assert Code.UNALLOCATED in codes(notices)
@@ -530,11 +508,6 @@ def test_positions_add_up_in_whole_numbers(trades):
     assert held.worth2(7) == held.cash2 + 7 * held.qty * ONE
 
 
-def test_a_position_that_turns_realises_what_it_closed():
-    held = Position().after(1, 10 * ONE, 100 * ONE).after(-1, 15 * ONE, 110 * ONE)
-    assert (held.lots, held.average, held.realised2) == (-5, 110.0, 2 * 10 * 10 * PAID_ONE)
-
-
 # -- parents ----------------------------------------------------------------------------------------------------------
 
 ASKED = p.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a")
@@ -562,17 +535,10 @@ def test_a_parent_goes_through_its_states():
         ledger.apply(p.entry_of("p1", ParentEntry(event, reason="ann"), 6))
         assert ledger.parents.must("p1").status == status
     assert ledger.parents.must("p1").over
-    with pytest.raises(OrderError, match="cancelled"):
-        ledger.parents.may("p1", "resumed")
-
-
-def test_a_parent_that_is_done_gives_no_reason_of_before():
-    ledger = ledger_of(
-        p.accepted(ASKED, 5), p.entry_of("p1", ParentEntry("paused", reason="ann: news"), 6)
-    )
-    ledger.apply(p.entry_of("p1", ParentEntry("resumed", reason="ann: calm"), 7))
     ledger.apply(p.entry_of("p1", ParentEntry("done", filled=100, left=0, refused=0), 8))
     assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
+    with pytest.raises(OrderError, match="cancelled"):
+        ledger.parents.may("p1", "resumed")
 
 
 def test_amending_changes_lots_and_horizon():
@@ -613,18 +579,3 @@ def test_names_of_sessions_leap_after_lost_entries():
     assert ledger.next_session == 4
     ledger.apply(Entry(kinds.OPERATOR, 0, body={"command": "acknowledge"}))
     assert ledger.next_session > 1000
-
-
-def test_the_fold_does_not_depend_on_where_it_is_cut():
-    entries = [
-        p.accepted(ASKED, 5),
-        entry_out(NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)),
-        fill("t", 4, 4),
-    ]
-    journal = MemoryJournal()
-    ledger = Ledger()
-    for entry in itertools.chain(entries):
-        journal.append([entry])
-        ledger.catch_up(journal)
-    assert list(ledger.orders) == list(Ledger.of(journal).orders)
-    assert ledger.last == 3

@@ -82,19 +82,6 @@ class Halting(Flaky):
         return [*said, *self._venue.step(until_ns)]
 
 
-@pytest.mark.long
-def test_a_pair_is_worked_hedged_and_ended():
-    exchange = exchange_of(names="XY")
-    session = session_of(exchange)
-    paired(session)
-    assert [parent.status for parent in session.ledger.parents] == ["by hand", "by hand"]
-    worst = run(session, 110)
-    assert 0 < worst <= 30
-    assert lots_of(session, "p1") == lots_of(session, "p1-hedge") > 0
-    assert all(parent.over for parent in session.ledger.parents)
-    assert truth(exchange, "ann") == (0, 0)  # lots of both instruments: as many bought as sold
-
-
 def test_a_fill_is_hedged_in_the_turn_in_which_it_is_booked():
     session = session_of(exchange_of(names="XY"))
     paired(session)
@@ -229,6 +216,8 @@ def test_the_cost_of_a_pair_adds_up_to_what_was_paid():
     recorder = TcaRecorder(session)
     paired(session)
     run(session, 110)
+    assert lots_of(session, "p1") == lots_of(session, "p1-hedge") > 0
+    assert all(parent.over for parent in session.ledger.parents)
     session.run_until(session.now_ns + 70 * S)
     recorder.close()
     (cost,) = pair_costs(entry for _, entry in journal.read(kinds=(kinds.TCA,)))

@@ -399,16 +399,6 @@ def test_an_order_by_rfq_asks_all_and_takes_the_best():
     sound(session)
 
 
-def test_the_best_is_taken_before_the_time_is_over_though_somebody_never_answers():
-    session = by_strategy(5)
-    session.venue.quote("D2", 101)
-    steps(session, 13)
-    assert session.venue.hits == []
-    steps(session, 2)
-    assert len(session.venue.hits) == 1
-    assert parent_of(session).status is ParentStatus.DONE
-
-
 def test_what_no_dealer_trades_is_worked_in_the_book():
     session = by_strategy(8, horizon_s=60)
     where = session.venue.requests[-1].id, "", "TINY", "ann", session.now_ns
@@ -447,20 +437,6 @@ def test_a_last_look_lets_the_next_best_be_taken():
     assert rejected.status is OrdStatus.REJECTED
     assert told(session, "ended")[-1].outcome == "traded"
     sound(session)
-
-
-def test_a_refused_quote_returns_to_the_person():
-    session, name = by_person()
-    quote, other = session.venue.quote("D1", 100), session.venue.quote("D2", 101)
-    steps(session)
-    session.quotes.accept(name, quote.id, DORA)
-    session.venue.mid += 1.0
-    steps(session)
-    assert session.ledger.orders.get("p1.01").status is OrdStatus.REJECTED
-    assert not told(session, "ended")
-    session.quotes.accept(name, other.id, DORA)
-    steps(session)
-    assert told(session, "ended")[-1].outcome == "traded"
 
 
 def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_once():
@@ -716,15 +692,6 @@ def test_an_order_in_flight_is_asked_for_after_a_restart():
     sound(session)
 
 
-def test_limits_count_the_same_after_a_restart():
-    session, _ = by_person(journal=MemoryJournal())
-    counted = session.limits.desk.requests, session.limits.instruments["TINY"].dealers
-    fresh = again(session).limits
-    assert (fresh.desk.requests, fresh.instruments["TINY"].dealers) == counted
-    assert counted[0][0][1] > 0
-    assert refold(session.journal, again(session).limits)
-
-
 def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
     session, name, quote = quoted(journal=MemoryJournal())
     session.quotes.accept(name, quote.id, DORA)
@@ -752,18 +719,6 @@ def test_a_request_that_does_not_leave_loses_nothing_and_gives_the_executor_noth
     assert session.quotes.held("p1") == 0
     assert session.manager.executors["p1"].order.quantity == 20
     sound(session)
-
-
-def test_quoted_orders_are_named_apart_from_the_executors():
-    session = at_work(3, decisions=300)
-    name = asks(session)
-    quote = session.venue.quote()
-    steps(session, 1)
-    order = session.quotes.accept(name, quote.id, DORA)
-    steps(session, 30)
-    sent = [one.order for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,))]
-    assert order in sent
-    assert len(sent) == len({*sent})
 
 
 # -- lots and quotes that were lost -----------------------------------------------------------------------------------

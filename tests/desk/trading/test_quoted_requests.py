@@ -137,6 +137,17 @@ def test_figures_of_dealers_are_what_a_twin_reckons_from_plain_rows(seed: int) -
     requests, found = read(entries)
     assert [row.dealer for row in found] == [*sorted({d for row in rows for d in row.dealers}), ALL]
     assert [(one.id, one.outcome) for one in requests] == [(row.id, row.outcome) for row in rows]
+    for told, row in zip(requests, rows, strict=True):
+        assert (told.mid, told.quantity) == (pytest.approx(row.mid * 0.01), 5000)
+        assert sum(quote.usable for quote in told.quotes) >= len(row.answers)
+        for after, there in row.after.items():
+            drift = None if there is None else pytest.approx(bps(row, there, row.mid))
+            assert told.drift_bps[f"{after}s"] == drift
+        taken = [take for take in row.takes if "dealer" in take]
+        for told_take, take in zip(told.taken, taken, strict=True):
+            cover = take["cover"][1] * 0.01 if len(take["cover"]) > 1 else None
+            assert told_take.cover == (None if cover is None else pytest.approx(cover))
+        assert told.cover == (told.taken[-1].cover if told.taken else None)
     for row in found:
         mine = twin(rows, row.dealer)
         assert row.asked == len(mine["response_rate"])
@@ -169,26 +180,6 @@ def test_figures_of_dealers_are_what_a_twin_reckons_from_plain_rows(seed: int) -
                 assert told == pytest.approx((curse.mean - half, curse.mean + half))
         else:
             assert curse is None
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_requests_are_as_their_plain_rows(seed: int) -> None:
-    entries, rows = story(100 + seed)
-    for found, row in zip(read(entries)[0], rows, strict=True):
-        prices = [quote.price for quote in found.quotes if quote.usable]
-        assert len(prices) >= len(row.answers)
-        assert found.mid == pytest.approx(row.mid * 0.01)
-        assert found.quantity == 5000
-        for after, there in row.after.items():
-            told = found.drift_bps[f"{after}s"]
-            assert (
-                told is None if there is None else told == pytest.approx(bps(row, there, row.mid))
-            )
-        taken = [take for take in row.takes if "dealer" in take]
-        for told_take, take in zip(found.taken, taken, strict=True):
-            cover = take["cover"][1] * 0.01 if len(take["cover"]) > 1 else None
-            assert told_take.cover == (None if cover is None else pytest.approx(cover))
-        assert found.cover == (found.taken[-1].cover if found.taken else None)
 
 
 def mirrored(entry: Entry) -> Entry:

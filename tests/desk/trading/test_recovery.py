@@ -5,12 +5,23 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
 from tests.parts import whole
 
 from tercel.core.errors import JournalError, OrderError, VenueError
-from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif, Unread
-from tercel.core.ports import Entry
+from tercel.core.orders import (
+    ONE,
+    ExecType,
+    Holdings,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    Report,
+    StatusRequest,
+    Tif,
+    Unread,
+)
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
@@ -65,6 +76,10 @@ def test_a_session_that_is_gone_leaves_no_order_and_no_doubt(seconds):
     assert [truth(again.venue, account)[1] for account in ("ann", "bob")] == [0, 0]
     assert all(parent.status == "paused" for parent in again.ledger.parents)
     assert [entry.order for _, entry in journal.read(kinds=[kinds.RECONCILED])] == standing
+    for agent in ("ann", "bob"):
+        held = again.ledger.positions.of(agent, "X").qty
+        assert again.limits.holdings[agent, "X"].position == held
+    assert again.limits.parents["p1"].lots == 400
     agrees(again)
 
 
@@ -120,21 +135,11 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
     assert live
     assert {order.root for order in live} <= standing
     assert all(order.status == OrdStatus.UNKNOWN and order.open_qty for order in live)
+    venue.refuses = "1=ann, which another login named first"
+    with pytest.raises(VenueError, match=rf"state of every order.*{venue.refuses}"):
+        session_of(venue, journal, warm_s=0)
     venue.swallows = ()
     agrees(session_of(venue, journal, warm_s=0))
-
-
-def test_why_a_venue_refuses_to_answer_is_said():
-    journal, venue = MemoryJournal(), Deaf(exchange_of())
-    started(journal, venue, seconds=30)
-    venue.swallows, venue.refuses = (
-        (MassCancel, StatusRequest),
-        "1=ann, which another login named first",
-    )
-    with pytest.raises(
-        VenueError, match=r"state of every order.*1=ann, which another login named first"
-    ):
-        session_of(venue, journal, warm_s=0)
 
 
 def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
@@ -149,18 +154,6 @@ def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
     ]
 
 
-def test_parents_go_on_when_they_are_resumed():
-    journal = MemoryJournal()
-    old = started(journal, strategy="twap_passive")
-    again = session_of(old.venue, journal, warm_s=0)
-    again.resume("p1", "ann: go on")
-    again.resume("p2", "bob: go on")
-    again.run(again.now_ns + 400 * S)
-    assert {parent.status for parent in again.ledger.parents} == {"done"}
-    assert [parent.filled for parent in again.ledger.parents] == [400, 200]
-    agrees(again)
-
-
 def test_parents_go_on_at_once_with_resume_and_no_name_comes_twice():
     journal, venue = MemoryJournal(), Flaky(exchange_of())
     session = started(journal, venue, seconds=20, strategy="twap_passive")
@@ -170,6 +163,11 @@ def test_parents_go_on_at_once_with_resume_and_no_name_comes_twice():
         agrees(session)
     session.run(session.now_ns + 400 * S)
     assert {parent.status for parent in session.ledger.parents} == {"done"}
+    assert [parent.filled for parent in session.ledger.parents] == [400, 200]
+    again = refold(journal, session_of(exchange_of(), warm_s=0).limits)
+    assert list(again.orders) == list(session.ledger.orders)
+    assert list(again.parents) == list(session.ledger.parents)
+    assert again.positions.all() == session.ledger.positions.all()
     names = [command.cl_ord_id for command in venue.sends if not isinstance(command, StatusRequest)]
     assert len(set(names)) == len(names)
     assert session.number == 7
@@ -188,61 +186,12 @@ def test_a_parent_is_given_a_later_horizon_while_it_waits_for_a_person():
     agrees(again)
 
 
-def test_limits_count_what_an_earlier_session_did():
-    journal = MemoryJournal()
-    old = started(journal)
-    again = session_of(old.venue, journal, warm_s=0)
-    for agent in ("ann", "bob"):
-        mine, theirs = old.limits.holdings[agent, "X"], again.limits.holdings[agent, "X"]
-        assert theirs.position == again.ledger.positions.of(agent, "X").qty
-        assert mine is not theirs
-    assert again.limits.parents["p1"].lots == 400
-
-
 def test_an_agent_without_limits_any_more_is_named():
     journal = MemoryJournal()
     old = started(journal)
     without = WIDE.replace('[agents."*"]', "[agents.bob]")
     with pytest.raises(OrderError, match="parent p1"):
         session_of(old.venue, journal, warm_s=0, limits=without)
-
-
-def test_the_fold_is_the_same_after_any_number_of_restarts():
-    journal = MemoryJournal()
-    session = started(journal)
-    session = session_of(session.venue, journal, warm_s=0, resume=True)
-    session.run_until(session.now_ns + 50 * S)
-    again = refold(journal, session.limits.__class__.__new__(Counting))
-    assert list(again.orders) == list(session.ledger.orders)
-    assert list(again.parents) == list(session.ledger.parents)
-    assert again.positions.all() == session.ledger.positions.all()
-
-
-class Counting:
-    """Limits that only listen."""
-
-    def __getattr__(self, name):
-        return lambda *words, **named: None
-
-
-def test_an_unknown_order_found_standing_is_cancelled_and_said():
-    """The journal lost its end: the venue has an order that nobody here remembers."""
-    journal, venue = MemoryJournal(), Flaky(exchange_of())
-    old = started(journal, venue, seconds=30)
-    forgotten = [entry for _, entry in journal.read()]
-    last = max(
-        i
-        for i, entry in enumerate(forgotten)
-        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new"
-    )
-    cut = MemoryJournal()
-    cut.append(forgotten[:last])
-    cut.append([Entry(kinds.OPERATOR, old.now_ns, body={"command": "acknowledge", "sound": last})])
-    again = session_of(venue, cut, warm_s=0)
-    assert [truth(venue, account)[1] for account in ("ann", "bob")] == [0, 0]
-    assert again.number > 1000
-    codes = {entry.body["code"] for _, entry in cut.read(kinds=[kinds.ALERT])}
-    assert "unknown_order" in codes or not again.ledger.orders.quarantined
 
 
 # -- damage that somebody has acknowledged ---------------------------------------------------------------------------
@@ -327,3 +276,116 @@ class Forgetful(Flaky):
         for report in self.executions(account):
             lots[report.instrument] += report.side * report.last_qty
         return lots
+
+
+# -- positions that come in a message ---------------------------------------------------------------------------------
+
+
+class Asked(Flaky):
+    """An exchange that is asked for positions, and answers with what a test says."""
+
+    def __init__(self, says=lambda account: {}):
+        super().__init__(exchange_of())
+        self.says, self.asked, self.deaf = says, [], False
+
+    @property
+    def capabilities(self):
+        return replace(
+            self._venue.capabilities, positions=None, executions=None, position_reports=self
+        )
+
+    def ask_positions(self, account):
+        if self.deaf:
+            raise VenueError("a link", "the line is cut", "wait")
+        self.asked.append(account)
+
+    def step(self, until_ns):
+        told = [Holdings(account, self.says(account), self.now_ns) for account in self.asked]
+        self.asked.clear()
+        return [*told, *self._venue.step(until_ns)]
+
+
+def fill(number, lots, account="ann"):
+    side = 1 if lots > 0 else -1
+    names = (
+        f"E{number}",
+        ExecType.TRADE,
+        OrdStatus.FILLED,
+        f"by-hand-{number}",
+        "",
+        f"V{number}",
+        account,
+        "X",
+    )
+    traded = abs(lots) * ONE
+    return Report(*names, side, abs(lots), 100, traded, 100 * ONE, traded, 0, 5)
+
+
+class Torn(MemoryJournal):
+    """A journal that cannot be written while it is torn."""
+
+    torn = False
+
+    def append(self, entries, *, sync=True):
+        if self.torn:
+            raise JournalError("a disk", "none", "mend it")
+        return super().append(entries, sync=sync)
+
+
+fills = st.lists(st.integers(-9, 9).filter(bool), max_size=6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(before=fills, after=fills, off=st.integers(-2, 2), torn=st.booleans())
+def test_positions_are_compared_where_they_stand_among_reports(before, after, off, torn):
+    """Whatever comes with them, and also where the journal could not be written when it came."""
+    journal = Torn()
+    session = session_of(Asked(), journal=journal, warm_s=0)
+    session.positions.look()
+    session.venue.asked.clear()
+    events = [fill(n, lots) for n, lots in enumerate(before)]
+    events += [Holdings("bob", {}, 5), Holdings("ann", {"X": (sum(before) + off) * ONE}, 5)]
+    events += [fill(100 + n, lots) for n, lots in enumerate(after)]
+    journal.torn = torn and bool(before)
+    if journal.torn:
+        with pytest.raises(JournalError):
+            session.gateway.receive(events)
+        journal.torn = False
+        events = []
+    session.gateway.receive(events)
+    here = sum(before) + sum(after)
+    assert session.ledger.positions.lots().get("ann", {}).get("X", 0) == here
+    assert session.positions.differences() == (
+        {("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {}
+    )
+    assert session.positions.last_reported("ann").get("X", 0) == (here + off) * ONE
+
+
+def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
+    venue = Asked()
+    venue.deaf = True
+    session = session_of(venue, warm_s=0)
+    assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
+    assert "the line is cut" in session.gateway.standing("").reason
+    venue.deaf = False
+    session.positions.look()
+    session.step(session.now_ns)
+    assert session.gateway.standing("").code == ""
+
+
+def test_nothing_new_leaves_between_a_way_that_came_back_and_the_first_answer():
+    session = session_of(Asked(), warm_s=0)
+    session.positions.begin()
+    assert session.gateway.standing("").reason == "the venue has not reported its positions yet"
+    session.step(session.now_ns)
+    assert session.gateway.standing("").code == ""
+
+
+def test_a_difference_that_goes_elsewhere_keeps_it_shut():
+    venue = Asked(lambda account: {"X": 3} if account == "ann" else {})
+    session = session_of(venue, warm_s=0)
+    for says in ({"ann": {"X": 3}}, {"bob": {"X": 1}}, {"ann": {"X": 2}}):
+        venue.says = lambda account, says=says: says.get(account, {})
+        session.positions.look()
+        session.step(session.now_ns)
+        assert session.gateway.standing("").code == "POSITIONS_DIFFER", says

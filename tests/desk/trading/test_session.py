@@ -215,18 +215,6 @@ def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
 # -- people -----------------------------------------------------------------------------------------------------------
 
 
-def test_pause_takes_everything_back_and_resume_goes_on():
-    session = at_work(seconds=60)
-    session.pause("p1", "ann: news")
-    session.run_until(session.now_ns + S)
-    assert session.ledger.orders.live() == []
-    filled = session.ledger.parents.must("p1").filled
-    session.run_until(session.now_ns + 30 * S)
-    assert session.ledger.parents.must("p1").filled == filled
-    session.resume("p1", "ann: calm")
-    done(session)
-
-
 def test_cancel_ends_a_parent_when_the_venue_has_ended_its_children():
     session = session_of(exchange_of())
     session.accept(asked(lots=2000))

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
-from tests.desk.trading.random_journals import Story
 
 from tercel.core.lifecycle import Code, opened
 from tercel.core.orders import (
@@ -168,18 +167,6 @@ def test_the_state_is_the_worst_of_the_reasons_that_stand(steps):
                     text for one, text in twin.items() if one[0] == standing.code and one[1] in ("", who)))  # fmt: skip
 
 
-def test_what_ends_one_reason_leaves_the_other():
-    states = TradingStates()
-    for code in ("STRANGE_FILL", "missing_executions"):
-        states.apply(alert(code, agent="ann", stops="until they come"))
-    states.apply(Entry(kinds.REARM, 0, agent="ann", body={"ends": ["missing_executions"]}))
-    assert states.standing("ann") == Standing(
-        HALTED, "STOPPED", "STRANGE_FILL o", (StateReason.STOPPED,)
-    )
-    states.apply(Entry(kinds.REARM, 0, agent="ann", body={}))
-    assert states.standing("ann") == Standing()
-
-
 # -- the fold against a twin ------------------------------------------------------------------------------------------
 def alert(code, severity="critical", agent="", text="why", **more):
     return Entry(
@@ -293,20 +280,6 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     assert after.gateway.standing("bob").reasons == (StateReason.KILLED, StateReason.STOPPED), (
         "a restart forgets neither"
     )
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_link_that_breaks_in_a_random_journal_halts_until_it_is_up_or_a_session_begins(seed):
-    story, down = Story(seed), False
-    for _ in range(200):
-        before = len(story.entries)
-        story.step()
-        for entry in story.entries[before:]:
-            if entry.kind == kinds.SESSION:
-                down = False
-            elif entry.kind == kinds.REPORT_IN and entry.body["what"] == "link":
-                down = not entry.body["up"]
-        assert (story.ledger.states.standing().code == "LINK_DOWN") == down
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

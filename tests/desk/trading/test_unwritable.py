@@ -13,7 +13,7 @@ from tests.desk.trading.desk_of_two import Flaky, S, asked, exchange_of, session
 from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import JournalError
-from tercel.core.orders import MassCancel, NewOrder, ReplaceOrder
+from tercel.core.orders import MassCancel
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
@@ -129,30 +129,6 @@ def test_another_process_that_holds_a_lock_for_a_while_costs_time_alone(tmp_path
     assert session.ledger.parents.must("p1").status == "done"
     assert session.gateway.standing("").code == ""
     assert not any(isinstance(command, MassCancel) for command in venue.sends)
-    session.close()
-
-
-def test_a_kill_cancels_while_the_journal_waits(tmp_path):
-    journal, latch = Stuck(), KillLatch(tmp_path / "kill.json")
-    session, venue = at_work(journal, latch=latch, killed=latch.killed, watch_s=0.01)
-    journal.go_on.clear()
-    loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
-    loop.start()
-    assert journal.waiting.wait(DEADLINE_S)
-    sent = len(venue.sends)
-    latch.kill("runaway", "carl", 5)
-    until(lambda: len(venue.sends) > sent, what="a cancel that waits for no journal")
-    assert isinstance(venue.sends[sent], MassCancel)
-    assert not journal.go_on.is_set()
-    journal.go_on.set()
-    loop.join(DEADLINE_S)
-    assert not loop.is_alive()
-    while session.stopper.open:  # the loop may end its 100 s before the watching thread has written
-        session.step(session.now_ns + S)
-    assert not any(isinstance(command, NewOrder | ReplaceOrder) for command in venue.sends[sent:])
-    assert truth(venue, "ann")[1] == 0
-    events = [entry.body["event"] for _, entry in journal.read(kinds=[kinds.KILL])]
-    assert events == ["latched", "confirmed"]
     session.close()
 
 
