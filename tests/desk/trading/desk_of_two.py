@@ -6,6 +6,7 @@ from tests.parts import whole
 
 from tercel.core.errors import VenueError
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
@@ -65,9 +66,11 @@ def by_name(name, instrument):
 
 
 def session_of(
-    exchange, journal=None, strategies=by_name, limits=WIDE, killed=None, warm_s=70, **options
+    exchange, journal=None, strategies=by_name, limits=WIDE, warm_s=70, **options
 ) -> Session:
     """A session whose market has run a little, so that there is a price."""
+    latch = options.get("latch")
+    killed = options.pop("killed", None if latch is None else latch.killed)
     listings = list(exchange.listings())
     gate = LimitGate(parse(limits), listings, ["ann", "bob"], killed=killed)
     journal = MemoryJournal() if journal is None else journal
@@ -94,6 +97,26 @@ def asked(
     instrument="X",
 ):
     return ParentRequest(id_, instrument, side, lots, horizon_s * S, decisions, strategy, agent)
+
+
+def at_work(*orders, venue=None, journal=None, seconds=60, **options) -> Session:
+    """A session that has worked some parents for a while."""
+    session = session_of(exchange_of() if venue is None else venue, journal, **options)
+    for order in orders:
+        session.accept(order)
+    session.run_until(session.now_ns + seconds * S)
+    return session
+
+
+def bodies(session, *wanted, parent=""):
+    """Bodies of the entries of some kinds, by default of all parents."""
+    found = [entry for _, entry in session.journal.read(kinds=wanted)]
+    return [entry.body for entry in found if parent in ("", entry.parent)]
+
+
+def codes(session):
+    """Codes of alerts, in order."""
+    return [body["code"] for body in bodies(session, kinds.ALERT)]
 
 
 def truth(exchange, account):

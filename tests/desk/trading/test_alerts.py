@@ -1,7 +1,6 @@
 """Alerts reach the log and a real HTTP server, once each and in order."""
 
 import json
-import logging
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -72,31 +71,6 @@ def test_a_webhook_gets_every_alert() -> None:
         "confirmed: all: test",
     ]
     assert got[-1]["severity"] == "critical"
-
-
-def test_a_webhook_that_is_down_is_tried_again_and_nothing_is_lost(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    taken: list[str] = []
-    down = True
-
-    def send(_url: str, body: dict[str, Any]) -> None:
-        if down:
-            raise OSError("refused")
-        taken.append(body["text"])
-
-    journal = MemoryJournal()
-    journal.append([alert("one"), alert("two", "critical")])
-    sender = AlertSender(journal, "http://127.0.0.1:9/hook", send=send)
-    with caplog.at_level(logging.INFO, "tercel.alerts"):
-        sender.once()
-        assert taken == []
-        assert "DRIFT two" in caplog.text  # the log does not wait for the webhook
-        down = False
-        sender.once()
-        sender.once()
-    assert taken == ["one", "two"]
-    assert caplog.text.count("DRIFT one") == 1
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "hook", "http://"])

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from tests.market.simulator.replay_oracle import RandomTape
 
-from exchange.fix.server import serve_fix
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.price_limit import limit_at
 from tercel.core.vocabulary import FOREVER_NS
@@ -170,6 +169,23 @@ def csco() -> Source:
     return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
+TASK = Task(
+    share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
+)
+
+
+def the_same(
+    source: Source, task: Task, strategy: Strategy, index: int, plain: Source | None = None
+) -> tuple[tuple[Costs, np.ndarray], int]:
+    """What both come to, and the side: of the exchange of a source, and of the batch of it, or of another source."""
+    plan, run_out = seeded_plan(task, 220, 7, index, 1), index % 2 == 1
+    start = int(source.worlds_k[0, sim.NOW]) + task.warmup_ns
+    wanted = batch(plain or source, task, plan, strategy, run_out)
+    spec = MarketSpec(source, seed=7, index=index // 2)
+    assert_same(live(spec, task, plan.rows[0], start, strategy, run_out), wanted)
+    return wanted, int(plan.rows[0, step.E_SIDE])
+
+
 @pytest.mark.parametrize(
     ("name", "latency"),
     [
@@ -179,20 +195,12 @@ def csco() -> Source:
     ],
     ids=str,
 )
+@pytest.mark.parametrize("index", [0, 1])
 def test_an_executor_is_the_batch_in_a_reactive_market(
-    csco: Source, name: str, latency: Latency
+    csco: Source, name: str, latency: Latency, index: int
 ) -> None:
-    task = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7
-    )
-    for index, run_out in ((0, False), (1, True)):
-        plan = seeded_plan(task, 220, 7, index, 1)
-        began = int(csco.worlds_k[0, sim.NOW])
-        spec = MarketSpec(csco, seed=7, index=index // 2)
-        wanted = batch(csco, task, plan, strategy_of(name), run_out)
-        got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
-        assert len(wanted[1]) > 3
-        assert_same(got, wanted)
+    wanted, _ = the_same(csco, replace(TASK, latency=latency), strategy_of(name), index)
+    assert len(wanted[1]) > 3
 
 
 def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_path: Path) -> None:
@@ -202,120 +210,53 @@ def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_p
         for symbol in ("X", "csco-santa-fe")
     }
     save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
-    shipped_policy = packaged("default-1")[0]
-    strategy = replace(
-        shipped_policy, waiting=0.4, action_parameters={"flow": {"model": str(tmp_path)}}
-    )
-    task = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7
-    )
-    plan = seeded_plan(task, 220, 7, 0, 1)
-    start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
-    heard = batch(replace(csco, name="X"), task, plan, strategy, True)
-    assert_same(live(MarketSpec(csco, seed=7), task, plan.rows[0], start, strategy, True), heard)
+    told = {"flow": {"model": str(tmp_path)}}
+    strategy = replace(packaged("default-1")[0], waiting=0.4, action_parameters=told)
+    task, plan = replace(TASK, latency=LATENCIES[1]), seeded_plan(TASK, 220, 7, 1, 1)
+    heard, _ = the_same(csco, task, strategy, 1, replace(csco, name="X"))
     plain = batch(csco, task, plan, build("guarded"), True)
     assert_same(batch(csco, task, plan, strategy, True), plain)
     assert heard[1].tolist() != plain[1].tolist()
 
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "mlp", "random+events"])
+@pytest.mark.parametrize("index", [0, 1])
 def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(
-    csco: Source, name: str
+    csco: Source, name: str, index: int
 ) -> None:
     loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
-    task = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
-    )
-    for index, run_out in ((0, False), (1, True)):
-        plan = seeded_plan(task, 220, 7, index, 1)
-        began = int(loud.worlds_k[0, sim.NOW])
-        wanted = batch(loud, task, plan, strategy_of(name), run_out)
-        got = live(
-            MarketSpec(loud, seed=7, index=index // 2),
-            task,
-            plan.rows[0],
-            began + task.warmup_ns,
-            strategy_of(name),
-            run_out,
-        )
-        assert len(wanted[1]) > 3
-        assert_same(got, wanted)
-        plain = batch(csco, task, plan, strategy_of(name), run_out)
-        assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
+    wanted, _ = the_same(loud, TASK, strategy_of(name), index)
+    assert len(wanted[1]) > 3
+    plain = batch(csco, TASK, seeded_plan(TASK, 220, 7, index, 1), strategy_of(name), index == 1)
+    assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
 
 
-LIMITS = ["-40bps", "-5bps", "5bps", "4000bps"]
-
-
-def within(fills: np.ndarray, side: int, limit: int) -> np.ndarray:
-    """The fills that traded; none lies beyond the limit."""
-    traded = fills[fills[:, 6] != sim.UNFILLED]
-    assert (side * (traded[:, 1] - limit) <= 0).all()
-    return traded
-
-
-@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("limit", ["-40bps", "-5bps", "5bps", "4000bps"])
 @pytest.mark.parametrize("name", [*STRATEGIES, "immediate"])
 def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
     """Every sum and every fill, those that nobody sold among them; a limit far away changes nothing."""
-    free = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
-    )
-    task = replace(free, limit_price=limit)
+    task = replace(TASK, limit_price=limit)
     for index in (0, 1):
-        row = seeded_plan(task, 220, 7, index, 1).rows[0]
-        start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
-        wanted = batch(
-            csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1
-        )
-        got = live(
-            MarketSpec(csco, seed=7, index=index // 2),
-            task,
-            row,
-            start,
-            strategy_of(name),
-            index == 1,
-        )
-        assert_same(got, wanted)
-        side = int(row[step.E_SIDE])
-        ticks = limit_at(task.limit_price, side, 0.01, int(wanted[0].arrival_mid2[0]))
-        traded = within(got[1], side, ticks)
-        assert traded[:, 2].sum() == 220 - got[0].unfilled_lots[0]
-        if limit == "-40bps":
-            assert got[0].unfilled_lots[0] > 0
+        (costs, fills), side = the_same(csco, task, strategy_of(name), index)
+        ticks = limit_at(limit, side, 0.01, int(costs.arrival_mid2[0]))
+        traded = fills[fills[:, 6] != sim.UNFILLED]
+        assert (side * (traded[:, 1] - ticks) <= 0).all()
+        assert traded[:, 2].sum() == 220 - costs.unfilled_lots[0]
+        assert limit != "-40bps" or costs.unfilled_lots[0] > 0
         if limit == "4000bps":
-            assert_same(
-                got,
-                batch(
-                    csco, free, seeded_plan(free, 220, 7, index, 1), strategy_of(name), index == 1
-                ),
-            )
+            free = seeded_plan(TASK, 220, 7, index, 1)
+            unlimited = batch(csco, TASK, free, strategy_of(name), index == 1)
+            assert_same((costs, fills), unlimited)
 
 
 def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
-    """Regimes are the venue's secret, fees are in its listing: over FIX too."""
+    """Regimes are the venue's secret, fees are in its listing."""
     chain = RegimeChain(
         ("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0))
     )
     source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
-    task = Task(
-        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7
-    )
-    plan = seeded_plan(task, 220, 7, 0, 1)
-    start = int(source.worlds_k[0, sim.NOW]) + task.warmup_ns
-    wanted = batch(source, task, plan, build("twap_passive"), True)
+    wanted, _ = the_same(source, TASK, build("twap_passive"), 1)
     assert wanted[0].fees[0] != 0
-    assert_same(
-        live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True),
-        wanted,
-    )
-    law = EntryLatency("exponential", 1_000_000, 700_000_000)
-    exchange = SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)
-    with (
-        serve_fix(exchange, 0, ["me"]) as server,
-        FixVenue("127.0.0.1", server.port, "me") as venue,
-    ):
-        assert_same(over(venue, task, plan.rows[0], start, build("twap_passive"), True), wanted)
 
 
 # -- tapes ------------------------------------------------------------------------------------------------------------

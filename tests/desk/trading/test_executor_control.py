@@ -103,10 +103,16 @@ class Floor:
         return sum(whole(r.last_qty) for r in mine)
 
 
-def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Source) -> None:
-    floor = Floor(csco)
+def at_work(source: Source, seconds: float) -> tuple[Floor, ParentExecutor]:
+    """A floor and its one executor after a while."""
+    floor = Floor(source)
     executor = floor.hire("P")
-    floor.run(90)
+    floor.run(seconds)
+    return floor, executor
+
+
+def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Source) -> None:
+    floor, executor = at_work(csco, 90)
     assert executor.open > 0
     floor.send(executor, executor.pause())
     floor.run(1)
@@ -122,9 +128,7 @@ def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Sou
 
 @pytest.mark.parametrize("paused", [True, False])
 def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(100)
+    floor, executor = at_work(csco, 100)
     floor.send(executor, executor.pause() if paused else executor.cancel())
     floor.run(300)
     assert executor.done
@@ -136,9 +140,7 @@ def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> 
 
 
 def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(10)
+    floor, executor = at_work(csco, 10)
     assert executor.cancel() == []
     floor.run(100)
     assert executor.done
@@ -150,9 +152,7 @@ def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
 
 @pytest.mark.parametrize("quantity", [90, 350])
 def test_an_amended_order_fills_its_new_quantity(csco: Source, quantity: int) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(100)
+    floor, executor = at_work(csco, 100)
     floor.send(executor, executor.amend(quantity))
     floor.run(320)
     assert executor.done
@@ -177,9 +177,7 @@ def test_what_the_gate_denies_is_no_lot_at_work(csco: Source, to_the_end: bool) 
 
 
 def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(90)
+    floor, executor = at_work(csco, 90)
     floor.exchange.send(MassCancel("kill", "me", "", 0))
     floor.run(0.5)
     assert executor.open == 0
@@ -237,9 +235,7 @@ def test_market_data_that_wait_for_a_decision_change_nothing(
 
 
 def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: Source) -> None:
-    floor = Floor(csco)
-    executor = floor.hire("P")
-    floor.run(62)
+    floor, executor = at_work(csco, 62)
     floor.exchange.subscribe("X")
     snapshot = next(event for event in floor.exchange.step(floor.exchange.now_ns) if event.snapshot)
     again = snapshot.rows[-1:].copy()  # an order that rests already

@@ -1,6 +1,5 @@
 """Brokers' files as they are: other names of columns, other clocks, and what is said of those that do not fit."""
 
-import html
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -213,7 +212,7 @@ def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: 
     assert len(analyse(finer, {}, lake).odd["off_market"]) > 10
 
 
-def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_from(
+def test_the_order_time_of_a_flex_query_is_the_arrival(
     lake: Lake, day: MarketDay, tmp_path: Path
 ) -> None:
     path, tick, rows = tmp_path / "flex.csv", Decimal(str(day.instrument.tick)), list[str]()
@@ -227,34 +226,28 @@ def test_the_order_time_of_a_flex_query_is_the_arrival_that_strategies_start_fro
     path.write_text(
         "\n".join([FLEX.replace(",LevelOfDetail", ",OrderTime,LevelOfDetail"), *rows]) + "\n"
     )
-    found = own_costs(path, lake.root, map="ib-flex", strategies=["twap_take"])
+    found = own_costs(path, lake.root, map="ib-flex", strategies=())
     assert found.not_read == ("ClientAccountID",)
     for one, row in zip(found.analysis.parents, found.rows, strict=True):
         assert one.cost.end_ns - one.cost.start_ns == 120 * S
         move = sum(day.before(one.cost.start_ns + 30 * S)) - sum(day.before(one.cost.start_ns))
         assert one.cost.sums["delay"] == move * one.grain * one.cost.filled
         assert row.is_bps == pytest.approx(sum(parts_of(row).values()))
-    assert found.counterfactual is not None
-    assert found.counterfactual.parents == 3
-    assert "delay" in found.page("x")
     assert "In parts, bps: delay" in found.sentences()[1]
     path.write_text(path.read_text().replace("OrderTime", "Other"))
     less = own_costs(path, lake.root, map="ib-flex", strategies=())
     assert [one.cost.end_ns - one.cost.start_ns for one in less.analysis.parents] == [90 * S] * 3
     said = "3 of 3 parents have no order time: their arrival is their first fill, and delay is not measured."
     assert said in less.sentences()
-    assert said in html.unescape(less.page("x"))
     mapped = fills_map("ib-flex", ["arrival=Other"])
     again = own_costs(path, lake.root, map=mapped, strategies=()).rows
     assert to_jsonable(again) == to_jsonable(found.rows)
     path.write_text(path.read_text().replace("Other", "Submitted"))
-    plain = {
-        name: words for name, words in fills_map("ib-flex").columns.items() if name != "arrival"
-    }
-    with pytest.raises(
-        DataError, match=r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"
-    ):
-        read_fill_file(path, fills_map("ib-flex").model_copy(update={"columns": plain}))
+    flex_map = fills_map("ib-flex")
+    plain = {name: words for name, words in flex_map.columns.items() if name != "arrival"}
+    offered = r"Submitted, perhaps arrival.*`column=arrival=Submitted`.*go on without"
+    with pytest.raises(DataError, match=offered):
+        read_fill_file(path, flex_map.model_copy(update={"columns": plain}))
 
 
 def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from tests.quoted import quoted_lake
@@ -86,17 +85,6 @@ def test_a_quiet_name_has_quotes_that_are_legitimately_old(tmp_path: Path) -> No
     assert found.quote_age == "3,000 s"
     assert [one.row for one in found.odd["stale_quote"]] == [4]
     assert found.parents[0].cost.filled == 2
-
-
-def test_the_clock_is_not_doubted_by_quotes_that_are_too_old(tmp_path: Path) -> None:
-    """What fits the market is what `before` holds, stale moments included."""
-    lake = quoted_lake(tmp_path, ABC, [*every(5, last=ONE), *every(5, first=DAY.clock_ns("15:00"))])
-    day = read_day(lake, lake.list()[0])
-    ns = np.arange(NINE_THIRTY + S, FOUR, 97 * S)
-    spans = [day.span(int(one)) for one in ns]
-    twin = [0 < lowest <= 1001 <= highest for lowest, highest in spans]
-    assert day.fits(ns, np.full(len(ns), 1001.0)).tolist() == twin
-    assert 0 < sum(twin) < len(twin)
 
 
 # -- parts of a lot, and money ----------------------------------------------------------------------------------------

@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import (
+    WIDE,
+    S,
+    asked,
+    at_work,
+    bodies,
+    exchange_of,
+    session_of,
+    truth,
+)
 from tests.parts import whole
 
 from tercel.core.errors import OrderError
@@ -21,23 +30,16 @@ from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 
 
-def begun(journal, exchange=None, seconds=100, lots=2000, strategy="peg_behind", **options):
+def begun(seconds=100, lots=2000, strategy="peg_behind", **options):
     """A session that has worked two parents of 300 s for a while."""
-    session = session_of(exchange or exchange_of(), journal, **options)
-    session.accept(asked(lots=lots, strategy=strategy))
-    session.accept(asked("p2", agent="bob", strategy="twap_take"))
-    session.run_until(session.now_ns + seconds * S)
-    return session
+    orders = asked(lots=lots, strategy=strategy), asked("p2", agent="bob", strategy="twap_take")
+    return at_work(*orders, seconds=seconds, **options)
 
 
 def nobody_works(venue, seconds):
     until = venue.now_ns + seconds * S
     while venue.now_ns < until:
         venue.step(until)
-
-
-def bodies(journal, kind, parent="p1"):
-    return [entry.body for _, entry in journal.read(kinds=(kind,)) if entry.parent == parent]
 
 
 def ended(session, id_="p1", waits_s=70):
@@ -50,7 +52,7 @@ def ended(session, id_="p1", waits_s=70):
     assert truth(session.venue, account) == (parent.filled, 0)
     assert session.ledger.faults() == []
     [over] = [
-        body for body in bodies(session.journal, kinds.PARENT, id_) if body["event"] == "expired"
+        body for body in bodies(session, kinds.PARENT, parent=id_) if body["event"] == "expired"
     ]
     assert (over["filled"], over["left"], over["refused"]) == (
         parent.filled,
@@ -58,7 +60,7 @@ def ended(session, id_="p1", waits_s=70):
         parent.refused,
     )
     assert f"{parent.left:,} of {parent.lots:,} lots unfilled" in over["reason"] == parent.reason
-    told = [body for body in bodies(session.journal, kinds.ALERT, id_) if body["code"] == "expired"]
+    told = [body for body in bodies(session, kinds.ALERT, parent=id_) if body["code"] == "expired"]
     assert [body["severity"] for body in told] == ["critical"]
     assert parent.reason in told[0]["text"]
     again = Ledger.of(session.journal).parents.must(id_)
@@ -73,7 +75,7 @@ def ended(session, id_="p1", waits_s=70):
         parent.filled,
         parent.lots,
     )
-    [analysis] = bodies(session.journal, kinds.TCA, id_)
+    [analysis] = bodies(session, kinds.TCA, parent=id_)
     assert (analysis["quantity"], analysis["filled"]) == (parent.lots, parent.filled)
     assert analysis["unfilled"] + analysis["refused"] == parent.left
     assert (row["is_bps"], row["opportunity_bps"]) == (
@@ -86,12 +88,11 @@ def ended(session, id_="p1", waits_s=70):
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
-    journal = MemoryJournal()
-    old = begun(journal)
+    old = begun()
     standing, mid2 = old.ledger.orders.live("ann"), old.ledger.parents.must("p1").arrival_mid2
     assert standing
     nobody_works(old.venue, 400)
-    again = session_of(old.venue, journal, warm_s=0, resume=resume)
+    again = session_of(old.venue, old.journal, warm_s=0, resume=resume)
     assert (
         again.ledger.parents.must("p1").status == "expired"
     )  # at once: a session that only recovers says it too
@@ -121,14 +122,14 @@ def test_a_parent_that_a_person_paused_expires_at_its_horizon():
     parent = session.ledger.parents.must("p1")
     assert (parent.status, parent.left) == ("expired", 2000 - parent.filled)
     assert "paused (ann: news)" in parent.reason
-    [analysis] = bodies(session.journal, kinds.TCA, "p1")
+    [analysis] = bodies(session, kinds.TCA, parent="p1")
     assert analysis["filled"] == parent.filled > 0
     assert analysis["spread_bps"] is not None  # the session saw it all
 
 
-def latched(tmp_path, journal=None, **options):
+def latched(tmp_path, **options):
     latch = KillLatch(tmp_path / "kill.json")
-    return latch, begun(journal or MemoryJournal(), latch=latch, killed=latch.killed, **options)
+    return latch, begun(latch=latch, **options)
 
 
 def test_what_is_killed_takes_nothing_at_its_horizon(tmp_path):
@@ -174,7 +175,7 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
     session.manager.on_time = falls
     session.run_until(parent.ends_ns + 2 * S)
     assert latch.state().history
-    denied = [body["command"]["lots"] for body in bodies(session.journal, kinds.DENIED, "p1")]
+    denied = [body["command"]["lots"] for body in bodies(session, kinds.DENIED, parent="p1")]
     assert denied == (
         [2000 - before] if strategy == "waits" else []
     )  # the other had orders to take back first
@@ -184,11 +185,10 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
 
 
 def test_fills_of_every_session_that_worked_it_are_in_the_analysis():
-    journal = MemoryJournal()
-    old = begun(journal, lots=400)
+    old = begun(lots=400)
     before, arrival = old.ledger.parents.must("p1").filled, old.ledger.parents.must("p1")
     assert 0 < before < 400
-    again = session_of(old.venue, journal, warm_s=0, resume=True)
+    again = session_of(old.venue, old.journal, warm_s=0, resume=True)
     recorder = TcaRecorder(again)
     again.run(again.now_ns + 400 * S)
     again.run_until(again.now_ns + 70 * S)
@@ -196,7 +196,7 @@ def test_fills_of_every_session_that_worked_it_are_in_the_analysis():
     parent = again.ledger.parents.must("p1")
     assert parent.status == "done"
     assert (parent.arrival_ns, parent.arrival_mid2) == (arrival.arrival_ns, arrival.arrival_mid2)
-    [analysis] = bodies(journal, kinds.TCA, "p1")
+    [analysis] = bodies(again, kinds.TCA, parent="p1")
     assert before < analysis["filled"] == parent.filled
     assert analysis["start_ns"] == parent.arrival_ns
 
@@ -208,16 +208,16 @@ def test_what_ended_before_its_analysis_was_written_is_analysed_by_the_next_sess
     session.accept(asked(lots=20, strategy="immediate"))
     session.run_until(session.now_ns + 20 * S)
     assert session.ledger.parents.must("p1").status == "done"
-    assert bodies(journal, kinds.TCA, "p1") == []
+    assert bodies(session, kinds.TCA, parent="p1") == []
     again = session_of(session.venue, journal, warm_s=0)
     recorder = TcaRecorder(again)
     again.run_until(again.now_ns + 70 * S)
     recorder.close()
-    assert [body["filled"] for body in bodies(journal, kinds.TCA, "p1")] == [20]
+    assert [body["filled"] for body in bodies(session, kinds.TCA, parent="p1")] == [20]
     last = session_of(session.venue, journal, warm_s=0)
     TcaRecorder(last)
     last.run_until(last.now_ns + 70 * S)
-    assert len(bodies(journal, kinds.TCA, "p1")) == 1
+    assert len(bodies(session, kinds.TCA, parent="p1")) == 1
 
 
 # -- limit prices -----------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def held(session, limit, id_="p1"):
     side = parent.order.side
     sent = [
         body
-        for body in bodies(session.journal, kinds.ORDER_OUT, id_)
+        for body in bodies(session, kinds.ORDER_OUT, parent=id_)
         if body["what"] in ("new", "replace")
     ]
     assert all(body["price"] is not None and side * (body["price"] - limit) <= 0 for body in sent)
@@ -244,7 +244,7 @@ def held(session, limit, id_="p1"):
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive", "random", "immediate"])
 @pytest.mark.parametrize("side", [1, -1])
-def test_nothing_trades_beyond_it_and_what_is_left_is_bodies(strategy, side):
+def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     session = session_of(exchange_of())
     recorder = TcaRecorder(session)
     session.accept(limited("-3bps", lots=2000, strategy=strategy, side=side))
@@ -253,7 +253,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_bodies(strategy, side):
     recorder.close()
     parent = session.ledger.parents.must("p1")
     [arrived] = [
-        body for body in bodies(session.journal, kinds.PARENT) if body["event"] == "arrived"
+        body for body in bodies(session, kinds.PARENT, parent="p1") if body["event"] == "arrived"
     ]
     mid2 = arrived["mid2"]
     assert (
@@ -266,7 +266,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_bodies(strategy, side):
         f"{2000 - filled:,} of 2,000 lots unfilled within the limit of {parent.limit:,} ticks"
         in parent.reason
     )
-    [analysis] = bodies(session.journal, kinds.TCA)
+    [analysis] = bodies(session, kinds.TCA, parent="p1")
     assert (analysis["limit"], analysis["filled"], analysis["unfilled"]) == (
         parent.limit,
         filled,
@@ -296,7 +296,16 @@ def test_it_stays_where_it_was_when_another_session_goes_on():
     session.run(session.now_ns + 400 * S)
     assert len(set(mids)) > 1
     held(session, limit)
-    assert len([body for body in bodies(journal, kinds.PARENT) if body["event"] == "arrived"]) == 1
+    assert (
+        len(
+            [
+                body
+                for body in bodies(session, kinds.PARENT, parent="p1")
+                if body["event"] == "arrived"
+            ]
+        )
+        == 1
+    )
 
 
 def test_it_is_amended_and_taken_off():
@@ -325,7 +334,7 @@ NONSENSE = [0, -1.0, float("nan"), True, "12", "6000bps", "cheap", [15.0], {"bps
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=str)
-def test_nonsense_is_refused_and_bodies(nonsense):
+def test_nonsense_is_refused_and_told(nonsense):
     session = session_of(exchange_of(), warm_s=0)
     names = {field: getattr(asked(), field) for field in asked().__slots__}
     for number, (command, body) in enumerate(
@@ -354,7 +363,7 @@ def test_nonsense_is_refused_and_bodies(nonsense):
         limited(nonsense)
 
 
-def test_a_take_farther_than_the_collar_is_refused_and_bodies():
+def test_a_take_farther_than_the_collar_is_refused_and_told():
     """Limits look at the price of an order: one that may pay so much more than the mid is a slip."""
     session = session_of(exchange_of(), limits=WIDE.replace("collar_bps = 500", "collar_bps = 100"))
     session.accept(limited("300bps", lots=100, strategy="twap_take"))
@@ -366,8 +375,8 @@ def test_a_take_farther_than_the_collar_is_refused_and_bodies():
         "refused: COLLAR",
     )
     session.run(session.now_ns + 300 * S)
-    assert {body["code"] for body in bodies(session.journal, kinds.DENIED)} == {"COLLAR"}
+    assert {body["code"] for body in bodies(session, kinds.DENIED, parent="p1")} == {"COLLAR"}
     parent = session.ledger.parents.must("p1")
     assert (parent.filled, parent.refused) == (0, 100)
     assert parent.reason == "100 of 100 lots refused (COLLAR)"
-    assert [body["code"] for body in bodies(session.journal, kinds.ALERT)] == ["refused"]
+    assert [body["code"] for body in bodies(session, kinds.ALERT, parent="p1")] == ["refused"]

@@ -9,7 +9,7 @@ from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, StatusRequest, Tif
 from tercel.core.ports import Capabilities
-from tercel.desk.trading.gateway import FIRST_NS, FREE, LONGEST_NS, BackOff
+from tercel.desk.trading.gateway import FIRST_NS, FREE, LONGEST_NS as LONGEST_PAUSE_NS, BackOff
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.reconciliation.recovery import LONGEST_NS, Inquiry
 from tercel.desk.trading.risk.cancels import AGAIN_NS
@@ -178,7 +178,7 @@ def test_a_storm_is_thinned_out_and_whoever_is_taken_goes_on(words):
         elif one in "nt":
             row = 0
             back_off.take(word(ExecType.NEW if one == "n" else ExecType.TRADE, now))
-        wait = min(FIRST_NS * 2 ** min(row - FREE, 20), LONGEST_NS) if row >= FREE else 0
+        wait = min(FIRST_NS * 2 ** min(row - FREE, 20), LONGEST_PAUSE_NS) if row >= FREE else 0
         waits = now - last_ns < wait
         assert bool(back_off.waits(order, now)) == waits
         if not waits:

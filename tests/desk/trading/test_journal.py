@@ -94,31 +94,6 @@ class TestPostgres(JournalConformance):
         for journal in journals:
             journal.close()
 
-    def test_two_sessions_are_refused_and_the_inbox_works(self, opened):
-        journal = opened()
-        with pytest.raises(JournalError, match="held by tercel"):
-            SqlJournal(SERVER)
-        assert post(SERVER, "pause", {"parent": "p"}, "ann", "why", 5) == 1
-        assert [entry.body["command"] for entry in journal.take_inbox(9)] == ["pause"]
-        assert journal.take_inbox(9) == []
-        assert JournalReader(SERVER).last == 1
-
-    def test_damage_is_named_and_set_aside(self, opened):
-        from tercel.desk.trading.journal.database import JournalPlace
-
-        journal = opened()
-        journal.append(entries(6))
-        journal.close()
-        engine = JournalPlace(SERVER).engine()
-        with engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE journal SET ns = ns + 1 WHERE seq = 5")
-        with pytest.raises(JournalError, match="1 to 4 are sound"):
-            SqlJournal(SERVER)
-        journal = SqlJournal(SERVER, acknowledge="seen")
-        assert all_of(journal)[:4] == entries(4)
-        assert journal.last == 5
-        journal.close()
-
 
 # -- words ------------------------------------------------------------------------------------------------------------
 
@@ -336,34 +311,7 @@ def test_missing_entries_are_named_and_refused_until_acknowledged(ten, statement
     SqlJournal(ten).close()
 
 
-def test_an_older_copy_put_back_shows(ten):
-    old = {part: part.read_bytes() for part in ten.glob("journal.db*")}
-    journal = SqlJournal(ten)
-    journal.append(entries(3))
-    journal.close()
-    for part in ten.glob("journal.db*"):
-        part.unlink()
-    for part, content in old.items():
-        part.write_bytes(content)
-    with pytest.raises(JournalError, match="1 to 10 are sound; then entries up to 13 are missing"):
-        SqlJournal(ten)
-
-
 # -- a database that fails --------------------------------------------------------------------------------------------
-
-
-def test_a_locked_database_refuses_and_recovers(tmp_path, monkeypatch):
-    monkeypatch.setattr("tercel.desk.trading.journal.database.BUSY_MS", 50)
-    journal = SqlJournal(tmp_path)
-    journal.append(entries(1))
-    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalError, match="locked"):
-        journal.append(entries(1, 1))
-    other.execute("ROLLBACK")
-    other.close()
-    assert journal.append(entries(1, 1)) == 2
-    assert all_of(journal) == entries(2)
 
 
 def test_a_log_has_room_from_the_start_and_what_is_read_back_after_a_kill_is_whole(tmp_path):

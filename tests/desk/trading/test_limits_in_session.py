@@ -3,7 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import (
+    WIDE,
+    Flaky,
+    S,
+    asked,
+    at_work,
+    bodies,
+    exchange_of,
+    session_of,
+    truth,
+)
 
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
@@ -16,12 +26,8 @@ from tercel.desk.trading.risk.kill_switch import KillLatch, Latch
 from tercel.desk.trading.risk.limit_keeper import audit_limits
 
 
-def bodies(journal, *wanted):
-    return [entry.body for _, entry in journal.read(kinds=wanted)]
-
-
 def alerts(session, code):
-    return [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == code]
+    return [body for body in bodies(session, kinds.ALERT) if body["code"] == code]
 
 
 def tight(agent="", desk="", instrument=""):
@@ -47,12 +53,10 @@ def latch(tmp_path):
 
 def begun(limits=WIDE, latch=None, seconds=60, lots=200, **options):
     """A session that has taken some lots of X for ann, and its venue."""
-    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
     venue = Flaky(exchange_of())
-    session = session_of(venue, limits=limits, **ports, **options)
-    session.accept(asked(strategy="twap_take", lots=lots))
-    session.run_until(session.now_ns + seconds * S)
-    return session, venue
+    order = asked(strategy="twap_take", lots=lots)
+    options |= {"limits": limits, "latch": latch}
+    return at_work(order, venue=venue, seconds=seconds, **options), venue
 
 
 def falls(session):
@@ -94,7 +98,7 @@ def test_a_loss_latches_and_cancels(latch, limits, limit, killed):
     assert new_risk(venue.sends[sent:]) == []
     breach, *_ = [body for body in alerts(session, "limit_breach") if limit in body["text"]]
     assert breach["severity"] == "critical"
-    kills = [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+    kills = [(body["event"], body["scope"]) for body in bodies(session, kinds.KILL)]
     assert ("confirmed", "ann") in kills
 
 
@@ -104,16 +108,14 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(latch):
     falls(session)
     journal, sent = session.journal, len(venue.sends)
     again = KillLatch(latch.path)
-    second = session_of(
-        venue, journal, limits=limits, killed=again.killed, latch=again, resume=True, warm_s=5
-    )
+    second = session_of(venue, journal, limits=limits, latch=again, resume=True, warm_s=5)
     with pytest.raises(OrderError, match="drawdown"):
         second.accept(asked("p3"))
     assert new_risk(venue.sends[sent:]) == []
     KillLatch(latch.path).rearm("looked at it", "dora", second.now_ns)
     last = KillLatch(latch.path)
-    session_of(venue, journal, limits=limits, killed=last.killed, latch=last, warm_s=0)
-    assert ("ann", "dora") in [(body["scope"], body["by"]) for body in bodies(journal, kinds.REARM)]
+    session_of(venue, journal, limits=limits, latch=last, warm_s=0)
+    assert ("ann", "dora") in [(body["scope"], body["by"]) for body in bodies(session, kinds.REARM)]
 
 
 def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(latch):
@@ -140,7 +142,7 @@ def test_no_breach_without_trades_or_position(latch):
         desk="daily_loss = 0\ndrawdown = 0",
         instrument="reference_age_ms = 1_000",
     )
-    session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
+    session = session_of(venue, latch=latch, limits=limits)
     session.run_until(session.now_ns + 30 * S)
     deaf(session, venue)
     session.run_until(session.now_ns + 30 * S)
@@ -155,13 +157,13 @@ def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(la
     while not latch.killed("ann") and session.now_ns < until:
         session.step(session.now_ns + S)
     assert "executions of agent ann" in latch.killed("ann")
-    sent, words = len(venue.sends), {"limits": limits, "killed": latch.killed, "latch": latch}
+    sent, words = len(venue.sends), {"limits": limits, "latch": latch}
     second = session_of(venue, session.journal, **words, resume=True, warm_s=2)
     assert new_risk(venue.sends[sent:]) == []
     latch.rearm("it was a drill", "dora", 9)
     second.step(second.now_ns + S)
     rearmed = {"scope": "ann", "by": "dora", "reason": "it was a drill"}
-    assert bodies(session.journal, kinds.REARM)[-1] == rearmed
+    assert bodies(session, kinds.REARM)[-1] == rearmed
     second.resume("p1", "dora")
     second.run_until(second.now_ns + 20 * S)
     assert new_risk(venue.sends[sent:])
@@ -194,7 +196,7 @@ def test_a_warning_comes_once_and_is_journaled():
     said = alerts(session, "limit_warning")
     (warned,) = [body for body in said if "long_lots of agent ann" in body["text"]]
     assert warned["severity"] == "warning"
-    (beat,) = bodies(session.journal, kinds.HEARTBEAT)[-1:]
+    (beat,) = bodies(session, kinds.HEARTBEAT)[-1:]
     used, most, level = beat["limits"]["agents"]["ann"]["long_lots"]
     assert (most, level) == (250, 125)
     assert used >= level
@@ -220,7 +222,7 @@ def test_one_person_tightens_and_two_loosen():
     with pytest.raises(OrderError, match="not waiting"):
         keeper.approve(number, "bob", "again")
     assert session.limits.hash != before  # [agents.ann] stands there now
-    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == [
+    assert [body["event"] for body in bodies(session, kinds.LIMITS)] == [
         *("in_force", "tightened", "requested", "loosened"),
     ]
 
@@ -231,7 +233,7 @@ def test_a_limit_of_nobody_is_a_slip_of_the_pen(ask):
     with pytest.raises(OrderError, match="nothing was changed") as refused:
         getattr(session.keeper, ask)({"agents.anne.order_lots": "7"}, "bob", "news")
     assert "ann" in refused.value.remedy
-    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == ["in_force"]
+    assert [body["event"] for body in bodies(session, kinds.LIMITS)] == ["in_force"]
 
 
 def test_a_request_expires():
@@ -263,7 +265,7 @@ def test_changes_that_make_no_sense(changes, told):
     for by, reason in (("", "news"), ("ann", " ")):
         with pytest.raises(OrderError):
             session.keeper.tighten({"desk.messages": "1"}, by, reason)
-    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == ["in_force"]
+    assert [body["event"] for body in bodies(session, kinds.LIMITS)] == ["in_force"]
 
 
 def test_a_restart_has_the_limits_in_force_and_no_file_loosens_them():
@@ -345,7 +347,7 @@ def test_every_order_carries_the_hash_of_its_limits():
     session.keeper.approve(number, "bob", "seen")
     orders, found = audit_limits(session.journal)
     assert (orders >= 4, found) == (True, [])
-    sent = [body for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"]
+    sent = [body for body in bodies(session, kinds.ORDER_OUT) if body["what"] == "new"]
     assert len({body["limits"] for body in sent}) == 2
     alone = {"by": "ann", "limits": limits_json(parse(tight(desk="messages = 1")))}
 
@@ -370,7 +372,7 @@ def test_people_change_limits_by_the_inbox(tmp_path):
     assert session.limits.limits.desk.messages == 9
     asked_for = say("ann", act="request", changes={"desk.messages": "10"})
     session.step(session.now_ns + S)
-    told = bodies(session.journal, kinds.LIMITS)
+    told = bodies(session, kinds.LIMITS)
     answers = {body["operator"]: body for body in told if "operator" in body}
     assert answers[first]["event"] == "tightened"
     request = answers[asked_for]["request"]

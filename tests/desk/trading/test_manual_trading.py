@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.trading.desk_of_two import Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import Flaky, S, asked, at_work, exchange_of, session_of, truth
 from tests.desk.trading.word import Word
 
 from tercel.core.errors import OrderError
@@ -44,13 +44,25 @@ DORA, BOB = "dora (password)", "bob (password)"
 
 def working(folder, seconds=30, latch=None, limit_price=None, **order):
     """A session whose parent p1 has orders open, and a person's word to it."""
-    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
-    session = session_of(exchange_of(), SqlJournal(folder), **ports)
+    session = session_of(exchange_of(), SqlJournal(folder), latch=latch)
     session.accept(replace(asked(**order), limit_price=limit_price))
     if seconds:
         session.run_until(session.now_ns + seconds * S)
         assert session.ledger.orders.live(parent="p1")
     return session, Word(session, folder)
+
+
+def taken(folder, **words):
+    """The same, and the person has taken the parent over."""
+    session, say = working(folder, **words)
+    say("take_over", parent="p1")
+    run(session, 2)
+    return session, say
+
+
+def order_away(session, say, lots=10):
+    """An order by hand that rests five ticks away; what answers."""
+    return say("order", parent="p1", lots=lots, limit_price=round(bid(session) - 0.05, 2))
 
 
 def parent(session):
@@ -82,10 +94,7 @@ def decisions(session):
 
 
 def test_orders_by_hand_fill_the_parent_and_are_told_apart(tmp_path):
-    session, say = working(tmp_path)
-    by_strategy = parent(session).filled
-    say("take_over", parent="p1")
-    run(session, 2)
+    session, say = taken(tmp_path)
     by_strategy = parent(session).filled
     (told,) = say("order", parent="p1", lots=30, limit_price=None)
     assert told.body["by"] == DORA
@@ -105,9 +114,7 @@ def test_orders_by_hand_fill_the_parent_and_are_told_apart(tmp_path):
 
 
 def test_given_back_the_strategy_goes_on_with_what_is_left_and_overfills_nothing(tmp_path):
-    session, say = working(tmp_path, lots=200)
-    say("take_over", parent="p1")
-    run(session, 2)
+    session, say = taken(tmp_path, lots=200)
     say("order", parent="p1", lots=50, limit_price=None)
     say("order", parent="p1", lots=20, limit_price=round(bid(session) - 0.03, 2))
     before = decisions(session)
@@ -139,7 +146,7 @@ def test_taken_over_before_it_came_to_its_market_it_arrives_with_the_first_order
 def test_its_horizon_forces_nothing_through_and_tells_who_had_it(tmp_path):
     session, say = working(tmp_path, horizon_s=60)
     say("take_over", parent="p1")
-    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    order_away(session, say)
     run(session, 60)
     assert parent(session).status == "expired"
     assert parent(session).reason.startswith(f"its horizon came while {DORA} had taken it over; ")
@@ -150,10 +157,8 @@ def test_its_horizon_forces_nothing_through_and_tells_who_had_it(tmp_path):
 
 def test_a_kill_cancels_what_is_open_by_hand_and_nothing_goes_on_before_it_is_rearmed(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
-    session, say = working(tmp_path, latch=latch)
-    say("take_over", parent="p1")
-    run(session, 2)
-    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    session, say = taken(tmp_path, latch=latch)
+    order_away(session, say)
     run(session, 2)
     assert truth(session.venue, "ann")[1] == 1
     latch.kill("runaway", "bob", 1, ["ann"])
@@ -236,7 +241,7 @@ def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
     run(session, 2)
     before = decisions(session)
     if rests:
-        say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+        order_away(session, say)
     session.journal.close()  # the process is gone, and says nothing
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
     assert (parent(again).status, parent(again).hand) == ("by hand", DORA)
@@ -261,9 +266,12 @@ def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
 
 def test_what_fills_of_a_strategys_order_while_it_is_cancelled_leaves_less_to_do_by_hand(tmp_path):
     """Orders that are still being cancelled may fill: their lots are nobody's to send again."""
-    session = session_of(exchange_of(latency_ns=2 * S), SqlJournal(tmp_path))
-    session.accept(asked(lots=100, strategy="twap_passive"))
-    session.run_until(session.now_ns + 30 * S)
+    session = at_work(
+        asked(lots=100, strategy="twap_passive"),
+        venue=exchange_of(latency_ns=2 * S),
+        journal=SqlJournal(tmp_path),
+        seconds=30,
+    )
     say = Word(session, tmp_path)
     say("take_over", parent="p1")
     open_ = session.ledger.open_of("p1") // 10**8
@@ -316,14 +324,12 @@ def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_pat
     assert parent(session).filled == 100
 
 
-@pytest.mark.parametrize("taken", [True, False])
-def test_an_order_for_a_session_that_is_gone_is_not_sent_by_the_next(tmp_path, taken):
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_order_for_a_session_that_is_gone_is_not_sent_by_the_next(tmp_path, heard):
     """It died between taking the word and doing it, or hung before: the market is another one by now."""
-    session, say = working(tmp_path)
-    say("take_over", parent="p1")
-    run(session, 2)
+    session, _ = taken(tmp_path)
     number = post(tmp_path, "order", {"parent": "p1", "lots": 10}, DORA, "now", 1)
-    if taken:
+    if heard:
         session.journal.take_inbox(session.now_ns)
     session.journal.close()
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0)
@@ -338,10 +344,8 @@ def test_an_order_for_a_session_that_is_gone_is_not_sent_by_the_next(tmp_path, t
 
 
 def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
-    session, say = working(tmp_path)
-    say("take_over", parent="p1")
-    run(session, 2)
-    say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
+    session, say = taken(tmp_path)
+    order_away(session, say)
     run(session, 1)
     venue = Deafened(session.venue)
     session.venue = session.gateway.venue = venue
@@ -360,11 +364,10 @@ def test_a_venue_that_refuses_cancels_is_asked_once_a_second(tmp_path):
 
 def two(folder, latch=None):
     """A session with two parents of ann's and one of bob's at work."""
-    ports = {} if latch is None else {"latch": latch, "killed": latch.killed}
-    session = session_of(exchange_of(), SqlJournal(folder), **ports)
-    for id_, agent in (("p1", "ann"), ("p2", "ann"), ("q1", "bob")):
-        session.accept(asked(id_, agent=agent))
-    session.run_until(session.now_ns + 20 * S)
+    orders = [
+        asked(id_, agent=agent) for id_, agent in (("p1", "ann"), ("p2", "ann"), ("q1", "bob"))
+    ]
+    session = at_work(*orders, journal=SqlJournal(folder), seconds=20, latch=latch)
     return session, Word(session, folder)
 
 

@@ -36,7 +36,6 @@ from tercel.desk.trading.risk.money import (
 )
 from tercel.fix.standard import scaled_listing
 
-S = 10**9
 LISTED = {
     "X": {"tick": 0.01, "lot": 100, "currency": "USD", "fees": [-20_000_000, 60_000_000, 0, 0]},
     "Y": {"tick": 0.05, "lot": 0.001, "currency": "USDT", "fees": [0, 0, 10_000, 75_000]},

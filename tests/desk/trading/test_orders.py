@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.desk.trading.test_orders import codes, fill, told
 from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 

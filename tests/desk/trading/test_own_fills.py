@@ -59,6 +59,12 @@ def order(start: int, end: int, quantity: int = 500, **changes: object) -> FileO
     return replace(FileOrder(2, "p", "SIM", 1, quantity, start, end, None, 0), **changes)  # type: ignore[arg-type]
 
 
+def taken(day: MarketDay) -> tuple[int, int, Fraction]:
+    """A quarter of an hour after the opening, a lot, and the price at which one is sold then."""
+    ns = day.open_ns + 900 * S
+    return ns, day.instrument.lot, day.before(ns)[1] * Fraction(str(day.instrument.tick))
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -228,13 +234,9 @@ def test_an_order_time_in_the_file_is_the_arrival_and_delay_a_part_of_the_cost(
 
 def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
     """A parent of its own for what has none; an unknown symbol, a night, a price off the market, a second day."""
-    inside, price = (
-        day.open_ns + 900 * S,
-        day.before(day.open_ns + 900 * S)[1] * Fraction(str(day.instrument.tick)),
-    )
+    inside, lot, price = taken(day)
     next_day = read_day(lake, lake.list()[1])
     there = next_day.before(inside + 86_400 * S)[1] * Fraction(str(day.instrument.tick))
-    lot = day.instrument.lot
     rows = [
         fill(inside, price, parent="", quantity=lot),
         fill(inside, price, symbol="NONE", parent="q", quantity=lot),
@@ -264,8 +266,7 @@ def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
 def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(
     lake: Lake, day: MarketDay, times: Fraction
 ) -> None:
-    inside, lot = day.open_ns + 900 * S, day.instrument.lot
-    price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
+    inside, lot, price = taken(day)
     good = [fill(inside, price, quantity=lot, row=2), fill(inside, price, quantity=2 * lot, row=4)]
     slip = fill(inside, times * price, quantity=3 * lot, row=3)
     orders = {"p": order(inside - S, inside + S, 10 * lot)}
@@ -287,8 +288,7 @@ def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(
 
 def test_a_fill_of_a_day_without_tape_is_on_neither_side(lake: Lake, day: MarketDay) -> None:
     """With the slip in the file, what its order asked for is less by its lots: the rest costs what it does without."""
-    inside, lot = day.open_ns + 900 * S, day.instrument.lot
-    price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
+    inside, lot, price = taken(day)
     good, slip = (
         fill(inside, price, quantity=2 * lot),
         fill(inside + 900 * 86_400 * S, price, quantity=3 * lot, row=3),
@@ -354,8 +354,7 @@ def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> Non
 
 
 def test_an_order_without_fills_has_opportunity_alone(lake: Lake, day: MarketDay) -> None:
-    start, lot = day.open_ns + 900 * S, day.instrument.lot
-    price = day.before(start)[1] * Fraction(str(day.instrument.tick))
+    start, lot, price = taken(day)
     asked = {
         "p": order(start, start + 60 * S, lot),
         "idle": order(start, start + 60 * S, 3 * lot, parent="idle"),
@@ -448,8 +447,7 @@ def test_a_strategy_does_not_differ_from_itself(
 
 
 def test_parents_that_cannot_be_worked_again_are_said(lake: Lake, day: MarketDay) -> None:
-    ns, lot = day.open_ns + 900 * S, day.instrument.lot
-    price = day.before(ns)[1] * Fraction(str(day.instrument.tick))
+    ns, lot, price = taken(day)
     rows = [fill(ns, price, quantity=lot), fill(ns, price, parent="q", quantity=lot)]
     asked = {"p": order(ns - S, ns + 60 * S, lot)}
     again = counterfactual(
@@ -458,45 +456,6 @@ def test_parents_that_cannot_be_worked_again_are_said(lake: Lake, day: MarketDay
     assert again is not None
     assert again.parents == 1
     assert again.left_out == {"one_moment": ["q"]}
-
-
-@pytest.mark.parametrize("impact", ["none", "square_root"])
-def test_a_limit_holds_for_strategies_too(lake: Lake, impact: str) -> None:
-    """Their fills, played once more and added up one by one: none beyond the limit, the rest at the mid of the end."""
-    names = ("immediate", "twap_passive", "random")
-    found = analyse(*written_by(lake, "twap_take", impact, limited=True), lake)
-    parents = [one for one in found.parents if one.limit is not None]
-    again = counterfactual(
-        parents, lake, {name: partial(build, name) for name in names}, impact=impact
-    )
-    assert again is not None
-    about = lake.list()[0]
-    tick, held = Fraction(str(about.tick)), read_day(lake, about)
-    source, [day] = replay(
-        lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact)
-    )
-    short = dict.fromkeys(names, 0)
-    for number, one in enumerate(parents):
-        span, side, worked = one.cost.end_ns - one.cost.start_ns, one.cost.side, one.worked
-        m0, m1 = sum(held.before(one.cost.start_ns)), sum(held.before(one.cost.end_ns + 1))
-        task = Task(horizon_s=span / S, side=side, limit_price=float(one.limit or 0))
-        row = window_row(day, task, one.cost.start_ns, side, worked, 1, number)
-        row[kernels.E_HORIZON_NS] = span
-        for name in names:
-            episodes, strategy = Episodes(source, task, 1, log_rows=400), build(name)
-            episodes.start(Plan(np.array([row], np.int64), np.zeros(1, np.int64)))
-            while episodes.working.any():
-                episodes.step(strategy.decide(episodes.view))
-            paid, left = 0, worked
-            for _, price, lots, *_, how in episodes.fills(0).tolist():
-                if how != sim.UNFILLED:
-                    assert side * (price * tick - (one.limit or 0)) <= 0
-                    paid, left = paid + side * (2 * price - m0) * lots, left - lots
-            paid, short[name] = paid + side * (m1 - m0) * left, short[name] + left
-            at = again.ids.index(one.cost.parent)
-            assert again.costs[name][at] == pytest.approx(1e4 * paid / (m0 * worked), abs=1e-9)
-    assert short == {name: again.strategies[name].unfilled for name in names}
-    assert short["immediate"] > 0
 
 
 def test_a_limit_that_nobody_meets_costs_the_move_of_the_mid(lake: Lake, day: MarketDay) -> None:

@@ -7,6 +7,7 @@ from tests.desk.trading.desk_of_two import (
     S,
     asked,
     by_name,
+    codes,
     exchange_of,
     session_of,
     truth,
@@ -56,10 +57,6 @@ def run(session, seconds, until=lambda session: False):
         worst = max(worst, abs(gap(session)))
     assert session.ledger.faults() == []
     return worst
-
-
-def alerts(session):
-    return [entry.body["code"] for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
 
 
 class Halting(Flaky):
@@ -169,11 +166,11 @@ def test_a_limit_holds_what_may_be_unhedged():
     session = session_of(exchange_of(names="XY"), limits=tight)
     paired(session, bound=30)
     assert run(session, 5) == 0
-    assert {"pair_denied"} == set(alerts(session))
+    assert {"pair_denied"} == set(codes(session))
     session = session_of(exchange_of(names="XY"), limits=tight)
     paired(session, bound=13)
     assert 0 < run(session, 100) <= 13
-    assert alerts(session) == []
+    assert codes(session) == []
 
 
 def listed(exchange):
@@ -270,7 +267,7 @@ def test_a_leg_that_is_over_stays_as_long_as_its_pair_works():
     for name in ("p4", "p5"):
         session.accept(asked(name, agent="bob", horizon_s=2))
         run(session, 40)
-    assert alerts(session) == ["pair_left"]
+    assert codes(session) == ["pair_left"]
 
 
 def test_a_pair_has_names_for_all_its_parents_and_no_limit_price_of_a_leg():
@@ -285,7 +282,7 @@ def test_a_pair_has_names_for_all_its_parents_and_no_limit_price_of_a_leg():
 @pytest.mark.long
 def test_a_pair_of_an_agent_that_is_armed_again_is_looked_after_at_once():
     latch, exchange = Latch(), Halting(exchange_of(names="XY"))
-    session = session_of(exchange, latch=latch, killed=latch.killed)
+    session = session_of(exchange, latch=latch)
     exchange.shut = True
     paired(session)
     run(session, 200, lambda session: gap(session) > 0)
@@ -306,7 +303,7 @@ def test_a_pair_that_can_be_worked_no_more_keeps_no_session_from_beginning(tmp_p
     gate = LimitGate(parse(WIDE), exchange.listings(), ["ann", "bob"])
     exchange.listings = lambda: kept
     session = Session(exchange, SqlJournal(tmp_path), gate, by_name, SessionTerms(warmup_s=60.0))
-    assert alerts(session) == ["pair_left"]
+    assert codes(session) == ["pair_left"]
     session.cancel("p1", "no more")
     session.cancel("p1-hedge", "no more")
     assert all(parent.over for parent in session.ledger.parents)

@@ -102,16 +102,22 @@ def test_drift_after_requests_is_learned():
 
 
 def test_the_same_entries_teach_the_same_whatever_else_the_journal_holds():
-    entries = [one for n in range(5) for one in request(f"q{n}", {"D0": 2.0, "D9": 3.0})]
-    plain, mixed = QuoteMemory(KNOWN, NAMES), QuoteMemory(KNOWN, NAMES)
-    for entry in entries:
-        plain.saw(entry)
-        mixed.saw(Entry(kinds.ALERT, 0, body={"text": "?"}))
-        mixed.saw(entry)
+    """And where a request ends after the last note of the mid."""
+    asked = [request(f"q{n}", {"D0": 2.0, "D9": 3.0}) for n in range(5)]
+    plain, mixed, late = (QuoteMemory(KNOWN, NAMES) for _ in range(3))
+    for entries in asked:
+        for entry in entries:
+            plain.saw(entry)
+            mixed.saw(Entry(kinds.ALERT, 0, body={"text": "?"}))
+            mixed.saw(entry)
+        for entry in sorted(entries, key=lambda one: one.body["event"] == "ended"):
+            late.saw(entry)
+    assert not late._open
     mixed.saw(said("quoted", "never asked", id="x", dealer="D0", offer=1, lots=1))
     mixed.saw(said("requested", "without a side", lots=3, dealers=["D0"]))
-    for name in ("weight", "shift", "noise", "asked", "answered", "moves"):
-        assert (getattr(plain.known, name) == getattr(mixed.known, name)).all()
+    for other in (mixed, late):
+        for name in ("weight", "shift", "noise", "asked", "answered", "moves"):
+            assert (getattr(plain.known, name) == getattr(other.known, name)).all()
 
 
 def test_strangers_two_way_requests_and_a_market_without_a_mid_teach_no_distance():
@@ -136,11 +142,11 @@ def test_a_damaged_entry_is_refused():
         QuoteMemory(KNOWN, NAMES).saw(Entry(kinds.QUOTE, 0, body={"event": 3}))
 
 
-def worked(session, bps: float, orders: int) -> None:
+def worked(session, bps: float, orders: int, lots: int = 5) -> None:
     """Orders that the book alone has worked, at a cost of so many bps."""
-    cost = {"is_bps": bps, "filled": 5, "notional": 500.0}
+    cost = {"is_bps": bps, "filled": lots, "notional": 100.0 * lots}
     session.gateway.write(
-        [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"o{n}", body=cost) for n in range(orders)]
+        [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"o{lots}-{n}", body=cost) for n in range(orders)]
     )
 
 
@@ -165,12 +171,18 @@ def test_a_routed_order_of_a_desk_asks_dealers_where_the_book_is_dearer(bps):
 
 
 def test_a_desk_that_begins_again_knows_what_it_knew():
-    """One router reads a journal whole, the other as it grows: what both know of the dealers is the same."""
+    """One router reads a journal whole, the other as it grows: what both know of dealers and of usual orders is the same.
+
+    The first orders are of 5 lots, later ones of 50; orders of which nothing was filled cost nothing.
+    """
     session = quoting_session(panel="equity")
     routed = Routed(build("twap_passive"))
     one, other = (DeskRouter(session.journal, PANEL, ("D1", "D2", "D3"), 1) for _ in range(2))
+    worked(session, 0.0, LEAST, 0)
+    assert one.way(routed, "TINY", 5)[0].known is None
     worked(session, 400.0, LEAST)
     assert one.way(routed, "TINY", 5)[0].known.asked.tolist() == [4.0, 4.0, 4.0]
+    worked(session, 200.0, 20, 50)
     session.accept(order_of(5, strategy="rfq"))
     steps(session)
     session.venue.quote("D2", 101)
@@ -179,38 +191,5 @@ def test_a_desk_that_begins_again_knows_what_it_knew():
     first, second = (strategy.known for strategy, _ in found)
     assert first.answered.tolist() == second.answered.tolist()
     assert first.answered[1] > max(first.answered[0], first.answered[2])
+    assert first.terms.lots == second.terms.lots
     assert found[0][1] == found[1][1]
-
-
-def test_a_router_that_begins_again_knows_what_a_usual_order_is():
-    """The first orders are of 5 lots, later ones of 50; orders of which nothing was filled cost nothing."""
-    session = quoting_session()
-    routed = Routed(build("twap_passive"))
-    one, other = (DeskRouter(session.journal, PANEL, ("D1", "D2", "D3"), 1) for _ in range(2))
-    body = {"is_bps": 0.0, "filled": 0, "notional": 0.0}
-    nothing = [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"n{n}", body=body) for n in range(LEAST)]
-    session.gateway.write(nothing)
-    assert one.way(routed, "TINY", 5)[0].known is None
-    worked(session, 400.0, LEAST)
-    one.way(routed, "TINY", 5)
-    body = {"is_bps": 200.0, "filled": 50, "notional": 5000.0}
-    session.gateway.write(
-        [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"m{n}", body=body) for n in range(20)]
-    )
-    found = [router.way(routed, "TINY", 5) for router in (one, other)]
-    first, second = (strategy.known.terms.lots for strategy, _ in found)
-    assert first == second
-    assert found[0][1] == found[1][1]
-
-
-def test_a_request_that_ends_after_its_last_note_of_the_mid_teaches_as_well():
-    entries = request("q1", {"D3": 2.0})
-    late = [one for one in entries if one.body["event"] != "ended"]
-    late += [one for one in entries if one.body["event"] == "ended"]
-    plain, other = QuoteMemory(KNOWN, NAMES), QuoteMemory(KNOWN, NAMES)
-    for before, after_it in zip(entries, late, strict=True):
-        plain.saw(before)
-        other.saw(after_it)
-    for name in ("weight", "shift", "answered", "moves"):
-        assert (getattr(plain.known, name) == getattr(other.known, name)).all()
-    assert not other._open

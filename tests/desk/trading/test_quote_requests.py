@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.desk.trading.desk_of_two import WIDE, S, asked
+from tests.desk.trading.desk_of_two import WIDE, S, asked, codes
 from tests.desk.trading.quoting import (
     DEALERS,
     Quoting,
@@ -89,10 +89,6 @@ def refusal(call, *words, **named):
     return str(error.value)
 
 
-def alerts(session):
-    return [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
-
-
 def sound(session):
     """Nothing lost, nothing twice; the journal says what is in memory."""
     assert session.ledger.faults() == []
@@ -169,18 +165,6 @@ def test_a_hidden_side_is_not_shown(hidden):
     steps(session)
     (fill,) = session.ledger.orders.fills
     assert (fill.side, fill.px) == (-1, 99 * ONE)
-
-
-def test_passing_some_and_all():
-    session, name = by_person()
-    one, two = session.venue.quote("D1"), session.venue.quote("D2")
-    steps(session)
-    session.quotes.pass_(name, [one.id], DORA)
-    assert one.id in refusal(session.quotes.accept, name, one.id, DORA)
-    assert "open quotes" in refusal(session.quotes.pass_, name, [one.id], DORA)
-    session.quotes.pass_(name, (), DORA)
-    assert told(session, "ended")[-1].outcome == "passed"
-    assert session.venue.passed == [(name, (one.id,)), (name, (two.id,))]
 
 
 def test_it_ends_at_its_time_and_when_nobody_is_left():
@@ -347,7 +331,7 @@ def test_only_a_person_takes_quotes_where_the_desk_says_so():
 
 def test_a_killed_agent_takes_nothing_and_its_requests_are_passed(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
-    session, name, quote = quoted(latch=latch, killed=latch.killed)
+    session, name, quote = quoted(latch=latch)
     latch.kill("runaway", "bob", 1, ["ann"])
     assert "KILLED" in refusal(session.quotes.accept, name, quote.id, DORA)
     steps(session)
@@ -399,19 +383,6 @@ def test_an_order_by_rfq_asks_all_and_takes_the_best():
     sound(session)
 
 
-def test_what_no_dealer_trades_is_worked_in_the_book():
-    session = by_strategy(8, horizon_s=60)
-    where = session.venue.requests[-1].id, "", "TINY", "ann", session.now_ns
-    session.venue.say(QuoteReject(*where, "no dealer"))
-    steps(session)
-    assert told(session, "ended")[-1].outcome == "unanswered"
-    assert session.manager.executors["p1"].order.quantity == 8
-    steps(session, 61)
-    assert parent_of(session).status is ParentStatus.DONE
-    assert parent_of(session).filled == 8
-    sound(session)
-
-
 def test_a_part_is_traded_and_the_rest_is_worked():
     session = by_strategy(8, horizon_s=60)
     for dealer in DEALERS:
@@ -449,7 +420,7 @@ def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_on
             session.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
         steps(session, 31)
         assert parent_of(session).filled + parent_of(session, "p2").filled == 4
-        assert alerts(session).count(code) == (1 if venue is tiny else 2)
+        assert codes(session).count(code) == (1 if venue is tiny else 2)
 
 
 # -- lots -------------------------------------------------------------------------------------------------------------
@@ -656,7 +627,7 @@ def test_whatever_a_take_raises_on_its_way_ends_no_desk(error):
     order = session.quotes.accept(name, quote.id, DORA)
     assert session.ledger.orders.get(order).status is OrdStatus.UNKNOWN
     steps(session, 8)
-    assert "send_failed" in alerts(session)
+    assert "send_failed" in codes(session)
     assert session.quotes.held("p1") == 5, "no other order may have its lots"
 
 

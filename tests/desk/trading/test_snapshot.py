@@ -1,6 +1,7 @@
 """Snapshots and what leaves memory: a restart from one is the fold of everything, byte for byte."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given, strategies as st
@@ -180,6 +181,13 @@ def kept(folder, entries, cut, version=None):
     return journal
 
 
+def changed(folder, statement):
+    """Do it to a journal, and say how many snapshots it has."""
+    with closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as connection:
+        connection.execute(statement)
+        return connection.execute("SELECT count(*) FROM snapshot").fetchone()[0]
+
+
 def test_a_restart_reads_from_the_snapshot_and_comes_to_the_same(tmp_path):
     story = story_of(7)
     whole, counts, _ = folded(story.entries)
@@ -210,9 +218,7 @@ def test_a_snapshot_that_is_damaged_or_anothers_is_passed_over_and_said(tmp_path
     story = story_of(7)
     whole, counts, _ = folded(story.entries)
     kept(tmp_path, story.entries, 200).close()
-    with sqlite3.connect(tmp_path / "journal.db") as connection:
-        connection.execute(damage or "SELECT 1")
-    connection.close()
+    changed(tmp_path, damage or "SELECT 1")
     if "journal" in damage:
         with pytest.raises(JournalError, match="1 to 199 are sound"):
             SqlJournal(tmp_path)
@@ -248,9 +254,7 @@ def test_a_flipped_bit_after_the_snapshot_is_found_and_one_before_by_the_command
     for seq, found in ((240, True), (100, False)):
         folder = tmp_path / str(seq)
         kept(folder, story.entries, 200).close()
-        with sqlite3.connect(folder / "journal.db") as connection:
-            connection.execute("UPDATE journal SET ns = ns + 1 WHERE seq = ?", (seq,))
-        connection.close()
+        changed(folder, f"UPDATE journal SET ns = ns + 1 WHERE seq = {seq}")
         if found:
             with pytest.raises(JournalError, match="1 to 239 are sound; then entry 240"):
                 SqlJournal(folder)
@@ -265,10 +269,7 @@ def test_an_older_snapshot_serves_when_the_newest_is_damaged(tmp_path):
     journal = kept(tmp_path, story.entries, 100)
     Snapshots(journal, blank_of(limits_of()), version_of(limits_of()), refold, every=1).keep()
     journal.close()
-    with sqlite3.connect(tmp_path / "journal.db") as connection:
-        assert connection.execute("SELECT count(*) FROM snapshot").fetchone() == (2,)
-        connection.execute("UPDATE snapshot SET seal = '' WHERE seq > 100")
-    connection.close()
+    assert changed(tmp_path, "UPDATE snapshot SET seal = '' WHERE seq > 100") == 2
     journal, limits = SqlJournal(tmp_path), limits_of()
     assert lines_of(refold(journal, limits), limits) == lines_of(whole, counts)
     assert len(journal.ignored) == 1

@@ -248,7 +248,7 @@ def lived(journal, session):
 def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     """Kills, a re-arm, a cut way, fills that nobody asked for, a pause; then a session after it."""
     journal, latch, venue = Watched(), Latch(), exchange_of()
-    session = lived(journal, session_of(venue, journal, latch=latch, killed=latch.killed))
+    session = lived(journal, session_of(venue, journal, latch=latch))
     for name, agent in (("p1", "ann"), ("p2", "bob")):
         session.accept(asked(name, agent=agent))
     session.run_until(session.now_ns + 60 * S)
@@ -276,7 +276,7 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
             assert journaled(folded.states) == folded.states._of == journal.stood[seq], seq
     assert any(journal.stood.values())
     assert not all(journal.stood.values())
-    after = session_of(venue, journal, latch=latch, killed=latch.killed, warm_s=0)
+    after = session_of(venue, journal, latch=latch, warm_s=0)
     assert after.gateway.standing("bob").reasons == (StateReason.KILLED, StateReason.STOPPED), (
         "a restart forgets neither"
     )

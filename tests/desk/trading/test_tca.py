@@ -8,8 +8,6 @@ from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from tercel.core.errors import DataError
-from tercel.core.serialization import to_jsonable
-from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.measure import ParentFacts, fees_of, measure, without_own
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -191,43 +189,6 @@ def test_lots_that_limits_refuse_are_no_execution_and_do_not_pass_unsaid() -> No
     [done] = [entry for entry in of(session, kinds.PARENT) if entry.body["event"] == "done"]
     assert done.body["refused"] == MOST
     assert parent.reason == "999,999 of 999,999 lots refused (ORDER_LOTS)"
-
-
-def test_the_console_weighs_by_what_was_filled() -> None:
-    """One parent filled whole at 10 bps, one of a million lots that was refused: the desk's cost is 10 bps."""
-    state = DeskState()
-    bodies = [
-        Shortfall(1, 100, 100, 0, 2000, 2000, 100 * 2002, 0),
-        Shortfall(1, MOST, 0, MOST, 2000, 2010, 0, 0),
-    ]
-    for seq, (name, cost) in enumerate(zip(("a", "b"), bodies, strict=True)):
-        for number, body in enumerate(
-            (
-                {
-                    "event": "accepted",
-                    "side": 1,
-                    "lots": cost.quantity,
-                    "horizon_ns": S,
-                    "strategy": "x",
-                },
-                cost.to_dict(1.0),
-            )
-        ):
-            kind = kinds.FEEDBACK if number else kinds.PARENT
-            state.apply(2 * seq + number, entry_of(kind, name, body))
-    shown = to_jsonable(state.report())
-    assert shown["summary"]["is_bps"] == pytest.approx(10.0)
-    assert shown["summary"]["refused"] == MOST
-    parents = {row["parent"]: row for row in shown["parents"]}
-    assert parents["b"]["is_bps"] is None
-    assert parents["b"]["refused"] == MOST
-    assert [row["is_bps"] for row in shown["agents"]] == [pytest.approx(10.0)]
-
-
-def entry_of(kind, parent, body):
-    from tercel.core.ports import Entry
-
-    return Entry(kind, S, "X", "ann", parent, body={"decisions": 1, **body})
 
 
 COUNT = st.integers(0, 10**7)

@@ -134,7 +134,7 @@ def test_another_process_that_holds_a_lock_for_a_while_costs_time_alone(tmp_path
 
 def test_a_kill_cancels_when_the_disk_is_full(tmp_path):
     journal, latch = Stuck(), KillLatch(tmp_path / "kill.json")
-    session, venue = at_work(journal, latch=latch, killed=latch.killed)
+    session, venue = at_work(journal, latch=latch)
     journal.full = True
     sent = len(venue.sends)
     latch.kill("runaway", "carl", 5)
@@ -148,7 +148,7 @@ def test_a_kill_cancels_when_the_disk_is_full(tmp_path):
 def test_an_order_between_the_check_and_the_wire_does_not_leave_after_a_kill(tmp_path):
     """The kill's cancel overtakes an order that waits for its journal: the order must not follow it."""
     journal, latch = Stuck(), KillLatch(tmp_path / "kill.json")
-    session, venue = at_work(journal, latch=latch, killed=latch.killed, watch_s=0.01)
+    session, venue = at_work(journal, latch=latch, watch_s=0.01)
     session.accept(asked("p2"))
     order = replace(venue.sends[-1], cl_ord_id="p2.900", parent="p2", lots=1)
     journal.go_on.clear()

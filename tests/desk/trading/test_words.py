@@ -98,11 +98,34 @@ def test_a_bust_takes_back_one_execution_and_no_other(desk):
     assert desk.order.status == S.PARTIALLY_FILLED
 
 
-def test_a_bust_of_all_leaves_nothing(desk):
-    desk.hear(fill("t1", 4, 4), bust("t1", 0, status=S.NEW))
-    assert desk.stands() == (0, 0, 0, 10)
-    assert desk.ledger.positions.all() == {}
-    assert desk.order.status == S.NEW
+@pytest.mark.parametrize(
+    ("entries", "stands", "status"),
+    [
+        ([fill("t1", 4, 4), bust("t1", 0, status=S.NEW)], (0, 0, 0, 10), S.NEW),
+        ([fill("t1", 4, 4), bust("t1", 0, cl_ord_id="", order_id="")], (0, 0, 0, 10), S.NEW),
+        (
+            [
+                fill("t1", 4, 4),
+                told(exec_id="x", exec_type=X.CANCELED, status=S.CANCELED, cum=4, leaves=0),
+                bust("t1", 0, status=S.CANCELED, leaves=0),
+            ],
+            (0, 0, 0, 0),
+            S.CANCELED,
+        ),
+        (
+            [fill("t1", 4, 4, ns=5), bust("t1", 0, ns=8), fill("t2", 2, 6, ns=6)],
+            (2, -400, 2, 8),
+            S.PARTIALLY_FILLED,
+        ),
+    ],
+    ids=["of all", "by its name alone", "of a cancelled order", "counts from before"],
+)
+def test_after_a_bust_lots_are_open_where_the_order_is(desk, entries, stands, status):
+    assert Code.BUSTED in desk.hear(*entries)
+    assert (desk.stands(), desk.order.status) == (stands, status)
+    assert desk.ledger.orders.live() == ([] if status == S.CANCELED else [desk.order])
+    assert desk.ledger.orders.unknown() == []
+    assert (desk.ledger.positions.all() == {}) == (stands[0] == 0)
 
 
 def test_an_order_that_was_filled_is_asked_about_after_a_bust_and_its_lots_are_open(desk):
@@ -113,16 +136,6 @@ def test_an_order_that_was_filled_is_asked_about_after_a_bust_and_its_lots_are_o
     assert desk.ledger.orders.unknown() == [desk.order]
     desk.hear(told(exec_type=X.STATUS, status=S.PARTIALLY_FILLED, cum=4, leaves=6, ns=9))
     assert (desk.order.status, whole(desk.order.open_qty)) == (S.PARTIALLY_FILLED, 6)
-
-
-def test_a_bust_of_a_cancelled_order_frees_no_lot(desk):
-    desk.hear(
-        fill("t1", 4, 4),
-        told(exec_id="x", exec_type=X.CANCELED, status=S.CANCELED, cum=4, leaves=0),
-    )
-    assert desk.hear(bust("t1", 0, status=S.CANCELED, leaves=0)) == [Code.BUSTED]
-    assert desk.stands() == (0, 0, 0, 0)
-    assert (desk.order.status, desk.ledger.orders.live()) == (S.CANCELED, [])
 
 
 def test_a_correction_changes_lots_and_price_by_either_name(desk):
@@ -185,17 +198,6 @@ def test_a_bust_that_names_no_execution_or_another_orders_changes_nothing(desk):
     assert Code.UNKNOWN_EXECUTION in desk.hear(bust("t1", 0, "b2", cl_ord_id="1-2", order_id="8"))
     assert desk.stands()[0] == 4
     assert len(desk.ledger.orders.quarantined) == 2
-
-
-def test_a_bust_that_names_the_execution_alone_finds_its_order(desk):
-    desk.hear(fill("t1", 4, 4), bust("t1", 0, cl_ord_id="", order_id=""))
-    assert desk.stands() == (0, 0, 0, 10)
-
-
-def test_counts_from_before_a_bust_are_no_missing_executions(desk):
-    desk.hear(fill("t1", 4, 4, ns=5), bust("t1", 0, ns=8), fill("t2", 2, 6, ns=6))
-    assert desk.ledger.orders.unknown() == []
-    assert desk.stands() == (2, -400, 2, 8)
 
 
 def test_missing_executions_stay_reserved_through_a_bust(desk):
