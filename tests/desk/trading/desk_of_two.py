@@ -1,5 +1,8 @@
 """A small session for tests: a reactive market or two, two agents, wide limits."""
 
+import os
+import signal
+from collections.abc import Callable
 from functools import cache
 
 from tests.parts import whole
@@ -123,6 +126,17 @@ def truth(exchange, account):
     """The exchange's own sums: signed lots, open orders."""
     lots = sum(trade.side * whole(trade.last_qty) for trade in exchange.executions(account))
     return lots, len(exchange._orders.open_of(account))
+
+
+def killed(then: Callable[[], object]) -> None:
+    """Run it in a process of its own, which is killed then, or by it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            then()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
 class Flaky:

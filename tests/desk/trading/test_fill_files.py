@@ -250,19 +250,6 @@ def test_the_order_time_of_a_flex_query_is_the_arrival(
         read_fill_file(path, flex_map.model_copy(update={"columns": plain}))
 
 
-def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:
-    path = tmp_path / "flex.csv"
-    path.write_text(flex(day).replace("IBOrderID", "Ticket"))
-    with pytest.raises(DataError, match="`column=parent=`"):
-        read_fill_file(path, fills_map("ib-flex"))
-    assert read_fill_file(path, fills_map("ib-flex", ["parent="])).fills[0].parent == ""
-    assert read_fill_file(path, fills_map("ib-flex", ["parent=Ticket"])).fills[0].parent == "0"
-    shifted = read_fill_file(path, fills_map("ib-flex", ["parent="], "America/Chicago")).fills
-    assert (
-        shifted[0].ns - read_fill_file(path, fills_map("ib-flex", ["parent="])).fills[0].ns == HOUR
-    )
-
-
 def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path: Path) -> None:
     """The columns that one would name by hand are the fee and the order too: no commission is left behind."""
     path = tmp_path / "flex.csv"

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 from hypothesis import given, strategies as st
-from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
@@ -122,42 +121,6 @@ def test_a_storm_of_resend_requests_holds_up_no_order_and_asks_nothing(tmp_path)
 
 
 # -- orders without an answer, and orders refused again and again -----------------------------------------------------
-
-
-class Mute:
-    """A venue that takes orders and says nothing."""
-
-    def __init__(self, venue):
-        self._venue, self.mute, self.sent = venue, False, []
-
-    def __getattr__(self, name):
-        return getattr(self._venue, name)
-
-    def send(self, command):
-        self.sent.append(command)
-        if not self.mute:
-            self._venue.send(command)
-
-
-def test_an_order_without_a_word_is_unknown_asked_and_not_sent_again():
-    session = session_of(Mute(exchange_of()))
-    session.inquiry.acks.seconds = 0.0
-    session.venue.mute = True
-    session.accept(asked(strategy="peg_behind"))
-    session.run_until(session.now_ns + 30 * S)
-    orders = [one.cl_ord_id for one in session.venue.sent if isinstance(one, NewOrder)]
-    assert orders
-    assert len(set(orders)) == len(orders)
-    assert {order.status for order in session.ledger.orders.live()} == {OrdStatus.UNKNOWN}
-    assert session.limits.holdings["ann", "X"].buys == sum(
-        o.open_qty for o in session.ledger.orders.live()
-    )
-    codes = [entry.body["code"] for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
-    assert kinds.NO_ACK in codes
-    questions = {
-        one.cl_ord_id for one in session.venue.sent if type(one).__name__ == "StatusRequest"
-    }
-    assert set(orders) <= questions
 
 
 def word(kind, ns):

@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from tests.desk.trading.desk_of_two import killed
 
 from certify.faults.crashpoints import arm
 from certify.journal import JournalConformance, all_of, entries
@@ -384,17 +383,6 @@ def test_another_schema_is_refused(ten, schema):
     damaged(ten, "DELETE FROM meta WHERE key = 'schema'")
     with pytest.raises(JournalError, match="received schema not said"):
         SqlJournal(ten)
-
-
-def killed(then: Callable[[], object]) -> None:
-    """Run it in a process of its own, which is killed then, or by it."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            then()
-        finally:
-            os.kill(os.getpid(), signal.SIGKILL)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

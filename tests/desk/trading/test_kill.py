@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
+from tests.desk.trading.desk_of_two import killed
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import CancelOrder, Listing, NewOrder, Tif
@@ -157,7 +157,7 @@ def test_a_file_that_is_a_folder_kills(path: Path) -> None:
 
 def test_two_states_never_look_alike(path: Path) -> None:
     latch, seen = KillLatch(path), KillLatch(path)
-    for turn in range(50):
+    for turn in range(20):
         latch.kill("same", by="ann", at_ns=0)
         assert seen.killed("x") == "same", turn
         latch.rearm("same", by="ann", at_ns=0)
@@ -182,38 +182,27 @@ def test_writers_in_several_processes_lose_nothing(path: Path) -> None:
     assert set(state.killed) == {f"{who}{turn}" for who in "abc" for turn in range(20)}
 
 
-STEPS = ["os.fsync", "pathlib.Path.replace", "os.close"]
-
-
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("owner", "step"), [(os, "fsync"), (Path, "replace"), (os, "close")])
 @pytest.mark.parametrize("what", ["kill", "rearm"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(
-    path: Path, step: str, what: str, when: str
+    path: Path, owner: object, step: str, what: str, when: str
 ) -> None:
     latch = KillLatch(path)
-    if what == "rearm":
-        latch.kill("first", by="ann", at_ns=1)
-    else:
-        latch.rearm("first", by="ann", at_ns=1)
-    before = path.read_bytes()
-    script = f"""
-        import os, pathlib, signal
-        from tercel.desk.trading.risk.kill_switch import KillLatch
-        owner, name = {"pathlib.Path" if "Path" in step else "os"}, {step.rsplit(".", 1)[1]!r}
-        real = getattr(owner, name)
-        def dies(*args, **words):
-            if {when == "after"}:
-                real(*args, **words)
-            os.kill(os.getpid(), signal.SIGKILL)
-        latch = KillLatch(pathlib.Path({str(path)!r}))
-        setattr(owner, name, dies)
-        latch.{what}("second", by="bob", at_ns=2)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    getattr(latch, "kill" if what == "rearm" else "rearm")("first", by="ann", at_ns=1)
+    before, real = path.read_bytes(), getattr(owner, step)
+
+    def dies(*args: object) -> None:
+        if when == "after":
+            real(*args)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def write() -> None:
+        setattr(owner, step, dies)
+        getattr(KillLatch(path), what)("second", by="bob", at_ns=2)
+        path.write_text("it was not killed")
+
+    killed(write)
     if path.read_bytes() != before:
         assert json.loads(path.read_bytes())["history"][-1]["what"] == what
     assert KillLatch(path).state().damaged == ""

@@ -358,7 +358,7 @@ def test_every_order_carries_the_hash_of_its_limits():
 
     counted, found = forged(session, change)
     assert counted == orders
-    assert len(found) == len(sent) + 3
+    assert len(found) == len(sent) + 2
 
 
 def test_people_change_limits_by_the_inbox(tmp_path):

@@ -534,10 +534,15 @@ def test_a_parent_goes_through_its_states():
         ledger.apply(p.entry_of("p1", ParentEntry(event, reason="ann"), 6))
         assert ledger.parents.must("p1").status == status
     assert ledger.parents.must("p1").over
-    ledger.apply(p.entry_of("p1", ParentEntry("done", filled=100, left=0, refused=0), 8))
-    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
     with pytest.raises(OrderError, match="cancelled"):
         ledger.parents.may("p1", "resumed")
+
+
+def test_a_parent_that_is_done_gives_no_reason_of_before():
+    done = ParentEntry("done", filled=100, left=0, refused=0)
+    told = (ParentEntry("paused", reason="ann: news"), ParentEntry("resumed", reason="calm"), done)
+    ledger = ledger_of(p.accepted(ASKED, 5), *(p.entry_of("p1", one, 6) for one in told))
+    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
 
 
 def test_amending_changes_lots_and_horizon():
