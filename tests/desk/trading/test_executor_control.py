@@ -10,7 +10,6 @@ from tercel.core.orders import (
     ExecType,
     Listing,
     MarketRows,
-    MassCancel,
     NewOrder,
     Report,
 )
@@ -174,15 +173,6 @@ def test_what_the_gate_denies_is_no_lot_at_work(csco: Source, to_the_end: bool) 
     assert executor.done
     assert executor.filled == (0 if to_the_end else 200)
     assert executor.costs().unfilled_lots[0] == 200 - executor.filled
-
-
-def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
-    floor, executor = at_work(csco, 90)
-    floor.exchange.send(MassCancel("kill", "me", "", 0))
-    floor.run(0.5)
-    assert executor.open == 0
-    floor.run(300)
-    assert executor.filled == 200
 
 
 def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:

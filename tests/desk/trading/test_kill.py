@@ -12,8 +12,6 @@ import pytest
 from tests.desk.trading.desk_of_two import killed
 
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.orders import CancelOrder, Listing, NewOrder, Tif
-from tercel.desk.limits import LimitGate, default_file, read
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.risk.kill_switch import ALL, KillLatch
 
@@ -90,24 +88,6 @@ def test_needs_a_reason_and_a_name(path: Path, what: str, words: dict[str, str])
 def test_survives_a_restart(path: Path) -> None:
     KillLatch(path).kill("stop", by="ann", at_ns=1)
     assert KillLatch(path).killed("twap") == "stop"
-
-
-def test_stops_the_next_order_of_a_gate_and_lets_cancels_pass(path: Path) -> None:
-    other = KillLatch(path)
-    gate = LimitGate(
-        read(default_file()), [Listing("A", 0.01, 100)], ["twap"], killed=KillLatch(path).killed
-    )
-    gate.parent("P", "A", "twap", 1, 100)
-    gate.mark("A", 999, 1001, 0)
-    new = NewOrder("1", "A", 1, 5, 999, Tif.DAY, "twap", "P", 5)
-    assert gate.check(new, 5) is None
-    other.kill("stop", by="ann", at_ns=1)
-    denial = gate.check(new, 5)
-    assert denial is not None
-    assert (denial.code, "stop" in denial.text) == ("KILLED", True)
-    assert gate.check(CancelOrder("2", "1", "A", 1, "twap", 5), 5) is None
-    other.rearm("fine", by="ann", at_ns=2)
-    assert gate.check(new, 5) is None
 
 
 @pytest.mark.parametrize(

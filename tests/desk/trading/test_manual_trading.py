@@ -264,24 +264,6 @@ def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
     assert decisions(again) > before
 
 
-def test_what_fills_of_a_strategys_order_while_it_is_cancelled_leaves_less_to_do_by_hand(tmp_path):
-    """Orders that are still being cancelled may fill: their lots are nobody's to send again."""
-    session = at_work(
-        asked(lots=100, strategy="twap_passive"),
-        venue=exchange_of(latency_ns=2 * S),
-        journal=SqlJournal(tmp_path),
-        seconds=30,
-    )
-    say = Word(session, tmp_path)
-    say("take_over", parent="p1")
-    open_ = session.ledger.open_of("p1") // 10**8
-    assert open_ > 0
-    free = parent(session).left - open_
-    assert f"1 to {free:,} lots" in say.refused("order", parent="p1", lots=free + 1)
-    say("order", parent="p1", lots=free)
-    run(session, 10)
-
-
 def test_an_analysis_says_what_was_by_hand(tmp_path):
     session, say = working(tmp_path, lots=40)
     recorder = TcaRecorder(session)

@@ -145,11 +145,16 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
     assert live
     assert {order.root for order in live} <= standing
     assert all(order.status == OrdStatus.UNKNOWN and order.open_qty for order in live)
-    venue.refuses = "1=ann, which another login named first"
-    with pytest.raises(VenueError, match=rf"state of every order.*{venue.refuses}"):
-        session_of(venue, journal, warm_s=0)
     venue.swallows = ()
     agrees(session_of(venue, journal, warm_s=0))
+
+
+def test_why_a_venue_refuses_to_answer_is_said():
+    old = started(MemoryJournal(), venue := Deaf(exchange_of()), seconds=30)
+    venue.swallows = MassCancel, StatusRequest
+    venue.refuses = "1=ann, which another login named first"
+    with pytest.raises(VenueError, match=rf"state of every order.*{venue.refuses}"):
+        session_of(venue, old.journal, warm_s=0)
 
 
 def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():

@@ -39,7 +39,6 @@ from tercel.desk.trading.risk.trading_state import (
     StateReason,
     TradingState,
     TradingStates,
-    permits,
     refusal,
     waiting_entry,
 )
@@ -109,17 +108,6 @@ def test_who_may_send_what_in_which_state(sender, state):
     codes = {why.code for why in refused.values() if why is not None}
     expected = {ACTIVE: "NOT_PERMITTED", REDUCING: "REDUCING", HALTED: "KILLED"}[state]
     assert codes <= {expected}
-
-
-def test_a_worse_state_permits_nothing_that_a_better_one_does_not():
-    for sender, act in product(Sender, Act):
-        assert (
-            permits(sender, act, ACTIVE)
-            >= permits(sender, act, REDUCING)
-            >= permits(sender, act, HALTED)
-        )
-    assert all(permits(sender, act, HALTED) for sender in Sender for act in (Act.CANCEL, Act.QUERY))
-    assert set(PERMITS) == set(Sender)
 
 
 def test_every_reason_has_terms_in_the_order_of_the_enumeration():
