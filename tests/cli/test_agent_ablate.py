@@ -1,17 +1,16 @@
 """`tercel agent ablate`: variants refused before anything is trained, trained once, judged on the same episodes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from studies.ablation import evaluation as judging
 from studies.ablation.evaluation import _against, rule_candidate
 from studies.ablation.figures import curves, differences
 from studies.ablation.trainings import Run, refuse_others, runs_of, train_one
 from studies.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
-from studies.commands import agent_ablate
 from studies.commands.agent_ablate import (
     HEADINGS,
     MARKS,
@@ -21,7 +20,6 @@ from studies.commands.agent_ablate import (
     markdown,
     sentences,
 )
-from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import Replicates
@@ -122,18 +120,22 @@ def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="try 'no-rule'"):
-        ablate(request(tmp_path, only="no-rul"))
-    with pytest.raises(ConfigError, match="both"):
-        ablate(request(tmp_path, preset="default"))
-    with pytest.raises(ConfigError, match="marks"):
-        ablate(request(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
-
-
-def test_fewer_frames_are_looked_at_as_often(recipe):
-    half = with_frames(recipe, 128)
-    assert (half.learner.frames, half.validation.every) == (128, 64)
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"only": "no-rul"}, "try 'no-rule'"),
+        ({"only": " , "}, "leave --only out"),
+        ({"seeds": "-1"}, "seeds"),
+        ({"preset": "default"}, "both"),
+        ({"write": Path("page.md")}, "marks"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(tmp_path, monkeypatch, told, words):
+    monkeypatch.chdir(tmp_path)
+    Path("page.md").write_text("no marks")
+    with pytest.raises(ConfigError, match=words):
+        ablate(request(tmp_path, **told))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
@@ -155,12 +157,9 @@ def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(re
     many = rule()
     assert len(many.parameters) > 8
     name, value = many.parameters[0]
-    fingerprints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
-    assert len(fingerprints) == 2
-    assert all(
-        fingerprint.startswith("score_rule@") and len(fingerprint) <= 100
-        for fingerprint in fingerprints
-    )
+    prints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
+    assert len(prints) == 2
+    assert all(one.startswith("score_rule@") and len(one) <= 100 for one in prints)
     assert rule_candidate(recipe).fingerprint("csco").endswith("-level-0")
 
 
@@ -193,10 +192,12 @@ def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_
         straight / "last" / "card.json"
     )
     refuse_others([run])
+    half = with_frames(recipe, 128)
+    assert (half.learner.frames, half.validation.every) == (128, 64), "looked at as often"
     with pytest.raises(ConfigError, match="seed 1 there, 2 here"):
         refuse_others([Run(recipe, 2, run.folder)])
     with pytest.raises(ConfigError, match=r"learner\.frames 256 there, 128 here"):
-        refuse_others([Run(with_frames(recipe, 128), 1, run.folder)])
+        refuse_others([Run(half, 1, run.folder)])
 
 
 def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
@@ -322,44 +323,3 @@ def test_pictures_name_every_variant():
     drawn = curves({"whole": [line, line], "one": [line], "two": [line]}, "whole")
     assert "one 4.00" in drawn.alt
     assert drawn.svg.count("<svg") == 1
-
-
-def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
-    calls = []
-
-    def noted(request):
-        calls.append(request)
-        raise ConfigError("nothing more", "more", "stop here")
-
-    monkeypatch.setattr(agent_ablate, "_recipe", noted)
-    words = f"agent ablate --only a,b --seeds 4,5 --frames 9 --episodes 8 --out {tmp_path} --json"
-    assert CliRunner().invoke(app, words.split()).exit_code == 2
-    assert calls == [
-        Ablate(only="a,b", seeds="4,5", frames=9, episodes=8, out=tmp_path, as_json=True)
-    ]
-    assert (calls[0].config, calls[0].preset, calls[0].workers, calls[0].judged_on) == (
-        None,
-        None,
-        None,
-        "901",
-    )
-    assert CliRunner().invoke(app, ["agent", "ablate", "--seeds", "-1"]).exit_code == 2
-
-
-def test_an_unknown_variant_ends_with_two(tmp_path):
-    result = CliRunner().invoke(
-        app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")]
-    )
-    assert result.exit_code == 2
-    assert "try 'levers'" in result.output
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("only", ["", " , "])
-def test_no_variant_at_all_trains_nothing(tmp_path, only):
-    result = CliRunner().invoke(
-        app, ["agent", "ablate", "--only", only, "--out", str(tmp_path / "new")]
-    )
-    assert result.exit_code == 2
-    assert "leave --only out" in result.output
-    assert not (tmp_path / "new").exists()

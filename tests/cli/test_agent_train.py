@@ -1,23 +1,24 @@
 """`tercel agent train`: what is told is read whole or refused; a run goes on where it stopped."""
 
-import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.cli.command import done, refused, tercel
 
 from certify.kits.strategy import random_views
 from tercel.api import learn
-from tercel.cli import app
 from tercel.cli.agent_train import train
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.policies.policy import apart, read_card, selection as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.training_files import read_metrics
+from tercel.lab.learning.agent import market as agent_market
 from tercel.lab.learning.agent.config import (
     AgentConfig,
     middle,
@@ -153,40 +154,7 @@ def test_a_setting_outside_its_range_is_refused_with_its_key_and_file(algo, key,
     assert f"mine.toml: learner.{key} = " in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "told",
-    [{"lam": 7}, {"lam": float("nan")}, {"entropy": -0.1}, {"clip": 0}, {"start": [float("inf")]}],
-)
-def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
-    key, value = next(iter(told.items()))
-    path, out = tmp_path / "c.toml", tmp_path / "out"
-    path.write_text(SIZED.replace("frames =", f"{key} = {value}, frames ="))
-    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
-    assert done.exit_code == 2
-    assert f"learner.{key} = " in " ".join(done.stderr.split())
-    assert "c.toml" in done.stderr
-    assert not out.exists()
-
-
-def test_shards_name_the_distribution_that_deals_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("tercel.core.extras.entry_points", lambda **_: ())
-    told = {**SMALL, "learner": {**SMALL["learner"], "shards": 2}}
-    with pytest.raises(ConfigError, match=r"pip install 'tercel-studies\[scale\]'"):
-        run_training(parse(told, "test"), tmp_path, 1)
-
-
-def test_files_that_are_none_are_refused(tmp_path):
-    path = tmp_path / "a.toml"
-    with pytest.raises(ConfigError, match="No such file"):
-        read_config(path)
-    path.write_text("name = ")
-    with pytest.raises(ConfigError, match="TOML"):
-        read_config(path)
-    with pytest.raises(UnknownNameError, match="'default'"):
-        preset_file("defaults")
-
-
-def test_middles_and_parameters():
+def test_middles_parameters_and_actions_that_a_learner_can_learn():
     assert (middle(3.0), middle((1.0, 4.0)), middle((0.0, 4.0))) == (3.0, 2.0, 2.0)
     assert action_parameters(parse({"policy": {"actions": "placement"}}, "t")) == {}
     told = {"actions": "residual", "base": "peg_behind", "parameters": {"level": 2}, "dead": 0.1}
@@ -195,6 +163,9 @@ def test_middles_and_parameters():
         "parameters": {"level": 2.0},
         "dead": 0.1,
     }
+    config = with_algo(AgentConfig(), "dqn")
+    assert (config.learner.algo, config.policy.actions) == ("dqn", "sized")
+    assert with_algo(AgentConfig(), "ppo") == AgentConfig()
 
 
 def test_the_rule_beside_a_policy_is_named_as_what_it_does():
@@ -210,12 +181,6 @@ def test_the_rule_beside_a_policy_is_named_as_what_it_does():
     assert rule_name(small(policy=tuned, validation={"rule": "twap_take"})) == "twap_take"
 
 
-def test_another_learner_gets_actions_that_it_can_learn():
-    config = with_algo(AgentConfig(), "dqn")
-    assert (config.learner.algo, config.policy.actions) == ("dqn", "sized")
-    assert with_algo(AgentConfig(), "ppo") == AgentConfig()
-
-
 # -- what is compared --------------------------------------------------------------------------------------------------
 
 
@@ -229,29 +194,23 @@ def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
     assert len(np.unique(plan.cluster)) <= len(plan) / 2
 
 
-def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
-    from tercel.lab.learning.agent import market as agent_market
-
-    class Recorded:
-        def __init__(self, folder):
-            pass
-
-        def days(self, symbol):
-            return ["2003-01-13", "2003-01-14", "2003-01-15"]
-
-    monkeypatch.setattr(agent_market, "Lake", Recorded)
+def test_days_are_trained_on_or_judged_never_both(monkeypatch):
+    one, two, three = (f"2003-01-{day}" for day in (13, 14, 15))
+    recorded = SimpleNamespace(days=lambda symbol: [one, two, three])
+    monkeypatch.setattr(agent_market, "Lake", lambda folder: recorded)
 
     def split(**told):
         return agent_market._days(small(market={"lake": "x", "symbol": "SIM", **told}))
 
-    assert split(judge_days=["2003-01-15"]) == (["2003-01-13", "2003-01-14"], ["2003-01-15"])
-    assert split(train_days=["2003-01-14"]) == (["2003-01-14"], ["2003-01-13", "2003-01-15"])
-    with pytest.raises(ConfigError, match="2003-01-16"):
-        split(train_days=["2003-01-16"])
-    with pytest.raises(ConfigError, match="reserved for judging"):
-        split(judge_days=["2003-01-13", "2003-01-14", "2003-01-15"])
-    with pytest.raises(ConfigError, match="not both: 2003-01-14"):
-        split(train_days=["2003-01-14"], judge_days=["2003-01-14"])
+    assert split(judge_days=[three]) == ([one, two], [three])
+    assert split(train_days=[two]) == ([two], [one, three])
+    for told, words in (
+        ({"train_days": ["2003-01-16"]}, "2003-01-16"),
+        ({"judge_days": [one, two, three]}, "reserved for judging"),
+        ({"train_days": [two], "judge_days": [two]}, f"not both: {two}"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            split(**told)
 
 
 def test_a_risk_averse_training_keeps_by_its_own_objective():
@@ -314,37 +273,17 @@ def whole(tmp_path_factory):
 
 def test_a_run_leaves_everything_behind(whole):
     folder, result = whole
-    assert result.done
-    assert result.frames == 512
-    assert result.looks == len(read_metrics(folder / "validation.csv")) == 6
-    assert result.variants == 6
+    assert (result.done, result.frames, result.looks, result.variants) == (True, 512, 6, 6)
     rows = read_metrics(folder / "metrics.csv")
     assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
     card = read_card(folder / "policy" / "card.json")
-    assert card.observation == "v3"
-    assert card.trained_on["market"] == "csco"
+    assert (card.observation, card.trained_on["market"]) == ("v3", "csco")
     assert card.limits["share"] == [0.05, 0.2]
     assert card.scores["validation"]["gain"] == result.best["gain"] >= 0.0
     for kept in ("policy", "last"):
         told = read_card(folder / kept / "card.json").learner
-        assert (told["looks"], told["variants"]) == (result.looks, result.variants), (
-            "all looks, not those before"
-        )
+        assert (told["looks"], told["variants"]) == (6, 6), "all looks, not those before"
     policy_strategy(folder / "policy").decide(random_views(10, 1))
-
-
-def test_the_first_look_is_the_rule_itself(whole):
-    first = read_metrics(whole[0] / "validation.csv")[0]
-    assert first["gain"] == 0.0
-    assert first["is_bps"] == first["rule_bps"]
-
-
-def test_the_best_of_the_late_looks_is_kept(whole):
-    rows = read_metrics(whole[0] / "validation.csv")
-    late = [row for row in rows if row["frames"] == 0 or row["frames"] >= 0.6 * 512]
-    assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
-    assert whole[1].best == max(late, key=lambda row: row["merit"])
-    assert read_card(whole[0] / "policy" / "card.json").frames == whole[1].best["frames"]
 
 
 def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, monkeypatch):
@@ -353,50 +292,52 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
         return replace(result, best=read_metrics(folder / "validation.csv")[0])
 
     monkeypatch.setattr(learn, "run_training", kept)
-    path, out = tmp_path / "small.json", tmp_path / "out"
+    out = tmp_path / "out"
     monkeypatch.setattr(learn, "read_config", lambda _: small())
-    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
-    assert done.exit_code == 0, done.output
+    result = tercel("agent", "train", tmp_path / "small.json", "--out", out)
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.output.split())
     said = "Nothing was learned: none of 6 validation checks beat"
-    assert "kept: the start. The best of 5 checkpoints, after" in " ".join(done.output.split())
-    assert "What helps: a longer training (frames)" in " ".join(done.output.split())
-    assert " ".join(done.output.split()).count(said) == 1
-    assert "that rule itself is the policy" in " ".join(done.output.split())
-    assert "gain" not in done.output
-    assert "agent evaluate" not in done.output
+    assert shown.count(said) == 1
+    assert "kept: the start. The best of 5 checkpoints, after" in shown
+    assert "What helps: a longer training (frames)" in shown
+    assert "that rule itself is the policy" in shown
+    assert "gain" not in shown
+    assert "agent evaluate" not in shown
     page = (out / "report.html").read_text()
     assert said in page
     assert "a gain of" not in page
 
 
-def test_the_card_and_the_result_say_how_far_the_best_checkpoint_was_from_the_start(whole):
+def test_the_best_of_the_late_looks_is_kept_and_held_against_the_start(whole):
     folder, result = whole
     rows, card = read_metrics(folder / "validation.csv"), read_card(folder / "policy" / "card.json")
-    late = max((row for row in rows if row["frames"] >= 0.6 * 512), key=lambda row: row["merit"])
-    assert (result.start, result.best_checkpoint) == (rows[0], late)
-    assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], late)
-    mean, low, high = apart(result.look("start"), result.look("best_checkpoint"))
-    assert mean == pytest.approx(late["gain"])
-    assert high - low == pytest.approx(2 * 1.96 * late["se"])
-    assert card.selection_text == in_words(
-        result.look("start"), result.look("best_checkpoint"), len(rows), card.is_start
-    )
+    assert (rows[0]["gain"], rows[0]["is_bps"]) == (0.0, rows[0]["rule_bps"]), "the rule itself"
+    assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
+    late = [row for row in rows if row["frames"] >= 0.6 * 512]
+    assert result.best == max([rows[0], *late], key=lambda row: row["merit"])
+    assert card.frames == result.best["frames"]
+    checkpoint = max(late, key=lambda row: row["merit"])
+    assert (result.start, result.best_checkpoint) == (rows[0], checkpoint)
+    assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], checkpoint)
+    looks = result.look("start"), result.look("best_checkpoint")
+    mean, low, high = apart(*looks)
+    assert mean == pytest.approx(checkpoint["gain"])
+    assert high - low == pytest.approx(2 * 1.96 * checkpoint["se"])
+    assert card.selection_text == in_words(*looks, len(rows), card.is_start)
 
 
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
     asked = iter([False, False, True])
     part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))
-    assert not part.done
-    assert part.frames == 256
+    assert (part.done, part.frames) == (False, 256)
     rest = run_training(small(), tmp_path, 3)
     assert rest.done
     one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
     np.testing.assert_array_equal(one["params"], other["params"])
     assert rest.best == whole[1].best
-    weights = [
-        read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)
-    ]
-    assert weights[0] == weights[1]
+    cards = [read_card(folder / "policy" / "card.json") for folder in (whole[0], tmp_path)]
+    assert cards[0].weights_sha256 == cards[1].weights_sha256
 
 
 def test_several_markets_and_paired_rewards_run(tmp_path):
@@ -423,84 +364,68 @@ def test_several_markets_and_paired_rewards_run(tmp_path):
 def test_the_command_trains_and_tells(tmp_path):
     path, out = tmp_path / "c.toml", tmp_path / "out"
     path.write_text(SIZED)
-    done = CliRunner().invoke(
-        app, ["agent", "train", str(path), "--seed", "3", "--out", str(out), "--json"]
-    )
-    assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    told = done("agent", "train", path, "--seed", 3, "--out", out)
     assert told["folder"] == str(out)
     assert (out / "report.html").read_text().count("<svg") == 4
-    again = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "2", "--out", str(out)])
-    assert again.exit_code == 2
-    assert (
-        CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0
-    ), "its own seed"
-    other = CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--seed", "1"])
-    assert other.exit_code == 2
+    refused(tercel("agent", "train", path, "--seed", 2, "--out", out))
+    done("agent", "train", "--resume", out)  # its own seed
+    refused(tercel("agent", "train", "--resume", out, "--seed", 1))
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {},
-        {"config": "c.toml", "preset": "quick"},
+        {"config": Path("c.toml"), "preset": "quick"},
         {"preset": "quick", "algo": "a2c"},
-        {"resume": "nowhere"},
-        {"resume": "nowhere", "preset": "quick"},
+        {"resume": Path("nowhere")},
+        {"resume": Path("nowhere"), "preset": "quick"},
+        {"preset": "defaults"},
+        {"config": Path("none.toml")},
     ],
 )
 def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
-    from pathlib import Path
-
-    paths = {
-        key: Path(value) if key in ("config", "resume") else value
-        for key, value in arguments.items()
-    }
     with pytest.raises(ConfigError):
-        train(**paths, as_json=True)
+        train(**arguments, as_json=True)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_path):
     path, out = tmp_path / "c.toml", tmp_path / "out"
-    words = ["agent", "train", str(path), "--out", str(out)]
+    words = ("agent", "train", path, "--out", out)
     for right, wrong, said in (
         ("frames =", "frmes =", "try 'learner.frames'"),
+        ("frames =", "lam = 7, frames =", "learner.lam = "),
         ("worlds =", 'presets = ["cisco"], worlds =', "csco"),
     ):
         path.write_text(SIZED.replace(right, wrong))
-        refused = CliRunner().invoke(app, words)
-        assert refused.exit_code == 2
-        assert said in refused.stderr
+        refused(tercel(*words), said)
         assert not out.exists()
     path.write_text(SIZED)
     out.mkdir()
     (out / "config.json").write_text("{}")
-    assert "holds another" in CliRunner().invoke(app, words).stderr
+    refused(tercel(*words), "holds another")
     assert (out / "config.json").read_text() == "{}"
 
 
 def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on(
     tmp_path, monkeypatch
 ):
-    path, out, codes = tmp_path / "c.toml", tmp_path / "out", []
+    path, out, seconds = tmp_path / "c.toml", tmp_path / "out", []
     path.write_text(SIZED)
+    words = ("agent", "train", path, "--out", out)
 
     def second(*_, **__):
-        for words in (
-            ["agent", "train", str(path), "--out", str(out)],
-            ["agent", "train", "--resume", str(out)],
-        ):
-            done = CliRunner().invoke(app, words)
-            codes.append(done.exit_code)
-            assert "one training at a time" in done.stderr
+        seconds.extend([tercel(*words), tercel("agent", "train", "--resume", out)])
         assert (out / "config.json").exists(), "what the first has begun stays"
         raise ConfigError("a test", "its end", "go on")
 
     monkeypatch.setattr("tercel.api.learn.run_training", second)
-    assert CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)]).exit_code == 2
-    assert codes == [2, 2]
+    refused(tercel(*words))
+    assert len(seconds) == 2
+    for result in seconds:
+        refused(result, "one training at a time")
     assert not out.exists()
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from tests.cli.command import tercel
 
 import tercel as tc
-from tercel.cli import app
 
 MAP = """
 [instrument]
@@ -43,10 +42,6 @@ sell = ["S"]
 """
 STEPS = 1200
 DAY = ("--symbol", "CLK0", "--date", "2020-04-20")
-
-
-def tercel(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def write(folder: Path, up: int, symbol: str = "CLK0") -> Path:

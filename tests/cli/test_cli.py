@@ -48,15 +48,6 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"tercel {tercel.__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "words", ["", "run", "data", "data import", "data import lobster", "data list", "data verify"]
-)
-def test_every_command_explains_itself(words: str) -> None:
-    result = runner.invoke(app, [*words.split(), "--help"])
-    assert result.exit_code == 0
-    assert "Usage" in result.stdout
-
-
 def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield name, command
     for word, inner in getattr(command, "commands", {}).items():
@@ -147,37 +138,19 @@ def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int
     assert asked[-3:] == [Path("lake"), ("IBM", "2003-01-13", None), Path("book.csv")]
 
 
-def test_an_error_is_told_in_three_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = FeedError("six columns", "5 in row 7 of a.csv", "fetch the file again")
-    importing(monkeypatch, error)
-    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "lake"])
-    assert (result.exit_code, result.stdout) == (2, "")
-    for part in (error.expected, error.received, error.remedy):
-        assert part in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_an_error_is_one_json_object_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    importing(monkeypatch, FeedError("a lake", "nothing at x", "import a day"))
-    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "x", "--json"])
-    assert result.exit_code == 2
-    assert json.loads(result.stdout) == {
-        "error": {
-            "kind": "FeedError",
-            "expected": "a lake",
-            "received": "nothing at x",
-            "remedy": "import a day",
-        }
-    }
-
-
-def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(
+def test_an_error_is_told_in_three_parts_and_as_one_json_object(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    parts = {"expected": "six columns", "received": "5 in row 7", "remedy": "fetch the file again"}
+    importing(monkeypatch, FeedError(*parts.values()))
+    words = ["data", "import", "lobster", "a.csv", "--lake", "lake"]
+    plain, as_json = (runner.invoke(app, [*words, *more]) for more in ((), ("--json",)))
+    assert (plain.exit_code, plain.stdout, as_json.exit_code) == (2, "", 2)
+    assert [part for part in parts.values() if part not in plain.stderr] == []
+    assert json.loads(as_json.stdout) == {"error": {"kind": "FeedError"} | parts}
     importing(monkeypatch, PermissionError(13, "Permission denied", "/lake"))
-    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "/lake"])
-    assert result.exit_code == 2
-    assert "/lake" in result.stderr
+    denied = runner.invoke(app, words)
+    assert (denied.exit_code, "/lake" in denied.stderr) == (2, True)
 
 
 def test_interrupted_run_says_how_to_go_on(running: Any) -> None:
@@ -185,10 +158,7 @@ def test_interrupted_run_says_how_to_go_on(running: Any) -> None:
     result = runner.invoke(app, ["run", "--seed", "3", "--out", "my run"])
     assert (result.exit_code, result.stdout) == (130, "")
     assert "tercel run --resume" in result.stderr
-
-
-def test_interrupted_run_may_say_it_better(running: Any) -> None:
-    running(KeyboardInterrupt("tercel run --resume --out runs/7"))
+    running(KeyboardInterrupt("tercel run --resume --out runs/7"))  # a run may say it better
     assert "runs/7" in runner.invoke(app, ["run"]).stderr
 
 

@@ -1,6 +1,9 @@
 """What a report draws of an episode is the book that the agent traded in, with every law of impact."""
 
+import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.lab.evaluation.example import apply_row, book_example, levels_of
+from tercel.lab.evaluation.example import RECORD_ROWS, apply_row, book_example, levels_of
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.book import layout as lay
@@ -19,7 +22,7 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.fitted import law_for
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive, with_impact
+from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
 
 TASK = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13)
 LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0)
@@ -111,3 +114,64 @@ def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
 def test_the_book_has_room_for_the_background() -> None:
     source = market("queue_none")
     assert source.worlds_b[0, lay.BACKGROUND] * 2 == source.worlds_b.shape[1]
+
+
+# -- what a picture asks memory for -----------------------------------------------------------------------------------
+
+WINDOWS = 1000
+MINUTE = Task(decisions=6, horizon_s=60.0)
+SETTINGS = Scenario(Market("csco-santa-fe"), task=MINUTE)
+RECORD_BYTES = RECORD_ROWS * sim.RECORD_WORDS * 8
+
+
+@pytest.fixture(scope="module")
+def bank() -> Source:
+    """A bank of three worlds, told a thousand times: as many as the windows of many recorded days."""
+    three = settled_bank(load("csco-santa-fe"), 3, settle_s=120.0)
+    which = np.arange(WINDOWS) % 3
+    return replace(three, worlds_b=three.worlds_b[which], worlds_k=three.worlds_k[which])
+
+
+def market_of(bank: Source, n: int = WINDOWS) -> Any:
+    return SimpleNamespace(judged=bank, plan=seeded_plan(MINUTE, 200, 1, 0, 2 * n, worlds=n))
+
+
+def test_room_is_kept_for_the_markets_that_run_and_not_for_every_window(bank: Source) -> None:
+    asked = [
+        Episodes(bank, MINUTE, 1, record_rows=rows, log_rows=4096) for rows in (0, RECORD_ROWS)
+    ]
+    assert asked[1].states.nbytes - asked[0].states.nbytes == RECORD_BYTES
+    assert asked[0]._worlds.nbytes == asked[1]._worlds.nbytes == WINDOWS * sim.GRID * 8
+
+
+def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(bank: Source) -> None:
+    book_example(
+        SETTINGS, market_of(bank), build("twap_passive")
+    )  # what is compiled once is not counted
+    tracemalloc.start()
+    try:
+        book_example(SETTINGS, market_of(bank), build("twap_passive"), episode=1500)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert RECORD_BYTES < most < 3 * RECORD_BYTES + bank.worlds_k.nbytes
+
+
+@pytest.mark.parametrize("episode", [0, 4, 1999])
+def test_the_picture_is_that_of_the_window_alone(bank: Source, episode: int) -> None:
+    market = market_of(bank)
+    world = int(market.plan.take(slice(episode, episode + 1)).rows[0, step.E_WORLD])
+    one = replace(
+        bank,
+        worlds_b=bank.worlds_b[world : world + 1],
+        worlds_k=bank.worlds_k[world : world + 1],
+    )
+    alone = market_of(one, 1)
+    alone.plan.rows[:] = market.plan.rows[episode]
+    alone.plan.rows[:, step.E_WORLD] = 0
+    drawn, plain = (
+        book_example(SETTINGS, m, build("twap_passive"), e)
+        for m, e in ((market, episode), (alone, 0))
+    )
+    assert np.array_equal(drawn.lots, plain.lots)
+    assert np.array_equal(drawn.fill_time_s, plain.fill_time_s)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.command import done, tercel as run
 from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
-from tercel.cli import app, main
+from tercel.cli import main
 from tercel.market.flow.preset import FOLDER
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Lake
@@ -36,7 +37,7 @@ QUOTE = 'bid = "bid"\nbid_size = "bs"\nask = "ask"\nask_size = "as"'
 
 
 def tercel(*words: object) -> Result:
-    return CliRunner().invoke(app, [*(str(word) for word in words), "--json"])
+    return run(*words, "--json")
 
 
 def studied(*words: object) -> Result:
@@ -159,17 +160,8 @@ def test_a_transfer_is_refused_before_it_trains(
 
 @pytest.mark.parametrize("name", ["x.txt", "none/x.json"])
 def test_a_calibration_is_refused_before_it_works(tmp_path: Path, name: str) -> None:
-    words = (
-        "--lake",
-        tmp_path,
-        "--symbol",
-        "IBM",
-        "--date",
-        "2003-01-13",
-        "--out",
-        tmp_path / name,
-    )
-    refused(tercel("market", "calibrate", *words), "a file to write")
+    day = ("--lake", tmp_path, "--symbol", "IBM", "--date", "2003-01-13")
+    refused(tercel("market", "calibrate", *day, "--out", tmp_path / name), "a file to write")
 
 
 def test_a_calibration_of_the_touch_alone_is_refused_before_it_fits(tmp_path: Path) -> None:
@@ -178,19 +170,10 @@ def test_a_calibration_of_the_touch_alone_is_refused_before_it_fits(tmp_path: Pa
         f"{34_200_000 + 1000 * k},10.00,{100 * (1 + k % 3)},10.01,200\n" for k in range(100)
     )
     file, columns = ticks(tmp_path, "quote", rows, QUOTE)
-    lake = tmp_path / "lake"
-    assert tercel("data", "import", "csv", file, "--map", columns, "--lake", lake).exit_code == 0
-    words = (
-        "--lake",
-        lake,
-        "--symbol",
-        "spy",
-        "--date",
-        "2013-10-07",
-        "--out",
-        tmp_path / "x.json",
-    )
-    found = tercel("market", "calibrate", *words)
+    lake = ("--lake", tmp_path / "lake")
+    done("data", "import", "csv", file, "--map", columns, *lake)
+    day = ("--symbol", "spy", "--date", "2013-10-07", "--out", tmp_path / "x.json")
+    found = tercel("market", "calibrate", *lake, *day)
     refused(found, "--model santa_fe")
     assert "fitting" not in found.stderr
 
@@ -201,41 +184,29 @@ def test_a_table_is_refused_before_it_scores(tmp_path: Path) -> None:
     )
 
 
-def test_facts_of_next_to_nothing(tmp_path: Path) -> None:
-    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(
-        tmp_path / "files"
-    )
-    assert (
-        tercel(
-            "data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake"
-        ).exit_code
-        == 0
-    )
-    words = ("--lake", tmp_path / "lake", "--symbol", "TOY", "--date", "2012-06-21")
-    refused(tercel("market", "facts", "csco", *words), "market orders")
-
-
-def test_facts_of_another_tick_than_the_presets(tmp_path: Path) -> None:
-    """Spreads and returns are told in ticks: of two ticks they would be held against each other as if they were one."""
-    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(
-        tmp_path / "files"
-    )
-    words = (
-        "data",
-        "import",
-        "lobster",
-        tmp_path / "files",
-        "--lake",
-        tmp_path / "lake",
-        "--tick",
-        "0.001",
-    )
-    assert tercel(*words).exit_code == 0
-    words = ("--lake", tmp_path / "lake", "--symbol", "TOY", "--date", "2012-06-21")
-    result = tercel("market", "facts", "csco", "csco-hawkes", *words)
-    refused(result, "the tick of csco, 0.01")
-    for said in ("0.001 on TOY 2012-06-21", "--tick 0.01 --replace"):
-        assert said in " ".join(result.stderr.split())
+@pytest.mark.parametrize(
+    ("presets", "tick", "said"),
+    [
+        ("csco", "0.01", ["market orders"]),  # of next to nothing
+        (
+            "csco csco-hawkes",
+            "0.001",
+            ["the tick of csco, 0.01", "0.001 on TOY 2012-06-21", "--tick 0.01 --replace"],
+        ),
+    ],
+)
+def test_facts_that_cannot_be_held_against_each_other(
+    tmp_path: Path, presets: str, tick: str, said: list[str]
+) -> None:
+    """Spreads and returns are told in ticks: of two ticks they would be compared as if they were one."""
+    made = history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2)
+    made.write(tmp_path / "files")
+    lake = ("--lake", tmp_path / "lake")
+    done("data", "import", "lobster", tmp_path / "files", *lake, "--tick", tick)
+    day = ("--symbol", "TOY", "--date", "2012-06-21")
+    result = tercel("market", "facts", *presets.split(), *lake, *day)
+    for part in said:
+        refused(result, part)
 
 
 def test_one_sanity_run_at_a_time_and_each_market_once(tmp_path: Path) -> None:

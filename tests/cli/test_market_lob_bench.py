@@ -1,28 +1,21 @@
 """`tercel market score --by lob-bench`: windows and stretches by hand, the benchmark's own code where it lies."""
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from tests.cli.command import done, refused, tercel
 
 from studies.realism.lob_bench import MODULES, LobBenchRows, distances, halves, lob_bench, mean_of
 from studies.realism.sets import data_days
-from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.calibrated import Day
 from tercel.market.simulator.days import DAYS
 from tercel.market.tape import Events, Instrument
 
-
-def tercel(*words: object) -> Result:
-    return CliRunner().invoke(
-        app, ["market", "score", "csco-santa-fe", *(str(word) for word in words)]
-    )
+SCORE = ("market", "score")
 
 
 def day(from_s: float | None, to_s: float | None) -> Day:
@@ -110,23 +103,9 @@ def test_windows_in_which_nothing_is_cancelled_are_refused(shared_peers: Path) -
 
 @pytest.mark.long
 def test_a_market_is_scored(lake: Path, shared_peers: Path) -> None:
-    options = [
-        "--lake",
-        lake,
-        "--symbol",
-        "SIM",
-        "--date",
-        DAYS[1],
-        "--by",
-        "lob-bench",
-        "--windows",
-        4,
-        "--seeds",
-        1,
-    ]
-    result = tercel(*options, "--peers", shared_peers, "--json")
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
+    day = ("--lake", lake, "--symbol", "SIM", "--date", DAYS[1])
+    few = ("--by", "lob-bench", "--windows", 4, "--seeds", 1, "--peers", shared_peers)
+    found = done(*SCORE, "csco-santa-fe", *day, *few)
     assert (found["windows"], found["seeds"], found["messages"], found["levels"]) == (4, 1, 500, 10)
     assert set(found["real"]) == {"mean_l1", "mean_w1"}
     assert found["ratio"]["l1"] == pytest.approx(found["mean_l1"] / found["real"]["mean_l1"])
@@ -146,28 +125,6 @@ def test_without_a_lake_the_held_out_days_of_the_data_sets_are_scored(shared_dat
         data_days(("NASDAQ", "AMZN"), shared_data, ["2012-06-22"])
 
 
-@pytest.mark.long
-def test_a_market_is_scored_without_a_lake(shared_data: Path, shared_peers: Path) -> None:
-    where = ["--data", shared_data, "--peers", shared_peers, "--from", "15:00", "--to", "15:30"]
-    words = [
-        "market",
-        "score",
-        "amzn",
-        "--by",
-        "lob-bench",
-        "--windows",
-        "4",
-        "--seeds",
-        "1",
-        "--json",
-    ]
-    result = CliRunner().invoke(app, [*words, *(str(word) for word in where)])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    assert (found["windows"], found["levels"], len(found["scores"])) == (4, 5, 21)
-    assert "2012-06-21" in found["scored_on"][0]
-
-
 @pytest.mark.parametrize(
     ("preset", "words", "says"),
     [
@@ -185,23 +142,21 @@ def test_what_to_give_without_a_lake_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("TERCEL_DATA", raising=False)
-    typed = ["market", "score", preset, "--by", "lob-bench", "--peers", str(shared_peers)]
-    result = CliRunner().invoke(app, [*typed, *(word.format(tmp=tmp_path) for word in words)])
-    assert result.exit_code == 2
-    assert says in " ".join(result.stderr.split())
-    assert "--lake L and --date D" in result.stderr
+    typed = (*SCORE, preset, "--by", "lob-bench", "--peers", shared_peers)
+    refused(
+        tercel(*typed, *(word.format(tmp=tmp_path) for word in words)),
+        says,
+        "--lake L and --date D",
+    )
 
 
 def test_refusals(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TERCEL_PEERS", raising=False)
-    options = ["--lake", lake, "--symbol", "SIM", "--date", DAYS[1], "--by"]
+    options = ("csco-santa-fe", "--lake", lake, "--symbol", "SIM", "--date", DAYS[1], "--by")
     for words, says in (
-        (["nobody"], "tercel, lob-bench"),
-        (["lob-bench"], "git clone https://github.com/peernagy/lob_bench"),
-        (["lob-bench", "--peers", tmp_path], "none in"),
-        (["lob-bench", "--peers", tmp_path, "--write"], "--json has all"),
+        (("nobody",), "tercel, lob-bench"),
+        (("lob-bench",), "git clone https://github.com/peernagy/lob_bench"),
+        (("lob-bench", "--peers", tmp_path), "none in"),
+        (("lob-bench", "--peers", tmp_path, "--write"), "--json has all"),
     ):
-        result = tercel(*options, *words)
-        assert result.exit_code == 2
-        assert says in " ".join(result.stderr.split())
-        assert "Traceback" not in result.stderr
+        refused(tercel(*SCORE, *options, *words), says)

@@ -1,17 +1,15 @@
 """`tercel market table`: rows, Markdown between its marks, and what is not there."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from tests.cli.command import done, refused, tercel
 
 from studies.commands.market_table import MARKS
 from studies.markdown import replace_table
 from studies.realism import sets
 from studies.realism.sets import SETS, DataSet
-from tercel.cli import app
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
 from tercel.market.score.calibrated import seen_through
@@ -37,25 +35,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+TABLE = ("market", "table", "--model", "santa_fe", "--seeds", 1, "--lake")
+
+
 def test_the_table_and_its_place(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sets, "SETS", (TINY,))
     page = tmp_path / "markets.md"
     page.write_text(f"before\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nafter\n", encoding="utf-8")
-    words = [
-        "market",
-        "table",
-        "--lake",
-        str(lake),
-        "--model",
-        "santa_fe",
-        "--seeds",
-        "1",
-        "--write",
-        str(page),
-    ]
-    result = CliRunner().invoke(app, words)
+    result = tercel(*TABLE, lake, "--write", page)
     assert result.exit_code == 0, result.stderr
     assert "tiny" in result.stdout
     text = page.read_text(encoding="utf-8")
@@ -75,9 +64,8 @@ def test_a_file_without_a_place(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there(lake: Path) -> None:
-    for words in (["--set", "tulips-1637"], ["--model", "crystal_ball"], ["--set", "csco-2003"]):
-        result = CliRunner().invoke(app, ["market", "table", "--lake", str(lake), *words])
-        assert result.exit_code == 2
+    for words in (("--set", "tulips-1637"), ("--model", "crystal_ball"), ("--set", "csco-2003")):
+        refused(tercel("market", "table", "--lake", lake, *words))
     with pytest.raises(TapeError):
         replace(SETS[0], symbol="NONE").days(lake)
 
@@ -92,24 +80,9 @@ def test_scores_are_kept_on_shipped_presets(
     made.save(tmp_path / f"{made.name}.json")
     assert sets.shipped_for(TINY, "santa_fe", train) == load(tmp_path / f"{made.name}.json")
     assert sets.shipped_for(TINY, "hawkes", train) is None
-    words = [
-        "market",
-        "table",
-        "--lake",
-        str(lake),
-        "--model",
-        "santa_fe",
-        "--seeds",
-        "1",
-        "--keep",
-        "--json",
-    ]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.stderr
+    [row] = done(*TABLE, lake, "--keep")["rows"]
     kept = load(tmp_path / f"{made.name}.json").card["scores"]
-    assert kept["mean_l1"] == pytest.approx(
-        json.loads(result.stdout)["rows"][0]["mean_l1"], rel=1e-3
-    )
+    assert kept["mean_l1"] == pytest.approx(row["mean_l1"], rel=1e-3)
     assert kept["scored_on"] == ["2030-01-02 [2700 to 5400 s]"]
 
 

@@ -2,16 +2,25 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.policies import PPO
 
+from tercel.core.estimate import Estimate
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.views import notes_on, outside, untrained_in
+from tercel.lab.evaluation.pipeline.evaluation import AdaptationCell
+from tercel.lab.evaluation.pipeline.views import (
+    adaptation_rows,
+    adapted,
+    notes_on,
+    outside,
+    untrained_in,
+)
 from tercel.lab.evaluation.scenario import Scenario
 
 LIMITS: dict[str, Any] = {
@@ -61,13 +70,10 @@ def test_what_lies_outside_the_limits_is_said(
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
     markets = {name: Scenario(Market(name)) for name in ("csco", "ibm")}
+    assert outside(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
     assert notes_on({name: [one] for name in markets}, markets) == [
         "k0 was trained for 120 s decisions; here 30 s"
     ]
-
-
-def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:
-    assert outside(policy(tmp_path / "k0", limits={}), Scenario(Market("ibm")), "ibm") == ""
 
 
 def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:
@@ -80,3 +86,42 @@ def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -
         "k0 was given as trained in thin, but its card does not say so: regimes plain, calm",
         "k0 was given as trained in thin, but its card does not say so: it names no regime",
     ]
+
+
+# -- adaptation ------------------------------------------------------------------------------------------------------
+
+
+def interval(mean: float, half: float) -> Estimate:
+    return Estimate(mean, mean - half, mean + half)
+
+
+def result(mine: float, specialist: float, half: float) -> Any:
+    cell = AdaptationCell(
+        is_bps={"mine": interval(mine, half), "k1": interval(specialist, half)},
+        paired={},
+        specialist="k1",
+        frozen=[],
+        difference_to_specialist={"mine": interval(mine - specialist, 0.5)},
+        loss_to_specialist={"mine": interval(mine / specialist - 1, 0.25)},
+    )
+    return SimpleNamespace(adaptation={"thin": cell})
+
+
+def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
+    [line] = adapted(result(2.0, 4.0, 1.0), "mine")
+    assert (
+        "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) less than k1, given as trained in it"
+        in line
+    )
+    [line] = adapted(result(6.0, 4.0, 1.0), "mine")
+    assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) more than k1" in line
+    assert list(adaptation_rows(result(2.0, 4.0, 1.0))) == [
+        ("thin", "k1", "mine", "-2.00 [-2.50, -1.50]", "-50.0 [-75.0, -25.0] %")
+    ]
+
+
+def test_of_a_cost_that_may_be_zero_no_percentage_is_told() -> None:
+    [line] = adapted(result(6.0, 4.0, 5.0), "mine")
+    assert "costs 2.00 [1.50, 2.50] bps more than k1" in line
+    assert "%" not in line
+    assert next(adaptation_rows(result(6.0, 4.0, 5.0)))[-1] == ""

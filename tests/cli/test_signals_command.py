@@ -1,20 +1,16 @@
 """`tercel signals ...`: what the commands print and leave, how they resume, what they refuse."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from tests.cli.command import done, refused as checked, tercel
 
 from studies.families import compare
 from studies.families.panel import ProcessMeter
-from tercel.cli import app
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
 from tercel.signals.models import model_folder
 from tercel.signals.runs import config as configs
-
-runner = CliRunner()
 
 SMALL = """
 name = "small"
@@ -43,37 +39,26 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def done(*arguments: object) -> dict[str, Any]:
-    """The one JSON object of a command that went well."""
-    result = runner.invoke(app, ["signals", *map(str, arguments), "--json"])
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
-
-
-def refused(*arguments: object) -> str:
-    """What a command that was refused said, without a traceback."""
-    result = runner.invoke(app, ["signals", *map(str, arguments)])
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.output
-    return " ".join(result.output.split())
+def refused(*words: object) -> str:
+    """What a command that was refused said."""
+    return checked(tercel("signals", *words))
 
 
 def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    built = done("build", config, "--out", out)
+    built = done("signals", "build", config, "--out", out)
     assert built["rows"] == 20 * 119
     assert set(built["sources"]) == {"linear", "interaction", "noise"}
-    again = done("build", config, "--out", tmp_path / "again")
+    again = done("signals", "build", config, "--out", tmp_path / "again")
     assert again["files"] == built["files"]
-    trained = done("train", config, "--out", out)
+    trained = done("signals", "train", config, "--out", out)
     assert trained["weights"]["linear:linear"] > 0.5
     model = model_folder.load(out / "model")
     assert [part["family"] for part in model.card["parts"]] == ["linear"] * 3
     value, sd = model.forecast({"linear.a": [2.0, -2.0]})
     assert value[0] > value[1]
     assert (sd > 0).all()
-    found = done("evaluate", config, "--out", out)
+    found = done("signals", "evaluate", config, "--out", out)
     assert found["ic"]["fusion"]["ci_low"] > 0.05
     assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
     assert found["ablation"]["noise"]["adds"]["ci_low"] < 0.02
@@ -84,7 +69,7 @@ def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
 
 def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done("train", config, "--out", out)
+    done("signals", "train", config, "--out", out)
     assert "another" in refused("train", config, "--out", out, "--seed", "2")
     panel = out / "panel.parquet"
     panel.write_bytes(panel.read_bytes()[:-1])
@@ -97,7 +82,7 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
 
 def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "cmp"
-    first = done("compare", config, "--out", out)
+    first = done("signals", "compare", config, "--out", out)
     assert {line["family"] for line in first["table"]} == {"linear"}
     assert all(line["fit_s"] > 0 for line in first["table"])
     verdicts = {(c["family"], c["text"]): c["verdict"] for c in first["claims"]}
@@ -107,10 +92,10 @@ def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path
     assert page.count("<svg") == 4
     cells = sorted((out / "cells").iterdir())
     cells[0].write_text('{"cut', encoding="utf-8")
-    second = done("compare", config, "--out", out)
+    second = done("signals", "compare", config, "--out", out)
     shares = [[line["share"] for line in result["table"]] for result in (first, second)]
     assert shares[0] == shares[1]
-    told = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
+    told = tercel("signals", "compare", config, "--out", out)
     assert "what the field says" in told.stdout
     assert "another" in refused("compare", config, "--out", out, "--seed", "5")
 
@@ -127,12 +112,12 @@ def test_ctrl_c_keeps_what_is_measured(
         return real(*args)
 
     monkeypatch.setattr(compare, "run", stopping)
-    result = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
+    result = tercel("signals", "compare", config, "--out", out)
     assert result.exit_code == 130
     assert "to go on: tercel signals compare" in " ".join(result.output.split())
     assert len(list((out / "cells").iterdir())) == 2
     monkeypatch.setattr(compare, "run", real)
-    assert done("compare", config, "--out", out)["table"]
+    assert done("signals", "compare", config, "--out", out)["table"]
 
 
 def test_absent_libraries_are_listed_with_their_extra(
@@ -140,7 +125,7 @@ def test_absent_libraries_are_listed_with_their_extra(
 ) -> None:
     config.write_text(SMALL.replace("linear_twin", "lstm"), encoding="utf-8")
     monkeypatch.setattr(compare, "lacking", lambda name: "torch" if name == "lstm" else None)
-    found = done("compare", config, "--out", tmp_path / "cmp")
+    found = done("signals", "compare", config, "--out", tmp_path / "cmp")
     assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[learn]"}]
 
 
@@ -155,6 +140,7 @@ def test_absent_libraries_are_listed_with_their_extra(
         ('families = ["linear"]\nsplits', 'families = ["linnear"]\nsplits', "try 'linear'"),
         ("embargo_days = 2", "embargo_days = 900", "embargo"),
         ('name = "small"', "name = ", "TOML"),
+        ("[compare]", "[train.settings.linear]\nalpa = 2.0\n[compare]", "try 'alpha'"),
     ],
 )
 def test_bad_configurations_are_named(
@@ -166,22 +152,21 @@ def test_bad_configurations_are_named(
 
 
 def test_bad_calls_are_named(config: Path, tmp_path: Path) -> None:
-    assert "--demo" in refused("train")
-    assert "both" in refused("build", config, "--demo")
-    assert "linear_twin" in refused("compare", _twin(config), "--out", tmp_path / "x")
-    assert "signals train" in refused("evaluate", config, "--out", tmp_path / "never")
-    assert "No such file" in refused("build", tmp_path / "none.toml")
+    twin = tmp_path / "twin.toml"
+    twin.write_text(SMALL, encoding="utf-8")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("x")
-    assert "other files" in refused("compare", config, "--out", tmp_path / "full")
-    config.write_bytes(b"\xff\xfe")
-    assert "UTF-8" in refused("build", config)
-
-
-def _twin(config: Path) -> Path:
-    file = config.with_name("twin.toml")
-    file.write_text(SMALL, encoding="utf-8")
-    return file
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    for words, said in (
+        (("train",), "--demo"),
+        (("build", config, "--demo"), "both"),
+        (("compare", twin, "--out", tmp_path / "x"), "linear_twin"),
+        (("evaluate", config, "--out", tmp_path / "never"), "signals train"),
+        (("build", tmp_path / "none.toml"), "No such file"),
+        (("compare", config, "--out", tmp_path / "full"), "other files"),
+        (("build", tmp_path / "bytes.toml"), "UTF-8"),
+    ):
+        assert said in refused(*words)
 
 
 def test_the_example_in_the_docs_is_understood() -> None:
@@ -190,12 +175,6 @@ def test_the_example_in_the_docs_is_understood() -> None:
     assert config.train.settings["boosting"]["n_estimators"] == 200
     with pytest.raises(ConfigError):
         configs.parse({"panel": {"kind": "daily"}}, "x")
-
-
-def test_a_family_setting_that_is_none_is_named(config: Path, tmp_path: Path) -> None:
-    config.write_text(SMALL + "[train.settings.linear]\nalpa = 2.0\n", encoding="utf-8")
-    assert "try 'alpha'" in refused("train", config, "--out", tmp_path / "out")
-    assert issubclass(UnknownNameError, ConfigError)
 
 
 def test_the_meter_sees_memory_where_the_system_tells() -> None:

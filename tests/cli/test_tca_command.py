@@ -8,21 +8,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.cli.command import done, refused, tercel
 from tests.policies import PPO
 from tests.program import COMMAND
-from typer.testing import CliRunner, Result
 
 from tercel.api.tca.analysis import read_day
-from tercel.cli import app
 from tercel.market.tape import Lake
 
-runner = CliRunner()
 S = 1_000_000_000
 HEADER = "time,symbol,side,quantity,price,parent,agent,fee\n"
-
-
-def tercel(*words: object) -> Result:
-    return runner.invoke(app, ["tca", *(str(word) for word in words)])
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +49,8 @@ def found(
     lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("out")
-    words = ("--against", "twap_take,random", "--agent", str(PPO), "--out", out, "--json")
-    result = tercel(files[0], "--orders", files[1], "--lake", lake, *words)
-    assert result.exit_code == 0, result.output
-    one: dict[str, Any] = json.loads(result.stdout)
+    words = ("--against", "twap_take,random", "--agent", PPO, "--out", out)
+    one = done("tca", files[0], "--orders", files[1], "--lake", lake, *words)
     assert json.loads((out / "tca.json").read_text()) == one
     page = (out / "tca.html").read_text()
     assert page.count("<svg") >= 5
@@ -119,7 +111,9 @@ def test_own_fills_alone_load_no_simulator(
 def test_people_get_a_table_and_at_most_five_sentences(
     lake: Path, files: tuple[Path, Path]
 ) -> None:
-    told = tercel(files[0], "--orders", files[1], "--lake", lake, "--against", "twap_take").stdout
+    told = tercel(
+        "tca", files[0], "--orders", files[1], "--lake", lake, "--against", "twap_take"
+    ).stdout
     assert told.index("what was filled") < told.index("re-simulated") < told.index("parent ")
     for word in ("ann", "bob", "all", "your own", "twap_take", "unfilled", "against arrival"):
         assert word in told
@@ -127,90 +121,52 @@ def test_people_get_a_table_and_at_most_five_sentences(
     assert said[0].startswith("4 parents: 6 lots worth")
     assert said[-1].startswith("On 4 re-simulated parents, ")
     assert len(said) <= 5
-    alone = tercel(files[0], "--lake", lake, "--against", "none").stdout
+    alone = tercel("tca", files[0], "--lake", lake, "--against", "none").stdout
     assert "re-simulated" not in alone
 
 
 def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.csv"
+    bad, good = tmp_path / "bad.csv", tmp_path / "good.csv"
     bad.write_text(HEADER + "1042468200000000000,SIM,buy,x,15,p,,\n")
-    result = tercel(bad, "--lake", lake)
-    assert result.exit_code == 2
-    assert "row 2 of" in result.output
-    assert "bad.csv" in result.output
-    assert tercel(tmp_path / "none.csv", "--lake", lake).exit_code == 2
-    good = tmp_path / "good.csv"
     good.write_text(HEADER + "1042468200000000000,ELSE,buy,100,15,p,,\n")
-    told = " ".join(tercel(good, "--lake", lake).output.split())
-    assert "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2" in told
-    assert "no_tape" not in told
-    assert "the folder of a lake" in " ".join(
-        tercel(good, "--lake", tmp_path / "nolake").output.split()
-    )
+    of = ("--lake", lake)
+    refused(tercel("tca", bad, *of), "row 2 of", "bad.csv")
+    refused(tercel("tca", tmp_path / "none.csv", *of))
+    elsewhere = "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2"
+    assert "no_tape" not in refused(tercel("tca", good, *of), elsewhere)
+    refused(tercel("tca", good, "--lake", tmp_path / "nolake"), "the folder of a lake")
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
-        assert tercel(good, "--lake", lake, *words).exit_code == 2
+        refused(tercel("tca", good, *of, *words))
 
 
 def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
     lake: Path, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """The file of a broker costs what ours costs, through --column and through --map; a wrong zone is told first."""
-    ours = [line.split(",") for line in files[0].read_text().splitlines()[1:]]
-    rows = []
-    for ns, symbol, _, quantity, price, parent, agent, fee in ours:
+    rows = ["TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"]
+    for line in files[0].read_text().splitlines()[1:]:
+        ns, symbol, _, *others = line.split(",")
         moment = datetime.fromtimestamp(int(ns) / S, ZoneInfo("America/New_York"))
-        rows.append(
-            [
-                f"{moment:%m/%d/%Y %H:%M:%S}",
-                symbol,
-                "1",
-                quantity,
-                price,
-                parent,
-                agent,
-                fee,
-                "XSIM",
-            ]
-        )
+        rows.append(",".join([f"{moment:%m/%d/%Y %H:%M:%S}", symbol, "1", *others, "XSIM"]))
     broker = tmp_path / "broker.csv"
-    header = "TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"
-    broker.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n")
-    words = ("--orders", files[1], "--lake", lake, "--against", "none", "--json")
-    bare = tercel(broker, *words)
-    assert bare.exit_code == 2
-    offered = json.loads(bare.stdout)["error"]["remedy"]
-    typed = [
-        word
-        for word in offered.split()
-        if word.startswith(("--column", "time=", "symbol=")) or "=" in word
-    ]
+    broker.write_text("\n".join(rows) + "\n")
+    words = ("--orders", files[1], "--lake", lake, "--against", "none")
+    offered = json.loads(tercel("tca", broker, *words, "--json").stdout)["error"]["remedy"]
+    typed = [word for word in offered.split() if word.startswith("--column") or "=" in word]
     assert len(typed) == 12
-    found = tercel(broker, *words, *typed, "--tz", "America/New_York")
-    assert found.exit_code == 0, found.output
-    expected, got = json.loads(tercel(files[0], *words).stdout), json.loads(found.stdout)
+    ran = tercel("tca", broker, *words, *typed, "--tz", "America/New_York", "--json")
+    assert "warning: columns that were not read: ExecBroker" in ran.stderr
+    expected, got = done("tca", files[0], *words), json.loads(ran.stdout)
     assert got["exact"] == expected["exact"]
     assert got["parents"] == expected["parents"]
     assert got["columns_not_read"] == ["ExecBroker"]
-    assert "warning: columns that were not read: ExecBroker" in found.stderr
-    rows_of_map = "\n".join(
-        f'{a} = "{b}"' for a, _, b in (word.partition("=") for word in typed[1::2])
+    columns = "".join(
+        f'{ours} = "{theirs}"\n' for ours, theirs in (w.split("=") for w in typed[1::2])
     )
-    (tmp_path / "broker.toml").write_text(
-        f'timezone = "America/New_York"\n[columns]\n{rows_of_map}\n'
-    )
-    assert json.loads(tercel(broker, *words, "--map", tmp_path / "broker.toml").stdout) == got
-    wrong = tercel(
-        broker,
-        "--lake",
-        lake,
-        "--against",
-        "none",
-        *typed,
-        "--tz",
-        "America/Chicago",
-        "--out",
-        tmp_path,
-    )
+    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n[columns]\n{columns}')
+    assert done("tca", broker, *words, "--map", tmp_path / "broker.toml") == got
+    elsewhere = (*typed, "--tz", "America/Chicago", "--out", tmp_path)
+    wrong = tercel("tca", broker, "--lake", lake, "--against", "none", *elsewhere)
     assert wrong.stderr.startswith("warning: the clock of the fills looks wrong by 1 hour: ")
     assert "1 hour earlier" in wrong.stderr
     page = (tmp_path / "tca.html").read_text()
@@ -220,48 +176,17 @@ def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
 def test_a_brokers_map_is_named_and_fees_below_0_are_not_guessed(
     lake: Path, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    header = files[0].read_text().splitlines()[0]
-    paid = tmp_path / "paid.csv"
-    paid.write_text(files[0].read_text().replace(",0.10\n", ",-0.10\n"))
-    assert header.endswith(",fee")
-    words = ("--lake", lake, "--against", "none", "--json")
-    refused = tercel(paid, *words)
-    assert refused.exit_code == 2
-    assert "--fees negative" in json.loads(refused.stdout)["error"]["remedy"]
+    text = files[0].read_text().replace(",0.10\n", ",-0.10\n")
+    paid, flex = tmp_path / "paid.csv", tmp_path / "flex.csv"
+    paid.write_text(text)
+    words = ("--lake", lake, "--against", "none")
+    refused(tercel("tca", paid, *words), "--fees negative")
     costs = [
-        json.loads(tercel(paid, *words, "--fees", sign).stdout)["exact"]
-        for sign in ("negative", "positive")
+        done("tca", paid, *words, "--fees", sign)["exact"] for sign in ("negative", "positive")
     ]
-    assert [found["fees"] * found["unit"] for found in costs] == [
-        pytest.approx(0.6),
-        pytest.approx(-0.6),
-    ]
-    flex = tmp_path / "flex.csv"
-    names = dict(
-        zip(
-            header.split(","),
-            [
-                "DateTime",
-                "Symbol",
-                "Buy/Sell",
-                "Quantity",
-                "TradePrice",
-                "IBOrderID",
-                "agent",
-                "IBCommission",
-            ],
-            strict=True,
-        )
-    )
-    flex.write_text(
-        paid.read_text().replace(header, ",".join(names[name] for name in header.split(",")))
-    )
-    named = json.loads(tercel(flex, *words, "--map", "ib-flex").stdout)
-    assert named["exact"] == costs[0]
-    unknown = tercel(flex, *words, "--map", "ib-flx")
-    assert unknown.exit_code == 2
-    assert "ib-flex" in json.loads(unknown.stdout)["error"]["remedy"]
-
-
-def test_help_names_no_file_that_a_wheel_lacks() -> None:
-    assert "docs/" not in tercel("--help").output
+    fees = [found["fees"] * found["unit"] for found in costs]
+    assert fees == [pytest.approx(0.6), pytest.approx(-0.6)]
+    names = "DateTime,Symbol,Buy/Sell,Quantity,TradePrice,IBOrderID,agent,IBCommission\n"
+    flex.write_text(text.replace(HEADER, names))
+    assert done("tca", flex, *words, "--map", "ib-flex")["exact"] == costs[0]
+    refused(tercel("tca", flex, *words, "--map", "ib-flx"), "ib-flex")

@@ -2,22 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner, Result
-
-from tercel.cli import app
+from tests.cli.command import tercel
 
 OPTION = re.compile(r"(--[a-z][a-z-]*)[ =]((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)")
 OF_SHELLS = re.compile(r"[()&|;<>*?$`\\!#\s]")
 """Letters that a shell does not hand on as they are."""
-
-
-def tercel(*words: object) -> Result:
-    """What a command did, errors of ours told as a person is told them."""
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def done(*words: object) -> dict[str, Any]:
@@ -71,61 +62,3 @@ def _bare(word: str) -> str:
         f"no shell takes {value} as it is"
     )
     return re.sub("[\"']", "", value)
-
-
-def obeyed(
-    *words: object,
-    knows: Sequence[str] = (),
-    map: Path | None = None,
-    toml: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What a command finds at once, or after its remedies are followed to the letter; `remedies` has what was added.
-
-    Parameters
-    ----------
-    words : object
-        The command as it is typed first.
-    knows : sequence of str
-        What a person knows of the file, as options are given: "decimal=,". One that a remedy names is added as it is
-        named there; a refusal that names none of them fails.
-    map : Path, optional
-        The map that a person wrote.
-    toml : mapping of str to str
-        What a remedy says of a map, such as "[sides]", to what is then written at the map's end.
-    """
-    added: list[str] = []
-    followed: list[str] = []
-    left, open_lines = list(knows), dict(toml or {})
-    for _ in range(6):
-        result = tercel(*words, *added, "--json")
-        if result.exit_code == 0:
-            return json.loads(result.stdout) | {
-                "remedies": followed,
-                "said": " ".join(result.stderr.split()),
-            }
-        error = refused(*words, *added)
-        picked = [(name, value) for name, value in options(error["remedy"]) if value in left]
-        lines = [key for key in open_lines if key in error["remedy"]]
-        assert picked or lines, f"no remedy that can be followed: {error}"
-        for name, value in dict.fromkeys(picked):
-            added += [name, value]
-            left.remove(value)
-        followed += [value for _, value in dict.fromkeys(picked)]
-        for key in () if picked else lines:
-            assert map is not None
-            map.write_text(map.read_text() + "\n" + open_lines.pop(key) + "\n")
-            followed.append(key)
-    raise AssertionError(f"still refused after {followed}")
-
-
-def under(found: Any, key: str) -> list[Any]:
-    """Whatever stands under a key, anywhere in an object; rows with `currency` = key count by their amount."""
-    values: list[Any] = []
-    if isinstance(found, dict):
-        values += [found[key]] if key in found else []
-        if found.get("currency") == key:
-            values += [one for name, one in found.items() if name != "currency"]
-        values += [one for inner in found.values() for one in under(inner, key)]
-    elif isinstance(found, list):
-        values += [one for inner in found for one in under(inner, key)]
-    return values

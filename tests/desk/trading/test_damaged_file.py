@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.test_settle_order import journal_of, tercel
+from tests.cli.command import tercel
+from tests.cli.test_settle_order import journal_of
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
