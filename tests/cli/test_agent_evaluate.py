@@ -20,6 +20,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.foresight.forecaster import save, spread_alone
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, read_card, save_policy
+from tercel.execution.policies.strategy import PARTS
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.candidates import (
