@@ -4,32 +4,31 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from tests.cli.command import done, refused, tercel
 
-from tercel.cli.root import app
-from tercel.execution.strategies import ALL_BASELINES, TUNABLE, build
+from tercel.core.errors import ConfigError
+from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 from tercel.execution.strategies.tunable import FOLDER, read_tuned, tuned_markets, tuned_parameters
 from tercel.lab.evaluation.tuning import TUNING_SEED, VALIDATION_SEED
 from tercel.market.flow.preset import names
 
 
-def refused(*typed: str) -> str:
-    result = CliRunner().invoke(app, ["agent", "tune", *typed])
-    assert result.exit_code == 2, result.stderr
-    return result.stderr
-
-
-def test_bad_input_is_named_before_anything_is_done(tmp_path: Path) -> None:
-    taken = tmp_path / "taken.json"
-    taken.write_text("{}")
-    assert "score_rule" in refused("scorerule")
-    assert "--symbol" in refused("--tape", str(tmp_path))
-    assert "csco and --tape" in refused(
-        "--tape", str(tmp_path), "--symbol", "X", "--market", "csco"
-    )
-    assert "square_root" in refused("--tape", str(tmp_path), "--symbol", "X", "--impact", "cubic")
-    assert "csco" in refused("--market", "csco-1999")
-    assert "exists" in refused("--out", str(taken))
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("scorerule", "score_rule"),
+        ("peg_toch", "peg_touch exists, but has nothing to tune"),
+        ("peg_touch", "peg_touch exists, but has nothing to tune"),
+        ("--tape {tmp}", "--symbol"),
+        ("--tape {tmp} --symbol X --market csco", "csco and --tape"),
+        ("--tape {tmp} --symbol X --impact cubic", "square_root"),
+        ("--market csco-1999", "csco"),
+        ("--out {tmp}/taken.json", "exists"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_done(tmp_path: Path, typed: str, said: str) -> None:
+    (tmp_path / "taken.json").write_text("{}")
+    refused(tercel("agent", "tune", *typed.format(tmp=tmp_path).split()), said)
     assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
 
 
@@ -42,8 +41,6 @@ def test_streams_are_apart_from_training_and_judged_ones() -> None:
 
 
 def test_a_damaged_file_of_values_is_named(tmp_path: Path) -> None:
-    from tercel.core.errors import ConfigError
-
     path = tmp_path / "values.json"
     path.write_text('{"strategies": {"popv": {"parameters": {"share": "much"}}}}')
     with pytest.raises(ConfigError, match=r"values\.json"):
@@ -64,25 +61,12 @@ def test_shipped_values_are_of_presets_and_fit_their_strategies() -> None:
             kind(tuned_parameters(market, name))
 
 
-def test_values_of_a_market_are_used_where_it_is_named() -> None:
-    from tercel.execution.strategies import MarketEstimates
-
-    for market in tuned_markets():
-        known = MarketEstimates(1000.0, sigma=0.5, eta=0.2, market=market)
-        vector = build("score_rule", known).vector
-        assert vector.tolist() == list(tuned_parameters(market, "score_rule").values())
-        changed = build("score_rule", known, {"pace": 3.5})
-        assert changed.value("pace") == 3.5
-
-
 @pytest.mark.long
 def test_a_strategy_is_tuned_and_held_against_the_untuned(tmp_path: Path) -> None:
     out = tmp_path / "values.json"
-    typed = ["agent", "tune", "obizhaeva_wang", "--market", "csco-santa-fe", "--episodes", "768"]
-    typed += ["--validation", "16", "--out", str(out), "--json"]
-    result = CliRunner().invoke(app, typed)
-    assert result.exit_code == 0, result.stderr
-    told, kept = json.loads(result.stdout), json.loads(out.read_text())
+    about = ("--market", "csco-santa-fe", "--episodes", 768, "--validation", 16, "--out", out)
+    told = done("agent", "tune", "obizhaeva_wang", *about)
+    kept = json.loads(out.read_text())
     assert told == {**kept, "out": str(out)}
     found = kept["strategies"]["obizhaeva_wang"]
     assert found["training_episodes"] == 768
@@ -95,10 +79,3 @@ def test_a_strategy_is_tuned_and_held_against_the_untuned(tmp_path: Path) -> Non
     assert len(finalists) == 3
     assert finalists[0]["final"]["episodes"] == 64
     assert [path.name for path in tmp_path.iterdir()] == ["values.json"], "no parts are left"
-
-
-@pytest.mark.parametrize("typed", ["peg_toch", "peg_touch"])
-def test_what_has_nothing_to_tune_is_said_to_exist(typed):
-    result = CliRunner().invoke(app, ["agent", "tune", typed])
-    assert result.exit_code == 2
-    assert "peg_touch exists, but has nothing to tune" in " ".join(result.output.split())

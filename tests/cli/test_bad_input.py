@@ -16,12 +16,10 @@ from tests.markets import martingale_market
 from typer.core import TyperOption
 
 from tercel.api.runs import Run
-from tercel.cli import app, reported
-from tercel.core.errors import ConfigError, PolicyError, TapeError
+from tercel.cli import app
+from tercel.core.errors import ConfigError, TapeError
 from tercel.execution.intent import WIDTH
 from tercel.execution.market import Market
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import Card, load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.pipeline.jobs import reading
@@ -108,13 +106,6 @@ def test_an_instrument_that_is_no_text_is_told(lake: Path) -> None:
     (path,) = lake.rglob("instrument.json")
     path.write_bytes(b"\xff\xfe")
     refused(tercel("data", "list", "--lake", lake), "instrument.json", "--replace")
-
-
-def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as stopped, reported():
-        raise OSError(28, "No space left on device")
-    assert stopped.value.exit_code == 2
-    assert "No space left on device" in capsys.readouterr().err
 
 
 # -- run folders ------------------------------------------------------------------------------------------------------
@@ -259,29 +250,3 @@ def test_too_few_order_slots_are_an_error_and_no_table(tmp_path: Path, orders: i
 def test_intents_of_another_shape_or_type_are_refused(intents: Any) -> None:
     with pytest.raises(ConfigError, match="intents int32 of shape"):
         Episodes(martingale_market(), Task(), 3).step(intents)
-
-
-# -- policies ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"observes": None},
-        {"observes": [1, 2]},
-        {"observes": ["b", "a"]},
-        {"weights_sha256": None},
-        {"head": "x"},
-    ],
-)
-def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    layer = (np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
-    card = Card("ppo", observes=("a", "b"), actions="placement", n_actions=3)
-    save_policy(
-        tmp_path / "p", MlpPolicy((layer,), np.zeros(2, np.float32), np.ones(2, np.float32)), card
-    )
-    assert load_policy(tmp_path / "p", ("a", "b"))[1].name == "ppo"
-    path = tmp_path / "p" / "card.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(PolicyError, match=r"card\.json"):
-        load_policy(tmp_path / "p", ("a", "b"))

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.command import tercel
-
-import tercel as tc
+from tests.cli.command import done, refused, tercel
 
 MAP = """
 [instrument]
@@ -82,30 +80,14 @@ def write(folder: Path, up: int, symbol: str = "CLK0") -> Path:
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     lowest = "" if up else "tick = 0.01\nlowest_price = -100.0"
     (folder / "map.toml").write_text(MAP.replace("tick = 0.01", lowest or "tick = 0.01"))
-    done = tercel(
-        *("data", "import", "csv", folder / f"{symbol}_20200420.csv", "--map", folder / "map.toml"),
-        *("--lake", folder / "lake"),
-    )
-    assert done.exit_code == 0, done.output
+    made = ("--map", folder / "map.toml", "--lake", folder / "lake")
+    done("data", "import", "csv", folder / f"{symbol}_20200420.csv", *made)
     return folder
 
 
-def costs(folder: Path, *words: object) -> dict[str, Any]:
-    done = tercel(
-        *(
-            "tca",
-            folder / "fills.csv",
-            "--orders",
-            folder / "orders.csv",
-            "--lake",
-            folder / "lake",
-            "--json",
-        ),
-        *(words or ("--against", "twap_take,vwap_passive", "--out", folder / "out")),
-    )
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def costs(folder: Path) -> dict[str, Any]:
+    words = ("--orders", folder / "orders.csv", "--lake", folder / "lake", "--out", folder / "out")
+    return done("tca", folder / "fills.csv", *words, "--against", "twap_take,vwap_passive")
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +106,12 @@ def both(oil: Path, dearer: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def test_the_lake_lists_and_verifies_it(oil: Path, dearer: Path) -> None:
-    (day,) = json.loads(tercel("data", "list", "--lake", oil / "lake", "--json").stdout)["days"]
+    (day,) = done("data", "list", "--lake", oil / "lake")["days"]
     assert day["price_origin"] == -10_001
     assert day["extra"]["cleaning"]["quotes without a price or a size on a side"] == 0
-    verdicts = [
-        tercel("data", "verify", "--lake", one / "lake", *DAY, "--json") for one in (oil, dearer)
-    ]
-    assert [one.exit_code for one in verdicts] == [0, 0]
-    assert verdicts[0].stdout == verdicts[1].stdout
-    assert json.loads(verdicts[0].stdout)["lots_unaccounted"] == 0
+    verdicts = [done("data", "verify", "--lake", one / "lake", *DAY) for one in (oil, dearer)]
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0]["lots_unaccounted"] == 0
 
 
 def test_costs_are_the_money_of_the_dearer_day_and_ticks(
@@ -222,40 +201,25 @@ def test_neither_page_object_nor_terminal_speaks_of_bps(
 def test_what_needs_prices_above_zero_names_the_day_and_what_takes_it(
     oil: Path, words: tuple[str, ...]
 ) -> None:
-    done = tercel(*(word.format(lake=oil / "lake") for word in words))
-    said = " ".join(done.output.split())
-    assert done.exit_code == 2, said
-    assert "CLK0 on 2020-04-20, which may trade as low as -100" in said
-    assert "tercel tca" in said
-
-
-def test_evaluate_refuses_by_name(oil: Path) -> None:
-    market = tc.Market(lake=str(oil / "lake"), symbol="CLK0")
-    with pytest.raises(tc.TercelError, match="CLK0 on 2020-04-20, which may trade as low as -100"):
-        tc.evaluate(
-            ["twap_take"], market, [tc.Order("2020-04-20T10:05:00", "CLK0", "buy", 20, 300)]
-        )
+    refused(
+        tercel(*(word.format(lake=oil / "lake") for word in words)),
+        "CLK0 on 2020-04-20, which may trade as low as -100",
+        "tercel tca",
+    )
 
 
 def test_policies_and_files_of_two_units_are_refused(oil: Path, tmp_path: Path) -> None:
-    done = tercel("tca", oil / "fills.csv", "--lake", oil / "lake", "--agent", "default")
-    assert done.exit_code == 2
-    assert "default for CLK0, which may trade at or below zero" in " ".join(done.output.split())
+    policy = tercel("tca", oil / "fills.csv", "--lake", oil / "lake", "--agent", "default")
+    refused(policy, "default for CLK0, which may trade at or below zero")
     other = write(tmp_path / "other", 10_001, "BZM0")
-    assert tercel(
-        *("data", "import", "csv", oil / "CLK0_20200420.csv", "--map", oil / "map.toml", "--lake", other / "lake")
-    ).exit_code == 0  # fmt: skip
-    rows = (oil / "fills.csv").read_text() + "".join(
-        (other / "fills.csv").read_text().splitlines(True)[1:]
-    )
-    (tmp_path / "both.csv").write_text(rows)
-    done = tercel("tca", tmp_path / "both.csv", "--lake", other / "lake", "--against", "none")
-    assert done.exit_code == 2
-    assert "CLK0, which may trade at or below zero, beside BZM0" in " ".join(done.output.split())
-    assert (
-        tercel("tca", oil / "fills.csv", "--lake", other / "lake", "--against", "none").exit_code
-        == 0
-    )
+    into = ("--map", oil / "map.toml", "--lake", other / "lake")
+    done("data", "import", "csv", oil / "CLK0_20200420.csv", *into)
+    rows = (other / "fills.csv").read_text().partition("\n")[2]
+    (tmp_path / "both.csv").write_text((oil / "fills.csv").read_text() + rows)
+    words = ("--lake", other / "lake", "--against", "none")
+    both = tercel("tca", tmp_path / "both.csv", *words)
+    refused(both, "CLK0, which may trade at or below zero, beside BZM0")
+    done("tca", oil / "fills.csv", *words)
 
 
 def test_what_its_tape_cannot_hold_is_a_slip_and_what_is_off_the_market_is_not(
@@ -271,23 +235,7 @@ def test_what_its_tape_cannot_hold_is_a_slip_and_what_is_off_the_market_is_not(
     (tmp_path / "fills.csv").write_text(
         "\n".join(["time,symbol,side,quantity,price", *rows]) + "\n"
     )
-    done = tercel(
-        "tca", tmp_path / "fills.csv", "--lake", oil / "lake", "--against", "none", "--json"
-    )
-    assert done.exit_code == 0, done.output
-    odd = json.loads(done.stdout)["odd_fills"]
+    odd = done("tca", tmp_path / "fills.csv", "--lake", oil / "lake", "--against", "none")[
+        "odd_fills"
+    ]
     assert (odd["far_off"]["rows"], odd["off_market"]["rows"]) == ([2, 5], [3, 4])
-
-
-def test_a_fill_below_zero_of_an_instrument_that_has_none_is_refused_by_its_row(
-    dearer: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "fills.csv").write_text(
-        "time,symbol,side,quantity,price\n2020-04-20T10:05:00.5Z,CLK0,buy,1,-37.63\n"
-    )
-    done = tercel("tca", tmp_path / "fills.csv", "--lake", dearer / "lake")
-    assert done.exit_code == 2
-    said = " ".join(done.output.split())
-    assert "a price above 0" in said
-    assert "row 2" in said
-    assert "lowest_price" in said

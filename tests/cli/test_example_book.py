@@ -17,7 +17,6 @@ from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.example import RECORD_ROWS, apply_row, book_example, levels_of
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.fitted import law_for
 from tercel.market.impact.law import ImpactLaw
@@ -109,11 +108,6 @@ def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
         for lots in drawn.lots:  # bids are drawn above, asks below zero
             bids, asks = np.flatnonzero(lots > 0), np.flatnonzero(lots < 0)
             assert not len(bids) or not len(asks) or bids.max() < asks.min()
-
-
-def test_the_book_has_room_for_the_background() -> None:
-    source = market("queue_none")
-    assert source.worlds_b[0, lay.BACKGROUND] * 2 == source.worlds_b.shape[1]
 
 
 # -- what a picture asks memory for -----------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from tests.cli.command import done, refused, tercel
 from tests.policies import PPO
 
 from studies.fills.lobster_write import as_shown
-from tercel.execution.foresight.forecaster import shipped
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Task
@@ -239,13 +238,6 @@ def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_sa
     tape = ("--tape", load(preset).lake, "--symbol", "SIM", "--date", DAYS[1])
     result = tercel("agent", "evaluate", tmp_path / "p", *tape, "--against", "twap_take")
     refused(result, "was trained on")
-
-
-def test_a_forecaster_says_the_days_behind_the_days_that_it_saw() -> None:
-    model = shipped()
-    about = {"IBM": {"days": ["2030-01-02"], "made_of": ["2003-01-13", "2003-01-14"]}}
-    told = replace(model, card={**model.card, "symbols": about})
-    assert told.seen == {"IBM": ["2003-01-13", "2003-01-14", "2030-01-02"]}
 
 
 def test_a_card_says_the_days_of_every_market_of_a_symbol() -> None:

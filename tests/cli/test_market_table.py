@@ -7,10 +7,9 @@ import pytest
 from tests.cli.command import done, refused, tercel
 
 from studies.commands.market_table import MARKS
-from studies.markdown import replace_table
 from studies.realism import sets
 from studies.realism.sets import SETS, DataSet
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import TapeError
 from tercel.market.flow import load
 from tercel.market.score.calibrated import seen_through
 from tercel.market.simulator.days import session
@@ -53,14 +52,6 @@ def test_the_table_and_its_place(
     assert "| tiny | santa_fe |" in text
     assert "old" not in text
     assert "- tiny, santa_fe:" in text
-
-
-def test_a_file_without_a_place(tmp_path: Path) -> None:
-    page = tmp_path / "x.md"
-    page.write_text("nothing\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="marks"):
-        replace_table(page, "table", MARKS)
-    assert page.read_text(encoding="utf-8") == "nothing\n"
 
 
 def test_what_is_not_there(lake: Path) -> None:

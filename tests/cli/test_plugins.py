@@ -220,17 +220,6 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
     assert (done.exit_code, done.stdout) == (3, "more_acme 2\n")
 
 
-def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
-    package(package(place, "first_acme", requests=EXTENDED), "second_acme", requests=EXTENDED)
-    app = a_market_that_is_listed()
-    [line] = plugins.join(app)
-    assert line.startswith(
-        "warning: `tercel market list` is given by first_acme (first_acme.requests:COMMANDS) and sec"
-    )
-    assert json.loads(runner.invoke(app, ["market", "list", "--json"]).stdout)["presets"]
-    assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 2
-
-
 def test_an_absent_command_names_the_distribution_that_gives_it(place: Path) -> None:
     app = a_command_line()
     plugins.answer_for_absent(app, "market width", "tercel-acme")

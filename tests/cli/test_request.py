@@ -1,7 +1,6 @@
 """A command of one request: what Typer sees of it is the dataclass, and what goes wrong is told as everywhere."""
 
 import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -99,20 +98,6 @@ def test_the_function_is_given_what_was_typed_and_its_number_is_the_exit_code(
     ):
         assert runner.invoke(app, typed.split()).exit_code == code
     assert [Greeting("Ada", Path("here")), Greeting("Bo", Path("x"), 3, ["a", "b"])] == HEARD
-
-
-@pytest.mark.parametrize(
-    ("command", "name", "received"),
-    [("greet", "nobody", "nobody"), ("fail", "Ada", "Ada"), ("fail", "absent", "No such")],
-)
-def test_bad_input_is_told_in_three_parts_with_exit_code_2(
-    app: typer.Typer, command: str, name: str, received: str
-) -> None:
-    result = runner.invoke(app, [command, name, "-o", "x", "--json"])
-    assert result.exit_code == 2
-    assert received in json.loads(result.stdout)["error"]["received"]
-    assert "to go on" in result.stderr
-    assert runner.invoke(app, [command, name, "-o", "x"]).stdout == ""
 
 
 def test_ctrl_c_is_told_in_the_words_of_the_request(app: typer.Typer) -> None:

@@ -100,14 +100,6 @@ def test_what_makes_no_run_touches_nothing(
     assert contents(lake) == days
 
 
-def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
-    late = Task(share=0.2, latency=Latency("uniform", 1, 5))
-    run = Run(Scenario(Market("x", impact="translation"), late), seed=7, seeds=2)
-    run.claim(tmp_path, named=True)
-    assert Run.load(tmp_path) == run
-    assert run.training_seeds == [7000, 7001]
-
-
 BEFORE = {
     "market": "", "lake": "/days", "symbol": "SIM", "quick": True, "seed": 3, "episodes": 1000, "seeds": 2, "frames": 0,
     "task": {

@@ -7,10 +7,7 @@ import pytest
 from tests.cli.command import done, refused as checked, tercel
 
 from studies.families import compare
-from studies.families.panel import ProcessMeter
-from tercel.core.errors import ConfigError
 from tercel.signals.models import model_folder
-from tercel.signals.runs import config as configs
 
 SMALL = """
 name = "small"
@@ -167,20 +164,3 @@ def test_bad_calls_are_named(config: Path, tmp_path: Path) -> None:
         (("build", tmp_path / "bytes.toml"), "UTF-8"),
     ):
         assert said in refused(*words)
-
-
-def test_the_example_in_the_docs_is_understood() -> None:
-    example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "signals.toml"
-    config = configs.read_config(example)
-    assert config.train.settings["boosting"]["n_estimators"] == 200
-    with pytest.raises(ConfigError):
-        configs.parse({"panel": {"kind": "daily"}}, "x")
-
-
-def test_the_meter_sees_memory_where_the_system_tells() -> None:
-    meter = ProcessMeter()
-    found = meter(lambda: len(bytearray(64 << 20)), memory=True)
-    assert found.value == 64 << 20
-    assert found.seconds > 0
-    assert found.peak_mib is None or found.peak_mib > 48
-    assert meter(lambda: None).peak_mib is None

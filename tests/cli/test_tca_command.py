@@ -2,10 +2,8 @@
 
 import json
 import subprocess
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from tests.cli.command import done, refused, tercel
@@ -137,56 +135,3 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     refused(tercel("tca", good, "--lake", tmp_path / "nolake"), "the folder of a lake")
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
         refused(tercel("tca", good, *of, *words))
-
-
-def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
-    lake: Path, files: tuple[Path, Path], tmp_path: Path
-) -> None:
-    """The file of a broker costs what ours costs, through --column and through --map; a wrong zone is told first."""
-    rows = ["TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"]
-    for line in files[0].read_text().splitlines()[1:]:
-        ns, symbol, _, *others = line.split(",")
-        moment = datetime.fromtimestamp(int(ns) / S, ZoneInfo("America/New_York"))
-        rows.append(",".join([f"{moment:%m/%d/%Y %H:%M:%S}", symbol, "1", *others, "XSIM"]))
-    broker = tmp_path / "broker.csv"
-    broker.write_text("\n".join(rows) + "\n")
-    words = ("--orders", files[1], "--lake", lake, "--against", "none")
-    offered = json.loads(tercel("tca", broker, *words, "--json").stdout)["error"]["remedy"]
-    typed = [word for word in offered.split() if word.startswith("--column") or "=" in word]
-    assert len(typed) == 12
-    ran = tercel("tca", broker, *words, *typed, "--tz", "America/New_York", "--json")
-    assert "warning: columns that were not read: ExecBroker" in ran.stderr
-    expected, got = done("tca", files[0], *words), json.loads(ran.stdout)
-    assert got["exact"] == expected["exact"]
-    assert got["parents"] == expected["parents"]
-    assert got["columns_not_read"] == ["ExecBroker"]
-    columns = "".join(
-        f'{ours} = "{theirs}"\n' for ours, theirs in (w.split("=") for w in typed[1::2])
-    )
-    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n[columns]\n{columns}')
-    assert done("tca", broker, *words, "--map", tmp_path / "broker.toml") == got
-    elsewhere = (*typed, "--tz", "America/Chicago", "--out", tmp_path)
-    wrong = tercel("tca", broker, "--lake", lake, "--against", "none", *elsewhere)
-    assert wrong.stderr.startswith("warning: the clock of the fills looks wrong by 1 hour: ")
-    assert "1 hour earlier" in wrong.stderr
-    page = (tmp_path / "tca.html").read_text()
-    assert page.index("Look at this first") < page.index("In short")
-
-
-def test_a_brokers_map_is_named_and_fees_below_0_are_not_guessed(
-    lake: Path, files: tuple[Path, Path], tmp_path: Path
-) -> None:
-    text = files[0].read_text().replace(",0.10\n", ",-0.10\n")
-    paid, flex = tmp_path / "paid.csv", tmp_path / "flex.csv"
-    paid.write_text(text)
-    words = ("--lake", lake, "--against", "none")
-    refused(tercel("tca", paid, *words), "--fees negative")
-    costs = [
-        done("tca", paid, *words, "--fees", sign)["exact"] for sign in ("negative", "positive")
-    ]
-    fees = [found["fees"] * found["unit"] for found in costs]
-    assert fees == [pytest.approx(0.6), pytest.approx(-0.6)]
-    names = "DateTime,Symbol,Buy/Sell,Quantity,TradePrice,IBOrderID,agent,IBCommission\n"
-    flex.write_text(text.replace(HEADER, names))
-    assert done("tca", flex, *words, "--map", "ib-flex")["exact"] == costs[0]
-    refused(tercel("tca", flex, *words, "--map", "ib-flx"), "ib-flex")
