@@ -14,11 +14,16 @@ def tercel(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+def shown(*words: object) -> str:
+    """What a command that went well said on stdout."""
+    result = tercel(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
 def done(*words: object) -> dict[str, Any]:
     """The one JSON object of a command that went well; NaN and infinity are no JSON."""
-    result = tercel(*words, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout, parse_constant=pytest.fail)
+    found: dict[str, Any] = json.loads(shown(*words, "--json"), parse_constant=pytest.fail)
     return found
 
 

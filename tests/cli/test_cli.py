@@ -1,14 +1,15 @@
-"""The command line's shape: what it hands on, where it writes, how it ends."""
+"""The command line's shape: what it hands on, where it writes, how it ends; what a request makes of a command."""
 
+import inspect
 import json
 import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 import typer
@@ -17,9 +18,10 @@ from typer.testing import CliRunner
 
 import tercel
 from tercel.cli import app, data_import
-from tercel.cli.order import TypedOrder
+from tercel.cli.order import NOT_TYPED, TypedOrder
 from tercel.cli.run import RunRequest
-from tercel.core.errors import FeedError
+from tercel.cli.shared import AsJson, Lake, Symbols, add
+from tercel.core.errors import ConfigError, FeedError
 from tercel.market.feed import FeedOptions
 
 runner = CliRunner()
@@ -112,32 +114,6 @@ def test_import_hands_on_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [(paths, Path("lake"), options, True, True)]
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    asked: list[Any] = []
-
-    class Store:
-        def __init__(self, root: Path, below_zero: bool = False) -> None:
-            asked.append(root)
-
-        def spelt(self, symbol: str) -> str:
-            return symbol
-
-        def check(self, *key: object) -> tuple[Any, None]:
-            asked.append(key)
-            return SimpleNamespace(key=("NASDAQ", "IBM", "2003-01-13"), extra={}), None
-
-    def truth(_instrument: Any, _events: Any, against: Path) -> dict[str, Any]:
-        asked.append(against)
-        return {"explained": code == 0, "first_mismatch": None}
-
-    monkeypatch.setattr("tercel.market.tape.Lake", Store)
-    monkeypatch.setattr("tercel.feeds.verify.truth_for", lambda instrument: truth)
-    words = "data verify --lake lake --symbol IBM --date 2003-01-13 --against book.csv"
-    assert runner.invoke(app, words.split()).exit_code == code
-    assert asked[-3:] == [Path("lake"), ("IBM", "2003-01-13", None), Path("book.csv")]
-
-
 def test_an_error_is_told_in_three_parts_and_as_one_json_object(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -219,3 +195,133 @@ def test_ctrl_c_reaches_the_person_as_130() -> None:
     assert (process.returncode, stdout) == (130, "")
     assert "tercel run --resume" in stderr
     assert "Traceback" not in stderr
+
+
+# -- a command of one request: what Typer sees of it is the dataclass -------------------------------------------------
+
+Name = Annotated[str, typer.Argument(help="Who.", metavar="NAME")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to.", metavar="DIR")]
+Times = Annotated[int, typer.Option(help="How often.", min=1, max=3)]
+Words = Annotated[list[str] | None, typer.Option("--word", help="Several.")]
+
+
+@dataclass(frozen=True)
+class Greeting:
+    interrupted: ClassVar[str] = "what is in {out} is kept"
+
+    name: Name
+    out: Out
+    times: Times = 2
+    words: Words = None
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        if self.name == "nobody":
+            raise ConfigError("a name", "nobody", "name somebody")
+
+
+HEARD: list[Greeting] = []
+
+
+def greet(asked: Greeting) -> None:
+    """Say hello."""
+    HEARD.append(asked)
+
+
+def list_(asked: Greeting) -> int:
+    """Count, and say by the exit code how many."""
+    return asked.times
+
+
+def fail(asked: Greeting) -> None:
+    """Fail as its name says."""
+    if asked.name == "stopped":
+        raise KeyboardInterrupt
+    if asked.name == "absent":
+        raise FileNotFoundError(2, "No such file", "absent.txt")
+    raise ConfigError("something else", asked.name, "name another")
+
+
+def written(
+    *, name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False
+) -> None:
+    """Say hello."""
+
+
+@pytest.fixture
+def greeter() -> typer.Typer:
+    made = typer.Typer()
+    add(made, greet, list_, fail)
+    return made
+
+
+def test_typer_sees_the_signature_that_one_would_have_written(greeter: typer.Typer) -> None:
+    callback: Any = greeter.registered_commands[0].callback
+    assert list(inspect.signature(callback).parameters.values()) == list(
+        inspect.signature(written).parameters.values()
+    )
+    assert inspect.get_annotations(callback) == inspect.get_annotations(written)
+    plain = typer.Typer()
+    plain.command("greet")(written)
+    plain.command("other")(written)
+    helped = [runner.invoke(one, ["greet", "--help"]).output for one in (greeter, plain)]
+    assert helped[0] == helped[1]
+    assert "Say hello." in helped[0]
+
+
+def test_the_function_is_given_what_was_typed_and_its_number_is_the_exit_code(
+    greeter: typer.Typer,
+) -> None:
+    HEARD.clear()
+    for typed, code in (
+        ("greet Ada -o here", 0),
+        ("greet Bo --out x --times 3 --word a --word b", 0),
+        ("list Ada -o x --times 1", 1),
+        ("greet Ada", 2),
+        ("greet Ada -o x --times 4", 2),
+    ):
+        assert runner.invoke(greeter, typed.split()).exit_code == code
+    assert [Greeting("Ada", Path("here")), Greeting("Bo", Path("x"), 3, ["a", "b"])] == HEARD
+
+
+def test_ctrl_c_is_told_in_the_words_of_the_request(greeter: typer.Typer) -> None:
+    result = runner.invoke(greeter, ["fail", "stopped", "-o", "a{b}"])
+    assert (result.exit_code, result.stderr) == (130, "\nstopped: what is in a{b} is kept\n")
+
+
+@dataclass(frozen=True)
+class Look:
+    lake: Lake
+    symbol: Symbols = None
+    order: TypedOrder = NOT_TYPED
+
+
+LOOKS: list[Look] = []
+
+
+def look(asked: Look) -> None:
+    """Look at a lake."""
+    LOOKS.append(asked)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"), [("ibm,GOOG", "IBM,GOOG"), ("Ibm", "IBM"), ("btc", "btc"), ("BTC", "BTC")]
+)
+def test_symbols_are_spelt_as_the_lake_spells_them(tmp_path: Path, typed: str, read: str) -> None:
+    for symbol in ("IBM", "btc", "BTC"):
+        (tmp_path / "venue=X" / f"symbol={symbol}").mkdir(parents=True)
+    greeter = typer.Typer()
+    add(greeter, look)
+    assert runner.invoke(greeter, ["--lake", str(tmp_path), "--symbol", typed]).exit_code == 0
+    assert LOOKS.pop().symbol == read
+
+
+def test_a_share_may_be_in_per_cent() -> None:
+    greeter = typer.Typer()
+    add(greeter, look)
+    for typed in ("0.02", "2%", "2 %"):
+        assert runner.invoke(greeter, ["--lake", "x", "--share", typed]).exit_code == 0
+        assert LOOKS.pop().order.share == 0.02
+    wrong = runner.invoke(greeter, ["--lake", "x", "--share", "much"])
+    assert wrong.exit_code == 2
+    assert "0.02 or 2%" in wrong.output

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from tests.cli.command import done, refused, tercel
 from tests.feeds.binance import binance_twin
-from tests.feeds.bitstamp import bitstamp_twin
 from tests.feeds.itch.test_itch import NAME, SMALL, put
 from tests.lobster_files import history, lines
 from typer.testing import CliRunner
@@ -154,16 +153,6 @@ def test_binance_is_imported_and_verified_against_its_quotes(tmp_path: Path, lak
     assert verdict["coincide"] == verdict["matched"] > 0
     (tmp_path / "b.jsonl").write_text(path.read_text().replace('"B": "', '"B": "9'))
     assert tercel(*words, tmp_path / "b.jsonl").exit_code == 1
-
-
-def test_bitstamp_is_imported_and_verified(tmp_path: Path, lake: Path) -> None:
-    exchange = bitstamp_twin.Bitstamp(5)
-    path = bitstamp_twin.write(tmp_path / "a.jsonl", exchange.shuffled([exchange.snapshot(2)]))
-    day = imported("bitstamp", path, "--lake", lake, "--lot", "0.0001")
-    found = (day["venue"], day["symbol"], day["extra"]["lot_size"])
-    assert found == ("BITSTAMP", "BTCUSD", "0.0001")
-    counts = done("data", "verify", "--lake", lake, "--symbol", "BTCUSD", "--date", day["date"])
-    assert counts["crossed"] == counts["unknown_ids"] == 0
 
 
 @pytest.mark.parametrize("feed", ["dbn", "binance", "bitstamp"])

@@ -130,14 +130,6 @@ def market_of(bank: Source, n: int = WINDOWS) -> Any:
     return SimpleNamespace(judged=bank, plan=seeded_plan(MINUTE, 200, 1, 0, 2 * n, worlds=n))
 
 
-def test_room_is_kept_for_the_markets_that_run_and_not_for_every_window(bank: Source) -> None:
-    asked = [
-        Episodes(bank, MINUTE, 1, record_rows=rows, log_rows=4096) for rows in (0, RECORD_ROWS)
-    ]
-    assert asked[1].states.nbytes - asked[0].states.nbytes == RECORD_BYTES
-    assert asked[0]._worlds.nbytes == asked[1]._worlds.nbytes == WINDOWS * sim.GRID * 8
-
-
 def test_a_picture_asks_for_a_record_or_two_whatever_the_number_of_windows(bank: Source) -> None:
     book_example(
         SETTINGS, market_of(bank), build("twap_passive")

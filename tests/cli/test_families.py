@@ -1,23 +1,53 @@
-"""Families: who plays where, what is pooled over them, and how they are packaged."""
+"""Families: who plays where, what is pooled over them; cells of a contest; what a policy was not trained for."""
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.cli.command import done, refused, tercel as run
 from tests.policies import PPO
 from typer.testing import Result
 
+from studies.ray import cluster
 from tercel.api.evaluation import participants_of
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import policies_packaged
+from tercel.core.errors import CapacityError, ConfigError, UnknownNameError
+from tercel.core.estimate import Estimate
+from tercel.execution import policies_packaged, step as kernels
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, read_card, save_policy
 from tercel.execution.policies_packaged import observed, read_observed
-from tercel.lab.evaluation.pipeline.candidates import baselines_of, field_of, members_of
+from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.market import cached_market, thinned
+from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, field_of, members_of
+from tercel.lab.evaluation.pipeline.evaluation import (
+    AdaptationCell,
+    Evaluation,
+    without_overflow,
+    without_overflowed,
+)
+from tercel.lab.evaluation.pipeline.jobs import (
+    Job,
+    Results,
+    is_done,
+    is_stored,
+    jobs_of,
+    read_results,
+    run_job,
+)
+from tercel.lab.evaluation.pipeline.views import (
+    adaptation_rows,
+    adapted,
+    notes_on,
+    outside,
+    untrained_in,
+)
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.scenario import Scenario
 
 CONFIG = """name = "tiny"
@@ -189,3 +219,247 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
         risk = bars["timing_risk_bps"]["twap_take"]
         for bar in (*ratios, risk, bars["adaptability"]["vwap_passive"]):
             assert bar["ci_low"] < bar["ci_high"]
+
+
+# -- cells of a contest: kept, found again, run elsewhere, refused when damaged ---------------------------------------
+
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
+PLACE = Scenario(Market("csco-santa-fe"), task=TASK, name="small", seeds=(3, 4), episodes=300)
+THREE = [Candidate("twap_take"), Candidate("peg_behind"), Candidate("random")]
+WHO = [Candidate("twap_take"), Candidate("peg_behind")]
+
+
+def test_seeds_share_the_episodes_and_none_is_one_of_training() -> None:
+    rows = cached_market(PLACE).plan.rows
+    assert len(rows) == 300
+    assert np.unique(rows[:, :2], axis=0).shape == (150, 2), "bought and sold in"
+    assert np.unique(rows[:, 0], return_counts=True)[1].tolist() == [150, 150]
+    assert (cached_market(PLACE.on_validation(5)).plan.rows[:, 0] < 0).all()
+
+
+def test_costs_run_elsewhere_are_those_run_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    jobs = jobs_of(PLACE, WHO, recorded=False)
+    assert [job.first for job in jobs] == [0, 256]
+    for job in jobs:
+        assert not is_done(job, here)
+        assert run_job(job, here)
+        assert is_done(job, here)
+    request: list[int] = []
+
+    def elsewhere(_: Any, source: Any, task: Any, plan: Any, strategy: Any, **__: Any) -> Any:
+        request.append(len(plan))
+        return run_strategy(source, task, plan, strategy)
+
+    monkeypatch.setattr(cluster, "run_strategy_on", elsewhere)
+    run_job(Job(PLACE, 256, (WHO[0],), False), there)
+    cluster.run_jobs_on(None, jobs, there)  # type: ignore[arg-type]
+    assert request == [256, 300], "one job of the first was there"
+    for one in WHO:
+        assert all(is_stored(job, one, there) for job in jobs)
+        mine, theirs = (read_results(PLACE, WHO, out).costs[one.key] for out in (here, there))
+        kept = [f.name for f in fields(mine) if f.name != "mid2_grid"]
+        assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in kept)
+
+
+def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
+    [job, *_] = jobs_of(PLACE, WHO[:1], recorded=False)
+    run_job(job, tmp_path)
+    run_job(Job(PLACE, 256, job.candidates, False), tmp_path)
+    file = next(tmp_path.rglob("256.npz"))
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ConfigError, match=r"256\.npz"):
+        read_results(PLACE, WHO[:1], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("small")
+    for job in jobs_of(PLACE, THREE, recorded=True):
+        run_job(job, folder)
+    return read_results(PLACE, THREE, folder, recorded=True)
+
+
+def overflowing(judged: Results, key: str, episodes: list[int]) -> Results:
+    overflow = judged.costs[key].overflow.copy()
+    overflow[episodes] = 2
+    return replace(
+        judged, costs={**judged.costs, key: replace(judged.costs[key], overflow=overflow)}
+    )
+
+
+def test_an_episode_without_room_is_left_out_for_everybody(small: Results) -> None:
+    evaluation = Evaluation(
+        [], THREE, [], small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
+    )
+    assert without_overflow(evaluation).notes == ["before"]
+    cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
+    left = without_overflow(replace(evaluation, markets={"small": cut}))
+    kept = np.delete(np.arange(300), [7, 9])
+    for key, costs in left.main.costs.items():
+        assert np.array_equal(costs.cluster, small.costs[key].cluster[kept])
+        assert np.array_equal(costs.shortfall, small.costs[key].shortfall[kept])
+    assert left.main.arrivals is not None
+    assert small.arrivals is not None
+    assert np.array_equal(left.main.arrivals.mid2_grid, small.arrivals.mid2_grid[kept])
+    assert (
+        len(left.validation.costs["random"])
+        == len(left.regimes["small"]["thin"].costs["random"])
+        == 300
+    )
+    [_, note] = left.notes
+    assert "2 of 300" in note
+    assert "(peg_behind, random)" in note
+
+
+def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Results) -> None:
+    cut = overflowing(small, "peg_behind", [7, 9, 11, 12, 13, 14, 200])
+    evaluation = Evaluation([], THREE, [], small, {"small": cut}, {}, (3, 4), ["before"])
+    left = without_overflow(evaluation)
+    assert [one.key for one in left.baselines] == ["twap_take", "random"]
+    assert all(list(scenario.costs) == ["twap_take", "random"] for scenario in left.scenarios)
+    assert left.best == "twap_take"
+    before, note = left.notes
+    assert before == "before"
+    assert "peg_behind is left out" in note
+    assert "7 of 300 episodes of small" in note
+    with pytest.raises(ConfigError, match="peg_behind is left out"):
+        without_overflow(replace(evaluation, baselines=[THREE[1], THREE[2]]))
+    with pytest.raises(CapacityError, match="7 of 300 for peg_behind"):
+        without_overflowed(cut)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(2000, 1000), (1992, 1000), (24, 7)])
+def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) -> None:
+    plan = seeded_plan(Task(), 100, 1, 0, rows)
+    few = thinned(plan, most)
+    assert most - 1 <= len(few) <= most
+    index, side = (few.rows[:, column] for column in (kernels.E_INDEX, kernels.E_SIDE))
+    assert (index[1::2] == index[::2]).all()
+    assert side.sum() == 0
+    assert 2 * len(np.unique(index)) == len(few)
+    assert thinned(plan, rows) is plan
+    once = thinned(plan, most, once=True).rows
+    assert len(once) == len(np.unique(once[:, kernels.E_INDEX])) == min(most, rows // 2)
+    assert abs(once[:, kernels.E_SIDE].sum()) <= 1
+
+
+def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
+    built = cached_market(PLACE)
+    costs = run_strategy(built.judged, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built))
+    judged = Results(PLACE, {"one": costs}, {})
+    some = judged.select(np.array([True, False, True, True, False, True]))
+    assert some.plan_rows is not None
+    assert some.plan_rows.tolist() == [0, 2, 3, 5]
+    again = some.select(np.array([False, True, True, False]))
+    assert again.plan_rows is not None
+    assert again.plan_rows.tolist() == [2, 3]
+    assert again.costs["one"].qty.tolist() == costs.qty[[2, 3]].tolist()
+
+
+# -- policies outside their cards' limits, or given for what their cards do not say -----------------------------------
+
+LIMITS: dict[str, Any] = {
+    "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],
+}  # fmt: skip
+
+
+def policy(folder: Path, **changes: Any) -> Candidate:
+    network, card = load_policy(PPO)
+    save_policy(folder, network, replace(card, **changes))  # type: ignore[arg-type]
+    return Candidate("k0", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("limits", "task", "market", "said"),
+    [
+        ({}, Task(), "csco", ""),
+        ({"decision_s": 120.0}, Task(), "csco", "120 s decisions; here 30 s"),
+        ({"horizon_s": [600, 900]}, Task(), "csco", "600 to 900 s horizons; here 1800 s"),
+        ({}, Task(share=0.5), "csco", "5 to 20 % of the volume; here 50 %"),
+        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "0 ms latency; here 31 ms"),
+        (
+            {},
+            Task(latency=Latency(a_ns=30_000_000)),
+            "csco",
+            "",
+        ),  # a thousandth of a decision interval
+        (
+            {"side": 1, "decision_s": 60.0},
+            Task(),
+            "csco",
+            "60 s decisions; here 30 s, and for buys; here buys and sells",
+        ),
+        ({"side": 1}, Task(), "csco", "buys; here buys and sells"),
+        ({}, Task(), "ibm", "csco; here ibm"),
+        ({"share": "any", "markets": []}, Task(), "ibm", ""),
+    ],
+)
+def test_what_lies_outside_the_limits_is_said(
+    tmp_path: Path, limits: dict[str, Any], task: Task, market: str, said: str
+) -> None:
+    one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
+    told = outside(one, Scenario(Market(market), task=task), market)
+    assert told == (f"k0 was trained for {said}" if said else "")
+
+
+def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
+    one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
+    markets = {name: Scenario(Market(name)) for name in ("csco", "ibm")}
+    assert outside(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
+    assert notes_on({name: [one] for name in markets}, markets) == [
+        "k0 was trained for 120 s decisions; here 30 s"
+    ]
+
+
+def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:
+    thin = policy(tmp_path / "thin", trained_on={"market": "csco", "regimes": "thin"})
+    both = policy(tmp_path / "both", trained_on={"markets": ["csco"], "regimes": "plain, thin"})
+    other = policy(tmp_path / "other", trained_on={"market": "csco", "regimes": "plain, calm"})
+    plain = policy(tmp_path / "plain", trained_on={"market": "csco"})
+    assert untrained_in({"thin": [thin, both]}) == []
+    assert untrained_in({"thin": [other, plain]}) == [
+        "k0 was given as trained in thin, but its card does not say so: regimes plain, calm",
+        "k0 was given as trained in thin, but its card does not say so: it names no regime",
+    ]
+
+
+# -- adaptation ------------------------------------------------------------------------------------------------------
+
+
+def interval(mean: float, half: float) -> Estimate:
+    return Estimate(mean, mean - half, mean + half)
+
+
+def result(mine: float, specialist: float, half: float) -> Any:
+    cell = AdaptationCell(
+        is_bps={"mine": interval(mine, half), "k1": interval(specialist, half)},
+        paired={},
+        specialist="k1",
+        frozen=[],
+        difference_to_specialist={"mine": interval(mine - specialist, 0.5)},
+        loss_to_specialist={"mine": interval(mine / specialist - 1, 0.25)},
+    )
+    return SimpleNamespace(adaptation={"thin": cell})
+
+
+def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
+    [line] = adapted(result(2.0, 4.0, 1.0), "mine")
+    assert (
+        "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) less than k1, given as trained in it"
+        in line
+    )
+    [line] = adapted(result(6.0, 4.0, 1.0), "mine")
+    assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) more than k1" in line
+    assert list(adaptation_rows(result(2.0, 4.0, 1.0))) == [
+        ("thin", "k1", "mine", "-2.00 [-2.50, -1.50]", "-50.0 [-75.0, -25.0] %")
+    ]
+
+
+def test_of_a_cost_that_may_be_zero_no_percentage_is_told() -> None:
+    [line] = adapted(result(6.0, 4.0, 5.0), "mine")
+    assert "costs 2.00 [1.50, 2.50] bps more than k1" in line
+    assert "%" not in line
+    assert next(adaptation_rows(result(6.0, 4.0, 5.0)))[-1] == ""

@@ -45,16 +45,6 @@ def test_every_command_has_an_example_of_its_own_whose_options_are_known(words: 
     TREE[words].make_context(words, typed[1 + len(words.split()) :])
 
 
-@pytest.mark.parametrize(
-    "words", ["run", "data import lobster", "trade submit", "config check", "trade limits show"]
-)
-def test_help_prints_the_example(words: str) -> None:
-    printed = " ".join(
-        CliRunner().invoke(app, [*words.split(), "--help"], env={"COLUMNS": "300"}).output.split()
-    )
-    assert f"Example: {HELP['examples'][words]}" in printed
-
-
 def test_help_is_in_panels_and_names_completion() -> None:
     said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"}).output
     top: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]

@@ -34,6 +34,9 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ("--symbol", "CSCO", "--date", ",".join(DATES[:2]), "--stamp", "2026-01-01")
     made = done("market", "calibrate", "--lake", lake, *words, "--model", "santa_fe", "--out", path)
     assert made["model"] == "santa_fe"
+    card = load(path).card
+    assert (card["days"], card["calibrated"]) == (list(DATES[:2]), "2026-01-01")
+    assert "window_s" not in card
     return path
 
 
@@ -65,16 +68,6 @@ def test_synthetic_days_are_tape_like_any_other(lake: Path) -> None:
     again = done(*SIMULATE, lake, "--seconds", 7200)
     assert again["days"][0]["outcome"] == "unchanged"
     refused(tercel(*SIMULATE, lake, "--seconds", 7200, "--seed", 9))
-
-
-def test_the_card_says_what_it_was_made_of(preset: Path) -> None:
-    made = load(preset)
-    assert (made.name, made.card["days"], made.card["calibrated"]) == (
-        "two",
-        list(DATES[:2]),
-        "2026-01-01",
-    )
-    assert "window_s" not in made.card
 
 
 @pytest.mark.long

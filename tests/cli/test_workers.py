@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from tests.waiting import DEADLINE_S, until
 
-from studies import side_by_side
-from tercel.core import pool
-
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import os, sys, time
@@ -75,7 +72,3 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):
         parent.wait()
         for pid in filter(alive, workers):
             os.kill(pid, signal.SIGKILL)
-
-
-def test_both_kinds_of_pool_begin_their_workers_alike():
-    assert pool.begin_worker is side_by_side.begin_worker is pool.begin_worker

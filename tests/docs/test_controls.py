@@ -71,8 +71,3 @@ def test_what_a_row_names_exists(number):
         method = name.rpartition(".")[2]
         assert name in names(path), one
         assert method.startswith("test_"), one
-
-
-def test_a_name_that_is_gone_is_found():
-    assert "Gate" in names("src/tercel/desk/gate/server.py")
-    assert "Gate.gone" not in names("src/tercel/desk/gate/server.py")

@@ -277,13 +277,6 @@ def test_it_can_be_done_again_and_goes_on(tmp_path: Path) -> None:
     assert json.loads(first.stdout) == json.loads(again.stdout)
 
 
-@pytest.mark.parametrize("seeds", ["a", "1,1", "-3", ""])
-def test_seeds_that_are_none_are_refused(seeds: str) -> None:
-    result = CliRunner().invoke(app, ["cheridito-weiss", "--seeds", seeds])
-    assert result.exit_code == 2
-    assert "seeds" in result.output
-
-
 def test_the_training_bench_gives_its_rows() -> None:
     rows = bench(decisions=3200, threads=1)
     assert all(set(KEYS) <= set(row) for row in rows)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.cli.command import refused
 from typer.testing import CliRunner
 
 from replications.__main__ import app
@@ -12,12 +13,12 @@ from replications.__main__ import app
 pytestmark = pytest.mark.release
 
 
-def tercel(*words: object) -> Result:
-    return CliRunner().invoke(app, [*(str(word) for word in words)])
+def study(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def test_almgren_chriss(tmp_path: Path) -> None:
-    result = tercel(
+    result = study(
         "almgren-chriss", "--episodes", 2000, "--seeds", "4,5", "--out", tmp_path, "--json"
     )
     assert result.exit_code == 0, result.stderr
@@ -30,11 +31,11 @@ def test_almgren_chriss(tmp_path: Path) -> None:
     assert len(worked["agent"]["by_seed"]) == 3
     assert found["seeds"] == [4, 5]
     assert (tmp_path / "frontier.svg").read_text().startswith("<?xml")
-    assert "published" in tercel("almgren-chriss", "--episodes", 100, "--out", tmp_path).stdout
+    assert "published" in study("almgren-chriss", "--episodes", 100, "--out", tmp_path).stdout
 
 
 def test_deep_hedging(tmp_path: Path) -> None:
-    result = tercel("deep-hedging", "--episodes", 2000, "--seeds", "4", "--out", tmp_path, "--json")
+    result = study("deep-hedging", "--episodes", 2000, "--seeds", "4", "--out", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     rows = {row["cost"]: row for row in found["ours"]["by_cost"]}
@@ -46,7 +47,12 @@ def test_deep_hedging(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seeds", ["", "1,1", "a", "-1", "1.5"])
 def test_seeds_that_are_none(tmp_path: Path, seeds: str) -> None:
-    result = tercel("almgren-chriss", "--seeds", seeds, "--out", tmp_path / "o")
+    result = study("almgren-chriss", "--seeds", seeds, "--out", tmp_path / "o")
     assert result.exit_code == 2
     assert "different whole numbers" in result.stderr
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("name", ["nevmyvaka", "ning"])
+def test_without_days_it_says_what_it_needs(name: str) -> None:
+    refused(study(name), "market simulate csco")

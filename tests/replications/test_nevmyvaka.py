@@ -154,12 +154,6 @@ def test_every_shipped_table_reads() -> None:
         assert stored.kept(stored.FOLDER, symbol, setting).symbol == symbol
 
 
-def test_without_days_it_says_what_it_needs() -> None:
-    result = CliRunner().invoke(app, ["nevmyvaka"])
-    assert result.exit_code == 2
-    assert "market simulate csco" in result.stderr
-
-
 def test_the_command_learns_and_judges_on_a_simulated_tape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,12 +79,6 @@ def test_shipped_networks_read() -> None:
         assert set(policies) == set(stored.KINDS)
 
 
-def test_without_days_it_says_what_it_needs() -> None:
-    result = CliRunner().invoke(app, ["ning"])
-    assert result.exit_code == 2
-    assert "market simulate csco" in result.stderr
-
-
 def test_the_command_learns_and_judges_on_a_simulated_tape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

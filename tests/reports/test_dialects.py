@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, given, settings, strategies as st
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
@@ -22,8 +21,7 @@ from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.signals.portfolio.config import read_forecasts
-from tercel.signals.portfolio.targets import read_portfolio, read_targets
+from tercel.signals.portfolio.targets import read_targets
 from tercel.signals.sources.tables import read_prices
 
 TABLES = 2_000
@@ -161,51 +159,6 @@ def prices(data: st.DataObject, how: Dialect, folder: Path) -> None:
     }
 
 
-CLOSES = pl.DataFrame(
-    {"date": pl.date_range(date(2024, 1, 1), date(2024, 5, 30), eager=True)}
-).with_columns(
-    pl.Series(name, [100.0 + (k * (n + 3)) % 17 for k in range(151)])
-    for n, name in enumerate(SYMBOLS)
-)
-
-
-def weights(data: st.DataObject, how: Dialect, folder: Path) -> None:
-    """`tercel risk`: weights of a book whose prices are in memory."""
-    names = distinct(data)
-    values = drawn(data, amounts(-2_000, 2_000, 4).filter(bool), len(names))
-    made = Written(replace(how, mapped=False))  # names of columns in a map are those of the prices
-    made.words("symbol", "Papier", names)
-    made.numbers("weight", "Gewichte", values)
-    made.words("note", "Notiz", ["-"] * len(names))
-    file, told = filed(folder, made, zoned=False)
-    told_units = table_map(told, {"weight_unit": "fraction"})
-    book = read_portfolio(CLOSES.select("date", *names), told_units, file)
-    assert dict(zip(book.names, book.weights.tolist(), strict=True)) == {
-        name: float(value) for name, value in zip(names, values, strict=True)
-    }
-
-
-def forecasts(data: st.DataObject, how: Dialect, folder: Path) -> None:
-    """`tercel portfolio`."""
-    made, keys = daily(data, how)
-    values, sds = (drawn(data, amounts(least, 3, 6), len(keys)) for least in (-3, 1))
-    outcomes = drawn(data, amounts(-1, 1, 6).map(lambda one: one.scaleb(-1)), len(keys))
-    made.numbers("value", "Erwartung", values)
-    made.numbers("outcome", "Ertrag", outcomes)
-    made.numbers("sd", "Streuung", sds)
-    file, told = filed(folder, made, zoned=False)
-    walk, deviations, _ = read_forecasts(file, False, {"map": str(told)})
-    days = sorted({day for _, day in keys})
-    wanted = {
-        key: tuple(map(float, row)) for key, *row in zip(keys, values, outcomes, sds, strict=True)
-    }
-    stamps = [datetime.fromtimestamp(ns / 1e9, UTC).date() for ns in walk.time_ns.tolist()]
-    assert set(stamps) <= set(days)
-    for t, day in enumerate(stamps):
-        for n, name in enumerate(walk.names.tolist()):
-            assert (walk.value[t, n], walk.outcome[t, n], deviations[t, n]) == wanted[name, day]
-
-
 TICKS = """
 [instrument]
 venue = "X"
@@ -274,7 +227,7 @@ def ticks(data: st.DataObject, how: Dialect, folder: Path) -> None:
 
 
 KINDS: dict[str, Callable[[st.DataObject, Dialect, Path], None]] = {
-    one.__name__: one for one in (fills, orders, targets, prices, weights, forecasts, ticks)
+    one.__name__: one for one in (fills, orders, targets, prices, ticks)
 }
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 

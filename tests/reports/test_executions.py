@@ -1,6 +1,8 @@
 """Reports of executions as brokers write them: repeated, busted and corrected ones, through `tercel tca`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from tests.reports.command import done, options, refused
-from tests.reports.fills import Fill, at, holds
+from tests.reports.tape import Fill, at, holds
 
 from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import fills_map, read_fill_file
@@ -254,6 +256,31 @@ def test_ids_of_interactive_brokers(tmp_path: Path) -> None:
     cancel = "20240403;064105,RWE,BUY (Ca.),-500,28.66,73,0000a.3,TradeCancel,72,1,2\n"
     file = written(tmp_path, head + one + two + one + cancel)
     assert [one.quantity for one in read_fill_file(file, fills_map("ib-flex")).fills] == [1000]
+
+
+def test_the_hour_that_comes_twice(tmp_path: Path) -> None:
+    """In the order of the file; a row alone may be of either pass, and is refused until it is said."""
+
+    def moments(clocks: Sequence[str], *columns: str) -> list[int]:
+        rows = (f"2024-11-03 {clock}:05,RWE,buy,1,28.66\n" for clock in clocks)
+        file = written(tmp_path, "time,symbol,side,quantity,price\n" + "".join(rows))
+        map = fills_map(columns=columns, timezone="America/Chicago")
+        return [one.ns for one in read_fill_file(file, map).fills]
+
+    def utc(*clocks: str) -> list[int]:
+        local = (datetime.fromisoformat(f"2024-11-03T{clock}") for clock in clocks)
+        return [int(one.timestamp()) * 10**9 for one in local]
+
+    clocks = ("00:30", "01:10", "01:58", "01:02", "01:40", "02:30")
+    summer = utc(*(f"{clock}:05-05:00" for clock in clocks[:3]))
+    assert moments(clocks) == summer + utc(*(f"{clock}:05-06:00" for clock in clocks[3:]))
+    alone = ("00:30", "01:30", "02:30")
+    with pytest.raises(DataError, match="row 3") as refusal:
+        moments(alone)
+    assert "01:30:05" in refusal.value.received
+    assert "repeated_hour=first" in refusal.value.remedy
+    for which, offset in (("first", "-05:00"), ("second", "-06:00")):
+        assert moments(alone, f"repeated_hour={which}")[1:2] == utc(f"01:30:05{offset}")
 
 
 def test_pence_are_settled_by_a_scale(lake: Path, tmp_path: Path) -> None:
