@@ -52,7 +52,6 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("command", ["run", "agent evaluate default-1"])
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -82,14 +81,13 @@ def test_what_makes_no_order_touches_nothing(
     tmp_path: Path,
     lake: Path,
     listed: Path,
-    command: str,
     words: str,
     told: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = words.format(lake=lake, listed=listed).split()
-    result = tercel(*command.split(), *said, "--out", tmp_path / "out", "--json")
+    result = tercel("run", *said, "--out", tmp_path / "out", "--json")
     refused(result, told)
     assert set(json.loads(result.stdout)) == {"error"}
     assert not (tmp_path / "out").exists()

@@ -45,11 +45,9 @@ size = "size"
     ("command", "said"),
     [
         ("tca fills.csv --lake .", "'one' in row 2"),
-        ("tca fills.csv --lake . --against twap", "'one' in row 2"),
         ("data import csv ticks.csv --map map.toml --lake lake", "'abc' in column price, row 2"),
         ("signals build signals.toml --out panel", "'abc' in row 2"),
         ("risk forecast prices.csv", "'abc' in row 2"),
-        ("risk var prices.csv", "'abc' in row 2"),
         ("agent evaluate default --tape . --orders orders.csv", "'abc' in row 2"),
     ],
 )
