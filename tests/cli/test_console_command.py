@@ -214,14 +214,14 @@ def a_long_day() -> list[Entry]:
     accepted = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 600 * S, "decisions": 20}
     each = [
         (kinds.PARENT, accepted | {"strategy": "x"}),
-        (kinds.DECISION, {"n": 1, "intent": [0] * 10, "commands": ["p.1"]}),
+        *[(kinds.DECISION, {"n": 1, "intent": [0] * 10, "commands": ["p.1"]})] * 6,
         (kinds.FEEDBACK, {"is_bps": 2.0, "notional": 1.0}),
         (kinds.SHARE, {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}),
         (kinds.ALERT, {"severity": "warning", "code": "X", "text": "something is odd" * 5}),
     ]
     return [
-        Entry(kind, n * S, "ABC"[n % 3] * 3, agents[n % 6], f"p{n // 10:04d}", "", body)
-        for n in range(2_000)
+        Entry(kind, n * S, "ABC"[n % 3] * 3, agents[n % 6], f"p{n // 5:04d}", "", body)
+        for n in range(1_000)
         for kind, body in each
     ]
 
