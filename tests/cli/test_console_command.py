@@ -208,22 +208,26 @@ def test_another_journal_in_its_place_begins_the_page_anew(desk: Path, tmp_path:
     assert b"tercel_denials_total{" not in follower.metrics()
 
 
-def a_long_day() -> list[Entry]:
-    """10,000 entries: parents, decisions, costs and shares of six agents on three instruments."""
+def a_long_day(entries: int = 10_000) -> list[Entry]:
+    """Parents, decisions, shares, costs and alerts of six agents on three instruments."""
     agents = [f"agent{i}" for i in range(6)]
-    accepted = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 600 * S, "decisions": 20}
-    each = [
-        (kinds.PARENT, accepted | {"strategy": "x"}),
-        *[(kinds.DECISION, {"n": 1, "intent": [0] * 10, "commands": ["p.1"]})] * 6,
-        (kinds.FEEDBACK, {"is_bps": 2.0, "notional": 1.0}),
-        (kinds.SHARE, {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}),
-        (kinds.ALERT, {"severity": "warning", "code": "X", "text": "something is odd" * 5}),
-    ]
-    return [
-        Entry(kind, n * S, "ABC"[n % 3] * 3, agents[n % 6], f"p{n // 5:04d}", "", body)
-        for n in range(1_000)
-        for kind, body in each
-    ]
+    accepted = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 600 * S, "strategy": "x"}
+    shares = {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}
+    alert = {"severity": "warning", "code": "X", "text": "something is odd" * 5}
+    batch: list[Entry] = []
+    for n in range(entries):
+        parent = f"p{n // 50:04d}"
+        others = {
+            1: (kinds.FEEDBACK, {"is_bps": float(n % 7), "notional": 1.0}),
+            2: (kinds.SHARE, shares),
+            3: (kinds.ALERT, alert),
+        }
+        decision = {"n": n, "intent": [0] * 10, "commands": [f"{parent}.{n}"]}
+        of_parent = {0: accepted | {"decisions": 20}, 49: {"event": "done"}}.get(n % 50)
+        kind, body = others.get(n % 10, (kinds.DECISION, decision))
+        kind, body = (kind, body) if of_parent is None else (kinds.PARENT, of_parent)
+        batch.append(Entry(kind, n * S, "ABC"[n % 3] * 3, agents[n % 6], parent, "", body))
+    return batch
 
 
 def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
