@@ -1,11 +1,13 @@
 """Action decoders: what each action means, lots conserved, the compiled decoder equal to the plain one."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from certify.kits.strategy import random_views, wanted
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
 from tercel.execution import decoders, intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import placement_rows
@@ -36,20 +38,6 @@ def test_placement_means_what_its_card_says() -> None:
     ]
     outside = decoders.decode_placement(np.arange(8), view)[:, i.OUTSIDE]
     assert outside.tolist() == [i.KEEP] + [i.CANCEL] * 7
-
-
-def test_placement_at_the_last_decision_slices_all_that_is_left() -> None:
-    view = view_of(left=[7] * 3, decision=9)
-    assert lots(decoders.decode_placement(np.array([5, 6, 7]), view)) == [
-        [2, 0, 5, 0, 0, 0],
-        [4, 0, 3, 0, 0, 0],
-        [7, 0, 0, 0, 0, 0],
-    ]
-
-
-def test_one_lot_left_is_taken_whole() -> None:
-    view = view_of(left=[1] * 3)
-    assert lots(decoders.decode_placement(np.array([5, 6, 7]), view)) == [[1, 0, 0, 0, 0, 0]] * 3
 
 
 def plain(actions: np.ndarray, view: View) -> np.ndarray:
@@ -93,14 +81,6 @@ def test_discrete_actions_conserve_lots_and_hold_in_halts(seed: int, name: str) 
     np.testing.assert_array_equal(intents[~view.tradable], hold(view)[~view.tradable])
 
 
-@given(SEEDS)
-def test_resting_and_taking_actions_use_all_that_is_left(seed: int) -> None:
-    view = random_views(50, seed)
-    actions = np.random.default_rng(seed).integers(1, 8, view.n)
-    used = wanted(decoders.decode_placement(actions, view))
-    np.testing.assert_array_equal(used[view.tradable], view.left[view.tradable])
-
-
 def test_fraction_takes_its_share_rounded_up() -> None:
     view = view_of(left=[90] * len(decoders.PERCENT))
     assert decoders.decode_fraction(np.arange(7), view)[:, i.TAKE].tolist() == [
@@ -142,18 +122,18 @@ def test_allocation_breaks_ties_to_the_first() -> None:
     ]
 
 
-@pytest.mark.parametrize("shares", [[[0] * 7], [[-1, 2, 0, 0, 0, 0, 0]], [[np.nan] * 7], [[1] * 6]])
-def test_allocation_refuses_what_is_no_share(shares: list[list[float]]) -> None:
+@pytest.mark.parametrize(
+    ("decode", "actions"),
+    [
+        *((decoders.decode_placement, actions) for actions in ([8], [-1], [0, 0])),
+        *(
+            (decoders.decode_allocation, [shares])
+            for shares in ([0.0] * 7, [-1.0, 2, 0, 0, 0, 0, 0], [np.nan] * 7, [1.0] * 6)
+        ),
+    ],
+)
+def test_what_is_no_action_or_no_share_is_refused(
+    decode: Callable[[np.ndarray, View], np.ndarray], actions: list[object]
+) -> None:
     with pytest.raises(ConfigError, match="To go on"):
-        decoders.decode_allocation(np.array(shares, float), view_of())
-
-
-@pytest.mark.parametrize("actions", [[8], [-1], [0, 0]])
-def test_actions_outside_the_set_are_refused(actions: list[int]) -> None:
-    with pytest.raises(ConfigError, match="To go on"):
-        decoders.decode_placement(np.array(actions), view_of())
-
-
-def test_unknown_action_set_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="placement"):
-        action_set("placements")
+        decode(np.array(actions), view_of())

@@ -5,54 +5,27 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.integrate import quad, solve_ivp
 
-from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import columns as c, intent as it
+from tercel.execution import intent as it
 from tercel.execution.guidance import expected_move
 from tercel.execution.observation import view_of
-from tercel.execution.strategies import MarketEstimates, build, wrap
+from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
     AlmgrenChrissAlpha,
     CarteaJaimungal,
     Parameters,
-    ahead_ticks,
     alpha_lots,
     kappa,
     shrink,
     speed_weight,
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
-from tercel.execution.strategies.baselines import Peg, SubmitAndLeave, TwapTake
+from tercel.execution.strategies.baselines import Peg
 
 P = Parameters(sigma=0.08, eta=0.5, gamma=0.001, urgency=0.7)
 MARKET = MarketEstimates(expected_volume=5000.0, sigma=0.05, eta=0.4, spread=1.2)
 S = 10**9
-
-
-class TestAlmgrenChrissAlpha(StrategyConformance):
-    def strategy(self) -> AlmgrenChrissAlpha:
-        return AlmgrenChrissAlpha(P)
-
-
-class TestCarteaJaimungal(StrategyConformance):
-    def strategy(self) -> CarteaJaimungal:
-        return CarteaJaimungal(P)
-
-
-class TestCarteaJaimungalThatLeavesARest(StrategyConformance):
-    def strategy(self) -> CarteaJaimungal:
-        return CarteaJaimungal(P, rest_s=45.0)
-
-
-class TestTiltedTaker(StrategyConformance):
-    def strategy(self) -> AlphaTilt:
-        return AlphaTilt(TwapTake(), strength=2.0, ticks_a_rung=np.inf)
-
-
-class TestTiltedRester(StrategyConformance):
-    def strategy(self) -> AlphaTilt:
-        return AlphaTilt(Peg(), ticks_a_rung=1.0)
 
 
 def by_dynamic_programming(
@@ -161,14 +134,12 @@ def test_speed_is_that_of_the_riccati_equation(g: float, rest: float, theta: flo
         )  # fmt: skip
         chi, area = ode.sol(horizon)
         ratio = lambda s: np.exp(area - ode.sol(s)[1])  # noqa: E731 - no-signal inventory, s to go
-        after = horizon - 60.0
-        assert float(shrink(g, rest, horizon, after)) == pytest.approx(ratio(after), abs=1e-9)
-        speed = -chi / k
-        one = 1e-4
-        slope = (1 - float(shrink(g, rest, horizon, horizon - one))) / one
-        assert slope == pytest.approx(speed, rel=1e-5)
+        slope = (1 - float(shrink(g, rest, horizon, horizon - 1e-4))) / 1e-4
+        assert slope == pytest.approx(-chi / k, rel=1e-5)
     else:
         ratio = lambda s: s / horizon if g < 1e-8 else np.sinh(g * s) / np.sinh(g * horizon)  # noqa: E731
+    after = horizon - 60.0
+    assert float(shrink(g, rest, horizon, after)) == pytest.approx(ratio(after), abs=1e-9)
     exact, _ = quad(
         lambda u: ratio(horizon - u) * np.exp(-theta * u),
         0,
@@ -178,31 +149,6 @@ def test_speed_is_that_of_the_riccati_equation(g: float, rest: float, theta: flo
         limit=400,
     )
     assert float(speed_weight(g, rest, theta, horizon)) == pytest.approx(exact, rel=1e-9)
-
-
-def test_limits_that_are_published() -> None:
-    theta, t = 0.003, 700.0
-    known = 1 / theta - (1 - np.exp(-theta * t)) / (theta**2 * t)
-    assert float(speed_weight(0.0, 0.0, theta, t)) == pytest.approx(known, rel=1e-12)
-    assert float(speed_weight(0.0, 0.0, 0.0, t)) == pytest.approx(t / 2, rel=1e-12)
-    assert float(shrink(0.0, 0.0, t, t - 1)) == pytest.approx(1 - 1 / t, rel=1e-12)
-
-
-def test_discrete_and_continuous_speeds_meet() -> None:
-    """Many intervals: the first block of one is the speed of the other."""
-    p, n, horizon = Parameters(sigma=0.1, eta=0.5, risk_aversion=2e-4), 6000, 1800.0
-    tau = horizon / n
-    view = view_of(
-        qty0=10**6, left=10**6, decisions=n, horizon_ns=int(horizon * S), time_left_ns=int(horizon * S),
-        alpha=9_000, half_life_ns=400 * S, touch=99_999, far=100_001, mid2=200_000,
-    )  # fmt: skip
-    k = kappa(2e-4, tau, p)
-    lots = alpha_lots(
-        ahead_ticks(view, n), np.array([n]), np.array([k * tau]), np.array([tau]), np.array([p.eta])
-    )[0]
-    theta = np.log(2) / 400
-    speed = 90.0 * theta / (2 * p.eta) * float(speed_weight(k, 0.0, theta, horizon))
-    assert lots / tau == pytest.approx(speed, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha"])
@@ -224,45 +170,19 @@ def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
     assert takes[0] <= takes[1] < takes[2]
 
 
-def test_resting_lots_step_back_when_the_market_is_expected_to_come() -> None:
-    def rests(bps: float) -> list[int]:
-        view = view_of(alpha=round(1000 * bps), half_life_ns=200 * S)  # a tick is 10 bps
-        return AlphaTilt(SubmitAndLeave()).decide(view)[0, it.REST0 :].tolist()
-
-    assert rests(0) == rests(25) == rests(-9) == [0, 100, 0, 0, 0]
-    assert rests(-10) == [0, 0, 100, 0, 0]
-    assert rests(-29) == [0, 0, 0, 100, 0]
-    assert rests(-500) == [0, 0, 0, 0, 100]
-
-
-def test_a_tilt_without_a_forecast_is_nothing() -> None:
-    for seed in range(3):
-        view = random_views(200, seed)
-        view.x[:, c.HALF_LIFE_NS] = 0
-        for inner in (TwapTake(), Peg()):
-            np.testing.assert_array_equal(
-                AlphaTilt(inner, ticks_a_rung=1).decide(view), inner.decide(view)
-            )
-
-
-def test_a_tilt_is_bounded() -> None:
-    for seed in range(3):
-        view = random_views(200, seed)
-        view.x[:, c.ALPHA] *= 1000
-        plain = TwapTake().decide(view)[:, it.TAKE]
-        more = AlphaTilt(TwapTake(), most=2.0, hold=0.5).decide(view)[:, it.TAKE] - plain
-        assert (more <= np.ceil(2 * view.left / view.decisions_left)).all()
-        assert (-more <= np.ceil(plain / 2)).all()
-
-
-def test_names_of_wrapped_strategies() -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters", "error", "told"),
+    [
+        ("pov+beta", {}, UnknownNameError, "alpha or"),
+        ("povv+alpha", {}, UnknownNameError, "pov"),
+        ("cartea_jaimungal", {"rest_s": -1.0}, ConfigError, "rest_s"),
+    ],
+)
+def test_names_of_wrapped_strategies(
+    name: str, parameters: dict[str, float], error: type[Exception], told: str
+) -> None:
     assert build("pov+alpha+posture", MARKET).name == "pov+alpha+posture"
-    with pytest.raises(UnknownNameError, match="alpha or"):
-        build("pov+beta", MARKET)
-    with pytest.raises(UnknownNameError, match="pov"):
-        build("povv+alpha", MARKET)
-    with pytest.raises(ConfigError, match="rest_s"):
-        build("cartea_jaimungal", MARKET, {"rest_s": -1.0})
+    with pytest.raises(error, match=told):
+        build(name, MARKET, parameters)
     with pytest.raises(ConfigError, match="strength"):
         AlphaTilt(Peg(), strength=-1)
-    assert wrap(Peg(), []).name == "peg_behind"

@@ -59,20 +59,9 @@ def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
 @given(st.integers(0, 2**32), st.floats(0.1, 9.0))
 def test_each_row_is_what_plain_python_says(seed: int, slices: float) -> None:
     view = foretold(random_views(30, seed), seed)
-    scores = np.random.default_rng(seed).normal(size=(30, 3))
+    scores = np.random.default_rng(seed).normal(size=(30, 3)) * (np.arange(30) % 5 > 0)[:, None]
     found = CostDecoder(slices=slices).decode(scores, view).tolist()
     assert found == [twin(scores[row].tolist(), view, row, slices) for row in range(30)]
-
-
-def test_zeros_are_guarded_and_so_is_what_is_not_known() -> None:
-    view = foretold(random_views(300, 3))
-    base, decode = GUARDED.decide(view), action_set("costs").decode
-    np.testing.assert_array_equal(decode(np.zeros((300, 3)), view), base)
-    moved = decode(np.ones((300, 3)), view)
-    unknown = ~is_known(view)
-    assert 30 < unknown.sum() < 290
-    np.testing.assert_array_equal(moved[unknown], base[unknown])
-    assert (moved[~unknown] != base[~unknown]).any(axis=1).mean() > 0.5
 
 
 def test_the_observation_is_in_usual_half_spreads_and_zero_where_nothing_is_known() -> None:
@@ -153,12 +142,9 @@ def test_what_is_taken_where_the_market_or_the_forecast_is_odd(view: View, takes
         assert found[0, REST0] == rule[0, REST0], "nothing stands inside"
 
 
-def test_it_shows_no_earlier_intervals() -> None:
-    with pytest.raises(ConfigError, match="1 to 1"):
-        observer("costs", 3)
-
-
 @pytest.mark.parametrize("wrong", [{"slices": 0}, {"slices": float("nan")}, {"base": "twap_take"}])
 def test_parameters_that_will_not_do_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         action_set("costs", wrong)
+    with pytest.raises(ConfigError, match="1 to 1"):
+        observer("costs", 3)

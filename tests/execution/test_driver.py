@@ -99,17 +99,6 @@ def test_a_row_at_the_time_of_a_decision_is_seen_by_it() -> None:
     assert driver.view.v_seen[0] == 9
 
 
-def test_lots_wait_for_the_cancel_to_be_acknowledged() -> None:
-    driver = Driver(*market(quantity=10), RestAtTouch())
-    assert sent(driver.decide_due(1000 * S)) == [(sim.NEW, 0, 99, 10)]
-    driver.on_event(rest(1, 0, 99, 10))
-    assert sent(driver.decide_due(1010 * S)) == [(sim.CANCEL, 0, 0, 10)]
-    fill = row(11, sim.OWN_FILL, 0, 1, 99, 3, 200, 0)
-    assert driver.on_event(fill) is None
-    assert sent(driver.on_event(row(12, sim.OWN_DEAD, 0, 0, 10, 7))) == [(sim.NEW, 0, 98, 7)]
-    assert driver.left == 7
-
-
 def test_what_is_left_at_the_horizon_is_taken_and_then_it_is_done() -> None:
     driver = Driver(*market(quantity=10, decisions=1), RestAtTouch())
     driver.decide_due(1000 * S)
@@ -281,46 +270,3 @@ def test_own_lots_not_known_dead_never_exceed_what_is_left(
     assert driver.done
     assert driver.left == open_lots(driver.book) == 0
     driver.check()
-
-
-@given(data=st.data())
-@settings(max_examples=20)
-def test_a_record_with_an_order_missing_is_refused(data: st.DataObject) -> None:
-    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    b, k = market()
-    k[sim.MODEL] = sim.SANTA_FE
-    b[[lay.HIGH, lay.LIVE]] = 6
-    live: list[int] = [0, 1, 2, 3, 4, 5]
-    free: list[int] = []
-    rows: list[NDArray[np.int64]] = []
-    high = 6
-    for n in range(40):
-        if (rng.random() < 0.6 or len(live) < 3) and (free or high < 32):
-            slot = free.pop() if free else high
-            high = max(high, slot + 1)
-            rows.append(row(0.1 + n / 10, ADD, slot, 1, int(rng.integers(90, 98)), 100))
-            live.append(slot)
-        else:
-            slot = live.pop(int(rng.integers(len(live))))
-            free.append(slot)
-            rows.append(row(0.1 + n / 10, DELETE, slot, 0, 0, 100))
-    Driver(b, k, RestAtTouch()).run(rows)
-    missing = data.draw(
-        st.sampled_from([i for i, r in enumerate(rows[:-8]) if r[sim.R_KIND] == ADD])
-    )
-    if any(r[sim.R_WHO] == rows[missing][sim.R_WHO] for r in rows[missing + 1 :]):
-        with pytest.raises(TapeError):
-            Driver(b, k, RestAtTouch()).run(rows[:missing] + rows[missing + 1 :])
-
-
-@given(data=st.data())
-@settings(max_examples=20)
-def test_rows_that_go_back_in_time_are_refused(data: st.DataObject) -> None:
-    times = data.draw(st.lists(st.integers(0, 50), min_size=2, max_size=20))
-    driver = Driver(*market(), RestAtTouch())
-    rows = [row(float(t), TRADE_HIDDEN, 0, 1, 99, 1) for t in times]
-    if times == sorted(times):
-        driver.run(rows)
-    else:
-        with pytest.raises(TapeError, match="order of time"):
-            driver.run(rows)

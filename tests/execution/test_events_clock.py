@@ -1,6 +1,6 @@
 """The clock of events: when it wakes a strategy, and that a strategy which sleeps between its slices gains nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -11,18 +11,16 @@ from tests.execution.test_identity import (
     TASK,
     Watched,
     assert_same_markets,
-    commands_of,
     markets as markets,  # noqa: PLC0414 - a fixture
     plan_of,
     recorded_tape,
+    through_both,
 )
 
-from benchmarks.arrival import at_arrival
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c, intent as it
 from tercel.execution.decoders import round_lots
-from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View, ladder
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import PostureCap
@@ -73,28 +71,19 @@ class Noted(Strategy):
         return self.inner.decide(view)
 
 
-@pytest.mark.parametrize("strategy", ["random", "twap_repeg", "immediate"])
-@pytest.mark.parametrize("market", EVERY)
+@pytest.mark.parametrize(
+    ("market", "strategy"),
+    [*((market, "random") for market in EVERY), ("santa_fe", "twap_repeg"), ("tape", "immediate")],
+)
 def test_a_session_on_the_clock_of_events_is_the_same_through_the_driver(
     markets: dict[str, Source], market: str, strategy: str
 ) -> None:
     source, task = markets[market], Task(latency=LATE, **TASK)
-    episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
+    episodes = Episodes(source, task, 1, record_rows=ROWS)
     episodes.pace(GAP)
     batch, mine = Watched(build(strategy)), Watched(build(strategy))
-    episodes.start(plan)
-    batch.market = episodes.books[0], episodes.states[0]
-    while episodes.working.all():
-        episodes.step(batch.decide(episodes.view))
-    record = episodes.record(0).copy()
-    b, k = at_arrival(episodes, plan)
-    assert k[sim.GAP_NS] == GAP
-    driver = Driver(b, k, mine)
-    mine.market = driver.book, driver.state
-    sent = driver.run(record[k[sim.RECORD] :])
-    driver.decide_due(int(episodes.states[0, sim.NOW]))
-    assert mine.seen == batch.seen
-    np.testing.assert_array_equal(sent, commands_of(record))
+    _, driver = through_both(episodes, plan_of(source, task, 600, 0), batch, mine)
+    assert driver.state[sim.GAP_NS] == GAP
     assert_same_markets(batch, mine)
     assert driver.state[sim.TAKEN] == episodes.states[0, sim.TAKEN] == len(batch.seen)
 
@@ -155,21 +144,11 @@ def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(
 def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(
     markets: dict[str, Source],
 ) -> None:
-    source = markets["tape"]
+    tape = markets["tape"]
     task = Task(horizon_s=200.0, decisions=1, warmup_s=20.0, grid_points=3)
-    plan = plan_of(source, task, 300, 0)
-    quiet = Source(
-        source.name,
-        source.model,
-        source.flow,
-        source.tape[:0],
-        source.worlds_b,
-        source.worlds_k,
-        0.01,
-        1,
-    )
+    plan = plan_of(tape, task, 300, 0)
     plan.rows[:, 6:8] = 0
-    episodes = Episodes(quiet, task, 1)
+    episodes = Episodes(replace(tape, tape=tape.tape[:0]), task, 1)
     episodes.pace(GAP)
     episodes.start(plan)
     times = []
@@ -177,22 +156,6 @@ def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(
         times.append(int(episodes.states[0, sim.NOW] - episodes.states[0, sim.START_NS]))
         episodes.step(hold(episodes.view))
     assert times == [n * sim.LONGEST_GAPS * GAP for n in range(10)]
-
-
-def test_intervals_are_those_of_the_schedule(markets: dict[str, Source]) -> None:
-    source, task = markets["santa_fe"], Task(latency=LATE, **TASK)
-    plan = plan_of(source, task, 300, 0)
-    shown: dict[int, dict[int, bytes]] = {}
-    for gap in (0, GAP):
-        episodes = Episodes(source, task, 1)
-        episodes.start(plan)
-        episodes.pace(gap)
-        shown[gap] = {}
-        while episodes.working.all():
-            view = episodes.view
-            shown[gap].setdefault(int(view.decision[0]), view.m[0, c.V_SAME :].tobytes())
-            episodes.step(hold(view))
-    assert shown[0] == shown[GAP]
 
 
 def test_names_and_bounds() -> None:

@@ -62,25 +62,6 @@ def test_the_shortfall_is_its_parts_and_the_fees_of_its_fills(market: Source, fe
     np.testing.assert_allclose(parts["fees_bps"], costs.fees / costs.denominator * BPS)
 
 
-def test_a_schedule_in_bps_costs_its_bps(market: Source) -> None:
-    costs = run(replace(market, fees=Fees(3.0, 3.0, "bps")), TASK).costs()
-    np.testing.assert_allclose(attribute(costs, None)["fees_bps"], 3.0, rtol=0.02)
-
-
-def test_rewards_count_fees(market: Source) -> None:
-    """What a learner is paid for adds up to the shortfall, fees in it."""
-    source = replace(market, fees=Fees(-0.002, 0.005))
-    episodes = Episodes(source, TASK, N)
-    episodes.start(seeded_plan(TASK, 60, 5, 0, N))
-    chosen, paid = build("twap_passive"), np.zeros(N, np.int64)
-    while episodes.working.any():
-        episodes.step(chosen.decide(episodes.view))
-        paid += episodes.terms[:, 0] + episodes.terms[:, 1]
-    costs = episodes.costs()
-    assert (costs.fees != 0).any()
-    np.testing.assert_array_equal(paid, costs.shortfall)
-
-
 def test_a_late_feed_is_a_late_command(market: Source) -> None:
     """One decision answers to what was seen d ago: the same commands, d later, as with d more of order entry."""
     feed = run(

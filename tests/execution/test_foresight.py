@@ -12,28 +12,33 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
-from tests.execution.test_identity import LOUD, ROWS, TASK, commands_of, plan_of, recorded_tape
+from tests.execution.test_identity import (
+    LOUD,
+    ROWS,
+    TASK,
+    Watched,
+    plan_of,
+    recorded_tape,
+    through_both,
+)
 
-from benchmarks.arrival import at_arrival
-from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
-from tercel.execution.driver import Driver
 from tercel.execution.foresight import forecaster as f, forecaster as fore
-from tercel.execution.intent import TAKE, Intents, View
+from tercel.execution.intent import TAKE, View
 from tercel.execution.observation import view_of
 from tercel.execution.policies_packaged import packaged
 from tercel.execution.strategies import build
 from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed, slices
-from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold
+from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import next_public, public_event
 from tercel.market.simulator.source import Source, reactive, with_impact
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE
 
 PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
 LONG = Task(
@@ -400,129 +405,59 @@ def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
 # -- the decision path ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Listening(Strategy):
-    """A strategy that remembers what it was told."""
-
-    strategy: Strategy
-    name: str = "listening"
-    told: list[list[int]] = field(default_factory=list)
-
-    @property
-    def gap_ns(self) -> int:
-        return gap_of(self.strategy)
-
-    @property
-    def forecaster(self) -> fore.Forecaster | None:
-        return forecaster_of(self.strategy)
-
-    def decide(self, view: View) -> Intents:
-        self.told.append(view.outlook_rows[0].tolist())
-        return self.strategy.decide(view)
-
-
-@pytest.mark.parametrize("strategy", ["spread_rule", "take_timed", "default"])
-@pytest.mark.parametrize("market", ["santa_fe", "tape"])
+@pytest.mark.parametrize(
+    ("market", "strategy"),
+    [
+        ("santa_fe", "spread_rule"),
+        ("santa_fe", "default"),
+        ("tape", "take_timed"),
+        ("tape", "default"),
+        ("background", "default"),
+    ],
+)
 def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy: str) -> None:
-    source = tape if market == "tape" else reactive(load("csco-santa-fe"), settle_s=600.0)
-    told = both_told(source, strategy)
+    """Events of a background that own orders move count once, where they are shown, at the prices they are moved to."""
+    source = {
+        "santa_fe": lambda: reactive(load("csco-santa-fe"), settle_s=600.0),
+        "tape": lambda: tape,
+        "background": lambda: with_impact(reactive(load("goog"), settle_s=600.0), LOUD),
+    }[market]()
+    by = (
+        replace(packaged("default-1")[0], waiting=0.4) if strategy == "default" else build(strategy)
+    )
+    told = both_told(source, by)
     assert (told[:, c.USUAL_SPREAD] > 0).all()
     assert (told[:, c.FORECAST_10_SD] > 0).any() == (strategy != "spread_rule")
 
 
-def test_a_market_with_a_background_that_own_orders_move_tells_both_the_same() -> None:
-    """Events of the background count once, where they are shown, at the prices that own volume has moved them to."""
-    source = with_impact(reactive(load("goog"), settle_s=600.0), LOUD)
-    assert (both_told(source, "default")[:, c.FORECAST_10_SD] > 0).any()
-
-
-def both_told(source: Source, strategy: str) -> NDArray[np.int64]:
+def both_told(
+    source: Source, strategy: Strategy, by: fore.Forecaster | None = None
+) -> NDArray[np.int64]:
     """What a batch was told, and a driver of its record as well."""
     episodes = Episodes(source, LONG, 1, record_rows=ROWS, looks_back=True)
-    plan = plan_of(source, LONG, 60, 0)
-    made = (
-        replace(packaged("default-1")[0], waiting=0.4) if strategy == "default" else build(strategy)
-    )
-    batch, mine = Listening(made), Listening(made)
+    batch, mine = Watched(strategy, by), Watched(strategy, by)
     episodes.pace(gap_of(batch))
-    episodes.start(plan)
-    episodes.foresee(forecaster_of(batch))
-    while episodes.working.all():
-        episodes.step(batch.decide(episodes.view))
-    record = episodes.record(0).copy()
-    b, k = at_arrival(episodes, plan)
-    driver = Driver(b, k, mine)
-    sent = driver.run(record[k[sim.RECORD] :])
-    driver.decide_due(int(episodes.states[0, sim.NOW]))
-    assert mine.told == batch.told
-    np.testing.assert_array_equal(sent, commands_of(record))
-    told = np.array(batch.told)
-    assert len(told) > LONG.decisions or not gap_of(mine)
+    _, driver = through_both(episodes, plan_of(source, LONG, 60, 0), batch, mine, source.name)
+    assert len(batch.told) > LONG.decisions or not gap_of(mine)
     assert episodes.costs().lots_filled[0] == 60
-    np.testing.assert_array_equal(
-        driver.state[sim.TRADED_NS : sim.RESIDUAL_AT],
-        episodes.states[0, sim.TRADED_NS : sim.RESIDUAL_AT],
-    )
-    return told
-
-
-@dataclass
-class ToldBy(Listening):
-    """The same, told by a forecaster of the test's."""
-
-    by: fore.Forecaster = field(default_factory=fore.shipped)
-
-    @property
-    def forecaster(self) -> fore.Forecaster | None:
-        return self.by
+    past = slice(sim.TRADED_NS, sim.RESIDUAL_AT)
+    np.testing.assert_array_equal(driver.state[past], episodes.states[0, past])
+    return np.array(batch.told)
 
 
 def test_batch_and_driver_are_told_the_words_of_the_symbol(tape: Source) -> None:
     """Half the forecasts of 10 s and none of 30 s where the card says so of this symbol; all of them of another."""
     words = {"10": {"slope": 0.5, "speaks": True}, "30": {"slope": 0.9, "speaks": False}}
     by = replace(fore.shipped(), card={**fore.shipped().card, fore.TABLE: {"ABC": words}})
-    told = {}
-    for symbol in ("ABC", "XYZ"):
-        episodes = Episodes(replace(tape, name=symbol), LONG, 1, record_rows=ROWS, looks_back=True)
-        plan, batch = plan_of(tape, LONG, 60, 0), ToldBy(build("twap_passive"), by=by)
-        mine = ToldBy(build("twap_passive"), by=by)
-        episodes.start(plan)
-        episodes.foresee(forecaster_of(batch))
-        while episodes.working.all():
-            episodes.step(batch.decide(episodes.view))
-        record = episodes.record(0).copy()
-        b, k = at_arrival(episodes, plan)
-        driver = Driver(b, k, mine, symbol=symbol)
-        driver.run(record[k[sim.RECORD] :])
-        driver.decide_due(int(episodes.states[0, sim.NOW]))
-        assert mine.told == batch.told
-        told[symbol] = np.array(batch.told)
-    half, whole = told["ABC"], told["XYZ"]
+    half, whole = (
+        both_told(replace(tape, name=symbol), build("twap_passive"), by)
+        for symbol in ("ABC", "XYZ")
+    )
     assert np.abs(whole[:, c.FORECAST_10]).max() > 100
     assert np.abs(half[:, c.FORECAST_10] - whole[:, c.FORECAST_10] / 2).max() <= 1
     np.testing.assert_array_equal(half[:, c.FORECAST_10_SD], whole[:, c.FORECAST_10_SD])
     assert not half[:, [c.FORECAST_30, c.FORECAST_30_SD]].any()
     assert (whole[:, c.FORECAST_30_SD] > 0).any()
-
-
-def test_nothing_is_told_of_what_comes_later(tape: Source) -> None:
-    """A tape that goes on otherwise after a time is told of in the same words up to it."""
-    plan, told, until = plan_of(tape, LONG, 60, 0), [], 0
-    for changed in (False, True):
-        rows = tape.tape.copy()
-        if changed:
-            rows[rows[:, sim.T_NS] > until, sim.T_KIND] = TRADE_HIDDEN
-        episodes = Episodes(replace(tape, tape=rows), LONG, 1, looks_back=True)
-        episodes.start(plan)
-        episodes.foresee(fore.shipped())
-        said = []
-        while episodes.working.all():
-            said.append((int(episodes.states[0, sim.NOW]), *episodes.view.outlook_rows[0].tolist()))
-            episodes.step(hold(episodes.view))
-        until = said[3][0]
-        told.append(said)
-    assert told[0][:4] == told[1][:4]
-    assert told[0][4:] != told[1][4:]
 
 
 def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> None:
@@ -546,16 +481,6 @@ def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> Non
 
 
 # -- the strategies ---------------------------------------------------------------------------------------------------
-
-
-class TestSpreadRule(StrategyConformance):
-    def strategy(self) -> SpreadRule:
-        return SpreadRule()
-
-
-class TestTakeTimed(StrategyConformance):
-    def strategy(self) -> TakeTimed:
-        return TakeTimed()
 
 
 def told_view(forecast_bps: float, spread: int = 2, usual: float = 4.0, into: float = 0.5) -> View:

@@ -1,21 +1,17 @@
 """Guidance: the words against Python's own arithmetic, there and back, and what a batch and a driver see of them."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.execution.test_identity import Watched
 from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
 from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
-from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
-from tercel.execution.intent import Intents, View
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
@@ -134,47 +130,11 @@ def test_said_before_the_start_and_not_before_it_was_known() -> None:
     assert episodes.view.alpha_bps.tolist() == [-4.0, -4.0, -5.5]
 
 
-def test_without_guidance_bytes_stay() -> None:
-    plain, guided = started(), started(guidance=Guidance.none(3))
-    for _ in range(3):
-        for episodes in (plain, guided):
-            episodes.step(build("twap_take").decide(episodes.view))
-    np.testing.assert_array_equal(plain.states, guided.states)
-
-
 def test_guidance_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="3 markets"):
         started().guide(Guidance.none(2))
     with pytest.raises(ConfigError, match="risk states"):
         Guidance.of([None], [])
-
-
-def test_a_driver_sees_the_same_words() -> None:
-    episodes = started(1)
-    now = int(episodes.states[0, sim.NOW])
-    forecast, posture = (
-        alpha(6.0, now - S, 60 * S, 20 * S),
-        Posture("A", now, 0.5, 0.2, Style.JOIN, 0.75, ("test",)),
-    )
-    driver = Driver(episodes.books[0], episodes.states[0], build("twap_take"))
-    episodes.guide(Guidance.of([forecast], [posture]))
-    driver.on_event(guided_row(forecast, posture, now))
-    driver.decide_due(now)
-    np.testing.assert_array_equal(driver.view.x[:, c.ALPHA :], episodes.view.x[:, c.ALPHA :])
-    assert driver.state[sim.MAX_PARTICIPATION] == 200_000
-
-
-@dataclass
-class Remembers(Strategy):
-    """A strategy that keeps what it was shown."""
-
-    inner: Strategy
-    seen: list[bytes] = field(default_factory=list)
-    name: str = "remembers"
-
-    def decide(self, view: View) -> Intents:
-        self.seen.append(view.x.tobytes() + view.m.tobytes())
-        return self.inner.decide(view)
 
 
 def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
@@ -189,7 +149,7 @@ def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
     source = reactive(load("csco-santa-fe"), settle_s=300.0)
     episodes, plan = Episodes(source, task, 1, record_rows=40_000), seeded_plan(task, 120, 3, 0, 1)
     strategy = "twap_passive+alpha+posture"
-    batch, mine = Remembers(build(strategy)), Remembers(build(strategy))
+    batch, mine = Watched(build(strategy)), Watched(build(strategy))
     episodes.start(plan)
     b, k = at_arrival(episodes, plan)
     arrival = int(episodes.states[0, sim.NOW])

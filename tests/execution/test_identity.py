@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.market.simulator.replay_oracle import RandomTape
 from tests.markets import martingale_market
 
 from benchmarks.arrival import at_arrival
 from tercel.execution import step
 from tercel.execution.driver import Driver
+from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import Intents, View
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.policies.network import Head, MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
@@ -31,11 +34,6 @@ from tercel.market.simulator.terms import Fees
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,
-    DELETE,
-    EXECUTE,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
     STATUS,
     TRADE_HIDDEN,
 )
@@ -51,19 +49,14 @@ ROWS = 40_000
 
 # what only the simulated venue knows: its flow, and what the fills of its rules were worth to the tape
 UNSHARED = [
-    sim.FLOW_NS,
-    sim.FLOW_RNG,
-    sim.FLOW_RNG + 1,
-    sim.CURSOR,
-    sim.CURSOR_END,
-    sim.DOUBLE_LOTS,
+    *(sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_END, sim.DOUBLE_LOTS),
+    *(sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT),
+    *range(sim.REGIME_NS, sim.IMPACT_NS),
+    *range(sim.FLOW_MEMORY, sim.FLOW_MEMORY + sim.FLOW_WORDS),
+    *(sim.AGGRESSOR_MID2, sim.AGGRESSOR_SIDE, sim.AGGRESSOR_NS),
+    *(at for at in range(sim.RESTORE_NS, sim.GRID) if at != sim.UNFILLED_TICKS),
+    *(at for at in range(sim.IMPACT_NS, sim.IMPACT_NS + sim.IMPACT_WORDS) if at != sim.SHIFT),
 ]
-UNSHARED += [sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT]
-UNSHARED += [*range(sim.REGIME_NS, sim.IMPACT_NS)]
-UNSHARED += [*range(sim.FLOW_MEMORY, sim.FLOW_MEMORY + sim.FLOW_WORDS)]
-UNSHARED += [sim.AGGRESSOR_MID2, sim.AGGRESSOR_SIDE, sim.AGGRESSOR_NS]
-UNSHARED += [at for at in range(sim.RESTORE_NS, sim.GRID) if at != sim.UNFILLED_TICKS]
-UNSHARED += [at for at in range(sim.IMPACT_NS, sim.IMPACT_NS + sim.IMPACT_WORDS) if at != sim.SHIFT]
 
 LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0)
 """Own trades move this book at once and far."""
@@ -71,36 +64,47 @@ LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.
 
 @dataclass
 class Watched(Strategy):
-    """A strategy that remembers what it was shown, and the whole market as it stood."""
+    """A strategy that remembers what it was shown and told, and the whole market as it stood."""
 
     strategy: Strategy
+    by: Forecaster | None = None
     name: str = "watched"
     seen: list[tuple[bytes, ...]] = field(default_factory=list)
+    told: list[list[int]] = field(default_factory=list)
     markets: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = field(default_factory=list)
     market: tuple[NDArray[np.int32], NDArray[np.int64]] | None = None
 
+    @property
+    def gap_ns(self) -> int:
+        return gap_of(self.strategy)
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        return self.by or forecaster_of(self.strategy)
+
     def decide(self, view: View) -> Intents:
         self.seen.append((view.x.tobytes(), view.m.tobytes(), view.draw.tobytes()))
+        self.told.append(view.outlook_rows[0].tolist())
         if self.market is not None:
             b, k = self.market
             self.markets.append((b.copy(), k.copy()))
         return self.strategy.decide(view)
 
 
-def small_network(seed: int) -> PolicyStrategy:
-    rng = np.random.default_rng(seed)
-    seen = observer("v3").size
-    sizes = (seen, 16, 8)
+def small_network(seed: int, actions: int, head: Head = "logits") -> MlpPolicy:
+    """Random weights; none for what is in bps of the price, which is negative where a kit mirrors a market."""
+    rng, seen = np.random.default_rng(seed), observer("v3")
     layers = tuple(
         (rng.normal(size=pair).astype(np.float32), rng.normal(size=pair[1]).astype(np.float32))
-        for pair in pairwise(sizes)
+        for pair in pairwise((seen.size, 16, actions))
     )
-    policy = MlpPolicy(layers, np.zeros(seen, np.float32), np.ones(seen, np.float32))
-    return PolicyStrategy("small", policy)
+    layers[0][0][[seen.entries.index(name) for name in ("forecast", "spread_bps")]] = 0.0
+    ones = np.ones(seen.size, np.float32)
+    return MlpPolicy(layers, 0 * ones, ones, 10.0, "tanh", head)
 
 
 def strategy_of(name: str) -> Strategy:
-    return small_network(5) if name == "network" else build(name)
+    return PolicyStrategy("small", small_network(5, 8)) if name == "network" else build(name)
 
 
 # -- markets ----------------------------------------------------------------------------------------------------------
@@ -109,110 +113,56 @@ def strategy_of(name: str) -> Strategy:
 def recorded_tape(
     seed: int, halts: bool = True, levels: int = 0, preset: str = "csco-santa-fe"
 ) -> Source:
-    """A replay market made from a simulated one's public record, with halts, hidden trades and a feed of few levels."""
+    """A replay market made from a simulated one's public record, with halts and hidden trades; of few levels a random one."""
+    if levels:
+        return tape_of_levels(seed, levels)
     source = reactive(load(preset), settle_s=600.0)
     k = sim.extend(source.worlds_k[0], 0, ROWS)
     b = source.worlds_b[0].copy()
     first = b.copy()
     k[sim.FLOW_RNG] += seed
-    start = int(k[sim.NOW])
-    run_free(b, k, source.flow, source.tape, start + 300 * 10**9)
+    run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 300 * 10**9)
     n = int(k[sim.RECORD])
     assert n <= ROWS
-    rows = k[k[sim.RECORD_AT] :][: n * sim.RECORD_WORDS].reshape(n, -1)[:, :6].copy()
-    rng = np.random.default_rng(seed)
-    tape: list[list[int]] = window(first, rows.tolist(), levels) if levels else rows.tolist()
+    tape: list[list[int]] = (
+        k[k[sim.RECORD_AT] :][: n * sim.RECORD_WORDS].reshape(n, -1)[:, :6].tolist()
+    )
     if halts:
         for share, pause in (
             (0.35, 10),
-            (0.5, len(tape) // 8),
-            (0.86, len(tape) // 50),
+            (0.5, n // 8),
+            (0.86, n // 50),
         ):  # the last: at the horizon
             at = int(share * len(tape))
             tape.insert(at, [tape[at][0], STATUS, 0, 0, -1, 0])
             tape.insert(at + pause, [tape[at + pause][0], STATUS, 0, 0, 1, 0])
         tape.insert(at := len(tape) * 3 // 4, [tape[at][0], CLEAR, -1, 0, 0, 0])
-    for at in np.sort(rng.choice(len(tape), 40))[::-1]:
+    for at in np.sort(np.random.default_rng(seed).choice(len(tape), 40))[::-1]:
         tape.insert(at, [tape[at][0], TRADE_HIDDEN, 0, 1, tape[at][4], 3])
     world = blank_state(sim.REPLAY)
     same = [sim.NOW, sim.MID2, sim.PUBLIC_BID, sim.PUBLIC_ASK, sim.LAST_BID, sim.LAST_ASK]
     world[same] = source.worlds_k[0][same]
+    return Source(
+        "recorded",
+        sim.REPLAY,
+        source.flow,
+        np.array(tape, np.int64),
+        first[None],
+        world[None],
+        0.01,
+        1,
+    )
+
+
+def tape_of_levels(seed: int, levels: int) -> Source:
+    """Five minutes of a random tape whose feed shows a few levels: what leaves them is forgotten, and comes as a block."""
+    rows = RandomTape(Random(seed), 6_000, levels).array()
+    rows = rows[rows[:, sim.T_KIND] != STATUS]
+    rows[:, sim.T_NS] = rows[:, sim.T_NS] * 300 * 10**9 // rows[-1, sim.T_NS]
+    world = blank_state(sim.REPLAY)
     world[sim.FEED_LEVELS] = levels
-    compiled = np.array(tape, np.int64)
-    return Source("recorded", sim.REPLAY, source.flow, compiled, first[None], world[None], 0.01, 1)
-
-
-def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[list[int]]:
-    """The same rows as a feed of `levels` levels shows them: what leaves the window is forgotten, and comes as a block.
-
-    Edits the book `b` to what is shown at the start.
-    """
-    slots = int(b[lay.ORDERS])
-    usual = range(slots - sim.RIVAL_SLOTS)
-    orders = {s: b[lay.HEADER + s * lay.ORDER :][: lay.ORDER] for s in range(slots)}
-    live = {
-        s: [int(o[lay.SIDE]), int(o[lay.PRICE]), int(o[lay.QTY])]
-        for s, o in orders.items()
-        if o[lay.QTY] > 0
-    }
-    shown = set(live)
-    blocks: dict[tuple[int, int], int] = {}
-    free: list[int] = []
-    out: list[list[int]] = []
-    seen: dict[int, set[int]] = {side: set(_best_prices(live, side, 10**6)) for side in (1, -1)}
-
-    def refresh(ns: int) -> None:
-        for side in (1, -1):
-            now = set(_best_prices(live, side, levels))
-            for price in seen[side] - now:
-                if any(o[:2] == [side, price] for o in live.values()):
-                    out.append([ns, ROLL_OUT, 0, side, price, 0])
-                    shown.difference_update({s for s, o in live.items() if o[:2] == [side, price]})
-                if (side, price) in blocks:
-                    free.append(blocks.pop((side, price)))
-            for price in now - seen[side]:
-                lots = sum(
-                    o[2] for s, o in live.items() if o[:2] == [side, price] and s not in shown
-                )
-                if lots:
-                    slot = (
-                        free.pop()
-                        if free
-                        else next(s for s in reversed(usual) if s not in blocks.values())
-                    )
-                    blocks[side, price] = slot
-                    out.append([ns, ROLL_IN, slot, side, price, lots])
-            seen[side] = now
-
-    refresh(rows[0][0])
-    for ns, kind, slot, side, price, lots in rows:
-        if kind == ADD:
-            live[slot] = [side, price, lots]
-            if (
-                price in seen[side]
-                or len(seen[side]) < levels
-                or (price - min(p * side for p in seen[side]) * side) * side > 0
-            ):
-                shown.add(slot)
-                seen[side].add(price)
-                out.append([ns, ADD, slot, side, price, lots])
-        else:
-            left = live[slot][2] - lots
-            if slot in shown:
-                out.append([ns, kind, slot, side, price, lots])
-            elif price in seen[side]:
-                out.append([ns, kind, -1, side, price, lots])
-            live[slot][2] = left
-            if left == 0:
-                del live[slot]
-                shown.discard(slot)
-        refresh(ns)
-    assert max(r[1] for r in out) <= max(ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT)
-    return out
-
-
-def _best_prices(live: dict[int, list[int]], side: int, n: int) -> list[int]:
-    return sorted({o[1] for o in live.values() if o[0] == side}, reverse=side > 0)[:n]
+    book = lay.new_book(4_096, 64, 32)
+    return Source("window", sim.REPLAY, np.zeros(1), rows, book[None], world[None], 0.01, 1)
 
 
 @pytest.fixture(scope="module")
@@ -249,15 +199,6 @@ def plan_of(source: Source, task: Task, quantity: int, index: int) -> Plan:
     return plan
 
 
-def run_batch(episodes: Episodes, plan: Plan, strategy: Watched) -> NDArray[np.int64]:
-    """The record of a batch of one market."""
-    episodes.start(plan)
-    strategy.market = episodes.books[0], episodes.states[0]
-    while episodes.working.all():
-        episodes.step(strategy.decide(episodes.view))
-    return episodes.record(0).copy()
-
-
 def commands_of(record: NDArray[np.int64]) -> NDArray[np.int64]:
     """Recorded commands as the driver hands them out."""
     sent = record[record[:, sim.R_KIND] == sim.OWN_SENT]
@@ -277,6 +218,28 @@ def assert_same_markets(batch: Watched, driver: Watched) -> None:
         np.testing.assert_array_equal(np.flatnonzero((my_k != k) & shared), [])
 
 
+def through_both(
+    episodes: Episodes, plan: Plan, batch: Watched, mine: Watched, symbol: str = ""
+) -> tuple[NDArray[np.int64], Driver]:
+    """The record of a batch of one market, and a driver that it went through: they saw, were told and sent the same."""
+    episodes.start(plan)
+    if batch.forecaster is not None:
+        episodes.foresee(batch.forecaster)
+    batch.market = episodes.books[0], episodes.states[0]
+    while episodes.working.all():
+        episodes.step(batch.decide(episodes.view))
+    record = episodes.record(0).copy()
+    b, k = at_arrival(episodes, plan)
+    driver = Driver(b, k, mine, symbol=symbol)
+    mine.market = driver.book, driver.state
+    sent = driver.run(record[k[sim.RECORD] :])
+    driver.decide_due(int(episodes.states[0, sim.NOW]))
+    assert len(batch.seen) > 1
+    assert (mine.seen, mine.told) == (batch.seen, batch.told)
+    np.testing.assert_array_equal(sent, commands_of(record))
+    return record, driver
+
+
 @pytest.mark.long
 def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -> None:
     """What only the venue knows stays there; what it asks and how late it speaks is known on both sides."""
@@ -290,25 +253,25 @@ def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -
     late = Task(
         latency=LATENCIES["drawn"], feed_latency=Latency("uniform", 5 * MS, 300 * MS), **TASK
     )
-    episodes, plan = Episodes(source, late, 1, record_rows=ROWS), plan_of(source, late, 600, 0)
     batch, mine = Watched(build("twap_passive")), Watched(build("twap_passive"))
-    record = run_batch(episodes, plan, batch)
+    episodes = Episodes(source, late, 1, record_rows=ROWS)
+    record, driver = through_both(episodes, plan_of(source, late, 600, 0), batch, mine)
     assert (record[:, sim.R_KIND] == sim.REGIME_IS).sum() > 3
-    b, k = at_arrival(episodes, plan)
-    driver = Driver(b, k, mine)
-    mine.market = driver.book, driver.state
-    sent = driver.run(record[k[sim.RECORD] :])
-    assert mine.seen == batch.seen
-    np.testing.assert_array_equal(sent, commands_of(record))
     assert_same_markets(batch, mine)
-    end = episodes.states[0]
-    fees = [sim.FEES, sim.FEES_REST]
+    fees, end = [sim.FEES, sim.FEES_REST], episodes.states[0]
     np.testing.assert_array_equal(driver.state[fees], end[fees])
     assert end[sim.FEES] != 0
 
 
-@pytest.mark.parametrize("latency", LATENCIES)
-@pytest.mark.parametrize("strategy", ["twap_passive", "submit_and_leave", "random", "network"])
+@pytest.mark.parametrize(
+    ("strategy", "latency"),
+    [
+        *(("random", latency) for latency in LATENCIES),
+        ("twap_passive", "drawn"),
+        ("submit_and_leave", "none"),
+        ("network", "constant"),
+    ],
+)
 @pytest.mark.parametrize(
     "market",
     [
@@ -329,28 +292,16 @@ def test_a_recorded_session_through_the_driver_is_the_same(
     source, task = markets[market], Task(latency=LATENCIES[latency], **TASK)
     episodes = Episodes(source, task, 1, record_rows=ROWS)
     for index in range(2):
-        plan = plan_of(source, task, 600, index)
         batch, mine = Watched(strategy_of(strategy)), Watched(strategy_of(strategy))
-        record = run_batch(episodes, plan, batch)
-        b, k = at_arrival(episodes, plan)
-        driver = Driver(b, k, mine)
-        mine.market = driver.book, driver.state
-        sent = driver.run(record[k[sim.RECORD] :])
-        driver.decide_due(int(episodes.states[0, sim.NOW]))
-        assert len(batch.seen) > 1
+        record, driver = through_both(episodes, plan_of(source, task, 600, index), batch, mine)
         if strategy == "random":
             moved = (
                 market in ("queue_reactive", "undercut_tape_of_5_levels") or "translated" in market
             )
             assert (sim.SHIFTED in record[:, sim.R_KIND]) == moved
             if "undercut" in market and latency == "none":
-                slots = int(b[lay.ORDERS])
-                undercut = (record[:, sim.R_KIND] == ADD) & (
-                    record[:, sim.R_WHO] >= slots - sim.RIVAL_SLOTS
-                )
-                assert undercut.any()
-        assert mine.seen == batch.seen
-        np.testing.assert_array_equal(sent, commands_of(record))
+                drawn = record[:, sim.R_WHO] >= int(driver.book[lay.ORDERS]) - sim.RIVAL_SLOTS
+                assert ((record[:, sim.R_KIND] == ADD) & drawn).any()
         assert_same_markets(batch, mine)
         end = episodes.states[0]
         account = [
@@ -358,11 +309,9 @@ def test_a_recorded_session_through_the_driver_is_the_same(
             *range(sim.SPREAD, sim.UNFILLED_LOTS),
             sim.FILL_ROWS,
             sim.RECORD,
+            *range(sim.GRID, len(end)),
         ]
         np.testing.assert_array_equal(driver.state[account], end[account])
-        grid = slice(sim.GRID, int(end[sim.RECORD_AT]))
-        np.testing.assert_array_equal(driver.state[grid], end[grid])
-        np.testing.assert_array_equal(driver.state[end[sim.RECORD_AT] :], end[end[sim.RECORD_AT] :])
 
 
 @pytest.mark.parametrize("clock", ["events", "volume"])
@@ -372,10 +321,6 @@ def test_the_clocks_of_events_and_volume_are_the_same(
 ) -> None:
     task = Task(latency=LATENCIES["drawn"], clock=clock, clock_step=30, **TASK)
     source = markets[market]
-    episodes, plan = Episodes(source, task, 1, record_rows=ROWS), plan_of(source, task, 600, 0)
     batch, mine = Watched(build("random")), Watched(build("random"))
-    record = run_batch(episodes, plan, batch)
-    b, k = at_arrival(episodes, plan)
-    sent = Driver(b, k, mine).run(record[k[sim.RECORD] :])
-    assert mine.seen == batch.seen
-    np.testing.assert_array_equal(sent, commands_of(record))
+    episodes = Episodes(source, task, 1, record_rows=ROWS)
+    through_both(episodes, plan_of(source, task, 600, 0), batch, mine)

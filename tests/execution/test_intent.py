@@ -3,11 +3,10 @@
 import numpy as np
 from hypothesis import given, strategies as st
 
-from certify.kits.strategy import random_views, wanted
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c, intent as i
 from tercel.execution.observation import view_of
-from tercel.execution.strategy import expected_shares, hold, ladder, settle, shares
+from tercel.execution.strategy import expected_shares, hold, ladder, shares
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -69,17 +68,6 @@ def test_clip_keeps_the_best_rungs_and_what_is_left(seed: int) -> None:
             lots = min(max(before[column], 0), budget)
             assert after[column] == lots
             budget -= lots
-
-
-@given(SEEDS)
-def test_settled_intents_never_want_more_than_is_left(seed: int) -> None:
-    view = random_views(50, seed)
-    intents = ladder(view)
-    intents[:, i.TAKE] = 10**6
-    intents[:, i.REST0 :] = view.qty0[:, None]
-    settle(intents, view)
-    assert (wanted(intents) <= view.left).all()
-    np.testing.assert_array_equal(intents[~view.tradable], hold(view)[~view.tradable])
 
 
 def test_hold_asks_for_what_rests_already_and_keeps_the_outside() -> None:

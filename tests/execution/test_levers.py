@@ -3,22 +3,12 @@
 import numpy as np
 import pytest
 
-from certify.kits.strategy import StrategyConformance, random_views, wanted
+from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import decoders, intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
-
-
-@pytest.mark.parametrize("base", ["score_rule", "direction_rule"])
-def test_zero_is_the_rule(base):
-    parameters = {"take": 0.5, "touch": 1.5}
-    actions = action_set("levers", {"base": base, "parameters": parameters})
-    for seed in range(3):
-        view = random_views(200, seed)
-        mine = actions.decode(np.zeros((200, actions.size), np.float32), view)
-        np.testing.assert_array_equal(mine, build(base, None, parameters).decide(view))
 
 
 def test_a_lever_moves_its_parameter_in_its_own_scale():
@@ -39,40 +29,24 @@ def test_a_lever_moves_its_parameter_in_its_own_scale():
     assert (mine != build("score_rule").decide(view)).any()
 
 
-def test_what_there_is_not_is_refused():
-    with pytest.raises(UnknownNameError, match="score_rule"):
-        action_set("levers", {"base": "scorerule"})
-    with pytest.raises(UnknownNameError, match="try 'touch'"):
-        action_set("levers", {"levers": {"tuch": 1.0}})
-    with pytest.raises(ConfigError, match="above 0"):
-        action_set("levers", {"levers": {"touch": 0.0}})
-    with pytest.raises(ConfigError, match="'bas'"):
-        action_set("levers", {"bas": "score_rule"})
-
-
-class TestSized(StrategyConformance):
-    """Every action of the set is a strategy that keeps to the port."""
-
-    def strategy(self):
-        class One:
-            name = "sized"
-
-            def decide(self, view):
-                return decoders.decode_sized(
-                    np.arange(view.n) % 13 if view.n > 1 else np.array([5]), view
-                )
-
-            expected = build("peg_behind").expected
-
-        return One()
-
-    def test_markets_do_not_see_each_other(self):
-        view = random_views(130, 2)
-        actions = np.arange(130) % 13
-        whole = decoders.decode_sized(actions, view)
-        for row in range(0, 130, 7):
-            one = type(view)(view.x[[row]], view.m[[row]], view.draw[[row]])
-            np.testing.assert_array_equal(decoders.decode_sized(actions[[row]], one), whole[[row]])
+@pytest.mark.parametrize(
+    ("name", "wrong", "told"),
+    [
+        ("levers", {"base": "scorerule"}, "score_rule"),
+        ("levers", {"levers": {"tuch": 1.0}}, "try 'touch'"),
+        ("levers", {"levers": {"touch": 0.0}}, "above 0"),
+        ("levers", {"bas": "score_rule"}, "'bas'"),
+        ("override", {"dead": 1.0}, "'dead'"),
+        ("residual", {"bse": "peg_behind"}, "'bse'"),
+        ("residual", {"dead": -1.0}, "band"),
+        ("residual", {"scale": 0.0}, "scale"),
+        ("placement", {"base": "peg_behind"}, "no parameters of placement"),
+        ("residul", {}, "residual"),
+    ],
+)
+def test_what_there_is_not_is_refused(name, wrong, told):
+    with pytest.raises((ConfigError, UnknownNameError), match=told):
+        action_set(name, wrong)
 
 
 def test_sized_actions_do_what_they_say():
@@ -108,7 +82,5 @@ def test_the_first_override_is_the_rule_and_the_others_are_sized(base):
         )
         np.testing.assert_array_equal(mine[some > 0], theirs[some > 0])
         np.testing.assert_array_equal(mine[some == 0], build(base).decide(view)[some == 0])
-    with pytest.raises(ConfigError, match="'dead'"):
-        action_set("override", {"dead": 1.0})
     with pytest.raises(ConfigError, match="0 to 13"):
         actions.decode(np.array([14]), view_of(left=[1]))

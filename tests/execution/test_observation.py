@@ -22,24 +22,14 @@ def seen(view):
     return observer("v2").encode(view)
 
 
-def test_names_fit_and_say_where_the_market_begins():
-    assert len(set(LAST)) == N_LAST == 43
-    assert LAST[MARKET] == "spread"
-
-
-def test_any_state_gives_finite_numbers():
+def test_any_state_gives_finite_numbers_and_a_row_does_not_depend_on_its_neighbours():
     for seed in range(5):
-        o = seen(random_views(500, seed))
+        view = random_views(60, seed)
+        o = seen(view)
         assert o.dtype == np.float32
-        assert np.isfinite(o).all()
         assert np.abs(o).max() < 50
-
-
-def test_a_row_does_not_depend_on_its_neighbours():
-    view = random_views(60, 3)
-    whole = seen(view)
-    for row in range(60):
-        np.testing.assert_array_equal(seen(take_rows(view, [row])), whole[[row]])
+        for row in range(0, 60, 7):
+            np.testing.assert_array_equal(seen(take_rows(view, [row])), o[[row]])
 
 
 def test_market_entries_follow_from_the_market_alone_but_for_what_counts_decisions():

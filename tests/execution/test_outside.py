@@ -11,7 +11,6 @@ from tercel.execution import outside
 from tercel.execution.intent import REST0, TAKE, empty
 from tercel.execution.market import Market
 from tercel.execution.outside import WAITS_S, Asks, Outside, mids_at, terms_in
-from tercel.execution.routing import Knowledge, Routed, Way
 from tercel.execution.strategies.baselines import TwapTake
 from tercel.execution.task import Task
 from tercel.lab.evaluation.arrivals import run_arrivals
@@ -198,18 +197,6 @@ def test_dealers_remember_where_the_price_went_after_their_trades(source):
     assert len(episodes.outside.requests) == 4
     traded = episodes.outside.requests[0][2].winner >= 0
     assert (episodes.outside.state.toxicity[traded] != 0.0).any()
-
-
-def test_orders_are_never_overfilled(source):
-    """Half by request, the rest in the book and in the session at once."""
-    known = Knowledge.expected(source.outside, {})
-    both = Routed(
-        TwapTake(),
-        replace(known, base={(s, b): (9.0, 1.0) for s in (0.5, 1.0) for b in (True, False)}),
-    )
-    _, costs = run(source, replace(both, fixed=Way(0.5, 5, True)))
-    assert (costs.lots_filled + costs.unfilled_lots == LOTS).all()
-    assert (costs.lots_grid.sum(axis=1) + costs.forced_lots_grid.sum(axis=1) == LOTS).all()
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from certify.kits.strategy import StrategyConformance, random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.intent import Intent, K, View
@@ -79,23 +79,6 @@ class Patient(OwnStrategy):
         return Intent(take=np.where(self.waited >= 3, view.left // 4, 0), rest=view.left)
 
 
-class TestTwap(StrategyConformance):
-    def strategy(self) -> object:
-        return twap
-
-
-class TestPeg(StrategyConformance):
-    def strategy(self) -> object:
-        return PegBehind()
-
-
-class TestMemory(StrategyConformance):
-    """Its rows are those of the markets in which an order began, however many the kit shows."""
-
-    def strategy(self) -> object:
-        return Patient()
-
-
 def test_an_intent_says_what_the_shipped_strategies_say() -> None:
     view = random_views(500, 3)
     assert np.array_equal(checked(twap).decide(view), build("twap_take").decide(view))
@@ -103,15 +86,6 @@ def test_an_intent_says_what_the_shipped_strategies_say() -> None:
     assert np.array_equal(checked(resting).decide(view), build("peg_touch").decide(view))
     nothing = strategy(lambda v: Intent())
     assert np.array_equal(checked(nothing).decide(view), hold(view))
-
-
-def test_an_own_strategy_costs_what_the_shipped_one_costs() -> None:
-    preset, task = load("csco-santa-fe"), Task(horizon="5min", decisions=10, warmup_s=60)
-    source, plan = reactive(preset), seeded_plan(task, 40, 11, 0, 24)
-    for own, shipped in ((checked(twap), "twap_take"), (checked(PegBehind()), "peg_behind")):
-        mine, theirs = (run_strategy(source, task, plan, one) for one in (own, build(shipped)))
-        for name in ("shortfall", "lots_grid", "passive_lots", "forced_lots"):
-            assert np.array_equal(getattr(mine, name), getattr(theirs, name)), (shipped, name)
 
 
 def test_memory_begins_anew_with_every_order() -> None:

@@ -3,7 +3,6 @@
 from fractions import Fraction
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from tests.execution.pair_twin import Fill, Twin, run
 
@@ -137,18 +136,6 @@ def test_terms_that_make_no_pair_are_refused(wrong, why):
 def test_what_is_typed_wrong_is_refused(asked):
     with pytest.raises(OrderError, match="ratio=3/2"):
         PairTerms.of(1, 10, A, B, {"spread": "1", "bound": "9"} | asked)
-
-
-def test_the_mean_gap_and_the_legging_variance_are_the_closed_forms():
-    """Passive legs at rates a, b: gap 1/a + 1/b - 2 / (a + b); legging variance q^2 sigma^2 times it."""
-    a, b, random = 0.5, 0.2, np.random.default_rng(5)
-    first, second = random.exponential(1 / a, 200_000), random.exponential(1 / b, 200_000)
-    gap = np.abs(first - second)
-    assert gap.mean() == pytest.approx(
-        1 / a + 1 / b - 2 / (a + b), abs=4 * gap.std() / 200_000**0.5
-    )
-    cost = 3.0 * random.normal(0.0, 0.7 * np.sqrt(gap))
-    assert cost.var() == pytest.approx(9 * 0.49 * 4.142857, rel=0.02)
 
 
 def sequences(seeds):

@@ -3,9 +3,8 @@
 import random
 
 import numpy as np
-import pytest
 from hypothesis import example, given, strategies as st
-from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_of
+from tests.market.simulator.audit import audit, commands_of, ledger_of
 
 from tercel.execution import columns as c, intent as it
 from tercel.execution.features import features_of, observe
@@ -152,45 +151,6 @@ def test_commands_are_those_of_the_definition(seed, side, latency):
 # -- one by one -------------------------------------------------------------------------------------------------------
 
 
-def test_what_stands_already_is_not_sent_again():
-    b, k = market()
-    row = intent(100, [1, 2, 3, 4, 5])
-    assert len(want(b, k, row)) == 5
-    assert want(b, k, row) == [], "not in flight"
-    until(b, k, 10)
-    assert want(b, k, row) == [], "not at rest"
-
-
-def test_growing_adds_behind_and_shrinking_keeps_the_oldest():
-    b, k = market()
-    want(b, k, intent(100, [5]))
-    assert want(b, k, intent(100, [8])) == [("new", 1, 100, 3, False)]
-    assert want(b, k, intent(100, [12])) == [("new", 2, 100, 4, False)]
-    until(b, k, 10)
-    assert want(b, k, intent(100, [6])) == [("cancel", 2, 0, 4, False), ("cancel", 1, 0, 2, False)]
-    until(b, k, 20)
-    assert live(b) == {100: [5, 1]}
-    assert [slot - 16 for _, slot, _ in orders_of(b)[1, 100]] == [0, 1]
-
-
-def test_a_moved_ladder_keeps_the_orders_on_prices_it_still_wants():
-    b, k = market()
-    want(b, k, intent(100, [5, 5, 5]))
-    until(b, k, 10)
-    assert want(b, k, intent(101, [4, 5, 5])) == [
-        ("cancel", 2, 0, 5, False),
-        ("new", 3, 101, 4, False),
-    ]
-
-
-@pytest.mark.parametrize(("outside", "sent"), [(KEEP, []), (CANCEL, [("cancel", 0, 0, 5, False)])])
-def test_off_the_ladder(outside, sent):
-    b, k = market()
-    want(b, k, intent(100, [5]))
-    until(b, k, 10)
-    assert want(b, k, intent(90, outside=outside)) == sent
-
-
 def test_new_lots_wait_for_cancels_to_be_acknowledged():
     b, k = market(left=10, latency=100)
     want(b, k, intent(100, [10]))
@@ -204,17 +164,6 @@ def test_new_lots_wait_for_cancels_to_be_acknowledged():
     )
     until(b, k, 1200)
     assert live(b) == {99: [10]}
-
-
-def test_a_cancel_on_its_way_is_not_sent_twice():
-    b, k = market(latency=100)
-    want(b, k, intent(100, [10]))
-    until(b, k, 1000)
-    assert len(want(b, k, intent(100, [4]))) == 1
-    assert want(b, k, intent(100, [4])) == []
-    assert want(b, k, intent(100, [2])) == [("cancel", 0, 0, 2, False)]
-    until(b, k, 2000)
-    assert live(b) == {100: [2]}
 
 
 def test_a_rung_through_the_far_touch_takes_and_rests_with_the_remainder():

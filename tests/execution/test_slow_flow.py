@@ -87,17 +87,6 @@ def test_columns_are_what_the_intervals_add_up_to():
     assert seen.any()
 
 
-def test_buying_and_selling_look_alike():
-    """The mirrored market gives the same entries."""
-    preset = presets.load("csco")
-    task = Task(side=0, horizon_s=300.0, decisions=10)
-    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 4)
-    episodes.start(seeded_plan(task, 10, 5, 0, 4, 2, 30 * 10**9))
-    buy, sell = episodes.view.m[0::2], episodes.view.m[1::2]
-    np.testing.assert_array_equal(buy[:, c.LONG_SAME], sell[:, c.LONG_AGAINST])
-    np.testing.assert_array_equal(buy[:, c.LONG_OFI], -sell[:, c.LONG_OFI])
-
-
 def test_slow_flow_is_counted_from_the_warm_up_on():
     """The world ran before the warm-up began: what it traded then is not seen."""
     preset = presets.load("csco-santa-fe")

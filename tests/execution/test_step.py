@@ -1,5 +1,7 @@
 """The step of a batch: when decisions fall due, reward terms, draws, arrival."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape.schema import ADD, EXECUTE, STATUS
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
@@ -66,7 +69,8 @@ def test_terms_add_up_to_the_shortfall(csco):
     for latency in (Latency(), Latency("exponential", 10**8, 10**9)):
         task = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=4, latency=latency)
         decide, n = build("random").decide, 64
-        episodes = started(csco, task, 60, n, run_out=False)
+        charged = replace(csco, fees=Fees(-0.002, 0.005))
+        episodes = started(charged, task, 60, n, run_out=False)
         cash, drift, forced = (np.zeros(n, np.int64) for _ in range(3))
         while episodes.working.any():
             episodes.step(decide(episodes.view))
@@ -74,6 +78,7 @@ def test_terms_add_up_to_the_shortfall(csco):
             drift += episodes.terms[:, 1]
             forced += episodes.terms[:, 2]
         costs = episodes.costs()
+        assert (costs.fees != 0).any()
         assert np.array_equal(cash + drift, costs.shortfall)
         assert np.array_equal(forced, costs.forced_lots)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from certify.kits.strategy import StrategyConformance, random_views
+from certify.kits.strategy import random_views
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.features import FEATURES, N_FEATURES
 from tercel.execution.policies_packaged import (
@@ -18,14 +18,6 @@ from tercel.execution.policies_packaged import (
 )
 from tercel.execution.strategies import MarketEstimates
 from tercel.lab.learning.agent.config import preset_file, read_config
-
-
-class TestGuidedPolicy(StrategyConformance):
-    def strategy(self):  # type: ignore[no-untyped-def]
-        return named("default+alpha+posture")
-
-    def views(self):  # type: ignore[no-untyped-def]
-        return [random_views(100, seed) for seed in range(2)]
 
 
 def test_the_default_is_where_the_recipe_starts() -> None:

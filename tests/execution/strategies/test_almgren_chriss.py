@@ -46,38 +46,6 @@ def test_worked_example(risk_aversion, kappa_day, thousands, cost, sd) -> None: 
     assert round(cost_variance(left, TAU, p) ** 0.5) == sd
 
 
-def test_block_at_once() -> None:
-    left = np.array([X, 0.0])
-    p = example(0.0)
-    # gamma cancels: E = eps X + eta X^2 / tau.
-    assert round(expected_cost(left, TAU, p)) == 2_562_500
-    assert cost_variance(left, TAU, p) == 0
-
-
-@pytest.mark.parametrize("risk_aversion", [1e-7, 1e-6, 2e-6])
-def test_sums_agree_with_the_closed_forms(risk_aversion: float) -> None:
-    p = example(risk_aversion)
-    left = holdings(X, T, N, p)
-    k, eta = float(kappa(risk_aversion, TAU, p)), p.eta - p.gamma * TAU / 2
-    sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
-    cost = 0.5 * p.gamma * X**2 + p.epsilon * X
-    cost += (
-        eta
-        * X**2
-        * tanh(k * TAU / 2)
-        * (TAU * sinh(2 * k * T) + 2 * T * sinh(k * TAU))
-        / (2 * TAU**2 * sinh(k * T) ** 2)
-    )
-    variance = (
-        0.5 * p.sigma**2 * X**2 * (TAU * sinh(k * T) * cosh(k * (T - TAU)) - T * sinh(k * TAU))
-    )
-    variance /= sinh(k * T) ** 2 * sinh(k * TAU)
-    assert expected_cost(left, TAU, p) == pytest.approx(cost, rel=1e-12)
-    assert cost_variance(left, TAU, p) == pytest.approx(variance, rel=1e-12)
-    blocks = X * 2 * sinh(k * TAU / 2) * cosh(k * (T - (np.arange(N) + 0.5) * TAU)) / sinh(k * T)
-    np.testing.assert_allclose(-np.diff(left), blocks, rtol=1e-10)
-
-
 def test_no_other_trajectory_is_better() -> None:
     p = example(1e-6)
 
@@ -131,8 +99,5 @@ BAD = [{"eta": 0.0}, {"sigma": -1.0}, {"risk_aversion": -1.0}, {"urgency": np.na
 def test_parameters_that_make_no_sense_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         Parameters(**{"sigma": 1.0, "eta": 1.0, **change})
-
-
-def test_permanent_impact_beyond_the_temporary_is_refused() -> None:
     with pytest.raises(ConfigError, match="gamma"):
         kappa(1.0, 10.0, Parameters(sigma=1.0, eta=1.0, gamma=1.0))

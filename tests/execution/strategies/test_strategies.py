@@ -1,35 +1,77 @@
 """Every written strategy passes the kit and does what its name says."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
+from tests.execution.test_identity import small_network
+from tests.execution.test_own import Patient, PegBehind, twap
 
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c, decoders, intent as i
 from tercel.execution.intent import View
 from tercel.execution.observation import HORIZON_NS, view_of
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
-from tercel.execution.strategies.baselines import shares_done
+from tercel.execution.strategies.almgren_chriss import (
+    AlmgrenChrissAlpha,
+    CarteaJaimungal,
+    Parameters,
+)
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
+from tercel.execution.strategies.baselines import (
+    Immediate,
+    Peg,
+    SubmitAndLeave,
+    TwapTake,
+    shares_done,
+)
+from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed
 from tercel.execution.strategy import Strategy, shares
+from tercel.execution.user_strategy import checked
 
 ESTIMATES = MarketEstimates(
     1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0
 )
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-class TestWritten(StrategyConformance):
+SCHEDULE = Parameters(sigma=0.08, eta=0.5, gamma=0.001, urgency=0.7)
+MORE: dict[str, Callable[[], object]] = {
+    "almgren_chriss_alpha": lambda: AlmgrenChrissAlpha(SCHEDULE),
+    "cartea_jaimungal that leaves a rest": lambda: CarteaJaimungal(SCHEDULE, rest_s=45.0),
+    "tilted taker": lambda: AlphaTilt(TwapTake(), strength=2.0, ticks_a_rung=np.inf),
+    "tilted rester": lambda: AlphaTilt(Peg(), ticks_a_rung=1.0),
+    "capped taker": lambda: PostureCap(Immediate()),
+    "capped rester": lambda: PostureCap(AlphaTilt(SubmitAndLeave(level=-1))),
+    "spread_rule": SpreadRule,
+    "take_timed": TakeTimed,
+    "twap_repeg+events": lambda: build("twap_repeg+events"),
+    "default+alpha+posture": lambda: named("default+alpha+posture"),
+    "a policy": lambda: PolicyStrategy("ppo", small_network(0, 8)),
+    "a policy of levels": lambda: PolicyStrategy("dqn", small_network(0, 6, "q"), "level"),
+    "a function of the user's": lambda: twap,
+    "an object of the user's": PegBehind,
+    "an object with a memory": Patient,
+}
+"""Beside those that are known by a name: layers, policies, a user's own."""
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, *MORE])
+class TestEveryStrategy(StrategyConformance):
     """All of them, one after the other."""
 
     @pytest.fixture(autouse=True)
     def _choose(self, name: str) -> None:
         self.name = name
 
-    def strategy(self) -> Strategy:
-        return build(self.name, ESTIMATES)
+    def strategy(self) -> object:
+        return MORE[self.name]() if self.name in MORE else build(self.name, ESTIMATES)
 
     def test_carries_its_name(self) -> None:
-        assert self.strategy().name == self.name
+        assert self.name in MORE or checked(self.strategy()).name == self.name
 
 
 def at(decision: int, left: int, decisions: int = 10, qty0: int = 100, **more: int) -> View:
@@ -75,10 +117,6 @@ def test_twap_is_never_half_a_lot_off_its_schedule(qty0: int, decisions: int) ->
     assert done[-1] == qty0
 
 
-def test_twap_catches_up() -> None:
-    assert build("twap_take").decide(at(4, 90))[0, i.TAKE] == 40
-
-
 def test_twap_passive_crosses_arrears_and_rests_the_slice() -> None:
     strategy = build("twap_passive")
     expected = {  # (decision, left) -> (take, at touch)
@@ -115,11 +153,6 @@ def test_vwap_passive_crosses_what_the_volume_left_behind() -> None:
     row = build("vwap_passive", ESTIMATES).decide(at(1, 90, 4, v_seen=200))[0]
     assert row[i.TAKE] == 25 - 10
     assert row[i.REST0 + i.AT_TOUCH] == 50 - 25
-
-
-def test_vwap_without_any_volume_is_twap() -> None:
-    silent = MarketEstimates(0.0)
-    assert takes(build("vwap_take", silent), 100, 4) == [25, 25, 25, 25]
 
 
 def test_pov_follows_the_volume_seen_and_leaves_the_rest_to_the_horizon() -> None:
@@ -167,33 +200,26 @@ def test_own_schedule_finishes_at_the_last_decision() -> None:
         np.testing.assert_array_equal(taken[view.tradable], view.left[view.tradable])
 
 
-def test_unknown_name_offers_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="twap_passive"):
-        build("twap_pasive")
-
-
-def test_missing_estimates_and_unknown_parameters_are_named() -> None:
-    with pytest.raises(ConfigError, match="estimates"):
-        build("vwap_take")
-    with pytest.raises(ConfigError, match="lvl"):
-        build("submit_and_leave", parameters={"lvl": 1})
-    with pytest.raises(ConfigError, match="rate above 0"):
-        build("pov", ESTIMATES, {"rate": float("nan")})
-    with pytest.raises(ConfigError, match="-1 to 3"):
-        build("submit_and_leave", parameters={"level": 4})
-
-
 @pytest.mark.parametrize(
-    "curve", [[1.0], [1.0, 2.0, 0.0], [2.0, 1.0], [np.nan, 0.0], [[1.0], [0.0]]]
+    ("made", "told"),
+    [
+        (lambda: build("twap_pasive"), "twap_passive"),
+        (lambda: build("vwap_take"), "estimates"),
+        (lambda: build("vwap_cross"), "estimates"),
+        (lambda: build("pov_passive"), "estimates"),
+        (lambda: build("submit_and_leave", parameters={"lvl": 1}), "lvl"),
+        (lambda: build("pov", ESTIMATES, {"rate": float("nan")}), "rate above 0"),
+        (lambda: build("submit_and_leave", parameters={"level": 4}), "-1 to 3"),
+        (lambda: MarketEstimates(1.0, sigma=-1.0), "sigma"),
+        *(
+            (partial(MarketEstimates, 1.0, curve), "volume curve")
+            for curve in ([1.0], [1.0, 2.0, 0.0], [2.0, 1.0], [np.nan, 0.0], [[1.0], [0.0]])
+        ),
+    ],
 )
-def test_estimates_refuse_a_curve_that_does_not_fall_to_zero(curve: list[float]) -> None:
-    with pytest.raises(ConfigError, match="volume curve"):
-        MarketEstimates(1.0, curve)
-
-
-def test_estimates_refuse_negative_numbers() -> None:
-    with pytest.raises(ConfigError, match="sigma"):
-        MarketEstimates(1.0, sigma=-1.0)
+def test_what_no_strategy_can_be_made_of_is_named(made: Callable[[], object], told: str) -> None:
+    with pytest.raises((ConfigError, UnknownNameError), match=told):
+        made()
 
 
 def test_eta_reproduces_the_cost_of_walking_a_flat_book() -> None:

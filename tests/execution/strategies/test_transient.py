@@ -6,7 +6,6 @@ from hypothesis import given, strategies as st
 from scipy.optimize import minimize
 
 from certify.kits.strategy import StrategyConformance, random_views, take_rows
-from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -147,9 +146,3 @@ def test_volume_paces_the_passive_percentage():
     rule = build("pov_passive", ESTIMATES, {"behind": -30.0, "tolerance": -30.0})
     row = rule.decide(view_of(qty0=100, left=100, decision=2, decisions=10, v_seen=300))[0]
     assert (row[i.TAKE], row[i.REST0 + i.AT_TOUCH]) == (30, 10)
-
-
-def test_estimates_are_asked_for_where_they_are_needed():
-    for name in ("vwap_cross", "pov_passive"):
-        with pytest.raises(ConfigError, match="estimates"):
-            build(name)

@@ -5,7 +5,6 @@ import pytest
 from scipy import special, stats
 from tests.lab.learning.toy import SharesToyVec, ToyVec, VectorToyVec
 
-from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.network import from_onnx, to_onnx
 from tercel.lab.learning.native import distributions
@@ -16,39 +15,6 @@ from tercel.lab.learning.port import train
 
 LAWS = {"gaussian": VectorToyVec, "logistic_normal": SharesToyVec, "dirichlet": SharesToyVec}
 SMALL = {"hidden": (16, 16), "steps": 16, "minibatch": 32, "epochs": 2}
-
-
-class TestVectorToy(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return VectorToyVec()
-
-
-class TestSharesToy(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return SharesToyVec()
-
-
-class Contract(LearnerContract):
-    law = "gaussian"
-
-    @pytest.fixture
-    def make(self):
-        settings = PpoSettings(**SMALL, distribution=self.law, anneal_frames=1024, entropy_end=0.0)
-        return lambda seed: Ppo(LAWS[self.law](), settings, seed)
-
-
-class TestGaussian(Contract):
-    pass
-
-
-class TestLogisticNormal(Contract):
-    law = "logistic_normal"
-
-
-class TestDirichlet(Contract):
-    law = "dirichlet"
 
 
 @pytest.mark.parametrize("x", [1.0, 1.5, 2.0, 5.9, 6.0, 40.0, 1e4])
@@ -155,20 +121,25 @@ def test_a_target_kl_stops_early():
     assert held < free
 
 
-def test_laws_that_do_not_fit_are_refused():
-    with pytest.raises(UnknownNameError, match="gaussian"):
-        Ppo(VectorToyVec(), PpoSettings(**SMALL, distribution="normal"))
-    with pytest.raises(ConfigError, match="actions are vectors"):
-        Ppo(ToyVec(), PpoSettings(**SMALL, distribution="gaussian"))
-    with pytest.raises(ConfigError, match="actions are numbers"):
-        Ppo(VectorToyVec(), PpoSettings(**SMALL))
-    with pytest.raises(ConfigError, match="2 or more shares"):
-        Ppo(SharesToyVec(size=1), PpoSettings(**SMALL, distribution="dirichlet"))
-    with pytest.raises(ConfigError, match="start of 2 finite"):
-        Ppo(VectorToyVec(), PpoSettings(**SMALL, distribution="gaussian", start=(1.0,)))
+class Both(VectorToyVec):
+    """Vectors and numbers."""
+
+    n_actions = 2
+
+
+@pytest.mark.parametrize(
+    ("env", "more", "told"),
+    [
+        (VectorToyVec(), {"distribution": "normal"}, "gaussian"),
+        (ToyVec(), {"distribution": "gaussian"}, "actions are vectors"),
+        (VectorToyVec(), {}, "actions are numbers"),
+        (SharesToyVec(size=1), {"distribution": "dirichlet"}, "2 or more shares"),
+        (VectorToyVec(), {"distribution": "gaussian", "start": (1.0,)}, "start of 2 finite"),
+        (Both(), {}, "not both"),
+    ],
+)
+def test_laws_that_do_not_fit_are_refused(env, more, told):
+    with pytest.raises((ConfigError, UnknownNameError), match=told):
+        Ppo(env, PpoSettings(**SMALL, **more))
     with pytest.raises(ConfigError, match="take PPO"):
         Dqn(VectorToyVec())
-    both = VectorToyVec()
-    both.n_actions = 2
-    with pytest.raises(ConfigError, match="not both"):
-        Ppo(both, PpoSettings(**SMALL))

@@ -1,12 +1,13 @@
 """Environments and learners keep to their ports; resume, checkpoints, metrics."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 from tests.lab.learning.tiny import TinyMarket
-from tests.lab.learning.toy import MaskedToyVec, ToyVec
+from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
@@ -16,6 +17,7 @@ from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import (
     CheckpointError,
+    Learner,
     LearningError,
     MetricsLog,
     load_checkpoint,
@@ -41,36 +43,33 @@ class TestTinyMarket(VecEnvContract):
         return TinyMarket(8)
 
 
-class TestToy(VecEnvContract):
+GAUSSIAN = replace(PPO, anneal_frames=1024, entropy_end=0.0)
+LEARNERS: dict[str, Callable[[int], Learner]] = {
+    "ppo": lambda seed: Ppo(TinyMarket(8), PPO, seed),
+    "ppo of normalised values": lambda seed: Ppo(
+        TinyMarket(8), replace(PPO, normalise_values=True, threads=2), seed
+    ),
+    "ppo of risk": lambda seed: Ppo(
+        TinyMarket(8), replace(PPO, risk_aversion=0.5, risk_measure="mean_variance"), seed
+    ),
+    "gaussian": lambda seed: Ppo(VectorToyVec(), replace(GAUSSIAN, distribution="gaussian"), seed),
+    "logistic normal": lambda seed: Ppo(
+        SharesToyVec(), replace(GAUSSIAN, distribution="logistic_normal"), seed
+    ),
+    "dirichlet": lambda seed: Ppo(
+        SharesToyVec(), replace(GAUSSIAN, distribution="dirichlet"), seed
+    ),
+    "dqn": lambda seed: Dqn(TinyMarket(8), DQN, seed),
+    "dqn of risk": lambda seed: Dqn(TinyMarket(8), replace(DQN, risk_aversion=0.5), seed),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+class TestLearner(LearnerContract):
     @pytest.fixture
-    def env(self):
-        return ToyVec()
-
-
-class TestMaskedToy(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return MaskedToyVec()
-
-
-class TestPpo(LearnerContract):
-    @pytest.fixture
-    def make(self):
-        return lambda seed: Ppo(TinyMarket(8), PPO, seed)
-
-
-class TestPpoOfNormalisedValues(LearnerContract):
-    @pytest.fixture
-    def make(self):
-        return lambda seed: Ppo(TinyMarket(8), replace(PPO, normalise_values=True, threads=2), seed)
-
-
-class TestDqn(LearnerContract):
-    updates = 6  # the replay ring of 64 steps comes round
-
-    @pytest.fixture
-    def make(self):
-        return lambda seed: Dqn(TinyMarket(8), DQN, seed)
+    def make(self, name):
+        self.updates = 6 if "dqn" in name else 3  # the replay ring of 64 steps comes round
+        return LEARNERS[name]
 
 
 @pytest.mark.parametrize("env", [ToyVec, MaskedToyVec])
@@ -80,27 +79,6 @@ def test_the_toy_is_learned(learner, env):
     train(made, 20_000)
     obs = env().reset(9)
     assert (made.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
-
-
-@pytest.mark.parametrize(
-    "kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"]
-)
-def test_without_env_state_a_resume_starts_new_episodes(kind):
-    first = kind(ToyVec())
-    for _ in range(6):
-        first.update()
-    again = kind(ToyVec())
-    again.restore(first.state())
-    assert "env" not in first.state()
-    assert again.frames == first.frames
-    assert np.array_equal(again.policy().packed[0], first.policy().packed[0])
-    assert np.isfinite(list(again.update().values())).all()
-
-
-def test_two_threads_change_no_byte():
-    one, two = (Ppo(TinyMarket(8), replace(PPO, threads=threads), 2) for threads in (1, 2))
-    assert [one.update() for _ in range(5)] == [two.update() for _ in range(5)]
-    assert np.array_equal(one.net.params, two.net.params)
 
 
 def test_values_stay_the_same_when_their_scale_moves():
@@ -207,13 +185,29 @@ def test_a_damaged_metrics_file_is_named_and_not_gone_on_with(tmp_path, raw, sai
     assert path.read_bytes() == raw
 
 
-def test_sizes_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="multiple of the minibatch"):
-        Ppo(TinyMarket(8), PpoSettings(steps=10, minibatch=64))
-    with pytest.raises(ConfigError, match="capacity"):
-        Dqn(TinyMarket(8), DqnSettings(capacity=100))
-    with pytest.raises(ConfigError, match="n_actions"):
-        Ppo(ToyVec(actions=1), PPO)
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            lambda: Ppo(TinyMarket(8), PpoSettings(steps=10, minibatch=64)),
+            "multiple of the minibatch",
+        ),
+        (lambda: Dqn(TinyMarket(8), DqnSettings(capacity=100)), "capacity"),
+        (lambda: Ppo(ToyVec(actions=1), PPO), "n_actions"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(made, told):
+    with pytest.raises(ConfigError, match=told):
+        made()
+
+
+def test_weights_start_orthogonal_and_the_policy_s_last_ones_small():
+    """As those of Stable-Baselines3: norms of orthogonal columns are square roots of their number times the gain."""
+    net = Ppo(TinyMarket(8), PpoSettings(steps=16, minibatch=64), 0).net
+    norms = [float(np.linalg.norm(w)) for w in net.head_weights]
+    assert norms == pytest.approx([0.01 * 4**0.5, 1.0], rel=1e-5)
+    hidden = [float(np.linalg.norm(w[0])) for w in net.weights]
+    assert hidden == pytest.approx([(2 * min(w[0].shape)) ** 0.5 for w in net.weights], rel=1e-5)
 
 
 @pytest.mark.parametrize(

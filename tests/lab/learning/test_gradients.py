@@ -100,37 +100,6 @@ def test_ppo_gradient_equals_autograd(law, env):
     compare(net, leaves)
 
 
-def softmax_density(mean, sigma, x):
-    """Log density of shares x that are the softmax of (z, 0), z normal, Jacobian included (Aitchison 1982)."""
-    z = torch.log(x[..., :-1]) - torch.log(x[..., -1:])
-    base = torch.distributions.Independent(torch.distributions.Normal(mean, sigma), 1)
-    return base.log_prob(z) - torch.log(x).sum(dim=-1)
-
-
-def test_the_jacobian_of_the_softmax_cancels_in_the_ratio():
-    rng = np.random.default_rng(0)
-    latent = torch.tensor(rng.normal(size=(50, 3)))
-    one, two = torch.tensor(rng.normal(size=(50, 3))), torch.tensor(rng.normal(size=(50, 3)))
-    x = torch.softmax(torch.cat([latent, torch.zeros(50, 1)], dim=1), dim=1)
-    of_shares = softmax_density(one, 0.5, x) - softmax_density(two, 0.5, x)
-    normal = [
-        torch.distributions.Independent(torch.distributions.Normal(m, 0.5), 1) for m in (one, two)
-    ]
-    of_latent = normal[0].log_prob(latent) - normal[1].log_prob(latent)
-    np.testing.assert_allclose(of_shares, of_latent, atol=1e-9)
-    jacobian = torch.stack(
-        [
-            torch.autograd.functional.jacobian(
-                lambda z: torch.softmax(torch.cat([z, torch.zeros(1, dtype=z.dtype)]), dim=0)[:-1],
-                row,
-            )
-            for row in latent
-        ]
-    )
-    by_hand = normal[0].log_prob(latent) - torch.linalg.slogdet(jacobian)[1]
-    np.testing.assert_allclose(softmax_density(one, 0.5, x), by_hand, atol=1e-9)
-
-
 @pytest.mark.parametrize("dueling", [False, True])
 @pytest.mark.parametrize("double", [False, True])
 @pytest.mark.parametrize("n_step", [1, 3])

@@ -43,38 +43,9 @@ def ours(file):
     return Path(file).resolve().is_relative_to(SOURCES)
 
 
-@pytest.mark.parametrize("folder", ["tercel", "clone", "a tercel/of mine"])
-def test_what_a_library_warns_of_is_not_ours(folder):
-    """The libraries of `.venv` lie in the clone as well."""
-    assert not ours(
-        f"/home/ann/{folder}/.venv/lib/python3.11/site-packages/gymnasium/utils/env_checker.py"
-    )
-    assert ours(SOURCES / "lab" / "learning" / "gym_env.py")
-
-
 def test_stable_baselines_accepts_it(market):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     checker.check_env(ExecutionEnv(**market))
-
-
-def test_a_seed_decides_episode_after_episode(market):
-    def run(env):
-        rows = [env.reset(seed=11)[0]]
-        for _ in range(3):
-            ended = False
-            while not ended:
-                obs, reward, ended, truncated, info = env.step(2)
-                rows += [obs, reward]
-                assert not truncated
-            rows += [info["is_bps"], env.reset()[0]]
-        return rows
-
-    first, second = run(ExecutionEnv(**market)), run(ExecutionEnv(**market))
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def test_unseeded_environments_differ(market):
-    assert not np.array_equal(ExecutionEnv(**market).reset()[0], ExecutionEnv(**market).reset()[0])
 
 
 def test_return_is_the_reported_shortfall(market):
@@ -99,51 +70,30 @@ def test_other_actions(market, actions):
         env.step(env.action_space.n)
 
 
-def test_vector_form_is_the_same_episodes(market):
-    many = ExecutionVectorEnv(4, **market)
-    assert many.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
-    one = ExecutionEnv(**market)
-    obs, _ = many.reset(seed=8)
-    assert many.observation_space.contains(obs)
-    single, _ = one.reset(seed=8)
-    np.testing.assert_array_equal(obs[0], single)
-    ended = False
-    while not ended:
-        obs, reward, terminated, truncated, info = many.step(np.full(4, 3))
-        single, single_reward, ended, _, single_info = one.step(3)
-        assert reward[0] == single_reward
-        assert not truncated.any()
-    assert terminated[0]
-    np.testing.assert_array_equal(info["final_obs"][0], single)
-    assert info["is_bps"][0] == single_info["is_bps"]
-    np.testing.assert_array_equal(info["_final_obs"], terminated)
-    np.testing.assert_allclose(obs[terminated, :2], 1.0)
-
-
-def test_copies_unless_told_otherwise(market):
-    env = ExecutionVectorEnv(2, **market)
-    first = env.reset(seed=1)[0]
-    before = first.copy()
-    env.step(np.array([1, 2]))
-    np.testing.assert_array_equal(first, before)
-
-
 def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
     seeds = [7, 2**63 + 5, 3]
     many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
-    obs, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
+    assert many.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    first, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
+    assert many.observation_space.contains(first)
+    kept = first.copy()
     np.testing.assert_array_equal(
-        obs, [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)]
+        first, [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)]
     )
     for k in range(15):
         actions = np.array([7, 3, k % 8])
-        obs, rewards, terminated, _, _ = many.step(actions)
+        obs, rewards, terminated, truncated, info = many.step(actions)
+        assert not truncated.any()
         for i, env in enumerate(alone):
-            single, reward, end, _, _ = env.step(actions[i])
+            single, reward, end, _, told = env.step(actions[i])
             assert (rewards[i], terminated[i]) == (reward, end)
+            if end:
+                np.testing.assert_array_equal(info["final_obs"][i], single)
+                assert (info["_final_obs"][i], info["is_bps"][i]) == (True, told["is_bps"])
             np.testing.assert_array_equal(obs[i], env.reset()[0] if end else single)
         ended += terminated
     assert ended.min() >= 2
+    np.testing.assert_array_equal(first, kept, "copies unless told otherwise")
     np.testing.assert_array_equal(
         many.reset(seed=7)[0], ExecutionVectorEnv(3, **market).reset(seed=7)[0]
     )

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import bank_sampler, seeded_plan
+from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.envs import ExecutionVec, MixedVec, Ranges, TrainingTerms
 from tercel.market.flow import preset as presets
@@ -127,28 +126,3 @@ def test_the_paired_return_is_the_gain_on_the_rule(market):
         ended |= done
     rule = run_strategy(source, TASK, plan, build("twap_passive"))
     np.testing.assert_allclose(total - alone, rule.shortfall / (2 * rule.qty), atol=1e-9)
-
-
-def test_a_rule_against_itself_gains_nothing(market):
-    env = drawn(
-        market,
-        rival=build("peg_behind"),
-        actions="residual",
-        action_parameters={"base": "peg_behind"},
-    )
-    env.reset(4)
-    total = np.zeros(8)
-    ended = np.zeros(8, bool)
-    for _ in range(TASK.decisions):
-        _, reward, done, _ = env.step(np.zeros((8, 7)))
-        total += np.where(ended, 0.0, reward)
-        ended |= done
-    assert ended.all()
-    np.testing.assert_allclose(total, 0.0, atol=1e-9)
-
-
-def test_training_never_draws_judged_episodes(market):
-    env = drawn(market, ranges=Ranges((0.05, 0.2)))
-    env.reset(0)
-    assert (env.sampler(0, 0, 10).rows[:, kernels.E_SEED] < 0).all()
-    assert (seeded_plan(TASK, 10, 0, 0, 10).rows[:, kernels.E_SEED] >= 0).all()

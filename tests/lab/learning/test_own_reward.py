@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.lab.learning.test_envs import play
 
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
@@ -21,22 +22,13 @@ def market():
     return source, TASK, bank_sampler(TASK, TASK.lots(preset.volume_per_s), 4)
 
 
-def played(env, steps=40, seed=3):
-    """Random play; yields what `advance` returned, before the markets that are done start again."""
-    rng = np.random.default_rng(seed)
-    env.reset(seed)
-    for _ in range(steps):
-        seen = env.advance(rng.integers(0, env.n_actions, env.n))
-        yield seen
-        if seen[2].any():
-            env.restart(seen[3]["which"])
-
-
 def test_minus_the_cost_is_the_shipped_reward_in_bps(market):
     env = ExecutionVec(*market, 6, weights=lambda step: -step.cost_bps, actions="fraction")
     plain = ExecutionVec(*market, 6, actions="fraction")
     total, ended = np.zeros(6), 0
-    for (_, reward, done, info), (_, ticks, _, _) in zip(played(env), played(plain), strict=True):
+    for (_, reward, done, info), (_, ticks, _, _) in zip(
+        play(env, 40), play(plain, 40), strict=True
+    ):
         arrival = env.episodes.view.arrival_mid2 / 2
         np.testing.assert_allclose(reward, ticks / arrival * 1e4, atol=1e-9)
         total += reward
@@ -55,7 +47,7 @@ def test_every_column_is_what_its_description_says(market):
 
     env = ExecutionVec(*market, 6, weights=keep, actions="fraction")
     left, filled, shortfall = None, np.zeros(6), np.zeros(6)
-    for _, _, done, info in played(env):
+    for _, _, done, info in play(env, 40):
         step, states = steps[-1], env.episodes.costs()
         filled += step.filled
         shortfall += step.cost_bps
@@ -102,7 +94,7 @@ def test_an_own_observation_is_what_the_environment_shows(market):
 
     env, plain = ExecutionVec(*market, 6, observation=eyes), ExecutionVec(*market, 6)
     assert env.observation_size == 3
-    for (mine, _, done, info), (its, _, _, _) in zip(played(env), played(plain), strict=True):
+    for (mine, _, done, info), (its, _, _, _) in zip(play(env, 40), play(plain, 40), strict=True):
         np.testing.assert_allclose(mine[:, 0], its[:, 1], rtol=1e-6)
         np.testing.assert_array_equal(np.sign(mine[:, 2]), np.sign(its[:, 32]))
         if done.any():

@@ -1,23 +1,17 @@
 """Risk: the price's threshold is the best one, and learners find optima that are known in closed form."""
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
-from tests.lab.learning.tiny import TinyMarket
 from tests.lab.learning.toy import ToyVec, VectorToyVec
 
-from certify.kits.learner import LearnerContract
 from tercel.core.errors import ConfigError
-from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
 from tercel.lab.learning.rewards import Risk, RiskTransform
-
-HEDGE = 0.5
 
 
 @given(
@@ -49,63 +43,6 @@ def test_value_is_the_known_risk_of_a_normal_sample():
 def priced(risk):
     """The settings of a learner that prices by `risk`."""
     return {"risk_aversion": risk.aversion, "risk_measure": risk.measure, "risk_level": risk.level}
-
-
-class Hedge:
-    """Hedge a share of a loss of N(0, 1) at a cost of HEDGE share^2 / 2; two looks, the first of which does nothing."""
-
-    observation_size, action_size = 1, 1
-
-    def __init__(self, n=64):
-        self.n = n
-
-    def reset(self, seed):
-        self.rng, self.t = np.random.default_rng(seed), 0
-        return np.zeros((self.n, 1), np.float32)
-
-    def step(self, actions):
-        share = actions[:, 0].astype(np.float64)
-        loss = HEDGE / 2 * share**2 + (1 - share) * self.rng.normal(size=self.n)
-        return np.zeros((self.n, 1), np.float32), -loss, np.ones(self.n, bool), {}
-
-
-TAIL = stats.norm.pdf(stats.norm.ppf(0.8)) / 0.2
-"""CVaR at 0.8 of N(0, 1)."""
-
-
-def objective(risk, share):
-    """In closed form."""
-    open_share = 1 - share
-    per_unit = risk.aversion * (
-        open_share**2 if risk.measure == "mean_variance" else abs(open_share) * TAIL
-    )
-    return HEDGE / 2 * share**2 + per_unit
-
-
-@pytest.mark.parametrize(
-    ("risk", "share"),
-    [
-        (Risk(), 0.0),
-        (Risk(0.2, "mean_variance"), 2 * 0.2 / (HEDGE + 2 * 0.2)),
-        (Risk(1.0, "mean_variance"), 2 / (HEDGE + 2)),
-        (Risk(0.1, "cvar", 0.8), 0.1 * TAIL / HEDGE),
-        (Risk(0.2, "cvar", 0.8), 0.2 * TAIL / HEDGE),
-    ],
-)
-def test_the_best_hedge_is_found(risk, share):
-    assert objective(risk, share) <= min(
-        objective(risk, share + 0.01), objective(risk, share - 0.01)
-    )
-    frames = 100_000
-    settings = PpoSettings(
-        (8,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, distribution="gaussian",
-        sigma_start=0.3, sigma_end=0.05,
-    )  # fmt: skip
-    learner = Ppo(Hedge(), replace(settings, **priced(risk)), 1)
-    train(learner, frames)
-    found = float(learner.policy().act(np.zeros((1, 1), np.float32))[0, 0])
-    assert objective(risk, found) < objective(risk, share) + 0.01
-    assert found == pytest.approx(share, abs=0.15)
 
 
 class TwoSteps:
@@ -175,26 +112,6 @@ def test_what_was_earned_is_logged_not_what_was_paid():
         row = learner.update()
         assert row["risk_threshold"] == learner.risk_transform.threshold
     assert row["return_mean"] >= 0
-
-
-class TestPpoResumes(LearnerContract):
-    @pytest.fixture
-    def make(self):
-        settings = PpoSettings(
-            (16,), steps=16, minibatch=32, risk_aversion=0.5, risk_measure="mean_variance"
-        )
-        return lambda seed: Ppo(TinyMarket(8), settings, seed)
-
-
-class TestDqnResumes(LearnerContract):
-    updates = 6
-
-    @pytest.fixture
-    def make(self):
-        settings = DqnSettings(
-            (16,), steps=16, minibatch=32, capacity=512, warmup=64, risk_aversion=0.5
-        )
-        return lambda seed: Dqn(TinyMarket(8), settings, seed)
 
 
 def test_nonsense_is_refused():
