@@ -14,7 +14,6 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan, bank_sampler, seeded_plan
-from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
@@ -123,54 +122,27 @@ def test_written_strategies_and_their_clocks(rule: str) -> None:
     run_both(market("csco"), task, plan, build(rule), build(rule))
 
 
-def test_both_sides_share_one_and_room_is_bounded() -> None:
+def test_both_sides_share_one_and_a_full_room_begins_anew_with_a_whole_batch() -> None:
     source, plan = market("csco"), seeded_plan(TASK, 2_000, 4, 0, 8)
-    shared = run_both(source, TASK, plan, Anything(1), Anything(1))
-    ends = shared.states[:, sim.CURSOR_END]
-    assert np.array_equal(ends[::2], ends[1::2])
-    assert len(set(ends.tolist())) == 4
     small = run_both(source, TASK, plan, Anything(1), Anything(1), most_mb=0.13)
-    kept = small.states[:, sim.CURSOR_END] > 0
-    assert 0 < kept.sum() < 8
-
-
-def test_a_full_room_begins_anew_with_a_whole_batch() -> None:
-    source, backgrounds = market("csco"), Backgrounds(most_mb=0.13)
-    episodes = Episodes(source, TASK, 8)
+    ends = small.states[:, sim.CURSOR_END]
+    assert np.array_equal(ends[::2], ends[1::2])
+    assert 0 < (ends > 0).sum() < 8
+    backgrounds, episodes = Backgrounds(most_mb=0.13), Episodes(source, TASK, 8)
     episodes.share(backgrounds)
-    followed_by = []
     for seed in (1, 2):
         episodes.start(seeded_plan(TASK, 100, seed, 0, 8))
-        followed_by.append(int((episodes.states[:, sim.CURSOR_END] > 0).sum()))
-    assert all(0 < n < 8 for n in followed_by)
+        assert 0 < (episodes.states[:, sim.CURSOR_END] > 0).sum() < 8
     assert backgrounds.rows.nbytes <= 130_000
 
 
-def test_several_strategies_cost_what_each_costs_alone() -> None:
-    source, plan = market("goog"), seeded_plan(TASK, 300, 5, 0, 6)
-    rules = [build(name) for name in ("twap_take", "twap_passive")]
-    together = run_strategies(source, TASK, plan, rules)
-    for rule, costs in zip(rules, together, strict=True):
-        episodes = Episodes(source, TASK, len(plan))
-        episodes.start(plan)
-        while episodes.working.any():
-            episodes.step(rule.decide(episodes.view))
-        alone = episodes.costs()
-        for name in vars(alone):
-            assert np.array_equal(getattr(alone, name), getattr(costs, name)), name
-
-
 def test_a_market_that_loses_orders_simulates_itself() -> None:
-    preset = load("csco")
     source = market("csco")
     books = source.worlds_b.copy()
-    length = int(books[0, lay.BACKGROUND])
-    books[:, lay.FREE] = -1
-    books[:, lay.HIGH] = preset.orders  # no slot is left
-    assert length > 0
-    source = Source(**{**vars(source), "worlds_b": books})
+    books[:, [lay.FREE, lay.HIGH]] = -1, load("csco").orders  # no slot is left
     plan = seeded_plan(TASK, 300, 5, 0, 2, worlds=2)
-    shared = run_both(source, TASK, plan, Anything(2), Anything(2))
+    lost = replace(source, worlds_b=books)
+    shared = run_both(lost, TASK, plan, Anything(2), Anything(2))
     assert not shared.states[:, sim.CURSOR_END].any()
     assert (shared.costs().overflow > 0).all()
 

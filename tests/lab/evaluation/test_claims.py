@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from certify.kits.strategy import random_views
-from tercel.execution.strategies import MarketEstimates, build
 from tercel.lab.evaluation.claims import claim
 from tercel.lab.evaluation.comparisons import ComparisonLedger, Scores, compare
-from tercel.lab.evaluation.risk_statistics import FROZEN
 
 SEEDS = 3
 
@@ -106,13 +103,3 @@ def test_one_market_is_claimed_as_it_is():
     assert found.verdict == {
         "by_market": "significantly cheaper than 1 of 1 and more expensive than none; no significant difference from none"
     }
-
-
-@pytest.mark.parametrize("name", FROZEN)
-def test_a_frozen_schedule_does_not_see_the_market(name):
-    strategy = build(name, MarketEstimates(expected_volume=1e4, sigma=1.0, eta=1e-3))
-    here, there = random_views(200, 1), random_views(200, 2)
-    mixed = type(here)(here.x, there.m, here.draw)
-    both = here.tradable & there.tradable  # in a halt everything holds
-    assert both.sum() > 100
-    np.testing.assert_array_equal(strategy.expected(here)[both], strategy.expected(mixed)[both])

@@ -9,7 +9,7 @@ from tercel.execution import intent as it, step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
@@ -178,17 +178,6 @@ def test_latency_beyond_the_decision_interval():
     assert costs.forced_lots[0] == 4
 
 
-@pytest.mark.parametrize("quantity", [1, 10_000])
-def test_one_decision(quantity):
-    task = Task(side=1, horizon_s=0.1, decisions=1, warmup_s=0.0, grid_points=2, latency=Latency())
-    episodes = begin(BOOK, quantity, task)
-    take(episodes, 1)
-    assert not episodes.working.any()
-    costs = episodes.costs()
-    costs.check()
-    assert costs.lots_filled[0] == min(quantity, 10)
-
-
 def test_filled_early_stops_or_runs_out():
     for run_out, now in ((False, 51), (True, 101)):
         episodes = begin([*BOOK, (70, ADD, 3, 1, 100, 5)], 2, run_out=run_out)
@@ -211,25 +200,9 @@ def test_passive_fills_earn_the_spread_against_the_mid_before_the_aggressor():
     assert costs.double_lots[0] == 3
 
 
-def test_the_record_agrees_with_the_log():
-    episodes = begin([*BOOK, (20, EXECUTE, 0, 1, 99, 10)], 9)
-    take(episodes, 5)
-    finish(episodes)
-    record = episodes.record(0)
-    fills = record[record[:, sim.R_KIND] == sim.OWN_FILL]
-    log = episodes.fills(0)
-    for word, column in ((sim.R_NS, 0), (sim.R_PRICE, 1), (sim.R_LOTS, 2), (sim.R_MID2, 3)):
-        assert fills[:, word].tolist() == log[:, column].tolist()
-    assert (record[1:, sim.R_NS] >= record[:-1, sim.R_NS]).all()
-
-
 def test_a_plan_of_another_size_is_refused():
-    episodes = Episodes(martingale_market(), TASK, 3)
-    plan = seeded_plan(TASK, 5, 1, 0, 2)
     with pytest.raises(ConfigError, match="3 episodes"):
-        episodes.start(plan)
-    assert len(plan.take(np.array([1]))) == 1
-    assert isinstance(plan, Plan)
+        Episodes(martingale_market(), TASK, 3).start(seeded_plan(TASK, 5, 1, 0, 2))
 
 
 def test_a_full_record_is_refused():
@@ -240,22 +213,3 @@ def test_a_full_record_is_refused():
         episodes.step(hold(episodes.view))
     with pytest.raises(CapacityError, match="record_rows"):
         episodes.record(0)
-
-
-def test_both_sides_of_a_market_warm_up_once_to_the_byte():
-    task = Task(
-        horizon_s=60.0,
-        decisions=6,
-        warmup_s=20.0,
-        latency=Latency("exponential", a_ns=10**6, b_ns=10**9),
-    )
-    plan = seeded_plan(task, 50, 3, 0, 6)
-    plan.rows[3, kernels.E_QUANTITY] = 20
-    source = martingale_market()
-    together = Episodes(source, task, 6)
-    together.start(plan)
-    for i in range(6):
-        alone = Episodes(source, task, 1)
-        alone.start(plan.take(slice(i, i + 1)))
-        for one, other in zip(alone.snapshot(), together.snapshot(), strict=True):
-            assert one[0].tobytes() == other[i].tobytes()

@@ -121,17 +121,6 @@ def test_more_than_was_displayed_is_caught():
     assert jobs._displayed(taken, [(5, 100, 12), (9, 100, 11)]) == (1, 0)
 
 
-def test_late_orders_are_not_held_against_a_display_that_is_gone(market):
-    late = Task(
-        horizon_s=60.0,
-        decisions=6,
-        warmup_s=20.0,
-        grid_points=4,
-        latency=Latency("constant", 10**9),
-    )
-    assert guard(market, late, seeded_plan(late, 200, 5, 0, 4), build("twap_take")).decisions == 0
-
-
 def test_arrivals_are_the_twins_and_what_stood_there(market):
     plan = seeded_plan(TASK, 40, 5, 0, 9)
     found, _ = run_arrivals(market, TASK, plan)

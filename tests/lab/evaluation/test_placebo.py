@@ -87,12 +87,6 @@ def test_another_day_at_that_time_or_the_nearest(windows: list[tuple[int, int, i
             assert start % DAY_NS // S != second
 
 
-def test_each_day_is_told_of_the_next_and_the_last_of_the_first() -> None:
-    found = placebo_plan(recorded([(day, second, 1) for day in range(3) for second in (0, 5)]))
-    assert found is not None
-    assert (found.rows[:, kernels.E_CURSOR_END] - 1000).tolist() == [1, 1, 2, 2, 0, 0]
-
-
 def test_who_is_told_elsewhere_hears_the_other_stream_for_its_own_side(market: Source) -> None:
     plan = seeded_plan(TASK, 20, 5, 0, 4)
     met = placebo_plan(plan)

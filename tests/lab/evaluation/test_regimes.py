@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.markets import martingale_market
 
-from studies.regimes.effects import Effect, effects
+from studies.regimes.effects import effects
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
@@ -26,47 +26,29 @@ def market() -> Source:
     return reactive(load("csco-santa-fe"), settle_s=900.0)
 
 
-@pytest.fixture(scope="module")
-def found(market: Source) -> dict[str, Effect]:
-    return {one.name: one for one in effects(market, seed=3, episodes=64)}
-
-
-def test_volatile_doubles_the_moves_and_calm_quiets_them(found: dict[str, Effect]) -> None:
+def test_each_regime_does_what_its_name_says(market: Source) -> None:
+    found = {one.name: one for one in effects(market, seed=3, episodes=64)}
     assert found["volatile"].sd60 == pytest.approx(2.0, rel=0.2)
     assert found["volatile"].volume > 1.3
     assert found["calm"].sd60 < 0.7
     assert found["calm"].spread < 1 < found["calm"].depth
-
-
-def test_thin_is_thin(found: dict[str, Effect]) -> None:
     assert 0.4 < found["thin"].depth < 0.6
     assert found["thin"].spread > 1.15
     assert abs(found["thin"].drift) < 0.1
-
-
-def test_trending_drifts_and_does_little_else(found: dict[str, Effect]) -> None:
     assert found["trending"].drift > 0.06
     assert found["trending"].sd60 == pytest.approx(1.0, abs=0.12)
     assert found["trending"].depth == pytest.approx(1.0, abs=0.1)
-
-
-def test_liquidity_goes_and_comes_back(found: dict[str, Effect]) -> None:
-    one = found["liquidity_withdrawal"]
-    assert one.passes
-    assert one.lowest_depth < 0.4
-    assert one.depth_after == pytest.approx(1.0, abs=0.12)
-    assert abs(one.drift) < 0.3
-
-
-def test_a_flash_crash_falls_and_recovers(found: dict[str, Effect]) -> None:
-    one = found["flash_crash"]
-    assert one.deepest < -3
-    assert one.back > 0.6
-    assert one.depth_after == pytest.approx(1.0, abs=0.12)
+    gone, crashed = found["liquidity_withdrawal"], found["flash_crash"]
+    assert gone.passes
+    assert gone.lowest_depth < 0.4
+    assert abs(gone.drift) < 0.3
+    assert crashed.deepest < -3
+    assert crashed.back > 0.6
+    assert [gone.depth_after, crashed.depth_after] == pytest.approx([1.0, 1.0], abs=0.12)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["csco", "ibm", "amzn"])
+@pytest.mark.parametrize("name", ["csco", "amzn"])
 def test_the_names_hold_in_the_queue_reactive_flow(name: str) -> None:
     found = {
         one.name: one for one in effects(reactive(load(name), settle_s=900.0), seed=3, episodes=48)
@@ -122,22 +104,6 @@ def test_a_market_without_regimes_is_the_market_it_was(market: Source) -> None:
     np.testing.assert_array_equal(plain.shortfall, same.shortfall)
     np.testing.assert_array_equal(plain.mid2_grid, same.mid2_grid)
     assert regimes_of(market, TASK, plan).names == ("none",)
-
-
-def test_a_day_of_regimes_is_a_tape_and_keeps_its_secret() -> None:
-    preset = load("csco-santa-fe")
-    law = packed(RegimeScript([(0.0, "thin")]), Season.of(preset, arrival_s=0.0))
-    plain, thin = (
-        simulated_day(preset, 4, 1200.0, 300.0, from_s=0.0, law=one) for one in (None, law)
-    )
-    assert thin.kind.max() < sim.OWN_REST
-    early = [np.searchsorted(day.exch_ns, 300 * 10**9) for day in (plain, thin)]
-    assert early[1] != early[0]  # the season of the opening is in force from the start
-    busy = simulated_day(
-        preset, 4, 1200.0, 300.0, from_s=0.0, law=packed(None, Season.of(preset, arrival_s=0.0))
-    )
-    assert busy.n > 1.2 * plain.n
-    assert thin.n < busy.n
 
 
 def test_a_season_has_the_volume_curve_of_the_preset() -> None:

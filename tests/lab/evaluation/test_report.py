@@ -1,17 +1,14 @@
 """Sections of the page of a judged run."""
 
 import numpy as np
-import pytest
 from tests.lab.evaluation.test_judge import GRID, QTY, field, make, run, twin
 
 from tercel.execution.task import Task
-from tercel.lab.evaluation.comparisons import KEYS
 from tercel.lab.evaluation.example import (
     BookExample,
     composition,
     distribution,
     left_to_do,
-    meanings,
     order_facts,
     timing,
 )
@@ -49,10 +46,6 @@ def test_what_it_cost_and_when_it_traded_have_a_row_and_a_picture_each() -> None
     assert len(timing(costs, None, grid_s).figures) == 1, "nothing moved where nothing answers"
 
 
-def test_every_key_has_its_meaning() -> None:
-    assert all(key in meanings() for key in KEYS)
-
-
 def test_facts_are_told_in_words() -> None:
     told = order_facts(Task(share=None, quantity=500, side="buy").to_dict())
     assert told["order"] == "500 lots"
@@ -74,12 +67,3 @@ def test_distribution_counts_wins_and_the_worst() -> None:
     assert distribution("b", (cheap,), (dear,))[5] == 1.0
     same = (cheap,)
     assert distribution("c", same, same)[5] is None
-
-
-@pytest.mark.parametrize("kind", ["constant", "uniform", "exponential"])
-def test_a_latency_is_told_in_milliseconds(kind: str) -> None:
-    assert "ms" in str(
-        order_facts({"latency": {"kind": kind, "a_ns": 1_000_000, "b_ns": 2_500_000}})[
-            "order latency"
-        ]
-    )

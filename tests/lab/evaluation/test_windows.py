@@ -61,6 +61,11 @@ def test_windows_lie_inside_the_session_and_do_not_overlap():
     starts = np.unique(start)
     assert np.all(np.diff(starts) == TASK.horizon_ns)
     assert starts[-1] + 2 * TASK.horizon_ns > CLOSE, "no window is left out at the end"
+    cut = OPEN + 4 * 3600 * S
+    early, late = (
+        tape_plan([day()], TASK, CURVE, **{b: cut}) for b in ("latest_ns", "earliest_ns")
+    )
+    assert spans(early)[2].max() <= cut <= spans(late)[0].min()
 
 
 @given(
@@ -82,38 +87,26 @@ def test_every_window_is_inside_everything(first, last, horizon, warmup, every, 
         assert starts[-1] + every * S + task.horizon_ns > high
 
 
-def test_the_bounds_hold_the_warm_up_and_the_horizon():
-    cut = OPEN + 4 * 3600 * S
-    early, late = (
-        tape_plan([day()], TASK, CURVE, **{b: cut}) for b in ("latest_ns", "earliest_ns")
-    )
-    assert spans(early)[2].max() <= cut <= spans(late)[0].min()
-
-
 @pytest.mark.parametrize(
-    ("one", "task"),
+    ("days", "task", "curve", "told"),
     [
-        (day(), Task(horizon_s=23_000.0)),
-        (day(), Task(warmup_s=22_000.0)),
-        (day(last_s=36_000), TASK),
-        (day(first_s=56_000, last_s=57_000, opening=0, closing=0), TASK),
+        ([day()], Task(horizon_s=23_000.0), CURVE, "none fits"),
+        ([day()], Task(warmup_s=22_000.0), CURVE, "none fits"),
+        ([day(last_s=36_000)], TASK, CURVE, "none fits"),
+        (
+            [day(first_s=56_000, last_s=57_000, opening=0, closing=0)],
+            TASK,
+            CURVE,
+            "none fits",
+        ),
+        ([], TASK, CURVE, "no days"),
+        ([day()], TASK, [0.01] * 13, "a day's volume"),
+        ([day()], TASK, [0.0] * 13, "a day's volume"),
     ],
 )
-def test_no_window_fits(one, task):
-    with pytest.raises(ConfigError, match="none fits"):
-        tape_plan([one], task, CURVE)
-
-
-def test_no_days_at_all():
-    with pytest.raises(ConfigError, match="no days"):
-        tape_plan([], TASK, CURVE)
-
-
-def test_an_order_larger_than_a_day():
-    with pytest.raises(ConfigError, match="a day's volume"):
-        tape_plan([day()], TASK, [0.01] * 13)
-    with pytest.raises(ConfigError, match="a day's volume"):
-        tape_plan([day()], TASK, [0.0] * 13)
+def test_no_window_fits(days, task, curve, told):
+    with pytest.raises(ConfigError, match=told):
+        tape_plan(days, task, curve)
 
 
 def test_expected_lots_in_closed_form():
