@@ -19,7 +19,7 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.replay import replay_row, touch_from_book
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
 S = NS_PER_SECOND
 OWN = 8
@@ -114,32 +114,6 @@ def test_what_is_left_at_the_horizon_is_taken_and_then_it_is_done() -> None:
     assert driver.due_ns == FOREVER_NS
     assert driver.on_event(row(63, ADD, 10, 1, 98, 5)) is None
     driver.check()
-
-
-def test_no_decision_falls_due_in_a_halt() -> None:
-    driver = Driver(*market(), RestAtTouch())
-    driver.decide_due(1000 * S)
-    driver.on_event(rest(1, 0, 99, 10))
-    driver.on_event(row(5, STATUS, 0, 0, -1))
-    assert driver.decide_due(1045 * S) is None
-    assert driver.on_event(row(45, STATUS, 0, 0, 1)) is None
-    assert driver.due_ns == 1045 * S
-    late = driver.decide_due(1046 * S)
-    assert late is not None
-    assert set(late[:, kernels.C_NS].tolist()) == {1045 * S}
-    assert driver.due_ns == 1050 * S  # those that fell due in the halt are left out
-
-
-def test_an_add_where_the_feed_had_forgotten_a_level_shows_that_nothing_is_ahead() -> None:
-    driver = Driver(*market(), RestAtTouch())
-    driver.decide_due(1000 * S)
-    driver.on_event(rest(1, 0, 99, 10))
-    ahead = int(driver.book[lay.AT_LEDGER]) + lay.AHEAD
-    assert driver.book[ahead] == 100
-    driver.on_event(row(2, ROLL_OUT, 0, 1, 99))
-    assert driver.book[ahead] == 100
-    driver.on_event(row(3, ADD, 10, 1, 99, 50))
-    assert driver.book[ahead] == 0
 
 
 def test_an_unasked_cancel_of_the_venue_answers_no_command() -> None:

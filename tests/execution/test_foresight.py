@@ -23,7 +23,7 @@ from tests.execution.test_identity import (
 )
 
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight import forecaster as f, forecaster as fore
 from tercel.execution.intent import TAKE, View
@@ -365,24 +365,34 @@ def test_one_ships_small_and_without_its_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("name", "change", "said"),
     [
-        (lambda card: card | {"features": 1}, "features of version 2"),
-        (lambda card: card | {"format": 9}, "format 2"),
-        (lambda card: card | {"kind": "other"}, "as it was written"),
-        (lambda card: {"features": 2}, "as it was trained"),
+        (
+            fore.CARD,
+            lambda card: json.dumps(json.loads(card) | {"features": 1}),
+            "features of version 2",
+        ),
+        (fore.CARD, lambda card: json.dumps(json.loads(card) | {"format": 9}), "format 2"),
+        (
+            fore.CARD,
+            lambda card: json.dumps(json.loads(card) | {"kind": "other"}),
+            "as it was written",
+        ),
+        (fore.CARD, lambda _: json.dumps({"features": 2}), "as it was trained"),
+        (fore.ARRAYS, lambda _: "other", "the file that the card names"),
     ],
 )
 def test_another_version_and_an_edited_card_are_refused(
-    tmp_path: Path, change: Callable[[dict[str, object]], dict[str, object]], said: str
+    tmp_path: Path, name: str, change: Callable[[bytes], str], said: str
 ) -> None:
     folder = tmp_path / "flow"
     shutil.copytree(fore.SHIPPED / fore.DEFAULT, folder)
     assert fore.load(folder).id == fore.shipped().id
-    card = json.loads((folder / fore.CARD).read_text())
-    (folder / fore.CARD).write_text(json.dumps(change(card)))
+    (folder / name).write_text(change((folder / name).read_bytes()))
     with pytest.raises(DataError, match=said):
         fore.load(folder)
+    with pytest.raises(DataError, match="the folder of a forecaster"):
+        fore.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["value", "scale", "lines"])
@@ -391,15 +401,6 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
     bad.flat[-1] = np.nan
     with pytest.raises(DataError, match="a number that is none"):
         fore.save(tmp_path / "o", replace(fore.spread_alone(), **{name: bad}))
-
-
-def test_changed_trees_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the folder of a forecaster"):
-        fore.load(tmp_path)
-    shutil.copytree(fore.SHIPPED / fore.DEFAULT, tmp_path / "flow")
-    (tmp_path / "flow" / fore.ARRAYS).write_bytes(b"other")
-    with pytest.raises(DataError, match="the file that the card names"):
-        fore.load(tmp_path / "flow")
 
 
 # -- the decision path ------------------------------------------------------------------------------------------------
@@ -460,26 +461,6 @@ def test_batch_and_driver_are_told_the_words_of_the_symbol(tape: Source) -> None
     assert (whole[:, c.FORECAST_30_SD] > 0).any()
 
 
-def test_who_is_told_nothing_has_a_market_of_the_same_bytes(tape: Source) -> None:
-    """Room for seconds lies behind everything else, and nobody else reads it."""
-    plan, ends = plan_of(tape, LONG, 60, 0), []
-    for looks_back in (False, True):
-        episodes = Episodes(tape, LONG, 1, looks_back=looks_back)
-        strategy = build("twap_passive")
-        episodes.start(plan)
-        while episodes.working.all():
-            assert episodes.view.outlook is None
-            episodes.step(strategy.decide(episodes.view))
-        state = episodes.states[0].copy()
-        assert bool(state[sim.SECOND]) == looks_back
-        kept = [*range(sim.SECONDS_AT, sim.USUAL_SPREAD)]
-        kept += range(sim.TRADED_NS, sim.LATELY + sim.LATELY_WORDS)
-        assert state[kept].any() == looks_back
-        state[kept] = 0
-        ends.append((episodes.books.tobytes(), state[: sim.GRID].tobytes()))
-    assert ends[0] == ends[1]
-
-
 # -- the strategies ---------------------------------------------------------------------------------------------------
 
 
@@ -534,4 +515,3 @@ def test_all_is_overdue_before_the_horizon() -> None:
     view = told_view(0.0)
     view.x[0, c.TIME_LEFT_NS] = 9 * NS_PER_SECOND
     assert slices(view)[0].tolist() == [70]
-    assert NO_BID < 0 < NO_ASK

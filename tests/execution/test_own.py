@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -108,20 +109,6 @@ class Counting(OwnStrategy):
         return Intent(take=self.calls)
 
 
-def test_a_memory_without_a_reset_is_refused_with_its_attributes() -> None:
-    with pytest.raises(ConfigError, match=r"seen, calls changed in decide.*empty one"):
-        checked(Counting()).decide(random_views(3, 1))
-
-    def counts(view: View) -> Intent:
-        counts.calls += 1  # type: ignore[attr-defined]
-        return Intent()
-
-    counts.calls = 0  # type: ignore[attr-defined]
-    with pytest.raises(ConfigError, match="calls changed"):
-        checked(counts).decide(random_views(3, 1))
-    assert checked(PegBehind()).decide(random_views(3, 1)).shape[0] == 3
-
-
 class Tally:
     """An object of a user's own: with a `repr` that says nothing of what is in it."""
 
@@ -138,35 +125,32 @@ class Tally:
         return Intent(take=self.calls[0])
 
 
-def test_a_memory_in_an_object_is_found_wherever_it_is_held() -> None:
+class Holds(OwnStrategy):
+    """Has something, and asks it for its answer."""
+
+    def __init__(self, name: str, held: object, ask: Callable[["Holds", View], Intent]) -> None:
+        self.ask = ask
+        setattr(self, name, held)
+
+    def decide(self, view: View) -> Intent:
+        return self.ask(self, view)
+
+
+def with_attribute(view: View) -> Intent:
+    with_attribute.calls += 1  # type: ignore[attr-defined]
+    return Intent()
+
+
+def enclosing() -> Callable[[View], Intent]:
     tally = Tally()
-
-    class Holds(OwnStrategy):
-        def __init__(self) -> None:
-            self.parts = {"tally": [Tally()]}
-
-        def decide(self, view: View) -> Intent:
-            return self.parts["tally"][0].add(view)
 
     def encloses(view: View) -> Intent:
         return tally.add(view)
 
-    class Quotes(OwnStrategy):
-        def __init__(self) -> None:
-            self.rule, self.log = partial(tally.add), logging.getLogger("quotes")
-
-        def decide(self, view: View) -> Intent:
-            self.log.debug("a logger keeps what it was asked")
-            return self.rule(view) if tally.calls[0] < 100 else Intent()
-
-    for own, name in ((Holds(), "parts"), (encloses, "tally"), (Quotes(), "rule")):
-        with pytest.raises(ConfigError, match=f"received {name} changed in decide"):
-            checked(own).decide(random_views(3, 1))
-    tally.calls[0] = 100
-    assert checked(Quotes()).decide(random_views(3, 1)).shape[0] == 3
+    return encloses
 
 
-def test_a_variable_that_a_function_rebinds_is_a_memory() -> None:
+def rebinding() -> Callable[[View], Intent]:
     calls = 0
 
     def counts(view: View) -> Intent:
@@ -174,8 +158,36 @@ def test_a_variable_that_a_function_rebinds_is_a_memory() -> None:
         calls += 1
         return Intent(take=calls)
 
-    with pytest.raises(ConfigError, match="calls changed"):
-        checked(counts).decide(random_views(3, 1))
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        (Counting(), "seen, calls"),
+        (
+            Holds("parts", {"tally": [Tally()]}, lambda own, view: own.parts["tally"][0].add(view)),
+            "parts",
+        ),  # type: ignore[attr-defined]
+        (Holds("rule", partial(Tally().add), lambda own, view: own.rule(view)), "rule"),  # type: ignore[attr-defined]
+        (enclosing(), "tally"),
+        (rebinding(), "calls"),
+        (with_attribute, "calls"),
+    ],
+)
+def test_a_memory_without_a_reset_is_found_wherever_it_is_held(own: object, name: str) -> None:
+    with_attribute.calls = 0  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=f"received {name} changed in decide.*empty one"):
+        checked(own).decide(random_views(3, 1))
+
+
+def test_what_keeps_what_it_was_asked_is_no_memory() -> None:
+    """A logger does."""
+    asks = Holds(
+        "log", logging.getLogger("quotes"), lambda own, _: own.log.debug("asked") or Intent()
+    )  # type: ignore[attr-defined]
+    for own in (asks, PegBehind()):
+        assert checked(own).decide(random_views(3, 1)).shape[0] == 3
 
 
 def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
@@ -268,14 +280,14 @@ def test_an_answer_that_is_no_intent_is_told(answer: object) -> None:
         checked(strategy(name="mine")(lambda view: answer)).decide(view_of(left=[3, 4]))
 
 
-def test_what_is_no_strategy_is_told() -> None:
-    class Needs(OwnStrategy):
-        def __init__(self, number: int) -> None: ...
+class Needs(OwnStrategy):
+    def __init__(self, number: int) -> None: ...
 
-    with pytest.raises(ConfigError, match="needs no arguments"):
-        checked(Needs)
-    with pytest.raises(ConfigError, match="decide"):
-        checked(3)
+
+@pytest.mark.parametrize(("own", "told"), [(Needs, "needs no arguments"), (3, "decide")])
+def test_what_is_no_strategy_is_told(own: object, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        checked(own)
 
 
 def test_strategies_are_found_in_a_file_and_in_a_module(

@@ -99,32 +99,6 @@ def test_nobody_earns_in_a_martingale(who, task):
     assert (parts["spread_bps"] == 0.0).all(), "every fill is booked at the mid"
 
 
-def test_foresight_would_be_seen():
-    """A strategy that knows the next mid earns far more than three standard errors: the guard has power."""
-    task, n = MARTINGALES[0], 1000
-    source = martingale_market()
-    plan = seeded_plan(task, 60, 11, 0, n)
-    twin = Plan(plan.rows.copy(), plan.cluster)
-    twin.rows[:, kernels.E_QUANTITY] = 0
-    future = Episodes(source, task, n)
-    mids = []
-    future.start(twin)
-    while future.working.any():
-        mids.append(future.states[:, sim.MID2].copy())
-        future.step(it.empty(n))
-    mids.append(future.states[:, sim.MID2].copy())
-
-    def decide(view):
-        now = int(view.decision.max())
-        intents = it.ladder(view.side, view.touch)
-        rises = view.side * (mids[-1] - mids[now]) > 0
-        intents[:, it.TAKE] = np.where(rises, view.left, 0)
-        return intents
-
-    done = run_through(Episodes(source, task, n), plan, decide)
-    assert z_of(done) < -10
-
-
 # -- costs, added up again from the log -------------------------------------------------------------------------------
 
 
@@ -223,22 +197,6 @@ def test_episodes_do_not_depend_on_batch_order_or_threads(csco, threads):
         _, alone = history(csco, plan.take(np.array([i])), decide, 1, threads=threads)
         assert np.array_equal(alone.books[0], base.books[i])
         assert np.array_equal(alone.states[0], base.states[i])
-
-
-def test_the_public_record_does_not_show_own_orders_that_rest(csco):
-    """Market columns leave own orders out: a lone own order far behind the touch changes no byte of them."""
-    n = 6
-    plan = seeded_plan(TWIN_TASK, 10, 5, 0, n, worlds=3)
-
-    def far_behind(view):
-        intents = it.ladder(view.side, view.touch)
-        intents[:, it.ANCHOR] -= view.side * 300
-        intents[:, it.REST0 :] = 2
-        return intents
-
-    a, _ = history(csco, plan, hold, n)
-    b, _ = history(csco, plan, far_behind, n)
-    assert [m for *_, m in a] == [m for *_, m in b]
 
 
 # -- lots are conserved -----------------------------------------------------------------------------------------------

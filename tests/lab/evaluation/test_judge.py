@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats import Estimate, mean_interval
+from tercel.core.stats import Estimate
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.comparisons import (
     KEYS,
@@ -174,20 +174,6 @@ def test_each_training_seed_stands_by_itself(judged):
                 - attribute(ours[seed], None)["is_bps"]
             ).mean()
         )
-
-
-def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
-    values = attribute(field()[0].runs[0], None)["is_bps"]
-    to_jsonable = mean_interval(
-        values, np.arange(len(values)), np.random.default_rng(5), resamples=4000
-    )
-    cell = judged.strategies["immediate"].is_bps
-    assert cell.ci_low == pytest.approx(
-        to_jsonable.ci_low, abs=0.15 * (to_jsonable.ci_high - to_jsonable.ci_low)
-    )
-    assert cell.ci_high == pytest.approx(
-        to_jsonable.ci_high, abs=0.15 * (to_jsonable.ci_high - to_jsonable.ci_low)
-    )
 
 
 def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfall():

@@ -15,7 +15,6 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.market.flow import preset as presets
-from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
 SOURCES = Path(tercel.__file__).resolve().parent
@@ -35,29 +34,12 @@ def market():
 
 def test_gymnasium_accepts_it(market, recwarn):
     check_env(ExecutionEnv(**market, render_mode="rgb_array"))
-    assert not [w for w in recwarn if ours(w.filename)]
-
-
-def ours(file):
-    """Whether Tercel's own sources warned, whatever the folder is called that the repository lies in."""
-    return Path(file).resolve().is_relative_to(SOURCES)
+    assert not [w for w in recwarn if Path(w.filename).resolve().is_relative_to(SOURCES)]
 
 
 def test_stable_baselines_accepts_it(market):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     checker.check_env(ExecutionEnv(**market))
-
-
-def test_return_is_the_reported_shortfall(market):
-    env = ExecutionEnv(**market)
-    env.reset(seed=4)
-    total, ended = 0.0, False
-    while not ended:
-        _, reward, ended, _, info = env.step(0)
-        total += reward
-    mid = env.vec.episodes.states[0, sim.ARRIVAL_MID2] / 2
-    assert info["is_bps"] == pytest.approx(-total / mid * 1e4)
-    assert {"execution", "impact", "left"} <= set(info)
 
 
 @pytest.mark.parametrize("actions", ["fraction", "level"])
@@ -71,7 +53,7 @@ def test_other_actions(market, actions):
 
 
 def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
-    seeds = [7, 2**63 + 5, 3]
+    seeds = [7, 2**63 + 5, 2**128]
     many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
     assert many.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     first, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
@@ -103,15 +85,6 @@ def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
         many.reset(seed=[1, 2])
     with pytest.raises(gymnasium.error.Error):
         many.reset(seed=[1, -2, 3])
-
-
-@pytest.mark.parametrize("seed", [2**31, 2**63 - 1, 2**63, 2**64 - 1, 2**128])
-def test_seeds_of_any_size(market, seed):
-    env = ExecutionEnv(**market)
-    first = env.reset(seed=seed)[0]
-    assert not np.array_equal(env.reset(seed=seed - 1)[0], first)
-    np.testing.assert_array_equal(env.reset(seed=seed)[0], first)
-    np.testing.assert_array_equal(ExecutionVectorEnv(1, **market).reset(seed=seed)[0][0], first)
 
 
 @pytest.mark.parametrize("options", [{}, {"actions": "allocation"}])
