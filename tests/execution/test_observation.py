@@ -1,6 +1,7 @@
-"""What policies observe: a finite function of the two rows that sees size, horizon and urgency, whatever the side."""
+"""What policies observe: a finite function of the two rows that sees size, horizon, urgency and the flow, whatever the side."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from certify.kits.strategy import random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
-from tercel.execution.observation import LAST, MARKET, N_LAST, encode_rows, observer, view_of
+from tercel.execution.observation import LAST, MARKET, N_LAST, SLOW, encode_rows, observer, view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
 AT = {name: place for place, name in enumerate(LAST)}
@@ -99,23 +101,6 @@ def test_buying_and_selling_look_alike():
 # -- stacked -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_stacked_is_what_was_seen_before():
-    """Over whole episodes: entry by entry what the last interval said then, zeros before the first observation."""
-    preset = presets.load("csco")
-    task = Task(horizon_s=300.0, decisions=10)
-    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 6)
-    episodes.start(seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 6, 2, 30 * 10**9))
-    columns = [c.V_SAME, c.V_AGAINST, c.OFI, c.RV, c.EVENTS, c.DRIFT]
-    before = [np.zeros((6, 6), np.int64)] * 3
-    while episodes.working.all():
-        view = episodes.view
-        past = view.m[:, c.PAST0 : c.AGE_NS].reshape(6, 3, 6)
-        np.testing.assert_array_equal(past, np.stack(before, axis=1))
-        before = [view.m[:, columns].copy(), *before[:2]]
-        episodes.step(build("peg_behind").decide(view))
-    assert any(rows.any() for rows in before)
-
-
 def test_stacked_entries_follow_the_plain_ones():
     view = random_views(60, 4)
     view.m[:, c.PAST0 : c.AGE_NS] = np.random.default_rng(1).integers(0, 500, (60, 18))
@@ -140,3 +125,83 @@ def test_more_than_a_view_shows_is_refused():
     for name, stack in (("v2", 5), ("v2", 0), ("v3", 5)):
         with pytest.raises(ConfigError, match="stack"):
             observer(name, stack)
+
+
+# -- the slow flow ----------------------------------------------------------------------------------------------------
+
+
+MINUTE = 60 * 10**9
+
+
+def slow(view):
+    return dict(zip(SLOW, observer("v3").encode(view)[0, -len(SLOW) :].tolist(), strict=True))
+
+
+def test_the_other_entries_stand_in_front():
+    view = random_views(80, 2)
+    for stack in (1, 4):
+        whole, front = observer("v3", stack), observer("v2", stack)
+        assert whole.entries == front.entries + SLOW
+        o = whole.encode(view)
+        np.testing.assert_array_equal(o[:, : front.size], front.encode(view))
+        assert np.isfinite(o).all()
+
+
+def test_what_it_says_in_numbers():
+    levels = {f"{side}{k}": 20 for side in ("own", "far") for k in range(1, 6)}
+    # half of ten intervals of a minute are over, and ten more went by before the arrival
+    view = view_of(
+        qty0=100, left=60, decision=5, decisions=10, horizon_ns=10 * MINUTE, time_left_ns=5 * MINUTE,
+        age_ns=15 * MINUTE,
+        v_seen=200, seen_against=160, long_same=150, long_against=450, long_ofi=-600, **levels,
+    )  # fmt: skip
+    expected = {
+        "fill_rate": math.log((40 / 5) / (60 / 5)),
+        "fill_share": 40 / 200,
+        "flow_to_come": math.log1p(450 / 15 * 5 / 60),
+        "pace": math.log((200 / 5) / (600 / 15)),
+        "lean": -0.5,
+        "lean_since_arrival": (40 - 160) / 200,
+        "long_order_flow_imbalance": -math.log1p(600 / 15 / 20),
+    }
+    found = slow(view)
+    for name, value in expected.items():
+        assert abs(found[name] - value) < 1e-6, name
+
+
+def test_nothing_is_late_at_arrival_and_no_fill_is_the_lowest_rate():
+    assert slow(view_of(qty0=100, left=100, decision=0, decisions=10))["fill_rate"] == 0.0
+    assert slow(view_of(qty0=100, left=100, decision=1, decisions=10))["fill_rate"] == -4.0
+
+
+def test_columns_are_what_the_intervals_add_up_to():
+    """Over whole episodes: since arrival, the sums of what each decision saw of the interval before it, entry by entry
+    what the last three said then; from the warm-up on, whatever the world traded before."""
+    preset = presets.load("csco")
+    task, source = Task(horizon_s=300.0, decisions=10), reactive(preset, 2, settle_s=300.0)
+    older = source.worlds_k.copy()
+    older[:, [sim.BOUGHT, sim.OFI]] += 10**6
+    episodes = Episodes(replace(source, worlds_k=older), task, 6)
+    episodes.start(seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 6, 2))
+    first = episodes.view.m.copy()
+    assert (first[:, c.AGE_NS] >= round(task.warmup_s * 1e9)).all()
+    flow = first[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]]
+    assert (flow[:, :2].sum(axis=1) > 0).all()
+    assert np.abs(flow).max() < 10 * preset.volume_per_s * task.warmup_s
+    np.testing.assert_array_equal(flow[::2], flow[1::2, [1, 0, 2]] * [1, 1, -1])
+    seen, before = np.zeros((6, 3), np.int64), [np.zeros((6, 6), np.int64)] * 3
+    columns = [c.V_SAME, c.V_AGAINST, c.OFI, c.RV, c.EVENTS, c.DRIFT]
+    while episodes.working.all():
+        view = episodes.view
+        past = view.m[:, c.PAST0 : c.AGE_NS].reshape(6, 3, 6)
+        np.testing.assert_array_equal(past, np.stack(before, axis=1))
+        before = [view.m[:, columns].copy(), *before[:2]]
+        seen += view.m[:, columns[:3]] * (view.decision > 0)[:, None]
+        np.testing.assert_array_equal(view.seen_against, seen[:, 1])
+        since = view.m[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]] - flow
+        np.testing.assert_array_equal(since, seen)
+        assert (view.age_ns - first[:, c.AGE_NS] == task.horizon_ns - view.time_left_ns).all()
+        moved = view.side * (view.mid2 - view.arrival_mid2)
+        np.testing.assert_array_equal(view.long_drift - first[:, c.LONG_DRIFT], moved)
+        episodes.step(build("twap_take").decide(view))
+    assert seen.any()

@@ -1,13 +1,18 @@
-"""A router finds out what its dealers do, and takes what is expected to cost least."""
+"""Dealers and crossing sessions: a router finds out what they do, and takes what is expected to cost least."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tercel.execution.outside import Terms
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import outside
+from tercel.execution.intent import REST0, TAKE, empty
+from tercel.execution.market import Market
+from tercel.execution.outside import WAITS_S, Asks, Outside, Terms, mids_at, terms_in
 from tercel.execution.routing import (
     OFTEN,
     STEP,
@@ -21,8 +26,16 @@ from tercel.execution.routing import (
     ways_of,
 )
 from tercel.execution.strategies.baselines import TwapTake
+from tercel.execution.task import Task
+from tercel.lab.evaluation.arrivals import run_arrivals
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.blocks import CrossingSession, survival
 from tercel.market.dealers import State, load_panel, request
+from tercel.market.dealers.requests import quotes, settle
+from tercel.market.flow import load
+from tercel.market.impact.fitted import law_for
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import reactive
 
 PANEL = load_panel("equity")
 TERMS = Terms(PANEL, CrossingSession(), lots=1_000.0)
@@ -184,3 +197,209 @@ def regret(known: Knowledge, panel) -> float:
         for who in (ranked(known, 3.0)[:3], *combinations(range(10), 3))
     ]
     return float(worth[0] - min(worth[1:]))
+
+
+# -- trades beside the book: booked exactly, felt by the market, the same dealers for every strategy ------------------
+
+
+TASK = Task(horizon="2min", decisions=8, warmup_s=10.0)
+LOTS = 40
+N = 12
+
+
+@pytest.fixture(scope="module")
+def source():
+    """csco-santa-fe with ten dealers and a busy session."""
+    preset = load("csco-santa-fe")
+    made = reactive(preset, impact=law_for(preset, "translation"))
+    mid = float(made.worlds_k[0, sim.MID2]) / 2
+    terms = terms_in(load_panel("equity"), preset.volume_per_s, made.impact, mid, drawn=True)
+    return replace(
+        made, outside=replace(terms, session=CrossingSession(per_hour=2_000.0, size=20.0))
+    )
+
+
+@dataclass
+class Sends:
+    """Everything to dealers at arrival, or everything to the session; nothing to the book."""
+
+    lots: int = 0
+    block: int = 0
+    within: float = np.inf
+    name: str = "sends"
+
+    def ask(self, view):
+        n, none = view.n, np.zeros(view.n, np.int64)
+        lots = np.where(view.decision == 0, self.lots, 0)
+        return Asks(
+            lots, np.ones((n, 10), np.bool_), np.full(n, self.within), none + self.block, none
+        )
+
+    def decide(self, view):
+        return empty(view.n)
+
+
+def run(source, strategy):
+    episodes = Episodes(source, TASK, N)
+    episodes.start(seeded_plan(TASK, LOTS, 3, 0, N))
+    while episodes.working.any():
+        episodes.work(strategy)
+    costs = episodes.costs()
+    costs.check()
+    return episodes, costs
+
+
+def test_a_request_is_booked_at_its_quote_to_the_half_tick_lot(source):
+    episodes, costs = run(source, Sends(lots=LOTS))
+    found = episodes.outside.requests[0][2]
+    assert found.traded.any()
+    mid2 = (costs.timing / LOTS * costs.side + costs.arrival_mid2)[found.traded]
+    assert (mid2 == np.round(mid2)).all()  # one mid, that of the trade
+    exact = found.paid[found.traded] * 1e-4 * mid2 * LOTS
+    assert costs.spread[found.traded].tolist() == np.ceil(exact - 1e-9).tolist()
+    assert (costs.shortfall == costs.spread + costs.timing)[found.traded].all()
+    assert (costs.lots_filled[found.traded] == LOTS).all()
+
+
+def test_a_cross_costs_what_the_mid_has_moved(source):
+    """And what was not crossed is forced at the horizon, never more than the order."""
+    episodes, costs = run(source, Sends(block=LOTS))
+    crossed = sum(one.lots for _, _, one in episodes.outside.crosses) * source.outside.lots
+    assert (costs.forced_lots == LOTS - np.round(crossed).clip(0, LOTS)).all()
+    assert (costs.forced_lots < LOTS).any()
+    assert (costs.spread == 0).all()
+
+
+def test_dealers_move_the_market_of_who_asked(source):
+    """Where the request traded, the mid ends where the law puts it for the dealers' trades."""
+    asked, _ = run(source, Sends(lots=LOTS))
+    silent, _ = run(source, Sends(lots=0))
+    found = asked.outside.requests[0][2]
+    volume = found.ahead + found.hedge
+    assert (asked.outside.mids[1] == silent.outside.mids[1]).all()
+    moved = asked.outside.sides * (asked.outside.mids[2] - silent.outside.mids[2])
+    some = volume * source.outside.lots > 2 * source.impact.mean_trade_lots
+    assert some.any()
+    assert moved[some].mean() > 0
+
+
+def test_all_strategies_meet_what_comes_to_the_session(source):
+    """Who sends nothing beside the book meets the interest of who does, and so do the markets without orders."""
+    quiet = replace(source, outside=replace(source.outside, session=CrossingSession(per_hour=0.0)))
+    beside, _ = run(source, Sends())
+    first, again = (run(source, Sends(lots=LOTS, within=within))[0] for within in (np.inf, 1.0))
+    one, other = (e.outside.requests[0][2].answers.distance for e in (first, again))
+    assert np.array_equal(one, other, equal_nan=True)
+    taken, costs = run(source, TwapTake())
+    _, alone = run(quiet, TwapTake())
+    assert (costs.shortfall != alone.shortfall).any()
+    for one, other in (
+        (beside.outside.met, taken.outside.met),
+        (beside.outside.beside, taken.outside.beside),
+    ):
+        assert (one.arrival == other.arrival).all()
+    up = taken.outside.met.arrival[1::2], taken.outside.beside.arrival[::2]
+    assert (up[0] == up[1]).all()  # what a sell meets is beside the buy on its stream
+    plan = seeded_plan(TASK, LOTS, 3, 0, N)
+    seen, _ = run_arrivals(source, TASK, plan)
+    assert (seen.mid2_grid == beside.costs().mid2_grid).all()
+
+
+def test_quotes_are_about_the_mid_of_their_moment(source, monkeypatch):
+    """The client pays from the mid at its trade: what was quoted, less what the mid has moved since; a router sees quotes."""
+    settled = []
+
+    def noted(*words, moved, **more):
+        settled.append((moved, settle(*words, moved=moved, **more)))
+        return settled[-1][1]
+
+    monkeypatch.setattr(outside, "settle", noted)
+    episodes, _ = run(source, Sends(lots=LOTS))
+    beside = Outside.begin(source.outside, 3, np.arange(N) // 2, np.tile([1, -1], N // 2), 120.0)
+    first = quotes(
+        beside.panel,
+        beside.state,
+        np.tile([1, -1], N // 2),
+        np.full(N, LOTS / source.outside.lots),
+        np.ones((N, 10), np.bool_),
+        np.random.default_rng((beside.seed, 0, 11)),
+    )
+    turn, _, found = episodes.outside.requests[0]
+    assert turn == 1
+    both = first.there & found.answers.there
+    assert (first.distance[both] == found.answers.distance[both]).all()
+    moved, traded = settled[0]
+    both &= traded.answers.there
+    assert np.allclose(traded.answers.distance[both], (first.distance - moved)[both])
+    assert (np.abs(moved[both]) > 0).any()
+    assert np.abs(moved[both]).max() < 20.0
+    assert (found.answers.after_s[both] <= WAITS_S).all()
+    late = first.there & (first.after_s > WAITS_S)
+    assert late.any()
+    assert not (late & found.answers.there).any()
+
+
+def test_mids_are_those_of_the_second(source):
+    """Seconds that are over are those of the record of the market; one that is not has the mid of now."""
+    episodes = Episodes(source, TASK, 2)
+    episodes.start(seeded_plan(TASK, LOTS, 3, 0, 2))
+    seen = []
+    for _ in range(3):
+        seen.append((episodes.states[:, sim.NOW].copy(), episodes.states[:, sim.MID2].copy()))
+        assert (mids_at(episodes.states, seen[-1][0]) == seen[-1][1]).all()
+        episodes.work(TwapTake())
+    times = np.stack([now for now, _ in seen], axis=1)
+    back = mids_at(episodes.states, times - NS_PER_SECOND)
+    assert np.abs(back - np.stack([mid2 for _, mid2 in seen], axis=1)).max() <= 20
+
+
+def test_who_asks_at_the_last_decision_gets_no_answer(source):
+    late = Sends(lots=LOTS)
+    late.ask = lambda view: replace(
+        Sends.ask(late, view), lots=np.where(view.decision == 7, LOTS, 0)
+    )
+    episodes, costs = run(source, late)
+    assert episodes.outside.requests == []
+    assert (costs.forced_lots == LOTS).all()
+
+
+@dataclass
+class Hostile:
+    """Asks dealers, rests in the session and wants everything in the book, at every decision."""
+
+    seed: int
+    name: str = "hostile"
+
+    def ask(self, view):
+        rng = np.random.default_rng((self.seed, int(view.decision[0])))
+        lots, block, least = rng.integers(0, 2 * LOTS, (3, view.n))
+        return Asks(
+            lots, rng.random((view.n, 10)) < 0.5, rng.normal(3.0, 3.0, view.n), block, least // 20
+        )
+
+    def decide(self, view):
+        rng = np.random.default_rng((self.seed, int(view.decision[0]), 1))
+        intents = empty(view.n)
+        intents[:, TAKE] = rng.integers(0, LOTS // 4, view.n)
+        intents[:, REST0] = rng.integers(0, 2 * LOTS, view.n)
+        return intents
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nobody_trades_more_than_the_order_wherever_it_asks_at_once(source, seed):
+    """Costs of every lot add up, and no distance is on the client's side of mid."""
+    episodes, costs = run(source, Hostile(seed))
+    assert (costs.lots_filled + costs.unfilled_lots == LOTS).all()
+    assert (costs.lots_grid.sum(axis=1) + costs.forced_lots_grid.sum(axis=1) == LOTS).all()
+    outcomes = [found for _, _, found in episodes.outside.requests]
+    assert outcomes
+    assert all((found.paid[found.traded] >= 0.0).all() for found in outcomes)
+
+
+def test_dealers_need_a_market_that_answers():
+    with pytest.raises(ConfigError, match="answers"):
+        terms_in(load_panel("equity"), 1.0, None, 100.0)
+    with pytest.raises(ConfigError, match="simulated"):
+        Market(lake="lake", symbol="AMZN", dealers="drawn")
+    with pytest.raises(ConfigError, match="panel"):
+        Market("csco", dealers="nobody")

@@ -1,21 +1,29 @@
-"""Many strategies on one warm-up, byte for byte; fills looked at one by one; markets at arrival."""
+"""Many strategies on one warm-up, byte for byte; fills looked at one by one; arrivals, pilots and twins."""
 
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from scipy.optimize import linprog
 from tests.lab.evaluation.plain_runs import run_alone, run_recorded
+from tests.markets import martingale_market
 
-from studies.twins import run_twins
+from studies import twins as twins_of_plans
+from studies.twins import public_volume, run_twins
+from tercel.core.errors import ConfigError
+from tercel.execution import columns as c
+from tercel.execution.costs import attribute
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategy import Wrapper, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import runs
-from tercel.lab.evaluation.arrivals import run_arrivals, terciles
+from tercel.lab.evaluation.arrivals import LABEL, cheapest, offers, run_arrivals, terciles
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.pipeline import jobs
 from tercel.lab.evaluation.pipeline.jobs import Guard, guard
-from tercel.lab.evaluation.runs import Recording, batches, run_strategies
+from tercel.lab.evaluation.runs import Recording, batches, pilot, run_strategies, run_strategy
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 
@@ -148,3 +156,113 @@ def test_an_episode_that_ends_with_its_order_costs_the_same(market, strategies):
     for one, other in zip(whole, short, strict=True):
         kept = [f.name for f in fields(one) if f.name not in ("mid2_grid", "run_out")]
         assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in kept)
+
+
+# -- pilots and twins -------------------------------------------------------------------------------------------------
+
+
+LATE = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
+
+
+def test_a_pilot_of_a_poisson_market_is_its_closed_form():
+    """Trades at rate 1, lots uniform on 1..30, a walk with 0.2 one-tick jumps a second, 20 lots on each level."""
+    market, plan = martingale_market(), seeded_plan(TASK, 50, 3, 0, 3000)
+    estimates, volume = pilot(market, TASK, plan), public_volume(market, TASK, plan)
+    # a trade is cut where the book ends: 6 levels of 20 lots are always enough
+    assert estimates.expected_volume == pytest.approx(60 * 15.5, rel=0.02)
+    assert estimates.expected_volume == volume.mean()
+    assert volume.std() == pytest.approx(np.sqrt(60 * (31 * 61 / 6)), rel=0.06)
+    assert estimates.sigma == pytest.approx(np.sqrt(0.2), rel=0.05)
+    assert estimates.spread == pytest.approx(2.0, abs=1e-9)
+    assert estimates.eta == pytest.approx(10 / 40, rel=1e-6)
+    assert estimates.curve == pytest.approx(930 * (1 - np.arange(7) / 6), rel=0.03, abs=1e-9)
+
+
+def test_twins_are_identical_whatever_is_to_be_done(market, monkeypatch):
+    """Other quantities, sides and batches: the same mids; a strategy that sends nothing sees them too."""
+    plan = seeded_plan(TASK, 40, 5, 0, 10)
+    twins = run_twins(market, TASK, plan)
+    other = seeded_plan(TASK, 4000, 5, 0, 10)
+    other.rows[:, 2] *= -1
+    monkeypatch.setattr(runs, "BATCH", 4)
+    monkeypatch.setattr(runs, "batches", lambda p: batches(p, 4))
+    monkeypatch.setattr(twins_of_plans, "batches", lambda p: batches(p, 4))
+    assert run_twins(market, TASK, other).tobytes() == twins.tobytes()
+    costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))
+    assert np.array_equal(costs.mid2_grid[:, 0], twins[:, 0]), "alike until the order arrives"
+    assert not np.array_equal(costs.mid2_grid, twins)
+
+
+def test_a_recorded_run_is_the_run(market):
+    plan = seeded_plan(TASK, 40, 5, 0, 6)
+    seen = run_recorded(market, TASK, plan, build("twap_take", ESTIMATES))
+    assert seen.x.shape[:2] == seen.live.shape == (6, 6)
+    assert seen.live.all()
+    immediate = run_recorded(market, TASK, plan, build("immediate", ESTIMATES))
+    assert immediate.live.sum() == 6, "no decision counts once nothing is left"
+    assert np.array_equal(seen.m[:, 0], immediate.m[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "told"),
+    [
+        *(
+            (Task, {name: value}, name)
+            for name, value in (
+                ("side", 2), ("share", 0.0), ("share", 1.5), ("horizon_s", 0.0), ("decisions", 0),
+                ("clock", "sun"), ("warmup_s", -1.0), ("grid_points", 1),
+            )
+        ),
+        (Task, {"clock": "events"}, "clock_step"),
+        *(
+            (Latency, {"kind": kind, "a_ns": a, "b_ns": b}, "")
+            for kind, a, b in (("drawn", 0, 0), ("constant", -1, 0), ("uniform", 5, 4), ("exponential", 0, -1))
+        ),
+    ],
+)  # fmt: skip
+def test_tasks_and_latencies_that_cannot_be(kind, wrong, told):
+    with pytest.raises(ConfigError, match=told):
+        kind(**wrong)
+
+
+# -- the hindsight bound ----------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 40)), min_size=1, max_size=12),
+    st.integers(1, 60),
+)
+def test_greed_is_the_optimum_of_the_linear_programme(offered, quantity):
+    prices = np.array([[price for price, _ in offered]])
+    lots = np.array([[count for _, count in offered]])
+    spare = prices.max() + 1
+    found = linprog(
+        [*prices[0], spare], A_eq=[[1] * (len(offered) + 1)], b_eq=[quantity],
+        bounds=[*((0, int(count)) for count in lots[0]), (0, None)],
+    )  # fmt: skip
+    assert cheapest(prices, lots, np.array([quantity]))[0] == pytest.approx(found.fun)
+
+
+def test_an_interval_offers_the_far_levels_and_what_was_traded_against_us():
+    before = view_of(side=-1, touch=101, far=100, far1=7, far2=3).m
+    after = view_of(side=-1, touch=103, far=102, v_against=9).m
+    prices, lots = offers(before, after, np.array([-1]))
+    assert prices[0].tolist() == [-100, -99, -98, -97, -96, -103]
+    assert lots[0].tolist() == [7, 3, 0, 0, 0, 9]
+    assert c.LEVELS == 5
+
+
+def test_nothing_that_does_not_move_the_market_costs_less():
+    task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0, grid_points=3)
+    source = reactive(load("csco-santa-fe"), worlds=1, settle_s=600.0, impact="none")
+    plan = seeded_plan(task, 40, 3, 0, 24)
+    bound = run_arrivals(source, task, plan)[1]
+    assert bound.shape == (24,)
+    alone = [run_arrivals(source, task, plan.take(slice(i, i + 1)))[1] for i in range(24)]
+    np.testing.assert_array_equal(
+        bound, np.concatenate(alone), "a sell sees the buy's market from its own side"
+    )
+    for name in ("twap_take", "immediate", "peg_behind", "score_rule"):
+        cost = attribute(run_strategy(source, task, plan, build(name)), None)["is_bps"]
+        assert bound.mean() < cost.mean(), name
+    assert "not attainable" in LABEL

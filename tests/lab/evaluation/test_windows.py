@@ -1,15 +1,20 @@
 """Windows of recorded days: inside the session and the tape, apart from each other, of the right size."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from certify.kits.feed import read_all
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
+from tercel.feeds.csv_feed import CsvFeed
+from tercel.feeds.csv_map import parse_map
+from tercel.lab.evaluation.market import Split
 from tercel.lab.evaluation.windows import (
     BLOCK_NS,
     expected_lots,
@@ -17,6 +22,7 @@ from tercel.lab.evaluation.windows import (
     tape_sampler,
     window_starts,
 )
+from tercel.market.feed import FeedOptions
 from tercel.market.simulator.source import TapeDay
 from tercel.market.tape import Instrument
 
@@ -191,3 +197,46 @@ def test_the_sampler_is_a_function_of_seed_and_number():
     drawn = sample(5, 0, 4000).rows[:, kernels.E_START_NS]
     counts = np.unique_counts(drawn).counts
     assert len(counts) > 0.99 * len(np.unique(plan.rows[:, kernels.E_START_NS]))
+
+
+# -- the curve of a day's volume --------------------------------------------------------------------------------------
+
+
+MAP = """
+[instrument]
+venue = "X"
+tick = 0.01
+session = ["09:00", "15:30"]
+[[file]]
+name = '(?P<symbol>[a-z]+)_(?P<date>[0-9]{8})\\.csv'
+[file.time]
+column = "s"
+unit = "s"
+[file.trade]
+price = "p"
+size = "q"
+[[file]]
+name = '(?P<symbol>[a-z]+)_(?P<date>[0-9]{8})_quotes\\.csv'
+[file.time]
+column = "s"
+unit = "s"
+[file.quote]
+bid = "b"
+ask = "a"
+"""
+
+
+def test_a_judged_half_hour_counts_as_the_mean_of_the_others(tmp_path: Path) -> None:
+    """Trades of a lot more in each of the 13 half hours; the third, from 10:00, is judged."""
+    lots = np.arange(1, 14)
+    rows = [f"{32_400 + 900 + 1_800 * part},10,{count}" for part, count in enumerate(lots)]
+    trades, quotes = tmp_path / "abc_20240105.csv", tmp_path / "abc_20240105_quotes.csv"
+    trades.write_text("\n".join(["s,p,q", *rows]) + "\n")
+    quotes.write_text("s,b,a\n32400,9.99,10\n32410,9.98,10\n")
+    [day] = read_all(CsvFeed(parse_map(MAP)), [trades, quotes], FeedOptions())
+    begin = day.instrument.session_open_ns + 3_600 * 10**9
+    judged = {day.instrument.date: [(begin, begin + 1_800 * 10**9)]}
+    split = Split(
+        [day.instrument.date], [day.instrument.date], 0, [(day.instrument, day.events)], judged
+    )
+    assert np.allclose(split.curve, [1, 2, (91 - 3) / 12, *lots[3:]])

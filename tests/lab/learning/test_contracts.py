@@ -1,18 +1,22 @@
-"""Environments and learners keep to their ports; resume, checkpoints, metrics."""
+"""Environments and learners keep to their ports; resume, checkpoints, metrics; laws of vectors and shares; risk."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from scipy import special, stats
 from tests.lab.learning.tiny import TinyMarket
 from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
 from certify.kits.learner import LearnerContract, VecEnvContract
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.policies.network import from_onnx, to_onnx
 from tercel.lab.evaluation.training_files import read_metrics
-from tercel.lab.learning.native import learner
+from tercel.lab.learning.native import distributions, learner
+from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import (
@@ -24,6 +28,7 @@ from tercel.lab.learning.port import (
     save_checkpoint,
     train,
 )
+from tercel.lab.learning.rewards import Risk, RiskTransform
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
 DQN = DqnSettings(
@@ -234,3 +239,253 @@ def test_blas_gets_its_threads_back():
     with learner.one_thread():
         assert set(threads()) == {1}
     assert threads() == before
+
+
+# -- vectors and shares -----------------------------------------------------------------------------------------------
+
+
+TOYS = {"gaussian": VectorToyVec, "logistic_normal": SharesToyVec, "dirichlet": SharesToyVec}
+SMALL = {"hidden": (16, 16), "steps": 16, "minibatch": 32, "epochs": 2}
+
+
+@pytest.mark.parametrize("x", [1.0, 1.5, 2.0, 5.9, 6.0, 40.0, 1e4])
+def test_special_functions(x):
+    assert distributions.digamma(x) == pytest.approx(special.digamma(x), abs=1e-9)
+    assert distributions.trigamma(x) == pytest.approx(special.polygamma(1, x), abs=1e-9)
+
+
+def sampled(name, size, rows=20_000, sigma=0.4):
+    rng = np.random.default_rng(1)
+    law = distribution(name, 0, size)
+    row = rng.normal(size=law.width).astype(np.float32)
+    raw, bias = np.tile(row, (rows, 1)), np.full(law.width, 0.3, np.float32)
+    actions, logps = law.store(rows), np.empty(rows, np.float32)
+    given = law.sample(HeadOutput(raw, bias, np.ones(raw.shape, bool), sigma), rng, actions, logps)
+    return law, row + bias, given, actions, logps
+
+
+def test_gaussian_draws_and_densities():
+    _, mean, given, actions, logps = sampled("gaussian", 3)
+    np.testing.assert_array_equal(given, actions)
+    np.testing.assert_allclose(given.mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(given.std(axis=0), 0.4, atol=0.01)
+    np.testing.assert_allclose(logps, stats.norm(mean, 0.4).logpdf(given).sum(axis=1), atol=1e-4)
+
+
+def test_logistic_normal_draws():
+    law, mean, given, latent, logps = sampled("logistic_normal", 4)
+    assert latent.shape[1] == law.width == 3
+    np.testing.assert_allclose(np.log(given[:, :-1] / given[:, -1:]), latent, atol=1e-5)
+    np.testing.assert_allclose(logps, stats.norm(mean, 0.4).logpdf(latent).sum(axis=1), atol=1e-4)
+
+
+def test_dirichlet_draws_and_densities():
+    _, raw, given, _, logps = sampled("dirichlet", 3)
+    alpha = np.log1p(np.exp(raw.astype(float))) + 1
+    np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(given.mean(axis=0), alpha / alpha.sum(), atol=0.01)
+    inner = given.astype(float) / given.sum(axis=1, keepdims=True, dtype=float)
+    np.testing.assert_allclose(logps, stats.dirichlet(alpha).logpdf(inner.T), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_what_is_wanted_is_learned_and_exported_exactly(name):
+    pytest.importorskip("onnxruntime")
+    from tercel.execution.policies.network import OnnxPolicy
+
+    env, frames = TOYS[name](64), 60_000 if name != "dirichlet" else 100_000
+    learner = Ppo(env, PpoSettings(distribution=name, learning_rate=2e-3, anneal_frames=frames), 1)
+    obs = env.reset(9)
+    wanted = env.wanted(env.goal)
+    before = np.abs(learner.policy().act(obs) - wanted).mean()
+    train(learner, frames)
+    policy = learner.policy()
+    action = policy.act(obs)
+    assert action.dtype == np.float32
+    assert action.shape == (64, 2)
+    assert np.abs(action - wanted).mean() < min(0.06, before / 2)
+    again = from_onnx(to_onnx(policy))
+    assert again.head == policy.head
+    assert np.array_equal(again.act(obs), action)
+    np.testing.assert_allclose(OnnxPolicy(to_onnx(policy), policy.head).act(obs), action, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "expected"),
+    [
+        ("gaussian", (), (0, 0)),
+        ("gaussian", (1.0, -2.0), (1, -2)),
+        ("logistic_normal", (), (0.5, 0.5)),
+        ("logistic_normal", (0.2, 0.8), (0.2, 0.8)),
+        ("dirichlet", (0.3, 0.7), (0.3, 0.7)),
+    ],
+)
+def test_it_starts_where_it_is_told(name, start, expected):
+    env = TOYS[name](8)
+    policy = Ppo(env, PpoSettings(**SMALL, distribution=name, start=start), 0).policy()
+    np.testing.assert_allclose(policy.act(env.reset(0)), np.tile(expected, (8, 1)), atol=1e-6)
+
+
+def test_sigma_and_entropy_are_annealed():
+    settings = PpoSettings(
+        **SMALL, distribution="gaussian", anneal_frames=384, learning_rate_end=1e-4
+    )
+    learner = Ppo(VectorToyVec(), settings, 0)
+    rows = [learner.update() for _ in range(4)]
+    np.testing.assert_allclose(
+        [row["sigma"] for row in rows], [1.0, 1 - 0.68 / 3, 1 - 1.36 / 3, 0.32]
+    )
+    np.testing.assert_allclose(
+        [row["learning_rate"] for row in rows], np.array([5, 11 / 3, 7 / 3, 1]) * 1e-4
+    )
+
+
+def test_a_target_kl_stops_early():
+    def kl(target):
+        settings = PpoSettings(**SMALL | {"epochs": 8}, learning_rate=3e-2, target_kl=target)
+        learner = Ppo(ToyVec(), settings, 1)
+        return np.mean([learner.update()["kl"] for _ in range(4)]), learner.adam.steps
+
+    free, steps = kl(0.0)
+    held, fewer = kl(0.02)
+    assert fewer < steps == 4 * 32
+    assert held < free
+
+
+class Both(VectorToyVec):
+    """Vectors and numbers."""
+
+    n_actions = 2
+
+
+@pytest.mark.parametrize(
+    ("env", "more", "told"),
+    [
+        (VectorToyVec(), {"distribution": "normal"}, "gaussian"),
+        (ToyVec(), {"distribution": "gaussian"}, "actions are vectors"),
+        (VectorToyVec(), {}, "actions are numbers"),
+        (SharesToyVec(size=1), {"distribution": "dirichlet"}, "2 or more shares"),
+        (VectorToyVec(), {"distribution": "gaussian", "start": (1.0,)}, "start of 2 finite"),
+        (Both(), {}, "not both"),
+    ],
+)
+def test_laws_that_do_not_fit_are_refused(env, more, told):
+    with pytest.raises((ConfigError, UnknownNameError), match=told):
+        Ppo(env, PpoSettings(**SMALL, **more))
+    with pytest.raises(ConfigError, match="take PPO"):
+        Dqn(VectorToyVec())
+
+
+# -- risk -------------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.floats(-50, 50), min_size=1, max_size=40),
+    st.sampled_from([Risk(1.0), Risk(2.0, "mean_variance")]),
+)
+def test_no_other_threshold_is_better(costs, risk):
+    costs = np.array(costs)
+    best = risk.value(costs)
+    # numpy's quantile interpolates between two costs, anywhere between which the mean price differs by rounding only
+    # where (1 - level) n is whole; elsewhere one of the costs themselves is best.
+    tried = [
+        risk.price(costs, np.full(costs.shape, w)).mean()
+        for w in (*costs, costs.mean(), *np.linspace(-60, 60, 25))
+    ]
+    assert best <= min(tried) + (1e-9 if risk.measure == "mean_variance" else np.ptp(costs) * 1.01)
+    assert best >= costs.mean() - 1e-9
+
+
+def test_value_is_the_known_risk_of_a_normal_sample():
+    costs = np.random.default_rng(0).normal(1.0, 2.0, 200_000)
+    tail = stats.norm.pdf(stats.norm.ppf(0.9)) / 0.1
+    assert Risk(1.0).value(costs) == pytest.approx(1 + 2 * tail, abs=0.03)
+    assert Risk(0.25).value(costs) == pytest.approx(1 + 0.5 * tail, abs=0.03)
+    assert Risk(0.5, "mean_variance").value(costs) == pytest.approx(3.0, abs=0.03)
+    assert Risk().value(costs) == pytest.approx(costs.mean())
+
+
+def priced(risk):
+    """The settings of a learner that prices by `risk`."""
+    return {"risk_aversion": risk.aversion, "risk_measure": risk.measure, "risk_level": risk.level}
+
+
+class TwoSteps:
+    """A cost of 0 or 4 comes by itself and is seen; then pay 1 for sure, or 3 once in four times."""
+
+    observation_size, n_actions = 2, 2
+
+    def __init__(self, n=64):
+        self.n = n
+
+    def reset(self, seed):
+        self.rng, self.t = np.random.default_rng(seed), 0
+        return np.zeros((self.n, 2), np.float32)
+
+    def step(self, actions):
+        u = self.rng.random(self.n)
+        cost = 4.0 * (u < 0.2) if self.t == 0 else np.where(actions == 1, 3.0 * (u < 0.25), 1.0)
+        self.t = 1 - self.t
+        seen = np.stack([np.full(self.n, self.t), cost * self.t], axis=1).astype(np.float32)
+        return seen, -cost, np.full(self.n, self.t == 0), {}
+
+
+def exact(risk, after_none, after_four):
+    """The objective of gambling or not after either cost, from the whole law of the total cost."""
+    weights = {}
+    for first, p in ((0, 0.8), (4, 0.2)):
+        gamble = after_four if first else after_none
+        for second, q in ((3, 0.25), (0, 0.75)) if gamble else ((1, 1.0),):
+            weights[first + second] = weights.get(first + second, 0) + p * q
+    sample = np.repeat(list(weights), [round(1000 * w) for w in weights.values()]).astype(float)
+    return risk.value(sample)
+
+
+def test_what_it_has_cost_so_far_decides():
+    risk, frames = Risk(0.5, "cvar", 0.9), 40_000
+    best = min(product((0, 1), repeat=2), key=lambda choice: exact(risk, *choice))
+    assert best == (1, 0), "gamble while nothing is lost, not afterwards"
+    settings = PpoSettings(
+        (16,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, **priced(risk)
+    )
+    learner = Ppo(TwoSteps(), settings, 1)
+    train(learner, frames)
+    assert tuple(learner.policy().act(np.array([[1, 0], [1, 4]], np.float32))) == best
+    assert exact(risk, *best) < min(exact(risk, 0, 0), exact(risk, 1, 1)) - 0.09
+    assert learner.risk_transform.threshold == 5.0
+
+
+def test_prices_add_up():
+    risk = Risk(0.7, "mean_variance")
+    plain, risk_transform = VectorToyVec(), RiskTransform(8, risk)
+    rng = np.random.default_rng(0)
+    plain.reset(3)
+    cost, paid = np.zeros(8), np.zeros(8)
+    for _ in range(20):
+        threshold = risk_transform._threshold.copy()
+        _, reward, done, _ = plain.step(rng.normal(size=(8, 2)).astype(np.float32))
+        cost -= reward
+        paid -= risk_transform.pay(reward, done)
+        expected = risk.price(cost, threshold) - risk.price(np.zeros(8), threshold)
+        np.testing.assert_allclose(paid, expected, atol=1e-9)
+        cost[done], paid[done] = 0, 0
+
+
+def test_what_was_earned_is_logged_not_what_was_paid():
+    learner = Ppo(ToyVec(), PpoSettings((8,), steps=16, minibatch=64, risk_aversion=0.4), 1)
+    for _ in range(4):
+        row = learner.update()
+        assert row["risk_threshold"] == learner.risk_transform.threshold
+    assert row["return_mean"] >= 0
+
+
+def test_nonsense_is_refused():
+    for wrong in (
+        {"aversion": -1.0},
+        {"aversion": 1.5},
+        {"level": 1.0},
+        {"measure": "variance"},
+        {"aversion": np.nan},
+    ):
+        with pytest.raises(ConfigError):
+            Risk(**wrong)
