@@ -1,6 +1,5 @@
 """Observations of the user's: functions of a view, checked, named, and given by whoever opens a policy's folder."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import pytest
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.intent import View
-from tercel.execution.observation import name_of, observer
+from tercel.execution.observation import observer
 from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import Card, save_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.user_strategy import located
 
 
 def eyes(view: View) -> np.ndarray:
@@ -126,16 +124,3 @@ def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(PolicyError):
             policy_strategy(tmp_path / "p")
     assert not (tmp_path / "ran").exists()
-
-
-def test_a_name_is_the_same_from_a_file_and_from_a_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "my_eyes.py"
-    file.write_text("def look(view):\n    return view.left[:, None]\n")
-    monkeypatch.chdir(tmp_path)
-    assert name_of(located(f"{file}:look", "observation")) == "my_eyes:look"
-    assert name_of(located("my_eyes:look", "observation")) == "my_eyes:look"
-    importlib.invalidate_caches()
-    with pytest.raises(ConfigError, match="no lok in it"):
-        located("my_eyes:lok", "observation")

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import outside
 from tercel.execution.intent import REST0, TAKE, empty
 from tercel.execution.market import Market
-from tercel.execution.outside import WAITS_S, Asks, Outside, Terms, mids_at, terms_in
+from tercel.execution.outside import WAITS_S, Asks, Outside, Terms, terms_in
 from tercel.execution.routing import (
     OFTEN,
     STEP,
@@ -337,20 +336,6 @@ def test_quotes_are_about_the_mid_of_their_moment(source, monkeypatch):
     late = first.there & (first.after_s > WAITS_S)
     assert late.any()
     assert not (late & found.answers.there).any()
-
-
-def test_mids_are_those_of_the_second(source):
-    """Seconds that are over are those of the record of the market; one that is not has the mid of now."""
-    episodes = Episodes(source, TASK, 2)
-    episodes.start(seeded_plan(TASK, LOTS, 3, 0, 2))
-    seen = []
-    for _ in range(3):
-        seen.append((episodes.states[:, sim.NOW].copy(), episodes.states[:, sim.MID2].copy()))
-        assert (mids_at(episodes.states, seen[-1][0]) == seen[-1][1]).all()
-        episodes.work(TwapTake())
-    times = np.stack([now for now, _ in seen], axis=1)
-    back = mids_at(episodes.states, times - NS_PER_SECOND)
-    assert np.abs(back - np.stack([mid2 for _, mid2 in seen], axis=1)).max() <= 20
 
 
 def test_who_asks_at_the_last_decision_gets_no_answer(source):

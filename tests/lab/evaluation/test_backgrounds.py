@@ -221,11 +221,9 @@ def test_rows_come_out_as_they_went_in(
     k = np.zeros(sim.GRID, np.int64)
     b = lay.new_book(64, 64, 4, background=True)
     packed = np.zeros((9, background.PACKED_WORDS), np.int64)
-    for n, row in enumerate(rows):
-        at = sim.MIRROR + n * sim.RECORD_WORDS
-        k[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]] = (
-            row
-        )
+    words = np.array([sim.R_KIND, sim.R_WHO, sim.R_SIDE, sim.R_PRICE, sim.R_LOTS])
+    at = sim.MIRROR + np.arange(len(rows))[:, None] * sim.RECORD_WORDS + words
+    k[at] = np.array(rows).reshape(-1, 5)
     k[sim.MIRROR_ROW] = len(rows)
     k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = mid2 or 0
     end = background.pack_event(k, packed, 1, wait, draws, mid2 is not None)
@@ -242,12 +240,7 @@ def test_rows_come_out_as_they_went_in(
     background.unpack_event(b, there, packed)
     assert there[sim.CURSOR] == end
     assert there[sim.MIRROR_ROW] == len(rows)
-    for n, row in enumerate(rows):
-        at = sim.MIRROR + n * sim.RECORD_WORDS
-        found = there[
-            [at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]
-        ]
-        assert tuple(found.tolist()) == row
+    np.testing.assert_array_equal(there[at], np.array(rows).reshape(-1, 5))
     if mid2 is not None:
         assert there[sim.BACKGROUND + sim.MID2 - sim.EVENTS] == mid2
     assert there[sim.HIDDEN_LOTS] == sum(row[4] for row in rows if row[0] == TRADE_HIDDEN)

@@ -6,26 +6,32 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from scipy.optimize import linprog
-from tests.lab.evaluation.plain_runs import run_alone, run_recorded
 from tests.markets import martingale_market
 
 from studies import twins as twins_of_plans
 from studies.twins import public_volume, run_twins
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
-from tercel.execution.costs import attribute
+from tercel.execution.costs import Costs, attribute
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategy import Wrapper, hold
+from tercel.execution.strategy import Strategy, Wrapper, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import runs
 from tercel.lab.evaluation.arrivals import LABEL, cheapest, offers, run_arrivals, terciles
-from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.pipeline import jobs
 from tercel.lab.evaluation.pipeline.jobs import Guard, guard
-from tercel.lab.evaluation.runs import Recording, batches, pilot, run_strategies, run_strategy
+from tercel.lab.evaluation.runs import (
+    Decisions,
+    Recording,
+    batches,
+    pilot,
+    run_strategies,
+    run_strategy,
+)
 from tercel.market.flow.preset import load
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator.source import Source, reactive
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4, latency=Latency())
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)
@@ -266,3 +272,26 @@ def test_nothing_that_does_not_move_the_market_costs_less():
         cost = attribute(run_strategy(source, task, plan, build(name)), None)["is_bps"]
         assert bound.mean() < cost.mean(), name
     assert "not attainable" in LABEL
+
+
+def run_alone(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
+    """Costs of a strategy over all episodes of a plan."""
+    parts = []
+    for part in runs.batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(part)
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        parts.append(episodes.costs())
+    return Costs.concat(parts)
+
+
+def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
+    """Recorded decisions of the plan's episodes (all at once: keep them few)."""
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(plan)
+    seen = runs._Seen(len(plan), task, 0)
+    while episodes.working.any() and seen.steps < task.decisions:
+        seen.observe(episodes)
+        episodes.step(strategy.decide(episodes.view))
+    return seen.decisions(plan)

@@ -23,7 +23,6 @@ from tercel.lab.evaluation.comparisons import (
     gains,
 )
 from tercel.lab.evaluation.example import (
-    BookExample,
     composition,
     distribution,
     left_to_do,
@@ -403,26 +402,6 @@ def test_the_correlation_of_paired_costs_is_said() -> None:
 
 
 # -- sections of the page ---------------------------------------------------------------------------------------------
-
-
-def test_an_example_draws_itself() -> None:
-    time = np.arange(6.0)
-    lots = np.tile([40, 30, 0, -20, -50], (6, 1))
-    example = BookExample(
-        "ppo",
-        1,
-        time,
-        np.arange(98, 103),
-        lots,
-        np.full(6, 99.0),
-        np.full(6, 101.0),
-        [1.0],
-        [99],
-        [7],
-        [True],
-        0.01,
-    )
-    assert example.figure.svg.startswith(("<svg", "<img"))
 
 
 def test_what_it_cost_and_when_it_traded_have_a_row_and_a_picture_each() -> None:

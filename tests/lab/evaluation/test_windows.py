@@ -194,9 +194,6 @@ def test_the_sampler_is_a_function_of_seed_and_number():
     assert {tuple(r) for r in whole.rows[:, kernels.E_SIDE : kernels.E_WORLD + 1].tolist()} <= known
     assert (whole.rows[:, kernels.E_SEED] < 0).all(), "training streams are apart from judged ones"
     assert plan.rows[:, kernels.E_SEED].tolist() == [0] * len(plan), "the plan is as it was"
-    drawn = sample(5, 0, 4000).rows[:, kernels.E_START_NS]
-    counts = np.unique_counts(drawn).counts
-    assert len(counts) > 0.99 * len(np.unique(plan.rows[:, kernels.E_START_NS]))
 
 
 # -- the curve of a day's volume --------------------------------------------------------------------------------------
