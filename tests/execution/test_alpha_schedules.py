@@ -235,18 +235,22 @@ def test_pace() -> None:
     assert [pace(x) for x in left.x] == [0, 2, 10, 30, 90]
 
 
-def test_lots_that_may_not_take_rest_where_they_may() -> None:
-    def rests(styles: Style, far: int = 1002) -> list[int]:
-        row = PostureCap(Immediate()).decide(view_of(styles=int(styles), far=far, mid2=999 + far))[
-            0
-        ]
-        return [int(row[it.TAKE]), *row[it.REST0 :].tolist()]
-
-    assert rests(Style.IMPROVE | Style.JOIN) == [0, 100, 0, 0, 0, 0]
-    assert rests(Style.IMPROVE | Style.JOIN, far=1000) == [0, 0, 100, 0, 0, 0]
-    assert rests(Style.JOIN) == [0, 0, 100, 0, 0, 0]
-    assert rests(Style.TAKE) == [100, 0, 0, 0, 0, 0]
-    assert rests(Style.IMPROVE, far=1000) == [0, 0, 0, 0, 0, 0]
+@pytest.mark.parametrize(
+    ("styles", "far", "lots"),
+    [
+        (Style.IMPROVE | Style.JOIN, 1002, [0, 100, 0, 0, 0, 0]),
+        (Style.IMPROVE | Style.JOIN, 1000, [0, 0, 100, 0, 0, 0]),
+        (Style.JOIN, 1002, [0, 0, 100, 0, 0, 0]),
+        (Style.TAKE, 1002, [100, 0, 0, 0, 0, 0]),
+        (Style.IMPROVE, 1000, [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_lots_that_may_not_take_rest_where_they_may(
+    styles: Style, far: int, lots: list[int]
+) -> None:
+    view = view_of(styles=int(styles), far=far, mid2=999 + far)
+    row = PostureCap(Immediate()).decide(view)[0]
+    assert [int(row[it.TAKE]), *row[it.REST0 :].tolist()] == lots
 
 
 @pytest.mark.parametrize("name", ["immediate", "twap_passive", "submit_and_leave", "random"])

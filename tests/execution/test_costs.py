@@ -158,11 +158,11 @@ def test_a_worked_example():
     costs, twin_mids = costs_of([day])
     found = {key: float(value[0]) for key, value in attribute(costs, twin_mids).items()}
     unit = 1e4 / (201 * 100)
-    assert found["spread_bps"] == pytest.approx(-60 * unit)
-    assert found["forced_bps"] == pytest.approx((40 + 160) * unit)
-    assert found["impact_bps"] == found["timing_bps"] == found["fees_bps"] == 0.0
-    assert found["is_bps"] == pytest.approx(140 * unit)
-    assert found["passive_share"] == 0.6
+    expected = {
+        "spread_bps": -60 * unit, "forced_bps": (40 + 160) * unit, "impact_bps": 0.0, "timing_bps": 0.0,
+        "fees_bps": 0.0, "is_bps": 140 * unit, "passive_share": 0.6,
+    }  # fmt: skip
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 @given(episodes, episodes)

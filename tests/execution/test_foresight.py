@@ -435,43 +435,53 @@ def test_batch_and_driver_are_told_the_words_of_the_symbol(tape: Source) -> None
 # -- the strategies ---------------------------------------------------------------------------------------------------
 
 
-def told_view(forecast_bps: float, spread: int = 2, usual: float = 4.0, into: float = 0.5) -> View:
+def told_view(
+    forecast_bps: float,
+    spread: int = 2,
+    usual: float = 4.0,
+    into: float = 0.5,
+    left: int = 70,
+    inflight: int = 0,
+) -> View:
     """One market in the middle of slice 3 of 10, with a forecast against the order."""
     left_ns = round((1000 - 300 - 100 * into) * NS_PER_SECOND)
     view = view_of(
-        qty0=100, left=70, decisions=10, decision=3, time_left_ns=left_ns, horizon_ns=1000 * NS_PER_SECOND,
-        side=1, touch=1000, far=1000 + spread, mid2=2000 + spread, far1=500, own1=500,
+        qty0=100, left=left, decisions=10, decision=3, time_left_ns=left_ns, horizon_ns=1000 * NS_PER_SECOND,
+        side=1, touch=1000, far=1000 + spread, mid2=2000 + spread, far1=500, own1=500, inflight=inflight,
     )  # fmt: skip
     outlook = np.zeros((1, c.OUTLOOK), np.int64)
-    outlook[0, c.USUAL_SPREAD] = 1000 * usual
-    outlook[0, c.FORECAST_10], outlook[0, c.FORECAST_10_SD] = round(1000 * forecast_bps), 5000
+    columns = [c.USUAL_SPREAD, c.FORECAST_10, c.FORECAST_10_SD]
+    outlook[0, columns] = 1000 * usual, round(1000 * forecast_bps), 5000
     return View(view.x, view.m, view.draw, outlook)
 
 
-def test_a_slice_is_taken_when_the_spread_is_small_and_overdue_lots_at_any() -> None:
-    rule = SpreadRule(0.5, 0.4)
-    assert rule.decide(told_view(0.0, spread=2))[0, TAKE] == 10
-    assert (
-        rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0
-    )  # .75 of the usual is above .5 + .4 / 2
-    assert rule.decide(told_view(0.0, spread=3, into=0.9))[0, TAKE] == 10
-    late = told_view(0.0, spread=9)
-    late.x[0, c.LEFT] = 80
-    assert rule.decide(late)[0, TAKE] == 10
-    late.x[0, c.INFLIGHT] = 10
-    assert rule.decide(late)[0, TAKE] == 0
+LATE = {"spread": 9, "left": 80}
 
 
-def test_a_forecast_against_the_order_makes_it_take_and_one_for_it_wait() -> None:
-    rule = TakeTimed(0.3, 0.6, 1.5)
-    # half a spread of 2 ticks over half of 4 is .5, at most .6; 10 bps of 1001 ticks are 1 tick
-    assert rule.decide(told_view(0.0))[0, TAKE] == 10
-    assert rule.decide(told_view(-10.0))[0, TAKE] == 0
-    assert rule.decide(told_view(0.0, spread=3))[0, TAKE] == 0
-    assert rule.decide(told_view(10.0, spread=3))[0, TAKE] == 10
-    assert rule.cost(told_view(10.0, spread=2))[0] == pytest.approx(
-        (2 - 1.5 * 10e-4 * 1001 * 2) / 4
-    )
+@pytest.mark.parametrize(
+    ("rule", "forecast", "told", "lots"),
+    [
+        (SpreadRule(0.5, 0.4), 0.0, {"spread": 2}, 10),
+        (SpreadRule(0.5, 0.4), 0.0, {"spread": 3}, 0),  # .75 of the usual is above .5 + .4 / 2
+        (SpreadRule(0.5, 0.4), 0.0, {"spread": 3, "into": 0.9}, 10),
+        (SpreadRule(0.5, 0.4), 0.0, LATE, 10),
+        (SpreadRule(0.5, 0.4), 0.0, LATE | {"inflight": 10}, 0),
+        # half a spread of 2 ticks over half of 4 is .5, at most .6; 10 bps of 1001 ticks are 1 tick
+        (TakeTimed(0.3, 0.6, 1.5), 0.0, {}, 10),
+        (TakeTimed(0.3, 0.6, 1.5), -10.0, {}, 0),
+        (TakeTimed(0.3, 0.6, 1.5), 0.0, {"spread": 3}, 0),
+        (TakeTimed(0.3, 0.6, 1.5), 10.0, {"spread": 3}, 10),
+    ],
+)
+def test_a_slice_is_taken_by_the_spread_and_the_forecast_and_overdue_lots_at_any(
+    rule: SpreadRule, forecast: float, told: dict[str, float], lots: int
+) -> None:
+    assert rule.decide(told_view(forecast, **told))[0, TAKE] == lots
+
+
+def test_what_taking_costs_against_a_forecast() -> None:
+    found = TakeTimed(0.3, 0.6, 1.5).cost(told_view(10.0, spread=2))[0]
+    assert found == pytest.approx((2 - 1.5 * 10e-4 * 1001 * 2) / 4)
 
 
 def test_without_a_forecast_it_is_the_spread_rule() -> None:

@@ -265,17 +265,23 @@ def test_every_column_of_a_small_market():
         zip(c.M_NAMES, m.tolist(), strict=True)
     )
     # the execution at 99 filled two of the three lots at 100; the touch is now 100, a public add behind them
-    assert named["left"] == 18
-    assert named["live"] == 3
-    assert [named[f"rest{j}"] for j in range(5)] == [0, 1, 0, 0, 2]
-    assert [named[f"ahead{j}"] for j in range(5)] == [-1, 0, -1, -1, 5]
-    assert (named["touch"], named["far"], named["mid2"]) == (100, 102, 202)
-    assert [named[f"own{n}"] for n in range(1, 6)] == [3, 5, 5, 0, 0]
-    assert [named[f"far{n}"] for n in range(1, 6)] == [3, 9, 0, 0, 0]
-    assert (named["v_same"], named["v_against"]) == (1, 2)
-    assert (named["drift"], named["rv"], named["events"]) == (1, 1, 3)
-    assert named["ofi"] == -2 + 1 + 3
-    assert named["time_left_ns"] == 90
+    listed = {
+        name: [named[f"{name}{n}"] for n in at]
+        for name, at in (
+            ("rest", range(5)), ("ahead", range(5)), ("own", range(1, 6)), ("far", range(1, 6)),
+        )
+    }  # fmt: skip
+    assert listed == {
+        "rest": [0, 1, 0, 0, 2],
+        "ahead": [-1, 0, -1, -1, 5],
+        "own": [3, 5, 5, 0, 0],
+        "far": [3, 9, 0, 0, 0],
+    }
+    expected = {
+        "left": 18, "live": 3, "touch": 100, "far": 102, "mid2": 202, "v_same": 1, "v_against": 2,
+        "drift": 1, "rv": 1, "events": 3, "ofi": -2 + 1 + 3, "time_left_ns": 90,
+    }  # fmt: skip
+    assert {name: named[name] for name in expected} == expected
 
 
 def test_buyers_and_sellers_see_the_same():

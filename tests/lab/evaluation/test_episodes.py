@@ -47,9 +47,9 @@ def begin(rows, quantity, task=TASK, side=1, **options):
     return episodes
 
 
-def take(episodes, lots):
+def take(episodes, lots, column=it.TAKE):
     intents = it.ladder(episodes.view.side, episodes.view.touch)
-    intents[:, it.TAKE] = lots
+    intents[:, column] = lots
     episodes.step(intents)
 
 
@@ -61,76 +61,98 @@ def finish(episodes):
     return costs
 
 
-def parts(costs):
-    names = ("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing")
-    return tuple(int(getattr(costs, name)[0]) for name in names)
+PARTS = ("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing")
 
 
-def test_a_take_that_walks_the_book_by_hand():
-    """7 lots: 4 at 101, 3 at 103, arrival mid 100: touch 101 pays 1, the walk 2 ticks on three lots."""
-    episodes = begin(BOOK, 7)
-    take(episodes, 7)
+INSIDE = it.REST0 + it.IMPROVE
+MIRRORED = [
+    (ns, kind, slot, -side, 200 - price, lots) for ns, kind, slot, side, price, lots in BOOK
+]
+HALT = [(60, STATUS, -1, 0, -1, 0), (150, ADD, 3, -1, 102, 9), (200, STATUS, -1, 0, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "quantity", "side", "column", "expected"),
+    [
+        pytest.param(
+            BOOK, 7, 1, it.TAKE,
+            {
+                "parts": [14, 12, 0, 0, 0, 0], "shortfall": 26, "forced_lots": 0,
+                "fills": [[MS, 101, 4, 200, 202, 0], [MS, 103, 3, 200, 202, 0]],
+            },
+            id="4 at 101, 3 at 103: the touch pays 1 tick, the walk 2 on three lots",
+        ),
+        pytest.param(
+            MIRRORED, 7, -1, it.TAKE,
+            {
+                "parts": [14, 12, 0, 0, 0, 0], "shortfall": 26,
+                "fills": [[MS, 99, 4, 200, 198, 0], [MS, 97, 3, 200, 198, 0]],
+            },
+            id="a sale is a purchase seen in a mirror",
+        ),
+        pytest.param(
+            [*BOOK, (50, ADD, 3, 1, 100, 5)], 7, 1, None,
+            {
+                "parts": [0, 0, 0, 7, 12, 7], "forced_lots": 7, "forced_lots_grid": [0, 0, 7],
+                "mid2_grid": [200, 201, 201],
+            },
+            id="what is left is taken at the horizon, the mid half a tick higher",
+        ),
+        pytest.param(
+            BOOK, 50, 1, None,
+            {
+                "parts": [0, 0, 0, 10 * 2 + 40 * 6, 6 * 4, 0], "unfilled_lots": 40, "lots_filled": 10,
+                "shortfall": 4 * 2 + 46 * 6,
+            },
+            id="lots that the book cannot fill pay the worst displayed price",
+        ),
+        pytest.param(
+            [*BOOK, (20, DELETE, 1, -1, 101, 4), (30, DELETE, 2, -1, 103, 6)], 5, 1, None,
+            {"unfilled_lots": 5, "fills": [[101 * MS, 103, 5, 202, 206, 0]]},
+            id="an empty side pays the last known price",
+        ),
+        pytest.param(
+            [*BOOK, *HALT], 7, 1, None,
+            {
+                "forced_lots": 7,
+                "fills": [[200 * MS, 101, 4, 200, 202, 0], [200 * MS, 102, 3, 200, 202, 0]],
+            },
+            id="a horizon in a halt waits for its end",
+        ),
+        pytest.param(
+            [*BOOK, HALT[0]], 7, 1, None,
+            {"unfilled_lots": 7, "forced_spread": 14, "mid2_grid": [200, 200, 200]},
+            id="a tape that ends in a halt",
+        ),
+        pytest.param(
+            [*BOOK, (2, ADD, 3, 1, 100, 1)], 3, 1, it.TAKE,
+            {"fills": [[MS, 101, 3, 200, 202, 0]]},
+            id="zero latency trades at the mid of the decision",
+        ),
+        pytest.param(
+            [*BOOK, (20, EXECUTE, 0, 1, 99, 10)], 3, 1, INSIDE,
+            {
+                "parts": [0, 0, 0, 0, 0, 0], "double_lots": 3, "passive_lots": 3,
+                "fills": [[20 * MS, 100, 3, 200, 200, 1]],
+            },
+            id="a passive fill earns the spread against the mid before the aggressor",
+        ),
+    ],
+)  # fmt: skip
+def test_costs_by_hand(rows, quantity, side, column, expected):
+    episodes = begin(rows, quantity, side=side)
+    if column is not None:
+        take(episodes, quantity, column)
     costs = finish(episodes)
-    assert parts(costs) == (14, 12, 0, 0, 0, 0)
-    assert costs.mid2_grid[0].tolist()[0] == 200
-    assert episodes.fills(0).tolist() == [
-        [MS, 101, 4, 200, 202, 0, 0],
-        [MS, 103, 3, 200, 202, 0, 0],
-    ]
-    assert attribute(costs, None)["is_bps"][0] == pytest.approx(26 / (200 * 7) * 1e4)
-
-
-def test_a_sale_is_a_purchase_seen_in_a_mirror():
-    mirrored = [
-        (ns, kind, slot, -side, 200 - price, lots) for ns, kind, slot, side, price, lots in BOOK
-    ]
-    episodes = begin(mirrored, 7, side=-1)
-    take(episodes, 7)
-    assert parts(finish(episodes)) == (14, 12, 0, 0, 0, 0)
-
-
-def test_what_is_left_is_taken_at_the_horizon():
-    episodes = begin([*BOOK, (50, ADD, 3, 1, 100, 5)], 7)
-    costs = finish(episodes)
-    # the mid has risen by half a tick: 100.5
-    assert parts(costs) == (0, 0, 0, 7, 12, 7)
-    assert costs.forced_lots[0] == 7
-    assert costs.forced_lots_grid[0].tolist() == [0, 0, 7]
-    assert costs.mid2_grid[0].tolist() == [200, 201, 201]
-
-
-def test_lots_that_the_book_cannot_fill_pay_the_worst_displayed_price():
-    episodes = begin(BOOK, 50)
-    costs = finish(episodes)
-    assert costs.unfilled_lots[0] == 40
-    assert costs.lots_filled[0] == 10
-    # 4 at 101 and 6 at 103 fill; 40 have price = touch = 103
-    assert parts(costs)[3:] == (10 * 2 + 40 * 6, 6 * 4, 0)
-    assert costs.shortfall[0] == 4 * 2 + 46 * 6
-
-
-def test_an_empty_side_pays_the_last_known_price():
-    episodes = begin([*BOOK, (20, DELETE, 1, -1, 101, 4), (30, DELETE, 2, -1, 103, 6)], 5)
-    costs = finish(episodes)
-    assert costs.unfilled_lots[0] == 5
-    assert episodes.fills(0)[0, 1:6].tolist() == [103, 5, 202, 206, 0]
-
-
-def test_a_horizon_in_a_halt_waits_for_its_end():
-    halt = [(60, STATUS, -1, 0, -1, 0), (150, ADD, 3, -1, 102, 9), (200, STATUS, -1, 0, 1, 0)]
-    episodes = begin([*BOOK, *halt], 7)
-    costs = finish(episodes)
-    assert (episodes.fills(0)[:, 0] == 200 * MS).all()
-    assert [f[1] for f in episodes.fills(0).tolist()] == [101, 102]
-    assert costs.forced_lots[0] == 7
-
-
-def test_a_tape_that_ends_in_a_halt_books_the_rest_as_unfilled():
-    episodes = begin([*BOOK, (60, STATUS, -1, 0, -1, 0)], 7)
-    costs = finish(episodes)
-    assert costs.unfilled_lots[0] == 7
-    assert costs.forced_spread[0] == 7 * 2
-    assert (costs.mid2_grid[0] == 200).all()
+    seen = {name: sums[0].tolist() for name, sums in vars(costs).items()}
+    seen |= {
+        "parts": [seen[name] for name in PARTS],
+        "fills": [row[:6] for row in episodes.fills(0).tolist()],
+        "shortfall": int(costs.shortfall[0]),
+    }
+    assert {name: seen[name] for name in expected} == expected
+    bps = 1e4 * seen["shortfall"] / (200 * quantity)
+    assert attribute(costs, None)["is_bps"][0] == pytest.approx(bps)
 
 
 def test_decisions_that_fall_due_in_a_halt_are_left_out():
@@ -143,13 +165,6 @@ def test_decisions_that_fall_due_in_a_halt_are_left_out():
         seen.append((int(x[3]), int(episodes.states[0, sim.NOW]) // MS))
         episodes.step(hold(episodes.view))
     assert seen == [(0, 1), (1, 11), (2, 55), (6, 61), (7, 71), (8, 81), (9, 91)]
-
-
-def test_zero_latency_trades_at_the_mid_of_the_decision():
-    episodes = begin([*BOOK, (2, ADD, 3, 1, 100, 1)], 3)
-    take(episodes, 3)
-    assert episodes.fills(0).tolist() == [[MS, 101, 3, 200, 202, 0, 0]]
-    assert episodes.terms[0].tolist() == [3 * 2, 0, 0]
 
 
 def test_latency_beyond_the_decision_interval():
@@ -187,17 +202,6 @@ def test_filled_early_stops_or_runs_out():
         assert episodes.states[0, sim.NOW] == now * MS or not run_out
         if run_out:
             assert episodes.costs().mid2_grid[0].tolist() == [200, 200, 201]
-
-
-def test_passive_fills_earn_the_spread_against_the_mid_before_the_aggressor():
-    episodes = begin([*BOOK, (20, EXECUTE, 0, 1, 99, 10)], 3)
-    intents = it.ladder(episodes.view.side, episodes.view.touch)
-    intents[:, it.REST0 + it.IMPROVE] = 3
-    episodes.step(intents)
-    costs = finish(episodes)
-    assert episodes.fills(0).tolist() == [[20 * MS, 100, 3, 200, 200, 1, 0]]
-    assert parts(costs) == (0, 0, 0, 0, 0, 0)
-    assert costs.double_lots[0] == 3
 
 
 def test_a_plan_of_another_size_is_refused():
