@@ -162,7 +162,8 @@ def tape_of_levels(seed: int, levels: int) -> Source:
     world = blank_state(sim.REPLAY)
     world[sim.FEED_LEVELS] = levels
     book = lay.new_book(4_096, 64, 32)
-    return Source("window", sim.REPLAY, np.zeros(1), rows, book[None], world[None], 0.01, 1)
+    flow = reactive(load("csco-santa-fe"), settle_s=1.0).flow
+    return Source("window", sim.REPLAY, flow, rows, book[None], world[None], 0.01, 1)
 
 
 @pytest.fixture(scope="module")
