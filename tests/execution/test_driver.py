@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError, TapeError
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import driver_kernels as kernels, intent as it, step
 from tercel.execution.driver import Driver, PaperTrial
 from tercel.execution.intent import Intents, View
@@ -105,23 +105,6 @@ def test_a_row_at_the_time_of_a_decision_is_seen_by_it() -> None:
     assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 4)) is None
     assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 5), last=True) is not None
     assert driver.view.v_seen[0] == 9
-
-
-def test_what_is_left_at_the_horizon_is_taken_and_then_it_is_done() -> None:
-    driver = Driver(*market(quantity=10, decisions=1), RestAtTouch())
-    driver.decide_due(1000 * S)
-    driver.on_event(rest(1, 0, 99, 10))
-    assert sent(driver.decide_due(1060 * S)) == [(sim.CANCEL, 0, 0, 10)]
-    forced = driver.on_event(row(61, sim.OWN_DEAD, 0, 0, 10, 10))
-    assert forced is not None
-    assert forced[0, kernels.C_HOW] == sim.IMMEDIATE | sim.FORCED
-    assert not driver.done
-    driver.on_event(row(62, EXECUTE, 3, -1, 101, 10, 0, 1))
-    driver.on_event(row(62, sim.OWN_FILL, int(forced[0, kernels.C_WHO]), 2, 101, 10, 200, 202))
-    assert driver.done
-    assert driver.due_ns == FOREVER_NS
-    assert driver.on_event(row(63, ADD, 10, 1, 98, 5)) is None
-    driver.check()
 
 
 def test_an_unasked_cancel_of_the_venue_answers_no_command() -> None:

@@ -10,7 +10,7 @@ from tests.market.simulator.audit import ledger_of
 from certify.kits.strategy import random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c, intent as it
-from tercel.execution.features import FEATURES, encode, features_of, observe
+from tercel.execution.features import FEATURES, features_of, observe
 from tercel.execution.observation import LAST, MARKET, N_LAST, SLOW, encode_rows, observer, view_of
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
@@ -304,24 +304,6 @@ def test_lots_in_flight_are_where_they_will_stand():
     assert x[c.REST0 : c.REST0 + 5].tolist() == [0, 3, 0, 0, 2]
     assert (x[c.AHEAD0 : c.AHEAD0 + 5] == -1).all()
     assert (ledger_of(b)[:2, lay.STATE] == lay.IN_FLIGHT).all()
-
-
-def test_the_float_row_splits_into_private_and_market():
-    """Changing one integer row leaves the other's entries alone; a twin without an order stays finite."""
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        _, _, x, m, o = shown(1)
-        other = o.copy()
-        x2, m2 = x.copy(), m.copy()
-        x2[c.LEFT : c.HORIZON_NS] = rng.integers(0, 50, c.HORIZON_NS - c.LEFT)
-        encode(x2, m, other)
-        assert other[PRIVATE:].tobytes() == o[PRIVATE:].tobytes()
-        m2[c.OWN1 :] = rng.integers(0, 50, c.MX - c.OWN1)
-        encode(x, m2, other)
-        assert other[:PRIVATE].tobytes() == o[:PRIVATE].tobytes()
-    x[[c.QTY0, c.LEFT]] = 0
-    encode(x, m, o)
-    assert np.isfinite(o).all()
 
 
 @pytest.mark.parametrize("side", [1, -1])

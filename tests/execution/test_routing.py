@@ -370,10 +370,16 @@ class Hostile:
         return intents
 
 
-@pytest.mark.parametrize("seed", range(3))
+KNOWS = {(s, b): (9.0, 1.0) for s in (0.5, 1.0) for b in (True, False)}
+
+
+@pytest.mark.parametrize("seed", [*range(3), None])
 def test_nobody_trades_more_than_the_order_wherever_it_asks_at_once(source, seed):
-    """Costs of every lot add up, and no distance is on the client's side of mid."""
-    episodes, costs = run(source, Hostile(seed))
+    """Costs of every lot add up, and no distance is on the client's side of mid; also of half by request, the rest in the
+    book and in the session at once."""
+    known = replace(Knowledge.expected(source.outside, {}), base=KNOWS)
+    both = replace(Routed(TwapTake(), known), fixed=Way(0.5, 5, True))
+    episodes, costs = run(source, both if seed is None else Hostile(seed))
     assert (costs.lots_filled + costs.unfilled_lots == LOTS).all()
     assert (costs.lots_grid.sum(axis=1) + costs.forced_lots_grid.sum(axis=1) == LOTS).all()
     outcomes = [found for _, _, found in episodes.outside.requests]

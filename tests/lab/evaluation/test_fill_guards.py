@@ -8,7 +8,6 @@ from hypothesis import given, strategies as st
 from scipy.optimize import linprog
 from tests.markets import martingale_market
 
-from studies import twins as twins_of_plans
 from studies.twins import public_volume, run_twins
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
@@ -184,29 +183,10 @@ def test_a_pilot_of_a_poisson_market_is_its_closed_form():
     assert estimates.curve == pytest.approx(930 * (1 - np.arange(7) / 6), rel=0.03, abs=1e-9)
 
 
-def test_twins_are_identical_whatever_is_to_be_done(market, monkeypatch):
-    """Other quantities, sides and batches: the same mids; a strategy that sends nothing sees them too."""
-    plan = seeded_plan(TASK, 40, 5, 0, 10)
-    twins = run_twins(market, TASK, plan)
-    other = seeded_plan(TASK, 4000, 5, 0, 10)
-    other.rows[:, 2] *= -1
-    monkeypatch.setattr(runs, "BATCH", 4)
-    monkeypatch.setattr(runs, "batches", lambda p: batches(p, 4))
-    monkeypatch.setattr(twins_of_plans, "batches", lambda p: batches(p, 4))
-    assert run_twins(market, TASK, other).tobytes() == twins.tobytes()
-    costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))
-    assert np.array_equal(costs.mid2_grid[:, 0], twins[:, 0]), "alike until the order arrives"
-    assert not np.array_equal(costs.mid2_grid, twins)
-
-
-def test_a_recorded_run_is_the_run(market):
+def test_no_decision_counts_once_nothing_is_left(market):
     plan = seeded_plan(TASK, 40, 5, 0, 6)
-    seen = run_recorded(market, TASK, plan, build("twap_take", ESTIMATES))
-    assert seen.x.shape[:2] == seen.live.shape == (6, 6)
-    assert seen.live.all()
-    immediate = run_recorded(market, TASK, plan, build("immediate", ESTIMATES))
-    assert immediate.live.sum() == 6, "no decision counts once nothing is left"
-    assert np.array_equal(seen.m[:, 0], immediate.m[:, 0])
+    rows = [run_recorded(market, TASK, plan, build(name, ESTIMATES)).live for name in SOME[:2]]
+    assert [live.sum() for live in rows] == [6, 36]
 
 
 @pytest.mark.parametrize(

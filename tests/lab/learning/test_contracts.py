@@ -42,10 +42,10 @@ DQN = DqnSettings(
 )
 
 
-class TestTinyMarket(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return TinyMarket(8)
+class TestToys(VecEnvContract):
+    @pytest.fixture(params=[TinyMarket, MaskedToyVec])
+    def env(self, request):
+        return request.param(8)
 
 
 GAUSSIAN = replace(PPO, anneal_frames=1024, entropy_end=0.0)
@@ -84,6 +84,18 @@ def test_the_toy_is_learned(learner, env):
     train(made, 20_000)
     obs = env().reset(9)
     assert (made.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)])
+def test_without_env_state_a_resume_starts_new_episodes(kind):
+    first, again = kind(ToyVec()), kind(ToyVec())
+    for _ in range(6):
+        first.update()
+    again.restore(first.state())
+    assert "env" not in first.state()
+    assert again.frames == first.frames
+    assert np.array_equal(again.policy().packed[0], first.policy().packed[0])
+    assert np.isfinite(list(again.update().values())).all()
 
 
 def test_values_stay_the_same_when_their_scale_moves():

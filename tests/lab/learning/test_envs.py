@@ -96,17 +96,6 @@ def test_each_cost_has_its_weight(source, market):
     assert forced >= 0
 
 
-def test_what_is_left_at_the_horizon_is_charged(source, market):
-    env = make(source, market, weights=RewardWeights(0.0, 0.0, 2.0))
-    env.reset(1)
-    total = np.zeros(env.n)
-    for _ in range(TASK.decisions):
-        _, reward, done, _ = env.step(np.zeros(env.n, np.int64))
-        total += reward
-    assert done.all()
-    np.testing.assert_allclose(total, -2.0)
-
-
 def test_the_row_after_the_end_is_the_next_episode(source, market):
     env = make(source, market)
     rng = np.random.default_rng(5)
@@ -123,31 +112,6 @@ def test_the_row_after_the_end_is_the_next_episode(source, market):
         started += int(done.sum())
         assert env.started == started
         assert env.episodes.working.all()
-
-
-def test_episodes_do_not_depend_on_how_many_run_side_by_side(source, market):
-    wide, narrow = make(source, market, n=6), make(source, market, n=2)
-    many, few = wide.reset(9), narrow.reset(9)
-    np.testing.assert_array_equal(many[:2], few)
-    alike = np.ones(
-        2, bool
-    )  # a market that begins anew takes the next episode, whose number hangs on how many run
-    for _ in range(5):
-        (one, _, over, _), (other, _, ended, _) = (
-            wide.step(np.full(6, 4)),
-            narrow.step(np.full(2, 4)),
-        )
-        np.testing.assert_array_equal(over[:2][alike], ended[alike])
-        alike &= ~ended
-        np.testing.assert_array_equal(one[:2][alike], other[alike])
-    assert alike.any()
-
-
-def test_threads_change_no_byte(source, market):
-    one, two = make(source, market), make(source, market, threads=2)
-    for a, b in zip(play(one, 20), play(two, 20), strict=True):
-        for x, y in zip(a[:3], b[:3], strict=True):
-            np.testing.assert_array_equal(x, y)
 
 
 def test_trains_on_no_episode_that_a_judge_could_draw(market):

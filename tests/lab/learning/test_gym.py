@@ -42,16 +42,6 @@ def test_stable_baselines_accepts_it(market):
     checker.check_env(ExecutionEnv(**market))
 
 
-@pytest.mark.parametrize("actions", ["fraction", "level"])
-def test_other_actions(market, actions):
-    env = ExecutionEnv(**market, actions=actions)
-    env.reset(seed=1)
-    assert env.action_space.contains(env.action_space.sample())
-    env.step(env.action_space.n - 1)
-    with pytest.raises(ConfigError, match="actions from 0"):
-        env.step(env.action_space.n)
-
-
 def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
     seeds = [7, 2**63 + 5, 2**128]
     many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
