@@ -198,7 +198,7 @@ def costs():
             (name, lambda sums: sums + 11, "episode 0")
             for name in ("lots_filled", "forced_lots", "unfilled_lots", "passive_lots", "qty")
         ),
-        *((name, lambda sums: sums * 0, "") for name in ("qty", "arrival_mid2", "side")),
+        *((name, lambda sums: sums * 0, None) for name in ("qty", "arrival_mid2", "side")),
         ("spread", lambda sums: sums.astype(float), r"Costs\.spread as int64"),
         ("walk", lambda _: np.zeros(2, np.int64), r"Costs\.walk as int64 of shape \(1,\)"),
         (

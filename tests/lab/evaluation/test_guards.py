@@ -84,7 +84,11 @@ CHANCE = ("random", "wanderer", "trend_follower")
     ("who", "task"),
     [
         *((who, task) for who in CHANCE for task in MARTINGALES),
-        *((who, MARTINGALES[0]) for who in ALL_BASELINES if who not in CHANCE),
+        *(
+            (who, MARTINGALES[number % 3])
+            for number, who in enumerate(ALL_BASELINES)
+            if who not in CHANCE
+        ),
     ],
 )
 def test_nobody_earns_in_a_martingale(who, task):

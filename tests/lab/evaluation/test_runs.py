@@ -201,7 +201,7 @@ def test_no_decision_counts_once_nothing_is_left(market):
         ),
         (Task, {"clock": "events"}, "clock_step"),
         *(
-            (Latency, {"kind": kind, "a_ns": a, "b_ns": b}, "")
+            (Latency, {"kind": kind, "a_ns": a, "b_ns": b}, None)
             for kind, a, b in (("drawn", 0, 0), ("constant", -1, 0), ("uniform", 5, 4), ("exponential", 0, -1))
         ),
     ],
