@@ -60,9 +60,8 @@ def test_the_default_is_where_the_recipe_starts() -> None:
 
 
 def test_names() -> None:
-    assert named("default+posture").name == "default+posture"
-    assert named("default-1").name == "default-1"
-    assert named("pov+alpha", MarketEstimates(100.0)).name == "pov+alpha"
+    names = ["default+posture", "default-1", "pov+alpha"]
+    assert [named(name, MarketEstimates(100.0)).name for name in names] == names
     with pytest.raises(UnknownNameError, match="default-1"):
         folder_of("default-9")
 

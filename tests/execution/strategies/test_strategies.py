@@ -96,10 +96,6 @@ def takes(
     return lots
 
 
-def test_immediate_takes_everything_first() -> None:
-    assert takes(build("immediate"), 100, 3) == [100, 0, 0]
-
-
 def test_random_draws_each_action_alike() -> None:
     draw = (np.arange(8) + 0.5) / 8
     view = view_of(draw, left=90)
@@ -142,30 +138,29 @@ def test_vwap_share_is_volume_seen_over_all_volume() -> None:
     np.testing.assert_allclose(target, (200 + 200) / (200 + 600))
 
 
-def test_vwap_aims_at_the_expected_curve_when_volume_comes_as_expected() -> None:
-    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 400, 600, 750]) == [40, 20, 15, 25]
-
-
-def test_vwap_slows_down_when_volume_stays_away_and_hurries_when_it_comes() -> None:
-    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 0, 0, 0]) == [40, 0, 0, 60]
-    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 3600, 3600, 3600])[1] > 40
+@pytest.mark.parametrize(
+    ("name", "parameters", "seen", "lots"),
+    [
+        ("immediate", {}, [0, 0, 0], [100, 0, 0]),
+        # as expected, staying away, hurrying
+        ("vwap_take", {}, [0, 400, 600, 750], [40, 20, 15, 25]),
+        ("vwap_take", {}, [0, 0, 0, 0], [40, 0, 0, 60]),
+        ("vwap_take", {}, [0, 3600, 3600, 3600], [40, 50, 4, 6]),
+        ("pov", {}, [0, 300, 300, 800], [0, 30, 0, 50]),
+        ("pov", {}, [0, 900, 2000, 3000], [0, 90, 10, 0]),
+        ("pov", {"rate": 0.2}, [0, 300, 300, 300], [0, 60, 0, 0]),
+    ],
+)
+def test_lots_taken_follow_the_volume_seen(
+    name: str, parameters: dict[str, float], seen: list[int], lots: list[int]
+) -> None:
+    assert takes(build(name, ESTIMATES, parameters), 100, len(seen), seen) == lots
 
 
 def test_vwap_passive_crosses_what_the_volume_left_behind() -> None:
     row = build("vwap_passive", ESTIMATES).decide(at(1, 90, 4, v_seen=200))[0]
     assert row[i.TAKE] == 25 - 10
     assert row[i.REST0 + i.AT_TOUCH] == 50 - 25
-
-
-def test_pov_follows_the_volume_seen_and_leaves_the_rest_to_the_horizon() -> None:
-    assert takes(build("pov", ESTIMATES), 100, 4, [0, 300, 300, 800]) == [0, 30, 0, 50]
-    assert takes(build("pov", ESTIMATES), 100, 4, [0, 900, 2000, 3000]) == [0, 90, 10, 0]
-    assert takes(build("pov", ESTIMATES, {"rate": 0.2}), 100, 4, [0, 300, 300, 300]) == [
-        0,
-        60,
-        0,
-        0,
-    ]
 
 
 def test_submit_and_leave_places_once_and_holds() -> None:
