@@ -34,7 +34,7 @@ QUANTITY = 10**6
 class Replay:
     """A replay market at the level of the event loop: commands in, what happened out."""
 
-    def __init__(self, rows, side=1, levels=0, orders=256, width=64):
+    def __init__(self, rows, side=1, levels=0, orders=256, width=64, theirs=False):
         self.tape = np.array(rows, np.int64).reshape(-1, sim.TAPE_WORDS)
         self.b = lay.new_book(orders, width, 32)
         self.k = sim.extend(blank_state(sim.REPLAY), 2, record_rows=2048, log_rows=512)
@@ -42,6 +42,7 @@ class Replay:
         k[sim.SIDE], k[sim.QUANTITY], k[sim.LEFT] = side, QUANTITY, QUANTITY
         k[sim.PHASE], k[sim.HORIZON_NS] = sim.WORKING, 10**12
         k[sim.CURSOR_END], k[sim.FEED_LEVELS] = len(self.tape), levels
+        k[sim.THEIRS] = int(theirs)
         k[sim.FLOW_NS] = self.tape[0, sim.T_NS] if len(self.tape) else FOREVER_NS
         self.number = {}  # own index -> number of the order
 
@@ -132,10 +133,9 @@ def play(seed, messages, levels, side, delays, theirs):
     rng = random.Random(seed)
     tape = RandomTape(rng, messages, levels)
     kernel, oracle = (
-        Replay(tape.rows, side, levels),
+        Replay(tape.rows, side, levels, theirs=theirs),
         ReplayOracle(list(tape.rows), side, levels, theirs),
     )
-    kernel.k[sim.THEIRS] = int(theirs)
     due, number = 0, 0
     while due < tape.now + 40:
         due += rng.choice((0, 1, 2, 9))
@@ -176,241 +176,145 @@ def test_kernels_replay_as_the_plain_market(seed, messages, levels, side, delays
 # -- the rules, one by one --------------------------------------------------------------------------------------------
 
 BOOK = [(0, ADD, 0, 1, 99, 10), (0, ADD, 1, -1, 101, 10)]
+WINDOW = [(0, ADD, 0, 1, 100, 5), (0, ADD, 1, 1, 99, 8), (0, ADD, 2, -1, 102, 5), (0, ADD, 3, -1, 103, 5)]  # fmt: skip
+OUT = [(5, ADD, 4, 1, 101, 1), (5, ROLL_OUT, -1, 1, 99, 0), (8, DELETE, 4, 1, 101, 1)]
+"""The level of 99 leaves the window of two levels, and is back at 8."""
+HALT = [(5, STATUS, -1, 0, 0, 0), (6, EXECUTE, 0, 1, 99, 4), (6, CROSS, -1, 0, 99, 500), (7, STATUS, -1, 0, 1, 0)]  # fmt: skip
 
 
-def test_lots_that_the_agent_took_stay_taken():
-    m = Replay([*BOOK, (5, EXECUTE, 1, -1, 101, 6), (6, DELETE, 1, -1, 101, 4)])
-    m.run_to(1)
-    m.new(101, 7, immediate=True)
-    m.run_to(2)
-    assert public_lots(m.b) == {(1, 99): 10, (-1, 101): 3}
-    m.run_to(5)
-    assert public_lots(m.b) == {(1, 99): 10}, "clipped to what is left"
-    m.run_to(9)
-    assert public_lots(m.b) == {(1, 99): 10}
+def swallowed(side):
+    """An own order takes a whole add; the tape goes on with it."""
+    rows = [(0, ADD, 0, side, 1000 - side, 10), (0, ADD, 1, -side, 1000 + 2 * side, 10)]
+    rows += [(1, DELETE, 1, -side, 1000 + 2 * side, 10), (5, ADD, 2, -side, 1000, 2)]
+    return [*rows, (6, EXECUTE, 2, -side, 1000, 1), (7, DELETE, 2, -side, 1000, 1)]
 
 
-def test_an_execution_fills_better_own_orders_then_those_with_nothing_ahead():
-    m = Replay(
-        [
-            *BOOK,
-            (5, EXECUTE, 0, 1, 99, 4),
-            (6, EXECUTE, 0, 1, 99, 6),
-            (7, ADD, 0, 1, 99, 5),
-            (8, EXECUTE, 0, 1, 99, 5),
-        ]
-    )
-    m.run_to(1)
-    better, behind = m.new(100, 3), m.new(99, 2)
-    m.run_to(5)
-    assert m.fills() == [(5, better, 100, 3, 1, 200, 200)]
-    assert m.own() == {behind: (99, 2, 6)}, "the tape's order is reduced in full all the same"
-    m.run_to(6)
-    assert m.own() == {behind: (99, 2, 0)}
-    m.run_to(8)
-    assert m.fills()[1:] == [(8, behind, 99, 2, 1, 200, 198)]
-    assert m.k[sim.DOUBLE_LOTS] == 5
-    assert public_lots(m.b) == {(-1, 101): 10}
+def order(price, lots, immediate=False, delay=0):
+    return price, lots, immediate, delay
 
 
-def test_the_other_bound_leaves_the_tape_what_trades_at_an_own_price():
-    m = Replay([*BOOK, (5, EXECUTE, 0, 1, 99, 6), (6, ADD, 2, 1, 99, 4), (7, EXECUTE, 2, 1, 99, 4)])
-    m.k[sim.THEIRS] = 1
-    m.run_to(1)
-    better, behind = m.new(100, 3), m.new(99, 2)
-    m.run_to(9)
-    assert m.fills() == [(5, better, 100, 3, 1, 200, 200)], (
-        "a trade beyond an own price would have met it first"
-    )
-    assert m.own()[behind][:2] == (99, 2)
-
-
-def test_a_crossing_add_fills_own_orders_and_rests_with_the_remainder():
-    m = Replay([*BOOK, (5, ADD, 2, -1, 100, 8)])
-    m.run_to(1)
-    own = m.new(100, 3)
-    m.run_to(5)
-    assert m.fills() == [(5, own, 100, 3, 1, 200, 200)]
-    assert public_lots(m.b)[-1, 100] == 5
-    assert m.k[sim.DOUBLE_LOTS] == 3
-
-
-@pytest.mark.parametrize("side", [1, -1])
-def test_an_add_that_own_orders_swallow_whole_may_go_on_living_on_tape(side):
-    """Its slot was never used here: later rows of it find nothing, whichever side has own orders alone."""
-    rows = [
-        (0, ADD, 0, side, 1000 - side, 10),
-        (0, ADD, 1, -side, 1000 + 2 * side, 10),
-        (1, DELETE, 1, -side, 1000 + 2 * side, 10),
-    ]
-    rows += [
-        (5, ADD, 2, -side, 1000, 2),
-        (6, EXECUTE, 2, -side, 1000, 1),
-        (7, DELETE, 2, -side, 1000, 1),
-    ]
-    m = Replay(rows, side)
-    m.run_to(2)
-    m.new(1000, 5)
-    m.run_to(9)
-    assert m.own() == {0: (1000, 3, 0)}
-    assert public_lots(m.b) == {(side, 1000 - side): 10}
-    audit(m.b, m.k)
-
-
-def test_hidden_trades_crosses_and_halts_fill_nothing():
-    rows = [
-        *BOOK,
-        (4, TRADE_HIDDEN, -1, 1, 98, 50),
-        (5, CROSS, -1, 0, 98, 500),
-        (6, STATUS, -1, 0, -1, 0),
-        (9, STATUS, -1, 0, 1, 0),
-    ]
-    m = Replay(rows)
-    m.run_to(1)
-    own = m.new(100, 3)
-    m.run_to(5)
-    assert m.own() == {own: (100, 3, 0)}
-    m.new(101, 1, immediate=True, delay=2)  # would arrive in the halt
-    m.run_to(7)
-    assert m.k[sim.NOW] == 9, "no decision falls due in a halt"
-    assert [f[:1] for f in m.fills()] == [(9,)], (
-        "what would arrive in a halt arrives when trading resumes"
-    )
-
-
-def test_executions_of_an_auction_fill_nothing_and_are_no_volume():
-    """What trades while trading is not on: the book loses it, own orders and volume clocks do not see it."""
-    rows = [
-        *BOOK,
-        (5, STATUS, -1, 0, 0, 0),
-        (6, EXECUTE, 0, 1, 99, 4),
-        (6, CROSS, -1, 0, 99, 500),
-        (7, STATUS, -1, 0, 1, 0),
-        (8, TRADE_HIDDEN, -1, 1, 99, 7),
-        (9, EXECUTE, 0, 1, 99, 2),
-    ]
-    m = Replay(rows)
-    m.run_to(1)
-    own = m.new(100, 3)
-    m.run_to(6)
-    assert m.k[sim.NOW] == 7
-    assert m.own() == {own: (100, 3, 0)}
-    assert public_lots(m.b)[1, 99] == 6
-    assert [int(m.k[word]) for word in (sim.SOLD, sim.BOUGHT, sim.HIDDEN_LOTS)] == [0, 0, 0]
-    m.run_to(9)
-    assert m.own() == {own: (100, 1, 0)}, "trading is on: the execution at 99 passes 100 first"
-    assert [int(m.k[word]) for word in (sim.SOLD, sim.HIDDEN_LOTS)] == [2, 7]
-
-
-def test_a_market_that_never_resumes_is_never_due():
-    m = Replay([*BOOK, (6, STATUS, -1, 0, 0, 0), (8, ADD, 2, 1, 98, 1)])
-    m.run_to(1)
-    m.new(101, 1, immediate=True, delay=7)
-    assert not m.run_to(7)
-    assert m.k[sim.NOW] == 8
-    assert m.fills() == []
-
-
-def test_time_never_goes_back_after_a_halt():
-    m = Replay([*BOOK, (6, STATUS, -1, 0, -1, 0), (50, STATUS, -1, 0, 1, 0)])
-    m.run_to(10)
-    assert m.k[sim.NOW] == 50
-    m.run_to(20)
-    assert m.k[sim.NOW] == 50
-
-
-WINDOW = [
-    (0, ADD, 0, 1, 100, 5),
-    (0, ADD, 1, 1, 99, 8),
-    (0, ADD, 2, -1, 102, 5),
-    (0, ADD, 3, -1, 103, 5),
-]
-
-
-@pytest.mark.parametrize(("block", "ahead"), [(20, 8), (8, 8), (3, 3)])
-def test_lots_ahead_freeze_while_the_level_is_out_of_the_window(block, ahead):
-    rows = [*WINDOW, (5, ADD, 4, 1, 101, 1), (5, ROLL_OUT, -1, 1, 99, 0)]
-    rows += [(8, DELETE, 4, 1, 101, 1), (8, ROLL_IN, 1, 1, 99, block)]
-    m = Replay(rows, levels=2)
-    m.run_to(1)
-    m.new(99, 2)
-    m.run_to(6)
-    assert m.own() == {0: (99, 2, 8)}
-    m.run_to(9)
-    assert m.own() == {0: (99, 2, ahead)}
-    audit(m.b, m.k)
-
-
-@pytest.mark.parametrize("first_leaves", [False, True])
-def test_the_whole_block_goes_ahead_of_orders_placed_out_of_the_window(first_leaves):
-    """Of all of them: also of one that stood behind another own order when it was placed."""
-    m = Replay([*WINDOW, (8, DELETE, 0, 1, 100, 5), (8, ROLL_IN, 0, 1, 97, 20)], levels=2)
-    m.run_to(1)
-    m.new(97, 2)
-    m.run_to(2)
-    m.new(97, 3)
-    m.run_to(3)
-    assert [o[2] for o in m.own().values()] == [inf, inf]
-    if first_leaves:
-        m.cancel(0, 2)
-    m.run_to(9)
-    assert m.own() == ({1: (97, 3, 20)} if first_leaves else {0: (97, 2, 20), 1: (97, 3, 22)})
-    audit(m.b, m.k)
-
-
-def test_a_clear_takes_the_pieces_of_a_split_block_too():
-    rows = [*WINDOW, (5, ADD, 4, 1, 101, 1), (5, ROLL_OUT, -1, 1, 99, 0), (8, DELETE, 4, 1, 101, 1)]
-    rows += [(8, ROLL_IN, 1, 1, 99, 20), (9, CLEAR, -1, 0, 0, 0)]
-    m = Replay(rows, levels=2)
-    m.run_to(1)
-    m.new(99, 2)
-    m.run_to(9)
-    assert public_lots(m.b) == {}
-    assert m.own() == {0: (99, 2, 0)}
-    audit(m.b, m.k)
-
-
-def test_a_block_that_rolls_in_through_an_own_order_trades_with_it():
-    rows = [
-        (0, ADD, 0, 1, 99, 5),
-        (0, ADD, 1, -1, 101, 5),
-        (5, DELETE, 1, -1, 101, 5),
-        (5, ROLL_IN, 1, -1, 102, 9),
-    ]
-    m = Replay(rows, levels=1)
-    m.run_to(1)
-    m.new(103, 7)  # takes 5 at 101, rests with 2 at 103 where the feed shows nothing
-    m.run_to(6)
-    assert [f[2:5] for f in m.fills()] == [(101, 5, 0), (103, 2, 1)]
-    assert public_lots(m.b) == {(1, 99): 5, (-1, 102): 7}
-    audit(m.b, m.k)
-
-
-def test_one_aggressor_meets_one_mid():
-    """Executions of one time and side are one aggressor: the mid is that before its first row."""
-    rows = [(0, ADD, 0, 1, 100, 5), (0, ADD, 1, 1, 98, 5), (0, ADD, 2, -1, 102, 5)]
-    rows += [(5, EXECUTE, 0, 1, 100, 5), (5, EXECUTE, 1, 1, 98, 5)]
-    m = Replay(rows)
-    m.run_to(1)
-    m.new(99, 2)
-    m.run_to(6)
-    assert m.fills() == [(5, 0, 99, 2, 1, 202, 198)]
-
-
-def test_far_public_orders_stay_the_touch_behind_an_own_order():
-    """Own orders may stand a whole window away from the next public one: the public touch is still found."""
-    m = Replay(
-        [
-            (0, ADD, 0, 1, 1, 5),
-            (0, ADD, 1, -1, 1000, 5),
-            (5, ADD, 2, 1, 2, 5),
-            (6, DELETE, 2, 1, 2, 5),
+RULES = {
+    "lots that the agent took stay taken": (
+        [*BOOK, (5, EXECUTE, 1, -1, 101, 6), (6, DELETE, 1, -1, 101, 4)], {}, [
+            (1, {}, order(101, 7, True)),
+            (2, {"public": {(1, 99): 10, (-1, 101): 3}}),
+            (5, {"public": {(1, 99): 10}}),  # clipped to what is left
+            (9, {"public": {(1, 99): 10}}),
         ],
-        width=16,
-    )
-    m.run_to(1)
-    m.new(990, 2)
-    for ns, touch in ((2, 1), (5, 2), (6, 1)):
-        m.run_to(ns)
-        assert m.k[sim.PUBLIC_BID] == touch
-        audit(m.b, m.k)
+    ),
+    "an execution fills better own orders, then those with nothing ahead": (
+        [*BOOK, (5, EXECUTE, 0, 1, 99, 4), (6, EXECUTE, 0, 1, 99, 6), (7, ADD, 0, 1, 99, 5), (8, EXECUTE, 0, 1, 99, 5)],
+        {}, [
+            (1, {}, order(100, 3), order(99, 2)),
+            # the tape's order is reduced in full all the same
+            (5, {"fills": [(5, 0, 100, 3, 1, 200, 200)], "own": {1: (99, 2, 6)}}),
+            (6, {"own": {1: (99, 2, 0)}}),
+            (8, {"fills": [(5, 0, 100, 3, 1, 200, 200), (8, 1, 99, 2, 1, 200, 198)], sim.DOUBLE_LOTS: 5,
+                 "public": {(-1, 101): 10}}),
+        ],
+    ),
+    "the other bound leaves the tape what trades at an own price, not beyond it": (
+        [*BOOK, (5, EXECUTE, 0, 1, 99, 6), (6, ADD, 2, 1, 99, 4), (7, EXECUTE, 2, 1, 99, 4)], {"theirs": True}, [
+            (1, {}, order(100, 3), order(99, 2)),
+            (9, {"fills": [(5, 0, 100, 3, 1, 200, 200)], "own": {1: (99, 2, 4)}}),
+        ],
+    ),
+    "a crossing add fills own orders and rests with the remainder": (
+        [*BOOK, (5, ADD, 2, -1, 100, 8)], {}, [
+            (1, {}, order(100, 3)),
+            (5, {"fills": [(5, 0, 100, 3, 1, 200, 200)], sim.DOUBLE_LOTS: 3,
+                 "public": {(1, 99): 10, (-1, 101): 10, (-1, 100): 5}}),
+        ],
+    ),
+    **{f"an add that own orders swallow whole may go on living on tape, {side}": (
+        swallowed(side), {"side": side}, [
+            (2, {}, order(1000, 5)),
+            (9, {"own": {0: (1000, 3, 0)}, "public": {(side, 1000 - side): 10}}),
+        ],
+    ) for side in (1, -1)},
+    "hidden trades, crosses and halts fill nothing": (
+        [*BOOK, (4, TRADE_HIDDEN, -1, 1, 98, 50), (5, CROSS, -1, 0, 98, 500), (6, STATUS, -1, 0, -1, 0),
+         (9, STATUS, -1, 0, 1, 0)], {}, [
+            (1, {}, order(100, 3)),
+            (5, {"own": {0: (100, 3, 0)}}, order(101, 1, True, delay=2)),
+            (7, {sim.NOW: 9, "fills": [(9, 1, 101, 1, 0, 200, 202)]}),  # neither decisions nor orders in a halt
+        ],
+    ),
+    "executions of an auction fill nothing and are no volume": (
+        [*BOOK, *HALT, (8, TRADE_HIDDEN, -1, 1, 99, 7), (9, EXECUTE, 0, 1, 99, 2)], {}, [
+            (1, {}, order(100, 3)),
+            (6, {sim.NOW: 7, "own": {0: (100, 3, 0)}, "public": {(1, 99): 6, (-1, 101): 10}, sim.SOLD: 0,
+                 sim.BOUGHT: 0, sim.HIDDEN_LOTS: 0}),
+            (9, {"own": {0: (100, 1, 0)}, sim.SOLD: 2, sim.HIDDEN_LOTS: 7}),  # the execution at 99 passes 100 first
+        ],
+    ),
+    "a market that never resumes is never due": (
+        [*BOOK, (6, STATUS, -1, 0, 0, 0), (8, ADD, 2, 1, 98, 1)], {}, [
+            (1, {}, order(101, 1, True, delay=7)),
+            (7, {sim.NOW: 8, "fills": []}),
+        ],
+    ),
+    "time never goes back after a halt": (
+        [*BOOK, (6, STATUS, -1, 0, -1, 0), (50, STATUS, -1, 0, 1, 0)], {}, [(10, {sim.NOW: 50}), (20, {sim.NOW: 50})],
+    ),
+    **{f"lots ahead freeze while the level is out of the window, {block}": (
+        [*WINDOW, *OUT, (8, ROLL_IN, 1, 1, 99, block)], {"levels": 2}, [
+            (1, {}, order(99, 2)), (6, {"own": {0: (99, 2, 8)}}), (9, {"own": {0: (99, 2, ahead)}}),
+        ],
+    ) for block, ahead in ((20, 8), (8, 8), (3, 3))},
+    **{f"the whole block goes ahead of all that were placed out of the window, {gone}": (
+        [*WINDOW, (8, DELETE, 0, 1, 100, 5), (8, ROLL_IN, 0, 1, 97, 20)], {"levels": 2}, [
+            (1, {}, order(97, 2)),
+            (2, {}, order(97, 3)),
+            (3, {"own": {0: (97, 2, inf), 1: (97, 3, inf)}}, *([(0, 2)] if gone else [])),
+            (9, {"own": {1: (97, 3, 20)} if gone else {0: (97, 2, 20), 1: (97, 3, 22)}}),
+        ],
+    ) for gone in (False, True)},
+    "a clear takes the pieces of a split block too": (
+        [*WINDOW, *OUT, (8, ROLL_IN, 1, 1, 99, 20), (9, CLEAR, -1, 0, 0, 0)], {"levels": 2}, [
+            (1, {}, order(99, 2)), (9, {"public": {}, "own": {0: (99, 2, 0)}}),
+        ],
+    ),
+    "a block that rolls in through an own order trades with it": (  # it took 5 at 101, and rests where nothing is shown
+        [(0, ADD, 0, 1, 99, 5), (0, ADD, 1, -1, 101, 5), (5, DELETE, 1, -1, 101, 5), (5, ROLL_IN, 1, -1, 102, 9)],
+        {"levels": 1}, [
+            (1, {}, order(103, 7)),
+            (6, {"fills": [(1, 0, 101, 5, 0, 200, 202), (5, 0, 103, 2, 1, 200, 206)],
+                 "public": {(1, 99): 5, (-1, 102): 7}}),
+        ],
+    ),
+    "executions of one time and side are one aggressor, who meets the mid before the first": (
+        [(0, ADD, 0, 1, 100, 5), (0, ADD, 1, 1, 98, 5), (0, ADD, 2, -1, 102, 5), (5, EXECUTE, 0, 1, 100, 5),
+         (5, EXECUTE, 1, 1, 98, 5)], {}, [
+            (1, {}, order(99, 2)), (6, {"fills": [(5, 0, 99, 2, 1, 202, 198)]}),
+        ],
+    ),
+    "public orders a whole window behind an own one stay the touch": (
+        [(0, ADD, 0, 1, 1, 5), (0, ADD, 1, -1, 1000, 5), (5, ADD, 2, 1, 2, 5), (6, DELETE, 2, 1, 2, 5)], {"width": 16},
+        [
+            (1, {}, order(990, 2)), (2, {sim.PUBLIC_BID: 1}), (5, {sim.PUBLIC_BID: 2}), (6, {sim.PUBLIC_BID: 1}),
+        ],
+    ),
+}  # fmt: skip
+"""Rows, options, and at each time what is seen and what is sent then: an order, or a cancel of (number, lots)."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_by_hand(rule):
+    rows, options, times = RULES[rule]
+    m = Replay(rows, **options)
+    about = {"side": 1} | {name: value for name, value in options.items() if name != "width"}
+    oracle = ReplayOracle(list(rows), **about)
+    for ns, expected, *sent in times:
+        assert m.run_to(ns) == oracle.run_to(ns)
+        compare(m, oracle)
+        seen = {"own": m.own(), "public": public_lots(m.b), "fills": m.fills()}
+        for what, value in expected.items():
+            assert (seen[what] if isinstance(what, str) else m.k[what]) == value
+        for price, lots, *more in sent:
+            if more:
+                oracle.send(more[1], "new", len(oracle.open), price, lots, more[0])
+                m.new(price, lots, *more)
+            else:
+                oracle.send(0, "cancel", price, 0, lots)
+                m.cancel(price, lots)
