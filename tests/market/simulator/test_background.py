@@ -7,12 +7,12 @@ from tests.market.flow.queue_reactive.made import made
 from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, View
+from tercel.execution.intent import REST0, TAKE, Intents, View
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.runs import run_strategy, without_orders
+from tercel.lab.evaluation.runs import without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card
@@ -70,6 +70,16 @@ def public(b: Book) -> list[tuple[int, ...]]:
         (slot, *found[slot, [lay.SIDE, lay.PRICE, lay.QTY, lay.ARR]].tolist())
         for slot in np.flatnonzero(found[:, lay.QTY])
     ]
+
+
+def shown_lots(b: Book) -> dict[int, int]:
+    """Lots of the orders that stand, by slot."""
+    return {slot: lots for slot, _, _, lots, _ in public(b)}
+
+
+def recorded(k: State) -> NDArray[np.int64]:
+    """Rows of a market's record."""
+    return k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
 
 
 def source_of(name: str) -> Source:
@@ -149,9 +159,7 @@ def test_after_every_market_order_the_public_book_is_the_twins(name: str) -> Non
     twin_b, twin_k = b.copy(), k.copy()
     start = int(k[sim.NOW])
     _until(twin_b, twin_k, source, start + 900 * NS_PER_SECOND)
-    rows = twin_k[twin_k[sim.RECORD_AT] :][: twin_k[sim.RECORD] * sim.RECORD_WORDS].reshape(
-        -1, sim.RECORD_WORDS
-    )
+    rows = recorded(twin_k)
     times = np.unique(rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_NS])
     assert len(times) > 5
     twin_b, twin_k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
@@ -166,21 +174,6 @@ def test_after_every_market_order_the_public_book_is_the_twins(name: str) -> Non
         assert public(behind(b)) == public(twin_b)
         check(b, k)
     assert k[sim.PASSIVE_LOTS] > 0
-
-
-def test_own_lots_take_their_share_of_an_aggressor_and_do_not_size_him() -> None:
-    """Public executions are those of the twin, lot for lot, however much of ours stands in their way."""
-    source = source_of("goog")
-    sold = []
-    for lots in (1, 100_000):
-        b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
-        k[sim.IMPACT] = sim.NO_IMPACT  # a law would move other books
-        _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]), lots, 0, False)
-        _until(b, k, source, int(k[sim.NOW]) + 1_800 * NS_PER_SECOND)
-        sold.append(int(k[sim.BACKGROUND + sim.SOLD - sim.EVENTS]))
-        filled = int(k[sim.PASSIVE_LOTS])
-    assert sold[0] == sold[1] > 0
-    assert 0 < filled - int(k[sim.CROSSED_LOTS]) <= sold[1]
 
 
 def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
@@ -256,56 +249,13 @@ def test_an_event_of_more_rows_than_there_is_room_for_lays_the_book_anew() -> No
     audit(b, k)
 
 
-def test_strategies_on_one_seed_share_the_markets_moves() -> None:
-    """Paired costs of two strategies correlate; before own orders stood apart they did not."""
-    preset = load("csco")
-    task = Task()
-    plan = seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 128)
-    source = reactive(preset, settle_s=900.0)
-    costs = [
-        run_strategy(source, task, plan, build(name)) for name in ("twap_take", "twap_passive")
-    ]
-    assert np.corrcoef([one.shortfall for one in costs])[0, 1] > 0.6
-
-
-class Shown(Strategy):
-    """So many lots at the touch at every decision, the rest out of sight."""
-
-    name = "shown"
-
-    def decide(self, view: View) -> Intents:
-        intents = ladder(view)
-        intents[:, REST0 + AT_TOUCH] = view.left
-        return settle(intents, view)
-
-
-def test_size_on_show_calls_forth_nobody() -> None:
-    """A world with an order of a day's volume on show has the public trades of one without."""
-    preset = load("goog")
-    source, task = reactive(preset, settle_s=900.0), Task(horizon_s=300.0, decisions=10)
-    plan = seeded_plan(task, round(preset.volume_per_s * 23_400), 5, 0, 32)
-    ours, twins = Episodes(source, task, 32), Episodes(source, task, 32)
-    ours.start(plan)
-    twins.start(without_orders(plan))
-    while ours.working.any():
-        ours.step(Shown().decide(ours.view))
-        twins.step(np.zeros_like(build("twap_take").decide(twins.view)))
-    for word in (sim.BOUGHT, sim.SOLD):
-        at = sim.BACKGROUND + word - sim.EVENTS
-        assert ours.states[:, at].tolist() == twins.states[:, at].tolist()
-
-
 def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
     source = source_of("csco")
     b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 20_000)
     _enter(b, k, source, 1, int(k[sim.PUBLIC_ASK]) + 3, 4_000, 0, True)
     _until(b, k, source, int(k[sim.NOW]) + 300 * NS_PER_SECOND)
-    rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
-    shift, lots = 0, {}
-    before = orders(source.worlds_b[0])
-    for slot in np.flatnonzero(before[:, lay.QTY]):
-        lots[int(slot)] = int(before[slot, lay.QTY])
-    for row in rows:
+    shift, lots = 0, shown_lots(source.worlds_b[0])
+    for row in recorded(k):
         kind, slot = int(row[sim.R_KIND]), int(row[sim.R_WHO])
         if kind == sim.SHIFTED:
             shift += int(row[sim.R_PRICE])
@@ -316,14 +266,7 @@ def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
             assert 0 < row[sim.R_LOTS] <= lots[slot]
             lots[slot] -= int(row[sim.R_LOTS])
     assert shift == k[sim.SHIFT] > 0
-    after = orders(b)[:, lay.QTY]
-    assert {slot: n for slot, n in lots.items() if n} == {
-        int(s): int(after[s]) for s in np.flatnonzero(after)
-    }
-
-
-def recorded(k: State) -> NDArray[np.int64]:
-    return k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+    assert {slot: n for slot, n in lots.items() if n} == shown_lots(b)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

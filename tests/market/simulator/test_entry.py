@@ -1,6 +1,5 @@
 """Own orders as they reach the market: what is left of one comes to rest in a book that has paid for what traded."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -62,16 +61,19 @@ def send(b: np.ndarray, k: np.ndarray, own: int, side: int, beyond: int, lots: i
 @pytest.mark.parametrize("beyond", TICKS)
 def test_what_is_left_never_locks_the_book(side: int, beyond: int) -> None:
     """A limit order whose last lots would pay a tick beyond its price: the far touch has moved before it rests."""
-    rested = 0
+    rested = stopped = 0
     for world in range(8):
         b, k = market(world)
+        shown = public_lots_at(b, -side, k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
         price = send(b, k, 0, side, beyond)
         assert b[lay.BEST_BID] < b[lay.BEST_ASK]
         if b[lay.OWN_RESTING] > 0:
             rested += 1
             assert (b[lay.BEST_BID] if side > 0 else b[lay.BEST_ASK]) == price
             audit(b, k)
+            stopped += 0 < 10_000 - k[sim.LEFT] < min(shown, LOTS) and k[sim.SHIFT] * side > 0
     assert rested > 0
+    assert beyond or stopped > 0, "lots on show at the limit would cost a tick more than it"
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -94,38 +96,18 @@ def test_nor_after_the_law_has_decayed(side: int) -> None:
     assert rested > 100
 
 
-def test_lots_stop_at_the_limit_though_the_touch_shows_more() -> None:
-    """Lots on show at the limit are left standing: to take them would cost a tick more than the limit."""
-    left_standing = 0
-    for world in range(8):
-        b, k = market(world)
-        shown = int(public_lots_at(b, -1, k[sim.PUBLIC_ASK]))
-        price = send(b, k, 0, 1, 0)
-        traded = 10_000 - int(k[sim.LEFT])
-        left_standing += (
-            0 < traded < min(shown, LOTS) and b[lay.BEST_BID] == price and k[sim.SHIFT] > 0
-        )
-    assert left_standing > 0
+HALTED = ([sim.HALTED], 1)
+NEVER_TWO_SIDED = ([sim.LAST_BID, sim.PUBLIC_BID], NO_BID)
 
 
-def nowhere_to_go(k: np.ndarray) -> None:
-    """Trading stands still."""
-    k[sim.HALTED] = 1
-
-
-def never_two_sided(k: np.ndarray) -> None:
-    """The other side was never quoted."""
-    k[[sim.LAST_BID, sim.PUBLIC_BID]] = NO_BID
-
-
-@pytest.mark.parametrize("still", [nowhere_to_go, never_two_sided])
+@pytest.mark.parametrize("still", [HALTED, NEVER_TWO_SIDED])
 @pytest.mark.parametrize("beyond", TICKS)
-def test_nor_where_the_law_cannot_move_it(still: Callable[[np.ndarray], None], beyond: int) -> None:
+def test_nor_where_the_law_cannot_move_it(still: tuple[list[int], int], beyond: int) -> None:
     """What the law charges and the book cannot follow is the limit of an order: what is left is cancelled."""
     dead = 0
     for world in range(8):
         b, k = market(world)
-        still(k)
+        k[still[0]] = still[1]
         stands = int(b[lay.BEST_ASK])
         price = send(b, k, 0, 1, beyond)
         assert b[lay.BEST_BID] < b[lay.BEST_ASK]

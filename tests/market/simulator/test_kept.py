@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.audit import audit, is_own, orders_of
 from tests.market.simulator.test_background import behind, check, kept_slots, orders, public
@@ -302,73 +302,54 @@ PASSIVE = (
 TAKES = st.tuples(st.just("take"), SIDES, LOTS)
 
 
-def play(world: World, calls: list[tuple[int, ...]], exact: bool) -> None:
+def play(world: World, calls: list[tuple[int | str, ...]]) -> World:
     passive = True
     for what, *words in calls:
         getattr(world, str(what))(*words)
         passive &= what != "take"
-        if exact:
-            world.check(passive)
-        else:
-            audit(world.b, world.k)
-            check(world.b, world.k)
-            assert public(behind(world.b)) == public(world.twin_b)
+        world.check(passive)
+    return world
+
+
+STAYS = [
+    ("rest", 1, 0, 4),
+    ("add", 1, 0, 3),
+    ("add", 1, 0, 2),
+    ("rest", 1, 0, 6),
+    ("market", -1, 4),
+]
+STAYS += [("add", 1, 0, 5), ("market", -1, 2), ("market", -1, 4)]
+"""What own lots stood in front of stays at its place; its slot is used again: the new order stands at the end."""
+TOUCHED = [("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3)]
+"""An order of three is kept at the middle, in whose place ours was taken."""
+GOES = [("rest", 1, 0, 3), ("add", 1, 0, 9), ("market", -1, 3), ("cancel", 6, 9)]
+"""What is kept for an order that lives goes with it."""
+YIELDS = [
+    ("rest", 1, 0, 9),
+    ("add", 1, 0, 3),
+    ("add", 1, 0, 3),
+    ("market", -1, 3),
+    ("market", -1, 3),
+]
+YIELDS += [("add", -1, 1, 2), ("add", -1, 0, 5)]
+"""A kept order gives way to who reaches it."""
 
 
 @settings(max_examples=3 * settings.default.max_examples)
 @given(calls=st.lists(st.one_of(*PASSIVE, TAKES), min_size=5, max_size=50))
-def test_an_aggressors_lots_are_used_once_by_price_and_time(calls: list[tuple[int, ...]]) -> None:
-    play(World(256), calls, True)
+@example(calls=STAYS)
+@example(calls=GOES)
+@example(calls=YIELDS)
+@example(calls=[*TOUCHED, ("take", -1, 2), ("take", -1, 5), ("add", 1, 0, 4)])
+def test_an_aggressors_lots_are_used_once_by_price_and_time(
+    calls: list[tuple[int | str, ...]],
+) -> None:
+    play(World(256), calls)
 
 
 def lane(world: World, side: int = 1) -> list[tuple[bool, int]]:
     best = int(world.b[lay.BEST_BID if side > 0 else lay.BEST_ASK])
     return [(is_own(world.b, s), q) for _, s, q in orders_of(world.b)[(side, best)]]
-
-
-def made(*calls: tuple[int | str, ...]) -> World:
-    world = World(256)
-    play(world, list(calls), True)  # type: ignore[arg-type]
-    return world
-
-
-def test_what_own_lots_stood_in_front_of_stays_at_its_place() -> None:
-    world = made(("rest", 1, 0, 4), ("add", 1, 0, 3), ("add", 1, 0, 2), ("rest", 1, 0, 6))
-    assert lane(world) == [(True, 4), (False, 3), (False, 2), (True, 6)]
-    play(world, [("market", -1, 4)], True)  # the background: all of 3, 1 of 2
-    assert lane(world) == [(False, 3), (False, 2), (True, 6)]
-    assert kept_slots(world.b, world.k) != []
-    play(world, [("add", 1, 0, 5)], True)  # its slot is used again: the new order stands at the end
-    assert lane(world) == [(False, 3), (False, 2), (True, 6), (False, 5)]
-    assert orders(world.b)[-sim.RESIDUAL_SLOTS :, lay.QTY].sum() == 5
-    play(world, [("market", -1, 2)], True)  # the background: 1 of 2, 1 of 5
-    assert lane(world) == [(False, 1), (False, 2), (True, 6), (False, 5)]
-    play(world, [("market", -1, 4)], True)
-    assert lane(world) == [(True, 5), (False, 5)]
-    assert (
-        len(kept_slots(world.b, world.k)) == 1
-    )  # that of 5, in a slot that no other order is shown in
-    assert world.k[sim.PASSIVE_LOTS] + world.k[sim.SOLD] == 10
-
-
-def test_what_is_kept_for_an_order_that_lives_goes_with_it() -> None:
-    world = made(("rest", 1, 0, 3), ("add", 1, 0, 9), ("market", -1, 3))
-    assert lane(world) == [(False, 9)]
-    assert kept_slots(world.b, world.k) == []
-    play(world, [("cancel", 6, 9)], True)
-    assert int(world.b[lay.BEST_BID]) == MID - 1
-
-
-def test_a_kept_order_gives_way_to_who_reaches_it() -> None:
-    world = made(
-        ("rest", 1, 0, 9), ("add", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3), ("market", -1, 3)
-    )
-    assert lane(world) == [(True, 3), (False, 3), (False, 3)]
-    play(world, [("add", -1, 1, 2)], True)
-    assert lane(world) == [(True, 3), (False, 3), (False, 3)]
-    play(world, [("add", -1, 0, 5)], True)
-    assert world.k[sim.CROSSED_LOTS] == 3
-    assert (int(world.b[lay.BEST_BID]), int(world.b[lay.BEST_ASK])) == (MID - 1, MID)
 
 
 def test_kept_orders_go_as_often_as_one_of_the_next_price() -> None:
@@ -377,14 +358,8 @@ def test_kept_orders_go_as_often_as_one_of_the_next_price() -> None:
     for at in range(n):
         world = World(256)
         world.k[sim.FLOW_RNG] += 7919 * at
-        for call in (
-            ("rest", 1, 0, 3),
-            ("add", 1, 0, 3),
-            ("market", -1, 3),
-            ("add", 1, -1, 2),
-            ("add", 1, -1, 2),
-        ):
-            getattr(world, str(call[0]))(*call[1:])
+        for what, *words in (*TOUCHED, ("add", 1, -1, 2), ("add", 1, -1, 2)):
+            getattr(world, str(what))(*words)
         world.cancel(2, 5)  # two ticks off
         assert lane(world) == [(False, 3)]
         world.cancel(0, 5)
@@ -393,7 +368,7 @@ def test_kept_orders_go_as_often_as_one_of_the_next_price() -> None:
 
 
 def test_an_order_that_takes_the_slot_in_the_same_event_stands_behind() -> None:
-    world = made(("rest", 1, 0, 3), ("add", 1, 0, 3))
+    world = play(World(256), TOUCHED[:2])
 
     def act(b: Book, k: State) -> None:
         market_order(b, k, -1, 3)
@@ -408,8 +383,7 @@ def test_an_order_that_takes_the_slot_in_the_same_event_stands_behind() -> None:
 
 @pytest.mark.parametrize("room", [0, 1])
 def test_where_no_spare_slot_is_left_the_kept_order_goes(room: int) -> None:
-    world = World(7 + room)
-    play(world, [("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3)], True)
+    world = play(World(7 + room), TOUCHED)
     world.event(lambda b, k: public_add(b, k, allocate(b), 1, MID, 4))
     assert lane(world) == [(False, 3), (False, 4)][1 - room :]
     check(world.b, world.k)
@@ -422,20 +396,17 @@ def test_as_many_orders_are_kept_as_there_is_room_for() -> None:
     for j, slot in enumerate(range(100, 100 + sim.RESIDUAL_SLOTS)):
         world.k[sim.RESIDUAL_AT + j] = slot
         public_add(world.b, world.k, slot, 1, MID - 9, 1)
-    for call in (("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3)):
-        getattr(world, str(call[0]))(*call[1:])
+    for what, *words in TOUCHED:
+        getattr(world, str(what))(*words)
     assert world.k[sim.RESIDUAL] == sim.RESIDUAL_SLOTS
     assert int(world.b[lay.BEST_BID]) == MID - 1
     audit(world.b, world.k)
 
 
-def test_an_own_aggressor_takes_kept_lots_and_nobody_brings_them_back() -> None:
-    world = made(("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3), ("take", -1, 2))
-    assert lane(world) == [(False, 1)]
+def test_nobody_brings_back_kept_lots_that_we_took() -> None:
+    world = play(World(256), [*TOUCHED, ("take", -1, 2)])
     background.restore_event(world.b, world.k, np.zeros(sim.FLOW_HEAD))
     assert lane(world) == [(False, 1)]
-    play(world, [("take", -1, 5), ("add", 1, 0, 4)], True)
-    assert lane(world) == [(False, 4)]
 
 
 @given(

@@ -9,13 +9,13 @@ from hypothesis import given, strategies as st
 from tests.market.simulator.audit import audit
 from tests.market.simulator.test_replay_rules import Replay
 
-from tercel.core.errors import ConfigError, TapeError
-from tercel.market.simulator import layout as sim, levels as lv, levels as qm
+from tercel.core.errors import ConfigError
+from tercel.market.simulator import layout as sim, levels as lv
 from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
-from tercel.market.tape.schema import ADD, LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE
+from tercel.market.tape.schema import LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE
 
 BID, ASK = 100, 110
 MODELS = {
@@ -32,27 +32,27 @@ MODELS = {
 
 @given(st.sampled_from(list(MODELS)), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_shares_are_those_of_the_formulas(name, front, back):
-    code, n = qm.queue_model(name)
-    assert qm.share_ahead(code, n, float(front), float(back)) == pytest.approx(
+    code, n = lv.queue_model(name)
+    assert lv.share_ahead(code, n, float(front), float(back)) == pytest.approx(
         1 - MODELS[name](front, back), abs=1e-9
     )
 
 
 @given(st.sampled_from(list(MODELS)), st.integers(2, 10**6), st.data())
 def test_shares_grow_from_none_at_the_head_to_all_at_the_tail(name, total, data):
-    code, n = qm.queue_model(name)
+    code, n = lv.queue_model(name)
     a, b = sorted(data.draw(st.tuples(st.integers(0, total), st.integers(0, total))))
-    low, high = (qm.share_ahead(code, n, float(f), float(total - f)) for f in (a, b))
+    low, high = (lv.share_ahead(code, n, float(f), float(total - f)) for f in (a, b))
     assert 0 <= low <= high + 1e-12 <= 1 + 1e-12
-    assert qm.share_ahead(code, n, 0.0, float(total)) == 0
+    assert lv.share_ahead(code, n, 0.0, float(total)) == 0
     if name != "risk_averse":
-        assert qm.share_ahead(code, n, float(total), 0.0) == 1
+        assert lv.share_ahead(code, n, float(total), 0.0) == 1
 
 
 @pytest.mark.parametrize("name", ["fifo", "power_prob:0", "log_prob:2", "power_prob:x"])
 def test_unknown_models_are_refused(name):
     with pytest.raises(ConfigError):
-        qm.queue_model(name)
+        lv.queue_model(name)
 
 
 class Level:
@@ -133,7 +133,7 @@ class Level:
 def market(name):
     rows = [[0, LEVEL_SET, 1, -1, ASK, 10**6]]
     play = Replay(rows)
-    play.k[lv.QUEUE], n = qm.queue_model(name)
+    play.k[lv.QUEUE], n = lv.queue_model(name)
     put_real(play.k, lv.POWER, n)
     assert play.run_to(1)
     return play
@@ -201,8 +201,8 @@ def test_kernels_agree_with_a_level_that_counts_lot_by_lot(name, seed):
 
 def rows_of(rows):
     """Events from (kind, side, price, lots), a message and a second each."""
-    n = len(rows)
     kind, side, price, lots = zip(*rows, strict=True)
+    n = len(rows)
     ns = 1_704_465_000_000_000_000 + np.arange(n) * 10**9
     return Events.from_columns(
         {
@@ -236,12 +236,7 @@ def test_levels_keep_their_slot_while_they_are_shown():
         -1,
     ]  # what was never shown and goes is no row
     source, _ = source_of([day], "log_prob")
-    assert (source.worlds_k[:, lv.QUEUE] == qm.LOG_PROB).all()
-
-
-def test_a_tape_of_both_kinds_is_refused():
-    with pytest.raises(TapeError, match="a add in row 1 among level totals"):
-        compile_day(INSTRUMENT, rows_of([(LEVEL_SET, 1, 100, 5), (ADD, 1, 100, 5)]))
+    assert (source.worlds_k[:, lv.QUEUE] == lv.LOG_PROB).all()
 
 
 def test_a_level_that_rolls_out_keeps_the_place_of_an_own_order():
@@ -256,26 +251,6 @@ def test_a_level_that_rolls_out_keeps_the_place_of_an_own_order():
     assert play.own()[0] == (BID, 3, 7)
     feed(play, [LEVEL_SET, 2, 1, BID, 7])  # the fall is the print
     assert play.own()[0] == (BID, 3, 7)
-
-
-def test_lots_taken_stay_taken_until_the_tape_loses_them():
-    play = market("risk_averse")
-    feed(play, [LEVEL_SET, 0, 1, BID, 20])
-    play.k[sim.SIDE] = -1
-    play.new(BID, 8, immediate=True)
-    assert play.run_to(int(play.k[sim.NOW]) + 1)
-    public = lambda: int(lv.public_lots_at(play.b, 1, BID))  # noqa: E731
-    assert public() == 12
-    feed(play, [LEVEL_SET, 0, 1, BID, 20])  # said again: nothing comes back
-    assert public() == 12
-    feed(play, [LEVEL_SET, 0, 1, BID, 23])  # three more
-    assert public() == 15
-    feed(play, [TRADE, 0, 1, BID, 8])  # the lots that were taken trade on tape
-    feed(play, [LEVEL_SET, 0, 1, BID, 15])
-    assert public() == 15
-    feed(play, [LEVEL_SET, 0, 1, BID, 0])
-    feed(play, [LEVEL_SET, 0, 1, BID, 4])
-    assert public() == 4
 
 
 def test_a_total_that_rises_through_an_own_order_fills_it():

@@ -20,10 +20,4 @@ def test_every_world_settles_by_itself_to_the_same_time(name):
     assert bank.impact == one.impact
     assert len({row.tobytes() for row in (*bank.worlds_b, *one.worlds_b)}) == 4
     assert (bank.worlds_b[:, lay.OVERFLOW] == 0).all()
-
-
-def test_a_bank_of_another_seed_is_another():
-    preset = presets.load("csco")
-    first, second = (settled_bank(preset, 2, seed, 60.0) for seed in (0, 1))
-    assert (first.worlds_b != second.worlds_b).any()
-    np.testing.assert_array_equal(first.worlds_b, settled_bank(preset, 2, 0, 60.0).worlds_b)
+    assert (settled_bank(preset, 3, 1, 300.0).worlds_b != bank.worlds_b).any()

@@ -47,33 +47,36 @@ def test_what_is_charged_is_the_exact_sum_rounded_once(
     assert abs(said - exact) <= Fraction(1, 2)
 
 
-def test_units_of_fees() -> None:
+@pytest.mark.parametrize(
+    ("fees", "passive", "charged"),
+    [
+        (Fees(taker=0.003), False, 600),
+        (Fees(maker=-1.0, taker=5.0, unit="bps"), False, 2000),
+        (Fees(maker=-1.0, taker=5.0, unit="bps"), True, -400),
+        (Fees(), True, 0),
+    ],
+)
+def test_units_of_fees(fees: Fees, passive: bool, charged: int) -> None:
     """30 cents a hundred shares at a tick of a cent are 0.6 half-ticks a lot; 5 bps of 20 dollars are a cent."""
-    k = state(Fees(taker=0.003))
-    charge(k, 4000, 1000, False)
-    assert k[sim.FEES] == 600
-    k = state(Fees(maker=-1.0, taker=5.0, unit="bps"))
-    charge(k, 4000, 1000, False)
-    assert k[sim.FEES] == 2000
-    charge(k, 4000, 1000, True)
-    assert k[sim.FEES] == 1600
+    k = state(fees)
+    words = k.tolist()
+    words[sim.FEES] += charged
+    assert charge(k, 4000, 1000, passive) == charged
+    assert k.tolist() == words
 
 
-def test_no_fees_touch_nothing() -> None:
-    k = state()
-    before = k.copy()
-    assert charge(k, 4000, 7, True) == 0
-    np.testing.assert_array_equal(k, before)
-
-
-@pytest.mark.parametrize("bad", [Fees, lambda m, t: Fees(m, t, "euro")])
-def test_what_is_no_schedule_is_refused(bad) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ConfigError, match="fees"):
-        bad(float("nan"), 0.0) if bad is Fees else bad(0.0, 0.0)
-    with pytest.raises(ConfigError, match="ticks"):
-        Fees(0.0, 1000.0).words(0.01)
-    with pytest.raises(ConfigError, match="bps"):
-        Fees(0.0, 2000.0, "bps")
+@pytest.mark.parametrize(
+    ("taker", "unit", "said"),
+    [
+        (np.nan, "share", "fees"),
+        (0.0, "euro", "fees"),
+        (1000.0, "share", "ticks"),
+        (2000.0, "bps", "bps"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(taker: float, unit: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Fees(0.0, taker, unit).words(0.01)
 
 
 def delays(k: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -85,20 +88,24 @@ def delays(k: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return np.array(out)
 
 
-def test_feed_latency_is_drawn_once_a_moment_by_its_law() -> None:
+@pytest.mark.parametrize(
+    ("kind", "a", "b", "n", "mean"),
+    [
+        (sim.CONSTANT, 0, 0, 3, 0.0),
+        (sim.CONSTANT, 7 * MS, 0, 3, 7 * MS),
+        (sim.UNIFORM, 7 * MS, 9 * MS, 2000, 8 * MS),
+        (sim.EXPONENTIAL, 7 * MS, 2 * MS, 4000, 9 * MS),
+    ],
+)
+def test_feed_latency_is_drawn_once_a_moment_by_its_law(
+    kind: int, a: int, b: int, n: int, mean: float
+) -> None:
     k = state()
-    assert (delays(k, 3) == 0).all()
-    k[sim.FEED_A] = 7 * MS
-    assert (delays(k, 3) == 7 * MS).all()
-    k[[sim.FEED_KIND, sim.FEED_B]] = sim.UNIFORM, 9 * MS
-    drawn = delays(k, 2000)
-    assert drawn.min() >= 7 * MS
-    assert drawn.max() <= 9 * MS
-    assert drawn.mean() == pytest.approx(8 * MS, rel=0.01)
-    k[[sim.FEED_KIND, sim.FEED_B]] = sim.EXPONENTIAL, 2 * MS
-    drawn = delays(k, 4000)
-    assert drawn.min() >= 7 * MS
-    assert drawn.mean() == pytest.approx(9 * MS, rel=0.02)
+    k[[sim.FEED_KIND, sim.FEED_A, sim.FEED_B]] = kind, a, b
+    drawn = delays(k, n)
+    assert drawn.min() >= a
+    assert drawn.max() <= (np.inf if kind == sim.EXPONENTIAL else max(a, b))
+    assert drawn.mean() == pytest.approx(mean, rel=0.02 if kind == sim.EXPONENTIAL else 0.01)
 
 
 def test_an_empirical_latency_has_the_law_of_its_values() -> None:

@@ -36,9 +36,9 @@ class Undercut(Replay):
     """A replay market in which own orders are undercut."""
 
     def __init__(self, rows, flow, side=1, seed=1, **more):
-        super().__init__(rows, side, **more)
+        super().__init__(rows, side, theirs=True, **more)
         self.flow = flow
-        self.k[sim.UNDERCUT], self.k[sim.THEIRS] = sim.FLOW_HEAD, 1
+        self.k[sim.UNDERCUT] = sim.FLOW_HEAD
         u.begin_undercut(self.k, seed, 0)
 
     def run_to(self, ns):
@@ -182,8 +182,7 @@ def filled_by(seed, messages, side, inside, flow):
     """Lots of one resting order that are filled, after each of the tape's moments."""
     tape = RandomTape(random.Random(seed), messages, 0)
     rows = stretched(tape.rows, S)
-    m = Replay(rows, side) if flow is None else Undercut(rows, flow, side, seed=seed)
-    m.k[sim.THEIRS] = 1
+    m = Replay(rows, side, theirs=True) if flow is None else Undercut(rows, flow, side, seed=seed)
     m.run_to(rows[-1][0] // 4 + 1)
     near, far = (m.k[sim.PUBLIC_BID], m.k[sim.PUBLIC_ASK])[:: 1 if side > 0 else -1]
     if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
@@ -222,18 +221,18 @@ def counted(m):
     return m.k[COUNTED].tolist(), depth.tolist()
 
 
-def drawn_against(seed, messages, side, inside, rate):
+def drawn_against(seed, side):
     """What is counted, second by second, of a tape with an own order inside the spread that is undercut, and of the
     tape alone, until the tape would trade with that order; and in how many seconds a drawn order stood."""
-    rows = stretched(RandomTape(random.Random(seed), messages, 0).rows, S)
-    alone, m = Replay(rows, side), Undercut(rows, words(rate, life_s=3.0), side, seed=seed)
+    rows = stretched(RandomTape(random.Random(seed), 80, 0).rows, S)
+    alone, m = Replay(rows, side), Undercut(rows, words(20.0, life_s=3.0), side, seed=seed)
     start, stop = rows[-1][0] // 4 + 1, rows[-1][0]
     for one in (alone, m):
         one.run_to(start)
     near, far = (int(m.k[at]) for at in (sim.PUBLIC_BID, sim.PUBLIC_ASK)[::side])
     if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
         return [], [], 0
-    price = near + side * min(inside, (far - near) * side - 2)
+    price = near + side
     m.new(price, 8)
     for ns, kind, _, of, at, _ in rows:
         if ns >= start and kind == ADD and of == -side and (price - at) * side >= 0:
@@ -254,14 +253,8 @@ def drawn_against(seed, messages, side, inside, rate):
     return mine, tape, stood
 
 
-@given(*TAPES, st.floats(0.1, 20.0))
-def test_nothing_that_is_counted_has_it(seed, messages, side, inside, rate):
-    mine, tape, _ = drawn_against(seed, messages, side, inside, rate)
-    assert mine == tape
-
-
-def test_nothing_that_is_counted_has_it_where_it_stands_often():
-    found = [drawn_against(seed, 80, side, 1, 20.0) for seed in range(40) for side in (1, -1)]
+def test_nothing_that_is_counted_has_it():
+    found = [drawn_against(seed, side) for seed in range(40) for side in (1, -1)]
     assert sum(stood for *_, stood in found) > 50
     assert all(mine == tape for mine, tape, _ in found)
 
@@ -269,8 +262,7 @@ def test_nothing_that_is_counted_has_it_where_it_stands_often():
 @pytest.mark.parametrize("seed", range(6))
 def test_a_rate_of_nothing_is_the_strict_bound(seed):
     rows = stretched(RandomTape(random.Random(seed), 80, 0).rows, S)
-    plain, other = Replay(rows), Undercut(rows, words(0.0))
-    plain.k[sim.THEIRS] = 1
+    plain, other = Replay(rows, theirs=True), Undercut(rows, words(0.0))
     for m in (plain, other):
         m.run_to(10 * S)
         m.new(1001, 4)

@@ -131,8 +131,8 @@ def test_each_kind_of_row(rows):
 
 
 def test_orders_among_level_totals_are_refused_with_their_row():
-    with pytest.raises(TapeError, match="row 0 among level totals"):
-        compile_day(DAY, rows_of(*BOOK, (schema.LEVEL_SET, 0, 1, 98, 4)))
+    with pytest.raises(TapeError, match="a add in row 1 among level totals"):
+        compile_day(DAY, rows_of((schema.LEVEL_SET, 0, 1, 98, 4), *BOOK))
 
 
 def test_an_empty_tape_is_an_empty_day():
