@@ -29,14 +29,3 @@ class OwnBook(Book):
     def own_lots(self, own: int) -> int:
         """Resting lots of an own order."""
         return int(self.state[lay.HEADER + (self.state[lay.ORDERS] + own) * lay.ORDER + lay.QTY])
-
-    def lots_ahead(self, order_id: int) -> int:
-        """Lots ahead of an order at its price, -1 for an unknown id; walks the queue."""
-        slot = self._slot(order_id)
-        if slot < 0:
-            return -1
-        b = self.state
-        mine = lay.HEADER + slot * lay.ORDER
-        rows = self.orders()
-        same = (rows[:, 1] == b[mine + lay.SIDE]) & (rows[:, 2] == b[mine + lay.PRICE])
-        return int(rows[same & (rows[:, 4] < b[mine + lay.ARR])][:, 3].sum())

@@ -11,7 +11,6 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
-    multiple,
     precondition,
     rule,
 )
@@ -50,11 +49,7 @@ class BookMachine(RuleBasedStateMachine):
 
     def lots_of(self, order_id: int) -> int:
         rows = self.book.orders()
-        return (
-            int(rows[(rows[:, 0] == order_id), 3].sum())
-            if self.book.lots_ahead(order_id) >= 0
-            else 0
-        )
+        return int(rows[rows[:, 0] == order_id, 3].sum())
 
     def public_at(self, side: int, price: int) -> int:
         own = (i for i in range(OWN) if self.book.own_lots(i))
@@ -193,10 +188,6 @@ class BookMachine(RuleBasedStateMachine):
     @rule(own=consumes(own_orders))
     def own_cancel(self, own: int) -> None:
         self.cancelled += self.both("own_cancel", own)
-
-    @rule(target=own_orders)
-    def forget_dead(self) -> object:
-        return multiple()
 
     # -- what always holds ----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.market.book.conformance import STUB_ASK, STUB_BID, Columns, picture
+from tests.market.book.conformance import STUB_ASK, STUB_BID, Columns, columns, picture
 from tests.market.book.own_book import OwnBook
 
 from benchmarks.reference_book import ReferenceBook
@@ -20,14 +20,7 @@ def walking_tape(seed: int, n: int, step: float) -> Columns:
     adds = [(i, ADD, i + 1, int(side[i]), int(price[i]), int(rng.integers(1, 9))) for i in range(n)]
     gone = [(i + int(rng.integers(1, 200)), DELETE, i + 1, s, p, q) for i, _, _, s, p, q in adds]
     rows = sorted(adds + gone, key=lambda row: row[0])
-    _, kind, order_id, sides, prices, lots = (list(column) for column in zip(*rows, strict=True))
-    return Columns(
-        np.array(kind, np.uint8),
-        np.array(order_id, np.int64),
-        np.array(sides, np.int8),
-        np.array(prices, np.int32),
-        np.array(lots, np.int32),
-    )
+    return columns(*zip(*(row[1:] for row in rows), strict=True))
 
 
 @pytest.mark.parametrize("width", [8, 16, 64, 1024])
