@@ -34,11 +34,18 @@ def test_every_case_of_the_list_is_there():
     assert "O37" in reasons("generic-44", "FIX.4.4")
 
 
-@pytest.mark.parametrize("base", ["generic-44", "generic-42", "binance"])
-@pytest.mark.parametrize("id_", sorted(CASES))
+SAID = {
+    base: reasons(base, load(base).profile.version)
+    for base in ("generic-44", "generic-42", "binance")
+}
+EVERY = [(id_, base) for id_ in sorted(CASES) for base in SAID if id_ not in SAID[base]]
+
+
+# limits are inside us, whatever the dialect: controls run in one
+@pytest.mark.parametrize(
+    ("id_", "base"), [one for one in EVERY if one[0][0] == "O" or one[1] == "generic-44"]
+)
 def test_a_case_passes(id_, base, tmp_path):
-    if id_ in reasons(base, load(base).profile.version):
-        return
     case = result(id_, tmp_path, base)
     assert case.passed, case.detail
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from tests.waiting import until
@@ -90,30 +91,34 @@ def test_a_garbled_message_differs_in_one_byte():
 
 def through(word, size):
     """What arrives of five messages."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as target,
-        socket.create_server(("127.0.0.1", 0)) as near,
-    ):
-        tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with link() as (ours, theirs, tell, told):
+        tell.send(word.encode())
+        until(lambda: not _pending(told), what="a word that was heard")
+        ours.sendall(b"".join(MESSAGES))
+        found = b""
+        while len(found) < size:
+            found += theirs.recv(1 << 12)
+        return found
+
+
+@contextmanager
+def link():
+    """Both ends of a link through the proxy, and both of the line on which it is told what to do."""
+    with ExitStack() as held:
+        target, near = (
+            held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)
+        )
+        tell, told = map(held.enter_context, socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         proxy, over = Proxy(near, target.getsockname()[1], told, 1), threading.Event()
         thread = threading.Thread(target=proxy.run, args=(over.is_set,))
         thread.start()
-        try:
-            tell.send(word.encode())
-            ours = socket.create_connection(near.getsockname())
-            theirs, _ = target.accept()
-            theirs.settimeout(30)
-            until(lambda: not _pending(told), what="a word that was heard")
-            ours.sendall(b"".join(MESSAGES))
-            found = b""
-            while len(found) < size:
-                found += theirs.recv(1 << 12)
-            return found
-        finally:
-            over.set()
-            thread.join()
-            for one in (ours, theirs, tell, told):
-                one.close()
+        held.callback(thread.join)
+        held.callback(over.set)
+        ours = held.enter_context(socket.create_connection(near.getsockname()))
+        theirs = held.enter_context(target.accept()[0])
+        theirs.settimeout(30)
+        ours.settimeout(30)
+        yield ours, theirs, tell, told
 
 
 def _pending(told):
@@ -125,39 +130,33 @@ def _pending(told):
 
 @pytest.mark.parametrize("word", ["cut", "reset"])
 def test_a_link_that_is_cut_ends_both_connections(word):
-    with (
-        socket.create_server(("127.0.0.1", 0)) as target,
-        socket.create_server(("127.0.0.1", 0)) as near,
-    ):
-        tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        proxy, over = Proxy(near, target.getsockname()[1], told, 1), threading.Event()
-        thread = threading.Thread(target=proxy.run, args=(over.is_set,))
-        thread.start()
-        ours = socket.create_connection(near.getsockname())
-        theirs, _ = target.accept()
+    with link() as (ours, theirs, tell, _):
         tell.send(word.encode())
         for one in (ours, theirs):
-            one.settimeout(30)
             try:
                 assert one.recv(1) == b""
             except ConnectionResetError:
                 assert word == "reset"
-        over.set()
-        thread.join()
-        for one in (ours, theirs, tell, told):
-            one.close()
+
+
+ARMED = """
+import os
+from certify.faults.crashpoints import at, arm
+for point in ("a:3", "b:3", "b", "c:1", ""):
+    if (child := os.fork()) == 0:
+        arm(point)
+        for i in range(5):
+            at("a"); at("b"); at(""); print(i, end=" ", flush=True)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 def test_an_armed_point_kills_at_the_passage_named_and_others_do_nothing():
-    script = (
-        "import sys\nfrom certify.faults.crashpoints import at, arm\narm(sys.argv[1])\n"
-        "for i in range(5):\n  at('a'); at('b'); at(''); print(i, flush=True)"
-    )
-    for point, printed in (("a:3", 2), ("b:3", 2), ("b", 0), ("c:1", 5), ("", 5)):
-        run = [sys.executable, "-c", script, point]
-        done = subprocess.run(run, capture_output=True, text=True, check=False)
-        assert len(done.stdout.split()) == printed
-        assert done.returncode == (0 if printed == 5 else -signal.SIGKILL)
+    done = subprocess.run([sys.executable, "-c", ARMED], capture_output=True, text=True, check=True)
+    killed = -signal.SIGKILL
+    whole = "0 1 2 3 4 0"
+    assert done.stdout.splitlines() == [*[f"0 1 {killed}"] * 2, f"{killed}", whole, whole]
 
 
 def test_every_point_of_the_matrix_has_a_place():

@@ -33,40 +33,12 @@ def test_no_limit_breaks(seed: int) -> None:
 def test_every_kind_of_refusal_is_met() -> None:
     tally = stress(7).run(60_000)
     wanted = {
-        "KILLED",
-        "STOPPED",
-        "BAD_QUANTITY",
-        "UNKNOWN_INSTRUMENT",
-        "UNKNOWN_AGENT",
-        "UNKNOWN_PARENT",
-        "HOURS",
-    }
-    wanted |= {
-        "NOT_THE_PARENTS",
-        "DUPLICATE",
-        "DUPLICATE_ID",
-        "ORDER_LOTS",
-        "ORDER_VALUE",
-        "COLLAR",
-        "OWN_CROSS",
-    }
-    wanted |= {
-        "BAD_REFERENCE",
-        "STALE_REFERENCE",
-        "STALE_MARK",
-        "CHILDREN",
-        "POSITION",
-        "GROSS",
-        "MESSAGES",
-    }
+        "KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS",
+        "NOT_THE_PARENTS", "DUPLICATE", "DUPLICATE_ID", "ORDER_LOTS", "ORDER_VALUE", "COLLAR", "OWN_CROSS",
+        "BAD_REFERENCE", "STALE_REFERENCE", "STALE_MARK", "CHILDREN", "POSITION", "GROSS", "MESSAGES",
+    }  # fmt: skip
     assert wanted <= set(tally.denials)
     assert tally.alarms["OVERFILL"] > 0
-
-
-def test_a_seed_is_a_stress_test() -> None:
-    one, two, other = stress(1).run(5000), stress(1).run(5000), stress(2).run(5000)
-    assert (one.denials, one.sent) == (two.denials, two.sent)
-    assert (one.denials, one.sent) != (other.denials, other.sent)
 
 
 RARE = ["daily_loss", "drawdown", "executions", "duplicate_ns", "window_ns", "reference_age_ns"]
@@ -227,7 +199,7 @@ def test_one_child_lot_too_many_is_found() -> None:
     def wrong(*words: Any) -> LimitGate:
         made = LimitGate(*words)
         made.checks = tuple(
-            _late_by_one if each is checks.check_children else each for each in made.checks
+            _late_by_one if one is checks.check_children else one for one in made.checks
         )
         return made
 

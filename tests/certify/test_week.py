@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -87,11 +86,8 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Tamper = Callable[[sqlite3.Connection], object]
-
-
 def read(
-    folder: Path, tmp: Path, journal: Tamper | None = None, venue: Tamper | None = None
+    folder: Path, tmp: Path, journal: str | None = None, venue: str | None = None
 ) -> tuple[Any, JournalRows]:
     """What the judge reads of copies that somebody changed."""
     copied = Path(shutil.copytree(folder, tmp / "copy", dirs_exist_ok=True))
@@ -101,7 +97,7 @@ def read(
     ):
         if tamper is not None:
             with closing(sqlite3.connect(file)) as rows:
-                tamper(rows)
+                rows.execute(tamper)
                 rows.commit()
     return VenueRecord.read(copied / "venue" / ORDERS, ["ann"]), JournalRows.read(copied / "week")
 
@@ -117,7 +113,8 @@ def found(record: VenueRecord, journal: JournalRows) -> dict[str, Any]:
     }  # fmt: skip
 
 
-NOTHING = {"lost": 0, "doubled": 0, "strangers": [], "open": [], "positions": [], "breaches": []}
+NOTHING_COUNTED = {"lost": 0, "doubled": 0, "strangers": [], "open": [], "positions": 0}
+NOTHING = NOTHING_COUNTED | {"positions": [], "breaches": []}
 
 
 def test_a_sound_record_has_no_fault(traded: Path, tmp_path: Path) -> None:
@@ -135,92 +132,70 @@ side, 1, price, last_qty, last_px, cum_qty, leaves_qty, ns, passive, text, ref, 
 FIRST_TRADE = f"seq = (SELECT min(seq) FROM journal WHERE {TRADES})"
 
 
-def test_an_execution_that_the_journal_lacks_is_lost(traded: Path, tmp_path: Path) -> None:
-    seen = found(
-        *read(
-            traded, tmp_path, lambda rows: rows.execute(f"DELETE FROM journal WHERE {FIRST_TRADE}")
-        )
-    )
-    assert seen["lost"] == 1
-    assert len(seen["positions"]) == 1
-    assert seen["doubled"] == 1  # the heartbeat counts it, and nobody wrote it down
-
-
 COLUMNS = "kind, ns, instrument, agent, parent, ord"
 AGAIN = f"""
 INSERT INTO journal SELECT (SELECT max(seq) + 1 FROM journal), {COLUMNS}, json_set(body, '$.cum_qty', {{}}), blob, hash
 FROM journal WHERE {FIRST_TRADE}
 """
+MORE = f"""
+UPDATE journal SET body = json_set(body, '$.last_qty', json_extract(body, '$.last_qty') + {ONE}) WHERE {FIRST_TRADE}
+"""
+TAMPERED = {
+    # the heartbeat counts it, and nobody wrote it down
+    "the journal lacks an execution": (
+        f"DELETE FROM journal WHERE {FIRST_TRADE}", None, {"lost": 1, "doubled": 1, "positions": 1},
+    ),
+    "an execution is told again": (AGAIN.format("json_extract(body, '$.cum_qty')"), None, {}),
+    "an execution is told again and says something else": (AGAIN.format(7), None, {"doubled": 1}),
+    "positions were booked otherwise than written": (
+        "UPDATE journal SET body = json_set(body, '$.positions.ann.X', 70) WHERE kind = 'heartbeat'", None,
+        {"doubled": 1, "positions": 1},
+    ),
+    # its number is another's: positions are as before
+    "nobody made an execution": (
+        f"UPDATE journal SET body = json_set(body, '$.exec_id', 'r-X:999') WHERE {FIRST_TRADE}", None,
+        {"doubled": 1, "lost": 1},
+    ),
+    "an execution is of more lots": (MORE, None, {"positions": 1, "doubled": 1}),
+    "nobody wrote an order down": (
+        "DELETE FROM journal WHERE kind = 'order_out' AND ord = 'b'", None, {"strangers": ["b of ann"]},
+    ),
+    "an order never ended": (
+        None, "DELETE FROM report WHERE exec_type = 'status' AND cl_ord_id = 'c'", {"open": ["c of ann"]},
+    ),
+    "too many lots": (
+        None, "UPDATE accepted SET lots = 51 WHERE cl_ord_id = 'b'", {"breaches": "above order_lots = 50"},
+    ),
+    "too much money": (
+        None, "UPDATE accepted SET price = 3000000 WHERE cl_ord_id = 'c'", {"breaches": "above order_value"},
+    ),
+    "too long": (
+        None, "UPDATE accepted SET lots = 31 WHERE cl_ord_id = 'c'", {"breaches": "above long_lots = 60"},
+    ),
+    "too much held": (
+        None, "UPDATE report SET last_px = last_px * 300 WHERE exec_type = 'trade'", {"breaches": "above gross_value"},
+    ),
+    "too many messages": (
+        None,
+        f"INSERT INTO accepted SELECT {MANY} FROM accepted, (WITH RECURSIVE up(n) AS "
+        "(SELECT 1 UNION SELECT n + 1 FROM up WHERE n < 11) SELECT n FROM up) WHERE cl_ord_id = 'c'",
+        {"breaches": "orders in 1000 ms, above 10"},
+    ),
+}  # fmt: skip
+"""What is done to the journal or to the venue's record, and what the judge finds."""
 
 
-def test_an_execution_that_is_told_again_is_doubled_where_it_says_something_else(
-    traded: Path, tmp_path: Path
-) -> None:
-    same = AGAIN.format("json_extract(body, '$.cum_qty')")
-    assert found(*read(traded, tmp_path, lambda rows: rows.execute(same))) == NOTHING
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(AGAIN.format(7))))
-    assert (seen["doubled"], seen["lost"], seen["positions"]) == (1, 0, [])
-
-
-def test_positions_that_were_booked_otherwise_than_written_are_doubled(
-    traded: Path, tmp_path: Path
-) -> None:
-    booked = (
-        "UPDATE journal SET body = json_set(body, '$.positions.ann.X', 70) WHERE kind = 'heartbeat'"
-    )
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(booked)))
-    assert (seen["doubled"], seen["lost"]) == (1, 0)
-
-
-def test_an_execution_that_nobody_made_is_doubled_and_moves_positions(
-    traded: Path, tmp_path: Path
-) -> None:
-    other = f"UPDATE journal SET body = json_set(body, '$.exec_id', 'r-X:999') WHERE {FIRST_TRADE}"
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(other)))
-    assert (seen["doubled"], seen["lost"]) == (
-        1,
-        1,
-    )  # its number is another's: positions are as before
-    more = f"UPDATE journal SET body = json_set(body, '$.last_qty', json_extract(body, '$.last_qty') + {ONE}) WHERE "
-    seen = found(*read(traded, tmp_path, lambda rows: rows.execute(more + FIRST_TRADE)))
-    assert len(seen["positions"]) == 1
-
-
-def test_an_order_that_nobody_wrote_down_or_that_never_ended_is_found(
-    traded: Path, tmp_path: Path
-) -> None:
-    gone = "DELETE FROM journal WHERE kind = 'order_out' AND ord = 'b'"
-    assert found(*read(traded, tmp_path, lambda rows: rows.execute(gone)))["strangers"] == [
-        "b of ann"
-    ]
-    opened = "DELETE FROM report WHERE exec_type = 'status' AND cl_ord_id = 'c'"
-    assert found(*read(traded, tmp_path, None, lambda rows: rows.execute(opened)))["open"] == [
-        "c of ann"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ("UPDATE accepted SET lots = 51 WHERE cl_ord_id = 'b'", "above order_lots = 50"),
-        ("UPDATE accepted SET price = 3000000 WHERE cl_ord_id = 'c'", "above order_value"),
-        ("UPDATE accepted SET lots = 31 WHERE cl_ord_id = 'c'", "above long_lots = 60"),
-        (
-            "UPDATE report SET last_px = last_px * 300 WHERE exec_type = 'trade'",
-            "above gross_value",
-        ),
-        (
-            f"INSERT INTO accepted SELECT {MANY} FROM accepted, (WITH RECURSIVE up(n) AS "
-            "(SELECT 1 UNION SELECT n + 1 FROM up WHERE n < 11) SELECT n FROM up) WHERE cl_ord_id = 'c'",
-            "orders in 1000 ms, above 10",
-        ),
-    ],
-)
-def test_a_limit_that_was_passed_is_found(
-    traded: Path, tmp_path: Path, change: str, says: str
-) -> None:
-    seen = found(*read(traded, tmp_path, None, lambda rows: rows.execute(change)))
-    assert any(says in text for text in seen["breaches"]), seen["breaches"]
+@pytest.mark.parametrize("tampered", TAMPERED)
+def test_what_was_tampered_with_is_found(traded: Path, tmp_path: Path, tampered: str) -> None:
+    journal, venue, wanted = TAMPERED[tampered]
+    seen = found(*read(traded, tmp_path, journal, venue))
+    breaches = seen.pop("breaches")
+    if "breaches" in wanted:
+        assert any(wanted["breaches"] in text for text in breaches), breaches
+    else:
+        assert breaches == []
+        seen["positions"] = len(seen["positions"])
+        assert seen == NOTHING_COUNTED | wanted
 
 
 def test_an_order_that_came_while_its_agent_was_killed_is_a_breach(

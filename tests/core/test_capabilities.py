@@ -10,8 +10,6 @@ from certify.tiny import TinyVenue
 from tercel.core.errors import VenueError
 from tercel.core.ports import (
     Capabilities,
-    Connected,
-    TellsExecutions,
     check_capabilities,
     needed,
 )
@@ -23,66 +21,6 @@ class Plain:
     capabilities = Capabilities()
 
 
-class Tells(Plain):
-    """One that declares what it has."""
-
-    def positions(self, account):
-        return {}
-
-    @property
-    def capabilities(self):
-        return Capabilities(positions=self)
-
-
-class Undeclared(Plain):
-    def reconnect(self):
-        pass
-
-
-class Misspelt(Plain):
-    def reconect(self):
-        pass
-
-
-class Nothing:
-    def step(self, until_ns):
-        return []
-
-
-class Nearly(Nothing):
-    capabilites = Capabilities()
-
-
-class Old(Plain):
-    stepped = False
-
-
-class Promised(Plain):
-    def execution(self, account, after=""):
-        return []
-
-    @property
-    def capabilities(self):
-        return Capabilities(executions=self)
-
-
-class NoMethod(Plain):
-    disown = True
-
-    @property
-    def capabilities(self):
-        return Capabilities(disowns=self)
-
-
-class Half(Plain):
-    def width(self, instrument):
-        return 256
-
-    @property
-    def capabilities(self):
-        return Capabilities(depth=self)
-
-
 class Passed(Flaky):
     """A wrapper that hands on what the venue inside declares, and has its own."""
 
@@ -90,36 +28,55 @@ class Passed(Flaky):
         return {}
 
 
-class Taken(Passed):
-    @property
-    def capabilities(self):
-        return replace(self._venue.capabilities, positions=self)
+def method(self, *words):
+    """Any method."""
 
 
-class Hides(Flaky):
-    """A wrapper that hides what the venue inside has."""
+def kind(name, base=Plain, **members):
+    """A class of venues with so many members."""
+    return type(name, (base,), members)
 
-    @property
-    def capabilities(self):
-        return replace(self._venue.capabilities, positions=None, executions=None)
+
+def declares(**members):
+    """A property: capabilities that the venue itself has."""
+    return property(lambda self: Capabilities(**dict.fromkeys(members, self)))
+
+
+def inside(**changes):
+    """A property: what the venue inside declares, but for changes."""
+    return property(
+        lambda self: replace(
+            self._venue.capabilities,
+            **{name: self if own else None for name, own in changes.items()},
+        )
+    )
+
+
+Taken = kind("Taken", Passed, capabilities=inside(positions=True))
+Hides = kind("Hides", Flaky, capabilities=inside(positions=False, executions=False))
 
 
 @pytest.mark.parametrize(
     ("venue", "received", "remedy"),
     [
-        (Undeclared, "Undeclared.reconnect, and no `reconnects`", "Capabilities(reconnects=self)"),
-        (Misspelt, "Misspelt.reconect, nearly `reconnect`", "write `reconnect` and declare it"),
-        (Nothing, "Nothing, without `capabilities`", "give it a property `capabilities`"),
-        (Nearly, "Nearly, without `capabilities` (it has `capabilites`)", "give it a property `capabilities`"),
-        (Old, "Old.stepped = False, and capabilities.stepped = True", "write `Capabilities(stepped=False)`"),
-        (Promised, "capabilities.executions` is a Promised without it (it has `execution`)", "write it, or leave"),
-        (NoMethod, "whose `capabilities.disowns` is a NoMethod without it", "write it, or leave `disowns` out"),
-        (Half, "whose `capabilities.depth` is a Half without it", "write it, or leave `depth` out"),
-        (
-            lambda: Passed(exchange_of()),
-            "Passed.positions, and `capabilities.positions` is another object's",
-            "write `replace(inner.capabilities, positions=self)`",
-        ),
+        (kind("Undeclared", reconnect=method), "Undeclared.reconnect, and no `reconnects`", "Capabilities(reconnects=self)"),
+        (kind("Misspelt", reconect=method), "Misspelt.reconect, nearly `reconnect`", "write `reconnect` and declare it"),
+        (kind("Nothing", object, step=method), "Nothing, without `capabilities`", "give it a property `capabilities`"),
+        (kind("Nearly", object, step=method, capabilites=Capabilities()),
+         "Nearly, without `capabilities` (it has `capabilites`)", "give it a property `capabilities`"),
+        (kind("Old", stepped=False), "Old.stepped = False, and capabilities.stepped = True",
+         "write `Capabilities(stepped=False)`"),
+        (kind("Promised", execution=method, capabilities=declares(executions=True)),
+         "capabilities.executions` is a Promised without it (it has `execution`)", "write it, or leave"),
+        (kind("NoMethod", disown=True, capabilities=declares(disowns=True)),
+         "whose `capabilities.disowns` is a NoMethod without it", "write it, or leave `disowns` out"),
+        (kind("Half", width=method, capabilities=declares(depth=True)),
+         "whose `capabilities.depth` is a Half without it", "write it, or leave `depth` out"),
+        (kind("Silent", request_quotes=method, pass_quotes=method), "and no `quotes`", "Capabilities(quotes=self)"),
+        (kind("Asks", request_quotes=method, capabilities=declares(quotes=True)),
+         "whose `capabilities.quotes` is a Asks without it", "write it, or leave `quotes` out"),
+        (lambda: Passed(exchange_of()), "Passed.positions, and `capabilities.positions` is another object's",
+         "write `replace(inner.capabilities, positions=self)`"),
     ],
 )  # fmt: skip
 def test_a_venue_that_does_not_declare_what_it_has_is_refused(venue, received, remedy):
@@ -132,7 +89,8 @@ def test_a_venue_that_does_not_declare_what_it_has_is_refused(venue, received, r
 @pytest.mark.parametrize(
     "venue",
     [
-        *(Plain, Tells, TinyVenue, StaffedVenue, exchange_of),
+        *(Plain, TinyVenue, StaffedVenue, exchange_of),
+        kind("Tells", positions=method, capabilities=declares(positions=True)),
         *(lambda kind=kind: kind(exchange_of()) for kind in (Flaky, Taken, Hides)),
     ],
 )
@@ -141,23 +99,19 @@ def test_a_venue_that_declares_what_it_has_is_taken(venue):
 
 
 def test_every_misspelling_of_a_capability_by_one_letter_is_found():
-    members = {
-        "up",
+    members = (
         "fileno",
-        "poll",
         "reconnect",
         "executions",
         "positions",
         "ask_positions",
         "announce",
         "disown",
-    }
-    for member in sorted(members - {"up", "poll"}):  # of four letters any word is near
+    )
+    for member in members:  # of four letters any word is near
         for at in range(len(member)):
-            name = member[:at] + member[at + 1 :]
-            kind = type("Typo", (Plain,), {name: lambda self, *words: None})
             with pytest.raises(VenueError, match="nearly"):
-                check_capabilities(kind())
+                check_capabilities(kind("Typo", **{member[:at] + member[at + 1 :]: method})())
 
 
 def test_names_unlike_any_capability_are_a_venues_own():
@@ -173,7 +127,7 @@ def test_names_unlike_any_capability_are_a_venues_own():
         "reset",
         "start",
     )
-    check_capabilities(type("Rich", (Plain,), {name: lambda self: None for name in names})())
+    check_capabilities(kind("Rich", **dict.fromkeys(names, method))())
 
 
 def test_absence_is_the_default_of_every_capability():
@@ -193,16 +147,6 @@ def test_what_somebody_cannot_do_without_is_named():
 
 
 def test_a_way_that_cannot_break_is_up():
-    class Cut:
-        up = False
-
-        def fileno(self) -> int:
-            return -1
-
-        def poll(self, seconds: float = 0.0) -> bool:
-            return False
-
-    link: Connected = Cut()
-    executions: TellsExecutions = exchange_of()
-    assert Capabilities(executions=executions).up
-    assert not Capabilities(connection=link).up
+    cut = kind("Cut", object, up=False, fileno=method, poll=method)()
+    assert Capabilities(executions=exchange_of()).up
+    assert not Capabilities(connection=cut).up

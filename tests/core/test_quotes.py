@@ -5,10 +5,8 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from tercel.core.errors import VenueError
 from tercel.core.open_quotes import MOST_QUOTES, MOST_REQUESTS, OpenQuotes
 from tercel.core.orders import QuotedOrder, Tif
-from tercel.core.ports import Capabilities, check_capabilities
 from tercel.core.quotes import (
     Quote,
     QuoteCancel,
@@ -146,34 +144,3 @@ def test_a_flood_of_one_dealer_costs_no_more_for_each_quote_and_ends_none_of_ano
     assert len(book.quotes) == 1 + MOST_QUOTES
     assert book.over.keys() <= book.quotes.keys()
     assert max(looked.values()) <= 2 * MOST_QUOTES
-
-
-class Silent:
-    """A venue that can be asked for quotes, and does not say so."""
-
-    capabilities = Capabilities()
-
-    def request_quotes(self, request):
-        """Ask."""
-
-    def pass_quotes(self, request, quotes=()):
-        """Pass."""
-
-
-def test_a_venue_declares_that_dealers_quote():
-    with pytest.raises(VenueError, match="no `quotes` in its `capabilities`"):
-        check_capabilities(Silent())
-    Silent.capabilities = Capabilities(quotes=Silent())
-    with pytest.raises(VenueError, match="another object's"):
-        check_capabilities(Silent())
-
-    class Half:
-        @property
-        def capabilities(self):
-            return Capabilities(quotes=self)
-
-        def request_quotes(self, request):
-            """Ask."""
-
-    with pytest.raises(VenueError, match="`pass_quotes`"):
-        check_capabilities(Half())

@@ -1,6 +1,5 @@
 """What the keys of kernels are made of, held against what kernels really name when they are imported."""
 
-import ast
 import dis
 import importlib
 import re
@@ -13,7 +12,7 @@ import pytest
 
 import tercel
 from tercel.core import jit
-from tercel.core.kernel_keys import Module, Sources
+from tercel.core.kernel_keys import Sources
 
 ROOT = Path(tercel.__file__).parent
 NUMBERS = (int, float)
@@ -92,58 +91,6 @@ def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> No
                 if ours and isinstance(value, NUMBERS) and not places & reached:
                     missing.append((module, name, one.__module__, each))
     assert not missing
-
-
-class Changed(Sources):
-    """The same sources with another number in one place."""
-
-    def __init__(self, base: Sources, module: str, name: str) -> None:
-        super().__init__({"tercel": ROOT})
-        self._modules = dict(base._modules)
-        path = ROOT.joinpath(*module.split(".")[1:])
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        tree = ast.parse(path.read_text())
-        for statement in tree.body:
-            target = (
-                statement.target
-                if isinstance(statement, ast.AnnAssign)
-                else getattr(statement, "targets", [None])[0]
-            )
-            if isinstance(target, ast.Name) and target.id == name:
-                assert isinstance(statement, ast.Assign | ast.AnnAssign)
-                statement.value = ast.Constant(123456789)
-        self._modules[module] = Module(
-            module, ast.unparse(tree).encode(), path.name == "__init__.py"
-        )
-
-
-def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
-    """For each file with a number that some kernel reads: such a number, and the kernel."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for kernel_module, kernel in kernels():
-        for module, name in sources.reached(kernel_module, kernel):
-            if module in found or module in (
-                "tercel.core.jit",
-                "tercel.core.linking",
-                "tercel.core.kernel_keys",
-            ):
-                continue
-            values = [getattr(one, "value", None) for one in sources.statements((module, name))]
-            if any(
-                isinstance(one, ast.Constant) and isinstance(one.value, NUMBERS) for one in values
-            ):
-                found[module] = (kernel_module, kernel, name)
-    return found
-
-
-@pytest.mark.long
-def test_a_number_that_a_kernel_reads_changes_its_key_in_every_file(sources: Sources) -> None:
-    read = numbers_read(sources)
-    assert len(read) > 30
-    for module, (kernel_module, kernel, name) in read.items():
-        assert Changed(sources, module, name).key(kernel_module, kernel) != sources.key(
-            kernel_module, kernel
-        ), module
 
 
 def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:

@@ -114,16 +114,6 @@ def test_markets_of_one_team_share_its_seeds():
     assert apart.error < joined.error, "what seeds have in common does not average out over markets"
 
 
-def test_intervals_cover_where_every_market_has_its_own_policies():
-    generator = np.random.default_rng(6)
-    covered = 0
-    for _ in range(300):
-        gains = own_policies(generator, 4, 4, 60, 0.5, 2.0, truth=1.0)
-        estimate = hierarchy(gains, generator, False, resamples=300, teams=range(4)).estimate()
-        covered += estimate.ci_low <= 1.0 <= estimate.ci_high
-    assert covered / 300 >= 0.92
-
-
 @pytest.mark.parametrize("teams", [None, ["x", "x"], ["x"]])
 def test_markets_with_other_seeds_are_refused(teams):
     one, two = np.zeros((2, 9)), np.zeros((3, 9))

@@ -117,13 +117,6 @@ def test_a_time_that_never_was_and_a_cell_without_one_are_null():
     assert unshown.to_list() == [False] * 4
 
 
-def test_a_day_of_23_hours_comes_back():
-    true = moments_of("Europe/London", np.arange(0, 24 * 3600, 60)).dt.offset_by("-7mo")
-    moments, unshown = utc_of_local(clock_of(true, "Europe/London"), "Europe/London")
-    assert moments.to_list() == true.to_list()
-    assert not unshown.any()
-
-
 def test_several_changes_of_the_clocks_in_one_file():
     true = moments_of("Europe/London", np.arange(-9000, 9000, 60))
     years = pl.concat([true.dt.offset_by("-1y").dt.offset_by("2d"), true])

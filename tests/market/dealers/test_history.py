@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.market.dealers.oracles import drawn_history
 
 from tercel.core.errors import DataError
 from tercel.market.dealers.history import (
+    FAMILIES,
     RequestHistory,
     calibrated,
     fit,
@@ -15,6 +15,26 @@ from tercel.market.dealers.history import (
 from tercel.market.dealers.panel import load_panel, panel_text
 
 TRUTH = {"half_spread": 1.0, "dispersion": 0.3, "reservation": 1.2, "reservation_scale": 0.4}
+
+
+def drawn_history(
+    quotes: tuple[float, float],
+    reservation: tuple[float, float],
+    dealers: int,
+    requests: int,
+    seed: int,
+    family: str = "logistic",
+) -> RequestHistory:
+    """Requests whose quotes and reservations are drawn from two laws (location and scale each), for tests of fits."""
+    rng = np.random.default_rng(seed)
+    law = FAMILIES[family]
+    distance = law.rvs(*quotes, size=(requests, dealers), random_state=rng)
+    within = law.rvs(*reservation, size=requests, random_state=rng)
+    best = distance.argmin(axis=1)
+    winner = np.where(distance.min(axis=1) <= within, best, -1)
+    names = tuple(f"D{i + 1}" for i in range(dealers))
+    everyone = np.ones((requests, dealers), np.bool_)
+    return RequestHistory(names, np.ones(requests), everyone, distance, winner)
 
 
 def covered(repetitions: int, family: str) -> dict[str, float]:

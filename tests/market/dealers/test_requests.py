@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from tests.market.dealers.oracles import reject_cost
+from scipy.stats import norm
 
 from tercel.core.errors import ConfigError
 from tercel.market.dealers import Answers, State, load_panel, request
@@ -78,8 +78,8 @@ def test_a_last_look_refuses_as_often_as_its_formula():
         everyone(n),
         np.random.default_rng(1),
     )
-    chance, _ = reject_cost(0.1, panel.sigma, 0.5 / 86_400)
-    assert found.rejected.mean() == pytest.approx(float(chance), abs=4 * 0.5 / n**0.5)
+    chance = norm.sf(0.1 / (panel.sigma * (0.5 / 86_400) ** 0.5))
+    assert found.rejected.mean() == pytest.approx(chance, abs=4 * 0.5 / n**0.5)
     assert not (found.rejected & found.traded).any()
 
 

@@ -37,35 +37,22 @@ def again(toy_day: Events) -> Preset:
     )
 
 
-def test_limit_rates_come_back(toy: Preset, again: Preset) -> None:
-    assert len(again.limit_rate) == len(toy.limit_rate)
-    expected = 2.0 * again.card["seconds"] * np.array(toy.limit_rate)
-    counted = 2.0 * again.card["seconds"] * np.array(again.limit_rate)
-    assert np.all(np.abs(counted - expected) < SIGMAS * np.sqrt(expected))
-
-
-def test_market_rate_and_volume_come_back(toy: Preset, again: Preset) -> None:
-    expected = 2.0 * again.card["seconds"] * toy.market_rate
-    assert abs(again.card["market_orders"] - expected) < SIGMAS * np.sqrt(expected)
-    assert again.volume_per_s == pytest.approx(
-        2.0 * toy.market_rate * np.mean(toy.market_sizes), rel=0.1
-    )
-
-
-def test_cancel_rates_come_back(toy: Preset, again: Preset, toy_day: Events) -> None:
+def test_rates_and_sizes_come_back(toy: Preset, again: Preset, toy_day: Events) -> None:
     """Lots come in orders, so the variance of the lots withdrawn is E[size^2] / E[size]^2 that of a count."""
-    day = census_of(instrument(), toy_day, 300.0)
+    both_sides = 2.0 * again.card["seconds"]
+    expected, counted = (both_sides * np.array(one.limit_rate) for one in (toy, again))
+    assert np.all(np.abs(counted - expected) < SIGMAS * np.sqrt(expected))
+    orders = both_sides * toy.market_rate
+    assert abs(again.card["market_orders"] - orders) < SIGMAS * np.sqrt(orders)
+    volume = 2.0 * toy.market_rate * np.mean(toy.market_sizes)
+    assert again.volume_per_s == pytest.approx(volume, rel=0.1)
     reach = len(toy.cancel_rate)
-    withdrawn = day.cancelled_orders[1 : reach + 1].copy()
-    withdrawn[-1] += day.cancelled_orders[reach + 1 :].sum()
-    sizes = np.array(toy.limit_sizes)
-    spread = np.mean(sizes**2) / np.mean(sizes) ** 2
-    error = np.sqrt(spread / withdrawn) * np.array(toy.cancel_rate)
-    assert np.all(np.abs(np.array(again.cancel_rate) - np.array(toy.cancel_rate)) < SIGMAS * error)
-
-
-def test_sizes_come_back(toy: Preset, again: Preset) -> None:
-    assert np.mean(again.limit_sizes) == pytest.approx(np.mean(toy.limit_sizes), rel=0.05)
+    cancelled = census_of(instrument(), toy_day, 300.0).cancelled_orders
+    withdrawn = np.append(cancelled[1:reach], cancelled[reach:].sum())
+    sizes, rates = np.array(toy.limit_sizes), np.array(toy.cancel_rate)
+    error = np.sqrt(np.mean(sizes**2) / np.mean(sizes) ** 2 / withdrawn) * rates
+    assert np.all(np.abs(np.array(again.cancel_rate) - rates) < SIGMAS * error)
+    assert np.mean(again.limit_sizes) == pytest.approx(np.mean(sizes), rel=0.05)
     assert np.mean(again.market_sizes) == pytest.approx(np.mean(toy.market_sizes), rel=0.1)
 
 

@@ -1,19 +1,16 @@
 """The compiled flow is the law: its days and the oracle's cannot be told apart."""
 
-import numpy as np
 import pytest
 from tests.market.flow import conformance as oracle
 from tests.market.flow.conformance import PresetConformance
 
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load, names
-from tercel.market.flow.calibrate import from_census
 from tercel.market.flow.port import Preset as AnyPreset
 from tercel.market.flow.preset import models
 from tercel.market.flow.santa_fe import SantaFePreset as Preset
 from tercel.market.score.calibrated import simulated_census
 from tercel.market.simulator.days import simulated_day
-from tercel.market.tape import Instrument
 
 SIGMAS = 4.5
 FIRST = {load(name).model: name for name in reversed(names())}
@@ -33,21 +30,6 @@ def test_kernel_and_oracle_agree(name: str, toy: Preset) -> None:
     ]
     scores = oracle.z_scores(fast, slow)
     assert max(map(abs, scores.values())) < SIGMAS, scores
-
-
-def test_rates_come_back_from_the_kernel(toy: Preset) -> None:
-    days = [simulated_census(toy, seed, 20_000.0, 300.0) for seed in range(3)]
-    instrument = Instrument("TEST", "TOY", "2003-01-13", 0.01)
-    again = from_census(days, [instrument] * 3, name="toy", date="2026-01-01", lot_shares=1)
-    seconds = again.card["seconds"]
-    placed = 2.0 * seconds * np.array(toy.limit_rate)
-    assert np.all(
-        np.abs(2.0 * seconds * np.array(again.limit_rate) - placed) < SIGMAS * np.sqrt(placed)
-    )
-    assert np.array(again.cancel_rate) == pytest.approx(np.array(toy.cancel_rate), rel=0.06)
-    assert again.market_rate == pytest.approx(
-        toy.market_rate, rel=SIGMAS / np.sqrt(2.0 * seconds * toy.market_rate)
-    )
 
 
 class TestShipped(PresetConformance):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.market.flow import DEFAULT, Preset, load, names, preset
+from tercel.market.flow import Preset, load, names, preset
 from tercel.market.flow.santa_fe import SantaFePreset
 from tercel.market.score.calibrated import calibrated
 from tercel.market.simulator.layout import FOREIGN
@@ -43,10 +43,6 @@ def test_shipped_presets_are_whole(name: str) -> None:
             "simulated_over_held_out",
             "train_over_held_out",
         } <= set(row)
-
-
-def test_the_default_is_shipped() -> None:
-    assert DEFAULT in names()
 
 
 def test_save_and_load_give_the_same_preset(toy: Preset, tmp_path: Path) -> None:

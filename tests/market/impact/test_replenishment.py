@@ -1,7 +1,5 @@
 """Delays of replenishment against a brute-force twin, a planted delay, and by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -9,10 +7,8 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow import load
 from tercel.market.impact.fitted import LONGEST_S, VALUES, delays, replenishment
 from tercel.market.observed import Observed, kernel as kinds, observe
-from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 
 BOOK = (
@@ -71,21 +67,6 @@ def test_as_the_brute_force_twin(seed: int, step: int) -> None:
         assert delays([seen]).seconds.tolist() == by_brute_force(seen)
 
 
-@pytest.fixture(scope="module")
-def simulated() -> Observed:
-    return observe(
-        Instrument("X", "Y", DAY.date, 0.01),
-        simulated_day(load("amzn-santa-fe"), 3, 1200.0, 60.0),
-        60.0,
-    )
-
-
-def test_a_simulated_day_as_the_twin(simulated: Observed) -> None:
-    found = delays([simulated])
-    assert found.n > 200
-    assert found.seconds.tolist() == by_brute_force(simulated)
-
-
 def test_a_planted_delay_is_found() -> None:
     rng = np.random.default_rng(3)
     wanted = rng.exponential(5.0, 200)
@@ -102,27 +83,6 @@ def test_a_planted_delay_is_found() -> None:
     assert table.shape == (VALUES,)
     assert np.all(np.diff(table) >= 0.0)
     np.testing.assert_allclose(table[15:17].mean(), np.median(wanted), rtol=0.05)
-
-
-def test_what_counts_and_what_does_not() -> None:
-    found = delays([
-        seen_in(
-            (10, schema.EXECUTE, 0, -1, 101, 10),
-            (10, schema.EXECUTE, 0, -1, 102, 5),  # the same market order: 15 lots, worst price 102
-            (11, schema.ADD, 1, -1, 103, 50),  # behind the worst price
-            (12, schema.ADD, 2, 1, 100, 50),  # the other side
-            (13, schema.ADD, 3, -1, 102, 10),
-            (14, schema.DELETE, 3, -1, 102, 10),  # what leaves again is not taken off
-            (16, schema.ADD, 4, -1, 101, 5),
-        )
-    ])  # fmt: skip
-    assert found.seconds.tolist() == [6.0]
-
-
-def test_bids_are_the_mirror() -> None:
-    found = delays([seen_in((10, schema.EXECUTE, 0, 1, 99, 3), (11, schema.ADD, 1, 1, 98, 3),
-                            (12.5, schema.ADD, 2, 1, 99, 3))])  # fmt: skip
-    assert found.seconds.tolist() == [2.5]
 
 
 def test_late_and_cut_are_told_apart() -> None:
@@ -146,15 +106,6 @@ def test_level_totals_are_read_too() -> None:
         )
     ])  # fmt: skip
     assert found.seconds.tolist() == [7.0]
-
-
-def test_sides_and_scale_do_not_matter(simulated: Observed) -> None:
-    seen = simulated
-    mirrored = replace(
-        seen, side=-seen.side, price=-seen.price, bid_px=-seen.ask_px, ask_px=-seen.bid_px,
-        bid_lots=7 * seen.ask_lots, ask_lots=7 * seen.bid_lots, lots=7 * seen.lots,
-    )  # fmt: skip
-    np.testing.assert_array_equal(delays([seen]).seconds, delays([mirrored]).seconds)
 
 
 def test_days_that_say_nothing() -> None:

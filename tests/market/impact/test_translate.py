@@ -221,26 +221,6 @@ def test_a_translated_book_is_the_brute_one(width: int, calls: list[tuple[int, .
         world.check()
 
 
-def test_lots_from_a_worse_price_come_behind_an_own_order_and_lots_from_a_better_one_before_it() -> (
-    None
-):
-    world = World(16)
-    for price in (99, 100, 101):
-        world.add(1, price, 4)
-    world.add(-1, 110, 4)
-    world.rest(0, 1, 100, 3)
-    ahead = world.b[lay.AT_LEDGER] + lay.AHEAD
-    assert world.b[ahead] == 4
-    world.translate(1)
-    assert world.b[ahead] == 0
-    world.translate(-1)
-    assert world.b[ahead] == 4
-    world.translate(-1)
-    assert world.b[ahead] == 4
-    assert world.k[sim.SHIFT] == -1
-    world.check()
-
-
 def test_a_move_of_the_book_is_a_move_of_the_mid() -> None:
     world = World(16)
     world.add(1, 99, 4)

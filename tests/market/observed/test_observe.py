@@ -1,7 +1,6 @@
 """The flow of a tape against a plain twin in dictionaries, against the book itself, and by hand."""
 
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +9,6 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds.lobster import LobsterFeed
-from tercel.market.book import Book
-from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
 from tercel.market.observed import Observed, kernel as kinds, observe
 from tercel.market.simulator.days import simulated_day
@@ -290,29 +286,6 @@ def test_the_kinds_and_where_they_stand() -> None:
     assert seen.counts["hidden_lots"] == 7
 
 
-def test_hidden_executions_are_kept_apart_with_the_touch_that_they_met() -> None:
-    seen = seen_in(
-        (1, schema.TRADE_HIDDEN, 0, 1, 100, 7),
-        (2, schema.ADD, 1, 1, 100, 5),
-        (3, schema.TRADE_HIDDEN, 0, 0, 101, 2),  # its side is masked
-        (4, schema.STATUS, 0, 0, 0, 0),
-        (5, schema.TRADE_HIDDEN, 0, -1, 100, 9),  # halted: no touch to meet
-        (6, schema.STATUS, 0, 0, 1, 0),
-        (7, schema.DELETE, 0, -1, 101, 10),
-        (8, schema.TRADE_HIDDEN, 0, -1, 100, 4),  # no asks
-        (9, schema.ADD, 2, -1, 102, 1),
-    )
-    at = [s * NS_PER_SECOND for s in (1, 3)]
-    assert seen.hidden.tolist() == [[at[0], 100, 7, 99, 101], [at[1], 101, 2, 100, 101]]
-    assert seen.counts["hidden_lots"] == 22
-    assert [kinds.NAMES[x] for x in seen.kind] == ["limit in spread", "cancel at best"]
-
-
-def test_a_remainder_is_said() -> None:
-    seen = seen_in((7, schema.EXECUTE, 0, 1, 99, 5), (7, schema.ADD, 4, -1, 100, 1))
-    assert seen.remainder.tolist() == [False, True]
-
-
 def test_totals_of_levels_become_orders() -> None:
     seen = seen_in(
         (1, schema.LEVEL_SET, 0, 1, 99, 14),
@@ -369,26 +342,3 @@ def test_stretches_are_the_day_in_parts() -> None:
         values = getattr(whole, name)
         np.testing.assert_array_equal(getattr(parts[1], name), values[cut : cut + parts[1].n], name)
     assert parts[0].seconds == 540.0
-
-
-def test_the_book_agrees() -> None:
-    events = simulated_day(load("csco-santa-fe"), 5, 300.0, 0.0)
-    seen = observe(Instrument("X", "Y", DAY.date, 0.01), events, 10.0)
-    book, at = Book(), 0
-    for i in range(0, seen.n, 97):
-        row = int(np.searchsorted(events.exch_ns, seen.ns[i]))
-        book.apply(events, at, row)
-        at = row
-        assert (int(book.best_bid), int(book.best_ask)) == (seen.bid_px[i, 0], seen.ask_px[i, 0])
-
-
-def test_a_real_file_of_five_levels_shows_five(shared_data: Path) -> None:
-    paths = [shared_data / "lobster-zips-20120621" / "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"]
-    with LobsterFeed().days(paths, FeedOptions()) as found:
-        imported = next(iter(found)).read()
-    seen = observe(imported.instrument, imported.events)
-    assert seen.window == 5
-    assert seen.counts["outside"] == 0
-    assert seen.n > 100_000
-    assert np.all(np.diff(seen.ask_px, axis=1)[seen.ask_px[:, -1] > 0] > 0)
-    assert np.all(seen.bid_px[:, 0] < seen.ask_px[:, 0])

@@ -12,14 +12,6 @@ from tercel.market.score.distance import BINS, Bins, l1, wasserstein
 VALUES = hnp.arrays(np.float64, st.integers(2, 60), elements=st.integers(-20, 20).map(float))
 
 
-def test_a_tenth_of_the_mass_moved_is_a_tenth() -> None:
-    reference = np.repeat(np.arange(10.0), 10)
-    moved = reference.copy()
-    moved[:10] = 9.0
-    bins = Bins.of(reference, 10)
-    assert l1(bins.shares(reference), bins.shares(moved)) == pytest.approx(0.1)
-
-
 def test_round_lots_are_bins_of_their_own() -> None:
     rng = np.random.default_rng(1)
     reference = np.where(rng.random(10_000) < 0.4, 100.0, rng.integers(1, 100_000, 10_000))
@@ -27,14 +19,6 @@ def test_round_lots_are_bins_of_their_own() -> None:
     bins = Bins.of(reference, BINS)
     assert l1(bins.shares(reference), bins.shares(nearly)) == pytest.approx(
         np.mean(reference == 100.0), abs=1e-9
-    )
-
-
-def test_twenty_even_bins_of_a_smooth_law() -> None:
-    bins = Bins.of(np.random.default_rng(2).normal(size=20_000), BINS)
-    assert bins.n == BINS
-    np.testing.assert_allclose(
-        bins.shares(np.random.default_rng(3).normal(size=200_000)), 0.05, atol=0.006
     )
 
 
@@ -56,11 +40,4 @@ def test_wasserstein_is_the_area_between_the_distributions(a, b) -> None:
     pool_mean = 0.5 * (a.mean() + b.mean())
     sd = np.sqrt(0.5 * (np.mean((a - pool_mean) ** 2) + np.mean((b - pool_mean) ** 2)))
     assert wasserstein(a, b) == pytest.approx(area / sd if sd else 0.0, abs=1e-9)
-
-
-def test_wasserstein_of_a_shift_is_the_shift() -> None:
-    x = np.random.default_rng(4).normal(size=5000)
-    assert wasserstein(x, x) == 0.0
-    assert wasserstein(x, x + 0.1) == pytest.approx(0.1, rel=0.05)
-    assert wasserstein(10 * x, 10 * x + 1.0) == pytest.approx(wasserstein(x, x + 0.1), rel=1e-6)
-    assert np.isnan(wasserstein(x, np.empty(0)))
+    assert np.isnan(wasserstein(a, np.empty(0)))

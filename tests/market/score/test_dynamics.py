@@ -18,7 +18,6 @@ from tercel.market.score.dynamics import (
     bar,
     judge,
     of_tape,
-    order_flow,
     spreads,
     sums_of,
     table,
@@ -211,38 +210,6 @@ def with_mid(mid2: np.ndarray) -> Observed:
         mid2 + 1_000_000,
         1,
     )
-
-
-def test_variance_ratios_of_a_walk_and_of_a_bounce() -> None:
-    rng = np.random.default_rng(3)
-    walk = np.cumsum(2 * rng.choice([-1, 1], 80_000))
-    bounce = 2 * rng.choice([-1, 1], 80_000)
-    found = [figures(with_mid(mid)) for mid in (walk, bounce, walk + bounce)]
-    for h, tolerance in ((10, 0.03), (60, 0.06), (300, 0.15), (600, 0.25)):
-        name = f"variance_1s_to_{h}s"
-        assert found[0][name] == pytest.approx(1.0, abs=tolerance)
-        assert found[1][name] == pytest.approx(1.0 / h, rel=0.02)
-        assert found[2][name] == pytest.approx((h + 2) / (h * 3), abs=tolerance)
-
-
-def test_signs_that_persist_and_moves_that_follow_flow() -> None:
-    rng, n = np.random.default_rng(4), 40_000
-    turned = rng.random(n) < 0.25
-    side = np.where(np.cumsum(turned) % 2 == 0, 1, -1)
-    ns = np.arange(n) * S // 4
-    flow = np.cumsum(rng.integers(-1, 2, n))
-    bid = 100_000 + flow
-    touch = np.column_stack((bid, bid + 1, np.full(n, 7), np.full(n, 7)))
-    o = seen(ns, np.full(n, MARKET), side, np.ones(n), touch, np.full(n // 4 + 1, 2_000), 1)
-    found = figures(o)
-    assert found["sign_acf_1"] == pytest.approx(0.5, abs=0.02)
-    assert found["sign_acf_10"] == pytest.approx(0.5**10, abs=0.02)
-    steps = (
-        np.sign(np.diff(flow)) * 14
-    )  # the touch of 7 lots improves on one side and worsens on the other
-    assert np.diff(order_flow(o)).tolist() == steps.tolist()
-    assert [found[f"ofi_r2_{h}s"] for h in (1, 10, 60)] == pytest.approx([1.0] * 3)
-    assert found["signed_volume_r2_10s"] < 0.01
 
 
 # -- bars -------------------------------------------------------------------------------------------------------------

@@ -240,13 +240,6 @@ def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
     assert card.mean_l1 < 0.1
 
 
-def test_a_book_of_one_side_has_nothing_to_score(truth: Preset, days: list[Day]) -> None:
-    events = days[0].events
-    bids = Day(days[0].instrument, Events(*(c[events.side != -1] for c in events.columns())))
-    with pytest.raises(ConfigError, match="market orders to score on"):
-        ScoreDraw(truth, [bids], days[1:2])
-
-
 def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Day]) -> None:
     card = score(ScoreDraw(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
     assert card.floor_mean_l1 is None

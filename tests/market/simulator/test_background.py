@@ -19,7 +19,7 @@ from tercel.market.impact.law import ImpactLaw, of_card
 from tercel.market.simulator import background, engine, layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, with_impact
-from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 
 Book = NDArray[np.int32]
 State = NDArray[np.int64]
@@ -150,30 +150,6 @@ def _enter(
 
 def _until(b: Book, k: State, source: Source, ns: int) -> None:
     engine.run_recorded(b, k, source.flow, NO_TAPE, ns, -(10**9))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_after_every_market_order_the_public_book_is_the_twins(name: str) -> None:
-    source = source_of(name)
-    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 20_000)
-    twin_b, twin_k = b.copy(), k.copy()
-    start = int(k[sim.NOW])
-    _until(twin_b, twin_k, source, start + 900 * NS_PER_SECOND)
-    rows = recorded(twin_k)
-    times = np.unique(rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_NS])
-    assert len(times) > 5
-    twin_b, twin_k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
-    for n, ns in enumerate(times.tolist()):
-        bid, ask = int(k[sim.PUBLIC_BID]), int(k[sim.PUBLIC_ASK])
-        if n < 50:  # what joins or improves the touch, and stays
-            _enter(b, k, source, 1, min(bid + n % 2, ask - 1), 500, n, False)
-        if n % 4 == 0:
-            _enter(b, k, source, 1, ask + 50, 300, 60, True)
-        for world in ((b, k), (twin_b, twin_k)):
-            _until(*world, source, ns + 1)
-        assert public(behind(b)) == public(twin_b)
-        check(b, k)
-    assert k[sim.PASSIVE_LOTS] > 0
 
 
 def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:

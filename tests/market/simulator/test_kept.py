@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 from tests.market.simulator.audit import audit, is_own, orders_of
 from tests.market.simulator.test_background import behind, check, kept_slots, orders, public
 
-from tercel.execution.strategies.baselines import Peg
-from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
-from tercel.market.flow.preset import load
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import background, layout as sim
 from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.source import reactive
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
 Book = NDArray[np.int32]
@@ -437,34 +432,3 @@ def test_where_no_slot_is_left_a_kept_order_goes(slots: int, calls: list[tuple[i
         audit(world.b, world.k)
         check(world.b, world.k)
         assert public(behind(world.b)) == public(world.twin_b)
-
-
-@pytest.mark.parametrize("name", ["csco", "ibm", "amzn", "goog"])
-@pytest.mark.parametrize("ticks", [0, -1, 1])
-def test_own_and_public_lots_on_our_side_are_the_twins(name: str, ticks: int) -> None:
-    """Joining the touch, inside and behind at 100 %; what the law's moves fill is besides."""
-    preset = load(name)
-    task = Task(
-        share=1.0,
-        horizon_s=600.0,
-        decisions=60,
-        warmup_s=60.0,
-        latency=Latency("constant", 1_000_000, 0),
-    )
-    plan = seeded_plan(task, round(600 * preset.volume_per_s), 7, 0, 8, 2)
-    episodes, rule = (
-        Episodes(reactive(preset, worlds=2, seed=3, settle_s=900.0), task, 8),
-        Peg(ticks),
-    )
-    episodes.start(plan)
-    most = 0
-    while episodes.working.any():
-        episodes.step(rule.decide(episodes.view))
-        most = max(most, int(episodes.states[:, sim.RESIDUAL].max()))
-    assert 0 < most < sim.RESIDUAL_SLOTS
-    for k in episodes.states:
-        at = sim.SOLD if k[sim.SIDE] > 0 else sim.BOUGHT
-        early = k[sim.EARLY + (0 if k[sim.SIDE] > 0 else 1)]
-        own = k[sim.PASSIVE_LOTS] - k[sim.TRANSLATED_LOTS] - early
-        assert k[at] + own == k[sim.BACKGROUND + at - sim.EVENTS]
-    assert episodes.states[:, sim.PASSIVE_LOTS].sum() > 0

@@ -1,6 +1,6 @@
 """Auction prints on a tape change nothing but their own count: no room reads them as trades in the book."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,62 +48,55 @@ def days(shared_data):
     return instrument, plain, strewn
 
 
-def test_replay_passes_over_them(days):
-    instrument, plain, strewn = days
-    a, b = compile_day(instrument, plain), compile_day(instrument, strewn)
-    assert np.array_equal(a.rows, b.rows)
-    assert a.slots == b.slots
+def compiled(instrument, events):
+    day = compile_day(instrument, events)
+    return day.rows, day.slots
 
 
-def test_the_book_passes_over_them(days):
-    _, plain, strewn = days
-    a, b = Book(own=0), Book(own=0)
-    a.apply(plain)
-    b.apply(strewn)
-    assert np.array_equal(a.orders(), b.orders())
+def resting(_, events):
+    book = Book(own=0)
+    book.apply(events)
+    return (book.orders(),)
 
 
-def test_calibration_passes_over_them(days):
-    instrument, plain, strewn = days
+def counted(instrument, events):
     bounds = (instrument.session_open_ns, instrument.session_close_ns, 60 * NS_PER_SECOND)
-    a, b = census(plain, *bounds), census(strewn, *bounds)
-    for f in fields(a):
-        x, y = np.asarray(getattr(a, f.name), float), np.asarray(getattr(b, f.name), float)
-        if f.name == "curve_lots":
-            continue
-        np.testing.assert_allclose(x, y, rtol=1e-12, err_msg=f.name)
-    assert np.array_equal(a.curve_lots, b.curve_lots)
+    return vars(census(events, *bounds)).values()
 
 
-def test_scores_pass_over_them(days):
-    instrument, plain, strewn = days
-    a, b = observe(instrument, plain, skip_s=60.0), observe(instrument, strewn, skip_s=60.0)
-    for f in fields(a):
-        x, y = getattr(a, f.name), getattr(b, f.name)
-        if isinstance(x, np.ndarray):
-            assert np.array_equal(x, y), f.name
+def scored(instrument, events):
+    seen = vars(observe(instrument, events, skip_s=60.0)).values()
+    return [one for one in seen if isinstance(one, np.ndarray)]
 
 
-def test_level_totals_pass_them_on(days):
-    instrument, plain, strewn = days
-    a, b = to_levels(instrument, plain)[1], to_levels(instrument, strewn)[1]
-    rest = b.kind != CROSS
-    assert int((~rest).sum()) == PRINTS
-    for name in ("kind", "side", "price_ticks", "qty_lots", "exch_ns"):
-        assert np.array_equal(getattr(a, name), getattr(b, name)[rest])
-    assert np.array_equal(compile_day(instrument, a).rows, compile_day(instrument, b).rows)
+def totals(instrument, events):
+    made = to_levels(instrument, events)[1]
+    rest = made.kind != CROSS
+    columns = (made.kind, made.side, made.price_ticks, made.qty_lots, made.exch_ns)
+    return [compile_day(instrument, made).rows, *(one[rest] for one in columns)]
 
 
-def test_verify_counts_them_apart(days):
-    _, plain, strewn = days
-    a, b = verify_alone(plain), verify_alone(strewn)
-    assert b["auction_prints"] == PRINTS
-    for name in (
+def verified(_, events):
+    found = verify_alone(events)
+    names = (
         "prints",
         "prints_outside_quotes",
         "lots_executed",
         "lots_resting",
         "crossed",
         "lots_unaccounted",
-    ):
-        assert a[name] == b[name]
+    )
+    return [found[name] for name in names]
+
+
+@pytest.mark.parametrize("reads", [compiled, resting, counted, scored, totals, verified])
+def test_auction_prints_are_passed_over(days, reads):
+    instrument, plain, strewn = days
+    for one, other in zip(reads(instrument, plain), reads(instrument, strewn), strict=True):
+        np.testing.assert_allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-12)
+
+
+def test_they_are_counted_apart_and_passed_on(days):
+    instrument, _, strewn = days
+    assert verify_alone(strewn)["auction_prints"] == PRINTS
+    assert (to_levels(instrument, strewn)[1].kind == CROSS).sum() == PRINTS

@@ -301,12 +301,3 @@ def test_a_real_day_of_five_levels(shared_data: Path):
     instrument, events = one_day(path)
     day = assert_replays_as_the_book(events, instrument)
     assert_starts_anywhere([day])
-
-
-def test_a_real_day_of_messages_alone(shared_data: Path):
-    """2003: full depth as far as the messages tell, many unknown ids."""
-    archive = shared_data / "nasdaq-2003-L1-messages" / "IBM_2003-01_02_message_1.tar.zst"
-    with LobsterFeed().days([archive], FeedOptions(tick=0.01)) as days:
-        day = days[0].read()
-    compiled = assert_replays_as_the_book(day.events, day.instrument)
-    assert_starts_anywhere([compiled])

@@ -21,16 +21,21 @@ OPEN = midnight_ns(DAY.date, DAY.timezone) + 34_200 * 10**9
 
 
 def tape(n: int = 5, qty: int = 10) -> Events:
-    events = Events.empty(n)
-    events.exch_ns[:] = events.recv_ns[:] = OPEN + np.arange(n)
-    events.seq[:] = np.arange(1, n + 1)
-    events.kind[:] = schema.ADD
-    events.order_id[:] = np.arange(1, n + 1)
-    events.side[:] = 1
-    events.price_ticks[:] = 1000
-    events.qty_lots[:] = qty
-    events.flags[:] = schema.MESSAGE_END
-    return events
+    each = np.arange(1, n + 1)
+    alike = {
+        "kind": schema.ADD,
+        "side": 1,
+        "price_ticks": 1000,
+        "qty_lots": qty,
+        "flags": schema.MESSAGE_END,
+    }
+    columns = {
+        "exch_ns": OPEN + each - 1,
+        "recv_ns": OPEN + each - 1,
+        "seq": each,
+        "order_id": each,
+    }
+    return Events.from_columns(columns | {name: np.full(n, value) for name, value in alike.items()})
 
 
 def test_a_day_comes_back_as_it_went_in(tmp_path: Path) -> None:
@@ -39,16 +44,11 @@ def test_a_day_comes_back_as_it_went_in(tmp_path: Path) -> None:
     assert lake.write(day, tape()) == "written"
     instrument, events = lake.check("TOY", DAY.date)
     assert events == tape()
+    assert all(c.flags.writeable and c.flags.c_contiguous for c in events.columns())
     assert instrument == day.with_content(tape())
     assert lake.list() == [instrument]
     assert lake.days("TOY") == [DAY.date]
     assert lake.instrument("TOY", DAY.date) == instrument
-
-
-def test_the_columns_read_back_can_be_written_to(tmp_path: Path) -> None:
-    Lake(tmp_path).write(DAY, tape())
-    _, events = Lake(tmp_path).read("TOY", DAY.date)
-    assert all(c.flags.writeable and c.flags.c_contiguous for c in events.columns())
 
 
 def test_the_same_content_again_is_no_work(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_a_killed_writer_leaves_the_old_day_and_is_swept(tmp_path: Path) -> None
 
 
 def test_writers_at_the_same_time_leave_one_whole_day(tmp_path: Path) -> None:
-    writers = [writer(tmp_path, "often", 10 * k) for k in (1, 2, 3)]
-    assert [w.wait(120) for w in writers] == [0, 0, 0]
+    writers = [writer(tmp_path, "often", 10 * k) for k in (1, 2)]
+    assert [w.wait(120) for w in writers] == [0, 0]
     assert Lake(tmp_path).check("TOY", DAY.date)[1].n == 2000
 
 
@@ -174,10 +174,11 @@ def test_what_is_not_there_is_answered_with_what_is(tmp_path: Path) -> None:
     assert len(lake.list()) == 1
 
 
-def test_a_lake_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "said"), [(5, "folder to write in"), (0, "at least one event")])
+def test_what_cannot_be_written_is_said(tmp_path: Path, rows: int, said: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TapeError, match="folder to write in"):
-        Lake(tmp_path / "file").write(DAY, tape())
+    with pytest.raises(TapeError, match=said):
+        Lake(tmp_path / "file").write(DAY, tape(rows))
 
 
 def test_the_hash_covers_content_and_units() -> None:
@@ -221,11 +222,6 @@ def test_rules_are_checked_on_write(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_empty_tape_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TapeError, match="at least one event"):
-        Lake(tmp_path).write(DAY, tape(0))
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -258,14 +254,11 @@ def test_events_check_their_columns() -> None:
         )
 
 
-def test_days_are_local_and_know_their_clock_changes() -> None:
-    hours = {"2012-03-11": 23, "2012-06-21": 24, "2012-11-04": 25}
-    for date, length in hours.items():
-        start, stop = day_ns(date, DAY.timezone)
-        assert (stop - start) / 3_600_000_000_000 == length
-
-
-def test_a_clock_is_what_clocks_show_on_days_on_which_they_change() -> None:
-    for date, hours in {"2012-03-11": 9.5, "2012-06-21": 10.5, "2012-11-04": 11.5}.items():
-        day = Instrument(venue="NASDAQ", symbol="TOY", date=date, tick=0.01)
-        assert day.clock_ns("10:30") - midnight_ns(date, DAY.timezone) == hours * 3_600_000_000_000
+@pytest.mark.parametrize(
+    ("date", "hours", "at"),
+    [("2012-03-11", 23, 9.5), ("2012-06-21", 24, 10.5), ("2012-11-04", 25, 11.5)],
+)
+def test_days_are_local_and_know_their_clock_changes(date: str, hours: int, at: float) -> None:
+    start, stop = day_ns(date, DAY.timezone)
+    assert (stop - start) / 3_600_000_000_000 == hours
+    assert (replace(DAY, date=date).clock_ns("10:30") - start) / 3_600_000_000_000 == at

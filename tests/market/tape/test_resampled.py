@@ -176,28 +176,40 @@ def _totals(orders):
     return found
 
 
-def test_what_cannot_be_resampled_is_refused(days) -> None:
-    with pytest.raises(TapeError, match="at least one day"):
-        Resampler([])
-    with pytest.raises(TapeError, match="longer than its opening and two blocks"):
-        Resampler(days, 600.0)
-    with pytest.raises(TapeError, match="blocks of 10 s, or a multiple"):
-        Resampler(days, float("nan"))
-    with pytest.raises(TapeError, match="blocks of 10 s, or a multiple"):
-        Resampler(days, 125.0)
-    with pytest.raises(TapeError, match="received 1130 s in SIM 2003-01-13"):
-        Resampler(days, BLOCK_S, until_s=OPENING_S + 2 * BLOCK_S - 10)
-    again = replace(
-        days[0], instrument=replace(days[0].instrument, extra={"resampled_of": ["2003-01-13"]})
-    )
-    with pytest.raises(TapeError, match="which is made of others"):
-        Resampler([again], BLOCK_S)
-    windowed = replace(days[0], instrument=replace(days[0].instrument, levels=5))
-    with pytest.raises(TapeError, match=r"of 5 levels a side or more.*model=queue_reactive"):
-        Resampler([windowed], BLOCK_S)
-    one_sided = replace(days[0], rows=days[0].rows[days[0].rows[:, 3] >= 0])
-    with pytest.raises(TapeError, match="two sides 90% of the time"):
-        Resampler([one_sided], BLOCK_S)
+def like(day, rows=None, **about):
+    """The day with other rows, or other words about its instrument."""
+    found = day.rows if rows is None else rows
+    return replace(day, rows=found, instrument=replace(day.instrument, **about))
+
+
+REFUSED = [
+    ("at least one day", lambda days: [[]]),
+    ("longer than its opening and two blocks", lambda days: [days, 600.0]),
+    ("blocks of 10 s, or a multiple", lambda days: [days, float("nan")]),
+    ("blocks of 10 s, or a multiple", lambda days: [days, 125.0]),
+    (
+        "received 1130 s in SIM 2003-01-13",
+        lambda days: [days, BLOCK_S, OPENING_S + 2 * BLOCK_S - 10],
+    ),
+    (
+        "which is made of others",
+        lambda days: [[like(days[0], extra={"resampled_of": ["2003-01-13"]})], BLOCK_S],
+    ),
+    (
+        r"of 5 levels a side or more.*model=queue_reactive",
+        lambda days: [[like(days[0], levels=5)], BLOCK_S],
+    ),
+    (
+        "two sides 90% of the time",
+        lambda days: [[like(days[0], days[0].rows[days[0].rows[:, 3] >= 0])], BLOCK_S],
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "given"), REFUSED)
+def test_what_cannot_be_resampled_is_refused(days, said, given) -> None:
+    with pytest.raises(TapeError, match=said):
+        Resampler(*given(days))
 
 
 def test_blocks_are_of_the_hours_that_are_used_and_fill_a_whole_day(days) -> None:

@@ -51,15 +51,6 @@ def test_split_tells_as_much_as_the_best_of_all_choices(
     assert likelihood(pairs, found, min(least, len(pairs))) == pytest.approx(best, abs=1e-9)
 
 
-def test_split_finds_the_few_that_differ() -> None:
-    """One event in fifty sees a spread of a tick, and every other of those trades: a quantile would not part it."""
-    rng = np.random.default_rng(1)
-    spread = np.where(rng.random(20_000) < 0.02, 1, rng.integers(2, 12, 20_000))
-    trades = (rng.random(20_000) < np.where(spread == 1, 0.5, 0.05)).astype(np.int64)
-    assert at.split(spread, trades, 1).tolist() == [2.0]
-    assert at.cuts(spread, (0.5,)).tolist() != [2.0]
-
-
 def test_split_of_many_values_parts_them_where_the_labels_change() -> None:
     values = np.arange(100_000) // 10
     found = at.split(values, (values >= 6_000).astype(np.int64), 1)

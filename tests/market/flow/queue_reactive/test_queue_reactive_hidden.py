@@ -20,7 +20,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.schema import EXECUTE, MESSAGE_END, TRADE_HIDDEN
+from tercel.market.tape.schema import MESSAGE_END, TRADE_HIDDEN
 
 MADE = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
 NONE = {"hidden": np.zeros(LAYOUT["hidden"].length)}
@@ -126,20 +126,6 @@ def test_bursts_of_a_made_tape_come_back(bare: Events, bursts: float) -> None:
     assert again([day_of(seen(events), 1.0)]) == pytest.approx(bursts, abs=0.12)
 
 
-def test_what_a_calibrated_market_sends_is_what_the_tape_had() -> None:
-    """Count and lots of hidden executions over those of market orders, tape against the market made of it."""
-    truth = made(3, 0.2)
-    events = simulated_day(truth, 1, 12_000.0, 0.0)
-    found = simulated_day(estimated(events), 5, 12_000.0, 0.0)
-    shares, lots = [], []
-    for one in (events, found):
-        o = seen(one)
-        shares.append(len(o.hidden) / (o.kind == q.MARKET).sum())
-        lots.append(o.hidden[:, 2].mean())
-    assert shares[1] == pytest.approx(shares[0], rel=0.15)
-    assert lots[1] == pytest.approx(lots[0], rel=0.1)
-
-
 # -- from laws to draws -----------------------------------------------------------------------------------------------
 
 
@@ -174,22 +160,6 @@ def test_as_many_as_the_law_says(spread: int, state: str) -> None:
         bursts = 1.0 + preset.scalars["hidden_again"]
         sd = np.sqrt(bursts / (1.0 - preset.scalars["hidden_again"]) * mean / DRAWS)
         assert (int(k[sim.HIDDEN_LOTS]) - before) / DRAWS == pytest.approx(mean, abs=5.0 * sd)
-
-
-def test_they_lie_at_the_touch_or_inside_the_spread_and_leave_the_book() -> None:
-    """Each at most half the spread away from the side that rested, at the touch that stood; no lots leave the book."""
-    b, k, flow = first_world(made(4), 3)
-    bid, ask = int(k[sim.PUBLIC_BID]), int(k[sim.PUBLIC_ASK])
-    rows = run_recorded(b, k, flow, 3_600 * NS_PER_SECOND)
-    o = seen(simulated_day(made(4), 3, 3_600.0, 60.0))
-    price, low, high = o.hidden[:, 1], o.hidden[:, 3], o.hidden[:, 4]
-    assert len(price) > 200
-    assert ((low <= price) & (price <= high)).all()
-    assert ((low < price) & (price < high)).any()
-    hidden_rows = rows[rows[:, sim.R_KIND] == TRADE_HIDDEN]
-    assert hidden_rows[:, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS] > 0
-    assert (rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum()) == k[sim.BOUGHT] + k[sim.SOLD]
-    assert bid < ask
 
 
 def test_their_place_and_lots_are_the_laws() -> None:

@@ -270,39 +270,6 @@ def test_waits_come_from_their_law(seed: int) -> None:
     assert waits.min() >= 0
 
 
-def test_a_mirrored_market_mirrors_its_events() -> None:
-    """Bid and ask share one table: the same situation upside down has the same shares."""
-    preset = made(3)
-    s = situation(7)
-    mirrored = s | {
-        "bid_lots": s["ask_lots"], "ask_lots": s["bid_lots"], "deep_bid": s["deep_ask"], "deep_ask": s["deep_bid"],
-        "side": -s["side"], "side2": -s["side2"], "sign": -s["sign"], "move": -s["move"], "flow": -s["flow"],
-        "fast": 2 * (s["bid"] + s["ask"]) - s["fast"], "signs": -s["signs"], "pressure": -s["pressure"],
-        "lean": -s["lean"],
-    }  # fmt: skip
-    names = (
-        "emptied",
-        "vacated",
-        "made",
-        "orders",
-        "ready",
-        "runs",
-        "behind",
-        "above",
-        "origin",
-        "insides",
-        "withdrawn",
-    )
-    for name in (*names, "withdrawn"):
-        mirrored[name] = {side: s[name][-side] for side in (1, -1)}
-    cells = []
-    for one in (s, mirrored):
-        k, _ = memory(preset, one, 1)
-        cells.append(k[q.I_STATE : q.I_WITHDRAWN + 1].tolist())
-    assert cells[0] == cells[1]
-    assert np.allclose(Oracle(preset, s).shares(), Oracle(preset, mirrored).shares())
-
-
 # -- which order is withdrawn -----------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import changes
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.events import readiness, scan, stand
-from tercel.market.simulator import engine, layout as sim
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, standing
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
@@ -64,6 +64,8 @@ def test_random_tables_make_a_sound_book(
     first = standing(b)
     rows = run_recorded(b, k, flow, 900 * NS_PER_SECOND)
     replay(rows, first)
+    assert rows[rows[:, sim.R_KIND] == TRADE_HIDDEN, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS]
+    assert rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum() == k[sim.BOUGHT] + k[sim.SOLD]
     assert len(rows) > 500
     assert b[lay.OVERFLOW] == 0
     assert np.diff(rows[:, sim.R_NS]).min() >= 0
@@ -99,20 +101,6 @@ def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
     assert 300 < kept[1] < kept[0]
 
 
-def test_lots_are_conserved() -> None:
-    preset = made(2)
-    b, k, flow = first_world(preset, 1)
-    start = standing(b)[:, sim.R_LOTS].sum()
-    rows = run_recorded(b, k, flow, 3_600 * NS_PER_SECOND)
-    hidden = rows[:, sim.R_KIND] == TRADE_HIDDEN
-    assert rows[hidden, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS] > 0
-    rows = rows[~hidden]
-    signed = np.where(rows[:, sim.R_KIND] == ADD, 1, -1) * rows[:, sim.R_LOTS]
-    assert start + signed.sum() == standing(b)[:, sim.R_LOTS].sum()
-    executed = rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum()
-    assert executed == k[sim.BOUGHT] + k[sim.SOLD]
-
-
 def test_a_market_in_pieces_is_the_market_in_one() -> None:
     preset = made(4)
     whole, parts = first_world(preset, 9), first_world(preset, 9)
@@ -123,37 +111,3 @@ def test_a_market_in_pieces_is_the_market_in_one() -> None:
     for a, c in zip(whole[:2], parts[:2], strict=True):
         moved = np.flatnonzero(a != c[: len(a)])
         assert set(moved.tolist()) <= {sim.DUE_NS, sim.RECORD} if a is whole[1] else not len(moved)
-
-
-def own_order(
-    b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int
-) -> None:
-    """An own order arrives."""
-    engine.enter_new(b, k, flow, engine.alone(b, k, flow), 0, 0, side, price, lots, bool(now))
-
-
-def test_an_own_order_that_nobody_sees_changes_nothing() -> None:
-    preset = made(5)
-    twin, own = first_world(preset, 3), first_world(preset, 3)
-    own_order(*own, 1, preset.start_mid_ticks - 5_000, 7, 0)
-    for world in (twin, own):
-        run_free(*world, NO_TAPE, 900 * NS_PER_SECOND)
-    public = [
-        sim.EVENTS,
-        sim.BOUGHT,
-        sim.SOLD,
-        sim.OFI,
-        sim.VARIANCE,
-        sim.MID2,
-        sim.FLOW_NS,
-        sim.FLOW_RNG,
-    ]
-    assert own[1][public].tolist() == twin[1][public].tolist()
-
-
-def test_own_trades_do_not_enter_the_public_memory() -> None:
-    b, k, flow = first_world(made(6), 1)
-    run_free(b, k, flow, NO_TAPE, 600 * NS_PER_SECOND)
-    before = k[q.P_KIND : sim.FLOW_MEMORY + q.USED].copy()
-    own_order(b, k, flow, 1, int(k[sim.PUBLIC_ASK]), 2, 1)
-    assert k[q.P_KIND : sim.FLOW_MEMORY + q.USED].tolist() == before.tolist()

@@ -81,19 +81,6 @@ def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(side: int) -> No
             assert inside_price(k, flow, side, near, far) == start + sign * side * int(numbers[n])
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_the_law_of_a_place_is_the_twins(seed: int) -> None:
-    preset = market(
-        inside=np.repeat(1.0 + np.arange(len(LAWS)), q.INSIDE_POINTS), spread_edges=WIDE
-    )
-    s = situation(1_000 + seed)
-    s["ask"] = s["bid"] + 310 + 97 * (seed % 12)
-    k, flow = memory(preset, s, seed)
-    for side, near, far in ((1, s["bid"], s["ask"]), (-1, s["ask"], s["bid"])):
-        law = np.ravel_multi_index(Oracle(preset, s).inside(side), SHAPE)
-        assert inside_price(k, flow, side, near, far) == near + side * (1 + int(law))
-
-
 @pytest.mark.parametrize(
     ("ticks", "gap", "at"), [(9, 5, 4), (0, 5, 1), (-9, 5, 1), (-2, 5, 3), (3, 2, 1)]
 )

@@ -227,23 +227,6 @@ def test_returns_and_lifetimes_by_hand() -> None:
     assert returns([]).tolist() == lifetimes([]).tolist() == [1]
 
 
-def test_fresh_sizes_are_those_that_repeat_none() -> None:
-    """Two of five orders take the size of the event before: they leave the law, those that hit it by chance stay."""
-    rng = np.random.default_rng(5)
-    n, sizes = 40_000, np.arange(1, 11)
-    law = 0.5**sizes / (0.5**sizes).sum()
-    before = rng.integers(1, 11, n)  # events before are of any size
-    lots = np.where(rng.random(n) < 0.4, before, rng.choice(sizes, n, p=law))
-    day: Any = SimpleNamespace(o=SimpleNamespace(kind=np.full(n, q.LIMIT_AT_BEST)), lots=lots)
-    none = np.zeros(n, np.int64)
-    seen: Any = SimpleNamespace(before=np.stack([none, before, none, none, none, none], axis=1))
-    sample = fresh(day, seen, q.LIMIT_AT_BEST)
-    raw, found = (np.array([(x == size).mean() for size in sizes]) for x in (lots, sample))
-    assert np.abs(found - law).max() < 0.3 * np.abs(raw - law).max()
-    assert len(sample) == pytest.approx(0.6 * n, rel=0.1)
-    assert len(fresh(day, seen, q.LIMIT_DEEPER)) == 0
-
-
 def test_fresh_sizes_by_hand() -> None:
     """Twelve orders, six of five lots: so often is five hit by chance by those that it stood before."""
     lots, none = np.array([5, 5, 5, 5, 1, 1, 1, 1, 5, 5, 2, 2]), np.zeros(12, np.int64)
