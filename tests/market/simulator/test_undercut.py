@@ -52,11 +52,6 @@ class Undercut(Replay):
         return [(int(row[lay.PRICE]), int(row[lay.QTY])) for row in rows if row[lay.QTY] > 0]
 
 
-@pytest.fixture(params=[1, -1])
-def side(request):
-    return request.param
-
-
 def book(side):
     return [(0, ADD, 0, side, 1000, 10), (0, ADD, 1, -side, 1000 + 20 * side, 10)]
 
@@ -76,74 +71,71 @@ def test_the_share_undercut_by_a_time_is_exponential():
     assert abs(undercut / n - expected) < 4 * np.sqrt(expected * (1 - expected) / n)
 
 
-def test_an_undercutting_order_is_one_of_the_book(side):
-    m = Undercut([*book(side), (9 * S, DELETE, 1, -side, 1000 + 20 * side, 10)], words(50.0), side)
-    m.run_to(1)
-    own = m.new(1000 + 5 * side, 3)
-    m.run_to(2 * S)
-    assert m.rivals() == [(1000 + 6 * side, 5)], "one tick better, as large as usual"
-    assert public_lots(m.b)[side, 1000 + 6 * side] == 5
-    near = m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK]
-    assert near == 1000, "the tape's touch is what everybody reads"
-    assert better_drawn(m.b, m.k) == 6, "and how much better it stands is told beside it"
-    assert m.own() == {own: (1000 + 5 * side, 3, 0)}
-    audit(m.b, m.k)
-    m.new(1000 + 7 * side, 2)  # undercuts it in turn, and is undercut again
-    m.run_to(4 * S)
-    assert m.rivals() == [(1000 + 6 * side, 5), (1000 + 8 * side, 5)]
+def rules(side):
+    """Rate, rows behind those of the book, and at each time what is seen and the order (price, lots) that is sent then."""
+
+    def at(ticks):
+        return 1000 + ticks * side
+
+    near, far = (side, 1000), (-side, at(20))
+    return {
+        "an undercutting order is one of the book": (50.0, [(9 * S, DELETE, 1, -side, at(20), 10)], [
+            (1, {}, (at(5), 3)),
+            # one tick better, as large as usual; everybody reads the tape's touch, and how much better it stands
+            (2 * S, {"rivals": [(at(6), 5)], "public": {near: 10, far: 10, (side, at(6)): 5}, "touch": 1000,
+                     "better": 6, "own": {0: (at(5), 3, 0)}}, (at(7), 2)),  # undercuts it in turn, and is undercut
+            (4 * S, {"rivals": [(at(6), 5), (at(8), 5)]}),
+        ]),
+        "trades meet it first and count once": (
+            50.0, [(3 * S, EXECUTE, 0, side, 1000, 3), (4 * S, EXECUTE, 0, side, 1000, 4)], [
+                (1, {}, (at(5), 30)),
+                (3 * S, {"fills": [], "rivals": [(at(6), 2)]}),
+                (4 * S, {"fills": [(0, 2)], "volume": 7, "double": 2}),  # the tape's volume alone
+            ],
+        ),
+        "an order that crosses trades with it first": (5.0, [(3 * S, ADD, 2, -side, at(5), 7)], [
+            (1, {}, (at(5), 30)), (3 * S, {"fills": [(0, 2)], "public": {near: 10, far: 10}}),
+        ]),
+        **{f"what crosses it alone stands on the tape, and it goes, {lots}": (5.0, [(3 * S, ADD, 2, -side, at(6), lots)], [
+            (1, {}, (at(5), 30)),
+            (3 * S - 1, {"rivals": [(at(6), 5)]}),
+            (3 * S, {"rivals": [], "public": {near: 10, far: 10, (-side, at(6)): lots}, "fills": []}),
+        ]) for lots in (3, 7)},
+        **{f"it goes when the tape reaches or passes it, {more}": (50.0, [(3 * S, ADD, 2, side, at(6 + more), 7)], [
+            (1, {}, (at(5), 30)),
+            (3 * S, {"rivals": [], "public": {near: 10, far: 10, (side, at(6 + more)): 7}}),
+        ]) for more in (0, 3)},
+        "nobody undercuts what joins, or stands behind": (1e6, [], [
+            (1, {}, (1000, 3), (at(-3), 3)), (2 * S, {"rivals": []}),
+        ]),
+        "nobody undercuts where no price is left inside": (1e6, [], [(1, {}, (at(19), 3)), (4 * S, {"rivals": []})]),
+    }  # fmt: skip
 
 
-def test_trades_meet_it_first_and_count_once(side):
-    rows = [*book(side), (3 * S, EXECUTE, 0, side, 1000, 3), (4 * S, EXECUTE, 0, side, 1000, 4)]
-    m = Undercut(rows, words(50.0), side)
-    m.run_to(1)
-    own = m.new(1000 + 5 * side, 30)
-    m.run_to(3 * S)
-    assert m.fills() == []
-    assert m.rivals() == [(1000 + 6 * side, 2)]
-    m.run_to(4 * S)
-    assert [(f[1], f[3]) for f in m.fills()] == [(own, 2)]
-    assert m.k[sim.SOLD if side > 0 else sim.BOUGHT] == 7, "the tape's volume alone"
-    assert m.k[sim.DOUBLE_LOTS] == 2
-    audit(m.b, m.k)
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("rule", rules(1))
+def test_a_rule_by_hand(rule, side):
+    rate, rows, times = rules(side)[rule]
+    m = Undercut([*book(side), *rows], words(rate), side)
+    for ns, expected, *sent in times:
+        m.run_to(ns)
+        seen = {
+            "rivals": m.rivals(),
+            "public": public_lots(m.b),
+            "touch": m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK],
+            "better": better_drawn(m.b, m.k),
+            "own": m.own(),
+            "fills": [(number, lots) for _, number, _, lots, *_ in m.fills()],
+            "volume": m.k[sim.SOLD if side > 0 else sim.BOUGHT],
+            "double": m.k[sim.DOUBLE_LOTS],
+        }
+        assert {name: seen[name] for name in expected} == expected
+        for price, lots in sent:
+            m.new(price, lots)
+        audit(m.b, m.k)
 
 
-def test_an_order_that_crosses_trades_with_it_first(side):
-    m = Undercut([*book(side), (3 * S, ADD, 2, -side, 1000 + 5 * side, 7)], words(5.0), side)
-    m.run_to(1)
-    own = m.new(1000 + 5 * side, 30)
-    m.run_to(3 * S)
-    assert [(f[1], f[3]) for f in m.fills()] == [(own, 2)]
-    assert public_lots(m.b).get((-side, 1000 + 5 * side), 0) == 0
-    audit(m.b, m.k)
-
-
-@pytest.mark.parametrize("lots", [3, 7])
-def test_what_crosses_it_alone_stands_on_the_tape_and_it_goes(side, lots):
-    m = Undercut([*book(side), (3 * S, ADD, 2, -side, 1000 + 6 * side, lots)], words(5.0), side)
-    m.run_to(1)
-    m.new(1000 + 5 * side, 30)
-    m.run_to(3 * S - 1)
-    assert m.rivals() == [(1000 + 6 * side, 5)]
-    m.run_to(3 * S)
-    assert m.rivals() == []
-    assert public_lots(m.b)[-side, 1000 + 6 * side] == lots
-    assert m.fills() == []
-    audit(m.b, m.k)
-
-
-@pytest.mark.parametrize("better", [0, 3])
-def test_it_goes_when_the_tape_reaches_or_passes_it(side, better):
-    m = Undercut(
-        [*book(side), (3 * S, ADD, 2, side, 1000 + (6 + better) * side, 7)], words(50.0), side
-    )
-    m.run_to(1)
-    m.new(1000 + 5 * side, 30)
-    m.run_to(3 * S)
-    assert m.rivals() == []
-    assert public_lots(m.b)[side, 1000 + (6 + better) * side] == 7
-
-
+@pytest.mark.parametrize("side", [1, -1])
 def test_it_goes_when_its_time_is_over(side):
     m = Undercut([*book(side), (3 * S, CLEAR, -1, 0, 0, 0)], words(0.0, life_s=0.5), side)
     m.run_to(1)
@@ -160,18 +152,6 @@ def test_it_goes_when_its_time_is_over(side):
     m.run_to(3 * S)
     assert m.k[sim.RIVALS] == 0
     audit(m.b, m.k)
-
-
-def test_nobody_undercuts_what_does_not_stand_alone_inside(side):
-    m = Undercut(book(side), words(1e6), side)
-    m.run_to(1)
-    m.new(1000, 3)  # joins
-    m.new(1000 - 3 * side, 3)  # behind
-    m.run_to(2 * S)
-    assert m.rivals() == []
-    m.new(1000 + 19 * side, 3)  # no price is left inside
-    m.run_to(4 * S)
-    assert m.rivals() == []
 
 
 def stretched(rows, by):

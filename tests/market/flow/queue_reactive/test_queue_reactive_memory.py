@@ -1,5 +1,7 @@
 """What the flow remembers, by hand: touches emptied, young prices, means that move, prices that come again, waits."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
@@ -41,132 +43,118 @@ def seen(now: int, bid: int = BID, ask: int = ASK, k: np.ndarray | None = None) 
     return k
 
 
-def test_nothing_was_emptied_yet() -> None:
+def says(k: np.ndarray, now: int) -> dict[str | int, object]:
+    """What memory says at a time; of bid and ask, but for how recently a market order emptied either."""
+
+    def both(ask: Callable[[int], float]) -> tuple[float, float]:
+        return ask(1), ask(-1)
+
+    return {
+        "emptied": both(lambda side: left(k, FLOW, now, side, q.EMPTIED)),
+        "vacated": both(lambda side: left(k, FLOW, now, side, q.VACATED)),
+        "gone": both(lambda side: gone(k, side)),
+        "dropped": both(lambda side: dropped(k, side)),
+        "young": both(lambda side: young(k, FLOW, now, side)),
+        "fell": both(lambda side: since_fell(k, FLOW, now, side)),
+        "again": both(lambda side: again_cell(k, FLOW, now, side)),
+        "lost": both(lambda side: lost_cell(k, FLOW, now, side)),
+        "lost price": both(lambda side: lost_price(k, side)),
+        "recency": recency(k, FLOW, now),
+    }
+
+
+ASK_TAKEN = (q.MARKET, 1, ASK, 5, BID + 105)
+"""A buyer empties the ask: it goes from 103 to 105."""
+AGES = ((0.05, 0), (0.1, 1), (0.9, 1), (3.0, 2), (19.0, 3))
+FALLS = ((S // 1000, 0), (S // 100, 1), (S // 2, 2), (9 * S, 3), (10 * S, 4))
+STORIES: dict[str, list[tuple[int, tuple[int, ...], dict[str | int, object]]]] = {
+    "nothing has happened yet": [
+        (0, (BID, ASK), {"emptied": (0, 0), "vacated": (0, 0), "young": (0, 0), "gone": (0, 0),
+                         "fell": (q.FELL - 1, q.FELL - 1), "recency": q.SINCE - 1, q.TRADE_MOVED: 0}),
+    ],
+    **{f"a market order empties the side that it takes from, {after} s": [  # two ticks: the second class of drops
+        (0, ASK_TAKEN, {}),
+        (round(after * S), (BID, 105), {
+            "emptied": (0, 1 + q.DROPS * age + 1), "gone": (0, 1), "dropped": (0, 2),
+            "recency": min(age, q.SINCE - 1),
+            q.I_EMPTIED: 2 + q.DROPS * age,  # in the buyer's frame the ask is the opposite side
+        }),
+        # somebody quotes it again
+        (round(after * S), (BID, ASK), {"emptied": (0, 1 + q.GONE + age), "gone": (0, 0), "dropped": (0, 0)}),
+    ] for after, age in AGES},
+    "a cancel vacates its own side, and in the end all is forgotten": [  # four ticks: the last class of drops
+        (0, (q.CANCEL_AT_BEST, 1, BID, 5, 96 + ASK), {}),
+        (1, (96, ASK), {"vacated": (q.DROPS, 0), "emptied": (0, 0), "gone": (2, 0), "dropped": (q.DROPS, 0),
+                        q.I_VACATED: q.DROPS * q.TOUCHED, "recency": q.SINCE - 1}),  # waits ask for market orders
+        (20 * S, (96, ASK), {"vacated": (0, 0), "gone": (0, 0)}),
+    ],
+    "a market order that leaves the mid empties nothing": [
+        (0, (q.MARKET, -1, BID, 2, BID + ASK), {}), (1, (BID, ASK), {q.I_EMPTIED: 0, q.I_VACATED: 0}),
+    ],
+    **{f"a price made in the spread is young for a while, {after} s": [
+        (0, (q.LIMIT_IN_SPREAD, 1, BID + 1, 5, BID + 1 + ASK), {}),
+        (round(after * S), (BID + 1, ASK), {"young": (class_, 0), q.I_FRESH: class_ * q.MADES}),
+        (round(after * S), (BID, ASK), {"young": (0, 0)}),  # another price is best now
+    ] for after, class_ in ((0.1, 1), (0.2, 2), (5.0, 3), (10.0, 0))},
+    # the ask is emptied from 103 to 105, then to 106: 103 is the price that is missing, since just now
+    "a better price that is still gone is not forgotten": [
+        (0, ASK_TAKEN, {}), (S // 2, (BID, 105), {}), (S // 2, (q.MARKET, 1, 105, 5, BID + 106), {}),
+        (S // 2 + 1, (BID, 106), {q.EMPTIED + 1: ASK, q.EMPTIED_NS + 1: S // 2, "emptied": (0, 2)}),
+        (S // 2 + 2, (BID, ASK), {}),  # it is back: the next is another story
+        (S // 2 + 2, (q.MARKET, 1, ASK, 5, BID + 104), {q.EMPTIED + 1: ASK}),
+        (S // 2 + 3, (BID, 104), {"emptied": (0, 1)}),
+    ],
+    "a price that is gone for long is forgotten": [
+        (0, (q.CANCEL_AT_BEST, -1, ASK, 5, BID + 105), {}), (20 * S, (BID, 105), {}),
+        (20 * S, (q.CANCEL_AT_BEST, -1, 105, 5, BID + 106), {q.VACATED + 1: 105}),
+    ],
+    "a trade and a cancel are remembered apart, and the larger drop counts": [  # four ticks, one tick
+        (0, (q.MARKET, 1, ASK, 5, BID + 106), {}), (1, (BID, 106), {}),
+        (1, (q.CANCEL_AT_BEST, -1, 106, 5, BID + 107), {}),
+        (2, (BID, 107), {q.EMPTIED + 1: ASK, q.VACATED + 1: 106, "gone": (0, 1), "dropped": (0, q.DROPS)}),
+    ],
+    **{f"how long ago a best price fell, whatever became of it, {after} ns": [
+        (0, (q.CANCEL_AT_BEST, 1, BID, 5, 98 + ASK), {}),
+        (after, (BID, ASK), {"fell": (class_, q.FELL - 1)}),  # back already
+        (after, (q.MARKET, -1, BID, 5, 98 + ASK), {"fell": (0, q.FELL - 1)}),
+    ] for after, class_ in FALLS},
+    **{f"whether the last market order moved the mid, {side}": [
+        (0, (q.MARKET, side, ASK, 5, BID + ASK + 2 * side), {q.TRADE_MOVED: 1}),
+        (0, (q.CANCEL_AT_BEST, side, ASK, 5, BID + ASK), {q.TRADE_MOVED: 1}),  # no market order: it is not asked
+        (0, (q.MARKET, side, ASK, 2, BID + ASK), {q.TRADE_MOVED: 0}),
+    ] for side in (1, -1)},
+    # new at 101; again at 101; at 103 after the ask has lost it; and the age and cause of what fell
+    "where a price in the spread comes from": [
+        (0, (BID, ASK), {"again": (-1, -1), "lost": (-1, -1)}),
+        (0, (q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK), {q.ORIGIN: 0, q.MADE: 101, q.MADE_LOTS: 7}),
+        (S, (101, ASK), {}), (S, (q.CANCEL_AT_BEST, 1, 101, 7, BID + ASK), {}),
+        # by a cancel, .05 s ago: the third age
+        (S + S // 20, (BID, ASK), {"again": (q.AGAINS + 2, -1), "lost": ((q.FELL + 1) * q.DROPS, -1),
+                                   "lost price": (101, 0)}),
+        (S + S // 20, (q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK), {q.ORIGIN: 1}),
+        (2 * S, (101, ASK), {"young": (1 + q.YOUNG + 1, 0)}),
+        (2 * S, (q.MARKET, 1, ASK, 5, 101 + 106), {}),
+        (2 * S, (101, 106), {"again": (-1, 0), "lost": (-1, 1), "lost price": (0, ASK)}),
+        (2 * S, (q.LIMIT_IN_SPREAD, 1, ASK, 5, ASK + 106), {q.ORIGIN: 2}),
+        (40 * S, (ASK, 106), {"again": (-1, -1)}),
+    ],
+}  # fmt: skip
+"""In turn a time, an event (kind, side, price, lots, twice the mid after it) or best prices that are seen, and what memory
+says then; the first market seen is that of 100 and 103 at 0."""
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_what_is_remembered_by_hand(story: str) -> None:
     k = seen(0)
-    for side in (1, -1):
-        assert (
-            left(k, FLOW, 0, side, q.EMPTIED)
-            == left(k, FLOW, 0, side, q.VACATED)
-            == young(k, FLOW, 0, side)
-            == 0
-        )
-        assert gone(k, side) == 0
-    assert recency(k, FLOW, 0) == q.SINCE - 1
-
-
-@pytest.mark.parametrize(("after_s", "age"), [(0.05, 0), (0.1, 1), (0.9, 1), (3.0, 2), (19.0, 3)])
-def test_a_market_order_empties_the_side_that_it_takes_from(after_s: float, age: int) -> None:
-    k = seen(0)
-    remember(k, 0, q.MARKET, 1, ASK, 5, BID + 105)  # a buyer empties the ask
-    now = round(after_s * S)
-    seen(now, BID, 105, k)
-    assert (
-        left(k, FLOW, now, -1, q.EMPTIED) == 1 + q.DROPS * age + 1
-    )  # two ticks: the second class of drops
-    assert left(k, FLOW, now, 1, q.EMPTIED) == 0
-    assert gone(k, -1) == 1
-    assert recency(k, FLOW, now) == min(age, q.SINCE - 1)
-    assert dropped(k, -1) == 2
-    assert dropped(k, 1) == 0
-    assert k[q.I_EMPTIED] == 2 + q.DROPS * age  # in the buyer's frame the ask is the opposite side
-    seen(now, BID, ASK, k)  # somebody quotes it again
-    assert left(k, FLOW, now, -1, q.EMPTIED) == 1 + q.GONE + age
-    assert gone(k, -1) == dropped(k, -1) == 0
-
-
-def test_a_cancel_vacates_its_own_side_and_in_the_end_all_is_forgotten() -> None:
-    k = seen(0)
-    remember(k, 0, q.CANCEL_AT_BEST, 1, BID, 5, 96 + ASK)
-    seen(1, 96, ASK, k)
-    assert left(k, FLOW, 1, 1, q.VACATED) == q.DROPS  # four ticks: the last class of drops
-    assert left(k, FLOW, 1, 1, q.EMPTIED) == 0
-    assert (gone(k, 1), gone(k, -1)) == (2, 0)
-    assert (dropped(k, 1), dropped(k, -1)) == (q.DROPS, 0)
-    assert k[q.I_VACATED] == q.DROPS * q.TOUCHED
-    assert recency(k, FLOW, 1) == q.SINCE - 1  # waits ask for market orders alone
-    seen(20 * S, 96, ASK, k)
-    assert left(k, FLOW, 20 * S, 1, q.VACATED) == gone(k, 1) == 0
-
-
-def test_a_market_order_that_leaves_the_mid_empties_nothing() -> None:
-    k = seen(0)
-    remember(k, 0, q.MARKET, -1, BID, 2, BID + ASK)
-    seen(1, BID, ASK, k)
-    assert k[q.I_EMPTIED] == k[q.I_VACATED] == 0
-
-
-@pytest.mark.parametrize(("after_s", "class_"), [(0.1, 1), (0.2, 2), (5.0, 3), (10.0, 0)])
-def test_a_price_made_in_the_spread_is_young_for_a_while(after_s: float, class_: int) -> None:
-    k = seen(0)
-    remember(k, 0, q.LIMIT_IN_SPREAD, 1, BID + 1, 5, BID + 1 + ASK)
-    now = round(after_s * S)
-    seen(now, BID + 1, ASK, k)
-    assert young(k, FLOW, now, 1) == class_
-    assert young(k, FLOW, now, -1) == 0
-    assert k[q.I_FRESH] == class_ * q.MADES
-    seen(now, BID, ASK, k)  # another price is best now
-    assert young(k, FLOW, now, 1) == 0
-
-
-def test_a_better_price_that_is_still_gone_is_not_forgotten() -> None:
-    """The ask is emptied from 103 to 105, then from 105 to 106: 103 is the price that is missing, since just now."""
-    k = seen(0)
-    remember(k, 0, q.MARKET, 1, ASK, 5, BID + 105)
-    seen(S // 2, BID, 105, k)
-    remember(k, S // 2, q.MARKET, 1, 105, 5, BID + 106)
-    seen(S // 2 + 1, BID, 106, k)
-    assert (k[q.EMPTIED + 1], k[q.EMPTIED_NS + 1]) == (ASK, S // 2)
-    assert left(k, FLOW, S // 2 + 1, -1, q.EMPTIED) == 2  # just now, three ticks
-    seen(S // 2 + 2, BID, ASK, k)  # it is back: the next is another story
-    remember(k, S // 2 + 2, q.MARKET, 1, ASK, 5, BID + 104)
-    assert k[q.EMPTIED + 1] == ASK
-    seen(S // 2 + 3, BID, 104, k)
-    assert left(k, FLOW, S // 2 + 3, -1, q.EMPTIED) == 1
-
-
-def test_a_price_that_is_gone_for_long_is_forgotten() -> None:
-    k = seen(0)
-    remember(k, 0, q.CANCEL_AT_BEST, -1, ASK, 5, BID + 105)
-    seen(20 * S, BID, 105, k)
-    remember(k, 20 * S, q.CANCEL_AT_BEST, -1, 105, 5, BID + 106)
-    assert k[q.VACATED + 1] == 105
-
-
-def test_a_trade_and_a_cancel_are_remembered_apart_and_the_larger_drop_counts() -> None:
-    k = seen(0)
-    remember(k, 0, q.MARKET, 1, ASK, 5, BID + 106)
-    seen(1, BID, 106, k)
-    remember(k, 1, q.CANCEL_AT_BEST, -1, 106, 5, BID + 107)
-    seen(2, BID, 107, k)
-    assert (k[q.EMPTIED + 1], k[q.VACATED + 1]) == (ASK, 106)
-    assert gone(k, -1) == 1
-    assert dropped(k, -1) == q.DROPS  # four ticks from the trade, one from the cancel
-
-
-@pytest.mark.parametrize(
-    ("after_ns", "class_"), [(S // 1000, 0), (S // 100, 1), (S // 2, 2), (9 * S, 3), (10 * S, 4)]
-)
-def test_how_long_ago_a_best_price_fell_whatever_became_of_it(after_ns: int, class_: int) -> None:
-    k = seen(0)
-    assert since_fell(k, FLOW, 0, 1) == since_fell(k, FLOW, 0, -1) == q.FELL - 1
-    remember(k, 0, q.CANCEL_AT_BEST, 1, BID, 5, 98 + ASK)
-    seen(after_ns, BID, ASK, k)  # back already
-    assert since_fell(k, FLOW, after_ns, 1) == class_
-    assert since_fell(k, FLOW, after_ns, -1) == q.FELL - 1
-    remember(k, after_ns, q.MARKET, -1, BID, 5, 98 + ASK)
-    assert since_fell(k, FLOW, after_ns, 1) == 0
-
-
-@pytest.mark.parametrize("side", [1, -1])
-def test_whether_the_last_market_order_moved_the_mid(side: int) -> None:
-    k = seen(0)
-    assert k[q.TRADE_MOVED] == 0
-    remember(k, 0, q.MARKET, side, ASK, 5, BID + ASK + 2 * side)
-    assert k[q.TRADE_MOVED] == 1
-    remember(k, 0, q.CANCEL_AT_BEST, side, ASK, 5, BID + ASK)  # no market order: it is not asked
-    assert k[q.TRADE_MOVED] == 1
-    remember(k, 0, q.MARKET, side, ASK, 2, BID + ASK)
-    assert k[q.TRADE_MOVED] == 0
+    for now, what, expected in STORIES[story]:
+        if len(what) == 2:
+            seen(now, *what, k)
+        else:
+            remember(k, now, *what)
+        told = says(k, now)
+        assert {
+            name: told.get(name, k[name] if isinstance(name, int) else None) for name in expected
+        } == expected, what
 
 
 def test_the_fast_mean_of_the_mid_goes_along_with_market_orders_alone() -> None:
@@ -216,34 +204,6 @@ def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
     seen(10 * S, k=k)
     assert real(k, q.WITHDRAWN_RUN + 1) == pytest.approx(2.0 * np.exp(-1.0))
     assert real(k, q.TAKERS) == pytest.approx(2.0 * np.exp(-1.0 / 3.0))
-
-
-def test_where_a_price_in_the_spread_comes_from() -> None:
-    """New at 101; again at 101; at 103 after the ask has lost it; and the age and cause of what fell."""
-    k = seen(0)
-    assert again_cell(k, FLOW, 0, 1) == lost_cell(k, FLOW, 0, 1) == -1
-    remember(k, 0, q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK)
-    assert (k[q.ORIGIN], k[q.MADE], k[q.MADE_LOTS]) == (0, 101, 7)
-    seen(S, 101, ASK, k)
-    remember(k, S, q.CANCEL_AT_BEST, 1, 101, 7, BID + ASK)
-    seen(S + S // 20, BID, ASK, k)
-    assert (
-        again_cell(k, FLOW, S + S // 20, 1) == q.AGAINS + 2
-    )  # by a cancel, .05 s ago: the third age
-    assert lost_cell(k, FLOW, S + S // 20, 1) == (q.FELL + 1) * q.DROPS
-    assert lost_price(k, 1) == 101
-    remember(k, S + S // 20, q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK)
-    assert k[q.ORIGIN] == 1
-    seen(2 * S, 101, ASK, k)
-    assert young(k, FLOW, 2 * S, 1) == 1 + q.YOUNG + 1
-    remember(k, 2 * S, q.MARKET, 1, ASK, 5, 101 + 106)
-    seen(2 * S, 101, 106, k)
-    assert again_cell(k, FLOW, 2 * S, -1) == 0
-    assert (lost_cell(k, FLOW, 2 * S, -1), lost_price(k, -1)) == (1, ASK)
-    remember(k, 2 * S, q.LIMIT_IN_SPREAD, 1, ASK, 5, ASK + 106)
-    assert k[q.ORIGIN] == 2
-    seen(40 * S, ASK, 106, k)
-    assert again_cell(k, FLOW, 40 * S, 1) == again_cell(k, FLOW, 40 * S, -1) == -1
 
 
 def test_means_of_the_best_prices_follow_what_stood() -> None:
