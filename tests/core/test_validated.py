@@ -27,48 +27,33 @@ class Outer(BaseModel):
     seed: int = 1
 
 
-def refused(**raw):
-    with pytest.raises(ConfigError) as told:
-        validated(Outer, raw, "a.toml", "a test")
-    return told.value
-
-
 def test_what_is_right_is_read():
     assert validated(Outer, {"task": {"horizon_s": 3}}, "a.toml", "a test").task.horizon_s == 3.0
 
 
-def test_an_unknown_key_is_named_with_its_place_and_the_nearest():
-    error = refused(others=[{}, {"horizn_s": 3}], seed="x")
-    assert error.expected == "keys that a test knows"
-    assert error.received == "a.toml: others.1.horizn_s", (
-        "before values that will not do: those may be named wrongly"
-    )
-    assert error.remedy == "try 'horizon_s'"
-    assert refused(zzz=1).remedy == "take it out"
-
-
-def test_a_key_of_another_table_is_sent_there_and_never_offered_itself():
-    assert (
-        refused(horizon_s=3).remedy
-        == "move it to the table task or to the table others or to the table by_name"
-    )
-    assert refused(horizn_s=3).remedy == "try 'horizon_s' in the table task"
-    assert refused(task={"horizn_s": 3}).remedy == "try 'horizon_s'"
-    assert refused(task={"seed": 3}).remedy == "move it above the first table"
-
-
-def test_a_value_that_will_not_do_is_shown_with_what_was_expected():
-    error = refused(task={"horizon_s": -2})
-    assert error.expected == "task.horizon_s: a horizon above 0 s"
-    assert error.received == "a.toml: -2"
-
-
-def test_a_value_in_the_place_of_a_section_is_told_without_names_of_classes():
-    error = refused(task="soon")
-    assert (error.expected, error.received) == ("task: a table", "a.toml: 'soon'")
+@pytest.mark.parametrize(
+    ("raw", "expected", "received", "remedy"),
+    [
+        # before values that will not do: those may be named wrongly
+        ({"others": [{}, {"horizn_s": 3}], "seed": "x"}, "keys that a test knows", "a.toml: others.1.horizn_s",
+         "try 'horizon_s'"),
+        ({"zzz": 1}, "keys that a test knows", "a.toml: zzz", "take it out"),
+        ({"horizon_s": 3}, "keys that a test knows", "a.toml: horizon_s",
+         "move it to the table task or to the table others or to the table by_name"),
+        ({"horizn_s": 3}, "keys that a test knows", "a.toml: horizn_s", "try 'horizon_s' in the table task"),
+        ({"task": {"horizn_s": 3}}, "keys that a test knows", "a.toml: task.horizn_s", "try 'horizon_s'"),
+        ({"task": {"seed": 3}}, "keys that a test knows", "a.toml: task.seed", "move it above the first table"),
+        ({"task": {"horizon_s": -2}}, "task.horizon_s: a horizon above 0 s", "a.toml: -2", ""),
+        ({"task": "soon"}, "task: a table", "a.toml: 'soon'", ""),
+        ([], "a table", "", ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_its_place_and_a_remedy(raw, expected, received, remedy):
     with pytest.raises(ConfigError) as told:
-        validated(Outer, [], "a.toml", "a test")
-    assert told.value.expected == "a table"
+        validated(Outer, raw, "a.toml", "a test")
+    assert told.value.expected == expected
+    assert told.value.received == received or not received
+    assert told.value.remedy == remedy or not remedy
 
 
 def test_keys_are_those_of_all_models_within():

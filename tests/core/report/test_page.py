@@ -133,27 +133,16 @@ def whole_page() -> str:
     return svg.render("A run of <ppo>", "It ran.", sections, facts={"market": "x"}, footer="0.1.0")
 
 
-def test_a_page_fetches_nothing_and_closes_what_it_opens() -> None:
-    reader = Reader()
-    reader.feed(whole_page())
-    assert reader.fetched == []
-    assert reader.open == []
+def test_a_page_fetches_nothing_closes_what_it_opens_and_follows_light_and_dark() -> None:
+    text, reader = whole_page(), Reader()
+    reader.feed(text)
+    assert (reader.fetched, reader.open) == ([], [])
     assert len(reader.ids) == len(set(reader.ids))
-    assert not re.search(r"@import|url\((?!#|data:)", whole_page())
-
-
-def test_text_is_escaped_and_markup_is_kept() -> None:
-    text = whole_page()
+    assert not re.search(r"@import|url\((?!#|data:)", text)
     assert "<title>A run of &lt;ppo&gt;</title>" in text
-    assert "<script>" not in text
     assert "<p>as it is</p>" in text
-
-
-def test_a_page_follows_light_and_dark() -> None:
-    text = whole_page()
     assert "prefers-color-scheme: dark" in text
-    used = set(re.findall(r"var\(--([a-z0-9]+)", text))
-    assert used <= {colour.name for colour in svg.COLOURS}
+    assert set(re.findall(r"var\(--([a-z0-9]+)", text)) <= {colour.name for colour in svg.COLOURS}
 
 
 def luminance(colour: str) -> float:

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from hypothesis import given, settings, strategies as st
-from numpy.typing import NDArray
+from tests.market.simulator.audit import announce, audit, is_own, orders_of
 
-from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
@@ -38,11 +37,8 @@ class Brute:
     orders: list[Lots] = field(default_factory=list)
     fills: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def queue(self, side: int, price: int) -> list[Lots]:
-        return [o for o in self.orders if (o.side, o.price) == (side, price)]
-
-    def best(self, side: int, own_too: bool) -> int | None:
-        prices = [o.price * side for o in self.orders if o.side == side and (own_too or not o.own)]
+    def best(self, side: int) -> int | None:
+        prices = [o.price * side for o in self.orders if o.side == side]
         return max(prices) * side if prices else None
 
     def translate(self, ticks: int) -> None:
@@ -81,10 +77,10 @@ class World:
         self.b = lay.new_book(64, width, OWN)
         self.k = sim.extend(blank_state(sim.SANTA_FE), 0, 256, 64)
         self.brute = Brute()
-        self.k[sim.SIDE] = 1
+        self.k[[sim.SIDE, sim.LEFT, sim.QUANTITY]] = 1, 10**9, 10**9
 
     def add(self, side: int, price: int, lots: int) -> None:
-        touch = self.brute.best(-side, own_too=True)
+        touch = self.brute.best(-side)
         if (touch is not None and (price - touch) * side >= 0) or len(self.brute.orders) > 50:
             return
         slot = allocate(self.b)
@@ -99,14 +95,12 @@ class World:
             self.brute.orders = [o for o in self.brute.orders if o.lots > 0]
 
     def rest(self, own: int, side: int, price: int, lots: int) -> None:
-        touch = self.brute.best(-side, own_too=True)
+        touch = self.brute.best(-side)
         if any(o.own and o.who == own for o in self.brute.orders):
             return
         if touch is not None and (price - touch) * side >= 0:
             return
-        led = self.b[lay.AT_LEDGER] + own * lay.LEDGER
-        self.b[led + lay.STATE], self.b[led + lay.OPEN] = lay.IN_FLIGHT, lots
-        self.b[led + lay.OWN_PRICE], self.b[led + lay.OWN_SIDE] = price, side
+        announce(self.b, own, side, price, lots)
         own_rest(self.b, self.k, own, price, lots, False)
         self.brute.orders.append(Lots(True, own, side, price, lots))
 
@@ -143,52 +137,17 @@ class World:
         np.testing.assert_array_equal(k, self.k)
 
     def check(self) -> None:
-        b, k, brute = self.b, self.k, self.brute
-        for side, best, public in (
-            (1, lay.BEST_BID, sim.PUBLIC_BID),
-            (-1, lay.BEST_ASK, sim.PUBLIC_ASK),
-        ):
-            none = NO_BID if side > 0 else NO_ASK
-            assert b[best] == (none if brute.best(side, True) is None else brute.best(side, True))
-            assert k[public] == (
-                none if brute.best(side, False) is None else brute.best(side, False)
-            )
-            for price in {o.price for o in brute.orders if o.side == side}:
-                queue = brute.queue(side, price)
-                assert self.packed_queue(side, price) == [(o.own, o.who, o.lots) for o in queue]
-        for order in brute.orders:
-            if order.own:
-                queue = brute.queue(order.side, order.price)
-                ahead = sum(o.lots for o in queue[: queue.index(order)])
-                assert b[b[lay.AT_LEDGER] + order.who * lay.LEDGER + lay.AHEAD] == ahead
-        assert b[lay.OWN_RESTING] == sum(o.own for o in brute.orders)
-        if k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK:
-            assert k[sim.MID2] == k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
-
-    def packed_queue(self, side: int, price: int) -> list[tuple[bool, int, int]]:
-        b = self.b
-        orders: NDArray[np.int32] = b[lay.HEADER :][: (64 + OWN) * lay.ORDER].reshape(-1, lay.ORDER)
-        here = [
-            s
-            for s in range(64 + OWN)
-            if orders[s, lay.QTY] and tuple(orders[s, [5, 0]]) == (side, price)
-        ]
-        by_arrival = sorted(here, key=lambda s: int(orders[s, lay.ARR]))
-        lo = int(b[lay.LO_BID if side > 0 else lay.LO_ASK])
-        if lo <= price < lo + b[lay.WIDTH]:
-            ring = int(b[lay.AT_LEVELS]) + (0 if side > 0 else int(b[lay.WIDTH]) * lay.LEVEL)
-            level = b[ring + (price & (int(b[lay.WIDTH]) - 1)) * lay.LEVEL :][: lay.LEVEL]
-            linked, slot = [], int(level[lay.HEAD])
-            while slot >= 0:
-                linked.append(slot)
-                slot = int(orders[slot, lay.NEXT])
-            assert linked == by_arrival
-            assert level[lay.TAIL] == linked[-1]
-            assert level[lay.LOTS] == sum(orders[s, lay.QTY] for s in linked)
-            assert level[lay.OWN_LOTS] == sum(orders[s, lay.QTY] for s in linked if s >= 64)
-        else:
-            assert all(orders[s, lay.FLAGS] & lay.FAR for s in here)
-        return [(s >= 64, s - 64 if s >= 64 else s, int(orders[s, lay.QTY])) for s in by_arrival]
+        """Counts are those of a walk, and queues those of the brute book."""
+        audit(self.b, self.k)
+        queues = {
+            level: [(is_own(self.b, slot), slot, lots) for _, slot, lots in queue]
+            for level, queue in orders_of(self.b).items()
+        }
+        wanted: dict[tuple[int, int], list[tuple[bool, int, int]]] = {}
+        for o in self.brute.orders:
+            slot = o.who + int(self.b[lay.ORDERS]) * o.own
+            wanted.setdefault((o.side, o.price), []).append((o.own, slot, o.lots))
+        assert queues == wanted
 
 
 SIDES = st.sampled_from([1, -1])

@@ -110,22 +110,22 @@ def test_a_script_is_kept_to_the_nanosecond() -> None:
     assert told[-2:] == [(round(begins[-1] * S), "thin"), (200 * S, "volatile")]
 
 
-def test_what_a_script_wants_before_the_warm_up_begins_with_it() -> None:
-    rows = path(source(RegimeScript([(-1e6, "thin")])).flow, 1, 1, 0, 100 * S, 200 * S)
-    assert rows[:, :2].tolist() == [[0, 2]]
-
-
-def test_a_script_by_the_session_counts_from_its_opening() -> None:
-    season = Season((1.0,), arrival_s=50.0)
-    rows = path(
-        source(RegimeScript([(60.0, "thin")], since="session"), season).flow,
-        1,
-        1,
-        0,
-        100 * S,
-        200 * S,
-    )
-    assert rows[:, :2].tolist() == [[0, 1], [110 * S, 2]]
+@pytest.mark.parametrize(
+    ("script", "season", "wanted"),
+    [
+        (RegimeScript([(-1e6, "thin")]), None, [[0, 2]]),  # before the warm-up: it begins with it
+        (
+            RegimeScript([(60.0, "thin")], since="session"),
+            Season((1.0,), arrival_s=50.0),
+            [[0, 1], [110 * S, 2]],
+        ),
+    ],
+)
+def test_when_a_script_begins(
+    script: RegimeScript, season: Season | None, wanted: list[list[int]]
+) -> None:
+    rows = path(source(script, season).flow, 1, 1, 0, 100 * S, 200 * S)
+    assert rows[:, :2].tolist() == wanted
 
 
 def test_a_season_is_read_by_the_time_of_day_and_moves_the_event_that_waits() -> None:

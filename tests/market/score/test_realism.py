@@ -58,15 +58,6 @@ def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(
         assert card.gates[name].value == pytest.approx(card.gates[name].real, rel=0.3)
 
 
-def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
-    rates = tuple(3.0 * r for r in truth.cancel_rate)
-    thin = truth.model_copy(update={"cancel_rate": rates})
-    drawn = ScoreDraw(thin, days[:1], days[1:2], seeds=(1,))
-    card = score(drawn, classifier=False, conditional=False)
-    assert card.mean_l1 > 3.0 * card.floor_mean_l1
-    assert not card.gates["mean_spread"].passed
-
-
 def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(
     truth: Preset, days: list[Day]
 ) -> None:

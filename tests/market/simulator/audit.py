@@ -56,6 +56,13 @@ def ledger_of(b: Packed) -> Packed:
     return b[at : at + int(b[lay.OWN]) * lay.LEDGER].reshape(-1, lay.LEDGER)
 
 
+def announce(b: Packed, own: int, side: int, price: int, lots: int) -> None:
+    """An own order is on its way, as the ledger says it."""
+    led = int(b[lay.AT_LEDGER]) + own * lay.LEDGER
+    words = [led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE, led + lay.OWN_PRICE]
+    b[words] = lay.IN_FLIGHT, lots, side, price
+
+
 def audit(b: Packed, k: Longs) -> None:
     """Compare every incremental count of one market with a walk over its orders.
 
@@ -96,6 +103,7 @@ def _audit_levels(b: Packed, levels: dict[Level, list[tuple[int, int, int]]]) ->
         assert linked == [slot for _, slot, _ in queue], (
             f"the queue at {side, price} is not in arrival order"
         )
+        assert b[lv + lay.TAIL] == linked[-1], f"the last order at {side, price}"
         assert b[lv + lay.LOTS] == sum(q for *_, q in queue), f"lots at {side, price}"
         own = sum(q for _, slot, q in queue if is_own(b, slot))
         assert b[lv + lay.OWN_LOTS] == own, f"own lots at {side, price}"

@@ -189,16 +189,6 @@ def test_lots_that_we_took_come_back_after_their_delay() -> None:
     assert k[sim.RESTORE_NS] == FOREVER_NS
 
 
-def test_without_delays_they_stay_away_as_long_as_their_order_lives() -> None:
-    b, k, source, _, lots = _taken(())
-    missing = lots
-    for _ in range(20):
-        _until(b, k, source, int(k[sim.NOW]) + 30 * NS_PER_SECOND)
-        assert _missing(b) <= missing
-        missing = _missing(b)
-    assert missing < lots
-
-
 def test_they_do_not_come_back_through_a_resting_own_order() -> None:
     b, k, source, ask, lots = _taken((0.05,))
     _enter(b, k, source, 1, ask, 7, 1, False)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
-from tests.market.simulator.audit import audit
+from tests.market.simulator.audit import announce, audit
 from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError
@@ -46,13 +46,7 @@ def send(b: np.ndarray, k: np.ndarray, own: int, side: int, beyond: int, lots: i
     """A limit order for so many ticks beyond the far touch has just arrived; its price."""
     price = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID]) + side * beyond
     k[sim.SIDE] = side
-    led = int(b[lay.AT_LEDGER]) + own * lay.LEDGER
-    b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE, led + lay.OWN_PRICE]] = (
-        lay.IN_FLIGHT,
-        lots,
-        side,
-        price,
-    )
+    announce(b, own, side, price, lots)
     arrive_new(b, k, SOURCE.flow, own, price, lots, 0)
     return price
 

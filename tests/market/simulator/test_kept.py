@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from numpy.typing import NDArray
-from tests.market.simulator.audit import audit, is_own, orders_of
+from tests.market.simulator.audit import announce, audit, is_own, orders_of
 from tests.market.simulator.test_background import behind, check, kept_slots, orders, public
 
 from tercel.market.book import layout as lay
@@ -233,9 +233,7 @@ class World:
         far = [o.price * side for o in self.brute.shown if o.side != side]
         if not free or (far and price * side >= min(far)):
             return
-        led = self.b[lay.AT_LEDGER] + free[0] * lay.LEDGER
-        self.b[led + lay.STATE], self.b[led + lay.OPEN] = lay.IN_FLIGHT, lots
-        self.b[led + lay.OWN_PRICE], self.b[led + lay.OWN_SIDE] = price, side
+        announce(self.b, free[0], side, price, lots)
         own_rest(self.b, self.k, free[0], price, lots, False)
         self.brute.shown.append(Order(OURS, free[0], side, price, lots))
 
