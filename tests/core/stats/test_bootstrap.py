@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from replications.cheridito_weiss.study import seeds_by_clusters
 from tercel.core.errors import ConfigError
 from tercel.core.stats import (
     Estimate,
@@ -126,12 +125,6 @@ def test_replicates_subtract_as_pairs():
     assert (one - other).estimate().to_json() == pytest.approx(direct.to_json())
 
 
-def test_satterthwaite_lies_between_its_parts():
-    points, draws = [0.0, 1.0, 2.0], np.tile(rng(0).normal(size=300), (3, 1))
-    freedom = over_seeds(points, draws, 50, rng(1)).freedom()
-    assert 2.0 < freedom < 51.0
-
-
 # Coverage, by simulation: nominal 95 %
 
 TRIALS = 400
@@ -156,21 +149,6 @@ def test_coverage_on_clustered_data(clusters):
         )
     assert 0.92 <= hits / TRIALS <= 0.98
     assert naive / TRIALS < 0.75
-
-
-def test_coverage_over_three_training_seeds():
-    generator = rng(12)
-    hits = without = 0
-    for _ in range(TRIALS):
-        table = (
-            generator.normal(0, 0.3, (3, 1))
-            + generator.normal(0, 1, 60)
-            + generator.normal(0, 0.5, (3, 60))
-        )
-        hits += covers(seeds_by_clusters(table, np.arange(60), generator, resamples=600), 0.0)
-        without += covers(mean_interval(table[0], np.arange(60), generator, resamples=200), 0.0)
-    assert 0.92 <= hits / TRIALS <= 0.995  # crossed draws err to the safe side
-    assert without / TRIALS < 0.75
 
 
 def test_statistics_of_no_rows_do_not_divide_by_zero():

@@ -66,17 +66,6 @@ def test_one_market_is_the_bootstrap_over_seeds_and_clusters():
     assert found.freedom() == pytest.approx(known.freedom(), rel=0.1)
 
 
-@pytest.mark.parametrize(("redraw", "sd_market"), [(True, 0.5), (False, 0.0)])
-def test_intervals_cover_as_often_as_they_say(redraw, sd_market):
-    generator = np.random.default_rng(2)
-    covered = 0
-    for _ in range(150):
-        gains = world(generator, 5, 4, 60, sd_market, 0.3, 2.0, truth=1.0)
-        estimate = hierarchy(gains, generator, redraw, resamples=300).estimate()
-        covered += estimate.ci_low <= 1.0 <= estimate.ci_high
-    assert covered / 150 >= 0.92
-
-
 def own_policies(generator, markets, seeds, episodes, sd_seed, sd_episode, truth):
     """Gains in markets that have policies of their own: nothing is shared between them."""
     sizes = [(seeds + market % 2, 1) for market in range(markets)]

@@ -97,3 +97,15 @@ def test_holm_rejects_as_the_step_down_does() -> None:
                 break
             rejected[i] = True
         np.testing.assert_array_equal(holm(p) <= 0.05, rejected)
+
+
+@pytest.mark.parametrize(
+    ("sources", "freedom"),
+    [
+        (((1.0, 2.0), (3.0, 10.0)), 16.0 / (1.0 / 2.0 + 9.0 / 10.0)),
+        (((0.0, 7.0), (0.0, 2.0)), 7.0),
+        (((1.0, 0.5),), 1.0),
+    ],
+)
+def test_degrees_of_freedom_are_satterthwaites(sources, freedom):
+    assert Replicates(1.0, np.ones(9), sources).freedom() == pytest.approx(freedom)

@@ -29,10 +29,12 @@ def clock_of(moments, zone):
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_day_of_25_hours_comes_back_moment_by_moment(zone, descending):
     true = moments_of(zone, np.arange(-12 * 3600, 13 * 3600, 7)).sort(descending=descending)
-    moments, unshown = utc_of_local(clock_of(true, zone), zone)
-    assert moments.to_list() == true.to_list()
-    assert moments.dtype == true.dtype
-    assert not unshown.any()
+    years = pl.concat([true.dt.offset_by("-1y").dt.offset_by("2d"), true])
+    for whole in (true, years) if zone == "Europe/London" and not descending else (true,):
+        moments, unshown = utc_of_local(clock_of(whole, zone), zone)
+        assert moments.to_list() == whole.to_list()
+        assert moments.dtype == whole.dtype
+        assert not unshown.any()
 
 
 @given(
@@ -115,11 +117,3 @@ def test_a_time_that_never_was_and_a_cell_without_one_are_null():
     )
     assert [None if m is None else f"{m:%H:%M}" for m in moments] == ["06:59", None, None, "07:00"]
     assert unshown.to_list() == [False] * 4
-
-
-def test_several_changes_of_the_clocks_in_one_file():
-    true = moments_of("Europe/London", np.arange(-9000, 9000, 60))
-    years = pl.concat([true.dt.offset_by("-1y").dt.offset_by("2d"), true])
-    moments, unshown = utc_of_local(clock_of(years, "Europe/London"), "Europe/London")
-    assert moments.to_list() == years.to_list()
-    assert not unshown.any()

@@ -31,11 +31,10 @@ def rows(*given: tuple[float, int, int, int, int, int]) -> Events:
     return as_events([(round(t * S), *rest) for t, *rest in given])
 
 
-def test_counts_a_tape_that_can_be_counted_by_hand() -> None:
-    day = census(
+BY_HAND: dict[str, tuple[Events, dict[str | tuple[str, int], object]]] = {
+    "every kind of row": (
         rows(
-            (0, ADD, 1, 1, 100, 10),
-            (0, ADD, 2, -1, 103, 20),
+            (0, ADD, 1, 1, 100, 10), (0, ADD, 2, -1, 103, 20),
             (1, ADD, 3, 1, 102, 5),  # distance 1
             (2, ADD, 4, -1, 105, 7),  # distance 3 from the bid of 102
             (3, REDUCE, 3, 1, 102, 2),  # distance 1
@@ -44,94 +43,62 @@ def test_counts_a_tape_that_can_be_counted_by_hand() -> None:
             (4, TRADE_HIDDEN, 0, -1, 105, 9),  # ... whose hidden part is not seen
             (4, ADD, 5, 1, 103, 6),  # its remainder: rests, no placement
             (6, DELETE, 1, 1, 100, 10),  # distance 5
-            (7, EXECUTE, 5, 1, 103, 1),
-            (8, DELETE, 99, 1, 101, 4),  # nobody knows it
+            (7, EXECUTE, 5, 1, 103, 1), (8, DELETE, 99, 1, 101, 4),  # nobody knows it
         ),
-        0,
-        10 * S,
-        0,
-    )
-    assert day.seconds == pytest.approx(8.0)  # from 0 to the last row, two-sided all along
-    assert np.flatnonzero(day.placed).tolist() == [1, 3]
-    assert day.placed.sum() == 2
-    assert day.cancelled_lots[[1, 5]].tolist() == [2, 10]
-    assert day.cancelled_orders.sum() == 1
-    assert day.market_sizes.tolist() == [22, 1]
-    assert (day.remainders, day.hidden_lots, day.unknown_ids) == (1, 9, 1)
-    assert day.limit_sizes.tolist() == [5, 7]
-    # Lots at distance 1: bid 5 lots for 2 s, 3 for 1 s, ask 20 lots for 3 s (bid at 102).
-    assert day.lots_time[1] == pytest.approx(5 * 2 + 3 * 1 + 20 * 3)
-    assert day.spread_time == pytest.approx(3 * 1 + 1 * 3 + 2 * 4)
-    assert day.mid2.tolist() == [0, 203, 205, 205, 205, 208, 208, 208, 208, 208, 208]
-    assert day.curve_lots.sum() == 23
-
-
-def test_window_rolls_and_anonymous_blocks() -> None:
-    """A level that rolled out is forgotten; what comes back is a block that cancels of unknown orders take from."""
-    day = census(
+        {
+            "seconds": 8.0,  # from 0 to the last row, two-sided all along
+            "placed": {1: 1, 3: 1}, "cancelled_lots": {1: 2, 5: 10}, "cancelled_orders": {5: 1},
+            "market_sizes": {0: 22, 1: 1}, "limit_sizes": {0: 5, 1: 7}, "remainders": 1, "hidden_lots": 9,
+            "unknown_ids": 1,
+            # bid 5 lots for 2 s, 3 for 1 s, ask 20 lots for 3 s (bid at 102)
+            ("lots_time", 1): 5 * 2 + 3 * 1 + 20 * 3, "spread_time": 3 * 1 + 1 * 3 + 2 * 4,
+            "mid2": dict(enumerate([203] + [205] * 3 + [208] * 6, 1)), ("curve_lots", 0): 23,
+        },
+    ),
+    # what comes back is a block that cancels of unknown orders take from: the second withdrawal finds three of it
+    "a level that rolled out is forgotten": (
         rows(
-            (0, ROLL_IN, 0, 1, 99, 30),
-            (0, ADD, 1, 1, 100, 10),
-            (0, ADD, 2, -1, 102, 20),
-            (1, ROLL_OUT, 0, 1, 99, 0),
-            (2, ROLL_IN, 0, 1, 99, 8),
-            (3, DELETE, 7, 1, 99, 5),
-            (4, DELETE, 7, 1, 99, 5),
-            (5, DELETE, 1, 1, 100, 10),
+            (0, ROLL_IN, 0, 1, 99, 30), (0, ADD, 1, 1, 100, 10), (0, ADD, 2, -1, 102, 20), (1, ROLL_OUT, 0, 1, 99, 0),
+            (2, ROLL_IN, 0, 1, 99, 8), (3, DELETE, 7, 1, 99, 5), (4, DELETE, 7, 1, 99, 5), (5, DELETE, 1, 1, 100, 10),
             (6, DELETE, 2, -1, 102, 20),
         ),
-        0,
-        10 * S,
-        0,
-    )
-    assert day.lots_time[3] == pytest.approx(30 * 1 + 8 * 1 + 3 * 1)
-    assert day.cancelled_lots[3] == 5 + 3  # the second withdrawal finds three of the block
-    assert day.cancelled_lots[2] == 10
-    assert day.unknown_ids == 0
-    assert day.seconds == pytest.approx(5.0)  # the bid is gone from second 5
-
-
-def test_a_reduction_to_nothing_is_a_withdrawn_order() -> None:
-    day = census(
+        {
+            ("lots_time", 3): 30 * 1 + 8 * 1 + 3 * 1, "cancelled_lots": {2: 10, 3: 8}, "unknown_ids": 0,
+            "seconds": 5.0,  # the bid is gone from second 5
+        },
+    ),
+    "a reduction to nothing is a withdrawn order": (
         rows(
-            (0, ADD, 1, 1, 100, 10),
-            (0, ADD, 2, -1, 102, 20),
-            (1, ADD, 3, 1, 99, 4),
-            (2, REDUCE, 1, 1, 100, 4),
-            (3, REDUCE, 3, 1, 99, 4),
-            (4, DELETE, 1, 1, 100, 6),
+            (0, ADD, 1, 1, 100, 10), (0, ADD, 2, -1, 102, 20), (1, ADD, 3, 1, 99, 4), (2, REDUCE, 1, 1, 100, 4),
+            (3, REDUCE, 3, 1, 99, 4), (4, DELETE, 1, 1, 100, 6),
         ),
-        0,
-        10 * S,
-        0,
-    )
-    assert day.cancelled_orders[[2, 3]].tolist() == [1, 1]
-    assert day.cancelled_lots[[2, 3]].tolist() == [10, 4]
-
-
-def test_halts_clears_modifies_and_stub_quotes() -> None:
-    day = census(
+        {"cancelled_orders": {2: 1, 3: 1}, "cancelled_lots": {2: 10, 3: 4}},
+    ),
+    "halts, clears, changes and stub quotes": (
         rows(
-            (0, ADD, 1, 1, 10000, 10),
-            (0, ADD, 2, -1, 10002, 20),
-            (1, ADD, 3, 1, 1, 100),  # a stub quote
-            (2, STATUS, 0, 0, -1, 0),
-            (3, ADD, 4, 1, 9999, 10),  # in a halt: rests, not counted
-            (4, STATUS, 0, 0, 1, 0),
-            (5, MODIFY, 4, 1, 10001, 3),
-            (7, CLEAR, 0, 0, 0, 0),
-            (8, ADD, 5, 1, 10000, 10),
-            (8, ADD, 6, 1, 10000, 10),
-            (9, ADD, 7, 1, 10000, 10),
+            (0, ADD, 1, 1, 10000, 10), (0, ADD, 2, -1, 10002, 20), (1, ADD, 3, 1, 1, 100),  # a stub quote
+            (2, STATUS, 0, 0, -1, 0), (3, ADD, 4, 1, 9999, 10),  # in a halt: rests, not counted
+            (4, STATUS, 0, 0, 1, 0), (5, MODIFY, 4, 1, 10001, 3), (7, CLEAR, 0, 0, 0, 0), (8, ADD, 5, 1, 10000, 10),
+            (8, ADD, 6, 1, 10000, 10), (9, ADD, 7, 1, 10000, 10),
         ),
-        0,
-        10 * S,
-        0,
-    )
-    assert day.far_rows == 1
-    assert day.seconds == pytest.approx(2.0 + 3.0)
-    assert day.placed.sum() == 0
-    assert day.depth_time[0] == pytest.approx(0.5 * (10 * 3 + 3 * 2) + 0.5 * 20 * 5)
+        {
+            "far_rows": 1, "seconds": 2.0 + 3.0, "placed": {},
+            ("depth_time", 0): 0.5 * (10 * 3 + 3 * 2) + 0.5 * 20 * 5,
+        },
+    ),
+}  # fmt: skip
+"""A tape, and what is counted of it: numbers, arrays by their entries that are not 0, or single entries."""
+
+
+@pytest.mark.parametrize("tape", BY_HAND)
+def test_counts_a_tape_that_can_be_counted_by_hand(tape: str) -> None:
+    events, expected = BY_HAND[tape]
+    day = census(events, 0, 10 * S, 0)
+    for what, wanted in expected.items():
+        found = getattr(day, what[0])[what[1]] if isinstance(what, tuple) else getattr(day, what)
+        if isinstance(wanted, dict):
+            found = {n: value for n, value in enumerate(np.asarray(found).tolist()) if value}
+        assert found == pytest.approx(wanted), what
 
 
 @pytest.mark.parametrize(

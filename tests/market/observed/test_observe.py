@@ -27,7 +27,7 @@ class Twin:
         self.books: list[list[list[tuple[int, int]]]] = []
         self.last: tuple[int, int] | None = None
         self.last_row: int | None = None
-        self.cleared: tuple[int, int] | None = None
+        self.cleared, self.counted = (-1, -1), False
         self.hidden: list[list[int]] = []
 
     def depth(self, side: int) -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ class Twin:
         remainder: bool = False,
     ) -> bool:
         bids, asks = self.depth(1), self.depth(-1)
-        if self.halted or not bids or not asks or bids[0][0] >= asks[0][0]:
+        if not self.counted or self.halted or not bids or not asks or bids[0][0] >= asks[0][0]:
             return False
         own, other = (bids, asks) if side > 0 else (asks, bids)
         distance = (other[0][0] - price) * side
@@ -104,9 +104,7 @@ class Twin:
     ) -> None:
         if kind == schema.TRADE_HIDDEN:
             self.unseen(now, price, lots, counted)
-        counted = counted and (
-            self.cleared is None or (now != self.cleared[0] and seq != self.cleared[1])
-        )
+        self.counted = counted and now != self.cleared[0] and seq != self.cleared[1]
         if kind == schema.STATUS:
             self.halted = price != 1
         elif kind == schema.CLEAR:
@@ -115,8 +113,7 @@ class Twin:
             self.cleared = now, seq
         elif kind == schema.ADD:
             remainder = self.last is not None and now == self.last[0] and side != self.last[1]
-            if counted:
-                self.event(now, "limit", side, price, lots, key, remainder)
+            self.event(now, "limit", side, price, lots, key, remainder)
             self.rest(key, side, price, lots)
         elif kind == schema.ROLL_IN:
             self.nobody[side, price] += lots
@@ -127,11 +124,8 @@ class Twin:
             if self.last == (now, side) and self.last_row is not None:
                 row = self.rows[self.last_row]
                 self.rows[self.last_row] = (*row[:5], row[5] + lots, *row[6:])
-            elif self.last != (now, side):
-                written = counted and self.event(now, "market", side, price, lots, key)
-                self.last_row = len(self.rows) - 1 if written else None
             else:
-                written = counted and self.event(now, "market", side, price, lots, key)
+                written = self.event(now, "market", side, price, lots, key)
                 self.last_row = len(self.rows) - 1 if written else None
             self.last = now, side
             self.take(key, side, price, lots)
@@ -141,23 +135,19 @@ class Twin:
             if kind == schema.REDUCE or not known:
                 gone = min(gone, lots)
             if gone > 0:
-                if counted:
-                    self.event(now, "cancel", side, price, gone, key)
+                self.event(now, "cancel", side, price, gone, key)
                 self.take(key, side, price, gone)
         elif kind == schema.MODIFY and key in self.orders:
             side, old, left = self.orders[key]
             if price == old and lots < left:
-                if counted:
-                    self.event(now, "cancel", side, old, left - lots, key)
+                self.event(now, "cancel", side, old, left - lots, key)
                 self.take(key, side, old, left - lots)
                 return
-            if counted:
-                self.event(now, "cancel", side, old, left, key)
+            self.event(now, "cancel", side, old, left, key)
             del self.orders[key]
             if lots > 0:
                 remainder = self.last is not None and now == self.last[0] and side != self.last[1]
-                if counted:
-                    self.event(now, "limit", side, price, lots, key, remainder)
+                self.event(now, "limit", side, price, lots, key, remainder)
                 self.rest(key, side, price, lots)
 
     def rest(self, key: int, side: int, price: int, lots: int) -> None:

@@ -1,6 +1,7 @@
 """Own orders as they reach the market: what is left of one comes to rest in a book that has paid for what traded."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -70,23 +71,26 @@ def test_what_is_left_never_locks_the_book(side: int, beyond: int) -> None:
     assert beyond or stopped > 0, "lots on show at the limit would cost a tick more than it"
 
 
+def settled(b: np.ndarray, k: np.ndarray) -> None:
+    """The law has looked at all that traded up to now."""
+    while k[sim.IMPACT_NS] <= k[sim.NOW]:
+        impact_event(b, k, SOURCE.flow)
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_nor_after_the_law_has_decayed(side: int) -> None:
     """What earlier lots moved has decayed since the law last looked: the book moves less than was charged, or back."""
     rested = 0
-    for world in range(8):
-        for wait_ms in (1, 300, 600, 999):
-            for lots in range(1, 15, 2):
-                b, k = market(world)
-                send(b, k, 0, side, 5, lots)
-                while k[sim.IMPACT_NS] <= k[sim.NOW]:
-                    impact_event(b, k, SOURCE.flow)
-                k[sim.NOW] += wait_ms * 1_000_000
-                before = int(b[lay.OWN_RESTING])
-                send(b, k, 1, side, 0)
-                assert b[lay.BEST_BID] < b[lay.BEST_ASK]
-                audit(b, k)
-                rested += int(b[lay.OWN_RESTING]) > before
+    for world, wait_ms, lots in product(range(8), (1, 300, 600, 999), range(1, 15, 2)):
+        b, k = market(world)
+        send(b, k, 0, side, 5, lots)
+        settled(b, k)
+        k[sim.NOW] += wait_ms * 1_000_000
+        before = int(b[lay.OWN_RESTING])
+        send(b, k, 1, side, 0)
+        assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+        audit(b, k)
+        rested += int(b[lay.OWN_RESTING]) > before
     assert rested > 100
 
 
@@ -115,12 +119,9 @@ def test_nor_where_the_law_cannot_move_it(still: tuple[list[int], int], beyond: 
 @pytest.mark.parametrize("bid", [1, 2])
 def test_nor_at_the_lowest_prices(bid: int) -> None:
     """A book whose bid is at the end of the prices cannot fall, whatever is sold."""
-    law = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=30.0, td_s=2.0)
-    source = with_impact(reactive(made(1), worlds=1, seed=3, settle_s=1.0), law)
-    b, k = lay.new_book(256, 256, 32), blank_state(sim.REPLAY)
-    k = sim.extend(k, 0)
+    b, k = lay.new_book(256, 256, 32), sim.extend(blank_state(sim.REPLAY), 0)
     for side, first in ((1, bid), (-1, bid + 1)):
-        engine.lay_order(b, k, source.flow, NO_TAPE, side, first, LOTS)
+        engine.lay_order(b, k, SOURCE.flow, NO_TAPE, side, first, LOTS)
     k[[sim.IMPACT, sim.LEFT]] = 1, 10_000
     send(b, k, 0, -1, 0)
     assert k[sim.LEFT] < 10_000
@@ -134,11 +135,10 @@ def test_nor_right_after_a_halt(side: int) -> None:
     rested = 0
     for world in range(8):
         b, k = market(world)
-        k[sim.PENDING], k[sim.IMPACT_NS], k[sim.HALTED] = side * LOTS, k[sim.NOW], 1
-        while k[sim.IMPACT_NS] <= k[sim.NOW]:
-            impact_event(b, k, SOURCE.flow)
-        k[sim.HALTED], k[sim.NOW] = 0, k[sim.NOW] + 100_000_000
+        k[[sim.PENDING, sim.IMPACT_NS, sim.HALTED]] = side * LOTS, k[sim.NOW], 1
+        settled(b, k)
         assert k[sim.SHIFT] == 0
+        k[[sim.HALTED, sim.NOW]] = 0, k[sim.NOW] + 100_000_000
         price = send(b, k, 0, side, 2)
         assert b[lay.BEST_BID] < b[lay.BEST_ASK]
         assert k[sim.SHIFT] * side > 0
