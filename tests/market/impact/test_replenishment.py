@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.market.flow.conformance import as_events
 from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.impact.fitted import LONGEST_S, VALUES, delays, replenishment
 from tercel.market.observed import Observed, kernel as kinds, observe
-from tercel.market.tape import Events, Instrument, schema
+from tercel.market.tape import Instrument, schema
 
 BOOK = (
     (0, schema.ROLL_IN, 0, 1, 99, 10),
@@ -22,20 +23,10 @@ BOOK = (
 
 def seen_in(*rows: tuple[float, int, int, int, int, int], stop_s: float = 2000.0) -> Observed:
     """Rows of (second, kind, id, side, price, lots) on top of a book of 99 to 101."""
-    every = (*BOOK, *rows)
-    at = np.array([round(r[0] * NS_PER_SECOND) for r in every], np.int64) + OPEN
-    names = ("kind", "order_id", "side", "price_ticks", "qty_lots")
-    columns = {name: [r[i + 1] for r in every] for i, name in enumerate(names)}
-    seq, flags = np.arange(1, len(every) + 1), np.full(len(every), schema.MESSAGE_END)
-    events = Events.from_columns(
-        {"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns}
-    )
+    every = [(OPEN + round(second * NS_PER_SECOND), *rest) for second, *rest in (*BOOK, *rows)]
     stop = OPEN + round(stop_s * NS_PER_SECOND)
-    return observe(
-        Instrument("X", "Y", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=stop),
-        events,
-        0.0,
-    )
+    about = Instrument("X", "Y", DAY.date, 0.01, session_open_ns=OPEN, session_close_ns=stop)
+    return observe(about, as_events(every), 0.0)
 
 
 def by_brute_force(seen: Observed) -> list[float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import given, settings, strategies as st
 from tests.market.simulator.audit import announce, audit, is_own, orders_of
+from tests.market.simulator.test_kept import OURS, PUBLIC, Order
 
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
@@ -20,21 +21,10 @@ MID = 1000
 
 
 @dataclass
-class Lots:
-    """One order of the brute book: slot of a public order or index of an own one."""
-
-    own: bool
-    who: int
-    side: int
-    price: int
-    lots: int
-
-
-@dataclass
 class Brute:
     """All orders in one list by arrival; a queue is what has one side and price, in that order."""
 
-    orders: list[Lots] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     fills: list[tuple[int, int, int]] = field(default_factory=list)
 
     def best(self, side: int) -> int | None:
@@ -44,28 +34,30 @@ class Brute:
     def translate(self, ticks: int) -> None:
         side = 1 if ticks > 0 else -1
         coming = sorted(
-            (o for o in self.orders if o.side == side and not o.own), key=lambda o: -o.price * side
+            (o for o in self.orders if o.side == side and o.what == PUBLIC),
+            key=lambda o: -o.price * side,
         )
         for order in coming:
             price = order.price + ticks
             for mine in sorted(
-                (o for o in self.orders if o.own and o.side == -side), key=lambda o: o.price * side
+                (o for o in self.orders if o.what == OURS and o.side == -side),
+                key=lambda o: o.price * side,
             ):
                 if (price - mine.price) * side < 0 or order.lots == 0:
                     break
                 traded = min(mine.lots, order.lots)
                 mine.lots -= traded
                 order.lots -= traded
-                self.fills.append((mine.who, mine.price, traded))
+                self.fills.append((mine.slot, mine.price, traded))
                 self.orders = [o for o in self.orders if o.lots > 0]
         for order in self.orders:
-            if not order.own:
+            if order.what == PUBLIC:
                 order.price += ticks
         # at own prices: what came from a worse price stands behind, what came from a better one in front
-        mine = [o for o in self.orders if o.own]
+        mine = [o for o in self.orders if o.what == OURS]
         self.orders = (
             [o for o in mine if ticks * o.side > 0]
-            + [o for o in self.orders if not o.own]
+            + [o for o in self.orders if o.what == PUBLIC]
             + [o for o in mine if ticks * o.side < 0]
         )
 
@@ -85,28 +77,28 @@ class World:
             return
         slot = allocate(self.b)
         public_add(self.b, self.k, slot, side, price, lots)
-        self.brute.orders.append(Lots(False, slot, side, price, lots))
+        self.brute.orders.append(Order(PUBLIC, slot, side, price, lots))
 
     def take(self, pick: int, lots: int) -> None:
-        public = [o for o in self.brute.orders if not o.own]
+        public = [o for o in self.brute.orders if o.what == PUBLIC]
         if public:
             order = public[pick % len(public)]
-            order.lots -= public_take(self.b, self.k, order.who, lots, DELETE, False)
+            order.lots -= public_take(self.b, self.k, order.slot, lots, DELETE, False)
             self.brute.orders = [o for o in self.brute.orders if o.lots > 0]
 
     def rest(self, own: int, side: int, price: int, lots: int) -> None:
         touch = self.brute.best(-side)
-        if any(o.own and o.who == own for o in self.brute.orders):
+        if any((o.what, o.slot) == (OURS, own) for o in self.brute.orders):
             return
         if touch is not None and (price - touch) * side >= 0:
             return
         announce(self.b, own, side, price, lots)
         own_rest(self.b, self.k, own, price, lots, False)
-        self.brute.orders.append(Lots(True, own, side, price, lots))
+        self.brute.orders.append(Order(OURS, own, side, price, lots))
 
     def cancel(self, own: int, lots: int) -> None:
         for order in self.brute.orders:
-            if order.own and order.who == own:
+            if (order.what, order.slot) == (OURS, own):
                 lots = min(lots, order.lots)
                 own_dead(self.b, self.k, own, lots, 0)
                 order.lots -= lots
@@ -145,8 +137,8 @@ class World:
         }
         wanted: dict[tuple[int, int], list[tuple[bool, int, int]]] = {}
         for o in self.brute.orders:
-            slot = o.who + int(self.b[lay.ORDERS]) * o.own
-            wanted.setdefault((o.side, o.price), []).append((o.own, slot, o.lots))
+            slot = o.slot + int(self.b[lay.ORDERS]) * (o.what == OURS)
+            wanted.setdefault((o.side, o.price), []).append((o.what == OURS, slot, o.lots))
         assert queues == wanted
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.market.flow.conformance import as_events
 from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import TapeError
@@ -230,14 +231,7 @@ def test_as_the_twin_reads_it(seed: int, levels: int, window: int, step: int) ->
 
 def tape(*rows: tuple[int, int, int, int, int, int]) -> Events:
     """Rows of (second, kind, id, side, price, lots), each a message."""
-    at = np.array([r[0] for r in rows], np.int64) * NS_PER_SECOND
-    names = ("kind", "order_id", "side", "price_ticks", "qty_lots")
-    columns = {name: [r[i + 1] for r in rows] for i, name in enumerate(names)}
-    n = len(rows)
-    seq, flags = np.arange(1, n + 1), np.full(n, schema.MESSAGE_END)
-    return Events.from_columns(
-        {"exch_ns": at, "recv_ns": at, "seq": seq, "flags": flags, **columns}
-    )
+    return as_events([(second * NS_PER_SECOND, *rest) for second, *rest in rows])
 
 
 BOOK = (

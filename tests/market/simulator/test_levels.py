@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.market.flow.conformance import as_events
 from tests.market.simulator.audit import audit
 from tests.market.simulator.test_replay_rules import Replay
 
@@ -13,9 +14,9 @@ from tercel.core.errors import ConfigError
 from tercel.market.simulator import layout as sim, levels as lv
 from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import source_of
-from tercel.market.tape import Events, Instrument
+from tercel.market.tape import Instrument
 from tercel.market.tape.compiled import compile_day
-from tercel.market.tape.schema import LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE
+from tercel.market.tape.schema import LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE
 
 BID, ASK = 100, 110
 MODELS = {
@@ -201,17 +202,12 @@ def test_kernels_agree_with_a_level_that_counts_lot_by_lot(name, seed):
 
 def rows_of(rows):
     """Events from (kind, side, price, lots), a message and a second each."""
-    kind, side, price, lots = zip(*rows, strict=True)
-    n = len(rows)
-    ns = 1_704_465_000_000_000_000 + np.arange(n) * 10**9
-    return Events.from_columns(
-        {
-            "exch_ns": ns, "recv_ns": ns,
-            "seq": np.arange(1, n + 1), "kind": kind,
-            "order_id": np.zeros(n), "side": side, "price_ticks": price, "qty_lots": lots,
-            "flags": np.full(n, MESSAGE_END),
-        }
-    )  # fmt: skip
+    return as_events(
+        [
+            (1_704_465_000 * 10**9 + n * 10**9, kind, 0, *rest)
+            for n, (kind, *rest) in enumerate(rows)
+        ]
+    )
 
 
 INSTRUMENT = Instrument(

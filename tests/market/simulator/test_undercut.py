@@ -158,16 +158,23 @@ def stretched(rows, by):
     return [(row[0] * by, *row[1:]) for row in rows]
 
 
-def filled_by(seed, messages, side, inside, flow):
-    """Lots of one resting order that are filled, after each of the tape's moments."""
-    tape = RandomTape(random.Random(seed), messages, 0)
-    rows = stretched(tape.rows, S)
-    m = Replay(rows, side, theirs=True) if flow is None else Undercut(rows, flow, side, seed=seed)
-    m.run_to(rows[-1][0] // 4 + 1)
-    near, far = (m.k[sim.PUBLIC_BID], m.k[sim.PUBLIC_ASK])[:: 1 if side > 0 else -1]
+def inside(play, at, side, ticks):
+    """Price of an order so many ticks inside the spread of a market at a time; none where the spread has no room."""
+    play.run_to(at)
+    near, far = (int(play.k[at]) for at in (sim.PUBLIC_BID, sim.PUBLIC_ASK)[::side])
     if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
+        return None
+    return near + side * min(ticks, (far - near) * side - 2)
+
+
+def filled_by(seed, messages, side, ticks, flow):
+    """Lots of one resting order that are filled, after each of the tape's moments."""
+    rows = stretched(RandomTape(random.Random(seed), messages, 0).rows, S)
+    m = Replay(rows, side, theirs=True) if flow is None else Undercut(rows, flow, side, seed=seed)
+    price = inside(m, rows[-1][0] // 4 + 1, side, ticks)
+    if price is None:
         return []
-    m.new(int(near) + side * min(inside, int(far - near) * side - 2), 8)
+    m.new(price, 8)
     out = []
     for ns in range(rows[-1][0] // 4 + 2, rows[-1][0] + S, S):
         m.run_to(ns)
@@ -181,9 +188,9 @@ TAPES = (st.integers(0, 2**32), st.integers(20, 90), st.sampled_from([1, -1]), s
 
 
 @given(*TAPES, st.floats(0.01, 20.0))
-def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, inside, rate):
-    strict = filled_by(seed, messages, side, inside, None)
-    under = filled_by(seed, messages, side, inside, words(rate, life_s=3.0))
+def test_it_never_fills_more_than_the_strict_bound(seed, messages, side, ticks, rate):
+    strict = filled_by(seed, messages, side, ticks, None)
+    under = filled_by(seed, messages, side, ticks, words(rate, life_s=3.0))
     assert len(strict) == len(under)
     assert all(a <= b for a, b in zip(under, strict, strict=True))
 
@@ -207,12 +214,10 @@ def drawn_against(seed, side):
     rows = stretched(RandomTape(random.Random(seed), 80, 0).rows, S)
     alone, m = Replay(rows, side), Undercut(rows, words(20.0, life_s=3.0), side, seed=seed)
     start, stop = rows[-1][0] // 4 + 1, rows[-1][0]
-    for one in (alone, m):
-        one.run_to(start)
-    near, far = (int(m.k[at]) for at in (sim.PUBLIC_BID, sim.PUBLIC_ASK)[::side])
-    if not 0 < near < 10**6 or not 0 < far < 10**6 or (far - near) * side < 3:
+    alone.run_to(start)
+    price = inside(m, start, side, 1)
+    if price is None:
         return [], [], 0
-    price = near + side
     m.new(price, 8)
     for ns, kind, _, of, at, _ in rows:
         if ns >= start and kind == ADD and of == -side and (price - at) * side >= 0:

@@ -1,6 +1,5 @@
 """A compiled day replays as its tape: from the start, from every checkpoint, whatever is on it."""
 
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.market.book.conformance import STUB_ASK, STUB_BID
-from tests.market.simulator.audit import ledger_of
+from tests.market.flow.conformance import as_events
 from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, queues, rude_events
 
 from certify.kits.feed import read_all
@@ -22,7 +21,6 @@ from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import Book, layout as lay
 from tercel.market.feed import FeedOptions
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.entry import arrive, send_cancel, send_new
 from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
@@ -63,14 +61,7 @@ def test_rude_tapes_replay_as_the_book(seed, n, ids):
 
 def rows_of(*rows) -> Events:
     """A tape of (kind, order id, side, price, lots), one second apart."""
-    events = Events.empty(len(rows))
-    table = np.array(rows, np.int64).reshape(-1, 5)
-    events.exch_ns[:] = events.recv_ns[:] = OPEN + np.arange(len(rows)) * NS_PER_SECOND
-    events.seq[:] = np.arange(1, len(rows) + 1)
-    events.kind[:], events.order_id[:], events.side[:] = table[:, 0], table[:, 1], table[:, 2]
-    events.price_ticks[:], events.qty_lots[:] = table[:, 3], table[:, 4]
-    events.flags[:] = schema.MESSAGE_END
-    return events
+    return as_events([(OPEN + n * NS_PER_SECOND, *row) for n, row in enumerate(rows)])
 
 
 BOOK = [(schema.ADD, 1, 1, 99, 5), (schema.ADD, 2, 1, 99, 7), (schema.ADD, 3, -1, 101, 5)]
@@ -153,51 +144,6 @@ def test_checkpoints_lie_a_quarter_of_an_hour_apart():
     assert all(ns % CHECKPOINT_NS == 0 for ns in inner)
     assert np.all(np.diff(inner) == CHECKPOINT_NS)
     assert [m.row for m in marks] == sorted(m.row for m in marks)
-
-
-# -- slots ------------------------------------------------------------------------------------------------------------
-
-
-@given(
-    st.integers(0, 2**32), st.integers(1, 250), st.sampled_from([1, -1]), st.sampled_from([0, 2])
-)
-def test_no_row_rests_in_a_slot_that_is_in_use(seed, n, side, levels):
-    """Also when an agent takes, rests and cancels in between."""
-    day = compile_day(replace(DAY, levels=levels), rude_events(seed, n))
-    rng = random.Random(seed)
-    b, k = empty_market(day.slots)
-    k = sim.extend(k, 2, record_rows=4096)
-    k[sim.SIDE], k[sim.QUANTITY], k[sim.LEFT] = side, 10**6, 10**6
-    k[sim.PHASE], k[sim.FEED_LEVELS], k[sim.HORIZON_NS] = sim.WORKING, levels, 10**15
-    for row in day.rows:
-        if row[sim.T_KIND] in (schema.ADD, schema.ROLL_IN):
-            assert b[lay.HEADER + row[sim.T_SLOT] * lay.ORDER + lay.QTY] == 0
-        play(b, k, row[None])
-        act(rng, b, k, side)
-
-
-def act(rng: random.Random, b: np.ndarray, k: np.ndarray, side: int) -> None:
-    """Now and then an own order about the far touch, or a cancel, which arrives at once."""
-    open_orders = [
-        i
-        for i, led in enumerate(ledger_of(b))
-        if led[lay.STATE] == lay.RESTING and led[lay.OPEN] > 0
-    ]
-    what = rng.random()
-    far = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
-    if what < 0.25 and len(open_orders) < 20 and far not in (NO_BID, NO_ASK):
-        send_new(
-            b,
-            k,
-            far - side * rng.randint(-3, 4),
-            rng.randint(1, 12),
-            sim.IMMEDIATE if what < 0.05 else 0,
-        )
-        arrive(b, k, np.zeros(0))
-    elif what < 0.35 and open_orders:
-        i = rng.choice(open_orders)
-        send_cancel(b, k, i, int(ledger_of(b)[i][lay.OPEN]))
-        arrive(b, k, np.zeros(0))
 
 
 # -- starting anywhere ------------------------------------------------------------------------------------------------

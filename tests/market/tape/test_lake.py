@@ -1,8 +1,8 @@
 """The lake: whole days or none, the same day twice for nothing, other content only when asked."""
 
+import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -135,23 +135,34 @@ def test_writers_at_the_same_time_leave_one_whole_day(tmp_path: Path) -> None:
     assert Lake(tmp_path).check("TOY", DAY.date)[1].n == 2000
 
 
-def test_damage_is_found(tmp_path: Path) -> None:
+DAMAGE = {
+    "other lots": ("events.parquet", lambda _: parquet(tape(qty=11)), "`replace=True`"),
+    "half a file": ("events.parquet", lambda _: b"PAR1", "readable"),
+    "other words": (
+        "instrument.json",
+        lambda told: told.replace(b'"rows"', b'"columns"'),
+        r"columns.*import the day again",
+    ),
+    "no JSON": ("instrument.json", lambda _: b"{", "JSON"),
+}
+"""A file of a day, what becomes of its bytes, and what is said."""
+
+
+def parquet(events: Events) -> bytes:
+    buffer = io.BytesIO()
+    events.to_frame().write_parquet(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_damage_is_found_and_replaced(tmp_path: Path, how: str) -> None:
     lake = Lake(tmp_path)
     lake.write(DAY, tape())
-    folder = lake.find("TOY", DAY.date)
-    tape(qty=11).to_frame().write_parquet(folder / "events.parquet")
-    with pytest.raises(TapeError, match="`replace=True`"):
+    name, damaged, said = DAMAGE[how]
+    file = lake.find("TOY", DAY.date) / name
+    file.write_bytes(damaged(file.read_bytes()))
+    with pytest.raises(TapeError, match=said):
         lake.check("TOY", DAY.date)
-    (folder / "events.parquet").write_bytes(b"PAR1")
-    with pytest.raises(TapeError, match="readable"):
-        lake.read("TOY", DAY.date)
-    told = (folder / "instrument.json").read_text()
-    (folder / "instrument.json").write_text(told.replace('"rows"', '"columns"'))
-    with pytest.raises(TapeError, match=r"columns.*import the day again"):
-        lake.read("TOY", DAY.date)
-    (folder / "instrument.json").write_text("{")
-    with pytest.raises(TapeError, match="JSON"):
-        lake.read("TOY", DAY.date)
     assert lake.write(DAY, tape(), replace=True) == "replaced"
     assert lake.check("TOY", DAY.date)[1] == tape()
 
@@ -160,18 +171,18 @@ def test_what_is_not_there_is_answered_with_what_is(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     with pytest.raises(TapeError, match="tercel data import"):
         lake.read("TOY", DAY.date)
-    lake.write(DAY, tape())
-    with pytest.raises(TapeError, match="TOY"):
-        lake.read("TOO", DAY.date)
-    with pytest.raises(TapeError, match="2012-06-21"):
-        lake.read("TOY", "2012-06-22")
-    lake.write(replace(DAY, venue="ARCA"), tape())
-    with pytest.raises(TapeError, match="ARCA, NASDAQ"):
-        lake.read("TOY", DAY.date)
+    for venue in ("NASDAQ", "ARCA"):
+        lake.write(replace(DAY, venue=venue), tape())
+    for symbol, date, said in (
+        ("TOO", DAY.date, "TOY"),
+        ("TOY", "2012-06-22", "2012-06-21"),
+        ("TOY", DAY.date, "ARCA, NASDAQ"),
+    ):
+        with pytest.raises(TapeError, match=said):
+            lake.read(symbol, date)
     assert lake.read("TOY", DAY.date, venue="ARCA")[0].venue == "ARCA"
-    shutil.rmtree(tmp_path / "venue=ARCA")
-    (tmp_path / "venue=ARCA" / "symbol=TOY" / "date=2012-06-21").mkdir(parents=True)
-    assert len(lake.list()) == 1
+    (tmp_path / "venue=ARCA" / "symbol=TOY" / "date=2012-06-22").mkdir(parents=True)
+    assert len(lake.list()) == 2, "an empty folder is no day"
 
 
 @pytest.mark.parametrize(("rows", "said"), [(5, "folder to write in"), (0, "at least one event")])

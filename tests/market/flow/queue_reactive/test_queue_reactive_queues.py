@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.market.flow.conformance import as_events
 
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import leaving, lifetimes, returns
 from tercel.market.flow.queue_reactive.empirical import fresh
 from tercel.market.flow.queue_reactive.extract import day_of, queues
 from tercel.market.observed import Observed, observe
-from tercel.market.tape import Events, Instrument, schema as kind
+from tercel.market.tape import Instrument, schema as kind
 
 LIFE = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0])
 SIZES = np.array([3.0, 5.0])
@@ -23,21 +24,9 @@ Row = tuple[int, int, int, int, int, int]
 
 def observed(rows: list[Row], from_s: float = 0.0) -> Observed:
     """Rows of (ns, kind, order, side, price, lots), read from a second on."""
-    table = np.array(rows, np.int64)
-    n = len(table)
-    names = ("kind", "order_id", "side", "price_ticks", "qty_lots")
-    columns = {name: table[:, i + 1] for i, name in enumerate(names)}
-    events = Events.from_columns(
-        {
-            "exch_ns": table[:, 0],
-            "recv_ns": table[:, 0],
-            "seq": np.arange(1, n + 1),
-            "flags": np.zeros(n),
-            **columns,
-        }
-    )
-    end = int(table[-1, 0]) + 1
-    return observe(Instrument("X", "Y", "2030-01-02", 0.01, session_close_ns=end), events, from_s)
+    end = rows[-1][0] + 1
+    about = Instrument("X", "Y", "2030-01-02", 0.01, session_close_ns=end)
+    return observe(about, as_events(rows), from_s)
 
 
 class Plain:
