@@ -67,7 +67,7 @@ def test_cheapest_first_and_unknown_last() -> None:
                 "ppo: cheaper than twap_passive (gain +0.50 [+0.20, +0.80] bps).",
                 "submit_and_leave: no significant difference to twap_passive (gain -0.10 [-0.40, +0.20] bps).",
             ],
-            ["unfilled"],
+            [],
         ),
     ],
 )  # fmt: skip
