@@ -1,11 +1,10 @@
 """Three pages as Chromium shows them: answer, table and best picture in the first three screens, nothing clipped."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.desk.console.browser import chromium, cut_cells, window
+from tests.desk.console.browser import cut_cells, window
 from typer.testing import CliRunner
 
 from tercel.api.tca.analysis import read_day
@@ -28,12 +27,6 @@ return {
   table: bottom(document.querySelector("table")), picture: bottom(document.querySelector(arguments[0])),
 };
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 def tercel(*words: object) -> None:

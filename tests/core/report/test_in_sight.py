@@ -1,11 +1,10 @@
 """A page that people read, in Chromium: no cell of a table lies where nobody can bring it into sight."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.desk.console.browser import chromium, cut_cells, window
+from tests.desk.console.browser import cut_cells, window
 
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table
@@ -13,12 +12,6 @@ from tercel.core.stats import PairedGain
 
 WIDE = [f"a long heading {n}" for n in range(16)]
 PROSE = "a text that goes on and on, with a_very_long_name_that_nothing_breaks_" * 3
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 @pytest.mark.parametrize("width", [400, 1200])

@@ -39,11 +39,9 @@ class FlowBook(Protocol):
 
     def reference(self, side: int) -> int:
         """Best price of a side in ticks; while the side is empty, the last one it had."""
-        ...
 
     def levels(self, side: int) -> Iterable[tuple[int, Sequence[int]]]:
         """(price, ids of the public orders there in time priority) of every occupied level."""
-        ...
 
 
 @runtime_checkable
@@ -53,13 +51,10 @@ class Flow(Protocol):
     @property
     def name(self) -> str:
         """Name of the law, such as ``santa-fe``."""
-        ...
 
     @property
     def preset(self) -> Preset:
         """The calibrated parameters, their card included."""
-        ...
 
     def next(self, book: FlowBook, rng: np.random.Generator) -> FlowEvent:
         """The next public event, a function of the book and the stream alone."""
-        ...
