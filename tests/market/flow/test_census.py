@@ -52,7 +52,7 @@ BY_HAND: dict[str, tuple[Events, dict[str | tuple[str, int], object]]] = {
             "unknown_ids": 1,
             # bid 5 lots for 2 s, 3 for 1 s, ask 20 lots for 3 s (bid at 102)
             ("lots_time", 1): 5 * 2 + 3 * 1 + 20 * 3, "spread_time": 3 * 1 + 1 * 3 + 2 * 4,
-            "mid2": dict(enumerate([203] + [205] * 3 + [208] * 6, 1)), ("curve_lots", 0): 23,
+            "mid2": dict(enumerate([203] + [205] * 3 + [208] * 6, 1)), "curve_lots": {5: 22, 9: 1},
         },
     ),
     # what comes back is a block that cancels of unknown orders take from: the second withdrawal finds three of it

@@ -134,7 +134,7 @@ STORIES: dict[str, list[tuple[int, tuple[int, ...], dict[str | int, object]]]] =
         (S + S // 20, (q.LIMIT_IN_SPREAD, 1, 101, 7, 101 + ASK), {q.ORIGIN: 1}),
         (2 * S, (101, ASK), {"young": (1 + q.YOUNG + 1, 0)}),
         (2 * S, (q.MARKET, 1, ASK, 5, 101 + 106), {}),
-        (2 * S, (101, 106), {"again": (-1, 0), "lost": (-1, 1), "lost price": (101, ASK)}),
+        (2 * S, (101, 106), {"again": (q.AGAINS + 5, 0), "lost": (-1, 1), "lost price": (101, ASK)}),
         (2 * S, (q.LIMIT_IN_SPREAD, 1, ASK, 5, ASK + 106), {q.ORIGIN: 2}),
         (40 * S, (ASK, 106), {"again": (-1, -1)}),
     ],
