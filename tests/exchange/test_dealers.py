@@ -9,13 +9,11 @@ from certify.fix.quotes_acceptor import panel
 from certify.kits.venue import VenueConformance
 from certify.tiny import TinyVenue
 from exchange.dealers import HOUSE, DealerVenue, mid_of
-from exchange.fix.server import serve_fix
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import ONE, ExecType, OrdStatus, Tif
 from tercel.core.ports import check_capabilities
 from tercel.core.quotes import Quote, QuoteReject, QuoteRequest
-from tercel.fix.client import FixVenue
 from tercel.market.dealers import load_panel
 from tercel.venues import preset_markets
 from tercel.venues.exchange import SimulatedExchange
@@ -89,17 +87,6 @@ def test_a_trade_is_told_as_the_port_has_it():
     assert (again.status, again.text[:9]) == (OrdStatus.REJECTED, "duplicate")
 
 
-def test_the_book_beside_them_trades_as_before():
-    made = venue()
-    made.send(o.NewOrder("b", "TINY", 1, 5, 101, Tif.IOC, "ann", "p", made.now_ns))
-    told = [one for one in run(made) if isinstance(one, o.Report)]
-    assert told[-1].status is OrdStatus.FILLED
-    assert made.executions("ann") == [told[-1]]
-    take(made, quotes(made)["D2"])
-    assert [one.last_qty for one in made.executions("ann")] == [5 * ONE, 5 * ONE]
-    assert made.positions("ann") == {"TINY": 10 * ONE}
-
-
 def test_the_winner_hedges_and_who_lost_trades_ahead():
     made = venue(ahead=np.array([0.4, 0.0, 0.0]), hedge_bps=np.zeros(3))
     sent = []
@@ -145,38 +132,6 @@ def test_the_mid_of_an_exchange_and_a_clock_that_runs():
 
     with pytest.raises(ConfigError, match="clock"):
         DealerVenue(Running(), panel(), lambda _: 1.0)
-
-
-def test_over_our_own_dialect_in_its_own_time():
-    """The venue says itself that dealers quote there; times are the exchange's, to the nanosecond."""
-    made = venue()
-    with serve_fix(made, 0, ["A"]) as server:
-        client = FixVenue("127.0.0.1", server.port, "A")
-        dealers = client.capabilities.quotes
-        now = client.now_ns
-        dealers.request_quotes(QuoteRequest("r", "TINY", 1, 5, now + S, "A", now, ("D2",)))
-        found = [one for one in run(client) if isinstance(one, Quote)]
-        quote = found[0]
-        assert quote.until_ns == made.book.quotes[quote.id].until_ns
-        client.send(
-            o.QuotedOrder(
-                *("o", "TINY", 1, 5, quote.offer, Tif.IOC, "A", "p", client.now_ns, quote.id)
-            )
-        )
-        told = [one for one in run(client) if isinstance(one, o.Report)]
-        assert (told[-1].status, told[-1].cum_qty) == (OrdStatus.FILLED, 5 * ONE)
-        client.close()
-
-
-def test_without_dealers_a_request_is_refused():
-    with serve_fix(TinyVenue(), 0, ["A"]) as server:
-        client = FixVenue("127.0.0.1", server.port, "A")
-        assert client.capabilities.quotes is None
-        asked = QuoteRequest("r", "TINY", 1, 5, client.now_ns + S, "A", client.now_ns)
-        client._quotes.request_quotes(asked)
-        rejects = [one for one in run(client) if isinstance(one, QuoteReject)]
-        assert [one.request for one in rejects] == ["r"]
-        client.close()
 
 
 @pytest.mark.release

@@ -12,7 +12,6 @@ from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message, decode, encode
-from tercel.fix.protocol.session import FixSession
 from tercel.fix.standard import StandardDialect
 
 NOW = 1_750_000_000 * 10**9
@@ -180,35 +179,6 @@ class TestWhatIsSaid:
             one(speaks, report(terms, wire, _151="0.00003")).cl_ord_id for wire in wires
         ] == names
 
-    def test_the_session_says_what_its_document_wants(self, terms):
-        session = FixSession(terms.settings())
-        logon = decode(session.connect(NOW).out, terms.dictionary.data_fields)
-        assert v.check(logon, terms.dictionary) is None
-        assert (logon.get(141), logon.number, logon.get(553), logon.get(25035)) == (
-            "Y",
-            1,
-            "api-key",
-            "2",
-        )
-
-    def test_a_gap_is_a_logout_and_never_a_resend_request(self, terms):
-        session = FixSession(terms.settings())
-        session.connect(NOW)
-        head = [(49, "SPOT"), (56, "EXAMPLE")]
-        session.receive(
-            encode("FIX.4.4", [(35, "A"), *head, (34, "1"), (52, WHEN), (98, "0"), (108, "30")]),
-            NOW,
-        )
-        assert session.up
-        out = session.receive(encode("FIX.4.4", [(35, "0"), *head, (34, "5"), (52, WHEN)]), NOW).out
-        assert decode(out).kind == "5"
-
-    def test_market_data_is_asked_for_on_its_own_session(self, terms, feed):
-        speaks = dialect(terms, feed)
-        request = valid(speaks.market_request("M1", "BTCUSDT"), feed)
-        assert (request.get(264), request.get(266), request.get(55)) == ("5000", "Y", "BTCUSDT")
-        assert valid(speaks.list_request("L1"), feed).get(559) == "4"
-
     def test_more_messages_than_it_takes_are_refused_here(self, terms):
         few = terms.profile.limits.model_copy(update={"messages": 3})
         tight = replace(terms, profile=terms.profile.model_copy(update={"limits": few}))
@@ -223,28 +193,6 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class TestWhatItSays:
-    def test_an_order_lives_and_trades(self, terms):
-        hears = dialect(terms)
-        wire = hears.commands(new("p.1"))[0][0].fields[0][1]
-        acked = one(hears, report(terms, wire, _151="0.00003"))
-        assert (
-            acked.exec_type,
-            acked.cl_ord_id,
-            acked.account,
-            acked.lots,
-            whole(acked.leaves_qty),
-        ) == (*(o.ExecType.NEW, "p.1", "agent", 3, 3),)
-        more = {"_31": "60000", "_151": "0.00001", "_1057": "N", "_17": "10"}
-        traded = one(hears, report(terms, wire, "F", "1", cum="0.00002", last="0.00002", **more))
-        assert (
-            traded.exec_type,
-            whole(traded.last_qty),
-            whole(traded.last_px),
-            whole(traded.cum_qty),
-            whole(traded.leaves_qty),
-            traded.passive,
-        ) == (*(o.ExecType.TRADE, 2, 6_000_000, 2, 1, True),)
-
     def test_cancel_and_new_is_a_replacement(self, terms):
         hears = dialect(terms)
         first = hears.commands(new("p.1", 5))[0][0].fields[0][1]

@@ -5,8 +5,6 @@ from random import Random
 import pytest
 from tests.desk.trading.desk_of_two import WIDE
 from tests.fix.plain import SOH
-from tests.fix.plain_venue import PlainVenue
-from tests.waiting import until
 
 from exchange.fix import translate
 from exchange.fix.hosted_dialect import HostedDialect
@@ -20,8 +18,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import OwnDialect, refused
 from tercel.fix.profiles import load
 from tercel.fix.protocol.message import checksum, decode, utc_text
@@ -496,66 +492,3 @@ def test_fields_of_a_group_are_not_those_of_the_message(line):
     at = line()
     at.say([*at.fill(1), (1362, "1"), (1363, "F1"), (31, "9.00")])
     assert (at.lots, len(at.heard)) == (0, 1)
-
-
-# -- the four public cases, at a desk's own session over a socket ------------------------------------------------------
-class Careless(PlainVenue):
-    """A venue whose fills have more fields than they should."""
-
-    extra = ()
-
-    def fill(self, name, lots):
-        with self._lock:
-            order = self.orders[name]
-            order.lots += 1  # so that it stays open
-            self._report(order, "F", lots, [(32, 1), (31, order.price), *self.extra])
-
-
-def test_the_four_public_cases_are_booked_and_told(profile):
-    cases = {
-        "a party group that begins with 447": [(453, 1), (447, "D"), (448, "ME"), (452, 1)],
-        "a role of a later version": [(453, 1), (448, "ME"), (447, "D"), (452, 76)],
-        "a capacity of nobody's": [(528, "X")],
-        "a text twice": [(58, "a"), (58, "b")],
-    }
-    with Careless() as venue:
-        text = TERMS.format(base="generic-44", more="").replace("lot = 10", "lot = 1")
-        text = text.replace(
-            'target = "VENUE"', f'target = "VENUE"\nhost = "127.0.0.1"\nport = {venue.port}'
-        )
-        client = FixVenue(profile=profile(text), patience=WaitLimits(step_s=5.0))
-        try:
-            limits, journal = (
-                LimitGate(parse(WIDE), client.listings(), ["ann"]),
-                MemoryJournal(chained=False),
-            )
-            gateway = OrderGateway(client, journal, limits, refold(journal, limits))
-            new = o.NewOrder("p.1", "X", 1, 50, 1000, o.Tif.DAY, "ann", "p", client.now_ns)
-            gateway.write([entry_out(new)])
-            client.send(new)
-            until(lambda: "p.1" in venue.orders, 20, "an order")
-            for n, extra in enumerate(cases.values(), 1):
-                venue.extra = extra
-                venue.fill("p.1", n)
-                until(
-                    lambda n=n: gateway.step(client.now_ns) is not None and lots(gateway) == n,
-                    20,
-                    "a fill",
-                )
-            alerts = [entry.body for _, entry in journal.read(kinds=[kinds.ALERT])]
-            assert [one["severity"] for one in alerts if one["code"] == FAULTY] == [
-                "warning",
-                "info",
-                "info",
-                "info",
-            ]
-            assert [
-                one["code"] for one in alerts if one["code"] in ("unreadable", "missing_executions")
-            ] == []
-            assert not {"3", "j", "5"} & set(venue.kinds())
-        finally:
-            client.close()
-
-
-def lots(gateway):
-    return gateway.ledger.positions.of("ann", "X").qty / ONE

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 from tests import waiting
-from tests.fix.plain import order
 from tests.fix.relay import Relay
 from tests.parts import whole
 
@@ -123,62 +122,6 @@ def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
         venue.send(StatusRequest("lost", "A", T0))
         (status,) = until(venue, lambda event: isinstance(event, Report))
         assert (status.exec_type, status.status) == (ExecType.STATUS, OrdStatus.UNKNOWN)
-
-
-class TestResend:
-    def test_reports_are_told_again_with_the_same_names(self, serve, plain):
-        serve()
-        client = plain("A")
-        client.say("D", order("a"))
-        client.say("U1", [(20007, T0 + 10 * WAY_NS), (20008, "s1")])
-        first = client.hear("8")
-        done = client.hear("U2")
-        client.say("2", [(7, 1), (16, 0)])
-        again = client.hear("8")
-        assert (again[43], again[17], again[34]) == ("Y", first[17], first[34])
-        assert again[122] <= again[52]
-        assert client.hear("U2")[20008] == done[20008]
-        client.close()
-        back = plain("A", number=client.number, reset=False)
-        back.say("2", [(7, int(first[34])), (16, int(done[34]))])
-        assert back.hear()[17] == first[17]
-        gap = back.hear()
-        assert (gap[123], int(gap[36])) == ("Y", int(done[34]) + 1), (
-            "the answer to a step of another time is not repeated"
-        )
-
-    def test_what_got_lost_on_the_way_is_asked_for_and_obeyed_once(self, serve, plain):
-        serve()
-        client = plain("A")
-        lost = client.number
-        client.say("D", order("a"), garbled=True)
-        client.say("D", order("b"))
-        client.say(
-            "1", [(112, "more")]
-        )  # QuickFIX leaves what came with a garbled message unread until more comes
-        asked = client.hear("2")
-        assert int(asked[7]) == lost
-        for number, name in ((lost, "a"), (lost + 1, "b")):
-            client.say(
-                "D", order(name), number=number, head=[(43, "Y"), (122, client.head("D")[-1][1])]
-            )
-        client.say("U1", [(20007, T0 + 5 * WAY_NS), (20008, "s1")])
-        client.say("U1", [(20007, T0 + 9 * WAY_NS), (20008, "s2")])
-        acks = [client.hear("8")[11] for _ in range(2)]
-        assert sorted(acks) == ["a", "b"]
-        client.say("AF", [(584, "all"), (585, 7)])
-        client.say("U1", [(20007, T0 + 90 * WAY_NS), (20008, "s3")])
-        assert [client.hear("8")[150] for _ in range(2)] == ["I", "I"]
-        assert client.hear("8", "U2")[35] == "U2"
-
-    def test_a_possible_repetition_of_a_known_order_is_answered_by_its_status(self, serve, plain):
-        serve()
-        client = plain("A")
-        client.say("D", order("a"))
-        client.say("D", order("a"), head=[(97, "Y")])
-        for n in range(3):
-            client.say("U1", [(20007, T0 + (n + 1) * 10 * WAY_NS), (20008, f"s{n}")])
-        assert [client.hear("8")[150] for _ in range(2)] == ["0", "I"]
 
 
 _CLIENT = """

@@ -4,20 +4,19 @@ wrong with an answer, at our initiator and in a session that trades."""
 from collections import Counter
 from dataclasses import replace
 from itertools import count
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import Flaky, S, asked, exchange_of, session_of
 from tests.fix.plain import parse
-from tests.fix.test_gaps import Relay
+from tests.fix.relay import Relay
 from tests.waiting import until
 
 from certify.tiny import TinyVenue
 from exchange.fix import positions as answering, service
 from exchange.fix.counterparties import Login
-from tercel.core.errors import ConfigError, VenueError
-from tercel.core.orders import ONE, Holdings, LinkStatus, NewOrder, Unread
+from tercel.core.errors import VenueError
+from tercel.core.orders import ONE, Holdings, NewOrder, Unread
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
@@ -168,24 +167,6 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     by(dictionary, *refused)
 
 
-def test_our_rules_of_these_messages_are_those_of_others(foreign_engines):
-    """What is required and where each field stands, taken from the file itself."""
-    path = foreign_engines / "node_modules" / "jspurefix" / "data" / "FIX44.xml"
-    root, ours = ElementTree.parse(path).getroot(), standard("FIX.4.4")
-    numbers = {one.get("name"): int(one.get("number")) for one in root.find("fields")}
-    for kind in ("AN", "AO", "AP"):
-        (told,) = [one for one in root.find("messages") if one.get("msgtype") == kind]
-        required = [
-            numbers[one.get("name")]
-            for one in told
-            if one.tag == "field" and one.get("required") == "Y"
-        ]
-        assert set(ours.messages[kind].block.required) == set(required), kind
-        assert {numbers[one.get("name")] for one in told if one.tag == "field"} <= set(
-            ours.messages[kind].block.tags
-        )
-
-
 @settings(deadline=None)
 @given(
     held=st.dictionaries(st.sampled_from(["XYZ", "ABC", "NOT LISTED"]), st.integers(-9999, 9999)),
@@ -296,14 +277,6 @@ def test_what_nobody_asked_for_is_news_or_unread():
 
 
 # -- profiles ---------------------------------------------------------------------------------------------------------
-def test_who_answers_is_in_the_profile(profile):
-    told = {
-        name: load(name).profile.orders.positions
-        for name in ("tercel", "generic-44", "generic-42", "binance")
-    }
-    assert told == {"tercel": "TQ", "generic-44": "", "generic-42": "", "binance": ""}
-    with pytest.raises(ConfigError, match="a dictionary with AN, AO, AP"):
-        load(profile('base = "generic-42"\n[orders]\npositions = "TQ"'))
 
 
 # -- our server -------------------------------------------------------------------------------------------------------
@@ -383,30 +356,19 @@ def test_who_may_ask_for_whom(stranger):
     assert told_to(owner)[728] == "0", "who was refused has claimed nothing"
 
 
-def test_a_venue_that_cannot_say_is_asked_another_time(stranger):
-    class Dumb(Holder):
-        def positions(self, account):
-            raise VenueError("a link", "none", "wait")
+class Dumb(Holder):
+    """A venue that does not answer just now."""
 
-    client = stranger(Dumb())
+    def positions(self, account):
+        raise VenueError("a link", "none", "wait")
+
+
+@pytest.mark.parametrize(("venue", "result"), [(Dumb, "99"), (Silent, "4")])
+def test_a_venue_that_cannot_say_or_tells_none_says_so(stranger, venue, result):
+    client = stranger(venue())
     client.say("AN", question())
     said = told_to(client)
-    assert (said[728], said[729]) == ("99", "2")
-
-
-def test_a_venue_without_positions_says_so(stranger):
-    venue = Silent()
-    client = stranger(venue)
-    client.say("AN", question())
-    said = told_to(client)
-    assert (said[728], said[729]) == ("4", "2")
-
-
-def test_one_of_42_is_told_that_there_is_no_such_message(serve, plain):
-    serve([Login("A", begin="FIX.4.2")], venue=Holder())
-    client = plain("A", begin="FIX.4.2", own=False)
-    client.say("AN", question())
-    assert client.hear()[35] in ("3", "j")
+    assert (said[728], said[729]) == (result, "2")
 
 
 # -- a session that trades --------------------------------------------------------------------------------------------
@@ -494,15 +456,6 @@ def test_a_named_person_says_why_they_differ_and_trading_goes_on(trading):
     assert session.gateway.standing("").code == "POSITIONS_DIFFER", (
         "what was settled is known, and one more is not"
     )
-
-
-def test_a_new_session_begins_shut_where_the_venue_has_lots_that_nobody_here_knows(serve, connect):
-    venue = Elsewhere(exchange_of())
-    venue.moved["bob"] = 7
-    serve(["TRADER"], venue=venue)
-    session = session_of(connect("TRADER"), warm_s=0)
-    assert session.gateway.standing("").reason == "bob holds 0 lots of X here and 7 at the venue"
-    session.close()
 
 
 def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
@@ -605,30 +558,6 @@ def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
     go_on(session, 20)
     assert (venue._orders.open_of("ann"), venue._orders.open_of("bob")) == ([], [])
     assert session.positions._asked == {"ann", "bob"}, "nobody has answered"
-
-
-def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(
-    port, serve, monkeypatch
-):
-    venue = Elsewhere(exchange_of())
-    venue.moved["ann"] = 1
-    serve(["TRADER"], venue=venue)
-    relay = Relay(port)
-    with FixVenue(
-        "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
-    ) as client:
-        wrong(monkeypatch, lambda told: told[:1])
-        client.capabilities.position_reports.ask_positions("ann")
-        until(lambda: client.poll() or client._questions._open["P" + next(iter(client._questions._open))[1:]].total,
-              what="an acknowledgement")  # fmt: skip
-        relay.cut()
-        heard_of = []
-        until(
-            lambda: heard_of.extend(client.step(client.now_ns)) or len(heard_of) > 1, what="its end"
-        )
-        assert [type(one) for one in heard_of[:2]] == [Holdings, LinkStatus]
-        assert "the link went down: 0 of 1 position reports" in heard_of[0].why
-    relay.close()
 
 
 def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading):

@@ -2,18 +2,17 @@
 
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from tercel.cli.config import kind_of, schemas
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import SHIPPED, load
 from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.protocol.validate import examined, header_fault
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SECRET = "hunter2-is-my-word"
 KEY = """-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
@@ -21,28 +20,9 @@ MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
 """
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, str(EXAMPLES / "stranger-venue.toml")])
 def test_what_ships_can_be_read(name):
     assert load(name).profile.version in ("FIX.4.2", "FIX.4.4")
-
-
-def test_the_venues_that_ship_differ_where_their_documents_do():
-    binance, tercel, old = (load(name).profile for name in ("binance", "tercel", "generic-42"))
-    assert (binance.session.on_gap, binance.session.reset, binance.orders.replace) == (
-        "logout",
-        ("logon",),
-        "XAK",
-    )
-    assert [binance.orders.status, binance.orders.mass_status, binance.orders.disown] == [False] * 3
-    assert (binance.names.most, binance.limits.messages, binance.limits.window_s) == (
-        36,
-        10_000,
-        10,
-    )
-    assert tercel.extension
-    assert tercel.logon.fields == {"20021": "Y"}
-    assert not old.extension
-    assert (old.orders.mass_cancel, old.orders.handling) == ("none", "1")
 
 
 def test_a_file_says_what_differs_from_its_base(profile):
@@ -112,28 +92,35 @@ def test_bad_files_are_refused_with_the_row(profile, text, row, said):
     assert said in str(refused.value)
 
 
-def test_other_bad_files(profile, tmp_path):
+SYMBOL = '[[symbol]]\nname = "A"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[session", "TOML"),
+        ('base = "loop.toml"', "base that ends"),
+        (f'base = "generic-44"\n{SYMBOL}{SYMBOL}', "A twice"),
+        ('version = "FIX.4.2"\ndictionary = "d.xml"', r"dictionary of FIX\.4\.2"),
+        ('version = "FIX.4.2"\nextension = true', r"FIX\.4\.4 where extension"),
+    ],
+)
+def test_other_bad_files(tmp_path, text, words):
+    parts = "<header/><messages/><trailer/><components/><fields/>"
+    (tmp_path / "d.xml").write_text(f"<fix major='4' minor='4'>{parts}</fix>")
+    (tmp_path / "loop.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load(str(tmp_path / "loop.toml"))
+
+
+def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(UnknownNameError, match="generic-44"):
         load("generic-45")
     with pytest.raises(ConfigError, match=r"none\.toml"):
         load(str(tmp_path / "none.toml"))
-    with pytest.raises(ConfigError, match="TOML"):
-        load(profile("[session"))
-    (tmp_path / "loop.toml").write_text('base = "loop.toml"')
-    with pytest.raises(ConfigError, match="base that ends"):
-        load(str(tmp_path / "loop.toml"))
-    with pytest.raises(ConfigError, match="A twice"):
-        load(profile('base = "generic-44"\n[[symbol]]\nname = "A"\n[[symbol]]\nname = "A"'))
-    xml = "<header/><messages/><trailer/><components/><fields/>"
-    (tmp_path / "d.xml").write_text(f"<fix major='4' minor='4'>{xml}</fix>")
-    with pytest.raises(ConfigError, match=r"dictionary of FIX\.4\.2"):
-        load(profile('version = "FIX.4.2"\ndictionary = "d.xml"'))
-    with pytest.raises(ConfigError, match=r"FIX\.4\.4 where extension"):
-        load(profile('version = "FIX.4.2"\nextension = true'))
-    with pytest.raises(ConfigError, match="dictionary of"):
-        load("binance").settings("ME")
-    with pytest.raises(ConfigError, match=r"session\.target"):
-        load("generic-44").settings("ME")
+    for base, missing in (("binance", "dictionary of"), ("generic-44", r"session\.target")):
+        with pytest.raises(ConfigError, match=missing):
+            load(base).settings("ME")
 
 
 class TestSecrets:
@@ -397,27 +384,6 @@ class TestSettingsOfQuickFix:
             if window is not None and length_h * len(times.days) == 168:
                 assert times.window(window[1]) == (window[1], 2 * window[1] - window[0])
 
-    def test_over_midnight_both_sides_begin_at_1(self, tmp_path):
-        """An initiator by QuickFIX's settings, and an acceptor with the same times; the clock is a number."""
-        text = f"{SHORT}StartTime=00:00:00\nEndTime=00:00:00\nHeartBtInt=30\n"
-        desk = FixSession(load(self.made(tmp_path, text)).settings())
-        venue = FixSession(SessionSettings("B", "A", times=desk.settings.times))
-        now, hour_ns = ns("2024-06-12T21:00"), 3600 * 10**9
-        logons = []
-        for _ in range(20 * 360):  # 20 hours in steps of 10 s
-            if not desk.connected and not venue.connected:
-                venue.connect(now)
-                out, back = desk.connect(now).out, b""
-                logons.append(((now - ns("2024-06-13T00:00")) / hour_ns, desk.numbers.next_out))
-            else:
-                out, back = desk.on_time(now).out, venue.on_time(now).out
-            while out or back:
-                ours, theirs = venue.receive(out, now), desk.receive(back, now)
-                out, back = theirs.out, ours.out
-            now += 10 * 10**9
-        assert [number for _, number in logons] == [2, 2]
-        assert [at for at, _ in logons] == [-3, pytest.approx(0, abs=0.01)]
-
     def test_no_session_is_begun_while_the_clocks_may_disagree_on_the_day(self, tmp_path):
         text = f"{SHORT}StartTime=00:00:00\nEndTime=00:00:00\n"
         terms = load(self.made(tmp_path, text))
@@ -492,12 +458,6 @@ def test_how_strict_a_session_is_stands_in_its_profile(profile, key, kind, body)
     for flag in ("true", "false"):
         settings = load(profile(f"{words}{key} = {flag}\n")).settings()
         assert (examined(said, settings, NOW)[1] is None) == (flag == "false")
-
-
-def test_a_profile_is_a_kind_of_file():
-    raw = {"base": "generic-44", "session": {"sender": "A"}, "orders": {"replace": "cancel"}}
-    assert kind_of(raw) == "profile"
-    assert "base" in schemas()["profile"]["properties"]
 
 
 def test_a_message_shows_no_value():

@@ -1,8 +1,5 @@
 """Requests for quotes in FIX 4.4: QuickFIX's dictionary has the first word, then what it lets through and we do not."""
 
-import json
-import os
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -32,7 +29,7 @@ from tercel.fix.protocol.message import Message, encode
 from tercel.fix.protocol.validate import check
 from tercel.fix.quotes import QuoteDesk
 from tercel.fix.standard import StandardDialect
-from tercel.fix.translate import PriceScale, command_out
+from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "A"), (56, "B"), (34, "2"), (52, "20250615-15:06:40.250")]
@@ -175,33 +172,6 @@ class TestQuickFix:
             assert {*ours.required} - {55} == {*theirs.messages[kind].block.required}, kind
 
 
-@pytest.mark.long
-def test_jspurefix_reads_what_both_sides_write(asker, foreign_engines):
-    """Its own parser and dictionary; the live peers of `test_peers` answer the client's."""
-    written = [Acceptor().say(event, 0) for event in events(7, 8)]
-    written.append(asker.ask(dealers=("D1", "D2")))
-    asker.hear("S", quote())
-    asker.desk.pass_quotes("r1")
-    written.append(asker.sent[-1])
-    raw = b"".join(encode("FIX.4.4", [(35, kind), *HEAD, *fields]) for kind, fields in written)
-    done = subprocess.run(
-        ["node", str(Path(__file__).parent / "peers" / "jspurefix_parse.js")],
-        input=raw,
-        capture_output=True,
-        check=True,
-        env=os.environ | {"NODE_PATH": str(foreign_engines / "node_modules")},
-    )
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["kind"] for one in found] == [kind for kind, _ in written]
-    first, asked, passed = (found[n]["said"] for n in (0, -2, -1))
-    assert (first["BidPx"], first["OfferPx"], first["OfferSize"]) == (0.07, 0.08, 50)
-    assert [one["PartyID"] for one in first["Parties"]["NoPartyIDs"]] == ["D1"]
-    (entry,) = asked["QuotReqGrp"]["NoRelatedSym"]
-    assert (entry["Instrument"]["Symbol"], entry["OrderQtyData"]["OrderQty"]) == ("XYZ", 50)
-    assert [one["PartyID"] for one in entry["Parties"]["NoPartyIDs"]] == ["D1", "D2"]
-    assert (passed["QuoteRespType"], passed["QuoteID"]) == (6, "q1")
-
-
 def quote(**changed):
     said = {
         131: "r1",
@@ -287,11 +257,6 @@ class TestBothWays:
         (back,) = heard
         assert (back.id, back.side, back.lots, back.until_ns) == (f"A/{name}", side, lots, until)
         assert (back.dealers, back.account, back.instrument) == (("D1", "D 2"), "ann", "XYZ")
-
-    def test_the_order_of_our_own_dialect(self):
-        kind, fields = command_out(order(), PriceScale(0.01, 10))
-        said = dict(fields)
-        assert (kind, said[40], said[59], said[117], said[44]) == ("D", "D", "4", "q1", "10.05")
 
 
 class TestWhatIsNoQuote:
@@ -432,17 +397,6 @@ class TestWhatEndsAQuote:
         asker.hear("S", quote())
         assert isinstance(asker.hear("S", quote(_133="10.055")), o.Unread)
         assert asker.desk.hit(order()) is None
-
-    def test_a_refused_response_refuses_its_order(self, profile):
-        terms, known = dialect(profile, "response")
-        asker = Asker(terms, known)
-        asker.ask()
-        asker.hear("S", quote())
-        assert asker.desk.hit(order()) is None
-        known.commands(order())
-        fields = [(117, "q1"), (693, "c1"), (55, "XYZ"), (297, "5"), (58, "too late")]
-        status, report = asker.desk.read(Message("FIX.4.4", [(35, "AI"), *HEAD, *fields]), NOW)
-        assert (status.status, report.cl_ord_id, report.text) == ("rejected", "c1", "too late")
 
     def test_a_request_that_nobody_quotes(self, asker):
         asker.ask()

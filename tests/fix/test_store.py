@@ -1,11 +1,7 @@
 """Sessions in a file: after a kill, and after a power cut, numbers go on and what was sent is there."""
 
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -20,21 +16,6 @@ from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers, S
 from tercel.fix.store import BLOCK, SqliteStore, SteadyStore
 
 NOW = 1_700_000_000 * 10**9
-WRITER = """
-import sys
-from pathlib import Path
-from tercel.fix.protocol.settings import Commit, SequenceNumbers
-from tercel.fix.store import SqliteStore
-store = SqliteStore(Path(sys.argv[1]), "A", durable=sys.argv[2] == "1")
-number = store.load().next_out
-while True:
-    count = number % 3
-    sent = tuple((number + n, b"raw %d" % (number + n)) for n in range(count))
-    number += count or 1  # a message of the session itself is not kept
-    store.commit(Commit(SequenceNumbers(number, number), sent))
-    sys.stdout.write(f"{number}\\n")
-    sys.stdout.flush()
-"""
 
 commits = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=1, max_size=30
@@ -106,36 +87,6 @@ def test_sessions_in_one_file_do_not_mix(tmp_path):
     assert set(modes.values()) == {"0o600"}, modes
 
 
-@pytest.mark.parametrize("durable", ["0", "1"])
-def test_a_kill_at_any_time_loses_nothing(tmp_path, durable):
-    path = tmp_path / "fix.db"
-    told = 1
-    for round_ in range(8):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), durable],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ,
-        )
-        assert writer.stdout is not None
-        for _ in range(1 + 7 * round_):
-            told = int(writer.stdout.readline())
-        writer.send_signal(signal.SIGKILL)
-        lines = [line for line in writer.stdout.read().splitlines(keepends=True) if line.strip()]
-        writer.wait()
-        told = max([told, *(int(line) for line in lines[:-1])])
-        with SqliteStore(path, "A", durable == "1") as store:
-            assert store.load().next_out >= told
-            assert store.load().next_in == store.load().next_out
-            kept = dict(store.sent(1, told - 1))
-            assert all(kept[n] == b"raw %d" % n for n in kept)
-            wanted, number = set(), 1
-            while number < told:
-                wanted |= set(range(number, number + number % 3))
-                number += number % 3 or 1
-            assert wanted <= kept.keys()
-
-
 @given(commits, st.integers(0, 10**9))
 @settings(deadline=None, max_examples=12)
 def test_after_a_power_cut_no_number_is_used_twice(tmp_path_factory, steps, cut):
@@ -164,27 +115,6 @@ def test_after_a_power_cut_no_number_is_used_twice(tmp_path_factory, steps, cut)
             assert numbers.next_out <= after.load().next_out <= numbers.next_out + BLOCK
             session = FixSession(SessionSettings("VENUE", "DESK"), after)
             assert session.numbers.next_out == after.load().next_out
-
-
-def test_who_asks_for_numbers_that_were_skipped_has_the_gap_filled(tmp_path, monkeypatch):
-    path = tmp_path / "fix.db"
-    desk = FixSession(SessionSettings("DESK", "VENUE", initiates=True))
-    store = SqliteStore(path, "VENUE", durable=False)
-    venue = FixSession(SessionSettings("VENUE", "DESK"), store)
-    venue.connect(NOW)
-    desk.receive(venue.receive(desk.connect(NOW).out, NOW).out, NOW)
-    for session in (desk, venue):
-        session.disconnect(NOW)
-    monkeypatch.setattr(module, "boot_id", lambda: "another boot")
-    venue = FixSession(SessionSettings("VENUE", "DESK"), SqliteStore(path, "VENUE", durable=False))
-    assert venue.numbers.next_out > BLOCK
-    venue.connect(NOW)
-    answer = venue.receive(desk.connect(NOW).out, NOW)
-    asked = desk.receive(answer.out, NOW)
-    assert b"\x0135=2\x01" in asked.out
-    desk.receive(venue.receive(asked.out, NOW).out, NOW)
-    report = venue.send("9", [(37, "N"), (11, "a"), (41, "b"), (39, "8"), (434, "1")], NOW)
-    assert [one.kind for one in desk.receive(report.out, NOW).messages] == ["9"]
 
 
 def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):

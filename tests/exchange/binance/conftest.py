@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,26 +78,22 @@ def bench() -> Bench:
     return bench_of()
 
 
+def started(
+    name: str = MARKET,
+    speed: float = 1.0,
+    limits: RateLimits = FREE,
+    keys: list[ApiKey] | None = None,
+    **words: Any,
+) -> BinanceServer:
+    engine = bench_of(name, wall_ns=time.time_ns()).engine
+    pace = Pace(WallClock(), speed)
+    pace.begin(engine.now_ns)
+    known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
+    return serve_binance(engine, known, pace=pace, limits=limits, **words).start()
+
+
 @pytest.fixture
 def served() -> Iterator[Callable[..., BinanceServer]]:
     """Makes servers, which end with the test."""
-    running: list[BinanceServer] = []
-
-    def serve(
-        name: str = MARKET,
-        speed: float = 1.0,
-        limits: RateLimits = FREE,
-        keys: list[ApiKey] | None = None,
-        **words: Any,
-    ) -> BinanceServer:
-        engine = bench_of(name, wall_ns=time.time_ns()).engine
-        pace = Pace(WallClock(), speed)
-        pace.begin(engine.now_ns)
-        known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
-        server = serve_binance(engine, known, pace=pace, limits=limits, **words).start()
-        running.append(server)
-        return server
-
-    yield serve
-    for server in running:
-        server.close()
+    with ExitStack() as running:
+        yield lambda *told, **words: running.enter_context(started(*told, **words))

@@ -8,9 +8,9 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from tests.exchange.binance.client import Rest
 from tests.exchange.binance.conftest import KEY, SECRET
 from tests.exchange.binance.foreign_freqtrade import configuration
+from tests.fix.relay import Relay
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -28,28 +29,25 @@ PATIENCE_S = 900
 """On a machine that does other things a bot takes minutes to begin and to end."""
 
 
-def stopped(process: subprocess.Popen[str]) -> str:
-    process.send_signal(signal.SIGINT)
-    return process.communicate(timeout=PATIENCE_S)[0]
-
-
 @pytest.fixture
-def cutter() -> Iterator[Callable[[int, float], tuple[str, subprocess.Popen[str]]]]:
-    """A relay before a port: its URL, its process."""
-    running: list[subprocess.Popen[str]] = []
+def cutting() -> Iterator[Callable[[int], tuple[str, list[float]]]]:
+    """Relays before a port whose connections break now and then: its URL, and when they were cut."""
+    over = threading.Event()
 
-    def relay(port: int, period_s: float) -> tuple[str, subprocess.Popen[str]]:
-        command = [sys.executable, str(HERE / "cutter.py"), str(port), str(period_s), "0"]
-        one = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        running.append(one)
-        assert one.stdout is not None
-        return f"http://127.0.0.1:{one.stdout.readline().strip()}", one
+    def relay(port: int) -> tuple[str, list[float]]:
+        one, cuts = Relay(port), list[float]()
+
+        def cut() -> None:
+            while not over.wait(RUN_S / 2):
+                one.cut()
+                cuts.append(time.monotonic())
+            one.close()
+
+        threading.Thread(target=cut, daemon=True).start()
+        return f"http://127.0.0.1:{one.port}", cuts
 
     yield relay
-    for one in running:
-        with suppress(OSError):
-            one.kill()
-        one.wait()
+    over.set()
 
 
 def at_server(server: Any) -> dict[str, tuple[str, str, str]]:
@@ -69,10 +67,10 @@ def signed(rows: Any) -> Decimal:
 
 
 @pytest.mark.release
-def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -> None:
+def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutting, tmp_path) -> None:
     program = bots("freqtrade").with_name("freqtrade")
     server = served("btc-spot")
-    url, relay = cutter(server.port, RUN_S / 2)
+    url, cuts = cutting(server.port)
     (tmp_path / "strategies").mkdir()
     shutil.copy(HERE / "foreign_freqtrade.py", tmp_path / "strategies" / "restless.py")
     (tmp_path / "config.json").write_text(json.dumps(configuration(url, KEY, SECRET, "BTC/USDT")))
@@ -92,9 +90,9 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
                 "two minutes and a fill",
             )
         finally:
-            stopped(bot)
+            bot.send_signal(signal.SIGINT)
+            bot.wait(PATIENCE_S)
     said = (tmp_path / "said").read_text()
-    told = json.loads(stopped(relay).splitlines()[-1])
     with sqlite3.connect(tmp_path / "trades.sqlite") as book:
         mine = book.execute(
             "select order_id, ft_order_side, coalesce(filled, 0) from orders"
@@ -102,7 +100,7 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
     ours = at_server(server)
     assert server.engine.imbalance("TRADER") == {}
     assert mine
-    assert told["cuts"] >= 1
+    assert cuts
     for number, side, filled in mine:
         assert ours[number][0].lower() == side
         assert float(ours[number][1]) == pytest.approx(filled, abs=1e-9), said[-3000:]
@@ -117,7 +115,7 @@ def test_freqtrade_trades_and_its_book_is_ours(served, bots, cutter, tmp_path) -
 
 @pytest.mark.release
 def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(
-    served, bots, cutter
+    served, bots, cutting
 ) -> None:
     python = str(bots("nautilus"))
     script = str(HERE / "foreign_nautilus.py")
@@ -139,12 +137,12 @@ def test_nautilus_trades_what_it_tested_before_and_its_positions_are_ours(
     assert proven["orders"] == proven["filled"] > 0
     before.close()
     server = served("btc-spot")
-    url, relay = cutter(server.port, RUN_S / 2)
+    url, cuts = cutting(server.port)
     told = said("trade", url, KEY, SECRET, SYMBOL, str(RUN_S), "0.0002", BAR_S)
     ours = at_server(server)
     by_name = {name: (side, amount) for side, amount, name in ours.values()}
     assert server.engine.imbalance("TRADER") == {}
-    assert json.loads(stopped(relay).splitlines()[-1])["cuts"] >= 1
+    assert cuts
     assert told["fills"] > 0
     assert signed(by_name.values()) == signed(
         (side, amount) for side, amount, _ in told["orders"].values()

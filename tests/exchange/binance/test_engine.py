@@ -234,21 +234,6 @@ def test_the_same_name_comes_again_only_when_the_order_is_over(bench) -> None:
     assert bench.engine.query(bench.account, bench.symbol, None, "mine") is again
 
 
-def test_an_amended_order_keeps_its_place(bench) -> None:
-    price = bench.market.best(1)[0]
-    ours = bench.place(lots=100, ticks=price)
-    behind = bench.place(lots=100, ticks=price)
-    told = bench.engine.amend(bench.account, ours, 60, "less")
-    assert (told["amendedOrder"]["qty"], told["amendedOrder"]["clientOrderId"]) == (
-        "60.00000000",
-        "less",
-    )
-    while not behind.cum and ours.open:
-        bench.go_on(5)
-    assert ours.cum
-    assert not behind.cum or not ours.open
-
-
 def test_who_trades_nothing_moves_nothing_and_who_buys_moves_it_up() -> None:
     idle, buyer = bench_of("csco"), bench_of("csco")
     for _ in range(20):

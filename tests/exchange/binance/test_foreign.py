@@ -23,8 +23,14 @@ def run(python: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("orders", [60, pytest.param(1700, marks=pytest.mark.long)])
-@pytest.mark.parametrize(("market", "symbol"), [("csco", "CSCO/USDT"), ("btc-spot", "BTC/USDT")])
+@pytest.mark.parametrize(
+    ("market", "symbol", "orders"),
+    [
+        ("csco", "CSCO/USDT", 60),
+        ("btc-spot", "BTC/USDT", 60),
+        pytest.param("csco", "CSCO/USDT", 1700, marks=pytest.mark.long),
+    ],
+)
 def test_ccxt_trades_and_its_books_are_ours(
     served, exchange_clients, market, symbol, orders
 ) -> None:

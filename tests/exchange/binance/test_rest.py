@@ -12,13 +12,10 @@ from typing import Any
 
 import pytest
 from tests.exchange.binance.client import Rest
-from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET
+from tests.exchange.binance.conftest import started
 
-from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import PATIENCE, RateLimits, RateUsage
 from exchange.binance.words import BinanceError
-from tercel.fix.profiles.model import signer
-from tercel.venues.binance_venue import hmac_signer
 
 jsonschema = pytest.importorskip("jsonschema")
 yaml = pytest.importorskip("yaml")
@@ -250,20 +247,7 @@ def test_what_is_wrong_has_binances_code(one_server, path, change, code, words) 
 
 @pytest.fixture(scope="module")
 def one_server() -> Any:
-    import time
-
-    from tests.exchange.binance.conftest import bench_of
-
-    from exchange.binance.serve import serve_binance
-    from tercel.core.pace import Pace
-    from tercel.core.system import WallClock
-
-    engine = bench_of(wall_ns=time.time_ns()).engine
-    pace = Pace(WallClock(), 1.0)
-    pace.begin(engine.now_ns)
-    with serve_binance(
-        engine, [ApiKey(KEY, ACCOUNT, SECRET)], pace=pace, limits=FREE
-    ).start() as server:
+    with started() as server:
         yield server
 
 
@@ -359,46 +343,6 @@ def test_an_idle_connection_stays_open(one_server) -> None:
         assert select.select([one], [], [], 7.0)[0] == []
 
 
-def test_a_changed_request_has_no_valid_signature(one_server) -> None:
-    import time
-
-    query = f"symbol=CSCOUSDT&timestamp={time.time_ns() // 10**6}"
-    signature = hmac_signer(SECRET)(query)
-    rest = Rest(one_server)
-    for text, status in ((query, 200), (query.replace("CSCO", "IBM"), 400)):
-        headers = {"X-MBX-APIKEY": KEY}
-        answer = rest.http.get(
-            f"/api/v3/allOrders?{text}&signature={signature.upper()}", headers=headers
-        )
-        assert answer.status_code == status
-    assert answer.json()["code"] == -1022
-
-
-def test_ed25519_keys_sign_too(served) -> None:
-    import time
-    from urllib.parse import quote
-
-    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    made = Ed25519PrivateKey.generate()
-    none = serialization.NoEncryption()
-    private = made.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none
-    ).decode()
-    public = made.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    rest = Rest(served(keys=[ApiKey(KEY, ACCOUNT, public=public.decode())]))
-    query = f"timestamp={time.time_ns() // 10**6}"
-    signature = signer(private, "the test")(query)
-    for text, status in ((signature, 200), (signature.swapcase(), 400)):
-        answer = rest.http.get(
-            f"/api/v3/account?{query}&signature={quote(text)}", headers={"X-MBX-APIKEY": KEY}
-        )
-        assert answer.status_code == status
-
-
 def test_weight_is_told_and_over_the_limit_comes_429_then_a_ban(served) -> None:
     rest = Rest(served(limits=RateLimits(weight=60)))
     seen = [rest.ask("GET", "/api/v3/exchangeInfo") for _ in range(3)]
@@ -473,18 +417,3 @@ def test_a_cancel_that_fails_stops_its_new_order_or_does_not(one_server) -> None
     half = swap("STOP_ON_FAILURE", cancelOrderId=placed["orderId"], **maker)
     assert (half.status_code, half.json()["data"]["cancelResult"]) == (409, "SUCCESS")
     assert half.json()["data"]["newOrderResponse"]["code"] == -2010
-
-
-def test_money_comes_by_somebody_elses_hand(one_server) -> None:
-    rest = Rest(one_server)
-
-    def free() -> str:
-        rows = rest.signed("GET", "/api/v3/account").json()["balances"]
-        return next(one["free"] for one in rows if one["asset"] == "USDT")
-
-    before = float(free())
-    assert rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="12.5").status_code == 200
-    assert float(free()) == before + 12.5
-    assert (
-        rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-99999999").status_code == 400
-    )

@@ -200,25 +200,6 @@ def test_the_websocket_api_trades_and_tells(served) -> None:
         assert "rateLimits" not in api.call("time", returnRateLimits=False)
 
 
-def test_a_listen_key_is_a_stream_among_others(served) -> None:
-    server = served(listen_keys=True)
-    rest = Rest(server)
-    listen = rest.ask("POST", "/api/v3/userDataStream").json()["listenKey"]
-    with Socket(f"{server.ws_url}/stream?streams={STREAM}@depth") as stream:
-        stream.ws.send(json.dumps({"method": "SUBSCRIBE", "params": [listen], "id": 1}))
-        stream.event(lambda told: told.get("id") == 1)
-        rest.signed("POST", "/api/v3/order", **ORDER)
-        told = stream.event(lambda told: told["stream"] == listen)
-        assert (told["data"]["e"], told["data"]["x"]) == ("executionReport", "NEW")
-        stream.event(
-            lambda told: told["stream"] == listen and told["data"]["e"] == "outboundAccountPosition"
-        )
-        stream.ws.send(json.dumps({"method": "UNSUBSCRIBE", "params": [listen], "id": 2}))
-        stream.event(lambda told: told.get("id") == 2)
-        rest.signed("DELETE", "/api/v3/openOrders", symbol=SYMBOL)
-        assert stream.event(lambda told: True)["stream"] == f"{STREAM}@depth"
-
-
 @pytest.mark.parametrize(
     ("method", "params", "code"),
     [

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.exchange.fix.peers.binance_words import written
 from tests.fix.certificates import authority, certificate
 
 from exchange.fix.counterparties import Login
@@ -17,6 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
+from tercel.fix.protocol.dictionary import read_xml
 from tercel.fix.protocol.message import Message
 
 SCRIPT = Path(__file__).parent / "peers" / "binance_connector.script"
@@ -118,15 +118,11 @@ class Connector:
 
 
 @pytest.fixture
-def dictionaries(tmp_path):
-    """The venue's own where `TERCEL_PEERS` has them; else our words for what its document says."""
-    theirs = Path(os.environ.get("TERCEL_PEERS", "")) / "binance"
-    found = {kind: theirs / f"spot-fix-{kind.lower()}.xml" for kind in ("OE", "MD")}
-    return (
-        found
-        if all(one.is_file() for one in found.values())
-        else {kind: written(kind, tmp_path) for kind in found}
-    )
+def dictionaries(shared_peers):
+    """Those that the venue publishes."""
+    return {
+        kind: shared_peers / "binance" / f"spot-fix-{kind.lower()}.xml" for kind in ("OE", "MD")
+    }
 
 
 @pytest.fixture
@@ -149,7 +145,7 @@ def connector(served, binance_connector, dictionaries):
     made = []
 
     def start(kind="OE", key="desk", api_key=API_KEY, ca=None):
-        terms = load_dictionary(dictionaries[kind])
+        terms = read_xml(dictionaries[kind])
         around = {"API_KEY": api_key, "SSL_CERT_FILE": str(ca or served.ca)}
         words = [f"tcp+tls://localhost:{served.port}", kind, str(served.folder / f"{key}.pem")]
         made.append(Connector(binance_connector, words, around, terms))
@@ -160,12 +156,6 @@ def connector(served, binance_connector, dictionaries):
         one.process.kill()
         with one.process:
             pass
-
-
-def load_dictionary(path):
-    from tercel.fix.protocol.dictionary import read_xml
-
-    return read_xml(path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.hosted_dialect import HostedDialect
 from tercel.core import orders as o
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import ConfigError
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import TlsSettings, WaitLimits
 from tercel.fix.profiles import load
@@ -120,23 +120,6 @@ def test_its_book_is_that_of_the_venue(client):
         if row[o.M_SIDE]
     }
     assert shown == {(1, 99): 5, (1, 98): 5, (-1, 101): 5, (-1, 102): 5}
-
-
-def test_a_wrong_key_does_not_log_on(serve, port, tmp_path, profile, shared_peers, monkeypatch):
-    pytest.importorskip("cryptography", reason="pip install 'tercel[sign]'")
-    monkeypatch.setenv("TERCEL_BINANCE_KEY", "api-key")
-    ca = authority(tmp_path / "ca")
-    (_, public), (thief, _) = key_pair(tmp_path, "desk"), key_pair(tmp_path, "thief")
-    thief.chmod(0o600)
-    text = PROFILE.format(base="binance", dictionary=shared_peers / "binance" / "spot-fix-oe.xml")
-    login = Login(
-        "DESK", username="api-key", public_key=public.read_text(), terms=load(profile(text))
-    )
-    serve([login], comp_id="SPOT", tls=TlsSettings(*certificate(ca, "localhost")))
-    told = profile(text + SESSION.format(sender="DESK", port=port, ca=ca, key=thief))
-    with pytest.raises(VenueError, match="wrong signature for DESK") as refused:
-        FixVenue(profile=told, patience=WaitLimits(logon_s=20.0))
-    assert "api-key" not in str(refused.value)
 
 
 FIELDS = [

@@ -4,7 +4,7 @@ import socket
 import time
 
 import pytest
-from tests.fix.plain import SOH, PlainClient, frame, order, parse
+from tests.fix.plain import SOH, PlainClient, frame, order
 
 from certify.tiny import WAY_NS, TinyVenue
 from exchange.fix.arrival import FREE_TRIES, LogonThrottle
@@ -13,72 +13,6 @@ from exchange.fix.server import TURN_MESSAGES, FixServer, ListenerSettings
 from tercel.core.orders import NewOrder, Report, Tif
 
 T0 = 10**18
-STEP = [(20007, T0 + 10 * WAY_NS), (20008, "s1")]
-
-REFUSED = [
-    ({"t55": "ZZZ"}, "1"),
-    ({"t44": "4.96"}, "99"),
-    ({"t44": "1" * 30}, "99"),
-    ({"t44": ""}, "99"),
-    ({"t38": "0"}, "13"),
-    ({"t38": "-10"}, "13"),
-    ({"t38": "15"}, "13"),
-    ({"t38": ""}, "13"),
-    ({"t40": "3"}, "11"),
-    ({"t54": "5"}, "11"),
-    ({"t59": "6"}, "11"),
-    ({"t1": "B"}, "15"),
-]
-
-MALFORMED = [
-    ({"t11": ""}, "1"),
-    ({"t55": ""}, "1"),
-    ({"t54": ""}, "1"),
-    ({"t40": ""}, "1"),
-    ({"t60": ""}, "1"),
-    ({"t54": "Z"}, "5"),
-    ({"t44": "dear"}, "6"),
-    ({"t60": "yesterday"}, "6"),
-]
-
-
-@pytest.mark.parametrize(("changed", "reason"), REFUSED)
-def test_orders_that_are_refused(serve, plain, changed, reason):
-    serve()
-    client = plain("A")
-    client.say("D", order("a", **changed))
-    said = client.hear("8", "3", "j")
-    assert (said[35], said[150], said[39], said[103], said[11]) == ("8", "8", "8", reason, "a")
-    assert said[58]
-    assert {37, 17, 55, 54, 151, 14, 6} <= set(said)
-    assert (said[14], said[151]) == ("0", "0")
-
-
-def test_messages_that_the_session_rejects_name_the_reason_and_the_session_goes_on(serve, plain):
-    serve()
-    client = plain("A")
-    for changed, reason in MALFORMED:
-        number = client.number
-        client.say("D", order("a", **changed))
-        said = client.hear("8", "3", "j")
-        assert (said[35], said[45], said[373]) == ("3", str(number), reason), changed
-        assert said[58]
-    client.say("D", [*order("a"), (999, "tag that is none")])
-    assert client.hear("3")[373] in ("0", "2")
-    client.say("D", [*order("a"), (55, "TINY")])
-    assert client.hear("3")[373] == "13"
-    client.say("ZZ", [])
-    assert client.hear("3", "j")[35] in ("3", "j")
-    client.say("AE", [(571, "x"), (570, "N"), (32, 1), (31, 1), (75, "20200101"), (60, "20200101-00:00:00"), (55, "T"),
-                      (552, 1), (54, 1), (37, "o")])  # fmt: skip
-    said = client.hear("3", "j")
-    assert (said[35], said[372]) == ("j", "AE") or said[35] == "3"
-    client.say("U1", [(20007, "soon"), (20008, "x")])
-    assert client.hear("j")[372] == "U1"
-    client.say("D", order("good"))
-    client.say("U1", STEP)  # answered at once, for a refusal is owed
-    client.say("U1", [(20007, T0 + 20 * WAY_NS), (20008, "s2")])
-    assert client.hear("8")[150] == "0"
 
 
 @pytest.mark.parametrize(
@@ -103,48 +37,6 @@ def test_other_requests_are_refused_in_the_way_of_their_kind(serve, plain, kind,
         assert (said[434], said[11], said[41]) == ("2" if kind == "G" else "1", "c", "x")
     if answer == "r":
         assert said[531] == "0"
-
-
-def test_bytes_of_the_server_by_an_independent_codec(serve, plain):
-    """Frame, header and required fields of each message, read without the engine."""
-    serve()
-    client = plain("A", heartbeat=1)
-    assert client.logon[108] == "1"
-    assert client.logon[141] == "Y"
-    client.say("x", [(320, "r"), (559, 4)])
-    client.say(
-        "V", [(262, "m"), (263, 1), (264, 0), (267, 2), (269, 0), (269, 1), (146, 1), (55, "TINY")]
-    )
-    client.say("D", order("a", t44="5.05", t38="70"))
-    client.say("U1", STEP)
-    heard = []
-    while not heard or dict(heard[-1])[35] != "0":
-        heard.append(parse(client.hear_raw()))
-    kinds = [dict(one)[35] for one in heard]
-    assert kinds[:7] == ["y", "W", "8", "X", "8", "X", "U2"]
-    assert [dict(one)[34] for one in heard] == [str(n + 2) for n in range(len(heard))]
-    assert all(dict(one)[49] == "TERCEL" and dict(one)[56] == "A" for one in heard)
-    listing, snapshot, ack, taken, fill, rest, stepped = heard[:7]
-    assert [value for tag, value in listing if tag == 55] == ["TINY"]
-    assert [value for tag, value in snapshot if tag == 270] == ["5.05", "5.10", "4.95", "4.90"]
-    required = {37, 17, 150, 39, 55, 54, 151, 14, 6}
-    assert required <= set(dict(ack))
-    assert required | {31, 32} <= set(dict(fill))
-    got = dict(fill)
-    assert (got[150], got[39], got[31], got[32], got[14], got[151]) == (
-        "F",
-        "1",
-        "5.05",
-        "50",
-        "50",
-        "20",
-    )
-    assert float(got[6]) == 5.05
-    assert got[60] == "20010909-01:46:40.000001"
-    assert got[20001] == str(T0 + WAY_NS)
-    assert dict(taken)[20005] == got[37]
-    assert dict(rest)[279] == "0"
-    assert dict(stepped)[20008] == "s1"
 
 
 GARBAGE = [
@@ -218,22 +110,6 @@ def test_garbage_at_the_door_harms_nobody(serve, connect, plain, port):
     assert plain("B").logon[35] == "A", "and the door is open"
 
 
-def test_a_first_message_that_is_no_logon_ends_the_connection(serve, plain):
-    serve()
-    stranger = plain("A", logon=False)
-    stranger.say("D", order("a"))
-    assert stranger.hear() == {}
-
-
-def test_garbage_inside_a_session_is_passed_over(serve, plain):
-    serve()
-    client = plain("A")
-    for garbage in (b"noise", frame([(35, "0")], checksum=1), SOH * 99):
-        client.raw(garbage)
-    client.say("1", [(112, "there?")])
-    assert client.hear("0")[112] == "there?"
-
-
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\x02b", b"\x7f", b"\xed\xa0\x80"])
 def test_names_that_nobody_can_read_are_rejected_by_the_session(serve, plain, name):
     server = serve()
@@ -248,33 +124,6 @@ def test_names_that_nobody_can_read_are_rejected_by_the_session(serve, plain, na
     client.say("1", [(112, "there?")])
     assert client.hear("0")[112] == "there?"
     assert server.error is None
-
-
-def test_messages_cut_at_every_byte_and_glued_together_are_whole(serve, plain):
-    serve()
-    client = plain("A")
-    whole = b""
-    for name in ("a", "b"):
-        whole += frame([*client.head("D"), *order(name)])
-        client.number += 1
-    for n in range(0, len(whole), 7):
-        client.raw(whole[n : n + 7])
-    client.say("U1", STEP)
-    client.say("U1", [(20007, T0 + 30 * WAY_NS), (20008, "s2")])
-    assert [client.hear("8")[11] for _ in range(2)] == ["a", "b"]
-
-
-def test_a_counterparty_of_another_make_gets_what_it_needs(serve, port):
-    """An order without a single one of our own tags."""
-    serve()
-    client = PlainClient(port, "B")
-    client.say("D", order("a"))
-    client.say("U1", STEP)
-    said = client.hear("8")
-    assert (said[1], said[44], said[38]) == ("B", "4.95", "20")
-    client.say("5", [])
-    assert client.hear("5")
-    client.close()
 
 
 class Turns:

@@ -27,10 +27,8 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.pace import Pace
-from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.store import holds_session
-from tercel.venues.address import connect as log_on
 
 T0 = 10**18
 LONGEST_NS = 100 * 86_400 * 10**9
@@ -91,105 +89,6 @@ class TestOverASession:
                 repr(event).replace("A/", "") for event in there
             ]
 
-    def test_new_partial_fill_fill(self, serve, connect):
-        serve()
-        first, second = connect("A"), connect("B", follow=True)
-        first.send(buy("a", 4, 100))
-        assert kinds(said(first)) == [ExecType.NEW]
-        second.send(buy("s", 3, 100, side=-1, account="B"))
-        partial = gathered(first, 1)
-        assert [
-            (whole(r.last_qty), whole(r.cum_qty), whole(r.leaves_qty), r.passive, r.status)
-            for r in partial
-        ] == [(3, 3, 1, True, OrdStatus.PARTIALLY_FILLED)]
-        assert kinds(gathered(second, 2)) == [ExecType.NEW, ExecType.TRADE]
-        first.send(buy("a2", 1, 100, side=-1))
-        last = gathered(first, 3)
-        assert [r.status for r in last if r.cl_ord_id == "a"] == [OrdStatus.FILLED]
-        assert len({r.exec_id for r in partial + last}) == len(partial + last)
-
-    def test_replace_up_and_down_then_cancel(self, serve, connect):
-        serve()
-        venue = connect()
-        venue.send(buy("a", 4))
-        said(venue)
-        for name, orig, lots in (("b", "a", 6), ("c", "b", 2)):
-            venue.send(ReplaceOrder(name, orig, "TINY", 1, lots, 97, "A", "p", T0))
-            (report,) = said(venue)
-            assert (report.exec_type, report.cl_ord_id, report.orig) == (
-                ExecType.REPLACED,
-                name,
-                orig,
-            )
-            assert (report.lots, whole(report.leaves_qty)) == (lots, lots)
-        venue.send(CancelOrder("d", "c", "TINY", 1, "A", T0))
-        (report,) = said(venue)
-        assert (report.status, report.cl_ord_id, report.orig, whole(report.leaves_qty)) == (
-            OrdStatus.CANCELED,
-            "d",
-            "c",
-            0,
-        )
-
-    def test_cancels_that_come_too_late_or_for_nobody_are_rejected(self, serve, connect):
-        serve()
-        venue = connect()
-        venue.send(buy("a", 2, 101))
-        said(venue)
-        venue.send(CancelOrder("late", "a", "TINY", 1, "A", T0))
-        venue.send(ReplaceOrder("who", "nobody", "TINY", 1, 1, 97, "A", "p", T0))
-        late, who = said(venue, steps=2)
-        assert (late.cl_ord_id, late.orig, late.status, late.text) == (
-            "late",
-            "a",
-            OrdStatus.FILLED,
-            "too late",
-        )
-        assert (who.cl_ord_id, who.orig, who.status) == ("who", "nobody", OrdStatus.UNKNOWN)
-
-    def test_status_known_and_unknown(self, serve, connect):
-        serve()
-        venue = connect()
-        venue.send(buy("a", 2))
-        venue.send(StatusRequest("a", "A", T0))
-        venue.send(StatusRequest("b", "A", T0))
-        _, known, unknown = said(venue, steps=3)
-        assert (known.exec_type, known.status, whole(known.leaves_qty)) == (
-            ExecType.STATUS,
-            OrdStatus.NEW,
-            2,
-        )
-        assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (
-            ExecType.STATUS,
-            OrdStatus.UNKNOWN,
-            "b",
-        )
-
-    def test_a_mass_cancel_ends_the_orders_of_all_accounts_of_its_session_alone(
-        self, serve, connect
-    ):
-        serve()
-        first, second = connect("A"), connect("B", follow=True)
-        for name, account in (("a", "A"), ("b", "agent"), ("c", "")):
-            first.send(buy(name, account=account))
-        second.send(buy("a", account="B"))
-        assert len(second.step(T0)) == 0  # its order is there
-        said(first, steps=5)
-        first.send(MassCancel("m", "", "", T0))
-        gone = said(first, steps=3)
-        assert sorted(r.cl_ord_id for r in gone if r.exec_type is ExecType.CANCELED) == [
-            "a",
-            "b",
-            "c",
-        ]
-        assert kinds(gathered(second, 1)) == [ExecType.NEW]
-        second.send(StatusRequest("a", "B", T0))
-        while not (answers := [event for event in second.step(0) if isinstance(event, Report)]):
-            first.step(first.now_ns + 10 * WAY_NS)
-        assert [(answer.exec_type, answer.status) for answer in answers] == [
-            (ExecType.STATUS, OrdStatus.NEW)
-        ]
-
     def test_an_account_belongs_to_the_login_that_named_it_first(self, serve, connect):
         serve()
         first, second = connect("A"), connect("B", follow=True)
@@ -240,25 +139,6 @@ class TestOverASession:
         assert [venue.step(T0 + LONGEST_NS) for _ in range(2)] == [[], []]
         assert venue.now_ns == T0 + LONGEST_NS
 
-    def test_every_subscriber_gets_a_snapshot_and_then_changes(self, serve, connect):
-        serve()
-        first, second = connect("A"), connect("B", follow=True)
-        first.subscribe("TINY")
-        first.send(buy("a"))
-        rows = [
-            e
-            for e in first.step(T0 + 5 * WAY_NS) + first.step(T0 + 5 * WAY_NS)
-            if isinstance(e, MarketRows)
-        ]
-        assert [e.snapshot for e in rows] == [True, False]
-        second.subscribe("TINY")
-        while not (rows := second.step(T0)):
-            again = first.step(first.now_ns + WAY_NS)
-            assert [e for e in again if isinstance(e, MarketRows)] == []
-        (snapshot,) = rows
-        assert snapshot.snapshot
-        assert len(snapshot.rows) == 5
-
     def test_market_data_of_what_is_not_listed_is_an_error_at_home(self, serve, connect):
         serve()
         with pytest.raises(VenueError, match="choose one of TINY"):
@@ -292,19 +172,6 @@ class TestAClockThatRuns:
 
 
 class TestLogon:
-    def test_nobody_listens(self, port):
-        with pytest.raises(VenueError, match=f"127.0.0.1:{port} as A to TERCEL"):
-            FixVenue("127.0.0.1", port, "A")
-
-    @pytest.mark.parametrize("names", [("Z", "TERCEL"), ("A", "OTHER")])
-    def test_wrong_comp_ids(self, serve, connect, profile, names):
-        serve()
-        told = profile(f'base = "tercel"\n[session]\ntarget = "{names[1]}"')
-        with pytest.raises(
-            VenueError, match=f"as {names[0]} to {names[1]}; received the other side closed"
-        ):
-            connect(names[0], profile=told)
-
     def test_a_name_that_is_taken_leaves_its_holder_unharmed(self, serve, connect, plain):
         serve()
         holder = connect()
@@ -341,28 +208,6 @@ class TestLogon:
         assert connect(store=tmp_path / "new", reset=True).up
         assert holds_session(tmp_path / "new")
 
-    def test_a_session_goes_on_with_its_store_alone(self, serve, port, tmp_path):
-        serve(["TRADER"])
-        where = f"fix://127.0.0.1:{port}"
-        for store in ("first", "second", "second"):
-            with log_on(where, ["agent"], tmp_path / store) as venue:
-                venue.send(buy(f"{store}-{venue._link.session.numbers.next_out}"))
-                assert ExecType.NEW in kinds(said(venue, steps=3))
-        with pytest.raises(VenueError, match="MsgSeqNum"):
-            log_on(where, ["agent"], tmp_path / "first")
-
-    def test_a_venue_that_forgot_the_session(self, serve, connect, tmp_path):
-        server = serve(store=tmp_path / "one")
-        venue = connect(store=tmp_path / "mine")
-        said(venue, steps=3)
-        venue.close()
-        server.close()
-        serve(store=tmp_path / "other")
-        with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
-            connect(store=tmp_path / "mine")
-        assert "CompID" not in refused.value.remedy
-        assert "`desk=`" in refused.value.remedy
-
     def test_a_port_that_is_taken(self, serve, port):
         with (
             socket.create_server(("127.0.0.1", port)),
@@ -387,16 +232,6 @@ class TestLogon:
 
 
 class TestLosingEachOther:
-    def test_nothing_is_sent_when_the_link_is_down(self, serve, connect):
-        server, venue = serve(), None
-        venue = connect()
-        server.close()
-        events = venue.step(T0)
-        assert [event.up for event in events] == [False]
-        assert venue.step(T0) == []
-        with pytest.raises(VenueError, match="link"):
-            venue.send(buy("a"))
-
     def test_steps_wait_for_a_link_that_is_down_and_then_no_more(self, serve, connect):
         server = serve()
         venue = connect(patience=WaitLimits(outage_s=0.35))

@@ -1,19 +1,15 @@
 """A counterparty that knows none of our tags: the standard alone, in both versions, and nothing left unanswered."""
 
-import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.fix.certificates import authority, certificate
-from tests.fix.plain import PlainClient, order, parse
-from tests.waiting import until
+from tests.fix.plain import order, parse
 
 from certify.tiny import TinyVenue
 from exchange.fix.aggregated import AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty, Login, OrderFills
 from tercel.core.orders import ONE, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
-from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import own_dictionary
 from tercel.fix.protocol.message import Message, decode
 from tercel.fix.protocol.validate import check
@@ -55,14 +51,6 @@ def read(client, *kinds):
             return fields
 
 
-def identities(report):
-    said = dict(report)
-    total, done, left = (float(said.get(tag, 0)) for tag in (38, 14, 151))
-    over = said[39] in ("2", "4", "8", "C")
-    assert left == (0 if over else total - done), report
-    assert (float(said[6]) > 0) == (done > 0), report
-
-
 def recent(text):
     at = datetime.strptime(text, "%Y%m%d-%H:%M:%S.%f").replace(tzinfo=UTC)
     return abs(datetime.now(UTC) - at) < timedelta(minutes=5)
@@ -70,73 +58,6 @@ def recent(text):
 
 @pytest.mark.parametrize("begin", VERSIONS)
 class TestOrders:
-    def test_an_order_rests_and_is_cancelled(self, stranger, begin):
-        client = stranger(begin)
-        say_order(client, "a")
-        ack = dict(read(client, "8"))
-        assert (ack[150], ack[39], ack[11], ack[38], ack[14], ack[151]) == (
-            "0",
-            "0",
-            "a",
-            "20",
-            "0",
-            "20",
-        )
-        assert recent(ack[60]), "the time of day, not the venue's own"
-        client.say(
-            "F", [(41, "a"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
-        )
-        gone = dict(read(client, "8", "9"))
-        assert (gone[150], gone[39], gone[41], gone[11], gone[151]) == ("4", "4", "a", "c", "0")
-        assert gone[37] == ack[37]
-
-    def test_fills_add_up_and_their_mean_price_is_true(self, stranger, begin):
-        client = stranger(begin)
-        say_order(client, "a", t38="70", t44="5.10")
-        reports = [read(client, "8") for _ in range(3)]
-        for report in reports:
-            identities(report)
-        codes = [(dict(one)[150], dict(one)[39]) for one in reports]
-        fill = {"FIX.4.4": ("F", "F"), "FIX.4.2": ("1", "2")}[begin]
-        assert codes == [("0", "0"), (fill[0], "1"), (fill[1], "2")]
-        last = dict(reports[-1])
-        assert (last[32], last[31], last[14], last[151]) == ("20", "5.10", "70", "0")
-        assert float(last[6]) == pytest.approx((50 * 5.05 + 20 * 5.10) / 70)
-        assert (20 in last) == (begin == "FIX.4.2")
-        client.say("H", [(11, "a"), (55, "TINY"), (54, 1)])
-        status = dict(read(client, "8"))
-        assert (status[39], status[14], status[6]) == ("2", "70", last[6])
-        assert (status[150], status.get(20)) == (("I", None) if begin == "FIX.4.4" else ("2", "3"))
-        assert not {31, 32, 851} & status.keys(), "a status is no trade"
-
-    def test_a_replace_and_what_comes_too_late(self, stranger, begin):
-        client = stranger(begin)
-        say_order(client, "a")
-        read(client, "8")
-        client.say("G", [(21, 1), *order("b", t38="40"), (41, "a")])
-        done = dict(read(client, "8", "9"))
-        assert (done[150], done[41], done[11], done[38], done[151]) == ("5", "a", "b", "40", "40")
-        client.say(
-            "F", [(41, "b"), (11, "c"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
-        )
-        read(client, "8")
-        client.say(
-            "F", [(41, "b"), (11, "d"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
-        )
-        late = dict(read(client, "8", "9"))
-        assert (late[35], late[102], late[39], late[434], late[37]) == (
-            "9",
-            "0",
-            "4",
-            "1",
-            done[37],
-        )
-        client.say(
-            "F", [(41, "zz"), (11, "e"), (55, "TINY"), (54, 1), (60, "20200101-00:00:00"), (38, 20)]
-        )
-        unknown = dict(read(client, "8", "9"))
-        assert (unknown[35], unknown[102], unknown[39], unknown[37]) == ("9", "1", "8", "NONE")
-
     @pytest.mark.parametrize(
         ("changed", "reason", "old"),
         [
@@ -159,49 +80,6 @@ class TestOrders:
         assert (said[35], said[39], said[103]) == ("8", "8", reason if begin == "FIX.4.4" else old)
         assert said[58]
         assert recent(said[60])
-
-    def test_a_name_that_was_used_and_an_order_that_nobody_knows(self, stranger, begin):
-        client = stranger(begin)
-        say_order(client, "a")
-        read(client, "8")
-        say_order(client, "a")
-        again = dict(read(client, "8"))
-        assert (again[39], again[103]) == ("8", "6")
-        client.say("H", [(11, "zz"), (55, "TINY"), (54, 2)])
-        unknown = dict(read(client, "8"))
-        assert (unknown[39], unknown[103], unknown[11], unknown[54], unknown[55]) == (
-            "8",
-            "5",
-            "zz",
-            "2",
-            "TINY",
-        )
-
-    def test_a_change_that_is_refused_here_says_how_the_order_stands(self, stranger, begin):
-        client = stranger(begin)
-        say_order(client, "a", t38="70", t44="5.05")
-        assert [dict(read(client, "8"))[39] for _ in range(2)] == ["0", "1"]
-        for name, changed in (("b", {"t44": "4.96"}), ("c", {"t38": "15"}), ("d", {"t59": "3"})):
-            client.say("G", [(21, 1), *order(name, **changed), (41, "a")])
-            said = dict(read(client, "9"))
-            assert (said[39], said[434], said[102]) == (
-                "1",
-                "2",
-                "99" if begin == "FIX.4.4" else "2",
-            )
-        client.say("G", [(21, 1), *order("e", t44="4.96"), (41, "nobody")])
-        assert dict(read(client, "9"))[39] == "8"
-
-    def test_orders_are_cancelled_on_disconnect_where_that_was_agreed(self, stranger, plain, begin):
-        client = stranger(begin, extra=[(20022, "Y")])
-        say_order(client, "a")
-        read(client, "8")
-        client.close()
-        venue = stranger.served[0].venue
-        until(lambda: venue.sent == 2, what="the cancel of who left")
-        back = plain("A", begin=begin, own=False)
-        back.say("H", [(11, "a"), (55, "TINY"), (54, 1)])
-        assert dict(read(back, "8"))[39] == "4"
 
 
 @pytest.mark.parametrize("begin", VERSIONS)
@@ -322,27 +200,6 @@ class TestOther:
         client.say("x", [(320, "s"), (559, 0), (55, "ELSE")])
         assert dict(read(client))[560] == "2"
 
-    def test_mass_cancel_and_mass_status(self, stranger):
-        client = stranger()
-        client.say("AF", [(584, "all"), (585, 7)])
-        none = dict(read(client, "8"))
-        assert (none[150], none[584], none[911]) == ("I", "all", "0")
-        for name in ("a", "b"):
-            say_order(client, name)
-            read(client, "8")
-        client.say("AF", [(584, "all2"), (585, 7)])
-        both = [dict(read(client, "8")) for _ in range(2)]
-        assert {(one[150], one[39], one[584]) for one in both} == {("I", "0", "all2")}
-        client.say("q", [(11, "m"), (530, 7), (60, "20200101-00:00:00")])
-        heard = [dict(read(client, "8", "r")) for _ in range(3)]
-        assert sorted(one[35] for one in heard) == ["8", "8", "r"]
-        assert {one[150] for one in heard if one[35] == "8"} == {"4"}
-        (answer,) = [one for one in heard if one[35] == "r"]
-        assert (answer[531], answer[11], answer[533]) == ("7", "m", "2")
-        client.say("q", [(11, "n"), (530, 1), (55, "ZZZ"), (60, "20200101-00:00:00")])
-        refused = dict(read(client, "r"))
-        assert (refused[531], refused[532]) == ("0", "1")
-
     def test_our_messages_are_for_those_who_announce_them(self, stranger):
         client = stranger()
         client.say("U1", [(20007, 10**18 + 5), (20008, "s")])
@@ -374,40 +231,6 @@ class TestOther:
         assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), (
             "nothing of B, and no order"
         )
-
-    def test_what_it_missed_comes_when_it_is_back(self, serve, plain):
-        serve([Login("A"), Login("EYE", copies=("*",))])
-        eye = plain("EYE", own=False)
-        eye.close()
-        client = plain("A", own=False)
-        say_order(client, "a")
-        read(client, "8")
-        back = plain("EYE", own=False, number=2, reset=False)
-        back.say("2", [(7, 2), (16, 0)])
-        said = back.hear("8")
-        assert (said[43], said[11]) == ("Y", "a")
-
-    def test_a_name_and_a_password(self, serve, plain):
-        serve([Login("A", username="desk", password="secret")])
-        for extra in ([], [(553, "desk"), (554, "guess")], [(553, "other"), (554, "secret")]):
-            refused = plain("A", own=False, extra=extra).logon
-            assert refused[35] == "5"
-            assert "wrong" in refused[58]
-            assert "guess" not in refused[58]
-        assert plain("A", own=False, extra=[(553, "desk"), (554, "secret")]).logon[35] == "A"
-        assert "secret" not in repr(Login("A", password="secret"))
-
-    def test_over_tls(self, serve, tmp_path, port):
-        ca = authority(tmp_path / "ca")
-        serve(tls=TlsSettings(*certificate(ca, "localhost")))
-        context = ssl.create_default_context(cafile=ca)
-        client = PlainClient(port, "A", logon=False)
-        client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
-        client.say("A", [(98, 0), (108, 30), (141, "Y")])
-        assert client.hear()[35] == "A"
-        say_order(client, "a")
-        assert client.hear("8")[11] == "a"
-        client.close()
 
 
 def trade(name, lots, price, kind=ExecType.TRADE, ref=""):

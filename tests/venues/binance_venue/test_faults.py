@@ -187,21 +187,6 @@ class Trading:
         found = [entry.body for _, entry in entries if entry.body["severity"] == "critical"]
         return [f"{one['code']}: {one['text']}" for one in found if one["code"] != kinds.LINK_DOWN]
 
-    def stray(self) -> list[str]:
-        """What lives at the venue and is over here, for people who look for what went wrong."""
-        found = []
-        for wire in self.unwatched:
-            told = self.venue.memory.by_wire.get(wire)
-            order = self.orders.get(told.name) if told is not None else None
-            found.append(f"{wire}: {told}, {order}")
-            said = (kinds.ORDER_OUT, kinds.REPORT_IN, kinds.RECONCILED, kinds.ALERT)
-            for seq, entry in self.gateway.journal.read(kinds=said):
-                if order is not None and self.orders.get(entry.order) is order:
-                    found.append(
-                        f"    {seq} {entry.ns} {entry.kind} {entry.order} {dict(entry.body)}"
-                    )
-        return found
-
     def settle(self) -> None:
         """Cancel everything, until the venue has ended each order."""
 
@@ -293,13 +278,6 @@ def test_nothing_is_lost_doubled_orphaned_or_unwatched(
 
 
 @pytest.mark.long
-def test_nothing_is_wrong_after_every_fault(
-    trading: Callable[[int], tuple[Trading, FaultProxy]],
-) -> None:
-    nothing_is_wrong(*trading(1), 45)
-
-
-@pytest.mark.long
 def test_nothing_is_wrong_after_two_hundred_faults(
     trading: Callable[[int], tuple[Trading, FaultProxy]],
 ) -> None:
@@ -325,9 +303,7 @@ def nothing_is_wrong(
     one.settle()
     found = one.faults()
     told = f"{proxy.fired.total()} faults, {len(one.placed)} orders, {len(one.orders.fills)} fills"
-    sys.stdout.write(
-        f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join((*one.alerts(), *one.stray()))
-    )
+    sys.stdout.write(f"{told}: {found}; denied: {dict(one.denied)}\n" + "\n".join(one.alerts()))
     assert proxy.fired.total() >= faults
     assert {kind for kind in every if proxy.fired[kind]} == set(every)
     assert found == dict.fromkeys(found, 0)

@@ -22,8 +22,6 @@ from tercel.venues.binance_venue.tracker import OrderTracker
 
 X, S = o.ExecType, o.OrdStatus
 NAMES = ("AUSDT", "BUSDT")
-LATE = 10**9
-"""A time of the venue after every window, ms."""
 
 
 class Budget:

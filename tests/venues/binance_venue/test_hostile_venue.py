@@ -1,72 +1,41 @@
 """A venue that is hostile as a whole: stale snapshots, other steps overnight, web pages, a clock put back."""
 
-import http.server
 import json
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from tests.venues.binance_venue.conftest import Served
 from tests.venues.binance_venue.faulty import FaultProxy
+from tests.venues.binance_venue.hostile import NAME, Clock, LiedTo, Server as HostileServer
 from tests.venues.binance_venue.test_account import hear, of, order, said
-from tests.waiting import until
 
 from exchange.binance.words import ServerCode
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.binance_venue import ErrorCode
+from tercel.venues.binance_venue.account import past
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.links import LISTEN_KEY
 from tercel.venues.binance_venue.rest import RequestRefusedError
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 Serve = Callable[..., Served]
+NONE = [{}, None, "ok", {"symbols": 5}]
+"""What is no answer."""
+ODD: tuple[dict[str, Any], ...] = (
+    {}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1},
+)  # fmt: skip
 
 
-class BentRest(http.server.BaseHTTPRequestHandler):
-    """Passes requests on, but for those that the test answers."""
+class Wrong(HostileServer):
+    """A server one of whose answers at logon is none."""
 
-    behind, bodies = "", dict[str, bytes]()
+    path: str
+    body: Any = None
 
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        status, body = 200, self.bodies.get(path, b"")
-        if path not in self.bodies:
-            asked = urllib.request.Request(
-                self.behind + self.path,
-                headers={"X-MBX-APIKEY": self.headers["X-MBX-APIKEY"] or ""},
-            )
-            try:
-                with urllib.request.urlopen(asked) as answer:
-                    body = answer.read()
-            except urllib.error.HTTPError as error:
-                status, body = error.code, error.read()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def bent() -> Iterator[Callable[[Served, dict[str, bytes]], str]]:
-    made: list[http.server.ThreadingHTTPServer] = []
-
-    def serve(one: Served, bodies: dict[str, bytes]) -> str:
-        handler = type("Bent", (BentRest,), {"behind": one.server.url, "bodies": bodies})
-        made.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=made[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{made[-1].server_address[1]}"
-
-    yield serve
-    for one in made:
-        one.shutdown()
-        one.server_close()
+    def ask(self, path: str, *said: Any, **more: Any) -> Any:
+        return self.body if path.endswith(self.path) else super().ask(path, *said, **more)
 
 
 @pytest.fixture
@@ -83,95 +52,32 @@ def proxied(served: Serve) -> Iterator[Callable[..., tuple[Served, FaultProxy, B
         one.close()
 
 
-@pytest.mark.parametrize("path", ["time", "exchangeInfo", "account", "allOrders"])
+def logs_on(server: Wrong) -> None:
+    LiedTo(server)
+
+
+def reads_orders(server: Wrong) -> None:
+    list(past(server, server.path, NAME, 0, "orderId", "orderId"))
+
+
 @pytest.mark.parametrize(
-    "body",
-    [b"<html>hello</html>", b"", b"[]", b"{}", b"null", b'"ok"', b"[" * 5000, b'{"symbols": 5}'],
+    ("path", "asks", "answers"),
+    [
+        ("/time", logs_on, [[], *NONE]),
+        ("/exchangeInfo", logs_on, [[], *NONE]),
+        ("/account", logs_on, [[], *NONE]),
+        ("/api/v3/allOrders", reads_orders, NONE),
+    ],
 )
-def test_answers_that_are_none_at_logon_are_refused_in_three_parts(
-    served: Serve, bent: Callable[..., str], tmp_path: Any, path: str, body: bytes
+def test_answers_that_are_none_are_refused_in_three_parts(
+    path: str, asks: Callable[[Wrong], None], answers: list[Any]
 ) -> None:
-    one = served()
-    first = one.venue(tmp_path)
-    order(first, "a", 5)
-    hear(first, lambda heard: of(heard, o.ExecType.TRADE))
-    first.close()
-    url = bent(one, {f"/api/v3/{path}": body})
-    if path == "allOrders" and body == b"[]":
-        assert one.venue(tmp_path, rest_url=url).up
-        return
-    with pytest.raises(VenueError) as caught:
-        one.venue(tmp_path, rest_url=url)
-    assert caught.value.expected
-    assert caught.value.received
-    assert caught.value.remedy
-
-
-def test_a_snapshot_that_is_always_too_old_does_not_use_up_the_weight(
-    proxied: Callable[..., Any],
-) -> None:
-    one, _, venue = proxied(speed=20.0)
-    ask, asked = venue._channel.ask, list[str]()
-
-    def stale(method: str, params: Any, weight: int, then: Any, **more: Any) -> None:
-        asked.append(method)
-        if method == "depth":
-            result = {"lastUpdateId": 1, "bids": [], "asks": []}
-            venue.budget.spend(weight)
-            then(ApiAnswer(result, None, "", 0, 0))
-            return
-        ask(method, params, weight, then, **more)
-
-    venue._channel.ask = stale
-    venue.subscribe("CSCOUSDT")
-    began = one.now()
-    hear(venue, lambda _: one.now() - began > 30 * 10**9)  # a second and a half
-    assert 2 <= asked.count("depth") <= 6
-    order(venue, "a", 5)
-    hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
-
-
-def test_a_finer_step_at_midnight_stops_orders_and_is_told_few_times(
-    served: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Levels that are no lots any more: nothing leaves by the old filters, and people hear it once or a few times."""
-    one = served(speed=20.0)
-    venue = one.venue()
-    venue.subscribe("CSCOUSDT")
-    hear(venue, lambda heard: any(isinstance(each, o.MarketRows) for each in heard))
-    rules = one.engine.rules["CSCOUSDT"]
-    info = type(rules).info
-
-    def finer(self: Any, account: str) -> dict[str, Any]:
-        told = info(self, account)
-        for each in told["filters"]:
-            each |= {key: "0.00100000" for key in ("stepSize",) if key in each}
-        return told
-
-    assert venue._watch._rules_s - venue._watch._clock() > 3000  # it would be seen in an hour
-    venue._watch._looked_s -= 60.0
-
-    monkeypatch.setattr(type(rules), "info", finer)
-    heard_market = venue._market
-
-    def odd(data: Any) -> None:
-        if data.get("e") == "depthUpdate":
-            data = {**data, "b": [[data["b"][0][0], "1.00500000"]] if data["b"] else []}
-        heard_market(data)
-
-    monkeypatch.setattr(venue, "_market", odd)
-    began, heard = one.now(), list[o.VenueEvent]()
-    heard = hear(
-        venue, lambda heard: said(heard, "another tick or lot") and one.now() - began > 25 * 10**9
-    )
-    assert len([each for each in heard if isinstance(each, o.Unread)]) < 20
-    order(venue, "late", 5)
-    assert (
-        "does not trade"
-        in of(hear(venue, lambda heard: of(heard, o.ExecType.REJECTED)), o.ExecType.REJECTED)[
-            0
-        ].text
-    )
+    server = Wrong(Clock(), 1)
+    server.path = path
+    for server.body in answers:
+        with pytest.raises(VenueError) as caught:
+            asks(server)
+        assert all((caught.value.expected, caught.value.received, caught.value.remedy))
 
 
 def test_a_symbol_that_is_no_longer_listed_is_told(
@@ -196,53 +102,15 @@ def test_a_symbol_that_is_no_longer_listed_is_told(
     assert "DELISTED" in of(heard, o.ExecType.REJECTED)[0].text
 
 
-@pytest.mark.parametrize(
-    "told", [{"e": "executionReport"}, {"e": "outboundAccountPosition"}, {"e": "balanceUpdate"}]
-)
-@pytest.mark.parametrize(
-    "more",
-    [{}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1}],
-)
-def test_events_that_make_no_sense_are_told_and_survived(
-    proxied: Callable[..., Any], told: Any, more: Any
-) -> None:
+def test_events_that_make_no_sense_are_told_and_survived(proxied: Callable[..., Any]) -> None:
     _, proxy, venue = proxied()
-    for relay in proxy.relays:
-        if not relay.market:
-            relay.say(json.dumps({"subscriptionId": 0, "event": told | more}))
-    hear(venue, lambda heard: any(isinstance(each, o.Unread) for each in heard))
-    order(venue, "a", 5)
-    hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
-
-
-def test_one_event_an_hour_ahead_does_not_stop_the_clock(proxied: Callable[..., Any]) -> None:
-    one, proxy, venue = proxied()
-    event = {
-        "e": "balanceUpdate",
-        "E": one.now() // 10**6 + 3_600_000,
-        "T": one.now() // 10**6,
-        "a": "USDT",
-        "d": "0",
-    }
-    report = {
-        "e": "executionReport",
-        "E": event["E"],
-        "s": "CSCOUSDT",
-        "i": 99,
-        "c": "a",
-        "C": "",
-        "x": "NEW",
-    }
-    report |= {"X": "NEW", "T": event["E"], "z": "0", "q": "5"}
-    order(venue, "a", 5, 1400, tif=o.Tif.DAY)
-    for relay in proxy.relays:
-        if not relay.market:
-            relay.say(json.dumps({"subscriptionId": 0, "event": report}))
-            relay.say(json.dumps({"subscriptionId": 0, "event": event}))
-    hear(venue, lambda heard: said(heard, "somebody else's hand"))
-    assert venue.now_ns < one.now() + 60 * 10**9
-    was = venue.now_ns
-    until(lambda: venue.poll() or venue.now_ns > was + 20 * 10**9, what="a clock that goes on")
+    for n, kind in enumerate(("executionReport", "outboundAccountPosition", "balanceUpdate")):
+        for more in ODD:
+            for relay in (each for each in proxy.relays if not each.market):
+                relay.say(json.dumps({"subscriptionId": 0, "event": {"e": kind} | more}))
+            hear(venue, lambda heard: any(isinstance(each, o.Unread) for each in heard))
+        order(venue, f"a{n}", 5)
+        hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
 
 
 def test_a_listen_key_that_is_over_is_made_anew(
@@ -270,22 +138,6 @@ def test_a_listen_key_that_is_over_is_made_anew(
     )
     assert heard
     assert venue.up
-
-
-def test_a_time_of_the_market_that_is_an_hour_ahead_has_no_order_called_lost(
-    proxied: Callable[..., Any],
-) -> None:
-    """It is on its way, and the venue does not know it yet; one wrong E would prove that it never came."""
-    one, proxy, venue = proxied(speed=1.0, recv_window_ms=5000)
-    for kind in ("trade", "depthUpdate"):
-        order(venue, f"before-{kind}", 5, 1400, tif=o.Tif.DAY)
-        hear(venue, lambda heard: of(heard, o.ExecType.NEW))
-        proxy.arm("request: -1007 and arrives later")
-        order(venue, f"late-{kind}", 5, 1400, tif=o.Tif.DAY)
-        venue._market({"e": kind, "s": "", "E": one.now() // 10**6 + 3_600_000})
-        heard = hear(venue, lambda heard: of(heard, o.ExecType.NEW))
-        assert not of(heard, o.ExecType.REJECTED)
-    assert len(one.engine.account("TRADER").living) == 4
 
 
 def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) -> None:

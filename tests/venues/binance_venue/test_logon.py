@@ -1,13 +1,10 @@
 """What keeps a desk from trading, and says why: keys, rights, clocks, symbols; and that no secret is told anywhere."""
 
-import logging
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE
 from tests.exchange.binance.conftest import KEY, SECRET
 from tests.venues.binance_venue.conftest import Served
 
@@ -15,10 +12,6 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.words import unsupported
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.reconciliation.recovery import refold
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -162,49 +155,3 @@ def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> Non
     )
     one = served(keys=[ApiKey(KEY, "TRADER", public=public)])
     assert one.venue(key={"private_key": {"file": str(pem)}}).up
-
-
-def test_no_secret_is_told(
-    served: Serve,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
-    caplog.set_level(logging.DEBUG)
-    one, said = served(), list[str]()
-    journal = SqlJournal(tmp_path / "desk", "test")
-    venue = one.venue(tmp_path / "store")
-    limits = LimitGate(parse(WIDE), venue.listings(), ["ann"])
-    gateway = OrderGateway(venue, journal, limits, refold(journal, limits))
-    symbol = venue.listings()[0].instrument
-    for name, lots in (("a", 2), ("b", 0)):
-        venue.send(o.NewOrder(name, symbol, 1, lots, None, o.Tif.IOC, "ann", "p", venue.now_ns))
-    venue.send(o.NewOrder("c", symbol, -1, 10**9, None, o.Tif.IOC, "ann", "p", venue.now_ns))
-    heard: list[o.VenueEvent] = []
-    while len({event.cl_ord_id for event in heard if isinstance(event, o.Report)}) < 3:
-        events = venue.step(venue.now_ns + 10**8)
-        gateway.receive(events)
-        heard += events
-    one.server.close()
-    while venue.up:
-        gateway.receive(venue.step(venue.now_ns + 10**8))
-    with pytest.raises(VenueError) as caught:
-        venue.send(o.NewOrder("d", symbol, 1, 1, None, o.Tif.IOC, "ann", "p", venue.now_ns))
-    said += [
-        repr(caught.value),
-        repr(venue),
-        repr(venue.__dict__),
-        repr(venue._signer),
-        repr(venue._channel.__dict__),
-    ]
-    journal.close()
-    for file in tmp_path.rglob("*"):
-        said.append(file.read_bytes().decode("latin-1") if file.is_file() else "")
-    for row in sqlite3.connect(next((tmp_path / "desk").glob("*.db"))).iterdump():
-        said.append(row)
-    said += [caplog.text, *capfd.readouterr(), Path("/proc/self/cmdline").read_text()]
-    text = "\n".join(said)
-    assert len(text) > 10_000
-    assert KEY not in text
-    assert SECRET not in text

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import TlsSettings
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError, WeightBudget
-from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, check_url
+from tercel.venues.binance_venue.terms import ApiSigner, check_url
 
 KEY, SECRET = "K" * 64, "S" * 64
 
@@ -229,12 +229,3 @@ def test_a_base_url_without_tls_is_refused_but_on_this_machine(url: str) -> None
     assert "word" not in str(caught.value).replace("password", "")
     check_url("rest_url", "http://[::1]:80", "https", "http")
     check_url("rest_url", "http://localhost:80", "https", "http")
-
-
-def test_the_nets_are_tls_and_the_testnet_is_the_default() -> None:
-    for net in ("testnet", "production"):
-        found = BinanceTerms(net=net).endpoints()
-        assert found.rest.startswith("https://")
-        assert found.ws.startswith("wss://")
-        assert found.ws_api.startswith("wss://")
-    assert "testnet" in BinanceTerms().endpoints().rest

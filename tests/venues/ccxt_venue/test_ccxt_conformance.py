@@ -23,14 +23,6 @@ by_price = TestBinanceIsAVenue.test_a_market_order_takes_what_is_shown
 del TestBinanceIsAVenue
 
 
-class TestCcxtIsAVenue(VenueConformance):
-    @pytest.fixture
-    def venue(self, by_ccxt: Callable[..., ByCcxt]) -> CcxtVenue:
-        return by_ccxt(speed=SPEED).venue()
-
-    test_a_market_order_takes_what_is_shown = by_price
-
-
 class TestCcxtBehindAGate(VenueConformance):
     @pytest.fixture
     def venue(self, by_ccxt: Callable[..., ByCcxt], tmp_path: Path) -> Iterator[RemoteVenue]:

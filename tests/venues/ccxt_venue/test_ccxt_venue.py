@@ -316,64 +316,10 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
     assert len(placed) == 1
 
 
-def test_too_many_requests_hold_all_back(by_ccxt: Serve) -> None:
-    import ccxt
-
-    venue = by_ccxt().venue()
-
-    async def limited(*_: Any, **__: Any) -> Any:
-        raise ccxt.DDoSProtection(
-            'binance 429 Too Many Requests {"code":-1003,"msg":"Too much request weight used."}'
-        )
-
-    venue._ccxt.exchange.create_order = limited
-    order(venue, "a", 3)
-    heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED))
-    assert "-1003" in of(heard, o.ExecType.REJECTED)[0].text
-    with pytest.raises(VenueError, match="429"):
-        order(venue, "b", 3)
-
-
-def test_a_cut_is_told_and_what_happened_meanwhile_is_found(by_ccxt: Serve) -> None:
-    one = by_ccxt(speed=5.0)
-    venue = one.venue()
-    symbol = venue.listings()[0].instrument
-    venue.subscribe(symbol)
-    hear(venue, lambda heard: any(isinstance(event, o.MarketRows) for event in heard))
-    book = venue._books[symbol].shown
-    bid = max(ticks for side, ticks in venue._books[symbol]._totals if side == 1)
-    order(venue, "a", 5, bid - 5, tif=o.Tif.DAY)
-    hear(venue, lambda heard: of(heard, o.ExecType.NEW))
-    account = one.served.engine.account(ACCOUNT)
-
-    async def cut() -> None:
-        for line in list(venue._ccxt.exchange.clients.values()):
-            await line.connection.close()
-
-    asyncio.run_coroutine_threadsafe(cut(), venue._ccxt.loop).result(5)
-    hear(venue, lambda heard: [e for e in heard if isinstance(e, o.LinkStatus) and not e.up])
-    hear(venue, lambda heard: venue.up)
-    order(venue, "c", 1)
-    hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
-    assert book is venue._books[symbol].shown
-    assert [one.sent.name for one in venue.tracker.mine("")] == ["a"]
-    assert account.orders
-
-
-def test_an_order_of_an_earlier_process_is_found(by_ccxt: Serve, tmp_path: Path) -> None:
-    one = by_ccxt(speed=5.0)
-    venue = one.venue(tmp_path / "store")
-    order(venue, "a", 3)
-    first = hear(
-        venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE))
-    )
-    venue.close()
-    again = one.venue(tmp_path / "store")
-    told = [(one.exec_id, one.last_qty, one.last_px) for one in again.executions("ann")]
-    assert told == [(one.exec_id, one.last_qty, one.last_px) for one in of(first, o.ExecType.TRADE)]
-
-
+@pytest.mark.parametrize("how", ["binance", "ccxt"])
 def test_no_secret_is_told(
+    how: str,
+    served: Callable[..., Served],
     by_ccxt: Serve,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -381,7 +327,8 @@ def test_no_secret_is_told(
 ) -> None:
     """Journal, store, log, output, errors and reprs of a venue that trades, is refused, and loses its link."""
     caplog.set_level(logging.DEBUG)
-    one, text = by_ccxt(), list[str]()
+    one: Any = by_ccxt() if how == "ccxt" else served()
+    server, text = one.served.server if how == "ccxt" else one.server, list[str]()
     journal = SqlJournal(tmp_path / "desk", "test")
     venue = one.venue(tmp_path / "store")
     limits = LimitGate(parse(WIDE), venue.listings(), ["ann"])
@@ -398,11 +345,12 @@ def test_no_secret_is_told(
         return len({event.cl_ord_id for event in heard if isinstance(event, o.Report)}) == 3
 
     until(turn, what="three answers")
-    one.served.server.close()
+    server.close()
     until(lambda: gateway.receive(venue.step(venue.now_ns + 10**8)) or not venue.up, what="a cut")
     with pytest.raises(VenueError) as caught:
         order(venue, "d", 1)
     text += [repr(caught.value), repr(venue), repr(venue.__dict__), repr(venue._channel.__dict__)]
+    text.append(repr(getattr(venue, "_signer", "")))
     journal.close()
     for file in tmp_path.rglob("*"):
         text.append(file.read_bytes().decode("latin-1") if file.is_file() else "")

@@ -146,27 +146,6 @@ def test_two_accounts_and_the_market_share_one_book(
     assert (again.best(1), again.best(-1)) == follower.touch
 
 
-def test_another_account_can_fill_a_resting_order_and_cancel_none_of_its(csco: Source) -> None:
-    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
-    maker, taker = Trader(exchange, "maker"), Trader(exchange, "taker")
-    price = maker.book.best(-1) - 1
-    if price <= maker.book.best(1):
-        price = maker.book.best(1) + 1
-    name = maker.new(1, 5, price)
-    theirs = taker.cancel(name)
-    taking = taker.new(-1, 5, price, Tif.IOC)
-    heard = exchange.step(exchange.now_ns)
-    while more := exchange.step(exchange.now_ns):
-        heard += more
-    said = {(r.cl_ord_id, r.exec_type): r for r in heard if isinstance(r, Report)}
-    assert any(
-        isinstance(e, CancelReject) and e.cl_ord_id == theirs and "unknown" in e.text for e in heard
-    )
-    if price < taker.book.best(-1):
-        assert said[name, ExecType.TRADE].passive
-        assert not said[taking, ExecType.TRADE].passive
-
-
 def test_executions_of_two_runs_have_names_of_their_own(csco: Source) -> None:
     named = []
     for run in ("", "", "monday-"):
@@ -231,57 +210,6 @@ def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(
         assert (
             trader.wait(CancelReject, lambda one: one.cl_ord_id == late).status is OrdStatus.FILLED
         )
-
-
-def test_a_request_has_a_name_of_its_own(csco: Source) -> None:
-    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
-    trader = Trader(exchange, "me")
-    name, ack = trader.rest()
-    exchange.send(CancelOrder(name, name, "A", 1, "me", exchange.now_ns))
-    reject = trader.wait(CancelReject, lambda one: one.cl_ord_id == name)
-    assert "duplicate" in reject.text
-    assert reject.status is OrdStatus.NEW
-    assert trader.report(trader.cancel(name), ExecType.CANCELED).order_id == ack.order_id
-
-
-def test_missed_trades_are_told_again_word_for_word(csco: Source) -> None:
-    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
-    trader = Trader(exchange, "me")
-    trader.new(1, 60, None, Tif.IOC)
-    trader.run(S)
-    trades = [e for e in trader.events if isinstance(e, Report) and e.exec_type is ExecType.TRADE]
-    assert len(trades) > 1
-    assert exchange.executions("me") == trades
-    assert exchange.executions("me", trades[0].exec_id) == trades[1:]
-    with pytest.raises(VenueError, match="never"):
-        exchange.executions("me", "never")
-
-
-def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
-    preset = load("csco-santa-fe")
-    began = 300 * S
-    thin = scaled(preset, depth=1 / 3)
-    plain = SimulatedExchange({"A": MarketSpec(csco, 9)})
-    script = SimulatedExchange(
-        {"A": MarketSpec(csco, 9, regimes=[RegimeChange(began + 60 * S, thin)])}
-    )
-    lots, early = [], []
-    for exchange in (plain, script):
-        follower = Follower(exchange.listings()[0], width=exchange.width("A"))
-        exchange.subscribe("A")
-        for event in exchange.step(began + 60 * S):
-            follower.on_market(event)
-        early.append(follower.tallies(began + 60 * S))
-        mean = 0.0
-        for minute in range(2, 32):
-            for event in exchange.step(began + 60 * S * minute):
-                follower.on_market(event)
-            again = PublicBook()
-            again.apply(exchange.snapshot("A"))
-            mean += sum(order[2] for order in again.orders.values()) / 30
-        lots.append(mean)
-    np.testing.assert_array_equal(early[0], early[1])
-    assert lots[1] < 0.6 * lots[0]
 
 
 def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source) -> None:

@@ -156,7 +156,8 @@ def _answers(client: Client, steps: list[tuple]) -> None:
     for n, (what, who, side, away, lots, which, again) in enumerate(steps):
         book, mine = client.book, used[who]
         name = mine[which % len(mine)] if mine and not again else f"{who}{n}"
-        orig = mine[which % len(mine)] if mine else "none"
+        anybodys = [*mine, *used["b" if who == "a" else "a"], "none"]
+        orig = anybodys[which % len(anybodys)]
         known = book.named.get((who, orig))
         price = client.public.best(side) + side * away
         resting = [last for last in book.latest.values() if whole(last.leaves_qty)]
