@@ -72,25 +72,6 @@ def test_ccxt_trades_and_its_books_are_ours(
         assert words in told["errors"][name][1]
 
 
-@pytest.mark.long
-def test_ccxt_pro_watches_and_trades(served, exchange_clients) -> None:
-    server = served()
-    told = json.loads(
-        run(
-            str(exchange_clients),
-            str(HERE / "foreign_ccxt_pro.py"),
-            server.url,
-            KEY,
-            SECRET,
-            "CSCO/USDT",
-            "20",
-        )
-    )
-    assert (told["made"], told["heard"], told["failed"]) == (20, 20, [])
-    assert min(told["seen"].values()) > 0
-    assert server.engine.imbalance("TRADER") == {}
-
-
 @pytest.mark.release
 def test_schemathesis_finds_no_request_that_breaks_the_server(
     served, exchange_clients, shared_peers, tmp_path

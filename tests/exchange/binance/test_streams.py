@@ -104,35 +104,38 @@ def test_every_stream_says_what_it_is(served) -> None:
     assert told["ticker_1h"].keys() == told["ticker"].keys() - set("xQbBaA")
 
 
+TRADE, DEPTH = f"{STREAM}@trade", f"{STREAM}@depth"
+UNLIKE = "e42095a0-916a-4c81-978c-d89dc8bba69d"
+CONTROL: list[tuple[dict[str, Any], str, Any]] = [
+    ({"method": "SUBSCRIBE", "params": [TRADE, DEPTH], "id": 1}, "", {"result": None, "id": 1}),
+    ({"method": "LIST_SUBSCRIPTIONS", "id": "a3"}, "result", [TRADE, DEPTH]),
+    ({"method": "UNSUBSCRIBE", "params": [DEPTH], "id": 2}, "result", None),
+    ({"method": "LIST_SUBSCRIPTIONS", "id": UNLIKE}, "id", UNLIKE),
+    ({"method": "LIST_SUBSCRIPTIONS", "id": 3}, "result", [TRADE]),
+    ({"method": "GET_PROPERTY", "params": ["combined"], "id": 4}, "result", False),
+    ({"method": "SET_PROPERTY", "params": ["combined", True], "id": 5}, "result", None),
+    ({"method": "GET_PROPERTY", "params": ["combined"], "id": 6}, "result", True),
+    ({"method": "SET_PROPERTY", "params": ["combined", 1], "id": 7}, "error", 1),
+    ({"method": "SET_PROPERTY", "params": ["colour", True], "id": 7}, "error", 0),
+    ({"params": [], "id": 9}, "error", 2),
+]
+
+
 def test_control_messages(served) -> None:
     server = served()
     with Socket(f"{server.ws_url}/ws") as stream:
 
-        def say(**asked: Any) -> Any:
-            stream.ws.send(json.dumps(asked))
+        def say(text: str) -> Any:
+            stream.ws.send(text)
             return stream.event(lambda told: "id" in told or "error" in told)
 
-        assert say(method="SUBSCRIBE", params=[f"{STREAM}@trade", f"{STREAM}@depth"], id=1) == {
-            "result": None,
-            "id": 1,
-        }
-        assert say(method="LIST_SUBSCRIPTIONS", id="a3")["result"] == [
-            f"{STREAM}@trade",
-            f"{STREAM}@depth",
-        ]
-        assert say(method="UNSUBSCRIBE", params=[f"{STREAM}@depth"], id=2)["result"] is None
-        unlike = "e42095a0-916a-4c81-978c-d89dc8bba69d"
-        assert say(method="LIST_SUBSCRIPTIONS", id=unlike)["id"] == unlike
-        assert say(method="LIST_SUBSCRIPTIONS", id=3)["result"] == [f"{STREAM}@trade"]
-        assert say(method="GET_PROPERTY", params=["combined"], id=4)["result"] is False
-        assert say(method="SET_PROPERTY", params=["combined", True], id=5)["result"] is None
-        assert say(method="GET_PROPERTY", params=["combined"], id=6)["result"] is True
-        assert say(method="SET_PROPERTY", params=["combined", 1], id=7)["error"]["code"] == 1
-        assert say(method="SET_PROPERTY", params=["colour", True], id=7)["error"]["code"] == 0
-        assert "unknown variant `NOPE`" in say(method="NOPE", id=8)["error"]["msg"]
-        assert say(params=[], id=9)["error"]["code"] == 2
-        stream.ws.send("{")
-        assert stream.event(lambda told: "error" in told)["error"]["code"] == 3
+        for asked, part, wanted in CONTROL:
+            told = say(json.dumps(asked))
+            found = told[part] if part else told
+            assert (found["code"] if part == "error" else found) == wanted, asked
+        unknown = say(json.dumps({"method": "NOPE", "id": 8}))
+        assert "unknown variant `NOPE`" in unknown["error"]["msg"]
+        assert say("{")["error"]["code"] == 3
 
 
 def test_a_listen_key_hears_its_account(served) -> None:

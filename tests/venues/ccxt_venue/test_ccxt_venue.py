@@ -233,21 +233,30 @@ def test_it_says_at_start_what_it_does_without(by_ccxt: Serve) -> None:
     )
 
 
-def test_logon_refuses_what_it_must(by_ccxt: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = by_ccxt()
-    with pytest.raises(TercelError, match="NOSUCH"):
+@pytest.mark.parametrize("how", ["binance", "ccxt"])
+def test_logon_refuses_what_it_must(
+    how: str, served: Callable[..., Served], by_ccxt: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one: Any = by_ccxt() if how == "ccxt" else served()
+    with pytest.raises(TercelError, match=r"NOSUCH|-1121"):
         one.venue(symbols=("NOSUCH",))
-    endpoint = one.served.server.desk.by_path["GET", "/sapi/v1/account/apiRestrictions"]
+    server = one.served.server if how == "ccxt" else one.server
+    endpoint = server.desk.by_path["GET", "/sapi/v1/account/apiRestrictions"]
     before = endpoint.answer
     rich = lambda account, params: before(account, params) | {"enableWithdrawals": True}  # noqa: E731
     object.__setattr__(endpoint, "answer", rich)
     with pytest.raises(ConfigError, match="withdraw"):
         one.venue()
+    venue = one.venue(allow_withdrawals=True, symbols=("CSCOUSDT",))
+    assert (venue.up, [each.instrument for each in venue.listings()]) == (True, ["CSCOUSDT"])
     object.__setattr__(endpoint, "answer", before)
     monkeypatch.setenv("BINANCE_SECRET", "t" * 64)
-    with pytest.raises(VenueError, match="-1022") as caught:
+    with pytest.raises(VenueError, match=r"-1022.*check that the secret") as caught:
         one.venue()
     assert "t" * 64 not in str(caught.value)
+    monkeypatch.setenv("BINANCE_KEY", "z" * 64)
+    with pytest.raises(VenueError, match="-2015"):
+        one.venue()
     monkeypatch.delenv("BINANCE_KEY")
     with pytest.raises(ConfigError, match="BINANCE_KEY"):
         one.venue()

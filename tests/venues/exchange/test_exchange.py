@@ -1,5 +1,7 @@
 """The simulated exchange: the conformance kit, several accounts in one book, regimes, leaving."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -238,17 +240,25 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
     assert len(factors) == pytest.approx(len(flow), rel=0.05)
 
 
-def test_what_is_no_market_is_refused(csco: Source) -> None:
-    with pytest.raises(ConfigError, match="market"):
-        SimulatedExchange({})
-    with pytest.raises(ConfigError, match="guard"):
-        MarketSpec(martingale_market())
-    with pytest.raises(ConfigError, match="regimes"):
-        MarketSpec(csco, regimes=[RegimeChange(5, csco.flow), RegimeChange(1, csco.flow)])
-    with pytest.raises(ConfigError, match="latency"):
-        EntryLatency("often", 1)
-    with pytest.raises(UnknownNameError, match="use one of A"):
-        SimulatedExchange({"A": MarketSpec(csco)}).subscribe("Z")
+@pytest.mark.parametrize(
+    ("error", "words", "make"),
+    [
+        (ConfigError, "market", lambda _: SimulatedExchange({})),
+        (ConfigError, "guard", lambda _: MarketSpec(martingale_market())),
+        (ConfigError, "regimes", lambda csco: MarketSpec(
+            csco, regimes=[RegimeChange(5, csco.flow), RegimeChange(1, csco.flow)])),
+        (ConfigError, "latency", lambda _: EntryLatency("often", 1)),
+        (UnknownNameError, "use one of A", lambda csco: SimulatedExchange({"A": MarketSpec(csco)}).subscribe("Z")),
+    ],
+)  # fmt: skip
+def test_what_is_no_market_is_refused(
+    csco: Source, error: type[Exception], words: str, make: Callable[[Source], object]
+) -> None:
+    with pytest.raises(error, match=words):
+        make(csco)
+
+
+def test_an_exchange_that_is_closed_takes_no_order(csco: Source) -> None:
     exchange = SimulatedExchange({"A": MarketSpec(csco)})
     exchange.close()
     with pytest.raises(VenueError, match="open"):
