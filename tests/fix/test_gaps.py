@@ -1,12 +1,6 @@
 """Links that break: nothing is lost, nothing comes twice, no command is repeated."""
 
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
-from tests import waiting
 from tests.fix.relay import Relay
 from tests.parts import whole
 
@@ -122,75 +116,3 @@ def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
         venue.send(StatusRequest("lost", "A", T0))
         (status,) = until(venue, lambda event: isinstance(event, Report))
         assert (status.exec_type, status.status) == (ExecType.STATUS, OrdStatus.UNKNOWN)
-
-
-_CLIENT = """
-import sys
-from pathlib import Path
-from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
-venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=WaitLimits(logon_s=60.0))
-with Path(sys.argv[3]).open("a") as journal:
-    for n in range(10**6):
-        venue.send(NewOrder(f"{sys.argv[4]}-{n}", "TINY", 1, 1, 90, Tif.DAY, "A", "", venue.now_ns))
-        for event in venue.step(venue.now_ns + 10_000):
-            if isinstance(event, Report):
-                journal.write(f"{sys.argv[4]} {n} {event.exec_id}\\n")
-        journal.flush()
-"""
-
-
-def told(journal):
-    return [
-        line.split()
-        for line in journal.read_text().splitlines(keepends=True)
-        if line.endswith("\n")
-    ]
-
-
-def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
-    server, rounds = serve(), 3
-    journal = tmp_path / "journal"
-    for n in range(rounds):
-        words = [
-            sys.executable,
-            "-c",
-            _CLIENT,
-            str(port),
-            str(tmp_path / "store"),
-            str(journal),
-            f"r{n}",
-        ]
-        process = subprocess.Popen(
-            words,
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-            stderr=subprocess.PIPE,
-        )
-
-        def worked(process=process, n=n):
-            assert process.poll() is None, process.stderr.read()
-            return (
-                journal.exists()
-                and len({step for who, step, _ in told(journal) if who == f"r{n}"}) >= 40
-            )
-
-        waiting.until(worked, what="forty steps that brought a report")
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        waiting.until(lambda: not server.linked, what="a line seen to be dead")
-    known = told(journal)
-    venue = connect("A", store=tmp_path / "store")
-    heard = []
-    for _ in range(5):
-        heard += [event.exec_id for event in step(venue) if isinstance(event, Report)]
-    names = [name for _, _, name in known] + heard
-    assert set(names) == {f"e{n + 1}" for n in range(server.venue._execs)}, "nothing is lost"
-    assert len(heard) == len(set(heard)), "nothing comes twice"
-    last = {who: step for who, step, _ in known}
-    words = {
-        name for who, step, name in known if step == last[who]
-    }  # before a kill; cancels of the kill before, too
-    assert {name for name in names if names.count(name) > 1} <= words, (
-        "but the last words before a kill"
-    )

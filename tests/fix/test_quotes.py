@@ -92,6 +92,14 @@ def asker(profile):
     return Asker(*dialect(profile))
 
 
+@pytest.fixture
+def quoted(asker):
+    """One that has asked, and holds the quote q1."""
+    asker.ask()
+    assert isinstance(asker.hear("S", quote()), Quote)
+    return asker
+
+
 def order(quote="q1", **more):
     said = {"side": 1, "lots": 5, "price": 1005} | more
     terms = said["side"], said["lots"], said["price"], o.Tif.IOC, "ann", "p"
@@ -293,10 +301,8 @@ class TestWhatIsNoQuote:
         assert refusal.status is o.OrdStatus.REJECTED
         assert "unknown quote" in refusal.text
 
-    def test_a_second_quote_of_one_name(self, asker):
-        asker.ask()
-        assert isinstance(asker.hear("S", quote()), Quote)
-        found = asker.hear("S", quote(_133="9.00", _448="D2"))
+    def test_a_second_quote_of_one_name(self, quoted):
+        found = quoted.hear("S", quote(_133="9.00", _448="D2"))
         assert isinstance(found, o.Unread)
         assert "came before" in found.why
         for kind, fields in (
@@ -305,9 +311,9 @@ class TestWhatIsNoQuote:
             ("Z", [(117, "q0")]),
         ):
             repeated = Message("FIX.4.4", [(35, kind), *HEAD, (43, "Y"), *fields])
-            assert asker.desk.read(repeated, NOW) == []
+            assert quoted.desk.read(repeated, NOW) == []
         missed = Message("FIX.4.4", [(35, "S"), *HEAD, (43, "Y"), *quote(_117="q2", _448="D2")])
-        assert [one.id for one in asker.desk.read(missed, NOW)] == ["q2"]
+        assert [one.id for one in quoted.desk.read(missed, NOW)] == ["q2"]
 
     def test_a_request_that_cannot_be_made(self, asker):
         for more in ({"lots": 0}, {"side": 2}):
@@ -349,12 +355,10 @@ class TestWhatEndsAQuote:
             ("AI", [(117, "q1"), (55, "XYZ"), (297, "5"), (58, "no")]),
         ],
     )
-    def test_by_a_message(self, asker, kind, fields):
-        asker.ask()
-        asker.hear("S", quote())
-        found = asker.hear(kind, fields)
+    def test_by_a_message(self, quoted, kind, fields):
+        found = quoted.hear(kind, fields)
         assert (found.id, found.request, found.account) == ("q1", "r1", "ann")
-        assert asker.desk.hit(order()).status is o.OrdStatus.REJECTED
+        assert quoted.desk.hit(order()).status is o.OrdStatus.REJECTED
 
     @pytest.mark.parametrize(
         ("kind", "fields", "fault"),
@@ -371,32 +375,26 @@ class TestWhatEndsAQuote:
             ("S", quote(_117="q2", _133="abc"), "133: a value in the wrong format"),
         ],
     )
-    def test_by_a_message_that_cannot_be_read(self, asker, kind, fields, fault):
-        asker.ask()
-        asker.hear("S", quote())
-        asker.hear("S", quote(_117="q9", _448="D2"))
+    def test_by_a_message_that_cannot_be_read(self, quoted, kind, fields, fault):
+        quoted.hear("S", quote(_117="q9", _448="D2"))
         message = Message("FIX.4.4", [(35, kind), *HEAD, *fields], fault)
-        *gone, unread = asker.desk.read(message, NOW)
+        *gone, unread = quoted.desk.read(message, NOW)
         assert {type(one) for one in gone} == {QuoteCancel}
         assert "q1" in [one.id for one in gone]
         assert isinstance(unread, o.Unread)
-        assert "withdrawn" in asker.desk.hit(order()).text
+        assert "withdrawn" in quoted.desk.hit(order()).text
         named = kind != "Z" or (117, "q1") in fields
-        assert ([one.id for one in asker.desk.book.open("r1")] == ["q9"]) == named
+        assert ([one.id for one in quoted.desk.book.open("r1")] == ["q9"]) == named
 
-    def test_one_dealer_ends_its_own_alone(self, asker):
-        asker.ask()
-        asker.hear("S", quote())
-        asker.hear("S", quote(_117="q2", _448="D2"))
+    def test_one_dealer_ends_its_own_alone(self, quoted):
+        quoted.hear("S", quote(_117="q2", _448="D2"))
         whose = [(453, "1"), (448, "D2"), (447, "D"), (452, "35")]
-        assert asker.hear("Z", [(131, "r1"), (117, "*"), (298, "4"), *whose]).id == "q2"
-        assert [one.id for one in asker.desk.book.open("r1")] == ["q1"]
+        assert quoted.hear("Z", [(131, "r1"), (117, "*"), (298, "4"), *whose]).id == "q2"
+        assert [one.id for one in quoted.desk.book.open("r1")] == ["q1"]
 
-    def test_a_second_quote_of_its_name_that_cannot_be_read_leaves_it(self, asker):
-        asker.ask()
-        asker.hear("S", quote())
-        assert isinstance(asker.hear("S", quote(_133="10.055")), o.Unread)
-        assert asker.desk.hit(order()) is None
+    def test_a_second_quote_of_its_name_that_cannot_be_read_leaves_it(self, quoted):
+        assert isinstance(quoted.hear("S", quote(_133="10.055")), o.Unread)
+        assert quoted.desk.hit(order()) is None
 
     def test_a_request_that_nobody_quotes(self, asker):
         asker.ask()

@@ -4,24 +4,22 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.fix.plain import PlainClient, order
+from tests.fix.plain import PlainClient
 from tests.fix.protocol.acceptance import Script
 from tests.fix.protocol.samples import full
 
 from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
-from exchange.fix.server import STORE, FixServer, ListenerSettings, serve_fix
+from exchange.fix.server import FixServer, ListenerSettings, serve_fix
 from exchange.fix.service import TAKES
 from tercel.fix.dialect import own_dictionary
 from tercel.fix.protocol.message import decode
 from tercel.fix.protocol.settings import Outcome
 from tercel.fix.protocol.validate import check
-from tercel.fix.store import SqliteStore
 
 INITIATOR = Path(__file__).with_name("peers") / "jspurefix_initiator.js"
 
@@ -134,57 +132,3 @@ def test_messages_with_all_that_they_may_have_are_answered(begin):
             assert all(check(one, rules) is None for one in heard), kind
             assert len(heard) > 1 or kind in ("j", "Q", "V"), f"{kind} has no answer"
         client.close()
-
-
-_SERVER = """
-import sys
-from pathlib import Path
-from certify.tiny import TinyVenue
-from exchange.fix.server import serve_fix
-server = serve_fix(TinyVenue(began_ns=10**18 + int(sys.argv[2])), 0, ["A"], store=Path(sys.argv[1]))
-print(server.port, flush=True)
-server.wait()
-"""
-
-
-def test_a_killed_server_goes_on_with_its_numbers(tmp_path):
-    """Killed with orders in the air, three times: the next logon is taken, and each report comes again."""
-    number, told = 1, {}
-    for turn in range(3):
-        words = [sys.executable, "-c", _SERVER, str(tmp_path), str(turn)]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
-        assert process.stdout is not None
-        client = PlainClient(
-            int(process.stdout.readline()), "A", number=number, reset=turn == 0, own=False
-        )
-        assert client.logon[35] == "A", client.logon
-        client.say("2", [(7, 1), (16, 0)])
-        for number_out, (name, kind) in sorted(told.items()):
-            again = client.hear("8")
-            assert (int(again[34]), again[11], again[17], again[43]) == (
-                number_out,
-                name,
-                kind,
-                "Y",
-            )
-        client.say("1", [(112, "done")])
-        while client.hear("0")[112] != "done":
-            pass
-        for n in range(10):
-            client.say("D", order(f"{turn}-{n}"))
-        for _ in range(4):
-            said = client.hear("8")
-            told[int(said[34])] = said[11], said[17]
-        process.kill()
-        while said := client.hear("8"):
-            told[int(said[34])] = said[11], said[17]
-        process.wait()
-        client.close()
-        last = max(told)
-        with SqliteStore(tmp_path / STORE, "FIX.4.4:TERCEL->A", durable=False) as store:
-            kept = {n: decode(raw) for n, raw in store.sent(1, 10**6)}
-            number = store.load().next_in  # a slow machine died before it read all ten
-        assert told.keys() <= kept.keys()
-        told = {n: (one.get(11), one.get(17)) for n, one in kept.items()}
-        assert last <= max(told)
