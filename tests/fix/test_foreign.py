@@ -154,6 +154,23 @@ def test_each_word_means_what_the_standard_says(
     assert report.ns == NOW + 250_000_000
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"_150": "Z"},
+        {"_39": "Z"},
+        {"_150": "F", "_32": "10"},
+        {"_150": "F", "_32": "5.000000001", "_31": "10"},
+    ],
+)
+def test_what_cannot_be_read_is_handed_over_as_it_came(profile, more):
+    hears = dialect(profile)
+    hears.commands(order())
+    (unread,) = say(hears, "44", more.pop("_150", "0"), more.pop("_39", "0"), **more)
+    assert (type(unread), unread.cl_ord_id, unread.account) == (o.Unread, "p.1", "agent")
+    assert "37=V1\x01" in unread.raw
+
+
 def test_names_and_orders_outlive_the_process(tmp_path):
     names = NamesTable(letters="[A-Z0-9]", most=16)
     first = OrderMemory(names, tmp_path)

@@ -159,6 +159,8 @@ def test_a_listen_key_hears_its_account(served) -> None:
         gone = stream.event(lambda told: told.get("x") == "CANCELED")
         assert (gone["c"], gone["C"], gone["X"]) == ("bye", "mine", "CANCELED")
         rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-3")
+        too_much = rest.ask("POST", "/tercel/v1/deposit", asset="USDT", amount="-99999999")
+        assert too_much.status_code == 400
         came = stream.event(lambda told: told["e"] == "balanceUpdate")
         assert (came["a"], came["d"]) == ("USDT", "-3.00000000")
 

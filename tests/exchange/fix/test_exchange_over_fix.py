@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 from tests.desk.trading.test_executor import assert_same, batch, over, strategy_of
+from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
+from certify.fix.suite import certify
 from certify.kits.venue import VenueConformance
 from exchange.dealers import DealerVenue, mid_of
+from exchange.fix.counterparties import Login
+from exchange.fix.server import serve_fix
 from tercel.execution.task import Latency, Task
+from tercel.fix.link import Address
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.dealers import load_panel
 from tercel.market.flow.preset import load
@@ -28,6 +33,22 @@ class TestOverFix(VenueConformance):
         exchange = SimulatedExchange(markets, latency=latency)
         serve(venue=DealerVenue(exchange, load_panel("equity"), mid_of(exchange)))
         return connect()
+
+
+@pytest.mark.parametrize("begin", ["FIX.4.2", "FIX.4.4"])
+def test_it_answers_orders_as_certification_has_it(csco, profile, begin):
+    """Every order case that any acceptor can be asked, at the exchange as it is served."""
+    base = "generic-42" if begin == "FIX.4.2" else "generic-44"
+    told = profile(
+        ELSEWHERE.format(base=base, target="VENUE", symbol="A", tick="0.01", lot=csco.lot)
+    )
+    exchange = SimulatedExchange(
+        {"A": MarketSpec(csco, 1)}, latency=EntryLatency("constant", 1_000_000)
+    )
+    with serve_fix(exchange, 0, [Login("DESK", begin=begin)], comp_id="VENUE") as server:
+        found = certify(told, Address("127.0.0.1", server.port), only=ANYWHERE)
+    assert failed(found) == []
+    assert found["passed"] == len(ANYWHERE)
 
 
 @pytest.mark.parametrize(

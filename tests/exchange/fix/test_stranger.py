@@ -200,6 +200,23 @@ class TestOther:
         client.say("x", [(320, "s"), (559, 0), (55, "ELSE")])
         assert dict(read(client))[560] == "2"
 
+    def test_orders_are_asked_about(self, stranger):
+        client = stranger()
+        client.say("AF", [(584, "all"), (585, 7)])
+        none = dict(read(client, "8"))
+        assert (none[150], none[584], none[911]) == ("I", "all", "0")
+        say_order(client, "a")
+        read(client, "8")
+        client.say("AF", [(584, "all2"), (585, 7)])
+        one = dict(read(client, "8"))
+        assert (one[150], one[39], one[584]) == ("I", "0", "all2")
+        client.say("D", [(21, "1"), *order("a")], head=[(97, "Y")])
+        again = dict(read(client, "8"))
+        assert (again[150], again[11]) == ("I", "a"), "told twice, asked once"
+        client.say("H", [(11, "zz"), (55, "TINY"), (54, 2)])
+        unknown = dict(read(client, "8"))
+        assert [unknown[tag] for tag in (39, 103, 11, 54, 55)] == ["8", "5", "zz", "2", "TINY"]
+
     def test_our_messages_are_for_those_who_announce_them(self, stranger):
         client = stranger()
         client.say("U1", [(20007, 10**18 + 5), (20008, "s")])

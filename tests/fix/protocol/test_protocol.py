@@ -210,6 +210,25 @@ def test_a_report_waits_for_the_next_connection_and_an_order_does_not() -> None:
     ]
 
 
+def test_a_gap_fill_backwards_is_rejected() -> None:
+    script = Script()
+    sent = script.say("4", (123, "Y"), (36, "2"))
+    assert [(one.kind, one.get(371), one.get(373)) for one in sent] == [("3", "36", "5")]
+
+
+def test_what_is_lost_of_a_repetition_is_asked_for_too() -> None:
+    script = Script()
+    script.say("8", *report("9"), number=9)
+    script.repeat("8", 2, *report("2"))
+    sent = script.repeat("8", 4, *report("4"))  # 3 was lost on its way
+    assert [(one.kind, one.get(7)) for one in sent] == [("2", "3")]
+
+
+def test_another_version_ends_the_session() -> None:
+    assert kinds(Script().say("0", t8="FIX.4.2")) == ["5"]
+    assert kinds(Script().say("0", t34="x")) == ["5"]
+
+
 def test_rejects_go_back_where_the_message_came_from() -> None:
     script = Script()
     sent = script.say("D", (115, "FUND"), (116, "ME"), *order("a"), (44, "x"))[0]

@@ -393,6 +393,34 @@ def cut_all(exchange: Any) -> None:
         client.on_error(OSError("cut"))
 
 
+def test_a_cut_is_told_and_what_happened_is_found_then_and_by_the_next_process(
+    by_ccxt: Serve, tmp_path: Path
+) -> None:
+    one = by_ccxt(speed=5.0)
+    venue = one.venue(tmp_path / "store")
+    symbol = venue.listings()[0].instrument
+    venue.subscribe(symbol)
+    hear(venue, lambda heard: any(isinstance(event, o.MarketRows) for event in heard))
+    book = venue._books[symbol]
+    shown, bid = book.shown, max(ticks for side, ticks in book._totals if side == 1)
+    order(venue, "a", 5, bid - 5, tif=o.Tif.DAY)
+    hear(venue, lambda heard: of(heard, o.ExecType.NEW))
+    venue._ccxt.loop.call_soon_threadsafe(cut_all, venue._ccxt.exchange)
+    hear(venue, lambda heard: [e for e in heard if isinstance(e, o.LinkStatus) and not e.up])
+    hear(venue, lambda heard: venue.up)
+    order(venue, "c", 1)
+    heard = hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
+    assert shown is venue._books[symbol].shown
+    assert [one.sent.name for one in venue.tracker.mine("")] == ["a"]
+    venue.close()
+    again = one.venue(tmp_path / "store").executions("ann")
+    told = [
+        [(one.exec_id, one.last_qty, one.last_px) for one in each]
+        for each in (again, of(heard, o.ExecType.TRADE))
+    ]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("how", ["binance", "ccxt"])
 def test_a_stream_that_breaks_is_not_opened_again_where_money_is(
     how: str, served: Callable[..., Served], by_ccxt: Serve
