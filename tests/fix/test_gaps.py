@@ -2,14 +2,11 @@
 
 import pytest
 from tests.fix.relay import Relay
-from tests.parts import whole
 
-from certify.tiny import STAYS, WAY_NS
-from tercel.core.errors import VenueError
+from certify.tiny import WAY_NS
 from tercel.core.orders import (
     ExecType,
     LinkStatus,
-    MarketRows,
     NewOrder,
     OrdStatus,
     Report,
@@ -46,58 +43,6 @@ def until(venue, fits):
         if any(fits(event) for event in events):
             return events
     raise AssertionError(events)
-
-
-def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, profile):
-    other, stays = connect("B"), profile(STAYS)
-    with FixVenue(
-        "127.0.0.1",
-        relay.port,
-        "A",
-        profile=stays,
-        follow=True,
-        reset=True,
-        patience=WaitLimits(step_s=10.0),
-    ) as cut:
-        cut.subscribe("TINY")
-        cut.send(buy("a", 6, 100))
-        first = []
-        while not any(isinstance(event, Report) for event in first):
-            step(other)
-            first += cut.step(0)
-        relay.cut()
-        (down,) = until(cut, lambda event: isinstance(event, LinkStatus))
-        assert not down.up
-        with pytest.raises(VenueError, match="link"):
-            cut.send(buy("lost"))
-        for n in range(3):
-            other.send(buy(f"s{n}", 2, 100, side=-1, account="B"))
-            until(
-                other,
-                lambda event, n=n: (
-                    isinstance(event, Report)
-                    and event.cl_ord_id == f"s{n}"
-                    and whole(event.cum_qty) == 2
-                ),
-            )
-        heard = []
-        for _ in range(200):
-            step(other)
-            heard += cut.step(0)
-            if sum(isinstance(event, Report) for event in heard) == 3 and any(
-                isinstance(event, MarketRows) for event in heard
-            ):
-                break
-        assert [event.up for event in heard if isinstance(event, LinkStatus)] == [True]
-        fills = [event for event in heard if isinstance(event, Report)]
-        assert [(fill.cl_ord_id, whole(fill.cum_qty), whole(fill.last_qty)) for fill in fills] == [
-            ("a", 2, 2),
-            ("a", 4, 2),
-            ("a", 6, 2),
-        ]
-        assert len({fill.exec_id for fill in fills}) == 3
-        books = [event for event in heard if isinstance(event, MarketRows)]
-        assert books[0].snapshot, "the book begins anew"
 
 
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):

@@ -441,23 +441,6 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     assert new_orders(venue) > sent
 
 
-def test_a_named_person_says_why_they_differ_and_trading_goes_on(trading):
-    session, venue = trading
-    venue.moved["ann"] = -3
-    go_on(session, 130)
-    sent = new_orders(venue)
-    settle(session)
-    assert session.gateway.standing("").code == ""
-    go_on(session, 180)
-    assert session.ledger.settled == {("ann", "X"): -3 * ONE}
-    assert new_orders(venue) > sent
-    venue.moved["ann"] = -4
-    go_on(session, 130)
-    assert session.gateway.standing("").code == "POSITIONS_DIFFER", (
-        "what was settled is known, and one more is not"
-    )
-
-
 def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)

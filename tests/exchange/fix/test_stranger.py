@@ -223,32 +223,6 @@ class TestOther:
         said = dict(read(client))
         assert (said[35], said[372], said[380]) == ("j", "U1", "3")
 
-    @pytest.mark.parametrize("begin", VERSIONS)
-    def test_a_drop_copy_hears_of_every_execution_and_orders_nothing(self, serve, plain, begin):
-        serve(
-            [
-                Login("A", begin=begin),
-                Login("B", begin=begin),
-                Login("EYE", begin=begin, copies=("A",)),
-            ]
-        )
-        eye = plain("EYE", begin=begin, own=False)
-        first, second = (plain(name, begin=begin, own=False) for name in "AB")
-        for client in (first, second):
-            say_order(client, "a", t44="5.05")
-            assert dict(read(client, "8"))[150] == "0"
-        own, copy = dict(read(first, "8")), [dict(read(eye, "8")) for _ in range(2)]
-        assert [one[150] for one in copy] == ["0", "F" if begin == "FIX.4.4" else "2"]
-        assert copy[1][17] == own[17], "the same execution has the same name"
-        assert {(one[115], one[1]) for one in copy} == {("A", "A")}
-        say_order(first, "z", t55="ZZZ")
-        assert dict(read(eye))[103] == "1"
-        say_order(eye, "mine")
-        said = dict(read(eye))
-        assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), (
-            "nothing of B, and no order"
-        )
-
 
 def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
     return Report(

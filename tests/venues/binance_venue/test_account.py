@@ -53,30 +53,6 @@ def order(
     venue.send(o.NewOrder(name, symbol, side, lots, price, tif, "ann", "p", venue.now_ns))
 
 
-def test_fees_in_the_base_asset_leave_positions_equal(served: Serve) -> None:
-    """What executions and fees say is what the account holds, though a buyer gets less than it bought."""
-    one = served(speed=5.0)
-    venue = one.venue()
-    started = dict(venue.ledger.expected)
-    order(venue, "buy", 900)
-    order(venue, "sell", 400, side=-1)
-    heard = hear(
-        venue,
-        lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
-    )
-    hear(venue, lambda _: venue.ledger.reported == venue.ledger.expected)
-    lots = sum(report.side * report.last_qty for report in of(heard, o.ExecType.TRADE)) // ONE
-    assert lots == 500
-    base = venue._books["CSCOUSDT"].symbol
-    held = one.engine.account(ACCOUNT).balances
-    assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
-    assert venue.ledger.fees["CSCO"] > 0
-    assert (
-        started["CSCO"] + lots * base.lot - venue.ledger.fees["CSCO"]
-        == venue.ledger.expected["CSCO"]
-    )
-
-
 def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) -> None:
     one = served()
     venue = one.venue()
@@ -200,26 +176,6 @@ def test_an_order_of_a_process_that_died_is_found_again(served: Serve, tmp_path:
     assert after.ledger.differences() == {}
     with pytest.raises(VenueError):
         after.executions("ann", "none such")
-
-
-def test_weight_that_is_used_up_refuses_and_comes_back(served: Serve) -> None:
-    """The server never has to refuse: not one 429."""
-    one = served(
-        limits=RateLimits(
-            weight=200, orders=10**6, orders_a_day=10**7, requests=10**6, messages=10**5
-        )
-    )
-    venue = one.venue()
-    sent = 0
-    while venue.budget.fits(1):
-        order(venue, f"n{sent}", 1)
-        venue.step(venue.now_ns)
-        sent += 1
-    with pytest.raises(VenueError, match="200 request weight"):
-        order(venue, "more", 1)
-    assert 50 < sent < 200
-    assert one.server.usage.refused[429] == 0
-    assert venue.budget.most <= 200
 
 
 def test_too_many_orders_are_held_back(served: Serve) -> None:

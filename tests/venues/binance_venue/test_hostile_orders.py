@@ -17,7 +17,7 @@ from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import RequestRefusedError, WeightBudget, read_json
+from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
 from tercel.venues.binance_venue.tracker import OrderTracker
 
 X, S = o.ExecType, o.OrdStatus
@@ -329,36 +329,19 @@ def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
     bench.works("a", 7, lots=2500)
     bench.inquiry.about(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "FILLED", "2500")))
-    asked: list[dict[str, Any]] = []
-    trades = [
-        {
-            "id": n,
-            "orderId": 7,
-            "price": "10.00",
-            "qty": "1",
-            "commission": "0",
-            "time": 1,
-            "isMaker": True,
-        }
-        for n in range(2500)
-    ]
-    ask = bench.channel.ask
+    asked, ask = list[int](), bench.channel.ask
 
     def noted(method: str, params: Any, *rest: Any, **more: Any) -> None:
-        asked.append(params)
+        asked.append(params["fromId"])
         ask(method, params, *rest, **more)
 
     bench.channel.ask = noted  # type: ignore[method-assign]
-    bench.channel.then["myTrades"](
-        answer(trades[-1000:])
-    ) if "myTrades" in bench.channel.then else None
-    while "myTrades" in bench.channel.then:
-        first = asked[-1]["fromId"]
-        bench.channel.then.pop("myTrades")(
-            answer([one for one in trades if one["id"] >= first][:1000])
-        )
-        assert len(asked) < 9
-    assert [one["fromId"] for one in asked] == [0, 1000]
+    trade = {"orderId": 7, "price": "10.00", "qty": "1", "commission": "0", "time": 1}
+    trades = [trade | {"id": n, "isMaker": True} for n in range(2500)]
+    for page in (trades[-1000:], trades[:1000], trades[1000:2000]):
+        bench.channel.then.pop("myTrades")(answer(page))
+    assert asked == [0, 1000]
+    assert "myTrades" not in bench.channel.then
     assert len(bench.reports(X.TRADE)) == 2500
     assert bench.told[-1].status is S.FILLED
     assert not bench.inquiry.open
@@ -498,15 +481,3 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     assert bench.reports(X.REJECTED)
     channel.update_time(channel.now_ms() - 3_600_000, channel.now_ms())
     assert channel.venue_ms < channel.now_ms()
-
-
-def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
-    """Others at the same address may have used it: what was told is held for its minute."""
-    clock_s = [0.0]
-    budget = WeightBudget(1000, lambda: clock_s[0])
-    budget.spend(100)
-    for said in (900, 3, -5, 0):
-        budget.reported(said)
-        assert budget.used == 900
-    clock_s[0] = 62.0
-    assert budget.used == 0

@@ -160,24 +160,6 @@ def test_executions_of_two_runs_have_names_of_their_own(csco: Source) -> None:
     assert named[2] == f"monday-{named[0]}"
 
 
-def test_orders_that_have_one_number_one_after_the_other_have_names_of_their_own(
-    csco: Source,
-) -> None:
-    exchange = SimulatedExchange({"A": MarketSpec(csco, 1)})
-    names = []
-    for n in range(3):
-        exchange.send(NewOrder(f"o{n}", "A", 1, 5, 1, Tif.DAY, "me", "", 0))
-        exchange.send(CancelOrder(f"c{n}", f"o{n}", "A", 1, "me", 0))
-        said = [
-            e for _ in range(2) for e in exchange.step(exchange.now_ns) if isinstance(e, Report)
-        ]
-        assert [e.exec_type for e in said] == [ExecType.NEW, ExecType.CANCELED]
-        assert said[0].order_id == said[1].order_id
-        names.append(said[0].order_id)
-    assert len(set(names)) == 3
-    assert len({name.partition(".")[0] for name in names}) == 1
-
-
 def test_leaving_cancels_where_it_was_asked_for(csco: Source) -> None:
     exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
     stays, goes = Trader(exchange, "stays"), Trader(exchange, "goes")

@@ -17,20 +17,18 @@ from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import M_KIND, M_LOTS, M_PRICE, M_SIDE, CancelOrder, MarketRows
 from tercel.core.ports import Entry, Venue
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
+from tercel.desk.trading.counterfactual_replay import CostObserver
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.feeds import BinanceFeed, FeedOptions
-from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.exchange.shadow import (
     LevelTotals,
     RecordedStream,
-    ShadowRules,
     ShadowVenue,
     recorded_market,
 )
@@ -168,24 +166,6 @@ def test_a_real_day_of_binance_is_traded_in_shadow(shared_data: Path, tmp_path: 
     words = traded_in(listing)
     assert (words["tick"], words["lot"]) == (0.01, float(day.instrument.lot_units))
     assert words["lot"] < 1
-
-
-def test_the_same_parents_again_are_the_same_fills(lake: Path) -> None:
-    """Worked again by the same rules every parent costs the same; one that takes pays more where it moves the price."""
-
-    def shadow(rules: ShadowRules) -> ShadowVenue:
-        data = SimulatedExchange(markets(lake, 0))
-        return ShadowVenue(data, data.instruments, latency=LATENCY, rules=rules)
-
-    entries, costs = traded(shadow(ShadowRules()), 4000)
-    script = ParentScript.of(enumerate(entries, 1))
-    law = ImpactLaw("translation", 1000.0, 80.0, 40.0)
-    found = []
-    for rules in (ShadowRules(), ShadowRules(laws={"SIM": law})):
-        with closing(session_at(shadow(rules), 70.0)) as session:
-            found.append(script.work(session))
-    assert found[0] == costs.found
-    assert found[0]["p0"].whole_bps + 5.0 < found[1]["p0"].whole_bps
 
 
 def test_nothing_leaves(lake: Path, tmp_path: Path) -> None:
