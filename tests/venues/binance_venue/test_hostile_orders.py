@@ -1,9 +1,9 @@
 """Answers and events that no exchange should give: what is told of an order stays true, or nothing is told."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.venues.binance_venue.test_inquiry import FILTERS, HeldChannel
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
@@ -14,7 +14,7 @@ from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.account import AssetLedger
 from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.channel import ApiAnswer
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
@@ -22,6 +22,23 @@ from tercel.venues.binance_venue.tracker import OrderTracker
 
 X, S = o.ExecType, o.OrdStatus
 NAMES = ("AUSDT", "BUSDT")
+FILTERS = [
+    {"filterType": "PRICE_FILTER", "minPrice": "0", "maxPrice": "0", "tickSize": "0.01"},
+    {"filterType": "LOT_SIZE", "minQty": "0", "maxQty": "0", "stepSize": "1"},
+]
+
+
+class HeldChannel(ApiChannel):
+    """A channel whose answers the test gives."""
+
+    def __init__(self) -> None:
+        super().__init__(None, Budget(), lambda: 10**9, 5000)  # type: ignore[arg-type]
+        self.then: dict[str, Callable[[ApiAnswer], object]] = {}
+
+    def ask(
+        self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any
+    ) -> None:
+        self.then[method] = then
 
 
 class Budget:
@@ -36,7 +53,6 @@ class Bench:
 
     def __init__(self) -> None:
         self.channel, self.told = HeldChannel(), list[Any]()
-        self.channel.budget = Budget()  # type: ignore[assignment]
         self.clock_s = 0.0
         symbols = {
             name: symbol_of(
@@ -481,3 +497,23 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     assert bench.reports(X.REJECTED)
     channel.update_time(channel.now_ms() - 3_600_000, channel.now_ms())
     assert channel.venue_ms < channel.now_ms()
+
+
+def test_an_order_that_is_replaced_while_it_is_asked_about_lives(bench: Bench) -> None:
+    """The desk would take it for over, and the order in its place would be watched by nobody."""
+    first = bench.works("x1", 7, lots=5)
+    bench.desk.send(o.ReplaceOrder("x2", "x1", "AUSDT", 1, 6, 1000, "ann", "p", 0))
+    bench.inquiry.about(first, asked="x1")
+    asked = bench.inquiry.open[first]
+    bench.inquiry._ask(asked, "order.status", {}, 4, bench.inquiry._heard)
+    swapped = {
+        "cancelResponse": {"orderId": 7, "status": "CANCELED", "transactTime": 1},
+        "newOrderResponse": placed(8, "x2"),
+    }
+    bench.channel.then.pop("order.cancelReplace")(answer(swapped))
+    bench.channel.then.pop("order.status")(answer(row(7, "x1", "CANCELED", "0")))
+    last = bench.told[-1]
+    said = last.exec_type, last.cl_ord_id, last.status, last.order_id
+    assert said == (X.STATUS, "x1", S.NEW, "8")
+    bench.inquiry.refused(first, bench.tracker.memory.by_name["x2"], "late")
+    assert bench.told[-1].status is S.NEW

@@ -23,9 +23,6 @@ from tercel.venues.binance_venue.venue import BinanceVenue
 Serve = Callable[..., Served]
 NONE = [{}, None, "ok", {"symbols": 5}]
 """What is no answer."""
-ODD: tuple[dict[str, Any], ...] = (
-    {}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1},
-)  # fmt: skip
 
 
 class Wrong(HostileServer):
@@ -102,15 +99,23 @@ def test_a_symbol_that_is_no_longer_listed_is_told(
     assert "DELISTED" in of(heard, o.ExecType.REJECTED)[0].text
 
 
-def test_events_that_make_no_sense_are_told_and_survived(proxied: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    "told", [{"e": "executionReport"}, {"e": "outboundAccountPosition"}, {"e": "balanceUpdate"}]
+)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"s": 5, "i": "x", "c": [], "B": 7, "d": {}, "a": None}, {"B": [5, None, {}], "T": 1}],
+)
+def test_events_that_make_no_sense_are_told_and_survived(
+    proxied: Callable[..., Any], told: Any, more: Any
+) -> None:
     _, proxy, venue = proxied()
-    for n, kind in enumerate(("executionReport", "outboundAccountPosition", "balanceUpdate")):
-        for more in ODD:
-            for relay in (each for each in proxy.relays if not each.market):
-                relay.say(json.dumps({"subscriptionId": 0, "event": {"e": kind} | more}))
-            hear(venue, lambda heard: any(isinstance(each, o.Unread) for each in heard))
-        order(venue, f"a{n}", 5)
-        hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
+    for relay in proxy.relays:
+        if not relay.market:
+            relay.say(json.dumps({"subscriptionId": 0, "event": told | more}))
+    hear(venue, lambda heard: any(isinstance(each, o.Unread) for each in heard))
+    order(venue, "a", 5)
+    hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
 
 
 def test_a_listen_key_that_is_over_is_made_anew(
