@@ -22,11 +22,10 @@ VERSIONS = ("FIX.4.2", "FIX.4.4")
 def stranger(serve, plain):
     """A stranger logged on at a venue that serves its version."""
 
-    def make(begin="FIX.4.4", name="A", **login):
-        extra = login.pop("extra", ())
+    def make(begin="FIX.4.4", name="A"):
         if not make.served:
-            make.served.append(serve([Login("A", begin=begin, **login), Login("B", begin=begin)]))
-        made = plain(name, begin=begin, own=False, extra=extra)
+            make.served.append(serve([Login("A", begin=begin), Login("B", begin=begin)]))
+        made = plain(name, begin=begin, own=False)
         assert made.logon[35] == "A", made.logon
         assert 20021 not in made.logon
         return made

@@ -123,4 +123,7 @@ def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> Non
         .decode()
     )
     one = served(keys=[ApiKey(KEY, "TRADER", public=public)])
-    assert one.venue(key={"private_key": {"file": str(pem)}}).up
+    venue, inside = one.venue(key={"private_key": {"file": str(pem)}}), pem.read_text().split()[3]
+    assert venue.up
+    assert inside not in repr(venue._signer)
+    assert venue._signer.clean(f"x {inside} {KEY}") == "x *** ***"

@@ -191,25 +191,6 @@ def test_a_signature_is_the_documents() -> None:
     )
 
 
-def test_an_ed25519_key_signs_what_its_public_half_verifies() -> None:
-    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
-    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
-    from exchange.binance.accounts import ApiKey
-
-    made = ed25519.Ed25519PrivateKey.generate()
-    pem = made.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    public = made.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    signer = ApiSigner(KEY, private_key=pem)
-    assert ApiKey(KEY, "a", public=public.decode()).verify("a=1", signer.sign("a=1"))
-    inside = pem.splitlines()[1]
-    assert inside not in repr(signer)
-    assert signer.clean(f"x {inside} {KEY}") == "x *** ***"
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [("", {"secret": SECRET}), (KEY, {"secret": "short"}), (KEY, {"private_key": "no pem"})],
