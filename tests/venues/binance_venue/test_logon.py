@@ -123,7 +123,8 @@ def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> Non
         .decode()
     )
     one = served(keys=[ApiKey(KEY, "TRADER", public=public)])
-    venue, inside = one.venue(key={"private_key": {"file": str(pem)}}), pem.read_text().split()[3]
+    venue = one.venue(key={"private_key": {"file": str(pem)}})
     assert venue.up
+    inside = pem.read_text().split()[3]
     assert inside not in repr(venue._signer)
     assert venue._signer.clean(f"x {inside} {KEY}") == "x *** ***"
