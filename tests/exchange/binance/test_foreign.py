@@ -26,7 +26,6 @@ def run(python: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("market", "symbol", "orders"),
     [
-        ("csco", "CSCO/USDT", 60),
         ("btc-spot", "BTC/USDT", 60),
         pytest.param("csco", "CSCO/USDT", 1700, marks=pytest.mark.long),
     ],
