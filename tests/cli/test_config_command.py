@@ -33,7 +33,10 @@ SHIPPED = {
     ),
     **dict.fromkeys((PACKAGE / "feeds" / "maps").glob("*.toml"), "map"),
     **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
-    **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "arrows", "stranger")},
+    **{
+        ROOT / "docs" / "examples" / f"{name}.toml": "desk"
+        for name in ("fix", "arrows", "stranger")
+    },
     PACKAGE / "api" / "demo.toml": "desk",
     PACKAGE / "desk" / "limits" / "default.toml": "limits",
     ROOT / "studies" / "ablation" / "variants.toml": "variants",
