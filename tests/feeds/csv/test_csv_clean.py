@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
+from tests.feeds.csv.test_csv_feed import shown_by
 
 from certify.kits.feed import read_all
 from tercel.feeds import csv_kernels as k
@@ -209,25 +210,15 @@ def test_snapshots_of_a_mat_file(shared_data, tmp_path):
     for n in range(1, 21):
         for side, p, q in ((1, "BuyPrice", "BuyVolume"), (-1, "SellPrice", "SellVolume")):
             want[side, n] = (frame[f"{p}{n}"].to_numpy() // 100, frame[f"{q}{n}"].to_numpy())
-    e, book = day.events, {1: {}, -1: {}}
-    ms = (e.exch_ns - (day.instrument.session_open_ns - 34_200_000 * 10**6)) // 10**6
+    midnight = day.instrument.session_open_ns - 34_200_000 * 10**6
     rows = {int(t): i for i, t in enumerate(frame["EventTime"].to_numpy())}
     seen = 0
-    for i in range(e.n):
-        if e.kind[i] != schema.TRADE:
-            side = book[int(e.side[i])]
-            if e.qty_lots[i] == 0:
-                del side[int(e.price_ticks[i])]
-            else:
-                side[int(e.price_ticks[i])] = int(e.qty_lots[i])
-        if e.flags[i] & schema.MESSAGE_END and e.kind[i] != schema.TRADE:
-            at = rows[int(ms[i])]
-            for s in (1, -1):
-                shown = sorted(book[s].items(), reverse=s > 0)
-                assert shown == [
-                    (int(want[s, n][0][at]), int(want[s, n][1][at])) for n in range(1, 21)
-                ]
-            seen += 1
+    for ns, *sides in shown_by(day.events):
+        at = rows[(ns - midnight) // 10**6]
+        for side, shown in zip((1, -1), sides, strict=True):
+            true = [(int(p[at]), int(q[at])) for p, q in (want[side, n] for n in range(1, 21))]
+            assert shown == true
+        seen += 1
     assert seen > 1000
 
 

@@ -54,6 +54,23 @@ def one(text, rows, folder, name="abc_20240105_x.csv", options=None):
     return day
 
 
+def shown_by(events):
+    """(time, bids, asks) after each message, best first, by a dictionary that obeys the rows."""
+    book = {1: {}, -1: {}}
+    for i in range(events.n):
+        if events.kind[i] == schema.TRADE:
+            continue
+        side, price = book[int(events.side[i])], int(events.price_ticks[i])
+        if events.kind[i] == schema.ROLL_OUT or events.qty_lots[i] == 0:
+            del side[price]
+        else:
+            assert events.kind[i] != schema.ROLL_IN or price not in side
+            side[price] = int(events.qty_lots[i])
+        if events.flags[i] & schema.MESSAGE_END:
+            bids, asks = sorted(book[1].items(), reverse=True), sorted(book[-1].items())
+            yield int(events.exch_ns[i]), bids, asks
+
+
 def snapshots(rng, n, levels):
     """Random walks of two sides, best first, at most `levels` shown of up to 9 that are there."""
     sides = (
@@ -104,23 +121,10 @@ def test_rows_rebuild_the_snapshots(tmp_path, levels, seed):
     """A dictionary that obeys the rows shows each snapshot in turn, whole and no more."""
     shown = snapshots(random.Random(seed), 60, levels)
     day = one(MAP % ("x", QUOTE % levels) + NO_RULES, as_rows(shown, levels), tmp_path)
-    e, book, after = day.events, ({}, {}), {}
     assert day.instrument.levels == levels
-    for i in range(e.n):
-        side = book[0 if e.side[i] > 0 else 1]
-        price, lots = int(e.price_ticks[i]), int(e.qty_lots[i])
-        if e.kind[i] == schema.ROLL_OUT or lots == 0:
-            del side[price]
-        else:
-            if e.kind[i] == schema.ROLL_IN:
-                assert price not in side
-            side[price] = lots
-        if e.flags[i] & schema.MESSAGE_END:
-            after[int(e.exch_ns[i] - e.exch_ns[0]) // 10**6] = (
-                sorted(book[0].items(), reverse=True),
-                sorted(book[1].items()),
-            )
-    assert e.exch_ns[0] == midnight_ns("2024-01-05", "UTC") + 1000 * 10**6
+    first = midnight_ns("2024-01-05", "UTC") + 1000 * 10**6
+    assert day.events.exch_ns[0] == first
+    after = {(at - first) // 10**6: (bids, asks) for at, bids, asks in shown_by(day.events)}
     for i in range(1, len(shown)):  # a snapshot without news has no rows
         after.setdefault(i, after[i - 1])
     assert [after[i] for i in range(len(shown))] == shown
@@ -189,6 +193,8 @@ def test_level_updates_and_order_events(tmp_path):
     ).events
     assert e.kind.tolist() == [schema.LEVEL_SET] * 3
     assert e.qty_lots.tolist() == [5, 3, 0]
+    with pytest.raises(FeedError, match="'left' in column s, row 3"):
+        one(MAP % ("x", level), ["t,s,p,q", "0,bid,1,1", "1,left,1,1"], tmp_path)
     order = '[file.order]\nid="i"\naction="k"\nside="s"\nprice="p"\nsize="q"\nadd="A"\ndelete="D"\nexecute="E"\n'
     e = one(
         MAP % ("x", order),
@@ -232,6 +238,8 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
     ]
     path = tmp_path / "ticks.csv"
     path.write_text("\n".join(rows) + "\n")
+    with pytest.raises(FeedError, match="named as the map says"):
+        one(MAP % ("x", QUOTE % 1), rows, tmp_path, "ticks.csv")
     days = read_all(CsvFeed(parse_map(text)), [path], FeedOptions())
     assert [(d.instrument.symbol, d.instrument.date) for d in days] == [
         ("AA", "2024-01-05"), ("AA", "2024-01-06"), ("BB", "2024-01-05")
@@ -241,6 +249,9 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+HEAD = "t,b1,bs1,a1,as1"
 
 
 @pytest.mark.parametrize(
@@ -259,11 +270,14 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
             r"a price of 0 to 2\*\*30 ticks; received 1e\+302 ticks of 0.01 in row 2",
         ),
         ("0,1.00,5,20000000,7", r"a price .* 2e\+09 ticks of 0.01 in row 2.*write `tick = 0.1` in"),
+        ("0,0,0,1.02,7", "none left of"),
+        ("0,1.00,5,1.02,7,8", "separated fields"),
+        (["t,b1,b_s1,a1,as1", "0,1,1,2,1"], "try 'b_s1' in the map"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row(tmp_path, row, said):
     with pytest.raises(FeedError, match=said):
-        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", row], tmp_path)
+        one(MAP % ("x", QUOTE % 1), row if isinstance(row, list) else [HEAD, row], tmp_path)
 
 
 def test_sizes_of_no_whole_lots_are_said(tmp_path):
@@ -275,27 +289,6 @@ def test_sizes_of_no_whole_lots_are_said(tmp_path):
     day = one(both, rows, tmp_path)
     assert any("sizes of 1 rows are no whole lots" in said for said in day.warnings)
     assert not one(both, [rows[0], rows[2]], tmp_path).warnings
-
-
-def test_a_missing_column_offers_the_nearest(tmp_path):
-    with pytest.raises(FeedError, match="try 'b_s1' in the map"):
-        one(MAP % ("x", QUOTE % 1), ["t,b1,b_s1,a1,as1", "0,1,1,2,1"], tmp_path)
-
-
-def test_an_unknown_side_is_refused(tmp_path):
-    level = '[file.level]\nside="s"\nprice="p"\nsize="q"\n'
-    with pytest.raises(FeedError, match="'left' in column s, row 3"):
-        one(MAP % ("x", level), ["t,s,p,q", "0,bid,1,1", "1,left,1,1"], tmp_path)
-
-
-def test_a_file_of_another_name_is_refused(tmp_path):
-    with pytest.raises(FeedError, match="named as the map says"):
-        one(MAP % ("x", QUOTE % 1), ["t"], tmp_path, "other.csv")
-
-
-def test_only_bad_rows_are_no_tape(tmp_path):
-    with pytest.raises(FeedError, match="none left of"):
-        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", "0,0,0,1.02,7"], tmp_path)
 
 
 ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n"
@@ -332,12 +325,6 @@ def test_shipped_maps_load_and_an_unknown_name_offers_one():
         load_map("leen")
 
 
-def test_a_map_from_a_file(tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(MAP % ("x", QUOTE % 1))
-    assert CsvFeed(str(path)).map.instrument.venue == "X"
-
-
 def test_times_that_go_back_are_put_in_order_and_counted(tmp_path):
     rows = ["t,b1,bs1,a1,as1", "5,1.00,5,1.02,7", "3,1.00,4,1.02,7", "6,1.00,3,1.02,7"]
     day = one(MAP % ("x", QUOTE % 1) + NO_RULES, rows, tmp_path)
@@ -360,22 +347,10 @@ def test_one_best_over_exchanges_with_one_sided_rows(tmp_path):
         "4,N,1.01,1.06,2",
     ]
     day = one(text + NO_RULES, rows, tmp_path)
-    e, best = day.events, {1: (0, 0), -1: (0, 0)}
-    shown = []
-    for i in range(e.n):
-        side = int(e.side[i])
-        if e.qty_lots[i] and e.kind[i] != schema.ROLL_OUT:
-            best[side] = int(e.price_ticks[i]), int(e.qty_lots[i])
-        if e.flags[i] & schema.MESSAGE_END:
-            shown.append((best[1], best[-1]))
+    shown = [(bids[0], asks[0]) for _, bids, asks in shown_by(day.events)]
     assert shown == [
         ((100, 3), (105, 3)), ((101, 4), (105, 3)), ((101, 6), (104, 2)), ((101, 2), (104, 2)), ((101, 2), (105, 3))
     ]  # fmt: skip
-
-
-def test_rows_of_too_many_fields_are_refused(tmp_path):
-    with pytest.raises(FeedError, match="separated fields"):
-        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", "0,1.00,5,1.02,7,8"], tmp_path)
 
 
 def test_columns_without_header_must_be_as_many_as_the_map_names(tmp_path):

@@ -13,12 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.desk.rounds.forecast_material import prices, weekdays
-from tests.signals.command.material import done, refused, signals
+from tests.signals.command.material import done, signals
 from tests.signals.online.test_online_folder import CONFIG
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.core.errors import DataError
 from tercel.signals.models.model_folder import SignalModel, load
 from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
 from tercel.signals.models.predict import config_of, cross_section, predict
@@ -30,6 +29,8 @@ from tercel.signals.runs.train import train
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")
+STARTS, MORE = st.sampled_from([450, 500, 560]), st.sampled_from([1, 2, 17, 60])
+"""Days of the files when a model was trained, and days after them: few, so that models are trained once."""
 FEW = settings(max_examples=max(1, settings.default.max_examples // 6), deadline=None)
 """For examples that train: 4 of the fixed ones, 16 random ones."""
 DAYS = 620
@@ -86,7 +87,7 @@ def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, 
         assert state == pytest.approx(two[source], rel=0, abs=1e-12)
 
 
-@given(update=st.sampled_from(METHODS), start=st.integers(450, 600), more=st.integers(1, 60))
+@given(update=st.sampled_from(METHODS), start=STARTS, more=MORE)
 @FEW
 def test_what_is_served_is_what_a_training_to_the_date_would_serve(
     update: str, start: int, more: int
@@ -116,7 +117,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(
         assert journal(early)
 
 
-@given(update=st.sampled_from(METHODS), start=st.integers(450, 560), more=st.integers(1, 18))
+@given(update=st.sampled_from(METHODS), start=STARTS, more=st.integers(1, 18))
 @FEW
 def test_what_was_served_is_what_a_later_training_walks(update: str, start: int, more: int) -> None:
     """On a date of the panel, while labels of dates before it were open: served and judged by the same lines."""
@@ -132,7 +133,7 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
 
 @given(
     update=st.sampled_from(METHODS),
-    start=st.integers(450, 560),
+    start=STARTS,
     more=st.integers(1, 40),
     factor=st.floats(0.2, 5.0),
 )
@@ -154,7 +155,7 @@ def test_labels_that_end_later_change_nothing(
 def test_days_between_that_were_served_change_no_later_one() -> None:
     """Nor does it matter whether a day is one of the panel's own, every third, or lies between two of them."""
     often, once = project("blend", 500, prices(560)), project("blend", 500, prices(560))
-    for day in range(500, 560, 7):
+    for day in (500, 521, 535, 549):
         predict(often, weekdays(DAYS)[day])
     assert predict(often).rows() == predict(once).rows()
     near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
@@ -224,21 +225,6 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
     load(model.folder)  # its own files are as they were written
 
 
-@pytest.mark.parametrize("row", [1, 5])
-def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
-    model = caught("recursive", 500, 560)
-    lines = journal(model).splitlines(keepends=True)
-    for broken in ("no line\n", "", lines[row - 1].replace(model.id, "another")):
-        (model.folder / "served.jsonl").write_text(
-            "".join([*lines[: row - 1], broken, *lines[row:]])
-        )
-        told = refused("predict", model.folder)
-        assert f"row{row}of{model.folder / 'served.jsonl'}" in told.replace(" ", "")
-        assert "learns them again" in told
-        with pytest.raises(DataError, match=f"row {row} of"):
-            model.updates()
-
-
 def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
     """The second had read the journal before the first one wrote; one of them forecasts a day later."""
     model = project("blend", 500, prices(560))
@@ -303,7 +289,8 @@ def test_the_synthetic_market_is_learned_to_its_last_day(tmp_path: Path) -> None
     done("train", tmp_path / "s.toml", "--out", tmp_path / "o")
     found = done("predict", tmp_path / "o")
     assert found["learned"]
-    assert {line[:10] for line in found["learned"]} == {found["at"][:10]}
+    assert {line[:10] for line in found["learned"]} == {found["at"][:10]} == {"2020-06-08"}
+    assert len(found["rows"]) == 20
     assert done("predict", tmp_path / "o")["rows"] == found["rows"]
 
 
@@ -314,7 +301,8 @@ def test_the_synthetic_market_is_learned_to_its_last_day(tmp_path: Path) -> None
 def test_a_date_whose_outcome_training_saw_is_told(update: str) -> None:
     model = project(update, 560, prices(DAYS))
     end = model.walk()["end"].max()
-    for at, seen in ((520, True), (559, False), (619, False)):
+    assert done("predict", model.folder)["seen_until"] is None
+    for at, seen in ((520, True), (559, False)):
         day = weekdays(DAYS)[at]
         found = done("predict", model.folder, "--date", day)
         assert found["seen_until"] == (f"{end:%Y-%m-%dT%H:%M:%S}Z" if seen else None)
@@ -362,7 +350,7 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     rng, dates, names, told = np.random.default_rng(2), 40, 60, {1.0: 0, -1.0: 0}
     week = 7 * 86_400 * 10**9
     time = np.repeat(np.arange(dates) * week, names)
-    for _ in range(300):
+    for _ in range(200):
         mean = 0.0951 * (1 + rng.standard_normal() / 20)  # rank correlation of r .0995
         before = Skill(mean, mean, mean, 20.0, dates)
         value, noise = rng.standard_normal((2, dates * names))
@@ -381,8 +369,8 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
             found = drift_of(before, value, rows)
             assert found is not None
             told[sign] += found.drifted
-    assert told[1.0] <= 9, "one per cent of 300 is 3"
-    assert told[-1.0] >= 290
+    assert told[1.0] <= 7, "one per cent of 200 is 2"
+    assert told[-1.0] >= 193
     assert drift_of(None, value, rows) is None
 
 
