@@ -4,11 +4,13 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +19,10 @@ from hypothesis import assume, example, given, strategies as st
 from tests.lobster_files import NAME, history, lines, operations, replayed_rows
 
 from certify.kits.feed import FeedContract, read_all
-from tercel.core.errors import FeedError
+from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import Feed, FeedOptions, Imported, LobsterFeed
 from tercel.feeds.lobster_csv import infer_unit
+from tercel.feeds.members import members
 from tercel.market.tape import Instrument, schema
 from tercel.market.tape.events import midnight_ns
 
@@ -101,12 +104,6 @@ def test_times_are_exact_to_the_nanosecond(ns: list[int]) -> None:
     assert (events.exch_ns - MIDNIGHT).tolist() == ns
 
 
-def test_float64_seconds_hold_every_nanosecond_of_a_day() -> None:
-    ns = np.random.default_rng(0).integers(0, 86_400 * 10**9, 200_000)
-    text = np.array([f"{t // 10**9}.{t % 10**9:09d}" for t in ns.tolist()])
-    assert (np.rint(text.astype(np.float64) * 1e9).astype(np.int64) == ns).all()
-
-
 # -- what each type becomes -------------------------------------------------------------------------------------------
 
 
@@ -140,8 +137,8 @@ def test_hidden_trades_crosses_and_halts_leave_the_book_alone(tmp_path: Path) ->
 
 def test_hidden_sides_are_masked_from_2014_07_14(tmp_path: Path) -> None:
     rows = ["34200.0,1,7,10,1000000,1", "34200.0,5,0,3,1000000,1"]
-    assert read([write(tmp_path, rows, "2014-07-11")]).events.side.tolist() == [1, 1]
-    assert read([write(tmp_path, rows, "2014-07-14")]).events.side.tolist() == [1, 0]
+    for date, sides in (("2014-07-11", [1, 1]), ("2014-07-14", [1, 0])):
+        assert read([write(tmp_path, rows, date)]).events.side.tolist() == sides
 
 
 def test_sub_penny_prices_are_rounded_away_from_the_touch(tmp_path: Path) -> None:
@@ -193,63 +190,41 @@ def test_the_tape_opens_before_message_one(tmp_path: Path) -> None:
 # -- where files are found --------------------------------------------------------------------------------------------
 
 
-def _zip(files: list[Path], at: Path) -> Path:
-    with zipfile.ZipFile(at / "a.zip", "w") as archive:
-        archive.writestr("ReadMe.txt", "not data")
+PRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "xz": lzma.compress,
+    "bz2": bz2.compress,
+    # two frames: a reader that stops at the first sees half
+    "zst": lambda data: zstandard.compress(data[:700]) + zstandard.compress(data[700:]),
+}
+
+
+def packed(files: list[Path], at: Path, how: str) -> Path:
+    """Files in an archive, or each on its own, in a folder."""
+    folder = at / "packed"
+    folder.mkdir()
+    *archive, press = how.split(".")
+    if how == "zip":
+        with zipfile.ZipFile(folder / "a.zip", "w") as zipped:
+            zipped.writestr("ReadMe.txt", "not data")
+            for file in files:
+                zipped.write(file, f"inner/{file.name}")
+    elif archive:
+        tarred = io.BytesIO()
+        with tarfile.open(fileobj=tarred, mode="w") as tar:
+            for file in files:
+                tar.add(file, file.name)
+        (folder / f"a.{how}").write_bytes(PRESS[press](tarred.getvalue()))
+    else:
         for file in files:
-            archive.write(file, f"inner/{file.name}")
-    return at / "a.zip"
+            (folder / f"{file.name}.{how}").write_bytes(PRESS[how](file.read_bytes()))
+    return folder
 
 
-def _tar(files: list[Path]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in files:
-            archive.add(file, file.name)
-    return buffer.getvalue()
-
-
-def _tar_zst(files: list[Path], at: Path) -> Path:
-    data = _tar(files)
-    path = at / "a.tar.zst"  # two frames: a reader that stops at the first sees half
-    path.write_bytes(b"".join(zstandard.compress(part) for part in (data[:700], data[700:])))
-    return path
-
-
-def _tar_gz(files: list[Path], at: Path) -> Path:
-    (at / "a.tar.gz").write_bytes(gzip.compress(_tar(files)))
-    return at / "a.tar.gz"
-
-
-def _each(suffix: str, compress: Callable[[bytes], bytes]) -> Callable[[list[Path], Path], Path]:
-    def pack(files: list[Path], at: Path) -> Path:
-        (at / "each").mkdir()
-        for file in files:
-            (at / "each" / f"{file.name}{suffix}").write_bytes(compress(file.read_bytes()))
-        return at / "each"
-
-    return pack
-
-
-def _tar_xz(files: list[Path], at: Path) -> Path:
-    (at / "a.txz").write_bytes(lzma.compress(_tar(files)))
-    return at / "a.txz"
-
-
-EACH = (
-    (".gz", gzip.compress),
-    (".xz", lzma.compress),
-    (".bz2", bz2.compress),
-    (".zst", zstandard.compress),
-)
-
-
-@pytest.mark.parametrize("pack", [_zip, _tar_zst, _tar_gz, _tar_xz, *(_each(*how) for how in EACH)])
-def test_archives_give_the_same_tape(
-    tmp_path: Path, pack: Callable[[list[Path], Path], Path]
-) -> None:
+@pytest.mark.parametrize("how", ["zip", "tar.zst", "tar.gz", "tar.xz", *PRESS])
+def test_archives_give_the_same_tape(tmp_path: Path, how: str) -> None:
     files = history(STEADY, 2).write(tmp_path / "files")
-    assert read([pack(files, tmp_path)]).events == read(files).events
+    assert read([packed(files, tmp_path, how)]).events == read(files).events
 
 
 def test_several_days_of_several_symbols_in_one_call(tmp_path: Path) -> None:
@@ -350,19 +325,18 @@ def test_a_book_may_cross_while_trading_is_halted(tmp_path: Path) -> None:
     assert read([path, book]).warnings == ()
 
 
-def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+def test_files_that_do_not_belong_together_are_refused_and_one_wrong_row_is_told(
+    tmp_path: Path,
+) -> None:
     made = history(STEADY, 2)
     messages, book = made.write(tmp_path)
-    book.write_text(lines(made.rows[:-1]))
-    with pytest.raises(FeedError, match="as many rows"):
-        read([messages, book])
-    book.write_text(lines(made.rows[::-1]))
-    with pytest.raises(FeedError, match="that the messages explain"):
-        read([messages, book])
-
-
-def test_one_wrong_row_is_told_and_kept(tmp_path: Path) -> None:
-    made = history(STEADY, 2)
+    for rows, said in (
+        (made.rows[:-1], "as many rows"),
+        (made.rows[::-1], "that the messages explain"),
+    ):
+        book.write_text(lines(rows))
+        with pytest.raises(FeedError, match=said):
+            read([messages, book])
     made.rows[5][1] += 1
     (warning,) = read(made.write(tmp_path)).warnings
     assert "row 6" in warning
@@ -403,3 +377,129 @@ def test_messages_of_some_levels_alone_are_warned_about(shared_data, tmp_path):
         (warning,) = days[0].read().warnings
     assert "crossed" in warning
     assert "orderbook file" in warning
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [
+        ("zst", zstandard.compress),
+        ("xz", lzma.compress),
+        ("bz2", bz2.compress),
+        ("gz", gzip.compress),
+    ],
+)
+def test_a_cut_file_is_refused(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], cut: int
+) -> None:
+    data = "".join(f"34200.{i:09d},1,{i * 7919},100,1000000,1\n" for i in range(1, 2000)).encode()
+    path = tmp_path / f"{NAME}_message_1.csv.{suffix}"
+    path.write_bytes(compress(data)[:-cut])
+    with pytest.raises(
+        FeedError, match=rf"message_1\.csv\.{suffix}.*(ends in the middle|ended before)"
+    ):
+        read([path])
+    with pytest.raises(FeedError), members([path]) as (only,):
+        list(only.chunks(1000))
+
+
+def test_a_7z_archive_is_read_where_its_library_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = history(STEADY, 2).write(tmp_path / "files")
+    archive = tmp_path / "a.7z"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in files:
+            packed.writestr(f"{file.name}.xz", lzma.compress(file.read_bytes()))
+    monkeypatch.setitem(sys.modules, "py7zr", None)
+    with pytest.raises(FeedError, match=r"pip install py7zr, or unpack it \(7z x a\.7z\)"):
+        read([archive])
+    library = SimpleNamespace(SevenZipFile=zipfile.ZipFile)  # the same calls, another format
+    monkeypatch.setitem(sys.modules, "py7zr", library)
+    assert read([archive]).events == read(files).events
+    with members([archive]) as found:
+        assert [member.where for member in found] == [
+            f"{archive}!{file.name}.xz" for file in sorted(files)
+        ]
+    archive.write_bytes(b"7z")
+    with pytest.raises(FeedError, match=r"a\.7z.*not a zip"):
+        read([archive])
+
+
+@pytest.mark.parametrize("who", ["NITE", ""])
+def test_a_seventh_column_is_left_out_and_said(tmp_path: Path, who: str) -> None:
+    made = history(STEADY, 2)
+    plain = read(made.write(tmp_path / "six"))
+    made.messages = [[*message, who] for message in made.messages]
+    files = made.write(tmp_path / "seven")
+    found = read(files)
+    assert found.events == plain.events
+    (warning,) = found.warnings
+    assert "seventh column" in warning
+    other = files[0].rename(tmp_path / "mine.csv")
+    assert read([other], symbol="TOY", date="2012-06-21").events.n == len(made.messages)
+
+
+def test_a_bad_row_beside_a_seventh_column_is_told(tmp_path: Path) -> None:
+    made = history(STEADY, 2)
+    made.messages = [[*message, "NITE"] for message in made.messages]
+    whole = made.messages[4]
+    for broken, said in (
+        ([*whole[:3], "many", *whole[4:]], "'many' in row 5"),
+        (whole[:4], "4 in row 5"),
+    ):
+        made.messages[4] = broken
+        with pytest.raises(FeedError, match=said):
+            read(made.write(tmp_path))
+
+
+def test_what_macos_leaves_beside_files_is_passed_over(tmp_path: Path) -> None:
+    files = history(STEADY, 2).write(tmp_path / "files")
+    whole = tmp_path / "a.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for file in files:
+            archive.writestr(file.name, file.read_bytes())
+            archive.writestr(f"__MACOSX/._{file.name}", b"\0\5\26\7")
+    (tmp_path / "files" / f"._{files[0].name}").write_bytes(b"\0\5\26\7")
+    (tmp_path / "files" / ".DS_Store").write_bytes(b"")
+    assert read([whole]).events.n == read([tmp_path / "files"]).events.n
+
+
+@pytest.mark.parametrize(
+    ("renamed", "options", "said"),
+    [
+        (("", ""), {"symbol": ""}, "a symbol of at most 64"),
+        *(
+            (("", ""), {"date": date}, "a date from 1970 to 2261")
+            for date in ("0001-01-01", "1969-12-31", "2262-01-01", "9999-12-31")
+        ),
+        (("2012-06-21", "2012-13-45"), {}, "a date YYYY-MM-DD; received '2012-13-45'"),
+        *(
+            (("34200000_57600000", session), {}, "a session in ms after midnight")
+            for session in ("57600000_34200000", "34200000_34200000", "0_86400001")
+        ),
+    ],
+)
+def test_a_symbol_a_date_or_a_session_that_is_none_is_refused(
+    tmp_path: Path, renamed: tuple[str, str], options: dict[str, str], said: str
+) -> None:
+    files = history(STEADY, 2).write(tmp_path)
+    with pytest.raises(TercelError, match=said):
+        read(
+            [file.rename(file.with_name(file.name.replace(*renamed))) for file in files], **options
+        )
+
+
+def test_an_orderbook_cut_inside_its_last_number_is_refused(tmp_path: Path) -> None:
+    """The row still parses, with another size: only the missing line end and the message give it away."""
+    stem = "AAPL_2012-06-21_34200000_57600000_{}_1.csv"
+    (tmp_path / stem.format("message")).write_text(
+        "34200.1,1,1,100,1000000,1\n34200.2,1,2,250,1000000,1\n"
+    )
+    rows = "9999999999,0,1000000,100\n9999999999,0,1000000,350\n"
+    (tmp_path / stem.format("orderbook")).write_text(rows[:-2])
+    with (
+        pytest.raises(FeedError, match="cut off"),
+        LobsterFeed().days([tmp_path], FeedOptions()) as days,
+    ):
+        days[0].read()

@@ -30,6 +30,16 @@ try:
 finally:
     sys.stderr.write(f"loaded {sorted({'acme.feed', 'numpy'} & set(sys.modules))}")
 """
+
+
+def tercel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`tercel data import` in a process that finds the packages of a folder."""
+    path = os.pathsep.join(map(str, (folder, ROOT / "src", ROOT)))
+    around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
+    words = (sys.executable, "-c", LOADED, "data", "import", *words)
+    return subprocess.run(words, env=around, capture_output=True, text=True, check=False)
+
+
 TOY = str(ROOT / "guards" / "inputs" / "TOY_2012-06-21_34200000_57600000_{}_1.csv")
 DAY = [TOY.format("message"), TOY.format("orderbook")]
 
@@ -53,17 +63,11 @@ def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called
 ) -> None:
     package(tmp_path, "acme")
 
-    def tercel(*words: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(map(str, (tmp_path, ROOT / "src", ROOT)))
-        around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
-        words = (sys.executable, "-c", LOADED, "data", "import", *words)
-        return subprocess.run(words, env=around, capture_output=True, text=True, check=True)
-
-    helped = tercel("--help")
+    helped = tercel(tmp_path, "--help")
     assert "Import with a feed of another package: acme (acme.feed:AcmeFeed)." in helped.stdout
     assert helped.stderr.endswith("loaded []")
     lakes = {name: str(tmp_path / name) for name in ("acme", "lobster")}
-    theirs = json.loads(tercel("acme", *DAY, "--lake", lakes["acme"], "--json").stdout)
+    theirs = json.loads(tercel(tmp_path, "acme", *DAY, "--lake", lakes["acme"], "--json").stdout)
     ours = CliRunner().invoke(
         app, ["data", "import", "lobster", *DAY, "--lake", lakes["lobster"], "--json"]
     )
@@ -87,33 +91,21 @@ class AcmeFeed:
 
 
 def test_what_a_strangers_feed_lets_through_is_told_with_file_and_package(tmp_path: Path) -> None:
-    path = os.pathsep.join(map(str, (package(tmp_path, "acme", BROKEN), ROOT / "src", ROOT)))
-    around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
-
-    def tercel(*words: str) -> subprocess.CompletedProcess[str]:
-        words = (
-            sys.executable,
-            "-c",
-            "from tercel.cli import main; main()",
-            "data",
-            "import",
-            "acme",
-            *words,
-        )
-        return subprocess.run(words, env=around, capture_output=True, text=True, check=False)
-
+    package(tmp_path, "acme", BROKEN)
     for words, told in (
         ((), "invalid literal"),
         (("--symbol", "ABC"), "TypeError: no such symbol, in "),
     ):
-        ended = tercel(str(tmp_path), "--lake", str(tmp_path / "lake"), "--json", *words)
+        ended = tercel(
+            tmp_path, "acme", str(tmp_path), "--lake", str(tmp_path / "lake"), "--json", *words
+        )
         assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
         error = json.loads(ended.stdout)["error"]
         assert error["kind"] == "FeedError"
         assert told in error["received"]
         assert "acme (acme.feed:AcmeFeed)" in error["received"]
         assert ("xyz.csv" if not words else str(tmp_path)) in error["received"]
-    helped = " ".join(tercel("--help").stdout.split())
+    helped = " ".join(tercel(tmp_path, "acme", "--help").stdout.split())
     assert "as the files say" in helped
     assert "One symbol" not in helped
 

@@ -12,7 +12,8 @@ from tests.lobster_files import EMPTY, history, lines, operations
 from certify.kits.feed import read_all
 from tercel.core.errors import FeedError, TapeError
 from tercel.feeds import FeedOptions, Imported, LobsterFeed
-from tercel.feeds.verify import verify_against, verify_alone
+from tercel.feeds.verify import TRUTHS, truth_for, verify_against, verify_alone
+from tercel.market.tape import Events, Instrument, schema as s
 
 SETS = [
     ("lobster-zips-20120621/LOBSTER_SampleFile_AMZN_2012-06-21_1.zip", 57_515, 1),
@@ -150,3 +151,100 @@ def test_real_full_depth_days_never_cross(
             count += 1
     assert count == days
     assert total.tolist() == [rows, unknown]
+
+
+def tape(*rows, seq=None, recv=None):
+    """(kind, id, side, price, lots) rows, a message each."""
+    n = len(rows)
+    kind, order_id, side, price, qty = zip(*rows, strict=True)
+    ns = np.arange(1, n + 1) * 1000
+    return Events.from_columns(
+        {
+            "exch_ns": ns, "recv_ns": ns if recv is None else recv, "seq": np.arange(1, n + 1) if seq is None else seq,
+            "kind": kind, "order_id": order_id, "side": side, "price_ticks": price, "qty_lots": qty,
+            "flags": np.full(n, s.MESSAGE_END),
+        }
+    )  # fmt: skip
+
+
+BOOK = ((s.ADD, 1, 1, 100, 5), (s.ADD, 2, -1, 102, 7))
+
+
+SOUND = (
+    *BOOK, (s.EXECUTE, 2, -1, 102, 3), (s.REDUCE, 1, 1, 100, 1), (s.MODIFY, 2, -1, 103, 4), (s.DELETE, 1, 1, 100, 4),
+)  # fmt: skip
+ODD = (
+    *BOOK, (s.ADD, 3, 1, 102, 1), (s.ADD, 4, 1, 103, 1), (s.ADD, 4, 1, 99, 1), (s.DELETE, 3, 1, 102, 1),
+    (s.STATUS, 0, 0, -1, 0), (s.EXECUTE, 1, 1, 100, 1), (s.TRADE_HIDDEN, 0, 1, 98, 4), (s.CROSS, -1, 0, 101, 50),
+)  # fmt: skip
+TOTALS = (
+    (s.LEVEL_SET, 0, 1, 100, 5), (s.LEVEL_SET, 0, -1, 102, 7), (s.LEVEL_SET, 0, 1, 100, 5), (s.TRADE, 0, 1, 99, 2),
+    (s.TRADE, 0, -1, 102, 2), (s.LEVEL_SET, 0, -1, 102, 5), (s.LEVEL_SET, 0, 1, 98, 0), (s.ROLL_OUT, 0, 1, 100, 0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (tape(*SOUND), {
+            "tape": "orders", "rows": 6, "prints": 1, "lots_added": 5 + 7 + 4, "lots_executed": 3, "lots_resting": 4,
+            "lots_cancelled": 1 + 4 + 4,  # the modified order leaves its old level
+            "lots_unaccounted": 0, "crossed": 0, "locked": 0, "prints_outside_quotes": 0, "executed_behind_best": 0,
+            "duplicate_ids": 0, "one_sided": 2,  # before the first ask, after the last bid
+        }),
+        (tape(*BOOK, (s.EXECUTE, 1, 1, 99, 3)), {"lots_unaccounted": 3, "executed_behind_best": 1}),
+        (tape(*ODD), {
+            "locked": 2, "crossed": 1, "duplicate_ids": 1, "halts": 1, "executed_not_trading": 1, "hidden_prints": 1,
+            "hidden_outside_quotes": 1, "auction_prints": 1, "auction_lots": 50, "lots_unaccounted": 0,
+        }),
+        (
+            tape(*BOOK, (s.ADD, 3, -1, 102, 2), (s.EXECUTE, 3, -1, 102, 2), (s.EXECUTE, 2, -1, 102, 7)),
+            {"executed_off_head": 1, "executed_behind_best": 0, "prints": 2},
+        ),
+        (tape(*TOTALS), {
+            "tape": "level totals", "prints": 2, "prints_outside_quotes": 1, "level_repeats": 1, "levels_gone_unknown": 1,
+            "lots_added": 12, "lots_cancelled": 2, "lots_hidden_again": 5, "lots_resting": 5, "lots_unaccounted": 0,
+            "executed_behind_best": None,
+        }),
+        (
+            tape(*BOOK, (s.CLEAR, 0, 0, 0, 0), (s.ADD, 5, 1, 100, 2)),
+            {"lots_cleared": 12, "lots_resting": 2, "lots_unaccounted": 0},
+        ),
+        (
+            tape(*BOOK, (s.DELETE, 1, 1, 100, 5), seq=[1, 2, 7], recv=[1500, 1400, 4000]),
+            {"receive_backwards": 1, "received_before_sent": 1, "sequence_gaps": 1, "sequence_missing": 4},
+        ),
+    ],
+    ids=["sound", "another price", "odd", "not the first", "level totals", "cleared", "clocks"],
+)  # fmt: skip
+def test_each_oddity_is_counted_where_it_is_and_every_lot_accounted_for(made, expected):
+    found = verify_alone(made)
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one_moment():
+    rows = []
+    for n in range(0, 200, 2):  # a bid that comes before the ask at its price has gone
+        rows += [
+            (s.LEVEL_SET, 0, -1, 102 + n, 5),
+            (s.LEVEL_SET, 0, 1, 103 + n, 5),
+            (s.LEVEL_SET, 0, -1, 102 + n, 0),
+        ]
+    apart = tape(*rows)
+    assert verify_alone(apart)["likely_cause"].startswith("quotes of several exchanges: 100 levels")
+    apart.exch_ns[2::3] = apart.exch_ns[1::3]
+    assert verify_alone(apart)["likely_cause"].startswith("one moment in several messages")
+
+
+def test_a_truth_for_each_feed_and_none_for_others():
+    day = Instrument(venue="X", symbol="A", date="2024-01-05", tick=0.01, extra={"feed": "csv"})
+    with pytest.raises(TapeError, match="imported as csv"):
+        truth_for(day)
+    for feed in TRUTHS:
+        assert callable(
+            truth_for(
+                Instrument(
+                    venue="X", symbol="A", date="2024-01-05", tick=0.01, extra={"feed": feed}
+                )
+            )
+        )

@@ -1,14 +1,14 @@
 """Carry: oracles with the tape's own stream, with noise and with another library; who may read what."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.signals.command.material import signals
 
-from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.execution.foresight.forecaster import SimulatedMarket, heard, load, resolve, save
 from tercel.execution.strategies.event_clock import TakeTimed
@@ -17,7 +17,7 @@ from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Lake
 from tercel.market.tape.events import working_days
 from tercel.signals.flow import recalibrate as carried
-from tercel.signals.flow.days import FlowDay, flow_day, read_day
+from tercel.signals.flow.days import FlowDay, flow_day
 from tercel.signals.flow.recalibrate import Carry, carry, in_words
 from tercel.signals.flow.train import fitted, stacked, train
 
@@ -34,12 +34,17 @@ def tape() -> list[FlowDay]:
     ]
 
 
+def judged(tape: list[FlowDay], other: list[FlowDay], seen: Sequence[str] = ()) -> Carry:
+    """What days of another market carry to those of a tape."""
+    found = carry(tape, seen, other, 1)
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def own(tape: list[FlowDay]) -> Carry:
     """What the tape's own early days carry to its later ones."""
-    found = carry(tape, (), tape[:6], 1)
-    assert found is not None
-    return found
+    return judged(tape, tape[:6])
 
 
 def noise(day: FlowDay) -> FlowDay:
@@ -60,14 +65,11 @@ def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None
 def test_another_seed_of_the_same_market_carries(tape: list[FlowDay]) -> None:
     market = preset("csco")
     other = [flow_day(*synthetic(market, 50 + n, DATES[n], 2700.0, "SIM")) for n in range(6)]
-    found = carry(tape, (), other, 1)
-    assert found is not None
-    assert found.horizons["10"].carry == pytest.approx(1.0, abs=0.35)
+    assert judged(tape, other).horizons["10"].carry == pytest.approx(1.0, abs=0.35)
 
 
 def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
-    found = carry(tape, (), [noise(day) for day in tape[:6]], 1)
-    assert found is not None
+    found = judged(tape, [noise(day) for day in tape[:6]])
     assert found.carry is not None
     assert found.carry < 0.1
     assert "below 0.5: no policy reads" in in_words(found)
@@ -86,16 +88,13 @@ def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
 
 
 def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[FlowDay]) -> None:
-    one, all_seen = carry(tape, DATES[6:7], tape[:6], 1), carry(tape, DATES, tape[:6], 1)
-    assert one is not None
-    assert all_seen is not None
+    one, all_seen = (judged(tape, tape[:6], seen) for seen in (DATES[6:7], DATES))
     assert (one.judged_on, all_seen.judged_on) == (DATES[7:], DATES[6:])
 
 
 def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
     day = flow_day(*synthetic(preset("csco"), 0, DATES[0], 5400.0, "SIM"))
-    found = carry([day], (), tape, 1)
-    assert found is not None
+    found = judged([day], tape)
     assert found.learned_on == found.judged_on == DATES[:1]
 
 
@@ -116,9 +115,7 @@ def test_too_little_and_no_library_is_no_carry(
 
 
 def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> None:
-    found = carry([noise(day) for day in tape], (), tape[:6], 1)
-    assert found is not None
-    assert found.carry is None
+    assert judged([noise(day) for day in tape], tape[:6]).carry is None
     assert "too little tape to tell" in in_words(SimulatedMarket("m", None))
     assert in_words(None).startswith("no R² ratio: no tape")
 
@@ -127,22 +124,10 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
     lake = Lake(tmp_path / "lake")
     lake.write(*synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM"))
     out = tmp_path / "flow"
-    words = [
-        "signals",
-        "flow",
-        "train",
-        str(lake.root),
-        "--symbol",
-        "SIM",
-        "--kind",
-        "linear",
-        "--out",
-        str(out),
-    ]
-    ran = CliRunner().invoke(app, words)
-    assert ran.exit_code == 0, ran.output
-    assert "SIM was simulated by csco-santa-fe, R² ratio -0.48, below 0.5" in ran.stderr.replace(
-        "\n", " "
+    told = signals("flow", "train", lake.root, "--symbol", "SIM", "--kind", "linear", "--out", out)
+    assert told.exit_code == 0, told.output
+    assert "SIM was simulated by csco-santa-fe, R² ratio -0.48, below 0.5" in " ".join(
+        told.stderr.split()
     )
     assert (
         json.loads((out / "card.json").read_text())["simulated"]["SIM"]["market"] == "csco-santa-fe"
@@ -160,15 +145,6 @@ def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Pa
             found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}}
         )
         assert save(tmp_path / name, one).id == heard(str(tmp_path / name)).id
-
-
-def test_the_day_of_a_lake_is_that_of_its_events(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
-    day = synthetic(preset("csco-santa-fe"), 3, DATES[0], 1200.0, "SIM")
-    lake.write(*day)
-    one, other = flow_day(*day), read_day(lake, "SIM", DATES[0])
-    np.testing.assert_array_equal(one.x, other.x)
-    np.testing.assert_array_equal(one.bid, other.bid)
 
 
 def test_training_on_tape_says_nothing_of_simulation(tmp_path: Path) -> None:

@@ -164,42 +164,41 @@ def rows(day: Imported) -> list[tuple[str, int, int, int]]:
     )
 
 
-def test_a_market_order_at_an_absurd_price_never_rests() -> None:
-    messages = [snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5))]
-    messages += [
-        order("order_created", 3, 1, 999_999_999_900, 7, 10),
-        order("order_deleted", 2, -1, 10_000, 0, 10),
-    ]
-    messages += [order("order_deleted", 3, 1, 999_999_999_900, 2, 10)]
-    assert rows(made(messages))[2:] == [("execute", 2, 10_000, 5)]
-
-
-def test_a_ghost_in_the_way_is_withdrawn_after_a_second() -> None:
-    messages = [snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5))]
-    messages += [
-        order("order_created", 3, 1, 10_000, 7, 10),
-        order("order_created", 4, 1, 9_000, 7, 500_000),
-    ]
-    messages += [order("order_created", 5, 1, 9_000, 7, 1_500_000)]
-    day = made(messages)
-    assert rows(day)[2:] == [
-        ("add", 4, 9_000, 7),
-        ("add", 5, 9_000, 7),
-        ("delete", 2, 10_000, 5),
-        ("add", 3, 10_000, 7),
-    ]
-    assert day.instrument.extra["ghosts"] == 1
-
-
-def test_a_change_without_a_trade_is_the_owners(tmp_path: Path) -> None:
-    messages = [
-        snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5)),
-        order("order_changed", 1, 1, 9_900, 3, 10),
-    ]
-    messages += [order("order_deleted", 99, 1, 9_900, 3, 11)]
-    day = made(messages)
-    assert rows(day)[2:] == [("reduce", 1, 9_900, 2)]
-    assert day.instrument.extra["unknown_ids"] == 1
+@pytest.mark.parametrize(
+    ("messages", "expected", "extra"),
+    [
+        (
+            [
+                order("order_created", 3, 1, 999_999_999_900, 7, 10),
+                order("order_deleted", 2, -1, 10_000, 0, 10),
+                order("order_deleted", 3, 1, 999_999_999_900, 2, 10),
+            ],
+            [("execute", 2, 10_000, 5)],
+            {"ghosts": 0, "unknown_ids": 0},
+        ),
+        (
+            [
+                order("order_created", 3, 1, 10_000, 7, 10),
+                order("order_created", 4, 1, 9_000, 7, 500_000),
+                order("order_created", 5, 1, 9_000, 7, 1_500_000),
+            ],
+            [("add", 4, 9_000, 7), ("add", 5, 9_000, 7), ("delete", 2, 10_000, 5), ("add", 3, 10_000, 7)],
+            {"ghosts": 1, "unknown_ids": 0},
+        ),
+        (
+            [order("order_changed", 1, 1, 9_900, 3, 10), order("order_deleted", 99, 1, 9_900, 3, 11)],
+            [("reduce", 1, 9_900, 2)],
+            {"ghosts": 0, "unknown_ids": 1},
+        ),
+    ],
+    ids=["a market order at an absurd price never rests", "a ghost is withdrawn after a second", "its owner's change"],
+)  # fmt: skip
+def test_what_orders_do_in_a_book_of_two(
+    messages: list[dict[str, Any]], expected: list[tuple[str, int, int, int]], extra: dict[str, int]
+) -> None:
+    day = made([snapshot(1, (1, 1, 9_900, 5), (2, -1, 10_000, 5)), *messages])
+    assert rows(day)[2:] == expected
+    assert {name: day.instrument.extra[name] for name in extra} == extra
 
 
 def test_an_order_over_midnight_opens_the_next_day(tmp_path: Path) -> None:
@@ -215,10 +214,11 @@ def test_an_order_over_midnight_opens_the_next_day(tmp_path: Path) -> None:
 
 def test_what_is_no_capture_is_refused(tmp_path: Path) -> None:
     created = order("order_created", 1, 1, 9_900, 5, 10)
-    with pytest.raises(FeedError, match="snapshot of the order book"):
-        days(write(tmp_path / "a.jsonl", [created]))
-    with pytest.raises(FeedError, match="order events of Bitstamp"):
-        days(write(tmp_path / "b.jsonl", [{"event": "bts:heartbeat"}]))
-    del created["data"]["microtimestamp"]
-    with pytest.raises(FeedError, match="with all its fields"):
-        days(write(tmp_path / "c.jsonl", [created]))
+    bare = {**created, "data": {k: v for k, v in created["data"].items() if k != "microtimestamp"}}
+    for messages, said in (
+        ([created], "snapshot of the order book"),
+        ([{"event": "bts:heartbeat"}], "order events of Bitstamp"),
+        ([bare], "with all its fields"),
+    ):
+        with pytest.raises(FeedError, match=said):
+            days(write(tmp_path / "a.jsonl", messages))

@@ -13,8 +13,9 @@ import pytest
 from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 
 from tercel.core.errors import FeedError, TapeError
-from tercel.market.tape import Instrument, Lake
+from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.compiled import compiled
+from tercel.market.tape.events import content_hash
 
 UP = Decimal("100.01")
 LOWEST = ("tick = 0.01", "tick = 0.01\nlowest_price = -100.0")
@@ -186,9 +187,6 @@ def test_the_origin_gives_the_integers_their_meaning():
     with pytest.raises(TapeError, match="price_origin"):
         replace(about, price_origin=1)
     assert Instrument.from_json(about.to_json()) == about
-    from tercel.market.tape import Events
-    from tercel.market.tape.events import content_hash
-
     hashes = {
         content_hash(replace(about, price_origin=origin), Events.empty(1)) for origin in (0, -1, -2)
     }

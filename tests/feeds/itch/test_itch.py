@@ -13,10 +13,14 @@ from hypothesis import given, strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Row, Twin
 
+from benchmarks.itch_plain import messages
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
-from tercel.feeds import Feed, FeedOptions, itch_kernels as f
+from tercel.feeds import Feed, FeedOptions, itch_book as k, itch_kernels as f
 from tercel.feeds.itch import ItchFeed, ItchStore, Staging, date_and_venue, run_chunks
+from tercel.feeds.itch_book import ItchBooks, check_file, totals
+from tercel.feeds.members import members
+from tercel.market.book import Book
 from tercel.market.tape import schema
 from tercel.market.tape.events import midnight_ns
 
@@ -204,25 +208,23 @@ def test_a_file_cut_in_the_middle_says_where(tmp_path: Path) -> None:
     assert day.events.n == 12
 
 
-@pytest.mark.parametrize("keep", range(1, 40))
+@pytest.mark.parametrize("keep", [1, 2, 3, 13, 15, 16, 38, 39])
 def test_no_cut_is_silent(tmp_path: Path, keep: int) -> None:
-    whole = {0}
-    at = 0
-    while at < len(SMALL):
-        at += 2 + int.from_bytes(SMALL[at : at + 2], "big")
-        whole.add(at)
-    if keep not in whole:
-        refused(tmp_path, SMALL[:keep])
+    """The first two messages are of 14 bytes each."""
+    refused(tmp_path, SMALL[:keep])
 
 
 def test_what_is_no_itch_is_refused_with_its_place(tmp_path: Path) -> None:
-    assert "message type, which is a letter" in refused(tmp_path, SMALL + m.framed(b"\x01" * 20))
-    assert "length 30" in refused(tmp_path, SMALL + m.framed(b"A" + bytes(29)))
-    assert "message 16 at byte" in refused(tmp_path, SMALL + m.framed(b"A" + bytes(29)))
-    assert "ns since midnight" in refused(tmp_path, SMALL + m.system("C", 90_000 * 10**9))
-    assert "nothing after the length 0" in refused(tmp_path, SMALL + bytes(2) + b"x")
     mixed = m.message("H", 1, m.OPEN + 3_000, m.stock(2), b"T", b" ", b"    ")
-    assert "stock AAA at locate 1" in refused(tmp_path, SMALL + mixed)
+    for more, said in (
+        (m.framed(b"\x01" * 20), "message type, which is a letter"),
+        (m.framed(b"A" + bytes(29)), "length 30"),
+        (m.framed(b"A" + bytes(29)), "message 16 at byte"),
+        (m.system("C", 90_000 * 10**9), "ns since midnight"),
+        (bytes(2) + b"x", "nothing after the length 0"),
+        (mixed, "stock AAA at locate 1"),
+    ):
+        assert said in refused(tmp_path, SMALL + more)
     assert "'NOPE'" in refused(tmp_path, SMALL, symbol="NOPE")
     lines = b"1,2,3\n4,5,6\n"
     with pytest.raises(FeedError):
@@ -245,3 +247,206 @@ def test_a_date_is_needed_and_may_be_given(tmp_path: Path) -> None:
         read_all(ItchFeed(), [path], FeedOptions())
     days = read_all(ItchFeed(), [path], FeedOptions(date=DATE, symbol="BB.C"))
     assert [d.instrument.key for d in days] == [("NASDAQ", "BB.C", DATE)]
+
+
+def booked(data: bytes, cut: int = 0) -> tuple[ItchStore, ItchBooks]:
+    store, books = ItchStore(), ItchBooks()
+    cut %= len(data) + 1
+    run_chunks(iter((data[:cut], data[cut:])), "here", store, books)
+    return store, books
+
+
+def references(store: ItchStore) -> dict[int, int]:
+    """Of every order that lives, by its slot."""
+    return {slot: ref for ref, slot in store.table[store.table[:, 1] >= 0].tolist()}
+
+
+def side_of(
+    books: ItchBooks, store: ItchStore, locate: int, side: int, refs: dict[int, int]
+) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
+    base, n = books.sides[2 * locate + (side < 0), [k.S_BASE, k.S_N]].tolist()
+    found = []
+    for price, level in books.rungs[base : base + n].tolist()[::-1]:
+        queue, slot = [], int(books.levels[level, k.L_HEAD])
+        while slot >= 0:
+            queue.append((refs[slot], int(store.orders[slot, f.O_SHARES])))
+            slot = int(store.orders[slot, f.O_NEXT])
+        found.append((price & 0xFFFFFFFF, queue))
+    return found
+
+
+def plain_queues(twin: Twin) -> dict[tuple[int, int, int], list[tuple[int, int]]]:
+    """(locate, side, price) -> references and shares in order of arrival (a dict keeps the order of insertion)."""
+    found: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+    for ref, (locate, side, shares, price) in twin.orders.items():
+        if price:
+            found.setdefault((locate, side, price), []).append(
+                (ref - 2**64 if ref >= 2**63 else ref, shares)
+            )
+    return found
+
+
+class Ordered(Twin):
+    """A duplicate goes to the end of the queue, as in the books."""
+
+    def _new(self, locate: int, ref: int, side: int, shares: int, price: int) -> bool:
+        before = self.orders.get(ref)
+        if 0 < shares < 2**30 and before is not None:
+            self.odd["duplicate_refs"] += 1
+            del self.orders[ref]
+        return super()._new(locate, ref, side, shares, price)
+
+
+@given(m.PLAYS, st.integers(0, 5_000))
+def test_books_are_the_plain_readers(operations: list[tuple[int, tuple]], cut: int) -> None:
+    data = m.played(operations)
+    twin = Ordered().feed(data)
+    store, books = booked(data, cut)
+    found, refs = {}, references(store)
+    for locate in range(1, 4):
+        for side in (1, -1):
+            levels = side_of(books, store, locate, side, refs)
+            prices = [price for price, _ in levels]
+            assert prices == sorted(prices, reverse=side > 0)
+            found |= {(locate, side, price): queue for price, queue in levels}
+    assert found == plain_queues(twin)
+    for name in ("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "unknown_types"):
+        assert int(store.w[f.ODD + f.ODDITIES.index(name)]) == twin.odd[name], name
+    for check in books.check(store):
+        assert check.conserved
+
+
+def test_many_levels_move_and_stay_sorted() -> None:
+    """Stretches outgrow their room again and again; deep levels are found by halving."""
+    rng = np.random.default_rng(5)
+    prices = rng.permutation(3_000) + 1
+    data = [m.add(1, m.OPEN, i + 1, "B", 10, int(p)) for i, p in enumerate(prices)]
+    data += [m.add(2, m.OPEN, i + 10_001, "S", 10, int(p)) for i, p in enumerate(prices)]
+    gone = rng.permutation(3_000)[:1_500] + 1
+    data += [m.deleted(1, m.OPEN, int(i)) for i in gone]
+    store, books = booked(b"".join(data))
+    left = sorted(
+        (int(p) for i, p in enumerate(prices, start=1) if i not in set(gone.tolist())), reverse=True
+    )
+    refs = references(store)
+    assert [price for price, _ in side_of(books, store, 1, 1, refs)] == left
+    assert [price for price, _ in side_of(books, store, 2, -1, refs)] == list(range(1, 3_001))
+
+
+def test_crossed_locked_and_out_of_turn_are_counted(tmp_path: Path) -> None:
+    data = b"".join(
+        (
+            m.add(1, m.OPEN, 1, "B", 10, 10_000),
+            m.add(1, m.OPEN, 2, "B", 10, 10_000),
+            m.add(1, m.OPEN, 3, "S", 10, 10_000),  # locked
+            m.action(1, m.OPEN, "H"),
+            m.add(1, m.OPEN, 4, "S", 10, 9_900),  # crossed while halted
+            m.deleted(1, m.OPEN, 4),  # locked while halted
+            m.action(1, m.OPEN, "T"),
+            m.deleted(1, m.OPEN, 3),
+            m.executed(1, m.OPEN, 2, 5),  # not the first in its queue
+            m.add(1, m.OPEN, 5, "B", 10, 10_100),
+            m.executed(1, m.OPEN, 1, 5),  # not at the best price
+        )
+    )
+    (tmp_path / "x.itch").write_bytes(data)
+    with members([tmp_path / "x.itch"]) as found:
+        counts, (check,) = check_file(found[0])
+    assert counts.messages == 11
+    assert (check.crossed, check.locked, check.crossed_off, check.locked_off) == (0, 1, 1, 1)
+    assert (check.off_head, check.off_best) == (1, 1)
+    assert (check.added, check.executed, check.withdrawn, check.resting) == (50, 10, 20, 20)
+    assert (check.bid, check.ask) == (1.01, 0.0)
+    assert totals([check])["resting"] == 20
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path) -> Path:
+    return shared_data / "nasdaq-itch50-sample"
+
+
+def test_the_heads_hold_what_their_notes_say(folder: Path) -> None:
+    with members([folder / "head40k.itch", folder / "head4k.itch"]) as found:
+        whole, _ = check_file(found[0])
+        cut, _ = check_file(found[1], allow_cut=True)
+    assert (whole.messages, whole.types) == (1_000, {"S": 1, "R": 993, "H": 3, "Y": 3})
+    assert (cut.messages, cut.cut_bytes, cut.types) == (101, 15, {"S": 1, "R": 98, "H": 1, "Y": 1})
+
+
+def test_the_synthetic_sample_is_read_alike_by_three(folder: Path) -> None:
+    """Compiled rows, the plain reader's rows, and the books of bytes and of tapes; its random book is crossed."""
+    path = folder / "sample.NASDAQ_ITCH50"
+    twin = Twin().feed(path.read_bytes())
+    with members([path]) as found:
+        counts, checks = check_file(found[0])
+    assert counts.types == {"S": 6, "R": 3, "A": 4_328, "E": 1_182, "X": 823, "D": 1_667}
+    assert counts.odd == {}
+    for day, check in zip(
+        read_all(ItchFeed(), [path], FeedOptions(date=DATE, tick=0.0001)), checks, strict=True
+    ):
+        rows = twin.rows[day.instrument.symbol]
+        assert [(r.kind, r.order_id, r.side, r.price, r.lots) for r in rows] == list(
+            zip(*(c.tolist() for c in day.events.columns()[3:8]), strict=True)
+        )
+        book = Book(orders=1 << 13, own=0)
+        book.apply(day.events)
+        assert (book.best_bid, book.best_ask) == (
+            round(check.bid * 10_000),
+            round(check.ask * 10_000),
+        )
+        assert book.unknown_ids == 0
+        assert check.conserved
+        assert check.crossed > 0
+
+
+def test_the_other_reader_sees_the_same_fields(folder: Path) -> None:
+    """Field by field against the `itchfeed` package, on every message of the three files."""
+    parser = pytest.importorskip("itch.parser").MessageParser()
+    seen = 0
+    for name in ("head40k.itch", "sample.NASDAQ_ITCH50"):
+        data = (folder / name).read_bytes()
+        theirs = [x for x in parser.parse_stream(data) if x.message_type != b""]
+        ours = list(messages(data))
+        for a, b in zip(ours, theirs, strict=True):
+            assert (a.type, a.locate, a.ns) == (
+                b.message_type.decode(),
+                b.stock_locate,
+                b.timestamp,
+            )
+            if a.type in "AEXD":
+                assert a.fields[0] == b.order_reference_number
+            if a.type == "A":
+                assert a.fields[1:5] == (b.buy_sell_indicator, b.shares, b.stock, b.price)
+            seen += 1
+    assert seen == 9_009
+
+
+def test_the_crosses_of_a_day_come_back(folder: Path, tmp_path: Path) -> None:
+    """17,430 real crosses, written as Q and imported: times, shares, prices and kinds of each."""
+    want, out, stocks = {}, [], {}
+    for line in (folder / "crosses_01302019-Q.csv").read_text().split():
+        _, locate, _, seconds, shares, stock, price, _, kind = line.split(",")
+        whole, part = seconds.split(".")
+        ns = int(whole) * 10**9 + int(part.ljust(9, "0"))
+        units = round(float(price) * 10_000)
+        stocks[int(locate)] = stock
+        want.setdefault(stock, []).append((ns, int(shares), units, kind))
+        body = ((int(shares), 8), stock.encode().ljust(8), (units, 4), (1, 8), kind.encode())
+        out.append((ns, m.message("Q", int(locate), ns, *body)))
+    assert len(out) == 17_430
+    path = tmp_path / "01302019.NASDAQ_ITCH50"
+    path.write_bytes(b"".join(data for _, data in sorted(out, key=lambda x: x[0])))
+    days = read_all(ItchFeed(), [path], FeedOptions(tick=0.0001))
+    assert len(days) == len(want) == 8_713
+    kinds = {"O": -1, "C": -2, "H": -3}
+    for day in days:
+        e = day.events
+        assert (e.kind == schema.CROSS).all()
+        found = np.stack(
+            [e.exch_ns - e.exch_ns[0], e.qty_lots, e.price_ticks, e.order_id], axis=1
+        ).tolist()
+        rows = sorted(want[day.instrument.extra["stock"]])
+        assert found == [
+            [ns - rows[0][0], shares, units, kinds[kind]] for ns, shares, units, kind in rows
+        ]

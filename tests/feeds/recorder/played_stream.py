@@ -52,8 +52,6 @@ class PlayedBinance:
         self._answered = 0
         self.start = 0
         """Number of the message that the next connection begins with."""
-        self.sent = 0
-        """Messages sent so far, as a position in the capture."""
         self.connections = 0
         self.over = threading.Event()
         """The last message was sent."""
@@ -126,7 +124,6 @@ class PlayedBinance:
     def _advance(self, position: int) -> None:
         """Keep the book that a snapshot would show, each diff once."""
         with self._lock:
-            self.sent = max(self.sent, position)
             for data in self._parsed[self._applied : position]:
                 if data.get("e") != "depthUpdate" or data["u"] <= self._update:
                     continue

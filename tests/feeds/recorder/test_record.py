@@ -128,31 +128,20 @@ def record(folder: Path, server: PlayedBinance, symbol: str = "BTCUSDT") -> Reco
 # -- in this process --------------------------------------------------------------------------------------------------
 
 
-def test_real_messages_make_the_tape_of_the_direct_import(real: list[str], tmp_path: Path) -> None:
-    with PlayedBinance(real) as server:
-        recorder = record(tmp_path / "captures", server)
-    assert (recorder.recorded.connections, recorder.recorded.failures) == (1, 0)
-    assert same(tape(tmp_path / "captures"), direct(tmp_path, real))
-    with BinanceFeed().days([tmp_path / "captures"], FeedOptions()) as days:
-        instrument = days[0].read().instrument
-    assert (instrument.tick, instrument.tick_rule, instrument.extra["lot_size"]) == (
-        0.01,
-        "stated",
-        "0.001",
-    )
-
-
 def test_dropped_connections_with_overlap_lose_nothing(real: list[str], tmp_path: Path) -> None:
     """The venue drops the line three times and sends the last messages again: none is lost, none counts twice."""
     drops = {700, 2500, 4000}
     with PlayedBinance(real, drops=drops, skips={at: at - 150 for at in drops}) as server:
         recorder = record(tmp_path / "captures", server)
         assert server.connections == 4
-    assert recorder.recorded.failures == 3
+    assert (recorder.recorded.connections, recorder.recorded.failures) == (4, 3)
     assert same(tape(tmp_path / "captures"), direct(tmp_path, real))
+    with BinanceFeed().days([tmp_path / "captures"], FeedOptions()) as days:
+        one = days[0].read().instrument
+    assert (one.tick, one.tick_rule, one.extra["lot_size"]) == (0.01, "stated", "0.001")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_after_a_gap_the_book_comes_back_from_a_new_snapshot(seed: int, tmp_path: Path) -> None:
     """Messages that the venue sent while nobody listened are gone: the tape clears its book and opens a true one."""
     messages = made(seed, updates=400)

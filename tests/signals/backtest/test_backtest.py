@@ -1,6 +1,7 @@
 """A book from forecasts: a twin in plain Python, an example by hand, properties, what is refused."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from hypothesis import given, settings, strategies as st
 from studies.families.panel import long_short, smoothed
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.models.skill import skill
 from tercel.signals.portfolio.book import (
     Backtest,
     BookRule,
@@ -109,26 +109,6 @@ def test_a_plain_loop_finds_the_same(hold: float, leave: float) -> None:
         np.testing.assert_allclose(got, [row[key] for row in expected], atol=1e-12)
 
 
-def test_by_hand_with_costs() -> None:
-    """Six names, one long and one short, which then change places; 10 bps a half-turn."""
-    found = run(
-        walk(
-            [[6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6]] * 5, [[0.1, 0, 0, 0, 0, -0.1], [0.0] * 6] * 5
-        ),
-        bps=10.0,
-    )
-    assert found.weights[:2].tolist() == [[1, 0, 0, 0, 0, -1], [-1, 0, 0, 0, 0, 1]]
-    assert found.gross[:2].tolist() == pytest.approx([0.2, 0.0])
-    assert found.cost[0] == pytest.approx(0.002)  # 2 half-turns to build
-    grown = 1 + 0.2 - 0.002
-    assert found.turnover[1] == pytest.approx(
-        1 + 1.1 / grown + 1 + 0.9 / grown
-    )  # A stands at 1.1, D at -.9, of 1.198
-    assert found.equity[:2].tolist() == pytest.approx(
-        [grown, grown * (1 - 1e-3 * found.turnover[1])]
-    )
-
-
 def test_the_study_of_families_turns_over_as_much() -> None:
     """The studies' portfolio, whose profits are taken out at each date, differs by the drift of equity alone."""
     of = drawn(5, dates=60, skill=0.1)
@@ -140,24 +120,6 @@ def test_the_study_of_families_turns_over_as_much() -> None:
     assert mine.turnover.mean() == pytest.approx(theirs.half_turns, rel=0.01)
     averaged = long_short(smoothed(rows[0], at, of.names[who]), *rows[1:], cost_bps=5.0)
     assert run(of, BookRule(hold=0.5)).gross.mean() == pytest.approx(averaged.gross, abs=1e-12)
-
-
-def test_a_forecast_that_is_the_outcome_has_an_ic_of_one() -> None:
-    of = drawn(1)
-    found = run(walk(of.outcome, of.outcome))
-    assert found.ic.tolist() == pytest.approx([1.0] * 40)
-    assert (found.gross > 0).all()
-
-
-def test_shuffled_outcomes_leave_an_interval_over_zero() -> None:
-    of, rng = drawn(2, dates=200, skill=0.3), np.random.default_rng(0)
-    assert skill(run(of).ic, rng).ci_low > 0.1
-    shuffled = np.random.default_rng(0).permuted(of.outcome, axis=1)
-    found = run(walk(of.value, shuffled))
-    ic = skill(found.ic, rng)
-    assert ic.ci_low < 0 < ic.ci_high
-    assert (one := sharpe(found.net, found.periods, rng)).ci_low is not None
-    assert one.ci_low < 0
 
 
 def test_the_sharpe_ratio_is_annualised_by_the_spacing_of_dates() -> None:
@@ -186,15 +148,8 @@ def test_labels_that_overlap_are_not_traded_twice() -> None:
 
 def test_the_newest_date_needs_no_outcome() -> None:
     of = drawn(7)
-    last = Walk(
-        of.time_ns,
-        of.start_ns,
-        of.end_ns,
-        of.names,
-        of.value,
-        np.where(np.arange(40)[:, None] < 39, of.outcome, np.nan),
-    )
-    found = run(last, BookRule(hold=0.5, leave=0.3))
+    known = np.where(np.arange(40)[:, None] < 39, of.outcome, np.nan)
+    found = run(replace(of, outcome=known), BookRule(hold=0.5, leave=0.3))
     assert len(found.net) == 39
     np.testing.assert_allclose(found.target, weights(of.value, BookRule(hold=0.5, leave=0.3))[-1])
     np.testing.assert_allclose(found.net, run(of, BookRule(hold=0.5, leave=0.3)).net[:39])
@@ -211,14 +166,6 @@ def test_the_square_root_law_by_hand() -> None:
         square_root(1.0, 4e6, np.full((10, 4), np.nan), dollars)
     with pytest.raises(ConfigError, match="capital"):
         square_root(1.0, 0.0, sd, dollars)
-
-
-def test_years_add_up() -> None:
-    found = run(drawn(8, dates=120))
-    table = years(found)
-    assert [row.year for row in table] == [2003, 2004, 2005]
-    assert sum(row.dates for row in table) == 120
-    assert math.prod(1 + row.net for row in table) == pytest.approx(found.equity[-1])
 
 
 def test_dates_without_a_book_dilute_no_figure() -> None:
@@ -241,9 +188,6 @@ def test_dates_without_a_book_dilute_no_figure() -> None:
             assert row.sharpe_net == pytest.approx(
                 mine.mean() / mine.std(ddof=1) * found.periods**0.5
             )
-    of.value[:] = 1.0
-    with pytest.raises(DataError, match="differ between names"):
-        run(of)
 
 
 finite = st.floats(-0.3, 0.3, allow_nan=False)
@@ -369,41 +313,38 @@ def test_what_is_no_book_is_refused(given_: dict[str, Any]) -> None:
         BookRule(**given_)
 
 
-def changed(of: Walk, **cells: Floats) -> pl.DataFrame:
-    return long(
-        Walk(
-            of.time_ns,
-            of.start_ns,
-            of.end_ns,
-            of.names,
-            cells.get("value", of.value),
-            cells.get("outcome", of.outcome),
-        )
-    )
+def table_of(**cells: Floats) -> pl.DataFrame:
+    """A walk's table with other cells."""
+    return long(replace(drawn(9), **cells))
 
 
-def test_what_cannot_be_traded_is_refused() -> None:
-    of = drawn(9)
-    with pytest.raises(DataError, match="none called outcome"):
-        walk_of(long(of).drop("outcome"))
-    with pytest.raises(DataError, match="one row per time and name"):
-        walk_of(pl.concat([long(of), long(of)[:1]]).drop_nans("value"))
-    with pytest.raises(DataError, match="finite"):
-        walk_of(changed(of, value=np.where(np.arange(30) == 3, np.inf, of.value)))
-    with pytest.raises(DataError, match="-1 or more"):
-        walk_of(changed(of, outcome=np.where(np.arange(30) == 3, -1.5, of.outcome)))
-    with pytest.raises(DataError, match="none in"):
-        walk_of(changed(of, value=np.full_like(of.value, np.nan)))
-    with pytest.raises(DataError, match="none on 40 dates"):
-        run(walk_of(changed(of, outcome=np.full_like(of.outcome, np.nan))))
-    with pytest.raises(DataError, match="differ between names"):
-        run(walk(np.ones((20, 8)), np.zeros((20, 8))))
-    for bps in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(ConfigError, match="0 bps or more"):
-            flat(bps)
-    ruin = walk(of.value, np.where(np.nan_to_num(of.value) > 0, -0.99, 0.99))
-    with pytest.raises(DataError, match="outlives"):
-        run(ruin)
+def cell(bad: float, of: Floats) -> Floats:
+    """One name's cells changed."""
+    return np.where(np.arange(30) == 3, bad, of)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (table_of().drop("outcome"), "none called outcome"),
+        (pl.concat([table_of(), table_of()[:1]]).drop_nans("value"), "one row per time and name"),
+        (table_of(value=cell(np.inf, drawn(9).value)), "finite"),
+        (table_of(outcome=cell(-1.5, drawn(9).outcome)), "-1 or more"),
+        (table_of(value=np.full((40, 30), np.nan)), "none in"),
+        (table_of(outcome=np.full((40, 30), np.nan)), "none on 40 dates"),
+        (table_of(value=np.ones((40, 30))), "differ between names"),
+        (table_of(outcome=np.where(np.nan_to_num(drawn(9).value) > 0, -0.99, 0.99)), "outlives"),
+    ],
+)
+def test_what_cannot_be_traded_is_refused(table: pl.DataFrame, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        run(walk_of(table))
+
+
+@pytest.mark.parametrize("bps", [-1.0, float("nan"), float("inf")])
+def test_a_cost_below_0_or_without_end_is_refused(bps: float) -> None:
+    with pytest.raises(ConfigError, match="0 bps or more"):
+        flat(bps)
 
 
 def test_a_paired_difference_is_surer_than_two_ratios() -> None:

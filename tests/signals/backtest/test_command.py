@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
-from studies.signals import explain as reasons
 from tercel.core.errors import DataError
 from tercel.signals.models import model_folder
 from tercel.signals.portfolio import backtest as runs
+from tercel.signals.portfolio.book import walk_of
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,6 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config.write_text(PANEL + TRAIN, encoding="utf-8")
     done("train", config, "--out", folder / "o")
     return folder / "o"
-
-
-@pytest.fixture
-def copied(out: Path, tmp_path: Path) -> Path:
-    """A copy of the model alone, to be spoilt."""
-    return Path(shutil.copytree(out / "model", tmp_path / "moved"))
 
 
 def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
@@ -54,7 +48,8 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
     assert found["turnover"] == pytest.approx(np.mean([row["turnover"] for row in found["curve"]]))
     assert sum(row["dates"] for row in found["years"]) == 80
     assert len(found["sentences"]) <= 5
-    served = {row["name"]: row["expected_bps"] for row in done("predict", out)["rows"]}
+    forecast = done("predict", out)
+    served = {row["name"]: row["expected_bps"] for row in forecast["rows"]}
     assert found["at"] > found["curve"][-1]["at"]
     assert {row["name"]: row["expected_bps"] for row in found["weights"]} == served
     with (tmp_path / "targets.csv").open(encoding="utf-8") as file:
@@ -155,60 +150,22 @@ def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None:
-    def said(*arguments: object) -> str:
-        return refused("backtest", *arguments, "--out", tmp_path / "x")
-
-    assert "none of them" in said(out)
-    assert "--cost-bps and --cost-law" in said(out, "--cost-bps", "5", "--cost-law", "1")
-    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "-1")
-    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "nan")
-    assert "a panel with volumes" in said(out, "--cost-law", "1")
-    assert "deciles or scores" in said(out, "--cost-bps", "5", "--book", "halves")
-    assert "--hold 0.5" in said(out, "--cost-bps", "5", "--hold", "1.5")
-    assert "--leave 30%" in said(out, "--cost-bps", "5", "--leave", "5%")
-    assert "card.json" in said(tmp_path, "--cost-bps", "5")
-    said(out, "--cost-from", tmp_path / "no-desk")
+    five = ("--cost-bps", "5")
+    for arguments, said in (
+        ((out,), "none of them"),
+        ((out, *five, "--cost-law", "1"), "--cost-bps and --cost-law"),
+        ((out, "--cost-bps", "-1"), "a one-way cost of 0 bps or more"),
+        ((out, "--cost-bps", "nan"), "a one-way cost of 0 bps or more"),
+        ((out, "--cost-law", "1"), "a panel with volumes"),
+        ((out, *five, "--book", "halves"), "deciles or scores"),
+        ((out, *five, "--hold", "1.5"), "--hold 0.5"),
+        ((out, *five, "--leave", "5%"), "--leave 30%"),
+        ((tmp_path, *five), "card.json"),
+        ((out, "--cost-from", tmp_path / "no-desk"), "no-desk"),
+    ):
+        assert said in refused("backtest", *arguments, "--out", tmp_path / "x")
     (tmp_path / "file").write_text("x")
     assert "is a file" in refused("backtest", out, "--cost-bps", "5", "--out", tmp_path / "file")
-    assert not (tmp_path / "x").exists()
-
-
-def test_a_walk_that_forecast_too_seldom_is_refused_with_its_dates(tmp_path: Path) -> None:
-    """The source is significant by all dates and was not by those of the first block: no date has a forecast."""
-    config = tmp_path / "config.toml"
-    few = PANEL.replace("20", "12").replace("160", "100").replace("0.3", "0.1")
-    config.write_text(few + TRAIN.replace("splits = 3", "splits = 2"), encoding="utf-8")
-    assert any(done("train", config, "--seed", 3, "--out", tmp_path)["weights"].values())
-    told = refused("backtest", tmp_path, "--cost-bps", "5")
-    assert "expected at least 5 dates of 5 names after the first test block" in told
-    assert "received 25 such dates, 0 with such a forecast" in told
-    assert "give longer files, more names, or a source whose slope" in told
-
-
-@pytest.mark.parametrize("command", [("backtest", "--cost-bps", "5"), ("explain",)])
-def test_a_folder_that_was_changed_is_refused(copied: Path, command: tuple[str, ...]) -> None:
-    verb, *rest = command
-    walk = (copied / "walk.parquet").read_bytes()
-    (copied / "walk.parquet").write_bytes(walk[:-10])
-    assert "changed" in refused(verb, copied, *rest)
-    (copied / "walk.parquet").write_bytes(walk)
-    card = (copied / "card.json").read_text()
-    (copied / "card.json").write_text(card.replace('"seed": 1', '"seed": 2'))
-    assert "edited" in refused(verb, copied, *rest)
-    (copied / "card.json").write_text(card.replace('"format": 4', '"format": 9'))
-    assert "format" in refused(verb, copied, *rest)
-    (copied / "card.json").unlink()
-    assert "card.json" in refused(verb, copied, *rest)
-
-
-def test_stopped_by_ctrl_c(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runs, "backtested", stop)
-    monkeypatch.setattr(reasons, "explained", stop)
-    for command in (("backtest", out, "--cost-bps", "5"), ("explain", out)):
-        assert signals(*command, "--out", tmp_path / "x").exit_code == 130
     assert not (tmp_path / "x").exists()
 
 
@@ -258,7 +215,8 @@ def test_without_its_files_the_walk_still_stands(
     assert all(row["expected_bps"] is None for row in found["weights"])
 
 
-def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: Path) -> None:
+def test_an_explanation_from_folder_to_page(out: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(out / "model", tmp_path / "moved")
     found = done("explain", out, "--out", tmp_path)
     assert found["ic"] == done("predict", out)["ic"]
     assert found["dates"] == found["ic"]["dates"]
@@ -305,10 +263,7 @@ def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path
 
 def test_costs_of_the_law_by_hand(daily: Path) -> None:
     """The first name's deviation and volume on the first date, from the prices themselves."""
-    from tercel.signals.models.model_folder import load
-    from tercel.signals.portfolio.book import walk_of
-
-    model = load(daily / "model")
+    model = model_folder.load(daily / "model")
     walk = walk_of(model.walk())
     sd, dollars = runs.traded(model, walk)
     day = np.datetime64(int(walk.time_ns[0]), "ns").astype("datetime64[D]").item()

@@ -1,8 +1,10 @@
 """The bars on real data: what each study must reach, and what it must not exceed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 from tests.signals.command.material import done
@@ -13,6 +15,7 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
+from tercel.market.tape.events import midnight_ns
 from tercel.signals.models.walk_forward import yearly
 from tercel.signals.panel.leak import leak_report
 from tercel.signals.panel.panel import Dataset
@@ -60,10 +63,6 @@ def test_order_flow_explains_and_foretells(
 
 
 def test_a_short_tape_is_refused() -> None:
-    from dataclasses import replace
-
-    from tercel.market.tape.events import midnight_ns
-
     start = midnight_ns(DAY.date, DAY.timezone) + 34_200 * NS_PER_SECOND
     short = replace(
         DAY, levels=1, session_open_ns=start, session_close_ns=start + 1000 * NS_PER_SECOND
@@ -129,26 +128,7 @@ def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(
 
 
 @pytest.mark.long
-def test_a_leak_into_the_daily_panel_raises_a_warning(panel: Dataset) -> None:
-    from dataclasses import replace
-
-    rng = np.random.default_rng(0)
-    last = panel.time_ns >= np.quantile(panel.time_ns, 0.8)
-    part = panel.rows(last)
-    hint = 0.2 * part.y / part.y.std() + rng.standard_normal(part.n)
-    leaky = replace(part, x=np.column_stack([part.x, hint]), names=(*part.names, "planted.hint"))
-    first = (
-        int(np.datetime64(int(part.time_ns[0]), "ns").astype("datetime64[Y]").astype(int)) + 1971
-    )
-    row = scores(leaky, first)["ridge"]
-    assert row["ic"]["mean"] > 0.1
-    assert "look for a leak" in row["warning"]
-
-
-@pytest.mark.long
 def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
-    import polars as pl
-
     source = DailyFactors(shared_data / "us-daily-ohlcv-2000-2017")
     prices = (
         source.prices()

@@ -3,7 +3,7 @@
 import json
 import shutil
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,25 +38,28 @@ lag_days = 1
 """
 
 
-def signals(*arguments: object) -> Result:
-    """What `tercel signals ...` did."""
-    return CliRunner().invoke(app, ["signals", *map(str, arguments)])
+def ran(*arguments: object) -> Result:
+    """What `tercel ...` did."""
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
 
 
-def done(*arguments: object) -> dict[str, Any]:
+def told(*arguments: object) -> dict[str, Any]:
     """The one JSON object of a command that went well."""
-    result = signals(*arguments, "--json")
+    result = ran(*arguments, "--json")
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 
 
-def refused(*arguments: object) -> str:
+def denied(*arguments: object) -> str:
     """What a command that was refused said: exit code 2, no traceback."""
-    result = signals(*arguments)
+    result = ran(*arguments)
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
+
+
+signals, done, refused = (partial(one, "signals") for one in (ran, told, denied))
 
 
 def configured(folder: Path, *parts: str) -> Path:

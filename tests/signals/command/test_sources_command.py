@@ -47,18 +47,6 @@ def test_a_source_that_speaks_of_none_of_the_rows_is_left_out(tmp_path: Path) ->
     assert path.exists()
 
 
-def test_old_facts_are_stale(tmp_path: Path) -> None:
-    trend(tmp_path, days=60)
-    always = done("build", configured(tmp_path, SERIES), "--out", tmp_path / "a")["missing"][
-        "series"
-    ]
-    stale = done(
-        "build", configured(tmp_path, SERIES + "max_age_days = 5\n"), "--out", tmp_path / "b"
-    )
-    assert always < 0.05
-    assert 0.5 < stale["missing"]["series"] < 0.7
-
-
 def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
     found = done("leak", "--demo", "--out", tmp_path)
     verdicts = {one["source"]: one["verdict"] for one in found["leak"]}

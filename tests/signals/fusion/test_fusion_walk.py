@@ -1,7 +1,6 @@
 """Walking forward: no forecast by a model that saw its answer; a source that is missing takes its own alone."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +8,10 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
-from tercel.signals.models.model_folder import SignalModel, load, save
+from tercel.signals.models.model_folder import SignalModel
 from tercel.signals.models.skill import (
     NO_SKILL,
     PERIODS,
-    AlphaScale,
     chained,
     scale_of,
     skill_sentence,
@@ -35,35 +33,52 @@ from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.train import ic_of, out_of_sample
 from tercel.signals.sources.registry import synthetic_market
 
+Folds = list[tuple[np.ndarray, np.ndarray]]
+
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     return synthetic_market(3, instruments=20, days=150, strength=0.2).data
 
 
-def folds_of(data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds_of(data: Dataset) -> Folds:
     return list(walk_forward(data.time_ns, data.end_ns, splits=3, embargo_ns=2 * DAY))
 
 
-def test_the_future_changes_no_forecast(data: Dataset) -> None:
+@pytest.fixture(scope="module")
+def folds(data: Dataset) -> Folds:
+    return folds_of(data)
+
+
+@pytest.fixture(scope="module")
+def names(data: Dataset) -> list[str]:
+    return base_names(data, ("linear",))
+
+
+@pytest.fixture(scope="module")
+def told(data: Dataset, folds: Folds) -> np.ndarray:
+    """Forecasts of each part out of sample; nobody writes into them."""
+    return out_of_fold(data, ("linear",), folds)
+
+
+def test_the_future_changes_no_forecast(
+    data: Dataset, folds: Folds, names: list[str], told: np.ndarray
+) -> None:
     """The oracle of all look-ahead: spoil every label after a moment; forecasts up to it stay as they are."""
-    folds = folds_of(data)
-    skill_sentence = out_of_fold(data, ("linear",), folds)
-    value, sd, _ = fused(data, skill_sentence, base_names(data, ("linear",)), folds)
+    value, sd, _ = fused(data, told, names, folds)
     late = data.time_ns >= data.time_ns[folds[1][1]].min()
     spoilt = replace(data, y=np.where(late, -data.y[::-1], data.y))
     again = out_of_fold(spoilt, ("linear",), folds)
     upto = folds[1][1]
-    np.testing.assert_array_equal(again[upto], skill_sentence[upto])
-    new_value, new_sd, _ = fused(spoilt, again, base_names(data, ("linear",)), folds)
+    np.testing.assert_array_equal(again[upto], told[upto])
+    new_value, new_sd, _ = fused(spoilt, again, names, folds)
     np.testing.assert_array_equal(new_value[upto], value[upto])
     np.testing.assert_array_equal(new_sd[upto], sd[upto])
 
 
-def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) -> None:
-    folds = folds_of(data)
-    names = base_names(data, ("linear",))
-    skill_sentence = out_of_fold(data, ("linear",), folds)
+def test_a_missing_source_takes_its_own_forecasts_and_no_other(
+    data: Dataset, folds: Folds, names: list[str], told: np.ndarray
+) -> None:
     last = folds[-1][1]
     x = data.x.copy()
     x[np.ix_(last, data.sources["linear"])] = np.nan
@@ -71,21 +86,23 @@ def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) ->
     less = out_of_fold(holed, ("linear",), folds)
     assert np.isnan(less[last, names.index("linear:linear")]).all()
     rest = [k for k, name in enumerate(names) if name != "linear:linear"]
-    np.testing.assert_array_equal(less[np.ix_(last, rest)], skill_sentence[np.ix_(last, rest)])
-    whole, whole_sd, _ = fused(data, skill_sentence, names, folds)
+    np.testing.assert_array_equal(less[np.ix_(last, rest)], told[np.ix_(last, rest)])
+    whole, whole_sd, _ = fused(data, told, names, folds)
     value, sd, _ = fused(holed, less, names, folds)
     assert np.isfinite(value[last]).all()
     assert (sd[last] > whole_sd[last]).all()
     assert not np.array_equal(value[last], whole[last])
 
 
-def test_a_source_that_never_speaks_is_left_out_and_none_at_all_is_refused(data: Dataset) -> None:
+def test_a_source_that_never_speaks_is_left_out_and_none_at_all_is_refused(
+    data: Dataset, folds: Folds, names: list[str]
+) -> None:
     x = data.x.copy()
     x[:, data.sources["noise"]] = np.nan
-    skill_sentence = out_of_fold(replace(data, x=x), ("linear",), folds_of(data))
-    assert np.isnan(skill_sentence[:, base_names(data, ("linear",)).index("noise:linear")]).all()
+    silent = out_of_fold(replace(data, x=x), ("linear",), folds)
+    assert np.isnan(silent[:, names.index("noise:linear")]).all()
     with pytest.raises(DataError, match="can be learned from"):
-        out_of_fold(replace(data, x=np.full_like(x, np.nan)), ("linear",), folds_of(data))
+        out_of_fold(replace(data, x=np.full_like(x, np.nan)), ("linear",), folds)
     x[:, data.sources["linear"]] = 1.0
     with pytest.raises(DataError, match="constant linear"):
         fit_base(replace(data, x=x), "linear", "linear", np.arange(data.n), 0)
@@ -101,26 +118,12 @@ def test_thinning_keeps_whole_cross_sections_and_the_newest(data: Dataset) -> No
     assert thinned(rows, data.dates, data.n) is rows
 
 
-def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
-    folds = folds_of(data)
-    skill_sentence = out_of_fold(data, ("linear",), folds)
-    fusion, models = final(data, ("linear",), skill_sentence)
-    model = SignalModel(fusion, tuple(models), AlphaScale(1.0, 1.0, 1.0, DAY, DAY))
-    again = save(tmp_path, model, {"name": "x"})
-    assert again.name == "x"
-    features = {name: data.x[:50, c] for c, name in enumerate(data.names)}
-    np.testing.assert_array_equal(again.forecast(features)[0], model.forecast(features)[0])
-    (tmp_path / "card.json").unlink()
-    with pytest.raises(DataError, match="trained model"):
-        load(tmp_path)
-
-
-def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
-    folds, names = folds_of(data), base_names(data, ("linear",))
-    skill_sentence = out_of_fold(data, ("linear",), folds)
-    fusion, models = final(data, ("linear",), skill_sentence)
+def test_messages_are_in_bps_and_less_is_less_sure(
+    data: Dataset, folds: Folds, names: list[str], told: np.ndarray
+) -> None:
+    fusion, models = final(data, ("linear",), told)
     scale = scale_of(
-        data, fused(data, skill_sentence, names, folds)[0], fusion.without([True] * len(names))[1]
+        data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1]
     )
     assert scale.horizon_ns == DAY
     assert scale.sd_bps == pytest.approx(200, rel=0.15)
@@ -141,40 +144,20 @@ def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
         model.alphas(features, who[:-1], 5)
 
 
-def weighed(seed: int, strength: float) -> list[bool]:
-    """Which sources of a synthetic panel get a weight: linear (planted), interaction (for a line noise), noise."""
-    data = synthetic_market(seed, instruments=20, days=150, strength=strength).data
-    names = base_names(data, ("linear",))
-    fusion = whole(data, out_of_fold(data, ("linear",), folds_of(data)), names, 0.5)
-    return [weight > 0 for weight in fusion.weights * fusion.slope]
-
-
-@pytest.mark.long
-def test_noise_gets_weight_as_often_as_the_test_says_and_a_signal_keeps_its_own() -> None:
-    """Placebo: of 90 sources of noise 2.5 % lie above 0 by their interval; and power."""
-    placebo = np.array([weighed(seed, 0.0) for seed in range(30)])
-    assert placebo.mean() < 0.075, "three binomial deviations above 2.5 %"
-    planted = np.array([weighed(seed, 0.2) for seed in range(10)])
-    assert planted[:, 0].all()
-    assert planted[:, 1:].mean() < 0.2
-
-
-def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) -> None:
+def test_only_a_source_above_zero_by_its_interval_has_a_weight(
+    data: Dataset, names: list[str], told: np.ndarray
+) -> None:
     """Oracle: the slope and Student's interval over blocks of dates, in a plain loop."""
-    skill_sentence, names = (
-        out_of_fold(data, ("linear",), folds_of(data)),
-        base_names(data, ("linear",)),
-    )
-    rows = ~np.isnan(skill_sentence).all(axis=1)
-    fusion = whole(data, skill_sentence, names, 0.5)
-    for k, found in enumerate(evidence(data, skill_sentence, rows)):
+    rows = ~np.isnan(told).all(axis=1)
+    fusion = whole(data, told, names, 0.5)
+    for k, found in enumerate(evidence(data, told, rows)):
         sums: dict[int, list[float]] = {}
         for at in np.unique(data.dates[rows]).tolist():
-            day = (data.dates == at) & np.isfinite(skill_sentence[:, k])
+            day = (data.dates == at) & np.isfinite(told[:, k])
             if not day.any():
                 continue
             x, y = (
-                skill_sentence[day, k] - skill_sentence[day, k].mean(),
+                told[day, k] - told[day, k].mean(),
                 data.y[day] - data.y[day].mean(),
             )
             block = sums.setdefault(at // 4, [0.0, 0.0])
@@ -198,14 +181,14 @@ def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) ->
     none = whole(
         data,
         np.where(
-            np.isnan(skill_sentence),
+            np.isnan(told),
             np.nan,
-            np.random.default_rng(0).normal(size=skill_sentence.shape),
+            np.random.default_rng(0).normal(size=told.shape),
         ),
         names,
         0.5,
     )
-    value, sd = none.combine(skill_sentence[rows])
+    value, sd = none.combine(told[rows])
     assert not none.weights.any()
     assert set(value.tolist()) == {none.base}
     assert sd == pytest.approx(data.y[rows].std())
@@ -223,17 +206,17 @@ def test_a_half_life_is_no_longer_than_it_was_measured(data: Dataset) -> None:
     assert (silent.unit_bps, silent.half_life_ns, silent.half_life) == (0.0, DAY, NOTHING)
 
 
-def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:
-    folds, names = folds_of(data), base_names(data, ("linear",))
-    skill_sentence = out_of_fold(data, ("linear",), folds)
-    late = skill_sentence[:, :1].copy()
+def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(
+    data: Dataset, folds: Folds, names: list[str], told: np.ndarray
+) -> None:
+    late = told[:, :1].copy()
     late[np.concatenate([folds[0][1], folds[1][1]])] = np.nan
     value, _, _ = fused(data, late, names[:1], folds)
     assert np.isnan(value[folds[1][1]]).all()
     assert np.isfinite(value[folds[2][1]]).all()
-    wrong = scale_of(data, -skill_sentence[:, 0], 0.3)
+    wrong = scale_of(data, -told[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
-    never = out_of_sample(data, -skill_sentence[:, :1], names[:1], folds, shrink=0.5, seed=1)
+    never = out_of_sample(data, -told[:, :1], names[:1], folds, shrink=0.5, seed=1)
     assert not never.fused
     assert np.isnan(never.calibration["slope"])
 

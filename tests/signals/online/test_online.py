@@ -99,37 +99,6 @@ def test_fixed_share_is_bayes_over_every_sequence_of_experts(experts: int, share
     np.testing.assert_allclose(weights, mass / mass.sum(), atol=1e-12)
 
 
-@given(data=st.data())
-def test_the_blend_is_not_much_worse_than_the_best_sequence(data: st.DataObject) -> None:
-    """Squared loss on [0, 1] is 1/2-exp-concave: regret against any sequence with m switches is bounded (Cesa-Bianchi &
-    Lugosi 2006, theorem 5.2 and proposition 3.1)."""
-    experts, rounds = data.draw(st.integers(2, 4)), data.draw(st.integers(1, 30))
-    share, rng = (
-        data.draw(st.sampled_from([0.01, 0.1, 0.3])),
-        np.random.default_rng(data.draw(st.integers(0, 999))),
-    )
-    said, came = rng.random((rounds, experts)), rng.integers(0, 2, rounds)
-    path = np.sort(rng.integers(0, rounds, data.draw(st.integers(0, 3))))
-    best = [
-        int(np.argmin(((said - came[:, None]) ** 2)[part].sum(axis=0)))
-        for part in np.split(np.arange(rounds), path)
-    ]
-    path = np.repeat(best, [len(part) for part in np.split(np.arange(rounds), path)])
-    switches = int((np.diff(path) != 0).sum())
-    weights, lost, mixed = np.full(experts, 1.0 / experts), 0.0, 0.0
-    for row, y in zip(said, came, strict=True):
-        lost += (weights @ row - y) ** 2
-        mixed -= 2.0 * np.log(weights @ np.exp(-0.5 * (row - y) ** 2))
-        weights = fixed_share(weights, 0.5 * (row - y) ** 2, share)
-    prior = (
-        np.log(experts)
-        + switches * np.log((experts - 1) / share)
-        - (rounds - 1 - switches) * np.log(1.0 - share)
-    )
-    assert lost <= mixed + 1e-9
-    assert mixed <= ((said[np.arange(rounds), path] - came) ** 2).sum() + 2.0 * prior + 1e-9
-
-
 def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> None:
     whole = learn(data, "linear", "blend", RULE)
     for date in (25, 60, 90):

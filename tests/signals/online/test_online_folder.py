@@ -82,12 +82,9 @@ def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> Non
         predict(model, weekdays(DAYS)[70])
 
 
-def test_it_is_backtested_evaluated_and_explained(whole: Path, tmp_path: Path) -> None:
-    assert done("backtest", whole, "--cost-bps", "5", "--out", tmp_path)["dates"] > 10
-    assert "fusion" in done("evaluate", whole.parents[1] / "s.toml", "--out", whole.parent)["ic"]
-    assert any(
-        "learned online" in line for line in done("explain", whole, "--out", tmp_path)["warnings"]
-    )
+def test_an_explanation_says_that_it_learned_online(whole: Path, tmp_path: Path) -> None:
+    told = done("explain", whole, "--out", tmp_path)["warnings"]
+    assert any("learned online" in line for line in told)
 
 
 def test_without_the_key_nothing_is_new_and_a_journal_of_before_goes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,13 +14,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.desk.rounds.forecast_material import prices, weekdays
-from tests.signals.command.material import done, signals
+from tests.signals.command.material import done, signals, told
 from tests.signals.online.test_online_folder import CONFIG
-from typer.testing import CliRunner
 
-from tercel.cli import app
 from tercel.signals.models.model_folder import SignalModel, load
-from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
+from tercel.signals.models.online import EVER, Since, as_of, caught_up, drift_of, states_at
 from tercel.signals.models.predict import config_of, cross_section, predict
 from tercel.signals.models.skill import Skill
 from tercel.signals.panel.panel import Dataset
@@ -81,6 +80,13 @@ def journal(model: SignalModel) -> str:
     return file.read_text() if file.is_file() else ""
 
 
+def since(model: SignalModel, day: date | None = None) -> Since:
+    """What a model has learned when it forecasts."""
+    found = predict(model, day).since
+    assert found is not None
+    return found
+
+
 def near(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, float]]) -> None:
     assert one.keys() == two.keys()
     for source, state in one.items():
@@ -94,18 +100,13 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(
 ) -> None:
     early = project(update, start, prices(start + more))
     late, trained = project(update, start + more), load(kept(update, start + more) / "o" / "model")
-    ours, oracle = predict(early), predict(late)
-    assert ours.since is not None
-    assert oracle.since is not None
-    assert ours.at_ns == oracle.at_ns
-    np.testing.assert_allclose(
-        lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12
-    )
+    ours, oracle = since(early), since(late)
+    np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
     rows = cross_section(early, None)[0][0]
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     np.testing.assert_allclose(
-        ours.since.model.part_forecasts(columns),
-        oracle.since.model.part_forecasts(columns),
+        ours.model.part_forecasts(columns),
+        oracle.model.part_forecasts(columns),
         rtol=0,
         atol=1e-12,
     )
@@ -184,13 +185,9 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
 
     early, late = (two_sources(tmp_path, days, grow, "blend") for days in (500, 560))
     grow(early.folder.parents[1], 560)
-    ours, oracle = predict(early), predict(late)
-    assert ours.since is not None
-    assert oracle.since is not None
-    assert {one.source for one in ours.since.model.models} == {"daily", "other"}
-    np.testing.assert_allclose(
-        lines_of(ours.since.model), lines_of(oracle.since.model), rtol=0, atol=1e-12
-    )
+    ours, oracle = since(early), since(late)
+    assert {one.source for one in ours.model.models} == {"daily", "other"}
+    np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
     assert {json.loads(line)["source"] for line in journal(early).splitlines()} == {
         "daily",
         "other",
@@ -201,7 +198,7 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
     assert "other" in found.missing
     assert found.since is not None
     at = [one.source for one in early.models].index("other")
-    kept_line, now = ours.since.model.models[at].model, found.since.model.models[at].model
+    kept_line, now = ours.model.models[at].model, found.since.model.models[at].model
     assert now.coef_.tobytes() == kept_line.coef_.tobytes()
     assert {line.source for line in found.since.lines} == {"daily"}
 
@@ -228,17 +225,12 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
 def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
     """The second had read the journal before the first one wrote; one of them forecasts a day later."""
     model = project("blend", 500, prices(560))
-    one, two, later = (
-        predict(project("blend", 500, prices(560 + more))).since for more in (0, 0, 1)
-    )
-    alone = project("blend", 500, prices(560))
-    predict(alone)
-    for since in (one, two, later):
-        assert since is not None
-        here = replace(since, model=replace(since.model, folder=model.folder))
+    one, two, later = (since(project("blend", 500, prices(560 + more))) for more in (0, 0, 1))
+    alone = caught("blend", 500, 560)
+    for desk in (one, two, later):
+        here = replace(desk, model=replace(desk.model, folder=model.folder))
         assert here.keep() == ""
     assert journal(model).startswith(journal(alone))
-    assert later is not None
     assert lines_of(as_of(model, EVER)).tobytes() == lines_of(later.model).tobytes()
 
 
@@ -254,9 +246,9 @@ def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
     model = project("recursive", 500, prices(560))
     rows = cross_section(model, None)[0][0]
     strange = replace(rows, names=tuple(name.replace("daily", "strange") for name in rows.names))
-    since = caught_up(model, strange, config_of(model).train)
-    assert not since.lines
-    assert lines_of(since.model).tobytes() == lines_of(model).tobytes()
+    found = caught_up(model, strange, config_of(model).train)
+    assert not found.lines
+    assert lines_of(found.model).tobytes() == lines_of(model).tobytes()
 
 
 def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
@@ -306,9 +298,9 @@ def test_a_date_whose_outcome_training_saw_is_told(update: str) -> None:
         day = weekdays(DAYS)[at]
         found = done("predict", model.folder, "--date", day)
         assert found["seen_until"] == (f"{end:%Y-%m-%dT%H:%M:%S}Z" if seen else None)
-        told = " ".join(signals("predict", model.folder, "--date", day).output.split())
-        assert (f"Training saw outcomes until {end:%Y-%m-%d}" in told) is seen
-        assert ("all but its lines knew more" in told) is (seen and update == "recursive")
+        shown = " ".join(signals("predict", model.folder, "--date", day).output.split())
+        assert (f"Training saw outcomes until {end:%Y-%m-%d}" in shown) is seen
+        assert ("all but its lines knew more" in shown) is (seen and update == "recursive")
 
 
 # -- drift ------------------------------------------------------------------------------------------------------------
@@ -333,28 +325,26 @@ def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
 def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
     """Of the same dates: one that learns is right again soon, one that does not is wrong to the end."""
     still, learns = (
-        predict(project(update, 520, prices(760, turns=520))) for update in ("static", "recursive")
+        since(project(update, 520, prices(760, turns=520))).drift
+        for update in ("static", "recursive")
     )
-    assert still.since is not None
-    assert learns.since is not None
-    assert still.since.drift is not None
-    assert learns.since.drift is not None
-    assert still.since.drift.drifted
-    assert not learns.since.drift.drifted
-    assert learns.since.drift.mean > still.since.drift.mean + 0.1
-    assert learns.since.drift.dates == still.since.drift.dates
+    assert still is not None
+    assert learns is not None
+    assert (still.drifted, learns.drifted) == (True, False)
+    assert learns.mean > still.mean + 0.1
+    assert learns.dates == still.dates
 
 
 def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     """A forecast whose skill stays, and one whose sign turns: the share of seeds that are told of drift."""
-    rng, dates, names, told = np.random.default_rng(2), 40, 60, {1.0: 0, -1.0: 0}
+    rng, dates, names, drifted = np.random.default_rng(2), 40, 60, {1.0: 0, -1.0: 0}
     week = 7 * 86_400 * 10**9
     time = np.repeat(np.arange(dates) * week, names)
     for _ in range(200):
         mean = 0.0951 * (1 + rng.standard_normal() / 20)  # rank correlation of r .0995
         before = Skill(mean, mean, mean, 20.0, dates)
         value, noise = rng.standard_normal((2, dates * names))
-        for sign in told:
+        for sign in drifted:
             outcome = sign * 0.1 * value + noise
             rows = Dataset(
                 value[:, None],
@@ -368,9 +358,9 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
             )
             found = drift_of(before, value, rows)
             assert found is not None
-            told[sign] += found.drifted
-    assert told[1.0] <= 7, "one per cent of 200 is 2"
-    assert told[-1.0] >= 193
+            drifted[sign] += found.drifted
+    assert drifted[1.0] <= 7, "one per cent of 200 is 2"
+    assert drifted[-1.0] >= 193
     assert drift_of(None, value, rows) is None
 
 
@@ -381,16 +371,14 @@ def stepped(model: SignalModel, book: Path) -> list[str]:
     """Today's step of a portfolio by it, and what it says."""
     file = model.folder.parents[1] / "p.toml"
     file.write_text('[forecasts]\nmodel = "o"\n[cost]\nbps = 12\n')
-    told = CliRunner().invoke(app, ["portfolio", "run", str(file), "--out", str(book), "--json"])
-    assert told.exit_code == 0, told.output
-    found: list[str] = json.loads(told.stdout)["sentences"]
+    found: list[str] = told("portfolio", "run", file, "--out", book)["sentences"]
     return found
 
 
 def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: Path) -> None:
     files = prices(690, turns=450)
     model, served = project("recursive", 450, files), project("recursive", 450, files)
-    days = len({line.at for line in predict(served).since.lines})  # type: ignore[union-attr]
+    days = len({line.at for line in since(served).lines})
     assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
     assert journal(model) == journal(served)
     rows = cross_section(model, None)[0][0]

@@ -25,6 +25,7 @@ from tests.signals.online.test_since import (
     lines_of,
     near,
     project,
+    since,
     two_sources,
 )
 
@@ -98,7 +99,7 @@ def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: 
     served(model).write_text(
         "".join(line for line in lines if json.loads(line)["source"] == "daily")
     )
-    assert predict(model).since is not None
+    predict(model)
     near(states_at(model.updates(), EVER), states_at(of_lines(model, lines), EVER))
     model.updates()
 
@@ -218,11 +219,10 @@ def test_a_lock_that_a_dead_process_left_holds_nobody() -> None:
 def test_what_another_wrote_meanwhile_is_gone_on_from() -> None:
     """A second process has learned a part of it, and died in its last line, between our reading and our writing."""
     model, whole = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
-    since = predict(whole).since
-    assert since is not None
+    learned = since(whole)
     lines = journal(whole).splitlines(keepends=True)
     served(model).write_text("".join(lines[:7]) + lines[7][:30])
-    assert "row 8" in replace(since, model=replace(since.model, folder=model.folder)).keep()
+    assert "row 8" in replace(learned, model=replace(learned.model, folder=model.folder)).keep()
     assert journal(model) == journal(whole)
 
 
@@ -259,9 +259,7 @@ def test_prices_corrected_are_served_as_a_training_on_them_would(tmp_path: Path)
     model = project("recursive", 500, corrected(560, 470))
     anew = project("recursive", 500, corrected(560, 470))
     train(read_config(anew.folder.parents[1] / "s.toml"), 1, anew.folder.parent)
-    ours, oracle = predict(model).since, predict(load(anew.folder)).since
-    assert ours is not None
-    assert oracle is not None
+    ours, oracle = since(model), since(load(anew.folder))
     np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
     # and once they were told, what goes on from there is the same walk
     np.testing.assert_allclose(
@@ -279,10 +277,8 @@ def test_a_model_that_does_not_learn_says_nothing_of_learning(update: str) -> No
     assert "learned" not in said(found)
     assert not journal(model)
     if update == "static":
-        since = predict(model).since
-        assert since is not None
         assert (
-            lines_of(since.model).tobytes()
+            lines_of(since(model).model).tobytes()
             == lines_of(load(kept("static", 500) / "o" / "model")).tobytes()
         )
 

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.portfolio.targets import read_portfolio
 from tercel.signals.risk.forecast import forecast
 from tercel.signals.risk.portfolio import make_portfolio
 
@@ -117,12 +116,3 @@ def test_a_sample_covariance_without_full_rank_says_so() -> None:
     )
     for covariance in ("ledoit-wolf", "nonlinear"):
         assert not any("rank" in note for note in forecast(book, covariance=covariance).notes)
-
-
-@pytest.mark.parametrize("index", ["Date,,\n", ""])
-def test_a_file_of_yfinance_keeps_its_first_day(tmp_path, index: str) -> None:  # type: ignore[no-untyped-def]
-    days, a, b = weekdays(150), walk(1, 150), walk(2, 150)
-    rows = "".join(f"{day},{x:.4f},{y:.4f}\n" for day, x, y in zip(days, a, b, strict=True))
-    (tmp_path / "yf.csv").write_text(f"Price,Close,Close\nTicker,AAA,BBB\n{index}{rows}")
-    book = read_portfolio(tmp_path / "yf.csv")
-    assert (book.days[0], len(book.returns)) == (days[0], 149)

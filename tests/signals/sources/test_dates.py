@@ -1,21 +1,18 @@
 """Dates of three numbers: read by the order that is said or shown, refused where neither."""
 
-import json
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 from tests.signals.command.foreign import SMALL, TRAIN, foreign
-from tests.signals.command.material import refused
-from typer.testing import CliRunner
+from tests.signals.command.material import done, refused
 
-from tercel.cli import app
 from tercel.core.errors import TercelError
 from tercel.core.tables.times import PLACES, readings
-from tercel.signals.portfolio.targets import read_named, read_portfolio
+from tercel.signals.portfolio.targets import read_named
 from tercel.signals.sources.news import News
 from tercel.signals.sources.series import DatedSeries
 from tercel.signals.sources.tables import read_prices
@@ -129,20 +126,4 @@ def test_a_configuration_says_it_beside_the_columns(tmp_path: Path) -> None:
         f'{SMALL}[panel.columns]\ndate_order = "dmy"\n{TRAIN}'.replace("= 20", "= 1"),
         encoding="utf-8",
     )
-    result = CliRunner().invoke(app, ["signals", "build", str(config), "--out", str(out), "--json"])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["first"] > "2018-01"
-
-
-def test_risk_takes_it_as_a_column(tmp_path: Path) -> None:
-    days = [date(2020, 1, 1) + timedelta(n) for n in range(900)]
-    rows = [f"{day:%d/%m/%Y},{100 + day.day + day.month}" for day in days if day.day <= 12]
-    path = tmp_path / "p.csv"
-    path.write_text(
-        "\n".join(["Date,Close,rv", *(f"{row},0.0001" for row in rows)]), encoding="utf-8"
-    )
-    book = read_portfolio(path, {KEY: "dmy"})
-    assert list(book.days) == [day for day in days if day.day <= 12]
-    result = CliRunner().invoke(app, ["risk", "covariance", str(path)])
-    assert result.exit_code == 2
-    assert "say it: --column date_order=dmy (mdy, ymd)" in " ".join(result.output.split())
+    assert done("build", config, "--out", out)["first"] > "2018-01"

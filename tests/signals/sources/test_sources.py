@@ -10,8 +10,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests.signals.command.foreign import foreign, headlines
+from tests.signals.command.material import refused
+from typer.testing import CliRunner
 
 from certify.kits.source import SourceContract
+from tercel.cli import app
+from tercel.core import extras
 from tercel.core.errors import DataError
 from tercel.signals.panel.panel import forward_returns, ranked
 from tercel.signals.sources.daily import DailyFactors, daily_panel
@@ -262,14 +266,69 @@ def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
 
 def test_series_errors_name_the_file(tmp_path: Path) -> None:
     path = series_file(tmp_path)
-    with pytest.raises(DataError, match=r"gold in .*trend\.csv; received none named gold"):
-        DatedSeries(path, "date", ("gold",), lag_days=1).facts()
-    with pytest.raises(DataError, match="lag of 0 to 36,500 days"):
-        DatedSeries(path, "date", ("debt",), lag_days=-1).facts()
-    with pytest.raises(DataError, match=r"dated in the future in .*trend\.csv"):
-        DatedSeries(
-            path, "date", ("debt",), lag_days=1, collected=datetime(2010, 1, 20, tzinfo=UTC)
-        ).facts()
+    early = datetime(2010, 1, 20, tzinfo=UTC)
+    for name, options, said in (
+        ("gold", {"lag_days": 1}, r"gold in .*trend\.csv; received none named gold"),
+        ("debt", {"lag_days": -1}, "lag of 0 to 36,500 days"),
+        ("debt", {"lag_days": 1, "collected": early}, r"dated in the future in .*trend\.csv"),
+    ):
+        with pytest.raises(DataError, match=said):
+            DatedSeries(path, "date", (name,), **options).facts()
     path.write_text("date,debt\n")
     with pytest.raises(SourceAbsentError, match=r"not one in .*trend\.csv"):
         DatedSeries(path, "date", ("debt",), lag_days=1).facts()
+
+
+HOUR = 3_600_000_000_000
+
+
+@pytest.mark.parametrize("lag", [0, 1])
+def test_labels_begin_after_the_decision_and_rows_are_ranked(tmp_path: Path, lag: int) -> None:
+    path = daily_file(tmp_path)
+    data = daily_panel(path, lag=lag, source=DailyFactors(path, history=60))
+    assert data.x.shape == (data.n, 22)
+    assert np.abs(data.x).max() <= 0.5
+    gap = (data.start_ns - data.time_ns) / HOUR
+    # a day of lag: the next close, three days later over a weekend
+    assert set(np.round(gap, 1)) == ({0.0} if lag == 0 else {23.5}) or (
+        lag == 1 and set(gap.round()) <= {23, 24, 71, 72}
+    )
+    for at in np.unique(data.dates):
+        rows = data.dates == at
+        order = np.argsort(data.outcome[rows])
+        assert np.all(np.diff(data.y[rows][order]) > 0)
+    assert ("no lag" in data.note) == (lag == 0)
+
+
+def test_options_reach_the_source(tmp_path: Path) -> None:
+    facts = source_of(
+        "series", series_file(tmp_path), date="date", series=["debt"], lag_days=3
+    ).facts()
+    assert str((facts["known_time"] - facts["event_time"])[0]) == "3 days, 0:00:00"
+    assert source_of("series", series_file(tmp_path), lag_days=3, name="glow").name == "glow"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '[panel]\nkind = "stocknet"\npath = "x"\n',
+        *(
+            f'[[source]]\nkind = "{kind}"\npath = "x"\n'
+            for kind in ("fundamentals", "statements", "tweets")
+        ),
+        '[train]\nfamilies = ["lstm"]\n',
+    ],
+)
+def test_what_the_studies_give_is_refused_without_them_and_the_distribution_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(part)
+    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
+    told = refused("train", config, "--out", tmp_path / "out")
+    assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
+    if "families" not in part:  # these are looked up when they are trained
+        checked = CliRunner().invoke(app, ["config", "check", str(config)])
+        assert checked.exit_code == 2
+        assert "pip install tercel-studies" in " ".join(checked.output.split())
+    assert not (tmp_path / "out").exists()

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from studies.families import scores as own_scores
 from tercel.core.errors import DataError
-from tercel.signals.models.skill import rank_ic_by_date, skill
+from tercel.signals.models.skill import decay, rank_ic_by_date, skill
 
 metrics = pytest.importorskip("sklearn.metrics")
 stats = pytest.importorskip("scipy.stats")
@@ -51,3 +52,38 @@ def test_a_single_class_and_short_panels_are_refused() -> None:
             rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)),
             np.random.default_rng(0),
         )
+
+
+S = 10**9
+
+
+@given(st.floats(5, 300), st.integers(0, 1000))
+@settings(max_examples=20)
+def test_the_half_life_of_an_exponential_response_is_found(half_life, seed):
+    rng = np.random.default_rng(seed)
+    horizons = np.array([10, 30, 60, 120, 300])
+    score = rng.normal(size=4000)
+    moves = score[:, None] * (1 - 0.5 ** (horizons / half_life)) + 0.01 * rng.normal(size=(4000, 5))
+    found = decay(score, moves, (horizons * S).tolist())
+    assert found.half_life_ns / S == pytest.approx(half_life, rel=0.08)
+    assert (np.diff(found.slope) > -0.01).all()
+
+
+def test_a_steady_drift_lives_far_longer_than_its_horizons():
+    rng = np.random.default_rng(5)
+    horizons = np.array([60, 120, 300, 600])
+    score = rng.normal(size=4000)
+    moves = score[:, None] * horizons / 600 + 0.1 * rng.normal(size=(4000, 4))
+    assert decay(score, moves, (horizons * S).tolist()).half_life_ns / S > 4 * 600
+
+
+def test_the_future_may_end():
+    rng = np.random.default_rng(0)
+    score = rng.normal(size=500)
+    moves = np.stack([score, 1.5 * score], axis=1)
+    moves[-50:, 1] = np.nan
+    assert decay(score, moves, [S, 2 * S]).half_life_ns > 0
+    with pytest.raises(DataError, match="vary"):
+        decay(np.ones(500), moves, [S, 2 * S])
+    with pytest.raises(DataError, match="horizons"):
+        decay(score, moves, [2 * S, S])

@@ -1,11 +1,15 @@
 """Splits: no training label reaches the test block, whatever the panel; short panels are refused."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.models.walk_forward import walk_forward
+from tercel.signals.models.walk_forward import DAY, folds_of, walk_forward
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.runs.config import TrainSection
 
 PANEL = st.tuples(st.integers(12, 60), st.integers(1, 4), st.integers(1, 9), st.integers(0, 6))
 
@@ -41,17 +45,55 @@ def test_cuts_are_obeyed() -> None:
     assert found == [([0, 1, 2], [5, 6]), ([0, 1, 2, 3, 4], [7, 8, 9])]
 
 
-def test_a_panel_shorter_than_the_embargo_is_refused() -> None:
-    time = np.arange(8, dtype=np.int64)
-    with pytest.raises(DataError, match="a panel longer than the embargo"):
-        list(walk_forward(time, time + 1, embargo_ns=7))
-    with pytest.raises(DataError, match="0 rows over"):
-        list(walk_forward(time[:0], time[:0]))
+@pytest.mark.parametrize(
+    ("rows", "ahead", "options", "said"),
+    [
+        (8, 1, {"embargo_ns": 7}, "a panel longer than the embargo"),
+        (0, 0, {}, "0 rows over"),
+        (8, 50, {"splits": 2}, "8 rows over"),
+        (8, 1, {"embargo_ns": -1}, "embargo of 0"),
+    ],
+)
+def test_a_panel_that_leaves_nothing_to_train_on_is_refused(
+    rows: int, ahead: int, options: dict[str, int], said: str
+) -> None:
+    time = np.arange(rows, dtype=np.int64)
+    with pytest.raises(DataError, match=said):
+        list(walk_forward(time, time + ahead, **options))
 
 
-def test_labels_that_leave_nothing_to_train_on_are_refused() -> None:
-    time = np.arange(8, dtype=np.int64)
-    with pytest.raises(DataError, match="8 rows over"):
-        list(walk_forward(time, time + 50, splits=2))
-    with pytest.raises(DataError, match="embargo of 0"):
-        list(walk_forward(time, time + 1, embargo_ns=-1))
+def weekly(first: str, last: str) -> Dataset:
+    """A row a week, whose label ends five days later."""
+    time = np.arange(np.datetime64(first), np.datetime64(last), np.timedelta64(7, "D"))
+    ns = time.astype("datetime64[ns]").astype(np.int64)
+    nothing = np.zeros(len(ns))
+    who = np.full(len(ns), "A")
+    return Dataset(nothing[:, None], nothing, nothing, ("daily.x",), ns, ns, ns + 5 * DAY, who)
+
+
+def years(data: Dataset, rows: np.ndarray) -> set[int]:
+    return set(
+        (
+            data.time_ns[rows].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
+        ).tolist()
+    )
+
+
+def test_a_long_panel_is_refitted_by_years_from_its_third() -> None:
+    data = weekly("2010-02-01", "2014-07-01")
+    folds = folds_of(data, TrainSection())
+    assert [years(data, test) for _, test in folds] == [{2012}, {2013}, {2014}]
+    for past, test in folds:
+        assert (data.end_ns[past] + 10 * DAY <= data.time_ns[test].min()).all()
+    assert all(set(before[0]) < set(after[0]) for before, after in pairwise(folds))
+
+
+@pytest.mark.parametrize("told", [TrainSection(), TrainSection(refit="blocks", splits=5)])
+def test_a_short_panel_is_refitted_by_blocks(told: TrainSection) -> None:
+    assert len(folds_of(weekly("2010-02-01", "2012-12-31"), told)) == 5
+
+
+def test_a_person_says_the_first_year() -> None:
+    data = weekly("2010-02-01", "2014-07-01")
+    folds = folds_of(data, TrainSection(test_from="2013-01-01"))
+    assert [years(data, test) for _, test in folds] == [{2013}, {2014}]
