@@ -1,4 +1,4 @@
-"""LOBSTER files to tapes: against the slow replay, on generated histories and on the real sets."""
+"""LOBSTER files to tapes: against the slow replay, on generated histories and on the real sets; damaged ones are refused."""
 
 import bz2
 import gzip
@@ -417,10 +417,6 @@ def test_a_7z_archive_is_read_where_its_library_is(
     library = SimpleNamespace(SevenZipFile=zipfile.ZipFile)  # the same calls, another format
     monkeypatch.setitem(sys.modules, "py7zr", library)
     assert read([archive]).events == read(files).events
-    with members([archive]) as found:
-        assert [member.where for member in found] == [
-            f"{archive}!{file.name}.xz" for file in sorted(files)
-        ]
     archive.write_bytes(b"7z")
     with pytest.raises(FeedError, match=r"a\.7z.*not a zip"):
         read([archive])

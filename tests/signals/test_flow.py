@@ -1,4 +1,4 @@
-"""Forecasters learned on tape: days of a lake as samples, training, the card, what is refused."""
+"""Forecasters learned on tape: days of a lake as samples, training, the card, recalibration by day, what is refused."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -172,10 +172,10 @@ def test_clusters_and_halves() -> None:
 
 def test_the_commands_as_a_user_runs_them(lake: Lake, trained: Path, tmp_path: Path) -> None:
     place, out = lake.root, tmp_path / "cli"
-    flow = ("--symbol", "bbb")
+    flow = ("--symbol", "aaa")
     done("flow", "train", place, *flow, "--kind", "linear", "--out", out)
     found = done("flow", "score", trained, place, *flow)
-    assert set(found["symbols"]["BBB"]) >= {"days", "horizons", "worth_bps", "reliability"}
+    assert set(found["symbols"]["AAA"]) >= {"days", "horizons", "worth_bps", "reliability"}
     signals("flow", "score", trained, place, *flow, "--out", tmp_path / "page")
     assert "<svg" in (tmp_path / "page" / "flow.html").read_text()
     assert "was not trained on" in refused("flow", "score", out, place, *flow)

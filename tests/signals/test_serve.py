@@ -1,26 +1,31 @@
-"""A forecast that is served: the numbers of the panel's own rows, the last date included, nothing from later rows."""
+"""A forecast that is served: the numbers of the panel's own rows, the last date included, nothing from later rows; to the
+byte that from files which end on its day, for every kind of source.
+"""
 
 import csv
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import Phase, given, settings, strategies as st
 from tests.desk.rounds.forecast_material import NAMES, prices, trained, weekdays
-from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import done, refused, signals
 
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.models import model_folder
 from tercel.signals.models.model_folder import SignalModel, folder_at, load
-from tercel.signals.models.predict import config_of, predict, span_of
+from tercel.signals.models.predict import config_of, cross_section, predict, span_of
 from tercel.signals.models.walk_forward import folds_of
 from tercel.signals.panel.build import load as load_panel
+from tercel.signals.runs.config import read_config
+from tercel.signals.runs.train import train
 
 DAYS = 620
 PRICES = ("open", "high", "low", "close")
@@ -254,11 +259,14 @@ def test_a_folder_is_found_as_people_name_it(
 
 def test_days_that_are_none_and_files_that_are_gone(tmp_path: Path) -> None:
     folder = trained(tmp_path, 500)
-    assert "such as 2015-01-09" in refused("predict", folder, "--date", "2015-01-10")
-    assert "YYYY-MM-DD" in refused("predict", folder, "--date", "tomorrow")
+    for day, said in (
+        ("2015-01-10", "such as 2015-01-09"),
+        ("tomorrow", "YYYY-MM-DD"),
+        ("2015-01-09", "252 days behind them"),
+    ):
+        assert said in refused("predict", folder, "--date", day)
     with pytest.raises(DataError, match="a day of"):
         predict(load(folder), date(2014, 1, 1))
-    assert "252 days behind them" in refused("predict", folder, "--date", "2015-01-09")
     (tmp_path / "prices.csv").unlink()
     assert "prices.csv" in refused("predict", folder)
 
@@ -348,13 +356,145 @@ def test_a_model_whose_files_are_of_no_project_reads_them_from_anywhere(tmp_path
     assert rows == done("predict", made)["rows"]
 
 
-def test_files_that_have_grown_are_trained_on_again(tmp_path: Path) -> None:
-    made = foreign(tmp_path, names=6, days=120)
-    path = made.prices()
-    whole = path.read_text().splitlines()
-    (tmp_path / "c.toml").write_text(SMALL + TRAIN, encoding="utf-8")
-    path.write_text("\n".join(whole[:-60]) + "\n", encoding="utf-8")
-    before = done("train", tmp_path / "c.toml", "--out", tmp_path / "o")
-    path.write_text("\n".join(whole) + "\n", encoding="utf-8")
-    assert "signals train" in refused("evaluate", tmp_path / "c.toml", "--out", tmp_path / "o")
-    assert done("train", tmp_path / "c.toml", "--out", tmp_path / "o")["rows"] > before["rows"]
+SHORT = 300
+STARTS = (0, 120, 200, 280)
+CONFIG = """
+name = "prefix"
+[panel]
+kind = "daily"
+path = "prices.parquet"
+history = 60
+[[source]]
+kind = "daily"
+path = "other.parquet"
+name = "other"
+history = 40
+[[source]]
+kind = "news"
+path = "news.parquet"
+window_days = 2
+learn_days = 2
+[[source]]
+kind = "fundamentals"
+path = "reports.parquet"
+[[source]]
+kind = "statements"
+path = "statements.parquet"
+lag_days = 20
+[[source]]
+kind = "series"
+path = "series.parquet"
+lag_days = 0.5
+[train]
+families = ["linear"]
+splits = 3
+embargo_days = 2
+"""
+TIMES = {
+    "prices": "date", "other": "date", "news": "time", "reports": "filed", "statements": "period end",
+    "series": "date",
+}  # fmt: skip
+"""Column that says when a row was known, by file."""
+
+
+def files_of(seed: int, starts: Mapping[str, int]) -> dict[str, pl.DataFrame]:
+    """Files of every kind; what `starts` names says nothing before that day."""
+    rng, dates = np.random.default_rng(seed), weekdays(SHORT)
+    late = {name: dates[day] for name, day in starts.items()}
+
+    def from_then(name: str, said: pl.Expr, else_: pl.Expr) -> pl.Expr:
+        return pl.when(pl.col("date") >= late[name]).then(said).otherwise(else_)
+
+    def priced(frame: pl.DataFrame) -> pl.DataFrame:
+        nothing = pl.lit(None, pl.Float64)
+        opened = from_then("open", pl.col("open"), pl.col("close") if seed % 2 else nothing)
+        volume = from_then("volume", pl.col("volume").cast(pl.Float64), nothing)
+        # a name that skips days: its returns end later than those of others
+        gap = (pl.col("ticker") == NAMES[0]) & (pl.col("date").dt.ordinal_day() % 5 == 0)
+        return frame.with_columns(open=opened, volume=volume).filter(~gap)
+
+    keys = pl.DataFrame(
+        {"ticker": np.tile(NAMES, SHORT), "date": [day for day in dates for _ in NAMES]}
+    )
+    n = keys.height
+    numbers = keys.with_columns(
+        roe=pl.Series(rng.normal(size=n)), late=pl.Series(rng.normal(size=n))
+    )
+    varied = numbers.with_columns(late=from_then("late", pl.col("late"), pl.lit(0.0)))
+    words = np.array([["strong", "weak"], ["plain", "steady"]])
+    told = keys.filter(pl.Series(rng.random(n) < 0.6))
+    rising = rng.integers(0, 2, told.height)
+    text = np.where(
+        [day < late["tone"] for day in told["date"]], words[1][rising], words[0][rising]
+    )
+    moments = [datetime.combine(day, time(15), UTC) for day in told["date"]]
+    reports = varied.filter(pl.Series(rng.random(n) < 0.05)).rename({"date": "filed"})
+    reports = reports.with_columns(pl.lit(timedelta(days=30)).alias("lag"))
+    reports = reports.with_columns((pl.col("filed") - pl.col("lag")).alias("period end")).drop(
+        "lag"
+    )
+    stated = varied.filter(pl.Series(rng.random(n) < 0.05)).rename({"date": "period end"})
+    return {
+        "prices": priced(prices(SHORT)), "other": priced(prices(SHORT, seed=4)),
+        "news": pl.DataFrame({"time": moments, "ticker": told["ticker"], "headline": text.tolist()}),
+        "reports": reports, "statements": stated, "series": varied,
+    }  # fmt: skip
+
+
+def write(folder: Path, made: Mapping[str, pl.DataFrame], until: date | None = None) -> None:
+    for name, frame in made.items():
+        known = pl.col(TIMES[name]).cast(pl.Date)
+        frame.filter(True if until is None else known <= until).write_parquet(
+            folder / f"{name}.parquet"
+        )
+
+
+def said(model: SignalModel, day: date) -> object:
+    try:
+        (rows, missing), _, _ = cross_section(model, day)
+    except DataError as error:
+        return str(error)
+    columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
+    alphas = model.alphas(columns, rows.instrument.tolist(), int(rows.time_ns[0]))
+    told = {
+        name: column.tobytes() for name, column in columns.items() if not np.isnan(column).all()
+    }
+    return alphas, told, sorted(missing)
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def prefix(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, Path, SignalModel]:
+    folder = tmp_path_factory.mktemp("prefix")
+    (folder / "s.toml").write_text(CONFIG)
+    write(folder, files_of(request.param, dict.fromkeys(("open", "volume", "late", "tone"), 200)))
+    train(read_config(folder / "s.toml"), 1, folder / "o")
+    return request.param, folder, load(folder / "o" / "model")
+
+
+@pytest.mark.parametrize("later", [False, True])
+@given(data=st.data())
+@settings(
+    max_examples=max(1, settings.default.max_examples // 12),
+    phases=[Phase.explicit, Phase.generate],
+)
+def test_rows_to_come_change_no_forecast(
+    prefix: tuple[int, Path, SignalModel], later: bool, data: st.DataObject
+) -> None:
+    seed, folder, model = prefix
+    starts = {
+        name: data.draw(st.sampled_from(STARTS), name)
+        for name in ("open", "volume", "late", "tone")
+    }
+    day = weekdays(SHORT)[data.draw(st.integers(70, SHORT - 1), "day")]
+    made = files_of(seed, starts)
+    if later:  # all but the prices begin after that day
+        to_come = {
+            n: frame.filter(pl.col(TIMES[n]).cast(pl.Date) > day) for n, frame in made.items()
+        }
+        made = to_come | {"prices": made["prices"]}
+    write(folder, made)
+    whole = said(model, day)
+    write(folder, made, day)
+    assert said(model, day) == whole

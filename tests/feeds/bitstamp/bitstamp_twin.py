@@ -4,12 +4,13 @@ Written from the venue's documentation alone; no recorded file was available. Ma
 aggressor is announced at its limit before it trades, and trades reach the client sooner or later than order events.
 """
 
-import json
 import random
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tests.feeds.binance import binance_twin
+
+write = binance_twin.write
 MIDNIGHT_US = 1_723_075_200_000_000
 UNIT = 10**8
 """Amounts are whole numbers of 1e-8."""
@@ -144,12 +145,3 @@ class Bitstamp:
 def decimal(number: int, places: int) -> str:
     """A whole number as a decimal string."""
     return f"{number // 10**places}.{number % 10**places:0{places}d}"
-
-
-def write(path: Path, messages: list[dict[str, Any]], recv_ns: int = MIDNIGHT_US * 1000) -> Path:
-    """A capture file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(f"{recv_ns + i * 1000} {json.dumps(m)}\n" for i, m in enumerate(messages))
-    )
-    return path

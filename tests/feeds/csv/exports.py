@@ -43,20 +43,15 @@ def export_mat(path: Path, out: Path, rows: int | None = None) -> list[Path]:
     from scipy.io import loadmat
 
     lob = loadmat(path)["LOB"][0, 0]
-    symbol, date = path.stem.split("_")
-    columns = {"EventTime": lob["EventTime"][:rows, 0]}
-    for name in ("BuyPrice", "BuyVolume", "SellPrice", "SellVolume"):
-        for n in range(lob[name].shape[1]):
-            columns[f"{name}{n + 1}"] = lob[name][:rows, n]
-    book, orders = out / f"{symbol}_{date}_book.csv", out / f"{symbol}_{date}_orders.csv"
-    pl.DataFrame(columns).write_csv(book)
-    mo = lob["MO"]
-    last = columns["EventTime"][-1]
-    mo = mo[(mo[:, 0] >= columns["EventTime"][0]) & (mo[:, 0] <= last)]
-    frame = pl.DataFrame(
-        {"time": mo[:, 0], "price": mo[:, 5], "size": mo[:, 6], "direction": mo[:, 7]}
-    )
-    frame = frame.with_columns(pl.all().cast(pl.Int64))
-    frame.write_csv(orders)
-    assert np.isin(mo[:, 7], (-1, 1)).all()
-    return [book, orders]
+    time, orders = lob["EventTime"][:rows, 0], lob["MO"]
+    columns = {
+        f"{name}{n + 1}": lob[name][:rows, n]
+        for name in ("BuyPrice", "BuyVolume", "SellPrice", "SellVolume")
+        for n in range(lob[name].shape[1])
+    }
+    files = [out / f"{path.stem}_{what}.csv" for what in ("book", "orders")]
+    pl.DataFrame({"EventTime": time, **columns}).write_csv(files[0])
+    inside = (orders[:, 0] >= time[0]) & (orders[:, 0] <= time[-1])
+    told = orders[inside][:, [0, 5, 6, 7]].astype(np.int64)
+    pl.DataFrame(told, ["time", "price", "size", "direction"]).write_csv(files[1])
+    return files

@@ -135,44 +135,6 @@ def test_taq_cleans_to_what_others_cleaned(taq):
     assert crosses == 4  # an opening and a closing trade a day: prints, not trades in the book
 
 
-@pytest.mark.long
-def test_taq_prices_are_those_of_the_cleaned_sample(taq):
-    """Every best price that the tape goes through stands in their cleaned quotes at that time."""
-    folder, days = taq
-    their = taq_frame(folder / "sampleQData.rda")
-    ns = their["DT"].cast(pl.Datetime("ns")).dt.epoch("ns").to_numpy()
-    known = {
-        1: set(
-            zip(
-                ns.tolist(),
-                np.floor(their["BID"].to_numpy() * 100 + 1e-4).astype(int).tolist(),
-                strict=True,
-            )
-        ),
-        -1: set(
-            zip(
-                ns.tolist(),
-                np.ceil(their["OFR"].to_numpy() * 100 - 1e-4).astype(int).tolist(),
-                strict=True,
-            )
-        ),
-    }
-    for day in days:
-        e = day.events
-        came = (
-            ((e.kind == schema.LEVEL_SET) | (e.kind == schema.ROLL_IN))
-            & (e.qty_lots > 0)
-            & (e.seq > 0)
-        )
-        rows = zip(
-            e.exch_ns[came].tolist(),
-            e.price_ticks[came].tolist(),
-            e.side[came].tolist(),
-            strict=True,
-        )
-        assert all((ns, price) in known[side] for ns, price, side in rows)
-
-
 def test_lean_days(shared_data):
     days = read_all(
         CsvFeed("lean"), [shared_data / "lean-us-equity-tick-2013" / "tick" / "ibm"], FeedOptions()

@@ -280,17 +280,6 @@ def test_a_bad_value_is_named_with_its_row(tmp_path, row, said):
         one(MAP % ("x", QUOTE % 1), row if isinstance(row, list) else [HEAD, row], tmp_path)
 
 
-def test_sizes_of_no_whole_lots_are_said(tmp_path):
-    both = (
-        MAP % ("x", QUOTE % 1)
-        + '[[file]]\nname=".*_y.csv"\n[file.time]\ncolumn="t"\n[file.trade]\nprice="p"\nsize="q"\n'
-    )
-    rows = ["t,b1,bs1,a1,as1", "0,1.00,0.5,1.02,70", "1,1.00,5,1.02,7"]
-    day = one(both, rows, tmp_path)
-    assert any("sizes of 1 rows are no whole lots" in said for said in day.warnings)
-    assert not one(both, [rows[0], rows[2]], tmp_path).warnings
-
-
 ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n"
 
 
@@ -366,16 +355,12 @@ def test_taq_as_wrds_exports_it(tmp_path):
     quotes = [
         "DATE,TIME_M,EX,SYM_ROOT,BID,BIDSIZ,ASK,ASKSIZ",
         "20180102,9:30:01.5,N,IBM,10.00,2,10.02,3",
-    ]
-    quotes += [
         "20180102,9:30:02.000000001,P,IBM,10.01,2,10.02,3",
         "20180102,15:59:59,N,IBM,10.00,1,10.02,3",
     ]
     trades = [
         "DATE,TIME_M,EX,SYM_ROOT,TR_SCOND,SIZE,PRICE,TR_CORR",
         "20180102,9:30:02,N,IBM,@  I,7,10.02,00",
-    ]
-    trades += [
         "20180102,9:30:03,N,IBM, O X,900,10.01,00",
         "20180102,9:30:04,N,IBM,,5,10.00,08",
         "20180102,16:00:00,N,IBM,6,50,10,00",

@@ -1,5 +1,5 @@
 # ruff: noqa: E402  (skips before what needs the library)
-"""Databento files to tapes: against a plain book, Databento's own reader, and the real sets."""
+"""Databento files to tapes: against a plain book, Databento's own reader, its ten levels, and the real sets."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""ITCH files to tapes: against the plain reader, cut anywhere, and refused where they should be."""
+"""ITCH files to tapes and books: against the plain reader, cut anywhere, refused where they should be, and real samples."""
 
 import gzip
 import zipfile
@@ -13,7 +13,6 @@ from hypothesis import given, strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Row, Twin
 
-from benchmarks.itch_plain import messages
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions, itch_book as k, itch_kernels as f
@@ -398,28 +397,6 @@ def test_the_synthetic_sample_is_read_alike_by_three(folder: Path) -> None:
         assert book.unknown_ids == 0
         assert check.conserved
         assert check.crossed > 0
-
-
-def test_the_other_reader_sees_the_same_fields(folder: Path) -> None:
-    """Field by field against the `itchfeed` package, on every message of the three files."""
-    parser = pytest.importorskip("itch.parser").MessageParser()
-    seen = 0
-    for name in ("head40k.itch", "sample.NASDAQ_ITCH50"):
-        data = (folder / name).read_bytes()
-        theirs = [x for x in parser.parse_stream(data) if x.message_type != b""]
-        ours = list(messages(data))
-        for a, b in zip(ours, theirs, strict=True):
-            assert (a.type, a.locate, a.ns) == (
-                b.message_type.decode(),
-                b.stock_locate,
-                b.timestamp,
-            )
-            if a.type in "AEXD":
-                assert a.fields[0] == b.order_reference_number
-            if a.type == "A":
-                assert a.fields[1:5] == (b.buy_sell_indicator, b.shares, b.stock, b.price)
-            seen += 1
-    assert seen == 9_009
 
 
 def test_the_crosses_of_a_day_come_back(folder: Path, tmp_path: Path) -> None:

@@ -284,27 +284,19 @@ def test_a_stream_asks_for_a_snapshot_after_connecting_and_after_a_gap() -> None
         stream.snapshot('{"code":-1121,"msg":"Invalid symbol."}')
 
 
-def test_bitstamp_subscribes_and_asks_once_a_connection() -> None:
-    stream = BitstampStream("BTCUSD", "wss://ws.bitstamp.net")
-    assert [json.loads(s)["data"]["channel"] for s in stream.subscriptions] == [
-        "live_orders_btcusd",
-        "live_trades_btcusd",
-    ]
-    order = '{"event":"order_created","channel":"live_orders_btcusd","data":{"id":1}}'
-    assert not stream.take(
-        '{"event":"bts:subscription_succeeded","channel":"live_orders_btcusd","data":{}}'
-    )
-    assert stream.take(order)
-    assert stream.wants_snapshot
-    stream.wants_snapshot = False
-    assert stream.take(order)
-    assert not stream.wants_snapshot
-    stream.connected()
-    assert stream.take(order)
-    assert stream.wants_snapshot
+def test_bitstamp_asks_once_a_connection_and_takes_each_trade_once() -> None:
+    stream, asked = BitstampStream("BTCUSD", "wss://ws.bitstamp.net"), list[bool]()
+    channel = '"channel":"live_orders_btcusd","data":'
+    assert not stream.take(f'{{"event":"bts:subscription_succeeded",{channel}{{}}}}')
+    for _ in range(2):
+        stream.connected()
+        for _ in range(2):
+            assert stream.take(f'{{"event":"order_created",{channel}{{"id":1}}}}')
+            asked.append(stream.wants_snapshot)
+            stream.wants_snapshot = False
+    assert asked == [True, False, True, False]
     trade = '{"event":"trade","channel":"live_trades_btcusd","data":{"id":7}}'
-    assert stream.take(trade)
-    assert not stream.take(trade)
+    assert [stream.take(trade), stream.take(trade)] == [True, False]
 
 
 def test_pauses_double_until_somebody_answers(tmp_path: Path) -> None:

@@ -1,21 +1,16 @@
 """The bars on real data: what each study must reach, and what it must not exceed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from tests.market.tape.tapes import DAY, rude_events
 from tests.signals.command.material import done
 
 from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
-from tercel.core.errors import DataError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
-from tercel.market.tape.events import midnight_ns
 from tercel.signals.models.walk_forward import yearly
 from tercel.signals.panel.leak import leak_report
 from tercel.signals.panel.panel import Dataset
@@ -60,15 +55,6 @@ def test_order_flow_explains_and_foretells(
     assert found.move_ticks == pytest.approx(move, abs=0.2)
     assert found.move_ticks < found.spread_ticks
     assert "no profit" in found.note
-
-
-def test_a_short_tape_is_refused() -> None:
-    start = midnight_ns(DAY.date, DAY.timezone) + 34_200 * NS_PER_SECOND
-    short = replace(
-        DAY, levels=1, session_open_ns=start, session_close_ns=start + 1000 * NS_PER_SECOND
-    )
-    with pytest.raises(DataError, match="two half hours"):
-        flow_study(short, rude_events(1, 50))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Files of a stranger, from two lines of TOML to forecasts; a leak is caught through every adapter."""
+"""Files of a stranger, from two lines of TOML to forecasts; several sources on one panel; a leak is caught through every
+adapter.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -7,10 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.signals.command.foreign import SMALL, TRAIN, TWO_LINES, Foreign, foreign, headlines
-from tests.signals.command.material import done, refused, signals
-from typer.testing import CliRunner, Result
+from tests.signals.command.material import (
+    SERIES,
+    configured as synthetic,
+    done,
+    ran,
+    refused,
+    signals,
+    trend,
+)
+from typer.testing import Result
 
-from tercel.cli import app
 from tercel.core.report.cells import NOTHING
 from tercel.core.serialization import to_jsonable
 from tercel.signals.models.model_folder import load as load_model
@@ -186,18 +195,16 @@ def planted(made: Foreign, leak: bool) -> str:
     )
 
 
-@pytest.mark.parametrize("command", [False, pytest.param(True, marks=pytest.mark.release)])
 def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_not(
-    command: bool, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     made = foreign(tmp_path, names=16, days=400)
     made.prices()
     config = configured(made, planted(made, True), planted(made, False))
-    if command:
-        found = done("leak", config, "--out", tmp_path / "leak")["leak"]
-    else:  # what the command writes down, without its figures
-        read = read_config(config)
-        found = to_jsonable(lines_of(read, *reports_of(read, 1, synthetic=True)))
+    read = read_config(config)
+    found = to_jsonable(
+        lines_of(read, *reports_of(read, 1, synthetic=True))
+    )  # as the command tells
     verdicts = {one["source"]: one["verdict"] for one in found}
     assert {
         name: one for name, one in verdicts.items() if name.startswith("leaky")
@@ -221,7 +228,7 @@ def test_config_check_reads_the_files_that_are_named(tmp_path: Path) -> None:
 
     def checked(text: str) -> Result:
         file.write_text(f"{text}\n{TRAIN}", encoding="utf-8")
-        return CliRunner().invoke(app, ["config", "check", str(file), "--json"])
+        return ran("config", "check", file, "--json")
 
     for text, said in (
         (SMALL + source("nws", "n.csv"), "try 'news'"),
@@ -308,3 +315,58 @@ def test_a_news_file_that_has_ended_is_not_heard(tmp_path: Path) -> None:
     told = done("predict", tmp_path / "o")
     assert told["missing"]["news"].startswith(f"nothing known by then; {ended}")
     assert not any("news" in row["sources"] for row in told["rows"])
+
+
+def test_sources_join_and_one_that_ranks_no_name_has_no_weight(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    trend(tmp_path)
+    config, out = synthetic(tmp_path, SERIES), tmp_path / "out"
+    built = done("build", config, "--out", out)
+    assert built["sources"]["series"] == ["series.debt", "series.debt_change"]
+    assert built["missing"]["series"] < 0.05
+    trained = done("train", config, "--out", out)
+    assert not any(name.startswith("series") for name in trained["weights"])
+    found = done("evaluate", config, "--out", out)
+    assert found["unranked"] == ["series"]
+    assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
+    assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "clean"
+    told = signals("evaluate", config, "--out", out)
+    assert "the same for every name, which ranks none: series" in " ".join(told.output.split())
+
+
+def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:
+    config, out = synthetic(tmp_path, SERIES), tmp_path / "out"
+    warning = f"source series is absent, the panel continues without it: nothing at {tmp_path / 'trend.csv'}"
+    assert done("build", config, "--out", out)["warnings"] == [warning]
+    done("train", config, "--out", out)
+    assert done("evaluate", config, "--out", out)["warnings"] == [warning]
+    told = signals("evaluate", config, "--out", out)
+    assert warning in " ".join(told.output.split())
+    # the same folder is refused for a configuration with other sources
+    config.write_text(config.read_text().replace(SERIES, ""))
+    assert "holds another" in refused("train", config, "--out", out)
+
+
+def test_a_source_that_speaks_of_none_of_the_rows_is_left_out(tmp_path: Path) -> None:
+    path = trend(tmp_path)
+    config = synthetic(tmp_path, SERIES + 'instrument = "OTHER"\n')
+    built = done("build", config, "--out", tmp_path / "out")
+    assert "series" not in built["sources"]
+    assert "says something of 0 of 3180 rows" in built["warnings"][0]
+    config = synthetic(tmp_path, SERIES + 'instrument = "OTHER"\nrequired = true\n')
+    assert "0 of 3180 rows" in refused("build", config, "--out", tmp_path / "again")
+    assert path.exists()
+
+
+def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
+    found = done("leak", "--demo", "--out", tmp_path)
+    verdicts = {one["source"]: one["verdict"] for one in found["leak"]}
+    assert verdicts.pop("planted, false time") == "leak"
+    assert set(verdicts.values()) == {"clean"}
+    page = (tmp_path / "leak.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert "no proof" in page
+    assert "none of them" in refused("leak")
+    assert "nothing at" in refused("leak", "--data", tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    assert "none in" in refused("leak", "--data", tmp_path / "empty")

@@ -1,4 +1,6 @@
-"""Values that no key can have: each is refused with its name, exit code 2, no traceback, nothing written."""
+"""Values that no key can have and sources that cannot be used: each is refused with its name, its file and row, exit code
+2, no traceback, nothing written.
+"""
 
 from collections.abc import Callable, Iterator
 from inspect import signature
@@ -15,16 +17,7 @@ from tercel.signals.models.model_folder import family
 from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
 from tercel.signals.sources.registry import KINDS, kind_named
 
-WRONG = (
-    "nan",
-    "-inf",
-    "1e300",
-    "-9000000000000000000",
-    "[[]]",
-    '[["a"], 1]',
-    "[1, 2]",
-    "{a = [{}]}",
-)
+WRONG = ("nan", "1e300", "-9000000000000000000", "[[]]", "{a = [{}]}")
 """No key can be one of these."""
 SETTINGS = {
     "linear": ("alpha",),

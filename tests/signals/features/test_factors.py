@@ -1,4 +1,4 @@
-"""Factors against plain loops, and nothing but the past in them."""
+"""Factors against plain loops, nothing but the past in them, and the one rule of what is no move."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, strategies as st
+from tests.desk.rounds.forecast_material import prices as daily, weekdays
 
 from tercel.core.errors import DataError
 from tercel.signals.factors import LARGEST, NEAR, SPLITS, factors, guarded, split_of, unadjusted
@@ -13,25 +14,16 @@ from tercel.signals.risk.portfolio import make_portfolio
 from tercel.signals.sources.daily import FACTORS
 
 DAYS = 320
-START = datetime(2001, 1, 2, 21, tzinfo=UTC)
+TIMES = [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in weekdays(DAYS)]
 
 
-def prices(seed: int = 0, names: int = 4) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    frames = []
-    for i in range(names):
-        close = 40 * np.exp(np.cumsum(0.02 * rng.standard_normal(DAYS)))
-        opened = close * np.exp(0.005 * rng.standard_normal(DAYS))
-        high = np.maximum(opened, close) * np.exp(np.abs(0.004 * rng.standard_normal(DAYS)))
-        low = np.minimum(opened, close) * np.exp(-np.abs(0.004 * rng.standard_normal(DAYS)))
-        volume = rng.integers(100_000, 900_000, DAYS)
-        times = [START + timedelta(days=d) for d in range(DAYS)]
-        columns = {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
-        frames.append(pl.DataFrame({"instrument": [f"N{i}"] * DAYS, "time": times, **columns}))
-    return pl.concat(frames)
+def prices() -> pl.DataFrame:
+    """Daily prices, known at the close."""
+    times = pl.DataFrame({"date": weekdays(DAYS), "time": TIMES})
+    return daily(DAYS).join(times, on="date").rename({"ticker": "instrument"}).drop("date")
 
 
-def of(frame: pl.DataFrame, name: str = "N1") -> pl.DataFrame:
+def of(frame: pl.DataFrame, name: str = "BBB") -> pl.DataFrame:
     return (
         guarded(frame.with_columns(adjusted=pl.lit(False)))
         .with_columns(factors().values())
@@ -67,7 +59,7 @@ def test_factors_are_what_their_names_say() -> None:
 
 def test_factors_know_nothing_of_the_future() -> None:
     frame = prices()
-    cut = START + timedelta(days=280)
+    cut = TIMES[280]
     early = of(frame.filter(pl.col("time") <= cut))
     late = of(frame).filter(pl.col("time") <= cut)
     for name in FACTORS:
@@ -78,15 +70,13 @@ def test_factors_know_nothing_of_the_future() -> None:
 
 def test_splits_and_zero_opens_are_missing_not_moves() -> None:
     frame = prices()
-    at = pl.col("time") >= START + timedelta(days=300)
+    at = pl.col("time") >= TIMES[300]
     halved = (
-        pl.when(at & (pl.col("instrument") == "N1"))
+        pl.when(at & (pl.col("instrument") == "BBB"))
         .then(pl.col("close") / 3)
         .otherwise(pl.col("close"))
     )
-    zero = (
-        pl.when(pl.col("time") == START + timedelta(days=310)).then(0.0).otherwise(pl.col("open"))
-    )
+    zero = pl.when(pl.col("time") == TIMES[310]).then(0.0).otherwise(pl.col("open"))
     found = of(frame.with_columns(close=halved, open=zero))
     split = found.row(300, named=True)
     assert split["void"]

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.flow.recalibrate import NO_DAYS, after, words
 from tercel.signals.models.fusion import stack
 from tercel.signals.models.model_folder import SignalModel, save
 from tercel.signals.models.online import (
     as_of,
     fixed_share,
-    forgotten,
     learn,
     learn_all,
     solved,
@@ -64,20 +61,6 @@ def test_each_expert_is_a_weighted_ridge_of_labels_that_had_ended(data: Dataset,
     now = there & (data.time_ns == times[-1])
     np.testing.assert_allclose(found.forecast[now], told[now], rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.model.predict(x[now]), told[now], rtol=0, atol=1e-10)
-
-
-@given(rows=st.lists(st.tuples(st.floats(0.1, 9.0), st.floats(-0.9, 1.4)), min_size=3, max_size=12))
-def test_one_feature_is_the_slope_that_recalibrates_a_forecaster(
-    rows: list[tuple[float, float]],
-) -> None:
-    """The prior of `recalibrate`, a slope of 1 with the first day's weight, is a day before the first."""
-    known, sums = NO_DAYS, np.full((1, 2), rows[0][0])
-    for square, slope in rows:
-        known = after(known, square, square * slope, 5.0)
-        sums = forgotten(sums, np.array([[square, square * slope]]), 5.0)
-    assert words(known).slope == pytest.approx(
-        min(max(sums[0, 1] / sums[0, 0], 0.0), 1.5), abs=1e-9
-    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +14,9 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
-from tests.signals.online.test_online_folder import CONFIG
 from tests.signals.online.test_since import (
     CLOSES,
+    CONFIG,
     DAYS,
     caught,
     journal,
@@ -65,18 +64,13 @@ def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
     assert f"row 10 of {served(model)} was cut short" in said(found)
     assert found["rows"] == expected["rows"]
     assert journal(model) == journal(whole)
-    again = done("predict", model.folder)
-    assert "cut short" not in said(again)
-
-
-def test_a_line_that_was_cut_short_is_told_where_nothing_is_learned() -> None:
-    model = caught("recursive", 500, 560)
-    before = journal(model)
-    served(model).write_text(before + '{"at": "2')
-    found = done("predict", model.folder)
-    assert f"row {len(before.splitlines()) + 1} of {served(model)} was cut short" in said(found)
-    assert journal(model) == before
     assert "cut short" not in said(done("predict", model.folder))
+    served(model).write_text(journal(whole) + '{"at": "2')  # nothing is learned this time
+    found = done("predict", model.folder)
+    assert f"row {len(journal(whole).splitlines()) + 1} of {served(model)} was cut short" in said(
+        found
+    )
+    assert journal(model) == journal(whole)
 
 
 def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: Path) -> None:
@@ -159,14 +153,6 @@ print("ready", flush=True)
 sys.stdin.readline()
 predict(load(Path(sys.argv[1])))
 """
-HOLD = """
-import sys
-from pathlib import Path
-from tercel.core.files import LOCK, locked
-with locked(Path(sys.argv[1]) / LOCK):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 def started(code: str, folder: Path) -> subprocess.Popen[str]:
@@ -175,7 +161,7 @@ def started(code: str, folder: Path) -> subprocess.Popen[str]:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert process.stdout is not None
-    assert process.stdout.readline() in ("ready\n", "held\n")
+    assert process.stdout.readline() == "ready\n"
     return process
 
 
@@ -204,16 +190,6 @@ def test_a_reader_never_sees_a_part_of_what_is_written(monkeypatch: pytest.Monke
     predict(model)
     assert seen == [len(before)]
     assert len(model.updates()) > len(before)
-
-
-def test_a_lock_that_a_dead_process_left_holds_nobody() -> None:
-    model = project("recursive", 500, prices(560))
-    holder = started(HOLD, model.folder)
-    holder.send_signal(signal.SIGKILL)
-    holder.communicate(timeout=60)
-    predict(model)
-    assert journal(model)
-    load(model.folder)
 
 
 def test_what_another_wrote_meanwhile_is_gone_on_from() -> None:

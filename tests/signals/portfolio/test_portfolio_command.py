@@ -4,7 +4,6 @@ import math
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.signals.portfolio.backtest import DailyReturns
 from tercel.signals.portfolio.book import Walk
-from tercel.signals.portfolio.comparison import backtested
 from tercel.signals.portfolio.config import mean_variance
 from tercel.signals.portfolio.targets import read_targets
 
@@ -87,10 +85,7 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     file = placed(tmp_path)
     found = done(file, "--out", tmp_path / "out")
     assert list(found["rules"]) == ["all_at_once", "rate", "zone"]
-    for row in found["rules"].values():
-        assert {"sharpe_net", "turnover", "against_all_at_once"} <= set(row)
-        assert {"mean", "t"} <= set(row["against_all_at_once"])
-        assert row["sharpe_net"] < row["sharpe_gross"]
+    assert all(row["sharpe_net"] < row["sharpe_gross"] for row in found["rules"].values())
     assert found["rules"]["zone"]["turnover"] < found["rules"]["all_at_once"]["turnover"]
     assert found["rules"]["all_at_once"]["against_all_at_once"]["t"] is None
     gain = found["rules"]["rate"]["against_all_at_once"]
@@ -120,7 +115,6 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     compounded = grown ** (found["dates_a_year"] / found["dates"]) - 1.0
     assert found["rules"]["rate"]["net_a_year"] == pytest.approx(compounded)
     assert found["definition"].endswith("what is made a year is compounded")
-    file = placed(tmp_path)
     page = (tmp_path / "out" / "portfolio.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3
     assert (
@@ -130,21 +124,9 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     )
     equity = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
     assert equity == pytest.approx(found["curve"][-1]["rules"]["rate"]["equity"])
-    assert done(file)["curve"] == found["curve"]
     shown = portfolio(file).stdout
     assert "against all at once" in shown
     assert found["sentences"][0] in " ".join(shown.split())
-    result = backtested(file)
-    bare = {
-        name: replace(one, gross=replace(one.gross, point=math.nan))
-        for name, one in result.rules.items()
-    }
-    assert "before costs" in result.sentences()[1]
-    assert (
-        replace(result, rules=bare)
-        .sentences()[1]
-        .endswith(f"for {result.rules['all_at_once'].turnover:.2f}.")
-    )
 
 
 def test_costs_of_the_law_that_triple(tmp_path: Path) -> None:

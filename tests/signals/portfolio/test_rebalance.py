@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize_scalar
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.portfolio.book import BookRule, CostLaw, Walk, backtest, flat, square_root
+from tercel.signals.portfolio.comparison import back_after
 from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     RULES,
@@ -135,35 +136,6 @@ def test_targets_by_hand() -> None:
     np.testing.assert_allclose(of.unit[0], each * (4 / 3) * 2 / (200.0 + 50.0))
 
 
-def test_the_rate_of_garleanu_and_pedersen() -> None:
-    """One asset, an AR(1) forecast, quadratic costs in proportion to risk: of all rates towards their aim the one of
-    their proposition 2 has the highest mean of return - risk - cost.
-    """
-    phi, gamma, cost, sd, dates, paths = 0.3, 4.0, 40.0, 0.02, 1_000, 400
-    a = (-gamma + math.sqrt(gamma**2 + 4 * gamma * cost)) / 2  # no discount: rho = 0
-    rng = np.random.default_rng(5)
-    shocks, alpha = rng.standard_normal((dates, paths)) * 1e-3, np.zeros((dates, paths))
-    for t in range(1, dates):
-        alpha[t] = (1 - phi) * alpha[t - 1] + shocks[t]
-    aim = alpha / (gamma * sd**2) / (1 + phi * a / gamma)
-    rates = np.array([0.6, 0.8, 1.0, 1.2, 1.5]) * a / cost
-    walk = drawn(1, dates=2, names=1, missing=0.0)
-    held, utility = np.zeros((len(rates), paths)), np.zeros(len(rates))
-    for now, wanted in zip(alpha, aim, strict=True):
-        one = replace(sought_like(walk), target=wanted[None, :])
-        change = RULES["rate"].step(one, 0, held, rates[:, None])
-        held = held + change
-        utility += (now * held - gamma / 2 * sd**2 * held**2 - cost / 2 * sd**2 * change**2).sum(
-            axis=1
-        )
-    assert int(np.argmax(utility)) == 2
-
-
-def sought_like(walk: Walk) -> BookTargets:
-    one = np.ones((1, 1))
-    return BookTargets(walk, one, one, one, np.ones(1), flat(1.0), np.ones(1))
-
-
 @pytest.mark.parametrize("by_root", [False, True])
 def test_by_name_is_each_names_own_optimum(by_root: bool) -> None:
     walk = drawn(6, missing=0.0)
@@ -264,8 +236,6 @@ def test_a_year_chooses_by_labels_that_had_ended() -> None:
 
 
 def test_a_cost_is_learned_and_learned_again_after_it_tripled() -> None:
-    from tercel.signals.portfolio.comparison import back_after
-
     weeks = []
     walk = drawn(14, dates=200, names=60)
     for seed in range(8):

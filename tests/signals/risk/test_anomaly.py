@@ -87,23 +87,6 @@ def test_one_by_one_is_all_at_once(source: Source) -> None:
     np.testing.assert_array_equal(StreamingAnomaly(calm).scores(seconds), one_by_one)
 
 
-def test_the_score_has_unit_variance_in_calm(source: Source) -> None:
-    calm = calm_of(source, 3)
-    score = StreamingAnomaly(calm)
-    fresh = score.scores(simulate(source, np.ones((20_000, 3)), 9)) * calm.threshold
-    assert fresh.std() == pytest.approx(1, abs=0.25)
-    assert abs(np.median(fresh)) < 0.4
-
-
-def test_without_calm_it_warms_up_and_then_scores(source: Source) -> None:
-    score = StreamingAnomaly(warm_s=300)
-    found = [score.update(Second(*row.tolist())) for row in simulate(source, np.ones((400, 3)), 11)]
-    assert all(math.isnan(value) for value in found[:300])
-    assert all(math.isfinite(value) for value in found[300:])
-    with pytest.raises(DataError, match="warming"):
-        StreamingAnomaly().scores(np.ones((10, 8)))
-
-
 def test_calm_that_cannot_be_learned_from_is_named() -> None:
     seconds, broken = np.ones((200, 8)), np.ones((200, 8))
     broken[17, 3] = math.nan

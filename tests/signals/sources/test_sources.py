@@ -1,7 +1,7 @@
-"""Every adapter keeps to the port's contract; what it cannot use it refuses with file and row."""
+"""Every adapter keeps to the port's contract; what it cannot use it refuses with file and row; sources by name."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tests.desk.rounds.forecast_material import NAMES, prices
 from tests.signals.command.foreign import foreign, headlines
-from tests.signals.command.material import refused
-from typer.testing import CliRunner
+from tests.signals.command.material import denied, refused
 
 from certify.kits.source import SourceContract
-from tercel.cli import app
 from tercel.core import extras
 from tercel.core.errors import DataError
 from tercel.signals.panel.panel import forward_returns, ranked
@@ -27,28 +26,9 @@ from tercel.signals.sources.tables import read_prices
 
 
 def daily_file(folder: Path, names: int = 6, days: int = 320) -> Path:
-    rng = np.random.default_rng(0)
-    first = date(2001, 1, 1)
-    weekdays = [d for d in (first + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][
-        :days
-    ]
-    frames = []
-    for i in range(names):
-        close = 30 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
-        high, low = close * (1 + 0.02 * rng.random(days)), close * (1 - 0.02 * rng.random(days))
-        opened = low + (high - low) * rng.random(days)
-        frame = {
-            "ticker": [f"N{i}"] * days,
-            "date": weekdays,
-            "open": opened,
-            "high": high,
-            "low": low,
-        }
-        frames.append(
-            pl.DataFrame({**frame, "close": close, "volume": rng.integers(100_000, 200_000, days)})
-        )
     path = folder / "panel.parquet"
-    pl.concat(frames).write_parquet(path)
+    known = pl.col("ticker").is_in(NAMES[:names])
+    prices(days).filter(known).sort("ticker", "date").write_parquet(path)
     return path
 
 
@@ -185,8 +165,8 @@ def test_news_says_which_names_are_unknown_and_when_it_ended(tmp_path: Path) -> 
     times = pl.DataFrame({"date": [date(2018, 3, d) for d in (5, 6)]}).select(
         time=at_new_york(pl.col("date"), 16)
     )
-    prices = times.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
-    source = News(tmp_path / "n.csv", window_days=1, features=("count", "tone"), prices=prices)
+    closes = times.with_columns(instrument=pl.lit("A"), close=pl.lit(1.0))
+    source = News(tmp_path / "n.csv", window_days=1, features=("count", "tone"), prices=closes)
     source.facts()
     assert source.notes[:2] == (
         "1 of 2 headlines are of names that the panel does not have: ZZ",
@@ -239,7 +219,7 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
     path = daily_file(tmp_path)
     frame = pl.read_parquet(path)
     pl.concat([frame, frame.tail(1)]).write_parquet(path)
-    with pytest.raises(DataError, match=r"two of N5 on .*rows 1920 and 1921"):
+    with pytest.raises(DataError, match=r"two of FFF on .*rows 1920 and 1921"):
         DailyFactors(path).facts()
     frame.drop("close").write_parquet(path)
     with pytest.raises(DataError, match="the columns date, close"):
@@ -328,7 +308,5 @@ def test_what_the_studies_give_is_refused_without_them_and_the_distribution_name
     told = refused("train", config, "--out", tmp_path / "out")
     assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
     if "families" not in part:  # these are looked up when they are trained
-        checked = CliRunner().invoke(app, ["config", "check", str(config)])
-        assert checked.exit_code == 2
-        assert "pip install tercel-studies" in " ".join(checked.output.split())
+        assert "pip install tercel-studies" in denied("config", "check", config)
     assert not (tmp_path / "out").exists()
