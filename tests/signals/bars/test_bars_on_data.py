@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from tests.signals.command.material import done
 
@@ -12,10 +11,8 @@ from studies.signals.ofi import FlowStudy, flow_study
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
 from tercel.signals.models.walk_forward import yearly
-from tercel.signals.panel.leak import leak_report
+from tercel.signals.panel.build import load as load_panel
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
-from tercel.signals.sources.registry import synthetic_leak
 
 pytest.importorskip("sklearn")
 
@@ -58,8 +55,18 @@ def test_order_flow_explains_and_foretells(
 
 
 @pytest.fixture(scope="module")
-def panel(shared_data: Path) -> Dataset:
-    return daily_panel(shared_data / "us-daily-ohlcv-2000-2017")
+def run(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training on two lines of TOML."""
+    folder = tmp_path_factory.mktemp("two_lines")
+    path = (shared_data / "us-daily-ohlcv-2000-2017").resolve()
+    (folder / "s.toml").write_text(f'[panel]\nkind = "daily"\npath = "{path}"\n')
+    done("train", folder / "s.toml", "--out", folder / "o")
+    return folder / "o"
+
+
+@pytest.fixture(scope="module")
+def panel(run: Path) -> Dataset:
+    return load_panel(run)[0]
 
 
 def scores(panel: Dataset, first_year: int = 2003) -> dict[str, dict]:
@@ -96,13 +103,10 @@ def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
 
 
 @pytest.mark.long
-def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(
-    shared_data: Path, tmp_path: Path
-) -> None:
-    path = (shared_data / "us-daily-ohlcv-2000-2017").resolve()
-    (tmp_path / "s.toml").write_text(f'[panel]\nkind = "daily"\npath = "{path}"\n')
-    done("train", tmp_path / "s.toml", "--out", tmp_path / "o")
-    found = done("evaluate", tmp_path / "s.toml", "--out", tmp_path / "o")["ic"]
+def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(run: Path) -> None:
+    told = done("evaluate", run.parent / "s.toml", "--out", run)
+    assert {one["source"]: one["verdict"] for one in told["leak"]} == {"daily": "clean"}
+    found = told["ic"]
     fusion, linear, boosting = (
         found[name] for name in ("fusion", "daily:linear", "daily:boosting")
     )
@@ -111,17 +115,3 @@ def test_two_lines_and_prices_come_to_the_skill_that_the_documents_tell(
     assert linear["mean"] >= 0.021
     assert linear["t"] >= 4
     assert abs(boosting["mean"] - linear["mean"]) <= 0.002
-
-
-@pytest.mark.long
-def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
-    source = DailyFactors(shared_data / "us-daily-ohlcv-2000-2017")
-    prices = (
-        source.prices()
-        .filter(pl.col("time").dt.year() >= 2014)
-        .with_columns(time=pl.col("time") + 2 * SETTLES)
-    )
-    assert leak_report(prices, synthetic_leak(prices, 1, strength=0.1)).verdict == "leak"
-    true = leak_report(prices, synthetic_leak(prices, 1, strength=0.1, falsified=False))
-    assert true.verdict == "clean"
-    assert abs(true.ic.mean) < 0.01

@@ -124,7 +124,7 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     )
     equity = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
     assert equity == pytest.approx(found["curve"][-1]["rules"]["rate"]["equity"])
-    shown = portfolio(file).stdout
+    shown = portfolio(placed(tmp_path)).stdout
     assert "against all at once" in shown
     assert found["sentences"][0] in " ".join(shown.split())
 
