@@ -119,7 +119,7 @@ def test_few_threads_read_journals_and_too_many_questions_are_told_so(
 @pytest.fixture(scope="module")
 def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Place]:
     """A desk whose journal tells units, marks, and a forecast with what came of the one before."""
-    found = placed(tmp_path_factory.mktemp("priced"), made)
+    found = placed(tmp_path_factory.mktemp("priced"), made, "priced")
     listings = {"AAA": LISTED, EUR: LISTED | {"tick": 0.0001}}
     first = found.desk.entries[0]
     found.desk.entries[0] = Entry(

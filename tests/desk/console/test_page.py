@@ -1,6 +1,7 @@
 """The page in Chromium over the real console, whose desk is a list of entries: what is shown, what reaches the desk.
 
-What a person may do on each screen is held by `test_screens.py`, over a console that only pretends.
+What a person may do on each screen is held by `web/test/page.test.ts`, in jsdom; a kill and the way back, by
+`test_end_to_end.py`.
 """
 
 import time
@@ -14,14 +15,12 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.api.console.conftest import listening
-from tests.desk.console.browser import chromium, cut_cells
-from tests.desk.console.desks import PASSWORD, ListedDesk, S, a_session, people_of, served_by
+from tests.desk.console.browser import chromium
+from tests.desk.console.desks import ListedDesk, S, a_session, people_of, served_by
 from tests.desk.console.hands import answered, log_in, look, press, say, show, text, until
-from tests.desk.console.second import confirm
 
 from tercel.api.console.web import create_app
 from tercel.core.errors import JournalError
-from tercel.desk.console.report import LatchPart
 
 pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_end.py` in a browser
 HERE = "?desk=test+desk"
@@ -114,14 +113,6 @@ def test_nobody_is_led_to_a_provider_that_is_not_there(address: str, tmp_path: P
         assert not stranger.find_elements("css selector", "a[href='/oidc']")
 
 
-@pytest.mark.parametrize("width", [400, 700, 1280])
-def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
-    for name, hash_ in SCREENS.items():
-        show(page, hash_)
-        assert cut_cells(page, width) == [], name
-    look(page, 1280, "light")
-
-
 def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any, address: str) -> None:
     for hash_ in SCREENS.values():
         show(page, hash_)
@@ -134,14 +125,6 @@ def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any, address: 
     assert [name for name in asked if not name.startswith((address, "data:"))] == []
     said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
     assert [line for line in said if "favicon" not in line and "/api/me" not in line] == []
-
-
-def test_a_decision_says_why(page: Any) -> None:
-    show(page, SCREENS["orders"])
-    press(page, "Why?", "tr[data-id=p1]")
-    until(lambda: "It took 3 lots." in text(page, "dialog"), what="why")
-    assert "10.500" in text(page, "dialog")
-    press(page, "Close", "dialog")
 
 
 def test_a_persons_word_reaches_the_desk_with_name_and_reason(page: Any, desk: ListedDesk) -> None:
@@ -163,49 +146,6 @@ def test_a_persons_word_reaches_the_desk_with_name_and_reason(page: Any, desk: L
         word = (what, {"parent": id_}, "ann (password)", reason)
         until(lambda word=word: desk.posted[-1:] == [word], what=what)
         until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
-
-
-def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
-    page: Any, desk: ListedDesk, address: str, tmp_path: Path
-) -> None:
-    show(page, SCREENS["overview"])
-    press(page, "Kill…", "#head")
-    until(lambda: "Kill: choose whom" in text(page, "dialog .menu"), what="the second step")
-    say(page, "Reason", "prices look wrong")
-    assert not page.execute_script(
-        "return document.querySelector('dialog [type=submit]').matches(':enabled')"
-    )
-    press(page, "Back", "dialog")
-    until(lambda: not page.find_elements("css selector", "dialog"), what="the dialog's end")
-    assert desk.latch is None
-    press(page, "Kill…", "#head")
-    whole = "[...document.querySelectorAll('dialog .choice')].find((l) => l.innerText.includes('whole desk')).click()"
-    until(lambda: page.find_elements("css selector", "dialog .choice"), what="whom to kill")
-    page.execute_script(whole)
-    say(page, "Reason", "prices look wrong")
-    press(page, "Kill the whole desk test desk", "dialog")
-    until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
-    assert desk.latch == LatchPart(scope="all", by="ann (password)", reason="prices look wrong")
-    until(
-        lambda: text(page, ".say.bad").count("nothing open at the venue") == 2,
-        what="the venue's word",
-    )
-    until(lambda: page.title.startswith("KILLED"), what="the title")
-    page.save_screenshot(str(tmp_path / "killed.png"))
-    press(page, "Re-arm…", ".say.bad")
-    say(page, "Reason", "prices were right")
-    press(page, "Ask to re-arm", "dialog")
-    answered(page, "Waits for a second person")
-    assert desk.latch is not None
-    show(page, SCREENS["people"])
-    until(
-        lambda: "You asked: another person confirms." in text(page, "main"),
-        what="a request that waits",
-    )
-    confirm(address, "bob", PASSWORD)
-    until(lambda: not page.find_elements("css selector", ".say.bad"), what="the banner gone")
-    assert desk.latch is None
-    until(lambda: not page.title.startswith("KILLED"), what="the title as before")
 
 
 def test_an_admin_lets_people_in_and_out(page: Any, address: str) -> None:
