@@ -10,7 +10,7 @@ from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
 from exchange.fix import acceptor
 from tercel.core.lifecycle import opened
-from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
+from tercel.core.orders import ONE, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.trading.child_orders.fold import Orders
@@ -229,10 +229,3 @@ def test_a_replacement_counts_what_it_adds():
         ReplaceOrder("r", "open", XYZ, SELL, lots, 1000, "ann", "p", 0) for lots in (3, 6, 7)
     ]
     assert [reduces(one, orders, positions, []) for one in replaced] == [True, True, False]
-
-
-def test_cancels_and_questions_always_pass(tmp_path):
-    with began(tmp_path, held=0) as (wall, name):
-        wall.venue.by_hand = set()
-        sent = CancelOrder("c", name, XYZ, BUY, "ann", wall.fix.now_ns)
-        assert wall.submit(sent).denied == []

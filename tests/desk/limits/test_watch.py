@@ -3,7 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.limits.test_gate import NOON, WIDE, code, fill, gate, limits, order, word
+from tests.desk.limits.test_gate import (
+    NOON,
+    WIDE,
+    code,
+    fill,
+    gate,
+    limits,
+    order,
+    with_order,
+    word,
+)
 
 from tercel.core.orders import PAID_ONE, ExecType, Listing, NewOrder, OrdStatus
 from tercel.desk.limits import LimitGate, parse
@@ -79,6 +89,8 @@ def test_a_gross_value_warns(room: str) -> None:
     (warning,) = one.watch(NOON)
     assert (warning.event, warning.room, warning.limit) == ("warning", room, "gross_value")
     assert (warning.used, warning.of, warning.agents) == (80_000.0, 100_000.0, ())
+    name = {"desk": "the desk", "instruments": "instrument A", "agents": "agent x"}[room]
+    assert warning.text == f"gross_value of {name}: 80000.00 of 100000.00"
 
 
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
@@ -102,15 +114,8 @@ def test_messages_clear_when_the_window_has_passed() -> None:
     assert [each[:1] for each in events(one, NOON + 10)] == [("cleared",)]
 
 
-def test_a_limit_of_nothing_warns_only_once_something_is_used() -> None:
-    one = gate(limits("agents", long_lots=0, short_lots=0))
-    assert events(one) == []
-
-
 def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
-    one = gate(limits("agents", executions=5, executions_ns=10))
-    first = order("1", lots=100)
-    one.sent(first)
+    one, first = with_order(limits("agents", executions=5, executions_ns=10), lots=100)
     for number in range(4):
         at = {"ns": NOON + number}
         assert one.report(replace(fill(first, f"e{number}", 1, number + 1), **at)) is None
@@ -137,16 +142,15 @@ def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
 def test_too_many_executions_are_told_also_where_warnings_are_not_looked_for(
     warnings: bool,
 ) -> None:
-    one = gate(limits("agents", executions=2, executions_ns=10))
-    first = order("1", lots=9)
-    one.sent(first)
+    one, first = with_order(limits("agents", executions=2, executions_ns=10), lots=9)
     for number in range(3):
         one.report(fill(first, f"e{number}", 1, number + 1))
     assert breaches(one, NOON, warnings) == [("x", "executions", ("x",))]
 
 
 def test_nothing_is_used_at_the_beginning() -> None:
-    one = gate(limits("agents", executions=2, executions_ns=10))
+    one = gate(limits("agents", executions=2, executions_ns=10, long_lots=0, short_lots=0))
+    assert events(one) == []
     for room in one.usage().values():
         for scope in room.values():
             assert {limit: used for limit, (used, _, _) in scope.items() if used} == {}
@@ -173,9 +177,7 @@ def test_executions_count_by_side_instrument_and_window() -> None:
 
 
 def test_as_many_executions_as_come_where_there_is_no_limit() -> None:
-    one = gate()
-    first = order("1", lots=100)
-    one.sent(first)
+    one, first = with_order(lots=100)
     for number in range(50):
         assert one.report(fill(first, f"e{number}", 1, number + 1)) is None
     assert not any(one.holdings["x", "A"].times.values())
@@ -197,6 +199,7 @@ def test_a_loss_stops_whom_it_concerns(
     held(one)
     one.mark("A", 998, 1000, NOON)
     assert breaches(one, warnings=warnings) == []
+    assert events(one, warnings=False) == []
     one.mark("A", 998, 999, NOON)
     assert breaches(one, warnings=warnings) == [(name, "daily_loss", agents)]
     assert breaches(one, warnings=warnings) == []
@@ -287,7 +290,7 @@ def test_an_old_mark_stops_who_holds_a_position(warnings: bool) -> None:
     one.watch(NOON)
     age = 1000 * MS
     one.mark("B", 999, 1001, NOON + age)
-    assert breaches(one, NOON + age, warnings) == []
+    assert breaches(one, NOON + age, warnings) == events(one, NOON + age, False) == []
     assert breaches(one, NOON + age + 1, warnings) == [("A", "reference_age_ms", ("x",))]
     assert code(one, order("3", agent="y", of="B"), NOON + age + 1) == "STALE_MARK"
     assert (one.agents["x"].stopped != "", one.agents["y"].stopped) == (True, "")
@@ -464,7 +467,7 @@ def test_limits_that_lack_somebody_are_refused_whole() -> None:
 
 def test_usage_has_every_limit_that_is_used_up() -> None:
     one = gate(limits("agents", executions=7, executions_ns=100))
-    first = held(one, lots=4)
+    held(one, lots=4)
     one.sent(order("2", lots=3))
     one.sent(order("3", side=-1, lots=9, price=1010, agent="y"))
     one.watch(NOON)
@@ -488,15 +491,8 @@ def test_usage_has_every_limit_that_is_used_up() -> None:
     assert usage["agents"]["x"]["daily_loss"] == (4.0, 100_000_000.0, 80_000_000.0)
     assert usage["agents"]["x"]["drawdown"] == (4.0, 100_000_000.0, 80_000_000.0)
     assert usage["agents"]["y"]["daily_loss"][0] == 0
-    assert first.lots == 4
-
-
-def test_a_time_for_people() -> None:
-    one = gate(limits("desk", daily_loss=10 * MONEY))
-    held(one)
-    one.mark("A", 990, 991, NOON)
-    said = {each.limit: each.text for each in one.watch(NOON)}
-    assert said["daily_loss"] == "daily_loss of the desk: 95.00 of 10.00"
+    assert usage["agents"]["x"]["messages"] == (2, 1000, 800)
+    assert usage["desk"]["desk"]["gross_value"] == (15_984.0, 100_000_000.0, 80_000_000.0)
 
 
 def test_a_limit_of_one_warns_at_one_and_says_so_in_whole_numbers() -> None:
@@ -511,26 +507,6 @@ def test_usage_counts_messages_of_the_window_alone() -> None:
     one.sent(order("2"), NOON + 1)
     one.sent(order("3"), NOON + 10)
     assert one.usage()["desk"]["desk"]["messages"] == (2, 1000, 800)
-
-
-def test_at_the_limit_itself_nothing_is_passed_and_without_warnings_nothing_is_said() -> None:
-    one = gate(limits("desk", daily_loss=100 * MONEY))
-    held(one)
-    one.mark("A", 989, 991, NOON)
-    assert one.desk.lost == 100 * PAID_ONE * MONEY
-    assert events(one, NOON, warnings=False) == []
-    one.mark("A", 988, 991, NOON)
-    assert ("breach", "desk", "desk", "daily_loss") in events(one, NOON, warnings=False)
-
-
-def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said() -> None:
-    one = gate()
-    held(one)
-    assert events(one, NOON, warnings=False) == []
-    assert events(one, NOON + 1000 * MS, warnings=False) == []
-    assert ("breach", "instruments", "A", "reference_age_ms") in events(
-        one, NOON + 1000 * MS + 1, warnings=False
-    )
 
 
 # -- a market without a reference -------------------------------------------------------------------------------------
