@@ -466,14 +466,6 @@ def test_what_is_of_another_shape_reaches_nobody(
     assert shared.desk.posted == []
 
 
-def test_a_reason_is_words_and_nothing_else_whatever_it_looks_like(place: Place) -> None:
-    reason = '=HYPERLINK("http://x") <script>alert(1)</script> {by} %s'
-    assert place.post("trader", "parents/p1/take_over", reason=reason)["done"] == [
-        "test desk: p1: taken over by trader (password); its strategy sends nothing more, its orders are cancelled"
-    ]
-    assert place.desk.posted[-1][-1] == reason
-
-
 def test_a_new_parent_goes_to_an_agent_that_takes_any(place: Place) -> None:
     body = {"instrument": "AAA", "side": "buy", "qty": 5}
 

@@ -30,13 +30,11 @@ from tercel.desk.trading.journal import kinds
 
 
 def test_a_cookie_is_for_this_site_and_not_for_scripts(place: Place) -> None:
-    client = place.client()
-    said = client.post("/api/login", json={"name": "trader", "password": PASSWORD})
+    said = place.client().post("/api/login", json={"name": "trader", "password": PASSWORD})
     cookie = said.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    assert said.json()["role"] == "trader"
-    assert said.json()["until_s"] == IDLE_S
+    assert (said.json()["role"], said.json()["until_s"]) == ("trader", IDLE_S)
     assert "kill" in said.json()["may"]
 
 
@@ -77,12 +75,6 @@ def test_who_is_removed_is_out_at_once_and_a_role_counts_at_once(place: Place) -
     assert bob.get("/api/me").status_code == 401, "another of that name is another"
     assert admin.request("DELETE", "/api/users/bob").status_code == 200
     assert admin.request("DELETE", "/api/users/bob").status_code == 404
-
-
-def test_another_password_ends_open_sessions(place: Place) -> None:
-    bob = place.client("bob")
-    place.people.set_password("bob", "another password", "root")
-    assert bob.get("/api/me").status_code == 401
 
 
 def test_two_sessions_have_two_tokens(place: Place) -> None:
@@ -279,19 +271,6 @@ def test_a_flood_of_names_is_forgotten_again() -> None:
     assert len(throttle._places) == MOST_PLACES
 
 
-def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
-    client = place.client()
-    for _ in range(FREE_HERE + 1):
-        assert (
-            client.post("/api/login", json={"name": "ann", "password": "wrong"}).status_code == 401
-        )
-    said = client.post("/api/login", json={"name": "ann", "password": "wrong"})
-    assert said.status_code == 429
-    assert int(said.headers["retry-after"]) >= 1
-    assert set(said.json()) == {"expected", "received", "remedy"}
-    assert client.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
-
-
 def test_an_unknown_name_takes_the_work_of_a_wrong_password(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +344,9 @@ def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> No
         said = client.get(f"/static/{name}")
         assert (said.status_code, said.headers["content-type"].split(";")[0]) == (200, kind)
         assert said.headers["cache-control"] == "no-store"
-        assert "default-src 'none'" in said.headers["content-security-policy"]
+        policy = said.headers["content-security-policy"]
+        wanted = ("default-src 'none'", "script-src 'self';", "frame-ancestors 'none'")
+        assert [one for one in wanted if one not in policy] == []
     for name in ("index.html", "web.py", "__init__.py", "console.js", "APP.JS"):
         assert client.get(f"/static/{name}").status_code == 404, name
 
