@@ -12,7 +12,6 @@ from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
 from tercel.api.console import two_persons
-from tercel.api.console.people import DAY_S
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.limits import default_file, hash_of, limits_json, read
@@ -64,32 +63,6 @@ def test_a_rearm_of_what_is_armed_or_of_strangers_is_refused(place: Place) -> No
     place.post("risk", "rearm", 409, agents=["ppo"])
     place.post("risk", "rearm", 404, agents=["nobody"])
     assert place.get("requests") == []
-
-
-def test_each_of_two_confirms_the_others_request_and_never_their_own(place: Place) -> None:
-    killed(place)
-    one, other = ask(place, who="admin"), ask(place, who="eve")
-    settle(place, one, "admin", status=403)
-    settle(place, other, "eve", status=403)
-    settle(place, one, "eve")
-    settle(place, other, "admin", status=409)  # what it was about is over
-    killed(place)
-    settle(place, ask(place, who="eve"), "admin")
-
-
-def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(place: Place) -> None:
-    killed(place)
-    let_in(place, "admin", "puppet")
-    request = ask(place, who="admin")
-    told = settle(place, request, "puppet", status=403)["received"]
-    assert "let in or raised the other within a day" in told
-    raised(place, "admin", "viewer", "risk")
-    settle(place, request, "viewer", status=403)
-    let_in(place, "eve", "puppet2")
-    settle(place, request, "puppet2")  # whom somebody else made
-    place.wall.now += DAY_S + 1
-    killed(place)
-    settle(place, ask(place, who="admin"), "puppet")
 
 
 def let_in(place: Place, by: str, name: str, role: str = "risk") -> None:
