@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from certify.kits.strategy import random_views
+from tercel.api.desk.config import how_to_trade, read_config
 from tercel.cli import app
 from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
@@ -304,3 +305,18 @@ def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Ta
     assert not mark.exists()
     pickle.loads(evil)
     assert mark.exists()
+
+
+def test_a_file_that_its_owner_changed_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], folder / "policy", "mine")
+    line = how_to_trade(folder, folder / "policy")
+    file, old = folder / "desk.toml", folder / "desk.old"
+    text = file.read_text()
+    assert line in text.splitlines()[0]
+    assert how_to_trade(folder, folder / "policy") == line
+    assert not old.exists()
+    file.write_text("# mine\n" + text)
+    how_to_trade(folder, folder / "policy")
+    assert (file.read_text(), old.read_text()) == (text, "# mine\n" + text)
+    assert read_config(file).agent[0].name == "trained"
