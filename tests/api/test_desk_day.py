@@ -190,12 +190,19 @@ def test_a_day_is_the_last_24_hours_or_a_session() -> None:
     entries = [*one, Entry(kinds.SESSION, later, body={"session": 2}), Entry(kinds.MARKET, later + DAY_NS, "AAA",
                body={"bid": 1, "ask": 2})]  # fmt: skip
     desk = ListedDesk(entries)
-    assert DayWindow().of(desk) == (later, later + DAY_NS)
-    assert DayWindow(session=True).of(desk) == (later, later + DAY_NS)
-    assert DayWindow(session=True, to_ns=later - 1).of(desk) == (S, later - 1)
-    assert DayWindow(to_ns=DAY_NS).of(desk) == (0, DAY_NS)
+    for window, span in (
+        *(
+            (DayWindow(), (later, later + DAY_NS)),
+            (DayWindow(session=True), (later, later + DAY_NS)),
+        ),
+        (DayWindow(session=True, to_ns=later - 1), (S, later - 1)),
+        *(
+            (DayWindow(to_ns=DAY_NS), (0, DAY_NS)),
+            (DayWindow(9 * DAY_NS), (9 * DAY_NS, 9 * DAY_NS)),
+        ),
+    ):
+        assert window.of(desk) == span
     assert day_of(desk, "mine").fills.total() == 0
-    assert DayWindow(9 * DAY_NS).of(desk) == (9 * DAY_NS, 9 * DAY_NS)
     assert day_of(desk, "mine", DayWindow(9 * DAY_NS)).severities == {}
     with pytest.raises(ConfigError, match="leave one"):
         DayWindow(1, session=True)

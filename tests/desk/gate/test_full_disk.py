@@ -123,21 +123,6 @@ def test_a_disk_without_room_for_another_file_trades_on(place_of):
     assert place.venue.open == []
 
 
-def test_a_log_on_the_same_disk_changes_nothing(place_of):
-    """As of a desk's own gate, whose log lies in its folder."""
-    place = place_of()
-    disk = place.disk("state")
-    place.log = place.folder / "state" / "gate.log"
-    place.start()
-    place.rest()
-    disk.fill()
-    place.trade_on()
-    assert place.venue.open == []
-    assert place.code() == 2
-    disk.free()
-    place.goes_on()
-
-
 def test_a_process_that_can_write_nothing_at_all_cancels_and_the_next_session_goes_on_behind_its_numbers(
     place_of,
 ):

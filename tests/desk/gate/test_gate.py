@@ -56,7 +56,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders.parent import accepted
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.fix.client import FixVenue
@@ -252,24 +251,6 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         assert (ledger.past.fills, ledger.fills) == (len(of_p), len(of_p) + 1)
 
 
-def test_a_kill_denies_and_cancels_at_the_gate(gate_of: ConnectedDesk) -> None:
-    with at_gate(gate_of, 10.0) as (_, gate, venue, trader):
-        name, _ = trader.rest()
-        KillLatch(Path(gate.path).parent / "kill.json").kill("runaway", by="ann", at_ns=1)
-        heard_until(venue, lambda heard: [e for e in heard if _ended(e, name)])
-        venue.send(an_order("late"))
-        refused = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, Report)])
-        assert "runaway" in next(e.text for e in refused if isinstance(e, Report))
-
-
-def _ended(event: object, name: str) -> bool:
-    return (
-        isinstance(event, Report)
-        and name in (event.cl_ord_id, event.orig)
-        and event.status is OrdStatus.CANCELED
-    )
-
-
 def unwatched(gate: Gate) -> list[tuple[str, str]]:
     told = JournalReader(Path(gate.path).parent).read(kinds=["alert"])
     return [
@@ -354,25 +335,6 @@ def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDes
         session = gate_of(server, link_s=1).gateway.venue._link.session
         before = session.numbers.next_out
         until(lambda: session.numbers.next_out >= before + 3, what="three heartbeats")
-
-
-def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
-    with exchange_served() as server:
-        config = section(server, tmp_path / "gate")
-        for left in (1, 0):
-            with opened(config, tmp_path / "gate", "test") as gate:
-                assert gate.open == 0
-                lines = [e for _, e in gate.gateway.journal.read(kinds=["reconciled"])]
-                assert [entry.body["action"] for entry in lines] == ["cancelled"] * (1 - left)
-                parent = asked(f"p{left}", lots=100)
-                gate.gateway.limits.parent(parent.id, "X", "ann", 1, 100)
-                gate.gateway.write([accepted(parent, gate.gateway.venue.now_ns)])
-                gate.on_subscribe("X")
-                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
-                bid, _ = gate._books["X"].quotes
-                gate.gateway.submit([an_order(f"o{left}", 5, bid - 3, parent=parent.id)])
-                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
-                assert gate.open == 1
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------

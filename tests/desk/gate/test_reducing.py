@@ -17,9 +17,8 @@ from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.reconciliation import recovery
-from tercel.desk.trading.risk.trading_state import Standing, StateReason, TradingState, reduces
+from tercel.desk.trading.risk.trading_state import StateReason, TradingState, reduces
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
@@ -173,15 +172,6 @@ def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
         assert [
             (one["by"], one["orders"], one["qty_gaps"], one["operator"]) for one in settled
         ] == [("eve", [name], [], 7)]
-
-
-def test_a_journal_says_how_accounts_stand_and_a_new_session_finds_out_anew(tmp_path):
-    with began(tmp_path, held=0) as (wall, _):
-        ledger = Ledger.of(wall.gateway.journal)
-        (row,) = ledger.states.rows()
-        assert (row.account, row.state, row.code) == ("ann", "reducing", "ORDERS_OPEN")
-        ledger.apply(Entry(kinds.SESSION, 0, body={"session": 99}))
-        assert ledger.states.standing("ann") == Standing()
 
 
 # -- what reduces, whatever fills -------------------------------------------------------------------------------------

@@ -222,18 +222,6 @@ def test_an_execution_that_only_the_drop_copy_has_is_held_against_the_mid_too(at
         assert wall.gateway.limits.agents["ann"].lost == 0
 
 
-@pytest.mark.parametrize("kind", ["5", "D"])
-def test_an_order_made_larger_by_nobodys_word_counts_as_large_and_pauses_its_agent(at, kind):
-    with at() as wall:
-        name = wall.live(10)
-        wall.say(name, kind, "0", qty=15)
-        assert whole(wall.holding().buys) == 15
-        assert paused(wall, "ENLARGED")
-        wall.say(name, "F", "1", last=12, px=10)
-        assert (wall.position(), whole(wall.holding().buys)) == (12, 3)
-        assert "OVERFILL" not in wall.alerts()
-
-
 def test_other_content_under_the_name_of_an_execution_pauses_its_agent(at):
     with at() as wall:
         name = wall.live()

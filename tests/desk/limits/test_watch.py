@@ -1,6 +1,7 @@
 """What the gate notices by itself: warnings with their hysteresis, breaches, whom they stop, what is told again."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.desk.limits.test_gate import (
@@ -452,27 +453,21 @@ def test_usage_has_every_limit_that_is_used_up() -> None:
     one.sent(order("3", side=-1, lots=9, price=1010, agent="y"))
     one.watch(NOON)
     one.mark("A", 998, 1000, NOON)
+    money = (100_000_000.0, 80_000_000.0)
+
+    def used(gross: float, lost: float, messages: int, **more: Any) -> dict[str, Any]:
+        sums = {"gross_value": (gross, *money), "daily_loss": (lost, *money)}
+        return sums | {"drawdown": (lost, *money), "messages": (messages, 1000, 800)} | more
+
+    def lots(long: int, short: int) -> dict[str, Any]:
+        return {"long_lots": (long, 10_000, 8000), "short_lots": (short, 10_000, 8000)}
+
     usage = one.usage()
-    common = {"gross_value", "daily_loss", "drawdown", "messages"}
-    assert set(usage["desk"]["desk"]) == common
-    assert set(usage["instruments"]["A"]) == common | {
-        "long_lots",
-        "short_lots",
-        "reference_age_ms",
-    }
-    assert set(usage["agents"]["x"]) == common | {"long_lots", "short_lots", "executions"}
-    assert usage["agents"]["x"]["executions"] == (1, 7, 6)
-    assert usage["agents"]["x"]["long_lots"] == (7, 10_000, 8000)
-    assert usage["agents"]["x"]["short_lots"] == (0, 10_000, 8000)
-    assert usage["agents"]["y"]["short_lots"] == (9, 10_000, 8000)
-    assert usage["instruments"]["A"]["long_lots"] == (7, 10_000, 8000)
-    assert usage["instruments"]["A"]["short_lots"] == (5, 10_000, 8000)
-    assert usage["instruments"]["A"]["reference_age_ms"] == (0.0, 1000.0, 800.0)
-    assert usage["agents"]["x"]["daily_loss"] == (4.0, 100_000_000.0, 80_000_000.0)
-    assert usage["agents"]["x"]["drawdown"] == (4.0, 100_000_000.0, 80_000_000.0)
-    assert usage["agents"]["y"]["daily_loss"][0] == 0
-    assert usage["agents"]["x"]["messages"] == (2, 1000, 800)
-    assert usage["desk"]["desk"]["gross_value"] == (15_984.0, 100_000_000.0, 80_000_000.0)
+    assert usage["desk"]["desk"] == used(15_984.0, 4.0, 3)
+    assert usage["agents"]["x"] == used(6993.0, 4.0, 2, executions=(1, 7, 6), **lots(7, 0))
+    assert usage["agents"]["y"] == used(8991.0, 0.0, 1, executions=(0, 7, 6), **lots(0, 9))
+    age = {"reference_age_ms": (0.0, 1000.0, 800.0)}
+    assert usage["instruments"]["A"] == used(15_984.0, 4.0, 3, **age, **lots(7, 5))
 
 
 def test_a_limit_of_one_warns_at_one_and_says_so_in_whole_numbers() -> None:
