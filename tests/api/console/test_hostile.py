@@ -229,25 +229,15 @@ GONE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "path"), GONE)
-def test_a_form_finds_no_road(shared: Place, method: str, path: str) -> None:
-    """Forms are what other sites can send: no road takes one, nor does the page that was here before."""
-    client = shared.client("admin")
-    form = {
-        "target": "all",
-        "reason": "x",
-        "name": "admin",
-        "password": PASSWORD,
-        "csrf": client.headers["x-csrf"],
-    }
-    said = client.request(method, path, data=form if method == "POST" else None)
-    assert said.status_code in (404, 405)
-    assert "set-cookie" not in said.headers
-    assert client.get("/api/me").status_code == 200
-    assert client.post("/api/kill", data=KILL).status_code == 422
-    assert shared.client().post("/api/login", data=form).status_code == 422
-    assert shared.desk.latch is None
-    assert shared.desk.posted == []
+def test_a_form_finds_no_road(shared: Place) -> None:
+    """Forms are what other sites can send: no road takes one."""
+    client = shared.of("admin")
+    form = {"scope": "all", "reason": "x", "csrf": client.headers["x-csrf"]}
+    assert client.post("/api/kill", data=form).status_code == 422
+    assert (
+        client.post("/api/login", data={"name": "admin", "password": PASSWORD}).status_code == 422
+    )
+    assert (shared.desk.latch, shared.desk.posted) == (None, [])
 
 
 # -- over a real socket -----------------------------------------------------------------------------------------------

@@ -173,17 +173,6 @@ def test_a_name_of_any_one_alphabet_is_one(name: str) -> None:
     assert check_name(name) == name
 
 
-def test_a_misspelt_role_is_refused_with_file_and_name(people: People) -> None:
-    stored = json.loads(people.path.read_text())
-    stored["people"]["ann"]["role"] = "admim"
-    people.path.write_text(json.dumps(stored))
-    with pytest.raises(ConfigError) as error:
-        people.all()
-    assert "'ann'" in str(error.value)
-    assert str(people.path) in str(error.value)
-    assert "try 'admin'" in str(error.value)
-
-
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"people": []}', '{"people": {"ann": 3}}', '{"people": {"ann": {}}}']
 )

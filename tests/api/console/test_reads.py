@@ -286,17 +286,6 @@ def test_pages_of_alerts_at_the_ends_are_pages(place: Place, asked: str) -> None
     )
 
 
-def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:
-    before = got(priced, "state")
-    for at_s in (0, 3, 30):
-        got(priced, f"at?ns={at_s * S}")
-        got(priced, f"chart/AAA?from_ns={at_s * S}")
-        got(priced, f"book/AAA?ns={at_s * S}")
-    after = got(priced, "state")
-    assert {**before, "silent_s": 0} == {**after, "silent_s": 0}
-    assert priced.desk.posted == []
-
-
 def test_a_chart_is_in_price_units_and_shares(priced: Place) -> None:
     found = got(priced, "chart/AAA")
     assert found["currency"] == "USD"

@@ -78,18 +78,6 @@ def test_who_is_removed_is_out_at_once_and_a_role_counts_at_once(place: Place) -
     assert admin.request("DELETE", "/api/users/bob").status_code == 404
 
 
-def test_two_sessions_have_two_tokens(place: Place) -> None:
-    one, two = place.client("trader"), place.client("trader")
-    assert one.headers["x-csrf"] != two.headers["x-csrf"]
-    body = {"scope": "all", "reason": "test"}
-    assert (
-        one.post("/api/kill", json=body, headers={"x-csrf": two.headers["x-csrf"]}).status_code
-        == 403
-    )
-    assert one.post("/api/logout").status_code == 200
-    assert two.get("/api/me").status_code == 200
-
-
 def test_a_file_that_cannot_be_obeyed_lets_nobody_in(place: Place) -> None:
     admin = place.client("admin")
     place.people.path.write_text(
