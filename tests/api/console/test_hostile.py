@@ -223,12 +223,6 @@ def test_a_session_is_fixed_by_nobody(place: Place) -> None:
     )
 
 
-GONE = [
-    ("GET", "/state"), ("GET", "/stream"), ("GET", "/why/7"), ("POST", "/login"), ("POST", "/logout"), ("POST", "/"),
-    *(("POST", f"/act/{verb}") for verb in ("kill", "rearm", "pause", "resume", "cancel", "promote")),
-]  # fmt: skip
-
-
 def test_a_form_finds_no_road(shared: Place) -> None:
     """Forms are what other sites can send: no road takes one."""
     client = shared.of("admin")

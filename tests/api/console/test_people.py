@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("argon2", reason="the console needs the extra [trade]")
 
-from tests.desk.console.desks import QUICK
+from tests.desk.console.desks import QUICK, Steady
 
 from tercel.api.console.models import LoginBody
 from tercel.api.console.people import DAY_S, People, check_name, made_password
@@ -18,26 +18,19 @@ from tercel.core.errors import ConfigError
 PASSWORD = "correct horse"
 
 
-class Wall:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def wall() -> Steady:
+    return Steady(1e6)
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-def people(tmp_path: Path, wall: Wall) -> People:
+def people(tmp_path: Path, wall: Steady) -> People:
     found = People(tmp_path / "desks" / "people.json", wall, QUICK)
     found.add("ann", "admin", PASSWORD, "root")
     return found
 
 
-def test_who_is_let_in_is_known_by_the_password_alone(tmp_path: Path, wall: Wall) -> None:
+def test_who_is_let_in_is_known_by_the_password_alone(tmp_path: Path, wall: Steady) -> None:
     """Hashed as argon2's library advises; other tests hash quicker."""
     people = People(tmp_path / "desks" / "people.json", wall)
     people.add("ann", "admin", PASSWORD, "root")
@@ -189,7 +182,7 @@ def test_a_file_that_others_may_read_is_refused(people: People) -> None:
 
 
 def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(
-    people: People, wall: Wall
+    people: People, wall: Steady
 ) -> None:
     wall.now += 2 * DAY_S
     people.add("bob", "risk", PASSWORD, "ann (password)")

@@ -96,6 +96,17 @@ def gate_of(tmp_path: Path) -> Iterator[ConnectedDesk]:
         yield serve
 
 
+@contextmanager
+def simulated_gate(folder: Path, *accounts: str) -> Iterator[Gate]:
+    """A gate in a thread, to an exchange in its process."""
+    folder.mkdir()
+    (folder / "limits.toml").write_text(WIDE)
+    terms = GateTerms(venue="simulated", accounts=accounts, limits="limits.toml", silence_s=60.0)
+    made = opened(GateConfig(gate=terms), folder, "test", reach=lambda *_: exchange())
+    with made as gate, turning(gate.run):
+        yield gate
+
+
 class Announcing(RemoteVenue):
     """A session that tells the gate of a parent as large as it likes, for each side."""
 
