@@ -50,11 +50,6 @@ class LateVenue:
         return arrived
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
 def desk_of(
     tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4
 ) -> BuiltDesk:

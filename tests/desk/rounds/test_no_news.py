@@ -33,11 +33,6 @@ MODEL = '[signals]\nmodel = "packaged:demo"\n'
 
 
 @pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
-@pytest.fixture(scope="module")
 def elsewhere(tools: SimulatedMarkets) -> Callable[[], Venue]:
     """Exchanges that nothing is planted in."""
     preset, source = tools.market(Market("csco-santa-fe"))

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
+from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, ran, trained, weekdays
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk import shadow
@@ -24,7 +23,7 @@ from tercel.core.ports import Capabilities, Entry
 from tercel.core.system import WallClock
 from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.engine.instrument import Sizing
-from tercel.desk.engine.runtime import BuiltDesk, check, open_desk
+from tercel.desk.engine.runtime import check
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.guidance import pack
@@ -34,36 +33,11 @@ from tercel.signals.models.predict import ServedForecasts, predict
 DAY_NS = 86_400 * 10**9
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("desk")
-    trained(folder)
-    desk_file(folder)
-    return folder
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Prices, a model of them that reads these, and a desk's file."""
-    for part in ("prices.csv", "s.toml", "desk.toml"):
-        shutil.copy(made / part, tmp_path / part)
-    shutil.copytree(made / "o", tmp_path / "o")
-    return tmp_path
-
-
-def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
-    """A desk of a file that ran to its end, and its journal."""
-    config, journal = read_config(file), MemoryJournal(chained=False)
-    check(config, file.parent)
-    opened = open_desk(config, journal, tools.parts(config))
-    opened.desk.run()
-    assert opened.desk.results
-    return opened, [entry for _, entry in journal.read(0)]
+    trained(tmp_path)
+    return desk_file(tmp_path).parent
 
 
 def of(entries: list[Entry], kind: str) -> list[Entry]:
@@ -279,7 +253,7 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
     (told,) = why_none(entries)
     assert told[0] == ""
     assert said in told[1]
-    assert all(row["alpha_bps"] is None for row in opened.desk.results)
+    assert {row["alpha_bps"] for row in opened.desk.results} == {None}
     assert said in forecasts_in(entries).without[0]
 
 
