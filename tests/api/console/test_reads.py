@@ -369,17 +369,13 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
 def test_state_is_the_fold_of_the_journal(place: Place) -> None:
     state = place.state
     agents = {agent["name"]: agent for agent in state["agents"]}
-    assert agents["ppo"]["fills"] == 1  # the same execution twice counts once
-    assert agents["ppo"]["lots"] == 20
-    assert agents["ppo"]["drifting"]
-    assert agents["peg"]["is_bps"] == 3.5
-    assert agents["peg"]["half_bps"] == pytest.approx(3.182446 * 1.290994 / 2, rel=1e-5)
+    ppo = {"fills": 1, "lots": 20, "drifting": True}  # the same execution twice counts once
+    assert agents["ppo"].items() >= ppo.items()
+    half = pytest.approx(3.182446 * 1.290994 / 2, rel=1e-5)
+    assert (agents["peg"]["is_bps"], agents["peg"]["half_bps"]) == (3.5, half)
     parents = {parent["parent"]: parent for parent in state["parents"]}
-    assert parents["p1"]["live"]
-    assert parents["p1"]["filled"] == 20
-    assert parents["p1"]["avg_price"] == 1000.0
-    assert not parents["p2"]["live"]
-    assert parents["p2"]["avg_price"] is None
+    assert parents["p1"].items() >= {"live": True, "filled": 20, "avg_price": 1000.0}.items()
+    assert parents["p2"].items() >= {"live": False, "avg_price": None}.items()
     assert state["denials"] == {"COLLAR": 1}
     assert state["postures"]["AAA"]["reasons"] == ["depth thin: 0.4 of usual"]
     assert state["fault"] == ""
