@@ -25,7 +25,7 @@ BESIDE := certify exchange studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all check docs format guards lock bench clean
+.PHONY: help setup fix peers bots console console-shots run demo test test-long test-all coverage check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -162,14 +162,21 @@ test-all: $(BYTECODE) ## run the tests of a release, and every property on rando
 	HYPOTHESIS_PROFILE=random $(PYTEST) -m "release or (hypothesis and not long)" $(if $(PART),--part $(PART)) \
 	  $(or $(call marked,mark\.release|hypothesis import),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 
+# Twice the time of both tiers. Files of coverage say by test function what each executed.
+COVERED = --cov --cov-report= --cov-append -p tests.branches
+coverage: $(BYTECODE) ## run both tiers of tests and print the branches that they take, by package (half an hour and more)
+	rm -f build/coverage.data
+	$(PY) -m tests.warm
+	COVERAGE_FILE=build/coverage.data $(PYTEST) -m "not long and not release" $(COVERED) $(ARGS)
+	COVERAGE_FILE=build/coverage.data $(PYTEST) -m "long and not release" $(COVERED) $(call marked,mark\.long) $(ARGS)
+	$(PY) -m tests.branches build/coverage.data
+
 check: $(DEV) ## lint, format, types, layering, numbers of statements
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.budgets statements
-	$(BIN)/python -m tests.budgets closure
-	$(BIN)/python -m tests.budgets style
+	$(BIN)/python -m tests.budgets size
 	@if [ -d web/node_modules ]; then npm run --silent --prefix web check; else echo "[check] web/ is not checked: make console" >&2; fi
 
 docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing

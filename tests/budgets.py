@@ -1,29 +1,42 @@
-"""Budgets of `tests/budgets.toml`: statements of the package and of what the gate loads, and CPU seconds of tests.
+"""Limits of `tests/budgets.toml`: statements, what the gate loads, counts of style, CPU seconds of tests.
 
-python -m tests.budgets statements                         # `make check`; exit code 1: a package has too many
-python -m tests.budgets closure                            # `make check`; exit code 1: a gate loads too many
-python -m tests.budgets style                              # `make check`; exit code 1: a count of tests.style is too high
+python -m tests.budgets size                               # `make check`; exit code 1: a figure is above its limit
+python -m tests.budgets modules                            # every module that is loaded with the gate
 python -m tests.budgets cpu test build/costs/test.tsv      # `.ci/run`; exit code 1: the tier is a fifth above
 python -m tests.budgets table build/costs/*.tsv            # rewrite tests/costs.tsv from complete runs of all tiers
+
+Exit code 2: the file of limits cannot be read, lacks a limit, or has one of something that does not exist.
 """
 
 import argparse
 import ast
 import sys
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from tests import style
 from tests.costs import COLLECTION, KERNELS, TABLE, by_folder, file_of, read
+from tests.reading import count_statements, measure
 
 BUDGETS = Path(__file__).with_name("budgets.toml")
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tercel"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "tercel"
+OUTSIDE = {".venv", "build", "node_modules", "__pycache__"}
+"""Folders of the checkout whose sources are not the project's."""
+PARSERS = ("feeds", "fix", "venues", "signals/sources", "core/tables")
+"""Folders that read messages and files of others by key."""
+CODE = ("packed_assignments", "untyped_dicts", "key_reads")
+TIERS = ("test", "long", "all")
 OVER = 1.2
 """CPU seconds vary: a tier may use so many times its budget before it fails."""
 MOST_S = 2.0
 """A test of the first tier that uses more CPU seconds needs a reason to be there."""
+
+
+class BudgetError(Exception):
+    """The file of limits is not what it has to be."""
 
 
 def statements(source: str) -> int:
@@ -32,120 +45,183 @@ def statements(source: str) -> int:
     >>> statements('def f(x):\\n    "Doc."\\n    return x')
     2
     """
-    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt))
-    return sum(not _is_text(node) for node in found)
+    return count_statements(ast.parse(source))
 
 
-def _is_text(node: ast.stmt) -> bool:
-    value = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+def count_code(source: str, parser: bool = False) -> Counter[str]:
+    """Packed assignments, untyped dictionaries and reads by key (none of a parser) of a source.
 
+    A packed assignment counts once for each target beyond the first of a tuple assigned to a tuple.
 
-def packed(source: str) -> int:
-    """Targets beyond one each of assignments of a tuple to a tuple.
-
-    >>> packed("a, b, c = 1, 2, 3; d, e = f()")
+    >>> count_code("a, b, c = 1, 2, 3; d, e = f()")["packed_assignments"]
     2
+    >>> sorted(count_code('def f(x: dict[str, Any]) -> int:\\n    return x["n"]').items())
+    [('key_reads', 1), ('packed_assignments', 0), ('untyped_dicts', 1)]
     """
-    assigned = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign))
-    pairs = ((node.targets[0], node.value) for node in assigned)
-    return sum(
-        len(target.elts) - 1
-        for target, value in pairs
-        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
-    )
+    counts = Counter(dict.fromkeys(CODE, 0))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                counts["packed_assignments"] += len(target.elts) - 1
+        elif isinstance(node, ast.Subscript):
+            counts["untyped_dicts"] += ast.unparse(node) == "dict[str, Any]"
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            is_read = isinstance(key, str) and isinstance(node.ctx, ast.Load)
+            counts["key_reads"] += is_read and not parser
+    return counts
 
 
-def statements_by_package() -> dict[str, int]:
-    """Statements of every package directly below `tercel`, and of the modules there."""
-    found: dict[str, int] = defaultdict(int)
+def count_package() -> tuple[dict[str, int], dict[str, int]]:
+    """Statements of each package directly below `tercel` and of the modules there, and counts of all its code."""
+    sizes: Counter[str] = Counter()
+    code: Counter[str] = Counter(dict.fromkeys(CODE, 0))
     for path in PACKAGE.rglob("*.py"):
-        found[path.relative_to(PACKAGE).parts[0]] += statements(path.read_text(encoding="utf-8"))
-    return found
+        below = path.relative_to(PACKAGE)
+        source = path.read_text(encoding="utf-8")
+        sizes[below.parts[0]] += statements(source)
+        code.update(count_code(source, below.as_posix().startswith(PARSERS)))
+    return sizes, code
 
 
-def check_statements() -> bool:
-    """Print every package that has more statements than its budget, or packed ones; whether all keep to theirs."""
-    every = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))
-    budgets = every["statements"]
-    found = statements_by_package()
-    over = {name: count for name, count in found.items() if count > budgets.get(name, 0)}
-    for name, count in over.items():
-        print(
-            f"{name}: {count} statements, budget {budgets.get(name, 0)}: take some out; an issue may raise it by name"
-        )
-    print(f"package: {sum(found.values())} statements, budget {sum(budgets.values())}")
-    tuples = sum(packed(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
-    if too_many := tuples > every["packed"]["all"]:
-        print(
-            f"{tuples} packed targets, budget {every['packed']['all']}: write one assignment a line"
-        )
-    return not (over or too_many)
+def count_repository() -> int:
+    """Statements of every source of the checkout."""
+    paths = (path for path in ROOT.rglob("*.py") if not OUTSIDE & {*path.relative_to(ROOT).parts})
+    return sum(statements(path.read_text(encoding="utf-8")) for path in paths)
 
 
 def file_of_module(module: str) -> Path | None:
     """The source of a module or package of `tercel`; None for any other name."""
     below = PACKAGE.parent.joinpath(*module.split("."))
-    found = below.with_suffix(".py"), below / "__init__.py"
-    return next((one for one in found if one.is_file()), None)
+    paths = below.with_suffix(".py"), below / "__init__.py"
+    return next((path for path in paths if path.is_file()), None)
 
 
-def imported(source: str) -> Iterator[str]:
+def imported_names(source: str) -> Iterator[str]:
     """Names that a module imports when it is loaded: not inside of functions, not for type checkers.
 
-    >>> list(imported("from a import b\\ndef f():\\n    import c\\nif TYPE_CHECKING:\\n    import d"))
+    >>> list(imported_names("from a import b\\ndef f():\\n    import c\\nif TYPE_CHECKING:\\n    import d"))
     ['a', 'a.b']
     """
-    left: list[ast.AST] = [ast.parse(source)]
-    while left:
-        node = left.pop()
+    nodes: list[ast.AST] = [ast.parse(source)]
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            left += node.orelse
+            nodes += node.orelse
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            left += ast.iter_child_nodes(node)
+            nodes += ast.iter_child_nodes(node)
 
 
 def closure(module: str) -> dict[str, int]:
     """Statements of every module of `tercel` that is loaded with one, itself and packages around them included."""
-    found: dict[str, int] = {}
-    left = [module]
-    while left:
-        name = left.pop()
+    sizes: dict[str, int] = {}
+    names = [module]
+    while names:
+        name = names.pop()
         path = file_of_module(name)
-        if path is None or name in found:
+        if path is None or name in sizes:
             continue
         source = path.read_text(encoding="utf-8")
-        found[name] = statements(source)
-        left += [name.rpartition(".")[0], *imported(source)]
-    return found
+        sizes[name] = statements(source)
+        names += [name.rpartition(".")[0], *imported_names(source)]
+    return sizes
 
 
-def check_closures(listed: bool) -> bool:
-    """Print how much is loaded with each module that has a budget, with `listed` every module; whether all keep to it."""
-    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["closure"]
+def read_budgets(path: Path) -> dict[str, Any]:
+    """The file of limits, each a positive whole number.
+
+    Raises
+    ------
+    BudgetError
+        For a file that is no TOML, and a section or limit that is missing, unknown or no positive whole number.
+    """
+    try:
+        budgets = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BudgetError(f"expected TOML, received: {error}") from None
+    _compare_keys("sections", budgets, {"statements", "closure", "code", "cpu_s"})
+    packages = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")}
+    _expect_sections(budgets)
+    tiers = {f"cpu_s.{tier}": section for tier, section in budgets["cpu_s"].items()}
+    _expect_sections(tiers)
+    _expect_sections(
+        {f"{name}.folders": section.get("folders", {}) for name, section in tiers.items()}
+    )
+    _compare_keys("limits of [statements]", budgets["statements"], packages | {"repository"})
+    _compare_keys("limits of [code]", budgets["code"], set(CODE))
+    _compare_keys("tiers of [cpu_s]", budgets["cpu_s"], set(TIERS))
+    for module in budgets["closure"]:
+        if file_of_module(module) is None:
+            raise BudgetError(f"[closure] {module}: expected a module of tercel")
+    limits = [(name, budgets[name]) for name in ("statements", "closure", "code")]
+    for name, section in tiers.items():
+        unknown = section.keys() - {"all", "folders", "reasons"}
+        if unknown or "all" not in section:
+            raise BudgetError(
+                f"[{name}]: expected all, folders, reasons; received {', '.join(section)}"
+            )
+        limits += [(name, {"all": section["all"]} | section.get("folders", {}))]
+    for name, values in limits:
+        for key, value in values.items():
+            if type(value) is not int or value < 1:
+                raise BudgetError(
+                    f"[{name}] {key}: expected a positive whole number, received {value!r}"
+                )
+    return budgets
+
+
+def _expect_sections(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            raise BudgetError(f"[{name}]: expected a section, received {value!r}")
+
+
+def _compare_keys(kind: str, received: dict[str, Any], expected: set[str]) -> None:
+    if missing := sorted(expected - received.keys()):
+        raise BudgetError(f"{kind}: no {', '.join(missing)}; add it")
+    if unknown := sorted(received.keys() - expected):
+        raise BudgetError(f"{kind}: {', '.join(unknown)} is unknown; take it out")
+
+
+def check_size() -> bool:
+    """Print every figure beside its limit and what is free, then how the code reads; whether all keep to theirs."""
+    budgets = read_budgets(BUDGETS)
+    sizes, code = count_package()
+    modules = {module: sum(closure(module).values()) for module in budgets["closure"]}
+    figures = {
+        "statements": {**sizes, "repository": count_repository()},
+        "closure": modules,
+        "code": code,
+    }
     within = True
-    for module, budget in budgets.items():
-        found = closure(module)
-        for name, count in sorted(found.items()) if listed else ():
-            print(f"{count:6} {name}")
-        total = sum(found.values())
-        print(f"{module} loads {len(found)} modules, {total} statements, budget {budget}")
-        within = within and total <= budget
+    print(f"{'':40} {'figure':>8} {'limit':>8} {'free':>6} {'%':>5}")
+    for section, values in figures.items():
+        for name, value in sorted(values.items()):
+            limit = budgets[section][name]
+            free = limit - value
+            within = within and free >= 0
+            text = "" if free >= 0 else "  too many: take some out; an issue may raise the limit"
+            print(
+                f"{section + ' ' + name:40} {value:8} {limit:8} {free:6} {100 * free / limit:5.1f}{text}"
+            )
+    print(f"package {sum(sizes.values())} statements; how it reads, without limits:")
+    for name, value in measure(PACKAGE)[0].items():
+        print(f"{name:40} {value:8.1f}" if isinstance(value, float) else f"{name:40} {value:8}")
     return within
 
 
-def check_style() -> bool:
-    """Print counts of `tests.style` beside their budgets; whether all keep to theirs."""
-    budgets = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["style"]
-    found = style.figures(style.by_package())
-    for name, value in found.items():
-        print(f"{name}: {value:g}, budget {budgets[name]:g}")
-    return all(value <= budgets[name] for name, value in found.items())
+def print_modules() -> None:
+    """Print every module that is loaded with each module that has a limit."""
+    for module in read_budgets(BUDGETS)["closure"]:
+        sizes = closure(module)
+        print(f"{module} loads {len(sizes)} modules, {sum(sizes.values())} statements")
+        for name, count in sorted(sizes.items()):
+            print(f"{count:6} {name}")
 
 
 def check_cpu(tier: str, record: Path) -> bool:
@@ -153,7 +229,7 @@ def check_cpu(tier: str, record: Path) -> bool:
 
     Parts of the release tier have one budget together: what a part contains changes with the tests.
     """
-    budget = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["cpu_s"][tier]
+    budget = read_budgets(BUDGETS)["cpu_s"][tier]
     factor, tests = read(record)
     compiled_s, *_ = tests.pop(KERNELS, [0.0])
     print(f"{KERNELS}: {compiled_s / factor:.0f} CPU s, in no budget")
@@ -197,29 +273,30 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.budgets", description=(__doc__ or "").splitlines()[0]
     )
-    asked = parser.add_subparsers(dest="what", required=True)
-    asked.add_parser("statements", help="count the package's statements")
-    asked.add_parser("style", help="count modules, untyped dicts, short functions, words")
-    closures = asked.add_parser("closure", help="count what is loaded with the gate")
-    closures.add_argument("--modules", action="store_true", help="name every module")
-    cpu = asked.add_parser("cpu", help="compare a tier's CPU seconds")
-    cpu.add_argument("tier", help="test, long or all (a part of it)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("size", help="compare statements, what the gate loads and counts of style")
+    commands.add_parser("modules", help="name every module that is loaded with the gate")
+    cpu = commands.add_parser("cpu", help="compare a tier's CPU seconds")
+    cpu.add_argument("tier", choices=TIERS, help="a tier (a part of it)")
     cpu.add_argument("record", type=Path, help="what pytest --costs wrote")
-    table = asked.add_parser("table", help="write tests/costs.tsv")
+    table = commands.add_parser("table", help="write tests/costs.tsv")
     table.add_argument(
         "records", type=Path, nargs="+", help="what pytest --costs wrote, a file a tier"
     )
-    found = parser.parse_args(words)
-    if found.what == "table":
-        write_table(found.records)
-        return 0
-    if found.what == "closure":
-        return int(not check_closures(found.modules))
-    if found.what == "style":
-        return int(not check_style())
-    if found.what == "statements":
-        return int(not check_statements())
-    return int(not check_cpu(found.tier, found.record))
+    options = parser.parse_args(words)
+    try:
+        if options.command == "size":
+            return int(not check_size())
+        if options.command == "cpu":
+            return int(not check_cpu(options.tier, options.record))
+        if options.command == "modules":
+            print_modules()
+        else:
+            write_table(options.records)
+    except BudgetError as error:
+        print(f"{BUDGETS.name}: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -77,19 +77,31 @@ def test_tests_that_share_a_fixture_of_their_file_stay_together(
     assert len({name for names in found for name in names}) == sum(map(len, found)) == 37
 
 
+@pytest.fixture
+def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one package of three statements, and its file of limits."""
+    package = tmp_path / "src" / "tercel"
+    (package / "core").mkdir(parents=True)
+    (package / "core" / "a.py").write_text(
+        '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    y = x\n    return y\n'
+    )
+    file = tmp_path / "budgets.toml"
+    file.write_text(
+        "[statements]\ncore = 3\nrepository = 3\n[closure]\n'tercel.core.a' = 3\n"
+        "[code]\npacked_assignments = 1\nuntyped_dicts = 1\nkey_reads = 1\n"
+        "[cpu_s.test]\nall = 10\nfolders = {'tests/a' = 3}\n[cpu_s.long]\nall = 1\n[cpu_s.all]\nall = 1\n"
+    )
+    monkeypatch.setattr(budgets, "ROOT", tmp_path)
+    monkeypatch.setattr(budgets, "PACKAGE", package)
+    monkeypatch.setattr(budgets, "BUDGETS", file)
+    return file
+
+
 @pytest.mark.parametrize(("used", "kept"), [(11.9, True), (12.1, False)])
 def test_a_tier_may_be_a_fifth_above_its_budget(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    used: float,
-    kept: bool,
+    limits: Path, capsys: pytest.CaptureFixture[str], used: float, kept: bool
 ) -> None:
-    (tmp_path / "budgets.toml").write_text(
-        "[cpu_s.test]\nall = 10\n[cpu_s.test.folders]\n'tests/a' = 3\n"
-    )
-    monkeypatch.setattr(budgets, "BUDGETS", tmp_path / "budgets.toml")
-    record = tmp_path / "test.tsv"
+    record = limits.with_name("test.tsv")
     record.write_text(
         "# factor 2.00, wall 9 s, workers 2\ncpu_s\tof_children_s\twall_s\ttest\n"
         f"{2 * used - 4:.2f}\t0\t0\ttests/a/test_x.py::test_y\n4.00\t0\t0\ttests/b/test_x.py::test_y\n"
@@ -99,17 +111,55 @@ def test_a_tier_may_be_a_fifth_above_its_budget(
     assert "tests/a: " in capsys.readouterr().out
 
 
-def test_a_package_with_more_statements_than_its_budget_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("place", ["core", "core/b.py", "../../tests.py"])
+def test_a_statement_more_than_a_limit_fails_and_is_named(
+    limits: Path, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
-    (tmp_path / "package" / "core").mkdir(parents=True)
-    (tmp_path / "package" / "core" / "a.py").write_text(
-        '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    y = x\n    return y\n'
-    )
-    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 3\n[packed]\nall = 0\n")
-    monkeypatch.setattr(budgets, "PACKAGE", tmp_path / "package")
-    monkeypatch.setattr(budgets, "BUDGETS", tmp_path / "budgets.toml")
-    assert budgets.main(["statements"]) == 0
-    (tmp_path / "budgets.toml").write_text("[statements]\ncore = 2\n[packed]\nall = 0\n")
-    assert budgets.main(["statements"]) == 1
-    assert "core: 3 statements, budget 2" in capsys.readouterr().out
+    assert budgets.main(["size"]) == 0
+    assert "statements core" in capsys.readouterr().out
+    if place == "core":
+        limits.write_text(limits.read_text().replace("'tercel.core.a' = 3", "'tercel.core.a' = 2"))
+    else:
+        (budgets.PACKAGE / place).write_text("pass\n")
+    assert budgets.main(["size"]) == 1
+    rows = [line for line in capsys.readouterr().out.splitlines() if "too many" in line]
+    over = {"core": ["closure"], "core/b.py": ["statements", "statements"]}
+    assert [row.split()[0] for row in rows] == over.get(place, ["statements"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("core = 3\n", "", "limits of [statements]: no core; add it"),
+        ("core = 3\n", "core = 3\ncores = 3\n", "limits of [statements]: cores is unknown"),
+        ("repository = 3\n", "", "limits of [statements]: no repository; add it"),
+        ("core = 3\n", "core = 2.5\n", "[statements] core: expected a positive whole number"),
+        ("core = 3\n", "core = true\n", "[statements] core: expected a positive whole number"),
+        ("'tercel.core.a'", "'tercel.core.b'", "[closure] tercel.core.b: expected a module"),
+        ("key_reads = 1\n", "modules = 1\n", "limits of [code]: no key_reads; add it"),
+        ("[cpu_s.long]\nall = 1\n", "", "tiers of [cpu_s]: no long; add it"),
+        (
+            "[cpu_s.long]\nall",
+            "[cpu_s.long]\nwhole",
+            "[cpu_s.long]: expected all, folders, reasons",
+        ),
+        ("{'tests/a' = 3}", "{'tests/a' = 0}", "[cpu_s.test] tests/a: expected a positive"),
+        ("[code]", "[style]\nmodules = 1\n[code]", "sections: style is unknown; take it out"),
+        ("[code]", "[code", "expected TOML, received"),
+        (
+            "[statements]\ncore = 3\nrepository = 3\n",
+            "statements = 3\n",
+            "[statements]: expected a section",
+        ),
+        ("[cpu_s.long]\nall = 1\n", "[cpu_s]\nlong = 1\n", "[cpu_s.long]: expected a section"),
+        ("{'tests/a' = 3}", "3", "[cpu_s.test.folders]: expected a section"),
+    ],
+)
+def test_a_file_of_limits_that_cannot_be_says_what_to_change(
+    limits: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+) -> None:
+    text = limits.read_text()
+    assert text.count(old) == 1
+    limits.write_text(text.replace(old, new))
+    assert budgets.main(["size"]) == 2
+    assert message in capsys.readouterr().err

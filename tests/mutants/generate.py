@@ -5,7 +5,7 @@ That `certify/limits` finds what is wrong is shown by what is planted in `tests/
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,17 @@ class Mutant:
         return f"{self.file}: {self.before} -> {self.after}"
 
 
-def mutants(file: str) -> list[Mutant]:
-    """Every mutant of a file, in the order of its places."""
+def count_places(file: str) -> int:
+    """How many mutants a file has."""
+    return sum(1 for _ in _places(_parsed(file)))
+
+
+def mutants(file: str, places: Container[int] | None = None) -> list[Mutant]:
+    """The mutants of a file, in the order of its places: every one, or those of some places."""
     found = []
     for place, (node, owner) in enumerate(list(_places(_parsed(file)))):
+        if places is not None and place not in places:
+            continue
         whole, before = dict(vars(node[0])), _text(owner)
         _change(node)
         found.append(Mutant(file, whole["lineno"], place, before, _text(owner)))

@@ -1,13 +1,15 @@
-"""``python -m tests.mutants.tiers``: plant faults where they lose money, and say which tier of tests finds each.
+"""``python -m tests.mutants.tiers``: plant faults all over the package and say which tests find each.
 
-    python -m tests.mutants.tiers                     # 40 mutants, half of them in kernels; hours on two cores
-    python -m tests.mutants.tiers --root ../before    # the same mutants judged by the tests of another checkout
-    python -m tests.mutants.tiers --only 3 17         # some of them, by number
+    python -m tests.mutants.tiers --seed 0xf405a0a1 --coverage build/coverage.data   # hours on two cores
+    python -m tests.mutants.tiers --seed 1 --group core --group desk/limits          # some groups
+    python -m tests.mutants.tiers --seed 1 --part 1/2 --folder /tmp/a                # every second mutant
 
-Each mutant is written into a copy of the checkout. Files of tests that name its module run first, then those of its
-sub-package, of its package, and of every package that imports it, first of the tier `test`, then of `long`, then of `release`,
-until one fails. A test that hangs is a failure. Results are kept in build/mutants.jsonl of this checkout, and a mutant
-with a result is not run again.
+Drawn at random: 12 changes of one comparison, sign, boolean operator or whole number in each package and the exchange,
+and 12 more in each of `desk/limits`, `market/book` and cost accounting. Each is written into a copy of the checkout.
+Of `--coverage`, which `make coverage` leaves, the tests of the first two tiers that execute the changed line judge it, the
+cheapest first; where none is known (kernels, other processes) the tests that name its module, then those of its folder, of
+its package and of the packages that import it. A test that hangs is a failure. Results are kept in build/mutants.jsonl,
+and a mutant with a result is not judged again.
 """
 
 import argparse
@@ -20,109 +22,74 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.mutants.generate import Mutant, mutants, tree_of
+from tests.branches import tests_of_line
+from tests.costs import file_of, known_costs
+from tests.mutants.generate import ROOM, Mutant, count_places, mutants, tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAIN = [
-    *(
-        "core/lifecycle.py",
-        "desk/trading/child_orders/fold.py",
-        "desk/limits/checks.py",
-        "desk/limits/gate.py",
-    ),
-    *("desk/trading/gateway.py", "desk/trading/ledger.py", "desk/trading/journal/store.py"),
-    *("desk/trading/journal/log.py", "fix/protocol/session.py", "fix/protocol/outbox.py"),
-    *(
-        "venues/binance_venue/orders.py",
-        "venues/binance_venue/tracker.py",
-        "core/stats/bootstrap.py",
-    ),
-    *(
-        "core/stats/inference.py",
-        "signals/panel/panel.py",
-        "signals/sources/tables.py",
-        "execution/costs.py",
-    ),
-]
-KERNELS = [
-    *(
-        "market/book/ladder.py",
-        "market/book/book.py",
-        "execution/reconcile.py",
-    ),
-    *("market/simulator/account.py", "market/simulator/crossing.py", "market/simulator/entry.py"),
-    *("market/simulator/bounds.py", "execution/step.py", "execution/driver_kernels.py"),
-]
+SOURCE = ROOT / "src" / "tercel"
+COST_ACCOUNTING = (
+    "execution/costs.py",
+    "execution/reconcile.py",
+    "market/simulator/account.py",
+    "desk/engine/outcome.py",
+)
+NAMED = ("desk/limits", "market/book", "cost accounting")
+COUNT = 12
 COPIED = (
     "src",
     "tests",
     "benchmarks",
     "certify",
     "docs",
+    "exchange",
     "guards",
     "replications",
     "studies",
     "web",
     "deploy",
 )
-TIERS = {"test": "not long and not release", "long": "long and not release", "release": "release"}
+MOST_S = 300.0
+"""CPU seconds, as recorded, of the tests that judge one mutant: it counts as survived after them."""
+BATCHES_S = (10.0, 60.0, MOST_S)
+"""Tests up to so many CPU seconds in all run together; the next batch runs where they find nothing."""
+OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=120", "--timeout-method=thread"]
 # The thread ends a kernel that never returns, which no signal does.
-WORDS = [
-    "-m",
-    "pytest",
-    "-x",
-    "-q",
-    "-n",
-    "2",
-    "--dist",
-    "loadfile",
-    "--timeout=300",
-    "--timeout-method=thread",
-]
 
 
-def chosen(seed: int, count: int) -> list[Mutant]:
-    """So many mutants, half of plain Python and half of kernels; the files take turns."""
-    rng = random.Random(seed)
-    found = []
-    for files, wanted in ((PLAIN, count - count // 2), (KERNELS, count // 2)):
-        places = {file: mutants(f"../../{file}") for file in files}
-        turns = [files[at % len(files)] for at in range(wanted)]
-        found += [places[file].pop(rng.randrange(len(places[file]))) for file in turns]
-    return found
+def files_of(group: str) -> list[Path]:
+    """Sources of a package, of the exchange, of a folder of a package, or of what accounts for costs."""
+    if group == "cost accounting":
+        return [SOURCE / name for name in COST_ACCOUNTING]
+    folder = ROOT / group if group == "exchange" else SOURCE / group
+    return sorted(folder.rglob("*.py"))
 
 
-def packages_of(module: str) -> list[str]:
-    """Folders below `tercel` whose tests judge a module: its sub-package, its package, and packages that import it."""
-    *above, _ = module.split("/")
-    package = above[0]
-    packages = [
-        path.name
-        for path in (ROOT / "src" / "tercel").iterdir()
-        if (path / "__init__.py").is_file()
-    ]
-    asks = re.compile(rf"\btercel\.{package}\b")
-    asking = [
-        one
-        for one in sorted(packages)
-        if any(
-            asks.search(path.read_text(encoding="utf-8"))
-            for path in (ROOT / "src/tercel" / one).rglob("*.py")
-        )
-    ]
-    return list(dict.fromkeys(["/".join(above), package, *asking]))
+def groups() -> list[str]:
+    """Every package, the exchange, and the places that have mutants of their own."""
+    packages = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+    return [*packages, "exchange", *NAMED]
 
 
-def copy_of(root: Path, folder: Path) -> Path:
+def draw_mutants(group: str, seed: int, count: int = COUNT) -> list[Mutant]:
+    """So many mutants of a group, each of its places as likely as another."""
+    files = [os.path.relpath(path, ROOM) for path in files_of(group)]
+    places = [(file, place) for file in files for place in range(count_places(file))]
+    drawn = random.Random(f"{seed} {group}").sample(places, count)
+    return [mutants(file, {place})[0] for file, place in drawn]
+
+
+def copy_checkout(root: Path, folder: Path) -> Path:
     """A copy of a checkout to plant faults in, with its data beside it."""
     tree = folder / "tercel"
+    ignored = shutil.ignore_patterns("node_modules", "*.egg-info", "__pycache__")
     for name in COPIED:
-        shutil.copytree(
-            root / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "*.egg-info")
-        )
+        shutil.copytree(root / name, tree / name, ignore=ignored)
     for path in root.iterdir():
         if path.is_file():
             shutil.copy(path, tree)
@@ -134,53 +101,75 @@ def copy_of(root: Path, folder: Path) -> Path:
     return tree
 
 
-def judged(mutant: Mutant, tree: Path) -> dict[str, Any]:
-    """Which tier finds a mutant, by which test, and how long that took."""
-    module = mutant.file.removeprefix("../../")
-    file = tree / "src" / "tercel" / module
-    source, began = file.read_text(encoding="utf-8"), time.monotonic()
+def judge(mutant: Mutant, tree: Path, data: Path | None) -> dict[str, Any]:
+    """Which test of the first two tiers finds a mutant, and how long that took."""
+    path = (ROOM / mutant.file).resolve().relative_to(ROOT)
+    file = tree / path
+    began, source = time.monotonic(), file.read_text(encoding="utf-8")
+    known = tests_of_line(data, path.as_posix(), mutant.line) if data else []
+    batches = batches_by_cost(known) if known else batches_by_name(tree, path)
     file.write_text(ast.unparse(tree_of(mutant)) + "\n", encoding="utf-8")
     try:
-        tier, test = _first_failure(
-            tree, [naming(tree, module), *([f"tests/{one}"] for one in packages_of(module))]
-        )
+        test = next(filter(None, (first_failure(tree, batch) for batch in batches)), None)
     finally:
         file.write_text(source, encoding="utf-8")
-    return {"tier": tier, "test": test, "seconds": round(time.monotonic() - began)}
+    return {"test": test, "known": len(known), "seconds": round(time.monotonic() - began)}
 
 
-def naming(tree: Path, module: str) -> list[str]:
-    """Files of tests that import a module, or are named after it."""
-    above, _, last = module.removesuffix(".py").replace("/", ".").rpartition(".")
-    names = re.compile(rf"tercel\.{above}(\.| import .*\b){last}\b")
-    files = (tree / "tests").rglob("test_*.py")
-    found = [
-        path
-        for path in files
-        if path.stem == f"test_{last}" or names.search(path.read_text(encoding="utf-8"))
-    ]
-    return sorted(str(path.relative_to(tree)) for path in found)
-
-
-def _first_failure(tree: Path, steps: list[list[str]]) -> tuple[str | None, str | None]:
-    path = f"{tree / 'src'}:{tree}"
-    environment = os.environ | {
-        "PYTHONPATH": path,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+def batches_by_cost(tests: list[str]) -> Iterator[list[str]]:
+    """Tests from the cheapest on, in batches of growing cost, up to the most that a mutant is worth."""
+    functions = Counter(map(file_of, tests))
+    costs = {
+        test: known_costs().get(file_of(test), 1.0) / functions[file_of(test)] for test in tests
     }
-    there = [step for step in steps if step and (tree / step[0]).exists()]
-    for tier, marks in TIERS.items():
-        for at, step in enumerate(there):
-            done = [f"--ignore={each}" for earlier in there[:at] for each in earlier]
-            words = [sys.executable, *WORDS, "-m", marks, *step, *done]
-            ran = subprocess.run(
-                words, cwd=tree, env=environment, capture_output=True, text=True, check=False
-            )
-            if ran.returncode not in (0, 5):
-                failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
-                return tier, failed[1] if failed else ran.stdout[-300:]
-    return None, None
+    batch: list[str] = []
+    spent, (limit, *limits) = 0.0, BATCHES_S
+    for test in sorted(tests, key=lambda test: costs[test]):
+        spent += costs[test]
+        if spent > limit and batch:
+            yield batch
+            batch = []
+            if not limits:
+                return
+            limit, *limits = limits
+        batch.append(test)
+    yield batch
+
+
+def batches_by_name(tree: Path, path: Path) -> Iterator[list[str]]:
+    """Files of tests that name a module, then folders of tests that are likely to reach it."""
+    module = path.relative_to("src/tercel") if path.parts[0] == "src" else path
+    above, name = list(module.parts[:-1]), module.stem
+    names = re.compile(rf"{'.'.join(above)}(\.| import .*\b){name}\b")
+    yield sorted(
+        str(test.relative_to(tree))
+        for test in (tree / "tests").rglob("test_*.py")
+        if test.stem == f"test_{name}" or names.search(test.read_text(encoding="utf-8"))
+    )
+    asks = re.compile(rf"\btercel\.{above[0]}\b")
+    asking = [
+        package
+        for package in groups()
+        if any(asks.search(file.read_text(encoding="utf-8")) for file in files_of(package))
+    ]
+    for folder in dict.fromkeys(["/".join(above), above[0], *asking]):
+        if (tree / "tests" / folder).is_dir():
+            yield [f"tests/{folder}"]
+
+
+def first_failure(tree: Path, tests: list[str]) -> str | None:
+    """The first of some tests that fails in a checkout; None if all pass, or there are none."""
+    if not tests:
+        return None
+    environment = os.environ | {"PYTHONPATH": f"{tree / 'src'}:{tree}", "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "pytest", *OPTIONS, "-m", "not release", *tests]
+    ran = subprocess.run(
+        words, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    if ran.returncode in (0, 5):
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
+    return failed[1] if failed else ran.stdout[-300:]
 
 
 def main(words: list[str] | None = None) -> int:
@@ -188,34 +177,36 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="tests.mutants.tiers", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=40)
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose tests judge")
-    parser.add_argument("--only", type=int, nargs="+", help="numbers of mutants, from 0")
-    parser.add_argument(
-        "--folder", type=Path, default=Path("/tmp/mutants"), help="where the copy goes"
-    )
-    asked = parser.parse_args(words)
-    kept = ROOT / "build" / "mutants.jsonl"
-    kept.parent.mkdir(exist_ok=True)
-    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    shutil.rmtree(asked.folder, ignore_errors=True)
-    tree = copy_of(asked.root.resolve(), asked.folder)
-    for number, mutant in enumerate(chosen(asked.seed, asked.count)):
-        key = {"root": str(asked.root), "seed": asked.seed, "count": asked.count, "number": number}
-        if (asked.only and number not in asked.only) or any(
-            key.items() <= each.items() for each in known
-        ):
+    parser.add_argument("--seed", type=lambda text: int(text, 0), default=1)
+    parser.add_argument("--group", action="append", choices=groups(), help="of some groups alone")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="the I-th of N parts")
+    parser.add_argument("--coverage", type=Path, help="what `make coverage` recorded")
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/mutants"), help="for the copy")
+    options = parser.parse_args(words)
+    part, parts = map(int, options.part.split("/"))
+    results = ROOT / "build" / "mutants.jsonl"
+    results.parent.mkdir(exist_ok=True)
+    lines = results.read_text().splitlines() if results.exists() else []
+    known = {(row["seed"], row["group"], row["number"]) for row in map(json.loads, lines)}
+    shutil.rmtree(options.folder, ignore_errors=True)
+    tree = copy_checkout(ROOT, options.folder)
+    wanted = options.group or groups()
+    drawn = [
+        (group, number, mutant)
+        for group in wanted
+        for number, mutant in enumerate(draw_mutants(group, options.seed))
+    ]
+    for group, number, mutant in drawn[part - 1 :: parts]:
+        if (options.seed, group, number) in known:
             continue
-        row = (
-            key
-            | {"mutant": mutant.name.removeprefix("../../"), "line": mutant.line}
-            | judged(mutant, tree)
-        )
-        with kept.open("a", encoding="utf-8") as file:
+        path = (ROOM / mutant.file).resolve().relative_to(ROOT).as_posix()
+        row = {"seed": options.seed, "group": group, "number": number, "line": mutant.line}
+        row |= {"mutant": f"{path}: {mutant.before} -> {mutant.after}"}
+        row |= judge(mutant, tree, options.coverage)
+        with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         sys.stdout.write(
-            f"{number:3} {row['tier'] or 'survived':9} {row['seconds']:5} s  {row['mutant']}  {row['test']}\n"
+            f"{group:15} {number:2} {row['seconds']:5} s  {row['mutant']}  {row['test'] or 'SURVIVED'}\n"
         )
         sys.stdout.flush()
     return 0

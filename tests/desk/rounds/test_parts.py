@@ -1,11 +1,9 @@
 """What a desk is made of, each part alone: shares, sizes, drift, arriving orders, configuration."""
 
-import json
 import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from tercel.api.demo import demo_text, planted, scenario_of
 from tercel.api.desk.config import described, parse_config, read_config
-from tercel.core.errors import ConfigError, LimitsError, OrderError, TercelError
+from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, MarketRows
 from tercel.desk.engine.agent_slot import DriftDetector, Evidence, paper_rows, slot_of, strategy_of
@@ -22,7 +20,6 @@ from tercel.desk.engine.instrument import FlowShares, FlowShortfall, Sizing, spl
 from tercel.desk.engine.order_arrivals import order_arrivals
 from tercel.desk.engine.outcome import ParentOutcome, money, savings
 from tercel.desk.engine.runtime import check, known_of, limits_of, out_of_card, unsaid_markets
-from tercel.desk.gate.config import GateTerms
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.foresight.forecaster import HORIZONS, TABLE, WAITING, save, shipped
 from tercel.execution.market import Market
@@ -483,45 +480,3 @@ def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_pa
     assert [told[0].of(name).waiting for name in ("AAA", "BBB")] == [0.25, told[0].waiting]
     with pytest.raises(TercelError, match="nowhere"):
         check(parse_config(demo_text().replace('# flow = "off"', 'flow = "nowhere"'), "desk.toml"))
-
-
-NAMED = """
-[[instrument]]
-name = "CSCO"
-
-[[agent]]
-name = "a1"
-strategy = "twap_take"
-
-"""
-
-
-@pytest.mark.parametrize("place", ["agents.a11.messages", "instruments.CSC0.order_lots"])
-def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
-    """At a desk, and in a gate's file; the nearest name is offered."""
-    lines = [f'"{place}" = 5', '"agents.a1.messages" = 5', '"instruments.*.messages" = 5']
-    for line, wrong in zip(lines, (True, False, False), strict=True):
-        config = parse_config(f"{NAMED}[limits.changed]\n{line}\n", "desk.toml")
-        if wrong:
-            with pytest.raises(ConfigError, match=r"try '(a1|CSCO)'"):
-                limits_of(config)
-        else:
-            limits_of(config)
-    gate: dict[str, Any] = {"venue": "fix://localhost:1", "accounts": ("a1",)}
-    with pytest.raises(LimitsError, match="try 'a1'"):
-        GateTerms(**gate, changed={"agents.a11.messages": 5})
-    GateTerms(**gate, changed={"agents.a1.messages": 5, "instruments.CSC0.messages": 5})
-
-
-def test_names_in_signals_are_of_instruments() -> None:
-    config = parse_config(f'{NAMED}[signals]\nnames = {{CSC0 = "Cisco"}}\n', "desk.toml")
-    with pytest.raises(ConfigError, match="try 'CSCO'"):
-        limits_of(config)
-
-
-@pytest.mark.parametrize(
-    "dealers", [["D" * 5_000], [f"D{i}" for i in range(100_000)], [""], ["a\n"]]
-)
-def test_dealers_have_names_of_a_message_and_a_number_of_a_market(dealers: list[str]) -> None:
-    with pytest.raises(ConfigError, match="dealers"):
-        parse_config(f"[desk]\ndealers = {json.dumps(dealers)}\n{NAMED}", "desk.toml")

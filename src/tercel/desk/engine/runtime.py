@@ -123,19 +123,15 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
         For a file, or a single limit of the desk's own, that cannot be.
     """
     section = config.limits
-    instruments = [instrument.name for instrument in config.instrument]
-    here = {"agents": [agent.name for agent in config.agent], "instruments": instruments}
     limits = read((beside or Path()) / section.file if section.file else default_file())
-    if not section.changed:
-        return limits
     try:
-        limits = changed(limits, section.changed)
-        check_names(section.changed, here)
+        return changed(limits, section.changed) if section.changed else limits
     except LimitsError as error:
-        raise ConfigError(
-            error.expected, f"{error.received} under [limits.changed]", error.remedy
-        ) from error
-    return limits
+        raise _of_changed(error) from error
+
+
+def _of_changed(error: LimitsError) -> ConfigError:
+    return ConfigError(error.expected, f"{error.received} under [limits.changed]", error.remedy)
 
 
 def check(config: DeskConfig, beside: Path | None = None) -> None:
@@ -144,7 +140,8 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     Raises
     ------
     TercelError
-        For a market, a strategy, targets or a limits file that does not exist or does not read.
+        For a market, a strategy, targets or a limits file that does not exist or does not read, and limits of
+        agents and instruments that are not the desk's.
     """
     known = known_of(config)
     slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
@@ -155,6 +152,14 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     if config.desk.panel:
         load_panel(config.desk.panel)
     limits = limits_of(config, beside)
+    names = [instrument.name for instrument in config.instrument]
+    try:
+        check_names(
+            config.limits.changed,
+            {"agents": [agent.name for agent in config.agent], "instruments": names},
+        )
+    except LimitsError as error:
+        raise _of_changed(error) from error
     for slot in slots:
         refuse_fast(slot, limits)
 
