@@ -344,8 +344,8 @@ def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: P
         [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")],
     )
     for agent in ("ann", "cy"):
-        told = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
-        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=told)])
+        body = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
+        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=body)])
     RemoteDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
     one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
     for day_, agent in ((one, "ann"), (two, "cy")):

@@ -65,7 +65,7 @@ class Place:
             self.inside[name] = self.client(name)
         return self.inside[name]
 
-    def post(self, name: str, path: str, status: int = 200, **body: Any) -> Any:
+    def post(self, name: str, path: str, status: int = 200, /, **body: Any) -> Any:
         """What a person is told who asks for something at the desk `test desk`, because of news."""
         asked = {"desk": "test desk", "reason": "news", **body}
         said = self.of(name).post(f"/api/{path}", json=asked)
