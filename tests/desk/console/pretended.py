@@ -59,6 +59,23 @@ def shown(desk: str, ns: int | None = None) -> dict[str, Any]:
     return there
 
 
+REARM = {
+    "id": "7", "desk": "drill", "what": "re-arm every agent", "asked_by": "bob", "reason": "prices were right",
+    "ns": START["today"] + 90 * MINUTE,  # of the wall's clock, whatever the desk's is
+    "state": "waits", "by": "",
+}  # fmt: skip
+UNCHANGED: dict[str, Any] = {
+    "ways": {"oidc": True},
+    "orders": {"parents": [], "orders": []},
+    "requests": [REARM],
+    "users": [
+        {"name": "ann", "role": "admin", "by": ""},
+        {"name": "bob", "role": "risk", "by": "ann"},
+    ],
+}
+"""Paths whose answers are always the same."""
+
+
 def create_app() -> FastAPI:
     """The pretended console."""
     app = FastAPI(dependencies=[Depends(logged_in)])
@@ -154,10 +171,6 @@ def create_app() -> FastAPI:
             for name, row in rows
         ]
 
-    @app.get("/api/ways")
-    async def ways() -> dict[str, bool]:
-        return {"oidc": True}
-
     @app.get("/api/desks/{desk}/models")
     async def models(desk: str) -> list[dict[str, Any]]:
         return [
@@ -165,29 +178,9 @@ def create_app() -> FastAPI:
             for names, kind in ((["ppo"], "policy"), (["ppo", "schedule"], "forecast"))
         ]
 
-    @app.get("/api/orders")
-    async def orders(desk: str) -> dict[str, Any]:
-        return {"parents": [], "orders": []}
-
-    @app.get("/api/requests")
-    async def requests() -> list[dict[str, Any]]:
-        ns = START["today"] + 90 * MINUTE  # of the wall's clock, whatever the desk's is
-        asked = {"what": "re-arm every agent", "asked_by": "bob", "reason": "prices were right"}
-        return [{"id": "7", "desk": "drill", **asked, "ns": ns, "state": "waits", "by": ""}]
-
-    @app.get("/api/users")
-    async def users() -> list[dict[str, Any]]:
-        return [
-            {"name": "ann", "role": "admin", "by": ""},
-            {"name": "bob", "role": "risk", "by": "ann"},
-        ]
-
     @app.get("/api/desks/{desk}/state")
-    async def state(desk: str) -> dict[str, Any]:
-        return shown(desk)
-
     @app.get("/api/desks/{desk}/at")
-    async def at(desk: str, ns: int) -> dict[str, Any]:
+    async def at(desk: str, ns: int | None = None) -> dict[str, Any]:
         return shown(desk, ns)
 
     @app.get("/api/desks/{desk}/stream")
@@ -332,6 +325,10 @@ def create_app() -> FastAPI:
             for n in range(after + 1, min(after + most, last) + 1)
         ]
         return {"entries": rows, "next": rows[-1]["seq"] if len(rows) == most else None}
+
+    @app.get("/api/{what}")
+    async def unchanged(what: str) -> Any:
+        return UNCHANGED[what]
 
     @app.post("/api/parents/quote")
     async def quote(asked: dict[str, Any]) -> dict[str, Any]:
