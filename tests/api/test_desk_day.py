@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
@@ -189,12 +190,19 @@ def test_a_day_is_the_last_24_hours_or_a_session() -> None:
     entries = [*one, Entry(kinds.SESSION, later, body={"session": 2}), Entry(kinds.MARKET, later + DAY_NS, "AAA",
                body={"bid": 1, "ask": 2})]  # fmt: skip
     desk = ListedDesk(entries)
-    assert DayWindow().of(desk) == (later, later + DAY_NS)
-    assert DayWindow(session=True).of(desk) == (later, later + DAY_NS)
-    assert DayWindow(session=True, to_ns=later - 1).of(desk) == (S, later - 1)
-    assert DayWindow(to_ns=DAY_NS).of(desk) == (0, DAY_NS)
+    for window, span in (
+        *(
+            (DayWindow(), (later, later + DAY_NS)),
+            (DayWindow(session=True), (later, later + DAY_NS)),
+        ),
+        (DayWindow(session=True, to_ns=later - 1), (S, later - 1)),
+        *(
+            (DayWindow(to_ns=DAY_NS), (0, DAY_NS)),
+            (DayWindow(9 * DAY_NS), (9 * DAY_NS, 9 * DAY_NS)),
+        ),
+    ):
+        assert window.of(desk) == span
     assert day_of(desk, "mine").fills.total() == 0
-    assert DayWindow(9 * DAY_NS).of(desk) == (9 * DAY_NS, 9 * DAY_NS)
     assert day_of(desk, "mine", DayWindow(9 * DAY_NS)).severities == {}
     with pytest.raises(ConfigError, match="leave one"):
         DayWindow(1, session=True)
@@ -203,10 +211,20 @@ def test_a_day_is_the_last_24_hours_or_a_session() -> None:
 
 
 def kept(folder: Path, entries: list[Entry]) -> Path:
-    journal = SqlJournal(folder, "test")
-    journal.append(entries)
-    journal.close()
+    with closing(SqlJournal(folder, "test")) as journal:
+        journal.append(entries)
     return folder
+
+
+def told(*folders: Path, window: DayWindow | None = None) -> dict[str, Any]:
+    """The day of the first of some desks."""
+    first: dict[str, Any] = days_of(list(folders), window)["desks"][0]
+    return first
+
+
+def at_gate(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Alerts of the gate."""
+    return [row for row in found["alerts"] if row["gate"]]
 
 
 def test_a_damaged_and_a_missing_desk_are_said_and_the_others_told(tmp_path: Path) -> None:
@@ -239,22 +257,15 @@ def test_a_page_holds_no_markup_of_others(tmp_path: Path) -> None:
         assert made.text[1].count("\n") == 0
 
 
-def test_fills_are_counted_once() -> None:
-    found = day([*a_session(), entry_in(report("e2", 10, 9 * S), "p1")])
-    assert (found["fills"], found["lots"]) == (2, 30)
-
-
 def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path: Path) -> None:
     folder = kept(tmp_path / "d1", busy())
-    before = days_of([folder])["desks"][0]
+    before = told(folder)
     (seq, *_), *_ = (row["seqs"] for row in before["alerts"] if not row["owner"])
-    said = RemoteDesk(folder, lambda: 7).ask(
-        "own_alert", {"alert": seq}, "ann (password)", "I look at it"
-    )
-    assert said is not None
-    after = days_of([folder])["desks"][0]
+    body, ann = {"alert": seq}, ("ann (password)", "I look at it")
+    assert RemoteDesk(folder, lambda: 7).ask("own_alert", body, *ann) is not None
+    after = told(folder)
     (row,) = (row for row in after["alerts"] if seq in row["seqs"])
-    assert (row["owner"], row["note"]) == ("ann (password)", "I look at it")
+    assert (row["owner"], row["note"]) == ann
     assert verify(folder).fault == ""
     with closing(
         SqlJournal(folder, "a session")
@@ -276,19 +287,15 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
     tmp_path: Path,
 ) -> None:
     folder = kept(tmp_path / "d1", busy())
-    plain = days_of([folder])["desks"][0]
+    plain = told(folder)
     gate = kept(
         folder / FOLDER,
         [a_gate(11, "unwatched", "ppo"), a_gate(12, "unwatched", "ppo"), a_gate(99, "GAP")],
     )
     RemoteDesk(gate, lambda: 7).ask("own_alert", {"alert": 2}, "ann (password)", "mine")
-    found = days_of([folder])["desks"][0]
+    found = told(folder)
     assert (found["from_ns"], found["to_ns"], found["unbooked"]) == (0, 99 * S, [])
-    rows = {
-        (row["code"], row["owner"], *row["seqs"]): row["n"]
-        for row in found["alerts"]
-        if row["gate"]
-    }
+    rows = {(row["code"], row["owner"], *row["seqs"]): row["n"] for row in at_gate(found)}
     assert rows == {
         ("unwatched", "ann (password)", 2): 1,
         ("unwatched", "", 1): 1,
@@ -297,25 +304,20 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
     assert [row for row in found["alerts"] if not row["gate"]] == plain["alerts"]
     assert found["severities"]["critical"] == plain["severities"]["critical"] + 3
     assert "4 critical alerts without an owner" in found["needs"]
-    assert [row["code"] for row in days_of([folder], DayWindow(0, 50 * S))["desks"][0]["alerts"] if row["gate"]] == [
-        "unwatched", "unwatched",
-    ]  # fmt: skip
-    made = DayReport(read_days([folder]))
-    assert "the gate: unwatched: gone" in made.html()
+    early = at_gate(told(folder, window=DayWindow(0, 50 * S)))
+    assert [row["code"] for row in early] == ["unwatched", "unwatched"]
+    assert "the gate: unwatched: gone" in DayReport(read_days([folder])).html()
 
 
 def test_an_alert_of_a_clock_that_ran_ahead_leaves_the_day_whole(tmp_path: Path) -> None:
     folder = kept(tmp_path / "d1", busy())
-    plain = days_of([folder])["desks"][0]
+    plain = told(folder)
     kept(folder / FOLDER, [a_gate(400 * 86_400, "GAP")])
-    found = days_of([folder])["desks"][0]
+    found = told(folder)
     assert (found["from_ns"], found["to_ns"]) == (plain["from_ns"], 400 * 86_400 * S)
-    assert (found["costs"], found["fills"], found["people"]) == (
-        plain["costs"],
-        plain["fills"],
-        plain["people"],
-    )
-    assert [row["code"] for row in found["alerts"] if row["gate"]] == ["GAP"]
+    for part in ("costs", "fills", "people"):
+        assert found[part] == plain[part]
+    assert [row["code"] for row in at_gate(found)] == ["GAP"]
 
 
 def test_more_at_risk_than_a_day_may_lose_needs_a_person(tmp_path: Path) -> None:
@@ -342,8 +344,8 @@ def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: P
         [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")],
     )
     for agent in ("ann", "cy"):
-        told = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
-        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=told)])
+        body = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
+        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=body)])
     RemoteDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
     one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
     for day_, agent in ((one, "ann"), (two, "cy")):
@@ -352,12 +354,9 @@ def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: P
             ("", "ann (password)"),
         ]
     shutil.rmtree(wall)
-    gone = days_of([tmp_path / "ann"])
-    assert any(
-        "the journal of its gate cannot be read" in need for need in gone["desks"][0]["needs"]
-    )
-    page = DayReport(read_days([tmp_path / "ann"])).html()
-    assert "the journal of its gate cannot be read" in page
+    gone = "the journal of its gate cannot be read"
+    assert any(gone in need for need in told(tmp_path / "ann")["needs"])
+    assert gone in DayReport(read_days([tmp_path / "ann"])).html()
 
 
 def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
@@ -365,15 +364,13 @@ def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
 ) -> None:
     folder = kept(tmp_path / "d1", a_session())
     kept(folder / FOLDER, [entry_in(report("e1", 20, 3 * S)), entry_in(report("e2", 7, 10 * S))])
-    found = days_of([folder])
-    (day_,) = found["desks"]
+    day_ = told(folder)
     assert [(row["agent"], row["lots"], row["ns"]) for row in day_["unbooked"]] == [
         ("ppo", 7, 10 * S)
     ]
-    need = "1 execution that the gate alone has: its next session books them"
-    assert need in day_["needs"]
+    assert "1 execution that the gate alone has: its next session books them" in day_["needs"]
     assert "Executions that the gate alone has" in DayReport(read_days([folder])).html()
-    assert days_of([folder], DayWindow(0, 9 * S))["desks"][0]["unbooked"] == []
+    assert told(folder, window=DayWindow(0, 9 * S))["unbooked"] == []
     kept(
         folder,
         [
@@ -381,7 +378,7 @@ def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
             entry_in(report("e2", 7, 10 * S), "p1"),
         ],
     )
-    assert days_of([folder])["desks"][0]["unbooked"] == []
+    assert told(folder)["unbooked"] == []
 
 
 def test_a_damaged_journal_of_the_gate_is_said_and_not_believed(tmp_path: Path) -> None:
@@ -389,8 +386,8 @@ def test_a_damaged_journal_of_the_gate_is_said_and_not_believed(tmp_path: Path) 
     gate = kept(folder / FOLDER, [a_gate(11, "unwatched", "ppo")])
     with sqlite3.connect(gate / "journal.db") as database:
         database.execute("update journal set body = replace(body, 'critical', 'info')")
-    (found,) = days_of([folder])["desks"]
-    assert [row for row in found["alerts"] if row["gate"]] == []
+    found = told(folder)
+    assert at_gate(found) == []
     assert any(
         "the journal of its gate cannot be read: 0 sound entries" in need for need in found["needs"]
     )

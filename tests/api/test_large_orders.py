@@ -30,14 +30,6 @@ def test_an_agent_works_a_large_order_itself(market: tc.Market) -> None:
     )
 
 
-def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
-    result = tc.evaluate(
-        SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4
-    )
-    assert result.shortfall_bps["default-1"] != result.shortfall_bps["rest_and_take"]
-    assert "Orders of" not in str(result)
-
-
 def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(
     market: tc.Market, tmp_path: Path
 ) -> None:

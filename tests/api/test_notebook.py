@@ -2,7 +2,6 @@
 
 import html
 import json
-from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,8 @@ def result(market: tc.Market, task: tc.Task, agent: tc.Policy) -> tc.Result:
 
 def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> None:
     table = result.table()
-    assert isinstance(table, pl.DataFrame)
     assert set(table["strategy"]) == {"ppo", *NAMES}
     assert table["shortfall_bps"].is_sorted()
-    assert dict(zip(table["strategy"], table["kind"], strict=True))["half_now"] == "own"
-    assert result.plot.costs().svg.startswith("<svg")
     assert result.plot.costs().save(str(tmp_path / "mine.svg")) == tmp_path / "mine.svg"
     assert result.plot.costs().save(tmp_path / "figures").parent == tmp_path / "figures"
     assert (tmp_path / "mine.svg").read_text().startswith("<?xml")
@@ -67,6 +63,7 @@ def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> No
     assert result.plot.parts()._repr_html_().startswith("<figure")
     assert "against" in result.plot.differences("half_now").svg
     assert "half_now" in repr(result)
+    assert "Orders of" not in str(result), "its card is for orders of this size"
     assert "<table" in result._repr_html_()
     assert result.episode(3).plot().svg.startswith(("<svg", "<img"))
     saved = agent.save(tmp_path / "mine")
@@ -85,10 +82,6 @@ def test_rows_and_task_have_names_and_types(result: tc.Result, task: tc.Task) ->
     assert sum(part.mean for part in parts if part) == pytest.approx(own.shortfall_bps.mean)
     assert own.vs_best == result.compare("half_now", result.best_baseline)
     assert next(row for row in result.rows if row.strategy == result.best_baseline).vs_best is None
-    with pytest.raises(FrozenInstanceError):
-        own.kind = "learned"  # type: ignore[misc]
-    with pytest.raises(FrozenInstanceError):
-        result.evaluation = None  # type: ignore[misc]
     assert len(set(result.notes)) == len(result.notes)
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from certify.kits.strategy import random_views
+from tercel.api.desk.config import how_to_trade, read_config
 from tercel.cli import app
 from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
@@ -188,40 +189,8 @@ def test_a_torch_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.release  # Stable-Baselines3
-@pytest.mark.parametrize("actions", ["placement", "allocation"])
-@pytest.mark.parametrize("normalised", [False, True])
-def test_a_model_of_stable_baselines(
-    actions: str, normalised: bool, market: tc.Market, task: tc.Task, tmp_path: Path
-) -> None:
-    """In `evaluate` as it is, as a folder, and asked by itself: the same decisions."""
-    sb3 = pytest.importorskip("stable_baselines3")
-    from stable_baselines3.common.vec_env import VecNormalize
-
-    env: Any = tc.sb3_env(market, task, 4, actions=actions, observation=eyes, worlds=2)
-    env = VecNormalize(env) if normalised else env
-    model = sb3.PPO(
-        "MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu"
-    ).learn(64)
-    saved = tc.save_policy(model, tmp_path / "mine")
-    assert saved.card.actions == actions
-    view = random_views(60, 4)
-    strategy = policy_strategy(saved.folder, own_observation=eyes)
-    raw = np.asarray(eyes(view), np.float32)
-    answer = model.predict(env.normalize_obs(raw) if normalised else raw, deterministic=True)[0]
-    if actions == "allocation":
-        answer = np.exp(answer) / np.exp(answer).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(strategy.policy.act(raw), answer, atol=1e-5)
-    else:
-        np.testing.assert_array_equal(strategy.policy.act(raw), answer)
-    result = tc.evaluate([model, saved, "twap_take"], market, task, episodes=2)
-    np.testing.assert_allclose(result.shortfall_bps["PPO"], result.shortfall_bps["mine"])
-
-
-@pytest.mark.release  # Stable-Baselines3
 def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Task) -> None:
-    pytest.importorskip("stable_baselines3")
-    from stable_baselines3.common.evaluation import evaluate_policy
-
+    sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 3, worlds=2, reward=lambda step: -step.cost_bps)
     obs, ended = env.reset(), []
     for _ in range(task.decisions + 1):
@@ -232,27 +201,12 @@ def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Ta
         np.isfinite(info["is_bps"]) and info["terminal_observation"].shape == obs[0].shape
         for info in ended
     )
-
-    class Take:
-        def predict(self, obs: Any, **_: Any) -> tuple[Any, None]:
-            return np.full(len(obs), 7), None
-
-    mean, _ = evaluate_policy(Take(), env, 3, warn=False)  # type: ignore[arg-type]
-    assert np.isfinite(mean)
-
-
-@pytest.mark.release  # Stable-Baselines3
-def test_the_environment_counts_rewards_for_a_curve(market: tc.Market, task: tc.Task) -> None:
-    sb3 = pytest.importorskip("stable_baselines3")
-    env = tc.sb3_env(market, task, 4, worlds=2)
-    model = sb3.PPO(
-        "MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu"
-    ).learn(128)
-    episodes = list(model.ep_info_buffer)
-    assert len(episodes) >= 8
+    given = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 1, "device": "cpu"}
+    curve = sb3.PPO("MlpPolicy", env, **given).learn(96).ep_info_buffer
+    assert len(curve) >= 6
     assert all(
         np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions
-        for one in episodes
+        for one in curve
     )
 
 
@@ -351,3 +305,18 @@ def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Ta
     assert not mark.exists()
     pickle.loads(evil)
     assert mark.exists()
+
+
+def test_a_file_that_its_owner_changed_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], folder / "policy", "mine")
+    line = how_to_trade(folder, folder / "policy")
+    file, old = folder / "desk.toml", folder / "desk.old"
+    text = file.read_text()
+    assert line in text.splitlines()[0]
+    assert how_to_trade(folder, folder / "policy") == line
+    assert not old.exists()
+    file.write_text("# mine\n" + text)
+    how_to_trade(folder, folder / "policy")
+    assert (file.read_text(), old.read_text()) == (text, "# mine\n" + text)
+    assert read_config(file).agent[0].name == "trained"

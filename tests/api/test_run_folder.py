@@ -139,28 +139,34 @@ def test_a_run_that_is_gone_on_with_is_the_one_that_was_begun(
     assert typed("--trust") == "0"
 
 
-def test_a_fingerprint_follows_what_a_function_does() -> None:
-    def made(code: str, **known: Any) -> str:
+C1, ONE = {"C": 1}, "def f(x): return x + C"
+KEPT = (
+    "class K:\n def __init__(self, c): self.c = c\n def __call__(self, x): return self.c\nf = K({})"
+)
+GIVEN = "import functools\ndef g(x, c): return c\nf = functools.partial(g, c={})"
+HELD = "def h(c):\n return lambda x: c\nf = h({})"
+EYE, ONES = {"W": np.eye(2)}, {"W": np.ones((2, 2))}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ((ONE, C1), ("def f(x):\n    # a comment\n    return x + C", C1), True),
+        ((ONE, C1), (ONE, {"C": 2}), False),
+        ((ONE, C1), ("def f(x): return x - C", C1), False),
+        (("f = lambda x: x + 1", {}), ("f = lambda x: x + 2", {}), False),
+        (("def g(x): return x\ndef f(x): return g(x)", {}), ("def g(x): return -x\ndef f(x): return g(x)", {}), False),
+        (("def f(x, a=1): return a", {}), ("def f(x, a=2): return a", {}), False),
+        *(((text.format(1), {}), (text.format(2), {}), False) for text in (HELD, KEPT, GIVEN)),
+        (("def f(x): return x @ W", EYE), ("def f(x): return x @ W", {"W": np.eye(2)}), True),
+        (("def f(x): return x @ W", EYE), ("def f(x): return x @ W", ONES), False),
+        (("def f(x): return f(x - 1) if x else 0", {}), ("def f(x): return f(x - 1) if x else 0", {}), True),
+    ],
+)  # fmt: skip
+def test_a_fingerprint_follows_what_a_function_does(one: Any, other: Any, alike: bool) -> None:
+    def made(code: str, known: dict[str, Any]) -> str:
         names: dict[str, Any] = {"np": np, "__name__": "made", **known}
         exec(code, names)
         return fingerprint(names["f"])
 
-    plain = made("def f(x): return x + C", C=1)
-    assert plain == made("def f(x):\n    # a comment\n    return x + C", C=1)
-    assert plain != made("def f(x): return x + C", C=2)
-    assert plain != made("def f(x): return x - C", C=1)
-    assert made("f = lambda x: x + 1") != made("f = lambda x: x + 2")
-    assert made("def g(x): return x\ndef f(x): return g(x)") != made(
-        "def g(x): return -x\ndef f(x): return g(x)"
-    )
-    assert made("def f(x, a=1): return a") != made("def f(x, a=2): return a")
-    assert made("def h(c):\n return lambda x: c\nf = h(1)") != made(
-        "def h(c):\n return lambda x: c\nf = h(2)"
-    )
-    kept = "class K:\n def __init__(self, c): self.c = c\n def __call__(self, x): return self.c\nf = K({})"
-    assert made(kept.format(1)) != made(kept.format(2))
-    given = "import functools\ndef g(x, c): return c\nf = functools.partial(g, c={})"
-    assert made(given.format(1)) != made(given.format(2))
-    table = "def f(x): return x @ W"
-    assert made(table, W=np.eye(2)) == made(table, W=np.eye(2)) != made(table, W=np.ones((2, 2)))
-    assert made("def f(x): return f(x - 1) if x else 0")
+    assert (made(*one) == made(*other)) == alike

@@ -1,4 +1,4 @@
-// What a person reads, does and may not do on each screen: as `tests/desk/console/test_screens.py` has it in a browser.
+// What a person reads, does and may not do on each screen; what only a browser shows is held by `tests/desk/console/test_screens.py`.
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { EARLY, every, fill, find, key, leave, load, MINUTE, NOW, press, says, show, text, tidy, until } from "./page";
 import type { Console } from "./page";

@@ -23,7 +23,7 @@ from tests.waiting import until
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.desk.console.report import BookPart, Chart, DeskReport, LiveDeskReport, Why
+from tercel.desk.console.report import BookPart, Chart, DeskReport, LatchPart, LiveDeskReport, Why
 from tercel.desk.console.state import MOST_REQUESTS, DeskState
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
@@ -44,7 +44,7 @@ EUR = "EUR/USD"
 
 
 def test_all_limits_are_told_now_and_then(place: Place) -> None:
-    client = place.client("viewer")
+    client = place.of("viewer")
     body = {"limits": {"agents": {"a/b": {f"limit_{n}": [n, 10] for n in range(12)}}}}
     place.desk.entries.append(Entry(kinds.HEARTBEAT, 30 * S, body=body))
     until(lambda: len(client.get(f"{DESK}/limits").json()) == 12, what="the heartbeat")
@@ -54,7 +54,6 @@ def test_all_limits_are_told_now_and_then(place: Place) -> None:
 
 
 def test_a_page_has_the_last_requests_for_quotes_now_and_then(place: Place) -> None:
-    client = place.client("viewer")
     place.desk.entries += [
         asked(20 * S, by="ann"),
         quoted(21 * S, "a", "A", 10_004),
@@ -65,7 +64,7 @@ def test_a_page_has_the_last_requests_for_quotes_now_and_then(place: Place) -> N
     ]
 
     def told(where: str = "state") -> Any:
-        return client.get(f"{DESK}/{where}").json()["quote_requests"]
+        return got(place, where)["quote_requests"]
 
     until(lambda: len(told()) == 3, what="the requests")
     assert [(row["id"], row["outcome"]) for row in told()] == [
@@ -119,7 +118,7 @@ def test_few_threads_read_journals_and_too_many_questions_are_told_so(
 @pytest.fixture(scope="module")
 def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Place]:
     """A desk whose journal tells units, marks, and a forecast with what came of the one before."""
-    found = placed(tmp_path_factory.mktemp("priced"), made)
+    found = placed(tmp_path_factory.mktemp("priced"), made, "priced")
     listings = {"AAA": LISTED, EUR: LISTED | {"tick": 0.0001}}
     first = found.desk.entries[0]
     found.desk.entries[0] = Entry(
@@ -143,21 +142,19 @@ def priced(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Pla
         Entry(kinds.HEARTBEAT, 24 * S, body={"positions": {}, "open": 0, "unknown": 0}),
     ]
     with found.outside:
-        look = found.client("viewer")
-        seqs = lambda: look.get(f"{DESK}/state").json()["seq"]  # noqa: E731
-        until(lambda: seqs() == len(found.desk.entries), what="the whole journal")
+        until(lambda: found.state["seq"] == len(found.desk.entries), what="the whole journal")
         yield found
 
 
 def got(place: Place, path: str) -> Any:
-    said = place.client("viewer").get(f"{DESK}/{path}")
-    assert said.status_code == 200, said.text
-    return said.json()
+    return place.get(f"desks/test desk/{path}")
 
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_a_viewer_sees_it_and_a_stranger_does_not(priced: Place, path: str) -> None:
-    assert priced.client("viewer").get(f"{DESK}/{path}").status_code == 200
+    assert priced.of("viewer").get(f"{DESK}/{path}").status_code == 200
+    none = priced.of("viewer").get(f"/api/desks/nowhere/{path}")
+    assert (none.status_code, set(none.json())) == (404, {"expected", "received", "remedy"})
     stranger = priced.client()
     assert stranger.get(f"{DESK}/{path}").status_code == 401
     assert (
@@ -169,13 +166,6 @@ def test_a_viewer_sees_it_and_a_stranger_does_not(priced: Place, path: str) -> N
     )
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_a_desk_that_is_none_is_404(priced: Place, path: str) -> None:
-    said = priced.client("viewer").get(f"/api/desks/nowhere/{path}")
-    assert said.status_code == 404
-    assert set(said.json()) == {"expected", "received", "remedy"}
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -185,9 +175,8 @@ def test_a_desk_that_is_none_is_404(priced: Place, path: str) -> None:
     ],
 )  # fmt: skip
 def test_a_time_that_is_none_is_422(priced: Place, path: str) -> None:
-    said = priced.client("viewer").get(f"{DESK}/{path}")
-    assert said.status_code == 422, said.text
-    assert set(said.json()) == {"expected", "received", "remedy"}
+    said = priced.get(f"desks/test desk/{path}", status=422)
+    assert set(said) == {"expected", "received", "remedy"}
 
 
 @pytest.mark.parametrize("at_s", [0, 1, 2, 3, 5, 7, 10, 20, 24, 10**9])
@@ -199,14 +188,6 @@ def test_the_page_of_then_is_the_fold_of_the_entries_until_then(priced: Place, a
     page = got(priced, f"at?ns={at_s * S}")
     assert page["seq"] == len(until_then)
     assert page == json.loads(json.dumps(to_jsonable(state.report()))) | {"gate_fault": ""}
-
-
-def test_the_page_of_then_knows_nothing_of_later(priced: Place) -> None:
-    assert got(priced, "at?ns=0")["agents"] == []
-    then, now = got(priced, f"at?ns={2 * S}"), got(priced, "state")
-    fills = [{one["name"]: one["fills"] for one in page["agents"]} for page in (then, now)]
-    assert fills == [{"ppo": 0, "peg": 0}, {"ppo": 1, "peg": 0}]
-    assert (len(then["alerts"]), len(now["alerts"])) == (0, 1)
 
 
 def alerts_of(place: Place, seed: int, n: int = 130) -> list[tuple[int, bool, int]]:
@@ -252,9 +233,7 @@ def test_alerts_of_desk_and_gate_are_paged_to_the_first(place: Place, seed: int,
     free = [row for row in found if not row["owner"] and row["severity"] != "info"]
     assert free
     assert got(place, "alerts?unowned=true&most=1000")["alerts"] == free
-    (row,) = (
-        row for row in place.client("viewer").get("/api/desks").json() if row["desk"] == "test desk"
-    )
+    (row,) = (row for row in place.get("desks") if row["desk"] == "test desk")
     assert row["alerts"]["unowned"] == len(free)
     state = got(place, "state")
     assert [one["ns"] for one in state["alerts"]] == [ns for ns, *_ in wanted[:50]]
@@ -289,7 +268,8 @@ def test_alerts_of_then_are_paged_with_their_owners_of_then(place: Place, seed: 
     ],
 )  # fmt: skip
 def test_pages_of_alerts_that_cannot_be_are_refused(shared: Place, asked: str) -> None:
-    assert shared.client("viewer").get(f"{DESK}/alerts?{asked}").status_code == 422
+    got_ = shared.get(f"desks/test desk/alerts?{asked}", status=422)
+    assert set(got_) == {"expected", "received", "remedy"}
 
 
 @pytest.mark.parametrize(
@@ -304,17 +284,6 @@ def test_pages_of_alerts_at_the_ends_are_pages(place: Place, asked: str) -> None
         lambda: len(got(place, f"alerts?{asked}")["alerts"]) == shown,
         what="what the follower has still to read",
     )
-
-
-def test_looking_back_leaves_the_page_of_now_as_it_is(priced: Place) -> None:
-    before = got(priced, "state")
-    for at_s in (0, 3, 30):
-        got(priced, f"at?ns={at_s * S}")
-        got(priced, f"chart/AAA?from_ns={at_s * S}")
-        got(priced, f"book/AAA?ns={at_s * S}")
-    after = got(priced, "state")
-    assert {**before, "silent_s": 0} == {**after, "silent_s": 0}
-    assert priced.desk.posted == []
 
 
 def test_a_chart_is_in_price_units_and_shares(priced: Place) -> None:
@@ -353,11 +322,10 @@ def test_an_instrument_that_nobody_trades_has_empty_parts(priced: Place, name: s
 
 
 def test_a_desk_without_entries_has_a_past_without_any(priced: Place) -> None:
-    client = priced.client("viewer")
-    assert client.get("/api/desks/quiet/at?ns=7").json()["seq"] == 0
-    assert client.get("/api/desks/quiet/chart/AAA").json()["mid"] == []
-    assert client.get("/api/desks/quiet/book/AAA").json()["bids"] == []
-    assert client.get("/api/desks/quiet/forecasts").json() == []
+    assert priced.get("desks/quiet/at?ns=7")["seq"] == 0
+    assert priced.get("desks/quiet/chart/AAA")["mid"] == []
+    assert priced.get("desks/quiet/book/AAA")["bids"] == []
+    assert priced.get("desks/quiet/forecasts") == []
 
 
 def test_forecasts_stand_beside_what_came(priced: Place) -> None:
@@ -398,6 +366,50 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
     )
 
 
+def test_state_is_the_fold_of_the_journal(place: Place) -> None:
+    state = place.state
+    agents = {agent["name"]: agent for agent in state["agents"]}
+    ppo = {"fills": 1, "lots": 20, "drifting": True}  # the same execution twice counts once
+    assert agents["ppo"].items() >= ppo.items()
+    half = pytest.approx(3.182446 * 1.290994 / 2, rel=1e-5)
+    assert (agents["peg"]["is_bps"], agents["peg"]["half_bps"]) == (3.5, half)
+    parents = {parent["parent"]: parent for parent in state["parents"]}
+    assert parents["p1"].items() >= {"live": True, "filled": 20, "avg_price": 1000.0}.items()
+    assert parents["p2"].items() >= {"live": False, "avg_price": None}.items()
+    assert state["denials"] == {"COLLAR": 1}
+    assert state["postures"]["AAA"]["reasons"] == ["depth thin: 0.4 of usual"]
+    assert state["fault"] == ""
+
+
+def test_an_alert_that_is_somebodys_says_whose(place: Place) -> None:
+    seq = next(n for n, one in enumerate(place.desk.entries, 1) if one.kind == kinds.ALERT)
+    assert place.get("desks")[0]["alerts"]["unowned"] == 1
+    said = {
+        "command": "own_alert",
+        "body": {"alert": seq},
+        "by": "bob (password)",
+        "reason": "I look at it",
+    }
+    place.desk.entries.append(Entry(kinds.OPERATOR, 12 * S, body=said))
+    until(lambda: place.state["alerts"][0]["owner"], what="an owner")
+    (alert,) = place.state["alerts"]
+    assert (alert["seq"], alert["owner"], alert["note"]) == (seq, "bob (password)", "I look at it")
+    assert place.get("desks")[0]["alerts"]["unowned"] == 0
+    (before,) = got(place, f"at?ns={11 * S}")["alerts"]
+    assert before["owner"] == ""
+
+
+def test_metrics_are_prometheus_text(place: Place) -> None:
+    text = place.of("viewer").get("/metrics").text
+    assert 'tercel_fills_total{agent="ppo",instrument="AAA"} 1.0' in text
+    assert 'tercel_denials_total{agent="ppo",code="COLLAR"} 1.0' in text
+    assert 'tercel_drifting{agent="ppo"} 1.0' in text
+    assert "tercel_killed 0.0" in text
+    place.desk.latch = LatchPart(scope="all", by="", reason="")
+    assert "tercel_killed 1.0" in place.of("viewer").get("/metrics").text
+    assert "c1" not in text
+
+
 def test_what_the_models_know(priced: Place) -> None:
     (card,) = got(priced, "models")
     assert (card["kind"], card["name"], card["why"]) == ("forecast", "packaged:demo", "")
@@ -422,9 +434,8 @@ def test_a_policy_is_known_by_its_weights(place: Place) -> None:
             body={"strategy": "x", "challenger": "policy:gone"},
         )
     ]
-    look = place.client("viewer")
-    until(lambda: len(look.get(f"{DESK}/models").json()) == 3, what="the cards")
-    policy, challenger, _ = look.get(f"{DESK}/models").json()
+    until(lambda: len(got(place, "models")) == 3, what="the cards")
+    policy, challenger, _ = got(place, "models")
     assert (policy["used_by"], policy["hash"], policy["why"]) == (
         ["ppo"],
         card.weights_sha256[:12],
@@ -441,16 +452,13 @@ def test_pages_are_what_their_models_say(priced: Place) -> None:
         TypeAdapter(DeskReport).validate_python(got(priced, f"at?ns={at_s * S}"))
     TypeAdapter(Chart).validate_python(got(priced, "chart/AAA"))
     TypeAdapter(BookPart).validate_python(got(priced, "book/AAA"))
-    TypeAdapter(Why).validate_python(got(priced, "why/7"))
+    assert TypeAdapter(Why).validate_python(got(priced, "why/7")).sentences == ["It took 3 lots."]
 
 
 def test_a_table_to_take_away_has_no_formulas(place: Place) -> None:
     place.desk.entries[3] = replace(place.desk.entries[3], parent="=cmd|' /C calc'!A0")
-    look = place.client("viewer")
-    until(
-        lambda: len(look.get(f"{DESK}/journal").json()["entries"]) == len(place.desk.entries),
-        what="the journal",
-    )
+    look, entries = place.of("viewer"), place.desk.entries
+    until(lambda: len(got(place, "journal")["entries"]) == len(entries), what="the journal")
     said = look.get(f"{DESK}/journal?format=csv&most=5")
     assert said.headers["content-type"].startswith("text/csv")
     assert "attachment" in said.headers["content-disposition"]
@@ -468,11 +476,9 @@ def test_a_journal_that_cannot_be_read_is_409(
     def fails(*_: object, **__: object) -> Any:
         raise OSError(5, "Input/output error")
 
-    client = place.client("viewer")
     monkeypatch.setattr(place.desk, "read", fails)
     for path in ROUTES[:3]:
-        said = client.get(f"{DESK}/{path}")
-        assert said.status_code == 409, path
-        assert set(said.json()) == {"expected", "received", "remedy"}
-    killed = place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"})
+        said = place.get(f"desks/test desk/{path}", status=409)
+        assert set(said) == {"expected", "received", "remedy"}
+    killed = place.of("trader").post("/api/kill", json={"scope": "all", "reason": "x"})
     assert killed.status_code == 200

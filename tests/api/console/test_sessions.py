@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -30,13 +31,11 @@ from tercel.desk.trading.journal import kinds
 
 
 def test_a_cookie_is_for_this_site_and_not_for_scripts(place: Place) -> None:
-    client = place.client()
-    said = client.post("/api/login", json={"name": "trader", "password": PASSWORD})
+    said = place.client().post("/api/login", json={"name": " trader ", "password": PASSWORD})
     cookie = said.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    assert said.json()["role"] == "trader"
-    assert said.json()["until_s"] == IDLE_S
+    assert (said.json()["role"], said.json()["until_s"]) == ("trader", IDLE_S)
     assert "kill" in said.json()["may"]
 
 
@@ -67,34 +66,16 @@ def test_a_clock_that_jumps_ends_and_prolongs_nothing(place: Place, jump: float)
 
 def test_who_is_removed_is_out_at_once_and_a_role_counts_at_once(place: Place) -> None:
     admin, bob = place.client("admin"), place.client("bob")
-    assert bob.post("/api/requests/none/confirm", json={"reason": "x"}).status_code == 404
-    assert admin.post("/api/users/bob/role", json={"role": "viewer"}).status_code == 200
-    assert bob.get("/api/me").json()["role"] == "viewer"
-    assert bob.post("/api/requests/none/confirm", json={"reason": "x"}).status_code == 403
+    for role, told in (("risk", 404), ("viewer", 403)):
+        assert admin.post("/api/users/bob/role", json={"role": role}).status_code == 200
+        assert bob.get("/api/me").json()["role"] == role
+        assert bob.post("/api/requests/none/confirm", json={"reason": "x"}).status_code == told
     assert admin.request("DELETE", "/api/users/bob").status_code == 200
     assert bob.get("/api/me").status_code == 401
     place.people.add("bob", "risk", PASSWORD, "root")
     assert bob.get("/api/me").status_code == 401, "another of that name is another"
     assert admin.request("DELETE", "/api/users/bob").status_code == 200
     assert admin.request("DELETE", "/api/users/bob").status_code == 404
-
-
-def test_another_password_ends_open_sessions(place: Place) -> None:
-    bob = place.client("bob")
-    place.people.set_password("bob", "another password", "root")
-    assert bob.get("/api/me").status_code == 401
-
-
-def test_two_sessions_have_two_tokens(place: Place) -> None:
-    one, two = place.client("trader"), place.client("trader")
-    assert one.headers["x-csrf"] != two.headers["x-csrf"]
-    body = {"scope": "all", "reason": "test"}
-    assert (
-        one.post("/api/kill", json=body, headers={"x-csrf": two.headers["x-csrf"]}).status_code
-        == 403
-    )
-    assert one.post("/api/logout").status_code == 200
-    assert two.get("/api/me").status_code == 200
 
 
 def test_a_file_that_cannot_be_obeyed_lets_nobody_in(place: Place) -> None:
@@ -116,20 +97,15 @@ def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(pl
     sessions: Sessions = place.app.state.sessions
     for _ in range(FREE_HERE):
         assert sessions.enter("ann", "wrong", "10.0.0.1") is None
-    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
-    with pytest.raises(TooSoonError) as first:
-        sessions.enter("ann", "wrong", "10.0.0.1")
-    place.clock.now += first.value.wait_s
-    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
-    with pytest.raises(TooSoonError) as second:
-        sessions.enter("ann", "wrong", "10.0.0.1")
-    assert second.value.wait_s == 2 * first.value.wait_s
-    for _ in range(20):
-        place.clock.now += second.value.wait_s
+    waits = [0.0]
+    for _ in range(22):
+        place.clock.now += waits[-1]
         assert sessions.enter("ann", "wrong", "10.0.0.1") is None
-        with pytest.raises(TooSoonError) as second:
+        with pytest.raises(TooSoonError) as refused:
             sessions.enter("ann", "wrong", "10.0.0.1")
-        assert second.value.wait_s <= 4
+        waits.append(refused.value.wait_s)
+    assert waits[2] == 2 * waits[1]
+    assert max(waits) <= 4
     assert sessions.enter("ann", "wrong", "10.0.0.2") is None, "another address waits for nothing"
     assert sessions.enter("bob", PASSWORD, "10.0.0.1") is not None, "nor does another name"
     place.clock.now += 3600
@@ -279,19 +255,6 @@ def test_a_flood_of_names_is_forgotten_again() -> None:
     assert len(throttle._places) == MOST_PLACES
 
 
-def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
-    client = place.client()
-    for _ in range(FREE_HERE + 1):
-        assert (
-            client.post("/api/login", json={"name": "ann", "password": "wrong"}).status_code == 401
-        )
-    said = client.post("/api/login", json={"name": "ann", "password": "wrong"})
-    assert said.status_code == 429
-    assert int(said.headers["retry-after"]) >= 1
-    assert set(said.json()) == {"expected", "received", "remedy"}
-    assert client.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
-
-
 def test_an_unknown_name_takes_the_work_of_a_wrong_password(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,28 +298,12 @@ def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made:
             assert len(list(lines)) < 10
 
 
-def test_the_way_in_by_the_page(place: Place) -> None:
-    """The page is the same for everybody and tells nothing; it logs in by `/api/login`."""
-    client = place.client()
-    page = client.get("/")
-    assert page.status_code == 200
-    assert client.get("/login").content == page.content
-    said = client.post("/api/login", json={"name": "bob", "password": "no"})
-    assert (said.status_code, said.json()["expected"]) == (401, "a name and its password")
-    assert "set-cookie" not in said.headers
-    assert client.get("/api/me").status_code == 401
-    assert (
-        client.post("/api/login", json={"name": " bob ", "password": PASSWORD}).status_code == 200
-    )
-    me = client.get("/api/me").json()
-    assert me["name"] == "bob"
-    assert client.get("/").content == page.content
-    assert not [one for one in (me["csrf"], "bob", "test desk") if one in page.text]
-    assert client.base_url == HERE
-
-
 def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> None:
     client = place.client()
+    page = client.get("/")
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert client.get("/login").content == place.of("bob").get("/").content == page.content
+    assert "test desk" not in page.text
     for name, kind in (
         ("app.css", "text/css"),
         ("app.js", "text/javascript"),
@@ -365,7 +312,9 @@ def test_a_stranger_gets_the_files_of_the_page_and_no_others(place: Place) -> No
         said = client.get(f"/static/{name}")
         assert (said.status_code, said.headers["content-type"].split(";")[0]) == (200, kind)
         assert said.headers["cache-control"] == "no-store"
-        assert "default-src 'none'" in said.headers["content-security-policy"]
+        policy = said.headers["content-security-policy"]
+        wanted = ("default-src 'none'", "script-src 'self';", "frame-ancestors 'none'")
+        assert [one for one in wanted if one not in policy] == []
     for name in ("index.html", "web.py", "__init__.py", "console.js", "APP.JS"):
         assert client.get(f"/static/{name}").status_code == 404, name
 
@@ -380,53 +329,12 @@ def test_everybody_changes_their_own_password_and_their_other_sessions_end(place
     assert (said.status_code, said.json()) == (200, {"ended": 1})
     assert there.get("/api/me").status_code == 401
     assert here.get("/api/me").status_code == other.get("/api/me").status_code == 200
-    fresh = place.client()
-    assert (
-        fresh.post("/api/login", json={"name": "viewer", "password": PASSWORD}).status_code == 401
-    )
-    assert (
-        fresh.post(
-            "/api/login", json={"name": "viewer", "password": "another password"}
-        ).status_code
-        == 200
-    )
+    for password, told in ((PASSWORD, 401), ("another password", 200)):
+        asked = {"name": "viewer", "password": password}
+        assert place.client().post("/api/login", json=asked).status_code == told
     after = place.people.get("viewer")
     assert before is not None
-    assert after is not None
-    assert (after.role, after.by, after.s) == (before.role, before.by, before.s), (
-        "nobody let them in anew"
-    )
-
-
-def test_ones_own_session_outlives_ones_own_password_however_often_it_is_looked_at(
-    place: Place,
-) -> None:
-    sessions: Sessions = place.app.state.sessions
-    secret = sessions.enter("viewer", PASSWORD, HERE)
-    other = sessions.enter("viewer", PASSWORD, HERE)
-    ended, over = list[int](), threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            ended.append(1) if sessions.visit(secret, used=False) is None else None
-
-    threads = [threading.Thread(target=look, daemon=True) for _ in range(3)]
-    for one in threads:
-        one.start()
-    old = PASSWORD
-    for n in range(60):
-        visit = sessions.visit(secret)
-        if visit is None:
-            break
-        assert sessions.change_password(visit, secret, old, old := f"another one {n}", HERE) == (
-            n == 0
-        )
-    over.set()
-    for one in threads:
-        one.join(300)
-    assert not ended
-    assert sessions.visit(secret) is not None
-    assert sessions.visit(other) is None
+    assert after == replace(before, hash=after.hash if after else ""), "nobody let them in anew"
 
 
 def test_a_password_that_changes_while_a_session_is_looked_at_ends_it_not(
@@ -460,16 +368,13 @@ def test_a_password_is_changed_by_who_knows_it_and_to_one_that_is_none_by_nobody
     place: Place,
 ) -> None:
     client = place.client("viewer")
-    said = client.post("/api/password", json={"old": "a guess of it", "new": "another password"})
-    assert said.status_code == 403
-    assert client.post("/api/password", json={"old": PASSWORD, "new": "short"}).status_code == 409
-    assert client.post("/api/password", json={"old": PASSWORD}).status_code == 422
-    assert (
-        client.post("/api/password", json={"old": PASSWORD, "new": "x" * 1025}).status_code == 422
-    )
+
+    def changed(**words: str) -> int:
+        return client.post("/api/password", json=words).status_code
+
+    assert changed(old="a guess of it", new="another password") == 403
+    assert changed(old=PASSWORD, new="short") == 409
+    assert changed(old=PASSWORD) == changed(old=PASSWORD, new="x" * 1025) == 422
     assert place.client("viewer").get("/api/me").status_code == 200
-    tries = [
-        client.post("/api/password", json={"old": "a guess", "new": "longer than 8"}).status_code
-        for _ in range(6)
-    ]
+    tries = [changed(old="a guess", new="longer than 8") for _ in range(6)]
     assert 429 in tries, "guessing here is slowed as at the door"

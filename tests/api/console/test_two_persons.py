@@ -12,7 +12,6 @@ from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
 from tercel.api.console import two_persons
-from tercel.api.console.people import DAY_S
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.limits import default_file, hash_of, limits_json, read
@@ -22,99 +21,61 @@ BOTH = "risk (password), confirmed by bob (password)"
 
 
 def killed(place: Place) -> None:
-    said = place.client("trader").post(
-        "/api/kill", json={"scope": "desk", "name": "test desk", "reason": "odd"}
-    )
-    assert said.status_code == 200
+    place.post("trader", "kill", scope="desk", name="test desk")
     place.desk.posted.clear()
 
 
 def ask(place: Place, path: str = "rearm", who: str = "risk", **more: Any) -> str:
-    said = place.client(who).post(
-        f"/api/{path}", json={"desk": "test desk", "reason": "looked at it", **more}
-    )
-    assert said.status_code == 202, said.text
-    return str(said.json()["request"])
+    return str(place.post(who, path, 202, **{"reason": "looked at it", **more})["request"])
 
 
-def settle(place: Place, id_: str, who: str = "bob", verb: str = "confirm") -> Any:
-    return place.client(who).post(f"/api/requests/{id_}/{verb}", json={"reason": "so it is"})
+def settle(
+    place: Place, id_: str, who: str = "bob", verb: str = "confirm", status: int = 200
+) -> Any:
+    said = place.of(who).post(f"/api/requests/{id_}/{verb}", json={"reason": "so it is"})
+    assert said.status_code == status, said.text
+    return said.json()
 
 
 def state(place: Place, id_: str) -> str:
-    rows = place.client("viewer").get("/api/requests").json()
-    return next(str(row["state"]) for row in rows if row["id"] == id_)
+    return next(str(row["state"]) for row in place.get("requests") if row["id"] == id_)
 
 
 def test_two_persons_rearm_and_both_are_journaled(place: Place) -> None:
     killed(place)
     request = ask(place)
     assert place.desk.latch is not None
-    assert settle(place, request, "risk").status_code == 403
-    assert settle(place, request, "trader").status_code == 403
-    said = settle(place, request)
-    assert said.status_code == 200, said.text
-    assert said.json()["done"] == ["test desk: ppo armed again", "test desk: peg armed again"]
+    for who in ("risk", "trader"):
+        settle(place, request, who, status=403)
+    assert settle(place, request)["done"] == [
+        f"test desk: {one} armed again" for one in ("ppo", "peg")
+    ]
     assert place.desk.latch is None
     assert place.desk.posted == [("rearm", {"agents": []}, BOTH, "looked at it; so it is")]
     assert {e.body["by"] for e in place.desk.entries if e.kind == kinds.REARM} == {BOTH}
-    assert settle(place, request).status_code == 409, "once"
-    assert state(place, request) == "confirmed"
+    settle(place, request, status=409)
+    assert state(place, request) == "confirmed", "once"
 
 
 def test_a_rearm_of_what_is_armed_or_of_strangers_is_refused(place: Place) -> None:
-    client = place.client("risk")
-    body = {"desk": "test desk", "reason": "x"}
-    assert client.post("/api/rearm", json=body).status_code == 409
+    place.post("risk", "rearm", 409)
     killed(place)
-    assert client.post("/api/rearm", json=body | {"agents": ["ppo"]}).status_code == 409
-    assert client.post("/api/rearm", json=body | {"agents": ["nobody"]}).status_code == 404
-    assert client.get("/api/requests").json() == []
-
-
-def test_each_of_two_confirms_the_others_request_and_never_their_own(place: Place) -> None:
-    killed(place)
-    one, other = ask(place, who="admin"), ask(place, who="eve")
-    assert settle(place, one, "admin").status_code == 403
-    assert settle(place, other, "eve").status_code == 403
-    assert settle(place, one, "eve").status_code == 200
-    assert settle(place, other, "admin").status_code == 409, "what it was about is over"
-    killed(place)
-    assert settle(place, ask(place, who="eve"), "admin").status_code == 200
-
-
-def test_a_person_whom_the_asker_made_or_raised_does_not_confirm_within_a_day(place: Place) -> None:
-    killed(place)
-    admin = place.client("admin")
-    made = {"name": "puppet", "role": "risk", "password": PASSWORD}
-    assert admin.post("/api/users", json=made).status_code == 200
-    request = ask(place, who="admin")
-    said = settle(place, request, "puppet")
-    assert said.status_code == 403
-    assert "let in or raised the other within a day" in said.json()["received"]
-    assert admin.post("/api/users/viewer/role", json={"role": "risk"}).status_code == 200
-    assert settle(place, request, "viewer").status_code == 403
-    second = place.client("eve").post("/api/users", json=made | {"name": "puppet2"})
-    assert second.status_code == 200
-    assert settle(place, request, "puppet2").status_code == 200, "somebody else made that one"
-    place.wall.now += DAY_S + 1
-    killed(place)
-    assert settle(place, ask(place, who="admin"), "puppet").status_code == 200
+    place.post("risk", "rearm", 409, agents=["ppo"])
+    place.post("risk", "rearm", 404, agents=["nobody"])
+    assert place.get("requests") == []
 
 
 def let_in(place: Place, by: str, name: str, role: str = "risk") -> None:
-    said = place.client(by).post(
-        "/api/users", json={"name": name, "role": role, "password": PASSWORD}
-    )
+    said = place.of(by).post("/api/users", json={"name": name, "role": role, "password": PASSWORD})
     assert said.status_code == 200, said.text
 
 
 def raised(place: Place, by: str, name: str, role: str) -> None:
-    assert place.client(by).post(f"/api/users/{name}/role", json={"role": role}).status_code == 200
+    assert place.of(by).post(f"/api/users/{name}/role", json={"role": role}).status_code == 200
 
 
 def removed(place: Place, by: str, name: str) -> None:
-    assert place.client(by).delete(f"/api/users/{name}").status_code == 200
+    assert place.of(by).delete(f"/api/users/{name}").status_code == 200
 
 
 def maker_confirms(place: Place) -> tuple[str, str]:
@@ -177,36 +138,9 @@ def test_one_admin_alone_is_never_two_persons(
 ) -> None:
     killed(place)
     request, who = alone(place)
-    said = settle(place, request, who)
-    assert said.status_code == 403
-    assert "let in or raised" in said.json()["received"]
+    assert "let in or raised" in settle(place, request, who, status=403)["received"]
     assert place.desk.latch is not None
-    assert settle(place, request).status_code == 200, "somebody who stands apart confirms it"
-
-
-def test_people_of_the_command_line_or_of_long_ago_confirm_for_each_other(place: Place) -> None:
-    killed(place)
-    for name in ("ann", "dan"):
-        place.people.add(name, "risk", PASSWORD, "root (tercel console users)")
-    assert settle(place, ask(place, who="ann"), "dan").status_code == 200
-    let_in(place, "eve", "p1")
-    let_in(place, "eve", "p2")
-    killed(place)
-    assert settle(place, ask(place, who="p1"), "p2").status_code == 403
-    place.wall.now += DAY_S + 1
-    assert settle(place, ask(place, who="p1"), "p2").status_code == 200
-
-
-def test_a_desk_goes_live_with_nobody_whom_the_starter_or_their_maker_let_in(place: Place) -> None:
-    eve, password = "eve (password)", PASSWORD
-    for name in ("p1", "p2"):
-        place.people.add(name, "admin", password, eve)
-    place.people.add("p3", "risk", password, "p1 (password)")
-    place.people.remove("p1")
-    place.people.add("ann", "risk", password, "root (tercel console users)")
-    for second, starter in (("eve", "p2"), ("p3", "p2"), ("p3", "eve"), ("ann", "root")):
-        assert place.people.bound(second, starter)
-    assert not place.people.bound("ann", "p2")
+    settle(place, request)  # by somebody who stands apart
 
 
 def test_a_request_expires_also_where_the_clock_is_put_back(place: Place) -> None:
@@ -214,9 +148,9 @@ def test_a_request_expires_also_where_the_clock_is_put_back(place: Place) -> Non
     late, early = ask(place), ask(place)
     place.wall.now += 901
     assert state(place, late) == "expired"
-    assert settle(place, late).status_code == 409
+    settle(place, late, status=409)
     place.wall.now -= 2 * 901
-    assert settle(place, early).status_code == 409
+    settle(place, early, status=409)
     assert place.desk.latch is not None
 
 
@@ -225,25 +159,17 @@ def test_a_request_of_who_may_ask_no_more_is_void(place: Place) -> None:
     lowered, removed = ask(place, who="cid"), ask(place, who="risk")
     place.people.set_role("cid", "trader", "root")
     place.people.remove("risk")
-    assert settle(place, lowered).status_code == 409
-    assert settle(place, removed).status_code == 409
-    assert settle(place, lowered, verb="refuse").status_code == 200
+    for one in (lowered, removed, "none"):
+        settle(place, one, status=404 if one == "none" else 409)
+    settle(place, lowered, verb="refuse")
+    assert state(place, lowered) == "refused"
     assert place.desk.latch is not None
-
-
-def test_what_is_refused_is_never_confirmed(place: Place) -> None:
-    killed(place)
-    request = ask(place)
-    assert settle(place, request, "risk", "refuse").status_code == 200, "who asked may take it back"
-    assert settle(place, request).status_code == 409
-    assert settle(place, "none").status_code == 404
-    assert state(place, request) == "refused"
 
 
 def test_two_who_confirm_at_once_confirm_once(place: Place) -> None:
     killed(place)
     request, said = ask(place), list[int]()
-    clients: list[TestClient] = [place.client(name) for name in ("bob", "cid", "eve", "admin")]
+    clients: list[TestClient] = [place.of(name) for name in ("bob", "cid", "eve", "admin")]
 
     def confirm(client: TestClient) -> None:
         said.append(
@@ -261,67 +187,40 @@ def test_two_who_confirm_at_once_confirm_once(place: Place) -> None:
 
 @pytest.mark.parametrize("verb", ["promote", "demote"])
 def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
-    client = place.client("risk")
-    body = {"desk": "test desk", "reason": "cheaper"}
-    assert client.post(f"/api/agents/ppo/{verb}", json=body).status_code == 409, "nobody challenges"
-    place.desk.entries.append(
-        Entry(
-            kinds.AGENT_ASSIGNMENT,
-            20 * S,
-            agent="ppo",
-            body={"strategy": "ppo-csco", "challenger": "dqn"},
-        )
-    )
-    until(
-        lambda: client.get("/api/agents?desk=test desk").json()[0]["challenger"],
-        what="a challenger",
-    )
+    place.post("risk", f"agents/ppo/{verb}", 409)  # nobody challenges
+    seat = {"strategy": "ppo-csco", "challenger": "dqn"}
+    place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent="ppo", body=seat))
+    until(lambda: place.get("agents?desk=test desk")[0]["challenger"], what="a challenger")
     if verb == "demote":
-        assert (
-            "without a promotion"
-            in client.post(f"/api/agents/ppo/{verb}", json=body).json()["received"]
-        )
+        assert "without a promotion" in place.post("risk", "agents/ppo/demote", 409)["received"]
         promoted = {"champion": "dqn", "challenger": "ppo-csco", "by": "ann", "reason": "cheaper"}
         place.desk.entries.append(Entry(kinds.PROMOTED, 20 * S, agent="ppo", body=promoted))
-        until(
-            lambda: client.get("/api/agents?desk=test desk").json()[0]["promoted"],
-            what="a promotion",
-        )
+        until(lambda: place.get("agents?desk=test desk")[0]["promoted"], what="a promotion")
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
-    said = settle(place, request)
-    assert said.json()["done"] == ["test desk: ppo: b works instead of a from the next parent on"]
+    done = ["test desk: ppo: b works instead of a from the next parent on"]
+    assert settle(place, request)["done"] == done
     body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
     assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
 
 
 def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Place) -> None:
-    client, name = place.client("risk"), "ppo"
-    seats = [
-        {"strategy": "ppo-csco", "challenger": "dqn"},
-        {"strategy": "dqn", "challenger": "ppo-csco"},
-    ]
+    def sits(strategy: str, challenger: str) -> None:
+        seat = {"strategy": strategy, "challenger": challenger}
+        place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent="ppo", body=seat))
+        asks = place.served["test desk"].follower.ask
+        until(lambda: asks(lambda s: s.agents["ppo"].seat.get("strategy")) == strategy)
 
-    def sits(seat: dict[str, str]) -> None:
-        place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent=name, body=seat))
-        shown = lambda: place.served["test desk"].follower.ask(lambda s: dict(s.agents[name].seat))  # noqa: E731
-        until(lambda: shown().get("strategy") == seat["strategy"], what="the seat")
-
-    sits(seats[0])
-    one, other = (ask(place, f"agents/{name}/promote", who=who) for who in ("risk", "cid"))
-    assert settle(place, one).status_code == 200
-    sits(seats[1])
-    said = settle(place, other)
-    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
+    sits("ppo-csco", "dqn")
+    one, other = (ask(place, "agents/ppo/promote", who=who) for who in ("risk", "cid"))
+    settle(place, one)
+    sits("dqn", "ppo-csco")
+    assert settle(place, other, status=409)["received"] == "another one now at test desk"
     assert [command for command, *_ in place.desk.posted] == ["promote"]
     assert state(place, other) == "waits"
-    assert settle(place, other, verb="refuse").status_code == 200
-    assert (
-        client.post(
-            f"/api/agents/{name}/promote", json={"desk": "test desk", "reason": "x"}
-        ).status_code
-        == 202
-    )
+    settle(place, other, "cid", "refuse")  # who asked may take it back
+    settle(place, other, status=409)
+    assert ask(place, "agents/ppo/promote")
 
 
 @pytest.fixture
@@ -340,14 +239,11 @@ def test_a_rearm_is_confirmed_for_the_kill_that_was_asked_about_alone(
     latched.kill(["ppo"], "tom", "it misbehaves")
     request = ask(place, agents=agents)
     latched.kill([], "tom", "the exchange reports a bad tape")
-    said = settle(place, request)
-    assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
-    killed = latched.killed()
-    assert killed is not None
-    assert killed.reason == "the exchange reports a bad tape"
-    assert settle(place, ask(place)).status_code == 200
+    assert settle(place, request, status=409)["received"] == "another one now at test desk"
+    assert getattr(latched.killed(), "reason", "") == "the exchange reports a bad tape"
+    settle(place, ask(place))
     assert latched.killed() is None
-    assert settle(place, request).status_code == 409
+    settle(place, request, status=409)
 
 
 def test_a_kill_while_a_rearm_is_being_confirmed_stays(
@@ -361,24 +257,18 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
         latched.kill([], "tom", "a bad tape")
 
     monkeypatch.setattr(two_persons, "must_be_so_still", late)
-    said = settle(place, request)
-    assert (said.status_code, said.json()["expected"]) == (409, "the kill that the request names")
-    killed = latched.killed()
-    assert killed is not None
-    assert killed.reason == "a bad tape"
+    assert settle(place, request, status=409)["expected"] == "the kill that the request names"
+    assert getattr(latched.killed(), "reason", "") == "a bad tape"
     assert state(place, request) == "waits", "nothing was done"
 
 
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:
-    client = place.client("risk")
     body = {"desk": "test desk", "reason": "news", "changes": {"desk.order_lots": 10}}
-    assert client.post("/api/limits", json=body).status_code == 409, (
-        "nothing is known to be in force"
-    )
+    place.post("risk", "limits", 409, **body)  # nothing is known to be in force
     limits = read(default_file())
     said = {"event": "in_force", "hash": hash_of(limits), "limits": limits_json(limits)}
     place.desk.entries.append(Entry(kinds.LIMITS, 20 * S, body=said))
-    until(lambda: client.post("/api/limits", json=body).status_code == 200, what="limits in force")
+    until(lambda: place.of("risk").post("/api/limits", json=body).status_code == 200)
     assert place.desk.posted[-1][1:3] == (
         {"act": "tighten", "changes": {"desk.order_lots": "10"}},
         "risk (password)",
@@ -386,15 +276,14 @@ def test_one_person_tightens_and_two_loosen(place: Place) -> None:
     request = ask(place, "limits", changes={"desk.order_lots": "6000"})
     number = len(place.desk.posted)
     assert place.desk.posted[-1][1]["act"] == "request"
-    assert settle(place, request, "risk").status_code == 403
-    assert settle(place, request).json()["done"] == ["test desk: limits loosened, h"]
+    settle(place, request, "risk", status=403)
+    assert settle(place, request)["done"] == ["test desk: limits loosened, h"]
     assert place.desk.posted[-1] == (
         "limits", {"act": "approve", "request": number, "changes": {"desk.order_lots": "6000"}}, "bob (password)",
         "looked at it; so it is",
     )  # fmt: skip
-    wrong = client.post("/api/limits", json=body | {"changes": {"desk.nothing": 1}})
-    assert wrong.status_code == 409
-    assert place.client("trader").post("/api/limits", json=body).status_code == 403
+    place.post("risk", "limits", 409, changes={"desk.nothing": 1})
+    place.post("trader", "limits", 403, **body)
 
 
 def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
@@ -403,11 +292,8 @@ def test_a_damaged_file_of_requests_confirms_nothing(place: Place) -> None:
     file = next(place.people.path.parent.glob("desks/test desk/requests.json"))
     assert file.stat().st_mode & 0o777 == 0o600
     file.write_text("{")
-    assert settle(place, request).status_code == 409
-    assert (
-        place.client("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).status_code
-        == 200
-    )
+    settle(place, request, status=409)
+    place.of("trader").post("/api/kill", json={"scope": "all", "reason": "x"}).raise_for_status()
 
 
 def test_a_damaged_file_of_one_desk_keeps_no_other_desks_requests_from_an_answer(
@@ -417,14 +303,14 @@ def test_a_damaged_file_of_one_desk_keeps_no_other_desks_requests_from_an_answer
     request = ask(place)
     folder = next(place.people.path.parent.glob("desks/quiet"))
     (folder / "requests.json").write_text("{")
-    rows = place.client("viewer").get("/api/requests").json()
+    rows = place.get("requests")
     assert {(row["desk"], row["state"]) for row in rows} == {
         ("test desk", "waits"),
         ("quiet", "expired"),
     }
     assert "a file of requests" in next(row["what"] for row in rows if row["desk"] == "quiet")
-    assert settle(place, "none").status_code == 409
-    assert settle(place, request).status_code == 200
+    settle(place, "none", status=409)
+    settle(place, request)
     assert place.desk.latch is None
 
 
@@ -448,13 +334,13 @@ def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(
     slowly = threading.Thread(target=lambda: said.append(settle(place, one)))
     slowly.start()
     assert at_work.wait(60)
-    assert settle(place, other, "cid").status_code == 200
+    settle(place, other, "cid")
     assert state(place, ask(place)) == "waits"
-    assert settle(place, one, "cid").status_code == 409, "once"
-    assert settle(place, one, "cid", "refuse").status_code == 409
+    for verb in ("confirm", "refuse"):
+        settle(place, one, "cid", verb, 409)
     go.set()
     slowly.join(60)
-    assert said[0].status_code == 200
+    assert said[0]["done"]
     assert [command for command, *_ in place.desk.posted] == ["posture", "rearm"]
 
 
@@ -462,36 +348,23 @@ def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(
 
 
 def test_one_person_of_risk_sets_a_posture_that_adds_care_and_ends_it(place: Place) -> None:
-    body = {
-        "desk": "test desk",
-        "reason": "news",
-        "minutes": 30,
-        "size_multiplier": 0.5,
-        "styles": ["join", "take"],
-    }
-    said = place.client("risk").post("/api/posture", json=body)
-    assert said.status_code == 200, said.text
-    assert said.json()["done"] == ["test desk: manual risk state of the whole desk set"]
+    body = {"minutes": 30, "size_multiplier": 0.5, "styles": ["join", "take"]}
+    told = "test desk: manual risk state of the whole desk"
+    assert place.post("risk", "posture", **body)["done"] == [f"{told} set"]
     words = {"size_multiplier": 0.5, "styles": 5}
     asked = {"agent": None, "words": words, "span_ns": 1800 * S}
     assert place.desk.posted == [("posture", asked, "risk (password)", "news")]
-    said = place.client("risk").post(
-        "/api/posture/end", json={"desk": "test desk", "reason": "over"}
-    )
-    assert said.json()["done"] == ["test desk: manual risk state of the whole desk lifted"]
+    assert place.post("risk", "posture/end")["done"] == [f"{told} lifted"]
     assert place.desk.posted[-1][1] == {"agent": None, "lift": True}
-    assert (
-        place.client("risk").post("/api/posture", json=body | {"agent": "nobody"}).status_code
-        == 404
-    )
+    place.post("risk", "posture", 404, **body, agent="nobody")
 
 
 def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> None:
     request = ask(place, "posture", agent="ppo", minutes=5, size_multiplier=1, instead=True)
     assert place.desk.posted == []
-    assert settle(place, request, "risk").status_code == 403
-    assert settle(place, request, "trader").status_code == 403
-    assert settle(place, request).status_code == 200
+    for who in ("risk", "trader"):
+        settle(place, request, who, status=403)
+    settle(place, request)
     ((command, body, by, reason),) = place.desk.posted
     assert (command, by, reason) == ("posture", BOTH, "looked at it; so it is")
     assert body == {
@@ -500,7 +373,7 @@ def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> N
         "span_ns": 300 * S,
         "instead": True,
     }
-    assert settle(place, request).status_code == 409, "once"
+    settle(place, request, status=409)
 
 
 @pytest.mark.parametrize(
@@ -513,23 +386,18 @@ def test_one_in_the_place_of_what_risk_says_takes_two_persons(place: Place) -> N
     ],
 )  # fmt: skip
 def test_a_posture_that_is_none_reaches_nobody(shared: Place, more: dict[str, Any]) -> None:
-    body = {"desk": "test desk", "reason": "news", **more}
-    assert shared.client("risk").post("/api/posture", json=body).status_code == 422
-    assert shared.desk.posted == []
-    assert shared.client("risk").get("/api/requests").json() == []
+    shared.post("risk", "posture", 422, **more)
+    assert shared.desk.posted == shared.get("requests") == []
 
 
 def test_a_posture_by_hand_stands_on_the_page_with_its_end(place: Place) -> None:
     said = {"event": "set", "by": "ann", "reason": "news", "until_ns": 99 * S, "instead": False}
     body = said | {"words": {"size_multiplier": 0.5}}
     place.desk.entries.append(Entry(kinds.STANCE, 20 * S, agent="ppo", body=body))
-    client = place.client("viewer")
-    until(lambda: client.get("/api/desks/test desk/state").json()["stances"], what="the posture")
-    (row,) = client.get("/api/desks/test desk/state").json()["stances"]
+    until(lambda: place.state["stances"], what="the posture")
+    (row,) = place.state["stances"]
     assert row == {"agent": "ppo"} | {key: value for key, value in body.items() if key != "event"}
-    (ppo,) = [one for one in client.get("/api/agents").json() if one["agent"] == "ppo"]
-    assert ppo["stance"]["until_ns"] == 99 * S
-    place.desk.entries.append(
-        Entry(kinds.STANCE, 99 * S, agent="ppo", body={"event": "ended", "by": "ann", "reason": ""})
-    )
-    until(lambda: not client.get("/api/desks/test desk/state").json()["stances"], what="its end")
+    assert place.get("agents?desk=test desk")[0]["stance"]["until_ns"] == 99 * S
+    ended = {"event": "ended", "by": "ann", "reason": ""}
+    place.desk.entries.append(Entry(kinds.STANCE, 99 * S, agent="ppo", body=ended))
+    until(lambda: not place.state["stances"], what="its end")

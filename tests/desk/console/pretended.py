@@ -2,8 +2,8 @@
 
     python -m tests.desk.console.pretended 8399        # then http://127.0.0.1:8399/, any name that is a role
 
-Two desks (`pretended_page`), `today`, at work, and `drill`, killed. What is asked for is kept in `asked` and answered
-as done; the log-in's name is the role, too.
+Two desks (`pretended_page`), `today`, at work, and `drill`, killed. What is asked for is answered as done; the
+log-in's name is the role, too.
 """
 
 import asyncio
@@ -45,34 +45,40 @@ def logged_in(request: Request) -> None:
         raise HTTPException(401)
 
 
-def create_app() -> FastAPI:
-    """The pretended console; `app.state.asked` keeps what was asked for, `app.state.ns` is how far each desk is."""
-    app = FastAPI(dependencies=[Depends(logged_in)])
-    kept = app.state
-    kept.asked, kept.owners, kept.stopped, kept.older = [], {}, False, []
-    kept.ns = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
-    kept.latches = {
-        "today": None,
-        "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"},
-    }
-    kept.requests = [
-        {
-            "id": "7",
-            "desk": "drill",
-            "what": "re-arm every agent",
-            "asked_by": "bob",
-            "reason": "prices were right",
-            "ns": START["today"]
-            + 90 * MINUTE,  # requests are of the wall's clock, whatever the desk's is
-            "state": "waits",
-            "by": "",
-        }
-    ]
+NOW = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
+LATCHES = {
+    "today": None,
+    "drill": {"scope": "all", "by": "bob (console)", "reason": "prices look wrong"},
+}
 
-    def shown(desk: str, ns: int | None = None) -> dict[str, Any]:
-        there = page(desk, kept.ns[desk] if ns is None else ns, kept.latches[desk], kept.owners)
-        there["summary"]["alerts"]["info"] = len(kept.older)
-        return there | ({"running": ""} if kept.stopped else {})
+
+def shown(desk: str, ns: int | None = None) -> dict[str, Any]:
+    """A desk's page, now or then."""
+    there = page(desk, NOW[desk] if ns is None else ns, LATCHES[desk], {})
+    there["summary"]["alerts"]["info"] = 0
+    return there
+
+
+REARM = {
+    "id": "7", "desk": "drill", "what": "re-arm every agent", "asked_by": "bob", "reason": "prices were right",
+    "ns": START["today"] + 90 * MINUTE,  # of the wall's clock, whatever the desk's is
+    "state": "waits", "by": "",
+}  # fmt: skip
+UNCHANGED: dict[str, Any] = {
+    "ways": {"oidc": True},
+    "orders": {"parents": [], "orders": []},
+    "requests": [REARM],
+    "users": [
+        {"name": "ann", "role": "admin", "by": ""},
+        {"name": "bob", "role": "risk", "by": "ann"},
+    ],
+}
+"""Paths whose answers are always the same."""
+
+
+def create_app() -> FastAPI:
+    """The pretended console."""
+    app = FastAPI(dependencies=[Depends(logged_in)])
 
     @app.get("/")
     async def root() -> Response:
@@ -118,12 +124,6 @@ def create_app() -> FastAPI:
         response.set_cookie("role", asked["name"])
         return response
 
-    @app.post("/api/logout")
-    async def logout() -> Response:
-        response = JSONResponse({"left": True})
-        response.delete_cookie("role")
-        return response
-
     @app.get("/api/me")
     async def who(request: Request) -> dict[str, Any]:
         return me(request.cookies["role"])
@@ -149,11 +149,8 @@ def create_app() -> FastAPI:
 
     @app.get("/api/desks/{desk}/alerts")
     async def older(desk: str, before: int, ns: int | None = None) -> dict[str, Any]:
-        rows = [
-            *shown(desk, ns)["alerts"],
-            *(row for row in kept.older if ns is None or row["ns"] <= ns),
-        ]
-        return {"alerts": [row for row in rows if row["ns"] < before], "next": None}
+        rows = [row for row in shown(desk, ns)["alerts"] if row["ns"] < before]
+        return {"alerts": rows, "next": None}
 
     @app.get("/api/agents")
     async def agents() -> list[dict[str, Any]]:
@@ -169,14 +166,10 @@ def create_app() -> FastAPI:
                 "agent": row["name"],
                 "challenger": row["seat"] if row["seat"]["challenger"] else None,
                 "reason": row["state_reason"],
-                "state": "killed" if kept.latches[name] else row["state"],
+                "state": "killed" if LATCHES[name] else row["state"],
             }
             for name, row in rows
         ]
-
-    @app.get("/api/ways")
-    async def ways() -> dict[str, bool]:
-        return {"oidc": True}
 
     @app.get("/api/desks/{desk}/models")
     async def models(desk: str) -> list[dict[str, Any]]:
@@ -185,27 +178,9 @@ def create_app() -> FastAPI:
             for names, kind in ((["ppo"], "policy"), (["ppo", "schedule"], "forecast"))
         ]
 
-    @app.get("/api/orders")
-    async def orders(desk: str) -> dict[str, Any]:
-        return {"parents": [], "orders": []}
-
-    @app.get("/api/requests")
-    async def requests() -> list[dict[str, Any]]:
-        return list(kept.requests)
-
-    @app.get("/api/users")
-    async def users() -> list[dict[str, Any]]:
-        return [
-            {"name": "ann", "role": "admin", "by": ""},
-            {"name": "bob", "role": "risk", "by": "ann"},
-        ]
-
     @app.get("/api/desks/{desk}/state")
-    async def state(desk: str) -> dict[str, Any]:
-        return shown(desk)
-
     @app.get("/api/desks/{desk}/at")
-    async def at(desk: str, ns: int) -> dict[str, Any]:
+    async def at(desk: str, ns: int | None = None) -> dict[str, Any]:
         return shown(desk, ns)
 
     @app.get("/api/desks/{desk}/stream")
@@ -223,9 +198,7 @@ def create_app() -> FastAPI:
     @app.get("/api/desks/{desk}/chart/{instrument}")
     async def chart(desk: str, instrument: str, from_ns: int, to_ns: int) -> dict[str, Any]:
         start = START[desk]
-        times = range(
-            max(from_ns, start), min(to_ns, kept.ns[desk]), max(S, (to_ns - from_ns) // 900)
-        )
+        times = range(max(from_ns, start), min(to_ns, NOW[desk]), max(S, (to_ns - from_ns) // 900))
         fills = [
             {
                 "ns": t,
@@ -353,6 +326,10 @@ def create_app() -> FastAPI:
         ]
         return {"entries": rows, "next": rows[-1]["seq"] if len(rows) == most else None}
 
+    @app.get("/api/{what}")
+    async def unchanged(what: str) -> Any:
+        return UNCHANGED[what]
+
     @app.post("/api/parents/quote")
     async def quote(asked: dict[str, Any]) -> dict[str, Any]:
         rows = [
@@ -371,38 +348,8 @@ def create_app() -> FastAPI:
         return {"value": 30_012.0, "by_strategy": rows, "against": []}
 
     @app.post("/api/{what:path}")
-    async def act(request: Request, what: str, asked: dict[str, Any]) -> Response:
-        if request.headers.get("x-csrf") != "token":
-            return JSONResponse(
-                {"expected": "the token", "received": "none", "remedy": "load the page anew"}, 403
-            )
-        kept.asked.append((what, asked))
-        if what == "kill":
-            for name in START if asked["scope"] == "all" else [asked["desk"]]:
-                kept.latches[name] = {
-                    "scope": asked["name"] if asked["scope"] == "agent" else "all",
-                    "by": "ann (console)",
-                    "reason": asked["reason"],
-                }
-            return JSONResponse(
-                {"done": [f"{asked['name']} killed, nothing open at the venue"], "not_done": []}
-            )
-        if what.startswith("alerts/"):
-            kept.owners[int(what.split("/")[1])] = "ann"
-        if what.startswith("requests/"):
-            kept.requests[0] |= {"state": "confirmed", "by": "ann"}
-        if what.endswith(("rearm", "promote", "demote")):
-            return JSONResponse({"request": "8"}, 202)
-        if what.endswith("cancel"):
-            return JSONResponse(
-                {
-                    "expected": "a parent that is at work",
-                    "received": "one that is over",
-                    "remedy": "look at the page",
-                },
-                409,
-            )
-        return JSONResponse({"done": [f"today: {what}"], "not_done": []})
+    async def act(what: str) -> dict[str, list[str]]:
+        return {"done": [f"today: {what}"], "not_done": []}
 
     return app
 

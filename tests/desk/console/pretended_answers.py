@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
-from tests.desk.console.pretended import create_app
-from tests.desk.console.pretended_page import LENGTH, MAY, MINUTE, START
+from tests.desk.console.pretended import NOW, create_app
+from tests.desk.console.pretended_page import MAY, MINUTE, START
 
 FILE = Path(__file__).resolve().parents[3] / "web" / "test" / "answers.json"
-NOW = {name: start + LENGTH - 20 * MINUTE for name, start in START.items()}
 EARLY = START["today"] + 5 * MINUTE
 PATHS = (
     *("ways", "desks", "agents", "requests", "users"),

@@ -34,21 +34,6 @@ def node_tool(name: str) -> str:
     return str(tool)
 
 
-@pytest.mark.long  # as `make check` says, too
-def test_own_sources_are_as_the_formatter_makes_them() -> None:
-    config = json.loads((WEB / ".prettierrc").read_text(encoding="utf-8"))
-    assert config == {"printWidth": 120, "tabWidth": 2}, "its default options"
-    prettier = [
-        node_tool("prettier"),
-        "--check",
-        "--config",
-        str(WEB / ".prettierrc"),
-        *map(str, own_sources()),
-    ]
-    done = subprocess.run(prettier, check=False, capture_output=True, text=True, cwd=WEB)
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_types_are_those_of_the_api(tmp_path: Path) -> None:
     told = tmp_path / "openapi.json"
     told.write_text(runpy.run_path(str(WEB / "openapi.py"))["schema"](), encoding="utf-8")

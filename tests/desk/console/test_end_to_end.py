@@ -133,18 +133,37 @@ def a_live_parent(desk: Path) -> str:
 
 def nothing_new_leaves(desk: Path, after: int) -> None:
     """No order that opens anything was journaled since the first latch of a kill."""
-    latched = next(
-        seq for seq, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "latched"
-    )
-    for agent in sorted(AGENTS):
-        at = next(
-            seq for seq, e in entries(desk, kinds.KILL, after=after)
-            if e.body["event"] == "latched" and e.body["scope"] == agent
-        )  # fmt: skip
+    told = entries(desk, kinds.KILL, after=after)
+    latched = {e.body["scope"]: seq for seq, e in reversed(told) if e.body["event"] == "latched"}
+    for agent, at in latched.items():
         sent = [e.body for _, e in entries(desk, kinds.ORDER_OUT, after=at) if e.agent == agent]
         assert {body["what"] for body in sent} <= {"cancel", "mass_cancel", "status"}, sent
-    assert latched
+    assert latched.keys() == AGENTS
     assert list(Ledger.of(JournalReader(desk)).orders.live()) == []
+
+
+def test_no_screen_says_anything_wrong_or_asks_anybody_else(page: Any) -> None:
+    for name in (
+        "overview",
+        "agent",
+        "orders",
+        "market",
+        "risk",
+        "forecasts",
+        "alerts",
+        "people",
+        "journal",
+    ):
+        show(page, f"#/{name}?desk=today")
+        assert text(page, "main [role=alert]") == "", name
+    here = page.execute_script("return location.origin")
+    asked = page.execute_script(
+        "return performance.getEntriesByType('resource').map((e) => e.name)"
+    )
+    assert [name for name in asked if not name.startswith((here, "data:"))] == []
+    said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
+    known = ("favicon", "/api/me", "/api/login")
+    assert [line for line in said if not any(one in line for one in known)] == []
 
 
 def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:

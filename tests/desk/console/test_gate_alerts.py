@@ -235,12 +235,6 @@ def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Pat
         assert begins.result(30) == gate
 
 
-def test_a_desk_without_a_gate_has_its_own_alerts_alone(tmp_path: Path) -> None:
-    follower = looked(kept(tmp_path, begun(), alert(5, "DRIFT", "ann")))
-    assert rows(follower) == [("DRIFT", False, "")]
-    assert (follower.gate.desk, follower.report().gate_fault) == (None, "")
-
-
 ODD = [{}, [], None, "x", 7, {"alert": "x"}, {"alert": [2]}, {"alert": True}, {"alert": -1}, {"alert": 2.0},
        {"alert": 10**30}, {"alert": 3}, {"alert": None}]  # fmt: skip
 
@@ -297,15 +291,6 @@ def test_an_entry_that_cannot_be_is_said_and_nothing_after_it_is_shown(tmp_path:
     )  # a new one, whose file may well have the number of the old one's
     follower.catch_up()
     assert (follower.report().fault, rows(follower)) == ("", [("GAP", False, "")])
-
-
-def test_an_alert_is_whose_who_took_it_first(tmp_path: Path) -> None:
-    story = [begun(), alert(3, "GAP"), taken({"alert": 2}, "ann"), taken({"alert": 2}, "bob")]
-    desk = kept(tmp_path, *story)
-    kept(tmp_path / FOLDER, *story)
-    assert rows(looked(desk)) == [("GAP", False, "ann"), ("GAP", True, "ann")]
-    (row, at_gate) = days_of([desk])["desks"][0]["alerts"]
-    assert (row["owner"], at_gate["owner"]) == ("ann", "ann")
 
 
 def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path: Path) -> None:

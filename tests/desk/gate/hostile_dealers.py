@@ -209,6 +209,13 @@ class Chain:
         self.until(lambda: len(self.venue.asked_for) > many, "a request")
         return self.venue.asked_for[-1][131]
 
+    def quoted(self, lots: int = 5) -> str:
+        """A request that a dealer has answered by the quote `q1`; its name there."""
+        name = self.asked(lots)
+        self.venue.respond(name, "q1")
+        self.until(lambda: "q1" in self.session.quotes.book.quotes, "a quote")
+        return name
+
     def rest(self) -> None:
         """An order that rests at the venue."""
         many = len(self.venue.open)

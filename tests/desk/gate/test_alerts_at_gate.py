@@ -1,24 +1,19 @@
 """Alerts of a gate: owned while it runs, told to the desks behind it, found in their day's report."""
 
-import json
 import time
 from contextlib import closing, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from tests.api.test_desk_day import days_of
-from tests.desk.gate.wall import ConnectedDesk, exchange, exchange_served, gate_of, turning
-from tests.desk.trading.desk_of_two import WIDE
+from tests.desk.console.test_hanging import listening
+from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, simulated_gate
 from tests.waiting import until
 
 from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk.desk import Desk
 from tercel.core.errors import OrderError
-from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.risk.cancels import UNWATCHED
@@ -49,55 +44,27 @@ def test_a_gate_that_runs_takes_whose_its_alerts_are(
             console.ask("pause", {"parent": "p1"}, "ann (password)", "news")
 
 
-class Heard(BaseHTTPRequestHandler):
-    """A webhook."""
-
-    def do_POST(self) -> None:
-        alerts: list[dict[str, Any]] = self.server.heard  # type: ignore[attr-defined]
-        alerts.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *words: object) -> None:
-        """Say nothing."""
-
-
 def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> None:
-    wall, desk = tmp_path / "wall", tmp_path / "desk"
-    wall.mkdir()
-    (wall / "limits.toml").write_text(WIDE)
-    terms = GateTerms(
-        venue="simulated", accounts=("ann", "cy"), limits="limits.toml", silence_s=60.0
-    )
-    hook = HTTPServer(("127.0.0.1", 0), Heard)
-    heard: list[dict[str, Any]] = []
-    hook.heard = heard  # type: ignore[attr-defined]
-    Thread(target=hook.serve_forever, daemon=True).start()
+    wall, desk, hook = tmp_path / "wall", tmp_path / "desk", listening()
     settings = SMALL | {"alerts.webhook": f"http://127.0.0.1:{hook.server_port}"}
-    with (
-        opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate,
-        turning(gate.run),
-    ):
+
+    def heard(part: str) -> list[str]:
+        return [str(one[part]) for _, one in hook.got]  # type: ignore[attr-defined]
+
+    with simulated_gate(wall, "ann", "cy") as gate:
         where = f"gate:{wall / 'gate.sock'}"
         gate.gateway.alert("critical", "OLD", "before the desk", agent="ann")
         with Desk(settings=settings, venue=where, folder=desk):
             gate.gateway.alert("critical", UNWATCHED, "of another desk", agent="cy")
             gate.gateway.alert("critical", "GAP", "of nobody")
-            until(lambda: "GAP" in [one["code"] for one in heard], what="the gate's alert")
+            until(lambda: "GAP" in heard("code"), what="the gate's alert")
         gate.gateway.alert("critical", UNWATCHED, "while nobody is there", agent="ann")
         with Desk(settings=settings, venue=where, folder=desk):
-            until(
-                lambda: "while nobody is there" in [one["text"] for one in heard],
-                what="what came meanwhile",
-            )
+            until(lambda: "while nobody is there" in heard("text"), what="what came meanwhile")
     hook.shutdown()
     hook.server_close()
-    texts = [one["text"] for one in heard]
-    assert (
-        texts.count("of nobody"),
-        texts.count("of another desk"),
-        texts.count("before the desk"),
-    ) == (1, 0, 0)
+    others = ("of nobody", "of another desk", "before the desk")
+    assert [heard("text").count(one) for one in others] == [1, 0, 0]
     with closing(JournalReader(desk)) as journal:
         sessions = [entry.body["gate"] for _, entry in journal.read(0, (kinds.SESSION,))]
     assert sessions == [{"journal": str(wall.resolve()), "accounts": ["ann"]}] * 2
@@ -112,15 +79,11 @@ def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> Non
 def test_a_desk_that_people_stop_alarms_nobody_and_one_that_an_error_ends_does(
     tmp_path: Path, ends: type[BaseException] | None, severity: str
 ) -> None:
-    wall = tmp_path / "wall"
-    wall.mkdir()
-    (wall / "limits.toml").write_text(WIDE)
-    terms = GateTerms(venue="simulated", accounts=("ann",), limits="limits.toml", silence_s=60.0)
-    settings = SMALL | {"agent": [{"name": "ann", "strategy": "twap_passive"}]}
-    with (
-        opened(GateConfig(gate=terms), wall, "test", reach=lambda *_: exchange()) as gate,
-        turning(gate.run),
-    ):
+    wall, settings = (
+        tmp_path / "wall",
+        SMALL | {"agent": [{"name": "ann", "strategy": "twap_passive"}]},
+    )
+    with simulated_gate(wall, "ann") as gate:
         where, folder = f"gate:{wall / 'gate.sock'}", tmp_path / "desk"
         with (
             suppress(RuntimeError, KeyboardInterrupt),

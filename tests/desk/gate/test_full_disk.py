@@ -13,6 +13,7 @@ from tests.desk.gate.at_plain_venue import Place
 from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
+from certify.faults.disk import SmallDisk
 from tercel.core.errors import JournalError
 from tercel.core.orders import ONE, NewOrder, Tif
 from tercel.desk.limits import LimitGate, parse
@@ -28,6 +29,20 @@ def place_of(tmp_path: Path) -> Iterator[Callable[..., Place]]:
         yield lambda **options: Place(tmp_path / "gate", stack, **options)
 
 
+@pytest.fixture
+def resting(place_of) -> Callable[..., tuple[Place, SmallDisk]]:
+    """A gate on a small disk, and orders that rest at its venue."""
+
+    def made(**options) -> tuple[Place, SmallDisk]:
+        place = place_of(**options)
+        disk = place.disk("state")
+        place.start()
+        place.rest()
+        return place, disk
+
+    return made
+
+
 SOONER = {(20_000, "all"): [], (0, "none"): [pytest.mark.long]}
 """Bytes left and kind of mass cancel that are tried before a release."""
 EXACTLY = [
@@ -38,11 +53,8 @@ EXACTLY = [
 
 
 @pytest.mark.parametrize(("left", "mass"), EXACTLY)
-def test_a_disk_that_fills_up_in_trading_leaves_nothing_open(place_of, left, mass):
-    place = place_of(mass=mass)
-    disk = place.disk("state")
-    place.start()
-    place.rest()
+def test_a_disk_that_fills_up_in_trading_leaves_nothing_open(resting, left, mass):
+    place, disk = resting(mass=mass)
     disk.fill(left)
     place.trade_on()
     place.fell()
@@ -50,11 +62,8 @@ def test_a_disk_that_fills_up_in_trading_leaves_nothing_open(place_of, left, mas
     place.goes_on()
 
 
-def test_a_disk_that_is_full_while_nobody_sends_is_seen_at_the_next_report(place_of):
-    place = place_of()
-    disk = place.disk("state")
-    place.start()
-    place.rest()
+def test_a_fill_that_a_full_disk_cannot_take_ends_the_gate_and_is_booked_by_the_next(resting):
+    place, disk = resting()
     disk.fill()
     place.venue.fill("p3.1", 10)
     until(lambda: place.code() is not None, what="the end of the gate")
@@ -62,17 +71,6 @@ def test_a_disk_that_is_full_while_nobody_sends_is_seen_at_the_next_report(place
     disk.free()
     place.goes_on()
     assert place.venue.orders["p3.1"].status == "2"
-
-
-def test_a_fill_that_a_full_disk_could_not_take_is_booked_by_the_next_gate(place_of):
-    place = place_of()
-    disk = place.disk("state")
-    place.start()
-    place.rest()
-    disk.fill()
-    place.venue.fill("p3.1", 10)
-    until(lambda: place.code() is not None, what="the end of the gate")
-    disk.free()
     place.start()
     place.step()
     assert place.session.positions("ann") == {"XYZ": 10 * ONE}
@@ -93,27 +91,10 @@ def test_one_of_two_disks_that_is_full_is_enough(place_of, full):
     place.goes_on()
 
 
-def test_a_disk_that_is_full_before_the_start_is_an_error_that_says_so(place_of):
-    place = place_of()
-    disk = place.disk("state")
-    disk.fill()
-    with pytest.raises(AssertionError, match="to go on"):
-        place.start()
-    assert place.code() == 2
-    assert "Traceback" not in place.said
-    disk.free()
-    place.start()
-    place.rest()
-    assert place.stop() == 0
-
-
 def test_a_gate_that_left_orders_behind_does_not_start_on_a_full_disk_and_ends_them_when_there_is_room(
-    place_of,
+    resting,
 ):
-    place = place_of()
-    disk = place.disk("state")
-    place.start()
-    place.rest()
+    place, disk = resting()
     assert place.gate is not None
     place.gate.kill()
     place.gate.wait()
@@ -140,21 +121,6 @@ def test_a_disk_without_room_for_another_file_trades_on(place_of):
     place.rest()
     assert place.stop() == 0, place.said
     assert place.venue.open == []
-
-
-def test_a_log_on_the_same_disk_changes_nothing(place_of):
-    """As of a desk's own gate, whose log lies in its folder."""
-    place = place_of()
-    disk = place.disk("state")
-    place.log = place.folder / "state" / "gate.log"
-    place.start()
-    place.rest()
-    disk.fill()
-    place.trade_on()
-    assert place.venue.open == []
-    assert place.code() == 2
-    disk.free()
-    place.goes_on()
 
 
 def test_a_process_that_can_write_nothing_at_all_cancels_and_the_next_session_goes_on_behind_its_numbers(
@@ -185,11 +151,14 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
     place = place_of()
     disk = place.disk("state")
     folder, accounts = place.folder / "state", ("ann",)
-    fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
-    limits = LimitGate(parse(WIDE), fix.listings(), accounts)
-    session = Session(
-        fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0)
-    )
+
+    def begun():
+        fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
+        limits = LimitGate(parse(WIDE), fix.listings(), accounts)
+        terms = SessionTerms(warmup_s=0.0)
+        return Session(fix, SqlJournal(folder), limits, lambda name, _: build(name), terms)
+
+    session = begun()
     follower = session.follow("XYZ")
 
     def known():
@@ -219,11 +188,7 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
     assert place.venue.open == []
     assert place.venue.kinds()[-1] == "5"
     disk.free()
-    fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
-    limits = LimitGate(parse(WIDE), fix.listings(), accounts)
-    again = Session(
-        fix, SqlJournal(folder), limits, lambda name, _: build(name), SessionTerms(warmup_s=0.0)
-    )
+    again = begun()
     assert {line.order: line.venue for line in again.recovered} == {
         "p.0": "canceled",
         "p.1": "canceled",

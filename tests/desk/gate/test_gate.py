@@ -4,7 +4,6 @@ import grp
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from tests import forked
 from tests.desk.gate.wall import (
     Announcing,
     ConnectedDesk,
+    at_gate,
     exchange,
     exchange_served,
     gate_of,
@@ -35,7 +35,6 @@ from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
-    CancelReject,
     LinkStatus,
     MarketRows,
     NewOrder,
@@ -47,7 +46,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.desk.console.follow import Metrics
 from tercel.desk.console.state import DeskState
-from tercel.desk.gate.config import GateConfig, GateTerms, read_config
+from tercel.desk.gate.config import GateConfig, read_config
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.process import gate_text
 from tercel.desk.gate.server import Gate
@@ -57,12 +56,11 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders.parent import accepted
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.fix.client import FixVenue
 from tercel.venues.address import TRADER
-from tercel.venues.wire import RemoteVenue, frames
+from tercel.venues.wire import RemoteVenue
 
 __all__ = ["gate_of"]
 
@@ -72,20 +70,6 @@ class TestAGateIsAVenue(VenueConformance):
     def venue(self, gate_of: ConnectedDesk) -> Iterator[RemoteVenue]:
         with exchange_served() as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
-            yield venue
-            venue.close()
-
-
-class TestAGateToTheSimulatedExchange(VenueConformance):
-    @pytest.fixture
-    def venue(self, tmp_path: Path) -> Iterator[RemoteVenue]:
-        (tmp_path / "limits.toml").write_text(WIDE)
-        terms = GateTerms(
-            venue="simulated", accounts=("kit",), limits="limits.toml", silence_s=60.0
-        )
-        made = opened(GateConfig(gate=terms), tmp_path, "test", reach=lambda *_: exchange())
-        with made as gate, turning(gate.run):
-            venue = session_at(gate, ("kit",))
             yield venue
             venue.close()
 
@@ -215,10 +199,8 @@ def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Conne
             **dict.fromkeys("abc", OrdStatus.REJECTED),
             "d": OrdStatus.FILLED,
         }
-        assert ["UNKNOWN_PARENT" in reports["a"].text, "the gate: " in reports["c"].text] == [
-            True,
-            True,
-        ]
+        assert "UNKNOWN_PARENT" in reports["a"].text
+        assert "the gate: " in reports["c"].text
         venue.send(an_order("e", account="eve"))
         with pytest.raises(VenueError, match="one of the accounts"):
             trader.run(S)
@@ -269,45 +251,6 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         assert (ledger.past.fills, ledger.fills) == (len(of_p), len(of_p) + 1)
 
 
-def test_a_kill_denies_and_cancels_at_the_gate(gate_of: ConnectedDesk) -> None:
-    with exchange_served(speed=10.0) as server:
-        gate = gate_of(server)
-        venue = session_at(gate)
-        trader = Trader(venue, "ann")
-        name, _ = trader.rest()
-        KillLatch(Path(gate.path).parent / "kill.json").kill("runaway", by="ann", at_ns=1)
-        heard_until(venue, lambda heard: [e for e in heard if _ended(e, name)])
-        venue.send(an_order("late"))
-        refused = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, Report)])
-        assert "runaway" in next(e.text for e in refused if isinstance(e, Report))
-
-
-def _ended(event: object, name: str) -> bool:
-    return (
-        isinstance(event, Report)
-        and name in (event.cl_ord_id, event.orig)
-        and event.status is OrdStatus.CANCELED
-    )
-
-
-@pytest.mark.parametrize("speed", [0.0, 10.0])
-def test_orders_of_a_session_that_is_gone_are_cancelled(
-    gate_of: ConnectedDesk, speed: float
-) -> None:
-    with exchange_served(speed) as server:
-        gate = gate_of(server)
-        venue = session_at(gate)
-        trader = Trader(venue, "ann")
-        trader.rest()
-        venue._socket.close()
-        until(lambda: not gate.open, what="nothing open")
-        assert given(server, open_alone=True) == set()
-        alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
-        assert any(
-            entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts
-        )
-
-
 def unwatched(gate: Gate) -> list[tuple[str, str]]:
     told = JournalReader(Path(gate.path).parent).read(kinds=["alert"])
     return [
@@ -317,29 +260,33 @@ def unwatched(gate: Gate) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("speed", [0.0, 10.0])
-def test_a_session_that_ends_in_order_alarms_nobody(gate_of: ConnectedDesk, speed: float) -> None:
-    with exchange_served(speed) as server:
-        gate = gate_of(server)
-        venue = session_at(gate)
-        Trader(venue, "ann").rest()
-        venue.leave()
-        venue.close()
+@pytest.mark.parametrize(
+    ("speed", "in_order", "severity", "text"),
+    [
+        *((speed, True, "info", "ann: its session ended; its orders") for speed in (0.0, 10.0)),
+        *((speed, False, "critical", "ann: its session is gone") for speed in (0.0, 10.0)),
+    ],
+)
+def test_orders_of_a_session_that_ends_or_is_gone_are_cancelled(
+    gate_of: ConnectedDesk, speed: float, in_order: bool, severity: str, text: str
+) -> None:
+    with at_gate(gate_of, speed) as (server, gate, venue, trader):
+        trader.rest()
+        if in_order:
+            venue.leave()
+        venue._socket.close()
         until(lambda: not gate.open, what="nothing open")
         assert given(server, open_alone=True) == set()
-        assert unwatched(gate) == [("info", "ann: its session ended; its orders are cancelled")]
+        ((told, said),) = unwatched(gate)
+        assert (told, said.startswith(text)) == (severity, True), said
 
 
 def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
     gate_of: ConnectedDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server)
-        venue = session_at(gate)
-        Trader(venue, "ann").rest()
-        monkeypatch.setattr(
-            server.venue, "send", lambda command: None
-        )  # the venue answers no cancel
+    with at_gate(gate_of, 10.0) as (server, gate, venue, trader):
+        trader.rest()
+        monkeypatch.setattr(server.venue, "send", lambda command: None)  # it answers no cancel
         venue.leave()
         venue.close()
         until(lambda: len(unwatched(gate)) > 1, what="an alarm")
@@ -349,10 +296,7 @@ def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
 
 
 def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: ConnectedDesk) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server, silence_s=0.4)
-        venue = session_at(gate)
-        trader = Trader(venue, "ann")
+    with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, venue, trader):
         trader.rest()
         until(lambda: not gate.open, what="nothing open")
         heard = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, LinkStatus)])
@@ -366,14 +310,11 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(
     gate_of: ConnectedDesk,
 ) -> None:
     """A desk reads its journal once it is connected: minutes, where that is long."""
-    with exchange_served(10.0) as server:
-        gate = gate_of(server, silence_s=0.4)
-        venue = session_at(gate)
+    with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, _, trader):
         (client,) = gate._clients
         until(
             lambda: gate._silent.get(client, (0, 0.0))[1] > 1.0, what="more than twice the silence"
         )
-        trader = Trader(venue, "ann")
         name, _ = trader.rest()
         assert gate.gateway.ledger.orders.get(name) is not None
         until(lambda: not gate.open, what="nothing open: from now on silence counts")
@@ -383,10 +324,7 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(
 
 
 def test_a_session_that_waits_is_not_silent(gate_of: ConnectedDesk) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server, silence_s=0.4)
-        venue = session_at(gate)
-        trader = Trader(venue, "ann")
+    with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, _, trader):
         trader.rest()
         trader.run(10 * S)
         assert gate.open == 1
@@ -397,35 +335,6 @@ def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDes
         session = gate_of(server, link_s=1).gateway.venue._link.session
         before = session.numbers.next_out
         until(lambda: session.numbers.next_out >= before + 3, what="three heartbeats")
-
-
-def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
-    with exchange_served() as server:
-        config = section(server, tmp_path / "gate")
-        for left in (1, 0):
-            with opened(config, tmp_path / "gate", "test") as gate:
-                assert gate.open == 0
-                lines = [e for _, e in gate.gateway.journal.read(kinds=["reconciled"])]
-                assert [entry.body["action"] for entry in lines] == ["cancelled"] * (1 - left)
-                parent = asked(f"p{left}", lots=100)
-                gate.gateway.limits.parent(parent.id, "X", "ann", 1, 100)
-                gate.gateway.write([accepted(parent, gate.gateway.venue.now_ns)])
-                gate.on_subscribe("X")
-                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
-                bid, _ = gate._books["X"].quotes
-                gate.gateway.submit([an_order(f"o{left}", 5, bid - 3, parent=parent.id)])
-                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
-                assert gate.open == 1
-
-
-def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: ConnectedDesk) -> None:
-    with exchange_served() as server:
-        venue = session_at(gate_of(server))
-        trader = Trader(venue, "ann")
-        venue.send(NewOrder("far", "X", 1, 9_000, 1, Tif.DAY, "ann", "", 0))
-        trader.cancel("far")
-        trader.run(S)
-        assert any(isinstance(e, CancelReject) and e.orig == "far" for e in trader.events)
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------
@@ -515,16 +424,14 @@ def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
         assert {"h1", "h2"} <= denied
 
 
-def test_the_gate_alone_may_use_its_socket(gate_of: ConnectedDesk) -> None:
+@pytest.mark.parametrize(
+    ("group", "mode"), [({}, 0o600), ({"group": grp.getgrgid(os.getgid()).gr_name}, 0o660)]
+)
+def test_the_gate_alone_may_use_its_socket_or_a_group_that_is_named(
+    gate_of: ConnectedDesk, group: dict[str, str], mode: int
+) -> None:
     with exchange_served() as server:
-        gate = gate_of(server)
-        assert Path(gate.path).stat().st_mode & 0o777 == 0o600
-
-
-def test_a_group_may_use_it_where_one_is_named(gate_of: ConnectedDesk) -> None:
-    with exchange_served() as server:
-        gate = gate_of(server, group=grp.getgrgid(os.getgid()).gr_name)
-        assert Path(gate.path).stat().st_mode & 0o777 == 0o660
+        assert Path(gate_of(server, **group).path).stat().st_mode & 0o777 == mode
 
 
 def test_a_group_that_nobody_knows_is_refused(gate_of: ConnectedDesk) -> None:
@@ -622,12 +529,3 @@ def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
     )
     with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
         pass
-
-
-def test_frames_that_are_longer_than_any_are_refused(gate_of: ConnectedDesk) -> None:
-    with exchange_served() as server:
-        link = socket.socket(socket.AF_UNIX)
-        link.connect(gate_of(server).path)
-        link.sendall((frames.LONGEST_ASKED + 1).to_bytes(4, "little") + b"J")
-        assert b"frames of this protocol" in link.recv(4096)
-        link.close()

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
@@ -18,6 +19,14 @@ from tercel.venues.wire import frames
 from tercel.venues.wire.server import MOST_CLIENTS
 
 __all__ = ["gate_of"]
+
+
+@pytest.fixture
+def gate(gate_of: ConnectedDesk) -> Iterator[Gate]:
+    """Before an exchange that runs ten times as fast as the clock."""
+    with exchange_served(10.0) as server:
+        yield gate_of(server)
+
 
 ANSWER_S, TURN_S = 0.01, 0.4
 """How long a question, and a turn, are made to take."""
@@ -45,73 +54,61 @@ def reached(gate: Gate, *sent: bytes) -> list[object]:
 
 @pytest.mark.parametrize("name", ["o\ud800", "o\0", "o\x0138=2000", "o" * 201])
 def test_names_that_nobody_can_be_told_are_refused_and_the_gate_goes_on(
-    gate_of: ConnectedDesk, name: str
+    gate: Gate, name: str
 ) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server)
-        for command in (
-            an_order(name),
-            CancelOrder("c", name, "X", 1, "ann", 0),
-            MassCancel("m", "ann", name, 0),
-        ):
-            said = reached(gate, frames.pack_message(command))
-            assert any(
-                isinstance(one, dict) and "printable names" in str(one.get("parts")) for one in said
-            )
-        assert not list(gate.gateway.journal.read(kinds=["denied"]))
+    for command in (
+        an_order(name),
+        CancelOrder("c", name, "X", 1, "ann", 0),
+        MassCancel("m", "ann", name, 0),
+    ):
+        said = reached(gate, frames.pack_message(command))
+        assert any(
+            isinstance(one, dict) and "printable names" in str(one.get("parts")) for one in said
+        )
+    assert not list(gate.gateway.journal.read(kinds=["denied"]))
 
 
 def test_a_command_that_the_venue_cannot_be_told_is_handed_over_once(
-    gate_of: ConnectedDesk,
+    gate: Gate,
 ) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server)
-        send = gate.gateway.venue.send
+    send = gate.gateway.venue.send
 
-        def refuse(command: Command) -> None:
-            if command.cl_ord_id == "bad":
-                raise OrderError("a name that the venue takes", "bad", "choose another")
-            send(command)
+    def refuse(command: Command) -> None:
+        if command.cl_ord_id == "bad":
+            raise OrderError("a name that the venue takes", "bad", "choose another")
+        send(command)
 
-        gate.gateway.venue.send = refuse  # type: ignore[method-assign]
-        bad, good = (CancelOrder(name, "o", "X", 1, "ann", 0) for name in ("bad", "good"))
-        reached(
-            gate, frames.pack_message(bad), frames.pack_message(good), frames.pack({"do": "beat"})
-        )
-        until(
-            lambda: [*gate.gateway.journal.read(kinds=["report_in"])], what="an answer of the venue"
-        )
-        left = [
-            e.order
-            for _, e in gate.gateway.journal.read(kinds=["order_out"])
-            if not e.order.startswith("~")
-        ]
-        assert left == ["bad", "good"]
-        alerts = [e.body["code"] for _, e in gate.gateway.journal.read(kinds=["alert"])]
-        assert "send_failed" in alerts
+    gate.gateway.venue.send = refuse  # type: ignore[method-assign]
+    bad, good = (CancelOrder(name, "o", "X", 1, "ann", 0) for name in ("bad", "good"))
+    reached(gate, frames.pack_message(bad), frames.pack_message(good), frames.pack({"do": "beat"}))
+    until(lambda: [*gate.gateway.journal.read(kinds=["report_in"])], what="an answer of the venue")
+    left = [
+        e.order
+        for _, e in gate.gateway.journal.read(kinds=["order_out"])
+        if not e.order.startswith("~")
+    ]
+    assert left == ["bad", "good"]
+    alerts = [e.body["code"] for _, e in gate.gateway.journal.read(kinds=["alert"])]
+    assert "send_failed" in alerts
 
 
-def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate_of: ConnectedDesk) -> None:
-    with exchange_served(10.0) as server:
-        gate = gate_of(server)
-        bob = session_at(gate, ("bob",))
-        name, _ = Trader(bob, "bob").rest()
-        hostile = [
-            MassCancel("~g1", "ann", "", 0),
-            CancelOrder("~w1", "o", "X", 1, "ann", 0),
-            CancelOrder(name, "o", "X", 1, "ann", 0),
-            CancelOrder("c", name, "X", 1, "ann", 0),
-            StatusRequest(name, "ann", 0),
-            CancelOrder("c", name, "X", 1, "", 0),
-            StatusRequest(name, "", 0),
-        ]
-        said = reached(gate, *(frames.pack_message(command) for command in hostile))
-        assert sum(isinstance(one, dict) and one.get("said") == "error" for one in said) == len(
-            hostile
-        )
-        order = gate.gateway.ledger.orders.get(name)
-        assert (order is not None, gate.open) == (True, 1)
-        bob.close()
+def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate: Gate) -> None:
+    bob = session_at(gate, ("bob",))
+    name, _ = Trader(bob, "bob").rest()
+    hostile = [
+        MassCancel("~g1", "ann", "", 0),
+        CancelOrder("~w1", "o", "X", 1, "ann", 0),
+        CancelOrder(name, "o", "X", 1, "ann", 0),
+        CancelOrder("c", name, "X", 1, "ann", 0),
+        StatusRequest(name, "ann", 0),
+        CancelOrder("c", name, "X", 1, "", 0),
+        StatusRequest(name, "", 0),
+    ]
+    said = reached(gate, *(frames.pack_message(command) for command in hostile))
+    assert sum(isinstance(one, dict) and one.get("said") == "error" for one in said) == len(hostile)
+    order = gate.gateway.ledger.orders.get(name)
+    assert (order is not None, gate.open) == (True, 1)
+    bob.close()
 
 
 def test_who_asks_much_holds_up_nobody(

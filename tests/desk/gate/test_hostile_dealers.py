@@ -33,6 +33,7 @@ ODD = (
     *("x" * 201, "x" * 5000, "a\tb", "\u2028", "\xe9", "\udcff", "a|b", "*", "NONE", " ", "Y"),
     *("99991231-23:59:59", "00010101-00:00:00", "20250101-00:00:00", "yesterday", "9.99", "10.01"),
 )  # fmt: skip
+Message = tuple[str, list[tuple[int, object]]]
 STATUSES = "0123456789ABCDE"
 KINDS = "0123456789ABCDEFGHI"
 
@@ -45,7 +46,7 @@ class Dealers:
         self.names: list[str] = ["q0"]
         self.first: dict[str, str] = {}
         """First word on each take: accepted, refused, or something else."""
-        self.said: list[tuple[str, list[tuple[int, object]]]] = []
+        self.said: list[Message] = []
         self.numbers: dict[str, str] = {}
         self._count = 0
         self.venue.answer = self.note
@@ -101,7 +102,7 @@ class Dealers:
                     self.venue.say(kind, fields)
                     self.said.append((kind, fields))
 
-    def message(self) -> tuple[str, list[tuple[int, object]]]:
+    def message(self) -> Message:
         rng, draw = self.rng, self.rng.random()
         if draw < 0.1 and self.said:
             return rng.choice(self.said[-50:])  # once more
@@ -160,139 +161,82 @@ class Dealers:
         dealer = self.rng.choice((*DEALERS * 3, "D9", "", "\u202eD1"))
         return [(453, 1), (448, dealer), (447, "D"), (452, 35)] if dealer else []
 
-    def quote(self) -> tuple[str, list[tuple[int, object]]]:
+    def quote(self) -> Message:
         rng, request = self.rng, self.request()
         asked = next(one for one in self.venue.asked_for if one[131] == request)
         self._count += 1
-        name = f"q{self._count}" if rng.random() < 0.95 else rng.choice(self.names)
-        self.names.append(name)
-        side = asked.get(54, "")
-        sides = [
-            (132, rng.choice(("9.99", "9.98", "10.00"))),
-            (133, rng.choice(("10.01", "10.00", "10.02"))),
-        ]
+        self.names.append(f"q{self._count}" if rng.random() < 0.95 else rng.choice(self.names))
+        side, draw = asked.get(54, ""), rng.choice
+        sides = [(132, draw(("9.99", "9.98", "10.00"))), (133, draw(("10.01", "10.00", "10.02")))]
         if side and rng.random() < 0.8:
             sides = [sides[1] if side == "1" else sides[0]]
-        lots = rng.choice((asked[38], asked[38], "40"))
-        fields: list[tuple[int, object]] = [(131, request), (117, name), *self.party(), (55, "XYZ")]
-        fields += [(54, side)] if side and rng.random() < 0.9 else []
-        return "S", [*fields, (38, lots), *sides, (62, stamp(rng.choice((-1, 1, 5, 30))))]
+        told = [(54, side)] if side and rng.random() < 0.9 else []
+        lots, ends = draw((asked[38], asked[38], "40")), stamp(draw((-1, 1, 5, 30)))
+        about = [(131, request), (117, self.names[-1]), *self.party(), (55, "XYZ")]
+        return "S", [*about, *told, (38, lots), *sides, (62, ends)]
 
-    def quotes(self) -> list[tuple[str, list[tuple[int, object]]]]:
+    def quotes(self) -> list[Message]:
         """A quote of each dealer on the last request, as it was asked for."""
-        asked = self.venue.asked_for[-1]
-        found: list[tuple[str, list[tuple[int, object]]]] = []
+        asked, found = self.venue.asked_for[-1], list[Message]()
+        side = asked.get(54)
+        prices = [(132, "9.99")] * (side != "1") + [(133, "10.01")] * (side != "2")
         for dealer in DEALERS:
             self._count += 1
             self.names.append(f"q{self._count}")
-            fields: list[tuple[int, object]] = [(131, asked[131]), (117, self.names[-1])]
-            fields += [(453, 1), (448, dealer), (447, "D"), (452, 35), (55, "XYZ")]
-            prices = [(132, "9.99")] * (asked.get(54) != "1") + [(133, "10.01")] * (
-                asked.get(54) != "2"
-            )
-            found.append(("S", [*fields, (38, asked[38]), *prices, (62, stamp(30))]))
+            party = [(453, 1), (448, dealer), (447, "D"), (452, 35), (55, "XYZ")]
+            about = [(131, asked[131]), (117, self.names[-1]), *party, (38, asked[38])]
+            found.append(("S", [*about, *prices, (62, stamp(30))]))
         return found
 
-    def withdrawal(self) -> tuple[str, list[tuple[int, object]]]:
-        rng = self.rng
-        kind = rng.choice("12345")
-        fields: list[tuple[int, object]] = [(131, self.request())] if rng.random() < 0.8 else []
-        return "Z", [
-            *fields,
-            (117, rng.choice((*self.names[-5:], "*"))),
-            (298, kind),
-            *self.party(),
-        ]
+    def withdrawal(self) -> Message:
+        kind, name = self.rng.choice("12345"), self.rng.choice((*self.names[-5:], "*"))
+        request = [(131, self.request())] * (self.rng.random() < 0.8)
+        return "Z", [*request, (117, name), (298, kind), *self.party()]
 
-    def status(self) -> tuple[str, list[tuple[int, object]]]:
-        rng = self.rng
-        fields: list[tuple[int, object]] = [(131, self.request())] if rng.random() < 0.5 else []
-        fields.append((117, rng.choice(self.names[-5:])))
-        if self.venue.taken and rng.random() < 0.5:
-            fields.append((693, name_of(rng.choice(self.venue.taken[-3:]))))
-        return "AI", [
-            *fields,
-            (55, "XYZ"),
-            (
-                297,
-                rng.choice(
-                    ["0", "1", "4", "5", "5", "5", "6", "7", "8", "9", "10", "11", "16", "20"]
-                ),
-            ),
-            (58, "so"),
-        ]
+    def status(self) -> Message:
+        rng, taken = self.rng, self.venue.taken
+        request = [(131, self.request())] * (rng.random() < 0.5)
+        take = [(693, name_of(rng.choice(taken[-3:])))] if taken and rng.random() < 0.5 else []
+        status = rng.choice(
+            ["0", "1", "4", "5", "5", "5", "6", "7", "8", "9", "10", "11", "16", "20"]
+        )
+        about = [(117, rng.choice(self.names[-5:])), *take, (55, "XYZ")]
+        return "AI", [*request, *about, (297, status), (58, "so")]
 
-    def reject(self) -> tuple[str, list[tuple[int, object]]]:
+    def reject(self) -> Message:
         entry = [(146, 1), (55, "XYZ"), *self.party()]
         return "AG", [(131, self.request()), (658, self.rng.choice(("1", "9", "10", "99"))), *entry]
 
-    def refusal(self) -> tuple[str, list[tuple[int, object]]]:
+    def refusal(self) -> Message:
         rng = self.rng
         number = rng.choice([*[*self.numbers.values()][-3:], "1", str(rng.randrange(1, 200))])
-        kind = rng.choice("3j")
-        about = rng.choice(("D", "R", "q", "F", "AJ", "S"))
-        return kind, [
-            (45, number),
-            (372, about),
-            *([(380, "3")] if kind == "j" else []),
-            (58, "no"),
-        ]
+        kind, about = rng.choice("3j"), rng.choice(("D", "R", "q", "F", "AJ", "S"))
+        return kind, [(45, number), (372, about), *[(380, "3")] * (kind == "j"), (58, "no")]
 
-    def other(self) -> tuple[str, list[tuple[int, object]]]:
-        rng = self.rng
-        kind = rng.choice(("i", "b", "B", "R", "AJ", "AH", "CW", "ZZ", "h", "9", "r"))
-        return kind, [
-            (131, self.request()),
-            (117, rng.choice(self.names)),
-            (55, "XYZ"),
-            (58, "x"),
-            (11, "c"),
-        ]
+    def other(self) -> Message:
+        kind = self.rng.choice(("i", "b", "B", "R", "AJ", "AH", "CW", "ZZ", "h", "9", "r"))
+        name = self.rng.choice(self.names)
+        return kind, [(131, self.request()), (117, name), (55, "XYZ"), (58, "x"), (11, "c")]
 
-    def report(self) -> tuple[str, list[tuple[int, object]]]:
+    def report(self) -> Message:
         rng = self.rng
         self._count += 1
         take = rng.choice(self.venue.taken[-3:]) if self.venue.taken else {}
-        name = name_of(take) if take else "nobody"
-        lots = int(take.get(38, 100))
+        name, lots = name_of(take) if take else "nobody", int(take.get(38, 100))
         kind, status = rng.choice(KINDS), rng.choice(STATUSES)
         if rng.random() < 0.7:
             kind, status = rng.choice(
-                (
-                    ("0", "0"),
-                    ("F", "2"),
-                    ("F", "1"),
-                    ("4", "4"),
-                    ("8", "8"),
-                    ("A", "A"),
-                    ("I", "0"),
-                    ("I", "8"),
-                    ("C", "C"),
-                    ("D", "0"),
-                    ("5", "0"),
-                    ("H", "0"),
-                    ("G", "1"),
-                )
+                ["00", "F2", "F1", "44", "88", "AA", "I0", "I8", "CC", "D0", "50", "H0", "G1"]
             )
-        last = rng.choice((lots, lots // 2, 1))
+        last, price = rng.choice((lots, lots // 2, 1)), take.get(44, "10.01")
         cum = rng.choice((0, last, lots))
-        fields: list[tuple[int, object]] = [
-            (37, f"V{name}"),
-            (11, name),
-            (17, f"R{self._count}"),
-            (150, kind),
-            (39, status),
+        return "8", [
+            *((37, f"V{name}"), (11, name), (17, f"R{self._count}"), (150, kind), (39, status)),
+            *((1, rng.choice(("ann", "ann", "bob"))), (55, "XYZ"), (54, take.get(54, "1"))),
+            *((38, lots), (44, price), *[(19, f"R{self._count - 1}")] * (kind in "GH")),
+            *[(32, last), (31, price)] * (kind in "FG"),
+            *((151, max(lots - cum, 0)), (14, cum), (6, 0), (60, stamp())),
         ]
-        fields += [
-            (1, rng.choice(("ann", "ann", "bob"))),
-            (55, "XYZ"),
-            (54, take.get(54, "1")),
-            (38, lots),
-            (44, take.get(44, "10.01")),
-        ]
-        fields += [(19, f"R{self._count - 1}")] if kind in "GH" else []
-        fields += [(32, last), (31, take.get(44, "10.01"))] if kind in "FG" else []
-        return "8", [*fields, (151, max(lots - cum, 0)), (14, cum), (6, 0), (60, stamp())]
 
 
 def forgive(made: Chain) -> None:
@@ -398,18 +342,8 @@ def test_a_flood_delays_no_kill(flood, tmp_path):
         made.rest()
         name = made.asked()
         asked = made.venue.asked_for[-1]
-        base = {
-            131: name,
-            117: "",
-            453: 1,
-            448: "D1",
-            447: "D",
-            452: 35,
-            55: "XYZ",
-            54: "1",
-            38: asked[38],
-            133: "10.01",
-        }
+        base = {131: name, 117: "", 453: 1, 448: "D1", 447: "D", 452: 35, 55: "XYZ", 54: "1"}
+        base |= {38: asked[38], 133: "10.01"}
         for n in range(many):
             kind, changed = FLOODS[flood](n)
             fields = {tag: value for tag, value in (base | changed).items() if value is not None}
@@ -423,9 +357,7 @@ def test_a_flood_delays_no_kill(flood, tmp_path):
 
 def test_no_session_takes_the_quote_of_another(tmp_path):
     with chain(tmp_path / "gate", limits={"person": True}) as made:
-        name = made.asked(5)
-        made.venue.respond(name, "q1")
-        made.until(lambda: "q1" in made.session.quotes.book.quotes, "a quote")
+        name = made.quoted()
         other = RemoteVenue(made.gate.path, ("cat",))
         other.announce("b1", "XYZ", "cat", 1, 5)
         terms = "XYZ", 1, 5, 1001, Tif.IOC, "cat", "b1", other.now_ns, "q1"
@@ -469,9 +401,7 @@ def test_times_of_no_64_bits_and_bytes_that_are_no_text_end_neither_gate_nor_des
 def test_a_kill_is_confirmed_while_executions_are_missing(tmp_path):
     """The venue counts lots as filled whose execution never comes; the order has ended all the same."""
     with chain(tmp_path / "gate", limits={"person": True}) as made:
-        name = made.asked(5)
-        made.venue.respond(name, "q1")
-        made.until(lambda: "q1" in made.session.quotes.book.quotes, "a quote")
+        name = made.quoted()
         made.session.quotes.accept(name, "q1", "eve")
         made.until(lambda: made.venue.taken, "a take")
         made.venue.report(made.venue.taken[0], "4", "4", _14="3")

@@ -19,19 +19,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-def test_a_gate_that_leaves_orders_of_which_nobody_knows_ends_with_1(place: Place) -> None:
-    place.venue.mute = {"F", "H"}
-    assert place.stop() == 1
-    assert "3 orders are NOT known to be over" in place.said
-    assert "F" in place.venue.kinds()
-
-
-def test_a_gate_whose_orders_the_venue_has_ended_ends_with_0(place: Place) -> None:
-    assert place.stop() == 0
-    assert place.venue.open == []
-    assert "every order is over" in place.said
-
-
 def test_for_programs_the_command_names_what_it_leaves_open(tmp_path: Path) -> None:
     with ExitStack() as stack:
         place = Place(tmp_path / "gate", stack)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 from tests import forked
 from tests.desk.gate.at_plain_venue import Place
-from tests.desk.trading.desk_of_two import WIDE
 
 from tercel.core.errors import VenueError
 from tercel.desk.gate import process
-from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
+from tercel.desk.gate.process import FOLDER, LOG, GateProcess
 from tercel.desk.limits import changed, from_json, read
 from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
@@ -58,25 +56,13 @@ def test_it_says_where_it_listens_and_last_what_is_open(place: Place) -> None:
     assert code == 0
 
 
-def test_what_it_cannot_do_it_says_in_three_parts(place: Place) -> None:
-    (place.folder / "limits.toml").write_text("[desk]\nlots = 1\n")
-    [said], code = said_by(place.folder / "gate.toml")
-    assert set(said) == {"error"}
-    assert isinstance(said["error"], dict)
-    assert set(said["error"]) == {"kind", "expected", "received", "remedy"}
-    assert said["error"]["kind"] == "LimitsError"
-    assert code == 2
-    [said], code = said_by(place.folder / "none.toml")
-    assert code == 2
-    assert "none.toml" in str(said["error"])
-
-
 @pytest.mark.usefixtures("quick")
 def test_the_desk_meets_the_three_parts_of_its_gates_error(place: Place, tmp_path: Path) -> None:
     (place.folder / "limits.toml").write_text("[desk]\nlots = 1\n")
-    [said], _ = said_by(place.folder / "gate.toml")
+    [said], code = said_by(place.folder / "gate.toml")
     told = said["error"]
     assert isinstance(told, dict)
+    assert (code, told["kind"], len(told)) == (2, "LimitsError", 4)
     with pytest.raises(VenueError) as found:
         own_gate(place, tmp_path / "desk")
     log = tmp_path / "desk" / FOLDER / LOG
@@ -133,15 +119,6 @@ def test_no_adapter_of_a_venue_loads_them_either() -> None:
 
 def test_a_cut_line_says_nothing() -> None:
     assert process._read(b'{"listen": "/a') == process._read(b"[1]") == process._read(b"") == {}
-
-
-def test_its_file_is_what_tercel_gate_reads(place: Place, tmp_path: Path) -> None:
-    with own_gate(place, tmp_path / "desk"):
-        pass
-    said, code = said_by(tmp_path / "desk" / FOLDER / FILE)
-    assert (len(said), code) == (2, 0)
-    assert os.path.commonpath([str(said[0]["listen"]), str(tmp_path)]) == str(tmp_path)
-    assert (place.folder / "limits.toml").read_text() == WIDE
 
 
 @pytest.mark.usefixtures("quick")

@@ -10,16 +10,15 @@ from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
 from exchange.fix import acceptor
 from tercel.core.lifecycle import opened
-from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
+from tercel.core.orders import ONE, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.reconciliation import recovery
-from tercel.desk.trading.risk.trading_state import Standing, StateReason, TradingState, reduces
+from tercel.desk.trading.risk.trading_state import StateReason, TradingState, reduces
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
@@ -175,15 +174,6 @@ def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
         ] == [("eve", [name], [], 7)]
 
 
-def test_a_journal_says_how_accounts_stand_and_a_new_session_finds_out_anew(tmp_path):
-    with began(tmp_path, held=0) as (wall, _):
-        ledger = Ledger.of(wall.gateway.journal)
-        (row,) = ledger.states.rows()
-        assert (row.account, row.state, row.code) == ("ann", "reducing", "ORDERS_OPEN")
-        ledger.apply(Entry(kinds.SESSION, 0, body={"session": 99}))
-        assert ledger.states.standing("ann") == Standing()
-
-
 # -- what reduces, whatever fills -------------------------------------------------------------------------------------
 def order(name, side, lots):
     return NewOrder(name, XYZ, side, lots, 1000, Tif.DAY, "ann", "p", 0)
@@ -229,10 +219,3 @@ def test_a_replacement_counts_what_it_adds():
         ReplaceOrder("r", "open", XYZ, SELL, lots, 1000, "ann", "p", 0) for lots in (3, 6, 7)
     ]
     assert [reduces(one, orders, positions, []) for one in replaced] == [True, True, False]
-
-
-def test_cancels_and_questions_always_pass(tmp_path):
-    with began(tmp_path, held=0) as (wall, name):
-        wall.venue.by_hand = set()
-        sent = CancelOrder("c", name, XYZ, BUY, "ann", wall.fix.now_ns)
-        assert wall.submit(sent).denied == []

@@ -138,15 +138,6 @@ def test_names_of_executions_that_begin_anew_each_day_are_other_executions(at):
         assert "exec_changed" not in wall.alerts()
 
 
-def test_a_bust_that_names_no_order_is_of_the_latest_execution_of_its_name(at):
-    with at() as wall:
-        first, second = wall.live(), wall.live()
-        wall.say(first, "F", "1", last=3, px=10, exec_id="1")
-        wall.say(second, "F", "1", last=4, px=10, exec_id="1")
-        wall.say("nobody", "H", "0", ref="1", _1="ann", cum=0, leaves=6)
-        assert (wall.position(), whole(wall.holding().position)) == (3, 3)
-
-
 def settle(wall):
     """A person says that positions are right."""
     post(wall.folder, "settle", {}, "eve", "seen at the venue", 0)
@@ -231,43 +222,6 @@ def test_an_execution_that_only_the_drop_copy_has_is_held_against_the_mid_too(at
         assert wall.gateway.limits.agents["ann"].lost == 0
 
 
-def test_a_late_fill_at_the_price_before_a_replace_is_no_wonder(at):
-    with at() as wall:
-        name = wall.live(10, 1010)
-        request = wall.replace(name, 10, 1000)
-        wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=name, price="10.00", qty=10)
-        wall.say(request.get(t.CL_ORD_ID), "F", "1", last=1, px=10.1)
-        assert denied(wall) == []
-
-
-def test_a_fill_of_the_other_side_is_booked_as_ordered_and_pauses_its_agent(at):
-    with at() as wall:
-        wall.say(wall.live(), "F", "1", last=1, px=10, _54="2")
-        assert wall.position() == 1
-        assert paused(wall, "FILL_SIDE")
-
-
-@pytest.mark.parametrize("kind", ["5", "D"])
-def test_an_order_made_larger_by_nobodys_word_counts_as_large_and_pauses_its_agent(at, kind):
-    with at() as wall:
-        name = wall.live(10)
-        wall.say(name, kind, "0", qty=15)
-        assert whole(wall.holding().buys) == 15
-        assert paused(wall, "ENLARGED")
-        wall.say(name, "F", "1", last=12, px=10)
-        assert (wall.position(), whole(wall.holding().buys)) == (12, 3)
-        assert "OVERFILL" not in wall.alerts()
-
-
-def test_a_replace_that_gives_more_than_was_asked_counts_as_large_and_pauses_its_agent(at):
-    with at() as wall:
-        name = wall.live(10)
-        request = wall.replace(name, 12, 1000)
-        wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=name, qty=15)
-        assert whole(wall.holding().buys) == 15
-        assert paused(wall, "ENLARGED")
-
-
 def test_other_content_under_the_name_of_an_execution_pauses_its_agent(at):
     with at() as wall:
         name = wall.live()
@@ -322,34 +276,6 @@ def test_an_alarm_over_missing_executions_comes_within_five_seconds():
 # -- replaces that are answered after the end of their order (FIX 4.2 appendix D8, 4.4 C.1.c) --------------------------
 
 
-@pytest.mark.parametrize("ending", ["filled", "cancelled"])
-def test_an_order_that_ended_keeps_the_lots_of_a_replace_until_it_is_answered(at, ending):
-    with at(agents={"long_lots": 30}) as wall:
-        name = wall.live(15)
-        later = wall.replace(name, 27, 1000).get(t.CL_ORD_ID)
-        if ending == "filled":
-            wall.say(name, "F", "2", last=15, px=10.0)
-        else:
-            wall.say(name, "4", "4")
-        room = 3
-        assert denied(wall, lots=room + 1) == ["POSITION"]
-        wall.say(later, "5", "1" if ending == "filled" else "0", orig=name, qty=27)
-        assert denied(wall, lots=room + 1) == ["POSITION"]
-        assert wall.order(room, 960)
-        cum = 15 if ending == "filled" else 0
-        assert (wall.state(name).lots, whole(wall.state(name).open_qty)) == (27, 27 - cum)
-
-
-def test_a_replace_that_is_refused_after_the_end_frees_its_lots(at):
-    with at(agents={"long_lots": 30}) as wall:
-        name = wall.live(15)
-        request = wall.replace(name, 27, 1000)
-        wall.say(name, "F", "2", last=15, px=10.0)
-        wall.venue.refuse(request, acceptor.TOO_LATE)
-        wall.settle()
-        assert wall.order(15, 960)
-
-
 def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
     with at(agents={"long_lots": 30}) as wall:
         name = wall.live(15)
@@ -370,18 +296,6 @@ def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
         wall.settle()
         assert wall.reserved() == 0
         assert wall.state(name).settled
-
-
-def test_replaces_that_the_venue_takes_in_another_order_count_as_it_says(at):
-    with at(agents={"long_lots": 100}) as wall:
-        name = wall.live(10)
-        first = wall.replace(name, 50, 1000).get(t.CL_ORD_ID)
-        second = wall.replace(name, 20, 1000).get(t.CL_ORD_ID)
-        wall.say(second, "5", "0", orig=name, qty=20)
-        wall.venue.ahead_ns += 10**6
-        wall.say(first, "5", "0", orig=second, qty=50)
-        assert wall.reserved() == 50
-        assert denied(wall, lots=51) == ["POSITION"]
 
 
 @pytest.mark.parametrize("ending", ["2", "4"])

@@ -132,6 +132,13 @@ def test_a_venue_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
     assert sum("cannot cancel" in text for text in said) == 2, "once for each reason"
 
 
+def file_of(folder: Path, venue: str, watchdog: str) -> Path:
+    """A gate's file that has a watchdog."""
+    file, text = folder / "gate.toml", gate_text({"venue": venue, "accounts": ["ann"]})
+    file.write_text(f"{text}[gate.watchdog]\n{watchdog}\n")
+    return file
+
+
 def served(store: Path) -> FixServer:
     logins = [Login("DESK"), Login("RISK", risk=True)]
     return serve_fix(exchange(), 0, logins, store=store, pace=Pace(RealTime(), 10.0))
@@ -167,11 +174,7 @@ def _status(heard: list[object], status: str) -> bool:
 
 
 def test_a_watchdog_is_for_a_venue_over_fix(tmp_path: Path) -> None:
-    file = tmp_path / "gate.toml"
-    file.write_text(
-        gate_text({"venue": "gate:/elsewhere.sock", "accounts": ["ann"]})
-        + '[gate.watchdog]\ncomp_id = "R"\n'
-    )
+    file = file_of(tmp_path, "gate:/elsewhere.sock", 'comp_id = "R"')
     with pytest.raises(ConfigError, match="fix"):
         read_config(file)
 
@@ -188,11 +191,8 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
         (tmp_path / "own.toml").write_text(
             f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {server.port}\n'
         )
-        file = tmp_path / "gate.toml"
-        text = gate_text({"venue": f"fix://DESK@127.0.0.1:{server.port}", "accounts": ["ann"]})
-        file.write_text(
-            text + '[gate.watchdog]\ncomp_id = "RISK"\nprofile = "own.toml"\nsilence_s = 0.2\n'
-        )
+        told = 'comp_id = "RISK"\nprofile = "own.toml"\nsilence_s = 0.2'
+        file = file_of(tmp_path, f"fix://DESK@127.0.0.1:{server.port}", told)
         config = read_config(file)
         with beside_gate(file, config, lambda: True):
             until(
@@ -207,9 +207,8 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
 
 
 def test_a_gate_whose_watchdog_has_no_profile_is_not_served(tmp_path: Path) -> None:
-    file = tmp_path / "gate.toml"
-    text = gate_text({"venue": "fix://DESK@127.0.0.1:9878", "accounts": ["ann"]})
-    file.write_text(text + '[gate.watchdog]\ncomp_id = "RISK"\nprofile = "missing.toml"\n')
+    told = 'comp_id = "RISK"\nprofile = "missing.toml"'
+    file = file_of(tmp_path, "fix://DESK@127.0.0.1:9878", told)
     with (
         pytest.raises(ConfigError, match=r"missing\.toml"),
         beside_gate(file, read_config(file), lambda: True),

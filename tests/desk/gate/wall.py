@@ -11,6 +11,7 @@ import pytest
 from tests.desk.trading.desk_of_two import WIDE, csco
 from tests.waiting import DEADLINE_S, until
 
+from certify.kits.venue import Trader
 from exchange.fix.server import FixServer, serve_fix
 from tercel.core.orders import NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.pace import Pace
@@ -95,6 +96,17 @@ def gate_of(tmp_path: Path) -> Iterator[ConnectedDesk]:
         yield serve
 
 
+@contextmanager
+def simulated_gate(folder: Path, *accounts: str) -> Iterator[Gate]:
+    """A gate in a thread, to an exchange in its process."""
+    folder.mkdir()
+    (folder / "limits.toml").write_text(WIDE)
+    terms = GateTerms(venue="simulated", accounts=accounts, limits="limits.toml", silence_s=60.0)
+    made = opened(GateConfig(gate=terms), folder, "test", reach=lambda *_: exchange())
+    with made as gate, turning(gate.run):
+        yield gate
+
+
 class Announcing(RemoteVenue):
     """A session that tells the gate of a parent as large as it likes, for each side."""
 
@@ -109,6 +121,17 @@ class Announcing(RemoteVenue):
             ):
                 self.announce(parent, command.instrument, command.account, command.side, 100_000)
         super().send(command)  # type: ignore[arg-type]
+
+
+@contextmanager
+def at_gate(
+    gate_of: ConnectedDesk, speed: float = 0.0, **changes: object
+) -> Iterator[tuple[FixServer, Gate, Announcing, Trader]]:
+    """An exchange, a gate before it, a session of ann's there, and what trades through it."""
+    with exchange_served(speed) as server:
+        gate = gate_of(server, **changes)
+        venue = session_at(gate)
+        yield server, gate, venue, Trader(venue, "ann")
 
 
 def session_at(gate: Gate, accounts: tuple[str, ...] = ("ann",)) -> Announcing:

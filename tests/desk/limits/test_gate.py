@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from tests.parts import parts, whole
 
-from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import (
     PAID_ONE,
     CancelOrder,
@@ -128,8 +127,26 @@ def code(of: LimitGate, command: Any, now: int = NOON) -> str:
     return "" if denial is None else denial.code
 
 
-def test_an_ordinary_order_passes() -> None:
-    assert gate().check(order(), NOON) is None
+def told(of: LimitGate, report: Report, *now: int) -> tuple[str, str]:
+    """Code of the alarm that a report raises, and whom it stops."""
+    alarm = of.report(report, *now)
+    return ("", "") if alarm is None else (alarm.code, alarm.stopped)
+
+
+def with_order(of: Limits | None = None, **words: Any) -> tuple[LimitGate, NewOrder]:
+    """A gate, and an order that has left it."""
+    one, first = gate(of), order(**words)
+    one.sent(first)
+    return one, first
+
+
+def with_fill(
+    filled: tuple[int, ...], of: Limits | None = None, exec_id: str = "e1", **words: Any
+) -> tuple[LimitGate, NewOrder]:
+    """The same once an execution was reported: lots, lots in all, and its price."""
+    one, first = with_order(of, **words)
+    one.report(fill(first, exec_id, *filled))
+    return one, first
 
 
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
@@ -241,30 +258,18 @@ def test_a_reference_grows_old_to_the_ns() -> None:
         "",
         "STALE_REFERENCE",
     ]
+    one.mark("A", 5, 4, NOON - 1)
+    assert code(one, order()) == "", "an older mark changes nothing"
     never = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     never.parent("xA+", "A", "x", 1, 10)
     assert code(never, order()) == "NO_REFERENCE"
 
 
-def test_an_older_mark_changes_nothing() -> None:
-    one = gate()
-    one.mark("A", 5, 4, NOON - 1)
-    assert code(one, order()) == ""
-
-
-@pytest.mark.parametrize("lots", [0, -1, True, 2.0, float("nan"), None, "5"])
-def test_lots_that_are_none(lots: Any) -> None:
-    assert code(gate(), order(lots=lots)) == "BAD_QUANTITY"
-
-
-@pytest.mark.parametrize("price", [0, -1, True, 990.0, float("nan"), "990"])
-def test_prices_that_are_none(price: Any) -> None:
-    assert code(gate(), order(price=price)) == "BAD_PRICE"
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        *(({"lots": lots}, "BAD_QUANTITY") for lots in (0, -1, True, 2.0, float("nan"), None, "5")),
+        *(({"price": price}, "BAD_PRICE") for price in (0, -1, True, 990.0, float("nan"), "990")),
         ({"side": 0}, "BAD_SIDE"),
         ({"side": True}, "BAD_SIDE"),
         ({"cl_ord_id": ""}, "BAD_ID"),
@@ -293,9 +298,7 @@ def test_orders_count_from_the_moment_they_are_sent() -> None:
     [OrdStatus.UNKNOWN, OrdStatus.PENDING_CANCEL, OrdStatus.NEW, OrdStatus.PENDING_REPLACE],
 )
 def test_an_order_keeps_its_lots_until_it_is_over(status: OrdStatus) -> None:
-    one = gate(limits("agents", long_lots=5))
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(limits("agents", long_lots=5), lots=5)
     one.report(word(first, ExecType.STATUS, status))
     assert code(one, order("2", lots=1)) == "POSITION"
     one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cl_ord_id="c", orig="1"))
@@ -303,9 +306,7 @@ def test_an_order_keeps_its_lots_until_it_is_over(status: OrdStatus) -> None:
 
 
 def test_a_cancelled_order_keeps_the_fills_that_have_not_come() -> None:
-    one = gate(limits("agents", long_lots=5))
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(limits("agents", long_lots=5), lots=5)
     one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=3))
     assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
     assert one.report(fill(first, "e1", 3, 3)) is None
@@ -313,39 +314,42 @@ def test_a_cancelled_order_keeps_the_fills_that_have_not_come() -> None:
     assert whole(one.holdings["x", "A"].position) == 3
 
 
-def test_a_fill_is_booked_once() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    for _ in range(3):
-        assert one.report(fill(first, "e1", 2, 2)) is None
-    held = one.holdings["x", "A"]
-    assert (whole(held.position), whole(held.buys)) == (2, 3)
-
-
 def test_a_rejected_word_on_an_accepted_order_frees_nothing() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.report(word(first, ExecType.NEW, OrdStatus.NEW))
-    alarm = one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED))
-    assert alarm is not None
-    assert alarm.code == "CONTRADICTION"
+    assert told(one, word(first, ExecType.REJECTED, OrdStatus.REJECTED))[0] == "CONTRADICTION"
     assert whole(one.holdings["x", "A"].buys) == 5
 
 
 def test_more_than_ordered_is_booked_told_and_stops_the_agent() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    alarm = one.report(fill(first, "e1", 6, 6))
-    assert alarm is not None
-    assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")
-    assert whole(one.holdings["x", "A"].position) == 6
+    one, first = with_order(lots=5)
+    assert told(one, fill(first, "e1", 6, 6)) == ("OVERFILL", "x")
+    held = one.holdings["x", "A"]
+    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (6, 0, 6)
     assert (code(one, order("2")), code(one, order("3", agent="y"))) == ("STOPPED", "")
     assert code(one, CancelOrder("4", "1", "A", 1, "x", NOON)) == ""
     one.resume("x")
     assert code(one, order("2")) == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "own", "new", "told"),
+    [
+        *((-1, 1000, 1000, "OWN_CROSS"), (-1, 1000, 999, ""), (-1, 1000, None, "OWN_CROSS")),
+        *((-1, None, 950, "OWN_CROSS"), (1, 1000, 1000, "OWN_CROSS"), (1, 1000, 1001, "")),
+        *((1, 1000, None, "OWN_CROSS"), (1, None, 1050, "OWN_CROSS"), (1, 990, 989, "OWN_CROSS")),
+    ],
+)
+@pytest.mark.parametrize("agent", ["x", "y"])
+def test_own_orders_do_not_meet(
+    side: int, own: int | None, new: int | None, told: str, agent: str
+) -> None:
+    one, resting = with_order(side=side, price=own)
+    words: dict[str, Any] = {"side": -side, "price": new, "agent": agent}
+    assert code(one, order("2", **words)) == told
+    assert code(one, order("2", of="B", **words)) == ""
+    one.report(word(resting, ExecType.CANCELED, OrdStatus.CANCELED))
+    assert code(one, order("2", **words)) == ""
 
 
 def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() -> None:
@@ -364,19 +368,17 @@ def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() 
 
 def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> None:
     one = gate()
-    alarm = one.report(fill(order("ghost", lots=5), "e1", 2, 2))
-    assert alarm is not None
-    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("STRANGE_FILL", 2)
+    assert (
+        told(one, fill(order("ghost", lots=5), "e1", 2, 2))[0],
+        whole(one.holdings["x", "A"].position),
+    ) == ("STRANGE_FILL", 2)
     assert code(one, order("2")) == "STOPPED"
     foreign = one.report(fill(order("theirs", agent="zoe"), "e2", 2, 2))
     assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
 
 
 def test_a_bust_gives_back_position_money_and_lots() -> None:
-    one = gate()
-    first = order("1", lots=5, price=1000)
-    one.sent(first)
-    one.report(fill(first, "e1", 5, 5, 1000))
+    one, first = with_fill((5, 5, 1000), lots=5, price=1000)
     held, parent = one.holdings["x", "A"], one.parents["xA+"]
     one.mark("A", 899, 901, NOON)
     assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (
@@ -401,10 +403,7 @@ def test_a_bust_gives_back_position_money_and_lots() -> None:
 
 
 def test_a_correction_books_what_it_says() -> None:
-    one = gate()
-    first = order("1", lots=5, price=1000)
-    one.sent(first)
-    one.report(fill(first, "e1", 2, 2, 1000))
+    one, first = with_fill((2, 2, 1000), lots=5, price=1000)
     words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
     one.report(
         word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words)
@@ -424,12 +423,10 @@ def test_a_correction_books_what_it_says() -> None:
 
 
 def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    alarm = one.report(word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e1", leaves=5))
-    assert alarm is not None
-    assert (alarm.code, alarm.stopped) == ("UNKNOWN_EXECUTION", "")
+    one, first = with_order(lots=5)
+    assert told(
+        one, word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e1", leaves=5)
+    ) == ("UNKNOWN_EXECUTION", "")
     assert one.report(fill(first, "e1", 2, 2)) is None
     assert (whole(one.holdings["x", "A"].position), whole(one.holdings["x", "A"].buys)) == (0, 5)
 
@@ -449,9 +446,7 @@ def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
 
 
 def test_an_order_that_never_arrived_frees_its_lots() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (5, 5)
     unknown = replace(
         word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None
@@ -464,9 +459,7 @@ def test_an_order_that_never_arrived_frees_its_lots() -> None:
 
 
 def test_replaces_count_the_worse_of_old_and_new() -> None:
-    one = gate(limits("agents", long_lots=9, order_lots=9))
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(limits("agents", long_lots=9, order_lots=9), lots=5)
 
     def to(name: str, lots: int, orig: str = "1") -> ReplaceOrder:
         return ReplaceOrder(name, orig, "A", 1, lots, 990, "x", "xA+", NOON)
@@ -498,45 +491,6 @@ def test_children_never_come_to_more_than_their_parent() -> None:
     assert [code(one, order("2", lots=lots, parent="P")) for lots in (5, 6)] == ["", "CHILDREN"]
     one.amend("P", 3)
     assert code(one, order("2", lots=1, parent="P")) == "CHILDREN"
-
-
-@pytest.mark.parametrize(
-    "words",
-    [("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5), ("P", "A", "x", 1, 0)],
-)
-def test_parents_that_make_no_sense(words: tuple[Any, ...]) -> None:
-    with pytest.raises(OrderError):
-        gate().parent(*words)
-
-
-def test_a_parent_told_twice_and_told_otherwise() -> None:
-    one = gate()
-    one.parent("P", "A", "x", 1, 10)
-    one.parent("P", "A", "x", 1, 10)
-    with pytest.raises(OrderError):
-        one.parent("P", "A", "x", 1, 11)
-    with pytest.raises(OrderError):
-        one.amend("Q", 11)
-
-
-@pytest.mark.parametrize(
-    ("own", "new", "told"),
-    [
-        (1000, 1000, "OWN_CROSS"),
-        (1000, 999, ""),
-        (1000, None, "OWN_CROSS"),
-        (None, 950, "OWN_CROSS"),
-    ],
-)
-@pytest.mark.parametrize("agent", ["x", "y"])
-def test_own_orders_do_not_meet(own: int | None, new: int | None, told: str, agent: str) -> None:
-    one = gate()
-    resting = order("1", side=-1, price=own)
-    one.sent(resting)
-    assert code(one, order("2", price=new, agent=agent)) == told
-    assert code(one, order("2", price=new, agent=agent, of="B")) == ""
-    one.report(word(resting, ExecType.CANCELED, OrdStatus.CANCELED))
-    assert code(one, order("2", price=new, agent=agent)) == ""
 
 
 def test_names_and_contents_leave_once() -> None:
@@ -591,10 +545,7 @@ def test_hours(hours: tuple[int, int], inside: tuple[int, ...], outside: tuple[i
 
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
 def test_a_loss_to_the_last_half_tick(room: str) -> None:
-    one = gate(limits(room, daily_loss=10 * MONEY))
-    first = order("1", lots=10)
-    one.sent(first)
-    one.report(fill(first, "e1", 10, 10, 1000))
+    one, _ = with_fill((10, 10, 1000), limits(room, daily_loss=10 * MONEY), lots=10)
     one.mark("A", 998, 1000, NOON)
     assert code(one, order("2")) == ""
     one.mark("A", 998, 999, NOON)
@@ -607,10 +558,7 @@ def test_a_loss_to_the_last_half_tick(room: str) -> None:
 
 
 def test_a_position_without_a_fresh_mark_refuses_new_risk_everywhere() -> None:
-    one = gate()
-    first = order("1", lots=10)
-    one.sent(first)
-    one.report(fill(first, "e1", 10, 10))
+    one, _ = with_fill((10, 10), lots=10)
     later = NOON + 1000 * MS + 1
     one.mark("B", 999, 1001, later)
     assert code(one, order("2", of="B", agent="y"), later) == "STALE_MARK"
@@ -623,12 +571,6 @@ def test_a_position_without_a_fresh_mark_refuses_new_risk_everywhere() -> None:
     assert denial.text == "instrument=A bid=1001 ask=999: crossed, or a side is empty"
     one.mark("A", 999, 1001, later)
     assert code(one, order("2", of="B", agent="y"), later) == ""
-
-
-def test_no_loss_without_trades() -> None:
-    one = gate(limits("desk", daily_loss=0))
-    one.mark("A", 950, 951, NOON)
-    assert code(one, order()) == ""
 
 
 def test_killed_first_and_cancels_pass() -> None:
@@ -690,23 +632,9 @@ def test_agents_and_instruments_without_limits_are_unknown() -> None:
     assert (set(one.instruments), set(one.agents)) == ({"A"}, {"x"})
 
 
-def test_a_tick_without_a_whole_value_is_refused() -> None:
-    with pytest.raises(LimitsError):
-        LimitGate(limits(), [Listing("A", 1e-12, 1)], ["x"])
-
-
 def test_what_did_not_leave_frees_its_lots() -> None:
     one = gate()
     one.sent(order("1"))
     one.unsent(order("1"))
     assert whole(one.holdings["x", "A"].buys) == 0
     assert code(one, order("1")) == "DUPLICATE_ID"
-
-
-def test_usage_says_what_is_used() -> None:
-    one = gate()
-    one.sent(order("1", lots=5))
-    usage = one.usage()
-    assert usage["desk"]["desk"]["gross_value"] == (5000.0, 100_000_000.0, 80_000_000.0)
-    assert usage["instruments"]["A"]["long_lots"] == (5, 10_000, 8_000)
-    assert usage["agents"]["x"]["messages"] == (1, 1000, 800)

@@ -4,10 +4,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.desk.limits.test_gate import NOON, code, fill, gate, limits, order, word
+from tests.desk.limits.test_gate import (
+    NOON,
+    code,
+    fill,
+    gate,
+    limits,
+    order,
+    told,
+    with_fill,
+    with_order,
+    word,
+)
 from tests.parts import parts, whole
 
-from tercel.core.errors import OrderError, VenueError
+from tercel.core.errors import LimitsError, OrderError, VenueError
 from tercel.core.orders import (
     PAID_ONE,
     CancelOrder,
@@ -116,38 +127,11 @@ def test_what_adds_nothing_to_the_worst_case_passes_a_gross_that_is_used_up() ->
 # -- prices ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("own", "new", "told"),
-    [
-        (1000, 1000, "OWN_CROSS"),
-        (1000, 1001, ""),
-        (1000, None, "OWN_CROSS"),
-        (None, 1050, "OWN_CROSS"),
-        (990, 989, "OWN_CROSS"),
-    ],
-)
-def test_a_sell_does_not_meet_an_own_buy(own: int | None, new: int | None, told: str) -> None:
-    one = gate()
-    resting = order("1", price=own)
-    one.sent(resting)
-    assert code(one, order("2", side=-1, price=new)) == told
-    one.report(word(resting, ExecType.CANCELED, OrdStatus.CANCELED))
-    assert code(one, order("2", side=-1, price=new)) == ""
-
-
 def test_an_own_order_is_named_by_its_price() -> None:
-    one = gate()
-    one.sent(order("1", price=995))
-    assert (
-        text(one, order("2", side=-1, price=990))
-        == "OWN_CROSS instrument=A agent=x price=990 own_buy=995"
-    )
-    two = gate()
-    two.sent(order("1", side=-1, price=1005))
-    assert (
-        text(two, order("2", price=1006))
-        == "OWN_CROSS instrument=A agent=x price=1006 own_sell=1005"
-    )
+    for side, own, price, said in ((1, 995, 990, "own_buy"), (-1, 1005, 1006, "own_sell")):
+        one, _ = with_order(side=side, price=own)
+        refused = f"OWN_CROSS instrument=A agent=x price={price} {said}={own}"
+        assert text(one, order("2", side=-side, price=price)) == refused
 
 
 def test_the_best_own_price_follows_orders_that_come_and_go() -> None:
@@ -229,10 +213,9 @@ def test_denials_have_the_figures() -> None:
 
 
 def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> None:
-    one = gate(limits("agents", daily_loss=10 * MONEY))
-    sold = order("1", side=-1, lots=5, price=1000)
-    one.sent(sold)
-    one.report(fill(sold, "e1", 5, 5, 1000))
+    one, _ = with_fill(
+        (5, 5, 1000), limits("agents", daily_loss=10 * MONEY), side=-1, lots=5, price=1000
+    )
     one.mark("A", 1009, 1011, NOON)
     assert [code(one, order("2", lots=lots)) for lots in (5, 6)] == ["", "DAILY_LOSS"]
     one.sent(order("3", lots=2))
@@ -242,10 +225,7 @@ def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> N
 
 
 def test_a_long_position_may_be_sold_after_a_loss_beside_what_is_being_sold() -> None:
-    one = gate(limits("agents", daily_loss=10 * MONEY))
-    bought = order("1", lots=5, price=1000)
-    one.sent(bought)
-    one.report(fill(bought, "e1", 5, 5, 1000))
+    one, _ = with_fill((5, 5, 1000), limits("agents", daily_loss=10 * MONEY), lots=5, price=1000)
     one.sent(order("3", side=-1, lots=2, price=1005))
     one.mark("A", 989, 991, NOON)
     assert [code(one, order("2", side=-1, lots=lots, price=1005)) for lots in (3, 4)] == [
@@ -271,10 +251,7 @@ def test_the_scope_that_lost_is_named_not_one_at_its_limit() -> None:
 
 
 def test_a_loss_ends_with_its_day_to_the_ns() -> None:
-    one = gate(limits("agents", daily_loss=10 * MONEY))
-    bought = order("1", lots=10)
-    one.sent(bought)
-    one.report(fill(bought, "e1", 10, 10, 1000))
+    one, _ = with_fill((10, 10, 1000), limits("agents", daily_loss=10 * MONEY), lots=10)
     last = DAY_NS - 1
     for name in "AB":
         one.mark(name, 989, 991, last)
@@ -288,9 +265,7 @@ def test_a_loss_ends_with_its_day_to_the_ns() -> None:
 
 @pytest.mark.parametrize("what", ["sent", "report"])
 def test_whatever_comes_first_on_a_day_begins_it(what: str) -> None:
-    one = gate()
-    first = order("1")
-    one.sent(first)
+    one, first = with_order()
     if what == "sent":
         one.sent(order("2"), DAY_NS - 1)
         assert one.day_ends_ns == DAY_NS
@@ -371,9 +346,7 @@ def to(name: str, lots: int, orig: str = "1", price: int = 990, ns: int = NOON) 
 
 
 def test_a_replace_counts_what_it_adds() -> None:
-    one = gate(limits("agents", long_lots=10))
-    first = order("1", lots=8)
-    one.sent(first)
+    one, first = with_order(limits("agents", long_lots=10), lots=8)
     one.amend("xA+", 8)
     assert [code(one, to("2", lots)) for lots in (1, 7, 8, 9)] == ["", "", "", "CHILDREN"]
     one.amend("xA+", 100)
@@ -392,9 +365,7 @@ def test_a_replace_of_anothers_order() -> None:
 
 
 def test_the_later_of_two_replaces_stands_and_older_words_change_nothing() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.sent(to("2", 7))
     one.sent(to("3", 9, "2"))
     one.report(
@@ -416,9 +387,7 @@ def test_the_later_of_two_replaces_stands_and_older_words_change_nothing() -> No
 
 
 def test_a_restated_price_is_quoted_and_none_keeps_the_old_one() -> None:
-    one = gate()
-    first = order("1", side=-1, lots=5, price=1005)
-    one.sent(first)
+    one, first = with_order(side=-1, lots=5, price=1005)
     one.report(replace(word(first, ExecType.RESTATED, OrdStatus.NEW), price=None))
     assert code(one, order("2", price=1005)) == "OWN_CROSS"
     one.report(replace(word(first, ExecType.RESTATED, OrdStatus.NEW), price=1010))
@@ -458,29 +427,26 @@ def test_parents_of_one_lot_and_of_none() -> None:
     one.parent("one", "A", "x", -1, 1)
     one.amend("one", 0)
     assert code(one, order("1", side=-1, lots=1, price=1005, parent="one")) == "CHILDREN"
-    for words in (("P", "A", "x", 1, True), ("P", "A", "x", 1, 2.0), ("P", "A", "x", 2, 5)):
-        with pytest.raises(OrderError):
-            one.parent(*words)  # type: ignore[arg-type]
-    for lots in (-1, True, 1.5):
-        with pytest.raises(OrderError):
-            one.amend("one", lots)  # type: ignore[arg-type]
+    one.parent("two", "A", "x", 1, 10)
+    one.parent("two", "A", "x", 1, 10)
     for other in (
-        ("one", "A", "x", -1, 2),
-        ("one", "A", "x", 1, 1),
-        ("one", "B", "x", -1, 1),
-        ("one", "A", "y", -1, 1),
+        *(("P", "A", "x", 1, True), ("P", "A", "x", 1, 2.0), ("P", "A", "x", 2, 5)),
+        *(("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5)),
+        *(("P", "A", "x", 1, 0), ("two", "A", "x", 1, 11), ("one", "A", "x", -1, 2)),
+        *(("one", "A", "x", 1, 1), ("one", "B", "x", -1, 1), ("one", "A", "y", -1, 1)),
     ):
         with pytest.raises(OrderError):
-            one.parent(*other)
+            one.parent(*other)  # type: ignore[arg-type]
+    for name, lots in (("one", -1), ("one", True), ("one", 1.5), ("nobody's", 11)):
+        with pytest.raises(OrderError):
+            one.amend(name, lots)  # type: ignore[arg-type]
 
 
 # -- reports --------------------------------------------------------------------------------------------------------
 
 
 def test_fills_in_two_parts_out_of_order() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.report(fill(first, "e2", 3, 5))
     held = one.holdings["x", "A"]
     assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (3, 2, 5)
@@ -489,9 +455,7 @@ def test_fills_in_two_parts_out_of_order() -> None:
 
 
 def test_a_count_beyond_the_order_stops_and_keeps_lots() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     assert one.report(word(first, ExecType.STATUS, OrdStatus.NEW, cum=5)) is None
     alarm = one.report(word(first, ExecType.STATUS, OrdStatus.NEW, cum=6))
     assert alarm is not None
@@ -500,28 +464,15 @@ def test_a_count_beyond_the_order_stops_and_keeps_lots() -> None:
 
 
 def test_a_fill_without_a_name_stops() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    alarm = one.report(fill(first, "", 2, 2))
-    assert alarm is not None
-    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("NO_EXEC_ID", 2)
-
-
-def test_more_than_ordered_counts_against_the_parent() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    one.report(fill(first, "e1", 7, 7))
-    assert whole(one.parents["xA+"].used) == 7
-    assert (whole(one.holdings["x", "A"].buys), whole(one.holdings["x", "A"].position)) == (0, 7)
+    one, first = with_order(lots=5)
+    assert (told(one, fill(first, "", 2, 2))[0], whole(one.holdings["x", "A"].position)) == (
+        "NO_EXEC_ID",
+        2,
+    )
 
 
 def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
-    one = gate()
-    first = order("1", side=-1, lots=5, price=1005)
-    one.sent(first)
-    one.report(fill(first, "e1", 5, 5, 1005))
+    one, first = with_fill((5, 5, 1005), side=-1, lots=5, price=1005)
     words = {"last_lots": 5, "last_price": 1004, "cum": 5, "leaves": 1}
     one.report(
         word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words)
@@ -530,10 +481,7 @@ def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
 
 
 def test_what_a_bust_reopens_and_what_it_does_not() -> None:
-    one = gate()
-    first = order("1", lots=5)
-    one.sent(first)
-    one.report(fill(first, "e1", 5, 5))
+    one, first = with_fill((5, 5), lots=5)
     bust = word(
         first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", ns=NOON + 5
     )
@@ -578,15 +526,15 @@ def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
         2,
         2000 * PAID_ONE * MONEY,
     )
-    alarm = one.report(word(order("ghost"), ExecType.NEW, OrdStatus.NEW))
-    assert alarm is not None
-    assert (alarm.code, alarm.stopped) == ("UNKNOWN_ORDER", "")
+    assert told(one, word(order("ghost"), ExecType.NEW, OrdStatus.NEW)) == ("UNKNOWN_ORDER", "")
 
 
 def test_a_unit_of_money() -> None:
     for nothing in (0.0, -0.01):
         with pytest.raises(VenueError):
             Listing("A", nothing, 100)
+    with pytest.raises(LimitsError):
+        LimitGate(limits(), [Listing("A", 1e-12, 1)], ["x"])
     for tick, lot, unit in (
         (0.01, 100, MONEY // 2),
         (0.5, 2, MONEY // 2),
@@ -624,9 +572,7 @@ def test_what_was_filled_before_the_first_mark_is_worth_what_it_cost_until_there
 
 
 def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
-    one = gate()
-    first = order("1", lots=5, price=990)
-    one.sent(first)
+    one, first = with_order(lots=5, price=990)
     one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
     for name, orig, price in (("2", "1", 980), ("3", "2", 970)):
         other = ReplaceOrder(name, orig, "A", 1, 5, price, "x", "xA+", NOON)
@@ -638,10 +584,7 @@ def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
 
 
 def test_of_two_busts_at_the_same_time_the_later_says_what_is_filled() -> None:
-    one = gate()
-    first = order("1", lots=10)
-    one.sent(first)
-    one.report(fill(first, "e1", 5, 5))
+    one, first = with_fill((5, 5), lots=10)
     one.report(fill(first, "e2", 5, 10))
     for name, ref, cum in (("b1", "e1", 5), ("b2", "e2", 0)):
         one.report(

@@ -264,16 +264,6 @@ def test_what_is_confirmed_on_another_day_is_no_profit_of_that_day(bench):
     assert bench.loss() == 0
 
 
-def test_nor_is_it_where_it_was_corrected_since(bench):
-    order, name = filled(bench, px=500)
-    bench.venue.now_ns += DAY_NS
-    bench.mark(MID)
-    bench.say(order, ExecType.CORRECTED, 600, exec_id="c", ref=name.partition(":")[2])
-    assert bench.loss() == 0
-    bench.confirm(name)
-    assert bench.loss() == 0
-
-
 @pytest.mark.parametrize(
     ("px", "corrected", "doubted", "lost"),
     [
@@ -302,13 +292,6 @@ def test_a_correction_is_held_against_the_first_price_or_its_reference(
     if doubted:
         bench.confirm(name)
     assert bench.loss() == pytest.approx(10 * (corrected - 1000))
-
-
-def test_a_correction_is_not_held_against_the_market_of_later(bench):
-    order, name = filled(bench)
-    bench.mark(500)
-    bench.say(order, ExecType.CORRECTED, 500, exec_id="c", ref=name.partition(":")[2])
-    assert (bench.loss(), bench.alerts()) == (5000, [name])
 
 
 @pytest.mark.parametrize(
@@ -348,13 +331,6 @@ def test_a_correction_of_a_correction_that_came_before_its_execution_is_doubted(
     assert (bench.loss(), bench.alerts()) == (0, 2 * [f"{order.cl_ord_id}:c1"])
     bench.confirm(f"{order.cl_ord_id}:c1")
     assert bench.loss() == -9990
-
-
-def test_what_was_busted_is_not_doubted_again(bench):
-    order, name = filled(bench)
-    for kind in (ExecType.BUSTED, ExecType.CORRECTED, ExecType.BUSTED):
-        bench.say(order, kind, 1, ref=name.partition(":")[2])
-    assert (bench.loss(), bench.alerts()) == (0, [])
 
 
 def test_an_execution_that_is_said_again_is_doubted_once_and_one_without_a_name_each_time(bench):
@@ -448,15 +424,6 @@ def test_no_correction_of_lots_or_bust_after_one_takes_a_loss_back(first, mid, a
         bench.confirm(name)
     qty, px = after[-1]
     assert bench.loss() == pytest.approx(-qty * (mid - px), abs=0.01)
-
-
-def test_nor_is_a_correction_of_lots_of_an_execution_of_yesterday_a_profit_of_today(bench):
-    order, name = filled(bench, lots=20, qty=20)
-    bench.mark(890)
-    bench.venue.now_ns += DAY_NS
-    bench.mark(890)
-    bench.say(order, ExecType.CORRECTED, 1000, qty=1e-8, ref=name.partition(":")[2])
-    assert (bench.loss(), bench.alerts()) == (pytest.approx(0, abs=0.01), [name])
 
 
 @pytest.mark.parametrize(("early", "first"), [(1000, 1200), (1000, 1000), (1200, 1)])

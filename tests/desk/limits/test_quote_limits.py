@@ -43,11 +43,14 @@ def test_the_value_of_an_hour_is_the_most_that_passes():
     assert [ask(gate, n, lots=50) for n in range(3)] == ["", "", "RFQ_VALUE"]
     assert ask(gate, HOUR_NS - 1, lots=1) == "STALE_REFERENCE"
     gate.mark("X", 999, 1001, HOUR_NS - 1)
-    assert ask(gate, HOUR_NS - 1, lots=1) == "RFQ_VALUE"
-    assert ask(gate, HOUR_NS, lots=50) == ""
-    assert ask(gate, HOUR_NS, lots=1) == "RFQ_VALUE"
-    assert ask(gate, HOUR_NS + 1, lots=51) == "RFQ_VALUE"
-    assert ask(gate, HOUR_NS + 1, lots=50) == ""
+    for at_ns, lots, code in (
+        (-1, 1, "RFQ_VALUE"),
+        (0, 50, ""),
+        (0, 1, "RFQ_VALUE"),
+        (1, 51, "RFQ_VALUE"),
+        (1, 50, ""),
+    ):
+        assert ask(gate, HOUR_NS + at_ns, lots=lots) == code
     assert [len(scope.requests) for scope in (gate.desk, gate.agents["ann"])] == [2, 2]
 
 
@@ -67,13 +70,12 @@ def test_value_counts_for_the_agent_and_for_the_desk():
 
 def test_different_dealers_in_a_day():
     gate = gate_of(dealers=3)
-    assert ask(gate, dealers=("D1", "D2", "D3", "D4")) == "DEALERS"
-    assert ask(gate, dealers=("D1", "D2")) == ""
-    assert ask(gate, dealers=("D2", "D1")) == ""
-    assert ask(gate, dealers=("D3", "D4")) == "DEALERS"
-    assert ask(gate, dealers=("D3",), account="bob") == ""
-    assert ask(gate, dealers=("D4",)) == "DEALERS"
-    assert ask(gate, dealers=()) == "DEALERS"
+    for dealers, account, code in (
+        *((("D1", "D2", "D3", "D4"), "ann", "DEALERS"), (("D1", "D2"), "ann", "")),
+        *((("D2", "D1"), "ann", ""), (("D3", "D4"), "ann", "DEALERS"), (("D3",), "bob", "")),
+        *((("D4",), "ann", "DEALERS"), ((), "ann", "DEALERS")),
+    ):
+        assert ask(gate, dealers=dealers, account=account) == code, dealers
     gate.mark("X", 999, 1001, DAY_NS)
     assert ask(gate, DAY_NS, dealers=("D4", "D5", "D6")) == ""
 

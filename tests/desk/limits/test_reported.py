@@ -3,7 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from tests.desk.limits.test_gate import NOON, code, fill, gate, limits, order, word
+from tests.desk.limits.test_gate import (
+    NOON,
+    code,
+    fill,
+    gate,
+    limits,
+    order,
+    told,
+    with_fill,
+    with_order,
+    word,
+)
 from tests.parts import whole
 
 from tercel.core.orders import ONE, ExecType, OrdStatus, ReplaceOrder
@@ -42,9 +53,7 @@ def test_a_mark_of_tomorrow_begins_no_day() -> None:
 
 def test_no_report_is_later_than_the_clock() -> None:
     """Executions dated far apart are one after the other here, and a restatement of tomorrow holds up none of today."""
-    one = gate(limits("agents", executions=2, executions_ns=10))
-    first = order(lots=9)
-    one.sent(first)
+    one, first = with_order(limits("agents", executions=2, executions_ns=10), lots=9)
     alarms = [
         one.report(replace(fill(first, f"e{n}", 1, n + 1), ns=NOON + n * MS), NOON)
         for n in range(3)
@@ -58,22 +67,15 @@ def test_no_report_is_later_than_the_clock() -> None:
 @pytest.mark.parametrize("kind", [ExecType.RESTATED, ExecType.REPLACED])
 @pytest.mark.parametrize(("lots", "stops"), [(4, False), (5, False), (6, True)])
 def test_what_nobody_made_larger_counts_and_stops(kind: ExecType, lots: int, stops: bool) -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
-    alarm = one.report(word(first, kind, OrdStatus.NEW, lots=lots, ns=NOON))
+    one, first = with_order(lots=5)
+    said = word(first, kind, OrdStatus.NEW, lots=lots, ns=NOON)
+    assert told(one, said) == (("ENLARGED", "x") if stops else ("", ""))
     assert whole(one.holdings["x", "A"].buys) == lots
-    assert (alarm is not None) == stops
-    if alarm is not None:
-        assert (alarm.code, alarm.stopped) == ("ENLARGED", "x")
     assert code(one, order("2")) == ("STOPPED" if stops else "")
 
 
 def test_an_order_that_is_restated_below_what_is_filled_may_come_to_what_is_filled() -> None:
-    one = gate()
-    first = order(lots=10)
-    one.sent(first)
-    one.report(fill(first, "e", 8, 8))
+    one, first = with_fill((8, 8), exec_id="e", lots=10)
     assert (
         one.report(word(first, ExecType.RESTATED, OrdStatus.PARTIALLY_FILLED, lots=5, cum=8))
         is None
@@ -90,16 +92,13 @@ def test_an_order_that_is_restated_below_what_is_filled_may_come_to_what_is_fill
 def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
     lots: int, cum: int, counts: int, stops: bool
 ) -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.sent(ReplaceOrder("r", "1", "A", 1, 6, 1000, "x", "xA+", NOON))
     said = word(
         first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="r", orig="1", lots=lots, cum=cum
     )
-    alarm = one.report(said)
+    assert (told(one, said)[0] == "ENLARGED") == stops
     assert one.orders["1"].lots == counts
-    assert (alarm is not None and alarm.code == "ENLARGED") == stops
     one.resume("x")
     assert one.report(replace(said, lots=20)) is None, "of a replace that was answered"
     assert one.orders["1"].lots == counts
@@ -125,19 +124,14 @@ def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
 def test_a_fill_beyond_every_price_that_was_asked_for_stops(
     side: int, price: int | None, at: int, stops: bool
 ) -> None:
-    one = gate()
-    first = order(side=side, price=price)
-    one.sent(first)
-    alarm = one.report(fill(first, "e", 1, 1, at))
-    assert (alarm is not None and alarm.code == "FILL_PRICE") == stops
+    one, first = with_order(side=side, price=price)
+    assert (told(one, fill(first, "e", 1, 1, at))[0] == "FILL_PRICE") == stops
     assert whole(one.holdings["x", "A"].position) == side
 
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_worst_price_is_of_all_that_were_asked_for(side: int) -> None:
-    one = gate()
-    first = order(side=side, price=1000)
-    one.sent(first)
+    one, first = with_order(side=side, price=1000)
     parent = "xA+" if side > 0 else "xA-"
     for name, price in (("r", 1000 + 2 * side), ("s", 1000 - 2 * side)):
         one.sent(ReplaceOrder(name, "1", "A", side, 5, price, "x", parent, NOON))
@@ -146,18 +140,15 @@ def test_the_worst_price_is_of_all_that_were_asked_for(side: int) -> None:
 
 
 def test_a_fill_of_the_other_side_is_booked_as_ordered_and_stops() -> None:
-    one = gate()
-    first = order()
-    one.sent(first)
-    alarm = one.report(replace(fill(first, "e", 1, 1), side=-1))
-    assert alarm is not None
-    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("FILL_SIDE", 1)
+    one, first = with_order()
+    assert (
+        told(one, replace(fill(first, "e", 1, 1), side=-1))[0],
+        whole(one.holdings["x", "A"].position),
+    ) == ("FILL_SIDE", 1)
 
 
 def test_the_smallest_part_of_a_lot_is_a_fill_and_reopens_an_order() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     assert (
         one.report(
             replace(
@@ -175,16 +166,15 @@ def test_the_smallest_part_of_a_lot_is_a_fill_and_reopens_an_order() -> None:
 
 
 def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
     one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
-    alarm = one.report(
-        replace(fill(first, "e", 2, 2), status=OrdStatus.REJECTED, cl_ord_id="r", orig="1")
+    assert (
+        told(
+            one, replace(fill(first, "e", 2, 2), status=OrdStatus.REJECTED, cl_ord_id="r", orig="1")
+        )[0]
+        == "CONTRADICTION"
     )
-    assert alarm is not None
-    assert alarm.code == "CONTRADICTION"
     held = one.holdings["x", "A"]
     assert (whole(held.position), whole(held.buys)) == (2, 7)
     other = order("2", lots=5)
@@ -195,9 +185,7 @@ def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing(
 
 @pytest.mark.parametrize("kind", [ExecType.TRADE, ExecType.NEW, ExecType.PENDING_CANCEL])
 def test_an_end_by_status_alone_frees_nothing_until_it_is_reported(kind: ExecType) -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     last = {"exec_id": "e", "last_lots": 2, "last_price": 1000} if kind is ExecType.TRADE else {}
     cum = 2 if kind is ExecType.TRADE else 0
     one.report(word(first, kind, OrdStatus.CANCELED, cum=cum, **last))
@@ -207,9 +195,7 @@ def test_an_end_by_status_alone_frees_nothing_until_it_is_reported(kind: ExecTyp
 
 
 def test_a_replace_that_comes_after_the_last_fill_opens_the_order_again() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
+    one, first = with_order(lots=5)
     one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
     one.report(fill(first, "e", 5, 5))
     assert not one.orders["1"].live
@@ -220,20 +206,14 @@ def test_a_replace_that_comes_after_the_last_fill_opens_the_order_again() -> Non
 
 
 def test_a_replace_of_nobody_opens_a_filled_order_whose_fills_are_missing() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
-    one.report(fill(first, "e", 2, 5))
+    one, first = with_fill((2, 5), exec_id="e", lots=5)
     assert not one.orders["1"].live
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, leaves=3))
     assert (one.orders["1"].live, whole(one.holdings["x", "A"].buys)) == (True, 3)
 
 
 def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
-    one.report(fill(first, "e", 5, 5))
+    one, first = with_fill((5, 5), exec_id="e", lots=5)
     one.unsent(first)
     busted = word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e", leaves=5)
     one.report(busted)
@@ -241,12 +221,7 @@ def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
 
 
 def test_a_correction_to_more_than_was_ordered_stops() -> None:
-    one = gate()
-    first = order(lots=5)
-    one.sent(first)
-    one.report(fill(first, "e", 5, 5))
+    one, first = with_fill((5, 5), exec_id="e", lots=5)
     more = word(first, ExecType.CORRECTED, OrdStatus.FILLED, ref="e", exec_id="c",
                 last_lots=7, last_price=1000, cum=7)  # fmt: skip
-    alarm = one.report(more)
-    assert alarm is not None
-    assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")
+    assert told(one, more) == ("OVERFILL", "x")

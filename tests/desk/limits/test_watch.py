@@ -1,9 +1,21 @@
 """What the gate notices by itself: warnings with their hysteresis, breaches, whom they stop, what is told again."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from tests.desk.limits.test_gate import NOON, WIDE, code, fill, gate, limits, order, word
+from tests.desk.limits.test_gate import (
+    NOON,
+    WIDE,
+    code,
+    fill,
+    gate,
+    limits,
+    order,
+    told,
+    with_order,
+    word,
+)
 
 from tercel.core.orders import PAID_ONE, ExecType, Listing, NewOrder, OrdStatus
 from tercel.desk.limits import LimitGate, parse
@@ -79,6 +91,8 @@ def test_a_gross_value_warns(room: str) -> None:
     (warning,) = one.watch(NOON)
     assert (warning.event, warning.room, warning.limit) == ("warning", room, "gross_value")
     assert (warning.used, warning.of, warning.agents) == (80_000.0, 100_000.0, ())
+    name = {"desk": "the desk", "instruments": "instrument A", "agents": "agent x"}[room]
+    assert warning.text == f"gross_value of {name}: 80000.00 of 100000.00"
 
 
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
@@ -93,24 +107,8 @@ def test_messages_warn_within_their_window(room: str) -> None:
     ]  # three: nine tenths of four are four, rounded up
 
 
-def test_messages_clear_when_the_window_has_passed() -> None:
-    one = gate(limits("agents", messages=10, window_ns=10))
-    for turn in range(8):
-        one.sent(order(str(turn), ns=NOON + turn))
-    assert [each[:1] for each in events(one, NOON + 7)] == [("warning",)]
-    assert events(one, NOON + 9) == []
-    assert [each[:1] for each in events(one, NOON + 10)] == [("cleared",)]
-
-
-def test_a_limit_of_nothing_warns_only_once_something_is_used() -> None:
-    one = gate(limits("agents", long_lots=0, short_lots=0))
-    assert events(one) == []
-
-
 def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
-    one = gate(limits("agents", executions=5, executions_ns=10))
-    first = order("1", lots=100)
-    one.sent(first)
+    one, first = with_order(limits("agents", executions=5, executions_ns=10), lots=100)
     for number in range(4):
         at = {"ns": NOON + number}
         assert one.report(replace(fill(first, f"e{number}", 1, number + 1), **at)) is None
@@ -133,20 +131,9 @@ def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
     assert breaches(one, NOON + 7) == []
 
 
-@pytest.mark.parametrize("warnings", [True, False])
-def test_too_many_executions_are_told_also_where_warnings_are_not_looked_for(
-    warnings: bool,
-) -> None:
-    one = gate(limits("agents", executions=2, executions_ns=10))
-    first = order("1", lots=9)
-    one.sent(first)
-    for number in range(3):
-        one.report(fill(first, f"e{number}", 1, number + 1))
-    assert breaches(one, NOON, warnings) == [("x", "executions", ("x",))]
-
-
 def test_nothing_is_used_at_the_beginning() -> None:
-    one = gate(limits("agents", executions=2, executions_ns=10))
+    one = gate(limits("agents", executions=2, executions_ns=10, long_lots=0, short_lots=0))
+    assert events(one) == []
     for room in one.usage().values():
         for scope in room.values():
             assert {limit: used for limit, (used, _, _) in scope.items() if used} == {}
@@ -165,17 +152,13 @@ def test_executions_count_by_side_instrument_and_window() -> None:
             assert one.report(replace(filled, ns=NOON + 5 * turn)) is None, turn
     late = order("late", lots=1)
     one.sent(late)
-    alarm = one.report(
-        replace(fill(late, "late", 1, 1), ns=NOON)
-    )  # its report is late: it counts as the last
-    assert alarm is not None
-    assert alarm.code == "EXECUTIONS"
+    # its report is late: it counts as the last
+    assert told(one, replace(fill(late, "late", 1, 1), ns=NOON)) == ("EXECUTIONS", "x")
+    assert breaches(one, NOON + 25, warnings=False) == [("x", "executions", ("x",))]
 
 
 def test_as_many_executions_as_come_where_there_is_no_limit() -> None:
-    one = gate()
-    first = order("1", lots=100)
-    one.sent(first)
+    one, first = with_order(lots=100)
     for number in range(50):
         assert one.report(fill(first, f"e{number}", 1, number + 1)) is None
     assert not any(one.holdings["x", "A"].times.values())
@@ -197,6 +180,7 @@ def test_a_loss_stops_whom_it_concerns(
     held(one)
     one.mark("A", 998, 1000, NOON)
     assert breaches(one, warnings=warnings) == []
+    assert events(one, warnings=False) == []
     one.mark("A", 998, 999, NOON)
     assert breaches(one, warnings=warnings) == [(name, "daily_loss", agents)]
     assert breaches(one, warnings=warnings) == []
@@ -265,9 +249,9 @@ def test_a_breach_comes_again_after_it_was_cleared() -> None:
     held(one)
     one.mark("A", 996, 998, NOON)
     assert len(breaches(one)) == 1
-    for bid, told in ((998, 0), (996, 0), (999, 0), (996, 1)):  # 10, 30, 0: cleared, 30
+    for bid, many in ((998, 0), (996, 0), (999, 0), (996, 1)):  # 10, 30, 0: cleared, 30
         one.mark("A", bid, bid + 2, NOON)
-        assert len(breaches(one)) == told, bid
+        assert len(breaches(one)) == many, bid
 
 
 def test_a_loss_of_an_instrument_nobody_holds_stops_nobody() -> None:
@@ -287,7 +271,7 @@ def test_an_old_mark_stops_who_holds_a_position(warnings: bool) -> None:
     one.watch(NOON)
     age = 1000 * MS
     one.mark("B", 999, 1001, NOON + age)
-    assert breaches(one, NOON + age, warnings) == []
+    assert breaches(one, NOON + age, warnings) == events(one, NOON + age, False) == []
     assert breaches(one, NOON + age + 1, warnings) == [("A", "reference_age_ms", ("x",))]
     assert code(one, order("3", agent="y", of="B"), NOON + age + 1) == "STALE_MARK"
     assert (one.agents["x"].stopped != "", one.agents["y"].stopped) == (True, "")
@@ -464,39 +448,26 @@ def test_limits_that_lack_somebody_are_refused_whole() -> None:
 
 def test_usage_has_every_limit_that_is_used_up() -> None:
     one = gate(limits("agents", executions=7, executions_ns=100))
-    first = held(one, lots=4)
+    held(one, lots=4)
     one.sent(order("2", lots=3))
     one.sent(order("3", side=-1, lots=9, price=1010, agent="y"))
     one.watch(NOON)
     one.mark("A", 998, 1000, NOON)
+    money = (100_000_000.0, 80_000_000.0)
+
+    def used(gross: float, lost: float, messages: int, **more: Any) -> dict[str, Any]:
+        sums = {"gross_value": (gross, *money), "daily_loss": (lost, *money)}
+        return sums | {"drawdown": (lost, *money), "messages": (messages, 1000, 800)} | more
+
+    def lots(long: int, short: int) -> dict[str, Any]:
+        return {"long_lots": (long, 10_000, 8000), "short_lots": (short, 10_000, 8000)}
+
     usage = one.usage()
-    common = {"gross_value", "daily_loss", "drawdown", "messages"}
-    assert set(usage["desk"]["desk"]) == common
-    assert set(usage["instruments"]["A"]) == common | {
-        "long_lots",
-        "short_lots",
-        "reference_age_ms",
-    }
-    assert set(usage["agents"]["x"]) == common | {"long_lots", "short_lots", "executions"}
-    assert usage["agents"]["x"]["executions"] == (1, 7, 6)
-    assert usage["agents"]["x"]["long_lots"] == (7, 10_000, 8000)
-    assert usage["agents"]["x"]["short_lots"] == (0, 10_000, 8000)
-    assert usage["agents"]["y"]["short_lots"] == (9, 10_000, 8000)
-    assert usage["instruments"]["A"]["long_lots"] == (7, 10_000, 8000)
-    assert usage["instruments"]["A"]["short_lots"] == (5, 10_000, 8000)
-    assert usage["instruments"]["A"]["reference_age_ms"] == (0.0, 1000.0, 800.0)
-    assert usage["agents"]["x"]["daily_loss"] == (4.0, 100_000_000.0, 80_000_000.0)
-    assert usage["agents"]["x"]["drawdown"] == (4.0, 100_000_000.0, 80_000_000.0)
-    assert usage["agents"]["y"]["daily_loss"][0] == 0
-    assert first.lots == 4
-
-
-def test_a_time_for_people() -> None:
-    one = gate(limits("desk", daily_loss=10 * MONEY))
-    held(one)
-    one.mark("A", 990, 991, NOON)
-    said = {each.limit: each.text for each in one.watch(NOON)}
-    assert said["daily_loss"] == "daily_loss of the desk: 95.00 of 10.00"
+    assert usage["desk"]["desk"] == used(15_984.0, 4.0, 3)
+    assert usage["agents"]["x"] == used(6993.0, 4.0, 2, executions=(1, 7, 6), **lots(7, 0))
+    assert usage["agents"]["y"] == used(8991.0, 0.0, 1, executions=(0, 7, 6), **lots(0, 9))
+    age = {"reference_age_ms": (0.0, 1000.0, 800.0)}
+    assert usage["instruments"]["A"] == used(15_984.0, 4.0, 3, **age, **lots(7, 5))
 
 
 def test_a_limit_of_one_warns_at_one_and_says_so_in_whole_numbers() -> None:
@@ -511,26 +482,6 @@ def test_usage_counts_messages_of_the_window_alone() -> None:
     one.sent(order("2"), NOON + 1)
     one.sent(order("3"), NOON + 10)
     assert one.usage()["desk"]["desk"]["messages"] == (2, 1000, 800)
-
-
-def test_at_the_limit_itself_nothing_is_passed_and_without_warnings_nothing_is_said() -> None:
-    one = gate(limits("desk", daily_loss=100 * MONEY))
-    held(one)
-    one.mark("A", 989, 991, NOON)
-    assert one.desk.lost == 100 * PAID_ONE * MONEY
-    assert events(one, NOON, warnings=False) == []
-    one.mark("A", 988, 991, NOON)
-    assert ("breach", "desk", "desk", "daily_loss") in events(one, NOON, warnings=False)
-
-
-def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said() -> None:
-    one = gate()
-    held(one)
-    assert events(one, NOON, warnings=False) == []
-    assert events(one, NOON + 1000 * MS, warnings=False) == []
-    assert ("breach", "instruments", "A", "reference_age_ms") in events(
-        one, NOON + 1000 * MS + 1, warnings=False
-    )
 
 
 # -- a market without a reference -------------------------------------------------------------------------------------

@@ -9,6 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
+from tercel.api.demo import SimulatedMarkets, open_demo
+from tercel.api.desk.config import read_config as read_desk
+from tercel.core.ports import Entry
+from tercel.desk.engine.runtime import BuiltDesk, check
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.signals.models.model_folder import MODEL
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
@@ -94,3 +99,12 @@ def desk_file(folder: Path, more: str = "", old: str = "", new: str = "") -> Pat
     file = folder / "desk.toml"
     file.write_text(DESK.replace(old, new) if old else DESK + more)
     return file
+
+
+def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
+    """A desk of a file that ran to its end, and its journal."""
+    config, journal = read_desk(file), MemoryJournal(chained=False)
+    check(config, file.parent)
+    opened = open_demo(config, journal, tools)
+    opened.desk.run()
+    return opened, [entry for _, entry in journal.read(0)]

@@ -34,11 +34,6 @@ strategy = "peg_behind"
 """
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
 def venue_of(tools: SimulatedMarkets) -> Venue:
     preset, source = tools.market(Market("csco-santa-fe"))
     return SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})

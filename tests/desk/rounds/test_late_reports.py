@@ -50,11 +50,6 @@ class LateVenue:
         return arrived
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
 def desk_of(
     tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4
 ) -> BuiltDesk:
@@ -65,7 +60,7 @@ def desk_of(
 
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
-@pytest.mark.parametrize("late_s", [0.0, 4.0, 9.0, 30.0])
+@pytest.mark.parametrize("late_s", [0.0, 9.0, 30.0])
 def test_what_is_asked_for_is_worked_once(
     tools: SimulatedMarkets, late_s: float, strategy: str
 ) -> None:
@@ -102,12 +97,12 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
     opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
     opened.session.run(opened.session.now_ns + 300 * S)
     flow = opened.desk._states["AAA"].flow
-    assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
+    found = opened.session.ledger.parents.must(parent.id)
+    assert found.filled == parent.lots + 50
     assert flow.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
-    asked2 = parent.lots * opened.desk._states["AAA"].begun_mid2 + 50 * parent_mid(
-        opened, parent.id
-    )
+    mids2 = opened.desk._states["AAA"].begun_mid2, found.arrival_mid2
+    asked2 = parent.lots * mids2[0] + 50 * mids2[1]
     assert flow.asked2 == asked2 * PAID_ONE
 
 
@@ -136,7 +131,3 @@ def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Simulated
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert "missed_market_data" in codes
     assert len(opened.desk.slots["peg"].gains_bps) == 2
-
-
-def parent_mid(opened: BuiltDesk, id_: str) -> int:
-    return opened.session.ledger.parents.must(id_).arrival_mid2

@@ -1,11 +1,9 @@
 """A desk trades on a planted score nowhere but on its own simulated exchange, and on no model unless it names one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from exchange.fix.server import serve_fix
 from tercel.api.demo import SimulatedMarkets, planted
 from tercel.api.desk.config import parse_config, read_config
 from tercel.core.ports import Venue
@@ -13,7 +11,6 @@ from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.market import Market
-from tercel.fix.client import FixVenue
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 DESK = """
@@ -36,23 +33,11 @@ MODEL = '[signals]\nmodel = "packaged:demo"\n'
 
 
 @pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
-@contextmanager
-def elsewhere(tools: SimulatedMarkets, how: str) -> Iterator[Venue]:
-    """An exchange that nothing is planted in: in this process, or over FIX."""
+def elsewhere(tools: SimulatedMarkets) -> Callable[[], Venue]:
+    """Exchanges that nothing is planted in."""
     preset, source = tools.market(Market("csco-santa-fe"))
-    exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
-    if how == "in process":
-        yield exchange
-        return
-    with (
-        serve_fix(exchange, 0, ["peg"]) as server,
-        FixVenue("127.0.0.1", server.port, "peg") as venue,
-    ):
-        yield venue
+    spec = MarketSpec(source, 1, volume_per_s=preset.volume_per_s)
+    return lambda: SimulatedExchange({"AAA": spec})
 
 
 def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> list[tuple[str, ...]]:
@@ -68,18 +53,11 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
     return [tuple(entry.body["sources"]) for _, entry in journal.read(0, (kinds.ALPHA,))]
 
 
-@pytest.mark.parametrize("how", ["in process", "fix"])
-def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(
-    tools: SimulatedMarkets, how: str
+def test_a_desk_elsewhere_has_no_alpha_unless_it_names_a_model_which_hears_no_news(
+    tools: SimulatedMarkets, elsewhere: Callable[[], Venue]
 ) -> None:
-    with elsewhere(tools, how) as venue:
-        assert heard(DESK, tools, venue) == []
-
-
-@pytest.mark.parametrize("how", ["in process", "fix"])
-def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, how: str) -> None:
-    with elsewhere(tools, how) as venue:
-        found = heard(DESK + MODEL, tools, venue)
+    assert heard(DESK, tools, elsewhere()) == []
+    found = heard(DESK + MODEL, tools, elsewhere())
     assert len(found) == 2
     assert all("news" not in sources for sources in found)
 

@@ -1,4 +1,4 @@
-"""Postures set by hand, and paused agents, in the desk's loop: sizes, guidance, ends, restarts, refusals."""
+"""Postures and promotions by hand, and paused agents, in the desk's loop: sizes, guidance, ends, refusals."""
 
 from pathlib import Path
 from typing import Any
@@ -222,3 +222,23 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
     assert row.by_hand == told.body["by_hand"]
     assert found.agents[parent.order.agent].cost == 0.0
     assert found.cost != 0.0
+
+
+def test_a_promotion_that_was_asked_for_twice_is_done_once(tmp_path: Path) -> None:
+    placed = Placed(tmp_path, text=SMALL + 'challenger = "twap_passive"\n')
+    slot = placed.desk.slots["peg"]
+    names = champion, challenger = slot.shown, slot.challenger_shown
+    asked = {"agent": "peg", "champion": champion, "challenger": challenger}
+    (promoted, *_) = placed.say("promote", **asked)
+    assert (promoted.kind, promoted.body["champion"], promoted.body["challenger"]) == (
+        kinds.PROMOTED,
+        *names,
+    )
+    said = placed.say.refused("promote", **asked)
+    assert f"{challenger} over {champion} of peg; {champion} over {challenger} now" in said
+    assert (slot.shown, slot.challenger_shown) == (challenger, champion)
+    assert "over somebody" in placed.say.refused("promote", agent="peg", champion="somebody")
+    placed.say("promote", agent="peg", champion=challenger, challenger=champion)
+    placed.say("promote", agent="peg")
+    assert (slot.shown, slot.challenger_shown) == (challenger, champion)
+    assert len(placed.entries(kinds.PROMOTED)) == 3

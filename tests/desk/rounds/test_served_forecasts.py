@@ -1,8 +1,8 @@
 """A desk that reads a trained folder: what `signals predict` prints, and none where it may not be trusted."""
 
 import json
+import math
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
-from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
+from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, ran, trained, weekdays
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk import shadow
@@ -23,7 +23,7 @@ from tercel.core.ports import Capabilities, Entry
 from tercel.core.system import WallClock
 from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.engine.instrument import Sizing
-from tercel.desk.engine.runtime import BuiltDesk, check, open_desk
+from tercel.desk.engine.runtime import check
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.guidance import pack
@@ -33,36 +33,11 @@ from tercel.signals.models.predict import ServedForecasts, predict
 DAY_NS = 86_400 * 10**9
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("desk")
-    trained(folder)
-    desk_file(folder)
-    return folder
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Prices, a model of them that reads these, and a desk's file."""
-    for part in ("prices.csv", "s.toml", "desk.toml"):
-        shutil.copy(made / part, tmp_path / part)
-    shutil.copytree(made / "o", tmp_path / "o")
-    return tmp_path
-
-
-def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
-    """A desk of a file that ran to its end, and its journal."""
-    config, journal = read_config(file), MemoryJournal(chained=False)
-    check(config, file.parent)
-    opened = open_desk(config, journal, tools.parts(config))
-    opened.desk.run()
-    assert opened.desk.results
-    return opened, [entry for _, entry in journal.read(0)]
+    trained(tmp_path)
+    return desk_file(tmp_path).parent
 
 
 def of(entries: list[Entry], kind: str) -> list[Entry]:
@@ -249,30 +224,24 @@ def rubbish(folder: Path) -> None:
     (folder / "prices.csv").write_bytes(b"PAR1 and so on")
 
 
-def endless(folder: Path) -> None:
-    """A card that its writer made so: hashes fit, the number is none."""
-    from tercel.signals.models.model_folder import _digest
+def resealed(**alpha: float) -> Callable[[Path], None]:
+    """A card that its writer made so: hashes fit, the number is none, or says what cannot be."""
 
-    card = folder / "o" / "model" / "card.json"
-    raw = json.loads(card.read_text())
-    raw["alpha"]["unit_bps"] = float("inf")
-    card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
+    def spoil(folder: Path) -> None:
+        card = folder / "o" / "model" / "card.json"
+        raw = json.loads(card.read_text())
+        raw["alpha"] |= alpha
+        card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
 
-
-def no_number(folder: Path) -> None:
-    from tercel.signals.models.model_folder import _digest
-
-    card = folder / "o" / "model" / "card.json"
-    raw = json.loads(card.read_text())
-    raw["alpha"]["sd_bps"] = float("nan")
-    card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
+    return spoil
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (edited, "edited"), (cut, "changed"), (later_version, "format 9"), (no_card, "card.json"),
-        (files_gone, "prices.csv"), (rubbish, "Parquet"), (endless, "expected_bps"), (no_number, "sd_bps"),
+        (files_gone, "prices.csv"), (rubbish, "Parquet"), (resealed(unit_bps=math.inf), "expected_bps"),
+        (resealed(sd_bps=math.nan), "sd_bps"), (resealed(unit_bps=math.nan), "a number"),
     ],
 )  # fmt: skip
 def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
@@ -284,7 +253,7 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
     (told,) = why_none(entries)
     assert told[0] == ""
     assert said in told[1]
-    assert all(row["alpha_bps"] is None for row in opened.desk.results)
+    assert {row["alpha_bps"] for row in opened.desk.results} == {None}
     assert said in forecasts_in(entries).without[0]
 
 
@@ -390,21 +359,16 @@ def test_a_hit_rate_says_how_few_forecasts_are() -> None:
     assert np.isclose(found.ci_high, 0.939, atol=0.002)
 
 
-@pytest.mark.parametrize(
-    ("unit_bps", "why"), [(1e12, "within 10 standard deviations"), (float("nan"), "a number")]
-)
 def test_a_model_that_forecasts_what_cannot_be_is_not_followed(
-    folder: Path, tools: SimulatedMarkets, unit_bps: float, why: str
+    folder: Path, tools: SimulatedMarkets
 ) -> None:
-    """Its card is sound, its files are whole, and it says that a price moves a thousandfold, or by no number."""
-    file = folder / "o" / "model" / "card.json"
-    card = json.loads(file.read_text())
-    card["alpha"]["unit_bps"] = unit_bps
-    file.write_text(json.dumps(card | {"sha256": _digest(card)}))
+    """Its card is sound, its files are whole, and it says that a price moves a thousandfold."""
+    resealed(unit_bps=1e12)(folder)
     _, entries = ran(folder / "desk.toml", tools)
     assert of(entries, kinds.ALPHA) == []
-    assert why_none(entries)
-    assert all(why in text for _, text in why_none(entries))
+    told = why_none(entries)
+    assert told
+    assert all("within 10 standard deviations" in text for _, text in told)
 
 
 def test_forecasts_are_read_before_a_gate_counts_the_seconds(

@@ -3,13 +3,12 @@
 import json
 import re
 from pathlib import Path
-from shutil import copy, copytree
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from tests.desk.rounds.forecast_material import DESK, trained
+from tests.desk.rounds.forecast_material import DESK, ran, trained
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import check_file, read_config
@@ -35,25 +34,12 @@ TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
 NAMES = {"AAA": "AAA", "BBB": "BBB"}
 
 
-@pytest.fixture(scope="module")
-def tools() -> SimulatedMarkets:
-    return SimulatedMarkets()
-
-
 def written(folder: Path, text: str, more: str = "") -> Path:
     """A desk's file beside its targets."""
     (folder / "targets.csv").write_text(text, encoding="utf-8")
     file = folder / "desk.toml"
     file.write_text(DESK.replace('model = "o/model"\n', TARGETS) + more)
     return file
-
-
-def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
-    config, journal = read_config(file), MemoryJournal(chained=False)
-    check(config, file.parent)
-    opened = open_demo(config, journal, tools)
-    opened.desk.run()
-    return opened, [entry for _, entry in journal.read(0)]
 
 
 def said(entries: list[Entry]) -> dict[str, str]:
@@ -327,18 +313,10 @@ def test_targets_with_a_date_are_traded_for_so_many_days(
         assert all(word in told[""] for word in ("targets.csv is not traded", day, "targets_days"))
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prices and a model of them, whose last date is 2017-05-19, and targets of that day."""
-    folder = tmp_path_factory.mktemp("targets")
-    trained(folder)
-    return folder
-
-
 @pytest.fixture
-def beside(made: Path, tmp_path: Path) -> Path:
-    for part in ("prices.csv", "s.toml", "o"):
-        (copytree if (made / part).is_dir() else copy)(made / part, tmp_path / part)
+def beside(tmp_path: Path) -> Path:
+    """Prices and a model of them, whose last date is 2017-05-19."""
+    trained(tmp_path)
     card = tmp_path / "o" / "model" / "card.json"
     raw = json.loads(card.read_text())
     raw["config"]["panel"]["path"] = str(tmp_path / "prices.csv")

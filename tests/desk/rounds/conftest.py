@@ -1,0 +1,10 @@
+"""What tests of rounds share: simulated markets, whose presets and calm are looked at once."""
+
+import pytest
+
+from tercel.api.demo import SimulatedMarkets
+
+
+@pytest.fixture(scope="session")
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
