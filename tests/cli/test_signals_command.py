@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from studies.families import compare
-from studies.families.panel import ProcessMeter
 from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.models import model_folder
@@ -27,19 +25,13 @@ strength = 0.2
 families = ["linear"]
 splits = 3
 embargo_days = 2
-[compare]
-families = ["linear", "linear_twin"]
-problems = ["linear", "interaction"]
-rows = 200
-test_rows = 400
-seeds = 2
 """
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "small.toml"
-    file.write_text(SMALL.replace(', "linear_twin"', ""), encoding="utf-8")
+    file.write_text(SMALL, encoding="utf-8")
     return file
 
 
@@ -95,55 +87,6 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
         model_folder.load(out / "model")
 
 
-def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "cmp"
-    first = done("compare", config, "--out", out)
-    assert {line["family"] for line in first["table"]} == {"linear"}
-    assert all(line["fit_s"] > 0 for line in first["table"])
-    verdicts = {(c["family"], c["text"]): c["verdict"] for c in first["claims"]}
-    assert verdicts["lstm", "captures sequence"] == "absent"
-    assert verdicts["linear", "misses interactions"] in {"confirmed", "open"}
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 4
-    cells = sorted((out / "cells").iterdir())
-    cells[0].write_text('{"cut', encoding="utf-8")
-    second = done("compare", config, "--out", out)
-    shares = [[line["share"] for line in result["table"]] for result in (first, second)]
-    assert shares[0] == shares[1]
-    told = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
-    assert "what the field says" in told.stdout
-    assert "another" in refused("compare", config, "--out", out, "--seed", "5")
-
-
-def test_ctrl_c_keeps_what_is_measured(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, real, seen = tmp_path / "cmp", compare.run, []
-
-    def stopping(*args: Any) -> Any:
-        seen.append(args[0])
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        return real(*args)
-
-    monkeypatch.setattr(compare, "run", stopping)
-    result = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
-    assert result.exit_code == 130
-    assert "to go on: tercel signals compare" in " ".join(result.output.split())
-    assert len(list((out / "cells").iterdir())) == 2
-    monkeypatch.setattr(compare, "run", real)
-    assert done("compare", config, "--out", out)["table"]
-
-
-def test_absent_libraries_are_listed_with_their_extra(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config.write_text(SMALL.replace("linear_twin", "lstm"), encoding="utf-8")
-    monkeypatch.setattr(compare, "lacking", lambda name: "torch" if name == "lstm" else None)
-    found = done("compare", config, "--out", tmp_path / "cmp")
-    assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[learn]"}]
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -151,7 +94,16 @@ def test_absent_libraries_are_listed_with_their_extra(
         ('kind = "synthetic"', 'kind = "daily"', "panel.path"),
         ('name = "small"', "name = 3", "name"),
         ("splits = 3", "splits = 0", "train.splits"),
-        ("seeds = 2", "seeds = 2\nnoise = [0.7]", "flipped"),
+        (
+            "splits = 3",
+            "vol_target = 0.1",
+            "it gained nothing, Sharpe ratio -.09 [-.31, .13]; 043426ac0 had it",
+        ),
+        (
+            'families = ["linear"]',
+            'families = ["lstm"]',
+            "family 'lstm', which was removed: R² at 60 s -2.10",
+        ),
         ('families = ["linear"]\nsplits', 'families = ["linnear"]\nsplits', "try 'linear'"),
         ("embargo_days = 2", "embargo_days = 900", "embargo"),
         ('name = "small"', "name = ", "TOML"),
@@ -161,27 +113,16 @@ def test_bad_configurations_are_named(
     config: Path, tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     config.write_text(SMALL.replace(old, new), encoding="utf-8")
-    command = "compare" if "noise" in new else "train"
-    assert said in refused(command, config, "--out", tmp_path / "out")
+    assert said in refused("train", config, "--out", tmp_path / "out")
 
 
 def test_bad_calls_are_named(config: Path, tmp_path: Path) -> None:
     assert "--demo" in refused("train")
     assert "both" in refused("build", config, "--demo")
-    assert "linear_twin" in refused("compare", _twin(config), "--out", tmp_path / "x")
     assert "signals train" in refused("evaluate", config, "--out", tmp_path / "never")
     assert "No such file" in refused("build", tmp_path / "none.toml")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("x")
-    assert "other files" in refused("compare", config, "--out", tmp_path / "full")
     config.write_bytes(b"\xff\xfe")
     assert "UTF-8" in refused("build", config)
-
-
-def _twin(config: Path) -> Path:
-    file = config.with_name("twin.toml")
-    file.write_text(SMALL, encoding="utf-8")
-    return file
 
 
 def test_the_example_in_the_docs_is_understood() -> None:
@@ -196,12 +137,3 @@ def test_a_family_setting_that_is_none_is_named(config: Path, tmp_path: Path) ->
     config.write_text(SMALL + "[train.settings.linear]\nalpa = 2.0\n", encoding="utf-8")
     assert "try 'alpha'" in refused("train", config, "--out", tmp_path / "out")
     assert issubclass(UnknownNameError, ConfigError)
-
-
-def test_the_meter_sees_memory_where_the_system_tells() -> None:
-    meter = ProcessMeter()
-    found = meter(lambda: len(bytearray(64 << 20)), memory=True)
-    assert found.value == 64 << 20
-    assert found.seconds > 0
-    assert found.peak_mib is None or found.peak_mib > 48
-    assert meter(lambda: None).peak_mib is None

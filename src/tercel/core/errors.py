@@ -180,3 +180,58 @@ def listed(text: str) -> list[str]:
     ['twap', 'vwap']
     """
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+# -- removed --------------------------------------------------------------------------------------
+# Names that were removed: a file or a command line that still has one is told why, and which commit has it.
+
+REMOVED: Final[dict[str, dict[str, str]]] = {
+    "commands": dict.fromkeys(
+        (
+            "agent explain",
+            "agent sweep",
+            "families sequences",
+            "signals compare",
+            "signals panel",
+            "signals stocknet",
+            "signals text",
+            "transfer",
+        ),
+        "its study is finished",
+    ),
+    "families": {
+        "lstm": "R² at 60 s -2.10 [-2.59, -1.61] points against a line",
+        "svm_linear": "R² as of a line, 0.00 points apart",
+        "svm_rbf": "R² at 10 s -3.22 [-4.10, -2.35] points against a line",
+        "transformer": "R² at 60 s -1.98 [-2.40, -1.56] points against a line",
+    },
+    "keys": {
+        "sweep": "it was of `tercel agent sweep`",
+        "vol_target": "it gained nothing, Sharpe ratio -.09 [-.31, .13]; 043426ac0 had it",
+    },
+    "panels": {"stocknet": "accuracy .510 [.486, .535], of the majority .513"},
+    "sources": {"tweets": "accuracy .510 [.486, .535], of the majority .513"},
+    "strategies": {
+        "twap_take+alpha": "it gained nothing significant, 0.52 [-0.23, 1.28] bps with a perfect forecast"
+    },
+}
+"""Kind -> name -> why it was removed."""
+
+
+def refuse_removed(kind: str, name: str, said: str = "") -> None:
+    """Refuse a name that was removed; errors say what was received as `said`, or the name.
+
+    Raises
+    ------
+    UnknownNameError
+        With the reason and the last commit that has it.
+
+    >>> refuse_removed("families", "linear")
+    """
+    refuse_if(
+        bool(why := REMOVED.get(kind, {}).get(name, "")),
+        f"{kind} of this version",
+        f"{said or repr(name)}, which was removed: {why}",
+        "take it out; f405a0a1a is the last commit with such",
+        UnknownNameError,
+    )

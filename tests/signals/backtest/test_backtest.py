@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
+from tests.signals.backtest.plain_long_short import long_short, smoothed
 
-from studies.families.panel import long_short, smoothed
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.models.skill import skill
@@ -129,17 +129,17 @@ def test_by_hand_with_costs() -> None:
     )
 
 
-def test_the_study_of_families_turns_over_as_much() -> None:
-    """The studies' portfolio, whose profits are taken out at each date, differs by the drift of equity alone."""
+def test_a_book_whose_profits_are_taken_out_turns_over_as_much() -> None:
+    """It differs by the drift of equity alone."""
     of = drawn(5, dates=60, skill=0.1)
     at, who = np.nonzero(np.isfinite(of.value))
     rows = of.value[at, who], of.outcome[at, who], at, of.names[who]
-    theirs = long_short(*rows, cost_bps=5.0)
+    gross, half_turns = long_short(*rows)
     mine = run(of)
-    assert mine.gross.mean() == pytest.approx(theirs.gross, abs=1e-12)
-    assert mine.turnover.mean() == pytest.approx(theirs.half_turns, rel=0.01)
-    averaged = long_short(smoothed(rows[0], at, of.names[who]), *rows[1:], cost_bps=5.0)
-    assert run(of, BookRule(hold=0.5)).gross.mean() == pytest.approx(averaged.gross, abs=1e-12)
+    assert mine.gross.mean() == pytest.approx(gross, abs=1e-12)
+    assert mine.turnover.mean() == pytest.approx(half_turns, rel=0.01)
+    averaged, _ = long_short(smoothed(rows[0], at, of.names[who]), *rows[1:])
+    assert run(of, BookRule(hold=0.5)).gross.mean() == pytest.approx(averaged, abs=1e-12)
 
 
 def test_a_forecast_that_is_the_outcome_has_an_ic_of_one() -> None:

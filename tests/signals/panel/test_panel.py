@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from studies.families.panel import long_short, smoothed
 from tercel.core.errors import DataError
 from tercel.signals.panel import build
 from tercel.signals.panel.panel import Dataset, Panel
@@ -176,27 +175,3 @@ def test_a_label_that_looks_back_is_refused() -> None:
             data.end_ns,
             data.instrument,
         )
-
-
-def test_long_short_by_hand() -> None:
-    dates, names = [0, 0, 0, 0, 1, 1, 1, 1], list("ABCD") * 2
-    found = long_short(
-        [4, 3, 2, 1, 1, 2, 3, 4],
-        [0.1, 0, 0, -0.1, 0, 0, 0, 0],
-        dates,
-        names,
-        share=0.25,
-        cost_bps=10,
-    )
-    assert found.gross == pytest.approx(0.2 / 2)
-    # A drifts to 1.1 and D to -0.9 before both legs turn over
-    assert found.half_turns == pytest.approx((2 + 2.1 + 1.9) / 2)
-    assert found.net == pytest.approx(0.1 - 3.0 * 10e-4)
-    assert smoothed([4.0, 2.0, 0.0, 0.0], [0, 0, 1, 1], list("ABAB")).tolist() == [
-        4.0,
-        2.0,
-        2.0,
-        1.0,
-    ]
-    with pytest.raises(DataError, match="two dates"):
-        long_short([1, 2], [0, 0], [0, 0], list("AB"))
