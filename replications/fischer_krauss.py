@@ -157,7 +157,7 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
     scores["forest"] = forest.fit(spans, target).predict(later)
     ridge = family("linear").make(alpha=100.0).fit((spans - mean) / deviation, target)
     scores["linear"] = ridge.predict((later - mean) / deviation)
-    settings = {
+    settings: dict[str, Any] = {
         "steps": STEPS,
         "hidden": 25,
         "epochs": s.epochs,

@@ -24,6 +24,7 @@ from tercel.execution.strategies.almgren_chriss import (
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import Peg, SubmitAndLeave, TwapTake
+from tercel.execution.strategy import Strategy
 
 P = Parameters(sigma=0.08, eta=0.5, gamma=0.001, urgency=0.7)
 MARKET = MarketEstimates(expected_volume=5000.0, sigma=0.05, eta=0.4, spread=1.2)
@@ -205,9 +206,16 @@ def test_discrete_and_continuous_speeds_meet() -> None:
     assert lots / tau == pytest.approx(speed, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha"])
-def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
-    strategy = build(name, MARKET)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        build("almgren_chriss_alpha", MARKET),
+        build("cartea_jaimungal", MARKET),
+        AlphaTilt(TwapTake()),
+    ],
+    ids=lambda strategy: strategy.name,
+)
+def test_haste_when_waiting_costs_patience_when_it_pays(strategy: Strategy) -> None:
     base = {
         "qty0": 1000,
         "left": 500,
@@ -257,6 +265,11 @@ def test_a_tilt_is_bounded() -> None:
 
 def test_names_of_wrapped_strategies() -> None:
     assert build("pov+alpha+posture", MARKET).name == "pov+alpha+posture"
+    with pytest.raises(
+        UnknownNameError,
+        match=r"'twap_take\+posture\+alpha', which was removed after f405a0a1a: it gained nothing",
+    ):
+        build("twap_take+posture+alpha")
     with pytest.raises(UnknownNameError, match="alpha or"):
         build("pov+beta", MARKET)
     with pytest.raises(UnknownNameError, match="pov"):

@@ -197,25 +197,25 @@ REMOVED: Final[dict[str, dict[str, str]]] = {
             "signals text",
             "transfer",
         ),
-        "its study is finished",
+        "f405a0a1a: its study is finished",
     ),
     "families": {
-        "lstm": "R² at 60 s -2.10 [-2.59, -1.61] points against a line",
-        "svm_linear": "R² as of a line, 0.00 points apart",
-        "svm_rbf": "R² at 10 s -3.22 [-4.10, -2.35] points against a line",
-        "transformer": "R² at 60 s -1.98 [-2.40, -1.56] points against a line",
+        "lstm": "f405a0a1a: R² at 60 s -2.10 [-2.59, -1.61] points against a line",
+        "svm_linear": "f405a0a1a: R² as of a line, 0.00 points apart",
+        "svm_rbf": "f405a0a1a: R² at 10 s -3.22 [-4.10, -2.35] points against a line",
+        "transformer": "f405a0a1a: R² at 60 s -1.98 [-2.40, -1.56] points against a line",
     },
     "keys": {
-        "sweep": "it was of `tercel agent sweep`",
-        "vol_target": "it gained nothing, Sharpe ratio -.09 [-.31, .13]; 043426ac0 had it",
+        "sweep": "f405a0a1a: it was of `tercel agent sweep`",
+        "vol_target": "043426ac0: it gained nothing, Sharpe ratio -.09 [-.31, .13]",
     },
-    "panels": {"stocknet": "accuracy .510 [.486, .535], of the majority .513"},
-    "sources": {"tweets": "accuracy .510 [.486, .535], of the majority .513"},
+    "panels": {"stocknet": "f405a0a1a: accuracy .510 [.486, .535], of the majority .513"},
+    "sources": {"tweets": "f405a0a1a: accuracy .510 [.486, .535], of the majority .513"},
     "strategies": {
-        "twap_take+alpha": "it gained nothing significant, 0.52 [-0.23, 1.28] bps with a perfect forecast"
+        "twap_take+alpha": "f405a0a1a: it gained nothing significant, 0.52 [-0.23, 1.28] bps with a perfect forecast"
     },
 }
-"""Kind -> name -> why it was removed."""
+"""Kind -> name -> the last commit that has it, and why it was removed."""
 
 
 def refuse_removed(kind: str, name: str, said: str = "") -> None:
@@ -231,7 +231,7 @@ def refuse_removed(kind: str, name: str, said: str = "") -> None:
     refuse_if(
         bool(why := REMOVED.get(kind, {}).get(name, "")),
         f"{kind} of this version",
-        f"{said or repr(name)}, which was removed: {why}",
-        "take it out; f405a0a1a is the last commit with such",
+        f"{said or repr(name)}, which was removed after {why}",
+        "take it out, or check out that commit",
         UnknownNameError,
     )
