@@ -50,10 +50,12 @@ def tercel(*words: str) -> Any:
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command that does something, by its words, with its options."""
+    """Every command that does something and is shown, by its words, with its options."""
 
     def below(command: Any, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         inner = getattr(command, "commands", None)
+        if command.hidden:
+            return
         if inner is None or (words and command.invoke_without_command):
             yield " ".join(words), command
         for word, one in (inner or {}).items():

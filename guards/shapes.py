@@ -20,7 +20,6 @@ ALONE: Final = {
     "data import binance": "recorded messages of a venue",
     "data import bitstamp": "recorded messages of a venue",
     "market table": "recorded days of seven data sets",
-    "agent sweep": "trains for minutes",
     "agent ablate": "trains for minutes",
     "trade crashtest": "kills processes for a minute",
     "certify week": "trades for twenty minutes",

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from replications.kept_cells import cell_of, interval, measured, shown
+from replications.lstm import LstmRegressor
 from tercel.cli import print_json, print_sentences, print_table, say
 from tercel.core import DataError, Floats, needed
 from tercel.core.report import Figure, finished, sketch, svg
@@ -156,7 +157,7 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
     scores["forest"] = forest.fit(spans, target).predict(later)
     ridge = family("linear").make(alpha=100.0).fit((spans - mean) / deviation, target)
     scores["linear"] = ridge.predict((later - mean) / deviation)
-    settings = {
+    settings: dict[str, Any] = {
         "steps": STEPS,
         "hidden": 25,
         "epochs": s.epochs,
@@ -164,7 +165,7 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
         "batch": 256,
         "rate": 3e-3,
     }
-    lstm = family("lstm").make(s.seed, **settings)
+    lstm = LstmRegressor(random_state=s.seed, **settings)
     with flushed():
         lstm.fit(sequences(standard, days, names), target)
     cuts = np.searchsorted(asked, np.arange(TRAIN - 1, TRAIN + TRADE, 25))

@@ -12,6 +12,7 @@ from tercel.cli import (
     Seed,
     Symbol,
     Venue,
+    answer_for_absent,
     check_date,
     check_folder,
     command_line,
@@ -20,7 +21,7 @@ from tercel.cli import (
     reported,
     run_app,
 )
-from tercel.core import UnknownNameError, offer
+from tercel.core import UnknownNameError, offer, refuse_removed
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
@@ -30,12 +31,8 @@ worth_app = typer.Typer(
     help="What an alpha or a risk state is worth in bps of cost, measured.", no_args_is_help=True
 )
 app.add_typer(worth_app, name="worth")
-families_app = typer.Typer(
-    help="What families of models can do on real books.", no_args_is_help=True
-)
-app.add_typer(families_app, name="families")
 
-SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "online")
+SIGNALS = ("ofi", "phases", "online")
 """Studies of signals; all but `online` on real data."""
 Dates = Annotated[
     str,
@@ -373,62 +370,6 @@ def queues(
 
 
 @app.command()
-def transfer(
-    left_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--without",
-            help="Market to leave out; several (default: each of the recipe).",
-            metavar="NAME",
-        ),
-    ] = None,
-    tape: Annotated[
-        Path | None,
-        typer.Option(help="Judge on this lake's days of the same symbol too.", metavar="LAKE"),
-    ] = None,
-    impact: Annotated[
-        str,
-        typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW"),
-    ] = "square_root",
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings without each market.")] = 1,
-    frames: Annotated[
-        int, typer.Option(min=0, help="Decisions of a training (0: as many as the recipe says).")
-    ] = 0,
-    episodes: Annotated[
-        int, typer.Option(min=2, help="Unseen episodes a market; on tape at most.")
-    ] = 1_000,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run: tests the pipeline, not the agents.")
-    ] = False,
-    seed: Seed = 1,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of trainings and results; what is finished there is not done again."
-        ),
-    ] = Path("runs/transfer"),
-    as_json: AsJson = False,
-) -> None:
-    """Train the recipe `default` without one market and judge it there, in simulation and on tape."""
-    with reported(as_json, "what is finished is kept; the same command continues"):
-        from studies.transfer.command import transfer as body
-
-        code = body(
-            left_out=left_out or (),
-            lake=tape,
-            impact=impact,
-            seeds=seeds,
-            frames=frames,
-            episodes=episodes,
-            quick=quick,
-            seed=seed,
-            out=out,
-            as_json=as_json,
-        )
-        raise typer.Exit(code)
-
-
-@app.command()
 def costs(
     file: Annotated[
         Path, typer.Argument(help="As `tercel portfolio backtest` reads it.", metavar="FILE")
@@ -549,7 +490,11 @@ def worth_posture(
 @app.command()
 def signals(
     what: Annotated[
-        str, typer.Argument(help="text, ofi, panel, stocknet, phases or online.", metavar="STUDY")
+        str,
+        typer.Argument(
+            help="ofi, phases or online (recursive on daily stocks: rank IC -.011 [-.024, .002] less yearly refits).",
+            metavar="STUDY",
+        ),
     ],
     data: Annotated[
         Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")
@@ -561,8 +506,9 @@ def signals(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sentiment, order flow, daily stocks, tweets, the day that weeks begin on: what signals reach on real data."""
+    """Order flow, the day that weeks begin on, learning online: what signals reach on real data."""
     with reported(as_json):
+        refuse_removed("commands", f"signals {what}", f"`signals {what}`")
         if what not in SIGNALS:
             raise UnknownNameError(f"one of {', '.join(SIGNALS)}", repr(what), offer(what, SIGNALS))
         from studies.signals import command
@@ -570,36 +516,8 @@ def signals(
         raise typer.Exit(command.run(what, data, seed, out, as_json))
 
 
-@families_app.command("sequences")
-def families_sequences(
-    lake: Lake,
-    symbol: Symbol,
-    rows: Annotated[
-        list[int] | None, typer.Option(help="Rows to train on; several.", min=1000)
-    ] = None,
-    family: Annotated[
-        str, typer.Option(help="Families, separated by commas (default: all).", metavar="F[,F...]")
-    ] = "",
-    leave_out: LeaveOut = "",
-    steps: Annotated[int, typer.Option(help="Seconds of a sequence.", min=2, max=120)] = 10,
-    seed: Seed = 1,
-    out: Annotated[
-        Path,
-        typer.Option(help="Folder of cells and page; what is finished there is not done again."),
-    ] = (Path("runs/families-sequences")),
-    as_json: AsJson = False,
-) -> None:
-    """Families on seconds of real books, trained on earlier days, judged on later ones, beside a line."""
-    with reported(as_json, "what is finished is kept; the same command continues"):
-        check_folder(out)
-        from studies.families import sequences_command as command
-        from tercel.core import listed
-
-        sizes = rows or [1_000, 10_000, 100_000, 1_000_000]
-        command.run(
-            lake, symbol, sizes, listed(family), listed_dates(leave_out), steps, seed, out, as_json
-        )
-
+for removed in ("families sequences", "transfer"):
+    answer_for_absent(app, removed, "")
 
 if __name__ == "__main__":
     run_app(app)

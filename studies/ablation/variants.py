@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studies.sweep.search import overlaid
+from studies.common.settings import overlaid
 from tercel import TercelError
 from tercel.core import ConfigError, Float32, check_known, offer, read_toml, words_of
 from tercel.execution import observer
@@ -164,7 +164,7 @@ def changed(recipe: AgentConfig, changes: Mapping[str, Any]) -> AgentConfig:
     """
     changes = dict(changes)
     algo = changes.pop("learner.algo", recipe.learner.algo)
-    return overlaid(with_algo(recipe, algo), changes, budget=False)
+    return overlaid(with_algo(recipe, algo), changes)
 
 
 def _named(recipe: AgentConfig, config: AgentConfig, name: str) -> AgentConfig:
@@ -176,7 +176,7 @@ def with_frames(recipe: AgentConfig, frames: int) -> AgentConfig:
     every = recipe.validation.every
     if every:
         every = max(round(every * frames / recipe.learner.frames), 1)
-    return overlaid(recipe, {"learner.frames": frames, "validation.every": every}, budget=False)
+    return overlaid(recipe, {"learner.frames": frames, "validation.every": every})
 
 
 class _Blank:

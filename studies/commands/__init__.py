@@ -1,9 +1,7 @@
 """What `tercel` finds here by the entry point group ``tercel.commands``."""
 
 from studies.commands.agent_ablate import ablate
-from studies.commands.agent_explain import explain
 from studies.commands.agent_package import package
-from studies.commands.agent_sweep import sweep
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
@@ -22,9 +20,8 @@ from studies.commands.risk import (
     tail,
     volatility,
 )
-from studies.commands.signals_compare import compare
-from studies.commands.signals_explain import explain as explain_signals
-from studies.commands.signals_leak import LeakWithTweets
+from studies.commands.signals_explain import explain
+from studies.commands.signals_leak import LeakWithReports
 from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
 from tercel.cli import PluginCommands
@@ -44,8 +41,8 @@ COMMANDS = [
             ScoreWithImpact,
         ),
     ),
-    PluginCommands("agent", (ablate, agent_table, explain, package, sweep)),
-    PluginCommands("signals", (compare, explain_signals, TrainWithAlpha, LeakWithTweets)),
+    PluginCommands("agent", (ablate, agent_table, package)),
+    PluginCommands("signals", (explain, TrainWithAlpha, LeakWithReports)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(
         "risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)

@@ -1,4 +1,4 @@
-"""`tercel signals leak --data` looks at reports of companies and at StockNet's prices and tweets too."""
+"""`tercel signals leak --data` looks at reports of companies too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LeakWithTweets(Leak):
-    """What is asked of `tercel signals leak`, with reports of companies and StockNet among the data sets."""
+class LeakWithReports(Leak):
+    """What is asked of `tercel signals leak`, with reports of companies among the data sets."""
 
     body: ClassVar[str] = "tercel.cli.signals:leak"
 
     def sets(self, data: Path) -> "list[SignalsConfig]":
         """Configurations of the data sets that a folder holds."""
-        from tercel.signals.runs import PanelSection, SignalsConfig, SourceSection
+        from tercel.signals.runs import SourceSection
 
         reports = SourceSection.model_validate(
             {
@@ -27,10 +27,4 @@ class LeakWithTweets(Leak):
                 "drop_impossible": True,
             }
         )
-        found = [one.model_copy(update={"source": (reports,)}) for one in super().sets(data)]
-        tweets = data / "stocknet"
-        if tweets.exists():
-            words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
-            panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
-            found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
-        return found
+        return [one.model_copy(update={"source": (reports,)}) for one in super().sets(data)]

@@ -38,7 +38,7 @@ def run_variants(
     missing = [(name, seed) for seed in seeds for name in variants if (name, seed) not in done]
     for run in as_they_end(
         _task,
-        [(name, variants[name].model_dump(), seed) for name, seed in missing],
+        [(name, variants[name].model_dump(exclude_unset=True), seed) for name, seed in missing],
         what,
         len(done),
     ):

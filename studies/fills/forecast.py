@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from studies.families.scores import auc
+from studies.common.scores import auc
 from studies.tape.flow import DAY_NS
 from tercel import View
 from tercel.core import NS_PER_SECOND, Bools, Floats, Ints

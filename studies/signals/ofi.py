@@ -16,9 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.families.scores import auc, single_class
+from studies.common.scores import auc, clustered, single_class
 from studies.signals.bars import SECOND, Flow, bar_names, bars, clock, flow_of, session
-from studies.signals.metrics import clustered
 from tercel.core import DataError, needed
 from tercel.core.stats import Estimate
 from tercel.market.tape import Events, Instrument

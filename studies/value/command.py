@@ -33,7 +33,6 @@ from tercel.market.simulator import Source, reactive
 ALPHA_STRATEGIES = (
     "almgren_chriss_alpha",
     "cartea_jaimungal",
-    "twap_take+alpha",
     "submit_and_leave+alpha",
     "default+alpha",
 )
@@ -72,7 +71,7 @@ def alpha(
     def model(strategy: Strategy, on: Drifted, forecast: NDArray[np.float64]) -> float:
         return model_gain(strategy, on, forecast, known)
 
-    takers = ("almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha")
+    takers = ("almgren_chriss_alpha", "cartea_jaimungal")
     rows = value_of(
         drifted,
         [named(name, estimates) for name in strategies],

@@ -73,7 +73,7 @@ def test_a_parent_by_hand_is_worked_amended_and_cancelled(desk: tc.Desk) -> None
     assert (first.status, first.left, first.order.strategy) == (
         "working",
         40,
-        "twap_take+alpha+posture",
+        "twap_take+posture",
     )
     desk.wait("70s")
     assert 0 < desk.parent(first.id).filled < 40

@@ -64,7 +64,6 @@ def test_help_loses_nothing_that_stands_in_brackets() -> None:
             *(getattr(one, "help", None) for one in command.params),
         ):
             assert Text.from_markup(said or "").plain == (said or "").replace("\\[", "["), name
-    assert "[sweep.ranges]" in runner.invoke(app, ["agent", "sweep", "--help"]).stdout
     assert "package" in runner.invoke(app, ["agent", "--help"]).stdout
 
 

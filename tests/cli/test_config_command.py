@@ -59,9 +59,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(
-            path, marks=[pytest.mark.long] * (path.stem in ("signals_families", "signals_sources"))
-        )
+        pytest.param(path, marks=[pytest.mark.long] * (path.stem == "signals_sources"))
         for path in SHIPPED
     ],
     ids=lambda path: path.stem,

@@ -18,7 +18,7 @@ from tercel.cli.plugins import elsewhere
 from tercel.cli.root import app
 
 TOP: Any = typer.main.get_command(app)
-TREE = {words: command for words, command in commands() if not command.hidden}
+TREE = dict(commands())
 HELP: dict[str, Any] = tomllib.loads(
     (files("tercel.cli") / "help.toml").read_text(encoding="utf-8")
 )

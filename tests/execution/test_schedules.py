@@ -162,7 +162,7 @@ def test_speed_is_that_of_the_riccati_equation(g: float, rest: float, theta: flo
     assert float(speed_weight(g, rest, theta, horizon)) == pytest.approx(exact, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha"])
+@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "pov+alpha"])
 def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
     strategy = build(name, MARKET)
     base = {
@@ -186,6 +186,8 @@ def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
     [
         ("pov+beta", {}, UnknownNameError, "alpha or"),
         ("povv+alpha", {}, UnknownNameError, "pov"),
+        ("twap_take+alpha", {}, UnknownNameError, "removed after f405a0a1a: it gained nothing"),
+        ("twap_take+posture+alpha", {}, UnknownNameError, "removed after f405a0a1a"),
         ("cartea_jaimungal", {"rest_s": -1.0}, ConfigError, "rest_s"),
     ],
 )

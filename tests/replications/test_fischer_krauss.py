@@ -10,6 +10,7 @@ import pytest
 
 from replications import fischer_krauss as study
 from replications.kept_cells import interval
+from replications.lstm import LstmRegressor
 from tercel.core.errors import DataError
 
 pytestmark = pytest.mark.release
@@ -81,6 +82,21 @@ def prices(tmp_path: Path) -> Path:
     )
     frame.write_parquet(tmp_path / "panel.parquet")
     return tmp_path
+
+
+def test_the_network_reads_the_order_of_steps() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(900, 6))
+    y = X[:, 5] - X[:, 0]
+    model = LstmRegressor(steps=6, epochs=40, rate=0.02).fit(X[:700], y[:700])
+    assert model.n_iter_ == len(model.losses_)
+    hasty = LstmRegressor(steps=6, patience=1, rate=0.5).fit(X[:700], y[:700])
+    assert hasty.n_iter_ < 40
+    assert model.score(X[700:], y[700:]) > 0.7
+    assert model.score(X[700:, ::-1], y[700:]) < 0
+    with pytest.raises(DataError, match="no multiple of 4 steps"):
+        LstmRegressor(steps=4).fit(X[:700], y[:700])
 
 
 def test_a_planted_reversal_is_traded_and_gone_a_day_later(

@@ -6,13 +6,14 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, UnknownNameError
 from tercel.signals.models.model_folder import (
     FAMILIES,
     SignalModel,
@@ -30,9 +31,6 @@ from tercel.signals.sources.registry import synthetic_market
 FAST: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},
     "boosting": {"n_estimators": 10},
-    "svm_rbf": {"subsample": 300},
-    "lstm": {"epochs": 2, "hidden": 4},
-    "transformer": {"epochs": 2, "hidden": 4},
 }
 REGRESS = [name for name, card in FAMILIES.items() if card.model]
 
@@ -70,6 +68,19 @@ def comes_back(data: Dataset, tmp_path: Path, name: str) -> None:
     features = {name: data.x[:200, c] for c, name in enumerate(data.names)}
     for one, two in zip(again.forecast(features), model.forecast(features), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_model_of_a_family_that_was_removed_is_refused(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setitem(FAMILIES, "svm_rbf", replace(FAMILIES["linear"], name="svm_rbf"))
+        saved(data, tmp_path, "svm_rbf")
+    with pytest.raises(
+        UnknownNameError,
+        match=r"family 'svm_rbf', which was removed after f405a0a1a: R² at 10 s",
+    ):
+        load(tmp_path)
 
 
 class Bomb:

@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.markets import martingale_market
 
-from studies.value.alpha import drifting, forecasts, is_bps, model_gain, plant, value_of
+from studies.value.alpha import forecasts, is_bps, model_gain, plant
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
+from tercel.execution.strategies.almgren_chriss import AlmgrenChrissAlpha, Parameters
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
-from tercel.market.regimes.law import Factors
 from tercel.market.simulator.source import reactive
 
 pytestmark = pytest.mark.release
@@ -34,14 +32,6 @@ def test_the_drift_is_there(drifted) -> None:  # type: ignore[no-untyped-def]
     assert counts == {-1: 40, 0: 40, 1: 40}
     sides = drifted.plan.rows[:, 2]
     assert all(sides[drifted.group == g].sum() == 0 for g in (-1, 0, 1))
-
-
-def test_a_lean_of_nothing_is_the_same_market(drifted) -> None:  # type: ignore[no-untyped-def]
-    assert drifting(0.0) == Factors()
-    with pytest.raises(ConfigError, match="reactive"):
-        plant(martingale_market(), drifted.task, 200, lean=0.1, seed=4, episodes=2)
-    with pytest.raises(ConfigError, match="1/2"):
-        drifting(0.6)
 
 
 def test_no_forecast_changes_nothing_and_paired_runs_repeat(drifted) -> None:  # type: ignore[no-untyped-def]
@@ -82,20 +72,3 @@ def test_gain_in_the_model_follows_the_law_of_quadratic_costs(drifted) -> None: 
         assert model_gain(strategy, many, rho * f, p) == pytest.approx(
             rho**2 * whole, abs=0.12 * whole
         )
-
-
-def test_model_of_a_plain_schedule_gains_nothing(drifted) -> None:  # type: ignore[no-untyped-def]
-    assert model_gain(AlmgrenChriss(P), drifted, drifted.truth_bps, P) == 0.0
-
-
-def test_the_table(drifted) -> None:  # type: ignore[no-untyped-def]
-    rows = value_of(drifted, [build("twap_take+alpha")], [0.0, 0.5, 1.0], seed=1, resamples=200)
-    assert [(r.rho, r.calibrated) for r in rows] == [
-        (0.0, False),
-        (0.5, True),
-        (0.5, False),
-        (1.0, False),
-    ]
-    for row in rows:
-        assert row.gain_bps.ci_low is not None
-        assert row.gain_bps.ci_low <= row.gain_bps.mean <= row.gain_bps.ci_high  # type: ignore[operator]

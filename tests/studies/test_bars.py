@@ -108,20 +108,6 @@ def test_bars_equal_what_agents_observe(shared_data: Path, symbol: str, levels: 
         assert column["microprice"][j - 1] == pytest.approx(0.5 * (m[c.FAR] - m[c.TOUCH]) * first)
 
 
-def test_first_level_is_the_same_in_files_of_one_and_five_levels(shared_data: Path) -> None:
-    edges = None
-    found = []
-    for levels in (1, 5):
-        day = lobster(shared_data, "AMZN", levels)
-        opened = day.instrument.session_open_ns
-        edges = clock(opened, opened + 3600 * NS_PER_SECOND, 10 * NS_PER_SECOND)
-        found.append(
-            dict(zip(bar_names(levels), bars(flow_of(day.events, levels), edges).T, strict=True))
-        )
-    for name in ("ofi_1", "mid", "move", "spread", "imbalance_1"):
-        np.testing.assert_array_equal(found[0][name], found[1][name])
-
-
 def test_clip_knows_only_the_past() -> None:
     events = rude_events(3, 400, step_ns=1_000_000)
     flow = flow_of(events, 2)
@@ -143,17 +129,3 @@ def test_bad_input_is_refused() -> None:
         flow_of(rude_events(1, 3), 6)
     with pytest.raises(DataError, match="longer than a bar"):
         clock(0, 5, 10)
-
-
-def test_an_opening_snapshot_is_no_flow() -> None:
-    events = Events.empty(3)
-    events.exch_ns[:] = events.recv_ns[:] = [10, 10, 20]
-    events.seq[:], events.kind[:] = [1, 1, 2], schema.ROLL_IN
-    events.kind[2] = schema.ADD
-    events.order_id[2], events.side[:], events.price_ticks[:] = 7, [1, -1, 1], [100, 102, 100]
-    events.qty_lots[:], events.flags[:] = (
-        [5, 6, 4],
-        [schema.OPENING, schema.OPENING | schema.MESSAGE_END, schema.MESSAGE_END],
-    )
-    flow = flow_of(events, 1)
-    assert flow.by_level.tolist() == [[0], [4]]

@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 
 from studies.regimes.choices import (
-    REGIMES,
     BayesSwitch,
     Oracle,
     TrendLaw,
-    script_of,
-    with_and_without,
 )
-from tercel.execution.intent import TAKE
-from tercel.execution.observation import observer, view_of
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
-from tercel.market.regimes.law import LONGEST_S
 
 pytestmark = pytest.mark.release
 
@@ -65,30 +58,3 @@ def test_the_oracle_knows_sides_and_the_onset() -> None:
     view = view_of(decision=[4, 5, 5], decisions=10, side=[1, 1, -1])
     assert oracle.trend(view).tolist() == [0.0, 1.0, -1.0]
     assert replace(oracle, onset=0.0).trend(view).tolist() == [1.0, 1.0, -1.0]
-
-
-def test_regimes_begin_when_they_say() -> None:
-    assert (script_of("thin"), script_of("flash_crash")) == (
-        (-LONGEST_S, "thin"),
-        (600.0, "flash_crash"),
-    )
-    assert "plain, half-way" not in REGIMES
-    assert "trending, half-way" in REGIMES
-
-
-def test_what_stands_behind_a_policy_can_be_taken_away() -> None:
-    size = observer("v3").size
-    layer = np.zeros((size, 7), np.float32), np.zeros(7, np.float32)
-    policy = MlpPolicy(
-        (layer,), np.zeros(size, np.float32), np.ones(size, np.float32), head="vector"
-    )
-    parameters = {"base": "peg_touch", "guard": [0.5, 0.3]}
-    agent = PolicyStrategy(
-        "mine", policy, "residual", action_parameters=parameters, observation="v3"
-    )
-    found = with_and_without(agent)
-    assert list(found) == ["mine", "mine without guard"]
-    late = view_of(qty0=100, left=100, decision=50, decisions=60, far1=500)
-    takes = [strategy.decide(late)[0, TAKE] > 0 for strategy in found.values()]
-    assert takes == [True, False]
-    assert list(with_and_without(build("twap_take"))) == ["twap_take"]

@@ -30,13 +30,6 @@ def test_the_scores_are_the_comparison_of_costs() -> None:
     assert told.action_parameters == {"flow": {"model": "flow-2"}, "slices": 2}
 
 
-def test_what_never_acts_has_no_weight() -> None:
-    weight, bias = choose.layer(Rule(hide=None, inside=None))
-    assert weight[:, 0].any()
-    assert not weight[:, 1:].any()
-    assert not bias.any()
-
-
 def at(name: str, rule: Rule) -> int:
     """The place of a rule's number in its grid; one beyond it for what is left out and not in it."""
     return [*GRID[name], ABSENT[name]].index(getattr(rule, name))
@@ -110,9 +103,3 @@ def test_each_symbol_is_judged_by_the_choice_of_the_others() -> None:
     # what AA and BB choose is far from the best for CC, which is judged by it all the same
     assert saves["CC"]["chosen"]["mean"] < -5
     assert saves["AA"]["worth of slices"]["mean"] == 0.0  # BB and CC choose nothing: one slice
-
-
-def test_two_symbols_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "judged_of", lambda *_: ({}, {}, ["AA", "BB"]))
-    with pytest.raises(ConfigError, match="three symbols of 7 days"):
-        choose.run([], [], ["strict"], 1, as_json=True)

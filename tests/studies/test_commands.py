@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.studies.typed import refused
 from typer.testing import CliRunner
 
 from studies.__main__ import app
@@ -11,16 +12,11 @@ pytestmark = pytest.mark.release
 
 runner = CliRunner()
 COMMANDS = (
-    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "learners", "transfer", "regimes",
-    "worth alpha", "worth posture", "signals", "costs", "families sequences",
+    "event-study", "metaorders", "replenishment", "queues", "undercut", "orders", "flow", "learners", "regimes",
+    "worth alpha", "worth posture", "signals", "costs",
 )  # fmt: skip
 
-
-def refused(*words: object) -> str:
-    result = runner.invoke(app, [str(word) for word in words])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "Traceback" not in result.stderr
-    return " ".join(result.stderr.split())
+REMOVED_SIGNALS = ("compare", "panel", "stocknet", "text")
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS])
@@ -31,7 +27,10 @@ def test_every_command_explains_itself(words: str) -> None:
 
 
 def test_bad_calls_are_named(tmp_path: Path) -> None:
-    assert "try 'text'" in refused("signals", "txt")
+    assert "try 'ofi'" in refused("signals", "ofy")
+    for words in ("families sequences", "transfer", *(f"signals {one}" for one in REMOVED_SIGNALS)):
+        told = refused(*words.split(), "--seed", 1)
+        assert f"`{words}`, which was removed after f405a0a1a: its study is finished" in told
     assert "--data" in refused("signals", "ofi")
     assert "nothing at" in refused("signals", "ofi", "--data", tmp_path / "none")
     assert "csco-1999" in refused("regimes", "--market", "csco-1999")

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.studies.made import USUAL, observed, planted
+from tests.studies.made import observed, planted
 
 from studies.tape import matched, shown
 from studies.tape.event_study import Study, event_study
-from studies.tape.shown import COUNTED, GAP_S, HORIZONS_S, OUTCOMES
+from studies.tape.shown import COUNTED, GAP_S, HORIZONS_S
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed, kernel as kinds
@@ -49,13 +49,6 @@ def test_a_planted_effect_is_found(doubled: Study, outcome: str, seconds: int, t
     assert abs(found["placebo"] - 1.0) < 0.1
 
 
-def test_the_other_side_and_the_mid_stay_where_they_are(doubled: Study) -> None:
-    for seconds in (60, 300):
-        found = cell(doubled, "other_orders", seconds)
-        assert found["ci_low"] < 1.0 < found["ci_high"]
-        assert cell(doubled, "mid_drift_ticks", seconds)["difference"] == 0.0
-
-
 def test_lots_of_each_lot_shown(doubled: Study) -> None:
     """Five usual sizes bring (60 s / 5 s) 12 orders of 50 lots more: 600 for 400 lots beyond the usual."""
     found = doubled.lots_per_lot_shown["60"]
@@ -68,35 +61,6 @@ def test_busy_times_are_no_attraction(nothing_in_bursts: Study) -> None:
         for seconds in (60, 180, 300):
             found = cell(nothing_in_bursts, outcome, seconds)
             assert found["ci_low"] < 1.0 < found["ci_high"], (outcome, seconds)
-
-
-def test_against_random_moments_busy_times_would_be() -> None:
-    day = planted(7, bursts=3.0)
-    orders = shown.shown_orders(day, 100.0)
-    large = orders.lots >= 3 * USUAL
-    number = shown.outcomes(day, orders)[large, 0, 1, OUTCOMES.index("opposite_orders")].mean()
-    anywhere = 60.0 * np.sum(day.kind == kinds.MARKET) / 2 / day.seconds
-    assert number > 1.5 * anywhere
-
-
-def test_what_a_cell_could_tell(doubled: Study) -> None:
-    wide, narrow = cell(doubled, "opposite_orders", 10), cell(doubled, "opposite_orders", 300)
-    assert wide["detectable"] > narrow["detectable"] > 1.0
-    assert narrow["tells"]
-    assert doubled.events["join"]["3"] > 200
-    assert doubled.effects["join"]["10"]["opposite_orders"]["60"] is None
-    assert doubled.clusters == "days"
-
-
-def test_the_same_seed_gives_the_same_study(doubled: Study) -> None:
-    assert studied(factor=2.0) == doubled
-
-
-def test_few_days_are_cut_into_half_hours() -> None:
-    study = event_study("MADE", {"2030-01-01": planted(1, factor=2.0)})
-    assert study.clusters == "half hours"
-    found = cell(study, "opposite_orders", 60)
-    assert found["ci_low"] < 2.0 < found["ci_high"]
 
 
 def test_improving_orders_are_apart() -> None:
@@ -117,15 +81,6 @@ def test_days_cut_short_or_without_a_book_are_left_out() -> None:
     assert study.days == ("a",)
     assert "before its close" in study.left_out["b"]
     assert "wider than 100 ticks" in study.left_out["c"]
-
-
-def test_minutes_without_a_book_are_left_out() -> None:
-    day = planted(2)
-    day.spread[5000:5005] = 500
-    orders = shown.shown_orders(day, 100.0)
-    seconds = orders.ns / NS_PER_SECOND
-    assert not np.any((seconds > 5000 - HORIZONS_S[-1]) & (seconds < 5005 + HORIZONS_S[-1] + GAP_S))
-    assert orders.n > 3000
 
 
 def test_nothing_to_study() -> None:
@@ -194,13 +149,6 @@ def test_neighbours_are_the_nearest_that_are_far_enough_in_time() -> None:
         distance = np.sum(((state[i] - controls) / units) ** 2, axis=1)
         distance[np.abs(others - ns[i]) < matched.APART_S * NS_PER_SECOND] = np.inf
         assert near[i].tolist() == np.argsort(distance)[:3].tolist()
-
-
-def test_too_few_controls_are_said() -> None:
-    zeros = np.zeros((1, 2))
-    assert matched.neighbours(
-        zeros, np.zeros(1, np.int64), zeros, np.zeros(1, np.int64), np.ones(2)
-    ).tolist() == [[-1] * matched.NEIGHBOURS]
 
 
 def test_sums_weigh_controls_by_their_clusters() -> None:

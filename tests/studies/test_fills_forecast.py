@@ -9,7 +9,6 @@ from hypothesis import given, strategies as st
 from studies.fills import (
     fills_kernel as k,
     forecast as f,
-    forecast_command as command,
     forecast_worth as w,
 )
 from studies.fills.replayed import DISTANCES, noted, replayed
@@ -223,28 +222,4 @@ def test_the_placebo_is_what_is_said_a_day_later():
     model = f.learned([mine], "30", 1)
     np.testing.assert_array_equal(
         said[3][1][:100, 1, 2], f.told(model, f.turned(days[3].x, -np.ones(100)))
-    )
-
-
-def test_the_tables_show_what_was_judged(capsys, caplog, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    mine, chance = known(6, 0.4)
-    one = f.judged(chance, mine.target("30"), mine.day) | {"auc": 0.75}
-    rows = [
-        {
-            "symbol": "AAA",
-            "place": "touch",
-            "wait_s": 30,
-            "fill": one | {"placebo": one},
-            "cost": None,
-        }
-    ]
-    saves = {way: {"AAA": one["outcome"]} for way in (w.CHOSEN, w.PLACEBO)}
-    worth = {"chosen": {"AAA": w.SHIPS}, "orders": {"AAA": 9}, "saves": saves}
-    command.show("strict", {"forecasts": rows, "worth": worth})
-    shown = capsys.readouterr().out
-    assert "0.750" in shown
-    assert f"AAA: {w.SHIPS}" in caplog.text
-    assert (
-        f"{one['deciles'][9]['forecast']:.2f} / {one['deciles'][9]['outcome']['mean']:.2f}" in shown
     )

@@ -12,7 +12,7 @@ from tests.signals.sources.test_sources import facts_agree
 
 from certify.kits.source import SourceContract
 from studies.signals.fundamentals import Fundamentals, Statements
-from tercel.core.errors import DataError, TercelError
+from tercel.core.errors import DataError
 from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.port import SignalSource, SourceAbsentError
 
@@ -166,35 +166,12 @@ def test_a_restated_report_replaces_its_own_and_hides_no_newer_one(tmp_path: Pat
         Fundamentals(tmp_path / "r.csv", values=("EPS",)).facts()
 
 
-def test_two_restatements_of_one_day_are_told(tmp_path: Path) -> None:
-    again = "A;30.06.2015;03.08.2015;0,{};restated at once\n"
-    for last, told in ((12, False), (13, True)):
-        (tmp_path / "r.csv").write_text(REPORTS + again.format(last))
-        source = Fundamentals(tmp_path / "r.csv")
-        found = Panel([source]).as_of([datetime(2015, 8, 4, 20, tzinfo=UTC)], ["A"])
-        assert found["fundamentals.ROE"].to_list() == [last / 100]
-        assert [note for note in source.notes if "(first: A, rows 3 and 6)" in note] == list(
-            source.notes
-        ) * told
-
-
 @pytest.mark.parametrize(
     "source", [Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1)]
 )
 def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
     with pytest.raises(SourceAbsentError):
         source.facts()
-
-
-def test_the_order_of_dates_is_said_or_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "f.csv"
-    text = "symbol,known,period,eps\nA,3/4/2024,31/12/2023,1\nA,{}/4/2024,31/12/2023,2\n"
-    path.write_text(text.format(13), encoding="utf-8")
-    known = Fundamentals(path).facts()["known_time"] - timedelta(hours=12)
-    assert known.dt.date().max() == date(2024, 4, 13)
-    path.write_text(text.format(5), encoding="utf-8")
-    with pytest.raises(TercelError, match=r"dates whose order is said, .*date_order"):
-        Fundamentals(path).facts()
 
 
 def test_a_report_that_is_restated_later_changes_no_growth_that_was_known() -> None:

@@ -1,14 +1,10 @@
 """`python -m studies learners`: pairs add up to the digit, choices are the best of all, the command runs through."""
 
-import json
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from typer.testing import CliRunner
+from tests.studies.typed import printed, refused
 
-from studies.__main__ import app
 from studies.tape import flow, learners
 from tercel.execution.policies import PolicyStrategy
 from tercel.execution.strategies import build
@@ -113,19 +109,6 @@ def test_what_a_choice_is_worth_is_found_again() -> None:
     assert np.linalg.norm(root, axis=1) == pytest.approx(4_000**-0.5, rel=0.1)
 
 
-def test_a_network_of_nothing_is_the_start(of: learners.Domain) -> None:
-    class Nothing:
-        def act(self, obs: np.ndarray) -> np.ndarray:
-            return np.zeros((len(obs), 3), np.float32)
-
-    added = replace(of.start, policy=learners.Added(of.start.policy, Nothing()))
-    again = [
-        learners.worked(markets, added)
-        for _, markets in learners.begun(of.market, of.market.plan, added)
-    ]
-    assert np.concatenate(again) == pytest.approx(cost(of), abs=0)
-
-
 def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = flow.policy_of
 
@@ -137,11 +120,8 @@ def test_the_command_prints_every_learner(lake: Lake, monkeypatch: pytest.Monkey
     monkeypatch.setattr(flow, "learned", lambda days, out, seed: "")
     monkeypatch.setattr(flow, "policy_of", shipped)
     typed = ["learners", "--lake", str(lake.root), "--bound", "strict", "--quick"]
-    result = CliRunner().invoke(app, [*typed, "--json"])
-    assert result.exit_code == 0, result.stderr
-    rows = json.loads(result.stdout)["strict"]
+    rows = printed(*typed)["strict"]
     assert [row["learner"] for row in rows] == [name for name in learners.ROWS for _ in range(3)]
     assert [row["left_out"] for row in rows[:3]] == ["AAA", "BBB", "all"]
     assert rows[2]["orders"] == rows[0]["orders"] + rows[1]["orders"]
-    refused = CliRunner().invoke(app, [*typed, "--symbol", "AAA"])
-    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "two symbols of 3 days or more" in refused(*typed, "--symbol", "AAA")

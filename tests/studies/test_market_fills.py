@@ -167,14 +167,6 @@ def test_cards_print_fills_markouts_and_carry() -> None:
     )
 
 
-def test_a_table_and_what_it_means(lake: Path) -> None:
-    result = tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0])
-    assert result.exit_code == 0, result.output
-    assert "simulated" in result.stdout
-    assert "filled in 300 s" in result.stdout
-    assert "half hours of one day" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -189,16 +181,6 @@ def test_refusals(lake: Path, options: list[str], says: str) -> None:
     assert result.exit_code == 2
     assert says in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_another_tick_and_an_out_that_is_a_file(lake: Path, tmp_path: Path) -> None:
-    assert "the tick of es" in tercel("es", "--lake", lake, *SYMBOL, "--date", DAYS[0]).stderr
-    (tmp_path / "file").write_text("")
-    result = tercel(
-        "csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--out", tmp_path / "file"
-    )
-    assert result.exit_code == 2
-    assert "name another --out" in result.stderr
 
 
 def test_a_simulated_day_is_read_with_the_levels_of_the_tape(

@@ -66,15 +66,6 @@ def test_the_fit_finds_what_was_planted() -> None:
     assert (half[0], delta[0]) == pytest.approx((0.8, 0.5))
 
 
-def test_a_square_root_under_noise() -> None:
-    rng = np.random.default_rng(4)
-    x = np.exp(rng.normal(np.log(1e-3), 1.0, 200_000))
-    y = 0.9 * np.sqrt(x) + 20.0 * np.sqrt(x) * rng.normal(size=len(x))
-    fit = m.fitted(m.binned(x, y, rng.integers(0, 12, len(x)), 12), rng, 4, "even", len(x), 2.0)
-    assert fit.y_half.ci_low < 0.9 < fit.y_half.ci_high
-    assert fit.delta.ci_low < 0.5 < fit.delta.ci_high
-
-
 def test_trades_that_know_nothing_of_each_other_and_move_the_mid_alike_are_linear() -> None:
     """Each order of 10 lots moves the mid by 2 ticks for good: n of them by 2 n, whoever sends the others."""
     rng = np.random.default_rng(1)
@@ -87,27 +78,6 @@ def test_trades_that_know_nothing_of_each_other_and_move_the_mid_alike_are_linea
         assert fit.delta.mean == pytest.approx(1.0, abs=0.12)
         wanted = 2.0 * m.SHARE * found.volume_lots / 10.0 / found.sigma_ticks
         assert fit.at_share.mean == pytest.approx(wanted, rel=0.25)
-
-
-def test_trades_that_move_nothing_have_no_impact() -> None:
-    rng = np.random.default_rng(2)
-    days = {
-        f"2030-01-{i + 1:02}": day_of(
-            rng.choice([1, -1], 6000), 20_000 + np.cumsum(rng.choice([1, -1], 6000))
-        )
-        for i in range(8)
-    }
-    for fit in m.metaorders("MADE", days).fits:
-        assert fit.y_half.ci_low < 0.0 < fit.y_half.ci_high
-
-
-def test_sigma_and_volume_are_the_days() -> None:
-    rng = np.random.default_rng(3)
-    steps = rng.choice([1, -1], 7200)
-    day = day_of(rng.choice([1, -1], 7200), 20_000 + np.cumsum(steps), lots=3)
-    found = m.trades_of(day, 100.0)
-    assert found.volume == 3.0 * 7200
-    assert found.sigma_ticks == pytest.approx(np.sqrt(7200), rel=0.15)
 
 
 def test_refusals() -> None:

@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.studies.typed import printed
 
-from studies.__main__ import app
 from studies.sizes import places_command
 from studies.sizes.orders_command import Cell, cell, dearer, sentences
 
@@ -48,20 +47,8 @@ def test_what_isdearer_after_the_correction_is_named() -> None:
 
 
 def test_the_command_prints_every_cell() -> None:
-    words = [
-        "orders",
-        "default-1",
-        "--market",
-        "csco-santa-fe",
-        "--horizon",
-        "1min",
-        "--episodes",
-        "16",
-        "--json",
-    ]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
-    cells = json.loads(result.stdout)["cells"]
+    of = ["--market", "csco-santa-fe", "--horizon", "1min", "--episodes", 16]
+    cells = printed("orders", "default-1", *of)["cells"]
     assert [one["share"] for one in cells] == [0.005, 0.05, 0.2, 0.5, 1.0]
     assert all(one["dearer"] == pytest.approx(one["cost"] - one["rule_cost"]) for one in cells)
 

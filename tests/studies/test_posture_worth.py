@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.markets import martingale_market
 
 from studies.risk.rules import finish_early
 from studies.value.posture import (
-    DESIGNS,
     Run,
     Watch,
     capped,
@@ -16,7 +14,6 @@ from studies.value.posture import (
     usual,
 )
 from studies.value.stress import Turn, measure
-from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
@@ -50,26 +47,6 @@ def test_a_turn_thins_the_book_and_moves_the_mid(market) -> None:  # type: ignor
     assert same.volatility == pytest.approx(1.0, abs=0.3)
 
 
-def test_what_cannot_turn_is_refused() -> None:
-    with pytest.raises(ConfigError, match="limit"):
-        Turn(limit=0.0)
-    with pytest.raises(ConfigError, match="reactive"):
-        Turn().befall(Episodes(martingale_market(), TASK, 1))
-
-
-def test_watched_without_a_wrapper_is_unwatched(market, ordinary) -> None:  # type: ignore[no-untyped-def]
-    """Postures are heard by strategies that listen, and by nobody else."""
-    plan = seeded_plan(TASK, 120, 5, 0, 20)
-    deaf = build("twap_passive")
-    kinds = {"turn": Turn(), "onset": onset_of(5, 5)}
-    plain = run_watched(market, TASK, plan, deaf, watch=None, **kinds).costs
-    watched = run_watched(
-        market, TASK, plan, deaf, watch=lambda n: Watch(ordinary, finish_early(), n), **kinds
-    )
-    np.testing.assert_array_equal(plain.shortfall, watched.costs.shortfall)
-    assert watched.in_force > 0
-
-
 def test_calm_is_left_alone_and_a_turn_is_noticed(market, ordinary) -> None:  # type: ignore[no-untyped-def]
     plan, strategy = seeded_plan(TASK, 120, 5, 0, 40), build("twap_take+posture")
     shares = []
@@ -99,12 +76,6 @@ def test_postures_see_public_features_alone(market, ordinary) -> None:  # type: 
     assert said[0] == said[1]
 
 
-def test_onsets_go_round() -> None:
-    plan = seeded_plan(TASK, 1, 0, 0, 800)
-    onset = onset_of(10, 5, 3)
-    assert [onset(plan.take(slice(at, at + 100))) for at in (0, 200, 400, 600)] == [10, 15, 20, 10]
-
-
 def test_figures_of_costs_that_are_known(market) -> None:  # type: ignore[no-untyped-def]
     """Against NumPy: costs halved halve mean and tail, exactly, in every resample."""
     plan = seeded_plan(TASK, 120, 6, 0, 60)
@@ -118,8 +89,3 @@ def test_figures_of_costs_that_are_known(market) -> None:  # type: ignore[no-unt
     assert same.cvar == pytest.approx(np.sort(bps)[56:].mean())
     assert (same.tail_cut.ci_low, same.tail_cut.ci_high) == (0.0, 0.0)
     assert same.mean_change.mean == 0.0
-
-
-def test_every_design_is_a_policy() -> None:
-    for design in DESIGNS.values():
-        assert design().required == ("volatility_ratio", "depth_ratio")

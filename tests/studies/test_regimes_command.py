@@ -1,11 +1,8 @@
-"""`python -m studies regimes` as typed: a line for each named regime."""
-
-import json
+"""`python -m studies regimes` and `choices` as typed: a line for each named regime."""
 
 import pytest
-from typer.testing import CliRunner
+from tests.studies.typed import printed, refused
 
-from studies.__main__ import app
 from studies.regimes import command
 
 pytestmark = pytest.mark.release
@@ -13,30 +10,16 @@ pytestmark = pytest.mark.release
 
 def test_each_named_regime_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "EPISODES", 4)
-    result = CliRunner().invoke(app, ["regimes", "--market", "csco-santa-fe", "--json"])
-    assert result.exit_code == 0, result.stderr
-    found = json.loads(result.stdout)
+    found = printed("regimes", "--market", "csco-santa-fe")
     assert (found["market"], found["episodes"]) == ("csco-santa-fe", 4)
     assert {"volatile", "thin", "flash_crash"} <= {row["name"] for row in found["regimes"]}
 
 
 def test_choices_are_told_by_regime() -> None:
-    words = [
-        "choices",
-        "--market",
-        "csco-santa-fe",
-        "--regime",
-        "trending",
-        "--regime",
-        "plain",
-        "--episodes",
-        "4",
-    ]
-    result = CliRunner().invoke(app, [*words, "--agent", "peg_touch", "--json"])
-    assert result.exit_code == 0, result.stderr
-    found = json.loads(result.stdout)
+    regimes = ["--regime", "trending", "--regime", "plain", "--episodes", 4]
+    found = printed("choices", "--market", "csco-santa-fe", *regimes, "--agent", "peg_touch")
     trending, plain = found["regimes"]
     assert (trending["regime"], plain["regime"], found["episodes"]) == ("trending", "plain", 4)
     assert set(trending["less_twap_repeg"]) == {"twap_repeg+trend", "filter", "oracle", "peg_touch"}
     assert "oracle" not in plain["less_twap_repeg"]
-    assert CliRunner().invoke(app, ["choices", "--regime", "trendy"]).exit_code == 2
+    assert "try 'trending'" in refused("choices", "--regime", "trendy")

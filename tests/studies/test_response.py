@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 
 from certify.kits.strategy import StrategyConformance
-from studies.legs.legs import figure, ratio
+from studies.legs.legs import ratio
 from studies.response import bars
 from studies.response.attraction import (
     CROSSING,
     MARKET,
     RECORD_ROWS,
     TRANSLATION,
-    PassiveFills,
     count,
     read_hits,
 )
-from studies.response.law_targets import LOTS, NS, executed, fills_of_all, target_ticks
+from studies.response.law_targets import LOTS, NS, fills_of_all, target_ticks
 from studies.response.response import measure
-from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
+from studies.response.styles import AGENT, JOINS, Iceberg, NoTrading
 from studies.response.worlds import Worlds
 from studies.twins import run_twins
 from tercel.core.errors import CapacityError, ConfigError
@@ -41,16 +40,6 @@ NS_A_SECOND = 10**9
 class TestIceberg(StrategyConformance):
     def strategy(self):
         return Iceberg()
-
-
-class TestBlocks(StrategyConformance):
-    def strategy(self):
-        return Blocks()
-
-
-class TestNever(StrategyConformance):
-    def strategy(self):
-        return NoTrading()
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +101,6 @@ def test_the_target_of_two_fills_by_hand() -> None:
     assert target_ticks(LAW, fills[:, :0], at, forced=True)[0] == 0.0
 
 
-def test_lots_that_were_booked_unfilled_are_the_last() -> None:
-    fills = np.zeros((2, 2, 7), np.int64)
-    fills[:, :, LOTS] = [[5, 4], [5, 4]]
-    assert executed(fills, np.array([0, 6]))[:, :, LOTS].tolist() == [[5, 4], [3, 0]]
-
-
 # -- who hits our side ------------------------------------------------------------------------------------------------
 
 
@@ -148,14 +131,6 @@ def test_own_fills_are_told_apart_by_who_made_them() -> None:
     assert count(hits, 15)["takers"] == 1
 
 
-def test_own_and_public_lots_of_one_market_order_add_up() -> None:
-    hits = PassiveFills(
-        np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET])
-    )
-    found = count(hits, 20)
-    assert (found["takers"], found["market_lots"]) == (1, 3)
-
-
 # -- figures and bars -------------------------------------------------------------------------------------------------
 
 
@@ -182,12 +157,6 @@ def test_the_bar_of_displacement() -> None:
     assert not bars.at_twice(one(13.0, 0.0, 0.0, {"law_ticks": 10.0}))
 
 
-def test_costs_must_not_fall_for_certain() -> None:
-    assert bars.not_cheaper(figure([1.0, -1.0, 0.5])) is True
-    assert bars.not_cheaper(figure([-1.0, -1.1, -0.9])) is False
-    assert bars.not_cheaper(figure([1.0])) is None
-
-
 def test_the_response_of_a_market_has_every_figure(market) -> None:
     told: list[str] = []
     found = measure(
@@ -206,13 +175,6 @@ def test_the_response_of_a_market_has_every_figure(market) -> None:
     assert set(found["never"]) == {"0.1", "0.3"}
     assert isinstance(found["passed"], bool)
     assert told
-
-
-def test_a_market_without_a_law_has_no_bar_of_displacement() -> None:
-    market = reactive(load("csco"), settle_s=60.0, impact="none")
-    found = measure(market, 40.0, sizes=(0.1,), pairs=8, task=TASK, only=("twap_take",))
-    assert found["styles"]["twap_take"]["0.1"]["law_ticks"] is None
-    assert found["bars"]["displacement"]["twap_take"]["0.1"] == {"T": None, "2T": None}
 
 
 @pytest.mark.parametrize(("sizes", "pairs"), [((0.1,), 2), ((), 8), ((0.0,), 8)])

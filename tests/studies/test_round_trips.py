@@ -10,15 +10,10 @@ from certify.kits.strategy import random_views
 from studies.round_trips.market import TripGround, play
 from studies.round_trips.search import arbitrage, one_sided
 from studies.round_trips.trips import (
-    INSIST,
     SIZE,
-    WAIT,
     finish,
     first_legs,
     genes,
-    second_legs,
-    starts,
-    wait_steps,
     wants,
 )
 from tercel.core.errors import ConfigError
@@ -47,15 +42,6 @@ def ground(source, volume, seed=1):
 
 
 # -- the policy -------------------------------------------------------------------------------------------------------
-
-
-def test_starts_are_trips() -> None:
-    trips = starts()
-    assert trips.shape[1] == SIZE == WAIT + 1 == INSIST + 2
-    for legs in (first_legs(trips), second_legs(trips)):
-        assert legs.steps.min() >= 1
-        assert set(legs.place.tolist()) <= {-1, 0, 1, 2, 3}
-    assert wait_steps(trips).max() == 9
 
 
 def test_a_leg_wants_no_more_than_is_left_and_holds_what_stays() -> None:

@@ -1,7 +1,5 @@
 """Bounds in shadow beside fills: a small study holds its own account together."""
 
-from pathlib import Path
-
 import pytest
 
 from studies.shadow.fills import ShadowTrial, WorkedParent, cells_of
@@ -34,8 +32,3 @@ def test_cells_add_up(worked: list[WorkedParent]) -> None:
         within = sum(cell["parents"] * cell["within"] for cell in cells[name])
         assert within == pytest.approx(16 * whole["within"])
     assert whole["above"] + whole["below"] == round(16 * (1 - whole["within"]))
-
-
-def test_the_same_seed_is_the_same_study(worked: list[WorkedParent], tmp_path: Path) -> None:
-    again, _ = ShadowTrial(["amzn"], 16, 120.0, 3).run(tmp_path)
-    assert again == worked

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from studies.signals.explain import (
-    ForecastExplanation,
     Importance,
-    NameParts,
     Parts,
-    Worth,
     called,
     contributions,
     groups_of,
@@ -18,9 +15,8 @@ from studies.signals.explain import (
     names_of,
     split_of,
 )
-from tercel.core.estimate import Estimate
 from tercel.signals.models.model_folder import SignalModel
-from tercel.signals.models.skill import AlphaScale, Skill, rank_ic_by_date
+from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
     DAY,
     base_names,
@@ -102,14 +98,6 @@ def test_one_feature_moved_moves_its_own_part_alone(
     np.testing.assert_allclose(sum(before.values()) + rest, part.predict(x))
 
 
-def test_a_family_that_cannot_be_split_is_one_part(data: Dataset) -> None:
-    part = fit_base(data, "linear", "forest", np.arange(300), 0, {"forest": {"n_estimators": 5}})
-    x = data.x[:10][:, list(data.sources["linear"])]
-    split, rest = split_of(part, x)
-    np.testing.assert_array_equal(split["linear:forest"], part.predict(x))
-    assert not rest.any()
-
-
 def test_importance_is_that_of_a_plain_loop(
     data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]
 ) -> None:
@@ -151,17 +139,6 @@ def test_importance_is_that_of_a_plain_loop(
     np.testing.assert_array_equal(
         found.lost["linear"], found.lost["linear.a"]
     )  # a source of one feature
-
-
-def test_what_was_planted_is_worth_something(
-    data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]
-) -> None:
-    found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
-    rng = np.random.default_rng(2)
-    assert (planted := found.interval("linear", rng).ci_low) is not None
-    assert planted > 0.05
-    assert abs(found.interval("noise", rng).mean) < 0.05
-    assert found.same_sign("linear.a") == 1.0
 
 
 def twinned(data: Dataset) -> Dataset:
@@ -227,25 +204,3 @@ def test_folds_that_agree_by_hand() -> None:
         0.0, abs=1e-12
     )  # ranks 3 2 1, then 2.5 1 2.5
     assert np.isnan(found.agreement(["a"]))
-
-
-def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign(model: SignalModel) -> None:
-    names = [NameParts("A", 0.01, [], []), NameParts("B", -0.01, [], [])]
-    group = Worth("s.f", "s", Estimate(0.1, 0.05, 0.2), 1.0, [0.1], ["s.f"])
-    at = "2020-01-02T00:00:00Z"
-    found = ForecastExplanation(
-        model,
-        at,
-        9,
-        1,
-        Skill(0.02, 0.01, 0.03, 4.0, 9),
-        0.0,
-        names,
-        [group],
-        [group],
-        [],
-        float("nan"),
-        [],
-        1,
-    )
-    assert found.sentences()[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

@@ -33,7 +33,3 @@ def test_what_is_stepped_up_is_how_two_samples_of_all_clusters_agree():
     stepped = np.mean([split_half(each_a_cluster(sample()), rng, splits=20)[1] for _ in range(200)])
     drawn = np.mean([spearman(sample().mean(axis=0), sample().mean(axis=0)) for _ in range(400)])
     assert stepped == pytest.approx(drawn, abs=0.03)
-
-
-def test_one_cluster_has_no_halves():
-    assert np.isnan(split_half(each_a_cluster(np.ones((1, 4))), np.random.default_rng(0))).all()

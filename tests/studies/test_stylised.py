@@ -5,11 +5,9 @@ import pytest
 
 from studies.realism.stylised import (
     FACTS,
-    Fact,
     correlation,
     excess_kurtosis,
     find,
-    power,
     skewness,
 )
 from tercel.market.flow import load
@@ -44,22 +42,9 @@ def test_moments_of_known_laws() -> None:
     )
 
 
-def test_a_power_law_comes_back_and_noise_around_zero_is_left_out() -> None:
-    lags = np.arange(1.0, 51.0)
-    assert power(lags, 0.4 * lags**-0.6) == pytest.approx(0.6)
-    assert np.isnan(power(lags, -np.ones(50)))
-
-
 def test_poisson_flow_has_no_memory(poisson: Observed) -> None:
     """What a market without memory cannot show: signs that persist, bursts."""
     found = {fact.name: find(fact, [poisson, poisson]) for fact in FACTS}
     assert found["memory of trade signs"].holds is False
     assert found["bursts of events"].holds is False
     assert all(cell.mean is None or np.isfinite(cell.mean) for cell in found.values())
-
-
-def test_a_sign_is_not_told_from_one_stretch(poisson: Observed) -> None:
-    fact = Fact("always one", "one", lambda _: 1.0, 0.0, sign=True)
-    assert find(fact, [poisson]).holds is None
-    assert find(fact, [poisson, poisson]).holds is True
-    assert find(Fact("silent", "nothing", lambda _: float("nan"), 0.0), [poisson]).mean is None

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from certify.kits.strategy import StrategyConformance, random_views
+from certify.kits.strategy import StrategyConformance
 from studies.regimes.trend import IMBALANCE_SD, MOVE_SD, TrendSwitch, imbalance_unit
-from tercel.core.errors import ConfigError
 from tercel.execution.intent import REST0, TAKE, View
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
@@ -75,32 +74,6 @@ def test_flow_without_a_move_of_the_price_is_no_trend() -> None:
     assert quiet < 0.1
 
 
-def test_a_jump_tells_no_more_than_the_trend_that_would_have_moved_as_far_with_luck() -> None:
-    """A crash moves the mid by tens of standard deviations: cut, it is no evidence that outweighs the prior at once."""
-    some, more = (
-        TrendSwitch(BASE).trend(flowing(3.0, long_drift=far))[0] for far in (10**4, 10**6)
-    )
-    assert some == more
-    jump = {"decision": 4, "mid2": 2000 + 10**4, "age_ns": 900 * 10**9 + 4 * 30 * 10**9}
-    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0] < 0.05
-    assert (
-        TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0]
-        > 0.9
-    )
-
-
-def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
-    moved = {"decision": 30, "mid2": 2000 + 100, "age_ns": 1800 * 10**9}
-    assert TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
-    most = 0.0015 * np.exp(
-        0.31 * (0.31 * 30 + 2 * np.sqrt(30)) - 0.31**2 * 15
-    )  # where the evidence is cut
-    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] == pytest.approx(
-        most / (1 + most), abs=0.005
-    )
-    assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
-
-
 def test_it_takes_against_waits_with_and_else_leaves_the_rule_alone() -> None:
     switch = TrendSwitch(BASE)
     np.testing.assert_array_equal(switch.decide(flowing(0.0)), BASE.decide(flowing(0.0)))
@@ -108,38 +81,3 @@ def test_it_takes_against_waits_with_and_else_leaves_the_rule_alone() -> None:
     assert switch.decide(flowing(-4.0))[0, [TAKE, *range(REST0, REST0 + 5)]].sum() == 0
     late = flowing(-4.0, decision=55)
     assert switch.decide(late)[0, REST0:].sum() == late.left[0]
-
-
-def test_a_sale_mirrors_a_purchase() -> None:
-    view = random_views(200, 3)
-    mirrored = TrendSwitch(BASE).trend(view)
-    assert (np.abs(mirrored) <= 1).all()
-    flipped = flowing(-3.0)
-    np.testing.assert_allclose(
-        TrendSwitch(BASE).trend(flipped), -TrendSwitch(BASE).trend(flowing(3.0)), atol=1e-9
-    )
-
-
-def test_chances_that_are_none_are_refused() -> None:
-    for wrong in ({"prior": 0.5}, {"recent": -0.1}, {"speed": 0.0}, {"last": 1.5}):
-        with pytest.raises(ConfigError):
-            TrendSwitch(BASE, **wrong)
-
-
-def test_how_often_an_order_decides_tells_nothing_of_a_trend() -> None:
-    """The same half hours cut into ten times as many decisions: a tenth of the variance, flow a root of it."""
-    seldom = flowing(2.0, rv_long=1600)
-    often = {
-        "decisions": 600,
-        "rv_long": 160,
-        **{name: round(FLOW[name] / np.sqrt(10)) for name in OFIS},
-    }
-    often |= {name: int(getattr(seldom, name)[0]) for name in ("long_drift", "long_ofi")}
-    often = view_of(**{**FLOW, **often})
-    assert TrendSwitch(BASE).trend(often)[0] == pytest.approx(
-        TrendSwitch(BASE).trend(seldom)[0], rel=0.05
-    )
-    short = view_of(**{**FLOW, "horizon_ns": 120 * 10**9}, long_ofi=10**6)
-    assert TrendSwitch(BASE).decide(short)[0].tolist() == BASE.decide(short)[0].tolist(), (
-        "two minutes of it move little"
-    )

@@ -1,12 +1,10 @@
 """The study of the router: what a cell says of its seeds, and what it keeps of what is finished."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from studies.sizes.ways_command import WaysCell, cell, run
+from studies.sizes.ways_command import cell
 
 pytestmark = pytest.mark.release
 
@@ -38,14 +36,3 @@ def test_a_cell_costs_more_than_the_best_way_by_two_standard_errors_or_is_not() 
     sure = cell("thin", 0.05, {"1": found(4.1, rfq=3.9, wide=0.01)})
     assert (wide.holds[1], sure.holds[1]) == (True, False)
     assert wide.more_than_best[0] == pytest.approx(0.2)
-
-
-def test_what_is_finished_is_read_and_not_run_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for seed in (3, 4):
-        (tmp_path / f"csco-thin-0.05-{seed}-4.json").write_text(json.dumps(found(4.1)))
-    run("csco", ["thin"], [0.05], [3, 4], 4, tmp_path, as_json=True)
-    told = json.loads(capsys.readouterr().out)["cells"][0]
-    assert told["holds"] == [True, True]
-    assert WaysCell(**{name: told[name] for name in WaysCell.__dataclass_fields__}).best == "rfq"

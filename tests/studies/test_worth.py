@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from studies.value import command as worth
-from tercel.core.errors import UnknownNameError
 
 pytestmark = pytest.mark.release
 
@@ -18,7 +17,7 @@ def test_alpha_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> 
         episodes=12,
         seed=3,
         rhos=(0.0, 1.0),
-        strategies=("twap_take+alpha",),
+        strategies=("submit_and_leave+alpha",),
         out=page,
         as_json=True,
     )
@@ -41,18 +40,3 @@ def test_posture_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -
     assert [row["stressed"] for row in told["rows"]] == [False, True]
     assert told["turn"][-1]["depth"] < 0.5
     assert "<svg" in (tmp_path / "posture.html").read_text()
-
-
-def test_tables_fit_a_terminal(capsys) -> None:  # type: ignore[no-untyped-def]
-    kinds = {"market": "csco-santa-fe", "episodes": 8, "seed": 3}
-    worth.posture(**kinds, strategies=("immediate",), designs=("finish early",))
-    worth.alpha(**kinds, rhos=(1.0,), strategies=("twap_take+alpha",))
-    told = capsys.readouterr().out
-    assert "finish early" in told
-    assert "twap_take+alpha" in told
-    assert max(map(len, told.splitlines())) <= 80
-
-
-def test_unknown_names_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match="ppoo"):
-        worth.alpha(market="csco-santa-fe", episodes=6, seed=1, strategies=("ppoo",))

@@ -4,6 +4,7 @@ from tercel.cli.market_score import ScoreRequest as ScoreRequest
 from tercel.cli.market_score import file_to_write as file_to_write
 from tercel.cli.market_score import score as score
 from tercel.cli.plugins import PluginCommands as PluginCommands
+from tercel.cli.plugins import answer_for_absent as answer_for_absent
 from tercel.cli.risk import PostureRequest as PostureRequest
 from tercel.cli.root import app as app
 from tercel.cli.root import main as main
@@ -75,6 +76,7 @@ __all__ = [
     "TapesSymbol",
     "TrainSignals",
     "Venue",
+    "answer_for_absent",
     "app",
     "check_date",
     "check_folder",

@@ -16,7 +16,7 @@ A request that inherits a command's own request extends that command: it adds op
 request says in another way. The command keeps its name, its place and its help.
 
 ``elsewhere.toml`` lists the commands of this repository's other distributions: where one is not installed, its commands
-answer with the package to install.
+answer with the package to install; commands that were removed (`REMOVED` of `tercel.core.errors`) with a commit.
 """
 
 import tomllib
@@ -30,7 +30,7 @@ import typer
 from typer.models import CommandInfo, TyperInfo
 
 from tercel.cli.shared import add, reported, request_of
-from tercel.core.errors import ConfigError
+from tercel.core.errors import REMOVED, ConfigError, refuse_removed
 
 HelpTexts: TypeAlias = dict[str, dict[str, str]]
 """``panels`` and ``examples``: the words of a command -> its panel, its example."""
@@ -165,7 +165,7 @@ def join(app: typer.Typer) -> list[str]:
         else:
             _group(app, given[0].to).registered_commands.append(new)
     add_help(app, texts)
-    for words, distribution in elsewhere().items():
+    for words, distribution in {**elsewhere(), **dict.fromkeys(REMOVED["commands"], "")}.items():
         answer_for_absent(app, words, distribution)
     return left_out
 
@@ -180,7 +180,8 @@ def elsewhere() -> dict[str, str]:
 
 
 def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
-    """Add a hidden command in place of an absent one, which names the distribution to install.
+    """Add a hidden command in place of an absent one, which names the distribution to install; of one that was removed,
+    the last commit that has it.
 
     It replaces the first missing word, a group or a command, and answers for everything below it.
     """
@@ -198,6 +199,7 @@ def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
 
     def absent(context: typer.Context) -> None:
         with reported("--json" in context.args):
+            refuse_removed("commands", words, f"`{words}`")
             raise ConfigError(
                 f"the distribution {distribution}, which gives `tercel {words}`",
                 "no such command in this installation",

@@ -385,7 +385,11 @@ class TrainSignals(Configured):
 
 
 def train(request: TrainSignals) -> None:
-    """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
+    """Train every source's models walking forward, fuse them out of fold, save the model with its card.
+
+    Rank IC on daily stocks, 95 % intervals: the ensemble less equal weights .0025 [-.0013, .0066], learning online
+    (recursive) less yearly refits -.011 [-.024, .002]; neither is significant.
+    """
     settings, out = settings_of(request)
     from tercel.signals.models.model_folder import MODEL
     from tercel.signals.runs.train import train as trained
@@ -427,9 +431,7 @@ class Leak(Configured):
 
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR"
-        ),
+        typer.Option(help="Folder of real data sets: its daily stocks, reports.", metavar="DIR"),
     ] = None
 
     def sets(self, data: Path) -> "list[SignalsConfig]":

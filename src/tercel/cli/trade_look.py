@@ -104,12 +104,16 @@ def print_states(states: Sequence["AccountStanding"]) -> None:
 
 
 def short(strategy: str) -> str:
-    """A strategy's name without what most of them share; `--json` has the whole.
+    """A strategy's name without what most of them share, of `twap_take` without `+posture` alone; `--json` has the whole.
 
-    >>> short("packaged:ppo+alpha+posture"), short("twap_take+alpha")
-    ('ppo', 'twap_take+alpha')
+    >>> short("packaged:ppo+alpha+posture"), short("twap_passive+alpha"), short("twap_take+posture")
+    ('ppo', 'twap_passive+alpha', 'twap_take')
     """
-    return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
+    return (
+        strategy.removeprefix("packaged:")
+        .removesuffix("+alpha+posture")
+        .replace("twap_take+posture", "twap_take")
+    )
 
 
 def positions(

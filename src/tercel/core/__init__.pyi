@@ -21,6 +21,7 @@ from tercel.core.errors import check_known as check_known
 from tercel.core.errors import listed as listed
 from tercel.core.errors import offer as offer
 from tercel.core.errors import refuse_if as refuse_if
+from tercel.core.errors import refuse_removed as refuse_removed
 from tercel.core.estimate import Estimate as Estimate
 from tercel.core.extras import needed as needed
 from tercel.core.files import atomic_path as atomic_path
@@ -244,6 +245,7 @@ __all__ = [
     "proof",
     "read_toml",
     "refuse_if",
+    "refuse_removed",
     "refused",
     "say_progress",
     "seed_stream",

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_removed
 
 # -- extras ---------------------------------------------------------------------------------------
 # Libraries that come with an extra, imported when they are first needed.
@@ -28,9 +28,10 @@ def needed(module: str, extra: str = "signals", of: str = "tercel") -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        missing = error.name or module
         raise ConfigError(
-            f"the extra [{extra}]", f"no module {missing}", f"pip install '{of}[{extra}]'"
+            f"the extra [{extra}]",
+            f"no module {error.name or module}",
+            f"pip install '{of}[{extra}]'",
         ) from error
 
 
@@ -41,8 +42,8 @@ def how_to_install(remedy: str) -> str:
     "in a clone `make setup` or pip install -e '.[risk]', otherwise pip install 'tercel[risk]'"
     >>> how_to_install("pip install tercel-exchange")
     'in a clone `make setup` or pip install -e ./exchange, otherwise pip install tercel-exchange'
-    >>> how_to_install("pip install 'tercel-studies[sweep]'")
-    "in a clone `make setup` or pip install -e './studies[sweep]', otherwise pip install 'tercel-studies[sweep]'"
+    >>> how_to_install("pip install 'tercel-studies[scale]'")
+    "in a clone `make setup` or pip install -e './studies[scale]', otherwise pip install 'tercel-studies[scale]'"
     """
     return re.sub(
         r"pip install ('?)tercel-(\w+)((?:\[\w+\])?)\1",
@@ -63,10 +64,8 @@ def how_to_install(remedy: str) -> str:
 
 INSTALL: Final = "take one of these, or install the package that gives it"
 STUDIES: Final = {
-    "tercel.families": ("lstm", "svm_linear", "svm_rbf", "transformer"),
     "tercel.judges": ("lob-bench",),
-    "tercel.panels": ("stocknet",),
-    "tercel.sources": ("fundamentals", "statements", "tweets"),
+    "tercel.sources": ("fundamentals", "statements"),
 }
 """Names by group that the distribution `tercel-studies` gives."""
 
@@ -134,7 +133,8 @@ def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str 
     Raises
     ------
     UnknownNameError
-        No installed package gives it; `tercel-studies` if it would, else the nearest name is offered.
+        No installed package gives it; `tercel-studies` if it would, the last commit of one that was removed, else the
+        nearest name.
     ConfigError
         The object cannot be imported.
 
@@ -145,6 +145,7 @@ def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str 
     """
     for entry in entry_points(group=group, name=name):
         return load_entry_point(entry)
+    refuse_removed(group.removeprefix("tercel."), name, said)
     known = (*own, *entry_point_names(group))
     raise UnknownNameError(
         f"{what} {', '.join(known)}",

@@ -13,7 +13,7 @@ COSTS = {"ppo": (2.5, 4.1), "peg": (-1.2, 6.3), "schedule": (9.7, 5.2), "default
 STRATEGIES = {
     "ppo": "packaged:ppo-csco+alpha+posture",
     "peg": "peg_touch+alpha+posture",
-    "schedule": "twap_take+alpha",
+    "schedule": "twap_take+posture",
 }
 MAY = {"viewer": ["look"]}
 MAY["trader"] = [

@@ -313,6 +313,21 @@ class TestSeat:
                 ]
             assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
 
+    def test_twap_take_goes_without_the_tilt_that_gained_nothing(self) -> None:
+        config, line = read_config(None), 'strategy = "twap_take"\n'
+        assert [slot_of(agent, known_of(config)).shown for agent in config.agent] == [
+            "packaged:default+posture", "peg_touch+alpha+posture", "twap_take+posture"
+        ]  # fmt: skip
+        said = parse_config(demo_text().replace(line, line + "alpha = true\n"), "desk.toml")
+        named = parse_config(
+            demo_text().replace(line, 'strategy = "twap_take+alpha"\nalpha = false\n'), "desk.toml"
+        )
+        for refused in (said, named):
+            with pytest.raises(
+                ConfigError, match="which was removed after f405a0a1a: it gained nothing"
+            ):
+                slot_of(refused.agent[2], known_of(refused))
+
     def test_a_promotion_holds_in_every_instrument(self) -> None:
         config = parse_config(
             demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from tests.signals.command.material import done
 
-from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
+from tercel.signals.models.skill import Skill, rank_ic_by_date, skill
 from tercel.signals.models.walk_forward import yearly
 from tercel.signals.panel.build import load as load_panel
+from tercel.signals.panel.leak import CEILING
 from tercel.signals.panel.panel import Dataset
 
 pytest.importorskip("sklearn")
@@ -69,8 +70,8 @@ def panel(run: Path) -> Dataset:
     return load_panel(run)[0]
 
 
-def scores(panel: Dataset, first_year: int = 2003) -> dict[str, dict]:
-    """Of a ridge that is trained again each year, in which missing values are the middle, and of the rules."""
+def ic_of_a_ridge(panel: Dataset, first_year: int = 2003) -> Skill:
+    """Of a ridge that is trained again each year, in which missing values are the middle."""
     folds = yearly(panel, first_year)
     tested = np.sort(np.concatenate([test for _, test in folds]))
     forecast, z = np.full(panel.n, np.nan), np.nan_to_num(panel.x)
@@ -78,28 +79,20 @@ def scores(panel: Dataset, first_year: int = 2003) -> dict[str, dict]:
         x, y = z[train], panel.y[train]
         slope = np.linalg.solve(x.T @ x + 0.01 * len(y) * np.eye(x.shape[1]), x.T @ (y - y.mean()))
         forecast[test] = z[test] @ slope + y.mean()
-    rules = {
-        name: sign * panel.x[:, panel.names.index(column)] for name, (column, sign) in RULES.items()
-    }
-    rng, part = np.random.default_rng(0), panel.rows(tested)
-    return {
-        name: scored(told[tested], part, rng) for name, told in {"ridge": forecast, **rules}.items()
-    }
+    part = panel.rows(tested)
+    by_date = rank_ic_by_date(forecast[tested], part.outcome, part.dates)
+    return skill(by_date, np.random.default_rng(0))
 
 
 @pytest.mark.long
 def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
     assert panel.x.shape[1] == 22
     assert "survivors" in panel.note
-    found = scores(panel)
-    ridge, reversal = found["ridge"], found["rule: reversal"]
-    assert 740 <= ridge["ic"]["dates"] <= 760
+    found = ic_of_a_ridge(panel)
+    assert 740 <= found.dates <= 760
     assert 430 <= panel.n / len(np.unique(panel.time_ns)) <= 470
-    assert 0.015 < ridge["ic"]["mean"] < 0.04  # above is a leak
-    assert ridge["ic"]["t"] >= 3
-    assert ridge["warning"] == ""
-    assert ridge["portfolio"]["net"] > reversal["portfolio"]["net"]
-    assert ridge["smoothed"]["half_turns"] < ridge["portfolio"]["half_turns"]
+    assert 0.015 < found.mean < CEILING  # above is a leak
+    assert found.t >= 3
 
 
 @pytest.mark.long

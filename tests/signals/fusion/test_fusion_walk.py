@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from studies.families.gated import GatedClassifier
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
@@ -355,18 +354,3 @@ def test_bad_material_is_named():
             stack(told, target, names)
     with pytest.raises(DataError, match="per source"):
         stack(parts, y, names).combine(parts[:, :2])
-
-
-def test_experts_of_regimes_beat_one_model_where_the_sign_turns():
-    pytest.importorskip("hmmlearn")
-    rng = np.random.default_rng(4)
-    n = 3000
-    state = np.zeros(n, int)
-    for t in range(1, n):
-        state[t] = state[t - 1] if rng.random() < 0.99 else 1 - state[t - 1]
-    level = np.where(state > 0, 3.0, 0.5) * rng.normal(size=n)
-    x = rng.normal(size=n)
-    up = (rng.random(n) < 1 / (1 + np.exp(-2 * np.where(state > 0, 1, -1) * x))).astype(int)
-    X = np.stack([level, x], axis=1)
-    model = GatedClassifier(columns=(0,)).fit(X[:2000], up[:2000])
-    assert model.score(X[2000:], up[2000:]) > 0.65

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from studies.families.panel import long_short, smoothed
 from tercel.core.errors import DataError
 from tercel.signals.panel import build
 from tercel.signals.panel.panel import Dataset, Panel, forward_returns, ranked
@@ -155,30 +154,6 @@ def small(n: int = 6) -> Dataset:
 def test_rows_that_cannot_be_are_refused(change: dict[str, np.ndarray], said: str) -> None:
     with pytest.raises(DataError, match=said):
         replace(small(), **change)
-
-
-def test_long_short_by_hand() -> None:
-    dates, names = [0, 0, 0, 0, 1, 1, 1, 1], list("ABCD") * 2
-    found = long_short(
-        [4, 3, 2, 1, 1, 2, 3, 4],
-        [0.1, 0, 0, -0.1, 0, 0, 0, 0],
-        dates,
-        names,
-        share=0.25,
-        cost_bps=10,
-    )
-    assert found.gross == pytest.approx(0.2 / 2)
-    # A drifts to 1.1 and D to -0.9 before both legs turn over
-    assert found.half_turns == pytest.approx((2 + 2.1 + 1.9) / 2)
-    assert found.net == pytest.approx(0.1 - 3.0 * 10e-4)
-    assert smoothed([4.0, 2.0, 0.0, 0.0], [0, 0, 1, 1], list("ABAB")).tolist() == [
-        4.0,
-        2.0,
-        2.0,
-        1.0,
-    ]
-    with pytest.raises(DataError, match="two dates"):
-        long_short([1, 2], [0, 0], [0, 0], list("AB"))
 
 
 def prices(names: int, days: int, seed: int = 0) -> pl.DataFrame:

@@ -288,25 +288,26 @@ def test_options_reach_the_source(tmp_path: Path) -> None:
     assert source_of("series", series_file(tmp_path), lag_days=3, name="glow").name == "glow"
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        '[panel]\nkind = "stocknet"\npath = "x"\n',
-        *(
-            f'[[source]]\nkind = "{kind}"\npath = "x"\n'
-            for kind in ("fundamentals", "statements", "tweets")
-        ),
-        '[train]\nfamilies = ["lstm"]\n',
-    ],
-)
+@pytest.mark.parametrize("kind", ["fundamentals", "statements"])
 def test_what_the_studies_give_is_refused_without_them_and_the_distribution_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     config = tmp_path / "c.toml"
-    config.write_text(part)
+    config.write_text(f'[[source]]\nkind = "{kind}"\npath = "x"\n')
     monkeypatch.setattr(extras, "entry_points", lambda **_: ())
     told = refused("train", config, "--out", tmp_path / "out")
     assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
-    if "families" not in part:  # these are looked up when they are trained
-        assert "pip install tercel-studies" in denied("config", "check", config)
+    assert "pip install tercel-studies" in denied("config", "check", config)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "part",
+    ['[panel]\nkind = "stocknet"\npath = "x"\n', '[[source]]\nkind = "tweets"\npath = "x"\n'],
+)
+def test_kinds_that_were_removed_are_refused_with_their_worth(tmp_path: Path, part: str) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(part)
+    worth = "which was removed after f405a0a1a: accuracy .510 [.486, .535], of the majority .513"
+    assert worth in " ".join(refused("train", config, "--out", tmp_path / "out").split())
+    assert worth in " ".join(denied("config", "check", config).split())

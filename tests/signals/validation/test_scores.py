@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from studies.families import scores as own_scores
+from studies.common import scores as own_scores
 from tercel.core.errors import DataError
 from tercel.signals.models.skill import decay, rank_ic_by_date, skill
 
@@ -16,9 +16,8 @@ SCORE = np.round(0.3 * TRUTH + RNG.random(300), 2)
 CHANCE = np.clip(SCORE / 1.3, 0, 1)
 
 
-def test_scores_are_those_of_the_libraries() -> None:
+def test_the_auc_is_that_of_the_library() -> None:
     assert own_scores.auc(TRUTH, SCORE) == pytest.approx(metrics.roc_auc_score(TRUTH, SCORE))
-    assert own_scores.brier(TRUTH, CHANCE) == pytest.approx(metrics.brier_score_loss(TRUTH, CHANCE))
 
 
 def test_rank_ic_is_spearman_by_date() -> None:
@@ -32,14 +31,6 @@ def test_rank_ic_is_spearman_by_date() -> None:
     assert found.mean == pytest.approx(np.mean(by_hand))
     assert found.ci_low < found.mean < found.ci_high
     assert found.dates == 12
-
-
-def test_calibration_error_of_a_calibrated_and_a_boastful_forecast() -> None:
-    rng = np.random.default_rng(1)
-    p = rng.random(40_000)
-    y = rng.random(40_000) < p
-    assert own_scores.ece(y, p) < 0.01
-    assert own_scores.ece(y, np.where(p > 0.5, 1.0, 0.0)) == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_single_class_and_short_panels_are_refused() -> None:

@@ -223,31 +223,6 @@ def test_a_tape_that_ends_early_ends_the_session() -> None:
     )  # starts at 900 to 2,160 s
 
 
-def test_ghosts_take_nothing_from_each_other() -> None:
-    """Each of them fills on the one lot that passes all."""
-    day = replayed(
-        *tape([*OPENS, (1000.0, EXECUTE, 1, 1, 100, 10), (1000.0, EXECUTE, 4, 1, 99, 1)])
-    )
-    found = run_ghosts(day, 5)[:, 0, k.FILLED]
-    assert (found[:11] < k.NEVER).all()
-
-
-def test_size_waits_for_lots_at_its_price_and_not_past_it() -> None:
-    assert (
-        ghost((5.0, EXECUTE, 1, 1, 100, 10), (6.0, EXECUTE, 1, 1, 100, 4), lots=5)[k.FILLED]
-        == k.NEVER
-    )
-    behind = (1.0, ADD, 3, 1, 100, 9)
-    rows = (
-        behind,
-        (5.0, EXECUTE, 1, 1, 100, 10),
-        (6.0, EXECUTE, 3, 1, 100, 4),
-        (7.0, EXECUTE, 3, 1, 100, 1),
-    )
-    assert ghost(*rows, lots=5)[k.FILLED] == 7.0
-    assert ghost((5.0, EXECUTE, 9, 1, 99, 1), lots=5)[k.FILLED] == 5.0
-
-
 # -- by hand ----------------------------------------------------------------------------------------------------------
 
 
@@ -268,30 +243,10 @@ def test_cancels_ahead_move_it_up_and_those_behind_do_not() -> None:
     )
 
 
-def test_cancels_count_for_half_a_minute_at_the_touch() -> None:
-    found = ghost((20.0, ADD, 3, 1, 101, 1), (25.0, REDUCE, 1, 1, 100, 2), (28.0, DELETE, 3, 1, 101, 1),
-                  (29.0, REDUCE, 1, 1, 100, 1), (31.0, REDUCE, 1, 1, 100, 1))  # fmt: skip
-    assert found[k.CANCEL_AHEAD] == 1.0
-    assert found[k.AHEAD_S] == pytest.approx(20 * 10 + 1 * 8 + 1 * 7)
-
-
-def test_a_better_quote_moves_the_touch_away_and_back() -> None:
-    found = ghost((3.0, ADD, 3, 1, 101, 1), (8.0, DELETE, 3, 1, 101, 1), (9.0, EXECUTE, 1, 1, 100, 10),
-                  (9.0, EXECUTE, 4, 1, 99, 1))  # fmt: skip
-    assert found[[k.AWAY, k.BACK, k.FILLED]].tolist() == [3.0, 8.0, 9.0]
-
-
 @pytest.mark.parametrize(("price", "fills"), [(101, False), (100, True), (99, True)])
 def test_an_opposite_order_that_reaches_the_price_meets_the_ghost(price: int, fills: bool) -> None:
     emptied = (2.0, DELETE, 1, 1, 100, 10)
     assert (ghost(emptied, (5.0, ADD, 3, -1, price, 1))[k.FILLED] == 5.0) == fills
-
-
-def test_behind_the_touch_it_waits_for_its_level() -> None:
-    rows = ((4.0, EXECUTE, 1, 1, 100, 10), (5.0, EXECUTE, 7, 1, 98, 1))
-    assert ghost(*rows)[k.FILLED] == 5.0
-    assert [ghost(*rows, distance=d)[k.FILLED] for d in (1, 2)] == [5.0, 5.0]
-    assert ghost(*rows[:1], distance=1)[k.FILLED] == k.NEVER
 
 
 def test_out_of_the_window_the_queue_is_frozen() -> None:

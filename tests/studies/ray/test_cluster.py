@@ -30,12 +30,6 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         pass
 
 
-def test_an_address_without_a_cluster_is_refused():
-    pytest.importorskip("ray", reason="needs the extra [scale]")
-    with pytest.raises(ConfigError, match="ray start"), connect("127.0.0.1:1"):
-        pass
-
-
 @pytest.fixture(scope="module")
 def nodes():
     """Two nodes of one core each, on loopback alone."""
@@ -86,17 +80,6 @@ def test_workers_give_the_bytes_of_one_process(where):
         assert np.array_equal(here.net.params, there.net.params)
 
 
-def test_another_driver_goes_on_from_a_checkpoint(where):
-    straight, _ = trained(sharded_env(tiny.TinyMarket, 16, 4), 2)
-    state = straight.state()
-    rows = [straight.update() for _ in range(2)]
-    env = ray_env(where, tiny.TinyMarket, 16, shards=4, workers=2)
-    resumed = Ppo(env, SMALL, 1)
-    resumed.restore(state)
-    assert [resumed.update() for _ in range(2)] == rows
-    env.crew.dismiss()
-
-
 def test_a_killed_worker_is_replaced_and_said(where, monkeypatch):
     said = []
     monkeypatch.setattr(ray_module, "say", said.append)
@@ -126,23 +109,6 @@ def test_judging_in_pieces_is_judging(where):
 
 def broken(n):
     raise ConfigError("an environment", "none", "look elsewhere")
-
-
-def test_what_a_worker_refuses_is_raised_here(where):
-    with pytest.raises(ConfigError, match="look elsewhere"):
-        ray_env(where, broken, 8, shards=2, workers=1)
-    with pytest.raises(ConfigError, match="1 to 2 workers"):
-        ray_env(where, tiny.TinyMarket, 8, shards=2, workers=3)
-
-
-def test_the_bench_counts_frames(where):
-    from benchmarks import ray as bench
-
-    rows = bench.bench(tiny.TinyMarket, updates=1)
-    assert [row["name"] for row in rows] == [
-        f"ray.{s}_per_s.{n}" for n in (1, 2) for s in ("rollout", "update")
-    ]
-    assert all(row["value"] > 0 and row["reference_value"] > 0 for row in rows)
 
 
 def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where, monkeypatch):

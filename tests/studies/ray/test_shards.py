@@ -14,8 +14,6 @@ from studies.ray.env import (
     shard_seed,
     sharded_env,
 )
-from tercel.core.errors import ConfigError
-from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.learner import ObservationNormaliser
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
@@ -112,22 +110,6 @@ def test_the_toy_is_learned(env):
     assert (learner.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
 
 
-def test_dqn_steps_through_shards():
-    settings = DqnSettings(
-        hidden=(16, 16),
-        steps=16,
-        minibatch=32,
-        capacity=512,
-        warmup=64,
-        gradient_steps=1,
-        target_every=8,
-    )
-    learner = Dqn(sharded_env(ToyVec, 8, 2), settings, 1)
-    train(learner, 6_000)
-    obs = ToyVec().reset(9)
-    assert (learner.policy().act(obs) == obs[:, :-1].argmax(axis=1)).mean() > 0.8
-
-
 def test_training_goes_on_when_shards_are_lost():
     """Lost in a rollout and again in the reset that follows: their episodes start anew, the others' rows stay."""
     calm = Ppo(
@@ -152,19 +134,3 @@ def test_a_shard_lost_for_ever_ends_training_with_advice():
     learner = Ppo(ShardedVec(crew, 4), PpoSettings(steps=16, minibatch=32), 2)
     with pytest.raises(LearningError, match="resume"):
         learner.update()
-
-
-def test_numbers_that_do_not_fit_are_refused():
-    with pytest.raises(ConfigError, match="divisor of 10"):
-        sharded_env(tiny.TinyMarket, 10, 4)
-    two, four = (sharded_env(tiny.TinyMarket, 8, shards) for shards in (2, 4))
-    two.reset(1)
-    with pytest.raises(ConfigError, match="a state of 4 shards"):
-        four.restore(two.state())
-
-
-def test_it_can_do_what_its_parts_can():
-    assert isinstance(sharded_env(ToyVec, 8, 2), ShardedVec)
-    assert not hasattr(sharded_env(ToyVec, 8, 2), "mask")
-    assert not hasattr(sharded_env(ToyVec, 8, 2), "state")
-    assert hasattr(sharded_env(MaskedToyVec, 8, 2), "mask")

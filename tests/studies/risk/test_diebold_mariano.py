@@ -11,14 +11,6 @@ from tercel.core.errors import DataError
 pytestmark = pytest.mark.release
 
 
-def test_without_lags_it_is_the_t_of_a_mean() -> None:
-    rng = np.random.default_rng(1)
-    a, b = rng.random(300), rng.random(300)
-    found = diebold_mariano(a, b, lags=0)
-    d = a - b
-    assert found.t == pytest.approx(d.mean() / (d.std() / math.sqrt(300)))
-
-
 def test_newey_west_of_a_moving_average() -> None:
     e = np.random.default_rng(2).standard_normal(200_001)
     x = e[1:] + 0.5 * e[:-1]  # long-run variance 2.25

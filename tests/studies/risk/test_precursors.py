@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from certify.kits.feed import read_all
 from studies.risk import precursors as p
@@ -13,7 +12,6 @@ from studies.risk.rules import finish_early
 from studies.risk.stress import power_for
 from studies.risk.trials.precursors import METHODS, Sizes, Usual, found_precursors
 from studies.risk.withdrawals import Withdrawal, plant
-from tercel.cli.root import app
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
@@ -79,13 +77,6 @@ def test_the_postures_score_is_one_when_its_policy_comes_into_force() -> None:
     assert alarm_starts(scores)[0] == first
 
 
-def test_a_threshold_is_the_lowest_that_gives_so_few_alarms() -> None:
-    days = [np.abs(np.random.default_rng(seed).standard_normal(500)) for seed in range(20)]
-    found = p.threshold_for(days, 0.1)
-    assert sum(len(alarm_starts(day / found)) for day in days) <= 2
-    assert sum(len(alarm_starts(day / (found * 0.999))) for day in days) > 2
-
-
 def test_the_first_alarm_is_timed_from_the_half() -> None:
     planted = Withdrawal(100, 110, 200)
     scores = np.zeros(1000)
@@ -131,10 +122,3 @@ def test_the_trial_on_a_market_and_a_tape(shared_data: Path, tmp_path: Path) -> 
     assert found.body == found_precursors(("goog-santa-fe",), TINY, tmp_path, 5, lines.append).body
     assert "<svg" in found.page()
     assert "risk state" in found.notes[-1]
-
-
-def test_nothing_to_judge_is_refused() -> None:
-    done = CliRunner().invoke(app, ["risk", "precursors", "--days", "0"])
-    assert done.exit_code == 2
-    assert "at least one calm day" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ from studies.risk import regimes as r, tail as t
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError
-from tercel.signals.risk.forecast import EwmaNormal, FilteredHistoricalSimulation, judge
+from tercel.signals.risk.forecast import FilteredHistoricalSimulation, judge
 
 pytestmark = pytest.mark.release
 
@@ -34,13 +34,6 @@ def test_filtered_simulation_is_near_the_truth_where_the_truth_is_known() -> Non
     plain, _ = t.HistoricalSimulation().forecast(known.series.returns, 1300, 0.99)
     wrong = plain / (quantile * np.sqrt(known.variance[1300:]))
     assert np.std(np.log(ratio)) < 0.5 * np.std(np.log(wrong))
-
-
-def test_a_normal_market_passes_the_normal_model() -> None:
-    returns = np.random.default_rng(3).standard_normal(3000) / 100
-    verdict = judge([EwmaNormal(0.99)], returns, 1000)[0]
-    assert verdict.tests.kupiec > 0.05
-    assert verdict.es_ratio == pytest.approx(1, abs=0.15)
 
 
 def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_data: Path) -> None:
@@ -95,13 +88,6 @@ def test_the_two_states_are_found() -> None:
     fit = r.fit_two_states(returns)
     assert fit.sds == pytest.approx([0.007, 0.02], rel=0.1)
     assert np.mean(r.switched(r.regime_probabilities(returns, 1500)) == truth[1500:]) > 0.9
-
-
-def test_hysteresis_switches_less() -> None:
-    returns, _ = regime_returns(2500, 7)
-    p = r.regime_probabilities(returns, 1000)
-    plain, held = (r.judge("", state, returns[1000:]) for state in (p > 0.5, r.switched(p)))
-    assert held.switches_per_year < plain.switches_per_year
 
 
 def test_what_no_regime_can_be_found_in_is_refused() -> None:

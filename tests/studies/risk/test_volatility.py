@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.risk.series import checked, read_csv, read_sp500, read_spy
+from studies.risk.series import read_csv, read_spy
 from studies.risk.synthetic import gjr_series
 from studies.risk.volatility import Scaled, Yesterday, qlike, rank
 from tercel.core.errors import DataError
@@ -14,10 +14,8 @@ from tercel.signals.risk.volatility import (
     DailySeries,
     Ewma,
     Garch,
-    GarchFit,
     Har,
     fit_garch,
-    trailing_mean,
 )
 
 pytestmark = pytest.mark.release
@@ -36,12 +34,6 @@ def test_the_recursion_is_archs(asymmetric: bool) -> None:
         ours[200:-1], theirs.conditional_volatility[200:] ** 2, rtol=1e-4
     )  # the start is forgotten
     assert ours[-1] == pytest.approx(theirs.forecast(horizon=1).variance.iloc[-1, 0], rel=1e-10)
-
-
-def test_the_recursion_by_hand() -> None:
-    fit = GarchFit(mu=0.0, omega=0.1, alpha=0.2, gamma=0.4, beta=0.5, start=1.0)
-    _, h = fit.filtered(np.array([0.01, -0.02]))
-    assert h.tolist() == pytest.approx([1.0, 0.1 + 0.2 + 0.5, 0.1 + 0.6 * 4 + 0.5 * 0.8])
 
 
 def test_ewma_by_hand() -> None:
@@ -92,10 +84,6 @@ def test_qlike_is_least_at_the_truth_and_ranks_as_its_other_form() -> None:
     )
 
 
-def test_trailing_means() -> None:
-    assert trailing_mean(np.array([1.0, 2.0, 6.0, 0.0]), 2).tolist() == [1.0, 1.5, 4.0, 3.0]
-
-
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -128,31 +116,6 @@ def test_a_file_that_cannot_be_used_is_named_by_row_and_column(
         assert word in str(raised.value)
 
 
-def test_a_stale_price_is_refused() -> None:
-    series = gjr_series(100, 5).series
-    returns = series.returns.copy()
-    returns[40:52] = 0.0
-    with pytest.raises(DataError, match="12 days without a move"):
-        checked(DailySeries("x", series.days, returns))
-
-
-def test_a_missing_column_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    bare = DailySeries("x", gjr_series(300, 6).series.days, gjr_series(300, 6).series.returns)
-    with pytest.raises(DataError, match="column rv"):
-        Har().forecast(bare, 200)
-    with pytest.raises(DataError, match="nowhere"):
-        read_csv(tmp_path / "nowhere.csv")
-
-
-def test_a_constant_regressor_is_refused() -> None:
-    series = gjr_series(300, 7).series
-    flat = DailySeries(
-        "x", series.days, series.returns, {**series.columns, "vix": np.full(300, 20.0)}
-    )
-    with pytest.raises(DataError, match="rank"):
-        Har(vix=True, logs=True).forecast(flat, 200)
-
-
 # -- real data --------------------------------------------------------------------------------------------------------
 
 
@@ -168,9 +131,3 @@ def test_the_bars_on_spy(shared_data: Path) -> None:
     assert ranked["log-HAR + VIX"].loss <= 0.188
     assert ranked["log-HAR + VIX"].against["log-HAR"].t < -2.5
     assert ranked["HAR"].loss > 0.25  # the outlier of August 2015 ruins plain least squares
-
-
-def test_the_index_reads(shared_data: Path) -> None:
-    index = read_sp500(shared_data)
-    assert len(index) - index.since(date(2004, 1, 2)) == 3775
-    assert set(index.columns) == {"range", "proxy", "vix"}

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import REMOVED, ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
@@ -374,8 +374,15 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
 
 
 def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with suffixes of the guidance that it takes; a registry alias is pinned to its version."""
-    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
+    """A strategy's name with suffixes of the guidance that it takes; a registry alias is pinned to its version.
+
+    Where the file does not say `alpha`, a strategy that gained nothing by it goes without.
+    """
+    guided = {
+        "+alpha": agent.alpha
+        and ("alpha" in agent.model_fields_set or f"{strategy}+alpha" not in REMOVED["strategies"]),
+        "+posture": agent.posture,
+    }
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 

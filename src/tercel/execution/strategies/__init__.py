@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
+from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if, refuse_removed
 from tercel.execution.routing import BLOCK, BOOK, RFQ, ROUTED, Routed
 from tercel.execution.strategies import baselines as b, tunable as t
 from tercel.execution.strategies.almgren_chriss import (
@@ -168,17 +168,22 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     Raises
     ------
     UnknownNameError
-        No such wrapper.
+        No such wrapper, or one that was removed with this strategy.
 
     >>> wrap(build("peg_behind"), ["alpha", "posture"]).name
     'peg_behind+alpha+posture'
     """
+    refuse_removed(
+        "strategies",
+        f"{strategy.name}+alpha" if "alpha" in wrappers else "",
+        repr("+".join((strategy.name, *wrappers))),
+    )
     for name in wrappers:
         refuse_if(
             name not in WRAPPERS,
             f"+{' or +'.join(WRAPPERS)}",
             f"+{name}",
-            "such as twap_take+alpha+posture",
+            "such as twap_passive+alpha+posture",
             UnknownNameError,
         )
         strategy = WRAPPERS[name](strategy)

@@ -4,7 +4,6 @@
 [[source]]  kind, path, name, required, max_age_days and settings of the kind: sources of features
 [train]     families, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
-[compare]   families, problems, rows, test_rows, noise, seeds, panel
 
 A file::
 
@@ -73,7 +72,7 @@ class PanelSection(TomlTable):
     """Rows of a panel and their labels."""
 
     kind: str = "synthetic"
-    """`synthetic`, `daily`, or one of an installed package: `stocknet` comes with studies."""
+    """`synthetic`, `daily`, or one of an installed package."""
     path: str = ""
     """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the package's set; from this file's folder."""
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
@@ -179,7 +178,7 @@ class SignalsConfig(TomlTable):
     source: tuple[SourceSection, ...] = ()
     train: TrainSection = TrainSection()
     compare: dict[str, Any] = Field(default={})
-    """Read by `signals compare`, which comes with studies."""
+    """Of `signals compare`, which was removed; what a file or a card has of it is passed over."""
 
 
 def read_config(path: Path) -> SignalsConfig:

@@ -17,9 +17,8 @@ All read CSV, Parquet and JSON lines, columns by their usual names or by a table
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.
 
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
-subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives reports of companies (the sources `fundamentals` and
-`statements`) and the StockNet archive: the source `tweets` (options `cutoff`, `phrasebank`, `embed`) and the panel
-`stocknet`.
+subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives reports of companies: the sources `fundamentals` and
+`statements`.
 
 A small market with known alphas: demos and tests that need no data.
 

@@ -169,20 +169,6 @@ def test_the_hidden_trader_keeps_to_its_side_and_its_clock() -> None:
     assert set(took[:, sim.R_SIDE].tolist()) == {-laid[0, sim.R_SIDE]}
 
 
-def test_an_episode_begins_with_the_first_book_and_the_same_seed_repeats_it() -> None:
-    source = reactive(load("cw-flow"), worlds=3)
-    assert (source.worlds_b == source.worlds_b[0]).all()
-    assert (source.worlds_k[:, sim.NOW] == 0).all()
-    first, second = (Episodes(source, TASK, 4) for _ in range(2))
-    for markets in (first, second):
-        markets.start(seeded_plan(TASK, 20, 5, 0, 4))
-        while markets.working.any():
-            markets.step(it.empty(4))
-    assert (first.states == second.states).all()
-    assert (first.books == second.books).all()
-    assert len(set(first.states[:, sim.EVENTS].tolist())) == 4
-
-
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

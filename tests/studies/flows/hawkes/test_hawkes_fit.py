@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
-from studies.flows.hawkes.calibrate import spread_ties
 from studies.flows.hawkes.fit import (
     Excitation,
     History,
@@ -194,17 +193,3 @@ def test_projection_is_stable_and_keeps_means(seed: int, scale: float) -> None:
     assert np.all(tamed.mean() > 0)
     if law.radius <= 0.98:
         assert tamed is law
-
-
-def test_ties_are_spread_in_their_order() -> None:
-    ns = np.array([5_000_000, 5_000_000, 5_000_000, 6_000_000, 9_000_000])
-    seconds = spread_ties(ns)
-    assert np.all(np.diff(seconds) > 0)
-    assert np.all((seconds * 1e9 - ns >= -1e-3) & (seconds * 1e9 - ns < 1_000_000))
-    exact = np.array([5_000_001, 5_000_003])
-    assert spread_ties(exact) == pytest.approx(exact / 1e9)
-
-
-def test_nothing_to_fit() -> None:
-    with pytest.raises(ValueError, match="no events"):
-        fit([], 1, np.array(BETA))

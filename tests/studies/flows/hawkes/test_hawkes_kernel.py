@@ -68,12 +68,6 @@ def test_its_days_obey_the_law(preset: HawkesPreset) -> None:
         )  # one in two hundred thousand, and a few nanoseconds
 
 
-def test_a_day_is_its_seed(preset: HawkesPreset) -> None:
-    first, second, other = (simulated_day(preset, seed, 300.0) for seed in (1, 1, 2))
-    assert first == second
-    assert first != other
-
-
 def test_no_crossed_book_no_overflow_no_runaway(preset: HawkesPreset) -> None:
     b, k, flow = first_world(preset, 11)
     for hour in range(1, 41):
@@ -137,12 +131,6 @@ def test_presets_come_back_and_wrong_ones_are_refused(preset: HawkesPreset, tmp_
         path.write_text(json.dumps(body | change))
         with pytest.raises(ConfigError, match=says):
             load(path)
-
-
-def test_too_little_tape_is_refused(preset: HawkesPreset) -> None:
-    events = simulated_day(preset, 2, 60.0, 0.0)
-    with pytest.raises(ConfigError, match="to calibrate on"):
-        calibrate([(TICK, events)], name="x", date="2026-01-01", lot_shares=1, skip_s=10.0)
 
 
 @pytest.mark.release

@@ -11,13 +11,12 @@
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
-    [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
 
 Every key has a default; the shipped presets lie in `agent_presets` and are the examples. `reward.own` and
 `policy.observation` may name functions of the user's, as ``module:name`` or ``path/file.py:name``: they run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -318,40 +317,6 @@ class GuardsSection(_Section):
     sweep: str = ""
 
 
-class RangeSection(_Section):
-    """Numbers to search; whole ones where both ends are."""
-
-    low: int | float
-    high: int | float
-    log: bool = False
-
-
-class SweepSection(_Section):
-    """Search space of `tercel agent sweep`; `tercel agent train` ignores it."""
-
-    trials: int = Field(default=20, ge=1)
-    # Decisions of a trial; 0: as many as the learner's.
-    frames: int = Field(default=0, ge=0)
-    # Training seeds of a trial, whose mean counts.
-    seeds: int = Field(default=1, ge=1)
-    # Key, such as learner.learning_rate -> { low, high, log } or a list of values.
-    ranges: dict[str, RangeSection | tuple[Any, ...]] = {}
-
-    @field_validator("ranges", mode="before")
-    @classmethod
-    def _dotted(cls, values: Any) -> Any:
-        return dict(_dots(values)) if isinstance(values, dict) else values
-
-
-def _dots(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Tables in tables as dotted keys, down to ranges."""
-    for key, value in values.items():
-        if isinstance(value, dict) and not {"low", "high"} & set(value):
-            yield from _dots(value, f"{above}{key}.")
-        else:
-            yield above + key, value
-
-
 class AgentConfig(_Section):
     """A training of an agent."""
 
@@ -363,7 +328,6 @@ class AgentConfig(_Section):
     reward: RewardSection = RewardSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
-    sweep: SweepSection = SweepSection()
     _given: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
 
     @property

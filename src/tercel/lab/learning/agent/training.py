@@ -222,6 +222,7 @@ def resumed(
     try:
         raw: dict[str, Any] = json.loads(path.read_text())
         raw.pop(MADE_OF, None)
+        raw.pop("sweep", None)  # a section that was removed; a training never read it
         stored_seed = int(raw.pop("seed"))
     except OSError as error:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Accuracy, correlation, MCC, and any score with an interval over clusters."""
+"""How good chances of "up" are: AUC, and any score with an interval over clusters."""
 
 from collections.abc import Callable
 
@@ -6,26 +6,34 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core import DataError
-from tercel.core.stats import Estimate
+from tercel.core.stats import Estimate, ranks
 
 
-def correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Pearson's correlation, NaN where one side does not vary."""
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else float("nan")
+def single_class(which: object, rows: int) -> DataError:
+    """Error of a set that holds one class alone."""
+    return DataError(
+        "at least two classes",
+        f"class {which} alone in {rows} rows",
+        "use a longer span or another label",
+    )
 
 
-def accuracy(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Share that is right."""
-    return float(np.mean(np.asarray(truth) == np.asarray(guess)))
+def auc(truth: ArrayLike, score: ArrayLike) -> float:
+    """Probability that a positive (truth > 0) scores above a negative, ties half.
 
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
 
-def mcc(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Matthews' correlation of two binary labels; 0 when a side has one class."""
-    value = correlation(np.asarray(truth) > 0, np.asarray(guess) > 0)
-    return 0.0 if np.isnan(value) else value
+    Raises
+    ------
+    DataError
+        When there is a single class.
+    """
+    y = np.asarray(truth) > 0
+    up, down = int(y.sum()), int((~y).sum())
+    if up == 0 or down == 0:
+        raise single_class(int(y[0]) if len(y) else 0, len(y))
+    return float((ranks(score)[y].sum() - up * (up + 1) / 2) / (up * down))
 
 
 def clustered(

@@ -1,1 +1,0 @@
-"""Agents judged in markets that they did not learn in."""
