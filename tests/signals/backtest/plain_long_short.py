@@ -1,12 +1,19 @@
 """A long-short book whose profits are taken out at each date, name by name: what the backtest is held to."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
 
 
 def long_short(
-    forecast: Floats, outcome: Floats, dates: Floats, instrument: Floats, share: float = 0.1
+    forecast: Floats,
+    outcome: Floats,
+    dates: NDArray[Any],
+    instrument: NDArray[Any],
+    share: float = 0.1,
 ) -> tuple[float, float]:
     """Buy the top `share` of every date's forecasts, sell the bottom: mean return and half-turns a date."""
     names, who = np.unique(instrument, return_inverse=True)
@@ -25,7 +32,9 @@ def long_short(
     return float(np.mean(gross)), float(np.mean(turned))
 
 
-def smoothed(forecast: Floats, dates: Floats, instrument: Floats, decay: float = 0.5) -> Floats:
+def smoothed(
+    forecast: Floats, dates: NDArray[Any], instrument: NDArray[Any], decay: float = 0.5
+) -> Floats:
     """Forecasts averaged with their own past, `decay` times the last date's average; missing dates start afresh."""
     out, last = np.empty_like(forecast), dict[str, tuple[int, float]]()
     for at, date in enumerate(np.unique(dates)):
