@@ -183,7 +183,7 @@ def listed(text: str) -> list[str]:
 
 
 # -- removed --------------------------------------------------------------------------------------
-# Names that were removed: a file or a command line that still has one is told why, and which commit has it.
+# Names that were removed: a file or a command line that still has one is refused with the reason and the commit that has it.
 
 REMOVED: Final[dict[str, dict[str, str]]] = {
     "commands": dict.fromkeys(

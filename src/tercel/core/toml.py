@@ -74,7 +74,7 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
         where = ".".join(str(part) for part in first["loc"])
         row = _row(name, first["loc"])
         if first["type"] == "extra_forbidden":
-            refuse_removed("keys", str(first["loc"][-1]), f"{name}: {where}{row}")
+            refuse_removed("keys", where.rpartition(".")[2], f"{name}: {where}{row}")
             raise ConfigError(
                 f"keys that {reader} knows",
                 f"{name}: {where}{row}",

@@ -380,7 +380,10 @@ def full_name(agent: AgentSection, strategy: str) -> str:
     """
     guided = {
         "+alpha": agent.alpha
-        and ("alpha" in agent.model_fields_set or f"{strategy}+alpha" not in REMOVED["strategies"]),
+        and (
+            "alpha" in agent.model_fields_set
+            or f"{strategy}+alpha" not in REMOVED.get("strategies", {})
+        ),
         "+posture": agent.posture,
     }
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
