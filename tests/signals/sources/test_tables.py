@@ -121,8 +121,12 @@ def test_the_file_that_yfinance_writes_is_long(tmp_path: Path, levels: tuple[str
     ):
         with pytest.raises(DataError, match=said):
             read_prices(written(tmp_path, text.replace(old, new)))
-    one = "Price,Close,Volume\nTicker,SPY,SPY\nDate,,\n2024-01-02,472.6,123\n"
-    assert read_prices(written(tmp_path, one)).rows()[0][0] == "SPY"
+    for index in ("Date,,\n", ""):  # the first day is no second line of names
+        one = f"Price,Close,Volume\nTicker,SPY,SPY\n{index}2024-01-02,472.6,123\n"
+        read = read_prices(written(tmp_path, one))
+        assert read.select("instrument", "date", "close").rows() == [
+            ("SPY", date(2024, 1, 2), 472.6)
+        ]
 
 
 def test_a_map_says_what_columns_are_called(tmp_path: Path) -> None:
