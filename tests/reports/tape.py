@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.reports.command import done
+from tests.reports.remedies import done
 
 MAP = """
 [instrument]

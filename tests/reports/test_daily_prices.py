@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from tests.reports.command import done, options, refused
+from tests.reports.remedies import done, options, refused
 
 from tercel.core.errors import DataError
 from tercel.signals.portfolio.targets import read_portfolio, read_targets

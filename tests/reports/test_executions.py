@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from tests.reports.command import done, options, refused
+from tests.reports.remedies import done, options, refused
 from tests.reports.tape import Fill, at, holds
 
 from tercel.api.tca.executions import FileFill

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.reports.command import done
+from tests.reports.remedies import done
 
 import tercel as tc
 from tercel.api.market import replay
