@@ -89,7 +89,12 @@ def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_pat
         ('families = ["linear"]\nsplits', 'families = ["linnear"]\nsplits', "try 'linear'"),
         ("embargo_days = 2", "embargo_days = 900", "embargo"),
         ('name = "small"', "name = ", "TOML"),
-        ("[compare]", "[train.settings.linear]\nalpa = 2.0\n[compare]", "try 'alpha'"),
+        (
+            "embargo_days = 2",
+            "embargo_days = 2\n[train.settings.linear]\nalpa = 2.0",
+            "try 'alpha'",
+        ),
+        ("[panel]", "[compare]\nseeds = 2\n[panel]", "compare (row 3), which was removed after"),
     ],
 )
 def test_bad_configurations_are_named(

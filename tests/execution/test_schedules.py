@@ -27,7 +27,8 @@ from tercel.execution.strategies.almgren_chriss import (
     speed_weight,
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
-from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
+from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave, TwapTake
+from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
@@ -162,9 +163,16 @@ def test_speed_is_that_of_the_riccati_equation(g: float, rest: float, theta: flo
     assert float(speed_weight(g, rest, theta, horizon)) == pytest.approx(exact, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "pov+alpha"])
-def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
-    strategy = build(name, MARKET)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        build("almgren_chriss_alpha", MARKET),
+        build("cartea_jaimungal", MARKET),
+        AlphaTilt(TwapTake()),
+    ],
+    ids=lambda strategy: strategy.name,
+)
+def test_haste_when_waiting_costs_patience_when_it_pays(strategy: Strategy) -> None:
     base = {
         "qty0": 1000,
         "left": 500,

@@ -16,7 +16,7 @@ A request that inherits a command's own request extends that command: it adds op
 request says in another way. The command keeps its name, its place and its help.
 
 ``elsewhere.toml`` lists the commands of this repository's other distributions: where one is not installed, its commands
-answer with the package to install; commands that were removed (`REMOVED` of `tercel.core.errors`) with a commit.
+answer with the package to install; commands that were removed (`tercel.core.removed`) with a commit.
 """
 
 import tomllib
@@ -30,7 +30,8 @@ import typer
 from typer.models import CommandInfo, TyperInfo
 
 from tercel.cli.shared import add, reported, request_of
-from tercel.core.errors import REMOVED, ConfigError, refuse_removed
+from tercel.core.errors import ConfigError
+from tercel.core.removed import REMOVED, refuse_removed
 
 HelpTexts: TypeAlias = dict[str, dict[str, str]]
 """``panels`` and ``examples``: the words of a command -> its panel, its example."""

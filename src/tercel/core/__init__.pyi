@@ -21,7 +21,6 @@ from tercel.core.errors import check_known as check_known
 from tercel.core.errors import listed as listed
 from tercel.core.errors import offer as offer
 from tercel.core.errors import refuse_if as refuse_if
-from tercel.core.errors import refuse_removed as refuse_removed
 from tercel.core.estimate import Estimate as Estimate
 from tercel.core.extras import needed as needed
 from tercel.core.files import atomic_path as atomic_path
@@ -89,6 +88,7 @@ from tercel.core.quotes import QuoteReject as QuoteReject
 from tercel.core.quotes import QuoteRequest as QuoteRequest
 from tercel.core.quotes import QuoteState as QuoteState
 from tercel.core.quotes import QuoteStatus as QuoteStatus
+from tercel.core.removed import refuse_removed as refuse_removed
 from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds

@@ -6,7 +6,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_removed
+from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.removed import refuse_removed
 
 # -- extras ---------------------------------------------------------------------------------------
 # Libraries that come with an extra, imported when they are first needed.

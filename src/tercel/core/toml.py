@@ -18,7 +18,8 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.errors import ConfigError, nearest, refuse_removed
+from tercel.core.errors import ConfigError, nearest
+from tercel.core.removed import refuse_removed
 from tercel.core.serialization import JsonSchema, Tables, parse_tables
 
 # -- validated ------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
-from tercel.core.errors import REMOVED, ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
+from tercel.core.removed import REMOVED
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
 from tercel.desk.engine.config import OFF, AgentSection

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if, refuse_removed
+from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
+from tercel.core.removed import refuse_removed
 from tercel.execution.routing import BLOCK, BOOK, RFQ, ROUTED, Routed
 from tercel.execution.strategies import baselines as b, tunable as t
 from tercel.execution.strategies.almgren_chriss import (

@@ -426,11 +426,15 @@ class Lake:
 
     def _held(self, folder: Path, replace: bool) -> Instrument | None:
         try:
-            return self._instrument_of(folder)
+            held = self._instrument_of(folder)
+            if held is None or not replace:
+                return held
+            if content_hash(held, Events.from_frame(_events(folder))) == held.content_hash:
+                return held
         except TapeError:
-            if replace:  # damaged, and about to be overwritten
-                return None
-            raise
+            if not replace:
+                raise
+        return None  # damaged, and about to be overwritten
 
     def _must_instrument(self, folder: Path) -> Instrument:
         instrument = self._instrument_of(folder)

@@ -177,8 +177,6 @@ class SignalsConfig(TomlTable):
     panel: PanelSection = PanelSection()
     source: tuple[SourceSection, ...] = ()
     train: TrainSection = TrainSection()
-    compare: dict[str, Any] = Field(default={})
-    """Of `signals compare`, which was removed; what a file or a card has of it is passed over."""
 
 
 def read_config(path: Path) -> SignalsConfig:
