@@ -143,21 +143,6 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
     assert not (tmp_path / "made.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--without", "csco-2030"), "csco-2030"),
-        (("--tape", "nowhere"), "no days in nowhere"),
-    ],
-)
-def test_a_transfer_is_refused_before_it_trains(
-    tmp_path: Path, words: tuple[str, ...], said: str
-) -> None:
-    out = tmp_path / "out"
-    refused(studied("transfer", "--quick", "--out", out, *words), said)
-    assert not out.exists()
-
-
 @pytest.mark.parametrize("name", ["x.txt", "none/x.json"])
 def test_a_calibration_is_refused_before_it_works(tmp_path: Path, name: str) -> None:
     day = ("--lake", tmp_path, "--symbol", "IBM", "--date", "2003-01-13")
