@@ -32,10 +32,10 @@ def paid(step: tc.Step) -> Any:
     ("code", "name"),
     [
         ("import gymnasium, tercel", ID),
-        ("import gymnasium", f"tercel.api.envs:{ID}"),
         *(
             pytest.param(*each, marks=pytest.mark.release)
             for each in (
+                ("import gymnasium", f"tercel.api.envs:{ID}"),
                 ("import gymnasium; import tercel as tc; gymnasium.register_envs(tc)", ID),
                 ("import gymnasium", f"tercel:{ID}"),
                 ("import gymnasium, tercel", f"tercel:{ID}"),

@@ -176,21 +176,15 @@ def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, 
     return found
 
 
-def test_figures_are_those_of_the_command(
-    told: dict[str, Any], market: tc.Market, own_file: Path
-) -> None:
+def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Market) -> None:
     same = {key: value for key, value in told.items() if key != "out"}
     task = tc.Task(share=0.1, horizon="4min", decisions=4)
-    for own in (half_now, f"{own_file}:half_now"):
-        found = tc.evaluate(
-            ["default", own, "twap_take", "vwap_take"], market, task, episodes=8, seed=SEED
-        )
-        assert {
-            key: value for key, value in found.figures.to_json().items() if key != "out"
-        } == same
-        versus = found.compare("default", "half_now")
-        assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
-        assert versus.detectable_bps == told["power"]["default"]["half_now"]
+    names = ["default", half_now, "twap_take", "vwap_take"]
+    found = tc.evaluate(names, market, task, episodes=8, seed=SEED)
+    assert {key: value for key, value in found.figures.to_json().items() if key != "out"} == same
+    versus = found.compare("default", "half_now")
+    assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
+    assert versus.detectable_bps == told["power"]["default"]["half_now"]
 
 
 @pytest.mark.release  # orders of the usual size

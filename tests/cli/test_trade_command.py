@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from tests import forked
 from tests.cli.command import done, refused, tercel
 from tests.parts import whole
 from tests.program import COMMAND
@@ -619,7 +620,7 @@ def fix_exchange(*more: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = [*COMMAND, "venue", "serve", "--port", str(port), "--speed", "5", "--json", *more]
-    served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    served = forked.Popen(words, stdout=forked.PIPE, text=True)
     try:
         assert served.stdout is not None
         assert served.stdout.readline().strip()
@@ -673,9 +674,9 @@ ENDLESS = 'rounds = 500\npace = "accelerated"\nspeed = 60.0'
 
 
 @contextmanager
-def started(words: list[str]) -> Iterator["subprocess.Popen[str]"]:
+def started(words: list[str]) -> Iterator[forked.Popen]:
     """A process of the command line, gone when its block is left."""
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = forked.Popen(words, stdout=forked.PIPE, stderr=forked.PIPE, text=True)
     try:
         yield process
     finally:
@@ -683,7 +684,7 @@ def started(words: list[str]) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def ended(process: "subprocess.Popen[str]", how: signal.Signals) -> str:
+def ended(process: forked.Popen, how: signal.Signals) -> str:
     """What a process that is stopped says, as one line; its exit code is that of Ctrl-C."""
     process.send_signal(how)
     _, said = process.communicate(timeout=DEADLINE_S)

@@ -168,16 +168,18 @@ def tape_of_levels(seed: int, levels: int) -> Source:
 
 @pytest.fixture(scope="module")
 def markets() -> dict[str, Source]:
+    santa_fe = reactive(load("csco-santa-fe"), settle_s=600.0)
+    tape, levels = recorded_tape(1), recorded_tape(2, levels=5)
     return {
-        "santa_fe": reactive(load("csco-santa-fe"), settle_s=600.0),
+        "santa_fe": santa_fe,
         "queue_reactive": reactive(load("goog"), settle_s=600.0),
         "martingale": martingale_market(),
-        "tape": recorded_tape(1),
-        "tape_of_5_levels": recorded_tape(2, levels=5),
-        "translated": with_impact(reactive(load("csco-santa-fe"), settle_s=600.0), LOUD),
-        "translated_tape_of_5_levels": with_impact(recorded_tape(2, levels=5), LOUD),
-        "undercut_tape": often_undercut(recorded_tape(1)),
-        "undercut_tape_of_5_levels": often_undercut(with_impact(recorded_tape(2, levels=5), LOUD)),
+        "tape": tape,
+        "tape_of_5_levels": levels,
+        "translated": with_impact(santa_fe, LOUD),
+        "translated_tape_of_5_levels": with_impact(levels, LOUD),
+        "undercut_tape": often_undercut(tape),
+        "undercut_tape_of_5_levels": often_undercut(with_impact(levels, LOUD)),
     }
 
 
@@ -264,27 +266,22 @@ def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -
     assert end[sim.FEES] != 0
 
 
-@pytest.mark.parametrize(
-    ("strategy", "latency"),
-    [
-        *(("random", latency) for latency in LATENCIES),
-        ("twap_passive", "drawn"),
-        ("submit_and_leave", "none"),
-        ("network", "constant"),
-    ],
+PLAIN = ("santa_fe", "queue_reactive", "tape", "tape_of_5_levels")
+OTHERS = (
+    "martingale",
+    "translated",
+    "translated_tape_of_5_levels",
+    "undercut_tape",
+    "undercut_tape_of_5_levels",
 )
+RULES = (("twap_passive", "drawn"), ("submit_and_leave", "none"), ("network", "constant"))
+
+
 @pytest.mark.parametrize(
-    "market",
+    ("market", "strategy", "latency"),
     [
-        "santa_fe",
-        "queue_reactive",
-        "martingale",
-        "tape",
-        "tape_of_5_levels",
-        "translated",
-        "translated_tape_of_5_levels",
-        "undercut_tape",
-        "undercut_tape_of_5_levels",
+        *((market, "random", latency) for market in (*PLAIN, *OTHERS) for latency in LATENCIES),
+        *((market, *rule) for market in PLAIN for rule in RULES),
     ],
 )
 def test_a_recorded_session_through_the_driver_is_the_same(

@@ -94,7 +94,7 @@ CHANCE = ("random", "wanderer", "trend_follower")
 def test_nobody_earns_in_a_martingale(who, task):
     decide = {"wanderer": wanderer, "trend_follower": trend_follower}.get(who)
     decide = decide or build(who, ESTIMATES).decide
-    source, n = martingale_market(), 4000
+    source, n = martingale_market(), 4000 if who in CHANCE else 2000
     done = run_through(Episodes(source, task, n), seeded_plan(task, 60, 11, 0, n), decide)
     assert (done.side == 1).sum() == n // 2
     assert done.overflow.sum() == 0

@@ -30,10 +30,14 @@ def test_shipped_presets_are_whole_and_small(name: str) -> None:
     assert {"days", "calibrated", "tuned"} <= set(preset.card)
 
 
-def test_a_file_comes_back(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the file of a market that is made up holds."""
+    path = tmp_path_factory.mktemp("made") / "made.json"
     preset = made(1)
-    preset.save(tmp_path / "made.json")
-    assert load(tmp_path / "made.json") == preset
+    preset.save(path)
+    assert load(path) == preset
+    return path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -62,20 +66,18 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
         (lambda raw: raw.update(width=64), "width 64"),
     ],
 )
-def test_wrong_files_are_refused(tmp_path: Path, change, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_files_are_refused(tmp_path: Path, text: str, change, says: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "made.json"
-    made(1).save(path)
-    raw = json.loads(path.read_text())
+    raw = json.loads(text)
     change(raw)
     path.write_text(json.dumps(raw))
     with pytest.raises(ConfigError, match=says):
         load(path)
 
 
-def test_a_file_of_another_version_says_how_to_make_it_anew(tmp_path: Path) -> None:
+def test_a_file_of_another_version_says_how_to_make_it_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "old.json"
-    made(1).save(path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 3}))
+    path.write_text(json.dumps(json.loads(text) | {"version": 3}))
     with pytest.raises(ConfigError) as refused:
         load(path)
     assert "version 3 of the tables; this program reads version 4" in str(refused.value)
