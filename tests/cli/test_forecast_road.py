@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.command import done as told, refused, shown as typed, tercel
-from tests.desk.rounds.forecast_material import DESK, NAMES, SIGNALS, prices
+from tests.desk.rounds.forecast_material import DESK, NAMES, SIGNALS as OF_PARQUET, prices
 
 from exchange.fix.server import serve_fix
 from tercel.api.desk.folder import paid_of, weights_of
@@ -30,6 +30,7 @@ ROAD = [
 ]
 ROAD = [line for line in ROAD if line.startswith("tercel ")][:5]
 """The five commands, as the README has them."""
+SIGNALS = OF_PARQUET.replace("prices.parquet", "prices.csv")
 TARGETS = 'orders = "targets"\ntargets = "o/targets.csv"\ncapital = 100_000\n'
 INSTRUMENTS = '[[instrument]]\nname = "AAA"\n[[instrument]]\nname = "BBB"\n'
 

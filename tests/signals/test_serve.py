@@ -156,7 +156,7 @@ def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_i
         for c in PRICES
     ]
     left = (pl.col("ticker") == "DDD") & (pl.col("date") > days[460])
-    prices(620).with_columns(fell).filter(~left).write_csv(tmp_path / "prices.csv")
+    prices(620).with_columns(fell).filter(~left).write_parquet(tmp_path / "prices.parquet")
     found = done("train", tmp_path / "s.toml", "--out", tmp_path / "fell")
     said = " ".join(found["warnings"])
     assert (
@@ -180,12 +180,12 @@ def test_a_day_that_less_than_half_of_the_names_have_yet_is_told_and_not_forecas
     backtested = done("backtest", tmp_path / "o", "--cost-bps", "5")
     assert before.note == ""
     half = (pl.col("date") <= days[499]) | pl.col("ticker").is_in(NAMES[:4])
-    prices(501).filter(half).write_csv(tmp_path / "prices.csv")
+    prices(501).filter(half).write_parquet(tmp_path / "prices.parquet")
     found = predict(model)
     assert [one.instrument for one in found.alphas] == list(NAMES[:4])
     assert found.note == "4 of 8 names have no row on 2016-12-05: EEE, FFF, GGG, HHH"
     early = (pl.col("date") <= days[499]) | pl.col("ticker").is_in(NAMES[:3])
-    prices(502).filter(early).write_csv(tmp_path / "prices.csv")
+    prices(502).filter(early).write_parquet(tmp_path / "prices.parquet")
     said = f"only 3 of 8 names have prices of {days[501]}, after {days[499]}, the last whole day"
     found = predict(model)
     assert found.rows() == before.rows()
@@ -267,8 +267,8 @@ def test_days_that_are_none_and_files_that_are_gone(tmp_path: Path) -> None:
         assert said in refused("predict", folder, "--date", day)
     with pytest.raises(DataError, match="a day of"):
         predict(load(folder), date(2014, 1, 1))
-    (tmp_path / "prices.csv").unlink()
-    assert "prices.csv" in refused("predict", folder)
+    (tmp_path / "prices.parquet").unlink()
+    assert "prices.parquet" in refused("predict", folder)
 
 
 def test_folders_that_cannot_be_trusted_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -307,9 +307,9 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     project, copy = tmp_path / "project", tmp_path / "else" / "where"
     trained(project, 500)
     (project / "data").mkdir()
-    (project / "prices.csv").rename(project / "data" / "prices.csv")
+    (project / "prices.parquet").rename(project / "data" / "prices.parquet")
     (project / "s.toml").write_text(
-        (project / "s.toml").read_text().replace("prices.csv", "data/prices.csv")
+        (project / "s.toml").read_text().replace("prices.parquet", "data/prices.parquet")
     )
     shutil.rmtree(project / "o")
     (project / "runs").mkdir()
@@ -323,9 +323,9 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     ), "the same panel"
     here, there = (load(one / "o" / "model") for one in (project, copy))
     assert (here.id, here.card) == (there.id, there.card), "wherever its files lie"
-    assert (here.card["data"].keys(), here.card["base"]) == ({"prices.csv"}, "../../data")
+    assert (here.card["data"].keys(), here.card["base"]) == ({"prices.parquet"}, "../../data")
     assert str(tmp_path) not in json.dumps(dict(here.card))
-    prices(501).write_csv(copy / "data" / "prices.csv")
+    prices(501).write_parquet(copy / "data" / "prices.parquet")
     assert done("predict", project / "o")["rows"] == before
     shutil.rmtree(project)
     for out in ("o", "runs/one"):
@@ -333,15 +333,15 @@ def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
         assert found[0]["at"].startswith(str(weekdays(501)[-1]))
         assert found[0]["model"] == before[0]["model"]
     assert done("backtest", copy / "o", "--cost-law", "1")["at"].startswith(str(weekdays(501)[-1]))
-    (copy / "data" / "prices.csv").unlink()
+    (copy / "data" / "prices.parquet").unlink()
     (copy / "o" / "panel.parquet").unlink()
     for said in (
         refused("predict", copy / "o"),
         refused("backtest", copy / "o", "--cost-law", "1"),
         refused("explain", copy / "o"),
     ):
-        assert "prices.csv, which the model reads" in said
-        assert f"nothing at {copy / 'data' / 'prices.csv'}" in " ".join(said.split())
+        assert "prices.parquet, which the model reads" in said
+        assert f"nothing at {copy / 'data' / 'prices.parquet'}" in " ".join(said.split())
         assert "train it again: tercel signals train CONFIG.toml --out FOLDER" in " ".join(
             said.split()
         )

@@ -23,7 +23,7 @@ SIGNALS = """
 name = "small"
 [panel]
 kind = "daily"
-path = "prices.csv"
+path = "prices.parquet"
 first = "2016-01-04"
 every = 1
 [train]
@@ -88,7 +88,7 @@ def _project(days: int, more: str) -> TemporaryDirectory[str]:
     """Trained once in a process; what is handed out is a copy."""
     made = TemporaryDirectory()
     folder = Path(made.name)
-    prices(days).write_csv(folder / "prices.csv")
+    prices(days).write_parquet(folder / "prices.parquet")
     (folder / "s.toml").write_text(SIGNALS.replace("[train]", f"{more}[train]"))
     train(read_config(folder / "s.toml"), 1, folder / "o")
     return made

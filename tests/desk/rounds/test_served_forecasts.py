@@ -181,15 +181,15 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
     days = weekdays(621)
     grown = prices(621)
     late = pl.col("date") < days[-1]
-    grown.filter(late | (pl.col("ticker") == "AAA")).write_csv(folder / "prices.csv")
+    grown.filter(late | (pl.col("ticker") == "AAA")).write_parquet(folder / "prices.parquet")
     _, entries = ran(folder / "desk.toml", tools)
     assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0].at] * 4
     ((_, told),) = why_none(entries)
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
     said = forecast_sentences(forecasts_in(entries))
     assert said[-1] == f"{told}."
-    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_csv(
-        folder / "prices.csv"
+    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_parquet(
+        folder / "prices.parquet"
     )
     _, entries = ran(folder / "desk.toml", tools)
     assert any(
@@ -217,11 +217,11 @@ def no_card(folder: Path) -> None:
 
 
 def files_gone(folder: Path) -> None:
-    (folder / "prices.csv").unlink()
+    (folder / "prices.parquet").unlink()
 
 
 def rubbish(folder: Path) -> None:
-    (folder / "prices.csv").write_bytes(b"PAR1 and so on")
+    (folder / "prices.parquet").write_bytes(b"PAR1 and so on")
 
 
 def resealed(**alpha: float) -> Callable[[Path], None]:
@@ -240,7 +240,7 @@ def resealed(**alpha: float) -> Callable[[Path], None]:
     ("spoil", "said"),
     [
         (edited, "edited"), (cut, "changed"), (later_version, "format 9"), (no_card, "card.json"),
-        (files_gone, "prices.csv"), (rubbish, "Parquet"), (resealed(unit_bps=math.inf), "expected_bps"),
+        (files_gone, "prices.parquet"), (rubbish, "Parquet"), (resealed(unit_bps=math.inf), "expected_bps"),
         (resealed(sd_bps=math.nan), "sd_bps"), (resealed(unit_bps=math.nan), "a number"),
     ],
 )  # fmt: skip
@@ -326,7 +326,7 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
     forecasts = opened.desk._forecasts
     assert forecasts is not None
     before = dict(forecasts._served)
-    prices(625).write_csv(folder / "prices.csv")
+    prices(625).write_parquet(folder / "prices.parquet")
     forecasts.look(opened.session.now_ns)
     assert forecasts._served == before
     forecasts.look(opened.session.now_ns + 3 * DAY_NS)

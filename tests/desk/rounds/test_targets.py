@@ -319,7 +319,7 @@ def beside(tmp_path: Path) -> Path:
     trained(tmp_path)
     card = tmp_path / "o" / "model" / "card.json"
     raw = json.loads(card.read_text())
-    raw["config"]["panel"]["path"] = str(tmp_path / "prices.csv")
+    raw["config"]["panel"]["path"] = str(tmp_path / "prices.parquet")
     card.write_text(json.dumps(raw | {"sha256": _digest(raw)}))
     return tmp_path
 
@@ -339,11 +339,11 @@ def test_targets_are_held_back_while_their_forecast_is_refused(
     assert held(ran(file, tools)[0]) == {"AAA": 30, "BBB": -2}
     old = modelled(beside, DATED.format(day="1999-05-19"))
     assert "it is of 1999-05-19" in said(ran(old, tools)[1])[""]
-    (beside / "prices.csv").unlink()
+    (beside / "prices.parquet").unlink()
     opened, entries = ran(modelled(beside, DATED.format(day="2017-05-19")), tools)
     assert held(opened) == {}
     assert "forecast that it is made from is refused" in said(entries)[""]
-    assert "prices.csv" in said(entries)[""]
+    assert "prices.parquet" in said(entries)[""]
     opened, entries = ran(modelled(beside, "name,lots\nAAA,30\n"), tools)
     assert held(opened) == {"AAA": 30}
 
@@ -377,7 +377,7 @@ def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(
         read_config(file)
     (beside / "targets.csv").write_text("name,weight\nAAA,0.5\nBBB,-0.2\n")
     assert [one.name for one in read_config(file).instrument] == ["AAA", "BBB"]
-    (beside / "prices.csv").unlink()
+    (beside / "prices.parquet").unlink()
     (beside / "targets.csv").write_text("name,weight\nAAA,0.5\nBBBB,-0.2\n")
     assert [one.name for one in read_config(file).instrument] == ["AAA", "BBBB"]
 

@@ -85,6 +85,7 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     file = placed(tmp_path)
     found = done(file, "--out", tmp_path / "out")
     assert list(found["rules"]) == ["all_at_once", "rate", "zone"]
+    assert all(row["left_while_held"] == 0 for row in found["rules"].values())
     assert all(row["sharpe_net"] < row["sharpe_gross"] for row in found["rules"].values())
     assert found["rules"]["zone"]["turnover"] < found["rules"]["all_at_once"]["turnover"]
     assert found["rules"]["all_at_once"]["against_all_at_once"]["t"] is None
@@ -103,10 +104,11 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
         f"; the {before['dates']} before, from 2010-01-05 on, are not judged (the past by"
         in found["sentences"][0]
     )
-    named = done(placed(tmp_path, TOML + '[rules]\nfirst = "2010-01-01"\n'))
+    zone = TOML + '[rules]\nnames = ["zone"]\n'
+    named = done(placed(tmp_path, zone + 'first = "2010-01-01"\n'))
     assert named["not_judged"]["dates"] == 0
     assert "not judged" not in named["sentences"][0]
-    later = done(placed(tmp_path, TOML + '[rules]\nfirst = "2012-01-01"\n'))
+    later = done(placed(tmp_path, zone + 'first = "2012-01-01"\n'))
     assert (
         f"the {later['not_judged']['dates']} before, from 2010-01-05 on, are not judged (rules.first)"
         in (later["sentences"][0])
@@ -154,13 +156,12 @@ def test_a_name_that_leaves_while_held_is_closed_and_counted(tmp_path: Path) -> 
     found = done(placed(tmp_path, frame=table(gone="N03")))
     assert all(row["left_while_held"] == 1 for row in found["rules"].values())
     assert any("closed at their last close" in line for line in found["sentences"])
-    assert all(row["left_while_held"] == 0 for row in done(placed(tmp_path))["rules"].values())
 
 
 def test_a_belief_that_is_named(tmp_path: Path) -> None:
     for believed, first in (("true", 10.0), ("0.5", 5.0)):
         quoted = f'"{believed}"' if believed == "true" else believed
-        found = done(placed(tmp_path, TOML + f"believed = {quoted}\n"))
+        found = done(placed(tmp_path, TOML + f'believed = {quoted}\n[rules]\nnames = ["zone"]\n'))
         assert {row["rules"]["zone"]["cost_believed"] for row in found["curve"]} == {first}
 
 
