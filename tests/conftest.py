@@ -1,6 +1,7 @@
 """What all tests share: the folder of real data, and how hard Hypothesis tries."""
 
 import gc
+import importlib
 import os
 import shutil
 import signal
@@ -71,6 +72,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at the least cost that argon2 takes, also by commands."""
+    hasher = importlib.import_module("argon2").PasswordHasher
+    monkeypatch.setattr("argon2.PasswordHasher", lambda: hasher(1, 8, 1))
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ from tercel.fix.client import FixVenue
 from tercel.venues.binance_venue.venue import BinanceVenue
 from tercel.venues.wire import RemoteVenue
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "gate.md"
 STAGES = ("", "replay", "shadow", "paper", "live")
 STAYS, REFUSED, LEAVES, ALL = (

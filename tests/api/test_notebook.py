@@ -170,7 +170,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, 
     words = f"agent evaluate default --strategy {own_file}:half_now --against twap_take,vwap_take --market {MARKET}"
     out = tmp_path_factory.mktemp("out")
     words += " --share 0.1 --horizon 4min --decisions 4 --episodes 8 --seeds 7"
-    done = CliRunner().invoke(app, [*words.split(), "--out", str(out), "--json"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tercel.core.pool.os.cpu_count", lambda: 1)  # one process for all parts
+        done = CliRunner().invoke(app, [*words.split(), "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -12,6 +12,8 @@ pytest.importorskip("argon2", reason="the console needs the extra [trade]")
 from tercel.api.console.people import People
 from tercel.cli import app
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -45,7 +45,8 @@ LATENCIES = {
     "drawn": Latency("exponential", 5 * MS, 2_000 * MS),
 }
 TASK = {"horizon_s": 240.0, "decisions": 24, "warmup_s": 20.0, "grid_points": 13}
-ROWS = 40_000
+TAPE_ROWS, ROWS = 40_000, 12_000
+"""Of a recorded tape, and of the record of a session."""
 
 # what only the simulated venue knows: its flow, and what the fills of its rules were worth to the tape
 UNSHARED = [
@@ -117,13 +118,13 @@ def recorded_tape(
     if levels:
         return tape_of_levels(seed, levels)
     source = reactive(load(preset), settle_s=600.0)
-    k = sim.extend(source.worlds_k[0], 0, ROWS)
+    k = sim.extend(source.worlds_k[0], 0, TAPE_ROWS)
     b = source.worlds_b[0].copy()
     first = b.copy()
     k[sim.FLOW_RNG] += seed
     run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 300 * 10**9)
     n = int(k[sim.RECORD])
-    assert n <= ROWS
+    assert n <= TAPE_ROWS
     tape: list[list[int]] = (
         k[k[sim.RECORD_AT] :][: n * sim.RECORD_WORDS].reshape(n, -1)[:, :6].tolist()
     )

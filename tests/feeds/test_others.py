@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.test_house import ROOT
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -90,27 +90,22 @@ class AcmeFeed:
 """
 
 
-def test_what_a_strangers_feed_lets_through_is_told_with_file_and_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(package(tmp_path, "acme_broken", BROKEN))
-
-    def ran(*words: object) -> Result:
-        told = ["data", "import", "acme", *map(str, words)]
-        return CliRunner().invoke(app, told, env={"COLUMNS": "200"})
-
+def test_what_a_strangers_feed_lets_through_is_told_with_file_and_package(tmp_path: Path) -> None:
+    package(tmp_path, "acme", BROKEN)
     for words, told in (
         ((), "invalid literal"),
         (("--symbol", "ABC"), "TypeError: no such symbol, in "),
     ):
-        ended = ran(tmp_path, "--lake", tmp_path / "lake", "--json", *words)
-        assert (ended.exit_code, "Traceback" in ended.output) == (2, False), ended.output
+        ended = tercel(
+            tmp_path, "acme", str(tmp_path), "--lake", str(tmp_path / "lake"), "--json", *words
+        )
+        assert (ended.returncode, "Traceback" in ended.stderr) == (2, False), ended.stderr
         error = json.loads(ended.stdout)["error"]
         assert error["kind"] == "FeedError"
         assert told in error["received"]
-        assert "acme_broken (acme_broken.feed:AcmeFeed)" in error["received"]
+        assert "acme (acme.feed:AcmeFeed)" in error["received"]
         assert ("xyz.csv" if not words else str(tmp_path)) in error["received"]
-    helped = " ".join(ran("--help").stdout.split())
+    helped = " ".join(tercel(tmp_path, "acme", "--help").stdout.split())
     assert "as the files say" in helped
     assert "One symbol" not in helped
 

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ import pytest
 
 websockets = pytest.importorskip("websockets", reason="the extra [record] is not installed")
 
+from tests import forked
 from tests.feeds.binance.binance_twin import Binance
 from tests.feeds.bitstamp.bitstamp_twin import Bitstamp
 from tests.feeds.recorder.played_stream import PlayedBinance
@@ -200,12 +200,11 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
 # -- killed -----------------------------------------------------------------------------------------------------------
 
 
-def start(server: PlayedBinance, lake: Path) -> "subprocess.Popen[bytes]":
+def start(server: PlayedBinance, lake: Path) -> forked.Popen:
     command = [sys.executable, "-m", "tercel.cli", "data", "record", "crypto", "--market", "usdm"]
     command += ["--symbol", "BTCUSDT", "--url", server.url, "--snapshot-url", server.snapshot_url]
-    return subprocess.Popen(
-        [*command, "--lake", str(lake), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    words = [*command, "--lake", lake, "--json"]
+    return forked.Popen(words, stdout=forked.PIPE, stderr=forked.PIPE)
 
 
 def lines(lake: Path) -> list[str]:

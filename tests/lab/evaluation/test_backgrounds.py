@@ -72,7 +72,7 @@ def run_both(
 ) -> Episodes:
     """Run a plan with the public shared and not, the same at every decision."""
     alone, shared = (
-        Episodes(source, task, len(plan), record_rows=40_000, log_rows=4_000) for _ in range(2)
+        Episodes(source, task, len(plan), record_rows=10_000, log_rows=4_000) for _ in range(2)
     )
     shared.share(Backgrounds(**options))
     for episodes in (alone, shared):

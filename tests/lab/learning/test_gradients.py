@@ -158,15 +158,21 @@ def test_dqn_gradient_equals_autograd(double, dueling, n_step):
 
 
 def test_adam_equals_torch():
+    from torch.optim.adam import adam
+
     rng = np.random.default_rng(3)
     params = rng.normal(size=1000).astype(np.float32)
     theirs = torch.tensor(params.copy(), requires_grad=True)
-    mine, optimiser = Adam(1000), torch.optim.Adam([theirs], lr=3e-3, eps=1e-5)
+    mine, moments, steps = Adam(1000), torch.zeros(2, 1000), torch.zeros(())
     for _ in range(50):
         grad = rng.normal(size=1000).astype(np.float32)
         theirs.grad = torch.tensor(grad.copy())
         norm = torch.nn.utils.clip_grad_norm_([theirs], 0.5)
-        optimiser.step()
+        with torch.no_grad():  # the class `torch.optim.Adam` imports a compiler for two seconds
+            adam(
+                [theirs], [theirs.grad], [moments[0]], [moments[1]], [], [steps],
+                amsgrad=False, beta1=0.9, beta2=0.999, lr=3e-3, weight_decay=0.0, eps=1e-5, maximize=False,
+            )  # fmt: skip
         assert mine.step(params, grad, 3e-3, 0.5) == pytest.approx(float(norm), rel=1e-5)
     np.testing.assert_allclose(params, theirs.detach().numpy(), atol=1e-5)
 

@@ -2,13 +2,13 @@
 
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests import forked
 from tests.market.tape.tapes import DAY, rude_events
 
 from tercel.market.tape import Lake, compiled as store
@@ -22,7 +22,6 @@ from tercel.market.tape.compiled import (
     compiled,
 )
 
-ROOT = Path(__file__).resolve().parents[3]
 STORE = (MARKS, ORDERS, ROWS)
 
 
@@ -188,23 +187,11 @@ def test_the_lake_does_not_see_them(lake):
     assert lake.write(DAY, events()) == "unchanged"
 
 
-GET = """
-import sys
-from pathlib import Path
-from tests.market.tape.test_checkpoints import get, events, DAY, MARKS, folder
-from tercel.market.tape import Lake
-lake = Lake(sys.argv[1])
-for i in range(4):
-    day = get(lake)
-    (folder(lake) / MARKS).unlink(missing_ok=True)
-"""
-
-
 def test_several_processes_at_once(lake):
     """Makers and removers: everyone always reads a whole day, and what is left in the end is one."""
     right = get(lake)
     (folder(lake) / MARKS).unlink()
-    work = subprocess.Popen([sys.executable, "-c", GET, str(lake.root)], cwd=ROOT)
+    work = forked.Popen([sys.executable, "-m", "tests.market.tape.test_checkpoints", lake.root])
     while work.poll() is None:
         assert_same(get(lake), right)
         (folder(lake) / MARKS).unlink(missing_ok=True)
@@ -231,3 +218,9 @@ def test_a_day_replaced_while_it_is_compiled(lake, monkeypatch):
     get(lake)
     monkeypatch.undo()
     assert_same(get(lake), compile_day(*lake.read(DAY.symbol, DAY.date)))
+
+
+if __name__ == "__main__":  # the other process of `test_several_processes_at_once`
+    for _ in range(4):
+        get(Lake(sys.argv[1]))
+        (folder(Lake(sys.argv[1])) / MARKS).unlink(missing_ok=True)

@@ -184,7 +184,9 @@ def two_sources(
     folder = path / f"{days}"
     folder.mkdir(exist_ok=True)
     grow(folder, days)
-    more = '[[source]]\nkind = "daily"\npath = "other.parquet"\nname = "other"\nhistory = 40\n[train]'
+    more = (
+        '[[source]]\nkind = "daily"\npath = "other.parquet"\nname = "other"\nhistory = 40\n[train]'
+    )
     (folder / "s.toml").write_text(CONFIG.format(update).replace("[train]\n", more + "\n", 1))
     train(read_config(folder / "s.toml"), 1, folder / "o")
     return load(folder / "o" / "model")
@@ -269,8 +271,9 @@ def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
 def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
     model = project("recursive", 500, prices(560))
     expected = {row["name"]: row["expected_bps"] for row in done("predict", model.folder)["rows"]}
-    made = done("explain", model.folder, "--out", model.folder.parent)["names"]
-    assert {one["name"]: one["expected_bps"] for one in made} == pytest.approx(expected)
+    made = done("explain", model.folder, "--out", model.folder.parent)
+    assert {one["name"]: one["expected_bps"] for one in made["names"]} == pytest.approx(expected)
+    assert any("learned online" in line for line in made["warnings"])
     assert journal(model)
 
 
@@ -466,11 +469,6 @@ def test_a_date_is_forecast_with_the_parameters_of_that_date(whole: Path) -> Non
     )
     with pytest.raises(DataError, match="the model had learned nothing by then"):
         predict(model, weekdays(DAYS)[70])
-
-
-def test_an_explanation_says_that_it_learned_online(whole: Path, tmp_path: Path) -> None:
-    told = done("explain", whole, "--out", tmp_path)["warnings"]
-    assert any("learned online" in line for line in told)
 
 
 def test_without_the_key_nothing_is_new_and_a_journal_of_before_goes(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_ghost_inside_meets_who_comes_down_to_it_and_joins_no_narrow_touch() -
 
 def test_moves_go_on_or_turn_as_a_plain_loop_says() -> None:
     """And a variance over 2 h is that over h twice, times 1 + trend - bounce."""
-    day = observe(*drawn(5, 3000), skip_s=900.0)
+    day = observe(*drawn(5, 1200), skip_s=900.0)
     sums = turns(day)
     found = values(TURNS, table([sums], sorted(sums)), sorted(sums))
     mid = day.mid2[np.argmax(day.mid2 != 0) :] / 2.0
