@@ -38,7 +38,12 @@ SAID = {
     base: reasons(base, load(base).profile.version)
     for base in ("generic-44", "generic-42", "binance")
 }
-EVERY = [(id_, base) for id_ in sorted(CASES) for base in SAID if id_ not in SAID[base]]
+EVERY = [
+    (id_, base)
+    for id_ in sorted(CASES)
+    for base in SAID
+    if id_ not in SAID[base] and (id_, base) != ("O31", "generic-42")  # seven accounts, as in 4.4
+]
 
 
 # limits are inside us, whatever the dialect: controls run in one
