@@ -1,6 +1,7 @@
 """`tercel config`: every file that ships is of its kind and fits its schema; errors name the row or the key."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ids=lambda path: path.stem,
 )
 def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(
-    path: Path, written: dict[str, Any]
+    path: Path, written: dict[str, Any], tmp_path: Path
 ) -> None:
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     assert kind_of(raw) == SHIPPED[path]
     jsonschema.Draft202012Validator(written[SHIPPED[path]]).validate(raw)
-    code, found = asked("check", str(path))
+    # prices of hundreds of names are read where `signals_sources` names them: here they are absent
+    file = shutil.copy(path, tmp_path) if path.stem == "signals" else path
+    code, found = asked("check", str(file))
     assert (code, found["kind"]) == (0, SHIPPED[path])
 
 

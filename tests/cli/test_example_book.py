@@ -70,7 +70,7 @@ def plan_of(source: Source, quantity: int) -> Plan:
 def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: str) -> None:
     source = market(name)
     quantity = 600 if source.lot == 1 and source.model != sim.QUEUE_REACTIVE else 60_000
-    episodes = Episodes(source, TASK, 1, record_rows=60_000)
+    episodes = Episodes(source, TASK, 1, record_rows=25_000)
     episodes.start(plan_of(source, quantity))
     levels, at = levels_of(episodes.books[0]), int(episodes.states[0, sim.RECORD])
     rule = build(strategy)

@@ -254,7 +254,7 @@ PAPER = Task(
 def recorded() -> tuple[Source, np.ndarray, int]:
     """A market without own orders, recorded: as a source of replay, its rows, and when it began."""
     source = reactive(load("csco-santa-fe"))
-    episodes = Episodes(source, PAPER, 1, record_rows=60_000)
+    episodes = Episodes(source, PAPER, 1, record_rows=25_000)
     plan = seeded_plan(PAPER, 0, 5, 0, 1)
     episodes.start(plan)
     idle = np.zeros((1, 10), np.int32)

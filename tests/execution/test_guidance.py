@@ -147,7 +147,7 @@ def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
         latency=Latency("constant", 40_000_000),
     )
     source = reactive(load("csco-santa-fe"), settle_s=300.0)
-    episodes, plan = Episodes(source, task, 1, record_rows=40_000), seeded_plan(task, 120, 3, 0, 1)
+    episodes, plan = Episodes(source, task, 1, record_rows=15_000), seeded_plan(task, 120, 3, 0, 1)
     strategy = "twap_passive+alpha+posture"
     batch, mine = Watched(build(strategy)), Watched(build(strategy))
     episodes.start(plan)

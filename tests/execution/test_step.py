@@ -153,7 +153,7 @@ N = 12
 def ended(
     source: Source, task: Task, strategy: str = "twap_passive", quantity: int = 60
 ) -> Episodes:
-    episodes = Episodes(source, task, N, log_rows=2000, record_rows=20_000)
+    episodes = Episodes(source, task, N, log_rows=2000, record_rows=8_000)
     episodes.start(seeded_plan(task, quantity, 5, 0, N))
     chosen = build(strategy)
     while episodes.working.any():

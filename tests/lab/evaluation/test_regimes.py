@@ -76,7 +76,7 @@ def test_the_record_tells_the_truth(market: Source) -> None:
     np.testing.assert_allclose(truth.seconds.sum(axis=1), TASK.horizon_s)
     seen = []
     for one, strategy in ((plan, build("twap_passive")), (without_orders(plan), None)):
-        episodes = Episodes(source, TASK, len(plan), record_rows=30_000)
+        episodes = Episodes(source, TASK, len(plan), record_rows=12_000)
         episodes.start(one)
         while episodes.working.any():
             episodes.step(empty(len(plan)) if strategy is None else strategy.decide(episodes.view))

@@ -198,7 +198,7 @@ def planted(made: Foreign, leak: bool) -> str:
 def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_not(
     tmp_path: Path,
 ) -> None:
-    made = foreign(tmp_path, names=16, days=300)
+    made = foreign(tmp_path, names=16, days=400)
     made.prices()
     config = configured(made, planted(made, True), planted(made, False))
     read = read_config(config)
