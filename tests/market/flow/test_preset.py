@@ -13,12 +13,13 @@ from tercel.market.flow.santa_fe import SantaFePreset
 from tercel.market.score.calibrated import calibrated
 from tercel.market.simulator.layout import FOREIGN
 
-SANTA_FE = [name for name in names() if load(name).model == "santa_fe"]
+SANTA_FE = [name for name in names() if name.endswith("-santa-fe")]
 
 
 @pytest.mark.parametrize("name", SANTA_FE)
 def test_shipped_presets_are_whole(name: str) -> None:
     found = load(name)
+    assert isinstance(found, SantaFePreset)
     assert found.name == name
     card = found.card
     assert {

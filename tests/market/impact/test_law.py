@@ -9,7 +9,7 @@ from studies.impact.metaorder import SHIFT, program, run
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load, names
+from tercel.market.flow.preset import load
 from tercel.market.impact.fitted import mean_trade, pilot_law, weights_law
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card, whole_order_ticks
 from tercel.market.simulator import engine, layout as sim
@@ -135,15 +135,3 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
             assert k[sim.SHIFT] == 0
         sold.append(lots)
     assert sold[1] > sold[0]
-
-
-JUDGED = [
-    n for n in names() if load(n).model == "queue_reactive" and load(n).card.get("judged", True)
-]
-
-
-@pytest.mark.parametrize("name", JUDGED)
-def test_shipped_presets_of_the_default_model_carry_a_law(name: str) -> None:
-    law = of_card(load(name).card)
-    assert law is not None
-    assert (law.law, law.y, law.exponent) == ("translation", 1.0, 0.5)

@@ -15,19 +15,24 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.flow.queue_reactive.edges import expect, rake
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.impact.law import of_card
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
-SHIPPED = [n for n in names() if load(n).model == "queue_reactive"]
 
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_presets_are_whole_and_small(name: str) -> None:
-    preset = load(name)
-    assert isinstance(preset, QueueReactivePreset)
-    assert preset.name == name
-    assert preset.packed().nbytes < 1_100_000
-    assert {"days", "calibrated", "tuned"} <= set(preset.card)
+def test_shipped_presets_are_whole_and_small_and_those_that_were_judged_carry_a_law() -> None:
+    """Read here, once: each is long."""
+    shipped = {name: one for name in names() if (one := load(name)).model == "queue_reactive"}
+    assert {"amzn", "csco", "goog", "ibm"} <= shipped.keys()
+    for name, preset in shipped.items():
+        assert isinstance(preset, QueueReactivePreset)
+        assert preset.name == name
+        assert preset.packed().nbytes < 1_100_000
+        assert {"days", "calibrated", "tuned"} <= set(preset.card)
+        law = of_card(preset.card)
+        if preset.card.get("judged", True):
+            assert law is not None
+            assert (law.law, law.y, law.exponent) == ("translation", 1.0, 0.5)
 
 
 @pytest.fixture(scope="module")
