@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 
 gc.disable()  # collecting tests makes a million objects that stay, and that are then looked through again and again
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["forked_first.py"]
+"""It is for the process that commands are forked from."""
 REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
 FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 
@@ -79,6 +81,17 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed at the least cost that argon2 takes, also by commands."""
     hasher = importlib.import_module("argon2").PasswordHasher
     monkeypatch.setattr("argon2.PasswordHasher", lambda: hasher(1, 8, 1))
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, and then neither laid out nor rendered: for tests whose subject is not the page."""
+    layouts = importlib.import_module("matplotlib.layout_engine")
+    backend = importlib.import_module("matplotlib.backends.backend_svg")
+    monkeypatch.setattr(layouts.ConstrainedLayoutEngine, "execute", lambda *_: None)
+    monkeypatch.setattr(
+        backend.FigureCanvasSVG, "print_svg", lambda _, file, **__: file.write("<svg></svg>")
+    )
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,7 @@ def test_the_last_date_is_there_without_a_label(folder: Path, model: SignalModel
     assert found["rows"][0]["horizon_s"] == 7 * 86_400
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(
     folder: Path, model: SignalModel
 ) -> None:
@@ -145,6 +146,7 @@ def test_basis_points_of_the_walk_are_by_the_scale_that_was_known(
     assert scaled
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_is_told(
     tmp_path: Path,
 ) -> None:
@@ -171,6 +173,7 @@ def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_i
     assert done("backtest", tmp_path / "fell", "--cost-bps", "5")["dates"] > 10
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_day_that_less_than_half_of_the_names_have_yet_is_told_and_not_forecast(
     tmp_path: Path,
 ) -> None:
@@ -303,6 +306,7 @@ def test_forecasts_that_are_no_numbers_are_refused(model: SignalModel) -> None:
     assert isinstance(predict(model).alphas[0], Alpha)
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_project_that_is_copied_reads_its_own_files(tmp_path: Path) -> None:
     project, copy = tmp_path / "project", tmp_path / "else" / "where"
     trained(project, 500)

@@ -83,6 +83,7 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "backtest.json").read_text())["dates"] == 80
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> None:
     told = signals(
         "backtest", out, "--cost-bps", "5", "--hold", "0.5", "--leave", "30%", "--out", tmp_path
@@ -104,6 +105,7 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
     assert calm["turnover"] < free["turnover"]
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_figures_are_of_the_dates_with_a_book(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +135,7 @@ def test_figures_are_of_the_dates_with_a_book(
     assert words in (tmp_path / "backtest.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     total = SimpleNamespace(parents=7, is_bps=3.5)
     monkeypatch.setattr(
@@ -168,6 +171,7 @@ def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_fusion_that_was_wrong_leaves_no_targets(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +194,7 @@ def test_a_fusion_that_was_wrong_leaves_no_targets(
     assert "no targets are written" in (tmp_path / "backtest.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_without_its_files_the_walk_still_stands(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +254,7 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return daily_model(tmp_path_factory.mktemp("daily"))
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path) -> None:
     small, large = (
         done("backtest", daily, "--cost-law", "1", "--capital", capital, "--out", tmp_path)

@@ -43,6 +43,7 @@ def source(kind: str, path: str, *options: str, name: str = "") -> str:
     )
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
     made = foreign(tmp_path, names=6, days=420)
     made.prices()
@@ -317,6 +318,7 @@ def test_a_news_file_that_has_ended_is_not_heard(tmp_path: Path) -> None:
     assert not any("news" in row["sources"] for row in told["rows"])
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_sources_join_and_one_that_ranks_no_name_has_no_weight(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     trend(tmp_path)
@@ -334,6 +336,7 @@ def test_sources_join_and_one_that_ranks_no_name_has_no_weight(tmp_path: Path) -
     assert "the same for every name, which ranks none: series" in " ".join(told.output.split())
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:
     config, out = synthetic(tmp_path, SERIES), tmp_path / "out"
     warning = f"source series is absent, the panel continues without it: nothing at {tmp_path / 'trend.csv'}"

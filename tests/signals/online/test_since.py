@@ -268,6 +268,7 @@ def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
     assert lines_of(found.model).tobytes() == lines_of(model).tobytes()
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_an_explanation_is_of_the_forecast_that_is_served() -> None:
     model = project("recursive", 500, prices(560))
     expected = {row["name"]: row["expected_bps"] for row in done("predict", model.folder)["rows"]}
@@ -393,6 +394,7 @@ def stepped(model: SignalModel, book: Path) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: Path) -> None:
     files = prices(690, turns=450)
     model, served = project("recursive", 450, files), project("recursive", 450, files)
@@ -410,6 +412,7 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
     assert np.corrcoef(learned, trained)[0, 1] < 0, "its sign has turned since"
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_portfolio_is_told_of_a_model_that_drifted_while_its_desk_was_off(tmp_path: Path) -> None:
     assert any(
         "it has drifted" in line

@@ -66,6 +66,7 @@ def placed(folder: Path, text: str = TOML, frame: pl.DataFrame | None = None) ->
     return folder / "p.toml"
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_dates_on_which_no_rule_holds_a_book_are_left_out(tmp_path: Path) -> None:
     """Silent for the last 50 dates: those but the first few, on which a slow rule still sells, dilute no figure."""
     frame = table().with_columns(
@@ -309,6 +310,7 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
     assert "zone at" in shown.stdout
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_desks_say_what_was_paid(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +369,7 @@ def test_a_desk_tells_what_each_session_paid(
     assert list(paid_of(tmp_path).values()) == [[("N00", 6.0, 1e4)], [("N01", 7.0, 1e4)], []]
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_what_a_desk_holds_is_what_is_stepped_from(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
