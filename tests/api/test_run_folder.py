@@ -113,6 +113,7 @@ def test_another_training_is_refused_in_its_folder(
     assert trained().card.weights_sha256 == weights
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_run_that_is_gone_on_with_is_the_one_that_was_begun(
     begun: Path, trained: Callable[..., tc.Policy], tmp_path: Path
 ) -> None:

@@ -34,7 +34,7 @@ from tercel.desk.trading.journal.store import JournalReader
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Lake
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
+pytestmark = pytest.mark.usefixtures("quick_hashes", "quick_pictures")
 DESK = """
 [desk]
 stage = "shadow"

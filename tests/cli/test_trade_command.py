@@ -122,6 +122,7 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
     assert "<svg" in page
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_the_same_seed_gives_the_same_parents_and_people_are_shown_tables(
     ran: dict[str, Any], folder: Path, config: Path
 ) -> None:
@@ -336,6 +337,7 @@ def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
     assert "the venue has not been asked; --venue WHERE asks it" in told.stdout
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     desk = folder / "asked"
     SqlJournal(desk, "test").close()
@@ -479,6 +481,7 @@ def test_a_desk_that_ends_before_it_answers_is_said(
     assert _waiting(tmp_path) == int(taken)
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_parents_that_are_open_when_the_desk_stops_are_named(
     folder: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -516,6 +519,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert "its horizon comes 8,640 s later" in shown
 
 
+@pytest.mark.usefixtures("quick_pictures")
 def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
     for desk, of, agents in (
         (folder / "killed", ("--agent", "peg"), {"taker"}),  # whose share is all of the flow now

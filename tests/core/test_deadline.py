@@ -33,7 +33,10 @@ def stubborn() -> None:
 
 
 @pytest.mark.parametrize("act", [circles, stubborn])
-def test_python_that_loops_is_interrupted(deadline: Deadline, act: object) -> None:
+def test_python_that_loops_is_interrupted(
+    deadline: Deadline, act: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tercel.core.pool._AGAIN_S", 0.1)
     with pytest.raises(TimeoutError, match=r"within 0\.02 s"):
         deadline.call(act, 0.02)  # type: ignore[arg-type]
     assert deadline.call(lambda: sum(range(100_000)), DEADLINE_S) == 4_999_950_000
