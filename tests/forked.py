@@ -107,7 +107,7 @@ class Popen:
         pipes = {
             number: pipe
             for number, pipe in ((1, self.stdout), (2, self.stderr))
-            if pipe is not None
+            if pipe is not None and not pipe.closed
         }
         readers = [Thread(target=_read, args=(said, *one), daemon=True) for one in pipes.items()]
         for reader in readers:
