@@ -1,5 +1,7 @@
 """A second person, at a console of their own."""
 
+from contextlib import closing
+
 import httpx
 from tests.waiting import until
 
@@ -15,7 +17,7 @@ def client_of(address: str, name: str, password: str) -> httpx.Client:
 
 def confirm(address: str, name: str, password: str) -> None:
     """Log in at an address, wait for what another person asked for, and confirm it."""
-    with client_of(address, name, password) as client:
+    with closing(client_of(address, name, password)) as client:
 
         def waiting() -> list[str]:
             rows = client.get("/api/requests").json()
