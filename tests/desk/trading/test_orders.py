@@ -288,8 +288,6 @@ class Channel(RuleBasedStateMachine):
         self.ask()
         for account in "ab":
             assert self.ledger.positions.of(account, "X").lots == self.venue.position(account, "X")
-        whole_desk = sum(self.venue.position(account, "X") for account in "ab")
-        assert self.ledger.positions.total("X").lots == whole_desk
         assert not self.alarms
         assert not self.ledger.orders.quarantined
         again = Ledger.of(self.journal)
