@@ -338,27 +338,6 @@ def test_more_at_risk_than_a_day_may_lose_needs_a_person(tmp_path: Path) -> None
     )
 
 
-def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: Path) -> None:
-    wall = kept(
-        tmp_path / "wall",
-        [a_gate(9, "GAP"), a_gate(10, "unwatched", "ann"), a_gate(11, "unwatched", "cy")],
-    )
-    for agent in ("ann", "cy"):
-        body = {"session": 1, "gate": {"journal": str(wall), "accounts": [agent]}}
-        kept(tmp_path / agent, [Entry(kinds.SESSION, 5 * S, body=body)])
-    RemoteDesk(wall, lambda: 7).ask("own_alert", {"alert": 1}, "ann (password)", "mine")
-    one, two = days_of([tmp_path / "ann", tmp_path / "cy"])["desks"]
-    for day_, agent in ((one, "ann"), (two, "cy")):
-        assert [(row["agent"], row["owner"]) for row in day_["alerts"]] == [
-            (agent, ""),
-            ("", "ann (password)"),
-        ]
-    shutil.rmtree(wall)
-    gone = "the journal of its gate cannot be read"
-    assert any(gone in need for need in told(tmp_path / "ann")["needs"])
-    assert gone in DayReport(read_days([tmp_path / "ann"])).html()
-
-
 def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
     tmp_path: Path,
 ) -> None:

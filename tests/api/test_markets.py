@@ -89,15 +89,6 @@ def test_what_does_not_exist_is_told(lake: Path, make: object, told: str) -> Non
     assert told in str(error.value)
 
 
-def test_an_order_by_the_clock_is_judged_on_recorded_days(lake: Path) -> None:
-    market = tc.replay(lake, "SIM", days=DAYS[2:])
-    task = tc.Task(side=1, quantity=30, start="10:15", end="10:45")
-    result = tc.evaluate(["twap_take", "pov"], market, task, episodes=10)
-    assert result.episodes == 1
-    assert (result.episode(0).side, result.episode(0).lots) == (1, 30)
-    assert result.task == task
-
-
 def test_a_result_of_listed_orders_says_which(lake: Path) -> None:
     result = tc.evaluate(["twap_take", "pov"], tc.replay(lake, "SIM"), [ORDER])
     assert [order.date for order in result.task] == list(DAYS)

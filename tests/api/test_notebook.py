@@ -13,7 +13,6 @@ from tests.policies import PPO
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.api.runs import Run
 from tercel.cli.agent_evaluate import show
 from tercel.cli.root import app
 from tercel.execution.strategies import build
@@ -189,20 +188,6 @@ def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Marke
     assert versus.detectable_bps == told["power"]["default"]["half_now"]
 
 
-@pytest.mark.release  # orders of the usual size
-def test_without_a_task_command_and_library_judge_the_same(
-    tmp_path: Path, market: tc.Market
-) -> None:
-    words = f"agent evaluate default --against twap_take --market {MARKET} --episodes 8 --seeds 7 --json --out {tmp_path}"
-    done = CliRunner().invoke(app, words.split())
-    assert done.exit_code == 0, done.output
-    found = tc.evaluate(["default", "twap_take"], market, episodes=8, seed=SEED).figures.to_json()
-    told = json.loads(done.stdout)
-    assert {key: value for key, value in told.items() if key != "out"} == {
-        k: v for k, v in found.items() if k != "out"
-    }
-
-
 def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
     result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
     built = build_market(Scenario(market, task, seeds=(SEED,), episodes=EPISODES))
@@ -211,25 +196,6 @@ def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task:
         assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(
             result.shortfall_bps[name]
         )
-
-
-@pytest.mark.long  # a whole run
-def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
-    task, own = tc.Task(horizon="10min", decisions=10), f"{own_file}:half_now"
-    scenario = Scenario(tc.Market(MARKET), task)
-    run = Run(scenario, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,))
-    run.claim(tmp_path, named=True)
-    words = ["run", "--resume", "--out", str(tmp_path), "--json"]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["kinds"]["half_now"] == "own"
-    assert set(found["paired"]["half_now"]) == set(found["strategies"]) - {"half_now"}
-    again = CliRunner().invoke(app, words)
-    assert again.exit_code == 0, again.output
-    assert json.loads(again.stdout)["strategies"] == found["strategies"]
-    other = CliRunner().invoke(app, [*words, "--strategy", "nowhere:Mine"])
-    assert other.exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -188,28 +188,6 @@ def test_a_torch_module(tmp_path: Path) -> None:
     np.testing.assert_allclose(load_policy(tmp_path / "mine")[0].logits(obs), wanted, atol=1e-5)
 
 
-@pytest.mark.release  # Stable-Baselines3
-def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Task) -> None:
-    sb3 = pytest.importorskip("stable_baselines3")
-    env = tc.sb3_env(market, task, 3, worlds=2, reward=lambda step: -step.cost_bps)
-    obs, ended = env.reset(), []
-    for _ in range(task.decisions + 1):
-        obs, _, done, infos = env.step(np.full(3, 7))
-        ended += [info for info, over in zip(infos, done, strict=True) if over]
-    assert len(ended) >= 3
-    assert all(
-        np.isfinite(info["is_bps"]) and info["terminal_observation"].shape == obs[0].shape
-        for info in ended
-    )
-    given = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 1, "device": "cpu"}
-    curve = sb3.PPO("MlpPolicy", env, **given).learn(96).ep_info_buffer
-    assert len(curve) >= 6
-    assert all(
-        np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions
-        for one in curve
-    )
-
-
 @pytest.mark.long  # Stable-Baselines3, and processes that judge it
 def test_an_archive_is_read_on_a_persons_word_alone(
     market: tc.Market, task: tc.Task, tmp_path: Path

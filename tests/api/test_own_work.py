@@ -127,20 +127,6 @@ def test_a_reward_alone_trains_what_ships(market: tc.Market, task: tc.Task) -> N
     assert agent.observation is None
 
 
-def test_a_training_that_keeps_its_start_says_so_at_once(
-    market: tc.Market, task: tc.Task, capsys: pytest.CaptureFixture[str]
-) -> None:
-    idle = {**SMALL, "policy.actions": "override", "learner.learning_rate": 1e-9}
-    lost = tc.train(market, task, frames=128, settings=idle, name="idle")
-    assert lost.card.is_start
-    assert lost.selection_text.startswith("kept: the start. None of ")
-    assert (
-        "What helps: a longer training (frames), a higher learner.learning_rate"
-        in lost.selection_text
-    )
-    assert capsys.readouterr().err == f"idle: {lost.selection_text}\n"
-
-
 @pytest.mark.long  # a training of some size
 def test_a_hundred_thousand_decisions_learn(
     market: tc.Market, capsys: pytest.CaptureFixture[str]

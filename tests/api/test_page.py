@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.api.conftest import MARKET
 
@@ -63,17 +62,6 @@ def test_the_code_of_the_page_runs(
     names: dict[str, Any] = {"tc": tc, "market": market, "task": task, "LAKE": str(lake)}
     exec(compile(code, name, "exec"), names)
     assert LEAVES.get(name, bool)(names)
-
-
-@pytest.mark.release
-def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Layers as arrays: 50 entries of the observation, 8 actions of `placement`."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(1)
-    layers = [(rng.normal(size=(50, 16)), np.zeros(16)), (rng.normal(size=(16, 8)), np.zeros(8))]
-    mine = tc.save_policy(layers, "mine/", name="mine")
-    tc.evaluate([mine, "twap_take"], tc.load_market(MARKET), episodes=4)
-    assert (tmp_path / "mine" / "policy.onnx").is_file()
 
 
 def test_the_page_names_every_public_name() -> None:

@@ -2,7 +2,6 @@
 
 import html
 import json
-import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -97,26 +96,6 @@ def test_what_makes_no_contest_touches_nothing(
     refused(result, told)
     assert set(json.loads(result.stdout)) == {"error"}
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
-
-
-@pytest.mark.parametrize(
-    ("seen", "told"),
-    [
-        ({"symbol": "SIM", "trained on": "2003-01-14 to 2003-01-15"}, "2003-01-15"),
-        ({"market": "mine.json"}, "calibrated"),
-    ],
-)
-def test_a_policy_that_saw_a_judged_day_is_refused(
-    tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[str, str], told: str
-) -> None:
-    """By its card, or by that of the market that it was trained in."""
-    monkeypatch.chdir(tmp_path)
-    own = load("csco-santa-fe").model_copy(update={"name": "mine", "symbol": "SIM"})
-    own.model_copy(update={"card": {**own.card, "days": ["2003-01-15"]}}).save(Path("mine.json"))
-    policy = copy_of_the_shipped(tmp_path / "p", trained_on=seen)
-    tape = ("--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
-    refused(agent("evaluate", policy, "--against", FEW, *tape), told)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.long
@@ -220,8 +199,6 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert result["ratios"]["default"]["is_bps"]["twap_take"]["denominator"]["mean"] > 0
     assert any("none at mid" in line for line in result["checks"])
     page = (tmp_path / "out/evaluation.html").read_text()
-    links = re.findall(r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
-    assert [link for link in links if not link.startswith(("#", "data:"))] == []
     # finished cells are not run again, a missing one is, and the figures are the same
     cells = sorted((tmp_path / "out/cells").rglob("*.npz"))
     stamps = {path: path.stat().st_mtime_ns for path in cells}

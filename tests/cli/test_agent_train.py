@@ -32,7 +32,6 @@ from tercel.lab.learning.agent.learner import learner_settings, refuse_settings,
 from tercel.lab.learning.agent.market import Validator, markets_of, shortfall
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.port import load_checkpoint
 
 SMALL = {
     "name": "small",
@@ -325,19 +324,6 @@ def test_the_best_of_the_late_looks_is_kept_and_held_against_the_start(whole):
     assert mean == pytest.approx(checkpoint["gain"])
     assert high - low == pytest.approx(2 * 1.96 * checkpoint["se"])
     assert card.selection_text == in_words(*looks, len(rows), card.is_start)
-
-
-def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
-    asked = iter([False, False, True])
-    part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))
-    assert (part.done, part.frames) == (False, 256)
-    rest = run_training(small(), tmp_path, 3)
-    assert rest.done
-    one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
-    np.testing.assert_array_equal(one["params"], other["params"])
-    assert rest.best == whole[1].best
-    cards = [read_card(folder / "policy" / "card.json") for folder in (whole[0], tmp_path)]
-    assert cards[0].weights_sha256 == cards[1].weights_sha256
 
 
 def test_several_markets_and_paired_rewards_run(tmp_path):

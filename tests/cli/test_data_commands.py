@@ -8,7 +8,7 @@ import pytest
 from tests.cli.command import done, refused, tercel
 from tests.feeds.binance import binance_twin
 from tests.feeds.itch.test_itch import NAME, SMALL, put
-from tests.lobster_files import history, lines
+from tests.lobster_files import history
 from typer.testing import CliRunner
 
 from studies.__main__ import app as studies_app
@@ -57,19 +57,6 @@ def test_import_list_verify(tmp_path: Path, lake: Path) -> None:
     assert verdict["by_message"] + verdict["by_roll_in"] == verdict["rows"] - 1
     assert {"rows", "unknown_ids", "crossed", "locked"} <= set(done(*words))
     assert tercel(*words).exit_code == tercel(*words, "--against", book).exit_code == 0
-
-
-@pytest.mark.parametrize("row", [0, 7, -1])
-def test_a_flipped_size_is_exit_1_with_json(tmp_path: Path, lake: Path, row: int) -> None:
-    made = history(STEADY, 2)
-    messages, book = made.write(tmp_path / "files")
-    imported("lobster", messages, book, "--lake", lake)
-    made.rows[row][7] += 1
-    book.write_text(lines(made.rows))
-    words = ("data", "verify", "--lake", lake, *TOY, "--against", book)
-    found = tercel(*words, "--json")
-    assert json.loads(found.stdout)["explained"] is False
-    assert found.exit_code == tercel(*words).exit_code == 1
 
 
 @pytest.mark.parametrize(("column", "touch"), [(1, 1), (5, 0)])

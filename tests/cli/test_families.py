@@ -188,15 +188,6 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
             sum(cell["mean"] for cell in row["by_market"].values()) / 2
         )
         assert found["pooled"][key]["mine"]["twap_take"] == row[key]
-        told = claim["told"][key]
-        assert sorted(name for names in told.values() for name in names) == [
-            "peg_behind",
-            "twap_take",
-            "vwap_passive",
-        ]
-        assert claim["verdict"][key].startswith(
-            f"significantly cheaper than {len(told['above'])} of 3"
-        )
     assert len(row["by_regime"]) == 6
     assert len(row["by_market_and_regime"]) == 12
     calm = [row["by_market_and_regime"][f"{market} calm"]["mean"] for market in claim["markets"]]
@@ -213,12 +204,6 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
         "mine",
         *(str(out / name) for name in names[2:]),
     }
-    for market in claim["markets"]:
-        bars = found["bars"][market]["mine"]
-        ratios = [bars[key]["twap_take"]["denominator"] for key in ("is_bps", "impact_bps")]
-        risk = bars["timing_risk_bps"]["twap_take"]
-        for bar in (*ratios, risk, bars["adaptability"]["vwap_passive"]):
-            assert bar["ci_low"] < bar["ci_high"]
 
 
 # -- cells of a contest: kept, found again, run elsewhere, refused when damaged ---------------------------------------
@@ -262,16 +247,6 @@ def test_costs_run_elsewhere_are_those_run_here(
         mine, theirs = (read_results(PLACE, WHO, out).costs[one.key] for out in (here, there))
         kept = [f.name for f in fields(mine) if f.name != "mid2_grid"]
         assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in kept)
-
-
-def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
-    [job, *_] = jobs_of(PLACE, WHO[:1], recorded=False)
-    run_job(job, tmp_path)
-    run_job(Job(PLACE, 256, job.candidates, False), tmp_path)
-    file = next(tmp_path.rglob("256.npz"))
-    file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(ConfigError, match=r"256\.npz"):
-        read_results(PLACE, WHO[:1], tmp_path)
 
 
 @pytest.fixture(scope="module")

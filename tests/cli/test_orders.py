@@ -17,7 +17,6 @@ from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market, cached_market
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.pipeline.views import judged_table
 from tercel.lab.evaluation.scenario import Scenario, with_orders
@@ -25,8 +24,8 @@ from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 
 MINUTE_NS = 60 * 10**9
-ORDER = "--side buy --quantity 40 --start 10:20 --end 10:40"
-FEW = "twap_take,pov,submit_and_leave"
+
+
 LIST = """\ufeffsymbol;side;quantity;limit;time;horizon
 SIM;buy;40;;2003-01-14 10:00;20min
 TWO;SELL;30;;2003-01-13T10:30:00;600
@@ -243,22 +242,6 @@ def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None
         30 * MINUTE_NS,
     ]
     assert plan.rows[:, kernels.E_QUANTITY].tolist() == [25, 40, 25, 25]
-
-
-@pytest.mark.long
-def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
-    typed = f"agent evaluate default-1 --tape {lake} --symbol SIM,TWO {ORDER} --limit-price 5bps --against {FEW}"
-    result = tercel(*typed.split(), "--out", tmp_path, "--json")
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    assert (found["episodes"], found["clusters"], found["cluster"]) == (3, 3, "day")
-    assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
-    assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
-    expected = {"side": 1, "quantity": 40, "horizon_s": 1200.0}
-    assert found["task"] == found["task"] | expected
-    assert any("Limit: 5bps beyond the mid" in note for note in found["notes"])
-    title = judged_table(EvaluationResult.from_json(found)).title
-    assert title.startswith("SIM replay: buy 40 lots, 10:20 to 10:40")
 
 
 def test_a_run_of_my_order_stays_that_order(tmp_path: Path, lake: Path) -> None:

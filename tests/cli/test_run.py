@@ -34,7 +34,6 @@ from tercel.market.simulator.terms import Fees
 
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "trained"]
-TRAINED = ["trained-1000"]
 WRITTEN = runs.AGAINST.split(",")
 MOST_LINES = 25
 """That a run prints at 80 columns, the command that trades among them."""
@@ -125,15 +124,6 @@ def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it
     assert run.scenario.market == Market("", "/days", "SIM", days, "propagator", fees, bound="kind")
     assert run.scenario.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
     assert json.dumps(run.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
-
-
-def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
-    scenario = Scenario(Market("csco", latency=Latency(a_ns=7)), Task())
-    assert (scenario.task.latency, scenario.task.feed_latency) == (
-        Latency(a_ns=7),
-        Task().feed_latency,
-    )
-    assert scenario == Scenario(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -152,20 +152,6 @@ def test_what_cannot_be_ends_with_two_and_how_to_go_on(
     refused(run(folder, "refused", change), told)
 
 
-def test_live_with_a_wrong_sentence_ends_with_two_and_shows_the_right_one(folder: Path) -> None:
-    (folder / "live.toml").write_text(live_desk("SIM"), encoding="utf-8")
-    words = "trade", "run", folder / "live.toml", "--desk", folder / "live"
-    refused(tercel(*words, "--confirm", "yes"), "a kill switch that was tried on")
-    begins = begun(described(folder / "live.toml", {})[0])
-    journal_with(folder / "tried", *begins, *drill(dt.datetime.now(dt.UTC), "peg"))
-    wanted = WANTED.format(venue=NOWHERE)
-    tried = *words, "--tried", folder / "tried", "--confirm"
-    for typed in ("yes", ""):
-        refused(tercel(*tried, typed), wanted)
-    assert not (folder / "live" / "journal.db").exists()
-    assert wanted not in refused(tercel(*tried, wanted), "a second person")
-
-
 @pytest.fixture
 def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     """The words that start a live desk, but for the second person; people of every role, and who runs this."""

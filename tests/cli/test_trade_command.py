@@ -1,7 +1,6 @@
 """`tercel trade ...`: a small desk from its file to its report, what commands show of it, what they refuse."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -14,7 +13,6 @@ from shutil import copytree
 from typing import Any
 
 import pytest
-from rich.console import Console
 from tests import forked
 from tests.cli.command import done, refused, tercel
 from tests.parts import whole
@@ -27,7 +25,7 @@ from tercel.api.demo import demo_text
 from tercel.api.desk import folder as desk_folder
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.folder import weights_of
-from tercel.cli import shared as output, trade
+from tercel.cli import trade
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
@@ -123,19 +121,15 @@ def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> No
 
 
 @pytest.mark.usefixtures("quick_pictures")
-def test_the_same_seed_gives_the_same_parents_and_people_are_shown_tables(
-    ran: dict[str, Any], folder: Path, config: Path
+def test_another_seed_gives_other_fills_and_people_are_shown_tables(
+    desk: Path, folder: Path, config: Path
 ) -> None:
-    again = done("trade", "run", config, "--desk", folder / "two")
-    assert again["parents"] == ran["parents"]
-    assert again["agents"] == ran["agents"]
     words = ("trade", "run", config, "--seed", 6, "--rounds")
     other = tercel(*words, 1, "--desk", folder / "three")
     assert other.exit_code == 0, other.output
     ledger = Ledger.of(JournalReader(folder / "three"))
     assert {parent.id for parent in ledger.parents} == {"AAA-000-peg", "AAA-000-taker"}
-    of_same_seed = Ledger.of(JournalReader(folder / "two"))
-    assert ledger.orders.fills[0] != of_same_seed.orders.fills[0]
+    assert ledger.orders.fills[0] != Ledger.of(JournalReader(desk)).orders.fills[0]
     shown = " ".join(other.stdout.split())
     for part in ("desk small, seed 6", "cost, bps", "limits refused", "tercel trade tca --desk"):
         assert part in shown, part
@@ -243,9 +237,7 @@ def test_replay_says_why(desk: Path) -> None:
     assert "mid, ticks" in tercel("trade", "replay", "--desk", desk, "--entry", first).stdout
 
 
-def test_cost_analysis_and_reconciliation(
-    desk: Path, ran: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> None:
     analysed = done("trade", "tca", "--desk", desk)
     found = analysed["parents"]
     assert found
@@ -268,25 +260,13 @@ def test_cost_analysis_and_reconciliation(
     assert starts == sorted(starts)
     of_one = done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])
     assert of_one["parents"] == found[:1]
-    monkeypatch.setattr(output, "result_console", lambda: Console(width=80, highlight=False))
     told = tercel("trade", "tca", "--desk", desk).stdout
-    line = " ".join(told.split())  # a title is as wide as its table
-    assert (
-        line.index("means by what was filled")
-        < line.index("all ")
-        < line.index("parents; a mark-out")
-    )
-    assert "left out: " in told
     said = told.rstrip().rpartition("\n\n")[2].splitlines()
     assert said[0].startswith(f"{len(found)} parents: ")
     assert len(said) <= 5
     page = (desk / "tca.html").read_text()
     assert page.index(">agent<") < page.index(">parent<")
     assert said[0] in page
-    assert "\N{HORIZONTAL ELLIPSIS}" not in told
-    assert (
-        max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100
-    )  # what was left out is one line
     said = done("trade", "reconcile", "--desk", desk)
     assert said == {
         "desk": str(desk), "asked": False, "checked": 0, "differ": 0,
@@ -606,14 +586,6 @@ def test_what_is_not_there_is_said(desk: Path) -> None:
         ),
     ):
         refused(tercel("trade", *words, "--desk", desk), said)
-
-
-def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> None:
-    words = ("trade", "run", config, "--desk", folder / "held")
-    with closing(SqlJournal(folder / "held", "ann (test)")) as journal:
-        refused(tercel(*words), "one session", f"process {os.getpid()} (ann")
-        assert not (folder / "held" / "desk.toml").exists()
-        assert journal.last == 0
 
 
 @contextmanager

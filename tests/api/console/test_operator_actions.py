@@ -1,6 +1,7 @@
 """Acts of one person: each answers with what the desk did; a kill waits for nothing else."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -93,19 +94,14 @@ def test_a_kill_waits_for_no_other_act(place: Place, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(place.desk, "ask", waits)
     client, name = place.outside, {"name": "trader", "password": PASSWORD}
     client.headers["x-csrf"] = client.post("/api/login", json=name).json()["csrf"]
-
-    def pause() -> None:
-        client.post("/api/parents/p1/pause", json={"desk": "test desk", "reason": "x"})
-
-    acts = [threading.Thread(target=pause) for _ in range(60)]
-    for one in acts:
-        one.start()
-    until(lambda: len(asked) >= 40, what="all threads taken")
-    client.post("/api/kill", json={"scope": "all", "reason": "now"}).raise_for_status()
-    assert place.desk.latch is not None
-    answered.set()
-    for one in acts:
-        one.join(300)
+    pause = {"desk": "test desk", "reason": "x"}
+    with ThreadPoolExecutor(60) as acts:
+        for _ in range(60):
+            acts.submit(client.post, "/api/parents/p1/pause", json=pause)
+        until(lambda: len(asked) >= 40, what="all threads taken")
+        client.post("/api/kill", json={"scope": "all", "reason": "now"}).raise_for_status()
+        assert place.desk.latch is not None
+        answered.set()
 
 
 @pytest.mark.parametrize(
@@ -349,15 +345,10 @@ def test_a_quote_has_costs_with_intervals_and_what_speaks_against(place: Place) 
     assert place.desk.posted == []
 
 
-def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
-    said = {
-        "what": "report",
-        "cl_ord_id": "p1.7",
-        "orig": "",
-        "exec_type": "trade",
-        "status": "filled",
-        "text": "",
-    }
+@pytest.fixture
+def reported(place: Place) -> dict[str, str]:
+    """What the venue reports of the order `p1.7` as soon as the desk has answered."""
+    said = {"what": "report", "cl_ord_id": "p1.7", "orig": "", "exec_type": "trade", "status": "filled", "text": ""}  # fmt: skip
     asked = place.desk.ask
 
     def answers(command: str, body: Any, by: str, reason: str) -> Any:
@@ -368,9 +359,13 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
         return found
 
     place.desk.ask = answers  # type: ignore[method-assign]
+    return said
+
+
+def test_an_order_by_hand_says_what_became_of_it(place: Place, reported: dict[str, str]) -> None:
     done = place.post("trader", "parents/p1/orders", qty=5)["done"]
     assert done == ["test desk: p1: p1.7, buy 5 AAA at the market: filled"]
-    said |= {"status": "rejected", "text": "no such market"}
+    reported |= {"status": "rejected", "text": "no such market"}
     refused = {"what": "test desk: p1: p1.7, buy 5 AAA at 10.5", "why": "rejected: no such market"}
     told = place.post("trader", "parents/p1/orders", qty=5, limit_price=10.5)
     assert told == {"done": [], "not_done": [refused]}
@@ -398,25 +393,10 @@ def test_dealers_are_asked_and_quotes_are_passed(
 
 
 @pytest.mark.parametrize(("status", "text"), [("filled", ""), ("rejected", "last look")])
-def test_who_takes_a_quote_is_told_what_became_of_it(place: Place, status: str, text: str) -> None:
-    report = {
-        "what": "report",
-        "cl_ord_id": "p1.7",
-        "orig": "",
-        "exec_type": "trade",
-        "status": status,
-        "text": text,
-    }
-    asked = place.desk.ask
-
-    def answers(*words: Any) -> Any:
-        found = asked(*words)
-        place.desk.entries.append(
-            Entry(kinds.REPORT_IN, 20 * 10**9, "AAA", "ppo", "p1", "p1.7", body=report)
-        )
-        return found
-
-    place.desk.ask = answers  # type: ignore[method-assign]
+def test_who_takes_a_quote_is_told_what_became_of_it(
+    place: Place, reported: dict[str, str], status: str, text: str
+) -> None:
+    reported |= {"status": status, "text": text}
     told = place.post("trader", "quotes/r1/accept", quote="q1")
     what = "test desk: r1: q1 taken by p1.7"
     done = {"done": [f"{what}: filled"], "not_done": []}

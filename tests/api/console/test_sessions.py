@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,25 +168,15 @@ def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: P
         return None
 
     place.app.state.sessions.people.verify = slow
-    tries = [
-        threading.Thread(
-            target=place.client().post,
-            args=("/api/login",),
-            kwargs={"json": {"name": f"n{n}", "password": "x"}},
-        )
-        for n in range(4)
-    ]
-    for one in tries:
-        one.start()
-    try:
+    with ThreadPoolExecutor(4) as tries:
+        for n in range(4):
+            wrong = {"name": f"n{n}", "password": "x"}
+            tries.submit(place.client().post, "/api/login", json=wrong)
         assert busy.wait(60)
         assert (
             device.post("/api/login", json={"name": "bob", "password": PASSWORD}).status_code == 200
         )
-    finally:
         let.set()
-        for one in tries:
-            one.join(60)
 
 
 HALVES = (b"", b"GET / HT", b"GET /api/me HTTP/1.1\r\nHost: 127.0.0.1\r\n")
@@ -238,12 +229,10 @@ def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> No
         except TooSoonError as error:
             refused.append(error.wait_s)
 
-    tries = [threading.Thread(target=attempt) for _ in range(20)]
-    for one in tries:
-        one.start()
-    let.set()
-    for one in tries:
-        one.join(60)
+    with ThreadPoolExecutor(20) as tries:
+        for _ in range(20):
+            tries.submit(attempt)
+        let.set()
     assert len(looked) == FREE_HERE + 1
     assert len(refused) == 20 - len(looked)
 

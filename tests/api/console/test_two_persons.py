@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from tests.api.console.conftest import Place
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
@@ -164,25 +163,6 @@ def test_a_request_of_who_may_ask_no_more_is_void(place: Place) -> None:
     settle(place, lowered, verb="refuse")
     assert state(place, lowered) == "refused"
     assert place.desk.latch is not None
-
-
-def test_two_who_confirm_at_once_confirm_once(place: Place) -> None:
-    killed(place)
-    request, said = ask(place), list[int]()
-    clients: list[TestClient] = [place.of(name) for name in ("bob", "cid", "eve", "admin")]
-
-    def confirm(client: TestClient) -> None:
-        said.append(
-            client.post(f"/api/requests/{request}/confirm", json={"reason": "x"}).status_code
-        )
-
-    threads = [threading.Thread(target=confirm, args=(client,)) for client in clients]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(300)
-    assert sorted(said) == [200, 409, 409, 409]
-    assert len(place.desk.posted) == 1
 
 
 @pytest.mark.parametrize("verb", ["promote", "demote"])

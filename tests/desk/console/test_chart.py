@@ -95,9 +95,3 @@ def test_the_replayed_book_is_the_one_that_strategies_saw() -> None:
         assert all(last[price] == qty for price, qty in bids.items())
     assert found["tape"]
     assert all(one["qty"] > 0 for one in found["tape"])
-
-
-def test_without_a_market_in_the_journal_the_book_says_why() -> None:
-    found = to_jsonable(book(journal_of(list(a_day(500))), "N0", 10**15))
-    assert (found["ns"], found["bids"], found["tape"]) == (None, [], [])
-    assert "no decision on N0" in found["why"]

@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-import httpx
 from tests.cli.test_trade_command import fix_exchange
 from tests.desk.console.desks import people_of
 from tests.desk.console.processes import PASSWORD, console, started
+from tests.desk.console.second import client_of
 from tests.waiting import until
 
 from tercel.api.desk.folder import quotes_of
@@ -70,19 +70,11 @@ def began(folder: Path, after: int) -> int:
     return sessions[-1] if sessions and found[-1][0] > sessions[-1] else 0
 
 
-def client_of(address: str, name: str) -> httpx.Client:
-    client = httpx.Client(base_url=address, timeout=60)
-    entered = client.post("/api/login", json={"name": name, "password": PASSWORD})
-    assert entered.status_code == 200, entered.text
-    client.headers["x-csrf"] = entered.json()["csrf"]
-    return client
-
-
 class Hands:
     """A person at the console of the desk `today`."""
 
     def __init__(self, address: str, name: str) -> None:
-        self.client = client_of(address, name)
+        self.client = client_of(address, name, PASSWORD)
 
     def __call__(self, path: str, status: int = 200, **body: Any) -> str:
         """What the desk did, or what was received where it was refused."""

@@ -72,22 +72,6 @@ def test_the_keyboard_goes_everywhere(page: Any) -> None:
     until(lambda: "Kill switch" in text(page, "dialog"), what="the kill switch")
 
 
-def test_the_first_page_is_small_and_asks_nobody_else(page: Any, address: str) -> None:
-    script = (
-        "return performance.getEntriesByType('resource').map((e) => [e.name, e.decodedBodySize])"
-    )
-    seen = page.execute_script(script)
-    assert all(name.startswith(address) or name.startswith("data:") for name, _ in seen)
-    static = [size for name, size in seen if "/static/" in name]
-    assert len(static) == 2
-    assert sum(static) < 300_000
-    assert sum(size for _, size in seen[:12]) < 600_000
-    said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
-    assert [
-        line for line in said if "401" not in line and "ERR_" not in line and "409" not in line
-    ] == []
-
-
 @pytest.mark.parametrize("width", [400, 700, 1280])
 def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
     for name, hash_ in SCREENS.items():

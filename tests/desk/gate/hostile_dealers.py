@@ -39,8 +39,6 @@ lot = 1
 currency = "USD"
 {more}
 """
-MID = 1000
-"""Ticks; the book is one wider on either side."""
 
 
 def stamp(seconds: float = 0.0) -> str:
@@ -169,11 +167,6 @@ class Chain:
             killed=self.latch.killed, **options,
         )  # fmt: skip
         self.until(lambda: self.session.limits.instruments["XYZ"].sane, "a market")
-
-    def reopen(self) -> None:
-        """End the session; another one begins."""
-        self.session.close()
-        self.open()
 
     def close(self) -> None:
         """End the session."""

@@ -10,10 +10,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests import forked
 from tests.desk.gate.wall import (
     Announcing,
     ConnectedDesk,
@@ -338,13 +336,13 @@ def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDes
 
 
 # -- a process of its own ---------------------------------------------------------------------------------------------
-def started(folder: Path, by: Any = forked) -> Any:
-    """The command in a process; by `subprocess` in a new interpreter."""
+def started(folder: Path) -> "subprocess.Popen[str]":
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "tercel.cli", "gate", str(folder / "gate.toml")]
-    return by.Popen(command, stderr=by.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def said(process: Any, word: str) -> str:
+def said(process: "subprocess.Popen[str]", word: str) -> str:
     assert process.stderr is not None
     for line in process.stderr:
         if word in line:
@@ -407,7 +405,7 @@ def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
         folder = tmp_path / "gate"
         config = section(server, folder, silence_s=4.0)
         (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
-        gate = started(folder, subprocess)
+        gate = started(folder)
         try:
             said(gate, "gate:")
             words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.port)]
@@ -437,26 +435,6 @@ def test_the_gate_alone_may_use_its_socket_or_a_group_that_is_named(
 def test_a_group_that_nobody_knows_is_refused(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server, pytest.raises(ConfigError, match="a group that"):
         gate_of(server, group="no such group")
-
-
-def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path) -> None:
-    with exchange_served() as server:
-        folder = tmp_path / "gate"
-        (folder).mkdir()
-        config = section(server, folder)
-        (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
-        first = started(folder)
-        said(first, "gate:")
-        second = started(folder)
-        assert second.wait(120) == 2
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
-        assert (folder / "gate.sock").exists()
-        third = started(folder)
-        said(third, "gate:")
-        third.send_signal(signal.SIGTERM)
-        assert third.wait(60) == 0
-        assert not (folder / "gate.sock").exists()
 
 
 # -- when the gate itself stands still --------------------------------------------------------------------------------

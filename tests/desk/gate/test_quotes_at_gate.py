@@ -125,11 +125,3 @@ def test_a_request_that_is_none_ends_no_gate(gate_of: ConnectedDesk) -> None:  #
         venue.subscribe("X")
         assert heard_until(venue, bool)
         venue.close()
-
-
-@pytest.mark.long
-def test_a_gate_before_a_venue_without_dealers_has_none(gate_of: ConnectedDesk) -> None:  # noqa: F811
-    with exchange_served() as server:
-        venue = RemoteVenue(gate_of(server).path, ("ann",))
-        assert venue.capabilities.quotes is None
-        venue.close()

@@ -117,18 +117,17 @@ def test_what_cannot_be_obeyed_is_named(text: str, told: str) -> None:
         parse(text, "f.toml")
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"\xff", "UTF-8"), (None, "No such file")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"\xff", "UTF-8"), (None, "No such file"), ("a folder", "directory")]
+)
 def test_files_that_are_none(tmp_path: Path, content: Any, told: str) -> None:
     path = tmp_path / "limits.toml"
-    if content is not None:
+    if content == "a folder":
+        path.mkdir()
+    elif content is not None:
         path.write_bytes(content)
     with pytest.raises(LimitsError, match=told):
         read(path)
-
-
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(LimitsError):
-        read(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,12 @@ import pytest
 from tests.parts import parts, whole
 
 from tercel.core.orders import (
-    PAID_ONE,
     CancelOrder,
-    CancelReject,
     ExecType,
     Listing,
     MassCancel,
     NewOrder,
     OrdStatus,
-    ReplaceOrder,
     Report,
     StatusRequest,
     Tif,
@@ -287,33 +284,6 @@ def test_orders_of_nobody(change: dict[str, Any], told: str) -> None:
     assert code(gate(), replace(order(), **change)) == told
 
 
-def test_orders_count_from_the_moment_they_are_sent() -> None:
-    one = gate(limits("agents", long_lots=9))
-    one.sent(order("1", lots=5))
-    assert [code(one, order("2", lots=lots)) for lots in (4, 5)] == ["", "POSITION"]
-
-
-@pytest.mark.parametrize(
-    "status",
-    [OrdStatus.UNKNOWN, OrdStatus.PENDING_CANCEL, OrdStatus.NEW, OrdStatus.PENDING_REPLACE],
-)
-def test_an_order_keeps_its_lots_until_it_is_over(status: OrdStatus) -> None:
-    one, first = with_order(limits("agents", long_lots=5), lots=5)
-    one.report(word(first, ExecType.STATUS, status))
-    assert code(one, order("2", lots=1)) == "POSITION"
-    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cl_ord_id="c", orig="1"))
-    assert code(one, order("2", lots=5)) == ""
-
-
-def test_a_cancelled_order_keeps_the_fills_that_have_not_come() -> None:
-    one, first = with_order(limits("agents", long_lots=5), lots=5)
-    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=3))
-    assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
-    assert one.report(fill(first, "e1", 3, 3)) is None
-    assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
-    assert whole(one.holdings["x", "A"].position) == 3
-
-
 def test_a_rejected_word_on_an_accepted_order_frees_nothing() -> None:
     one, first = with_order(lots=5)
     one.report(word(first, ExecType.NEW, OrdStatus.NEW))
@@ -366,17 +336,6 @@ def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() 
     assert code(one, order("2")) == ""
 
 
-def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> None:
-    one = gate()
-    assert (
-        told(one, fill(order("ghost", lots=5), "e1", 2, 2))[0],
-        whole(one.holdings["x", "A"].position),
-    ) == ("STRANGE_FILL", 2)
-    assert code(one, order("2")) == "STOPPED"
-    foreign = one.report(fill(order("theirs", agent="zoe"), "e2", 2, 2))
-    assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
-
-
 def test_a_bust_gives_back_position_money_and_lots() -> None:
     one, first = with_fill((5, 5, 1000), lots=5, price=1000)
     held, parent = one.holdings["x", "A"], one.parents["xA+"]
@@ -402,49 +361,6 @@ def test_a_bust_gives_back_position_money_and_lots() -> None:
     assert (whole(held.position), whole(held.buys), whole(parent.used)) == (0, 0, 0)
 
 
-def test_a_correction_books_what_it_says() -> None:
-    one, first = with_fill((2, 2, 1000), lots=5, price=1000)
-    words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
-    one.report(
-        word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words)
-    )
-    held = one.holdings["x", "A"]
-    assert (
-        whole(held.position),
-        whole(held.buys),
-        whole(one.parents["xA+"].used),
-        -held.agent.lost,
-    ) == (
-        3,
-        2,
-        5,
-        3 * 10 * PAID_ONE * MONEY,
-    )
-
-
-def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
-    one, first = with_order(lots=5)
-    assert told(
-        one, word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e1", leaves=5)
-    ) == ("UNKNOWN_EXECUTION", "")
-    assert one.report(fill(first, "e1", 2, 2)) is None
-    assert (whole(one.holdings["x", "A"].position), whole(one.holdings["x", "A"].buys)) == (0, 5)
-
-
-def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
-    one = gate()
-    first, second = order("1", lots=5), order("2", lots=4)
-    one.sent(first)
-    one.sent(second)
-    one.report(word(first, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW))
-    for kind in (ExecType.SUSPENDED, ExecType.STOPPED, ExecType.DONE_FOR_DAY, ExecType.CALCULATED):
-        assert one.report(word(second, kind, OrdStatus(kind))) is None
-    assert one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED)) is None
-    assert whole(one.holdings["x", "A"].buys) == 4
-    one.report(word(second, ExecType.RESTATED, OrdStatus.NEW, lots=7))
-    assert whole(one.holdings["x", "A"].buys) == 7
-
-
 def test_an_order_that_never_arrived_frees_its_lots() -> None:
     one, first = with_order(lots=5)
     assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (5, 5)
@@ -456,27 +372,6 @@ def test_an_order_that_never_arrived_frees_its_lots() -> None:
     )
     assert one.report(unknown) is None
     assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (0, 0)
-
-
-def test_replaces_count_the_worse_of_old_and_new() -> None:
-    one, first = with_order(limits("agents", long_lots=9, order_lots=9), lots=5)
-
-    def to(name: str, lots: int, orig: str = "1") -> ReplaceOrder:
-        return ReplaceOrder(name, orig, "A", 1, lots, 990, "x", "xA+", NOON)
-
-    assert [code(one, to("2", lots)) for lots in (9, 10)] == ["", "ORDER_LOTS"]
-    one.sent(to("2", 8))
-    assert whole(one.holdings["x", "A"].buys) == 8
-    one.sent(to("3", 2, "2"))
-    assert whole(one.holdings["x", "A"].buys) == 8
-    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=2))
-    assert whole(one.holdings["x", "A"].buys) == 8  # what became of the first is not known yet
-    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=8))
-    assert whole(one.holdings["x", "A"].buys) == 2  # it was passed by the later one
-    one.sent(to("4", 6, "3"))
-    one.cancel_reject(CancelReject("4", "3", "x", OrdStatus.NEW, NOON))
-    assert whole(one.holdings["x", "A"].buys) == 2
-    assert code(one, replace(to("5", 1), orig="nothing")) == "UNKNOWN_ORDER"
 
 
 def test_children_never_come_to_more_than_their_parent() -> None:

@@ -53,9 +53,6 @@ def busy(**words: Any) -> LimitGate:
     return one
 
 
-SOLD = {"side": -1, "lots": 1, "price": 1010}
-
-
 # -- lots: 3 held, 4 bought, 2 sold of x; with y 2 held, 4 bought, 7 sold -------------------------------------------
 
 
@@ -134,24 +131,6 @@ def test_an_own_order_is_named_by_its_price() -> None:
         assert text(one, order("2", side=-side, price=price)) == refused
 
 
-def test_the_best_own_price_follows_orders_that_come_and_go() -> None:
-    one = gate()
-    resting = {price: order(str(price), side=-1, price=price) for price in (1010, 1005, 1008)}
-    for each in resting.values():
-        one.sent(each)
-    one.sent(order("again", side=-1, price=1005))
-    assert [code(one, order("n", price=price)) for price in (1004, 1005)] == ["", "OWN_CROSS"]
-    one.report(word(resting[1005], ExecType.CANCELED, OrdStatus.CANCELED))
-    assert [code(one, order("n", price=price)) for price in (1004, 1005)] == ["", "OWN_CROSS"]
-    one.unsent(order("again"))
-    assert [code(one, order("n", price=price)) for price in (1007, 1008)] == ["", "OWN_CROSS"]
-    one.report(word(resting[1008], ExecType.CANCELED, OrdStatus.CANCELED))
-    one.sent(order("back", side=-1, price=1005))
-    assert [code(one, order("n", price=price)) for price in (1004, 1005)] == ["", "OWN_CROSS"]
-    one.unsent(order("back"))
-    assert [code(one, order("n", price=price)) for price in (1009, 1010)] == ["", "OWN_CROSS"]
-
-
 def test_a_market_order_is_worth_the_edge_of_the_collar_rounded_up() -> None:
     for side in (1, -1):
         for bid, ask, worst in (
@@ -165,20 +144,6 @@ def test_a_market_order_is_worth_the_edge_of_the_collar_rounded_up() -> None:
             tight = gate(limits("agents", order_value=worst * MONEY - 1))
             tight.mark("A", bid, ask, NOON)
             assert code(tight, order(side=side, lots=1, price=None)) == "ORDER_VALUE"
-
-
-@pytest.mark.parametrize(
-    ("side", "price", "worst"),
-    [(1, 990, 990), (1, 1010, 1010), (-1, 990, 999), (-1, 999, 999), (-1, 1010, 1010)],
-)
-def test_an_order_is_worth_its_price_or_the_bid_that_a_sell_may_fill_at(
-    side: int, price: int, worst: int
-) -> None:
-    one = gate(limits("agents", order_value=3 * worst * MONEY))
-    assert [code(one, order(side=side, lots=lots, price=price)) for lots in (3, 4)] == [
-        "",
-        "ORDER_VALUE",
-    ]
 
 
 def test_denials_have_the_figures() -> None:
@@ -443,15 +408,6 @@ def test_parents_of_one_lot_and_of_none() -> None:
 
 
 # -- reports --------------------------------------------------------------------------------------------------------
-
-
-def test_fills_in_two_parts_out_of_order() -> None:
-    one, first = with_order(lots=5)
-    one.report(fill(first, "e2", 3, 5))
-    held = one.holdings["x", "A"]
-    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (3, 2, 5)
-    assert one.report(fill(first, "e1", 2, 2)) is None
-    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (5, 0, 5)
 
 
 def test_a_count_beyond_the_order_stops_and_keeps_lots() -> None:

@@ -225,20 +225,6 @@ def test_an_execution_beyond_the_band_counts_at_the_worse_of_price_and_mid(
     assert bench.send(agent="y") == ""
 
 
-@pytest.mark.parametrize("scope", ["agents", "instruments", "desk"])
-def test_no_scope_is_forgiven_a_loss_by_an_execution_that_cannot_be(bench, scope):
-    order, _ = filled(bench, lots=20, px=1040)
-    bench.say(order, px=1)
-    of = {
-        "agents": bench.limits.agents["x"],
-        "instruments": bench.limits.instruments["A"],
-        "desk": bench.limits.desk,
-    }
-    assert of[scope].lost == 400 * MONEY * PAID_ONE
-    bench.mark(1001)
-    assert of[scope].high == 0, "nor does it raise the day's highest"
-
-
 def test_a_person_confirms_one_execution_and_its_agent_goes_on_with_the_last(bench):
     order, first = filled(bench, lots=20, px=500)
     second = f"{order.cl_ord_id}:{bench.say(order, px=400)}"
@@ -310,16 +296,6 @@ def test_a_bust_takes_no_loss_back_that_is_beyond_the_band(bench, px, mid, lost)
         assert bench.send() == "STOPPED"
         bench.confirm(name)
     assert bench.loss() == 0
-
-
-def test_a_correction_or_bust_that_comes_before_its_execution_is_doubted_with_it(bench):
-    assert bench.send() == ""
-    order = bench.venue.sent[-1]
-    bench.say(order, ExecType.CORRECTED, 1, exec_id="c", ref="e")
-    bench.say(order, ExecType.BUSTED, 0, 0, exec_id="b", ref="f")
-    bench.say(order, exec_id="e")
-    bench.say(order, exec_id="f")
-    assert (bench.loss(), bench.alerts()) == (0, 2 * [f"{order.cl_ord_id}:e"])
 
 
 def test_a_correction_of_a_correction_that_came_before_its_execution_is_doubted(bench):
@@ -426,22 +402,6 @@ def test_no_correction_of_lots_or_bust_after_one_takes_a_loss_back(first, mid, a
     assert bench.loss() == pytest.approx(-qty * (mid - px), abs=0.01)
 
 
-@pytest.mark.parametrize(("early", "first"), [(1000, 1200), (1000, 1000), (1200, 1)])
-def test_an_execution_whose_correction_came_before_it_is_held_against_the_mid_with_it(
-    bench, early, first
-):
-    assert bench.send(lots=20) == ""
-    order = bench.venue.sent[-1]
-    bench.say(order, ExecType.CORRECTED, early, qty=20, exec_id="c", ref="e", status=OrdStatus.NEW)
-    bench.mark(1200)
-    bench.say(order, px=first, qty=1, exec_id="e")
-    assert (bench.loss(), bench.send()) == (0, "STOPPED")
-    name = f"{order.cl_ord_id}:e"
-    assert set(bench.alerts()) == {name}
-    bench.confirm(name)
-    assert bench.loss() == -20 * (1200 - early)
-
-
 def test_what_is_said_in_one_batch_is_judged_one_after_the_other(bench):
     order, name = filled(bench, lots=20, qty=20)
     bench.mark(910)
@@ -453,31 +413,12 @@ def test_what_is_said_in_one_batch_is_judged_one_after_the_other(bench):
     assert (bench.loss(), bench.alerts()) == (1800, [name])
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-def test_lots_beyond_the_order_forgive_the_desk_no_loss(bench, corrected):
-    order, name = filled(bench, px=960, qty=10 if corrected else 1000)
-    if corrected:
-        bench.say(order, ExecType.CORRECTED, 960, qty=1000, exec_id="c", ref=name.partition(":")[2])
-    assert bench.limits.desk.lost == (-400 if corrected else 0) * MONEY * PAID_ONE
-    bench.confirm(name)
-    assert bench.loss() == -40_000
-
-
 def test_a_stop_is_told_by_the_code_that_its_reason_begins_with(bench):
     bench.limits.stop("x", "GAP of one")
     bench.limits.resume("x", ["of"])
     assert bench.send() == "STOPPED"
     bench.limits.resume("x", ["GAP"])
     assert bench.send() == ""
-
-
-def test_an_execution_of_nobodys_order_is_held_against_the_mid(bench):
-    bench.say(NewOrder("v1", "A", -1, 10, None, Tif.DAY, "x", "", 0), px=2000, exec_id="e")
-    assert (bench.loss(), bench.alerts()) == (0, ["v1:e"])
-    bench.keeper._judge({})
-    assert bench.send() == "STOPPED"
-    bench.confirm("v1:e")
-    assert bench.loss() == -10_000
 
 
 def test_a_snapshot_keeps_what_waits_for_a_person(bench):

@@ -11,7 +11,6 @@ from tercel.desk.limits import LimitGate, changed, from_json, limits_json, loose
 from tercel.desk.limits.file import DAY_NS
 from tercel.desk.limits.state import HOUR_NS
 
-NS = 10**9
 MID2 = 2000
 """Half ticks of 0.01: a lot of one share is worth 10."""
 
@@ -231,8 +230,3 @@ def test_limits_that_an_older_version_wrote_allow_none():
     for scope in (found.desk, found.agents["*"]):
         assert (scope.rfq_value_per_hour, scope.person_accepts, scope.legged_value) == (0, True, 0)
     assert found.of_instrument("X").quote_collar_bps == 0
-    with pytest.raises(LimitsError):
-        from_json({**said, "desk": {**said["desk"], "later": 1}})
-    del said["desk"]["messages"]
-    with pytest.raises(LimitsError, match="messages"):
-        from_json(said)

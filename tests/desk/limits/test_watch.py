@@ -280,25 +280,6 @@ def test_an_old_mark_stops_who_holds_a_position(warnings: bool) -> None:
     assert len(breaches(one, NOON + 2 * age + 3)) == 1
 
 
-def test_a_mark_warns_before_it_is_old() -> None:
-    one = gate()
-    held(one)
-    one.watch(NOON)
-    assert events(one, NOON + 800 * MS - 1) == []
-    (warning,) = one.watch(NOON + 800 * MS)
-    assert (warning.limit, warning.used, warning.of) == ("reference_age_ms", 800.0, 1000.0)
-    assert warning.text == "reference_age_ms of instrument A: 800.00 of 1000.00"
-
-
-def test_half_a_market_grows_old_from_its_last_whole_mark() -> None:
-    one = gate()
-    held(one)
-    one.watch(NOON)
-    one.mark("A", 999, None, NOON + 900 * MS)
-    assert breaches(one, NOON + 1000 * MS, warnings=False) == []
-    assert len(breaches(one, NOON + 1000 * MS + 1, warnings=False)) == 1
-
-
 def test_no_mark_is_old_without_a_position_before_the_first_look_and_outside_the_hours() -> None:
     one = gate(limits("instruments", hours=(NOON, NOON + 5000 * MS)))  # type: ignore[arg-type]
     assert breaches(one, NOON + 5000 * MS - 1) == []
@@ -417,21 +398,6 @@ def test_more_messages_where_not_all_were_used() -> None:
         assert code(one, order("9")) == ""
     one.sent(order("last"))
     assert code(one, order("9")) == "MESSAGES"
-
-
-def test_other_limits_move_the_floor_and_forget_what_was_told() -> None:
-    one = gate(limits("agents", daily_loss=100 * MONEY, drawdown=100 * MONEY))
-    held(one)
-    one.mark("A", 998, 1000, NOON)  # lost 10
-    assert breaches(one) == []
-    one.enforce(limits("agents", daily_loss=9 * MONEY))
-    assert code(one, order("2")) == "DAILY_LOSS"
-    assert [limit for _, limit, _ in breaches(one)] == ["daily_loss"]
-    one.enforce(limits("agents", drawdown=9 * MONEY))
-    assert [limit for _, limit, _ in breaches(one)] == ["drawdown"]
-    one.enforce(limits("agents", drawdown=10 * MONEY))
-    one.resume("x")
-    assert code(one, order("2")) == ""
 
 
 def test_limits_that_lack_somebody_are_refused_whole() -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tercel.api.demo import SimulatedMarkets, planted
-from tercel.api.desk.config import parse_config, read_config
+from tercel.api.demo import SimulatedMarkets
+from tercel.api.desk.config import parse_config
 from tercel.core.ports import Venue
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
@@ -66,9 +66,3 @@ def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: Simulate
     assert heard(DESK + DRIFT, tools) == []
     assert all("news" in sources for sources in heard(DESK + DRIFT + MODEL, tools))
     assert all("news" not in sources for sources in heard(DESK + MODEL, tools))
-
-
-def test_the_demo_names_its_model_and_keeps_its_news() -> None:
-    demo = read_config(None)
-    assert demo.signals.model == "packaged:demo"
-    assert all(truth.news is not None for truth in planted(demo).values())

@@ -58,11 +58,7 @@ def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]])
     assert one.desk.cost_path == again.desk.cost_path
     assert one.desk.share_path == again.desk.share_path
     assert one.desk.results != other.desk.results
-    told = [
-        [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in j.read()]
-        for j in (plain, chained)
-    ]
-    assert told[0] == told[1]
+    assert told(plain) == told(chained)
 
 
 def test_what_a_desk_says_is_what_its_journal_holds(

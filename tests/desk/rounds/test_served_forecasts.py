@@ -16,9 +16,9 @@ from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, ran, t
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk import shadow
-from tercel.api.desk.config import check_file, read_config
+from tercel.api.desk.config import read_config
 from tercel.api.desk.run_page import cost_through_rounds, forecast_sentences
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Capabilities, Entry
 from tercel.core.system import WallClock
 from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
@@ -94,27 +94,6 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
     assert {line.sizing.trust for line in opened.desk._states.values()} == {1.0}
     said = forecast_sentences(found)
     assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
-    # a week later the market is marked again, a week and a round later once more
-    due = {entry.instrument: entry.body["due_ns"] for entry in alphas}
-    base = next(
-        e.body
-        for e in entries
-        if e.kind == kinds.MARKET and e.instrument == "AAA" and e.ns >= alphas[0].ns
-    )
-    mid2 = base["bid"] + base["ask"]
-    later = [
-        Entry(
-            kinds.MARKET,
-            due["AAA"] + n,
-            "AAA",
-            body={"bid": 2 * mid2 * (n + 1), "ask": 2 * mid2 * (n + 1)},
-        )
-        for n in (-1, 0, 1)
-    ]
-    over = forecasts_in([*entries, *later])
-    assert (over.not_due, over.scored) == (1, 1)
-    assert over.names[0]["came_bps"] == pytest.approx(30_000.0)
-    assert over.hits == (first["AAA"] > 0)
 
 
 def test_trust_in_forecasts_moves_when_their_horizon_is_over(
@@ -255,16 +234,6 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
     assert said in told[1]
     assert {row["alpha_bps"] for row in opened.desk.results} == {None}
     assert said in forecasts_in(entries).without[0]
-
-
-@pytest.mark.parametrize("spoil", [edited, cut, later_version, no_card])
-def test_a_check_of_the_file_refuses_a_folder_that_does_not_load(
-    folder: Path, spoil: Callable[[Path], None]
-) -> None:
-    check_file(folder / "desk.toml")
-    spoil(folder)
-    with pytest.raises(DataError):
-        check_file(folder / "desk.toml")
 
 
 @pytest.mark.parametrize(

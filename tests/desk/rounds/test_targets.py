@@ -75,23 +75,6 @@ def test_a_desk_trades_to_its_targets_and_to_nothing_else(
     assert held(opened) == {"AAA": 30}
 
 
-def test_weights_are_shares_of_the_capital_at_the_mid(
-    tmp_path: Path, tools: SimulatedMarkets
-) -> None:
-    file = written(
-        tmp_path, "date,name,weight\n2017-05-18,AAA,0.9\n2017-05-19,AAA,0.5\n2017-05-19,BBB,-0.25\n"
-    )
-    with pytest.raises(TercelError, match="capital"):
-        check(read_config(file))
-    file.write_text(file.read_text() + "capital = 100_000.0\n")
-    opened, entries = ran(file, tools)
-    listing = opened.session.listings["AAA"]
-    arrived = next(e for e in entries if e.kind == kinds.PARENT and e.body["event"] == "arrived")
-    mid = arrived.body["mid2"] / 2 * listing.tick
-    assert held(opened)["AAA"] == pytest.approx(50_000 / (mid * listing.lot), abs=1.0)
-    assert held(opened)["BBB"] == pytest.approx(-25_000 / (mid * listing.lot), rel=0.1)
-
-
 def test_a_session_that_follows_counts_what_the_first_holds(
     tmp_path: Path, tools: SimulatedMarkets
 ) -> None:
@@ -166,6 +149,11 @@ def test_a_file_that_is_not_there_and_none_that_is_named(tmp_path: Path) -> None
     file.write_text(file.read_text().replace('targets = "targets.csv"\n', ""))
     with pytest.raises(TercelError, match=r"signals\.orders"):
         check_file(file)
+
+
+def test_weights_without_a_capital_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TercelError, match="capital"):
+        check(read_config(written(tmp_path, "name,weight\nAAA,0.5\nBBB,-0.25\n")))
 
 
 @pytest.mark.parametrize(

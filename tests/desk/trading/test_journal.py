@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import killed
 
-from certify.faults.crashpoints import arm
 from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import (
@@ -142,15 +141,6 @@ def test_every_message_comes_back():
 
 
 # -- one session a journal --------------------------------------------------------------------------------------------
-
-
-def test_two_sessions_on_one_journal_are_refused_by_name(tmp_path):
-    journal = SqlJournal(tmp_path, "the desk of ann")
-    with pytest.raises(JournalError, match=rf"process {os.getpid()} \(the desk of ann\)"):
-        SqlJournal(tmp_path)
-    journal.append(entries(1))
-    journal.close()
-    SqlJournal(tmp_path).close()
 
 
 def test_readers_read_while_the_session_writes(tmp_path):
@@ -383,23 +373,6 @@ def test_another_schema_is_refused(ten, schema):
     damaged(ten, "DELETE FROM meta WHERE key = 'schema'")
     with pytest.raises(JournalError, match="received schema not said"):
         SqlJournal(ten)
-
-
-@pytest.mark.parametrize(
-    ("point", "batches"),
-    [("append.before:4", 3), ("commit.before:4", 3), ("append.after:4", 4)],
-)
-def test_a_kill_leaves_whole_batches(tmp_path, point, batches):
-    def write():
-        arm(f"journal.{point}")
-        journal = SqlJournal(tmp_path)
-        for i in range(9):
-            journal.append(entries(3, 3 * i))
-
-    killed(write)
-    journal = SqlJournal(tmp_path)
-    assert all_of(journal) == entries(3 * batches)
-    journal.close()
 
 
 def test_a_kill_leaves_what_waited_for_no_disk_and_a_lost_log_shows(tmp_path):

@@ -135,21 +135,6 @@ def deaf(session, venue):
     venue.step = lambda until: [each for each in real(until) if not isinstance(each, MarketRows)]
 
 
-def test_no_breach_without_trades_or_position(latch):
-    venue = Flaky(exchange_of())
-    limits = tight(
-        agent="daily_loss = 0\ndrawdown = 0",
-        desk="daily_loss = 0\ndrawdown = 0",
-        instrument="reference_age_ms = 1_000",
-    )
-    session = session_of(venue, latch=latch, limits=limits)
-    session.run_until(session.now_ns + 30 * S)
-    deaf(session, venue)
-    session.run_until(session.now_ns + 30 * S)
-    assert not latch.path.exists()
-    assert alerts(session, "limit_breach") == []
-
-
 def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(latch):
     limits = tight(agent="executions = 3")
     session, venue = begun(limits, latch, 0, 400)

@@ -7,7 +7,7 @@ from tests.desk.trading.desk_of_two import Flaky, S, asked, at_work, exchange_of
 from tests.desk.trading.word import Word
 
 from tercel.core.errors import OrderError
-from tercel.core.orders import CancelOrder, CancelReject, NewOrder, OrdStatus
+from tercel.core.orders import CancelOrder, CancelReject, OrdStatus
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal, post
 from tercel.desk.trading.ledger import Ledger
@@ -117,7 +117,7 @@ def test_given_back_the_strategy_goes_on_with_what_is_left_and_overfills_nothing
     session, say = taken(tmp_path, lots=200)
     say("order", parent="p1", lots=50, limit_price=None)
     say("order", parent="p1", lots=20, limit_price=round(bid(session) - 0.03, 2))
-    before = decisions(session)
+    before, recorder = decisions(session), TcaRecorder(session)
     (told,) = say("give_back", by=BOB, parent="p1")
     assert told.body["event"] == "given_back"
     run(session, 40)
@@ -128,7 +128,9 @@ def test_given_back_the_strategy_goes_on_with_what_is_left_and_overfills_nothing
     run(session, 300)
     assert parent(session).status == "done"
     assert parent(session).filled == 200
-    assert session.ledger.lots_by_hand(parent(session)) >= 50
+    recorder.close()
+    (analysis,) = [one.body for _, one in session.journal.read(kinds=(kinds.TCA,))]
+    assert analysis["by_hand"] == session.ledger.lots_by_hand(parent(session)) >= 50
 
 
 @pytest.mark.parametrize("limit", [None, "0bps"])
@@ -262,48 +264,6 @@ def test_a_new_session_finds_it_in_the_same_hands(tmp_path, resume, rests):
     run(again, 30)
     assert parent(again).status == "working"
     assert decisions(again) > before
-
-
-def test_an_analysis_says_what_was_by_hand(tmp_path):
-    session, say = working(tmp_path, lots=40)
-    recorder = TcaRecorder(session)
-    say("take_over", parent="p1")
-    run(session, 2)
-    left = parent(session).left
-    say("order", parent="p1", lots=left)
-    run(session, 3)
-    recorder.close()
-    assert (parent(session).status, parent(session).filled) == ("done", 40)
-    (analysis,) = [one.body for _, one in session.journal.read(kinds=(kinds.TCA,))]
-    assert analysis["by_hand"] == left
-
-
-def test_a_hand_order_that_cannot_be_sent_is_known_to_be_of_unknown_fate(tmp_path):
-    venue = Flaky(exchange_of())
-    session = session_of(venue, SqlJournal(tmp_path))
-    session.accept(asked(lots=100))
-    say = Word(session, tmp_path)
-    say("take_over", parent="p1")
-    venue.failing = 1
-    say("order", parent="p1", lots=100)
-    assert "SEND" in "".join(
-        one.body["code"].upper() for _, one in session.journal.read(kinds=(kinds.ALERT,))
-    )
-    assert (
-        "1" not in say.refused("order", parent="p1", lots=100).split(";")[0]
-    )  # it may have arrived all the same
-    for _ in range(5):
-        session.run_until(session.now_ns + S)
-    assert not [
-        one
-        for one in venue.sends
-        if isinstance(one, NewOrder) and one.parent == "p1" and one.lots == 100
-    ]
-    say(
-        "order", parent="p1", lots=100
-    )  # its lots are free again, once the venue has said that it has no such order
-    session.run_until(session.now_ns + 3 * S)
-    assert parent(session).filled == 100
 
 
 @pytest.mark.parametrize("heard", [True, False])

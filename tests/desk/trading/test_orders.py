@@ -351,19 +351,6 @@ def codes(notices):
     return [notice.code for notice in notices]
 
 
-def test_a_fill_while_a_cancel_is_pending_and_a_cancel_too_late(orders):
-    orders.apply(told(exec_id="n"))
-    orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
-    assert orders.get("1-1").status == S.PENDING_CANCEL
-    orders.apply(fill("t1", 4, 4))
-    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.PENDING_CANCEL, 6)
-    orders.apply(fill("t2", 6, 10))
-    assert orders.get("1-1").status == S.FILLED
-    notices = orders.apply(entry_in(CancelReject("1-2", "1-1", "a", S.FILLED, 9, "too late")))
-    assert codes(notices) == [Code.CANCEL_REJECTED]
-    assert orders.get("1-1").status == S.FILLED
-
-
 @pytest.mark.parametrize("account", ["", "a"])
 def test_after_a_mass_cancel_that_is_refused_every_order_stands(orders, account):
     orders.apply(told(exec_id="n"))
@@ -411,16 +398,6 @@ def test_an_execution_that_comes_again_with_other_content_is_an_alarm(orders):
     assert codes(orders.apply(fill("t1", 4, 4))) == [Code.DUPLICATE]
     assert codes(orders.apply(fill("t1", 5, 5))) == [Code.EXEC_CHANGED]
     assert whole(orders.get("1-1").cum_qty) == 4
-
-
-def test_missing_executions_are_named_and_stay_reserved(orders):
-    assert codes(orders.apply(fill("t2", 3, 7))) == [Code.GAP]
-    orders.apply(told(exec_id="c", exec_type=X.CANCELED, status=S.CANCELED, cum=7, leaves=0))
-    order = orders.get("1-1")
-    assert (order.status, order.settled, whole(order.open_qty)) == (S.CANCELED, False, 4)
-    assert orders.unknown() == [order]
-    assert orders.apply(fill("t1", 4, 4)) == []
-    assert orders.get("1-1").settled
 
 
 @pytest.mark.parametrize(
@@ -474,17 +451,6 @@ def test_an_ack_while_a_replacement_may_be_on_its_way_leaves_it_unknown(orders):
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 15)
     orders.apply(told(exec_type=X.STATUS))
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.NEW, 10)
-
-
-def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders):
-    orders.apply(Entry(kinds.ALERT, 2, body={"code": kinds.SEND_FAILED, "orders": ["1-1"]}))
-    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
-    orders.apply(told(exec_type=X.STATUS, status=S.PENDING_NEW))
-    assert orders.get("1-1").status == S.UNKNOWN
-    orders.apply(
-        told(exec_type=X.STATUS, status=S.REJECTED, order_id="", text="unknown order", leaves=0)
-    )
-    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.REJECTED, 0)
 
 
 # -- positions --------------------------------------------------------------------------------------------------------
@@ -543,29 +509,6 @@ def test_a_parent_that_is_done_gives_no_reason_of_before():
     told = (ParentEntry("paused", reason="ann: news"), ParentEntry("resumed", reason="calm"), done)
     ledger = ledger_of(p.accepted(ASKED, 5), *(p.entry_of("p1", one, 6) for one in told))
     assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
-
-
-def test_amending_changes_lots_and_horizon():
-    ledger = ledger_of(
-        p.accepted(ASKED, 5), p.entry_of("p1", ParentEntry("amended", lots=50, horizon_ns=7), 6)
-    )
-    parent = ledger.parents.must("p1")
-    assert (parent.lots, parent.ends_ns, parent.left, parent.order.lots) == (50, 12, 50, 100)
-
-
-def test_a_new_session_pauses_parents_unless_it_resumes_them():
-    for resume, status in ((False, "paused"), (True, "working")):
-        session = Entry(kinds.SESSION, 9, body={"session": 2, "resume": resume})
-        assert ledger_of(p.accepted(ASKED, 5), session).parents.must("p1").status == status
-
-
-def test_fills_of_children_are_the_parents():
-    child = NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)
-    ledger = ledger_of(p.accepted(ASKED, 5), entry_out(child), fill("t", 4, 4))
-    parent = ledger.parents.must("p1")
-    assert (parent.filled, parent.left, whole(ledger.open_of("p1"))) == (4, 96, 6)
-    assert ledger.faults() == []
-    assert ledger.positions.total("X").lots == 4
 
 
 @pytest.mark.parametrize(

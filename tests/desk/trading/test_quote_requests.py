@@ -426,28 +426,6 @@ def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_on
 # -- lots -------------------------------------------------------------------------------------------------------------
 
 
-def test_lots_that_dealers_are_asked_for_are_not_the_executors():
-    session = at_work(5, decisions=300, horizon_s=300)
-    executor = session.manager.executors["p1"]
-    room = session.manager.room(parent_of(session))
-    name = asks(session, room - 2)
-    assert session.manager.executors["p1"] is executor
-    assert executor.order.quantity == 20 - (room - 2)
-    quote = session.venue.quote()
-    steps(session, 5)
-    sound(session)
-    session.quotes.accept(name, quote.id, DORA)
-    steps(session, 5)
-    assert executor.order.quantity == 20 - (room - 2)
-    asks(session, session.manager.room(parent_of(session)), seconds=3)
-    steps(session, 5)
-    sound(session)
-    session.amend("p1", "more", lots=30)
-    steps(session, 300)
-    assert parent_of(session).status is ParentStatus.DONE
-    sound(session)
-
-
 def test_an_executor_that_is_done_with_its_part_ends_no_parent():
     session = quoting_session()
     session.accept(order_of(3, horizon_s=50, strategy="immediate"))
@@ -652,17 +630,6 @@ def test_a_request_ends_with_its_session():
     sound(session)
 
 
-def test_an_order_in_flight_is_asked_for_after_a_restart():
-    session, name = by_person(journal=MemoryJournal())
-    quote = session.venue.quote("D1", 100)
-    steps(session)
-    session.quotes.accept(name, quote.id, DORA)
-    session = again(session)
-    assert parent_of(session).filled == 5
-    assert [one.outcome for one in told(session, "ended", name)] == ["traded"]
-    sound(session)
-
-
 def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
     session, name, quote = quoted(journal=MemoryJournal())
     session.quotes.accept(name, quote.id, DORA)
@@ -724,16 +691,6 @@ def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
     session.amend("p1", "more", lots=30)
     steps(session, 1)
     assert session.manager.executors["p1"].left == parent_of(session).left > 20
-
-
-def test_quotes_wait_for_a_person_as_soon_as_the_desk_says_so():
-    session = by_strategy(20)
-    session.limits.person_accepts = lambda agent: True
-    quotes = [session.venue.quote(dealer) for dealer in DEALERS]
-    steps(session, 1)
-    (request,) = {quote.request for quote in quotes}
-    assert session.quotes.book.open(request) == quotes
-    session.quotes.accept(request, quotes[0].id, DORA)
 
 
 def test_a_quote_of_an_unnamed_dealer_is_not_the_last_word_of_all():

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -26,7 +25,6 @@ from tests.desk.trading.quote_journal import (
 from tercel.core.orders import Unit
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.rfq import (
     ALL,
@@ -182,38 +180,6 @@ def test_figures_of_dealers_are_what_a_twin_reckons_from_plain_rows(seed: int) -
             assert curse is None
 
 
-def mirrored(entry: Entry) -> Entry:
-    """The same request from the other side, prices mirrored about 10,000 ticks."""
-    if entry.kind != kinds.QUOTE:
-        return entry
-    body = QuoteEntry.of(entry)
-    turned = {
-        "bid": None if body.offer is None else 20_000 - body.offer,
-        "offer": None if body.bid is None else 20_000 - body.bid,
-        "mid2": None if body.mid2 is None else 40_000 - body.mid2,
-        "want": -body.want,
-        "side": None if body.side is None else -body.side,
-    }
-    return replace(entry, body={**entry.body, **turned})
-
-
-def test_a_sell_is_a_buy_seen_in_a_mirror() -> None:
-    """All mids are 10,000 ticks, so that bps are of one value."""
-    buys = [
-        asked(10 * S),
-        quoted(11 * S, "a", "A", 10_004),
-        quoted(12 * S, "b", "B", 10_002),
-        quoted(13 * S, "c", "C", 9_999),
-        said("accepted", 14 * S, id="b", order="", mid2=20_000),
-        said("ended", 15 * S, outcome="traded"),
-    ]
-    one_way, other = (read([session(), *entries]) for entries in (buys, map(mirrored, buys)))
-    assert one_way[1] == other[1]
-    assert [quote.bps for quote in one_way[0][0].quotes] == [
-        quote.bps for quote in other[0][0].quotes
-    ]
-
-
 # -- one request ------------------------------------------------------------------------------------------------------
 
 
@@ -258,15 +224,6 @@ def test_quotes_are_ranked_for_the_side_that_is_wanted_and_tell_what_became_of_t
     assert done.cover == pytest.approx(100.05)
     assert [(take.quote, take.by, take.mid) for take in done.taken] == [("b1", "bob", 100.01)]
     assert done.drift_bps == {"1s": None, "10s": pytest.approx(5.0), "60s": None}
-
-
-def test_cover_is_undefined_for_one_answer_and_for_what_nobody_took() -> None:
-    alone = [asked(10 * S), quoted(11 * S, "a", "A", 10_004)]
-    assert one(*alone, now_ns=12 * S).cover is None
-    two = [*alone, quoted(11 * S, "b", "B", 10_005)]
-    assert one(*two, now_ns=12 * S).cover == pytest.approx(100.05)
-    assert one(*two, said("ended", 40 * S, outcome="expired")).cover is None
-    assert one(asked(10 * S), said("ended", 40 * S, outcome="unanswered")).quotes == []
 
 
 @pytest.mark.parametrize("how", ["report", "status", "ended"])

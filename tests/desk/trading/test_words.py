@@ -14,9 +14,7 @@ from tercel.core.orders import (
     Tif,
     Unread,
 )
-from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import SEVERITY
-from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of, to_json
 from tercel.desk.trading.ledger import Ledger
@@ -90,14 +88,6 @@ def desk():
     return Desk()
 
 
-def test_a_bust_takes_back_one_execution_and_no_other(desk):
-    desk.hear(fill("t1", 4, 4), fill("t2", 3, 7, last_price=101))
-    assert desk.hear(bust("t1", 3)) == [Code.BUSTED]
-    assert desk.stands() == (3, -606, 3, 7)
-    assert [one.exec_id for one in desk.ledger.fills_of["p1"]] == ["t2"]
-    assert desk.order.status == S.PARTIALLY_FILLED
-
-
 @pytest.mark.parametrize(
     ("entries", "stands", "status"),
     [
@@ -126,16 +116,6 @@ def test_after_a_bust_lots_are_open_where_the_order_is(desk, entries, stands, st
     assert desk.ledger.orders.live() == ([] if status == S.CANCELED else [desk.order])
     assert desk.ledger.orders.unknown() == []
     assert (desk.ledger.positions.all() == {}) == (stands[0] == 0)
-
-
-def test_an_order_that_was_filled_is_asked_about_after_a_bust_and_its_lots_are_open(desk):
-    desk.hear(fill("t1", 4, 4), fill("t2", 6, 10), Entry(kinds.SESSION, 7, body={"session": 2}))
-    assert desk.ledger.orders.live() == []
-    desk.hear(bust("t2", 4))
-    assert desk.stands() == (4, -800, 4, 6)
-    assert desk.ledger.orders.unknown() == [desk.order]
-    desk.hear(told(exec_type=X.STATUS, status=S.PARTIALLY_FILLED, cum=4, leaves=6, ns=9))
-    assert (desk.order.status, whole(desk.order.open_qty)) == (S.PARTIALLY_FILLED, 6)
 
 
 def test_a_correction_changes_lots_and_price_by_either_name(desk):

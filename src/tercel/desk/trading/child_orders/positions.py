@@ -5,7 +5,7 @@ on a half tick: a buy of q at p costs 2 p q.
 """
 
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tercel.core.hash_index import hash_of
 from tercel.core.orders import ONE, PAID_ONE, shown
@@ -140,21 +140,6 @@ class Positions:
     def of(self, account: str, instrument: str) -> Position:
         """Position of an account in an instrument."""
         return self._held.get((account, instrument), Position())
-
-    def total(self, instrument: str) -> Position:
-        """Position of all accounts together; its `basis2` is the sum of theirs."""
-        sums = Position()
-        for (_, name), held in self._held.items():
-            if name == instrument:
-                sums = replace(
-                    sums,
-                    qty=sums.qty + held.qty,
-                    cash2=sums.cash2 + held.cash2,
-                    basis2=sums.basis2 + held.basis2,
-                    bought=sums.bought + held.bought,
-                    sold=sums.sold + held.sold,
-                )
-        return sums
 
     def all(self) -> dict[tuple[str, str], Position]:
         """Positions by (account, instrument), in the order of their first fills."""
