@@ -21,8 +21,7 @@ from tercel.cli import (
     reported,
     run_app,
 )
-from tercel.core import UnknownNameError, offer
-from tercel.core.removed import refuse_removed
+from tercel.core import UnknownNameError, offer, refuse_removed
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
