@@ -228,6 +228,10 @@ class Dealers:
             kind, status = rng.choice(
                 ["00", "F2", "F1", "44", "88", "AA", "I0", "I8", "CC", "D0", "50", "H0", "G1"]
             )
+        if (
+            not take and kind in "5D"
+        ):  # opens an order that a person has to settle: the venue denies it
+            kind = "F"
         last, price = rng.choice((lots, lots // 2, 1)), take.get(44, "10.01")
         cum = rng.choice((0, last, lots))
         return "8", [

@@ -167,9 +167,9 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
     said = forecast_sentences(forecasts_in(entries))
     assert said[-1] == f"{told}."
-    grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_parquet(
-        folder / "prices.parquet"
-    )
+    grown.filter(
+        late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")
+    ).write_parquet(folder / "prices.parquet")
     _, entries = ran(folder / "desk.toml", tools)
     assert any(
         "no row of BBB" in text and "give the files their prices" in text
