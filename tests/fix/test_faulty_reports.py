@@ -492,3 +492,15 @@ def test_fields_of_a_group_are_not_those_of_the_message(line):
     at = line()
     at.say([*at.fill(1), (1362, "1"), (1363, "F1"), (31, "9.00")])
     assert (at.lots, len(at.heard)) == (0, 1)
+
+
+@pytest.mark.parametrize("tag", [11, 41])
+@pytest.mark.parametrize("name", ["x" * 201, "a\tb"])
+def test_a_report_with_a_name_that_no_order_can_repeat_is_unread(line, tag, name):
+    """A gate refuses to ask about such an order, which ended the desk behind it."""
+    made = line()
+    fields = [(tag, name) if field[0] == 11 else field for field in made.fill(1)]
+    (unread,) = made.say([*fields, *[(11, "nobody")] * (tag == 41)])
+    assert isinstance(unread, o.Unread)
+    assert "printable names" in unread.why
+    assert {order.root for order in made.gateway.ledger.orders.live()} == {"p.1"}

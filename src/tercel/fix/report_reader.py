@@ -27,6 +27,7 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.core.orders import ONE, ceiled
+from tercel.core.quotes import LONGEST_NAME, is_name
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.dialect import OutgoingMessage, place, raw
@@ -75,6 +76,13 @@ CANCEL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 """CxlRejReason (102) in words."""
 
 
+def _printable(name: str) -> str:
+    """A name that was not sent from here, which orders to the venue may have to repeat."""
+    if not is_name(name):
+        raise RefusedError(f"printable names of {LONGEST_NAME} characters at most", f"{name:.80}")
+    return name
+
+
 class ReportReader:
     """Reads one venue's reports.
 
@@ -111,7 +119,8 @@ class ReportReader:
         about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
         counted = max((one.cum_qty for one in (sent, old) if one is not None), default=0)
         read = self._read(message, about, counted, now_ns)
-        read = replace(read, cl_ord_id=sent.name if sent else wire, orig=old.name if old else orig)
+        name = sent.name if sent else _printable(wire)
+        read = replace(read, cl_ord_id=name, orig=old.name if old else _printable(orig))
         found = self._halves(read, wire, about)
         for one in found:
             if one.exec_type not in (o.ExecType.STATUS, o.ExecType.BUSTED, o.ExecType.CORRECTED):
@@ -277,8 +286,8 @@ class ReportReader:
         account = message.get(t.ACCOUNT) or (old.account if old else sent.account if sent else "")
         ns = utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns
         return o.CancelReject(
-            sent.name if sent else wire,
-            old.name if old else orig,
+            sent.name if sent else _printable(wire),
+            old.name if old else _printable(orig),
             account,
             status,
             ns,
@@ -299,12 +308,13 @@ class ReportReader:
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """An unreadable message, with the order it names."""
         by_wire = self._memory.by_wire
-        sent = by_wire.get(message.get(t.CL_ORD_ID)) or by_wire.get(message.get(t.ORIG_CL_ORD_ID))
+        wire = message.get(t.CL_ORD_ID)
+        sent = by_wire.get(wire) or by_wire.get(message.get(t.ORIG_CL_ORD_ID))
         return o.Unread(
             raw(message),
             f"{error}",
             now_ns,
-            sent.name if sent else message.get(t.CL_ORD_ID),
+            sent.name if sent else wire if is_name(wire) else "",
             sent.account if sent else message.get(t.ACCOUNT),
             place(message),
         )
