@@ -168,6 +168,10 @@ def first_failure(tree: Path, tests: list[str]) -> str | None:
     )
     if ran.returncode in (0, 5):
         return None
+    if "ERROR: not found: " in ran.stdout + ran.stderr:
+        raise RuntimeError(
+            f"tests that are gone since their coverage was recorded: {ran.stderr[-500:]}"
+        )
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
     return failed[1] if failed else ran.stdout[-300:]
 

@@ -226,11 +226,8 @@ def remove(
     """Remove a person; open sessions end at once."""
     users = people_of(people)
     users.remove(name)
-    hand_over(
-        {"removed": name, "people": str(users.path)},
-        as_json,
-        lambda: say(f"{name} is out of {users.path}"),
-    )
+    row = {"removed": name, "people": str(users.path)}
+    hand_over(row, as_json, lambda: say(f"{name} is out of {users.path}"))
 
 
 def list_(

@@ -166,10 +166,8 @@ def join(app: typer.Typer) -> list[str]:
         else:
             _group(app, given[0].to).registered_commands.append(new)
     add_help(app, texts)
-    for words, distribution in {
-        **elsewhere(),
-        **dict.fromkeys(REMOVED.get("commands", ()), ""),
-    }.items():
+    absent = elsewhere() | dict.fromkeys(REMOVED["commands"], "")
+    for words, distribution in absent.items():
         answer_for_absent(app, words, distribution)
     return left_out
 

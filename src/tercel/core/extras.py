@@ -29,10 +29,9 @@ def needed(module: str, extra: str = "signals", of: str = "tercel") -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
+        missing = error.name or module
         raise ConfigError(
-            f"the extra [{extra}]",
-            f"no module {error.name or module}",
-            f"pip install '{of}[{extra}]'",
+            f"the extra [{extra}]", f"no module {missing}", f"pip install '{of}[{extra}]'"
         ) from error
 
 

@@ -464,21 +464,13 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
     # Dated before the last change and yet new: the venue's clock was put back, so time cannot tell which is in force.
     if before:
         lots = max(lots, order.lots)
-    return fast_replace(
-        order, name=name, lots=lots, price=price, replaced_ns=max(report.ns, order.replaced_ns)
-    )
+    ns = max(report.ns, order.replaced_ns)
+    return fast_replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
 def _base(order: ChildOrder, report: Report, last_ns: int) -> OrdStatus:
-    return moved(
-        order.base,
-        report,
-        order.cum_qty,
-        order.venue_qty,
-        order.lots,
-        last_ns,
-        order.recounted_ns,
-    )
+    counts = order.cum_qty, order.venue_qty, order.lots
+    return moved(order.base, report, *counts, last_ns, order.recounted_ns)
 
 
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:

@@ -213,9 +213,9 @@ def _bounded(text: str, longest: int = LONGEST) -> str:
         depth += (token in "[{") - (token in "]}")
         dots = dots + (token == ".") if token in ".\"'" else 0
         if max(depth, dots) > DEEPEST:
+            row = text.count("\n", 0, found.start()) + 1
             raise ValueError(
-                f"more than {DEEPEST} brackets within each other, or parts of a key, in row "
-                f"{text.count(chr(10), 0, found.start()) + 1}"
+                f"more than {DEEPEST} brackets within each other, or parts of a key, in row {row}"
             )
     return text
 
@@ -341,10 +341,8 @@ class Graph:
             if isinstance(one, array):
                 yield [_ARRAY, b64encode(one.tobytes()).decode()]
                 continue
-            yield [
-                type(one).__name__,
-                {name: writing.value(getattr(one, name)) for name in self._names(one)},
-            ]
+            names = self._names(one)
+            yield [type(one).__name__, {name: writing.value(getattr(one, name)) for name in names}]
 
     def _names(self, one: object) -> list[str]:
         left_out = self._left_out.get(type(one), frozenset())

@@ -320,11 +320,8 @@ def costed(known: Knowledge, only: str, risk: float, units: float) -> tuple[Cost
         ways = [one for one in ways if one.share == 1.0 and not one.block]
     elif only:
         ways = [Way(block=only == BLOCK)]
-    return tuple(
-        sorted(
-            (costing(known, one, units) for one in ways), key=lambda one: one.mean + risk * one.sd
-        )
-    )
+    found = [costing(known, one, units) for one in ways]
+    return tuple(sorted(found, key=lambda one: one.mean + risk * one.sd))
 
 
 def explored(

@@ -320,7 +320,8 @@ def inline(svg: str, name: str, alt: str) -> str:
     svg = svg.replace(">*{", ">.figure *{")  # Matplotlib's own style sheet must not reach the page
     head, rest = svg.split(">", 1)
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="{html.escape(alt, quote=True)}" class="figure">{rest}'
+    label = html.escape(alt, quote=True)
+    return f'{head} role="img" aria-label="{label}" class="figure">{rest}'
 
 
 @dataclass(frozen=True)

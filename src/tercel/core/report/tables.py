@@ -268,9 +268,9 @@ class JudgedTable:
             table.add_row(
                 *cells, style="bold" if self._is_learned(name) else None, end_section=ends
             )
+        caption = f"* benchmark ({self.best_baseline})"
         table.caption = Text(
-            f"* benchmark ({self.best_baseline})"
-            + f"; {gains}: paired gain in bps, positive is better" * versus
+            caption + f"; {gains}: paired gain in bps, positive is better" * versus
         )
         table.caption_justify = "left"
         return table

@@ -180,7 +180,8 @@ def not_money(table: Table, ours: str, names: Sequence[str]) -> list[str]:
 def _mostly(ratio: pl.Series, price: pl.Series) -> bool:
     """Whether most ratios are 1, but not because the price is."""
     ratio = ratio.filter((price - 1).abs() > 1e-2)
-    return bool(ratio.count() and 2 * int(((ratio - 1).abs() < 1e-3).sum()) > ratio.count())
+    near = (ratio - 1).abs() < 1e-3
+    return bool(ratio.count() and 2 * int(near.sum()) > ratio.count())
 
 
 # -- sides ----------------------------------------------------------------------------------------

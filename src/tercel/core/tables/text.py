@@ -157,10 +157,9 @@ def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
             text = data.decode(way)
         except UnicodeDecodeError as error:
             row = data[: error.start].count(b"\n") + 1
+            received = f"{error.reason} in row {row} of {where}"
             refusal = DataError(
-                f"a text file in {ways[0].removesuffix('-sig').upper()}",
-                f"{error.reason} in row {row} of {where}",
-                _ENCODING,
+                f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING
             )
             continue
         note = f"read as Windows-1252, since {where} is not in UTF-8; the key encoding of a map says another"

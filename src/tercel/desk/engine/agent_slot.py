@@ -379,14 +379,9 @@ def full_name(agent: AgentSection, strategy: str) -> str:
 
     Where the file does not say `alpha`, a strategy that gained nothing by it goes without.
     """
-    guided = {
-        "+alpha": agent.alpha
-        and (
-            "alpha" in agent.model_fields_set
-            or f"{strategy}+alpha" not in REMOVED.get("strategies", {})
-        ),
-        "+posture": agent.posture,
-    }
+    gains = f"{strategy}+alpha" not in REMOVED["strategies"]
+    is_tilted = agent.alpha and (gains or "alpha" in agent.model_fields_set)
+    guided = {"+alpha": is_tilted, "+posture": agent.posture}
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
 
