@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from tests.desk.trading.desk_of_two import WIDE, S, asked, codes
 from tests.desk.trading.quoting import (
     DEALERS,
@@ -511,6 +511,12 @@ def hostile(strategy, lots, ops):
 
 
 @settings(max_examples=10, deadline=None)
+# Fewer lots than dealers hold and the agent has at work: refused.
+@example(
+    ops=[("request", 3, 1), ("request", 12, 1), ("manage", "shrink", None)],
+    strategy="twap_passive",
+    lots=18,
+)
 @given(ops=OPS, strategy=st.sampled_from(["rfq", "twap_passive"]), lots=st.integers(4, 20))
 def test_no_lot_is_asked_for_twice_whatever_happens(ops, strategy, lots):
     hostile(strategy, lots, ops)

@@ -327,12 +327,13 @@ class ParentOrderManager:
             "cancel it, which closes the pair, and ask for another",
             OrderError,
         )
-        open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
-        open_ += held * ONE
+        # Dealers may fill what they were asked for while the agent's order is still at its venue: both count.
+        at_work = bool(held) or parent.status == ParentStatus.BY_HAND
+        open_ = held * ONE + (self.gateway.ledger.open_of(id_) if at_work else 0)
         if lots is not None and (
             type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
         ):
-            what = "open in manual orders or requests" if held else "open in manual orders"
+            what = "open in orders and requests" if held else "open in manual orders"
             also = f" and {shown(open_)} {what}" if open_ else ""
             is_ = f"{parent.filled} lots filled{also}"
             raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
