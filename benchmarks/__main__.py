@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME`: a speed beside its reference."""
 
-from tercel.cli import AsJson, command_line, reported, run_app
+from tercel.cli import AsJson, command_line, report_errors, run_app
 
 app = command_line("benchmarks", "Measure a speed against its reference, both in this process.")
 
@@ -126,7 +126,7 @@ def bench_desk(as_json: AsJson = False) -> None:
 
 
 def _bench(module: str, as_json: bool, part: str = "bench") -> None:
-    with reported(as_json):
+    with report_errors(as_json):
         from benchmarks import run_bench
 
         run_bench(module, as_json, part)

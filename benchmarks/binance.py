@@ -27,7 +27,7 @@ from benchmarks import measured, packaged_limits
 from benchmarks.endurance import rss_mb
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
-from exchange.binance.opened import endow, opened
+from exchange.binance.opened import endow, open_exchange
 from exchange.binance.serve import serve_binance
 from tercel.cli import say
 from tercel.core import Pace, WallClock, orders as o
@@ -251,7 +251,7 @@ def _bare(desk: _Desk, orders: int) -> list[float]:
                 "symbol": symbol, "timeInForce": "IOC", "timestamp": time.time_ns() // 10**6, "type": "LIMIT",
             }  # fmt: skip
             asked = json.dumps(
-                {"id": number, "method": "order.place", "params": signer.signed(params)}
+                {"id": number, "method": "order.place", "params": signer.sign_params(params)}
             )
             began = perf_counter_ns()
             socket.send(asked)
@@ -303,7 +303,7 @@ def _exchanging() -> "Iterator[tuple[Connection, str]]":
 def _exchange(pipe: Connection) -> None:
     """Serve until the other end says so."""
     source = reactive(load(DEFAULT))
-    engine = opened(
+    engine = open_exchange(
         {f"A{n}": MarketSpec(source, 1, n) for n in range(SYMBOLS)},
         {},
         wall_ns=time.time_ns(),
@@ -314,11 +314,11 @@ def _exchange(pipe: Connection) -> None:
     arrivals: list[int] = []
     place = engine.place
 
-    def placed(account: Any, asked: Any, *more: Any, **words: Any) -> Any:
+    def place_timed(*arguments: Any, **options: Any) -> Any:
         arrivals.append(perf_counter_ns())
-        return place(account, asked, *more, **words)
+        return place(*arguments, **options)
 
-    engine.place = placed  # type: ignore[method-assign]
+    engine.place = place_timed  # type: ignore[method-assign]
     pace = Pace(WallClock(), 1.0)
     pace.begin(engine.now_ns)
     server = serve_binance(

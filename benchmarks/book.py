@@ -60,7 +60,7 @@ def bench(
     check_agreement(stream, prefix)
     twin = cpp_twin(ORDERS, WIDTH, MIDDLE)
     runs: list[tuple[int, Callable[[], object]]] = [
-        (messages, lambda: apply(Book(ORDERS, WIDTH, own=0), stream, messages)),
+        (messages, lambda: apply(Book(ORDERS, WIDTH, own_orders=0), stream, messages)),
         (prefix, lambda: apply(ReferenceBook(), stream, prefix)),
     ]
     if twin is not None:
@@ -87,7 +87,7 @@ def apply(book: Book | ReferenceBook, stream: Events, stop: int) -> Book | Refer
 def check_agreement(stream: Events, prefix: int) -> None:
     """Both books must add up the same touches over the prefix; this run also compiles the kernels."""
     book, reference = (
-        apply(Book(ORDERS, WIDTH, own=0), stream, prefix),
+        apply(Book(ORDERS, WIDTH, own_orders=0), stream, prefix),
         apply(ReferenceBook(), stream, prefix),
     )
     if book.checksum != reference.checksum or book.overflow or book.unknown_ids:

@@ -21,7 +21,8 @@ import zstandard
 
 from benchmarks import measured
 from tercel.feeds import DbnFeed, FeedOptions
-from tercel.feeds.dbn_records import LAST, MBO, dbn_library
+from tercel.feeds.dbn_kernels import LAST, MBO
+from tercel.feeds.dbn_records import dbn_library
 from tercel.market.tape import validate
 
 RECORDS: Final = 500_000

@@ -96,16 +96,16 @@ def shipped_bench(calls: int = 200) -> list[dict[str, Any]]:
     for n in AT_ONCE:
         markets = Episodes(source, task, n, looks_back=True)
         markets.start(seeded_plan(task, task.lots(load(PRESET).volume_per_s), 1, 0, n))
-        markets.foresee(packaged.forecaster)
+        markets.set_forecaster(packaged.forecaster)
         view = markets.view
         told, seen = view.outlook_rows, packaged.observe(view)
         assert packaged.forecaster is not None
-        teller = packaged.forecaster.teller()
+        teller = packaged.forecaster.forecast_writer()
 
         def tell(
             teller: Any = teller, markets: Episodes = markets, told: NDArray[np.int64] = told
         ) -> None:
-            teller.tell(markets.books, markets.states, told.copy())
+            teller.write_forecasts(markets.books, markets.states, told.copy())
 
         def whole(view: View = view, tell: Callable[[], None] = tell) -> None:
             tell()

@@ -35,7 +35,7 @@ from pathlib import Path
 from tercel.core.orders import Listing
 from tercel.desk.limits import LimitGate, read
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.refold import refold
 folder = Path(sys.argv[1])
 words = json.loads((folder / sys.argv[2]).read_text())
 limits = LimitGate(read(folder / sys.argv[3]), [Listing(**one) for one in words["listings"]], words["agents"])
@@ -104,8 +104,10 @@ def run(folder: Path, rounds: int) -> tuple[float, float]:
     def progress(_round: int) -> None:
         seen.append((rss_mb(), opened.session.ledger.parents.count))
 
-    parts = SimulatedMarkets().parts(config)
-    opened = open_desk(config, SqlJournal(folder, "bench"), parts, beside=folder, progress=progress)
+    parts = SimulatedMarkets().dependencies(config)
+    opened = open_desk(
+        config, SqlJournal(folder, "bench"), parts, base_folder=folder, progress=progress
+    )
     listed = [
         {"instrument": one.instrument, "tick": one.tick, "lot": one.lot}
         for one in opened.venue.listings()

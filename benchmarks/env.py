@@ -166,7 +166,7 @@ def bench(decisions: int = 400, blocks: int = BLOCKS, threads: int = 2) -> list[
     source = market()
     one, hundred, threaded = load(source, 1), load(source, 100), load(source, 100, threads)
     stream = make_stream(BOOK_MESSAGES, seed=1)
-    apply(Book(ORDERS, WIDTH, own=0), stream, 1_000)  # compiles
+    apply(Book(ORDERS, WIDTH, own_orders=0), stream, 1_000)  # compiles
     at_one, at_hundred, at_threads, book, plain, wall = [], [], [], [], [], []
     for block in range(blocks):
         at_one.append(10 * decisions * MARKETS / timed(lambda: one.decide(10 * decisions)))
@@ -174,7 +174,8 @@ def bench(decisions: int = 400, blocks: int = BLOCKS, threads: int = 2) -> list[
         seconds = timed(lambda: hundred.decide(decisions))
         at_hundred.append((decisions * MARKETS / seconds, (hundred.events() - before) / seconds))
         book.append(
-            BOOK_MESSAGES / timed(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, BOOK_MESSAGES))
+            BOOK_MESSAGES
+            / timed(lambda: apply(Book(ORDERS, WIDTH, own_orders=0), stream, BOOK_MESSAGES))
         )
         at_threads.append(timed(lambda: threaded.decide(decisions), perf_counter))
         wall.append(timed(lambda: hundred.decide(decisions), perf_counter))

@@ -5,7 +5,7 @@ import numpy as np
 from tercel import Task
 from tercel.lab.evaluation import Plan, Sampler, bank_sampler
 from tercel.lab.learning import ExecutionVec
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import reactive
 
 WORLDS = 64

@@ -65,7 +65,7 @@ def busy_gate() -> LimitGate:
         for instrument, side in zip(INSTRUMENTS, SIDES, strict=True):
             gate.parent(f"{agent}-{instrument}", instrument, agent, side, PARENT_LOTS)
             for n in range(RESTING):
-                gate.sent(_new(f"{agent}-{instrument}-{n}", agent, instrument, side, n), 0)
+                gate.count_sent(_new(f"{agent}-{instrument}-{n}", agent, instrument, side, n), 0)
     return gate
 
 

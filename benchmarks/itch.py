@@ -32,8 +32,8 @@ from certify.itch_write import itch_pieces
 from tercel import TercelError
 from tercel.core import NS_PER_SECOND
 from tercel.feeds import FeedOptions, ItchFeed
-from tercel.feeds.itch import ItchStore, Sink, Staging, run_chunks
 from tercel.feeds.itch_book import ItchBooks
+from tercel.feeds.itch_pass import ItchStore, Sink, Staging, run_chunks
 from tercel.market.tape import Events, Instrument, midnight_ns
 
 PRESETS: Final = ("amzn-santa-fe", "csco-santa-fe", "goog-santa-fe", "ibm-santa-fe")

@@ -64,7 +64,7 @@ class Running:
         self.b, k, self.flow = first_world(self.preset, seed=1)
         run_free(self.b, k, self.flow, NO_TAPE, int(SETTLE_S * NS_PER_SECOND))
         self.k = sim.extend(k, 0, ROWS)
-        self.at = engine.alone(self.b, self.k, self.flow)
+        self.at = engine.single_market(self.b, self.k, self.flow)
 
     def lay_own(self) -> None:
         """Own orders on both sides, wherever a place of the ledger is free."""
@@ -149,7 +149,7 @@ def _one_more(blocks: int, n: int = EPISODES) -> tuple[float, str, str, float]:
     plan = seeded_plan(task, task.lots(preset.volume_per_s), 1, 0, n)
     ways = [Episodes(reactive(preset), task, n) for _ in range(2)]
     times: tuple[list[float], list[float]] = ([], [])
-    ways[0].share(Backgrounds())
+    ways[0].share_backgrounds(Backgrounds())
     arrived = []
     for episodes in ways:
         episodes.start(plan)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
 from tercel.execution.policies import Head, MlpPolicy
-from tercel.execution.policies.network import mlp_forward
+from tercel.execution.policies.mlp import mlp_forward
 
 SIZES = (24, 64, 64, 5)
 WIDE = (40, 64, 64, 8)

@@ -25,7 +25,7 @@ from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _sha
 from certify.fix.scripted import ScriptedVenue
 from tercel.core import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.desk.gate import Gate, GateConfig, open_gate as opened
-from tercel.desk.trading import KillLatch, ParentRequest, accepted
+from tercel.desk.trading import KillLatch, ParentRequest, acceptance_entry
 from tercel.fix import FixVenue
 from tercel.venues.wire import RemoteVenue
 
@@ -100,7 +100,11 @@ class _Beside:
         self._gateway, self._venue = gate.gateway, gate.gateway.venue
         self._gateway.limits.parent("p", instrument, "BENCH", 1, 2**20)
         self._gateway.write(
-            [accepted(ParentRequest("p", instrument, 1, 2**20, WARM_NS, 1, "bench", "BENCH"), 1)]
+            [
+                acceptance_entry(
+                    ParentRequest("p", instrument, 1, 2**20, WARM_NS, 1, "bench", "BENCH"), 1
+                )
+            ]
         )
         self._venue.subscribe(instrument)
         self._gateway.limits.mark(instrument, *QUOTES, self.now_ns)

@@ -107,7 +107,7 @@ class SimulateWithItch(Simulate):
         typer.Option(help="Folder to write each day into as an ITCH 5.0 file too.", metavar="DIR"),
     ] = None
 
-    def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
+    def write_extra_files(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
         """What else a day is written as: the files, by their key in the day's row."""
         if self.itch is None:
             return {}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core import ADD, CROSS, DELETE, EXECUTE, REDUCE, STATUS, TRADE_HIDDEN, TapeError
-from tercel.feeds import UNITS_PER_DOLLAR, itch_kernels as f
+from tercel.feeds import UNITS_PER_DOLLAR, itch_format
 from tercel.market.tape import MESSAGE_END, OPENING, Events, Instrument, midnight_ns
 
 Columns = dict[str, NDArray[Any]]
@@ -95,58 +95,65 @@ def write_day(folder: Path, instrument: Instrument, events: Events) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     year, month, day = instrument.date.split("-")
     target = folder / f"{month}{day}{year}.{instrument.symbol}_ITCH50"
-    aside = target.with_suffix(".part")
-    write_itch(aside, [(instrument, events)])
-    aside.replace(target)
+    temporary = target.with_suffix(".part")
+    write_itch(temporary, [(instrument, events)])
+    temporary.replace(target)
     return str(target)
 
 
 def itch_pieces(days: Sequence[tuple[Instrument, Events]]) -> Iterator[tuple[bytes, int]]:
     """The pieces of :func:`write_itch`, each with its number of messages."""
     _check(days)
-    merged = _merged(days)
+    merged = _merge_days(days)
     first = days[0][0]
     midnight = midnight_ns(first.date, first.timezone)
     marks = {"Q": first.session_open_ns - midnight, "M": first.session_close_ns - midnight}
     ns = merged["ns"]
     dawn = int(max(0, min(ns[0], marks["Q"] if marks["Q"] > 0 else ns[0])))
     head = _system("O", dawn) + _system("S", dawn)
-    head += b"".join(_directory(at, i.symbol, dawn) for at, (i, _) in enumerate(days, start=1))
+    head += b"".join(
+        _directory(locate, i.symbol, dawn) for locate, (i, _) in enumerate(days, start=1)
+    )
     yield head, 2 + len(days)
     cuts = {
-        int(np.searchsorted(ns, at, "left" if y == "Q" else "right")): (y, at)
-        for y, at in marks.items()
-        if at > 0
+        int(np.searchsorted(ns, mark_ns, "left" if y == "Q" else "right")): (y, mark_ns)
+        for y, mark_ns in marks.items()
+        if mark_ns > 0
     }
     edges = sorted({0, len(ns), *_blocks(merged["flags"]), *(c for c in cuts if c <= len(ns))})
     matches = 0
     for start, stop in zip(edges, [*edges[1:], edges[-1]], strict=True):
         if start in cuts:
-            y, at = cuts[start]
-            yield _system(y, at), 1
+            y, mark_ns = cuts[start]
+            yield _system(y, mark_ns), 1
         if start == stop:
             break
         values = _messages({name: column[start:stop] for name, column in merged.items()}, start)
         values["match"] = matches + np.cumsum(values["numbered"])
         matches = int(values["match"][-1])
-        yield _encoded(values), len(values["letter"])
+        yield _encode(values), len(values["letter"])
     dusk = int(max(ns[-1], marks["M"]))
     yield _system("E", dusk) + _system("C", dusk), 2
 
 
 def _messages(rows: Columns, first: int) -> Columns:
     """What the messages of some rows say, a place each; `first` is the number of the first row, for people."""
-    kind, side, price, ids = rows["kind"], rows["side"], rows["price"].copy(), rows["order_id"]
+    kind = rows["kind"]
+    side = rows["side"]
+    price = rows["price"].copy()
+    ids = rows["order_id"]
     table = np.zeros(256, np.uint8)
     table[list(_LETTERS)] = [ord(letter) for letter in _LETTERS.values()]
-    letter, new_id, lots = table[kind], ids.copy(), rows["lots"].copy()
-    two, replaced = _pairs(rows, first)
-    letter[two] = np.where(replaced, ord("U"), ord("C"))
+    letter = table[kind]
+    new_id = ids.copy()
+    lots = rows["lots"].copy()
+    pair_starts, replaced = _pairs(rows, first)
+    letter[pair_starts] = np.where(replaced, ord("U"), ord("C"))
     for column in (price, lots, new_id):
-        column[two] = column[two + 1]
-    said: dict[str, Any] = rows | {
+        column[pair_starts] = column[pair_starts + 1]
+    columns: dict[str, Any] = rows | {
         "letter": letter,
-        "numbered": np.isin(letter, [ord(one) for one in "ECPQ"]),
+        "numbered": np.isin(letter, [ord(code_letter) for code_letter in "ECPQ"]),
         "ns_top": rows["ns"] >> 32,
         "new_id": new_id,
         "lots": lots,
@@ -160,69 +167,74 @@ def _messages(rows: Columns, first: int) -> Columns:
         "reserved": ord(" "),
         "reason": int.from_bytes(b"    ", "big"),
     }
-    heads = np.delete(np.arange(len(kind)), two + 1)
-    return {name: np.broadcast_to(value, len(kind))[heads] for name, value in said.items()}
+    heads = np.delete(np.arange(len(kind)), pair_starts + 1)
+    return {name: np.broadcast_to(value, len(kind))[heads] for name, value in columns.items()}
 
 
 def _pairs(rows: Columns, first: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Rows whose message has another one, and which of them that replaces (else it is printed elsewhere)."""
-    ends, kind, side, lots = (
-        (rows["flags"] & MESSAGE_END) != 0,
-        rows["kind"],
-        rows["side"],
-        rows["lots"],
+    ends = (rows["flags"] & MESSAGE_END) != 0
+    kind = rows["kind"]
+    side = rows["side"]
+    lots = rows["lots"]
+    pair_starts = np.flatnonzero(~ends)
+    then = np.minimum(pair_starts + 1, len(ends) - 1)
+    replaced = (kind[pair_starts] == DELETE) & (kind[then] == ADD)
+    printed = (
+        (kind[pair_starts] == REDUCE)
+        & (kind[then] == TRADE_HIDDEN)
+        & (lots[pair_starts] == lots[then])
     )
-    two = np.flatnonzero(~ends)
-    then = np.minimum(two + 1, len(ends) - 1)
-    replaced = (kind[two] == DELETE) & (kind[then] == ADD)
-    printed = (kind[two] == REDUCE) & (kind[then] == TRADE_HIDDEN) & (lots[two] == lots[then])
-    for row in two[~(ends[then] & (side[two] == side[then]) & (replaced | printed))].tolist():
+    for row in pair_starts[
+        ~(ends[then] & (side[pair_starts] == side[then]) & (replaced | printed))
+    ].tolist():
         received = f"kind {int(kind[row])} in row {first + row} of the merged tapes"
         raise TapeError("rows that ITCH has a message for", received, "write tapes of whole orders")
-    return two, replaced
+    return pair_starts, replaced
 
 
-def _encoded(values: Columns) -> bytes:
+def _encode(values: Columns) -> bytes:
     """The bytes of messages, each with its length before it."""
     letters = values["letter"]
-    sizes = 2 + f.lengths()[letters]
+    sizes = 2 + itch_format.lengths()[letters]
     values["length"] = sizes - 2
     starts = np.cumsum(sizes) - sizes
-    out = np.empty(int(sizes.sum()), np.uint8)
+    encoded = np.empty(int(sizes.sum()), np.uint8)
     for letter, body in _BODIES.items():
-        mine = np.flatnonzero(letters == ord(letter))
+        selected = np.flatnonzero(letters == ord(letter))
         fields = _HEAD | body
         kinds, places = zip(*fields.values(), strict=True)
-        size = 2 + f.NAMES[letter][1]
+        size = 2 + itch_format.NAMES[letter][1]
         layout = np.dtype(
             {"names": [*fields], "formats": kinds, "offsets": places, "itemsize": size}
         )
-        made = np.zeros(len(mine), layout)
+        records = np.zeros(len(selected), layout)
         for name in fields:
-            made[name] = values[name][mine]
-        out[starts[mine, None] + np.arange(size)] = made.view(np.uint8).reshape(-1, size)
-    return out.tobytes()
+            records[name] = values[name][selected]
+        encoded[starts[selected, None] + np.arange(size)] = records.view(np.uint8).reshape(-1, size)
+    return encoded.tobytes()
 
 
 def _blocks(flags: NDArray[np.uint8]) -> list[int]:
     """Edges every `BLOCK` rows, behind the end of a message."""
     edges = []
-    for at in range(BLOCK, len(flags), BLOCK):
-        edge = at
+    for start in range(BLOCK, len(flags), BLOCK):
+        edge = start
         while not flags[edge - 1] & MESSAGE_END:
             edge += 1
         edges.append(edge)
     return edges
 
 
-def _merged(days: Sequence[tuple[Instrument, Events]]) -> Columns:
+def _merge_days(days: Sequence[tuple[Instrument, Events]]) -> Columns:
     """Rows of all days in order of time, ties by symbol."""
     parts = []
-    for at, (instrument, e) in enumerate(days, start=1):
+    for symbol_number, (instrument, e) in enumerate(days, start=1):
         unit = np.where(e.kind == STATUS, 1, round(instrument.tick * UNITS_PER_DOLLAR))
         ns = e.exch_ns - midnight_ns(instrument.date, instrument.timezone)
-        price, locate = unit * e.price_ticks.astype(np.int64), np.full(e.n, at)
-        stock = np.full(e.n, f.packed_name(instrument.symbol))
+        price = unit * e.price_ticks.astype(np.int64)
+        locate = np.full(e.n, symbol_number)
+        stock = np.full(e.n, itch_format.packed_name(instrument.symbol))
         parts.append((ns, e.kind, e.order_id, e.side, price, e.qty_lots, e.flags, locate, stock))
     merged = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.argsort(merged[0], kind="stable")
@@ -253,16 +265,16 @@ def _check(days: Sequence[tuple[Instrument, Events]]) -> None:
 
 
 def _system(letter: str, ns: int) -> bytes:
-    return _framed(b"S" + bytes(4) + ns.to_bytes(6, "big") + letter.encode())
+    return _frame(b"S" + bytes(4) + ns.to_bytes(6, "big") + letter.encode())
 
 
 def _directory(locate: int, symbol: str, ns: int) -> bytes:
     head = b"R" + locate.to_bytes(2, "big") + bytes(2) + ns.to_bytes(6, "big")
     lot = (100).to_bytes(4, "big")
-    return _framed(
+    return _frame(
         head + symbol.encode().ljust(8) + b"QN" + lot + b"NC" + b"Z " + b"PN 1N" + bytes(4) + b"N"
     )
 
 
-def _framed(message: bytes) -> bytes:
+def _frame(message: bytes) -> bytes:
     return len(message).to_bytes(2, "big") + message

@@ -153,7 +153,7 @@ def limits() -> str:
 
 def view() -> str:
     """The fields of a `View`."""
-    from tercel.execution.intent import fields
+    from tercel.execution.view import fields
 
     rows = [f"| `{name}` | {cell(text)} |" for name, text in fields().items()]
     return VIEW + "\n".join(rows) + "\n"

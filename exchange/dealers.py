@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -42,7 +43,7 @@ from tercel.core import (
     VenueError,
     VenueEvent,
     orders as o,
-    refused,
+    refusal_report,
 )
 from tercel.market.dealers import DealerPanel, State, requests
 from tercel.venues.exchange import SimulatedExchange
@@ -50,7 +51,7 @@ from tercel.venues.exchange import SimulatedExchange
 DAY_S: Final = 23_400.0
 """Seconds of a session, in which a day's volume trades."""
 BPS: Final = 1e-4
-S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 HOUSE: Final = "dealer:"
 """Begins the accounts of dealers in the book."""
 
@@ -105,10 +106,10 @@ class DealerVenue:
         self._panel = panel
         self._mid = mid
         self._rng = np.random.default_rng(seed)
-        self._life_ns = round(life_s * S)
+        self._life_ns = round(life_s * NS_PER_S)
         self._units = {
-            one.instrument: unit_lots or max(one.volume_per_s * DAY_S / 1000.0, 1.0)
-            for one in inner.listings()
+            listing.instrument: unit_lots or max(listing.volume_per_s * DAY_S / 1000.0, 1.0)
+            for listing in inner.listings()
         }
         self._states = {name: State.empty(1, len(panel)) for name in self._units}
         self.dealers = [f"D{n + 1}" for n in range(len(panel))]
@@ -116,13 +117,13 @@ class DealerVenue:
         self._run = run
         self._count = 0
         self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._out: list[VenueEvent] = []
+        self._pending_events: list[VenueEvent] = []
         self._mids: dict[str, float] = {}
         """Mid at each quote that may still be withdrawn."""
         self._orders: dict[tuple[str, str], list[Report]] = {}
         """Reports of each order that took a quote, by account and name."""
         self._trades: dict[str, list[Report]] = {}
-        self._held: dict[str, Counter[str]] = {}
+        self._holdings: dict[str, Counter[str]] = {}
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
@@ -156,7 +157,7 @@ class DealerVenue:
         """Signed positions of an account, those from dealers among them, 10^-8 of a lot, by instrument."""
         inner = self._inner.capabilities.positions
         held = Counter(dict(inner.positions(account)) if inner is not None else {})
-        held.update(self._held.get(account, {}))
+        held.update(self._holdings.get(account, {}))
         return dict(held)
 
     def executions(self, account: str, after: str = "") -> Sequence[Report]:
@@ -167,13 +168,13 @@ class DealerVenue:
         VenueError
             No such execution.
         """
-        found = self._traded(account)
-        names = ["", *(one.exec_id for one in found)]
+        trades = self._trades_of(account)
+        names = ["", *(trade.exec_id for trade in trades)]
         if after not in names:
             raise VenueError(f"an execution of {account!r}", repr(after), "ask for all")
-        return found[names.index(after) :]
+        return trades[names.index(after) :]
 
-    def _traded(self, account: str) -> list[Report]:
+    def _trades_of(self, account: str) -> list[Report]:
         if account not in self._trades:
             inner = self._inner.capabilities.executions
             self._trades[account] = [] if inner is None else list(inner.executions(account))
@@ -181,110 +182,123 @@ class DealerVenue:
 
     def send(self, command: Command) -> None:
         """See `Venue`; what concerns an order that took a quote is answered with the next step."""
-        account, orig = command.account, command.cl_ord_id
+        account = command.account
+        orig = command.cl_ord_id
         if isinstance(command, CancelOrder | ReplaceOrder):
             orig = command.orig
         known = self._orders.get((account, orig))
         if isinstance(command, QuotedOrder):
             self._take(command)
         elif known is not None and isinstance(command, StatusRequest):
-            self._say_state(known)
+            self._report_state(known)
         elif known is not None and isinstance(command, CancelOrder | ReplaceOrder):
             names = command.cl_ord_id, orig, account
             text = f"too late: the order is {known[-1].status}"
-            self._out.append(CancelReject(*names, known[-1].status, self.now_ns, text))
+            self._pending_events.append(CancelReject(*names, known[-1].status, self.now_ns, text))
         elif known is not None and isinstance(command, NewOrder):
-            self._out.append(self._refusal(command, f"duplicate cl_ord_id {orig!r}"))
+            self._pending_events.append(self._refusal(command, f"duplicate cl_ord_id {orig!r}"))
         else:
             if isinstance(command, StatusRequest) and not command.cl_ord_id:
-                for (who, _), reports in self._orders.items():
-                    if who == account:
-                        self._say_state(reports)
+                for (owner, _), reports in self._orders.items():
+                    if owner == account:
+                        self._report_state(reports)
             self._inner.send(command)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
         """See `Venue`: to the end of the first moment with a word of a dealer, too."""
-        self._obey()
-        if self._out:
-            return self._taken_out()
+        self._run_due()
+        if self._pending_events:
+            return self._take_events()
         due = self._due[0][0] if self._due else FOREVER_NS
-        found = self._inner.step(min(until_ns, max(due, self.now_ns)))
-        for event in found:
+        events = self._inner.step(min(until_ns, max(due, self.now_ns)))
+        for event in events:
             if isinstance(event, Report) and event.exec_type is ExecType.TRADE:
-                trades = self._traded(event.account)
+                trades = self._trades_of(event.account)
                 if event not in trades[-16:]:
                     trades.append(event)
-        self._withdraw()
-        self._obey()
-        mine = [one for one in found if not getattr(one, "account", "").startswith(HOUSE)]
-        return [*mine, *self._taken_out()]
+        self._withdraw_stale()
+        self._run_due()
+        client_events = [
+            client_event
+            for client_event in events
+            if not getattr(client_event, "account", "").startswith(HOUSE)
+        ]
+        return [*client_events, *self._take_events()]
 
-    def _taken_out(self) -> list[VenueEvent]:
-        out, self._out = self._out, []
-        return out
+    def _take_events(self) -> list[VenueEvent]:
+        events = self._pending_events
+        self._pending_events = []
+        return events
 
-    def _at(self, ns: int, do: Callable[[], None]) -> None:
+    def _schedule(self, ns: int, action: Callable[[], None]) -> None:
         self._count += 1
-        heapq.heappush(self._due, (ns, self._count, do))
+        heapq.heappush(self._due, (ns, self._count, action))
 
-    def _obey(self) -> None:
+    def _run_due(self) -> None:
         while self._due and self._due[0][0] <= self.now_ns:
             heapq.heappop(self._due)[2]()
 
-    def _name(self) -> str:
+    def _new_name(self) -> str:
         self._count += 1
         return f"{self._run}Q{self._count}"
 
     # -- requests -----------------------------------------------------------------------------------------------------
     def request_quotes(self, request: QuoteRequest) -> None:
-        """See `core.ports.AsksForQuotes`."""
-        strange = sorted({*request.dealers} - {*self.dealers})
-        why = f"no dealers {', '.join(strange)}" if strange else ""
+        """See `core.capabilities.AsksForQuotes`."""
+        unknown = sorted({*request.dealers} - {*self.dealers})
+        reason = f"no dealers {', '.join(unknown)}" if unknown else ""
         if request.instrument not in self._units:
-            why = f"unknown instrument {request.instrument!r}"
-        if why := why or self.book.ask(request):
-            raise VenueError("a request that dealers can answer", why, "make another one")
-        panel, state = self._panel, self._states[request.instrument]
-        asked = np.array([[not request.dealers or one in request.dealers for one in self.dealers]])
+            reason = f"unknown instrument {request.instrument!r}"
+        if reason := reason or self.book.add_request(request):
+            raise VenueError("a request that dealers can answer", reason, "make another one")
+        panel = self._panel
+        state = self._states[request.instrument]
+        is_asked = np.array(
+            [[not request.dealers or name in request.dealers for name in self.dealers]]
+        )
         size = np.array([request.lots / self._units[request.instrument]])
         seed = int(self._rng.integers(2**63))
         # the same draws for both sides: a dealer whose bid is too high has an offer that is too high
-        both = [
-            requests.quotes(
+        sides = [
+            requests.draw_answers(
                 panel,
                 state,
                 np.array([side]),
                 size,
-                asked,
+                is_asked,
                 np.random.default_rng(seed),
                 hidden=request.side == 0,
             )
             for side in (1, -1)
         ]
-        state.asked += 1
+        state.requests += 1
         for d, dealer in enumerate(self.dealers):
-            if asked[0, d] and size[0] > panel.largest:
-                where = request.instrument, request.account, self.now_ns
-                self._out.append(QuoteReject(request.id, dealer, *where, "more than it trades"))
-            elif both[0].there[0, d]:
-                after = round(float(both[0].after_s[0, d]) * S)
-                far = [float(one.distance[0, d]) for one in both]
-                self._at(self.now_ns + after, lambda d=d, far=far: self._answer(request, d, far))  # type: ignore[misc]
+            if is_asked[0, d] and size[0] > panel.largest:
+                context = request.instrument, request.account, self.now_ns
+                self._pending_events.append(
+                    QuoteReject(request.id, dealer, *context, "more than it trades")
+                )
+            elif sides[0].has_quote[0, d]:
+                after = round(float(sides[0].after_s[0, d]) * NS_PER_S)
+                distances = [float(side_quotes.distance[0, d]) for side_quotes in sides]
+                self._schedule(self.now_ns + after, partial(self._answer, request, d, distances))
 
-    def _answer(self, request: QuoteRequest, d: int, far: list[float]) -> None:
+    def _answer(self, request: QuoteRequest, d: int, distances: list[float]) -> None:
         """A dealer's quote, at distances for a client who buys and one who sells, bps."""
-        mid, now, dealer = self._mid(request.instrument), self.now_ns, self.dealers[d]
-        done = sum(lots for of, lots in self.book.hits.values() if of == request.id)
+        mid = self._mid(request.instrument)
+        now = self.now_ns
+        dealer = self.dealers[d]
+        done = sum(lots for request_id, lots in self.book.hits.values() if request_id == request.id)
         if now >= request.until_ns or done >= request.lots:
             return
-        where = request.instrument, request.account, now
+        context = request.instrument, request.account, now
         if mid is None:
-            self._out.append(QuoteReject(request.id, dealer, *where, "no market"))
+            self._pending_events.append(QuoteReject(request.id, dealer, *context, "no market"))
             return
-        bid = max(int(np.floor(mid * (1.0 - far[1] * BPS))), 1) if request.side <= 0 else None
-        offer = int(np.ceil(mid * (1.0 + far[0] * BPS))) if request.side >= 0 else None
+        bid = max(int(np.floor(mid * (1.0 - distances[1] * BPS))), 1) if request.side <= 0 else None
+        offer = int(np.ceil(mid * (1.0 + distances[0] * BPS))) if request.side >= 0 else None
         quote = Quote(
-            self._name(),
+            self._new_name(),
             request.id,
             dealer,
             request.instrument,
@@ -295,28 +309,28 @@ class DealerVenue:
             request.account,
             now,
         )
-        if not self.book.take(quote):
+        if not self.book.apply_event(quote):
             self._mids[quote.id] = mid
-            self._out.append(quote)
+            self._pending_events.append(quote)
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
-        """See `core.ports.AsksForQuotes`."""
+        """See `core.capabilities.AsksForQuotes`."""
         self.book.drop(request, quotes)
 
     def withdraw(self, quote: str, text: str = "withdrawn") -> None:
         """Let a dealer withdraw its quote."""
-        one = self.book.quotes[quote]
+        open_quote = self.book.quotes[quote]
         if quote not in self.book.over:
-            where = one.dealer, one.instrument, one.account, self.now_ns
-            self.book.take(cancel := QuoteCancel(quote, one.request, *where, text))
-            self._out.append(cancel)
+            context = open_quote.dealer, open_quote.instrument, open_quote.account, self.now_ns
+            self.book.apply_event(cancel := QuoteCancel(quote, open_quote.request, *context, text))
+            self._pending_events.append(cancel)
 
-    def _moved(self, instrument: str, since: float) -> float:
+    def _mid_move_bps(self, instrument: str, since: float) -> float:
         """How far the mid has moved since, bps; 0 where there is none."""
         mid = self._mid(instrument)
         return 0.0 if mid is None else (mid - since) / since / BPS
 
-    def _withdraw(self) -> None:
+    def _withdraw_stale(self) -> None:
         """Dealers with a last look withdraw the quotes that the market has moved past."""
         mids: dict[str, float | None] = {}
         for name, since in list(self._mids.items()):
@@ -336,29 +350,29 @@ class DealerVenue:
                 self.withdraw(name, "the market moved")
 
     # -- trades -------------------------------------------------------------------------------------------------------
-    def _refusal(self, order: NewOrder, why: str) -> Report:
-        return refused(order, f"{self._name()}R", self.now_ns, why)
+    def _refusal(self, order: NewOrder, reason: str) -> Report:
+        return refusal_report(order, f"{self._new_name()}R", self.now_ns, reason)
 
     def _take(self, order: QuotedOrder) -> None:
         """An order that names a quote: refused, or held for the dealer's last look."""
         if (order.account, order.cl_ord_id) in self._orders:
-            why = f"duplicate cl_ord_id {order.cl_ord_id!r}"
+            reason = f"duplicate cl_ord_id {order.cl_ord_id!r}"
         else:
-            why = self.book.hit(order, self.now_ns)
-        if why:
-            self._out.append(self._refusal(order, why))
+            reason = self.book.take_quote(order, self.now_ns)
+        if reason:
+            self._pending_events.append(self._refusal(order, reason))
             return
         quote = self.book.quotes[order.quote]
         d = self.dealers.index(quote.dealer)
         since = self._mid(order.instrument) or 0.0
         self._orders[order.account, order.cl_ord_id] = []
         self._report(order, quote, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW)
-        after = self.now_ns + round(float(self._panel.hold_s[d]) * S)
-        self._at(after, lambda: self._look(order, quote, d, since))
+        after = self.now_ns + round(float(self._panel.hold_s[d]) * NS_PER_S)
+        self._schedule(after, lambda: self._last_look(order, quote, d, since))
 
-    def _look(self, order: QuotedOrder, quote: Quote, d: int, since: float) -> None:
+    def _last_look(self, order: QuotedOrder, quote: Quote, d: int, since: float) -> None:
         """The dealer's last look: it trades, or refuses where the mid has moved against it."""
-        against = order.side * self._moved(order.instrument, since) if since else 0.0
+        against = order.side * self._mid_move_bps(order.instrument, since) if since else 0.0
         if against > self._panel.tolerance[d]:
             self.book.settle(order.cl_ord_id, 0)
             text = "last look: the market moved"
@@ -366,8 +380,8 @@ class DealerVenue:
             return
         self._report(order, quote, ExecType.NEW, OrdStatus.NEW)
         trade = self._report(order, quote, ExecType.TRADE, OrdStatus.FILLED)
-        self._traded(order.account).append(trade)
-        held = self._held.setdefault(order.account, Counter())
+        self._trades_of(order.account).append(trade)
+        held = self._holdings.setdefault(order.account, Counter())
         held[order.instrument] += order.side * order.lots * ONE
         self._hedge(order, quote, d)
 
@@ -376,9 +390,9 @@ class DealerVenue:
     ) -> Report:
         filled = order.lots * ONE if kind is ExecType.TRADE else 0
         price = quote.price(order.side) or 0
-        name = self._name()
+        name = self._new_name()
         report = replace(
-            refused(order, f"{name}E", self.now_ns, text, kind, status),
+            refusal_report(order, f"{name}E", self.now_ns, text, kind, status),
             order_id="" if status is OrdStatus.REJECTED else order.quote,
             last_qty=filled,
             last_px=price * ONE if filled else 0,
@@ -386,40 +400,46 @@ class DealerVenue:
             leaves_qty=0 if status in TERMINAL else order.lots * ONE,
         )
         self._orders[order.account, order.cl_ord_id].append(report)
-        self._out.append(report)
+        self._pending_events.append(report)
         return report
 
-    def _say_state(self, reports: list[Report]) -> None:
+    def _report_state(self, reports: list[Report]) -> None:
         """Repeat an order's trade as first reported, and report its state."""
-        self._out += [one for one in reports if one.exec_type is ExecType.TRADE]
-        state = replace(reports[-1], exec_id=f"{self._name()}S", exec_type=ExecType.STATUS)
-        self._out.append(replace(state, last_qty=0, last_px=0, ns=self.now_ns))
+        self._pending_events += [report for report in reports if report.exec_type is ExecType.TRADE]
+        state = replace(reports[-1], exec_id=f"{self._new_name()}S", exec_type=ExecType.STATUS)
+        self._pending_events.append(replace(state, last_qty=0, last_px=0, ns=self.now_ns))
 
     def _hedge(self, order: QuotedOrder, quote: Quote, d: int) -> None:
         """The winner hedges what it does not want to hold; losers trade ahead, unless they do not know the side."""
-        state, units = self._states[order.instrument], self._units[order.instrument]
+        state = self._states[order.instrument]
+        units = self._units[order.instrument]
         size = order.lots / units
         state.traded += 1
         state.inventory[0, d] -= order.side * size
         traded = requests.hedges(self._panel, state.inventory)[0]
         state.inventory[0] += traded
-        asked = self.book.requests.get(quote.request)
-        lost = {one.dealer for one in self.book.quotes.values() if one.request == quote.request}
+        request = self.book.requests.get(quote.request)
+        lost = {
+            other_quote.dealer
+            for other_quote in self.book.quotes.values()
+            if other_quote.request == quote.request
+        }
         for n, dealer in enumerate(self.dealers):
-            ahead = order.side * self._panel.ahead[n] * size if asked and asked.side else 0.0
+            ahead = order.side * self._panel.ahead[n] * size if request and request.side else 0.0
             wanted = traded[n] + (ahead if dealer in lost - {quote.dealer} else 0.0)
             self._trade(order.instrument, dealer, round(wanted * units))
 
     def _trade(self, instrument: str, dealer: str, lots: int) -> None:
         """A dealer's order at the market; none where the book could not take it."""
-        side, many = (1 if lots > 0 else -1), abs(lots)
-        if not many:
+        side = 1 if lots > 0 else -1
+        size = abs(lots)
+        if not size:
             return
         if isinstance(self._inner, SimulatedExchange):
             fills: list[tuple[int, int, int]] = []
             with suppress(CapacityError):
-                fills = self._inner.would_fill(instrument, side, None, many)
-            many = sum(part for _, part, _ in fills)
-        if many:
-            terms = many, None, Tif.IOC, HOUSE + dealer, "", self.now_ns
-            self._inner.send(NewOrder(self._name(), instrument, side, *terms))
+                fills = self._inner.would_fill(instrument, side, None, size)
+            size = sum(part for _, part, _ in fills)
+        if size:
+            terms = size, None, Tif.IOC, HOUSE + dealer, "", self.now_ns
+            self._inner.send(NewOrder(self._new_name(), instrument, side, *terms))

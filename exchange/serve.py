@@ -34,10 +34,12 @@ def serve(request: Serve) -> None:
     )
     venue: Venue = exchange
     if request.dealers is not None:
-        panel, run = load_panel(request.dealers), f"{time.time_ns() // 10**9:x}-"
-        mid, life_s = mid_of(exchange), request.quote_seconds
+        panel = load_panel(request.dealers)
+        run = f"{time.time_ns() // 10**9:x}-"
+        mid = mid_of(exchange)
+        life_s = request.quote_seconds
         venue = DealerVenue(exchange, panel, mid, seed=request.seed, life_s=life_s, run=run)
-    with _served(request, venue) as server:
+    with _open_server(request, venue) as server:
         end_on_termination()
         freeze_heap()
         _announce(request, exchange, server.port)
@@ -45,14 +47,16 @@ def serve(request: Serve) -> None:
             pass
 
 
-def _served(request: Serve, exchange: Venue) -> FixServer:
-    parted = [text.partition("=") for text in request.login or [TRADER]]
-    word = ""
+def _open_server(request: Serve, exchange: Venue) -> FixServer:
+    login_parts = [text.partition("=") for text in request.login or [TRADER]]
+    password = ""
     if request.password_file is not None:
-        word = Secret(file=str(request.password_file)).read(
+        password = Secret(file=str(request.password_file)).read(
             "the password of every login", Path.cwd()
         )
-    logins = [Login(name, begin=begin or "FIX.4.4", password=word) for name, _, begin in parted]
+    logins = [
+        Login(name, begin=begin or "FIX.4.4", password=password) for name, _, begin in login_parts
+    ]
     pace = Pace(WallClock(), request.speed) if request.speed else None
     return serve_fix(exchange, request.port, logins, store=request.store, pace=pace, host=HOST)
 
@@ -67,7 +71,7 @@ def _announce(request: Serve, exchange: SimulatedExchange, port: int) -> None:
             f"{', '.join(exchange.instruments)} at FIX 4.4 on {HOST}:{port}, {moves}; Ctrl-C ends it"
         )
 
-    found = {
+    address = {
         "host": HOST,
         "port": port,
         "instruments": exchange.instruments,
@@ -75,4 +79,4 @@ def _announce(request: Serve, exchange: SimulatedExchange, port: int) -> None:
         "speed": speed or None,
         "began_ns": exchange.now_ns,
     }
-    hand_over(found, request.as_json, show)
+    hand_over(address, request.as_json, show)

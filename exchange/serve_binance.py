@@ -9,7 +9,7 @@ from exchange.binance import opened as o
 from exchange.binance.accounts import ApiKey
 from exchange.binance.engine import BinanceExchange
 from exchange.binance.limits import RateLimits
-from exchange.binance.report import expired, venue_report
+from exchange.binance.report import expired_rows, venue_report
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.commands import CRYPTO, Serve
 from tercel.cli import check_folder, end_on_termination, hand_over, say
@@ -31,7 +31,7 @@ def serve_until_stopped(request: Serve) -> None:
     else:
         lots = o.lots_of_lake(request.tape, next(iter(markets)), request.date)
     wall = time.time_ns() if speed == 1.0 or request.tape is None else None
-    engine = o.opened(markets, lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
+    engine = o.open_exchange(markets, lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
     pace = Pace(WallClock(), speed)
     pace.begin(engine.now_ns)
     o.endow(engine, TRADER, request.balance or ())
@@ -84,16 +84,16 @@ def _announce(request: Serve, server: BinanceServer, key: ApiKey, speed: float) 
     """Its address, at once: the starting process waits for this line."""
     symbols = list(server.engine.rules)
 
-    where = f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it"
+    address_text = f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it"
 
     def show() -> None:
-        say(where)
+        say(address_text)
         say(
             f"streams: {server.ws_url}/ws, {server.ws_url}/stream; WebSocket API: {server.ws_api_url}"
         )
         say(f"key: {key.name}\nsecret: {key.secret or '(of the Ed25519 key that was named)'}")
 
-    found: dict[str, Any] = {
+    address: dict[str, Any] = {
         "url": server.url,
         "ws_url": server.ws_url,
         "ws_api_url": server.ws_api_url,
@@ -101,15 +101,15 @@ def _announce(request: Serve, server: BinanceServer, key: ApiKey, speed: float) 
         "secret": key.secret or None,
         "symbols": symbols,
     }
-    hand_over(found, request.as_json, show)
+    hand_over(address, request.as_json, show)
     if request.as_json:
-        say(where)
+        say(address_text)
 
 
 def _report(request: Serve, engine: BinanceExchange) -> None:
     say("\nthe exchange is closed; the report is being written ...")
-    found = venue_report(engine, o.twin(engine, request.markets()), TRADER, request.out)
-    for symbol, figures in found["symbols"].items():
+    report = venue_report(engine, o.twin(engine, request.markets()), TRADER, request.out)
+    for symbol, figures in report["symbols"].items():
         moved = figures["impact"]["moved_bps"].get("+60s")
         after = (
             ""
@@ -117,10 +117,10 @@ def _report(request: Serve, engine: BinanceExchange) -> None:
             else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
         )
         say(f"{symbol}: {figures['orders']:,} orders, {figures['fills']:,} fills{after}")
-    for orders, quantity, reasons in expired(found["symbols"]):
+    for orders, quantity, reasons in expired_rows(report["symbols"]):
         say(f"{orders} of them expired with a quantity of {quantity} left: {reasons}")
-    sentences = (found["costs"] or {}).get(
-        "sentences", [found.get("why_no_costs", "no fills: no costs")]
+    sentences = (report["costs"] or {}).get(
+        "sentences", [report.get("why_no_costs", "no fills: no costs")]
     )
     for sentence in sentences[:2]:  # the others, of fills to look at, are in the report
         say(sentence)

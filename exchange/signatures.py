@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from tercel.fix import RAW, Message, ed25519_key, signed_text, tags as t
+from tercel.fix import RAW_DATA, Message, ed25519_key, signed_text, tags as t
 
 
 def is_signed(key: Any, text: str, signature: str) -> bool:
@@ -26,12 +26,12 @@ def verifier(pem: str, name: str) -> Callable[[Message], bool]:
     ConfigError
         Without the package `cryptography`, or for another key.
     """
-    made = ed25519_key(pem, name, private=False)
+    key = ed25519_key(pem, name, private=False)
 
-    def signed(logon: Message) -> bool:
+    def verify(logon: Message) -> bool:
         text = signed_text(
             logon.get(t.SENDER), logon.get(t.TARGET), logon.get(t.SEQ_NUM), logon.get(52)
         )
-        return is_signed(made, text, logon.get(RAW))
+        return is_signed(key, text, logon.get(RAW_DATA))
 
-    return signed
+    return verify

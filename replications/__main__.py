@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli import AsJson, Seed, command_line, listed_seeds, reported, run_app
+from tercel.cli import AsJson, Seed, command_line, parse_seeds, report_errors, run_app
 from tercel.core import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")
@@ -63,8 +63,8 @@ def cheridito_weiss(
     as_json: AsJson = False,
 ) -> None:
     """Cheridito and Weiss (2025): selling with market and limit orders in six simulated tasks."""
-    with reported(as_json, "what is finished is kept; the same command goes on"):
-        judged = listed_seeds(seeds)
+    with report_errors(as_json, "what is finished is kept; the same command goes on"):
+        judged = parse_seeds(seeds)
         from replications.cheridito_weiss.command import replicate
 
         code = replicate(
@@ -91,10 +91,10 @@ def almgren_chriss(
     as_json: AsJson = False,
 ) -> None:
     """Almgren and Chriss (2000): the worked numbers, and the efficient frontier by an agent's risk aversion."""
-    with reported(as_json):
+    with report_errors(as_json):
         from replications.almgren_chriss import command
 
-        command.run(train, episodes, listed_seeds(seeds), out, as_json)
+        command.run(train, episodes, parse_seeds(seeds), out, as_json)
 
 
 @app.command("deep-hedging")
@@ -109,10 +109,10 @@ def deep_hedging(
     as_json: AsJson = False,
 ) -> None:
     """Buehler et al. (2019) in small: expected shortfall of an option under costs, against the closed-form delta."""
-    with reported(as_json):
+    with report_errors(as_json):
         from replications.deep_hedging import command
 
-        command.run(train, episodes, listed_seeds(seeds), out, as_json)
+        command.run(train, episodes, parse_seeds(seeds), out, as_json)
 
 
 @app.command("nevmyvaka")
@@ -138,8 +138,8 @@ def nevmyvaka(
     as_json: AsJson = False,
 ) -> None:
     """Nevmyvaka, Feng and Kearns (2006): time and inventory, then market variables, against submit and leave."""
-    with reported(as_json, "tables that are finished are kept; the same command goes on"):
-        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
+    with report_errors(as_json, "tables that are finished are kept; the same command goes on"):
+        chosen, days = parse_seeds(seeds), recorded(lake, symbol)
         from replications.nevmyvaka import command
 
         command.run(days, symbol, train, shares, episodes, chosen, out, as_json)
@@ -161,8 +161,8 @@ def ning(
     as_json: AsJson = False,
 ) -> None:
     """Ning, Lin and Jaimungal (2018): double DQN over TWAP, at the mid as published, and by taking on later days."""
-    with reported(as_json):
-        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
+    with report_errors(as_json):
+        chosen, days = parse_seeds(seeds), recorded(lake, symbol)
         from replications.ning import command
 
         command.run(days, symbol, train, shares, chosen, out, as_json)
@@ -182,10 +182,10 @@ def buehler(
     as_json: AsJson = False,
 ) -> None:
     """Buehler et al. (2019): a call hedged in Heston's market, with and without costs, beside the study's figures."""
-    with reported(as_json, KEPT):
+    with report_errors(as_json, KEPT):
         from replications import buehler as study
 
-        study.run(study.settings_of(listed_seeds(seeds), full), out, as_json)
+        study.run(study.settings_of(parse_seeds(seeds), full), out, as_json)
 
 
 @app.command("gu-kelly-xiu")
@@ -201,7 +201,7 @@ def gu_kelly_xiu(
     as_json: AsJson = False,
 ) -> None:
     """Gu, Kelly and Xiu (2020): families of models on the study's own simulation, R2 beside its table."""
-    with reported(as_json, KEPT):
+    with report_errors(as_json, KEPT):
         from replications import gu_kelly_xiu as study
 
         study.run(study.settings_of(seed, repetitions, full), out, as_json)
@@ -228,7 +228,7 @@ def fischer_krauss(
     as_json: AsJson = False,
 ) -> None:
     """Fischer and Krauss (2018): an LSTM against a forest on daily stocks, by period, net of costs."""
-    with reported(as_json, KEPT):
+    with report_errors(as_json, KEPT):
         from replications import fischer_krauss as study
 
         study.run(data, study.settings_of(seed, full), out, as_json, leave_out or ())

@@ -18,8 +18,8 @@ from replications.deep_hedging.model import shortfall
 from replications.heston import DAYS, SPOT, Heston, losses
 from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli import print_json, print_sentences, print_table, say
-from tercel.core import Floats, needed
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core import Floats, import_optional
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 STUDY: Final = "buehler"
 COSTS: Final = tuple(2.0 ** -(i + 5) for i in range(5, 0, -1))
@@ -102,7 +102,7 @@ class Hedge:
     """
 
     def __init__(self, task: Task) -> None:
-        torch = needed("torch", "learn")
+        torch = import_optional("torch", "learn")
         nn = torch.nn
         self.recurrent = task.recurrent
         self.days = nn.ModuleList(
@@ -123,7 +123,7 @@ class Hedge:
 
     def losses(self, paths: Sequence[Any], cost: float) -> tuple[Any, list[Any]]:
         """Losses (n,) of the call sold for nothing, and what was held each day, (n, 2) in S and `SWAP` swaps."""
-        torch = needed("torch", "learn")
+        torch = import_optional("torch", "learn")
         spots, swaps, variances = paths
         prices = torch.stack([spots, swaps * SWAP], dim=2)
         held = torch.zeros(len(spots), 2)
@@ -152,7 +152,7 @@ def learned(
     task: Task, start: Hedge | None, seed: int, s: Settings, pool: Sequence[Any], price: float
 ) -> Hedge:
     """A hedge trained on a pool of paths by the gradient of its risk through the whole path."""
-    torch = needed("torch", "learn")
+    torch = import_optional("torch", "learn")
     draw = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -181,7 +181,7 @@ def learned(
 
 def tensors(arrays: Sequence[Floats]) -> list[Any]:
     """As torch's float32."""
-    torch = needed("torch", "learn")
+    torch = import_optional("torch", "learn")
     return [torch.from_numpy(array.astype(np.float32)) for array in arrays]
 
 
@@ -214,7 +214,7 @@ def judged_paths(market: Heston, s: Settings) -> tuple[Floats, Floats, Floats]:
 
 def measure(chain: str, seed: int, s: Settings) -> dict[str, Any]:
     """The hedges of a chain, learned one after another and judged."""
-    torch, market = needed("torch", "learn"), MARKET
+    torch, market = import_optional("torch", "learn"), MARKET
     pool = tensors(market.paths(s.pool, np.random.default_rng((seed, 0xB0E))))
     paths = judged_paths(market, s)
     fresh = tensors(paths)
@@ -310,7 +310,7 @@ def found_of(cells: Mapping[str, Mapping[str, Any]], s: Settings) -> dict[str, A
 
 def run(settings: Settings, out: Path, as_json: bool) -> None:
     """Print our figures beside the published ones and draw the ladder of costs."""
-    needed("torch", "learn")
+    import_optional("torch", "learn")
     cells: dict[str, Callable[[], dict[str, Any]]] = {"market": partial(reference, settings)}
     for seed in settings.seeds:
         for chain in CHAINS:
@@ -361,19 +361,22 @@ def figure(found: Mapping[str, Any]) -> Figure:
                 costs,
                 grown,
                 "o",
-                color=svg.SERIES[0].token,
+                color=palette.SERIES[0].token,
                 label="ours, one dot a seed" if not j else None,
             )
         middle = max(ladder[3]["mean"] - ladder[0]["mean"], 1e-3)
         panel.plot(
-            costs, middle * (costs / costs[2]) ** (2 / 3), color=svg.INK.token, label="power 2/3"
+            costs,
+            middle * (costs / costs[2]) ** (2 / 3),
+            color=palette.INK.token,
+            label="power 2/3",
         )
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel("proportional cost")
         panel.set_ylabel("added to the price")
         panel.legend(loc="upper left")
-    return finished(
+    return finish_figure(
         drawing,
         "buehler_costs",
         "What proportional costs add to the entropic price of a call in Heston's market, on logarithmic axes.",

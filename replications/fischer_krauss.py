@@ -22,8 +22,8 @@ import numpy as np
 from replications.kept_cells import cell_of, interval, measured, shown
 from replications.lstm import LstmRegressor
 from tercel.cli import print_json, print_sentences, print_table, say
-from tercel.core import DataError, Floats, needed
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core import DataError, Floats, import_optional
+from tercel.core.report import Figure, finish_figure, palette, sketch
 from tercel.signals.models import family
 
 STUDY: Final = "fischer-krauss"
@@ -216,7 +216,7 @@ def traded(
 @contextmanager
 def flushed() -> Iterator[None]:
     """Denormal numbers as zero: gradients that vanish over 240 steps are such, and cost four times the rest."""
-    torch = needed("torch", "learn")
+    torch = import_optional("torch", "learn")
     torch.set_flush_denormal(True)
     try:
         yield
@@ -260,7 +260,7 @@ def run(
     data: Path, settings: Settings, out: Path, as_json: bool, without: Sequence[int] = ()
 ) -> None:
     """Print our figures beside the published ones, by era, and draw what the strategies earn."""
-    needed("torch", "learn")
+    import_optional("torch", "learn")
     prices = prices_of(data)
     names = {
         f"period-{int(prices.years[start + TRAIN])}-{start:05d}": start for start in prices.starts
@@ -301,7 +301,7 @@ def _print(found: Mapping[str, Any], periods: int) -> None:
                     cell_of(theirs.get("accuracy"), 1), f"{row['accuracy']['mean']:.1f}",
                 )
             )  # fmt: skip
-    print_table(f"{periods} study periods, 5 bps one-way", headings, cells, left={"era"})
+    print_table(f"{periods} study periods, 5 bps one-way", headings, cells, left_aligned={"era"})
     print_sentences(
         [
             "bought and sold at the close that makes the signal, as published; `a day later` at the next close",
@@ -317,7 +317,7 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
     named = [int(year) for year, days in counted if days >= 100 and year not in without]
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        for place, (name, colour) in enumerate(zip(NAMES, svg.SERIES, strict=False)):
+        for place, (name, colour) in enumerate(zip(NAMES, palette.SERIES, strict=False)):
             day = (
                 np.concatenate([np.array(cell[name]["before"]) for cell in cells.values()])
                 - 400 * HALF_TURN
@@ -330,11 +330,11 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
                 color=colour.token,
                 label=NAMES[name],
             )
-        panel.axhline(0.0, color=svg.INK.token, linewidth=0.8)
+        panel.axhline(0.0, color=palette.INK.token, linewidth=0.8)
         panel.set_xticks(range(len(named)), [str(year) for year in named])
         panel.set_ylabel("% a day after costs")
         panel.legend(loc="upper right")
-    return finished(
+    return finish_figure(
         drawing,
         "fischer_krauss",
         "Mean of a day after costs by year: LSTM, forest, ridge and reversal.",

@@ -20,8 +20,8 @@ import numpy as np
 
 from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli import print_json, print_sentences, print_table, say
-from tercel.core import Floats, needed
-from tercel.core.report import Figure, finished, name_rows, sketch, svg
+from tercel.core import Floats, import_optional
+from tercel.core.report import Figure, finish_figure, name_rows, palette, sketch
 from tercel.signals.models import family
 
 STUDY: Final = "gu-kelly-xiu"
@@ -205,7 +205,7 @@ def one_layer(
 
     All are trained side by side on the same batches of 1,000 (Adam, rate 0.003), the appendix's remedies.
     """
-    torch = needed("torch", "learn")
+    torch = import_optional("torch", "learn")
     draw = torch.Generator().manual_seed(seed)
     penalties = torch.tensor(PENALTIES).repeat_interleave(networks)
     m, width, scale = len(penalties), X.shape[1], float(y.std())
@@ -277,7 +277,7 @@ def repetition(characteristics: int, number: int, s: Settings) -> dict[str, Any]
 
 def run(settings: Settings, out: Path, as_json: bool) -> None:
     """Print our R^2 beside the published ones, with intervals over repetitions, and draw them."""
-    needed("torch", "learn")
+    import_optional("torch", "learn")
     plan = [(p, number) for p in settings.characteristics for number in range(settings.repetitions)]
     # a cell is the same whatever the number of repetitions
     asked = {
@@ -336,7 +336,7 @@ def _print(found: Mapping[int, Any], repetitions: int) -> None:
             f"{p} characteristics, {repetitions} repetitions (theirs: 100)",
             headings,
             cells,
-            left={"model"},
+            left_aligned={"model"},
         )
     print_sentences([f"published: OLS and PCR, {TABLE}; others, {DIGEST}"])
 
@@ -352,14 +352,14 @@ def figure(found: Mapping[int, Any]) -> Figure:
                 panel.plot(
                     [one["ci_low"], one["ci_high"]],
                     [place] * 2,
-                    color=svg.SERIES[0].token,
+                    color=palette.SERIES[0].token,
                     linewidth=2,
                 )
                 panel.plot(
                     one["mean"],
                     place,
                     "o",
-                    color=svg.SERIES[0].token,
+                    color=palette.SERIES[0].token,
                     label="ours" if not place else None,
                 )
                 theirs = PUBLISHED.get(p, {}).get(name, {}).get(model, (None, None))[1]
@@ -368,14 +368,14 @@ def figure(found: Mapping[int, Any]) -> Figure:
                         theirs,
                         place,
                         "x",
-                        color=svg.INK.token,
+                        color=palette.INK.token,
                         label="published" if not place else None,
                     )
             name_rows(panel, list(rows))
             panel.set_xlabel(f"R² out of sample, %: model ({model})")
-            panel.axvline(0.0, color=svg.SOFT.token, linewidth=0.8)
+            panel.axvline(0.0, color=palette.SOFT.token, linewidth=0.8)
         panel.legend(loc="lower left")
-    return finished(
+    return finish_figure(
         drawing,
         "gu_kelly_xiu",
         f"Out-of-sample R-squared of each method in the simulation with {p} characteristics, ours and published.",

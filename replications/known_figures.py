@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 
 def frontier(
@@ -31,17 +31,17 @@ def frontier(
 
     with sketch(3.6) as drawing:
         left, right = drawing.subplots(1, 2)
-        left.plot(*closed, color=svg.INK.token, linewidth=1.4, label="closed form")
+        left.plot(*closed, color=palette.INK.token, linewidth=1.4, label="closed form")
         for number, (sd, cost) in enumerate(agents):
             left.plot(
-                sd, cost, "o", color=svg.SERIES[0].token, markersize=4.5, alpha=0.7,
+                sd, cost, "o", color=palette.SERIES[0].token, markersize=4.5, alpha=0.7,
                 label="agent, one dot a risk aversion" if number == 0 else None,
             )  # fmt: skip
         left.set_xlabel("standard deviation, thousand $")
         left.set_ylabel("expected cost, thousand $")
         left.legend(loc="upper right")
         for (label, (form, runs)), colour in zip(
-            trajectories.items(), svg.SERIES[1:], strict=False
+            trajectories.items(), palette.SERIES[1:], strict=False
         ):
             days = np.arange(len(np.asarray(form)))
             right.plot(days, form, color=colour.token, linewidth=1.6, label=label)
@@ -52,7 +52,7 @@ def frontier(
         right.legend(loc="upper right")
 
     parts = ", ".join(label for label in trajectories)
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Efficient frontier of the Almgren-Chriss example, the agent's schedules on it; trajectories for {parts}.",
@@ -82,14 +82,14 @@ def hedges(
 
     with sketch(3.6) as drawing:
         left, right = drawing.subplots(1, 2)
-        for (label, (form, runs)), colour in zip(deltas.items(), svg.SERIES[1:], strict=False):
+        for (label, (form, runs)), colour in zip(deltas.items(), palette.SERIES[1:], strict=False):
             left.plot(spots, form, color=colour.token, linewidth=1.6, label=label)
             for run in runs:
                 left.plot(spots, run, ":", color=colour.token, linewidth=1.8)
         left.set_xlabel("price of the underlying")
         left.set_ylabel("units held, no costs")
         left.legend(loc="upper left")
-        colours = (svg.SERIES[0], svg.SERIES[1], svg.SERIES[2], svg.SERIES[3])
+        colours = (palette.SERIES[0], palette.SERIES[1], palette.SERIES[2], palette.SERIES[3])
         for (label, values), colour in zip(prices.items(), colours, strict=False):
             right.plot(costs, values, color=colour.token, marker="o", markersize=3.5, label=label)
         right.set_xlabel("proportional cost, bps")
@@ -100,7 +100,7 @@ def hedges(
         f"{key}: {np.asarray(value)[0]:.3f} to {np.asarray(value)[-1]:.3f}"
         for key, value in prices.items()
     )
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Left: units held by the price of the underlying, closed form and network. Right: risk-averse prices, {text}.",

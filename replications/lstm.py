@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core import Floats, needed
+from tercel.core import Floats, import_optional
 from tercel.signals import FitError, Regressor, scale_of
 
 EPOCH_ROWS: Final = 100_000
@@ -49,7 +49,7 @@ class LstmRegressor(Regressor):
     random_state: int = 0
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
-        torch = needed("torch", "learn")
+        torch = import_optional("torch", "learn")
         sequences = self._folded(X)
         flat = sequences.reshape(-1, sequences.shape[2])
         self.mean_, self.deviation_ = scale_of(flat, np.repeat(weights, self.steps))
@@ -105,7 +105,7 @@ class LstmRegressor(Regressor):
         return self.net_["head"](self.net_["body"](x)[0][:, -1]).squeeze(-1)
 
     def _value(self, X: Floats) -> Floats:
-        torch = needed("torch", "learn")
+        torch = import_optional("torch", "learn")
         scaled = (self._folded(X) - self.mean_) / self.deviation_
         with torch.no_grad():
             parts = [

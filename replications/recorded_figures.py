@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import Figure, finished, sketch, svg as style
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 
 def savings(
@@ -21,18 +21,18 @@ def savings(
     band = published["private_over_submit_and_leave_percent"]
     least = published["all_over_submit_and_leave_percent"]["at_least"]
     kinds = (
-        ("private_over_submit_and_leave_percent", "time and inventory", style.SERIES[1]),
-        ("all_over_submit_and_leave_percent", "and four market variables", style.SERIES[0]),
+        ("private_over_submit_and_leave_percent", "time and inventory", palette.SERIES[1]),
+        ("all_over_submit_and_leave_percent", "and four market variables", palette.SERIES[0]),
     )
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(found))
         panel.axhspan(
-            band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0
+            band["low"], band["high"], color=palette.SERIES[1].token, alpha=0.15, linewidth=0
         )
-        panel.axhline(least, color=style.SERIES[0].token, linestyle="--", linewidth=1.0)
-        panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
+        panel.axhline(least, color=palette.SERIES[0].token, linestyle="--", linewidth=1.0)
+        panel.axhline(0.0, color=palette.SOFT.token, linewidth=0.9)
         for number, (key, label, colour) in enumerate(kinds):
             rows = [ours[key] for ours in found.values()]
             mean = np.array([row["mean"] for row in rows])
@@ -50,7 +50,7 @@ def savings(
 
     summary = "; ".join(f"{key}: {ours[kinds[0][0]]['mean']:.0f} and {ours[kinds[1][0]]['mean']:.0f} %"
                      for key, ours in found.items())  # fmt: skip
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Cost saved on submit and leave by a swept table, private state and with market variables: {summary}.",
@@ -81,22 +81,22 @@ def gains(
             for k in _BOUNDS
         )
         panel.axvspan(
-            band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0
+            band["low"], band["high"], color=palette.SERIES[1].token, alpha=0.15, linewidth=0
         )
-        panel.axvline(0.0, color=style.SOFT.token, linewidth=0.9)
+        panel.axvline(0.0, color=palette.SOFT.token, linewidth=0.9)
         panel.errorbar(
             mean,
             at,
             xerr=[mean - low, high - mean],
             fmt="o",
-            color=style.SERIES[0].token,
+            color=palette.SERIES[0].token,
             capsize=3,
         )
         panel.set_yticks(at, list(found))
         panel.set_xlabel("gain over TWAP, bps")
 
     summary = "; ".join(f"{key}: {ours['gain_bps']['mean']:.1f}" for key, ours in found.items())
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Gain of a double DQN over TWAP, bps, by how it is judged: {summary}.",

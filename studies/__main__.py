@@ -16,12 +16,12 @@ from tercel.cli import (
     check_date,
     check_folder,
     command_line,
-    listed_dates,
     page_folder,
-    reported,
+    parse_dates,
+    report_errors,
     run_app,
 )
-from tercel.core import UnknownNameError, offer, refuse_removed
+from tercel.core import UnknownNameError, refuse_removed, suggest_name
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
@@ -62,7 +62,7 @@ def event_study(
     as_json: AsJson = False,
 ) -> None:
     """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
-    with reported(as_json):
+    with report_errors(as_json):
         check_folder(out)
         from studies.tape import event_study_command as command
 
@@ -82,7 +82,7 @@ def metaorders(
     as_json: AsJson = False,
 ) -> None:
     """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.tape import metaorders_command as command
 
         command.run(symbol, _days(lake, symbol, date, leave_out, venue), seed=seed, as_json=as_json)
@@ -91,7 +91,7 @@ def metaorders(
 def _days(
     lake: Path, symbol: str, date: str, leave_out: str, venue: str
 ) -> Mapping[str, "Observed"]:
-    dates, without = listed_dates(date), listed_dates(leave_out)
+    dates, without = parse_dates(date), parse_dates(leave_out)
     from studies.tape.days import observed_days
 
     return observed_days(lake, symbol, dates, without, venue)
@@ -112,11 +112,13 @@ def undercut(
     as_json: AsJson = False,
 ) -> None:
     """How often a public order that improves the touch is undercut, and how much of that is a reaction."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.tape import undercut_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(lake, listed(symbol), listed_dates(leave_out), rates, picture, seed, as_json)
+        command.run(
+            lake, split_commas(symbol), parse_dates(leave_out), rates, picture, seed, as_json
+        )
 
 
 @app.command()
@@ -133,11 +135,11 @@ def shadow(
     as_json: AsJson = False,
 ) -> None:
     """Bounds of a desk in shadow beside what the same parents cost where they really traded."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.shadow import command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(listed(market), parents, horizon, seed, picture, as_json)
+        command.run(split_commas(market), parents, horizon, seed, picture, as_json)
 
 
 @app.command()
@@ -154,7 +156,7 @@ def pairs(
     as_json: AsJson = False,
 ) -> None:
     """What a pair costs beside rules that quote or take its legs, both spreads paid, on the same seeds."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.pairs import command
 
         command.run((first, second), lots, horizon, episodes, picture, seed, as_json)
@@ -170,11 +172,11 @@ def places(
     as_json: AsJson = False,
 ) -> None:
     """Lots that our side trades beside the twin's, where an order of the whole volume rests."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.sizes import places_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(listed(market), episodes, seed, as_json)
+        command.run(split_commas(market), episodes, seed, as_json)
 
 
 @app.command()
@@ -198,12 +200,14 @@ def orders(
     as_json: AsJson = False,
 ) -> None:
     """What an agent costs on orders of .5 to 100 % of the volume, beside the cheapest of three plain rules."""
-    with reported(as_json):
+    with report_errors(as_json):
         check_folder(out)
         from studies.sizes import orders_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(agent, listed(market), listed(horizon), episodes, out, seed, as_json)
+        command.run(
+            agent, split_commas(market), split_commas(horizon), episodes, out, seed, as_json
+        )
 
 
 @app.command()
@@ -226,15 +230,17 @@ def ways(
     as_json: AsJson = False,
 ) -> None:
     """The router of orders beside its oracle, each way alone and a placebo, by regime and size of the order."""
-    with reported(as_json, "what is finished is kept; the same command continues"):
+    with report_errors(as_json, "what is finished is kept; the same command continues"):
         check_folder(out)
         from studies.sizes import ways_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
         first, _, last = seeds.partition("-")
-        numbers = range(int(first), int(last) + 1) if last else [int(one) for one in listed(seeds)]
+        numbers = (
+            range(int(first), int(last) + 1) if last else [int(one) for one in split_commas(seeds)]
+        )
         command.run(
-            market, listed(regimes), [float(one) for one in listed(share)], list(numbers),
+            market, split_commas(regimes), [float(one) for one in split_commas(share)], list(numbers),
             2 * (episodes // 2), out, as_json,
         )  # fmt: skip
 
@@ -251,11 +257,11 @@ def learners(
     as_json: AsJson = False,
 ) -> None:
     """Evolution strategy, PPO, fitted Q and one step of improvement from the shipped weights, on a symbol unseen."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.tape import learners_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(lake, listed(symbol), listed(bound), quick, seed, as_json)
+        command.run(lake, split_commas(symbol), split_commas(bound), quick, seed, as_json)
 
 
 @app.command()
@@ -278,20 +284,20 @@ def flow(
     as_json: AsJson = False,
 ) -> None:
     """What the shipped policy saves on a symbol that its forecaster never saw, part by part, beside a placebo."""
-    with reported(as_json):
-        from tercel.core import listed
+    with report_errors(as_json):
+        from tercel.core import split_commas
 
         if shares:
             from studies.tape.flow_command import run_sizes
 
-            sizes = [float(one) for one in listed(shares)]
-            run_sizes(lake, listed(symbol), listed(bound), sizes, seed, as_json)
+            sizes = [float(one) for one in split_commas(shares)]
+            run_sizes(lake, split_commas(symbol), split_commas(bound), sizes, seed, as_json)
             return
         if choose:
             from studies.tape.choose import run
         else:
             from studies.tape.flow_command import run
-        run(lake, listed(symbol), listed(bound), seed, as_json)
+        run(lake, split_commas(symbol), split_commas(bound), seed, as_json)
 
 
 @app.command()
@@ -303,11 +309,11 @@ def fills_forecast(
     as_json: AsJson = False,
 ) -> None:
     """Forecasts of fills on a symbol left out: does a slice fill, at what cost, and what is that worth to the policy?"""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.fills import forecast_command as command
-        from tercel.core import listed
+        from tercel.core import split_commas
 
-        command.run(lake, listed(symbol), listed(bound), seed, as_json)
+        command.run(lake, split_commas(symbol), split_commas(bound), seed, as_json)
 
 
 @app.command()
@@ -323,7 +329,7 @@ def replenishment(
     as_json: AsJson = False,
 ) -> None:
     """How long until lots that a market order took are added again, on the days a market was calibrated on."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.tape import replenishment_command as command
 
         command.run(preset, lake, as_json)
@@ -344,10 +350,10 @@ def ingredients(
     as_json: AsJson = False,
 ) -> None:
     """What each part of the queue-reactive law is worth: fills in markets calibrated without it."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.tape import ingredients_command
 
-        ingredients_command.run(lake, symbol, listed_dates(dates), days, seed, as_json)
+        ingredients_command.run(lake, symbol, parse_dates(dates), days, seed, as_json)
 
 
 @app.command()
@@ -362,7 +368,7 @@ def queues(
     as_json: AsJson = False,
 ) -> None:
     """Compare the queue models of level tapes with the true queue: own passive orders' fills on one real day."""
-    with reported(as_json):
+    with report_errors(as_json):
         check_date(date)
         from studies.tape import queues_command
 
@@ -392,8 +398,8 @@ def costs(
     as_json: AsJson = False,
 ) -> None:
     """After costs have tripled: how soon a book that learns them from its fills trades as if it had been told."""
-    with reported(as_json):
-        days = listed_dates(on)
+    with report_errors(as_json):
+        days = parse_dates(on)
         from studies.signals import costs as command
 
         command.run(
@@ -409,7 +415,7 @@ def regimes(
     as_json: AsJson = False,
 ) -> None:
     """What each named regime does to a market, against the same market without it."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.regimes import command
 
         command.show(market, as_json)
@@ -434,14 +440,14 @@ def choices_(
     as_json: AsJson = False,
 ) -> None:
     """Who chooses best when no one is told of the regime: rules, a switch, a Bayes filter, an oracle, agents."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.regimes import choices, choices_command
 
         for name in regime or ():
             if name not in choices.REGIMES:
                 known = ", ".join(repr(one) for one in choices.REGIMES)
                 raise UnknownNameError(
-                    f"regimes among {known}", repr(name), offer(name, choices.REGIMES)
+                    f"regimes among {known}", repr(name), suggest_name(name, choices.REGIMES)
                 )
         choices_command.show(
             agent or (), regime or choices.REGIMES, market or choices.MARKETS,
@@ -460,7 +466,7 @@ def worth_alpha(
     as_json: AsJson = False,
 ) -> None:
     """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.value import command
 
         raise typer.Exit(
@@ -479,7 +485,7 @@ def worth_posture(
     as_json: AsJson = False,
 ) -> None:
     """Measure what a risk state does to the tail and the mean of cost, in calm and when the market turns."""
-    with reported(as_json):
+    with report_errors(as_json):
         from studies.value import command
 
         raise typer.Exit(
@@ -507,10 +513,12 @@ def signals(
     as_json: AsJson = False,
 ) -> None:
     """Order flow, the day that weeks begin on, learning online: what signals reach on real data."""
-    with reported(as_json):
+    with report_errors(as_json):
         refuse_removed("commands", f"signals {what}", f"`signals {what}`")
         if what not in SIGNALS:
-            raise UnknownNameError(f"one of {', '.join(SIGNALS)}", repr(what), offer(what, SIGNALS))
+            raise UnknownNameError(
+                f"one of {', '.join(SIGNALS)}", repr(what), suggest_name(what, SIGNALS)
+            )
         from studies.signals import command
 
         raise typer.Exit(command.run(what, data, seed, out, as_json))

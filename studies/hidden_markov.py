@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core import DataError, Floats, needed
+from tercel.core import DataError, Floats, import_optional
 
 _FLOOR = 1e-300
 
@@ -27,7 +27,7 @@ def gaussian_hmm(extra: str) -> Any:
     logging.getLogger("hmmlearn").setLevel(
         logging.ERROR
     )  # it reports every fit that EM ended by its last step
-    return needed("hmmlearn.hmm", extra).GaussianHMM
+    return import_optional("hmmlearn.hmm", extra).GaussianHMM
 
 
 def likeliest(models: Iterable[Any], rows: Floats) -> Any:

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core import PolicyError, cache_root, needed
+from tercel.core import PolicyError, cache_root, import_optional
 from tercel.execution.policies import load_policy
-from tercel.execution.registry import Promotion, RegistryEntry, Version, checked_alias, checked_name
+from tercel.execution.registry import Promotion, RegistryEntry, Version, check_alias, check_name
 
 EXPERIMENT: Final = "tercel-policies"
 FILES: Final = "policy"
@@ -52,7 +52,7 @@ class MlflowRegistry:
             os.environ.setdefault(name, value)
         for library in ("mlflow", "alembic"):  # they tell of every table that they make
             logging.getLogger(library).setLevel(logging.WARNING)
-        mlflow = needed("mlflow", "mlflow", of="tercel-studies")
+        mlflow = import_optional("mlflow", "mlflow", distribution="tercel-studies")
         self._where = where
         self._uri = uri
         self._client: Any = self._call(
@@ -60,7 +60,7 @@ class MlflowRegistry:
         )
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         """The URL, without a password that it may hold."""
         head, at, tail = self._where.rpartition("@")
         return f"{head.split('//')[0]}//...@{tail}" if at else self._where
@@ -82,11 +82,11 @@ class MlflowRegistry:
 
     def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
-        model = self._model(checked_name(name))
+        model = self._model(check_name(name))
         return RegistryEntry(name) if model is None else self._entry(model)
 
     def register(
-        self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = ""
+        self, folder: Path, name: str, *, note: str = "", timestamp: str = "", by: str = ""
     ) -> Version:
         """Log the policy in `folder` as artifacts of a run and register them; the same policy again is what it was.
 
@@ -105,7 +105,7 @@ class MlflowRegistry:
         words = {
             "weights_sha256": card.weights_sha256,
             "observation_hash": card.observation_hash,
-            "registered": at,
+            "registered": timestamp,
             "by": by,
             "source": str(folder.resolve()),
             "note": note,
@@ -115,22 +115,29 @@ class MlflowRegistry:
         return Version(name, int(made.version), **words)
 
     def promote(
-        self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = ""
+        self,
+        name: str,
+        reference: str,
+        alias: str,
+        *,
+        reason: str,
+        timestamp: str = "",
+        by: str = "",
     ) -> Promotion:
         """Point an alias at a version; why, when and by whom stand in the version's tags."""
-        checked_alias(alias)
+        check_alias(alias)
         entry = self.entry(name)
-        version, before = entry.find(which), dict(entry.aliases).get(alias, 0)
+        version, before = entry.find(reference), dict(entry.aliases).get(alias, 0)
         number = str(version.number)
 
         def point() -> None:
-            about = {"why": why, "at": at, "by": by, "before": str(before)}
+            about = {"why": reason, "at": timestamp, "by": by, "before": str(before)}
             for key, value in about.items():
                 self._client.set_model_version_tag(name, number, f"{PREFIX}{alias}.{key}", value)
             self._client.set_registered_model_alias(name, alias, number)
 
         self._call(point)
-        return Promotion(alias, version.number, before, why, at, by)
+        return Promotion(alias, version.number, before, reason, timestamp, by)
 
     def folder(self, version: Version) -> Path:
         """The version's files, fetched if they are not here.
@@ -148,7 +155,7 @@ class MlflowRegistry:
             shutil.rmtree(cached, ignore_errors=True)
             raise PolicyError(
                 f"{version.label} with weights {version.weights_sha256[:16]}",
-                f"{card.weights_sha256[:16]} from {self.where}",
+                f"{card.weights_sha256[:16]} from {self.location}",
                 "register the policy again",
             )
         return cached
@@ -235,7 +242,7 @@ class MlflowRegistry:
         except (MlflowException, OSError) as error:
             line = next(iter(str(error).splitlines()), type(error).__name__)
             raise PolicyError(
-                f"an answer of MLflow at {self.where}",
+                f"an answer of MLflow at {self.location}",
                 line[:300],
                 "check the URL and that the server runs",
             ) from error

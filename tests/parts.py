@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 
 _IN_PARTS = {
     "last_lots": "last_qty",

@@ -20,10 +20,11 @@ from tests.test_house import ASIDE, ROOT
 
 import tercel
 from tercel.cli import plugins
+from tercel.cli.commands import add, request_of
 from tercel.cli.operator import AskDesk
+from tercel.cli.options import JsonRequest
 from tercel.cli.plugins import help_texts
-from tercel.cli.shared import JsonRequest, add, request_of
-from tercel.core.extras import STUDIES
+from tercel.core.entry_points import STUDIES
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""

@@ -38,11 +38,11 @@ SERVICES = ("exchange", "desk", "console")
 def exported() -> dict[str, set[str]]:
     """Names of the console's metrics, as a query writes them, and their labels."""
     pytest.importorskip("prometheus_client")
-    from tercel.desk.console.follow import Metrics
+    from tercel.desk.console.metrics import Metrics
 
     found = {}
     metrics = Metrics()
-    for one in (*metrics._counts.values(), *metrics._levels.values()):
+    for one in (*metrics._counters.values(), *metrics._gauges.values()):
         [family] = one.describe()
         found[f"{family.name}_total" if family.type == "counter" else family.name] = set(
             one._labelnames

@@ -320,7 +320,7 @@ def test_code_that_trades_asks_by_string_for_little() -> None:
     assert found == STRINGS_ON_THE_DESK
 
 
-CAPABILITIES = "src/tercel/core/ports.py"
+CAPABILITIES = "src/tercel/core/capabilities.py"
 """The one file that looks: it refuses a venue that has what it does not declare."""
 
 
@@ -376,7 +376,7 @@ def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
     sources = [path for name in ("src", *ASIDE) for path in (ROOT / name).rglob("*.py")]
     found = {str(path.relative_to(ROOT)): unsafe_loads(path.read_text()) for path in sources}
     trusted = {
-        "src/tercel/lab/learning/sb3/bridge.py": ["pickle"]
+        "src/tercel/lab/learning/sb3/archive.py": ["pickle"]
     }  # an archive that a person named with --trust
     assert {path: what for path, what in found.items() if what} == trusted
 
@@ -523,7 +523,7 @@ def test_the_command_line_alone_writes_to_a_terminal() -> None:
         for path in room.rglob("*.py")
         if writes_to_a_terminal(path)
     }
-    assert "cli/shared.py" in found
+    assert "cli/output.py" in found
     assert {where for where in found if not where.startswith("cli/")} == {
         "api/display.py",
         "desk/gate/__main__.py",
@@ -537,7 +537,7 @@ def test_no_text_below_the_command_line_names_an_option() -> None:
 
 
 def test_every_parameter_that_a_text_names_is_an_option_of_some_command() -> None:
-    """The command line makes an option of each (`cli.shared.in_options`)."""
+    """The command line makes an option of each (`cli.output.in_options`)."""
     options = {
         name.lstrip("-").replace("-", "_")
         for _, body in commands()

@@ -83,7 +83,7 @@ def is_there(name: str) -> bool:
 
 
 def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:
-    assert is_there("tercel.execution.intent.View.draw")
+    assert is_there("tercel.execution.view.View.draw")
     assert is_there("execution.user_strategy")
     assert not is_there("execution.own")
     assert not is_there("tercel.execution.strategy.Vista")

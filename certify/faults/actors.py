@@ -17,7 +17,7 @@ from certify.faults import crashpoints
 from certify.faults.market import MarketServer
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
-from tercel.cli.shared import BoundedClock
+from tercel.cli.interrupts import BoundedClock
 from tercel.core import (
     NS_PER_SECOND as SECOND,
     CancelOrder,
@@ -32,8 +32,8 @@ from tercel.core import (
     WallClock,
     write_atomic,
 )
-from tercel.desk.gate import beside_gate, open_gate as opened, read_config
-from tercel.desk.gate.opening import hide, serve
+from tercel.desk.gate import open_gate as opened, read_config, run_watchdog
+from tercel.desk.gate.opening import forbid_tracing, serve
 from tercel.desk.limits import LimitGate, read
 from tercel.desk.trading import (
     KillLatch,
@@ -68,6 +68,41 @@ LIVE: Final = "live.json"
 TRUTH: Final = "truth.json"
 LOG: Final = "market.jsonl"
 Wall = Callable[[], int]
+
+
+LIMITS: Final = """
+[desk]
+order_lots = 500
+order_value = 5_000_000
+gross_value = 500_000_000
+messages = 20000
+window_ms = 1000
+daily_loss = 500_000_000
+duplicate_ms = 0
+
+[instruments."*"]
+order_lots = 500
+order_value = 5_000_000
+gross_value = 500_000_000
+long_lots = 200_000
+short_lots = 200_000
+messages = 10000
+window_ms = 1000
+daily_loss = 500_000_000
+collar_bps = 500
+reference_age_ms = 60_000
+hours = "always"
+
+[agents."*"]
+order_lots = 500
+order_value = 5_000_000
+gross_value = 500_000_000
+long_lots = 200_000
+short_lots = 200_000
+messages = 5000
+window_ms = 1000
+daily_loss = 500_000_000
+"""
 
 
 @dataclass(frozen=True)
@@ -123,45 +158,12 @@ class Place:
             ),
         ]
         if self.watchdog:
-            own = f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {self.front}\n'
-            (self.gate / "watchdog.toml").write_text(own)
+            watchdog_profile = (
+                f'base = "tercel"\n[session]\nhost = "127.0.0.1"\nport = {self.front}\n'
+            )
+            (self.gate / "watchdog.toml").write_text(watchdog_profile)
             lines += ["[gate.watchdog]", f'comp_id = "{RISK}"', 'profile = "watchdog.toml"']
         (self.gate / "gate.toml").write_text("\n".join(lines) + "\n")
-
-
-LIMITS: Final = """
-[desk]
-order_lots = 500
-order_value = 5_000_000
-gross_value = 500_000_000
-messages = 20000
-window_ms = 1000
-daily_loss = 500_000_000
-duplicate_ms = 0
-
-[instruments."*"]
-order_lots = 500
-order_value = 5_000_000
-gross_value = 500_000_000
-long_lots = 200_000
-short_lots = 200_000
-messages = 10000
-window_ms = 1000
-daily_loss = 500_000_000
-collar_bps = 500
-reference_age_ms = 60_000
-hours = "always"
-
-[agents."*"]
-order_lots = 500
-order_value = 5_000_000
-gross_value = 500_000_000
-long_lots = 200_000
-short_lots = 200_000
-messages = 5000
-window_ms = 1000
-daily_loss = 500_000_000
-"""
 
 
 # -- the market -------------------------------------------------------------------------------------------------------
@@ -173,7 +175,7 @@ class Witness(SimulatedExchange):
     def __init__(self, source: Source, seed: int, log: Path) -> None:
         markets = {name: MarketSpec(source, seed=seed + i) for i, name in enumerate(INSTRUMENTS)}
         super().__init__(markets, latency=EntryLatency("constant", LATENCY_NS))
-        self._log, self._told = log.open("a", encoding="utf-8"), set[str]()
+        self._log, self._reported_ids = log.open("a", encoding="utf-8"), set[str]()
 
     def send(self, command: Command) -> None:
         """Write it down, then take it."""
@@ -188,39 +190,48 @@ class Witness(SimulatedExchange):
         for event in events:
             if not isinstance(event, Report) or not event.order_id or event.exec_type == "status":
                 continue
-            if event.exec_id not in self._told:
-                self._told.add(event.exec_id)  # a question about an order has its trades told again
+            if event.exec_id not in self._reported_ids:
+                self._reported_ids.add(
+                    event.exec_id
+                )  # a question about an order has its trades told again
                 self._write(
                     "report", event.account, event.order_id, str(event.exec_type), event.leaves_qty
                 )
         return events
 
-    def _write(self, *words: object) -> None:
-        self._log.write(json.dumps([time.monotonic(), *words]) + "\n")
+    def _write(self, *values: object) -> None:
+        self._log.write(json.dumps([time.monotonic(), *values]) + "\n")
         self._log.flush()
 
     def testimony(self) -> dict[str, Any]:
         """What it knows: trades, positions and open orders by account."""
         return {
             "trades": {
-                a: [[t.exec_id, t.cl_ord_id, t.side * t.last_qty] for t in self.executions(a)]
-                for a in AGENTS
+                agent: [
+                    [trade.exec_id, trade.cl_ord_id, trade.side * trade.last_qty]
+                    for trade in self.executions(agent)
+                ]
+                for agent in AGENTS
             },
-            "positions": {a: self.positions(a) for a in AGENTS},
-            "open": {a: [order.cl_ord_id for order in self._orders.open_of(a)] for a in AGENTS},
+            "positions": {agent: self.positions(agent) for agent in AGENTS},
+            "open": {
+                agent: [order.cl_ord_id for order in self._orders.open_of(agent)]
+                for agent in AGENTS
+            },
         }
 
 
 def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
-    exchange, until = Witness(source, place.seed, place.folder / LOG), BoundedClock(None)
+    exchange = Witness(source, place.seed, place.folder / LOG)
+    until = BoundedClock(None)
     MarketServer(exchange, place.market, Pace(WallClock(), SPEED)).run(until.stopping)
     write_atomic(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
 
 def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
     """FIX before the market. What it forgets when it dies, the market cancels."""
-    venue = _reached(lambda: RemoteVenue(place.market))
+    venue = _retry_begin(lambda: RemoteVenue(place.market))
     logins = [Login(DESK), Login(RISK, risk=True)]
     server = FixServer(
         venue,
@@ -229,12 +240,12 @@ def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
         store=place.folder / "front",
         wall_ns=wall,
     )
-    _reached(server.start)
+    _retry_begin(server.start)
     ready()
     server.wait()
 
 
-def _reached(begin: Callable[[], Any]) -> Any:
+def _retry_begin(begin: Callable[[], Any]) -> Any:
     """What `begin` makes, once whoever died has let go of it."""
     until = time.monotonic() + PATIENCE_S
     while True:
@@ -250,7 +261,7 @@ def _reached(begin: Callable[[], Any]) -> Any:
 
 
 def _at_the_market(
-    where: str,
+    address: str,
     accounts: Sequence[str],
     store: Path,
     near: Path,
@@ -259,21 +270,22 @@ def _at_the_market(
     agree: object,
 ) -> Venue:
     """The venue, over a link that may be faulty while a gate begins: that no money is there is known."""
-    return connect(where, accounts, store, near, link_s, wall, lambda money: {})
+    return connect(address, accounts, store, near, link_s, wall, lambda money: {})
 
 
 def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> None:
     """`tercel gate`, with a clock that jumps and a point at which it dies."""
     crashpoints.arm(point)
     file = place.gate / "gate.toml"
-    config, until = read_config(file), BoundedClock(None)
-    hide()
+    config = read_config(file)
+    until = BoundedClock(None)
+    forbid_tracing()
     with (
-        opened(config, place.gate, "fault matrix", reach=_at_the_market, wall=wall) as made,
-        beside_gate(file, config, lambda: not made.open),
+        opened(config, place.gate, "fault matrix", reach=_at_the_market, wall=wall) as open_gate,
+        run_watchdog(file, config, lambda: not open_gate.open),
     ):
         ready()
-        serve(made, until.stopping)
+        serve(open_gate, until.stopping)
 
 
 class DeskActor:
@@ -281,10 +293,13 @@ class DeskActor:
 
     def __init__(self, place: Place) -> None:
         self._place, self._latch = place, KillLatch(place.desk / LATCH)
-        venue = _reached(lambda: RemoteVenue(str(place.gate / "gate.sock"), AGENTS))
+        venue = _retry_begin(lambda: RemoteVenue(str(place.gate / "gate.sock"), AGENTS))
         self._journal = SqlJournal(place.desk, "fault matrix")
         limits = LimitGate(
-            read(place.gate / "limits.toml"), venue.listings(), AGENTS, killed=self._latch.killed
+            read(place.gate / "limits.toml"),
+            venue.listings(),
+            AGENTS,
+            killed=self._latch.kill_reason,
         )
         terms = SessionTerms(
             resume=True,
@@ -292,7 +307,7 @@ class DeskActor:
             heartbeat_ns=10 * SECOND,
             seed=place.seed,
             watch_s=0.05,
-            mark=mark_of("gate"),
+            name_tag=mark_of("gate"),
         )
         self._session = Session(
             venue, self._journal, limits, lambda name, _: build(name), terms, latch=self._latch
@@ -312,24 +327,26 @@ class DeskActor:
         while session.ledger.orders.live() or session.ledger.parents.open():
             session.step(session.now_ns + SECOND)
         crashpoints.arm("")
-        write_atomic(self._place.desk / LIVE, json.dumps(believed(session.ledger)))
+        write_atomic(self._place.desk / LIVE, json.dumps(ledger_state(session.ledger)))
         session.close()
 
     def _feed(self) -> None:
         """A new parent for who has none; who was stopped goes on when nothing keeps it."""
-        session, parents = self._session, self._session.ledger.parents
-        if session.gateway.states.why(StateReason.LINK_DOWN) is not None:
+        session = self._session
+        parents = self._session.ledger.parents
+        if session.gateway.states.text_of(StateReason.LINK_DOWN) is not None:
             return
         busy = {parent.order.agent: parent for parent in parents.open()}
         for i, agent in enumerate(AGENTS):
-            held = self._latch.killed(agent) is not None
+            is_killed = self._latch.kill_reason(agent) is not None
             if (parent := busy.get(agent)) is not None:
-                if parent.status == ParentStatus.PAUSED and not held:
+                if parent.status == ParentStatus.PAUSED and not is_killed:
                     session.resume(parent.id, "it may", 0)
-            elif not held:
+            elif not is_killed:
                 n = parents.count + 1
                 side = 1 if (n + i) % 2 else -1
-                name, strategy = INSTRUMENTS[n % 2], STRATEGIES[n % 4]
+                name = INSTRUMENTS[n % 2]
+                strategy = STRATEGIES[n % 4]
                 session.accept(
                     ParentRequest(
                         f"p{n}", name, side, LOTS, HORIZON_S * SECOND, SLICES, strategy, agent
@@ -340,12 +357,12 @@ class DeskActor:
 def desk(place: Place, ready: Callable[[], None], point: str) -> None:
     """A session behind the gate, to its end."""
     crashpoints.arm(point)
-    made = DeskActor(place)
+    actor = DeskActor(place)
     ready()
-    made.work()
+    actor.work()
 
 
-def believed(ledger: Ledger) -> dict[str, Any]:
+def ledger_state(ledger: Ledger) -> dict[str, Any]:
     """What a ledger holds to be so, to compare two of them."""
     positions = {
         who: {name: lots for name, lots in held.items() if lots}
@@ -356,6 +373,6 @@ def believed(ledger: Ledger) -> dict[str, Any]:
     return {"positions": positions, "parents": parents, "live": list(live)}
 
 
-def written(file: Path) -> Callable[[], None]:
+def ready_writer(file: Path) -> Callable[[], None]:
     """Say that this process is ready: its number in a file."""
     return lambda: write_atomic(file, str(os.getpid()))

@@ -14,7 +14,7 @@ from typing import Final
 
 from certify.commands import Faults
 from certify.faults.judge import FaultVerdict, judge
-from certify.faults.play import chosen, play
+from certify.faults.play import draw_faults, play
 from certify.faults.world import World
 from tercel.cli import print_json, result_console, say
 from tercel.core import NS_PER_SECOND as SECOND, ConfigError
@@ -46,7 +46,7 @@ def runs(points: int, seed: int) -> Iterator[FaultVerdict]:
         )
     source = reactive(load(PRESET), settle_s=60.0)
     compile_kernels(source)
-    names = chosen(points, seed)
+    names = draw_faults(points, seed)
     for i in range(0, points, POINTS_OF_A_RUN):
         number = i // POINTS_OF_A_RUN
         with TemporaryDirectory(prefix="tercel-faults-", ignore_cleanup_errors=True) as folder:
@@ -86,32 +86,30 @@ def compile_kernels(source: Source) -> None:
 
 def faults(request: Faults) -> int:
     """Print what was counted; 0 where nothing is wrong, 1 otherwise."""
-    found = []
+    verdicts = []
     for verdict in runs(request.points, request.seed):
-        found.append(verdict)
-        say(f"run {len(found)}: {'; '.join(verdict.faults) or 'nothing wrong'}")
+        verdicts.append(verdict)
+        say(f"run {len(verdicts)}: {'; '.join(verdict.faults) or 'nothing wrong'}")
     sums = {
-        name: sum(getattr(one, name) for one in found)
+        name: sum(getattr(verdict, name) for verdict in verdicts)
         for name in ("kills", "lost", "doubled", "orphans")
     }
-    longest, equal = (
-        max(one.unwatched_s for one in found),
-        all(one.positions_equal for one in found),
-    )
+    longest = max(verdict.unwatched_s for verdict in verdicts)
+    equal = all(verdict.positions_equal for verdict in verdicts)
     result = {
-        "runs": len(found),
+        "runs": len(verdicts),
         **sums,
         "unwatched_s_max": round(longest, 3),
         "positions_equal": equal,
     }
     clean = equal and not any(sums[name] for name in ("lost", "doubled", "orphans"))
-    clean = clean and not any(one.faults for one in found)
+    clean = clean and not any(verdict.faults for verdict in verdicts)
     if request.as_json:
         print_json(result)
         return 0 if clean else 1
     console = result_console()
     console.print(
-        f"{request.points} faults in {len(found)} runs, {sums['kills']} processes killed",
+        f"{request.points} faults in {len(verdicts)} runs, {sums['kills']} processes killed",
         markup=False,
     )
     console.print("lost {lost}, doubled {doubled}, orphans {orphans}".format(**sums), markup=False)
@@ -119,7 +117,7 @@ def faults(request: Faults) -> int:
         f"longest unwatched order {longest:.1f} s; positions equal: {'yes' if equal else 'NO'}",
         markup=False,
     )
-    for number, one in enumerate(found, 1):
-        for text in one.faults:
+    for number, verdict in enumerate(verdicts, 1):
+        for text in verdict.faults:
             console.print(f"run {number}: {text}", markup=False)
     return 0 if clean else 1

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from certify.faults.actors import AGENTS, LIVE, LOG, TRUTH, Place, believed
+from certify.faults.actors import AGENTS, LIVE, LOG, TRUTH, Place, ledger_state
 from certify.faults.world import Record, Window
-from tercel.core import shown
+from tercel.core import to_number
 from tercel.desk.trading import KillLatch, Ledger
 from tercel.desk.trading.journal import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH
 
 _ON_ITS_WAY_S: Final = 1.0
 """An order may have been on its way to the market when the kill switch engaged."""
+
+
+Trades = Mapping[str, Sequence[tuple[str, str, int]]]
 
 
 @dataclass(frozen=True)
@@ -49,52 +52,50 @@ class FaultVerdict:
     faults: tuple[str, ...]
 
 
-Trades = Mapping[str, Sequence[tuple[str, str, int]]]
-
-
-def compared(trades: Trades, fills: Iterable[tuple[str, str]]) -> tuple[int, int]:
+def count_differences(trades: Trades, fills: Iterable[tuple[str, str]]) -> tuple[int, int]:
     """Executions of the market that are not booked, and those booked twice or never made.
 
-    >>> compared({"ann": [("e1", "a", 5), ("e2", "b", 5)]}, [("ann", "e1"), ("ann", "e1"), ("ann", "e9")])
+    >>> count_differences({"ann": [("e1", "a", 5), ("e2", "b", 5)]}, [("ann", "e1"), ("ann", "e1"), ("ann", "e9")])
     (1, 2)
     """
-    ours, theirs = (
-        Counter(fills),
-        {(account, one[0]) for account, made in trades.items() for one in made},
-    )
+    ours = Counter(fills)
+    theirs = {(account, trade[0]) for account, made in trades.items() for trade in made}
     return len(theirs - set(ours)), sum(n - 1 for n in ours.values()) + len(set(ours) - theirs)
 
 
-def unwatched(
+def longest_unwatched(
     orders: Iterable[tuple[float, float]], windows: Iterable[Window]
 ) -> tuple[float, str]:
     """The longest time, s, that an order (from, to) worked in a window in which nobody watched, and in which.
 
-    >>> unwatched([(0.0, 4.0), (2.0, 9.0)], [Window("a", 3.0, 5.0), Window("b", 8.5, 20.0)])
+    >>> longest_unwatched([(0.0, 4.0), (2.0, 9.0)], [Window("a", 3.0, 5.0), Window("b", 8.5, 20.0)])
     (2.0, 'a')
     """
     orders = list(orders)
-    found = [
-        (min(to, w.ended) - max(since, w.began), w.what) for w in windows for since, to in orders
+    spans = [
+        (min(to, w.ended) - max(since, w.began), w.cause) for w in windows for since, to in orders
     ]
-    return max(found, default=(0.0, "")) if found and max(found)[0] > 0 else (0.0, "")
+    return max(spans, default=(0.0, "")) if spans and max(spans)[0] > 0 else (0.0, "")
 
 
 def judge(place: Place, record: Record) -> FaultVerdict:
     """Compare what everybody wrote down."""
     truth = json.loads((place.folder / TRUTH).read_text())
     lines = [json.loads(line) for line in (place.folder / LOG).read_text().splitlines()]
-    orders, names, faults = _orders(lines), _names(lines), list[str]()
+    orders = _orders(lines)
+    names = _names(lines)
+    faults = list[str]()
     lost = doubled = 0
     positions = [_nonzero(truth["positions"])]
     for who, folder in (("gate", place.gate), ("desk", place.desk)):
         if (sound := verify(folder)).fault:
             faults.append(f"the journal of the {who}: {sound.fault}")
         ledger = Ledger.of(JournalReader(folder))
-        missing, more = compared(
+        missing, extra = count_differences(
             truth["trades"], [(fill.account, fill.exec_id) for fill in ledger.orders.fills]
         )
-        lost, doubled = lost + missing, doubled + more
+        lost = lost + missing
+        doubled = doubled + extra
         faults += [f"{who}: {fault}" for fault in ledger.faults()]
         faults += [f"{who}: {order.root} is {order.status}" for order in ledger.orders.live()]
         positions.append(_nonzero(ledger.positions.qty()))
@@ -102,17 +103,17 @@ def judge(place: Place, record: Record) -> FaultVerdict:
             faults += _states(folder, ledger)
             faults += _parents(ledger, truth["trades"])
     doubled += sum(n - 1 for n in names.values())
-    faults += _latched(lines, record, KillLatch(place.desk / LATCH))
-    longest, why = unwatched(orders, record.windows)
+    faults += _latch_faults(lines, record, KillLatch(place.desk / LATCH))
+    longest, cause = longest_unwatched(orders, record.windows)
     if longest > 5.0:
-        faults.append(f"an order worked for {longest:.1f} s after: {why}")
+        faults.append(f"an order worked for {longest:.1f} s after: {cause}")
     return FaultVerdict(
         kills=record.kills,
         lost=lost,
         doubled=doubled,
         orphans=sum(len(truth["open"][account]) for account in AGENTS),
         unwatched_s=longest,
-        positions_equal=all(one == positions[0] for one in positions),
+        positions_equal=all(position == positions[0] for position in positions),
         faults=tuple(faults),
     )
 
@@ -144,11 +145,12 @@ def _nonzero(positions: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, 
 
 def _states(folder: Path, ledger: Ledger) -> list[str]:
     """The journal read again gives what the desk believed as it closed."""
-    live, again = json.loads((folder / LIVE).read_text()), believed(ledger)
+    live = json.loads((folder / LIVE).read_text())
+    replayed = ledger_state(ledger)
     return [
-        f"desk: {name} was {live[name]}, the journal says {again[name]}"
+        f"desk: {name} was {live[name]}, the journal says {replayed[name]}"
         for name in live
-        if live[name] != again[name]
+        if live[name] != replayed[name]
     ]
 
 
@@ -161,24 +163,24 @@ def _parents(ledger: Ledger, trades: Trades) -> list[str]:
             if order is not None:
                 filled[order.parent] += abs(qty)
     return [
-        f"parent {parent.id} of {parent.lots}: {parent.filled} filled here, {shown(filled[parent.id])} at the market"
+        f"parent {parent.id} of {parent.lots}: {parent.filled} filled here, {to_number(filled[parent.id])} at the market"
         for parent in ledger.parents
         if parent.filled_qty != filled[parent.id] or parent.filled > parent.lots
     ]
 
 
-def _latched(lines: list[Any], record: Record, latch: KillLatch) -> list[str]:
+def _latch_faults(lines: list[Any], record: Record, latch: KillLatch) -> list[str]:
     """Nobody who was killed sent an order, and the latch remembers every kill."""
     faults = [
         f"{account} was killed, and sent {name} {when - since:.1f} s later"
         for who, since, to in record.held
-        for when, kind, account, name, what, _ in lines
+        for when, kind, account, name, command_type, _ in lines
         if kind == "sent"
-        and what == "NewOrder"
+        and command_type == "NewOrder"
         and account == who
         and since + _ON_ITS_WAY_S < when < to
     ]
-    kills = sum(one["what"] == "kill" for one in latch.state().history)
+    kills = sum(entry["what"] == "kill" for entry in latch.state().history)
     return (
         faults
         if kills == len(record.held)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from tercel.core import Command, MarketRows, Pace, VenueEvent
 from tercel.venues.exchange import SimulatedExchange
-from tercel.venues.wire.server import Client, OrderServer, of_account
+from tercel.venues.wire.server import Client, OrderServer, concerns_client
 
 _TICK_S = 0.005
 """How often the exchange looks at its clock."""
@@ -33,7 +33,8 @@ class MarketServer(OrderServer):
 
     def __init__(self, exchange: SimulatedExchange, path: str, pace: Pace) -> None:
         super().__init__(exchange, path, stepped=False)
-        self._exchange, self._pace = exchange, pace
+        self._exchange = exchange
+        self._pace = pace
         pace.begin(exchange.now_ns)
         for instrument in exchange.instruments:
             exchange.subscribe(instrument)
@@ -72,10 +73,15 @@ class MarketServer(OrderServer):
         while True:
             events = self._exchange.step(target_ns)
             self.route(
-                (one for one in events if not (isinstance(one, MarketRows) and one.snapshot)), _mine
+                (
+                    event
+                    for event in events
+                    if not (isinstance(event, MarketRows) and event.snapshot)
+                ),
+                _mine,
             )
             if self._exchange.now_ns >= target_ns and all(
-                isinstance(one, MarketRows) for one in events
+                isinstance(event, MarketRows) for event in events
             ):
                 break
         for client in self._clients:
@@ -84,7 +90,8 @@ class MarketServer(OrderServer):
 
     def _books(self, client: Client) -> list[MarketRows]:
         """Snapshots asked for; what waits from before them is part of them."""
-        fresh, client.fresh = sorted(client.fresh), set()
+        fresh = sorted(client.fresh)
+        client.fresh = set()
         client.waiting = [
             e for e in client.waiting if not isinstance(e, MarketRows) or e.instrument not in fresh
         ]
@@ -94,4 +101,4 @@ class MarketServer(OrderServer):
 def _mine(client: Client, event: VenueEvent) -> bool:
     if isinstance(event, MarketRows):
         return event.instrument in client.instruments
-    return of_account(client, event)
+    return concerns_client(client, event)

@@ -52,7 +52,8 @@ LONGEST_S: Final = 9.0
 LOCKS_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 JUMPS_S: Final = (-3600.0, 3600.0)
 _FULL: Final = 1 << 12
-_WAL_HEAD, _WAL_FRAME = 32, 24 + 4096
+_WAL_HEAD = 32
+_WAL_FRAME = 24 + 4096
 """Bytes of SQLite's write-ahead log: its head, and a page with its own."""
 _BUSY_S: Final = 5.0
 _FEWEST: Final = 2
@@ -62,31 +63,33 @@ Fault = Callable[[World, random.Random], None]
 
 def kinds() -> dict[str, Fault]:
     """Every fault by its name."""
-    found: dict[str, Fault] = {f"kill -9 {' and '.join(who)}": _killing(who) for who in KILLED}
-    found |= {f"stop {who}": _stopping(who) for who in ("desk", "gate", "front", "market")}
-    found |= {f"link: {word}": _link(word) for word in (*SHUT, *LIMPS)}
-    found |= {f"message: {word}": _message(word) for word in ONCE}
+    faults: dict[str, Fault] = {f"kill -9 {' and '.join(who)}": _killing(who) for who in KILLED}
+    faults |= {f"stop {who}": _stopping(who) for who in ("desk", "gate", "front", "market")}
+    faults |= {f"link: {word}": _link(word) for word in (*SHUT, *LIMPS)}
+    faults |= {f"message: {word}": _message(word) for word in ONCE}
     for who in BOTH:
-        found |= {
+        faults |= {
             f"disk full: {who}": _full(who),
-            f"locked: {who}": _locked(who),
-            f"torn: {who}": _torn(who),
+            f"locked: {who}": _lock_journal(who),
+            f"torn: {who}": _tear_log(who),
         }
-    found |= {f"clock {seconds:+.0f} s": _clock(seconds) for seconds in JUMPS_S}
-    found["kill latch"] = _latch
+    faults |= {f"clock {seconds:+.0f} s": _clock(seconds) for seconds in JUMPS_S}
+    faults["kill latch"] = _latch
     places = [("gate", point) for point in POINTS] + [
         ("desk", point) for point in (*POINTS, *OF_DESK)
     ]
-    return found | {f"{who} at {point}": _point(who, point) for who, point in places}
+    return faults | {f"{who} at {point}": _point(who, point) for who, point in places}
 
 
-def chosen(points: int, seed: int) -> list[str]:
+def draw_faults(points: int, seed: int) -> list[str]:
     """`points` faults: every one once, in some order, before any comes again."""
-    draw, names, found = random.Random(seed), list(kinds()), list[str]()
-    while len(found) < points:
+    draw = random.Random(seed)
+    names = list(kinds())
+    drawn = list[str]()
+    while len(drawn) < points:
         draw.shuffle(names)
-        found += names[: points - len(found)]
-    return found
+        drawn += names[: points - len(drawn)]
+    return drawn
 
 
 def strike(world: World, name: str, draw: random.Random) -> None:
@@ -97,22 +100,22 @@ def strike(world: World, name: str, draw: random.Random) -> None:
     world.ensure()
 
 
-def unattended(
-    world: World, what: str, began: float, mend: Callable[[], None], patient: bool = True
+def leave_unattended(
+    world: World, cause: str, began: float, mend: Callable[[], None], patient: bool = True
 ) -> None:
     """Leave it until nothing works at the venue, or not (`patient`); mend it; write down how long it was."""
     if patient:
         world.wait_working(0, LONGEST_S)
     mend()
     world.ensure()
-    world.record.windows.append(Window(what, began, time.monotonic()))
+    world.record.windows.append(Window(cause, began, time.monotonic()))
 
 
 def _killing(who: tuple[str, ...]) -> Fault:
     def fault(world: World, draw: random.Random) -> None:
         began = time.monotonic()
         world.kill(*who)
-        unattended(world, f"kill {who}", began, lambda: None, draw.random() < 0.5)
+        leave_unattended(world, f"kill {who}", began, lambda: None, draw.random() < 0.5)
 
     return fault
 
@@ -124,7 +127,7 @@ def _stopping(who: str) -> Fault:
         began = time.monotonic()
         world.signal(who, signal.SIGSTOP)
         if who in BOTH:
-            unattended(world, f"stop {who}", began, lambda: world.signal(who, signal.SIGCONT))
+            leave_unattended(world, f"stop {who}", began, lambda: world.signal(who, signal.SIGCONT))
         else:
             time.sleep(draw.uniform(0.5, 4.0))
             world.signal(who, signal.SIGCONT)
@@ -137,7 +140,7 @@ def _link(word: str) -> Fault:
         began = time.monotonic()
         world.link(word)
         if word in SHUT:
-            unattended(
+            leave_unattended(
                 world, f"link {word}", began, lambda: world.link("pass"), draw.random() < 0.7
             )
         else:
@@ -162,14 +165,14 @@ def _full(who: str) -> Fault:
         if (disk := world.disks.get(who)) is not None:
             began = time.monotonic()
             disk.fill(draw.choice((0, 0, _FULL, 16 * _FULL)))
-            unattended(world, f"full {who}", began, disk.free)
+            leave_unattended(world, f"full {who}", began, disk.free)
         else:
-            _capped(world, who)
+            _cap_files(world, who)
 
     return fault
 
 
-def _capped(world: World, who: str) -> None:
+def _cap_files(world: World, who: str) -> None:
     pid, (_, hard) = world.pid(who), resource.getrlimit(resource.RLIMIT_FSIZE)
     began = time.monotonic()
 
@@ -179,28 +182,28 @@ def _capped(world: World, who: str) -> None:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FULL, hard))
-    unattended(world, f"full {who}", began, mend)
+    leave_unattended(world, f"full {who}", began, mend)
 
 
-def _locked(who: str) -> Fault:
+def _lock_journal(who: str) -> Fault:
     def fault(world: World, draw: random.Random) -> None:
         seconds = draw.choice(LOCKS_S)
         folder = world.place.gate if who == "gate" else world.place.desk
         began = time.monotonic()
         with closing(
             sqlite3.connect(folder / DATABASE, timeout=5.0, isolation_level=None)
-        ) as other:
-            other.execute("BEGIN IMMEDIATE")
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             until = began + seconds
             while time.monotonic() < until:
                 time.sleep(0.05)
-            other.execute("ROLLBACK")
-        unattended(world, f"locked {who} for {seconds:g} s", began, lambda: None, False)
+            connection.execute("ROLLBACK")
+        leave_unattended(world, f"locked {who} for {seconds:g} s", began, lambda: None, False)
 
     return fault
 
 
-def _torn(who: str) -> Fault:
+def _tear_log(who: str) -> Fault:
     """Killed, and half a frame that never was committed stands behind the last one of its write-ahead log."""
 
     def fault(world: World, draw: random.Random) -> None:
@@ -213,7 +216,7 @@ def _torn(who: str) -> Fault:
             with log.open("r+b") as end:
                 end.seek(_WAL_HEAD + max(frames, 0) * _WAL_FRAME)
                 end.write(os.urandom(draw.randint(10, 3000)))
-        unattended(world, f"torn {who}", began, lambda: None, False)
+        leave_unattended(world, f"torn {who}", began, lambda: None, False)
 
     return fault
 
@@ -228,19 +231,20 @@ def _clock(seconds: float) -> Fault:
             world.link("reset")
             world.link("pass")
         time.sleep(draw.uniform(0.5, 3.0))
-        unattended(world, f"clock {seconds:+.0f}", began, lambda: world.jump(0.0), False)
+        leave_unattended(world, f"clock {seconds:+.0f}", began, lambda: world.jump(0.0), False)
 
     return fault
 
 
 def _latch(world: World, draw: random.Random) -> None:
     """An agent is killed by a person, then gate and desk are killed too; the latch holds, until the person re-arms."""
-    latch, who = KillLatch(world.place.desk / LATCH), draw.choice(AGENTS)
+    latch = KillLatch(world.place.desk / LATCH)
+    who = draw.choice(AGENTS)
     latch.kill("the matrix says so", "fault matrix", 0, [who])
     fallen = time.monotonic()
     time.sleep(draw.uniform(0.0, 0.2))
     world.kill(*BOTH)
-    unattended(world, "kill latch", fallen, lambda: None, False)
+    leave_unattended(world, "kill latch", fallen, lambda: None, False)
     world.wait_working(1, _BUSY_S)
     world.record.held.append((who, fallen, time.monotonic()))
     latch.rearm("the matrix says so", "fault matrix", 0, [who])
@@ -254,7 +258,7 @@ def _point(who: str, point: str) -> Fault:
         ready, died = world.start_to_die(who, f"{point}:{passages}")
         if ready:
             world.record.windows.append(Window(f"kill {who}", began, ready))
-        unattended(
+        leave_unattended(
             world, f"{who} at {point}", died if ready else began, lambda: None, draw.random() < 0.5
         )
 

@@ -26,12 +26,14 @@ _PAUSE_S: Final = 0.02
 _NOW_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
-class _Way:
+class _Direction:
     """One direction of a connection."""
 
     def __init__(self, source: socket.socket, target: socket.socket, down: bool) -> None:
-        self.source, self.target, self.down = source, target, down
-        self.raw, self.out, self.held = bytearray(), bytearray(), b""
+        self.source = source
+        self.target = target
+        self.down = down
+        self.raw, self.outgoing, self.delayed = bytearray(), bytearray(), b""
 
     def message(self) -> bytes:
         """The next whole FIX message, b"" while there is none."""
@@ -39,9 +41,9 @@ class _Way:
         end = -1 if end < 0 else self.raw.find(b"\x01", end + 4)
         if end < 0:
             return b""
-        found = bytes(self.raw[: end + 1])
+        message = bytes(self.raw[: end + 1])
         del self.raw[: end + 1]
-        return found
+        return message
 
 
 class Proxy:
@@ -60,30 +62,32 @@ class Proxy:
     def __init__(
         self, listener: socket.socket, target: int, control: socket.socket, seed: int
     ) -> None:
-        self._listener, self._target, self._control = listener, target, control
+        self._listener = listener
+        self._target = target
+        self._control = control
         self._random = random.Random(seed)
         self._mode, self._once = "pass", list[str]()
-        self._pairs: list[tuple[_Way, _Way]] = []
+        self._pairs: list[tuple[_Direction, _Direction]] = []
         self._selector = selectors.DefaultSelector()
-        for one in (listener, control):
-            one.setblocking(False)
-            self._selector.register(one, selectors.EVENT_READ)
+        for sock in (listener, control):
+            sock.setblocking(False)
+            self._selector.register(sock, selectors.EVENT_READ)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Until `stop()`."""
         while not stop():
-            found = self._selector.select(0.02)
-            for key, _ in found:
+            ready = self._selector.select(0.02)
+            for key, _ in ready:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._control:
-                    self._obey(self._control.recv(64).decode())
+                    self._apply_command(self._control.recv(64).decode())
             for pair in list(self._pairs):
                 self._forward(pair)
             if self._mode in LIMPS:
                 time.sleep(_PAUSE_S)
 
-    def _obey(self, word: str) -> None:
+    def _apply_command(self, word: str) -> None:
         if word in ONCE:
             self._once.append(word)
             return
@@ -105,74 +109,83 @@ class Proxy:
         except OSError:
             near.close()
             return
-        for one in (near, far):
-            one.setblocking(False)
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(one, selectors.EVENT_READ)
-        self._pairs.append((_Way(near, far, False), _Way(far, near, True)))
+        for sock in (near, far):
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(sock, selectors.EVENT_READ)
+        self._pairs.append((_Direction(near, far, False), _Direction(far, near, True)))
 
-    def _forward(self, pair: tuple[_Way, _Way]) -> None:
+    def _forward(self, pair: tuple[_Direction, _Direction]) -> None:
         if self._mode in ("hole", "stall"):
             time.sleep(_PAUSE_S / 4)
             return
-        for way in pair:
-            if not self._move(way):
+        for direction in pair:
+            if not self._move(direction):
                 self._end(pair, False)
                 return
 
-    def _move(self, way: _Way) -> bool:
+    def _move(self, direction: _Direction) -> bool:
         """Read, harm, write; False when the connection is over."""
-        limps = self._mode == "slow" and way.down
+        limps = self._mode == "slow" and direction.down
         with suppress(BlockingIOError):
             try:
-                data = way.source.recv(_SLOW_BYTES if limps else _CHUNK)
+                data = direction.source.recv(_SLOW_BYTES if limps else _CHUNK)
             except BlockingIOError:
                 data = None
             except OSError:
                 return False
             if data == b"":
                 return False
-            way.raw += data or b""
-        while message := way.message():
-            way.out += self._harmed(way, message)
-        if not way.out:
+            direction.raw += data or b""
+        while message := direction.message():
+            direction.outgoing += self._distort(direction, message)
+        if not direction.outgoing:
             return True
-        some = self._random.randint(1, len(way.out)) if self._mode == "chop" else len(way.out)
+        some = (
+            self._random.randint(1, len(direction.outgoing))
+            if self._mode == "chop"
+            else len(direction.outgoing)
+        )
         try:
-            del way.out[: way.target.send(way.out[:some])]
+            del direction.outgoing[: direction.target.send(direction.outgoing[:some])]
         except BlockingIOError:
             pass
         except OSError:
             return False
         return True
 
-    def _harmed(self, way: _Way, message: bytes) -> bytes:
-        if way.held:
-            held, way.held = way.held, b""
+    def _distort(self, direction: _Direction, message: bytes) -> bytes:
+        if direction.delayed:
+            held = direction.delayed
+            direction.delayed = b""
             return message + held
-        if self._mode == SILENT and way.down and any(kind in message[:40] for kind in _MARKET):
+        if (
+            self._mode == SILENT
+            and direction.down
+            and any(kind in message[:40] for kind in _MARKET)
+        ):
             return b""
         if not self._once or b"\x0135=A\x01" in message:
             return message
-        what = self._once.pop(0)
-        if what == "drop":
+        harm = self._once.pop(0)
+        if harm == "drop":
             return b""
-        if what == "double":
+        if harm == "double":
             return message + message
-        if what == "swap":
-            way.held = message
+        if harm == "swap":
+            direction.delayed = message
             return b""
-        at = self._random.randrange(len(message) // 2, len(message) - 8)
-        return message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :]
+        position = self._random.randrange(len(message) // 2, len(message) - 8)
+        return message[:position] + bytes([message[position] ^ 1]) + message[position + 1 :]
 
     def _end_all(self, hard: bool) -> None:
         for pair in list(self._pairs):
             self._end(pair, hard)
 
-    def _end(self, pair: tuple[_Way, _Way], hard: bool) -> None:
+    def _end(self, pair: tuple[_Direction, _Direction], hard: bool) -> None:
         self._pairs.remove(pair)
-        for one in (pair[0].source, pair[0].target):
-            self._selector.unregister(one)
+        for sock in (pair[0].source, pair[0].target):
+            self._selector.unregister(sock)
             if hard:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOW_CLOSE)
-            one.close()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOW_CLOSE)
+            sock.close()

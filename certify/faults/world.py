@@ -24,7 +24,7 @@ from certify.faults.disk import SmallDisk
 from certify.faults.proxy import Proxy
 from tercel.core import VenueError
 from tercel.desk.gate.watchdog import LOCK
-from tercel.desk.trading.journal import log
+from tercel.desk.trading.journal import sqlite_log
 from tercel.market.simulator import Source
 
 _DIES_WITH_PARENT: Final = 1
@@ -40,7 +40,7 @@ ORDER: Final = ("front", "gate", "desk")
 class Window:
     """A time in which nobody watched: from the death of a watcher until all were there again, s."""
 
-    what: str
+    cause: str
     began: float
     ended: float
 
@@ -86,12 +86,12 @@ class World:
         }
         """Small file systems of those who write, where this machine lets them be mounted."""
         if self.disks:
-            log.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
+            sqlite_log.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
         self.place.prepare()
         self._source, self.record = source, Record()
         self._pid: dict[str, int] = {}
         self._shift = mmap.mmap(-1, 8)
-        self._link, self._told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._link, self._control_receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._read, self._open = 0, dict[str, float]()
         self._log = folder / actors.LOG
 
@@ -100,7 +100,7 @@ class World:
         """Start everybody."""
         self._spawn("market", lambda: actors.market(self.place, self._source))
         self._await(lambda: Path(self.place.market).exists(), "a market")
-        proxy = Proxy(self._listener, self.place.front, self._told, self.place.seed)
+        proxy = Proxy(self._listener, self.place.front, self._control_receiver, self.place.seed)
         self._spawn("link", lambda: proxy.run(lambda: False))
         self.ensure()
 
@@ -111,18 +111,20 @@ class World:
                 if self.alive(name) or self._start(name, ""):
                     break
             else:
-                said = (self.place.folder / f"{name}.log").read_text(
+                log_text = (self.place.folder / f"{name}.log").read_text(
                     encoding="utf-8", errors="replace"
                 )
                 raise VenueError(
-                    f"a {name} that starts", said[-600:] or "nothing", f"see {self.place.folder}"
+                    f"a {name} that starts",
+                    log_text[-600:] or "nothing",
+                    f"see {self.place.folder}",
                 )
 
     def _start(self, name: str, point: str) -> bool:
         """Whether it became ready before it ended."""
         file = self.place.folder / f"{name}.ready"
         file.unlink(missing_ok=True)
-        ready = actors.written(file)
+        ready = actors.ready_writer(file)
         bodies: dict[str, Callable[[], None]] = {
             "front": lambda: actors.front(self.place, self.wall, ready),
             "gate": lambda: actors.gate(self.place, self.wall, ready, point),
@@ -177,8 +179,8 @@ class World:
         pid = self._pid.get(name, 0)
         if not pid:
             return False
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if not found:
+        ended_pid, status = os.waitpid(pid, os.WNOHANG)
+        if not ended_pid:
             return True
         self._pid[name] = 0
         code = os.waitstatus_to_exitcode(status)
@@ -228,8 +230,8 @@ class World:
                     os.waitpid(pid, 0)
         with suppress(OSError, ValueError):
             os.kill(int((self.place.gate / LOCK).read_text()), signal.SIGTERM)
-        for one in (self._listener, self._link, self._told):
-            one.close()
+        for sock in (self._listener, self._link, self._control_receiver):
+            sock.close()
         for disk in self.disks.values():
             disk.close()
 
@@ -272,12 +274,14 @@ class World:
         ) and time.monotonic() < until:
             time.sleep(0.01)
 
-    def _await(self, done: Callable[[], bool], what: str) -> None:
+    def _await(self, done: Callable[[], bool], expected: str) -> None:
         until = time.monotonic() + PATIENCE_S
         while not done():
             if time.monotonic() > until:
                 raise VenueError(
-                    what, f"none within {PATIENCE_S:g} s", f"see the logs in {self.place.folder}"
+                    expected,
+                    f"none within {PATIENCE_S:g} s",
+                    f"see the logs in {self.place.folder}",
                 )
             time.sleep(0.005)
 

@@ -70,7 +70,7 @@ Body = Callable[[Bench], str]
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedCase:
     """A case that can be run.
 
     Parameters
@@ -94,7 +94,7 @@ class LeftOutError(Exception):
     """A case needs what the venue's own dictionary does not have: it is exempt."""
 
 
-REGISTER: Final[dict[tuple[str, str], Planned]] = {}
+REGISTER: Final[dict[tuple[str, str], PlannedCase]] = {}
 """Every case, by id and role."""
 
 
@@ -129,13 +129,13 @@ def case(id_: str, title: str, role: Role, *, outside: bool = False) -> Callable
                 f"{id_} as {role} twice",
                 "give one of them another id",
             )
-        REGISTER[id_, role] = Planned(id_, title, role, body, outside)
+        REGISTER[id_, role] = PlannedCase(id_, title, role, body, outside)
         return body
 
     return register
 
 
-def expect(got: T, wanted: T, what: str) -> None:
+def expect(got: T, wanted: T, subject: str) -> None:
     """End a case unless something is what it has to be.
 
     >>> expect(2, 2, "messages")
@@ -146,10 +146,10 @@ def expect(got: T, wanted: T, what: str) -> None:
         When it is something else.
     """
     if got != wanted:
-        raise MissedError(f"{what}: expected {wanted!r}; received {got!r}")
+        raise MissedError(f"{subject}: expected {wanted!r}; received {got!r}")
 
 
-def holds(true: bool, what: str) -> None:
+def holds(condition: bool, claim: str) -> None:
     """End a case unless something holds.
 
     Raises
@@ -157,14 +157,14 @@ def holds(true: bool, what: str) -> None:
     MissedError
         When it does not.
     """
-    if not true:
-        raise MissedError(f"not so: {what}")
+    if not condition:
+        raise MissedError(f"not so: {claim}")
 
 
-def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
+def run(planned: PlannedCase, bench: Bench, limit_s: float = LIMIT_S) -> Case:
     """Run a case; whatever it raises is its failure, but for what leaves it out, and so is that it does not end.
 
-    >>> seen = Planned("S00", "nothing", "acceptor", lambda bench: "nothing was asked")
+    >>> seen = PlannedCase("S00", "nothing", "acceptor", lambda bench: "nothing was asked")
     >>> from tercel.fix.profiles import load
     >>> run(seen, Bench(load("generic-44"), Path())).passed
     True
@@ -172,13 +172,15 @@ def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
     deadline = Deadline()
     deadline.start()
     try:
-        passed, detail = True, deadline.call(lambda: planned.body(bench), limit_s)
+        passed = True
+        detail = deadline.call(lambda: planned.body(bench), limit_s)
     except LeftOutError:
         raise
     except Exception as error:
         name = "" if isinstance(error, MissedError) else f"{type(error).__name__}: "
         endless = str(error) == f"no answer within {limit_s:g} s"
-        passed, detail = False, f"no end after {limit_s:g} s" if endless else name + str(error)
+        passed = False
+        detail = f"no end after {limit_s:g} s" if endless else name + str(error)
     finally:
         deadline.stop()
     return Case(
@@ -186,6 +188,8 @@ def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
     )
 
 
-def ordered(found: Iterable[Planned]) -> list[Planned]:
+def sort_cases(cases: Iterable[PlannedCase]) -> list[PlannedCase]:
     """Cases by letter (S, O, K, R, B, Q), number and role."""
-    return sorted(found, key=lambda one: ("SOKRBQ".find(one.id[0]), one.id, one.role))
+    return sorted(
+        cases, key=lambda planned: ("SOKRBQ".find(planned.id[0]), planned.id, planned.role)
+    )

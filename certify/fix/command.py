@@ -3,9 +3,9 @@
 from typing import Any
 
 from certify.commands import CertifyFix
-from certify.fix.suite import at, certify
+from certify.fix.suite import acceptor_address, certify
 from tercel.cli import hand_over, print_table, progress, result_console
-from tercel.core import listed
+from tercel.core import split_commas
 
 _TEXTS = ("role", "result", "what")
 
@@ -14,35 +14,40 @@ def fix(request: CertifyFix) -> int:
     """Run the cases; 1 when one fails."""
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("cases", total=None)
-        found = certify(
+        result = certify(
             request.profile,
-            at(request.host, request.port),
-            listed(request.case) if request.case else (),
+            acceptor_address(request.host, request.port),
+            split_commas(request.case) if request.case else (),
             lambda _: bar.update(task, advance=1),
         )
-    hand_over(found, request.as_json, lambda: _show(request, found))
-    return 1 if found["failed"] else 0
+    hand_over(result, request.as_json, lambda: _show(request, result))
+    return 1 if result["failed"] else 0
 
 
-def _show(request: CertifyFix, found: dict[str, Any]) -> None:
-    whose = f"the acceptor at {request.host}:{request.port}" if request.host else "Tercel"
-    rows = [(one["id"], one["role"], _ended(one), one["title"]) for one in found["cases"]]
+def _show(request: CertifyFix, result: dict[str, Any]) -> None:
+    acceptor_name = f"the acceptor at {request.host}:{request.port}" if request.host else "Tercel"
+    rows = [
+        (case_row["id"], case_row["role"], _result_text(case_row), case_row["title"])
+        for case_row in result["cases"]
+    ]
     print_table(
-        f"{whose}, profile {request.profile}",
+        f"{acceptor_name}, profile {request.profile}",
         ("case", "role", "result", "what"),
         rows,
-        left=_TEXTS,
+        left_aligned=_TEXTS,
         wraps=("what",),
     )
     console = result_console()
-    console.print(f"{found['passed']} cases passed and {found['failed']} failed.")
-    for one in [one for one in found["cases"] if not one["passed"]]:
-        console.print(f"  {one['id']} as {one['role']}: {one['detail']}", markup=False)
-    if found["exempt"]:
+    console.print(f"{result['passed']} cases passed and {result['failed']} failed.")
+    for case_row in [case_row for case_row in result["cases"] if not case_row["passed"]]:
         console.print(
-            f"Exempt are {', '.join(one['id'] for one in found['exempt'])}; --json says why."
+            f"  {case_row['id']} as {case_row['role']}: {case_row['detail']}", markup=False
+        )
+    if result["exempt"]:
+        console.print(
+            f"Exempt are {', '.join(case_row['id'] for case_row in result['exempt'])}; --json says why."
         )
 
 
-def _ended(one: dict[str, Any]) -> str:
-    return "passed" if one["passed"] else "FAILED"
+def _result_text(case_row: dict[str, Any]) -> str:
+    return "passed" if case_row["passed"] else "FAILED"

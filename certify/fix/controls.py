@@ -21,18 +21,19 @@ _ORDERS: Final = (t.NEW_ORDER, t.REPLACE)
 _CANCELS: Final = (t.CANCEL, t.MASS_CANCEL)
 
 
-def denied(wall: Wall, command: Any, code: str) -> None:
+def expect_denied(wall: Wall, command: Any, code: str) -> None:
     """See that a command is denied, and that nothing of it reaches the peer."""
     before = len(wall.venue.of_kind(*_ORDERS))
     outcome = wall.submit(command)
-    expect([why.code for _, why in outcome.denied], [code], f"denial of {command.cl_ord_id}")
+    expect([denial.code for _, denial in outcome.denied], [code], f"denial of {command.cl_ord_id}")
     wall.settle()
     expect(len(wall.venue.of_kind(*_ORDERS)), before, "orders that the peer saw")
 
 
-def replacing(wall: Wall, name: str, lots: int, price: int) -> ReplaceOrder:
+def new_replace(wall: Wall, name: str, lots: int, price: int) -> ReplaceOrder:
     """A replace that nobody has sent yet."""
-    order, new = wall.state(name), wall.new()
+    order = wall.state(name)
+    new = wall.new()
     return ReplaceOrder(
         f"r{new.cl_ord_id}", order.name, XYZ, order.side, lots, price, "ann", order.parent, 0
     )
@@ -48,9 +49,9 @@ def collar(bench: Bench) -> str:
             (1, 950, 949),
             (-1, 1050, 1051),
         ):
-            denied(wall, wall.new(1, outside, side), "COLLAR")
+            expect_denied(wall, wall.new(1, outside, side), "COLLAR")
             name = wall.live(1, inside, side)
-            denied(wall, replacing(wall, name, 1, outside), "COLLAR")
+            expect_denied(wall, new_replace(wall, name, 1, outside), "COLLAR")
             wall.say(wall.cancel(name).get(t.CL_ORD_ID), "4", "4", orig=name)
         return "4 passed, 8 denied"
 
@@ -59,11 +60,11 @@ def collar(bench: Bench) -> str:
 def order_value(bench: Bench) -> str:
     """At most 100: ten at 10.00; a market order counts at its worst price."""
     with Wall(bench, agents={"order_value": 100}) as wall:
-        denied(wall, wall.new(11, 1000), "ORDER_VALUE")
-        denied(wall, wall.new(10, None), "ORDER_VALUE")
+        expect_denied(wall, wall.new(11, 1000), "ORDER_VALUE")
+        expect_denied(wall, wall.new(10, None), "ORDER_VALUE")
         name = wall.live(10, 1000)
-        denied(wall, replacing(wall, name, 10, 1001), "ORDER_VALUE")
-        denied(wall, replacing(wall, name, 11, 1000), "ORDER_VALUE")
+        expect_denied(wall, new_replace(wall, name, 10, 1001), "ORDER_VALUE")
+        expect_denied(wall, new_replace(wall, name, 11, 1000), "ORDER_VALUE")
         return "1 passed, 4 denied"
 
 
@@ -71,9 +72,9 @@ def order_value(bench: Bench) -> str:
 def order_volume(bench: Bench) -> str:
     """At most 10 lots."""
     with Wall(bench, agents={"order_lots": 10}) as wall:
-        denied(wall, wall.new(11), "ORDER_LOTS")
+        expect_denied(wall, wall.new(11), "ORDER_LOTS")
         name = wall.live(10)
-        denied(wall, replacing(wall, name, 11, 1000), "ORDER_LOTS")
+        expect_denied(wall, new_replace(wall, name, 11, 1000), "ORDER_LOTS")
         return "1 passed, 2 denied"
 
 
@@ -86,12 +87,12 @@ def message_rate(bench: Bench) -> str:
             "an empty window",
         )
         before = len(wall.venue.of_kind(*_CANCELS))
-        codes = [why.code for _ in range(60) for _, why in wall.submit(wall.new(1)).denied]
+        codes = [denial.code for _ in range(60) for _, denial in wall.submit(wall.new(1)).denied]
         expect(set(codes), {"MESSAGES"}, "denials")
         wall.submit(*(MassCancel(f"m{n}", "ann", "", wall.fix.now_ns) for n in range(10)))
         wall.settle()
         times = sorted(
-            utc_ns(one.get(t.TRANSACT_TIME)) or 0 for one in wall.venue.of_kind(t.NEW_ORDER)
+            utc_ns(message.get(t.TRANSACT_TIME)) or 0 for message in wall.venue.of_kind(t.NEW_ORDER)
         )
         worst = max(sum(0 <= ns - first < NS_PER_SECOND - 10**6 for ns in times) for first in times)
         holds(worst <= 6, f"at most 6 orders in a second, not {worst}")
@@ -106,14 +107,15 @@ def message_rate(bench: Bench) -> str:
 def reserved_at_once(bench: Bench) -> str:
     """Two orders in one batch, together over the limit."""
     with Wall(bench, agents={"long_lots": 15}) as wall:
-        first, second = wall.new(10), wall.new(10)
+        first = wall.new(10)
+        second = wall.new(10)
         outcome = wall.submit(first, second)
-        expect([why.code for _, why in outcome.denied], ["POSITION"], "denials")
+        expect([denial.code for _, denial in outcome.denied], ["POSITION"], "denials")
         wall.settle()
         wall.venue.refuse(wall.cancel(first.cl_ord_id), t.NOT_KNOWN, status="8")
         wall.settle()
-        wall.stands(first.cl_ord_id, "unknown", 0, 10)
-        denied(wall, wall.new(6), "POSITION")
+        wall.expect_order(first.cl_ord_id, "unknown", 0, 10)
+        expect_denied(wall, wall.new(6), "POSITION")
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), 1, "orders that the peer saw")
         return "1 passed, 2 denied"
 
@@ -129,9 +131,9 @@ def repeated_executions(bench: Bench) -> str:
             wall.say(name, "F", "1", last=1, px=10)
         wall.until(lambda: wall.gateway.limits.killed("ann"), "the kill")
         wall.say(name, "4", "4")
-        denied(wall, wall.new(), "KILLED")
+        expect_denied(wall, wall.new(), "KILLED")
         wall.restart()
-        denied(wall, wall.new(), "KILLED")
+        expect_denied(wall, wall.new(), "KILLED")
         _rearm(wall)
         expect(len(wall.submit(wall.new()).sent), 1, "orders once a person let it go on")
         wall.settle()
@@ -155,11 +157,11 @@ def exposure(bench: Bench) -> str:
         name = wall.live(10)
         wall.say(name, "F", "2", last=10, px=10)
         open_ = wall.live(8, 999)
-        denied(wall, wall.new(3), "POSITION")
-        denied(wall, wall.new(16, 1002, -1), "POSITION")
+        expect_denied(wall, wall.new(3), "POSITION")
+        expect_denied(wall, wall.new(16, 1002, -1), "POSITION")
         wall.say(open_, "4", "4")
         wall.order(10, 1000)
-        denied(wall, wall.new(1, 1000), "POSITION")
+        expect_denied(wall, wall.new(1, 1000), "POSITION")
         return "held and open together"
 
 
@@ -170,7 +172,8 @@ def losses(bench: Bench) -> str:
         with Wall(
             Bench(bench.terms, bench.folder / limit[:2]), agents={limit: 5}
         ) as wall:  # a socket has a short path
-            name, open_ = wall.live(10), wall.live(5, 1040, -1)
+            name = wall.live(10)
+            open_ = wall.live(5, 1040, -1)
             wall.say(name, "F", "2", last=10, px=10)
             holds(wall.gateway.limits.killed("ann") is None, "no false trip")
             request = wall.venue.of_kind(t.MARKET_DATA_REQUEST)[-1].get(t.MD_REQ_ID)
@@ -178,9 +181,9 @@ def losses(bench: Bench) -> str:
             wall.until(lambda: wall.gateway.limits.killed("ann"), "the kill")
             wall.until(lambda: wall.venue.of_kind(*_CANCELS), "the cancel of what is open")
             wall.say(open_, "4", "4")
-            denied(wall, wall.new(1, 940), "KILLED")
+            expect_denied(wall, wall.new(1, 940), "KILLED")
             wall.restart()
-            denied(wall, wall.new(1, 990), "KILLED")
+            expect_denied(wall, wall.new(1, 990), "KILLED")
     return "both killed, cancelled, and stayed"
 
 
@@ -189,11 +192,11 @@ def duplicates(bench: Bench) -> str:
     """The same name ever, also after a restart; the same content within T."""
     with Wall(bench, desk={"duplicate_ms": 60_000}) as wall:
         name = wall.live(7)
-        denied(wall, wall.new(8, name=name), "DUPLICATE_ID")
-        denied(wall, wall.new(7), "DUPLICATE")
+        expect_denied(wall, wall.new(8, name=name), "DUPLICATE_ID")
+        expect_denied(wall, wall.new(7), "DUPLICATE")
         wall.say(name, "4", "4")
         wall.restart()
-        denied(wall, wall.new(9, name=name), "DUPLICATE_ID")
+        expect_denied(wall, wall.new(9, name=name), "DUPLICATE_ID")
         return "3 denied"
 
 
@@ -203,14 +206,14 @@ def conservation(bench: Bench) -> str:
     with Wall(bench) as wall:
         wall.announce("small", "ann", 1, 20)
         first = wall.live(12, parent="small")
-        denied(wall, wall.new(9, parent="small"), "CHILDREN")
+        expect_denied(wall, wall.new(9, parent="small"), "CHILDREN")
         wall.say(first, "F", "1", last=5, px=10)
         wall.say(wall.cancel(first).get(t.CL_ORD_ID), "4", "4", orig=first)
         second = wall.live(15, parent="small")
-        denied(wall, wall.new(1, parent="small"), "CHILDREN")
-        denied(wall, replacing(wall, second, 16, 1000), "CHILDREN")
-        denied(wall, wall.new(1, parent="nobody's"), "UNKNOWN_PARENT")
-        denied(wall, wall.new(1, 1000, -1, parent="small"), "NOT_THE_PARENTS")
+        expect_denied(wall, wall.new(1, parent="small"), "CHILDREN")
+        expect_denied(wall, new_replace(wall, second, 16, 1000), "CHILDREN")
+        expect_denied(wall, wall.new(1, parent="nobody's"), "UNKNOWN_PARENT")
+        expect_denied(wall, wall.new(1, 1000, -1, parent="small"), "NOT_THE_PARENTS")
         return "5 denied"
 
 
@@ -232,12 +235,12 @@ class _FullDisk:
 
 @contextmanager
 def _full_disk(wall: Wall) -> Iterator[None]:
-    whole = wall.gateway.journal
-    wall.gateway.journal = _FullDisk(whole)
+    journal = wall.gateway.journal
+    wall.gateway.journal = _FullDisk(journal)
     try:
         yield
     finally:
-        wall.gateway.journal = whole
+        wall.gateway.journal = journal
 
 
 @case(
@@ -249,15 +252,17 @@ def kill(bench: Bench) -> str:
     """New orders are blocked first; what is open is cancelled, until the venue confirms."""
     with Wall(bench, ("ann", "bob")) as wall:
         latch = KillLatch(wall.folder / "kill.json")
-        hers, his = wall.live(), wall.live(account="bob")
+        hers = wall.live()
+        his = wall.live(account="bob")
         latch.kill("runaway", "bea", wall.fix.now_ns, ("ann",))
-        denied(wall, wall.new(), "KILLED")
+        expect_denied(wall, wall.new(), "KILLED")
         wall.until(lambda: wall.venue.of_kind(*_CANCELS), "the cancel")
-        wall.stands(his, "new", 0, 10)
+        wall.expect_order(his, "new", 0, 10)
         wall.say(hers, "4", "4")
-        wall.until(lambda: _confirmed(wall) == ["ann"], "the kill confirmed")
+        wall.until(lambda: _confirmed_agents(wall) == ["ann"], "the kill confirmed")
         _rearm(wall)
-        again, seen = wall.live(), len(wall.venue.of_kind(*_CANCELS))
+        again = wall.live()
+        seen = len(wall.venue.of_kind(*_CANCELS))
         wall.gate.watch.start()  # nobody turns the gate from here on: its second thread alone looks
         latch.kill("everything", "bea", wall.fix.now_ns)
         wall.venue.wait_for(
@@ -267,11 +272,12 @@ def kill(bench: Bench) -> str:
         wall.say(again, "4", "4")
         wall.say(his, "4", "4")
         wall.until(
-            lambda: sorted(_confirmed(wall)) == ["ann", "ann", "bob"], "both kills confirmed"
+            lambda: sorted(_confirmed_agents(wall)) == ["ann", "ann", "bob"], "both kills confirmed"
         )
-        denied(wall, wall.new(account="bob"), "KILLED")
+        expect_denied(wall, wall.new(account="bob"), "KILLED")
         _rearm(wall)
-        last, seen = wall.live(), len(wall.venue.of_kind(*_CANCELS))
+        last = wall.live()
+        seen = len(wall.venue.of_kind(*_CANCELS))
         with _full_disk(wall):
             latch.kill("again", "bea", wall.fix.now_ns, ("ann",))
             with suppress(JournalError):
@@ -283,7 +289,7 @@ def kill(bench: Bench) -> str:
         return "an agent, the desk with a hanging loop, an agent with a full disk"
 
 
-def _confirmed(wall: Wall) -> list[str]:
+def _confirmed_agents(wall: Wall) -> list[str]:
     return [entry.agent for entry in wall.entries("kill") if entry.body["event"] == "confirmed"]
 
 
@@ -293,8 +299,8 @@ def _confirmed(wall: Wall) -> list[str]:
 def fails_closed(bench: Bench) -> str:
     """What is missing is a denial."""
     with Wall(Bench(bench.terms, bench.folder / "quiet"), quiet=True) as wall:
-        denied(wall, wall.new(), "NO_REFERENCE")
-        denied(wall, wall.new(account="eve", parent="pann1"), "UNKNOWN_AGENT")
+        expect_denied(wall, wall.new(), "NO_REFERENCE")
+        expect_denied(wall, wall.new(account="eve", parent="pann1"), "UNKNOWN_AGENT")
         outcome = wall.submit(MassCancel("m1", "ann", "", wall.fix.now_ns))
         expect((len(outcome.sent), outcome.denied), (1, []), "a cancel")
     with Wall(Bench(bench.terms, bench.folder / "wall")) as wall:
@@ -302,39 +308,41 @@ def fails_closed(bench: Bench) -> str:
         def breaks(query: object) -> None:
             raise ZeroDivisionError("a check of a person's own")
 
-        checks, wall.gateway.limits.checks = wall.gateway.limits.checks, (breaks,)
-        denied(wall, wall.new(), "CHECK_FAILED")
+        checks = wall.gateway.limits.checks
+        wall.gateway.limits.checks = (breaks,)
+        expect_denied(wall, wall.new(), "CHECK_FAILED")
         wall.gateway.limits.checks = checks
-        path, seen = wall.gate.path, len(wall.venue.heard)
+        path = wall.gate.path
+        seen = len(wall.venue.heard)
         wall.close()
-        _refused(lambda: RemoteVenue(path, ["ann"]), "a session without a gate")
+        _expect_refused(lambda: RemoteVenue(path, ["ann"]), "a session without a gate")
         nothing = GateConfig(gate=GateTerms(venue="fix:x", accounts=("ann",), limits="none.toml"))
         with opened_or_not(nothing, wall) as error:
             holds(error is not None, "a gate without limits does not open")
         wall.open()
         expect(
-            [one for one in wall.venue.heard[seen:] if one.kind in _ORDERS],
+            [message for message in wall.venue.heard[seen:] if message.kind in _ORDERS],
             [],
             "orders that the peer saw",
         )
     return "6 of 6"
 
 
-def _refused(attempt: Any, what: str) -> None:
+def _expect_refused(attempt: Any, subject: str) -> None:
     try:
         attempt()
     except VenueError:
         return
-    holds(False, f"{what} is refused")
+    holds(False, f"{subject} is refused")
 
 
 @contextmanager
 def opened_or_not(config: GateConfig, wall: Wall) -> Iterator[TercelError | None]:
     """Try to open a gate; the error that kept it closed."""
-    found = None
+    failure = None
     try:
         with opened(config, wall.folder / "other", "certification", reach=wall.reach):
             pass
     except TercelError as error:
-        found = error
-    yield found
+        failure = error
+    yield failure

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from certify.fix.case import Bench, MissedError, case, expect, holds
-from certify.fix.outside import POLL_S, OutsideStage, reading
-from certify.fix.plays import asked, lost, resumed
+from certify.fix.outside import POLL_S, OutsideStage, readable_waiter
+from certify.fix.plays import expect_resend_request, lose_messages, resume
 from certify.fix.stage import AcceptorStage, InitiatorStage, Stage
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import Peer
@@ -45,39 +45,49 @@ def trade(folder: Path, profile: str, port: int) -> None:
     link = FixLink(initiator_terms(load(profile)), Address("127.0.0.1", port), NAMES[1], folder)
     while True:
         messages, _ = link.poll(0.05)
-        for one in messages:
-            if one.kind == "8" and link.up:
+        for message in messages:
+            if message.kind == "8" and link.up:
                 link.send(
-                    [("j", [(45, str(one.number)), (372, "8"), (380, "0"), (58, one.get(17))])]
+                    [
+                        (
+                            "j",
+                            [
+                                (45, str(message.number)),
+                                (372, "8"),
+                                (380, "0"),
+                                (58, message.get(17)),
+                            ],
+                        )
+                    ]
                 )
 
 
-def _start(*words: str) -> "subprocess.Popen[str]":
-    around = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-m", "certify.fix.killed", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=around)
+def _start(*arguments: str) -> "subprocess.Popen[str]":
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-m", "certify.fix.killed", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 class KilledAcceptor(OutsideStage):
     """Our acceptor in a process of its own."""
 
     def __init__(self, bench: Bench) -> None:
-        self.words = "acceptor", str(bench.folder), bench.begin
-        super().__init__(replace(bench, address=self._begun()), outside=False)
+        self.arguments = "acceptor", str(bench.folder), bench.begin
+        super().__init__(replace(bench, address=self._start_process()), outside=False)
 
-    def _begun(self) -> Address:
-        self.process = _start(*self.words)
+    def _start_process(self) -> Address:
+        self.process = _start(*self.arguments)
         return Address(
             "127.0.0.1", int(self.process.stdout.readline() if self.process.stdout else 0)
         )
 
     def begin_again(self) -> None:
         """Another process goes on with its store."""
-        self.address = self._begun()
+        self.address = self._start_process()
 
-    def kept(self) -> tuple[Path | None, str]:
+    def store_location(self) -> tuple[Path | None, str]:
         """See `Stage`."""
-        return AcceptorStage.kept(self)
+        return AcceptorStage.store_location(self)
 
     def compare(self) -> None:
         """The store is looked at when its process is over."""
@@ -117,7 +127,7 @@ class KilledInitiator(InitiatorStage):
     def accept(self) -> Peer:
         """See `InitiatorStage`."""
         peer = super().accept()
-        peer.turn = reading(peer.socket)
+        peer.turn = readable_waiter(peer.socket)
         return peer
 
     def compare(self) -> None:
@@ -158,9 +168,9 @@ def _repeating(stage: Stage, peer: Peer) -> None:
 
 def _waiting(stage: Stage, peer: Peer) -> None:
     """With a gap open."""
-    number = lost(stage)
+    number = lose_messages(stage)
     stage.tell(peer)
-    asked(peer, number)
+    expect_resend_request(peer, number)
 
 
 def _leaving(_: Stage, peer: Peer) -> None:
@@ -177,22 +187,22 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def _killed(stage: KilledAcceptor | KilledInitiator) -> str:
+def _kill_in_every_state(stage: KilledAcceptor | KilledInitiator) -> str:
     """Kill it in every state; it goes on, and nothing is numbered twice or done twice."""
     kill_before_logon(stage)
-    for what, state in _STATES.items():
-        peer = resumed(stage)
+    for state_name, state in _STATES.items():
+        peer = resume(stage)
         state(stage, peer)
         kill(stage.process)
         with suppress(MissedError):
             peer.end()
         peer.socket.close()
-        holds(stage.log.expects > 1, f"numbers after {what}")
+        holds(stage.log.expects > 1, f"numbers after {state_name}")
         stage.begin_again()
-    resumed(stage)
+    resume(stage)
     kill(stage.process)
     Stage.compare(stage)
-    done = _done(stage)
+    done = _acted_names(stage)
     expect(sorted({name for name in done if done.count(name) > 1}), [], "what was acted on twice")
     return f"killed {len(_STATES) + 1} times; numbers go on, nothing is sent or done twice"
 
@@ -210,19 +220,24 @@ def kill_before_logon(stage: KilledAcceptor | KilledInitiator) -> None:
     stage.begin_again()
 
 
-def _done(stage: Stage) -> list[str]:
+def _acted_names(stage: Stage) -> list[str]:
     """What it acted on, as its words say, each word counted once however often it was repeated."""
-    words = {
-        one.number: one for peer in stage.peers for one in peer.heard if one.kind in ("8", "j")
+    messages = {
+        message.number: message
+        for peer in stage.peers
+        for message in peer.heard
+        if message.kind in ("8", "j")
     }
-    return [one.get(58) if one.kind == "j" else one.get(11) for one in words.values()]
+    return [
+        message.get(58) if message.kind == "j" else message.get(11) for message in messages.values()
+    ]
 
 
 @case("S30", "killed in every state, it goes on with its numbers", "acceptor")
 def s30_acceptor(bench: Bench) -> str:
     """kill -9 of our acceptor: connected, logged on, with orders in the air, in a resend, in a gap, in a logout."""
     with KilledAcceptor(bench) as stage:
-        return _killed(stage)
+        return _kill_in_every_state(stage)
 
 
 @case("S30", "killed in every state, it goes on with its numbers", "initiator")
@@ -230,7 +245,7 @@ def s30_initiator(bench: Bench) -> str:
     """kill -9 of our initiator: its logon out, logged on, with executions in the air, in a resend, in a gap, in a
     logout."""
     with KilledInitiator(bench) as stage:
-        return _killed(stage)
+        return _kill_in_every_state(stage)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ def new_to_fill(bench: Bench) -> str:
     """Matrix A.1."""
     with Wall(bench) as wall:
         name = wall.order(10, 1000)
-        wall.stands(name, "pending_new", 0, 10)
-        expect(wall.reserved(), 10, "lots reserved before any answer")
+        wall.expect_order(name, "pending_new", 0, 10)
+        expect(wall.reserved_lots(), 10, "lots reserved before any answer")
         wall.say(name, "0", "0")
-        wall.stands(name, "new", 0, 10)
+        wall.expect_order(name, "new", 0, 10)
         wall.say(name, "F", "2", last=10, px=9.99)
-        wall.stands(name, "filled", 10, 0, 999)
-        expect((wall.position(), wall.reserved()), (10, 0), "position and reserve")
+        wall.expect_order(name, "filled", 10, 0, 999)
+        expect((wall.position(), wall.reserved_lots()), (10, 0), "position and reserve")
         return "pending_new, new, filled 10 at 999"
 
 
@@ -29,24 +29,25 @@ def new_to_fill(bench: Bench) -> str:
 def part_fills(bench: Bench) -> str:
     """Matrix A.1."""
     with Wall(bench) as wall:
-        name, paid = wall.live(10, 1000), 0
+        name = wall.live(10, 1000)
+        paid = 0
         for n, (lots, price) in enumerate([(3, 9.98), (1, 9.99), (4, 10.0), (2, 9.97)]):
             wall.say(name, "F", "2" if n == 3 else "1", last=lots, px=price)
             paid += lots * round(price * 100)
-            told = wall.venue.orders[name]
-            wall.stands(
+            order = wall.venue.orders[name]
+            wall.expect_order(
                 name,
                 "filled" if n == 3 else "partially_filled",
-                told.cum,
-                told.leaves,
-                paid / float(told.cum),
+                order.cum,
+                order.leaves,
+                paid / float(order.cum),
             )
-            expect(wall.position(), told.cum, "position")
+            expect(wall.position(), order.cum, "position")
         return f"4 fills, {paid / 10:g} on average"
 
 
 @case("O03", "rejected, for each reason, and after pending new", "initiator")
-def rejected(bench: Bench) -> str:
+def order_rejected(bench: Bench) -> str:
     """Matrix A.2; OrdRejReason (103)."""
     reasons = ["0", "1", "2", "3", "4", "6", "8"] + (
         ["11", "13", "15"] if bench.begin == "FIX.4.4" else []
@@ -59,14 +60,14 @@ def rejected(bench: Bench) -> str:
             name = wall.order(price=990 + n)
             if n % 2:
                 wall.say(name, "A", "A")
-                wall.stands(name, "pending_new", 0, 10)
+                wall.expect_order(name, "pending_new", 0, 10)
             wall.say(name, "8", "8", _103=reason, text="no")
-            wall.stands(name, "rejected", 0, 0)
+            wall.expect_order(name, "rejected", 0, 0)
             holds(
                 f"103={reason}" in wall.state(name).text,
                 f"the reason {reason} is kept: {wall.state(name).text}",
             )
-        expect(wall.reserved(), 0, "lots reserved")
+        expect(wall.reserved_lots(), 0, "lots reserved")
         return f"{len(reasons)} reasons"
 
 
@@ -76,11 +77,11 @@ def fill_first(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.order(10, 1000)
         wall.say(name, "F", "1", last=4, px=10)
-        wall.stands(name, "partially_filled", 4, 6, 1000)
+        wall.expect_order(name, "partially_filled", 4, 6, 1000)
         wall.say(name, "0", "0", cum=4, _39="1")
-        wall.stands(name, "partially_filled", 4, 6, 1000)
+        wall.expect_order(name, "partially_filled", 4, 6, 1000)
         wall.say(name, "F", "2", last=6, px=10)
-        wall.stands(name, "filled", 10, 0, 1000)
+        wall.expect_order(name, "filled", 10, 0, 1000)
         return "filled 10"
 
 
@@ -97,36 +98,36 @@ def times_in_force(bench: Bench) -> str:
         wall.say(soon, "0", "0")
         wall.say(soon, "F", "1", last=4, px=10)
         wall.say(soon, "C", "C")
-        wall.stands(soon, "expired", 4, 0, 1000)
+        wall.expect_order(soon, "expired", 4, 0, 1000)
         fok = wall.order(10, 1000, tif=Tif.IOC)
         wall.say(fok, "4", "4")
-        wall.stands(fok, "canceled", 0, 0)
+        wall.expect_order(fok, "canceled", 0, 0)
         day = wall.live(10, 999)
         wall.say(day, "C", "C")
-        wall.stands(day, "expired", 0, 0)
+        wall.expect_order(day, "expired", 0, 0)
         done = wall.live(10, 998)
         wall.say(done, "3", "3", leaves=0)
-        wall.stands(done, "done_for_day", 0, 10)
+        wall.expect_order(done, "done_for_day", 0, 10)
         wall.say(done, "4", "4")
-        wall.stands(done, "canceled", 0, 0)
-        expect(wall.reserved(), 0, "lots reserved")
+        wall.expect_order(done, "canceled", 0, 0)
+        expect(wall.reserved_lots(), 0, "lots reserved")
         return "expired with 4, canceled, expired, done for the day"
 
 
 @case("O06", "cancelled, with and without pending cancel", "initiator")
-def cancelled(bench: Bench) -> str:
+def order_cancelled(bench: Bench) -> str:
     """Matrix B.1."""
     with Wall(bench) as wall:
         for pending in (False, True):
             name = wall.live()
             request = wall.cancel(name)
             expect((request.get(t.ORIG_CL_ORD_ID), request.get(t.SIDE)), (name, "1"), "41 and 54")
-            wall.stands(name, "pending_cancel", 0, 10)
+            wall.expect_order(name, "pending_cancel", 0, 10)
             if pending:
                 wall.say(request.get(t.CL_ORD_ID), "6", "6", orig=name)
-                wall.stands(name, "pending_cancel", 0, 10)
+                wall.expect_order(name, "pending_cancel", 0, 10)
             wall.say(request.get(t.CL_ORD_ID), "4", "4", orig=name)
-            wall.stands(name, "canceled", 0, 0)
+            wall.expect_order(name, "canceled", 0, 0)
         return "twice canceled"
 
 
@@ -139,9 +140,9 @@ def cancel_of_part_filled(bench: Bench) -> str:
         request = wall.cancel(name).get(t.CL_ORD_ID)
         wall.say(request, "6", "6", orig=name)
         wall.say(name, "F", "6", last=5, px=9.98)
-        wall.stands(name, "pending_cancel", 7, 3, (2000 + 4990) / 7)
+        wall.expect_order(name, "pending_cancel", 7, 3, (2000 + 4990) / 7)
         wall.say(request, "4", "4", orig=name)
-        wall.stands(name, "canceled", 7, 0, (2000 + 4990) / 7)
+        wall.expect_order(name, "canceled", 7, 0, (2000 + 4990) / 7)
         expect(wall.position(), 7, "position")
         return "canceled with 7 filled"
 
@@ -155,14 +156,14 @@ def too_late(bench: Bench) -> str:
         wall.say(name, "F", "2", last=10, px=10)
         wall.venue.refuse(request, acceptor.TOO_LATE)
         wall.settle()
-        wall.stands(name, "filled", 10, 0, 1000)
+        wall.expect_order(name, "filled", 10, 0, 1000)
         early = wall.live()
         request = wall.cancel(early)
         wall.venue.refuse(request, acceptor.TOO_LATE, status="2")
         wall.settle()
-        wall.stands(early, "unknown", 0, 10)
+        wall.expect_order(early, "unknown", 0, 10)
         wall.say(early, "F", "2", last=10, px=10)
-        wall.stands(early, "filled", 10, 0, 1000)
+        wall.expect_order(early, "filled", 10, 0, 1000)
         return "filled, whichever comes first"
 
 
@@ -174,12 +175,12 @@ def cancel_unknown(bench: Bench) -> str:
         wall.venue.by_hand.add(t.STATUS)
         wall.venue.refuse(wall.cancel(name), t.NOT_KNOWN, status="8")
         wall.settle()
-        wall.stands(name, "unknown", 0, 10)
-        expect(wall.reserved(), 10, "lots reserved")
-        asked = wall.until(lambda: wall.venue.asked(name), "a question about it")
-        wall.venue.answer(asked[0])
+        wall.expect_order(name, "unknown", 0, 10)
+        expect(wall.reserved_lots(), 10, "lots reserved")
+        questions = wall.until(lambda: wall.venue.status_requests(name), "a question about it")
+        wall.venue.answer(questions[0])
         wall.settle()
-        wall.stands(name, "new", 0, 10)
+        wall.expect_order(name, "new", 0, 10)
         return "unknown, asked, new"
 
 
@@ -192,9 +193,9 @@ def cancel_while_replacing(bench: Bench) -> str:
         wall.say(changed, "E", "E", orig=name)
         wall.venue.refuse(wall.cancel(name), acceptor.ALREADY_PENDING, status="E")
         wall.settle()
-        wall.stands(name, "pending_replace", 0, 20)
+        wall.expect_order(name, "pending_replace", 0, 20)
         wall.say(changed, "5", "0", orig=name, qty=20, price="10.01")
-        wall.stands(name, "new", 0, 20)
+        wall.expect_order(name, "new", 0, 20)
         return "the replace stands"
 
 
@@ -207,20 +208,21 @@ def duplicate_cancel(bench: Bench) -> str:
             wall.cancel(name), acceptor.DUPLICATE_CANCEL if bench.begin == "FIX.4.4" else "2"
         )
         wall.settle()
-        wall.stands(name, "new", 0, 10)
-        first, second = wall.cancel(name), wall.cancel(name)
+        wall.expect_order(name, "new", 0, 10)
+        first = wall.cancel(name)
+        second = wall.cancel(name)
         holds(
             first.get(t.CL_ORD_ID) != second.get(t.CL_ORD_ID), "each cancel has a name of its own"
         )
         wall.say(first.get(t.CL_ORD_ID), "4", "4", orig=name)
         wall.venue.refuse(second, acceptor.TOO_LATE)
         wall.settle()
-        wall.stands(name, "canceled", 0, 0)
+        wall.expect_order(name, "canceled", 0, 0)
         return "the order stands until the venue cancels it"
 
 
 @case("O12", "replaced: price, more lots, fewer lots", "initiator")
-def replaced(bench: Bench) -> str:
+def order_replaced(bench: Bench) -> str:
     """Matrix C.1.a, D.1."""
     with Wall(bench) as wall:
         name = wall.live()
@@ -229,7 +231,7 @@ def replaced(bench: Bench) -> str:
             before = wall.state(name).name
             request = wall.replace(name, lots, price)
             expect(request.get(t.ORIG_CL_ORD_ID), before, "41")
-            wall.stands(name, "pending_replace", 0, most)
+            wall.expect_order(name, "pending_replace", 0, most)
             wall.say(
                 request.get(t.CL_ORD_ID),
                 "5",
@@ -238,8 +240,10 @@ def replaced(bench: Bench) -> str:
                 qty=lots,
                 price=f"{price / 100:.2f}",
             )
-            wall.stands(name, "new", 0, lots)
-            expect((wall.state(name).price, wall.reserved()), (price, lots), "price and reserve")
+            wall.expect_order(name, "new", 0, lots)
+            expect(
+                (wall.state(name).price, wall.reserved_lots()), (price, lots), "price and reserve"
+            )
         return "price, up, down, both"
 
 
@@ -251,14 +255,14 @@ def replace_crosses_fill(bench: Bench) -> str:
             name = wall.live()
             request = wall.replace(name, lots, 1000)
             wall.say(name, "F", "1", last=5, px=10)
-            wall.stands(name, "pending_replace", 5, 5, 1000)
+            wall.expect_order(name, "pending_replace", 5, 5, 1000)
             wall.say(
                 request.get(t.CL_ORD_ID), "5", becomes, orig=name, qty=max(lots, 5), leaves=leaves
             )
-            wall.stands(name, "partially_filled" if leaves else "filled", 5, leaves, 1000)
+            wall.expect_order(name, "partially_filled" if leaves else "filled", 5, leaves, 1000)
             if leaves:
                 wall.say(wall.state(name).name, "4", "4")
-        expect((wall.position(), wall.reserved()), (15, 0), "position and reserve")
+        expect((wall.position(), wall.reserved_lots()), (15, 0), "position and reserve")
         return "3 left, filled, filled"
 
 
@@ -268,12 +272,12 @@ def replace_refused(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.live(10, 1000)
         request = wall.replace(name, 30, 1002)
-        expect(wall.reserved(), 30, "lots reserved while it is pending")
+        expect(wall.reserved_lots(), 30, "lots reserved while it is pending")
         wall.venue.refuse(request, "2")
         wall.settle()
-        wall.stands(name, "new", 0, 10)
+        wall.expect_order(name, "new", 0, 10)
         expect(
-            (wall.state(name).price, wall.state(name).name, wall.reserved()),
+            (wall.state(name).price, wall.state(name).name, wall.reserved_lots()),
             (1000, name, 10),
             "terms",
         )
@@ -285,21 +289,24 @@ def replaces_in_a_row(bench: Bench) -> str:
     """Matrix D.2: 41 is the last one that the venue accepted."""
     with Wall(bench) as wall:
         name = wall.live()
-        first, second = wall.replace(name, 12, 1000), wall.replace(name, 14, 1000)
-        x, y = first.get(t.CL_ORD_ID), second.get(t.CL_ORD_ID)
+        first = wall.replace(name, 12, 1000)
+        second = wall.replace(name, 14, 1000)
+        x = first.get(t.CL_ORD_ID)
+        y = second.get(t.CL_ORD_ID)
         expect(
             (first.get(t.ORIG_CL_ORD_ID), second.get(t.ORIG_CL_ORD_ID)), (name, name), "41 of both"
         )
         wall.say(x, "5", "0", orig=name, qty=12)
-        wall.stands(name, "pending_replace", 0, 14)
+        wall.expect_order(name, "pending_replace", 0, 14)
         wall.say(y, "5", "0", orig=x, qty=14)
-        wall.stands(name, "new", 0, 14)
-        third, fourth = wall.replace(name, 16, 1000), wall.replace(name, 18, 1000)
+        wall.expect_order(name, "new", 0, 14)
+        third = wall.replace(name, 16, 1000)
+        fourth = wall.replace(name, 18, 1000)
         expect((third.get(t.ORIG_CL_ORD_ID), fourth.get(t.ORIG_CL_ORD_ID)), (y, y), "41 after two")
         wall.say(third.get(t.CL_ORD_ID), "5", "0", orig=y, qty=16)
         wall.venue.refuse(fourth, "2")
         wall.settle()
-        wall.stands(name, "new", 0, 16)
+        wall.expect_order(name, "new", 0, 16)
         expect(wall.cancel(name).get(t.ORIG_CL_ORD_ID), third.get(t.CL_ORD_ID), "41 of a cancel")
         wall.say(
             wall.venue.of_kind(t.CANCEL)[-1].get(t.CL_ORD_ID), "4", "4", orig=third.get(t.CL_ORD_ID)
@@ -315,13 +322,14 @@ def old_name(bench: Bench) -> str:
         request = wall.replace(name, 20, 1000).get(t.CL_ORD_ID)
         wall.say(request, "5", "0", orig=name, qty=20)
         wall.say(name, "F", "1", last=6, px=10)
-        wall.stands(name, "partially_filled", 6, 14, 1000)
-        again, cancel = wall.replace(name, 30, 1000), wall.cancel(name)
+        wall.expect_order(name, "partially_filled", 6, 14, 1000)
+        again = wall.replace(name, 30, 1000)
+        cancel = wall.cancel(name)
         wall.say(cancel.get(t.CL_ORD_ID), "4", "4", orig=request)
         wall.venue.refuse(again, acceptor.TOO_LATE)
         wall.settle()
-        wall.stands(name, "canceled", 6, 0, 1000)
-        expect((wall.position(), wall.reserved()), (6, 0), "position and reserve")
+        wall.expect_order(name, "canceled", 6, 0, 1000)
+        expect((wall.position(), wall.reserved_lots()), (6, 0), "position and reserve")
         return "6 booked, canceled"
 
 
@@ -332,39 +340,39 @@ def unsolicited_cancel(bench: Bench) -> str:
         name = wall.live()
         wall.say(name, "F", "1", last=1, px=10)
         wall.say(name, "4", "4", text="by the venue")
-        wall.stands(name, "canceled", 1, 0, 1000)
-        expect((wall.position(), wall.reserved()), (1, 0), "position and reserve")
+        wall.expect_order(name, "canceled", 1, 0, 1000)
+        expect((wall.position(), wall.reserved_lots()), (1, 0), "position and reserve")
         holds("by the venue" in wall.state(name).text, "its words are kept")
         return "canceled with 1 filled"
 
 
 @case("O18", "restated by the venue, unasked", "initiator")
-def restated(bench: Bench) -> str:
+def order_restated(bench: Bench) -> str:
     """Matrix F.2: 150=D, 378."""
     with Wall(bench) as wall:
         name = wall.live()
         wall.say(name, "D", "0", qty=7, price="10.02", _378="5")
-        wall.stands(name, "new", 0, 7)
-        expect((wall.state(name).price, wall.reserved()), (1002, 7), "price and reserve")
+        wall.expect_order(name, "new", 0, 7)
+        expect((wall.state(name).price, wall.reserved_lots()), (1002, 7), "price and reserve")
         holds("restated" in wall.alerts(), "an alert says so")
         wall.say(name, "F", "2", last=7, px=10.02)
-        wall.stands(name, "filled", 7, 0, 1002)
+        wall.expect_order(name, "filled", 7, 0, 1002)
         return "7 at 1002, alerted, filled"
 
 
 @case("O19", "suspended, stopped, halted", "initiator")
-def held(bench: Bench) -> str:
+def order_held(bench: Bench) -> str:
     """Matrix F: 39=9 and 39=7: lots stay reserved, and fills are taken."""
     with Wall(bench) as wall:
         name = wall.live()
         wall.say(name, "9", "9", text="halted")
-        wall.stands(name, "suspended", 0, 10)
-        expect(wall.reserved(), 10, "lots reserved")
+        wall.expect_order(name, "suspended", 0, 10)
+        expect(wall.reserved_lots(), 10, "lots reserved")
         wall.say(name, "D", "0", _378="5")
-        wall.stands(name, "new", 0, 10)
+        wall.expect_order(name, "new", 0, 10)
         wall.say(name, "7", "7")
-        wall.stands(name, "stopped", 0, 10)
+        wall.expect_order(name, "stopped", 0, 10)
         wall.say(name, "F", "2", last=10, px=10)
-        wall.stands(name, "filled", 10, 0, 1000)
+        wall.expect_order(name, "filled", 10, 0, 1000)
         expect(wall.alerts().count("held"), 2, "alerts")
         return "suspended, new, stopped, filled"

@@ -23,12 +23,12 @@ _LOTS: Final = 10
 _QUICK_S: Final = 5
 
 
-def reading(plain: socket.socket | ssl.SSLSocket) -> Callable[[], None]:
+def readable_waiter(sock: socket.socket | ssl.SSLSocket) -> Callable[[], None]:
     """Wait a moment for something to read: the other side works by itself."""
 
     def turn() -> None:
-        if plain.fileno() >= 0:
-            select.select([plain], [], [], POLL_S)
+        if sock.fileno() >= 0:
+            select.select([sock], [], [], POLL_S)
 
     return turn
 
@@ -52,14 +52,17 @@ class OutsideStage(AcceptorStage):
         Stage.__init__(self, bench)
         if bench.address is None:
             raise ConfigError("the address of an acceptor", "none", "give `host=` and `port=`")
-        self.outside, self._wall, self._fixed_ns = outside, wall, 0
+        self.outside = outside
+        self._wall = wall
+        self._fixed_ns = 0
         self.address: Address = bench.address
         session = bench.terms.profile.session
-        self.names, self.asks_for = (NAMES[1], NAMES[0]), ("TINY", "10", "4.50")
+        self.names = (NAMES[1], NAMES[0])
+        self.resting_order = ("TINY", "10", "4.50")
         self.head: Pairs = ()
         if outside:
             self.prefix = f"C{wall() // 1000:x}-"
-            self.names, self.asks_for = (
+            self.names, self.resting_order = (
                 (session.sender or NAMES[1], session.target or NAMES[0]),
                 order_of(bench.terms),
             )
@@ -69,24 +72,31 @@ class OutsideStage(AcceptorStage):
     def effects(self) -> list[str]:
         """Orders that it took: those that were reported as new, for the first time."""
         reports = [
-            one for peer in self.peers for one in peer.heard if one.kind == "8" and not one.again
+            report
+            for peer in self.peers
+            for report in peer.heard
+            if report.kind == "8" and not report.again
         ]
-        return [one.get(11) for one in reports if one.get(150) in ("0", "A") and one.get(20) != "3"]
+        return [
+            report.get(11)
+            for report in reports
+            if report.get(150) in ("0", "A") and report.get(20) != "3"
+        ]
 
-    def had(self, names: list[str], what: str, last: int = 0) -> None:
+    def expect_given(self, names: list[str], subject: str, last: int = 0) -> None:
         """See `Stage`: reports of orders come when the venue has them, which may be after a heartbeat's answer."""
         until = time.monotonic() + PATIENCE_S
         while (
             self.effects[-last:] != names
             and time.monotonic() < until
-            and not all(one.ended for one in self.peers)
+            and not all(peer_left.ended for peer_left in self.peers)
         ):
             for peer in self.peers:
                 if not peer.ended:
-                    peer.look()
-        super().had(names, what, last)
+                    peer.poll()
+        super().expect_given(names, subject, last)
 
-    def kept(self) -> tuple[Path | None, str]:
+    def store_location(self) -> tuple[Path | None, str]:
         """See `Stage`: it is not for us to see."""
         return None, ""
 
@@ -115,20 +125,21 @@ class OutsideStage(AcceptorStage):
             When nobody listens.
         """
         try:
-            plain: socket.socket | ssl.SSLSocket = socket.create_connection(
+            sock: socket.socket | ssl.SSLSocket = socket.create_connection(
                 (self.address.host, self.address.port), _CONNECT_S
             )
             if (tls := self.bench.terms.tls()) is not None:
-                plain = tls.client().wrap_socket(
-                    plain, server_hostname=tls.server_name or self.address.host
+                sock = tls.client().wrap_socket(
+                    sock, server_hostname=tls.server_name or self.address.host
                 )
         except OSError as error:
             raise VenueError(
                 f"an acceptor at {self.address}", f"{error}", "start it, or mend the address"
             ) from None
         who = names if names[0] else self.names
-        peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, reading(plain))
-        peer.head, peer.rounds = self.head, 2
+        peer = Peer(sock, self.begin, who, log or self.log, self.now_ns, readable_waiter(sock))
+        peer.head = self.head
+        peer.rounds = 2
         self.peers.append(peer)
         return peer
 
@@ -138,11 +149,15 @@ class OutsideStage(AcceptorStage):
         if not self.outside:
             return body
         settings = self.bench.terms.settings(self.names[0])
-        made = settings.logon_fields
+        logon_fields = settings.logon_fields
         self._fixed_ns = self._wall()
         return [
             *body,
-            *(made(stamp(self._fixed_ns), number or self.log.number) if made is not None else ()),
+            *(
+                logon_fields(stamp(self._fixed_ns), number or self.log.number)
+                if logon_fields is not None
+                else ()
+            ),
         ]
 
     def log_on(
@@ -183,7 +198,7 @@ class OutsideStage(AcceptorStage):
         """See `Stage`: it is not ours to end. Whoever is logged on logs out."""
 
 
-def must_listen(address: Address) -> None:
+def check_listens(address: Address) -> None:
     """Knock once.
 
     Raises
@@ -211,9 +226,9 @@ def order_of(terms: ProfileTerms) -> tuple[str, str, str]:
         raise ConfigError(
             f"a [[symbol]] in {terms.name}", "none", "name one that orders may be sent for"
         )
-    first = terms.symbols[0]
+    symbol = terms.symbols[0]
     return (
-        first.name,
-        format(Decimal(str(first.lot)) * _LOTS, "f"),
-        format(Decimal(str(first.tick)), "f"),
+        symbol.name,
+        format(Decimal(str(symbol.lot)) * _LOTS, "f"),
+        format(Decimal(str(symbol.tick)), "f"),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from certify.fix.case import Bench, case, expect, holds
-from certify.fix.plays import acceptor, back
+from certify.fix.plays import acceptor, reconnect
 from certify.fix.staffed import StaffedVenue
 from certify.fix.stage import AcceptorStage, order_fields
 from certify.fix.terms import NAMES
@@ -19,7 +19,8 @@ from exchange.fix.server import FixServer, ListenerSettings
 from tercel.core import Pace, Venue
 from tercel.fix import SessionTimes
 
-OTHER, COPY = "OTHER", "COPY"
+OTHER = "OTHER"
+COPY = "COPY"
 _REQUIRED: Final = (37, 17, 150, 39, 55, 54, 151, 14, 6)
 _OVER: Final = frozenset("248C")
 _PENDING: Final = frozenset("6AE")
@@ -59,19 +60,20 @@ class Floor(AcceptorStage):
     ) -> None:
         self.staffed = StaffedVenue()
         self._seller: PeerDesk | None = None
-        super().__init__(bench, times, login, self.traded_at())
+        super().__init__(bench, times, login, self.make_venue())
 
-    def traded_at(self) -> Venue:
+    def make_venue(self) -> Venue:
         """What the server stands before."""
         return self.staffed
 
-    def _served(self) -> FixServer:
+    def _make_server(self) -> FixServer:
         logins = [
             self._login,
             Login(OTHER, begin=self.begin),
             Login(COPY, begin=self.begin, copies=(NAMES[1],)),
         ]
-        pace, folder = Pace(_Ticks()), self.bench.folder
+        pace = Pace(_Ticks())
+        folder = self.bench.folder
         server = FixServer(
             self.venue,
             ListenerSettings(),
@@ -97,7 +99,9 @@ class Floor(AcceptorStage):
     def trades(self) -> list[str]:
         """The venue's names of the desk's executions that stand."""
         return [
-            one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_qty
+            trade.exec_id
+            for trade in self.staffed.trades
+            if trade.account == NAMES[1] and trade.last_qty
         ]
 
     def join(self, name: str, more: Pairs = ()) -> Peer:
@@ -126,7 +130,7 @@ class Floor(AcceptorStage):
         self.staffed.waits = True
         yield
         mine = [peer for peer in self.peers if peer.log is self.log and not peer.ended]
-        early = [f"{one}" for peer in mine for one in peer.sync()]
+        early = [f"{message}" for peer in mine for message in peer.sync()]
         expect(early, [], "what is said before the venue has obeyed")
         self.staffed.waits = False
 
@@ -165,17 +169,20 @@ class PeerDesk:
     """
 
     def __init__(self, stage: AcceptorStage, peer: Peer) -> None:
-        self.stage, self.peer = stage, peer
+        self.stage = stage
+        self.peer = peer
         self.tickets: dict[str, Ticket] = {}
         """By every name."""
         self.execs: set[str] = set()
 
     # -- out ----------------------------------------------------------------------------------------------------------
     def _body(self, qty: float, price: str, more: dict[int, str]) -> Pairs:
-        symbol, lots, at = self.stage.asks_for
+        symbol, lots, default_price = self.stage.resting_order
         body = (
             dict(
-                order_fields(symbol, f"{qty:g}" if qty else lots, price or at, self.stage.now_ns())
+                order_fields(
+                    symbol, f"{qty:g}" if qty else lots, price or default_price, self.stage.now_ns()
+                )
             )
             | more
         )
@@ -185,7 +192,7 @@ class PeerDesk:
         """A new order to buy, at its lowest price where none is given; its name. `more`: fields; "": without."""
         body = [(11, self.stage.name()), *self._body(qty, price, {21: "1"} | (more or {}))]
         name = dict(body)[11]
-        self.tickets.setdefault(name, Ticket(qty or float(self.stage.asks_for[1])))
+        self.tickets.setdefault(name, Ticket(qty or float(self.stage.resting_order[1])))
         self.peer.say("D", list(dict(body).items()))
         return name
 
@@ -198,9 +205,9 @@ class PeerDesk:
     def cancel(self, orig: str, name: str = "") -> str:
         """Ask to cancel an order; the request's name."""
         name = name or self.stage.name()
-        gone = {40: "", 44: "", 59: ""}
-        self.peer.say("F", [(41, orig), (11, name), *self._body(0, "", gone)])
-        return self._also(name, orig)
+        dropped = {40: "", 44: "", 59: ""}
+        self.peer.say("F", [(41, orig), (11, name), *self._body(0, "", dropped)])
+        return self._alias(name, orig)
 
     def replace(
         self,
@@ -215,9 +222,9 @@ class PeerDesk:
         self.peer.say(
             "G", [(41, orig), (11, name), *self._body(qty, price, {21: "1"} | (more or {}))]
         )
-        return self._also(name, orig)
+        return self._alias(name, orig)
 
-    def _also(self, name: str, orig: str) -> str:
+    def _alias(self, name: str, orig: str) -> str:
         if orig in self.tickets:
             self.tickets.setdefault(name, self.tickets[orig])
         return name
@@ -225,32 +232,35 @@ class PeerDesk:
     # -- in -----------------------------------------------------------------------------------------------------------
     def report(self, kind: str, status: str, name: str, **wanted: Any) -> Heard:
         """The next report. `wanted`: cum, leaves, orig (41), reason (103; 4.4's)."""
-        said = self.peer.find("8", "9", "3", "j")
-        expect(said.kind, "8", f"MsgType of the answer ({said.get(58)})")
-        if self.stage.outside and kind not in _PENDING and self.kind(said) in _PENDING:
+        message = self.peer.find("8", "9", "3", "j")
+        expect(message.kind, "8", f"MsgType of the answer ({message.get(58)})")
+        if self.stage.outside and kind not in _PENDING and self.kind(message) in _PENDING:
             return self.report(kind, status, name, **wanted)
-        return self.same(said, kind, status, name, **wanted)
+        return self.expect_report(message, kind, status, name, **wanted)
 
-    def same(self, said: Heard, kind: str, status: str, name: str, **wanted: Any) -> Heard:
+    def expect_report(
+        self, message: Heard, kind: str, status: str, name: str, **wanted: Any
+    ) -> Heard:
         """See that a report is the one that is due, and that it adds up."""
-        ticket = self.check(said)
-        got = self.kind(said), said.get(39), said.get(11)
-        expect(got, (kind, status, name), f"ExecType, OrdStatus and ClOrdID ({said.get(58)})")
+        ticket = self.check(message)
+        got = self.kind(message), message.get(39), message.get(11)
+        expect(got, (kind, status, name), f"ExecType, OrdStatus and ClOrdID ({message.get(58)})")
         if "cum" in wanted:
             expect(ticket.cum, wanted["cum"], f"quantity that was executed of {name}")
         if "leaves" in wanted:
-            expect(float(said.get(151)), wanted["leaves"], f"LeavesQty of {name}")
-        expect(said.get(41), wanted.get("orig", ""), f"OrigClOrdID of {name}")
+            expect(float(message.get(151)), wanted["leaves"], f"LeavesQty of {name}")
+        expect(message.get(41), wanted.get("orig", ""), f"OrigClOrdID of {name}")
         expect(
-            said.get(103),
-            self.older("103", wanted.get("reason", "")),
-            f"OrdRejReason ({said.get(58)})",
+            message.get(103),
+            self.reason_code("103", wanted.get("reason", "")),
+            f"OrdRejReason ({message.get(58)})",
         )
-        return said
+        return message
 
-    def kind(self, said: Heard) -> str:
+    def kind(self, message: Heard) -> str:
         """ExecType, as 4.4 has it."""
-        kind, trans = said.get(150), said.get(20)
+        kind = message.get(150)
+        trans = message.get(20)
         if not self.stage.old:
             expect(trans, "", "ExecTransType, which 4.4 has not")
             return kind
@@ -258,12 +268,12 @@ class PeerDesk:
             return _OLD_KINDS[trans]
         return "F" if kind in ("1", "2") else kind
 
-    def older(self, tag: str, reason: str) -> str:
+    def reason_code(self, tag: str, reason: str) -> str:
         """A reason, as the version has it."""
-        known, other = _OLD_REASONS[tag]
-        return reason if not self.stage.old or reason in known else other
+        known, fallback = _OLD_REASONS[tag]
+        return reason if not self.stage.old or reason in known else fallback
 
-    def check(self, said: Heard) -> Ticket:
+    def check(self, message: Heard) -> Ticket:
         """See that a report has what its version requires, and adds up; take note of what it executes.
 
         Raises
@@ -271,44 +281,47 @@ class PeerDesk:
         MissedError
             When it does not.
         """
-        kind, status, exec_id = self.kind(said), said.get(39), said.get(17)
+        kind = self.kind(message)
+        status = message.get(39)
+        exec_id = message.get(17)
         required = (*_REQUIRED, 20) if self.stage.old else _REQUIRED
         expect(
-            [tag for tag in required if not said.get(tag)],
+            [tag for tag in required if not message.get(tag)],
             [],
             "required fields that the report lacks",
         )
         holds(exec_id not in self.execs, f"ExecID {exec_id} is new")
         self.execs.add(exec_id)
-        holds(kind == "I" or said.get(11) in self.tickets, f"ClOrdID {said.get(11)} was sent")
-        ticket = self.tickets.setdefault(said.get(11), Ticket(0.0))
+        holds(kind == "I" or message.get(11) in self.tickets, f"ClOrdID {message.get(11)} was sent")
+        ticket = self.tickets.setdefault(message.get(11), Ticket(0.0))
         if status != "8":
-            expect(said.get(37), ticket.order_id or said.get(37), "OrderID")
-            holds(said.get(37) != "NONE", "an order that lives has an OrderID")
-            ticket.order_id = said.get(37)
-        if kind in ("5", "D") and said.get(38):
-            ticket.qty = float(said.get(38))
-        self._book(said, kind, exec_id, ticket)
+            expect(message.get(37), ticket.order_id or message.get(37), "OrderID")
+            holds(message.get(37) != "NONE", "an order that lives has an OrderID")
+            ticket.order_id = message.get(37)
+        if kind in ("5", "D") and message.get(38):
+            ticket.qty = float(message.get(38))
+        self._book(message, kind, exec_id, ticket)
         if self.stage.old and kind in ("F", "H", "G", "I"):
-            expect(said.get(150), status, "ExecType of 4.2: as the order stands")
+            expect(message.get(150), status, "ExecType of 4.2: as the order stands")
         if status == "8":
             expect(
-                (float(said.get(14)), float(said.get(151))),
+                (float(message.get(14)), float(message.get(151))),
                 (0.0, 0.0),
                 "CumQty and LeavesQty of a rejection",
             )
         else:
-            self._sums(said, ticket)
+            self._sums(message, ticket)
         return ticket
 
     @staticmethod
-    def _book(said: Heard, kind: str, exec_id: str, ticket: Ticket) -> None:
-        lots, price = float(said.get(32) or 0), float(said.get(31) or 0)
+    def _book(message: Heard, kind: str, exec_id: str, ticket: Ticket) -> None:
+        lots = float(message.get(32) or 0)
+        price = float(message.get(31) or 0)
         if kind == "F":
             holds(lots > 0 and price > 0, f"LastQty and LastPx of a fill: {lots:g} at {price:g}")
             ticket.fills[exec_id] = lots, price
         elif kind in ("H", "G"):
-            ref = said.get(19)
+            ref = message.get(19)
             holds(ref in ticket.fills, f"ExecRefID {ref} names an execution that stands")
             del ticket.fills[ref]
             if kind == "G":
@@ -317,41 +330,45 @@ class PeerDesk:
             expect(lots, 0.0, f"LastQty of what is no execution (150={kind})")
 
     @staticmethod
-    def _sums(said: Heard, ticket: Ticket) -> None:
+    def _sums(message: Heard, ticket: Ticket) -> None:
         if ticket.qty:
-            expect(float(said.get(38) or ticket.qty), ticket.qty, "OrderQty")
+            expect(float(message.get(38) or ticket.qty), ticket.qty, "OrderQty")
             holds(
                 ticket.cum <= ticket.qty,
                 f"no more filled than ordered: {ticket.cum:g} of {ticket.qty:g}",
             )
-        expect(float(said.get(14)), ticket.cum, "CumQty, the sum of what was executed")
-        left = 0.0 if said.get(39) in _OVER else ticket.qty - ticket.cum
-        expect(float(said.get(151)), left, "LeavesQty")
-        off = abs(float(said.get(6)) - ticket.mean)
-        holds(off < _NEAR, f"AvgPx {said.get(6)} is the mean of what was executed, {ticket.mean:g}")
+        expect(float(message.get(14)), ticket.cum, "CumQty, the sum of what was executed")
+        leaves = 0.0 if message.get(39) in _OVER else ticket.qty - ticket.cum
+        expect(float(message.get(151)), leaves, "LeavesQty")
+        off = abs(float(message.get(6)) - ticket.mean)
+        holds(
+            off < _NEAR, f"AvgPx {message.get(6)} is the mean of what was executed, {ticket.mean:g}"
+        )
 
-    def refused(self, name: str, orig: str, reason: str, status: str, of: str = "1") -> Heard:
+    def expect_cancel_reject(
+        self, name: str, orig: str, reason: str, status: str, of: str = "1"
+    ) -> Heard:
         """The next message is an OrderCancelReject: of a cancel ("1") or a replace ("2"), the order as it stands."""
-        said = self.peer.find("8", "9", "3", "j")
-        expect(said.kind, "9", f"MsgType of the answer ({said.get(150)}, {said.get(58)})")
-        got = said.get(11), said.get(41), said.get(434), said.get(102), said.get(39)
-        wanted = name, orig, of, self.older("102", reason), status
+        message = self.peer.find("8", "9", "3", "j")
+        expect(message.kind, "9", f"MsgType of the answer ({message.get(150)}, {message.get(58)})")
+        got = message.get(11), message.get(41), message.get(434), message.get(102), message.get(39)
+        wanted = name, orig, of, self.reason_code("102", reason), status
         expect(
             got,
             wanted,
-            f"ClOrdID, OrigClOrdID, CxlRejResponseTo, CxlRejReason and OrdStatus ({said.get(58)})",
+            f"ClOrdID, OrigClOrdID, CxlRejResponseTo, CxlRejReason and OrdStatus ({message.get(58)})",
         )
         known = self.tickets.get(orig)
         expect(
-            said.get(37),
+            message.get(37),
             known.order_id if known is not None else "NONE",
             "OrderID of the OrderCancelReject",
         )
-        return said
+        return message
 
     def ask(self, name: str, status: str, **wanted: Any) -> Heard:
         """Ask for an order's status (H), which must be this one."""
-        self.peer.say("H", [(11, name), (55, self.stage.asks_for[0]), (54, "1")])
+        self.peer.say("H", [(11, name), (55, self.stage.resting_order[0]), (54, "1")])
         return self.report("I", status, wanted.pop("now", name), **wanted)
 
     def quiet(self) -> None:
@@ -362,10 +379,12 @@ class PeerDesk:
         MissedError
             When something was.
         """
-        said = [
-            f"{one} {one.get(58)}" for one in self.peer.sync() if one.kind in ("8", "9", "3", "j")
+        messages = [
+            f"{message} {message.get(58)}"
+            for message in self.peer.sync()
+            if message.kind in ("8", "9", "3", "j")
         ]
-        expect(said, [], "what else was said about orders")
+        expect(messages, [], "what else was said about orders")
 
     # -- breaks -------------------------------------------------------------------------------------------------------
     def lose(self) -> None:
@@ -376,10 +395,10 @@ class PeerDesk:
         for _ in range(5):
             self.stage.turn()
 
-    def back(self, more: Pairs = ()) -> list[Heard]:
+    def reconnect(self, more: Pairs = ()) -> list[Heard]:
         """Log on again; what was said meanwhile, repeated. `more` is what the Logon says beside."""
-        self.peer, said = back(self.stage, more)
-        return said
+        self.peer, messages = reconnect(self.stage, more)
+        return messages
 
 
 Anywhere = Callable[[PeerDesk], str]
@@ -392,7 +411,7 @@ def anywhere(id_: str, title: str) -> Callable[[Anywhere], Anywhere]:
     def register(play: Anywhere) -> Anywhere:
         def body(bench: Bench) -> str:
             with Floor(bench) if bench.address is None else acceptor(bench) as stage:
-                return _ended(PeerDesk(stage, stage.log_on(reset=stage.outside)), play)
+                return _finish_play(PeerDesk(stage, stage.log_on(reset=stage.outside)), play)
 
         case(id_, title, "acceptor", outside=True)(body)
         return play
@@ -406,7 +425,9 @@ def inside(id_: str, title: str, **how: Any) -> Callable[[Inside], Inside]:
     def register(play: Inside) -> Inside:
         def body(bench: Bench) -> str:
             with Floor(bench, **how) as stage:
-                return _ended(PeerDesk(stage, stage.log_on()), lambda trader: play(stage, trader))
+                return _finish_play(
+                    PeerDesk(stage, stage.log_on()), lambda trader: play(stage, trader)
+                )
 
         case(id_, title, "acceptor")(body)
         return play
@@ -414,8 +435,8 @@ def inside(id_: str, title: str, **how: Any) -> Callable[[Inside], Inside]:
     return register
 
 
-def _ended(trader: PeerDesk, play: Anywhere) -> str:
-    told = play(trader)
+def _finish_play(trader: PeerDesk, play: Anywhere) -> str:
+    detail = play(trader)
     trader.quiet()
     trader.stage.audit(trader.peer)
-    return told
+    return detail

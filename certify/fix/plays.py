@@ -9,7 +9,7 @@ from certify.fix.wire import Heard, Pairs, Peer
 Script = Callable[[Stage], str]
 
 
-def both(id_: str, title: str, outside: bool = True) -> Callable[[Script], Script]:
+def both_roles(id_: str, title: str, outside: bool = True) -> Callable[[Script], Script]:
     """Register a script as a case of both roles; see :func:`~certify.fix.case.case`."""
 
     def register(script: Script) -> Script:
@@ -37,7 +37,7 @@ def acceptor(bench: Bench) -> AcceptorStage:
     return OutsideStage(bench)
 
 
-def covered(heard: list[Heard], first: int, last: int) -> list[Heard]:
+def expect_covered(heard: list[Heard], first: int, last: int) -> list[Heard]:
     """See that messages cover numbers without a hole; those of the application among them.
 
     Raises
@@ -45,30 +45,33 @@ def covered(heard: list[Heard], first: int, last: int) -> list[Heard]:
     MissedError
         When they do not, or one is not marked.
     """
-    due, found = first, []
-    for one in heard:
+    due = first
+    application = []
+    for message in heard:
         expect(
-            (one.number, one.again), (due, True), "MsgSeqNum and PossDupFlag of what was repeated"
+            (message.number, message.again),
+            (due, True),
+            "MsgSeqNum and PossDupFlag of what was repeated",
         )
-        holds(bool(one.get(122)), f"OrigSendingTime (122) in {one}")
-        if one.kind == "4":
-            expect(one.get(123), "Y", "GapFillFlag of what fills a gap")
-            due = int(one.get(36))
+        holds(bool(message.get(122)), f"OrigSendingTime (122) in {message}")
+        if message.kind == "4":
+            expect(message.get(123), "Y", "GapFillFlag of what fills a gap")
+            due = int(message.get(36))
         else:
-            found.append(one)
+            application.append(message)
             due += 1
     expect(due, last + 1, "the number after what was repeated")
-    return found
+    return application
 
 
-def lost(stage: Stage, count: int = 1) -> int:
+def lose_messages(stage: Stage, count: int = 1) -> int:
     """Messages of the peer that never arrive; the number of the first."""
     first = stage.log.number
     stage.log.number += count
     return first
 
 
-def asked(peer: Peer, first: int) -> Heard:
+def expect_resend_request(peer: Peer, first: int) -> Heard:
     """The ResendRequest that must come, from this number on.
 
     Raises
@@ -81,7 +84,7 @@ def asked(peer: Peer, first: int) -> Heard:
     return request
 
 
-def rejected(said: Heard, number: int, reason: int | None) -> None:
+def expect_reject(message: Heard, number: int, reason: int | None) -> None:
     """See that a Reject is of this message, for this reason (where the version has it).
 
     Raises
@@ -89,13 +92,13 @@ def rejected(said: Heard, number: int, reason: int | None) -> None:
     MissedError
         When it is not.
     """
-    expect(said.kind, "3", "MsgType of the answer")
-    expect(said.get(45), str(number), "RefSeqNum of the Reject")
+    expect(message.kind, "3", "MsgType of the answer")
+    expect(message.get(45), str(number), "RefSeqNum of the Reject")
     if reason is not None:
-        expect(said.get(373), str(reason), "SessionRejectReason")
+        expect(message.get(373), str(reason), "SessionRejectReason")
 
 
-def logout(said: list[Heard]) -> Heard:
+def expect_logout(messages: list[Heard]) -> Heard:
     """The Logout that must be the last thing said.
 
     Raises
@@ -104,12 +107,14 @@ def logout(said: list[Heard]) -> Heard:
         When it is not.
     """
     expect(
-        [one.kind for one in said][-1:], ["5"], "the last message before the end of the connection"
+        [message.kind for message in messages][-1:],
+        ["5"],
+        "the last message before the end of the connection",
     )
-    return said[-1]
+    return messages[-1]
 
 
-def back(stage: Stage, more: Pairs = ()) -> tuple[Peer, list[Heard]]:
+def reconnect(stage: Stage, more: Pairs = ()) -> tuple[Peer, list[Heard]]:
     """Log on after a break in which both may have missed something; each asks for it, and has it.
 
     `more` is what the Logon says beside.
@@ -125,25 +130,29 @@ def back(stage: Stage, more: Pairs = ()) -> tuple[Peer, list[Heard]]:
         When a number is used twice, or something is not there.
     """
     log = stage.log
-    log.lenient, log.missed = True, None
+    log.lenient = True
+    log.missed = None
     peer = stage.log_on(more=more)
     log.lenient = False
-    said = stage.settle(peer)
+    messages = stage.settle(peer)
     if log.missed is not None:
         first, last = log.missed
         peer.say("2", [(7, str(first)), (16, str(last))])
-        said = covered([one for one in peer.sync() if one.again], first, last) + said
-    return peer, [one for one in said if one.kind not in ADMIN]
+        messages = (
+            expect_covered([message for message in peer.sync() if message.again], first, last)
+            + messages
+        )
+    return peer, [message for message in messages if message.kind not in ADMIN]
 
 
-def resumed(stage: Stage) -> Peer:
-    """Log on after a break, as :func:`back` does; nothing was lost, and nothing had two effects.
+def resume(stage: Stage) -> Peer:
+    """Log on after a break, as :func:`reconnect` does; nothing was lost, and nothing had two effects.
 
     Raises
     ------
     MissedError
         When something was.
     """
-    peer, _ = back(stage)
+    peer, _ = reconnect(stage)
     stage.audit(peer)
     return peer

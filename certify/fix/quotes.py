@@ -11,7 +11,7 @@ from certify.fix.wall import XYZ, Wall
 from tercel.core import QuotedOrder, QuoteRequest, Tif
 from tercel.fix import Message, tags as t, utc_text
 
-S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 DEALERS: Final = ("D1", "D2", "D3")
 _SOON_S: Final = 0.05
 
@@ -21,24 +21,24 @@ class Client:
 
     def __init__(self, wall: Wall) -> None:
         self.wall = wall
-        self.asked = 0
+        self.request_count = 0
 
     def ask(self, lots: int = 10, side: int = 1, seconds: float = 30.0) -> Message:
         """Ask three dealers; the request as the venue has it."""
-        self.asked += 1
+        self.request_count += 1
         now = self.wall.fix.now_ns
-        until = now + round(seconds * S)
+        until = now + round(seconds * NS_PER_S)
         self.wall.fix.quotes.request_quotes(
-            QuoteRequest(f"r{self.asked}", XYZ, side, lots, until, "ann", now, DEALERS)
+            QuoteRequest(f"r{self.request_count}", XYZ, side, lots, until, "ann", now, DEALERS)
         )
         self.wall.settle()
         return self.wall.venue.of_kind(t.QUOTE_REQUEST)[-1]
 
     def fields(self, quote: str, dealer: str, price: str, **more: Any) -> list[tuple[int, str]]:
         """Fields of a quote that sells 10 lots; `more`: `seconds` it lives, `_TAG`: any field, "" leaves it out."""
-        until = self.wall.venue.now_ns() + round(more.pop("seconds", 10.0) * S)
+        until = self.wall.venue.now_ns() + round(more.pop("seconds", 10.0) * NS_PER_S)
         fields = {
-            t.QUOTE_REQ_ID: f"r{self.asked}",
+            t.QUOTE_REQ_ID: f"r{self.request_count}",
             t.QUOTE_ID: quote,
             t.NO_PARTIES: "1",
             t.PARTY_ID: dealer,
@@ -51,7 +51,7 @@ class Client:
             t.VALID_UNTIL: utc_text(until),
         }
         fields |= {int(tag[1:]): str(value) for tag, value in more.items()}
-        return [one for one in fields.items() if one[1]]
+        return [pair for pair in fields.items() if pair[1]]
 
     def quote(self, quote: str, dealer: str, price: str = "10.01", **more: Any) -> None:
         """Have a dealer quote."""
@@ -60,7 +60,7 @@ class Client:
 
     def cancel(self, quote: str) -> None:
         """Have a dealer withdraw a quote."""
-        fields = [(t.QUOTE_REQ_ID, f"r{self.asked}"), (t.QUOTE_ID, quote)]
+        fields = [(t.QUOTE_REQ_ID, f"r{self.request_count}"), (t.QUOTE_ID, quote)]
         self.wall.venue.say(t.QUOTE_CANCEL, [*fields, (t.QUOTE_CANCEL_TYPE, "1")])
 
     def order(self, quote: str, lots: int = 10, price: int = 1001) -> QuotedOrder:
@@ -73,13 +73,15 @@ class Client:
         """Take a quote; the order's name, and the venue has it."""
         name = self.wall.send(self.order(quote, lots, price))
         (sent,) = [
-            one for one in self.wall.venue.of_kind(t.NEW_ORDER) if one.get(t.CL_ORD_ID) == name
+            message
+            for message in self.wall.venue.of_kind(t.NEW_ORDER)
+            if message.get(t.CL_ORD_ID) == name
         ]
         codes = sent.get(t.ORD_TYPE), sent.get(t.QUOTE_ID), sent.get(t.TIME_IN_FORCE)
         expect(codes, (t.PREVIOUSLY_QUOTED, quote, t.FILL_OR_KILL), "40, 117 and 59")
         return name
 
-    def refused(self, quote: str, why: str, lots: int = 10, price: int = 1001) -> None:
+    def expect_refused(self, quote: str, reason: str, lots: int = 10, price: int = 1001) -> None:
         """Try to take a quote: the order is rejected here, and nothing leaves."""
         before = len(self.wall.venue.of_kind(t.NEW_ORDER))
         order = self.order(quote, lots, price)
@@ -88,14 +90,14 @@ class Client:
         self.wall.until(
             lambda: str(self.wall.state(order.cl_ord_id).status) == "rejected", "a rejection"
         )
-        self.wall.stands(order.cl_ord_id, "rejected", 0, 0)
-        holds(why in self.wall.state(order.cl_ord_id).text, f"{why!r} is why")
+        self.wall.expect_order(order.cl_ord_id, "rejected", 0, 0)
+        holds(reason in self.wall.state(order.cl_ord_id).text, f"{reason!r} is why")
         expect(len(self.wall.venue.of_kind(t.NEW_ORDER)), before, "orders at the venue")
 
-    def filled(self, name: str, px: float = 10.01) -> None:
+    def fill(self, name: str, px: float = 10.01) -> None:
         """Have the venue fill an order."""
         self.wall.say(name, "F", "2", last=10, px=px)
-        self.wall.stands(name, "filled", 10, 0, px * 100)
+        self.wall.expect_order(name, "filled", 10, 0, px * 100)
 
 
 Play = Callable[[Client], str]
@@ -118,37 +120,37 @@ def quoting(id_: str, title: str) -> Callable[[Play], Play]:
 @quoting("Q01", "dealers are asked, and the best quote is taken")
 def asked_and_taken(client: Client) -> str:
     """R, S, D with 117, 8; the quotes that were not taken are passed (AJ 694=6)."""
-    said = client.ask()
-    entry = [value for tag, value in said.fields if tag in (55, 54, 38, t.PARTY_ID)]
+    request = client.ask()
+    entry = [value for tag, value in request.fields if tag in (55, 54, 38, t.PARTY_ID)]
     expect(entry, [XYZ, "1", "10", *DEALERS], "55, 54, 38 and 448 of the request")
     client.quote("q1", "D1", "10.02")
     client.quote("q2", "D2", "10.01")
     book = client.wall.fix.quotes.book
-    best = min(book.open("r1"), key=lambda one: one.offer or 0)
+    best = min(book.open("r1"), key=lambda quote: quote.offer or 0)
     expect((best.id, best.dealer, best.offer), ("q2", "D2", 1001), "the best quote")
-    client.filled(client.hit("q2"))
+    client.fill(client.hit("q2"))
     client.wall.fix.quotes.pass_quotes("r1")
     client.wall.settle()
-    passed = [one.get(t.QUOTE_ID) for one in client.wall.venue.of_kind(t.QUOTE_RESPONSE)]
+    passed = [response.get(t.QUOTE_ID) for response in client.wall.venue.of_kind(t.QUOTE_RESPONSE)]
     expect((passed, client.wall.position()), (["q1"], 10), "quotes that were passed; position")
     return "10 at 1001 from D2, D1 passed"
 
 
 @quoting("Q02", "an expired quote is not taken")
-def expired(client: Client) -> str:
+def quote_expired(client: Client) -> str:
     """62 passes while it is looked at; and one whose time had passed as it came."""
     client.ask()
     client.quote("q1", "D1", seconds=_SOON_S)
     client.quote("q2", "D2", seconds=-1.0)
-    until = client.wall.fix.now_ns + round(2 * _SOON_S * S)
+    until = client.wall.fix.now_ns + round(2 * _SOON_S * NS_PER_S)
     client.wall.until(lambda: client.wall.fix.now_ns > until, "the time of the quote")
-    client.refused("q1", "expired")
-    client.refused("q2", "expired")
+    client.expect_refused("q1", "expired")
+    client.expect_refused("q2", "expired")
     client.quote("q3", "D3")
     late = client.hit("q3")
     client.wall.say(late, "8", "8", _103="8", text="the quote has expired")
-    client.wall.stands(late, "rejected", 0, 0)
-    expect(client.wall.reserved(), 0, "lots reserved")
+    client.wall.expect_order(late, "rejected", 0, 0)
+    expect(client.wall.reserved_lots(), 0, "lots reserved")
     return "refused here twice, by the venue once"
 
 
@@ -158,9 +160,9 @@ def taken_twice(client: Client) -> str:
     client.ask()
     client.quote("q1", "D1")
     first = client.hit("q1")
-    client.refused("q1", "was taken")
-    client.filled(first)
-    client.refused("q1", "was taken")
+    client.expect_refused("q1", "was taken")
+    client.fill(first)
+    client.expect_refused("q1", "was taken")
     expect(client.wall.position(), 10, "position")
     return "one order, one fill"
 
@@ -172,29 +174,29 @@ def last_look(client: Client) -> str:
     client.quote("q1", "D1")
     client.quote("q2", "D2", "10.02")
     held = client.hit("q1")
-    client.refused("q2", "has traded", price=1002)
+    client.expect_refused("q2", "has traded", price=1002)
     client.wall.say(held, "A", "A")
-    client.wall.stands(held, "pending_new", 0, 10)
+    client.wall.expect_order(held, "pending_new", 0, 10)
     client.wall.say(held, "8", "8", _103="99", text="last look")
-    client.wall.stands(held, "rejected", 0, 0)
-    client.refused("q1", "was taken")
-    client.filled(client.hit("q2", price=1002), 10.02)
+    client.wall.expect_order(held, "rejected", 0, 0)
+    client.expect_refused("q1", "was taken")
+    client.fill(client.hit("q2", price=1002), 10.02)
     return "rejected, then 10 at 1002"
 
 
 @quoting("Q05", "a quote that was withdrawn is not taken")
-def withdrawn(client: Client) -> str:
+def quote_withdrawn(client: Client) -> str:
     """Z before the order; and one that crosses it, which the venue refuses."""
     client.ask()
     client.quote("q1", "D1")
     client.quote("q2", "D2")
     client.cancel("q1")
     client.wall.settle()
-    client.refused("q1", "withdrawn")
+    client.expect_refused("q1", "withdrawn")
     crossed = client.hit("q2")
     client.cancel("q2")
     client.wall.say(crossed, "8", "8", _103="8", text="withdrawn")
-    client.wall.stands(crossed, "rejected", 0, 0)
+    client.wall.expect_order(crossed, "rejected", 0, 0)
     return "refused here, and by the venue"
 
 
@@ -207,8 +209,8 @@ def partial(client: Client) -> str:
     name = client.hit("q1")
     client.wall.say(name, "F", "1", last=4, px=10.01)
     client.wall.say(name, "4", "4")
-    client.wall.stands(name, "canceled", 4, 0, 1001)
-    client.refused("q2", "has traded 4 of 10", lots=7)
+    client.wall.expect_order(name, "canceled", 4, 0, 1001)
+    client.expect_refused("q2", "has traded 4 of 10", lots=7)
     rest = client.hit("q2", 6)
     client.wall.say(rest, "F", "2", last=6, px=10.01)
     expect(client.wall.position(), 10, "position")
@@ -222,10 +224,10 @@ def duplicate(client: Client) -> str:
     client.quote("q1", "D1")
     client.quote("q1", "D2", "10.00")
     holds("unreadable" in client.wall.alerts(), "an alert says so")
-    client.refused("q1", "is at 1001", price=1000)
+    client.expect_refused("q1", "is at 1001", price=1000)
     client.quote("q2", "D1", "10.02")
-    client.refused("q1", "replaced by 'q2'")
-    client.filled(client.hit("q2", price=1002), 10.02)
+    client.expect_refused("q1", "replaced by 'q2'")
+    client.fill(client.hit("q2", price=1002), 10.02)
     return "the first stands, a requote replaces it"
 
 
@@ -240,7 +242,7 @@ def broken(client: Client) -> str:
     client.wall.venue.shut = False
     client.wall.until(lambda: client.wall.fix.up, "the link")
     client.wall.settle()
-    client.refused("q2", "expired", price=1000)
+    client.expect_refused("q2", "expired", price=1000)
     name = client.hit("q1")
     client.wall.venue.cut(stay_down=True)
     client.wall.until(lambda: not client.wall.fix.up, "the broken link")
@@ -248,8 +250,8 @@ def broken(client: Client) -> str:
     client.wall.venue.shut = False
     client.wall.until(lambda: client.wall.fix.up, "the link")
     client.wall.settle()
-    client.wall.stands(name, "filled", 10, 0, 1001)
-    client.refused("q1", "was taken")
+    client.wall.expect_order(name, "filled", 10, 0, 1001)
+    client.expect_refused("q1", "was taken")
     counts = [len(client.wall.venue.of_kind(kind)) for kind in (t.QUOTE_REQUEST, t.NEW_ORDER)]
     expect(counts, [1, 1], "requests and orders at the venue")
     return "one request, one order, one fill"
@@ -260,9 +262,9 @@ def another_price(client: Client) -> str:
     """Nor for another side's price; the quote can still be taken."""
     client.ask()
     client.quote("q1", "D1", _135="5")
-    client.refused("q1", "is at 1001", lots=5, price=1002)
-    client.refused("q1", "is at 1001", lots=5, price=1000)
-    client.refused("q1", "is for 5", lots=6)
+    client.expect_refused("q1", "is at 1001", lots=5, price=1002)
+    client.expect_refused("q1", "is at 1001", lots=5, price=1000)
+    client.expect_refused("q1", "is for 5", lots=6)
     name = client.hit("q1", 5)
     client.wall.say(name, "F", "2", last=5, px=10.01)
     expect(client.wall.position(), 5, "position")
@@ -274,9 +276,9 @@ def late_answer(client: Client) -> str:
     """All lots of the request have traded."""
     client.ask()
     client.quote("q1", "D1")
-    client.filled(client.hit("q1"))
+    client.fill(client.hit("q1"))
     client.quote("q2", "D2", "9.99")
-    client.refused("q2", "has traded 10 of 10", price=999)
+    client.expect_refused("q2", "has traded 10 of 10", price=999)
     expect(client.wall.position(), 10, "position")
     return "the late quote stays where it is"
 
@@ -300,15 +302,15 @@ def no_quote(client: Client) -> str:
         {"_131": "r9"},
     ]
     alerts = client.wall.alerts().count("unreadable")
-    for n, more in enumerate(wrong):
-        client.quote(f"w{n}", "D1", **more)
-        holds(f"w{n}" not in client.wall.fix.quotes.book.quotes, f"no quote of {more}")
+    for n, changes in enumerate(wrong):
+        client.quote(f"w{n}", "D1", **changes)
+        holds(f"w{n}" not in client.wall.fix.quotes.book.quotes, f"no quote of {changes}")
     holds(client.wall.alerts().count("unreadable") > alerts, "alerts say so")
-    client.refused("w0", "unknown quote")
+    client.expect_refused("w0", "unknown quote")
     client.quote("q1", "D1", _537="0")
-    client.refused("q1", "indicative")
+    client.expect_refused("q1", "indicative")
     fields = [(t.QUOTE_REQ_ID, "r1"), (t.QUOTE_REJECT_REASON, "10"), (t.NO_RELATED_SYM, "1")]
     client.wall.venue.say(t.QUOTE_REQUEST_REJECT, [*fields, (t.SYMBOL, XYZ)])
     client.quote("q2", "D2")
-    client.filled(client.hit("q2"))
+    client.fill(client.hit("q2"))
     return f"{len(wrong)} ways, and an indicative one"

@@ -14,7 +14,7 @@ from exchange.dealers import DealerVenue
 from tercel.core import Venue
 from tercel.market.dealers import DealerPanel, load_panel
 
-S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 _LIFE_S: Final = 0.25
 _MID: Final = 100.0
 """Ticks of 0.05: offers are at 5.05, five lots are 50 shares."""
@@ -43,7 +43,7 @@ class DealerFloor(Floor):
 
     mid = _MID
 
-    def traded_at(self) -> Venue:
+    def make_venue(self) -> Venue:
         """See `Floor`."""
         self.dealers = DealerVenue(
             self.staffed, panel(), lambda _: self.mid, life_s=_LIFE_S, unit_lots=5.0
@@ -52,7 +52,7 @@ class DealerFloor(Floor):
 
     def pass_life(self) -> None:
         """Let the time of a quote pass."""
-        until = self.dealers.now_ns + round(_LIFE_S * S)
+        until = self.dealers.now_ns + round(_LIFE_S * NS_PER_S)
         self.wait(lambda: self.dealers.now_ns >= until, "the time of a quote")
 
 
@@ -62,23 +62,27 @@ class PeerClient(PeerDesk):
     def request(self, more: dict[int, str] | None = None, dealers: tuple[str, ...] = ()) -> str:
         """Ask for 50 shares; the request's name."""
         name = self.stage.name()
-        until = stamp(self.stage.now_ns() + 20 * S)
+        until = stamp(self.stage.now_ns() + 20 * NS_PER_S)
         fields = {131: name, 146: "1", 55: "TINY", 54: "1", 38: "50", 126: until} | (more or {})
-        parties = [pair for one in dealers for pair in ((448, one), (447, "D"), (452, "35"))]
-        body = [one for one in fields.items() if one[1]]
+        parties = [pair for dealer in dealers for pair in ((448, dealer), (447, "D"), (452, "35"))]
+        body = [pair for pair in fields.items() if pair[1]]
         counted = [(453, str(len(dealers))), *parties] if dealers else []
         self.peer.say("R", [*body, *counted])
         return name
 
-    def quoted(self, *dealers: str, more: dict[int, str] | None = None) -> list[Heard]:
+    def get_quotes(self, *dealers: str, more: dict[int, str] | None = None) -> list[Heard]:
         """Ask dealers, and have their quotes, in the order of `dealers`."""
         request = self.request(more, dealers)
-        found = {one.get(448): one for one in (self.peer.find("S") for _ in dealers)}
-        for one in found.values():
-            expect((one.get(131), one.get(55), one.get(38)), (request, "TINY", "50"), "131, 55, 38")
-            holds(float(one.get(133)) > 0 and one.get(62) != "", "OfferPx and ValidUntilTime")
-        expect(sorted(found), sorted(dealers), "dealers who quoted")
-        return [found[one] for one in dealers]
+        by_dealer = {quote.get(448): quote for quote in (self.peer.find("S") for _ in dealers)}
+        for quote in by_dealer.values():
+            expect(
+                (quote.get(131), quote.get(55), quote.get(38)),
+                (request, "TINY", "50"),
+                "131, 55, 38",
+            )
+            holds(float(quote.get(133)) > 0 and quote.get(62) != "", "OfferPx and ValidUntilTime")
+        expect(sorted(by_dealer), sorted(dealers), "dealers who quoted")
+        return [by_dealer[dealer] for dealer in dealers]
 
     def take(self, quote: Heard, qty: float = 50, price: str = "") -> str:
         """Send an order that takes a quote; its name."""
@@ -94,7 +98,7 @@ class PeerClient(PeerDesk):
         self.peer.say("AJ", [*fields, *terms, (60, stamp(self.stage.now_ns()))])
         return name
 
-    def taken(self, quote: Heard, qty: float = 50) -> Heard:
+    def take_and_fill(self, quote: Heard, qty: float = 50) -> Heard:
         """Take a quote, and have the fill."""
         return self.fill(self.take(quote, qty), qty)
 
@@ -102,14 +106,14 @@ class PeerClient(PeerDesk):
         """The reports of an order that takes a quote and is filled."""
         self.report("A", "A", name, cum=0)
         self.report("0", "0", name, cum=0)
-        said = self.report("F", "2", name, cum=qty, leaves=0)
-        expect(said.get(40), "D", "OrdType")
-        return said
+        message = self.report("F", "2", name, cum=qty, leaves=0)
+        expect(message.get(40), "D", "OrdType")
+        return message
 
-    def no(self, name: str, reason: str, words: str) -> None:
+    def expect_rejected(self, name: str, reason: str, phrase: str) -> None:
         """An order is rejected."""
-        said = self.report("8", "8", name, reason=reason, cum=0, leaves=0)
-        holds(words in said.get(58), f"{words!r} in {said.get(58)}")
+        message = self.report("8", "8", name, reason=reason, cum=0, leaves=0)
+        holds(phrase in message.get(58), f"{phrase!r} in {message.get(58)}")
 
 
 Play = Callable[[DealerFloor, PeerClient], str]
@@ -122,10 +126,10 @@ def quoting(id_: str, title: str) -> Callable[[Play], Play]:
         def body(bench: Bench) -> str:
             with DealerFloor(bench) as floor:
                 client = PeerClient(floor, floor.log_on())
-                told = play(floor, client)
+                detail = play(floor, client)
                 client.quiet()
                 floor.audit(client.peer)
-                return told
+                return detail
 
         case(id_, title, "acceptor")(body)
         return play
@@ -136,90 +140,93 @@ def quoting(id_: str, title: str) -> Callable[[Play], Play]:
 @quoting("Q01", "dealers are asked, and a quote is taken")
 def asked_and_taken(floor: DealerFloor, client: PeerClient) -> str:
     """R, S, D with 117, 8. A two-way request has bid and offer, which do not cross; a response (AJ) hits as well."""
-    one, two = client.quoted("D1", "D2")
-    holds(one.get(132) == two.get(132) == "", "no BidPx for a buyer")
-    said = client.taken(two)
-    (both,) = client.quoted("D2", more={54: ""})
-    holds(float(both.get(132)) <= float(both.get(133)), "the bid is not above the offer")
-    (hit,) = client.quoted("D2")
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    holds(first_quote.get(132) == second_quote.get(132) == "", "no BidPx for a buyer")
+    message = client.take_and_fill(second_quote)
+    (two_way,) = client.get_quotes("D2", more={54: ""})
+    holds(float(two_way.get(132)) <= float(two_way.get(133)), "the bid is not above the offer")
+    (hit,) = client.get_quotes("D2")
     name = client.respond(hit)
     expect(client.fill(name).get(693), "a1", "QuoteRespID of the report")
     held = floor.dealers.positions(NAMES[1]).get("TINY", 0) // 10**8
     expect(held, 10, "lots held")
-    return f"50 at {said.get(31)} by an order, 50 by a response"
+    return f"50 at {message.get(31)} by an order, 50 by a response"
 
 
 @quoting("Q02", "an expired quote is rejected")
-def expired(floor: DealerFloor, client: PeerClient) -> str:
+def quote_expired(floor: DealerFloor, client: PeerClient) -> str:
     """103=8."""
-    (one,) = client.quoted("D2")
+    (quote,) = client.get_quotes("D2")
     floor.pass_life()
-    client.no(client.take(one), "8", "expired")
+    client.expect_rejected(client.take(quote), "8", "expired")
     return "103=8"
 
 
 @quoting("Q03", "a quote is taken once")
 def taken_twice(floor: DealerFloor, client: PeerClient) -> str:
     """The second order is rejected, while the first is held and after its fill; a ClOrdID that was used is rejected too."""
-    (one,) = client.quoted("D1")
-    first, second = client.take(one), client.take(one)
+    (quote,) = client.get_quotes("D1")
+    first = client.take(quote)
+    second = client.take(quote)
     client.report("A", "A", first, cum=0)
-    client.no(second, "99", "was taken")
+    client.expect_rejected(second, "99", "was taken")
     client.report("0", "0", first, cum=0)
     client.report("F", "2", first, cum=50, leaves=0)
-    client.no(client.take(one), "99", "was taken")
+    client.expect_rejected(client.take(quote), "99", "was taken")
     return "one fill"
 
 
 @quoting("Q04", "a last look refuses; another quote of the request is taken")
 def last_look(floor: DealerFloor, client: PeerClient) -> str:
     """150=A while it is held, then 150=8: the market moved against the dealer."""
-    one, two = client.quoted("D1", "D2")
-    name = client.take(one)
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    name = client.take(first_quote)
     client.report("A", "A", name, cum=0)
     floor.mid = 101.0
-    client.no(name, "99", "last look")
-    client.taken(two)
+    client.expect_rejected(name, "99", "last look")
+    client.take_and_fill(second_quote)
     return "held, rejected; filled by the next"
 
 
 @quoting("Q05", "a quote that was withdrawn is rejected")
-def withdrawn(floor: DealerFloor, client: PeerClient) -> str:
+def quote_withdrawn(floor: DealerFloor, client: PeerClient) -> str:
     """Z by hand, and as the market moves past a dealer with a last look."""
-    one, two = client.quoted("D1", "D2")
-    floor.dealers.withdraw(two.get(117))
-    said = client.peer.find("Z")
-    expect((said.get(117), said.get(298)), (two.get(117), "1"), "117 and 298")
-    client.no(client.take(two), "8", "withdrawn")
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    floor.dealers.withdraw(second_quote.get(117))
+    message = client.peer.find("Z")
+    expect((message.get(117), message.get(298)), (second_quote.get(117), "1"), "117 and 298")
+    client.expect_rejected(client.take(second_quote), "8", "withdrawn")
     floor.mid = 102.0
-    expect(client.peer.find("Z").get(117), one.get(117), "the quote that the market moved past")
-    client.no(client.take(one), "8", "withdrawn")
+    expect(
+        client.peer.find("Z").get(117), first_quote.get(117), "the quote that the market moved past"
+    )
+    client.expect_rejected(client.take(first_quote), "8", "withdrawn")
     return "Z, then 103=8, twice"
 
 
 @quoting("Q06", "a part of a quote is taken; no more than was quoted, nor asked for")
 def partial(floor: DealerFloor, client: PeerClient) -> str:
     """What is left of the request trades with another quote."""
-    one, two = client.quoted("D1", "D2")
-    client.no(client.take(one, 60), "13", "is for 5")
-    client.taken(one, 20)
-    client.no(client.take(two, 40), "99", "has traded 2 of 5")
-    client.taken(two, 30)
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    client.expect_rejected(client.take(first_quote, 60), "13", "is for 5")
+    client.take_and_fill(first_quote, 20)
+    client.expect_rejected(client.take(second_quote, 40), "99", "has traded 2 of 5")
+    client.take_and_fill(second_quote, 30)
     return "20 of one, 30 of the other"
 
 
 @quoting("Q07", "no QuoteID is given twice; a request's name that was used is refused")
 def duplicate(floor: DealerFloor, client: PeerClient) -> str:
     """AG, and the quotes of the first request stand."""
-    one, two = client.quoted("D1", "D2")
-    request = one.get(131)
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    request = first_quote.get(131)
     client.request({131: request}, ("D1",))
-    said = client.peer.find("AG")
-    expect((said.get(131), said.get(658)), (request, "99"), "131 and 658")
-    again = client.quoted("D1", "D2")
-    names = {each.get(117) for each in (one, two, *again)}
+    message = client.peer.find("AG")
+    expect((message.get(131), message.get(658)), (request, "99"), "131 and 658")
+    again = client.get_quotes("D1", "D2")
+    names = {each.get(117) for each in (first_quote, second_quote, *again)}
     expect(len(names), 4, "names of quotes")
-    client.taken(two)
+    client.take_and_fill(second_quote)
     return "four quotes, four names, one AG"
 
 
@@ -229,45 +236,50 @@ def broken(floor: DealerFloor, client: PeerClient) -> str:
     client.request(None, ("D2",))
     client.lose()
     floor.wait(lambda: bool(floor.dealers.book.quotes), "a quote")
-    (quote,) = [one for one in client.back() if one.kind == "S"]
+    (quote,) = [message for message in client.reconnect() if message.kind == "S"]
     name = client.take(quote)
     client.lose()
     floor.wait(lambda: bool(floor.dealers.executions(NAMES[1])), "a fill")
-    for said, code in zip(client.back(), "A0F", strict=True):
-        client.same(said, code, {"F": "2"}.get(code, code), name)
-    client.no(client.take(quote), "99", "was taken")
+    for report, code in zip(client.reconnect(), "A0F", strict=True):
+        client.expect_report(report, code, {"F": "2"}.get(code, code), name)
+    client.expect_rejected(client.take(quote), "99", "was taken")
     return "quoted, taken and filled, each without a connection"
 
 
 @quoting("Q09", "an order at another price than quoted is rejected")
 def another_price(floor: DealerFloor, client: PeerClient) -> str:
     """Better and worse ones; for another side, or without 59=4. The quote can still be taken."""
-    (one,) = client.quoted("D2")
-    better, worse = "5.00", f"{float(one.get(133)) + 0.05:.2f}"
+    (quote,) = client.get_quotes("D2")
+    better = "5.00"
+    worse = f"{float(quote.get(133)) + 0.05:.2f}"
     for price in (better, worse):
-        client.no(client.take(one, 50, price), "99", "the quote")
-    client.no(
-        client.send(50, one.get(133), {40: "D", 59: "4", 117: one.get(117), 54: "2"}), "99", "side"
+        client.expect_rejected(client.take(quote, 50, price), "99", "the quote")
+    client.expect_rejected(
+        client.send(50, quote.get(133), {40: "D", 59: "4", 117: quote.get(117), 54: "2"}),
+        "99",
+        "side",
     )
-    client.no(client.send(50, one.get(133), {40: "D", 59: "0", 117: one.get(117)}), "11", "59=4")
-    client.no(client.send(50, one.get(133), {40: "D", 59: "4"}), "99", "117")
-    client.taken(one)
+    client.expect_rejected(
+        client.send(50, quote.get(133), {40: "D", 59: "0", 117: quote.get(117)}), "11", "59=4"
+    )
+    client.expect_rejected(client.send(50, quote.get(133), {40: "D", 59: "4"}), "99", "117")
+    client.take_and_fill(quote)
     return "five refused, then filled as quoted"
 
 
 @quoting("Q10", "no answer after the trade")
 def late_answer(floor: DealerFloor, client: PeerClient) -> str:
     """Another quote of the request is rejected, and a dealer who answers later is not passed on."""
-    one, two = client.quoted("D1", "D2")
-    client.taken(one)
-    client.no(client.take(two), "99", "has traded 5 of 5")
+    first_quote, second_quote = client.get_quotes("D1", "D2")
+    client.take_and_fill(first_quote)
+    client.expect_rejected(client.take(second_quote), "99", "has traded 5 of 5")
     floor.pass_life()
     expect([each.kind for each in client.peer.sync()], [], "what else was said")
     return "one trade, no more quotes"
 
 
 @quoting("Q11", "what cannot be asked for or answered is refused")
-def refused(floor: DealerFloor, client: PeerClient) -> str:
+def requests_refused(floor: DealerFloor, client: PeerClient) -> str:
     """AG for requests, AI for responses; a quote that was passed, or is another's, is not taken."""
     wrong: list[tuple[dict[int, str], str]] = [
         ({55: "ZZZ"}, "1"),
@@ -275,27 +287,29 @@ def refused(floor: DealerFloor, client: PeerClient) -> str:
         ({38: "15"}, "99"),
         ({54: "5"}, "99"),
         ({1: "OTHER"}, "99"),
-        ({126: stamp(floor.now_ns() - S)}, "99"),
+        ({126: stamp(floor.now_ns() - NS_PER_S)}, "99"),
     ]
     for more, reason in wrong:
         client.request(more, ("D1",))
         expect(client.peer.find("AG").get(658), reason, f"658 of {more}")
     client.request(None, ("D9",))
     expect(client.peer.find("AG").get(658), "99", "658 of a dealer that is not there")
-    one, two = client.quoted("D1", "D2")
+    first_quote, second_quote = client.get_quotes("D1", "D2")
     for quote, kind, status in (
         ("none", "6", "9"),
-        (one.get(117), "2", "5"),
-        (two.get(117), "6", "11"),
+        (first_quote.get(117), "2", "5"),
+        (second_quote.get(117), "6", "11"),
     ):
         client.peer.say("AJ", [(693, "a1"), (117, quote), (694, kind), (55, "TINY")])
-        said = client.peer.find("AI")
+        message = client.peer.find("AI")
         expect(
-            (said.get(117), said.get(297), said.get(693)), (quote, status, "a1"), "117, 297, 693"
+            (message.get(117), message.get(297), message.get(693)),
+            (quote, status, "a1"),
+            "117, 297, 693",
         )
-    client.no(client.take(two), "99", "was passed")
-    other = PeerClient(floor, floor.join("OTHER"))
-    other.no(other.take(one), "99", "a quote that was given")
-    other.quiet()
-    client.taken(one)
+    client.expect_rejected(client.take(second_quote), "99", "was passed")
+    other_client = PeerClient(floor, floor.join("OTHER"))
+    other_client.expect_rejected(other_client.take(first_quote), "99", "a quote that was given")
+    other_client.quiet()
+    client.take_and_fill(first_quote)
     return f"{len(wrong) + 1} requests, two responses"

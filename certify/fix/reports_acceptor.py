@@ -10,9 +10,9 @@ from datetime import time
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.orders_acceptor import BETWEEN
 from certify.fix.peer_desk import COPY, OTHER, Floor, PeerDesk, anywhere, inside
-from certify.fix.plays import lost
+from certify.fix.plays import lose_messages
 from certify.fix.staffed import SECOND
-from certify.fix.stage import S
+from certify.fix.stage import NS_PER_S
 from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer
 from exchange.fix.counterparties import Login
@@ -20,7 +20,16 @@ from tercel.fix import SessionTimes
 
 _CANCEL_ON_DISCONNECT = 20022
 _DAY = SessionTimes(time(0, 10), time(23, 50))
-_DAY_NS = 86_400 * S
+_DAY_NS = 86_400 * NS_PER_S
+
+
+_NO_MARKET: tuple[tuple[str, dict[int, str], str], ...] = (
+    ("n1", {55: "ZZZ"}, "0"),
+    ("m", {}, "1"),
+    ("n2", {264: "-2"}, "5"),
+    ("n3", {266: "N"}, "7"),
+    ("n4", {269: "4"}, "8"),
+)
 
 
 @inside("O20", "busts: of a live order, of one that was filled, of one that was canceled")
@@ -62,14 +71,14 @@ def corrections(floor: Floor, trader: PeerDesk) -> str:
     trader.report("G", "1", name, cum=60, leaves=40)
     trader.report("4", "4", trader.cancel(name), orig=name, cum=60)
     floor.staffed.rebook(first, 4, 97)
-    said = trader.report("G", "4", name, cum=50, leaves=0)
+    report = trader.report("G", "4", name, cum=50, leaves=0)
     floor.staffed.rebook(first)
     trader.report("H", "4", name, cum=10, leaves=0)
-    return f"mean {said.get(6)} after three corrections, then busted"
+    return f"mean {report.get(6)} after three corrections, then busted"
 
 
 @inside("O22", "a DK of an execution is heard: no reject, and the execution stands")
-def disowned(floor: Floor, trader: PeerDesk) -> str:
+def execution_disowned(floor: Floor, trader: PeerDesk) -> str:
     """Q: whoever disputes a trade is not refused the message; what was executed is settled elsewhere."""
     name = trader.new(50, "5.05")
     fill = trader.report("F", "2", name, cum=50)
@@ -94,15 +103,15 @@ def one_name(floor: Floor, trader: PeerDesk) -> str:
     first = [trader.report("F", "1", name), trader.report("F", "1", name)]
     for _ in range(2):
         trader.ask(name, "1", cum=100, leaves=20)
-    numbers = [one.number for one in first]
+    numbers = [message.number for message in first]
     trader.peer.say("2", [(7, str(numbers[0])), (16, str(numbers[1]))])
-    again = [one for one in trader.peer.sync() if one.kind == "8"]
+    again = [message for message in trader.peer.sync() if message.kind == "8"]
     expect(
-        [one.get(17) for one in again],
-        [one.get(17) for one in first],
+        [message.get(17) for message in again],
+        [message.get(17) for message in first],
         "ExecIDs of the fills, repeated",
     )
-    expect({one.get(43) for one in again}, {"Y"}, "PossDupFlag of both")
+    expect({message.get(43) for message in again}, {"Y"}, "PossDupFlag of both")
     return "2 fills, 2 names; repeated under the same"
 
 
@@ -111,13 +120,14 @@ def status(trader: PeerDesk) -> str:
     """35=H: 39 as it stands; of an order that nobody knows 8. At ours: part-filled, pending, over."""
     name = trader.new()
     trader.ask(name, "0")
-    trader.peer.say("H", [(11, "nobody"), (55, trader.stage.asks_for[0]), (54, "1")])
-    said = trader.peer.find("8")
-    got = said.get(11), said.get(39), trader.kind(said)
+    trader.peer.say("H", [(11, "nobody"), (55, trader.stage.resting_order[0]), (54, "1")])
+    report = trader.peer.find("8")
+    got = report.get(11), report.get(39), trader.kind(report)
     expect(got, ("nobody", "8", "I"), "ClOrdID, OrdStatus and ExecType of nobody's")
     if not isinstance(trader.stage, Floor):
         return "known: 39=0, unknown: 39=8"
-    floor, name = trader.stage, trader.new(100, BETWEEN)
+    floor = trader.stage
+    name = trader.new(100, BETWEEN)
     floor.sells(40)
     trader.report("F", "1", name, cum=40)
     trader.ask(name, "1", cum=40, leaves=60)
@@ -137,12 +147,12 @@ def broken_link(floor: Floor, trader: PeerDesk) -> str:
     """P2 to P4 from the other side: what is missing is repeated, what never came is unknown, nothing is there twice."""
     came = trader.send()
     trader.lose()
-    told = trader.back()
+    told = trader.reconnect()
     expect(len(told), 1, "reports on an order that came")
-    trader.same(told[0], "0", "0", came, cum=0)
+    trader.expect_report(told[0], "0", "0", came, cum=0)
     trader.lose()
-    lost(floor)  # an order that leaves, and never arrives
-    expect(trader.back(), [], "reports on an order that never came")
+    lose_messages(floor)  # an order that leaves, and never arrives
+    expect(trader.reconnect(), [], "reports on an order that never came")
     trader.peer.say("H", [(11, "gone"), (55, "TINY"), (54, "1")])
     expect(trader.peer.find("8").get(39), "8", "OrdStatus of an order that never came")
     filled = trader.send(100, BETWEEN)
@@ -150,10 +160,10 @@ def broken_link(floor: Floor, trader: PeerDesk) -> str:
     floor.sells(60)
     floor.sells(40)
     wanted = ("0", "0", 0), ("F", "1", 60), ("F", "2", 100)
-    told = trader.back()
+    told = trader.reconnect()
     expect(len(told), len(wanted), "reports on an order that was filled")
-    for one, (kind, status_, cum) in zip(told, wanted, strict=True):
-        trader.same(one, kind, status_, filled, cum=cum)
+    for report, (kind, status_, cum) in zip(told, wanted, strict=True):
+        trader.expect_report(report, kind, status_, filled, cum=cum)
     trader.ask(filled, "2", cum=100, leaves=0)
     return "new, by resend; unknown; filled once, by resend"
 
@@ -161,12 +171,15 @@ def broken_link(floor: Floor, trader: PeerDesk) -> str:
 @inside("O29", "mass cancel: by instrument, of all, what cannot be")
 def mass_cancel(floor: Floor, trader: PeerDesk) -> str:
     """q and r: 531, 532 and 533; one report for every order, under its own name. FIX 4.2 has no q: it is refused."""
-    tiny, mini = trader.new(), trader.new(more={55: SECOND})
+    tiny = trader.new()
+    mini = trader.new(more={55: SECOND})
     dated = [(60, dict(floor.act("x")[1])[60])]
     if floor.old:
         number = trader.peer.say("q", [(11, floor.name()), (530, "7"), *dated])
-        said = trader.peer.find("3", "j")
-        expect((said.get(45), said.get(372) or "q"), (str(number), "q"), "what the reject is of")
+        message = trader.peer.find("3", "j")
+        expect(
+            (message.get(45), message.get(372) or "q"), (str(number), "q"), "what the reject is of"
+        )
         trader.ask(tiny, "0")
         trader.report("4", "4", trader.cancel(tiny), orig=tiny)
         return "q is rejected, and the orders stand"
@@ -182,10 +195,10 @@ def mass_cancel(floor: Floor, trader: PeerDesk) -> str:
     _mass(trader, [(530, "1"), (55, SECOND)], "1", hit="1")
     trader.report("4", "4", mini, leaves=0)
     trader.ask(tiny, "0")
-    other = trader.new(20, "4.45")
+    other_name = trader.new(20, "4.45")
     _mass(trader, [(530, "7")], "7", hit="2")
     trader.report("4", "4", tiny, leaves=0)
-    trader.report("4", "4", other, leaves=0)
+    trader.report("4", "4", other_name, leaves=0)
     _mass(trader, [(530, "7")], "7", hit="0")
     seller.ask(stays, "0", leaves=10)
     return f"1 by instrument, 2 of all, none left; {len(wrong)} refused; another login's stands"
@@ -194,12 +207,12 @@ def mass_cancel(floor: Floor, trader: PeerDesk) -> str:
 def _mass(trader: PeerDesk, scope: Pairs, response: str, reason: str = "", hit: str = "0") -> None:
     name = trader.stage.name()
     trader.peer.say("q", [(11, name), *scope, (60, dict(trader.stage.act("x")[1])[60])])
-    said = trader.peer.find("r", "3", "j")
-    got = tuple(said.get(tag) for tag in (35, 11, 530, 531, 532, 533))
+    message = trader.peer.find("r", "3", "j")
+    got = tuple(message.get(tag) for tag in (35, 11, 530, 531, 532, 533))
     expect(
         got,
         ("r", name, dict(scope)[530], response, reason, hit),
-        f"the answer to q ({said.get(58)})",
+        f"the answer to q ({message.get(58)})",
     )
 
 
@@ -207,16 +220,16 @@ def _mass(trader: PeerDesk, scope: Pairs, response: str, reason: str = "", hit: 
 def cancel_on_disconnect(bench: Bench) -> str:
     """Control 18: a lost link and a Logout both end what was agreed on; the reports come with the next Logon."""
     for agreed in (False, True):
-        for asked in ("", "Y", "N"):
-            folder = bench.folder / f"{agreed}{asked}"
+        for wish in ("", "Y", "N"):
+            folder = bench.folder / f"{agreed}{wish}"
             login = Login(NAMES[1], cancel_on_disconnect=agreed, begin=bench.begin)
             with Floor(Bench(bench.terms, folder), login=login) as floor:
-                _left(floor, asked, cancels=asked == "Y" or (agreed and not asked))
+                _check_disconnect(floor, wish, cancels=wish == "Y" or (agreed and not wish))
     return "by agreement, by Logon (20022=Y), and not where it says N"
 
 
-def _left(floor: Floor, asked: str, cancels: bool) -> None:
-    more = [(_CANCEL_ON_DISCONNECT, asked)] if asked else []
+def _check_disconnect(floor: Floor, wish: str, cancels: bool) -> None:
+    more = [(_CANCEL_ON_DISCONNECT, wish)] if wish else []
     trader = PeerDesk(floor, floor.log_on(more=more))
     for by_logout in (False, True):
         name = trader.new()
@@ -224,10 +237,10 @@ def _left(floor: Floor, asked: str, cancels: bool) -> None:
             trader.peer.say("5")
             trader.peer.end()
         trader.lose()
-        told = trader.back(more)
+        told = trader.reconnect(more)
         expect(len(told), int(cancels), "reports on an order whose desk left")
         if cancels:
-            trader.same(told[0], "4", "4", name, leaves=0)
+            trader.expect_report(told[0], "4", "4", name, leaves=0)
         else:
             trader.ask(name, "0", leaves=10)
     trader.quiet()
@@ -239,50 +252,54 @@ def drop_copy(floor: Floor, trader: PeerDesk) -> str:
     """Control 20: ExecID, quantities and price are the desk's; 115 says whose it is; it orders nothing."""
     copy = floor.join(COPY)
     name = trader.new(120, "5.10")
-    own = [trader.report("F", "1", name), trader.report("F", "1", name)]
-    seen = _copied(copy)
+    own_reports = [trader.report("F", "1", name), trader.report("F", "1", name)]
+    seen = _copy_reports(copy)
     copy.socket.close()
     copy.ended = True
     floor.sells(10, "5.10")
-    own.append(trader.report("F", "1", name, cum=110))
+    own_reports.append(trader.report("F", "1", name, cum=110))
     floor.staffed.rebook(floor.trades()[0])
-    own.append(trader.report("H", "1", name, cum=60))
+    own_reports.append(trader.report("H", "1", name, cum=60))
     trader.report("4", "4", trader.cancel(name), orig=name)
-    copy = _again(floor, copy)
-    seen += _copied(copy)
-    told = [one for one in seen if trader.kind(one) in ("F", "H")]
+    copy = _reconnect_copy(floor, copy)
+    seen += _copy_reports(copy)
+    told = [message for message in seen if trader.kind(message) in ("F", "H")]
     parts = (17, 19, 37, 11, 150, 39, 55, 54, 32, 31, 14, 151, 6)
-    same = [[one.get(tag) for tag in parts] for one in told] == [
-        [one.get(tag) for tag in parts] for one in own
+    same = [[message.get(tag) for tag in parts] for message in told] == [
+        [message.get(tag) for tag in parts] for message in own_reports
     ]
-    holds(same, f"the executions of the copy are those of the desk: {len(told)} and {len(own)}")
+    holds(
+        same,
+        f"the executions of the copy are those of the desk: {len(told)} and {len(own_reports)}",
+    )
     expect(
-        {(one.get(115), one.get(1)) for one in told},
+        {(message.get(115), message.get(1)) for message in told},
         {(NAMES[1], NAMES[1])},
         "OnBehalfOfCompID and Account",
     )
     copy.say("D", [(11, floor.name()), (21, "1"), *floor.act("x")[1][2:]])
-    said = copy.find("j", "8", "3")
+    answer = copy.find("j", "8", "3")
     expect(
-        (said.kind, said.get(380)),
+        (answer.kind, answer.get(380)),
         ("j", "0" if floor.old else "6"),
         "the answer to an order of a drop copy",
     )
-    expect(len([one for one in floor.effects if one == name]), 1, "orders at the venue")
-    return f"{len(own)} executions, 2 of them missed and repeated; no orders taken"
+    expect(len([message for message in floor.effects if message == name]), 1, "orders at the venue")
+    return f"{len(own_reports)} executions, 2 of them missed and repeated; no orders taken"
 
 
-def _copied(copy: Peer) -> list[Heard]:
-    return [one for one in copy.sync() if one.kind == "8"]
+def _copy_reports(copy: Peer) -> list[Heard]:
+    return [message for message in copy.sync() if message.kind == "8"]
 
 
-def _again(floor: Floor, before: Peer) -> Peer:
+def _reconnect_copy(floor: Floor, before: Peer) -> Peer:
     """A copy logs on again, and asks for what it missed."""
     for _ in range(5):
         floor.turn()
     log = before.log
     copy = floor.connect((COPY, floor.names[1]), log)
-    log.lenient, log.missed = True, None
+    log.lenient = True
+    log.missed = None
     copy.say("A", [(98, "0"), (108, "30")])
     copy.hear("A")
     log.lenient = False
@@ -296,19 +313,19 @@ def _again(floor: Floor, before: Peer) -> Peer:
 def duplicate_name(trader: PeerDesk) -> str:
     """103=6, while the first is alive and when it is over; the first one stands. At ours: a request's name, too."""
     name = trader.new()
-    _refused_again(trader, name)
+    _expect_duplicate(trader, name)
     trader.ask(name, "0")
     request = trader.cancel(name)
     trader.report("4", "4", request, orig=name)
-    _refused_again(trader, name)
+    _expect_duplicate(trader, name)
     if not isinstance(trader.stage, Floor):
         return "103=6, twice"
-    _refused_again(trader, request)
+    _expect_duplicate(trader, request)
     trader.ask(name, "4", leaves=0)
     return "103=6: alive, over, and a cancel's"
 
 
-def _refused_again(trader: PeerDesk, name: str) -> None:
+def _expect_duplicate(trader: PeerDesk, name: str) -> None:
     trader.report("8", "8", trader.send(more={11: name}), reason="6")
 
 
@@ -320,14 +337,14 @@ def day_roll(floor: Floor, trader: PeerDesk) -> str:
     name = trader.new(100, BETWEEN)
     floor.sells(40)
     trader.report("F", "1", name, cum=40)
-    floor.clock.ns = (floor.clock.ns // _DAY_NS + 1) * _DAY_NS - 600 * S - 5 * S
+    floor.clock.ns = (floor.clock.ns // _DAY_NS + 1) * _DAY_NS - 600 * NS_PER_S - 5 * NS_PER_S
     trader.peer.sync()
     floor.pass_s(60, trader.peer.over)
     trader.peer.find("5")
     trader.peer.say("5")
     trader.peer.end()
     floor.compare()
-    floor.clock.ns += 3600 * S
+    floor.clock.ns += 3600 * NS_PER_S
     floor.log.begin()
     trader.peer = floor.log_on()
     expect(
@@ -335,7 +352,7 @@ def day_roll(floor: Floor, trader: PeerDesk) -> str:
         1,
         "MsgSeqNum of the next day's first Logon",
     )
-    _refused_again(trader, name)
+    _expect_duplicate(trader, name)
     trader.ask(name, "1", cum=40, leaves=60)
     trader.report("4", "4", trader.cancel(name), orig=name, cum=40, leaves=0)
     return "carried, its name refused, canceled on the next day"
@@ -368,7 +385,7 @@ def market_data(floor: Floor, trader: PeerDesk) -> str:
     """V: W, X and Y (281). What is shown is the book: entries follow the orders of others."""
     peer = trader.peer
     _ask_market(peer, "m", "1")
-    book = {(one[269], one[270]): one[271] for one in _entries(peer.find("W", "Y"), 269)}
+    book = {(entry[269], entry[270]): entry[271] for entry in _entries(peer.find("W", "Y"), 269)}
     first = {("0", "4.95"): "50", ("0", "4.90"): "50", ("1", "5.05"): "50", ("1", "5.10"): "50"}
     expect(book, first, "the snapshot")
     seller = PeerDesk(floor, floor.join(OTHER))
@@ -378,37 +395,34 @@ def market_data(floor: Floor, trader: PeerDesk) -> str:
     bought = trader.new(10, BETWEEN)
     trader.report("F", "2", bought, cum=10)
     seller.report("F", "1", name, cum=10)
-    changed = [one for one in peer.heard if one.kind == "X"]
+    changed = [message for message in peer.heard if message.kind == "X"]
     _follow(book, changed[-1])
     expect(book, first | {("1", BETWEEN): "20"}, "the book after a trade")
     for request, more, reason in _NO_MARKET:
         _ask_market(peer, request, "1", more)
-        said = peer.find("W", "Y")
+        answer = peer.find("W", "Y")
         expect(
-            (said.kind, said.get(262), said.get(281)),
+            (answer.kind, answer.get(262), answer.get(281)),
             ("Y", request, reason),
-            f"the reject ({said.get(58)})",
+            f"the reject ({answer.get(58)})",
         )
     _ask_market(peer, "m", "2")
     peer.sync()
     seller.report("4", "4", seller.cancel(name), orig=name, cum=10)
-    expect([one.kind for one in peer.sync()], [], "what is said after the end of the subscription")
+    expect(
+        [message.kind for message in peer.sync()],
+        [],
+        "what is said after the end of the subscription",
+    )
     return f"W, 2 X, {len(_NO_MARKET)} Y, ended"
 
 
-_NO_MARKET: tuple[tuple[str, dict[int, str], str], ...] = (
-    ("n1", {55: "ZZZ"}, "0"),
-    ("m", {}, "1"),
-    ("n2", {264: "-2"}, "5"),
-    ("n3", {266: "N"}, "7"),
-    ("n4", {269: "4"}, "8"),
-)
-
-
-def _ask_market(peer: Peer, request: str, what: str, more: dict[int, str] | None = None) -> None:
+def _ask_market(
+    peer: Peer, request: str, subscription_type: str, more: dict[int, str] | None = None
+) -> None:
     given = {264: "0", 265: "1", 269: "0", 55: "TINY"} | (more or {})
-    body = [(262, request), (263, what), (264, given[264])] + (
-        [(265, given[265])] if what == "1" else []
+    body = [(262, request), (263, subscription_type), (264, given[264])] + (
+        [(265, given[265])] if subscription_type == "1" else []
     )
     body += [(266, given[266])] if 266 in given else []
     kinds = (
@@ -419,25 +433,25 @@ def _ask_market(peer: Peer, request: str, what: str, more: dict[int, str] | None
     peer.say("V", [*body, *kinds, (146, "1"), (55, given[55])])
 
 
-def _entries(said: Heard, first: int) -> list[dict[int, str]]:
+def _entries(message: Heard, first: int) -> list[dict[int, str]]:
     """Entries of a W or an X."""
-    made: list[dict[int, str]] = []
-    for tag, value in said.fields:
+    entries: list[dict[int, str]] = []
+    for tag, value in message.fields:
         if tag == first:
-            made.append({})
-        if made:
-            made[-1][tag] = value
-    return made
+            entries.append({})
+        if entries:
+            entries[-1][tag] = value
+    return entries
 
 
-def _follow(book: dict[tuple[str, str], str], said: Heard) -> None:
-    for one in _entries(said, 279):
-        if one[279] == "2":
-            del book[one[269], one[270]]
+def _follow(book: dict[tuple[str, str], str], message: Heard) -> None:
+    for entry in _entries(message, 279):
+        if entry[279] == "2":
+            del book[entry[269], entry[270]]
         else:
             expect(
-                (one[269], one[270]) in book,
-                one[279] == "1",
-                f"whether {one[270]} was shown before",
+                (entry[269], entry[270]) in book,
+                entry[279] == "1",
+                f"whether {entry[270]} was shown before",
             )
-            book[one[269], one[270]] = one[271]
+            book[entry[269], entry[270]] = entry[271]

@@ -39,7 +39,8 @@ _TURN_S: Final = 0.02
 _CENT: Final = Decimal("0.01")
 DAY_NS: Final = 86_400 * 10**9
 PATIENCE_S: Final = 10.0
-VENUE, DESK = "VENUE", "DESK"
+VENUE = "VENUE"
+DESK = "DESK"
 
 
 @dataclass
@@ -88,7 +89,8 @@ class ScriptedVenue:
     def __init__(
         self, begin: str, times: SessionTimes | None = None, terms: ProfileTerms | None = None
     ) -> None:
-        self.begin, self.ahead_ns = begin, 0
+        self.begin = begin
+        self.ahead_ns = 0
         settings = SessionSettings(
             VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times
         )
@@ -103,7 +105,9 @@ class ScriptedVenue:
         self.by_hand: set[str] = set(BY_HAND)
         self.quote: tuple[str, str] | None = ("9.99", "10.01")
         self.frozen = self.shut = False
-        self._lock, self._over, self._execs = threading.RLock(), False, 0
+        self._lock = threading.RLock()
+        self._over = False
+        self._execs = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._connection: Connection | None = None
@@ -135,10 +139,14 @@ class ScriptedVenue:
     def _run(self) -> None:
         while not self._over:
             with self._lock:
-                one = None if self.frozen else self._connection
+                connection = None if self.frozen else self._connection
                 waits = [
                     self._listener.fileno(),
-                    *([one.fileno()] if one is not None and not one.closed else []),
+                    *(
+                        [connection.fileno()]
+                        if connection is not None and not connection.closed
+                        else []
+                    ),
                 ]
             try:
                 ready = select.select(waits, [], [], _TURN_S)[0]
@@ -147,26 +155,26 @@ class ScriptedVenue:
             with self._lock:
                 if self._listener.fileno() in ready:
                     self._accept()
-                if one is not None and one is self._connection and not self.frozen:
-                    self._turn(one)
+                if connection is not None and connection is self._connection and not self.frozen:
+                    self._turn(connection)
 
     def _accept(self) -> None:
-        plain, _ = self._listener.accept()
+        raw_socket, _ = self._listener.accept()
         if self.shut:
-            plain.close()
+            raw_socket.close()
             return
         self._drop()
-        self._connection = Connection(plain)
-        self._take(self.session.connect(self.now_ns()))
+        self._connection = Connection(raw_socket)
+        self._apply_outcome(self.session.connect(self.now_ns()))
 
-    def _turn(self, one: Connection) -> None:
-        data = one.receive()
+    def _turn(self, connection: Connection) -> None:
+        data = connection.receive()
         if data is None:
             self._drop()
             return
         now = self.now_ns()
-        self._take(self.session.receive(data, now) if data else self.session.on_time(now))
-        one.flush()
+        self._apply_outcome(self.session.receive(data, now) if data else self.session.on_time(now))
+        connection.flush()
 
     def _admit(self, logon: Message) -> str:
         self.logons.append(logon)
@@ -177,13 +185,13 @@ class ScriptedVenue:
             self._connection.close()
         self._connection = None
         if self.session.connected:
-            self._take(self.session.disconnect(self.now_ns()))
+            self._apply_outcome(self.session.disconnect(self.now_ns()))
 
-    def _take(self, result: Outcome) -> None:
-        if self._connection is not None and result.out:
-            self._connection.send(result.out)
-        for came in result.messages:
-            for message in [came] if self._host is None else self._host.inward(came):
+    def _apply_outcome(self, result: Outcome) -> None:
+        if self._connection is not None and result.data:
+            self._connection.send(result.data)
+        for incoming in result.messages:
+            for message in [incoming] if self._host is None else self._host.inward(incoming):
                 self.heard.append(message)
                 self._answer(message)
         if result.close and self._connection is not None:
@@ -200,9 +208,11 @@ class ScriptedVenue:
     def say(self, kind: str, fields: Fields) -> None:
         """Say a message; while nobody is logged on it waits for the resend."""
         with self._lock:
-            for said, body in self._worded(kind, [one for one in fields if one[1] != ""]):
-                self.said.append((said, body))
-                self._take(self.session.send(said, body, self.now_ns()))
+            for message_type, body in self._translate(
+                kind, [pair for pair in fields if pair[1] != ""]
+            ):
+                self.said.append((message_type, body))
+                self._apply_outcome(self.session.send(message_type, body, self.now_ns()))
 
     def needs(self, tag: int, value: str) -> None:
         """A case needs a value of a field.
@@ -215,7 +225,7 @@ class ScriptedVenue:
         if self._host is not None and self.session.settings.rules.fields[tag].fault(value):
             raise LeftOutError(f"the venue's dictionary has no {tag}={value}")
 
-    def _worded(self, kind: str, fields: Fields) -> list[tuple[str, Fields]]:
+    def _translate(self, kind: str, fields: Fields) -> list[tuple[str, Fields]]:
         """A message as the venue has it."""
         if self._host is None:
             return [(kind, fields)]
@@ -231,12 +241,12 @@ class ScriptedVenue:
             ]
         for tag in {t.EXEC_TYPE, t.ORD_STATUS, t.MASS_CANCEL_TYPE} & values.keys():
             self.needs(tag, values[tag])
-        found = self._host.outward(kind, fields)
-        if not found:
+        messages = self._host.outward(kind, fields)
+        if not messages:
             raise MissedError(f"35={kind} with {values} in the venue's words: there are none")
-        return found
+        return messages
 
-    def wait_for(self, true: Callable[[], Any], what: str) -> Any:
+    def wait_for(self, condition: Callable[[], Any], subject: str) -> Any:
         """Something that comes to hold, here.
 
         Raises
@@ -247,10 +257,10 @@ class ScriptedVenue:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             with self._lock:
-                if found := true():
-                    return found
+                if result := condition():
+                    return result
             time.sleep(0.001)
-        raise MissedError(f"{what} within {PATIENCE_S:g} s: it never came")
+        raise MissedError(f"{subject} within {PATIENCE_S:g} s: it never came")
 
     def of_kind(self, *kinds: str) -> list[Message]:
         """What was heard of some kinds."""
@@ -277,11 +287,11 @@ class ScriptedVenue:
             `_TAG`: any field.
         """
         with self._lock:
-            told = self._order(name, str(more.get("orig", "")))
+            order = self._order(name, str(more.get("orig", "")))
             exec_id = str(more.get("exec_id") or self.exec_id())
-            self._book(told, kind, exec_id, more)
-            told.status = status
-            fields = self._fields(told, name, kind, exec_id, more)
+            self._book(order, kind, exec_id, more)
+            order.status = status
+            fields = self._fields(order, name, kind, exec_id, more)
             fields.update(
                 {int(tag[1:]): str(value) for tag, value in more.items() if tag[0] == "_"}
             )
@@ -298,32 +308,37 @@ class ScriptedVenue:
         return self.orders[name]
 
     @staticmethod
-    def _book(told: ScriptedOrder, kind: str, exec_id: str, more: dict[str, Any]) -> None:
-        last, price = Decimal(str(more.get("last", 0))), Decimal(str(more.get("px", 0)))
+    def _book(order: ScriptedOrder, kind: str, exec_id: str, more: dict[str, Any]) -> None:
+        last = Decimal(str(more.get("last", 0)))
+        price = Decimal(str(more.get("px", 0)))
         ref = str(more.get("ref", ""))
-        told.qty, told.price = int(more.get("qty", told.qty)), str(more.get("price", told.price))
+        order.qty, order.price = (
+            int(more.get("qty", order.qty)),
+            str(more.get("price", order.price)),
+        )
         if kind == "F":
-            told.fills[exec_id] = last, price
-            told.cum += last
-        elif kind == "H" and ref in told.fills:
-            told.cum -= told.fills.pop(ref)[0]
-        elif kind == "G" and ref in told.fills:
-            told.cum += last - told.fills[ref][0]
-            told.fills[ref] = last, price
-        told.cum = Decimal(str(more.get("cum", told.cum)))
+            order.fills[exec_id] = last, price
+            order.cum += last
+        elif kind == "H" and ref in order.fills:
+            order.cum -= order.fills.pop(ref)[0]
+        elif kind == "G" and ref in order.fills:
+            order.cum += last - order.fills[ref][0]
+            order.fills[ref] = last, price
+        order.cum = Decimal(str(more.get("cum", order.cum)))
 
     def _fields(
-        self, told: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]
+        self, order: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]
     ) -> dict[int, str]:
-        code, trans = kind, "0"
+        code = kind
+        trans = "0"
         if self.begin == "FIX.4.2":
             trans = {"H": "1", "G": "2", "I": "3"}.get(kind, "0")
             if kind == "F":
-                code = "1" if told.leaves or told.status not in OVER else "2"
+                code = "1" if order.leaves or order.status not in OVER else "2"
             elif kind in "HGI":
-                code = told.status
+                code = order.status
         fields = {
-            t.ORDER_ID: told.order_id,
+            t.ORDER_ID: order.order_id,
             t.CL_ORD_ID: name,
             t.ORIG_CL_ORD_ID: str(more.get("orig", "")),
         }
@@ -333,15 +348,15 @@ class ScriptedVenue:
             t.EXEC_TYPE: code,
         }
         fields |= {
-            t.ORD_STATUS: told.status,
-            t.ACCOUNT: told.account,
-            t.SYMBOL: told.symbol,
-            t.SIDE: told.side,
+            t.ORD_STATUS: order.status,
+            t.ACCOUNT: order.account,
+            t.SYMBOL: order.symbol,
+            t.SIDE: order.side,
         }
-        fields |= {t.ORDER_QTY: str(told.qty), t.PRICE: told.price, t.CUM_QTY: str(told.cum)}
+        fields |= {t.ORDER_QTY: str(order.qty), t.PRICE: order.price, t.CUM_QTY: str(order.cum)}
         fields |= {
-            t.LEAVES_QTY: str(more.get("leaves", told.leaves)),
-            acceptor.AVG_PX: f"{told.average:g}",
+            t.LEAVES_QTY: str(more.get("leaves", order.leaves)),
+            acceptor.AVG_PX: f"{order.average:g}",
         }
         if kind in "FG":
             price = Decimal(str(more["px"]))
@@ -354,13 +369,13 @@ class ScriptedVenue:
 
     def refuse(self, request: Message, reason: str, status: str = "", **more: str) -> None:
         """Say a cancel reject (9) to a cancel or replace."""
-        told = self.orders.get(request.get(t.ORIG_CL_ORD_ID))
-        fields = {t.ORDER_ID: told.order_id if told and reason != t.NOT_KNOWN else t.NO_NAME}
+        order = self.orders.get(request.get(t.ORIG_CL_ORD_ID))
+        fields = {t.ORDER_ID: order.order_id if order and reason != t.NOT_KNOWN else t.NO_NAME}
         fields |= {
             t.CL_ORD_ID: request.get(t.CL_ORD_ID),
             t.ORIG_CL_ORD_ID: request.get(t.ORIG_CL_ORD_ID),
         }
-        fields |= {t.ORD_STATUS: status or (told.status if told else "8")}
+        fields |= {t.ORD_STATUS: status or (order.status if order else "8")}
         fields |= {
             acceptor.CXL_REJ_RESPONSE_TO: "2" if request.kind == t.REPLACE else "1",
             t.CXL_REJ_REASON: reason,
@@ -378,9 +393,9 @@ class ScriptedVenue:
         if kind not in self.by_hand:
             self.answer(message)
 
-    def asked(self, name: str) -> list[Message]:
+    def status_requests(self, name: str) -> list[Message]:
         """Questions about an order."""
-        return [one for one in self.of_kind(t.STATUS) if one.get(t.CL_ORD_ID) == name]
+        return [message for message in self.of_kind(t.STATUS) if message.get(t.CL_ORD_ID) == name]
 
     def answer(self, message: Message) -> None:
         """Answer a request as the venue does by itself."""
@@ -392,8 +407,8 @@ class ScriptedVenue:
         elif kind == t.STATUS:
             self._status(message.get(t.CL_ORD_ID), message.get(t.ACCOUNT))
         elif kind == t.MASS_STATUS:
-            for told in self._alive():
-                self._status(told.names[-1], told.account)
+            for order in self._alive():
+                self._status(order.names[-1], order.account)
         elif kind == t.MASS_CANCEL:
             scope = [
                 (t.MASS_CANCEL_TYPE, message.get(t.MASS_CANCEL_TYPE)),
@@ -401,15 +416,16 @@ class ScriptedVenue:
             ]
             names = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORDER_ID, t.NO_NAME)]
             self.say(t.MASS_CANCEL_REPORT, [*names, *scope])
-            for told in self._alive():
-                self.report(told.names[-1], "4", "4")
+            for order in self._alive():
+                self.report(order.names[-1], "4", "4")
         elif kind == t.MARKET_DATA_REQUEST and self.quote is not None:
             self.snapshot(message.get(t.MD_REQ_ID), *self.quote)
 
     def _begin(self, message: Message) -> None:
         name = message.get(t.CL_ORD_ID)
         account, symbol, side = (message.get(tag) for tag in (t.ACCOUNT, t.SYMBOL, t.SIDE))
-        qty, price = int(float(message.get(t.ORDER_QTY))), message.get(t.PRICE)
+        qty = int(float(message.get(t.ORDER_QTY)))
+        price = message.get(t.PRICE)
         self.orders.setdefault(
             name,
             ScriptedOrder(
@@ -419,16 +435,16 @@ class ScriptedVenue:
 
     def _alive(self) -> list[ScriptedOrder]:
         return [
-            told
-            for told in {told.order_id: told for told in self.orders.values()}.values()
-            if told.leaves
+            order
+            for order in {order.order_id: order for order in self.orders.values()}.values()
+            if order.leaves
         ]
 
     def _cancel(self, message: Message) -> None:
         orig = message.get(t.ORIG_CL_ORD_ID)
-        told = self.orders.get(orig)
-        if told is None or not told.leaves:
-            self.refuse(message, t.NOT_KNOWN if told is None else acceptor.TOO_LATE)
+        order = self.orders.get(orig)
+        if order is None or not order.leaves:
+            self.refuse(message, t.NOT_KNOWN if order is None else acceptor.TOO_LATE)
         else:
             self.report(message.get(t.CL_ORD_ID), "4", "4", orig=orig)
 

@@ -1,7 +1,13 @@
 """S09 to S19: what was missed, and what is said again."""
 
 from certify.fix.case import Bench, case, expect, holds
-from certify.fix.plays import acceptor, asked, both, covered, lost
+from certify.fix.plays import (
+    acceptor,
+    both_roles,
+    expect_covered,
+    expect_resend_request,
+    lose_messages,
+)
 from certify.fix.stage import InitiatorStage, Stage
 from certify.fix.wire import Heard, Peer
 from tercel.core import orders as o
@@ -11,58 +17,69 @@ _PATIENCE_S = 60
 """After so long a session has given up what is not answered, s."""
 
 
-def _again(stage: Stage, peer: Peer, number: int, name: str) -> None:
+_ITS_OWN = frozenset({8, 9, 10, 43, 52, 122})
+
+
+def _repeat_message(stage: Stage, peer: Peer, number: int, name: str) -> None:
     """The peer says once more what the application acts on."""
     kind, body = stage.act(name)
-    peer.again(kind, number, body)
+    peer.repeat(kind, number, body)
 
 
-def _acted(stage: Stage, peer: Peer, *names: str) -> None:
+def _expect_acted(stage: Stage, peer: Peer, *names: str) -> None:
     """The application acted on these, in this order, and on nothing else lately."""
     peer.sync()
-    stage.had(list(names), "what the application was given, in order", last=len(names))
+    stage.expect_given(list(names), "what the application was given, in order", last=len(names))
 
 
-@both("S09", "of two messages the first is missing: it is asked for, the second is kept")
+@both_roles("S09", "of two messages the first is missing: it is asked for, the second is kept")
 def s09(stage: Stage) -> str:
     """One is lost; those after it wait for it."""
     peer = stage.log_on(reset=stage.outside)
-    number, first = lost(stage), stage.name()
-    second, third = stage.tell(peer), stage.tell(peer)
+    number = lose_messages(stage)
+    first = stage.name()
+    second = stage.tell(peer)
+    third = stage.tell(peer)
     if isinstance(stage, InitiatorStage) and not stage.asks:
-        said = peer.hear("5")
+        logout = peer.hear("5")
         peer.say("5")
         peer.end()
-        stage.had([], "what the application was given of a session with a gap")
+        stage.expect_given([], "what the application was given of a session with a gap")
         peer = stage.log_on()
         expect(
             stage.answer.get(141) if stage.answer else "", "Y", "ResetSeqNumFlag of the next Logon"
         )
         stage.audit(peer)
-        return f"Logout ({said.get(58)}), and a Logon that begins anew"
-    asked(peer, number)
-    expect([one.kind for one in peer.waiting() if one.kind == "2"], [], "further ResendRequests")
+        return f"Logout ({logout.get(58)}), and a Logon that begins anew"
+    expect_resend_request(peer, number)
+    expect(
+        [message.kind for message in peer.waiting() if message.kind == "2"],
+        [],
+        "further ResendRequests",
+    )
     for n, name in enumerate((first, second, third)):
-        _again(stage, peer, number + n, name)
-    _acted(stage, peer, first, second, third)
+        _repeat_message(stage, peer, number + n, name)
+    _expect_acted(stage, peer, first, second, third)
     stage.audit(peer)
     return "asked for once; three messages were acted on, in order, once each"
 
 
-@both("S10", "a ResendRequest up to a number, and one without an end, are answered to the letter")
+@both_roles(
+    "S10", "a ResendRequest up to a number, and one without an end, are answered to the letter"
+)
 def s10(stage: Stage) -> str:
     """EndSeqNo as a number, as 0 and, in 4.2, as 999999."""
     peer = stage.log_on(reset=stage.outside)
     first, second, third = stage.speak(peer, 3)
     peer.say("2", [(7, str(first.number)), (16, str(first.number))])
-    found = covered(peer.sync(), first.number, first.number)
-    expect(len(found), 1, "messages that one number brings")
+    repeated = expect_covered(peer.sync(), first.number, first.number)
+    expect(len(repeated), 1, "messages that one number brings")
     for end in ("0", "999999") if stage.old else ("0",):
         last = stage.log.expects - 1
         peer.say("2", [(7, str(second.number)), (16, end)])
-        found = covered(peer.sync(), second.number, last)
+        repeated = expect_covered(peer.sync(), second.number, last)
         expect(
-            [one.number for one in found],
+            [message.number for message in repeated],
             [second.number, third.number],
             f"messages that 16={end} brings",
         )
@@ -70,120 +87,123 @@ def s10(stage: Stage) -> str:
     return "16=n brings n, 16=0 all up to the last"
 
 
-@both("S11", "a gap that is filled without messages is closed")
+@both_roles("S11", "a gap that is filled without messages is closed")
 def s11(stage: Stage) -> str:
     """The peer has nothing but its own admin messages to repeat."""
     peer = stage.log_on(reset=stage.outside)
-    number = lost(stage, 3)
+    number = lose_messages(stage, 3)
     name = stage.tell(peer)
-    asked(peer, number)
+    expect_resend_request(peer, number)
     peer.fill(number, number + 3)
-    _acted(stage, peer, name)
+    _expect_acted(stage, peer, name)
     stage.audit(peer)
     return "three numbers filled; the message behind them was acted on"
 
 
-@both("S12", "fills and repeated messages, mixed, are taken in order")
+@both_roles("S12", "fills and repeated messages, mixed, are taken in order")
 def s12(stage: Stage) -> str:
     """A message, two admin ones, a message, and the one that showed the gap."""
     peer = stage.log_on(reset=stage.outside)
-    number = lost(stage, 4)
-    first, second = stage.name(), stage.name()
+    number = lose_messages(stage, 4)
+    first = stage.name()
+    second = stage.name()
     third = stage.tell(peer)
-    asked(peer, number)
-    _again(stage, peer, number, first)
+    expect_resend_request(peer, number)
+    _repeat_message(stage, peer, number, first)
     peer.fill(number + 1, number + 3)
-    _again(stage, peer, number + 3, second)
-    _again(stage, peer, number + 4, third)
-    _acted(stage, peer, first, second, third)
+    _repeat_message(stage, peer, number + 3, second)
+    _repeat_message(stage, peer, number + 4, third)
+    _expect_acted(stage, peer, first, second, third)
     stage.audit(peer)
     return "three messages around a filled gap, in order, once each"
 
 
-@both("S13", "a second gap while the first is open; a break in the middle of a resend")
+@both_roles("S13", "a second gap while the first is open; a break in the middle of a resend")
 def s13(stage: Stage) -> str:
     """What is still missing is asked for again, after the next logon too."""
     peer = stage.log_on(reset=stage.outside)
-    number = lost(stage)
+    number = lose_messages(stage)
     names = [stage.name() for _ in range(4)]
     stage.tell(peer, names[1])
-    asked(peer, number)
-    lost(stage)
+    expect_resend_request(peer, number)
+    lose_messages(stage)
     stage.tell(peer, names[3])
-    _again(stage, peer, number, names[0])
-    _again(stage, peer, number + 1, names[1])
-    asked(peer, number + 2)
-    _again(stage, peer, number + 2, names[2])
-    _again(stage, peer, number + 3, names[3])
-    _acted(stage, peer, *names)
-    number = lost(stage, 2)
+    _repeat_message(stage, peer, number, names[0])
+    _repeat_message(stage, peer, number + 1, names[1])
+    expect_resend_request(peer, number + 2)
+    _repeat_message(stage, peer, number + 2, names[2])
+    _repeat_message(stage, peer, number + 3, names[3])
+    _expect_acted(stage, peer, *names)
+    number = lose_messages(stage, 2)
     more = [stage.name() for _ in range(2)]
     last = stage.tell(peer)
-    asked(peer, number)
-    _again(stage, peer, number, more[0])
-    stage.gone(peer)
+    expect_resend_request(peer, number)
+    _repeat_message(stage, peer, number, more[0])
+    stage.lose_peer(peer)
     peer = stage.log_on()
-    asked(peer, number + 1)
-    _again(stage, peer, number + 1, more[1])
-    _again(stage, peer, number + 2, last)
+    expect_resend_request(peer, number + 1)
+    _repeat_message(stage, peer, number + 1, more[1])
+    _repeat_message(stage, peer, number + 2, last)
     peer.fill(number + 3, stage.log.number)
-    _acted(stage, peer, *more, last)
+    _expect_acted(stage, peer, *more, last)
     stage.audit(peer)
     return "seven messages over two gaps and a break, in order, once each"
 
 
-@both("S14", "a ResendRequest that is rejected ends the session, not in a loop", outside=False)
+@both_roles(
+    "S14", "a ResendRequest that is rejected ends the session, not in a loop", outside=False
+)
 def s14(stage: Stage) -> str:
     """The peer does not give what it is asked for."""
     peer = stage.log_on(reset=stage.outside)
-    number = lost(stage)
+    number = lose_messages(stage)
     stage.tell(peer)
-    request = asked(peer, number)
+    request = expect_resend_request(peer, number)
     peer.say("3", [(45, str(request.number)), (372, "2"), (58, "no such thing")])
     stage.pass_s(_PATIENCE_S, peer.over)
     heard = [peer.find("5", patience_s=stage.patience(_PATIENCE_S))]
     holds(bool(heard[0].get(58)), "the Logout says why")
     peer.say("5")
     peer.end()
-    requests = sum(one.kind == "2" for one in peer.heard)
+    requests = sum(message.kind == "2" for message in peer.heard)
     holds(requests <= 3, f"at most three ResendRequests, not {requests}")
-    stage.had([], "what the application was given out of order")
+    stage.expect_given([], "what the application was given out of order")
     peer = stage.log_on()
-    asked(peer, number)
+    expect_resend_request(peer, number)
     peer.fill(number, stage.log.number)
     stage.audit(peer)
     return f"Logout after {requests} request(s): {heard[0].get(58)}"
 
 
-@both("S15", "both sides ask for messages at the same time, and both get them")
+@both_roles("S15", "both sides ask for messages at the same time, and both get them")
 def s15(stage: Stage) -> str:
     """The peer's own ResendRequest stands behind a gap of its own."""
     peer = stage.log_on(reset=stage.outside)
     first = stage.speak(peer, 2)[0]
     last = stage.log.expects - 1
-    number, name = lost(stage), stage.name()
+    number = lose_messages(stage)
+    name = stage.name()
     peer.say("2", [(7, str(first.number)), (16, str(last))])
     peer.say("1", [(112, "both")])
-    asks = peer.waiting(lambda heard: any(one.kind == "2" for one in heard) and len(heard) >= 3)
-    found = covered([one for one in asks if one.again], first.number, last)
-    expect(len(found), 2, "messages that came again")
+    asks = peer.waiting(
+        lambda heard: any(message.kind == "2" for message in heard) and len(heard) >= 3
+    )
+    repeated = expect_covered([message for message in asks if message.again], first.number, last)
+    expect(len(repeated), 2, "messages that came again")
     expect(
-        [one.get(7) for one in asks if one.kind == "2"],
+        [message.get(7) for message in asks if message.kind == "2"],
         [str(number)],
         "what is asked for meanwhile",
     )
-    _again(stage, peer, number, name)
+    _repeat_message(stage, peer, number, name)
     peer.fill(number + 1, stage.log.number)
-    _acted(stage, peer, name)
+    _expect_acted(stage, peer, name)
     stage.audit(peer)
     return "both had what they asked for"
 
 
-_ITS_OWN = frozenset({8, 9, 10, 43, 52, 122})
-
-
-def _body(said: Heard) -> list[tuple[int, str]]:
-    return sorted(field for field in said.fields if field[0] not in _ITS_OWN)
+def _body(message: Heard) -> list[tuple[int, str]]:
+    return sorted(field for field in message.fields if field[0] not in _ITS_OWN)
 
 
 def _same(again: Heard, first: Heard) -> None:
@@ -205,9 +225,13 @@ def s16_acceptor(bench: Bench) -> str:
         peer.sync()
         last = stage.log.expects - 1
         peer.say("2", [(7, "1"), (16, "0")])
-        found = covered(peer.sync(), 1, last)
-        expect([one.kind for one in found], [one.kind for one in first], "types that come again")
-        for again, before in zip(found, first, strict=True):
+        repeated = expect_covered(peer.sync(), 1, last)
+        expect(
+            [message.kind for message in repeated],
+            [message.kind for message in first],
+            "types that come again",
+        )
+        for again, before in zip(repeated, first, strict=True):
             _same(again, before)
         stage.audit(peer)
         return "8 and 9 again with 43=Y and 122; the rest filled"
@@ -224,49 +248,58 @@ def s16_initiator(bench: Bench) -> str:
         peer.sync()
         last = stage.log.expects - 1
         peer.say("2", [(7, "1"), (16, "0")])
-        found = covered(peer.sync(), 1, last)
-        expect([one.kind for one in found], ["j"], "types that come again")
-        _same(found[0], first[1])
-        expect(len(stage.told(SessionEventKind.NOT_REPEATED)), 1, "orders that the desk is told of")
+        repeated = expect_covered(peer.sync(), 1, last)
+        expect([message.kind for message in repeated], ["j"], "types that come again")
+        _same(repeated[0], first[1])
+        expect(
+            len(stage.event_texts(SessionEventKind.NOT_REPEATED)),
+            1,
+            "orders that the desk is told of",
+        )
         stage.audit(peer)
         return (
             "the order's number was filled, and the desk told; the other message came again, marked"
         )
 
 
-@both("S17", "what is new while old messages are repeated is sent once, unmarked")
+@both_roles("S17", "what is new while old messages are repeated is sent once, unmarked")
 def s17(stage: Stage) -> str:
     """A ResendRequest and something new in one piece."""
     peer = stage.log_on(reset=stage.outside)
     stage.speak(peer, 2)
-    last, name = stage.log.expects - 1, stage.name()
-    request = peer.made("2", [(7, "1"), (16, "0")])
+    last = stage.log.expects - 1
+    name = stage.name()
+    request = peer.encode_message("2", [(7, "1"), (16, "0")])
     stage.log.number += 1
     if isinstance(stage, InitiatorStage):
         peer.raw(request)
         stage.send(stage.order(name))
         stage.send(stage.order(name + "b"))
-        kind, count = "D", 2
+        kind = "D"
+        count = 2
     else:
         kind_in, body = stage.act(name)
-        peer.raw(request + peer.made(kind_in, body))
+        peer.raw(request + peer.encode_message(kind_in, body))
         stage.log.number += 1
-        kind, count = "8", 1
+        kind = "8"
+        count = 1
     heard = peer.waiting(
-        lambda found: sum(one.kind == kind and not one.again for one in found) >= count
+        lambda messages: (
+            sum(message.kind == kind and not message.again for message in messages) >= count
+        )
     )
     heard += peer.sync()
-    new = [one for one in heard if one.kind == kind and not one.again]
+    new = [message for message in heard if message.kind == kind and not message.again]
     expect(len(new), count, "new messages")
-    repeated = [one for one in heard if one.again]
-    covered([one for one in repeated if one.number <= last], 1, last)
-    kinds = {one.kind for one in repeated}
+    repeated = [message for message in heard if message.again]
+    expect_covered([message for message in repeated if message.number <= last], 1, last)
+    kinds = {message.kind for message in repeated}
     holds(not isinstance(stage, InitiatorStage) or "D" not in kinds, "an order that is repeated")
     stage.audit(peer)
     return f"{len(repeated)} repeated with 43=Y, {count} new without"
 
 
-@both("S18", "a repetition of what is known is passed over; of what is not, taken once")
+@both_roles("S18", "a repetition of what is known is passed over; of what is not, taken once")
 def s18(stage: Stage) -> str:
     """PossDupFlag on a number that was taken, and on one that is next."""
     peer = stage.log_on(reset=stage.outside)
@@ -275,12 +308,12 @@ def s18(stage: Stage) -> str:
     if not isinstance(stage, InitiatorStage):
         peer.find("8")  # it may come after the answer to a TestRequest
     peer.sync()
-    _again(stage, peer, number, first)
-    before = [one.kind for one in peer.sync()]
+    _repeat_message(stage, peer, number, first)
+    before = [message.kind for message in peer.sync()]
     expect(before, [], "answers to a repetition of what is known")
     second = stage.name()
-    _again(stage, peer, lost(stage), second)
-    _acted(stage, peer, first, second)
+    _repeat_message(stage, peer, lose_messages(stage), second)
+    _expect_acted(stage, peer, first, second)
     stage.audit(peer)
     return "one passed over in silence, one acted on once"
 
@@ -329,7 +362,9 @@ def s19_initiator(bench: Bench) -> str:
         peer.say(*stage.act(first), head=[(97, "Y")])
         second = stage.tell(peer, head=[(97, "Y")])
         peer.sync()
-        read = [item for one in stage.delivered for _, item in reader.read(one, stage.now_ns())]
+        read = [
+            item for message in stage.delivered for _, item in reader.read(message, stage.now_ns())
+        ]
         names = [item.exec_id for item in read if isinstance(item, o.Report)]
         expect(names, [first, second], "executions that the desk reads")
         stage.given = names

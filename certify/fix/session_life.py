@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from certify.fix.case import Bench, case, expect, holds
-from certify.fix.plays import both, resumed
-from certify.fix.stage import AcceptorStage, InitiatorStage, S, Stage
+from certify.fix.plays import both_roles, resume
+from certify.fix.stage import NS_PER_S, AcceptorStage, InitiatorStage, Stage
 from certify.fix.wire import Peer, WireLog
 from tercel.fix import MOST_WAITING, SessionTimes, TimesTable
 
@@ -25,17 +25,17 @@ _PIECE = 900_000
 """Bytes of a TestReqID."""
 
 
-def _at(day: int, hour: int, minute: int = 0) -> int:
+def _new_york_ns(day: int, hour: int, minute: int = 0) -> int:
     """ns since 1970 of a time in New York, in March 2026; summer time begins on the 8th."""
     return (
         round(
             datetime(2026, 3, day, hour, minute, tzinfo=ZoneInfo(_ZONE)).astimezone(UTC).timestamp()
         )
-        * S
+        * NS_PER_S
     )
 
 
-def _timed(bench: Bench, role: str) -> Stage:
+def _stage_with_times(bench: Bench, role: str) -> Stage:
     if role == "initiator":
         return InitiatorStage(bench, times=_TABLE)
     return AcceptorStage(bench, times=_TIMES)
@@ -46,11 +46,11 @@ def _roles(id_: str, title: str) -> Callable[[Callable[[Stage], str]], Callable[
 
     def register(script: Callable[[Stage], str]) -> Callable[[Stage], str]:
         def as_acceptor(bench: Bench) -> str:
-            with _timed(bench, "acceptor") as stage:
+            with _stage_with_times(bench, "acceptor") as stage:
                 return script(stage)
 
         def as_initiator(bench: Bench) -> str:
-            with _timed(bench, "initiator") as stage:
+            with _stage_with_times(bench, "initiator") as stage:
                 return script(stage)
 
         case(id_, title, "acceptor")(as_acceptor)
@@ -69,31 +69,33 @@ def _end_of_day(stage: Stage, peer: Peer) -> None:
 @_roles("S27", "logout by either side is answered; one that is not answered ends all the same")
 def s27(stage: Stage) -> str:
     """By the peer, twice; by the system under test at the end of its hours, answered and not."""
-    stage.clock.ns = _at(4, 16, 50)
+    stage.clock.ns = _new_york_ns(4, 16, 50)
     for _ in range(2):
         peer = stage.log_on()
         peer.sync()
         peer.say("5")
-        expect([one.kind for one in peer.end()], ["5"], "what is said after a Logout")
+        expect([message.kind for message in peer.end()], ["5"], "what is said after a Logout")
     for answers, day in ((True, 4), (False, 5)):
         peer = stage.log_on()
         stage.speak(peer)
         peer.sync()
-        stage.clock.ns = _at(day, 16, 59) + 55 * S  # so late that no TestRequest stays unanswered
+        stage.clock.ns = (
+            _new_york_ns(day, 16, 59) + 55 * NS_PER_S
+        )  # so late that no TestRequest stays unanswered
         _end_of_day(stage, peer)
         if answers:
             peer.say("5")
         else:
-            stage.pass_s(_ANSWER_S, lambda one=peer: one.ended)  # type: ignore[misc]
+            stage.pass_s(_ANSWER_S, lambda bound_peer=peer: bound_peer.ended)  # type: ignore[misc]
         peer.end()
         stage.compare()
-        stage.clock.ns = _at(day + 1, 16, 50)
+        stage.clock.ns = _new_york_ns(day + 1, 16, 50)
         stage.log.begin()
     expect(stage.log_on().ended, False, "the connection of the next day is over")
     return "two Logouts of the peer answered; ours ended with the answer, and without one"
 
 
-def _closed(stage: Stage) -> None:
+def _expect_closed(stage: Stage) -> None:
     """Nobody can log on now."""
     if isinstance(stage, InitiatorStage):
         expect(stage.no_connection(), True, "the initiator stays away while the session is closed")
@@ -103,7 +105,10 @@ def _closed(stage: Stage) -> None:
     peer.strict = False
     peer.say("A", stage.logon(None, False, 0, ()), stage.log.number)
     peer.end()
-    holds(not any(one.kind == "A" for one in peer.heard), "no logon while the session is closed")
+    holds(
+        not any(message.kind == "A" for message in peer.heard),
+        "no logon while the session is closed",
+    )
 
 
 def _opened_anew(stage: Stage) -> None:
@@ -124,28 +129,30 @@ def _opened_anew(stage: Stage) -> None:
 @_roles("S28", "the session's hours: its end, a weekend, and the day that summer time begins")
 def s28(stage: Stage) -> str:
     """18:00 to 17:00 in New York, Sunday to Thursday."""
-    stage.clock.ns = _at(5, 17, 30)
-    _closed(stage)
-    stage.clock.ns = _at(5, 18, 1)
+    stage.clock.ns = _new_york_ns(5, 17, 30)
+    _expect_closed(stage)
+    stage.clock.ns = _new_york_ns(5, 18, 1)
     _opened_anew(stage)
-    stage.clock.ns = _at(6, 16, 59)
+    stage.clock.ns = _new_york_ns(6, 16, 59)
     stage.audit(peer := stage.log_on())
-    stage.clock.ns = _at(6, 16, 59) + 55 * S
+    stage.clock.ns = _new_york_ns(6, 16, 59) + 55 * NS_PER_S
     _end_of_day(stage, peer)
     peer.say("5")
     peer.end()
     for day, hour in ((6, 18), (7, 12), (8, 17)):
-        stage.clock.ns = _at(day, hour, 30)
-        _closed(stage)
+        stage.clock.ns = _new_york_ns(day, hour, 30)
+        _expect_closed(stage)
     expect(
-        _at(8, 18) - _at(5, 18), (3 * 24 - 1) * 3600 * S, "ns from Thursday's opening to Sunday's"
+        _new_york_ns(8, 18) - _new_york_ns(5, 18),
+        (3 * 24 - 1) * 3600 * NS_PER_S,
+        "ns from Thursday's opening to Sunday's",
     )
-    stage.clock.ns = _at(8, 18, 1)
+    stage.clock.ns = _new_york_ns(8, 18, 1)
     _opened_anew(stage)
     return "closed on Thursday 17:30, on Saturday and before Sunday 18:00 of summer time; anew at 1 after each"
 
 
-@both(
+@both_roles(
     "S29",
     "a peer that does not read is dropped at a bound; nobody else waits for it",
     outside=False,
@@ -153,11 +160,11 @@ def s28(stage: Stage) -> str:
 def s29(stage: Stage) -> str:
     """Echoes of large TestRequests pile up until the bound."""
     peer = stage.log_on()
-    other = None
+    other_peer = None
     if isinstance(stage, AcceptorStage):
-        other = stage.connect(("OTHER", stage.names[1]), WireLog())
-        other.say("A", stage.logon(None, False, 0, ()))
-        other.hear("A")
+        other_peer = stage.connect(("OTHER", stage.names[1]), WireLog())
+        other_peer.say("A", stage.logon(None, False, 0, ()))
+        other_peer.hear("A")
     big = "x" * _PIECE
     sent = 0
     while sent < 2 * MOST_WAITING and stage.logged_on():
@@ -166,11 +173,11 @@ def s29(stage: Stage) -> str:
         sent += _PIECE
     holds(not stage.logged_on(), f"dropped after {sent >> 20} MiB")
     holds(sent >= MOST_WAITING // 2, f"not dropped before {sent >> 20} MiB")
-    if other is not None:
-        expect(other.sync(), [], "what the other counterparty hears")
-        other.close()
+    if other_peer is not None:
+        expect(other_peer.sync(), [], "what the other counterparty hears")
+        other_peer.close()
     peer.socket.close()
-    resumed(stage)
+    resume(stage)
     return (
         f"dropped after {sent >> 20} MiB that it did not read; numbers go on after the next logon"
     )

@@ -3,8 +3,8 @@
 from typing import Any
 
 from certify.fix.case import Bench, case, expect, holds
-from certify.fix.plays import acceptor, both, covered, logout
-from certify.fix.stage import AcceptorStage, InitiatorStage, S, Stage
+from certify.fix.plays import acceptor, both_roles, expect_covered, expect_logout
+from certify.fix.stage import NS_PER_S, AcceptorStage, InitiatorStage, Stage
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from exchange.fix.counterparties import Login
 from tercel.fix import SessionEventKind
@@ -13,24 +13,29 @@ _FAR_S = 600
 """Out of every tolerance, s."""
 
 
-@both("S01", "logon is taken, the heartbeat interval is agreed")
+_EXPECTED = "NextExpectedMsgSeqNum (789) is told, and what is missing comes by itself"
+
+
+@both_roles("S01", "logon is taken, the heartbeat interval is agreed")
 def s01(stage: Stage) -> str:
     """Both sides log on; the interval is the one that was asked for."""
     interval = 17
     peer = stage.log_on(reset=stage.outside, heartbeat=interval)
     before = peer.sync()
     expect(
-        [one.kind for one in before if one.kind in "35"], [], "rejects and logouts after the logon"
+        [message.kind for message in before if message.kind in "35"],
+        [],
+        "rejects and logouts after the logon",
     )
     stage.audit(peer)
     return f"HeartBtInt {interval if not isinstance(stage, InitiatorStage) else stage.heartbeat_s} on both sides"
 
 
-@both("S02", "a logon whose number is too high is taken, and the gap asked for")
+@both_roles("S02", "a logon whose number is too high is taken, and the gap asked for")
 def s02(stage: Stage) -> str:
     """Two messages before the peer's Logon are missing."""
     if stage.outside:
-        stage.gone(stage.log_on(reset=True))
+        stage.lose_peer(stage.log_on(reset=True))
     number = stage.log.number
     peer = stage.log_on(number + 2)
     request = peer.find("2")
@@ -44,7 +49,7 @@ def s02(stage: Stage) -> str:
 def _too_low(stage: Stage, peer: Peer) -> Heard:
     """Mid-session, a number that was taken and is not marked as a repetition."""
     peer.say("0", number=1)
-    return logout(peer.end())
+    return expect_logout(peer.end())
 
 
 @case(
@@ -55,15 +60,15 @@ def s03_acceptor(bench: Bench) -> str:
     with acceptor(bench) as stage:
         peer = stage.log_on(reset=stage.outside)
         stage.speak(peer)
-        said = _too_low(stage, peer)
+        logout_message = _too_low(stage, peer)
         if isinstance(stage, AcceptorStage):
-            expect(bool(said.get(58)), True, "the Logout says why")
+            expect(bool(logout_message.get(58)), True, "the Logout says why")
             low = stage.connect()
             low.say("A", stage.logon(None, False, 0, ()), 1)
-            why = logout(low.end()).get(58)
-            holds(bool(why), "the Logout says why")
+            reason = expect_logout(low.end()).get(58)
+            holds(bool(reason), "the Logout says why")
         stage.audit(stage.log_on())
-        return f"Logout and disconnect: {said.get(58)}"
+        return f"Logout and disconnect: {logout_message.get(58)}"
 
 
 @case("S03", "a number that is too low ends the session; nothing is reset", "initiator")
@@ -72,28 +77,28 @@ def s03_initiator(bench: Bench) -> str:
     with InitiatorStage(bench) as stage:
         peer = stage.log_on()
         stage.speak(peer)
-        said = _too_low(stage, peer)
+        logout_message = _too_low(stage, peer)
         if not stage.resets:
             low = stage.accept()
             low.hear("A")
             low.say("A", stage.logon(None, False, 0, ()), 1)
-            said = logout(low.end())
-        holds(bool(said.get(58)), "the Logout says why")
+            logout_message = expect_logout(low.end())
+        holds(bool(logout_message.get(58)), "the Logout says why")
         stage.audit(stage.log_on())
-        return f"Logout and disconnect: {said.get(58)}"
+        return f"Logout and disconnect: {logout_message.get(58)}"
 
 
-def _first_words(stage: Stage) -> dict[str, dict[str, Any]]:
+def _bad_logons(stage: Stage) -> dict[str, dict[str, Any]]:
     """Logons that must not be taken: how each differs."""
     return {
         "another CompID": {"names": ("NOBODY", stage.names[1])},  # type: ignore[attr-defined]
         "another BeginString": {"begin": "FIX.4.2" if not stage.old else "FIX.4.4"},
-        "SendingTime 10 minutes off": {"when": stage.now_ns() - _FAR_S * S},
+        "SendingTime 10 minutes off": {"when": stage.now_ns() - _FAR_S * NS_PER_S},
         "no Logon": {"kind": "0"},
     }
 
 
-def _first(stage: Stage, peer: Peer, how: dict[str, Any]) -> None:
+def _expect_no_logon(stage: Stage, peer: Peer, how: dict[str, Any]) -> None:
     """Say one of them; the connection ends without a logon."""
     kind = str(how.pop("kind", "A"))
     body: Pairs = stage.logon(None, False, 0, ()) if kind == "A" else ()
@@ -104,9 +109,9 @@ def _first(stage: Stage, peer: Peer, how: dict[str, Any]) -> None:
 def _in_between(stage: Stage, peer: Peer, reason: int, **how: Any) -> None:
     """Mid-session: a message that is not from where or when it should be is rejected, and the session ends."""
     number = peer.say("0", (), **how)
-    said = peer.find("3")
+    reject = peer.find("3")
     expect(
-        (said.get(45), said.get(373)),
+        (reject.get(45), reject.get(373)),
         (str(number), stage.reason(reason)),
         "RefSeqNum and reason of the Reject",
     )
@@ -125,13 +130,13 @@ def s04_acceptor(bench: Bench) -> str:
     """None of them is logged on; the right one is."""
     with acceptor(bench) as stage:
         assert isinstance(stage, AcceptorStage)
-        for what, how in _first_words(stage).items():
+        for label, how in _bad_logons(stage).items():
             peer = stage.connect(log=WireLog())
             peer.strict = False
-            _first(stage, peer, how)
-            holds(not any(one.kind == "A" for one in peer.heard), f"no logon for {what}")
+            _expect_no_logon(stage, peer, how)
+            holds(not any(message.kind == "A" for message in peer.heard), f"no logon for {label}")
         peer = stage.log_on(reset=stage.outside)
-        _in_between(stage, peer, 10, when=stage.now_ns() - _FAR_S * S)
+        _in_between(stage, peer, 10, when=stage.now_ns() - _FAR_S * NS_PER_S)
         peer = stage.log_on()
         _in_between(stage, peer, 9, names=("NOBODY", stage.names[1]))
         stage.audit(stage.log_on())
@@ -146,13 +151,13 @@ def s04_acceptor(bench: Bench) -> str:
 def s04_initiator(bench: Bench) -> str:
     """None of them is an answer; the right one is."""
     with InitiatorStage(bench) as stage:
-        for what, how in _first_words(stage).items():
+        for label, how in _bad_logons(stage).items():
             peer = stage.accept()
             peer.hear("A")
-            _first(stage, peer, how)
-            expect(stage.link.up, False, f"logged on after {what}")
+            _expect_no_logon(stage, peer, how)
+            expect(stage.link.up, False, f"logged on after {label}")
         peer = stage.log_on()
-        _in_between(stage, peer, 10, when=stage.now_ns() - _FAR_S * S)
+        _in_between(stage, peer, 10, when=stage.now_ns() - _FAR_S * NS_PER_S)
         peer = stage.log_on()
         _in_between(stage, peer, 9, names=("NOBODY", stage.names[1]))
         stage.audit(stage.log_on())
@@ -174,7 +179,7 @@ def s05(bench: Bench) -> str:
         second.strict = False
         second.say("A", stage.logon(None, False, 0, ()), stage.log.number)
         second.end()
-        holds(not any(one.kind == "A" for one in second.heard), "no logon for the second")
+        holds(not any(message.kind == "A" for message in second.heard), "no logon for the second")
         stage.tell(first)
         stage.audit(first)
         return "the second connection ended, the first goes on"
@@ -198,7 +203,7 @@ def s06_acceptor(bench: Bench) -> str:
     with acceptor(bench) as stage:
         peer = stage.log_on(reset=stage.outside)
         stage.speak(peer, 2)
-        stage.gone(peer)
+        stage.lose_peer(peer)
         peer = stage.log_on(reset=True)
         expect(stage.log.expects, 2, "the next number after the logon")
         stage.speak(peer)
@@ -220,16 +225,18 @@ def s06_initiator(bench: Bench) -> str:
         peer = stage.log_on()
         stage.speak(peer, 2)
         if not stage.resets:
-            stage.gone(peer)
+            stage.lose_peer(peer)
             peer = stage.accept()
             peer.hear("A")
-            number, expects = stage.log.number, stage.log.expects
+            number = stage.log.number
+            expects = stage.log.expects
             peer.say("A", stage.logon(None, True, 0, ()))
             peer.end()
             expect(stage.link.up, False, "logged on after a reset that was not asked for")
-            stage.log.number, stage.log.expects = number, expects + 1
+            stage.log.number = number
+            stage.log.expects = expects + 1
         else:
-            stage.gone(peer)
+            stage.lose_peer(peer)
         stage.end_link()
         stage.begin_link(reset=True)
         peer = stage.log_on()
@@ -248,19 +255,16 @@ def _midway(bench: Bench) -> bool:
     return "logon" not in bench.terms.profile.session.reset
 
 
-_EXPECTED = "NextExpectedMsgSeqNum (789) is told, and what is missing comes by itself"
-
-
 @case("S07", _EXPECTED, "acceptor")
 def s07_acceptor(bench: Bench) -> str:
     """The peer lost two reports, and says so in its Logon."""
     with AcceptorStage(bench, login=Login("DESK", begin=bench.begin, next_expected=True)) as stage:
         peer = stage.log_on()
         first = stage.speak(peer, 2)[0]
-        stage.gone(peer)
+        stage.lose_peer(peer)
         due = stage.log.number + 1
         peer = stage.log_on(more=[(789, str(first.number))])
-        return _expected(stage, peer, first, due, first.number + 1)
+        return _expect_resent(stage, peer, first, due, first.number + 1)
 
 
 @case("S07", _EXPECTED, "initiator")
@@ -269,24 +273,28 @@ def s07_initiator(bench: Bench) -> str:
     with InitiatorStage(bench, next_expected=True) as stage:
         peer = stage.log_on()
         first = stage.speak(peer, 2)[0]
-        stage.gone(peer)
+        stage.lose_peer(peer)
         due = stage.log.number
         peer = stage.log_on(more=[(789, str(first.number))])
-        return _expected(stage, peer, first, due, first.number + 2)
+        return _expect_resent(stage, peer, first, due, first.number + 2)
 
 
-def _expected(stage: Stage, peer: Peer, first: Heard, due: int, last: int) -> str:
+def _expect_resent(stage: Stage, peer: Peer, first: Heard, due: int, last: int) -> str:
     logon = stage.answer
     expect(
         logon.get(789) if logon else "", str(due), "NextExpectedMsgSeqNum of the system under test"
     )
-    found = covered([one for one in peer.sync() if one.again], first.number, last)
-    expect(len(found), 2, "messages that came again")
+    repeated = expect_covered(
+        [message for message in peer.sync() if message.again], first.number, last
+    )
+    expect(len(repeated), 2, "messages that came again")
     stage.audit(peer)
     return "two messages came again, without a ResendRequest"
 
 
-@both("S08", "silence is met with heartbeats and a TestRequest; no answer ends the connection")
+@both_roles(
+    "S08", "silence is met with heartbeats and a TestRequest; no answer ends the connection"
+)
 def s08(stage: Stage) -> str:
     """The peer is silent, answers once, and then no more."""
     interval = stage.quick_s
@@ -305,7 +313,7 @@ def s08(stage: Stage) -> str:
     peer.end(stage.patience(interval))
     if isinstance(stage, InitiatorStage):
         holds(
-            any("TestRequest" in text for text in stage.told(SessionEventKind.DOWN)),
+            any("TestRequest" in text for text in stage.event_texts(SessionEventKind.DOWN)),
             "the link says why it went down",
         )
     stage.audit(stage.log_on())

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from certify.tiny import TinyOrder, TinyVenue
-from tercel.core import ONE, ExecType, OrdStatus, Report, VenueEvent, floored
+from tercel.core import ONE, ExecType, OrdStatus, Report, VenueEvent, floor_units
 
 SECOND: Final = "MINI"
 """An instrument beside TINY, in whose book nobody is."""
@@ -31,18 +31,20 @@ class StaffedVenue(TinyVenue):
     def step(self, until_ns: int) -> list[VenueEvent]:
         """See `Venue`."""
         if self._by_hand:
-            said, self._by_hand = self._by_hand, []
-            return said
-        queue, self._queue = self._queue, [] if self.waits else self._queue
+            events_by_hand = self._by_hand
+            self._by_hand = []
+            return events_by_hand
+        queue = self._queue
+        self._queue = [] if self.waits else self._queue
         events = super().step(until_ns)
         if self.waits:
             self._queue = queue
         return events
 
     def _report(
-        self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: object
+        self, kind: ExecType, tiny_order: TinyOrder, name: str = "", orig: str = "", **more: object
     ) -> Report:
-        report = super()._report(kind, one, name, orig, **more)
+        report = super()._report(kind, tiny_order, name, orig, **more)
         if kind is ExecType.TRADE:
             self.trades.append(report)
         elif kind is ExecType.NEW:
@@ -52,25 +54,25 @@ class StaffedVenue(TinyVenue):
     # -- by hand ------------------------------------------------------------------------------------------------------
     def rebook(self, exec_id: str, lots: int = 0, price: int = 0) -> None:
         """Correct an execution; without lots it never was. What is over stays over."""
-        trade = next(one for one in self.trades if one.exec_id == exec_id)
-        one = self._orders[trade.cl_ord_id]
+        trade = next(report for report in self.trades if report.exec_id == exec_id)
+        tiny_order = self._orders[trade.cl_ord_id]
         self._events = []
-        lives = one in self._book
+        lives = tiny_order in self._book
         if lives:
-            self._leave(one)
-        more = lots - floored(trade.last_qty)
-        one.cum += more
-        self._hold(one, more)
+            self._leave(tiny_order)
+        more = lots - floor_units(trade.last_qty)
+        tiny_order.cum += more
+        self._hold(tiny_order, more)
         self.trades[self.trades.index(trade)] = replace(trade, last_qty=lots * ONE)
         if lives:
-            one.left -= more
-            one.status = OrdStatus.PARTIALLY_FILLED if one.cum else OrdStatus.NEW
-            self._enter(one)
+            tiny_order.left -= more
+            tiny_order.status = OrdStatus.PARTIALLY_FILLED if tiny_order.cum else OrdStatus.NEW
+            self._enter(tiny_order)
         else:
-            one.status = OrdStatus.CANCELED
+            tiny_order.status = OrdStatus.CANCELED
         self._report(
             ExecType.CORRECTED if lots else ExecType.BUSTED,
-            one,
+            tiny_order,
             lots=lots,
             price=price,
             ref=exec_id,
@@ -86,13 +88,14 @@ class StaffedVenue(TinyVenue):
 
     def restate(self, name: str, lots: int) -> None:
         """An order has other lots."""
-        one = self._orders[name]
-        assert one.order is not None
+        tiny_order = self._orders[name]
+        assert tiny_order.order is not None
         self._events = []
-        self._leave(one)
-        one.order, one.left = replace(one.order, lots=lots), lots - one.cum
-        self._enter(one)
-        self._report(ExecType.RESTATED, one)
+        self._leave(tiny_order)
+        tiny_order.order = replace(tiny_order.order, lots=lots)
+        tiny_order.left = lots - tiny_order.cum
+        self._enter(tiny_order)
+        self._report(ExecType.RESTATED, tiny_order)
         self._keep()
 
     def hold(self, name: str, kind: ExecType, status: OrdStatus) -> None:

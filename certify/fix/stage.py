@@ -33,8 +33,8 @@ from tercel.fix import (
     tercel_dictionary as own_dictionary,
 )
 
-S: Final = 1_000_000_000
-BEGAN_NS: Final = 1_772_704_800 * S
+NS_PER_S: Final = 1_000_000_000
+BEGAN_NS: Final = 1_772_704_800 * NS_PER_S
 """Thursday, 5 March 2026, 10:00 UTC."""
 _STEP_S: Final = 0.5
 ADMIN: Final = frozenset({"0", "1", "2", "3", "4", "5", "A"})
@@ -66,7 +66,7 @@ class Stage(ABC):
         self.old = self.begin == "FIX.4.2"
         self.clock = HandClock()
         self.given: list[str] = []
-        self.named = 0
+        self.name_count = 0
         self.peers: list[Peer] = []
         self.answer: Heard | None = None
         """The last Logon of the system under test."""
@@ -78,7 +78,7 @@ class Stage(ABC):
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         for peer in self.peers:
             peer.socket.close()
@@ -121,7 +121,7 @@ class Stage(ABC):
         """Names of what the application was given to act on: orders of an acceptor, executions of an initiator."""
         return self.given
 
-    def had(self, names: list[str], what: str, last: int = 0) -> None:
+    def expect_given(self, names: list[str], subject: str, last: int = 0) -> None:
         """The application was given these, in order, and nothing else (or, with `last`, as its last so many).
 
         Raises
@@ -129,7 +129,7 @@ class Stage(ABC):
         MissedError
             When it was given others.
         """
-        expect(self.effects[-last:], names, what)
+        expect(self.effects[-last:], names, subject)
 
     def now_ns(self) -> int:
         """The time, ns since 1970."""
@@ -137,9 +137,9 @@ class Stage(ABC):
 
     def pass_s(self, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
         """Let time pass, until something is over."""
-        until = self.clock.ns + round(seconds * S)
+        until = self.clock.ns + round(seconds * NS_PER_S)
         while self.clock.ns < until and not over():
-            self.clock.ns = min(until, self.clock.ns + round(_STEP_S * S))
+            self.clock.ns = min(until, self.clock.ns + round(_STEP_S * NS_PER_S))
             self.turn()
 
     @property
@@ -155,9 +155,11 @@ class Stage(ABC):
         """Fill what the system under test asks for, if it does; all that it said."""
         peer.say("1", [(112, "settled?")])
         heard = peer.waiting(
-            lambda found: any(one.kind == "2" or one.get(112) == "settled?" for one in found)
+            lambda messages: any(
+                message.kind == "2" or message.get(112) == "settled?" for message in messages
+            )
         )
-        for request in [one for one in heard if one.kind == "2" and not one.again]:
+        for request in [message for message in heard if message.kind == "2" and not message.again]:
             peer.fill(int(request.get(7)), self.log.number)
             heard += peer.sync()
         return heard
@@ -174,10 +176,10 @@ class Stage(ABC):
 
     def name(self) -> str:
         """One that nothing else has."""
-        self.named += 1
-        return f"{self.prefix}{self.named}"
+        self.name_count += 1
+        return f"{self.prefix}{self.name_count}"
 
-    def wait(self, true: Callable[[], bool], what: str) -> None:
+    def wait(self, condition: Callable[[], bool], subject: str) -> None:
         """Let the system under test work until something holds.
 
         Raises
@@ -186,10 +188,10 @@ class Stage(ABC):
             When it does not.
         """
         until = time.monotonic() + PATIENCE_S
-        while not true():
+        while not condition():
             self.turn()
             if time.monotonic() > until:
-                raise MissedError(f"not so in time: {what}")
+                raise MissedError(f"not so in time: {subject}")
 
     def logon(self, number: int | None, reset: bool, heartbeat: int, more: Pairs) -> Pairs:
         """Body of the peer's Logon."""
@@ -218,7 +220,7 @@ class Stage(ABC):
 
     def compare(self) -> None:
         """The store against the wire; nothing where the store is somebody else's."""
-        path, session = self.kept()
+        path, session = self.store_location()
         if path is None:
             return
         with closing(sqlite3.connect(path)) as file:
@@ -236,15 +238,15 @@ class Stage(ABC):
             for number, raw in self.log.first.items()
             if Heard(raw).kind not in self.not_kept
         }
-        both = {number: raw for number, raw in rows.items() if number in self.log.first}
-        expect(sorted(both), sorted(wire), "numbers of application messages in the store")
-        expect(both == wire, True, "the store's bytes are those of the wire")
+        stored = {number: raw for number, raw in rows.items() if number in self.log.first}
+        expect(sorted(stored), sorted(wire), "numbers of application messages in the store")
+        expect(stored == wire, True, "the store's bytes are those of the wire")
 
-    def kept(self) -> tuple[Path | None, str]:
+    def store_location(self) -> tuple[Path | None, str]:
         """The store's file, and the session's name in it."""
         return None, ""
 
-    def gone(self, peer: Peer) -> None:
+    def lose_peer(self, peer: Peer) -> None:
         """The peer's connection is lost, and the system under test has seen it."""
         peer.close()
 
@@ -263,14 +265,15 @@ class AcceptorStage(Stage):
     ) -> None:
         super().__init__(bench)
         self.venue = TinyVenue() if venue is None else venue
-        self._take, self.venue.send = self.venue.send, self._noted  # type: ignore[method-assign]
+        self._send_to_venue = self.venue.send
+        self.venue.send = self._record_and_send  # type: ignore[method-assign]
         self._times, self._login = times, login or Login(NAMES[1], begin=self.begin)
         self.names = NAMES[1], NAMES[0]
-        self.asks_for = "TINY", "10", "4.50"
+        self.resting_order = "TINY", "10", "4.50"
         """Symbol, quantity and price of an order that rests."""
-        self.server = self._served()
+        self.server = self._make_server()
 
-    def _served(self) -> FixServer:
+    def _make_server(self) -> FixServer:
         logins = [self._login, Login("OTHER", begin=self.begin)]
         folder = self.bench.folder
         server = FixServer(
@@ -285,20 +288,20 @@ class AcceptorStage(Stage):
         server.listen()
         return server
 
-    def _noted(self, command: o.Command) -> None:
+    def _record_and_send(self, command: o.Command) -> None:
         if isinstance(command, o.NewOrder):
             self.given.append(command.cl_ord_id.partition("/")[2])
-        self._take(command)
+        self._send_to_venue(command)
 
-    def kept(self) -> tuple[Path | None, str]:
+    def store_location(self) -> tuple[Path | None, str]:
         """See `Stage`."""
         return self.bench.folder / STORE, f"{self.begin}:{self.names[1]}->{self.names[0]}"
 
     def connect(self, names: tuple[str, str] = ("", ""), log: WireLog | None = None) -> Peer:
         """A connection, without a logon."""
-        plain = socket.create_connection(("127.0.0.1", self.server.port))
+        sock = socket.create_connection(("127.0.0.1", self.server.port))
         who = names if names[0] else self.names
-        peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, self.turn)
+        peer = Peer(sock, self.begin, who, log or self.log, self.now_ns, self.turn)
         self.peers.append(peer)
         self.turn()
         return peer
@@ -315,7 +318,7 @@ class AcceptorStage(Stage):
 
     def act(self, name: str) -> tuple[str, Pairs]:
         """See `Stage`: an order that rests."""
-        return "D", [(11, name), (21, "1"), *order_fields(*self.asks_for, self.now_ns())]
+        return "D", [(11, name), (21, "1"), *order_fields(*self.resting_order, self.now_ns())]
 
     def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
         """See `Stage`."""
@@ -328,13 +331,13 @@ class AcceptorStage(Stage):
         """See `Stage`: reports on orders."""
         names = [self.tell(peer) for _ in range(count)]
         heard = [peer.hear("8") for _ in names]
-        expect([one.get(11) for one in heard], names, "orders that were reported on")
+        expect([message.get(11) for message in heard], names, "orders that were reported on")
         return heard
 
     def unknown_cancel(self, peer: Peer) -> Heard:
         """A cancel of an order that nobody knows; its reject."""
         name = self.name()
-        body = order_fields(*self.asks_for, self.now_ns())
+        body = order_fields(*self.resting_order, self.now_ns())
         peer.say(
             "F",
             [
@@ -343,9 +346,9 @@ class AcceptorStage(Stage):
                 *[field for field in body if field[0] not in (40, 44, 59)],
             ],
         )
-        said = peer.hear("9")
-        expect(said.get(11), name, "ClOrdID of the OrderCancelReject")
-        return said
+        reject = peer.hear("9")
+        expect(reject.get(11), name, "ClOrdID of the OrderCancelReject")
+        return reject
 
     def turn(self) -> None:
         """See `Stage`."""
@@ -390,21 +393,21 @@ class InitiatorStage(Stage):
         """Whether it asks for what is missing; else it logs out."""
         self.delivered: list[Message] = []
         self.events: list[SessionEvent] = []
-        self.link = self._linked()
+        self.link = self._make_link()
 
     @property
     def rules(self) -> Dictionary:
         """See `Stage`."""
         return self.terms.dictionary or super().rules
 
-    def _linked(self) -> FixLink:
+    def _make_link(self) -> FixLink:
         host, port = self._listener.getsockname()
         _TimedLink.clock = staticmethod(self.clock)
         return _TimedLink(
             self.terms, Address(host, port), NAMES[1], self.bench.folder, self._reset, self.clock
         )
 
-    def kept(self) -> tuple[Path | None, str]:
+    def store_location(self) -> tuple[Path | None, str]:
         """See `Stage`."""
         return self.bench.folder / links.STORE, f"{self.begin}:{self.names[1]}->{self.names[0]}"
 
@@ -413,21 +416,21 @@ class InitiatorStage(Stage):
         messages, events = self.link.poll(0.001)
         self.events += events
         self.delivered += messages
-        self.given += [one.get(17) for one in messages if one.kind == "8"]
+        self.given += [message.get(17) for message in messages if message.kind == "8"]
 
     def accept(self) -> Peer:
         """The connection that the link makes; it has not logged on."""
-        found: list[socket.socket] = []
+        sockets: list[socket.socket] = []
 
         def came() -> bool:
             try:
-                found.append(self._listener.accept()[0])
+                sockets.append(self._listener.accept()[0])
             except BlockingIOError:
                 return False
             return True
 
         self.wait(came, "a connection of the initiator")
-        peer = Peer(found[0], self.begin, self.names, self.log, self.now_ns, self.turn)
+        peer = Peer(sockets[0], self.begin, self.names, self.log, self.now_ns, self.turn)
         self.peers.append(peer)
         return peer
 
@@ -447,9 +450,9 @@ class InitiatorStage(Stage):
     ) -> Peer:
         """See `Stage`."""
         peer = self.accept()
-        self.answer = said = peer.hear("A")
-        reset = reset or said.get(141) == "Y"
-        body = self.logon(number, reset, int(said.get(108)), more)
+        self.answer = logon = peer.hear("A")
+        reset = reset or logon.get(141) == "Y"
+        body = self.logon(number, reset, int(logon.get(108)), more)
         peer.say("A", body, number)
         self.wait(self.logged_on, "an initiator that is logged on")
         return peer
@@ -477,9 +480,9 @@ class InitiatorStage(Stage):
             (40, "2"),
         ]
         return "8", [
-            one
-            for one in body
-            if one[0] in (block.required if one[0] in (20, 32, 40) else block.members)
+            pair
+            for pair in body
+            if pair[0] in (block.required if pair[0] in (20, 32, 40) else block.members)
         ]
 
     def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
@@ -501,8 +504,8 @@ class InitiatorStage(Stage):
         """See `Stage`: words on messages that it could not read, or cancels where the venue takes none of these."""
         kind = "j" if "j" in self.rules.messages else "F"
         fields = [(45, "1"), (372, "8"), (380, "0")] if kind == "j" else [(41, "D1"), (55, "XYZ")]
-        named = 58 if kind == "j" else 11
-        self.send(*[(kind, [*fields, (named, self.name())]) for _ in range(count)])
+        name_tag = 58 if kind == "j" else 11
+        self.send(*[(kind, [*fields, (name_tag, self.name())]) for _ in range(count)])
         return [peer.hear(kind) for _ in range(count)]
 
     def logged_on(self) -> bool:
@@ -526,9 +529,9 @@ class InitiatorStage(Stage):
     def begin_link(self, reset: bool = False) -> None:
         """Another one goes on with its store."""
         self._reset = reset
-        self.link = self._linked()
+        self.link = self._make_link()
 
-    def gone(self, peer: Peer) -> None:
+    def lose_peer(self, peer: Peer) -> None:
         """See `Stage`."""
         peer.close()
         self.wait(lambda: not self.link.up, "a link that is seen to be lost")
@@ -538,9 +541,9 @@ class InitiatorStage(Stage):
         self.link.end()
         self._listener.close()
 
-    def told(self, what: SessionEventKind) -> list[str]:
+    def event_texts(self, kind: SessionEventKind) -> list[str]:
         """Texts of what happened."""
-        return [event.text for event in self.events if event.what is what]
+        return [event.text for event in self.events if event.kind is kind]
 
 
 def order_fields(symbol: str, lots: str, price: str, now_ns: int) -> Pairs:

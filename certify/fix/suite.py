@@ -11,33 +11,33 @@ from pkgutil import iter_modules
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from certify.fix.case import REGISTER, Bench, Case, LeftOutError, Planned, ordered, run
-from certify.fix.outside import must_listen, order_of
+from certify.fix.case import REGISTER, Bench, Case, LeftOutError, PlannedCase, run, sort_cases
+from certify.fix.outside import check_listens, order_of
 from tercel.core import ConfigError, check_known, parse_toml
 from tercel.fix import SHIPPED_PROFILES as SHIPPED, Address, ProfileTerms, load_profile as load
 from tercel.venues import refuse_money, why_money
 
-_WAY: Final = "see docs/results/certification.md"
+_REMEDY: Final = "see docs/results/certification.md"
 _PACKAGE: Final = "certify.fix"
 INSIDE: Final = "it needs the inside of the acceptor"
 """Why a case cannot be run at somebody else's acceptor."""
 
 
-def all_cases() -> list[Planned]:
+def all_cases() -> list[PlannedCase]:
     """Every case of the package, in order.
 
     >>> all_cases()[0].id
     'S01'
     """
-    for found in iter_modules(import_module(_PACKAGE).__path__):
-        import_module(f"{_PACKAGE}.{found.name}")
-    return ordered(REGISTER.values())
+    for module in iter_modules(import_module(_PACKAGE).__path__):
+        import_module(f"{_PACKAGE}.{module.name}")
+    return sort_cases(REGISTER.values())
 
 
 @lru_cache
 def _table() -> dict[str, Any]:
     text = (files(_PACKAGE) / "exempt.toml").read_text(encoding="utf-8")
-    return parse_toml(text, "exempt.toml", _WAY, "exempt cases")
+    return parse_toml(text, "exempt.toml", _REMEDY, "exempt cases")
 
 
 def family(name: str, version: str) -> str:
@@ -62,20 +62,24 @@ def reasons(name: str, version: str) -> dict[str, str]:
     >>> reasons("generic-42", "FIX.4.2")["S07"]
     'FIX 4.2 has no NextExpectedMsgSeqNum (789)'
     """
-    whose = family(name, version)
-    found: dict[str, str] = {}
-    for one in _table()["exempt"]:
-        if whose in one["profiles"]:
-            said = f'; its document, "{one["section"]}": "{one["quote"]}"' if "quote" in one else ""
-            found |= dict.fromkeys(one["ids"], one["reason"] + said)
-    return dict(sorted(found.items()))
+    base_profile = family(name, version)
+    exempt_reasons: dict[str, str] = {}
+    for exemption in _table()["exempt"]:
+        if base_profile in exemption["profiles"]:
+            quote = (
+                f'; its document, "{exemption["section"]}": "{exemption["quote"]}"'
+                if "quote" in exemption
+                else ""
+            )
+            exempt_reasons |= dict.fromkeys(exemption["ids"], exemption["reason"] + quote)
+    return dict(sorted(exempt_reasons.items()))
 
 
 def certify(
     profile: str | ProfileTerms,
     address: Address | None = None,
     only: Sequence[str] = (),
-    heard: Callable[[Case], None] = lambda _: None,
+    on_case: Callable[[Case], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run every case that a profile leaves.
 
@@ -87,7 +91,7 @@ def certify(
         Somebody else's acceptor; the system under test is then that, and the cases are those that need no access to it.
     only : sequence of str
         Ids of cases; all when empty.
-    heard : callable
+    on_case : callable
         Told of each case as it ends.
 
     Returns
@@ -104,47 +108,57 @@ def certify(
         When nobody listens at the address.
     """
     terms = load(profile) if isinstance(profile, str) else profile
-    planned, left_out = all_cases(), reasons(terms.name, terms.profile.version)
-    known = sorted({one.id for one in planned})
+    planned = all_cases()
+    left_out = reasons(terms.name, terms.profile.version)
+    known = sorted({planned_case.id for planned_case in planned})
     for name in only:
-        check_known(name, known, said=f"the case {name}")
-    wanted = [one for one in planned if not only or one.id in only]
+        check_known(name, known, received=f"the case {name}")
+    wanted = [planned_case for planned_case in planned if not only or planned_case.id in only]
     if address is not None:
         order_of(terms)
         if money := why_money(f"{'fix' if terms.tls() is None else 'fixs'}://{address}"):
             refuse_money(money)
-        must_listen(address)
-        wanted = [one for one in wanted if one.role == "acceptor"]
-        outside = {one.id for one in wanted if one.outside}
-        left_out |= {one.id: INSIDE for one in wanted if one.id not in outside | left_out.keys()}
-        wanted = [one for one in wanted if one.outside]
-    ended, documented = [], frozenset(left_out)
-    for one in wanted:
-        if one.id not in documented:
+        check_listens(address)
+        wanted = [planned_case for planned_case in wanted if planned_case.role == "acceptor"]
+        outside = {planned_case.id for planned_case in wanted if planned_case.outside}
+        left_out |= {
+            planned_case.id: INSIDE
+            for planned_case in wanted
+            if planned_case.id not in outside | left_out.keys()
+        }
+        wanted = [planned_case for planned_case in wanted if planned_case.outside]
+    ended = []
+    documented = frozenset(left_out)
+    for planned_case in wanted:
+        if planned_case.id not in documented:
             try:
-                ended.append(_run(one, terms, address))
-                heard(ended[-1])
+                ended.append(_run(planned_case, terms, address))
+                on_case(ended[-1])
             except LeftOutError as error:
-                left_out[one.id] = f"as {one.role}: {error}"
+                left_out[planned_case.id] = f"as {planned_case.role}: {error}"
     exempt = [
-        {"id": id_, "reason": why}
-        for id_, why in sorted(left_out.items())
+        {"id": id_, "reason": reason}
+        for id_, reason in sorted(left_out.items())
         if not only or id_ in only
     ]
-    return {"cases": [asdict(one) for one in ended], **_counted(ended), "exempt": exempt}
+    return {
+        "cases": [asdict(ended_case) for ended_case in ended],
+        **_count_results(ended),
+        "exempt": exempt,
+    }
 
 
-def _run(planned: Planned, terms: ProfileTerms, address: Address | None) -> Case:
+def _run(planned: PlannedCase, terms: ProfileTerms, address: Address | None) -> Case:
     with TemporaryDirectory(prefix="tercel-certify-") as folder:
         return run(planned, Bench(terms, Path(folder), address))
 
 
-def _counted(ended: Iterable[Case]) -> dict[str, int]:
-    passed = [one.passed for one in ended]
+def _count_results(ended: Iterable[Case]) -> dict[str, int]:
+    passed = [ended_case.passed for ended_case in ended]
     return {"passed": sum(passed), "failed": len(passed) - sum(passed)}
 
 
-def at(host: str, port: int) -> Address | None:
+def acceptor_address(host: str, port: int) -> Address | None:
     """Where somebody else's acceptor listens; None: the system under test is ours.
 
     Raises

@@ -3,7 +3,7 @@
 from certify.fix.case import Bench, LeftOutError, case, expect, holds
 from certify.fix.scripted import DAY_NS
 from certify.fix.wall import XYZ, Wall
-from tercel.desk.trading.gateway import FIRST_NS, FREE
+from tercel.desk.trading.throttle import FIRST_NS, FREE
 from tercel.fix import tags as t
 
 
@@ -20,11 +20,11 @@ def external_order(bench: Bench) -> str:
         wall.say("by-hand-7", "0", "0", qty=6, price="10.00", _1="ann")
         expect(wall.position(), 0, "position after its acknowledgement")
         wall.say("by-hand-7", "F", "1", last=4, px=10, _1="ann")
-        expect((wall.position(), wall.counted()), (4, 4), "position")
+        expect((wall.position(), wall.counted_lots()), (4, 4), "position")
         holds("unallocated" in wall.alerts(), "an alert says so")
         expect(wall.state("by-hand-7").parent, "", "its parent")
         expect(
-            [one.code for _, one in wall.submit(wall.new()).denied],
+            [denial.code for _, denial in wall.submit(wall.new()).denied],
             ["STOPPED"],
             "denial of the next order",
         )
@@ -38,11 +38,11 @@ def duplicate_name(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.live()
         again = wall.submit(wall.new(name=name))
-        expect([one.code for _, one in again.denied], ["DUPLICATE_ID"], "denial")
+        expect([denial.code for _, denial in again.denied], ["DUPLICATE_ID"], "denial")
         refused = wall.order(5)
         wall.say(refused, "8", "8", _103="6")
-        wall.stands(refused, "rejected", 0, 0)
-        wall.stands(name, "new", 0, 10)
+        wall.expect_order(refused, "rejected", 0, 0)
+        wall.expect_order(name, "new", 0, 10)
         return "denied, refused, the first stands"
 
 
@@ -56,7 +56,8 @@ def day_roll(bench: Bench) -> str:
     with Wall(bench, daily=True, instruments={"reference_age_ms": 2 * DAY_NS // 10**6}) as wall:
         name = wall.live()
         wall.say(name, "F", "1", last=4, px=10)
-        before, heard = wall.fix.numbers, len(wall.venue.heard)
+        before = wall.fix.numbers
+        heard = len(wall.venue.heard)
         wall.ahead(DAY_NS)
         wall.until(
             lambda: wall.fix.up and wall.fix.numbers.since_ns > before.since_ns,
@@ -69,11 +70,11 @@ def day_roll(bench: Bench) -> str:
         holds(first[0] < before.next_out, "the numbers began at 1")
         wall.venue.report(name, "D", "1", _378="1")
         wall.settle()
-        wall.stands(name, "partially_filled", 4, 6, 1000)
+        wall.expect_order(name, "partially_filled", 4, 6, 1000)
         later = wall.live(5, 999)
         holds(later != name, "a new name")
         wall.say(name, "F", "2", last=6, px=10)
-        wall.stands(name, "filled", 10, 0, 1000)
+        wall.expect_order(name, "filled", 10, 0, 1000)
         expect(wall.position(), 10, "position")
         return "carried, filled on the next day"
 
@@ -88,13 +89,13 @@ def refusals_in_a_row(bench: Bench) -> str:
             wall.say(wall.order(), "8", "8", _103=reason, text="price outside the band")
         began = wall.fix.now_ns
         outcomes = [wall.submit(wall.new()) for _ in range(50)]
-        tried = sum(len(one.sent) for one in outcomes)
+        tried = sum(len(outcome.sent) for outcome in outcomes)
         holds(
             tried <= 1 + (wall.fix.now_ns - began) // FIRST_NS,
             f"one order a wait: {tried} of 50 left",
         )
         expect(
-            {why.code for one in outcomes for _, why in one.denied},
+            {denial.code for outcome in outcomes for _, denial in outcome.denied},
             {"BACK_OFF"},
             "denials of a storm",
         )
@@ -110,20 +111,20 @@ def refusals_in_a_row(bench: Bench) -> str:
 
 
 @case("O36", "throttled by the venue", "initiator")
-def throttled(bench: Bench) -> str:
+def venue_throttled(bench: Bench) -> str:
     """j in words (380=8 is of later versions): the order never was; nothing is queued, and nothing is sent again."""
     with Wall(bench) as wall:
         tried = 0
-        while not (denied := wall.submit(made := wall.new()).denied) and tried < 3 * FREE:
+        while not (denied := wall.submit(order := wall.new()).denied) and tried < 3 * FREE:
             wall.settle()
             tried += 1  # beyond FREE where this process was slower than the first waits
             number = wall.venue.of_kind(t.NEW_ORDER)[-1].number
-            words = [(t.REF_MSG_TYPE, "D"), (t.REJECT_REASON, "0"), (t.TEXT, "throttled")]
-            wall.venue.say(t.BUSINESS_REJECT, [(t.REF_SEQ_NUM, str(number)), *words])
+            fields = [(t.REF_MSG_TYPE, "D"), (t.REJECT_REASON, "0"), (t.TEXT, "throttled")]
+            wall.venue.say(t.BUSINESS_REJECT, [(t.REF_SEQ_NUM, str(number)), *fields])
             wall.settle()
-            wall.stands(made.cl_ord_id, "rejected", 0, 0)
-            holds("throttled" in wall.state(made.cl_ord_id).text, f"its words are kept ({tried})")
-        expect([one.code for _, one in denied], ["BACK_OFF"], "denial of the next order")
+            wall.expect_order(order.cl_ord_id, "rejected", 0, 0)
+            holds("throttled" in wall.state(order.cl_ord_id).text, f"its words are kept ({tried})")
+        expect([denial.code for _, denial in denied], ["BACK_OFF"], "denial of the next order")
         holds(tried >= FREE, f"{FREE} refusals before orders wait")
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), tried, "orders at the venue")
         return "rejected, then kept back here"
@@ -138,12 +139,12 @@ def market_data(bench: Bench) -> str:
         wall.settle()
         state = wall.gateway.limits.instruments[XYZ]
         expect((state.bid, state.ask), (1000, 1001), "touch after X")
-        asked = len(wall.venue.of_kind(t.MARKET_DATA_REQUEST))
+        request_count = len(wall.venue.of_kind(t.MARKET_DATA_REQUEST))
         wall.venue.quote = ("9.95", "9.97")
         wall.venue.lose(t.INCREMENT, wall.venue.change(request, "0", "0", "10.00"))
         wall.venue.say(t.INCREMENT, wall.venue.change(request, "1", "1", "10.01", "50"))
         wall.until(
-            lambda: len(wall.venue.of_kind(t.MARKET_DATA_REQUEST)) > asked,
+            lambda: len(wall.venue.of_kind(t.MARKET_DATA_REQUEST)) > request_count,
             "another request after a gap",
         )
         wall.settle()

@@ -46,7 +46,8 @@ def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
     >>> initiator_terms(load("binance")).settings().target
     'VENUE'
     """
-    profile, times = terms.profile, session.pop("times", None)
+    profile = terms.profile
+    times = session.pop("times", None)
     changed = {"sender": NAMES[1], "target": NAMES[0], "host": "127.0.0.1", "port": 1, **session}
     dictionary = terms.dictionary
     if dictionary is None:

@@ -28,11 +28,11 @@ from tercel.core import (
     StatusRequest,
     Tif,
     Venue,
-    shown,
+    to_number,
 )
 from tercel.desk.gate import DropCopyTerms, Gate, GateConfig, GateTerms, open_gate as opened
 from tercel.desk.limits import Holding
-from tercel.desk.trading import ChildOrder, ParentRequest, SendOutcome, accepted
+from tercel.desk.trading import ChildOrder, ParentRequest, SendOutcome, acceptance_entry
 from tercel.desk.trading.journal import command_of, kinds
 from tercel.fix import (
     FixVenue,
@@ -84,8 +84,8 @@ _DAILY: Final = SessionTimes(datetime.min.time(), datetime.min.time())
 def limits_text(changes: dict[str, dict[str, Any]]) -> str:
     """A limits file with changes, by section: "desk", "instruments", "agents"."""
     lines = []
-    for section, own in LIMITS.items():
-        values: dict[str, Any] = {**_SCOPE, **_SCOPE_TOO, **own, **changes.get(section, {})}
+    for section, defaults in LIMITS.items():
+        values: dict[str, Any] = {**_SCOPE, **_SCOPE_TOO, **defaults, **changes.get(section, {})}
         hours = [] if section != "instruments" else ['hours = "always"']
         name = section if section == "desk" else f'{section}."*"'
         lines += [
@@ -148,14 +148,18 @@ class Wall:
         self.folder.mkdir(parents=True)
         (self.folder / "limits.toml").write_text(limits_text(limits), encoding="utf-8")
         terms = _terms(bench.terms, cancels, daily)
-        own = terms if bench.terms.dictionary not in (None, own_dictionary(bench.begin)) else None
+        hosted_terms = (
+            terms if bench.terms.dictionary not in (None, own_dictionary(bench.begin)) else None
+        )
         self.venue = self._stack.enter_context(
-            ScriptedVenue(bench.begin, _DAILY if daily else None, own)
+            ScriptedVenue(bench.begin, _DAILY if daily else None, hosted_terms)
         )
         session = terms.profile.session.model_copy(update={"port": self.venue.port})
         self._terms = replace(terms, profile=terms.profile.model_copy(update={"session": session}))
         self.copy = self._stack.enter_context(ScriptedVenue(bench.begin)) if copies else None
-        self._orders, self._since, self._restarted = 0, 0, False
+        self._orders = 0
+        self._since = 0
+        self._restarted = False
         self.lost: set[str] = set()
         """Names of commands that a case keeps from the venue."""
         self.gate: Gate
@@ -188,8 +192,8 @@ class Wall:
         }
         if self.copy is not None:
             base = "generic-44" if self.copy.begin == "FIX.4.4" else "generic-42"
-            where = f"fix://{DESK}@127.0.0.1:{self.copy.port}?profile=copy.toml"
-            names["drop_copy"] = DropCopyTerms(venue=where)
+            address = f"fix://{DESK}@127.0.0.1:{self.copy.port}?profile=copy.toml"
+            names["drop_copy"] = DropCopyTerms(venue=address)
             text = f'base = "{base}"\n[session]\ntarget = "{VENUE}"\n'
             (self.folder / "copy.toml").write_text(text, encoding="utf-8")
         section = GateTerms(**names)
@@ -207,7 +211,7 @@ class Wall:
         self.venue.by_hand = set(BY_HAND)
         self._since = self.gateway.journal.last
 
-    def reach(self, where: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
+    def reach(self, address: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
         self.fix = HeldVenue(
             profile=self._terms,
             store=store,
@@ -231,7 +235,7 @@ class Wall:
         if self.gateway.ledger.parents.get(parent) is None:
             request = ParentRequest(parent, XYZ, side, lots, 10**15, 1, "by hand", account)
             self.gateway.limits.parent(parent, XYZ, account, side, lots)
-            self.gateway.write([accepted(request, self.fix.now_ns)])
+            self.gateway.write([acceptance_entry(request, self.fix.now_ns)])
 
     # -- what it is made of -------------------------------------------------------------------------------------------
     @property
@@ -256,13 +260,13 @@ class Wall:
         held: Holding = self.gateway.limits.holdings[account, XYZ]
         return held
 
-    def counted(self, account: str = "ann") -> int | float:
+    def counted_lots(self, account: str = "ann") -> int | float:
         """Lots held, as limits count them."""
-        return shown(self.holding(account).position)
+        return to_number(self.holding(account).position)
 
-    def reserved(self, account: str = "ann") -> int | float:
+    def reserved_lots(self, account: str = "ann") -> int | float:
         """Lots that limits reserve for what is to be bought."""
-        return shown(self.holding(account).buys)
+        return to_number(self.holding(account).buys)
 
     def entries(self, *wanted: str) -> list[Entry]:
         """Of the journal since the gate was opened."""
@@ -283,7 +287,8 @@ class Wall:
         self._orders += 1
         account = more.get("account", "ann")
         tif = more.get("tif", Tif.DAY if price is not None else Tif.IOC)
-        parent, name = more.get("parent", f"p{account}{side}"), more.get("name", f"o{self._orders}")
+        parent = more.get("parent", f"p{account}{side}")
+        name = more.get("name", f"o{self._orders}")
         return NewOrder(name, XYZ, side, lots, price, tif, account, parent, self.fix.now_ns)
 
     def order(self, lots: int = 10, price: int | None = 1000, side: int = 1, **more: Any) -> str:
@@ -293,7 +298,7 @@ class Wall:
     def send(self, command: Command) -> str:
         """Send a command that passes; the venue then has it."""
         outcome = self.submit(command)
-        expect([one.code for _, one in outcome.denied], [], "denials")
+        expect([denial.code for _, denial in outcome.denied], [], "denials")
         self.settle()
         return command.cl_ord_id
 
@@ -307,24 +312,26 @@ class Wall:
         """Send a cancel; the request that the venue has."""
         self._orders += 1
         order = self.state(name)
-        made = CancelOrder(
+        command = CancelOrder(
             f"c{self._orders}", order.name, XYZ, order.side, order.account, self.fix.now_ns
         )
-        return self._request(self.send(made))
+        return self._request(self.send(command))
 
     def replace(self, name: str, lots: int, price: int) -> Message:
         """Send a replace; the request that the venue has."""
         self._orders += 1
         order = self.state(name)
         names = f"r{self._orders}", order.name, XYZ
-        made = ReplaceOrder(
+        command = ReplaceOrder(
             *names, order.side, lots, price, order.account, order.parent, self.fix.now_ns
         )
-        return self._request(self.send(made))
+        return self._request(self.send(command))
 
     def _request(self, name: str) -> Message:
         return next(
-            one for one in self.venue.of_kind(t.CANCEL, t.REPLACE) if one.get(t.CL_ORD_ID) == name
+            message
+            for message in self.venue.of_kind(t.CANCEL, t.REPLACE)
+            if message.get(t.CL_ORD_ID) == name
         )
 
     def say(self, name: str, kind: str, status: str, **more: Any) -> str:
@@ -346,14 +353,15 @@ class Wall:
 
     def settle(self) -> None:
         """Turn until both sides have taken what the other said, and what follows from it."""
-        self.until(self._quiet_now, "both sides have taken what was said")
+        self.until(self._has_settled, "both sides have taken what was said")
         self.turn()
 
-    def _quiet_now(self) -> bool:
-        ours, theirs = self.fix.numbers, self.venue.numbers
+    def _has_settled(self) -> bool:
+        ours = self.fix.numbers
+        theirs = self.venue.numbers
         return (ours.next_out, ours.next_in) == (theirs.next_in, theirs.next_out) and self.fix.up
 
-    def until(self, true: Callable[[], Any], what: str) -> Any:
+    def until(self, condition: Callable[[], Any], subject: str) -> Any:
         """Turn until something holds.
 
         Raises
@@ -364,19 +372,24 @@ class Wall:
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             self.turn()
-            if found := true():
-                return found
+            if result := condition():
+                return result
             time.sleep(0.0005)
-        raise MissedError(f"{what} within {PATIENCE_S:g} s: it never came")
+        raise MissedError(f"{subject} within {PATIENCE_S:g} s: it never came")
 
     # -- what has to hold after every case ----------------------------------------------------------------------------
-    def stands(
+    def expect_order(
         self, name: str, status: str, cum: Quantity, leaves: Quantity, average: float = 0.0
     ) -> None:
         """Hold an order against what it has to be; the average price in ticks."""
         order = self.state(name)
         mean = order.paid / (order.cum_qty * ONE) if order.cum_qty else 0.0
-        seen = (str(order.status), shown(order.cum_qty), shown(order.open_qty), round(mean, 6))
+        seen = (
+            str(order.status),
+            to_number(order.cum_qty),
+            to_number(order.open_qty),
+            round(mean, 6),
+        )
         expect(
             seen,
             (status, cum, leaves, round(average, 6)),
@@ -385,13 +398,16 @@ class Wall:
 
     def check(self) -> None:
         """Journal against wire, limits against ledger, and no name twice."""
-        self._wire()
+        self._check_wire()
         for account in self._accounts:
-            held, orders = self.holding(account), self.gateway.ledger.orders.live(account)
-            expect(shown(held.position), self.position(account), f"position of {account} in limits")
+            held = self.holding(account)
+            orders = self.gateway.ledger.orders.live(account)
+            expect(
+                to_number(held.position), self.position(account), f"position of {account} in limits"
+            )
             ours = Counter[int]()
             for order in (
-                one for one in orders if one.parent
+                child for child in orders if child.parent
             ):  # what nobody here sent is reserved for nobody
                 ours[order.side] += order.open_qty
             expect(
@@ -400,32 +416,42 @@ class Wall:
                 f"reserved lots of {account} in limits",
             )
 
-    def _wire(self) -> None:
+    def _check_wire(self) -> None:
         commands = [
             command_of(entry.body) for _, entry in self.gateway.journal.read(0, (kinds.ORDER_OUT,))
         ]
-        names = [one.cl_ord_id for one in commands if isinstance(one, NewOrder | ReplaceOrder)]
-        wired = [self.fix.name_of(one) for one in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)]
+        names = [
+            command.cl_ord_id
+            for command in commands
+            if isinstance(command, NewOrder | ReplaceOrder)
+        ]
+        wired = [
+            self.fix.name_of(message) for message in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)
+        ]
         expect(
             wired,
             [name for name in names if name not in self.lost],
             "orders on the wire, as journaled",
         )
         holds(len(set(wired)) == len(wired), "no ClOrdID came twice")
-        cancels = {one.cl_ord_id for one in commands if isinstance(one, CancelOrder | MassCancel)}
+        cancels = {
+            command.cl_ord_id
+            for command in commands
+            if isinstance(command, CancelOrder | MassCancel)
+        }
         for message in self.venue.of_kind(t.CANCEL, t.MASS_CANCEL):
             name = self.fix.name_of(message)
-            holds(_known(name, cancels), f"{message.kind} {name} is in the journal")
-        asked = sum(isinstance(one, StatusRequest) for one in commands)
+            holds(_is_known(name, cancels), f"{message.kind} {name} is in the journal")
+        question_count = sum(isinstance(command, StatusRequest) for command in commands)
         holds(
-            len(self.venue.of_kind(t.STATUS, t.MASS_STATUS)) <= asked,
+            len(self.venue.of_kind(t.STATUS, t.MASS_STATUS)) <= question_count,
             "every question is in the journal",
         )
         heard = [entry.body for _, entry in self.gateway.journal.read(0, (kinds.REPORT_IN,))]
-        said = [dict(fields) for kind, fields in self.venue.said if kind == t.EXECUTION_REPORT]
+        reports = [dict(fields) for kind, fields in self.venue.said if kind == t.EXECUTION_REPORT]
         ours = Counter(str(body["exec_id"]) for body in heard if body["what"] == "report")
         unread = "".join(str(body["raw"]) for body in heard if body["what"] == "unread")
-        for exec_id, times in Counter(one[t.EXEC_ID] for one in said).items():
+        for exec_id, times in Counter(report[t.EXEC_ID] for report in reports).items():
             seen = ours[exec_id] + unread.count(f"{t.SOH}{t.EXEC_ID}={exec_id}{t.SOH}")
             again = (
                 self._restarted and seen > times
@@ -433,8 +459,8 @@ class Wall:
             expect(times if again else seen, times, f"execution {exec_id} in the journal")
 
 
-def _known(name: str, cancels: Iterable[str]) -> bool:
-    return any(name == one or name.startswith(f"{one}-") for one in cancels)
+def _is_known(name: str, cancels: Iterable[str]) -> bool:
+    return any(name == cancel or name.startswith(f"{cancel}-") for cancel in cancels)
 
 
 def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
@@ -443,19 +469,21 @@ def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
         terms = load("generic-44")
     times = TimesTable(start="00:00:00", end="00:00:00") if daily else None
     wish = {"20022": "Y"} if cancels else {}
-    made = initiator_terms(terms, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
-    dictionary = made.dictionary and with_market(made.dictionary)
+    case_terms = initiator_terms(terms, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
+    dictionary = case_terms.dictionary and with_market(case_terms.dictionary)
     symbol = SymbolTable(name=XYZ, tick=Decimal("0.01"), lot=Decimal(1))
     plain: dict[str, Any] = {
         "times": times,
         "symbols": SymbolsTable(),
         "market": MarketTable(),
     }
-    if made.profile.version == "FIX.4.4" and "S" in (dictionary.messages if dictionary else ()):
-        plain |= {"orders": made.profile.orders.model_copy(update={"quotes": "order"})}
+    if case_terms.profile.version == "FIX.4.4" and "S" in (
+        dictionary.messages if dictionary else ()
+    ):
+        plain |= {"orders": case_terms.profile.orders.model_copy(update={"quotes": "order"})}
     return replace(
-        made,
-        profile=made.profile.model_copy(update=plain),
+        case_terms,
+        profile=case_terms.profile.model_copy(update=plain),
         symbols=(symbol,),
         dictionary=dictionary,
     )

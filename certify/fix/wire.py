@@ -41,14 +41,14 @@ def frame(
     b'8=FIX.4.4\\x019=10\\x0135=0\\x0134=2\\x0110=166\\x01'
     """
     body = b"".join(f"{tag}={value}".encode("latin-1") + SOH for tag, value in fields)
-    whole = (
+    head = (
         f"8={begin}".encode()
         + SOH
         + f"9={len(body) if length is None else length}".encode()
         + SOH
         + body
     )
-    return whole + f"10={sum(whole) % 256 if checksum is None else checksum:03d}".encode() + SOH
+    return head + f"10={sum(head) % 256 if checksum is None else checksum:03d}".encode() + SOH
 
 
 class Heard:
@@ -71,7 +71,8 @@ class Heard:
             (int(tag), value.decode("latin-1")) for tag, _, value in parts if tag.isdigit()
         ]
         expect([tag for tag, _ in self.fields[:3]], [8, 9, 35], "the first three fields")
-        start, end = raw.index(b"\x0135=") + 1, len(raw) - _TAIL
+        start = raw.index(b"\x0135=") + 1
+        end = len(raw) - _TAIL
         expect(int(self.get(9)), end - start, f"BodyLength of 35={self.kind}")
         expect(
             raw[end:],
@@ -83,7 +84,7 @@ class Heard:
 
     def get(self, tag: int) -> str:
         """The first value of a tag; "" where there is none."""
-        return next((value for one, value in self.fields if one == tag), "")
+        return next((value for field_tag, value in self.fields if field_tag == tag), "")
 
     @property
     def kind(self) -> str:
@@ -123,7 +124,7 @@ class WireLog:
         self.first.clear()
         self.repeated.clear()
 
-    def take(self, said: Heard) -> None:
+    def take(self, message: Heard) -> None:
         """Note a message, and see that its number is the one that is due.
 
         Raises
@@ -131,22 +132,23 @@ class WireLog:
         MissedError
             When it is not.
         """
-        if said.kind == "A" and said.get(141) == "Y" and not said.again:
+        if message.kind == "A" and message.get(141) == "Y" and not message.again:
             self.first.clear()
             self.repeated.clear()
             self.expects = 1
-        if said.again:
-            self.repeated.append(said)
-            if said.kind == "4" and said.number == self.expects:
-                self.expects = int(said.get(36))
+        if message.again:
+            self.repeated.append(message)
+            if message.kind == "4" and message.number == self.expects:
+                self.expects = int(message.get(36))
             return
-        if said.kind == "4" and said.get(123) != "Y":
-            self.expects = int(said.get(36))
+        if message.kind == "4" and message.get(123) != "Y":
+            self.expects = int(message.get(36))
             return
-        if self.lenient and said.kind == "A" and said.number > self.expects:
-            self.missed, self.expects = (self.expects, said.number - 1), said.number
-        expect(said.number, self.expects, f"MsgSeqNum of 35={said.kind}")
-        self.first[said.number] = said.raw
+        if self.lenient and message.kind == "A" and message.number > self.expects:
+            self.missed = (self.expects, message.number - 1)
+            self.expects = message.number
+        expect(message.number, self.expects, f"MsgSeqNum of 35={message.kind}")
+        self.first[message.number] = message.raw
         self.expects += 1
 
 
@@ -155,7 +157,7 @@ class Peer:
 
     Parameters
     ----------
-    plain : socket.socket
+    sock : socket.socket
     begin : str
     names : (str, str)
         Its own CompID and the other's.
@@ -168,20 +170,25 @@ class Peer:
 
     def __init__(
         self,
-        plain: socket.socket | ssl.SSLSocket,
+        sock: socket.socket | ssl.SSLSocket,
         begin: str,
         names: tuple[str, str],
         log: WireLog,
         now_ns: Callable[[], int],
         turn: Callable[[], None],
     ) -> None:
-        plain.settimeout(0.0)
-        self.socket, self.begin, self.names, self.log = plain, begin, names, log
-        self._now_ns, self.turn = now_ns, turn
+        sock.settimeout(0.0)
+        self.socket = sock
+        self.begin = begin
+        self.names = names
+        self.log = log
+        self._now_ns = now_ns
+        self.turn = turn
         self._bytes, self._inbox = b"", list[Heard]()
         self.heard: list[Heard] = []
         """All that ever came."""
-        self._syncs, self.ended = 0, False
+        self._syncs = 0
+        self.ended = False
         self.strict = True
         """Whether the numbers that come are held against the log."""
         self.rounds = 1
@@ -190,35 +197,39 @@ class Peer:
         """Further fields of every header."""
 
     # -- out ----------------------------------------------------------------------------------------------------------
-    def made(self, kind: str, fields: Pairs = (), number: int | None = None, **how: Any) -> bytes:
+    def encode_message(
+        self, kind: str, fields: Pairs = (), number: int | None = None, **how: Any
+    ) -> bytes:
         """Bytes of a message; `how`: head, when (ns), begin, names, length, checksum."""
         sender, target = how.get("names", self.names)
         used = self.log.number if number is None else number
-        whole = [
+        all_fields = [
             (35, kind),
             (49, sender),
             (56, target),
             (34, str(used)),
             (52, stamp(how.get("when", self._now_ns()))),
         ]
-        whole += [*self.head, *how.get("head", ()), *fields]
-        return frame(how.get("begin", self.begin), whole, how.get("length"), how.get("checksum"))
+        all_fields += [*self.head, *how.get("head", ()), *fields]
+        return frame(
+            how.get("begin", self.begin), all_fields, how.get("length"), how.get("checksum")
+        )
 
     def say(self, kind: str, fields: Pairs = (), number: int | None = None, **how: Any) -> int:
         """Send a message; its number. Without one of its own it takes the next."""
         used = self.log.number if number is None else number
-        self.raw(self.made(kind, fields, number, **how))
+        self.raw(self.encode_message(kind, fields, number, **how))
         self.log.number += number is None
         return used
 
-    def again(self, kind: str, number: int, fields: Pairs, first_ns: int | None = None) -> None:
+    def repeat(self, kind: str, number: int, fields: Pairs, first_ns: int | None = None) -> None:
         """Send a message once more, marked."""
         first = stamp(self._now_ns() if first_ns is None else first_ns)
         self.say(kind, fields, number, head=[(43, "Y"), (122, first)])
 
     def fill(self, first: int, new: int) -> None:
         """Tell that there is nothing from one number up to another."""
-        self.again("4", first, [(123, "Y"), (36, str(new))])
+        self.repeat("4", first, [(123, "Y"), (36, str(new))])
 
     def raw(self, data: bytes) -> None:
         """Send bytes, the other side working meanwhile."""
@@ -235,7 +246,7 @@ class Peer:
             raise MissedError(f"the other side took none of {len(view)} bytes for {PATIENCE_S:g} s")
 
     # -- in -----------------------------------------------------------------------------------------------------------
-    def look(self) -> None:
+    def poll(self) -> None:
         """Let the other side work, and take what came."""
         self.turn()
         while not self.ended:
@@ -247,15 +258,16 @@ class Peer:
                 part = b""
             self.ended = not part
             self._bytes += part
-        while (stop := self._whole()) > 0:
-            raw, self._bytes = self._bytes[:stop], self._bytes[stop:]
-            said = Heard(raw)
+        while (stop := self._message_length()) > 0:
+            raw = self._bytes[:stop]
+            self._bytes = self._bytes[stop:]
+            message = Heard(raw)
             if self.strict:
-                self.log.take(said)
-            self._inbox.append(said)
-            self.heard.append(said)
+                self.log.take(message)
+            self._inbox.append(message)
+            self.heard.append(message)
 
-    def _whole(self) -> int:
+    def _message_length(self) -> int:
         """Length of the first message, by its BodyLength; 0 while it is not whole."""
         head = self._bytes.split(SOH, 2)
         if len(head) < 3:
@@ -275,29 +287,31 @@ class Peer:
         """
         until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
         while not self._inbox:
-            self.look()
+            self.poll()
             if not self._inbox and (self.ended or time.monotonic() > until):
-                what = "the end of the connection" if self.ended else "nothing"
+                received = "the end of the connection" if self.ended else "nothing"
                 raise MissedError(
-                    f"expected 35={' or '.join(kinds) or 'anything'}; received {what}"
+                    f"expected 35={' or '.join(kinds) or 'anything'}; received {received}"
                 )
-        said = self._inbox.pop(0)
-        if kinds and said.kind not in kinds:
-            raise MissedError(f"expected 35={' or '.join(kinds)}; received {said} {said.get(58)}")
-        return said
+        message = self._inbox.pop(0)
+        if kinds and message.kind not in kinds:
+            raise MissedError(
+                f"expected 35={' or '.join(kinds)}; received {message} {message.get(58)}"
+            )
+        return message
 
     def find(self, *kinds: str, patience_s: float | None = None) -> Heard:
         """The next message of these kinds; others are passed over."""
-        while (said := self.hear(patience_s=patience_s)).kind not in kinds:
+        while (message := self.hear(patience_s=patience_s)).kind not in kinds:
             pass
-        return said
+        return message
 
     def sync(self, after: bytes = b"") -> list[Heard]:
         """Ask whether the other side is there, in one write with `after`; all that it said before its answer."""
         heard = []
         for _ in range(self.rounds):
             self._syncs += 1
-            self.raw(after + self.made("1", [(112, f"sync{self._syncs}")]))
+            self.raw(after + self.encode_message("1", [(112, f"sync{self._syncs}")]))
             self.log.number += 1
             after = b""
             heard += self.until_beat(f"sync{self._syncs}")
@@ -306,8 +320,8 @@ class Peer:
     def until_beat(self, name: str) -> list[Heard]:
         """All that came before the Heartbeat that answers a TestRequest."""
         before = []
-        while (said := self.hear()).kind != "0" or said.get(112) != name:
-            before.append(said)
+        while (message := self.hear()).kind != "0" or message.get(112) != name:
+            before.append(message)
         return before
 
     def waiting(self, enough: Callable[[list[Heard]], bool] = lambda _: True) -> list[Heard]:
@@ -318,19 +332,21 @@ class Peer:
         MissedError
             When it is not in time.
         """
-        until, found = time.monotonic() + PATIENCE_S, list[Heard]()
+        until = time.monotonic() + PATIENCE_S
+        messages = list[Heard]()
         while True:
-            self.look()
-            found, self._inbox = found + self._inbox, []
-            if enough(found):
-                return found
+            self.poll()
+            messages = messages + self._inbox
+            self._inbox = []
+            if enough(messages):
+                return messages
             if self.ended or time.monotonic() > until:
-                raise MissedError(f"not enough: {found}")
+                raise MissedError(f"not enough: {messages}")
 
     def over(self) -> bool:
         """Whether the other side has closed the connection, or said that it will."""
-        self.look()
-        return self.ended or any(one.kind == "5" for one in self.heard)
+        self.poll()
+        return self.ended or any(message.kind == "5" for message in self.heard)
 
     def end(self, patience_s: float = PATIENCE_S) -> list[Heard]:
         """Wait until the other side closes; what it said before.
@@ -342,15 +358,16 @@ class Peer:
         """
         until = time.monotonic() + patience_s
         while not self.ended:
-            self.look()
+            self.poll()
             if time.monotonic() > until:
                 raise MissedError("the connection is not closed")
-        said, self._inbox = self._inbox, []
-        return said
+        messages = self._inbox
+        self._inbox = []
+        return messages
 
     def close(self) -> None:
         """Read what is there, drop the connection, and let the other side see it."""
-        self.look()
+        self.poll()
         with suppress(OSError):
             self.socket.close()
         for _ in range(3):

@@ -93,31 +93,34 @@ class FeedContract:
             keys = [(day.symbol, day.date) for day in days]
             assert keys == sorted(set(keys))
 
-    @pytest.mark.parametrize("what", ["empty", "garbled", "stray"])
+    @pytest.mark.parametrize("damage", ["empty", "garbled", "stray"])
     def test_a_file_that_is_none_is_refused_by_its_name(
-        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path, what: str
+        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path, damage: str
     ) -> None:
         """Empty, with letters for digits in its second half (or cut, where it is no text), or of something else."""
-        content, bad = (
-            paths[0].read_bytes(),
-            tmp_path / what / ("notes.txt" if what == "stray" else paths[0].name),
-        )
+        content = paths[0].read_bytes()
+        bad = tmp_path / damage / ("notes.txt" if damage == "stray" else paths[0].name)
         half = len(content) // 2
         text = content[:half] + content[half:].translate(bytes.maketrans(b"0123456789", b"x" * 10))
         garbled = text if content.isascii() else content[:-1]
         bad.parent.mkdir()
         bad.write_bytes(
-            {"empty": b"", "garbled": garbled, "stray": b"These are notes.\nNo feed's.\n"}[what]
+            {"empty": b"", "garbled": garbled, "stray": b"These are notes.\nNo feed's.\n"}[damage]
         )
-        with pytest.raises(FeedError, match="empty" if what == "empty" else bad.name):
-            read_all(feed, [bad] if what != "garbled" else [bad, *paths[1:]], options)
+        with pytest.raises(FeedError, match="empty" if damage == "empty" else bad.name):
+            read_all(feed, [bad] if damage != "garbled" else [bad, *paths[1:]], options)
 
     @pytest.mark.parametrize(
-        ("what", "value"), [("symbol", "OTHER"), ("date", "2001-02-05"), ("tick", 0.005)]
+        ("option_name", "value"), [("symbol", "OTHER"), ("date", "2001-02-05"), ("tick", 0.005)]
     )
     def test_an_option_is_obeyed_or_refused(
-        self, feed: Feed, paths: list[Path], options: FeedOptions, what: str, value: str | float
+        self,
+        feed: Feed,
+        paths: list[Path],
+        options: FeedOptions,
+        option_name: str,
+        value: str | float,
     ) -> None:
         with suppress(TercelError):
-            found = read_all(feed, paths, replace(options, **{what: value}))  # type: ignore[arg-type]
-            assert [getattr(day.instrument, what) for day in found] == [value] * len(found)
+            days = read_all(feed, paths, replace(options, **{option_name: value}))  # type: ignore[arg-type]
+            assert [getattr(day.instrument, option_name) for day in days] == [value] * len(days)

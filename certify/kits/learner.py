@@ -32,7 +32,8 @@ def _actions(env: VecEnv, rng: np.random.Generator) -> AnyArray:
 
 def _play(env: VecEnv, steps: int, seed: int) -> list[AnyArray]:
     """Copies of everything seen over `steps` random decisions."""
-    rng, seen = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    seen = []
     for _ in range(steps):
         obs, reward, done, _ = env.step(_actions(env, rng))
         seen += [obs.copy(), np.array(reward), done.copy()]
@@ -110,7 +111,8 @@ class LearnerContract:
 
     def test_update_counts_frames_and_reports(self, make: Callable[[int], Learner]) -> None:
         learner = make(0)
-        first, second = learner.update(), learner.update()
+        first = learner.update()
+        second = learner.update()
         assert first["frames"] > 0
         assert second["frames"] == learner.frames == 2 * first["frames"]
         assert list(first) == list(second)

@@ -125,7 +125,8 @@ class SignalModelConformance:
 
     def test_what_it_learned_is_arrays_and_comes_back_to_the_bit(self) -> None:
         X, y = self.data()
-        model, file = self.model().fit(X, y), io.BytesIO()
+        model = self.model().fit(X, y)
+        file = io.BytesIO()
         np.savez(file, allow_pickle=False, **model.to_arrays())
         with np.load(io.BytesIO(file.getvalue()), allow_pickle=False) as stored:
             again = type(model)(**model.get_params()).from_arrays(

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tercel import View
 from tercel.core import NO_ASK
-from tercel.execution import HORIZON_NS, checked, columns as c, intent as i, view_of
+from tercel.execution import HORIZON_NS, columns as c, intent as i, view_of, wrap_strategy
 
 
 def random_views(n: int, seed: int) -> View:
@@ -27,7 +27,8 @@ def random_views(n: int, seed: int) -> View:
     left = np.where(rng.random(n) < 0.1, 0, rng.integers(0, qty0 + 1))
     decisions = rng.integers(1, 40, n)
     decision = np.where(rng.random(n) < 0.2, decisions - 1, rng.integers(0, decisions))
-    touch, spread = rng.integers(1000, 10**6, n), rng.integers(1, 6, n)
+    touch = rng.integers(1000, 10**6, n)
+    spread = rng.integers(1, 6, n)
     far = touch + side * spread
     order = {"side": side, "qty0": qty0, "left": left, "decision": decision, "decisions": decisions}
     market = {"touch": touch, "far": far, "mid2": touch + far, "halted": rng.random(n) < 0.1}
@@ -60,14 +61,15 @@ def take_rows(view: View, rows: ArrayLike) -> View:
     return View(view.x[rows], view.m[rows], view.draw[rows])
 
 
-def wanted(intents: i.Intents) -> NDArray[np.int64]:
+def wanted_lots(intents: i.Intents) -> NDArray[np.int64]:
     """int64 (n,): lots that the intents want, taken and resting."""
     return np.asarray(intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE])
 
 
-def answer(own: object, view: View) -> i.Intents:
+def answer(candidate: object, view: View) -> i.Intents:
     """What a strategy, shipped or a user's, answers to a view after the first decision of an order in each market."""
-    strategy, x = checked(own), view.x.copy()
+    strategy = wrap_strategy(candidate)
+    x = view.x.copy()
     x[:, c.DECISION] = 0
     strategy.decide(replace(view, x=x))
     return strategy.decide(view)
@@ -88,8 +90,8 @@ class StrategyConformance:
         return [random_views(self.markets, seed) for seed in self.seeds]
 
     def test_has_a_name(self) -> None:
-        assert isinstance(checked(self.strategy()).name, str)
-        assert checked(self.strategy()).name
+        assert isinstance(wrap_strategy(self.strategy()).name, str)
+        assert wrap_strategy(self.strategy()).name
 
     def test_gives_one_int32_row_a_market(self) -> None:
         for view in self.views():
@@ -104,14 +106,14 @@ class StrategyConformance:
             intents = answer(self.strategy(), view)
             assert (intents[:, i.TAKE] >= 0).all()
             assert (intents[:, i.REST0 :] >= 0).all()
-            assert (wanted(intents) <= view.left).all()
+            assert (wanted_lots(intents) <= view.left).all()
 
     def test_is_a_pure_function_of_the_view(self) -> None:
         strategy = self.strategy()
         for view in self.views():
             before = [array.copy() for array in (view.x, view.m, view.draw)]
             first = answer(strategy, view).copy()
-            checked(strategy).expected(view)
+            wrap_strategy(strategy).expected(view)
             for array, copy in zip((view.x, view.m, view.draw), before, strict=True):
                 np.testing.assert_array_equal(array, copy)
             np.testing.assert_array_equal(answer(strategy, view), first)
@@ -119,10 +121,10 @@ class StrategyConformance:
     def test_markets_do_not_see_each_other(self) -> None:
         strategy = self.strategy()
         for view in self.views():
-            whole = answer(strategy, view).copy()
+            all_intents = answer(strategy, view).copy()
             for row in range(0, view.n, 23):
                 np.testing.assert_array_equal(
-                    answer(strategy, take_rows(view, [row])), whole[[row]]
+                    answer(strategy, take_rows(view, [row])), all_intents[[row]]
                 )
 
     def test_holds_where_the_market_is_halted(self) -> None:
@@ -137,7 +139,8 @@ class StrategyConformance:
     def test_buys_and_sells_alike(self) -> None:
         """A market reflected at price 0 gets the reflected intents."""
         for view in self.views():
-            x, m = view.x.copy(), view.m.copy()
+            x = view.x.copy()
+            m = view.m.copy()
             x[:, c.SIDE] *= -1
             m[:, [c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2]] *= -1
             expected = answer(self.strategy(), view).copy()
@@ -148,7 +151,7 @@ class StrategyConformance:
 
     def test_expected_shares_are_shares(self) -> None:
         for view in self.views():
-            shares = checked(self.strategy()).expected(view)
+            shares = wrap_strategy(self.strategy()).expected(view)
             assert shares.shape == (view.n, 1 + i.K)
             assert (shares >= 0).all()
             assert (shares.sum(axis=1) <= 1 + 1e-9).all()

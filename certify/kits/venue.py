@@ -33,7 +33,7 @@ from tercel.core import (
     orders as o,
 )
 
-S = 1_000_000_000
+NS_PER_S = 1_000_000_000
 E = TypeVar("E")
 
 
@@ -48,15 +48,18 @@ class PublicBook:
         if event.snapshot:
             self.orders.clear()
         for row in event.rows.tolist():
-            who, lots = row[o.M_ID], row[o.M_LOTS]
+            order_id = row[o.M_ID]
+            lots = row[o.M_LOTS]
             if row[o.M_KIND] in (ADD, ROLL_IN):
-                assert who not in self.orders, f"order {who} is there already"
-                self.orders[who] = [row[o.M_SIDE], row[o.M_PRICE], lots]
+                assert order_id not in self.orders, f"order {order_id} is there already"
+                self.orders[order_id] = [row[o.M_SIDE], row[o.M_PRICE], lots]
             elif row[o.M_KIND] in (REDUCE, DELETE, EXECUTE) and lots > 0:
-                assert 0 < lots <= self.orders[who][2], f"{lots} lots of {self.orders[who]}"
-                self.orders[who][2] -= lots
-                if self.orders[who][2] == 0:
-                    del self.orders[who]
+                assert 0 < lots <= self.orders[order_id][2], (
+                    f"{lots} lots of {self.orders[order_id]}"
+                )
+                self.orders[order_id][2] -= lots
+                if self.orders[order_id][2] == 0:
+                    del self.orders[order_id]
             elif row[o.M_KIND] == CLEAR:
                 self.orders.clear()
             elif row[o.M_KIND] == SHIFTED:
@@ -86,7 +89,7 @@ class Trader:
         self.instrument = self.listing.instrument
         self.events: list[o.VenueEvent] = []
         self.book = PublicBook()
-        self._named = 0
+        self._name_count = 0
         self.follow()
 
     def follow(self) -> None:
@@ -96,7 +99,7 @@ class Trader:
         while not any(
             isinstance(event, o.MarketRows) and event.snapshot for event in self.events[heard:]
         ):
-            self.run(S)
+            self.run(NS_PER_S)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Step the venue once; rows go into the book."""
@@ -109,7 +112,8 @@ class Trader:
 
     def run(self, ns: int) -> list[o.VenueEvent]:
         """Events of so much venue time."""
-        until, heard = self.venue.now_ns + ns, []
+        until = self.venue.now_ns + ns
+        heard = []
         while True:
             events = self.step(until)
             heard += events
@@ -126,7 +130,7 @@ class Trader:
                 if isinstance(event, kind) and fits(event):
                     return event
             seen = len(self.events)
-            self.run(S // 10)
+            self.run(NS_PER_S // 10)
         raise AssertionError(f"no {kind.__name__} that fits within {patience_s} s")
 
     def report(self, name: str, kind: o.ExecType, patience_s: int = 20) -> o.Report:
@@ -135,24 +139,25 @@ class Trader:
             o.Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s
         )
 
-    def ended(self, name: str) -> o.OrdStatus:
+    def wait_ended(self, name: str) -> o.OrdStatus:
         """Run until an order is over; how it ended."""
         return self.wait(o.Report, lambda r: r.cl_ord_id == name and r.status in o.TERMINAL).status
 
     def name(self) -> str:
         """A fresh order name."""
-        self._named += 1
-        return f"{self.account}-{self._named}"
+        self._name_count += 1
+        return f"{self.account}-{self._name_count}"
 
     def new(
-        self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **other: str
+        self, side: int, lots: int, price: int | None, tif: o.Tif = o.Tif.DAY, **overrides: str
     ) -> str:
         """Send a new order; its name."""
-        name, now = other.get("name") or self.name(), self.venue.now_ns
+        name = overrides.get("name") or self.name()
+        now = self.venue.now_ns
         self.venue.send(
             o.NewOrder(
                 name,
-                other.get("instrument", self.instrument),
+                overrides.get("instrument", self.instrument),
                 side,
                 lots,
                 price,
@@ -174,7 +179,8 @@ class Trader:
 
     def replace(self, orig: str, side: int, lots: int, price: int) -> str:
         """Send a replace; its name."""
-        name, now = self.name(), self.venue.now_ns
+        name = self.name()
+        now = self.venue.now_ns
         self.venue.send(
             o.ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now)
         )
@@ -183,7 +189,7 @@ class Trader:
     def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, o.Report]:
         """A buy order that rests `behind` ticks behind the touch: its name and its first report."""
         while not self.book.orders:  # one that was lost comes back with a snapshot
-            self.run(S // 10)
+            self.run(NS_PER_S // 10)
         name = self.new(1, lots, self.book.best(1) - behind)
         return name, self.report(name, o.ExecType.NEW)
 
@@ -230,22 +236,22 @@ class VenueConformance:
         trader.new(1, 5, trader.book.best(1))
         trader.new(-1, 5, None, o.Tif.IOC)
         before = trader.venue.now_ns
-        trader.run(20 * S)
+        trader.run(20 * NS_PER_S)
         times = [ns for event in trader.events for ns in _times(event)]
         assert times == sorted(times)
-        assert trader.venue.now_ns >= before + 20 * S
+        assert trader.venue.now_ns >= before + 20 * NS_PER_S
         now = trader.venue.now_ns
-        trader.step(now - S)
+        trader.step(now - NS_PER_S)
         assert trader.venue.now_ns >= now
 
     def test_market_data_is_the_book(self, trader: Trader) -> None:
         trader.rest()
         trader.new(1, 30, None, o.Tif.IOC)
-        trader.run(30 * S)
+        trader.run(30 * NS_PER_S)
         followed = PublicBook({who: list(order) for who, order in trader.book.orders.items()})
         heard = len(trader.events)
         trader.follow()
-        trader.run(30 * S)
+        trader.run(30 * NS_PER_S)
         again = trader.events[heard:]
         for event in again:
             if (
@@ -268,7 +274,7 @@ class VenueConformance:
             trader.account,
         )
         assert ack.order_id
-        trader.run(S)
+        trader.run(NS_PER_S)
         shown = trader.rows_of(number_of(ack))
         assert shown
         assert (shown[-1][o.M_KIND], shown[-1][o.M_SIDE], shown[-1][o.M_LOTS]) == (ADD, 1, 7)
@@ -276,18 +282,18 @@ class VenueConformance:
 
     def test_a_market_order_takes_what_is_shown(self, trader: Trader) -> None:
         name = trader.new(1, 12, None, o.Tif.IOC)
-        trader.run(5 * S)
-        said = [r for r in reports(trader.events) if r.cl_ord_id == name]
-        trades = [r for r in said if r.exec_type is o.ExecType.TRADE]
-        assert said[0].exec_type is o.ExecType.NEW
+        trader.run(5 * NS_PER_S)
+        own_reports = [r for r in reports(trader.events) if r.cl_ord_id == name]
+        trades = [r for r in own_reports if r.exec_type is o.ExecType.TRADE]
+        assert own_reports[0].exec_type is o.ExecType.NEW
         assert trades
         assert not any(r.passive for r in trades)
         cum = 0
         for r in trades:
             cum += r.last_qty
             assert (r.cum_qty, r.leaves_qty) == (cum, 12 * ONE - cum)
-        assert said[-1].leaves_qty == 0
-        number = number_of(said[0])
+        assert own_reports[-1].leaves_qty == 0
+        number = number_of(own_reports[0])
         rows = [
             row for e in trader.events if isinstance(e, o.MarketRows) for row in e.rows.tolist()
         ]
@@ -300,22 +306,22 @@ class VenueConformance:
 
     def test_what_cannot_be_taken_at_once_expires(self, trader: Trader) -> None:
         name = trader.new(1, 5, trader.book.best(1) - 50, o.Tif.IOC)
-        said = trader.report(name, o.ExecType.EXPIRED)
-        assert (said.status, said.cum_qty, said.leaves_qty) == (o.OrdStatus.EXPIRED, 0, 0)
+        report = trader.report(name, o.ExecType.EXPIRED)
+        assert (report.status, report.cum_qty, report.leaves_qty) == (o.OrdStatus.EXPIRED, 0, 0)
 
     def test_a_resting_order_is_filled_by_the_market(self, trader: Trader) -> None:
         name = trader.new(1, 1, trader.book.best(-1) - 1)
-        said = trader.report(name, o.ExecType.TRADE, patience_s=600)
-        assert said.passive
-        assert (said.status, said.cum_qty, said.leaves_qty) == (o.OrdStatus.FILLED, ONE, 0)
-        rows = trader.rows_of(number_of(said))
+        report = trader.report(name, o.ExecType.TRADE, patience_s=600)
+        assert report.passive
+        assert (report.status, report.cum_qty, report.leaves_qty) == (o.OrdStatus.FILLED, ONE, 0)
+        rows = trader.rows_of(number_of(report))
         assert [row[o.M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
 
     def test_a_cancel_ends_an_order_once(self, trader: Trader) -> None:
         name, ack = trader.rest()
         cancel = trader.cancel(name)
-        said = trader.report(cancel, o.ExecType.CANCELED)
-        assert (said.orig, said.status, said.leaves_qty) == (name, o.OrdStatus.CANCELED, 0)
+        report = trader.report(cancel, o.ExecType.CANCELED)
+        assert (report.orig, report.status, report.leaves_qty) == (name, o.OrdStatus.CANCELED, 0)
         assert number_of(ack) not in trader.book.orders
         late = trader.cancel(name)
         reject = trader.wait(o.CancelReject, lambda r: r.cl_ord_id == late)
@@ -328,9 +334,9 @@ class VenueConformance:
         assert price is not None
         trader.rest(lots=3)
         changed = trader.replace(name, 1, 4, price)
-        said = trader.report(changed, o.ExecType.REPLACED)
-        assert (said.orig, said.lots, said.leaves_qty) == (name, 4, 4 * ONE)
-        trader.run(S)
+        report = trader.report(changed, o.ExecType.REPLACED)
+        assert (report.orig, report.lots, report.leaves_qty) == (name, 4, 4 * ONE)
+        trader.run(NS_PER_S)
         rows = trader.rows_of(number_of(ack))
         assert [row[o.M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
         assert trader.book.orders[number_of(ack)][2] == 4
@@ -341,9 +347,9 @@ class VenueConformance:
         more = trader.replace(name, 1, 15, ack.price)
         assert trader.report(more, o.ExecType.REPLACED).leaves_qty == 15 * ONE
         moved = trader.replace(more, 1, 15, ack.price - 1)
-        said = trader.report(moved, o.ExecType.REPLACED)
-        trader.run(S)
-        shown = trader.book.orders[number_of(said)]
+        report = trader.report(moved, o.ExecType.REPLACED)
+        trader.run(NS_PER_S)
+        shown = trader.book.orders[number_of(report)]
         assert shown == [1, ack.price - 1, 15]
         assert [row[o.M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
         old = trader.cancel(name)
@@ -357,22 +363,22 @@ class VenueConformance:
         assert trader.report(crossing, o.ExecType.TRADE).last_qty > 0
 
     def test_what_cannot_be_is_refused_with_a_reason(self, trader: Trader) -> None:
-        at = trader.book.best(1)
+        best_bid = trader.book.best(1)
         for name in (
-            trader.new(1, 5, at, instrument="NOBODY-LISTS-THIS"),
-            trader.new(1, 0, at),
+            trader.new(1, 5, best_bid, instrument="NOBODY-LISTS-THIS"),
+            trader.new(1, 0, best_bid),
             trader.new(1, 5, 2**40),
         ):
-            said = trader.report(name, o.ExecType.REJECTED)
-            assert said.status is o.OrdStatus.REJECTED
-            assert said.text
-            assert said.leaves_qty == 0
+            report = trader.report(name, o.ExecType.REJECTED)
+            assert report.status is o.OrdStatus.REJECTED
+            assert report.text
+            assert report.leaves_qty == 0
 
     def test_a_name_is_taken_once(self, trader: Trader) -> None:
         name, ack = trader.rest()
         trader.new(1, 5, ack.price, name=name)
-        said = trader.report(name, o.ExecType.REJECTED)
-        assert "duplicate" in said.text.lower()
+        report = trader.report(name, o.ExecType.REJECTED)
+        assert "duplicate" in report.text.lower()
         trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
         assert trader.report(name, o.ExecType.STATUS).status is o.OrdStatus.NEW, (
             "the first order stands"
@@ -390,8 +396,8 @@ class VenueConformance:
     def test_status_is_told_of_one_of_none_and_of_all(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=6)
         trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
-        said = trader.report(name, o.ExecType.STATUS)
-        assert (said.status, said.cum_qty, said.leaves_qty, said.order_id) == (
+        report = trader.report(name, o.ExecType.STATUS)
+        assert (report.status, report.cum_qty, report.leaves_qty, report.order_id) == (
             o.OrdStatus.NEW,
             0,
             6 * ONE,
@@ -402,20 +408,20 @@ class VenueConformance:
         assert (unknown.status, unknown.cum_qty) == (o.OrdStatus.REJECTED, 0)
         assert "unknown" in unknown.text
         trader.report(trader.cancel(name), o.ExecType.CANCELED)
-        other, _ = trader.rest()
+        other_name, _ = trader.rest()
         trader.venue.send(o.StatusRequest("", trader.account, trader.venue.now_ns))
-        told = [r for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.STATUS]
+        told = [r for r in reports(trader.run(5 * NS_PER_S)) if r.exec_type is o.ExecType.STATUS]
         assert {(r.leaves_qty, r.status) for r in told} >= {
             (0, o.OrdStatus.CANCELED),
             (10 * ONE, o.OrdStatus.NEW),
         }
-        assert other in {r.cl_ord_id for r in told}
+        assert other_name in {r.cl_ord_id for r in told}
 
     def test_a_status_tells_missed_trades_again(self, trader: Trader) -> None:
         name = trader.new(1, 25, None, o.Tif.IOC)
-        first = [r for r in reports(trader.run(5 * S)) if r.exec_type is o.ExecType.TRADE]
+        first = [r for r in reports(trader.run(5 * NS_PER_S)) if r.exec_type is o.ExecType.TRADE]
         trader.venue.send(o.StatusRequest(name, trader.account, trader.venue.now_ns))
-        again = reports(trader.run(5 * S))
+        again = reports(trader.run(5 * NS_PER_S))
         assert [r for r in again if r.exec_type is o.ExecType.TRADE] == first
         assert (again[-1].exec_type, again[-1].cum_qty, again[-1].leaves_qty) == (
             o.ExecType.STATUS,
@@ -428,38 +434,41 @@ class VenueConformance:
         trader.venue.send(
             o.MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns)
         )
-        assert {trader.ended(name) for name in names} == {o.OrdStatus.CANCELED}
+        assert {trader.wait_ended(name) for name in names} == {o.OrdStatus.CANCELED}
 
     def test_executions_have_names_of_their_own(self, trader: Trader) -> None:
         for _ in range(3):
             trader.new(1, 20, None, o.Tif.IOC)
             trader.rest()
-        trader.run(5 * S)
+        trader.run(5 * NS_PER_S)
         names = [r.exec_id for r in reports(trader.events) if r.exec_type is not o.ExecType.STATUS]
         assert len(names) == len(set(names))
 
     def test_executions_and_positions_are_those_that_were_reported(self, trader: Trader) -> None:
         for name in [trader.new(1, 20, None, o.Tif.IOC), trader.new(-1, 5, None, o.Tif.IOC)]:
-            trader.ended(name)
-        told = [one for one in reports(trader.events) if one.exec_type is o.ExecType.TRADE]
+            trader.wait_ended(name)
+        told = [report for report in reports(trader.events) if report.exec_type is o.ExecType.TRADE]
         assert told
         can = trader.venue.capabilities
         if can.executions is not None:
             assert list(can.executions.executions(trader.account)) == told
             assert list(can.executions.executions(trader.account, told[0].exec_id)) == told[1:]
         if can.positions is not None:
-            held = sum(one.side * one.last_qty for one in told)
+            held = sum(report.side * report.last_qty for report in told)
             assert can.positions.positions(trader.account).get(trader.instrument, 0) == held
 
     def test_a_quote_is_taken_once_and_at_its_price(self, trader: Trader) -> None:
-        venue, name = trader.venue, trader.name()
+        venue = trader.venue
+        name = trader.name()
         dealers = venue.capabilities.quotes
         if dealers is None:
             return
         now = venue.now_ns
-        asked = name, trader.instrument, 1, 10, now + 60 * S, trader.account, now
-        dealers.request_quotes(QuoteRequest(*asked))
-        quote = trader.wait(Quote, lambda one: one.request == name and one.offer is not None)
+        request_fields = name, trader.instrument, 1, 10, now + 60 * NS_PER_S, trader.account, now
+        dealers.request_quotes(QuoteRequest(*request_fields))
+        quote = trader.wait(
+            Quote, lambda candidate: candidate.request == name and candidate.offer is not None
+        )
         assert quote.instrument == trader.instrument
         assert 1 <= quote.lots <= 10
         assert quote.until_ns > now
@@ -469,11 +478,11 @@ class VenueConformance:
             sent = trader.name()
             terms = trader.instrument, 1, quote.lots, price, o.Tif.IOC, trader.account, ""
             venue.send(o.QuotedOrder(sent, *terms, venue.now_ns, quote.id))
-            statuses[sent] = trader.ended(sent)
+            statuses[sent] = trader.wait_ended(sent)
         kinds = [o.OrdStatus.REJECTED, o.OrdStatus.FILLED, o.OrdStatus.REJECTED]
         assert list(statuses.values()) == kinds
-        told = [one for one in reports(trader.events) if one.last_qty]
-        assert [(one.last_px, one.last_qty) for one in told] == [
+        told = [report for report in reports(trader.events) if report.last_qty]
+        assert [(report.last_px, report.last_qty) for report in told] == [
             (quote.offer * ONE, quote.lots * ONE)
         ]
         dealers.pass_quotes(name)

@@ -24,13 +24,16 @@ from tercel.core import (
     OrdStatus,
     ReplaceOrder,
     Report,
-    ceiled,
+    ceil_units,
 )
 from tercel.desk.limits import DAY_NS, MONEY, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 _ENDS = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
 _NO_WORD = (OrdStatus.REJECTED, OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
+
+
+Table = dict[tuple[str, str], Exposure]
 
 
 class Auditor:
@@ -71,7 +74,8 @@ class Auditor:
         self.high = dict(self.opening)
         self.passed: set[tuple[str, str, str]] = set()
         """What a breach was told of: scope and limit."""
-        self.clock, self.watched = -(2**62), -(2**62)
+        self.clock = -(2**62)
+        self.watched = -(2**62)
 
     def _scopes(self) -> list[tuple[str, str]]:
         return [
@@ -82,7 +86,7 @@ class Auditor:
 
     # -- what is reported --------------------------------------------------------------------------------------------
 
-    def marked(
+    def update_mark(
         self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int
     ) -> None:
         """The touch changed; it is dated `ns`, and the clock says `now_ns`."""
@@ -90,9 +94,12 @@ class Auditor:
         if mark.ns is not None and ns < mark.ns:
             return
         self._new_day(now_ns)
-        mark.bid, mark.ask, mark.ns = bid, ask, ns
+        mark.bid = bid
+        mark.ask = ask
+        mark.ns = ns
         if bid is not None and ask is not None and 0 < bid < ask:
-            mark.mid2, mark.sane_ns = bid + ask, ns
+            mark.mid2 = bid + ask
+            mark.sane_ns = ns
             working = {
                 agent
                 for (agent, held), row in self.exposures().items()
@@ -121,24 +128,27 @@ class Auditor:
             del child.requested[report.cl_ord_id]
             self._prune(child)
             return
-        most, itself = child.most, report.exec_type is ExecType.RESTATED
+        most = child.most
+        itself = report.exec_type is ExecType.RESTATED
         itself |= (
             report.exec_type is ExecType.REPLACED and report.cl_ord_id not in child.replaced_by
         )
         if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
             number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
-                child.taken, lots = number, max(lots, report.lots, ceiled(report.cum_qty))
+                child.taken, lots = number, max(lots, report.lots, ceil_units(report.cum_qty))
                 child.lots = lots if report.ns >= child.changed_ns else max(lots, child.lots)
                 if report.ns >= child.changed_ns:
-                    child.changed_ns, child.price = report.ns, price
+                    child.changed_ns = report.ns
+                    child.price = price
             elif report.leaves_qty > 0 and report.ns > child.changed_ns:
-                child.changed_ns, child.price = report.ns, price
-                child.lots = max(report.lots or child.lots, ceiled(report.cum_qty))
+                child.changed_ns = report.ns
+                child.price = price
+                child.lots = max(report.lots or child.lots, ceil_units(report.cum_qty))
             elif report.leaves_qty > 0 and report.ns == child.changed_ns:
                 child.lots = max(child.lots, report.lots)
         if itself and report.ns >= child.changed_ns:
-            child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
+            child.changed_ns, child.lots = report.ns, max(report.lots, ceil_units(report.cum_qty))
             child.price = child.price if report.price is None else report.price
         if (itself or report.exec_type is ExecType.REPLACED) and child.lots > most:
             self.stopped.add(child.agent)
@@ -165,7 +175,9 @@ class Auditor:
 
     def _book(self, trade: AuditedTrade, times: int) -> None:
         """Count a fill as it stands, or (times -1) not any more."""
-        child, qty, mark = trade.child, trade.qty * times, self.marks[trade.child.instrument]
+        child = trade.child
+        qty = trade.qty * times
+        mark = self.marks[trade.child.instrument]
         mark.mid2 = mark.mid2 or 2 * trade.px // ONE
         child.cum += qty
         held, cash = self.fills.get((child.agent, child.instrument), (0, 0))
@@ -180,27 +192,32 @@ class Auditor:
             trade.change(report)
             self._book(trade, 1)
         if report.ns >= child.recounted_ns:
-            child.recounted_ns, child.reported = report.ns, report.cum_qty
+            child.recounted_ns = report.ns
+            child.reported = report.cum_qty
         self._end(child, report)
 
     @staticmethod
     def _reopen(child: AuditedChild, report: Report) -> None:
         """A filled order: a bust may leave it ended otherwise; where the venue says so, lots of it are open again."""
-        room, final = child.cum < child.most * ONE, report.status in _OVER
+        room = child.cum < child.most * ONE
+        final = report.status in _OVER
         rebooked = report.exec_type in REBOOKS and room
         if rebooked and final:
             child.filled = report.status is OrdStatus.FILLED
             return
-        kind, asked = report.exec_type, report.cl_ord_id in child.replaced_by
+        kind = report.exec_type
+        is_requested = report.cl_ord_id in child.replaced_by
         changed = rebooked or kind is ExecType.RESTATED
         if kind is ExecType.REPLACED:  # one that was asked for may be from before the last fills
-            changed = not asked or report.cum_qty >= child.reported
+            changed = not is_requested or report.cum_qty >= child.reported
         if report.leaves_qty > 0 and changed and room:
             child.dead = child.filled = False
 
     def _end(self, child: AuditedChild, report: Report) -> None:
         """What the venue says of its end, and of what it has filled."""
-        kind, status, young = report.exec_type, report.status, report.ns >= child.recounted_ns
+        kind = report.exec_type
+        status = report.status
+        young = report.ns >= child.recounted_ns
         if young:
             child.reported = max(child.reported, report.cum_qty)
             if child.reported > child.most * ONE:
@@ -234,46 +251,56 @@ class Auditor:
         self.watched = now_ns if self.watched < 0 else self.watched
         for scope in self._scopes():
             agent, name = scope
-            of_agent, at, equity = (
-                self.limits.of_agent(agent),
-                self.limits.of_instrument(name),
-                self.equity(*scope),
+            of_agent = self.limits.of_agent(agent)
+            instrument_limits = self.limits.of_instrument(name)
+            equity = self.equity(*scope)
+            limits = (
+                (of_agent if agent else instrument_limits) if agent or name else self.limits.desk
             )
-            limits = (of_agent if agent else at) if agent or name else self.limits.desk
             assert limits is not None
-            self._passed(
+            self._check_passed(
                 (*scope, "loss"),
                 self.opening[scope] - equity,
                 limits.daily_loss,
                 limits.warn,
                 PAID_ONE,
             )
-            self._passed(
+            self._check_passed(
                 (*scope, "drawdown"),
                 self.high[scope] - equity,
                 limits.drawdown,
                 limits.warn,
                 PAID_ONE,
             )
-            if name and at is not None:
-                self._passed(
-                    (*scope, "age"), self._age(name, now_ns), at.reference_age_ns, limits.warn
+            if name and instrument_limits is not None:
+                self._check_passed(
+                    (*scope, "age"),
+                    self._age(name, now_ns),
+                    instrument_limits.reference_age_ns,
+                    limits.warn,
                 )
 
-    def _passed(
+    def _check_passed(
         self, key: tuple[str, str, str], used: int, most: int, warn: int, parts: int = 1
     ) -> None:
         """Of `most` so much is used, in so many parts of its unit."""
         agent, name, limit = key
-        level, most = max(1, -(most * warn // -10_000)) * parts, most * parts
+        level = max(1, -(most * warn // -10_000)) * parts
+        most = most * parts
         if key in self.passed:
             if used < -(level * 9 // -10):
                 self.passed.discard(key)
         elif used > most:
             self.passed.add(key)
-            held = {who for (who, what), (lots, _) in self.fills.items() if what == name and lots}
+            held = {
+                who
+                for (who, instrument), (lots, _) in self.fills.items()
+                if instrument == name and lots
+            }
             working = {
-                who for (who, what), row in self.exposures().items() if what == name and row.worst
+                who
+                for (who, instrument), row in self.exposures().items()
+                if instrument == name and row.worst
             }
             if agent:
                 self.stopped.add(agent)
@@ -283,13 +310,13 @@ class Auditor:
                 self.stopped |= set(self.agents)
 
     def _age(self, name: str, now_ns: int) -> int:
-        at = self.limits.of_instrument(name)
-        assert at is not None
+        instrument_limits = self.limits.of_instrument(name)
+        assert instrument_limits is not None
         since = max(self.marks[name].sane_ns, self.watched)
-        if not any(lots for (_, what), (lots, _) in self.fills.items() if what == name):
+        if not any(lots for (_, instrument), (lots, _) in self.fills.items() if instrument == name):
             return 0
-        if at.hours is not None:
-            start, end = at.hours
+        if instrument_limits.hours is not None:
+            start, end = instrument_limits.hours
             open_ns = (now_ns - start) % DAY_NS
             if open_ns >= (end - start) % DAY_NS:
                 return 0
@@ -315,7 +342,7 @@ class Auditor:
         child.requested.pop(reject.cl_ord_id, None)
         sent = child.cancelled_by.pop(reject.cl_ord_id, 0)
         if child.dead and reject.status in _OVER and reject.status is not OrdStatus.REJECTED:
-            late = {name: asked for name, asked in child.requested.items() if asked[0] > sent}
+            late = {name: request for name, request in child.requested.items() if request[0] > sent}
             child.requested = late
         self._prune(child)
 
@@ -335,7 +362,7 @@ class Auditor:
 
     # -- what leaves ----------------------------------------------------------------------------------------------
 
-    def left(self, command: Command, now_ns: int) -> list[str]:
+    def judge_sent(self, command: Command, now_ns: int) -> list[str]:
         """A command left: the limits that it breaks, none of them for cancels and questions."""
         broken: list[str] = []
         now_ns = max(now_ns, self.clock)
@@ -357,11 +384,14 @@ class Auditor:
         broken = list(self._of_itself(command, now_ns))
         if "FORM" in broken or "UNKNOWN" in broken:
             return broken
-        agent, name, side = command.account, command.instrument, command.side
+        agent = command.account
+        name = command.instrument
+        side = command.side
         broken += self._of_time(command, now_ns)
         if self._crosses(command):
             broken.append("OWN_CROSS")
-        before, used = self.exposures(), self.used(command.parent)
+        before = self.exposures()
+        used = self.used_qty(command.parent)
         reducing = self._spare(before[agent, name], side)
         child = self._record(command)
         after = self.exposures()
@@ -370,7 +400,7 @@ class Auditor:
             or getattr(after[agent, name], "buys" if side > 0 else "sells") > reducing
         ):
             broken += self._of_loss(agent, name, now_ns)
-        if used < self.used(command.parent) > self.parents[command.parent][3] * ONE:
+        if used < self.used_qty(command.parent) > self.parents[command.parent][3] * ONE:
             broken.append("CHILDREN")
         broken += self._of_position(agent, name, side, before, after)
         broken += self._of_gross(agent, name, before, after)
@@ -387,14 +417,14 @@ class Auditor:
                 command.lots,
                 command.price,
             )
-            child.asked.append(command.price)
+            child.asked_prices.append(command.price)
             self.children[command.parent].append(child)
         else:
             child = self.orders[command.orig]
             child.replaces += 1
             child.requested[command.cl_ord_id] = (child.replaces, command.lots, command.price)
             child.replaced_by.add(command.cl_ord_id)
-            child.asked.append(command.price)
+            child.asked_prices.append(command.price)
         if child not in self.open:
             self.open.append(child)
         self.orders[command.cl_ord_id] = child
@@ -402,7 +432,10 @@ class Auditor:
 
     def _of_itself(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Iterable[str]:
         """What can be seen on the order alone and its time."""
-        lots, price, name, agent = command.lots, command.price, command.instrument, command.account
+        lots = command.lots
+        price = command.price
+        name = command.instrument
+        agent = command.account
         if (
             type(lots) is not int
             or lots < 1
@@ -410,12 +443,14 @@ class Auditor:
             or command.side not in (1, -1)
         ):
             return ["FORM"]
-        at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
-        parent, orig = self.parents.get(command.parent), self.orders.get(command.orig)
+        instrument_limits = self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        parent = self.parents.get(command.parent)
+        orig = self.orders.get(command.orig)
         if (
             name not in self.unit
             or agent not in self.agents
-            or at is None
+            or instrument_limits is None
             or of_agent is None
             or parent is None
         ):
@@ -427,18 +462,20 @@ class Auditor:
         ):
             return ["UNKNOWN"]
         broken = ["BARRED"] if agent in self.killed | self.stopped else []
-        if lots > min(at.order_lots, of_agent.order_lots, self.limits.desk.order_lots):
+        if lots > min(
+            instrument_limits.order_lots, of_agent.order_lots, self.limits.desk.order_lots
+        ):
             broken.append("ORDER_LOTS")
-        if at.hours is not None:
-            start, end = at.hours
+        if instrument_limits.hours is not None:
+            start, end = instrument_limits.hours
             length = (end - start) % DAY_NS
             if (now_ns - start) % DAY_NS >= length:
                 broken.append("HOURS")
         mark = self.marks[name]
-        if not mark.sane(now_ns, at.reference_age_ns):
+        if not mark.sane(now_ns, instrument_limits.reference_age_ns):
             return [*broken, "REFERENCE"]
         assert mark.bid is not None
-        bps = at.collar_bps
+        bps = instrument_limits.collar_bps
         if price is None:
             worst = Decimal(mark.mid2) / 2 * (10_000 + bps) / 10_000
             worst = worst.to_integral_value("ROUND_CEILING")
@@ -447,7 +484,9 @@ class Auditor:
                 broken.append("COLLAR")
             worst = Decimal(price if command.side > 0 else max(price, mark.bid))
         value = lots * worst * 2 * self.unit[name]
-        if value > min(at.order_value, of_agent.order_value, self.limits.desk.order_value):
+        if value > min(
+            instrument_limits.order_value, of_agent.order_value, self.limits.desk.order_value
+        ):
             broken.append("ORDER_VALUE")
         return broken
 
@@ -460,23 +499,24 @@ class Auditor:
         if within and now_ns - self.contents.get(content, -(2**62)) < within:
             broken.append("DUPLICATE")
         self.contents[content] = now_ns
-        of_agent, at = (
-            self.limits.of_agent(command.account),
-            self.limits.of_instrument(command.instrument),
-        )
+        of_agent = self.limits.of_agent(command.account)
+        instrument_limits = self.limits.of_instrument(command.instrument)
         assert of_agent is not None
-        assert at is not None
+        assert instrument_limits is not None
         scopes = {"desk": self.limits.desk, "agent " + command.account: of_agent}
-        for scope, limits in {**scopes, "instrument " + command.instrument: at}.items():
+        for scope, limits in {
+            **scopes,
+            "instrument " + command.instrument: instrument_limits,
+        }.items():
             times = self.messages[scope]
             if len(times) - bisect_right(times, now_ns - limits.window_ns) >= limits.messages:
                 broken.append("MESSAGES")
         return broken
 
     def _crosses(self, command: NewOrder | ReplaceOrder) -> bool:
-        for other in self.open:
-            if other.instrument == command.instrument and other.side == -command.side:
-                for price in other.prices:
+        for order in self.open:
+            if order.instrument == command.instrument and order.side == -command.side:
+                for price in order.prices:
                     if (
                         price is None
                         or command.price is None
@@ -488,10 +528,11 @@ class Auditor:
     def _of_position(
         self, agent: str, name: str, side: int, before: "Table", after: "Table"
     ) -> Iterable[str]:
-        at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
-        assert at is not None
+        instrument_limits = self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        assert instrument_limits is not None
         assert of_agent is not None
-        for agents, limits in (((agent,), of_agent), (self.agents, at)):
+        for agents, limits in (((agent,), of_agent), (self.agents, instrument_limits)):
             worst = []
             for table in (before, after):
                 rows = [table[each, name] for each in agents]
@@ -505,12 +546,13 @@ class Auditor:
                 yield "POSITION"
 
     def _of_gross(self, agent: str, name: str, before: "Table", after: "Table") -> Iterable[str]:
-        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        instrument_limits = self.limits.of_instrument(name)
         assert of_agent is not None
-        assert at is not None
+        assert instrument_limits is not None
         for agents, names, most in (
             ((agent,), tuple(self.unit), of_agent.gross_value),
-            (self.agents, (name,), at.gross_value),
+            (self.agents, (name,), instrument_limits.gross_value),
             (self.agents, tuple(self.unit), self.limits.desk.gross_value),
         ):
             if (
@@ -521,9 +563,10 @@ class Auditor:
                 yield "GROSS"
 
     def _of_loss(self, agent: str, name: str, now_ns: int) -> Iterable[str]:
-        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        instrument_limits = self.limits.of_instrument(name)
         assert of_agent is not None
-        assert at is not None
+        assert instrument_limits is not None
         for (_, held), (lots, _) in self.fills.items():
             limits = self.limits.of_instrument(held)
             assert limits is not None
@@ -535,7 +578,7 @@ class Auditor:
         for scope, limit in (
             (("", ""), self.limits.desk),
             ((agent, ""), of_agent),
-            (("", name), at),
+            (("", name), instrument_limits),
         ):
             if self.opening[scope] - self.equity(*scope) > limit.daily_loss * PAID_ONE:
                 yield "DAILY_LOSS"
@@ -550,7 +593,8 @@ class Auditor:
         for key, (lots, _) in self.fills.items():
             table[key].position = lots
         for child in self.open:
-            row, still = table[child.agent, child.instrument], child.open
+            row = table[child.agent, child.instrument]
+            still = child.open
             if child.side > 0:
                 row.buys += still
             else:
@@ -566,7 +610,7 @@ class Auditor:
             if agent in wanted[0] and name in wanted[1]
         )
 
-    def used(self, parent: str) -> int:
+    def used_qty(self, parent: str) -> int:
         """What a parent's children filled and may fill, 10^-8 of a lot."""
         return sum(child.cum + child.open for child in self.children[parent])
 
@@ -588,6 +632,3 @@ class Auditor:
             self.opening = {scope: self.equity(*scope) for scope in self._scopes()}
             self.high = dict(self.opening)
             self.passed.clear()
-
-
-Table = dict[tuple[str, str], Exposure]

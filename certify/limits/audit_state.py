@@ -30,12 +30,14 @@ class AuditedChild:
     """Cancels sent after its end, and how many replaces were sent before each."""
     replaced_by: set[str] = field(default_factory=set)
     """Names of every replace that was asked for."""
-    asked: list[int | None] = field(default_factory=list)
+    asked_prices: list[int | None] = field(default_factory=list)
     """Every price that was asked for."""
 
     def beyond(self, px: int) -> bool:
         """Nobody asked for a fill at such a price."""
-        return all(one is not None and (px - one * ONE) * self.side > 0 for one in self.asked)
+        return all(
+            price is not None and (px - price * ONE) * self.side > 0 for price in self.asked_prices
+        )
 
     @property
     def most(self) -> int:
@@ -45,10 +47,10 @@ class AuditedChild:
     @property
     def terms(self) -> list[tuple[int, int | None]]:
         """Lots and price that it may have at the venue: its own while it lives, and those of replaces without an answer."""
-        asked = [(lots, price) for _, lots, price in self.requested.values()]
+        requested_terms = [(lots, price) for _, lots, price in self.requested.values()]
         if self.dead:
-            return [term for term in asked if term[0] * ONE > self.cum]
-        return [(self.lots, self.price), *asked]
+            return [term for term in requested_terms if term[0] * ONE > self.cum]
+        return [(self.lots, self.price), *requested_terms]
 
     @property
     def open(self) -> int:
@@ -74,7 +76,8 @@ class AuditedTrade:
         """Take a bust or a correction: the first bust stands, of corrections the latest."""
         busted = report.exec_type is ExecType.BUSTED
         if self.last is None or (self.qty and (busted or report.ns >= self.last.ns)):
-            self.last, self.qty = report, 0 if busted else report.last_qty
+            self.last = report
+            self.qty = 0 if busted else report.last_qty
             self.px = self.px if busted else report.last_px
 
 

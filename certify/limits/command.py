@@ -15,12 +15,13 @@ SHARES: Final = {"p50": 0.50, "p99": 0.99}
 def stress(request: Stress) -> int:
     """Print what was counted; 1 on any breach."""
     if request.plant:
-        check_known(request.plant, PLANTS, said=f"--plant {request.plant}")
-    test, began = StressTest(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
+        check_known(request.plant, PLANTS, received=f"--plant {request.plant}")
+    test = StressTest(request.seed, perf_counter_ns, plant=request.plant)
+    began = perf_counter()
     _run(test, request.actions)
     tally = test.tally
     times = sorted(tally.check_ns)
-    found = {
+    result = {
         "actions": tally.actions,
         "breaches": tally.breaches.total(),
         "denials_by_code": dict(tally.denials.most_common()),
@@ -35,24 +36,25 @@ def stress(request: Stress) -> int:
         },
         "seconds": round(perf_counter() - began, 3),
     }
-    hand_over(found, request.as_json, lambda: _print_stress(found))
-    return 1 if found["breaches"] else 0
+    hand_over(result, request.as_json, lambda: _print_stress(result))
+    return 1 if result["breaches"] else 0
 
 
 def _run(test: StressTest, actions: int) -> None:
     """Run the stress test, with a bar on stderr when a person watches."""
-    left = actions
+    remaining = actions
     try:
         say(f"stressing the gate with {actions:,} actions; Ctrl-C prints how far it came")
         with progress(counted=True, transient=True) as bar:
             task = bar.add_task("actions", total=actions)
-            while left:
-                step = min(CHUNK, left)
+            while remaining:
+                step = min(CHUNK, remaining)
                 test.run(step)
-                left -= step
+                remaining -= step
                 bar.update(task, advance=step)
     except KeyboardInterrupt:
-        done, broken = test.tally.actions, test.tally.breaches.total()
+        done = test.tally.actions
+        broken = test.tally.breaches.total()
         raise KeyboardInterrupt(
             f"{done:,} of {actions:,} actions were done, {broken:,} breaches among them"
         ) from None
@@ -61,20 +63,21 @@ def _run(test: StressTest, actions: int) -> None:
         say(f"the gate's counts broke: {test.gate.fault}")
 
 
-def _print_stress(found: dict[str, Any]) -> None:
-    rows = [(key, f"{found[key]:,}") for key in ("actions", "checks", "sent", "breaches")]
+def _print_stress(result: dict[str, Any]) -> None:
+    rows = [(key, f"{result[key]:,}") for key in ("actions", "checks", "sent", "breaches")]
     for room, label in (
         ("breaches_by_limit", "broken"),
         ("denials_by_code", "denied"),
         ("alarms_by_code", "alarm"),
     ):
-        rows += [(f"  {label}: {code}", f"{count:,}") for code, count in found[room].items()]
+        rows += [(f"  {label}: {code}", f"{count:,}") for code, count in result[room].items()]
     print_table("the gate under stress", ("what", "count"), rows)
-    console, us = result_console(), found["check_us"]
+    console = result_console()
+    us = result["check_us"]
     if us["p50"] is not None:
         console.print(
-            f"a check took {us['p50']:.2f} us (p50), {us['p99']:.2f} us (p99); {found['seconds']:.1f} s in all"
+            f"a check took {us['p50']:.2f} us (p50), {us['p99']:.2f} us (p99); {result['seconds']:.1f} s in all"
         )
     console.print(
-        "no limit was broken" if not found["breaches"] else f"{found['breaches']:,} BREACHES"
+        "no limit was broken" if not result["breaches"] else f"{result['breaches']:,} BREACHES"
     )

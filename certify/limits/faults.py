@@ -20,7 +20,7 @@ from tercel.core import (
     ReplaceOrder,
     Report,
     Tif,
-    ceiled,
+    ceil_units,
 )
 from tercel.desk.limits import DAY_NS
 
@@ -89,18 +89,20 @@ class FaultInjectingVenue:
             self._end(order, now_ns, ExecType.CANCELED if chance < 0.4 else ExecType.EXPIRED)
         elif chance < 0.44 and self.trades:
             self._rebook(self.rng.choice(self.trades), now_ns)
-        elif chance < 0.46 and order.lots > (least := ceiled(order.cum) + 1):
+        elif chance < 0.46 and order.lots > (least := ceil_units(order.cum) + 1):
             order.lots = self.rng.randint(least, order.lots)
             self._report(order, ExecType.RESTATED, self._status(order), now_ns)
         return None
 
     def _rebook(self, trade: VenueTrade, now_ns: int) -> None:
         """Take a fill back, or correct it."""
-        order, bust = trade.order, self.rng.random() < 0.5
+        order = trade.order
+        bust = self.rng.random() < 0.5
         if not trade.qty:
             return
         qty = 0 if bust else self._part(trade.qty)
-        fewer, trade.qty = trade.qty - qty, qty
+        fewer = trade.qty - qty
+        trade.qty = qty
         trade.px += 0 if bust else self.rng.randint(-2, 2) * ONE + self._between()
         order.cum -= fewer
         self.filled[order.agent, order.instrument] -= order.side * fewer
@@ -109,20 +111,18 @@ class FaultInjectingVenue:
             order.over = None
             self.live[order.name] = order
         self._unsettled[order.instrument] = None
-        kind, status = (
-            ExecType.BUSTED if bust else ExecType.CORRECTED,
-            order.over or self._status(order),
-        )
+        kind = ExecType.BUSTED if bust else ExecType.CORRECTED
+        status = order.over or self._status(order)
         order.executions += 1
         self._report(order, kind, status, now_ns, qty=qty, px=trade.px, ref=trade.exec_id)
 
-    def settled(self, name: str) -> bool:
+    def is_settled(self, name: str) -> bool:
         """No order of an instrument works that left before it could be known that a fill was taken back."""
         if name not in self._unsettled:
             return True
-        left = self._unsettled[name]
+        unsettled_orders = self._unsettled[name]
         mine = {order for order in self.live.values() if order.instrument == name}
-        if left is None:
+        if unsettled_orders is None:
             if any(
                 isinstance(each, Report) and each.ref and each.instrument == name
                 for each in self.messages
@@ -130,12 +130,12 @@ class FaultInjectingVenue:
                 return False
             if any(each.instrument == name for each in self.wire):
                 return False
-            left = mine
-        left &= mine
-        self._unsettled[name] = left
-        return not left
+            unsettled_orders = mine
+        unsettled_orders &= mine
+        self._unsettled[name] = unsettled_orders
+        return not unsettled_orders
 
-    def unsettled(self, name: str) -> bool:
+    def is_unsettled(self, name: str) -> bool:
         """A fill of the instrument was taken back, and its positions were not within limits since."""
         return name in self._unsettled
 
@@ -147,8 +147,8 @@ class FaultInjectingVenue:
         """The next report that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
         if not self.messages:
             return None
-        at = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.messages))
-        return self.messages[at] if self.rng.random() < 0.08 else self.messages.pop(at)
+        position = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.messages))
+        return self.messages[position] if self.rng.random() < 0.08 else self.messages.pop(position)
 
     def _take(self, command: Command, now_ns: int) -> VenueOrder | None:
         if isinstance(command, NewOrder):
@@ -166,7 +166,9 @@ class FaultInjectingVenue:
                 self._refuse(command, OrdStatus.NEW, now_ns)
             else:
                 del self.live[order.name]
-                order.name, order.lots, order.price = command.cl_ord_id, command.lots, command.price
+                order.name = command.cl_ord_id
+                order.lots = command.lots
+                order.price = command.price
                 self.live[order.name] = order
                 self._report(
                     order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig
@@ -211,10 +213,10 @@ class FaultInjectingVenue:
 
     def _part(self, qty: int) -> int:
         """Some of a quantity, mostly in whole lots."""
-        whole = qty // ONE
+        whole_lots = qty // ONE
         return (
-            self.rng.randint(1, whole) * ONE
-            if whole and self.rng.random() < 0.9
+            self.rng.randint(1, whole_lots) * ONE
+            if whole_lots and self.rng.random() < 0.9
             else self.rng.randint(1, qty)
         )
 

@@ -5,7 +5,7 @@
             return no_thirteen
 
 A check is a function of `tercel.desk.limits.LimitQuery` that gives a `Denial` or None; it joins a gate by
-``LimitGate(..., more=[no_thirteen])`` and is asked after all others.
+``LimitGate(..., extra_checks=[no_thirteen])`` and is asked after all others.
 """
 
 from functools import partial
@@ -28,20 +28,21 @@ class LimitConformance:
 
     def stress(self, seed: int, *around: Check) -> StressTest:
         """A stress test of a gate that has the check."""
-        more = around or (self.check(),)
-        return StressTest(seed, count().__next__, make=partial(LimitGate, more=more))
+        checks = around or (self.check(),)
+        return StressTest(seed, count().__next__, make=partial(LimitGate, extra_checks=checks))
 
     def test_gives_a_denial_or_nothing(self) -> None:
-        check, given = self.check(), []
+        check = self.check()
+        answers = []
 
-        def kept(asked: LimitQuery) -> Denial | None:
-            given.append(check(asked))
-            return given[-1]
+        def record_answer(query: LimitQuery) -> Denial | None:
+            answers.append(check(query))
+            return answers[-1]
 
         for seed in self.seeds:
-            self.stress(seed, kept).run(self.actions)
-        assert given, "the stress test asked nothing of it"
-        for denial in given:
+            self.stress(seed, record_answer).run(self.actions)
+        assert answers, "the stress test asked nothing of it"
+        for denial in answers:
             assert denial is None or isinstance(denial, Denial)
             assert denial is None or (
                 denial.code and denial.code == denial.code.upper() and denial.text
@@ -50,41 +51,41 @@ class LimitConformance:
     def test_changes_nothing_by_asking(self) -> None:
         check = self.check()
 
-        def twice(asked: LimitQuery) -> Denial | None:
+        def twice(query: LimitQuery) -> Denial | None:
             before = (
-                asked.command,
-                asked.now_ns,
-                asked.lots,
-                asked.price,
-                asked.extra,
-                asked.side,
-                asked.worst_price,
+                query.command,
+                query.now_ns,
+                query.lots,
+                query.price,
+                query.extra,
+                query.side,
+                query.worst_price,
             )
             usage = (
-                asked.gate.desk.gross,
-                asked.holding.position,
-                asked.holding.exposure,
-                asked.parent.used,
+                query.gate.desk.gross,
+                query.holding.position,
+                query.holding.exposure,
+                query.parent.used,
             )
-            first = check(asked)
-            assert check(asked) == first, "asked twice, it answers twice"
+            first = check(query)
+            assert check(query) == first, "asked twice, it answers twice"
             assert before == (
                 *(
-                    asked.command,
-                    asked.now_ns,
-                    asked.lots,
-                    asked.price,
-                    asked.extra,
-                    asked.side,
-                    asked.worst_price,
+                    query.command,
+                    query.now_ns,
+                    query.lots,
+                    query.price,
+                    query.extra,
+                    query.side,
+                    query.worst_price,
                 ),
             )
             assert usage == (
                 *(
-                    asked.gate.desk.gross,
-                    asked.holding.position,
-                    asked.holding.exposure,
-                    asked.parent.used,
+                    query.gate.desk.gross,
+                    query.holding.position,
+                    query.holding.exposure,
+                    query.parent.used,
                 ),
             )
             return first
@@ -106,7 +107,8 @@ class LimitConformance:
     def test_never_holds_a_cancel(self) -> None:
         stress = self.stress(0)
         stress.run(500)
-        agent, name = AGENTS[0], LISTINGS[0].instrument
+        agent = AGENTS[0]
+        name = LISTINGS[0].instrument
         for command in (
             CancelOrder("c1", "o1", name, 1, agent, 0),
             StatusRequest("s1", agent, 0),

@@ -26,9 +26,9 @@ from tercel.core import (
     NewOrder,
     ReplaceOrder,
     Tif,
-    ceiled,
+    ceil_units,
 )
-from tercel.desk.limits import DAY_NS, MONEY, MS, LimitGate, Limits, changed, parse
+from tercel.desk.limits import DAY_NS, MONEY, MS, LimitGate, Limits, parse, with_changes
 
 TIGHT: Final = """
 [desk]
@@ -85,7 +85,7 @@ TIGHTENED: Final = tuple(name for name in PLANTS if not name.endswith("_ns"))
 _MONEY: Final = ("order_value", "gross_value", "daily_loss", "drawdown")
 
 
-def planted(limits: Limits, name: str) -> Limits:
+def plant_limit(limits: Limits, name: str) -> Limits:
     """The limits with one of them, wherever it stands, more generous by a step."""
 
     def more(scope: Any) -> Any:
@@ -147,22 +147,25 @@ class StressTest:
         make: Callable[..., LimitGate] = LimitGate,
         plant: str = "",
     ) -> None:
-        self.rng, self.timer = random.Random(seed), timer
+        self.rng = random.Random(seed)
+        self.timer = timer
         self.limits = parse(TIGHT, "the limits of the stress test")
-        given = planted(self.limits, plant) if plant else self.limits
+        given = plant_limit(self.limits, plant) if plant else self.limits
         self.killed: dict[str, str] = {}
         self.gate = make(given, LISTINGS, AGENTS, self.killed.get)
         self.auditor = Auditor(self.limits, LISTINGS, AGENTS)
         self.venue = FaultInjectingVenue(self.rng)
         self.tally = StressTally()
-        self.now, self._names = DAY_NS // 4, 0
+        self.now = DAY_NS // 4
+        self._names = 0
         self.parents: dict[tuple[str, str], str] = {}
         self.most: dict[str, int] = {}
         self.mid = dict(START)
         self.mute: dict[str, int] = dict.fromkeys(START, 0)
         self.recent: deque[NewOrder] = deque(maxlen=4)
         self.names: deque[str] = deque(maxlen=200)
-        self.given, self._plant = self.limits, plant
+        self.given = self.limits
+        self._plant = plant
         """The limits as their file had them; people tighten them and take that back."""
         commands = (self._new, self._replace, self._cancel)
         self._acts = (*commands, self._venue, self._receive, self._mark, self._watch, self._people)
@@ -172,7 +175,9 @@ class StressTest:
 
     def run(self, actions: int) -> StressTally:
         """Do so many actions more."""
-        random_, odds, acts = self.rng.random, self._odds, self._acts
+        random_ = self.rng.random
+        odds = self._odds
+        acts = self._acts
         for _ in range(actions):
             self.now += int(random_() * 2 * MS) if random_() < 0.8 else 0
             acts[bisect_right(odds, random_())]()
@@ -181,7 +186,7 @@ class StressTest:
 
     # -- commands -------------------------------------------------------------------------------------------------
 
-    def _leave(self, command: Command) -> bool:
+    def _submit(self, command: Command) -> bool:
         """Ask the gate; what it lets through is counted, audited and sent, or lost on a way that is down."""
         timer = self.timer
         began = timer()
@@ -191,13 +196,13 @@ class StressTest:
             self.tally.denials[denial.code] += 1
             return False
         self.tally.sent += 1
-        self.gate.sent(command, self.now)
-        self.tally.breaches.update(self.auditor.left(command, self.now))
+        self.gate.count_sent(command, self.now)
+        self.tally.breaches.update(self.auditor.judge_sent(command, self.now))
         malformed = isinstance(command, NewOrder | ReplaceOrder) and (
             type(command.lots) is not int or command.lots < 1
         )
         if malformed or self.rng.random() < 0.01:
-            self.gate.unsent(command)
+            self.gate.release_unsent(command)
             self.auditor.unsent(command)
         else:
             self.venue.send(command)
@@ -206,12 +211,13 @@ class StressTest:
 
     def _new(self) -> None:
         rng = self.rng
-        agent, name = rng.choice(AGENTS), rng.choice("ABC")
+        agent = rng.choice(AGENTS)
+        name = rng.choice("ABC")
         if rng.random() < 0.05 and self.recent:
             again = rng.choice(self.recent)
             within = self.limits.desk.duplicate_ns
             self.now = max(self.now, again.sent_ns + within - rng.randint(0, 1))
-            self._leave(replace(again, cl_ord_id=self._name(), sent_ns=self.now))
+            self._submit(replace(again, cl_ord_id=self._name(), sent_ns=self.now))
             return
         if rng.random() < 0.05:
             self._to_an_edge(agent, name)
@@ -227,7 +233,7 @@ class StressTest:
         cl_ord_id = rng.choice(self.names) if self.names and rng.random() < 0.01 else self._name()
         parent = "nobody's" if rng.random() < 0.003 else parent
         order = NewOrder(cl_ord_id, name, side, lots, price, tif, agent, parent, self.now)
-        if self._leave(order):
+        if self._submit(order):
             self.recent.append(order)
 
     def _replace(self) -> None:
@@ -252,13 +258,13 @@ class StressTest:
             order.parent,
             self.now,
         )
-        self._leave(ReplaceOrder(self._name(), *fields))
+        self._submit(ReplaceOrder(self._name(), *fields))
 
     def _cancel(self) -> None:
         order = self._some_open()
         if order is not None:
             fields = (order.name, order.instrument, order.side, order.agent, self.now)
-            if not self._leave(CancelOrder(self._name(), *fields)):
+            if not self._submit(CancelOrder(self._name(), *fields)):
                 self.tally.breaches["CANCEL_REFUSED"] += 1
 
     def _some_open(self) -> VenueOrder | None:
@@ -268,7 +274,8 @@ class StressTest:
         return live[next(islice(live, self.rng.randrange(len(live)), None))]
 
     def _price(self, name: str, side: int) -> int | None:
-        chance, mid2 = self.rng.random(), self.auditor.marks[name].mid2
+        chance = self.rng.random()
+        mid2 = self.auditor.marks[name].mid2
         if chance < 0.08:
             return None
         if chance < 0.2:  # on the collar, and one tick past it
@@ -284,11 +291,12 @@ class StressTest:
         chance = rng.random()
         if chance < 0.01:
             return rng.choice((0, -1, True, 2.0, float("nan"), None, 10**30))
-        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        instrument_limits = self.limits.of_instrument(name)
         if (
             chance < 0.5
             or of_agent is None
-            or at is None
+            or instrument_limits is None
             or agent not in AGENTS
             or name not in START
         ):
@@ -303,23 +311,21 @@ class StressTest:
         self, chance: float, agent: str, name: str, side: int, parent: str, price: int | None
     ) -> int:
         """The lots that one of the limits leaves."""
-        auditor, of_agent, at = (
-            self.auditor,
-            self.limits.of_agent(agent),
-            self.limits.of_instrument(name),
-        )
+        auditor = self.auditor
+        of_agent = self.limits.of_agent(agent)
+        instrument_limits = self.limits.of_instrument(name)
         assert of_agent is not None
-        assert at is not None
+        assert instrument_limits is not None
         if chance < 0.7:
             return of_agent.order_value // (2 * (price or START[name]) * auditor.unit[name])
         if chance < 0.8:
-            return auditor.parents[parent][3] - ceiled(auditor.used(parent))
+            return auditor.parents[parent][3] - ceil_units(auditor.used_qty(parent))
         table = auditor.exposures()
         rows = [table[each, name] for each in ((agent,) if chance < 0.9 else AGENTS)]
-        limits = of_agent if chance < 0.9 else at
+        limits = of_agent if chance < 0.9 else instrument_limits
         if side > 0:
-            return limits.long_lots - ceiled(sum(row.position + row.buys for row in rows))
-        return limits.short_lots - ceiled(sum(row.sells - row.position for row in rows))
+            return limits.long_lots - ceil_units(sum(row.position + row.buys for row in rows))
+        return limits.short_lots - ceil_units(sum(row.sells - row.position for row in rows))
 
     def _name(self) -> str:
         self._names += 1
@@ -333,7 +339,8 @@ class StressTest:
         held = self.auditor.fills.get((agent, name), (0, 0))[0]
         buys = 0.5 - held / (150 * ONE)
         self.parents[agent, name] = parent = f"p{len(self.most)}"
-        side, lots = 1 if self.rng.random() < buys else -1, self.rng.randint(20, 150)
+        side = 1 if self.rng.random() < buys else -1
+        lots = self.rng.randint(20, 150)
         self._give(parent, name, agent, side, lots)
         return parent
 
@@ -347,14 +354,16 @@ class StressTest:
 
     def _to_an_edge(self, agent: str, name: str) -> None:
         """Move to the last ns at which something forbids, or the first at which it does not."""
-        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        of_agent = self.limits.of_agent(agent)
+        instrument_limits = self.limits.of_instrument(name)
         assert of_agent is not None
-        assert at is not None
-        times, marked = self.auditor.messages["agent " + agent], self.auditor.marks[name].ns
+        assert instrument_limits is not None
+        times = self.auditor.messages["agent " + agent]
+        marked = self.auditor.marks[name].ns
         if self.rng.random() < 0.7 and len(times) >= of_agent.messages:
             edge = times[-of_agent.messages] + of_agent.window_ns - 1
         else:
-            edge = (marked or 0) + at.reference_age_ns
+            edge = (marked or 0) + instrument_limits.reference_age_ns
         self.now = max(self.now, edge + self.rng.randint(0, 1))
 
     # -- the venue, the market, people ----------------------------------------------------------------------------
@@ -363,12 +372,19 @@ class StressTest:
         traded = self.venue.act(self.now)
         if traded is None:
             return
-        filled, extra = self.venue.filled, self.venue.overfilled
-        known = self.venue.settled(traded.instrument)
+        filled = self.venue.filled
+        extra = self.venue.overfilled
+        known = self.venue.is_settled(traded.instrument)
         name = traded.instrument
-        at = self.given.of_instrument(name)
-        assert at is not None
-        bounds = [(at.short_lots, at.long_lots, sum(filled[each, name] for each in AGENTS))]
+        instrument_limits = self.given.of_instrument(name)
+        assert instrument_limits is not None
+        bounds = [
+            (
+                instrument_limits.short_lots,
+                instrument_limits.long_lots,
+                sum(filled[each, name] for each in AGENTS),
+            )
+        ]
         for agent in AGENTS:
             of_agent = self.given.of_agent(agent)
             assert of_agent is not None
@@ -379,7 +395,7 @@ class StressTest:
         )
         if within and known:
             self.venue.forget(name)
-        elif known and not self.venue.unsettled(name):
+        elif known and not self.venue.is_unsettled(name):
             self.tally.breaches["REALLY_HELD"] += 1
         if (
             self.venue.children[traded.parent]
@@ -408,7 +424,9 @@ class StressTest:
         self._quote(name)
 
     def _quote(self, name: str) -> None:
-        chance, mid, ns = self.rng.random(), self.mid[name], self.now
+        chance = self.rng.random()
+        mid = self.mid[name]
+        ns = self.now
         touch: tuple[int | None, int | None] = (mid - 1, mid + self.rng.randint(1, 2))
         if chance < 0.02:
             touch = self.rng.choice(
@@ -417,11 +435,13 @@ class StressTest:
         elif chance < 0.04:
             ns -= self.rng.randint(1, 500) * MS
         self.gate.mark(name, *touch, ns, self.now)
-        self.auditor.marked(name, *touch, ns, self.now)
+        self.auditor.update_mark(name, *touch, ns, self.now)
 
     def _people(self) -> None:
-        rng, chance = self.rng, self.rng.random()
-        agent, name = rng.choice(AGENTS), rng.choice("ABC")
+        rng = self.rng
+        chance = self.rng.random()
+        agent = rng.choice(AGENTS)
+        name = rng.choice("ABC")
         if chance < 0.02:
             self.killed[agent] = "a drill"
             self.auditor.killed.add(agent)
@@ -453,7 +473,8 @@ class StressTest:
 
     def _other_limits(self) -> None:
         """A person tightens a limit, or two take back what was tightened."""
-        rng, limits = self.rng, self.limits
+        rng = self.rng
+        limits = self.limits
         if rng.random() < 0.5:
             limits = self.given
         else:
@@ -467,7 +488,7 @@ class StressTest:
                 [(key, getattr(scope, key)) for key in TIGHTENED if hasattr(scope, key)]
             )
             value //= MONEY if key in _MONEY else 1
-            limits = changed(limits, {f"{path}.{key}": str(value * rng.randint(5, 10) // 10)})
+            limits = with_changes(limits, {f"{path}.{key}": str(value * rng.randint(5, 10) // 10)})
         self.limits = limits
-        self.gate.enforce(planted(limits, self._plant) if self._plant else limits)
+        self.gate.enforce(plant_limit(limits, self._plant) if self._plant else limits)
         self.auditor.enforce(limits)

@@ -28,12 +28,12 @@ def week(request: CertifyWeek) -> int:
             "Linux, which tells the memory of processes", sys.platform, "run it in a container"
         )
     if request.out is not None:
-        return _shown(request, request.out)
+        return _run_week(request, request.out)
     with TemporaryDirectory(prefix="tercel-week-", ignore_cleanup_errors=True) as folder:
-        return _shown(request, Path(folder))
+        return _run_week(request, Path(folder))
 
 
-def _shown(request: CertifyWeek, folder: Path) -> int:
+def _run_week(request: CertifyWeek, folder: Path) -> int:
     began = time.monotonic()
     wanted = tuple(request.fault or ())
     for name in wanted:
@@ -50,20 +50,22 @@ def _shown(request: CertifyWeek, folder: Path) -> int:
         played.end()
     finally:
         played.close()
-    found = verdict_of(played).to_json()
+    result = verdict_of(played).to_json()
     about = {
         "seed": request.seed,
         "sessions": request.sessions,
         "hours": request.hours,
         "speed": request.speed,
     }
-    found = about | {"seconds": round(time.monotonic() - began), "crashes": played.crashes} | found
-    hand_over(found, request.as_json, lambda: _show(found))
-    write_atomic(folder / "week.json", json.dumps(found, indent=1))
-    return 1 if found["failed"] else 0
+    result = (
+        about | {"seconds": round(time.monotonic() - began), "crashes": played.crashes} | result
+    )
+    hand_over(result, request.as_json, lambda: _show(result))
+    write_atomic(folder / "week.json", json.dumps(result, indent=1))
+    return 1 if result["failed"] else 0
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(result: dict[str, Any]) -> None:
     heads = (
         "session",
         "parents",
@@ -81,18 +83,18 @@ def _show(found: dict[str, Any]) -> None:
             f"{row['doubled']}", f"{len(row['breaches'])}", f"{row['alerts']}", f"{len(row['unowned'])}",
             *(f"{row['rss'].get(who, 0) / 1e6:,.0f}" for who in PROCESSES),
         ]
-        for row in found["rows"]
+        for row in result["rows"]
     ]  # fmt: skip
-    title = f"a week of {found['sessions']} sessions of {found['hours']:g} h, seed {found['seed']}; memory in MB"
+    title = f"a week of {result['sessions']} sessions of {result['hours']:g} h, seed {result['seed']}; memory in MB"
     print_table(title, [*heads, *PROCESSES], rows)
     rows = [
         [
             f"{row['session']}",
-            "; ".join(f"{what} ({part:.0%})" for what, part in row["faults"]),
-            "; ".join(what if n == 1 else f"{n} {what}" for what, n in row["did"].items()),
+            "; ".join(f"{fault_name} ({part:.0%})" for fault_name, part in row["faults"]),
+            "; ".join(action if n == 1 else f"{n} {action}" for action, n in row["did"].items()),
             "; ".join(f"{who} {n}" for who, n in row["owners"].items()),
         ]
-        for row in found["rows"]
+        for row in result["rows"]
     ]
     print_table(
         "what befell it",
@@ -102,16 +104,16 @@ def _show(found: dict[str, Any]) -> None:
         _ALL,
         _ALL,
     )
-    out = result_console()
-    grown = ", ".join(f"{who} {by:+.1%}" for who, by in found["growth"].items())
+    console = result_console()
+    grown = ", ".join(f"{who} {by:+.1%}" for who, by in result["growth"].items())
     lines = [
-        f"{found['seconds'] / 60:.1f} minutes; memory from the end of the first session to that of the last: {grown}.",
-        f"Positions are {'NOT ' if found['positions'] else ''}the venue's; "
-        f"{len(found['still_open'])} orders work there at the end, {len(found['strangers'])} are nobody's.",
-        f"The longest that an order worked while nobody ran the desk: {found['unwatched_s']:.1f} s.",
-        f"Not reached: {'; '.join(found['failed'])}."
-        if found["failed"]
+        f"{result['seconds'] / 60:.1f} minutes; memory from the end of the first session to that of the last: {grown}.",
+        f"Positions are {'NOT ' if result['positions'] else ''}the venue's; "
+        f"{len(result['still_open'])} orders work there at the end, {len(result['strangers'])} are nobody's.",
+        f"The longest that an order worked while nobody ran the desk: {result['unwatched_s']:.1f} s.",
+        f"Not reached: {'; '.join(result['failed'])}."
+        if result["failed"]
         else "Every bar was reached.",
     ]
-    for line in [*lines, *(f"  {fault}" for fault in found["faults"])]:
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+    for line in [*lines, *(f"  {fault}" for fault in result["faults"])]:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -27,7 +27,8 @@ KINDS: Final = (
     *(f"model: {poison}" for poison in POISONS),
 )
 """Anywhere in the week."""
-EARLIEST, LATEST = 0.08, 0.85
+EARLIEST = 0.08
+LATEST = 0.85
 """Parts of a session between which faults begin."""
 CRASH: Final = 0.05
 """Part of its price by which an instrument falls."""
@@ -44,10 +45,10 @@ class PlannedFault:
 
     session: int
     part: float
-    what: str
+    kind: str
 
 
-def planned(sessions: int, seed: int, kinds: Sequence[str] = ()) -> list[PlannedFault]:
+def draw_plan(sessions: int, seed: int, kinds: Sequence[str] = ()) -> list[PlannedFault]:
     """Every fault once, at times that the seed draws, none on the heels of another; by time.
 
     Parameters
@@ -57,42 +58,40 @@ def planned(sessions: int, seed: int, kinds: Sequence[str] = ()) -> list[Planned
     kinds : sequence of str
         These alone; by default all.
 
-    >>> week = planned(5, 1)
-    >>> sorted(one.what for one in week) == sorted([*FIRST, *KINDS]), week == planned(5, 1) != planned(5, 2)
+    >>> week = draw_plan(5, 1)
+    >>> sorted(one.kind for one in week) == sorted([*FIRST, *KINDS]), week == draw_plan(5, 1) != draw_plan(5, 2)
     (True, True)
-    >>> {one.session for one in week if one.what in FIRST}, min(b.part - a.part for a, b in zip(week, week[1:])
+    >>> {one.session for one in week if one.kind in FIRST}, min(b.part - a.part for a, b in zip(week, week[1:])
     ...     if a.session == b.session) > 0.05
     ({0}, True)
     """
     draw = random.Random(seed)
     wanted = list(kinds or (*FIRST, *KINDS))
-    early, rest = (
-        [one for one in wanted if one in FIRST],
-        [one for one in wanted if one not in FIRST],
-    )
+    early = [fault_kind for fault_kind in wanted if fault_kind in FIRST]
+    rest = [fault_kind for fault_kind in wanted if fault_kind not in FIRST]
     draw.shuffle(early)
     draw.shuffle(rest)
     most = math.ceil(len(wanted) / sessions)
     rows: list[list[str]] = [[] for _ in range(sessions)]
     rows[0] += early
-    for what in rest:
+    for kind in rest:
         open_rows = [row for row in rows if len(row) < most]
-        draw.choice(open_rows).append(what)
-    found = []
+        draw.choice(open_rows).append(kind)
+    plan = []
     for session, row in enumerate(rows):
         draw.shuffle(row)
         step = (LATEST - EARLIEST) / max(len(row), 1)
-        for place, what in enumerate(row):
-            found.append(
-                PlannedFault(session, EARLIEST + step * (place + draw.uniform(0.0, 0.5)), what)
+        for place, kind in enumerate(row):
+            plan.append(
+                PlannedFault(session, EARLIEST + step * (place + draw.uniform(0.0, 0.5)), kind)
             )
-    return found
+    return plan
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
 
 
-def delivered(folder: Path, good: Path, poison: str = "") -> None:
+def deliver_models(folder: Path, good: Path, poison: str = "") -> None:
     """Put a model folder of forecasts, its prices and a policy where the desk reads them: sound, or poisoned."""
     for name in ("model", "policy"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -145,7 +144,8 @@ def _policy(folder: Path) -> None:
     import onnx
     from onnx import numpy_helper
 
-    file, card = folder / "policy" / "policy.onnx", folder / "policy" / "card.json"
+    file = folder / "policy" / "policy.onnx"
+    card = folder / "policy" / "card.json"
     network = onnx.load(str(file))
     for weights in network.graph.initializer:
         values = numpy_helper.to_array(weights)
@@ -165,12 +165,14 @@ def prices(days: Sequence[str], seed: int) -> str:
     draw = random.Random(seed)
     rows: list[tuple[str, str]] = []
     for name in NAMES:
-        close, moves = 40.0, [0.0] * 21
+        close = 40.0
+        moves = [0.0] * 21
         for day in days:
             opened = close
             moves = [*moves[1:], draw.gauss(-0.08 * sum(moves[-5:]) - 0.02 * sum(moves), 0.02)]
             close *= 1 + moves[-1]
-            high, low = 1.003 * max(opened, close), 0.997 * min(opened, close)
+            high = 1.003 * max(opened, close)
+            low = 0.997 * min(opened, close)
             cells = (opened, high, low, close, close)
             rows.append(
                 (
@@ -203,9 +205,13 @@ class Whale:
             instrument,
             connect(f"fix://{WHALE}@127.0.0.1:{port}", [WHALE], store),
         )
-        listing = next(one for one in self._venue.listings() if one.instrument == instrument)
+        listing = next(
+            candidate for candidate in self._venue.listings() if candidate.instrument == instrument
+        )
         self._market = follower_of(self._venue, listing)
-        self._mark, self._sent, self._rests = f"w{time.time_ns() // 10**6:x}-", 0, ""
+        self._mark = f"w{time.time_ns() // 10**6:x}-"
+        self._sent = 0
+        self._rests = ""
 
     def crash(self) -> dict[str, float]:
         """Do it: the mid before, at its lowest and after, in ticks, and the seconds of the venue that it took."""
@@ -222,14 +228,16 @@ class Whale:
             self._new(1, round(before), Tif.IOC)
             if self._run(CRASH_S / 12) >= before * 0.995:
                 break
-        after, took = self._market.mid2 / 2, (self._venue.now_ns - began) / SECOND
+        after = self._market.mid2 / 2
+        took = (self._venue.now_ns - began) / SECOND
         self._run(1)
         self._venue.close()
         return {"before": before, "lowest": lowest, "after": after, "took_s": round(took, 1)}
 
     def _run(self, seconds: float) -> float:
         """Let time pass; the lowest mid of it, ticks."""
-        until, lowest = self._venue.now_ns + round(seconds * SECOND), math.inf
+        until = self._venue.now_ns + round(seconds * SECOND)
+        lowest = math.inf
         while self._venue.now_ns < until or not self._market.mid2:
             for event in self._venue.step(until):
                 if isinstance(event, MarketRows) and event.instrument == self._name:
@@ -238,7 +246,7 @@ class Whale:
         return lowest
 
     def _new(self, side: int, price: int, tif: Tif) -> str:
-        name = self._named()
+        name = self._new_name()
         self._venue.send(
             NewOrder(name, self._name, side, MUCH, price, tif, WHALE, "", self._venue.now_ns)
         )
@@ -247,10 +255,12 @@ class Whale:
     def _cancel(self) -> None:
         if self._rests:
             now_ns = self._venue.now_ns
-            self._venue.send(CancelOrder(self._named(), self._rests, self._name, -1, WHALE, now_ns))
+            self._venue.send(
+                CancelOrder(self._new_name(), self._rests, self._name, -1, WHALE, now_ns)
+            )
             self._rests = ""
 
-    def _named(self) -> str:
+    def _new_name(self) -> str:
         self._sent += 1
         return f"{self._mark}{self._sent}"
 

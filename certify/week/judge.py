@@ -27,6 +27,10 @@ Position = dict[tuple[str, str], int]
 """10^-8 of a lot by account and instrument."""
 
 
+Limit = Mapping[str, float]
+"""Limits of a scope by the names that a limits file has for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
     """An order as it was accepted, or replaced: `price` in ticks, None at any; `ns` of the venue."""
@@ -67,17 +71,17 @@ class VenueRecord:
     def read(cls, file: Path, accounts: Iterable[str]) -> VenueRecord:
         """Read `orders.db` of an exchange that keeps what it knows."""
         names = tuple(accounts)
-        whose = f"account IN ({', '.join('?' * len(names))})"
+        condition = f"account IN ({', '.join('?' * len(names))})"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as rows:
             orders = rows.execute(
-                f"SELECT {_ORDER} FROM accepted WHERE {whose} ORDER BY number", names
+                f"SELECT {_ORDER} FROM accepted WHERE {condition} ORDER BY number", names
             )
-            asked = "SELECT serial, account, exec_id, instrument, side, last_qty, last_px, ns FROM report"
+            query = "SELECT serial, account, exec_id, instrument, side, last_qty, last_px, ns FROM report"
             trades = rows.execute(
-                f"{asked} WHERE exec_type = 'trade' AND {whose} ORDER BY number", names
+                f"{query} WHERE exec_type = 'trade' AND {condition} ORDER BY number", names
             )
             ended = rows.execute(
-                f"SELECT serial, max(ns) FROM report WHERE exec_type = 'status' AND {whose} GROUP BY serial",
+                f"SELECT serial, max(ns) FROM report WHERE exec_type = 'status' AND {condition} GROUP BY serial",
                 names,
             )
             return cls(
@@ -92,7 +96,7 @@ class VenueRecord:
         held: Counter[tuple[str, str]] = Counter()
         for trade in self.trades:
             held[trade.account, trade.instrument] += trade.side * trade.qty
-        return {where: qty for where, qty in held.items() if qty}
+        return {holder: qty for holder, qty in held.items() if qty}
 
 
 @dataclass
@@ -132,19 +136,20 @@ class JournalRows:
     @classmethod
     def read(cls, folder: Path) -> JournalRows:
         """Read the journal of a folder."""
-        found, held = cls(), Counter[tuple[str, str]]()
+        journal = cls()
+        held = Counter[tuple[str, str]]()
         told = dict[tuple[str, str], tuple[Any, ...]]()
         for seq, kind, ns, agent, order, body in _rows(folder):
             match kind:
                 case "report_in" if body.get("exec_type") == "trade":
                     key = agent, str(body["exec_id"])
                     content = tuple(body[name] for name in _CONTENT)
-                    if not found.fills[key]:
+                    if not journal.fills[key]:
                         held[agent, str(body["instrument"])] += int(body["side"]) * int(
                             body["last_qty"]
                         )
-                    if told.setdefault(key, content) != content or not found.fills[key]:
-                        found.fills[key].append(ns)
+                    if told.setdefault(key, content) != content or not journal.fills[key]:
+                        journal.fills[key].append(ns)
                 case "heartbeat":
                     says = {
                         (a, i): lots
@@ -152,22 +157,22 @@ class JournalRows:
                         for i, lots in of.items()
                         if lots
                     }
-                    if says != {where: qty / ONE for where, qty in held.items() if qty}:
-                        found.misbooked.append(ns)
+                    if says != {holder: qty / ONE for holder, qty in held.items() if qty}:
+                        journal.misbooked.append(ns)
                 case "order_out" if body["what"] in ("new", "replace"):
-                    found.sent.add((agent, order))
+                    journal.sent.add((agent, order))
                 case "parent" if body["event"] == "accepted":
-                    found.parents.append(ns)
+                    journal.parents.append(ns)
                 case "alert" if body.get("severity") in OWNED:
-                    found.alerts.append(
+                    journal.alerts.append(
                         {"seq": seq, "ns": ns, **{k: body[k] for k in ("severity", "code", "text")}}
                     )
                 case "operator" if body.get("command") == "own_alert":
-                    found.owned.add(int(body["body"]["alert"]))
+                    journal.owned.add(int(body["body"]["alert"]))
                 case "alpha":
-                    found.alphas.append(ns)
-        found.positions = {where: qty for where, qty in held.items() if qty}
-        return found
+                    journal.alphas.append(ns)
+        journal.positions = {holder: qty for holder, qty in held.items() if qty}
+        return journal
 
 
 def _rows(folder: Path) -> Iterator[tuple[int, str, int, str, str, dict[str, Any]]]:
@@ -181,19 +186,21 @@ def _rows(folder: Path) -> Iterator[tuple[int, str, int, str, str, dict[str, Any
 # -- executions and orders --------------------------------------------------------------------------------------------
 
 
-def lost(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
+def lost_executions(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
     """Executions of the venue within a span of its time that a journal lacks."""
     return [
-        one.exec_id
-        for one in _within(record.trades, span)
-        if not journal.fills.get((one.account, one.exec_id))
+        trade.exec_id
+        for trade in _within(record.trades, span)
+        if not journal.fills.get((trade.account, trade.exec_id))
     ]
 
 
-def doubled(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) -> list[str]:
+def doubled_executions(
+    record: VenueRecord, journal: JournalRows, span: tuple[int, int]
+) -> list[str]:
     """Executions that a journal has twice with other words, that the venue never made, or that were booked otherwise
     than they were written down, within a span of time."""
-    made = {(one.account, one.exec_id) for one in record.trades}
+    made = {(trade.account, trade.exec_id) for trade in record.trades}
     rows = [
         (key, ns) for key, times in journal.fills.items() for ns in times[1 if key in made else 0 :]
     ]
@@ -204,26 +211,30 @@ def doubled(record: VenueRecord, journal: JournalRows, span: tuple[int, int]) ->
 def strangers(record: VenueRecord, journal: JournalRows) -> list[str]:
     """Orders at the venue that nobody wrote down before they left."""
     named = (
-        (one, one.name.partition("/")[2] or one.name) for one in record.orders
+        (order, order.name.partition("/")[2] or order.name) for order in record.orders
     )  # behind the login, as it was sent
     return [
-        f"{one.name} of {one.account}"
-        for one, name in named
-        if (one.account, name) not in journal.sent
+        f"{order.name} of {order.account}"
+        for order, name in named
+        if (order.account, name) not in journal.sent
     ]
 
 
 def still_open(record: VenueRecord) -> list[str]:
     """Orders that work at the venue when all is over."""
     return sorted(
-        {f"{one.name} of {one.account}" for one in record.orders if one.serial not in record.ended}
+        {
+            f"{order.name} of {order.account}"
+            for order in record.orders
+            if order.serial not in record.ended
+        }
     )
 
 
-def unlike(ours: Position, theirs: Position, who: str) -> list[str]:
+def position_differences(ours: Position, theirs: Position, who: str) -> list[str]:
     """Positions that differ from the venue's.
 
-    >>> unlike({("ann", "X"): 3 * ONE}, {("ann", "X"): 5 * ONE}, "the desk")
+    >>> position_differences({("ann", "X"): 3 * ONE}, {("ann", "X"): 5 * ONE}, "the desk")
     ['the desk: ann holds 3 X, at the venue 5']
     """
     return [
@@ -236,22 +247,20 @@ def unlike(ours: Position, theirs: Position, who: str) -> list[str]:
 
 def unwatched_ns(record: VenueRecord, windows: Iterable[tuple[int, int]]) -> int:
     """The longest time that an order worked in a window in which nobody watched, ns of the venue."""
-    began = {one.serial: one.ns for one in reversed(record.orders)}
+    began = {order.serial: order.ns for order in reversed(record.orders)}
     far = max((ns for _, ns in windows), default=0) + 1
     spans = [(since, record.ended.get(serial, far)) for serial, since in began.items()]
-    found = [min(end, until) - max(since, gone) for gone, until in windows for since, end in spans]
-    return max([0, *found])
+    overlaps = [
+        min(end, until) - max(since, gone) for gone, until in windows for since, end in spans
+    ]
+    return max([0, *overlaps])
 
 
 def _within(rows: Iterable[Any], span: tuple[int, int]) -> Iterator[Any]:
-    return (one for one in rows if span[0] <= one.ns < span[1])
+    return (row for row in rows if span[0] <= row.ns < span[1])
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
-
-
-Limit = Mapping[str, float]
-"""Limits of a scope by the names that a limits file has for them."""
 
 
 @dataclass(frozen=True)
@@ -288,25 +297,25 @@ def breaches(
     -------
     list of (ns, text)
     """
-    found = list[tuple[int, str]]()
+    broken = list[tuple[int, str]]()
     scopes = {"desk": terms.desk, "instrument": terms.instrument, "agent": terms.agent}
     for order in record.orders:
         value = order.lots * (order.price or 0) * terms.lot_value.get(order.instrument, 0.0)
         for who, most in scopes.items():
-            for what, much in (("order_lots", order.lots), ("order_value", value)):
-                if much > most[what]:
-                    found.append(
+            for limit_name, amount in (("order_lots", order.lots), ("order_value", value)):
+                if amount > most[limit_name]:
+                    broken.append(
                         (
                             order.ns,
-                            f"{order.name}: {much:,.0f} above {what} = {most[what]:,.0f} of the {who}",
+                            f"{order.name}: {amount:,.0f} above {limit_name} = {most[limit_name]:,.0f} of the {who}",
                         )
                     )
         for since, until in kills:
             if since < order.ns < until:
-                found.append(
+                broken.append(
                     (order.ns, f"{order.name} was accepted while {order.account} was killed")
                 )
-    return sorted({*found, *_too_many(record, terms), *_too_far(record, terms)})
+    return sorted({*broken, *_too_many(record, terms), *_too_far(record, terms)})
 
 
 def _too_many(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
@@ -339,16 +348,16 @@ class WorstCase:
         self._working: dict[int, VenueOrder] = {}
         self._price: dict[str, float] = {}
 
-    def order(self, one: VenueOrder) -> None:
+    def order(self, order: VenueOrder) -> None:
         """An order has come, or another in its place."""
-        self._working[one.serial] = one
-        self._price.setdefault(one.instrument, float(one.price or 0))
+        self._working[order.serial] = order
+        self._price.setdefault(order.instrument, float(order.price or 0))
 
-    def trade(self, one: VenueTrade) -> None:
+    def trade(self, trade: VenueTrade) -> None:
         """An execution."""
-        self._filled[one.serial] += one.qty
-        self._held[one.account, one.instrument] += one.side * one.qty
-        self._price[one.instrument] = one.px / ONE
+        self._filled[trade.serial] += trade.qty
+        self._held[trade.account, trade.instrument] += trade.side * trade.qty
+        self._price[trade.instrument] = trade.px / ONE
 
     def end(self, serial: int) -> None:
         """An order is over."""
@@ -382,35 +391,36 @@ class WorstCase:
 
 def _too_far(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
     """Worst cases: lots either way and their value; only what an order makes larger can pass a limit."""
-    steps: list[tuple[int, int, Any]] = [(one.ns, 0, one) for one in record.trades]
+    steps: list[tuple[int, int, Any]] = [(trade.ns, 0, trade) for trade in record.trades]
     steps += [(ns, 1, serial) for serial, ns in record.ended.items()]
-    steps += [(one.ns, 2, one) for one in record.orders]
+    steps += [(order.ns, 2, order) for order in record.orders]
     worst = WorstCase()
-    for ns, what, one in sorted(steps, key=lambda step: step[:2]):
-        if what == 0:
-            worst.trade(one)
-        elif what == 1:
-            worst.end(one)
+    for ns, step_kind, event in sorted(steps, key=lambda step: step[:2]):
+        if step_kind == 0:
+            worst.trade(event)
+        elif step_kind == 1:
+            worst.end(event)
         else:
-            worst.order(one)
+            worst.order(event)
             for who, account, most in (
                 ("all agents", "", terms.instrument),
-                (one.account, one.account, terms.agent),
+                (event.account, event.account, terms.agent),
             ):
-                far, way = (
-                    worst.far(one.side, one.instrument, account),
-                    "long_lots" if one.side > 0 else "short_lots",
-                )
-                if far > most[way]:
+                far = worst.far(event.side, event.instrument, account)
+                limit_name = "long_lots" if event.side > 0 else "short_lots"
+                if far > most[limit_name]:
                     yield (
                         ns,
-                        f"{one.name}: {who} at {far:g} of {one.instrument}, above {way} = {most[way]:g}",
+                        f"{event.name}: {who} at {far:g} of {event.instrument}, above {limit_name} = {most[limit_name]:g}",
                     )
             cells = worst.gross(terms.lot_value)
-            mine = (("the desk", "", "", terms.desk), (one.account, one.account, "", terms.agent))
+            mine = (
+                ("the desk", "", "", terms.desk),
+                (event.account, event.account, "", terms.agent),
+            )
             for who, account, name, most in (
                 *mine,
-                (one.instrument, "", one.instrument, terms.instrument),
+                (event.instrument, "", event.instrument, terms.instrument),
             ):
                 value = sum(
                     v for (a, i), v in cells.items() if account in ("", a) and name in ("", i)
@@ -418,14 +428,14 @@ def _too_far(record: VenueRecord, terms: Terms) -> Iterator[tuple[int, str]]:
                 if value > most["gross_value"]:
                     yield (
                         ns,
-                        f"{one.name}: {who} at {value:,.0f}, above gross_value = {most['gross_value']:,.0f}",
+                        f"{event.name}: {who} at {value:,.0f}, above gross_value = {most['gross_value']:,.0f}",
                     )
 
 
 # -- the day's report -------------------------------------------------------------------------------------------------
 
 
-def unowned(
+def unowned_alerts(
     journal: JournalRows, day: Mapping[str, Any], span: tuple[int, int], *, at_gate: bool = False
 ) -> list[str]:
     """Alerts of a journal and a span that need somebody, and have nobody in the day's report (or are not in it at all).
@@ -440,28 +450,30 @@ def unowned(
     ]
     owned = {seq for row in told if row["owner"] for seq in row["seqs"]}
     return [
-        f"{one['code']} ({one['seq']})" for one in _alerts(journal, span) if one["seq"] not in owned
+        f"{alert['code']} ({alert['seq']})"
+        for alert in _alerts(journal, span)
+        if alert["seq"] not in owned
     ]
 
 
 def unowned_after(journal: JournalRows, ns: int) -> list[str]:
     """Alerts after the last report, which no report has, that nobody took."""
     return [
-        f"{one['code']} ({one['seq']})"
-        for one in _alerts(journal, (ns, 2**62))
-        if one["seq"] not in journal.owned
+        f"{alert['code']} ({alert['seq']})"
+        for alert in _alerts(journal, (ns, 2**62))
+        if alert["seq"] not in journal.owned
     ]
 
 
 def _alerts(journal: JournalRows, span: tuple[int, int]) -> list[dict[str, Any]]:
-    return [one for one in journal.alerts if span[0] <= one["ns"] < span[1]]
+    return [alert for alert in journal.alerts if span[0] <= alert["ns"] < span[1]]
 
 
 def owners(day: Mapping[str, Any]) -> dict[str, int]:
     """How many alerts each person owns in the day's report."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for desk in day.get("desks", []):
         for row in desk.get("alerts", []):
             if row["owner"]:
-                found[str(row["owner"])] += int(row["n"])
-    return dict(found)
+                counts[str(row["owner"])] += int(row["n"])
+    return dict(counts)

@@ -22,7 +22,7 @@ from certify.faults.proxy import Proxy
 from exchange.serve import FOLDER
 from tercel.core import VenueError
 from tercel.desk.trading.journal import JournalReader, kinds
-from tercel.venues.exchange.market import CLOCK, ORDERS
+from tercel.venues.exchange.folder import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")
 MARKETS: Final = {"CSCO": "csco", "IBM": "ibm"}
@@ -38,7 +38,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def waited(done: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
+def wait_until(done: Callable[[], Any], expected: str, seconds: float = PATIENCE_S) -> Any:
     """What `done` gives once it is true.
 
     Raises
@@ -47,13 +47,13 @@ def waited(done: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> A
         It is not within so many seconds.
     """
     until = time.monotonic() + seconds
-    while not (found := done()):
+    while not (result := done()):
         if time.monotonic() > until:
             raise VenueError(
-                what, f"none within {seconds:g} s", "see the logs in the week's folder"
+                expected, f"none within {seconds:g} s", "see the logs in the week's folder"
             )
         time.sleep(0.05)
-    return found
+    return result
 
 
 def resident(pid: int) -> int:
@@ -73,7 +73,7 @@ class Part:
     name : str
     log : Path
         What it says, start after start.
-    words : sequence of str
+    arguments : sequence of str
         The command.
     extra : mapping
         Of its environment.
@@ -81,17 +81,17 @@ class Part:
 
     name: str
     log: Path
-    words: Sequence[str] = ()
+    arguments: Sequence[str] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
-    def start(self, words: Sequence[str] = ()) -> None:
+    def start(self, arguments: Sequence[str] = ()) -> None:
         """Start it, with these words or as before."""
-        self.words = list(words or self.words)
-        with self.log.open("ab") as out:
+        self.arguments = list(arguments or self.arguments)
+        with self.log.open("ab") as log_file:
             self.process = subprocess.Popen(
-                [*TERCEL, *self.words], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                [*TERCEL, *self.arguments], stdout=log_file, stderr=log_file, stdin=subprocess.DEVNULL,
                 env=os.environ | dict(self.extra), start_new_session=True,
             )  # fmt: skip
         self.starts += 1
@@ -123,7 +123,7 @@ class Part:
             self.process.kill()
             return self.process.wait()
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         """All that it has said."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
@@ -141,10 +141,12 @@ class Venue(Part):
 
     def __init__(self, folder: Path, speed: float, seed: int) -> None:
         super().__init__("venue", folder / "venue.log")
-        self.port, self.speed, self.store = free_port(), speed, folder / "venue"
+        self.port = free_port()
+        self.speed = speed
+        self.store = folder / "venue"
         markets = [word for name in MARKETS.values() for word in ("--market", name)]
         logins = ["--login", "TRADER", "--login", WHALE]
-        self.words = [
+        self.arguments = [
             *("venue", "serve", *markets, *logins, "--port", f"{self.port}", "--speed", f"{speed}"),
             *("--store", str(self.store), "--seed", f"{seed}", "--json"),
         ]
@@ -152,13 +154,14 @@ class Venue(Part):
 
     def begin(self) -> None:
         """Start it, and wait until it listens."""
-        before = self.said().count('"port"')
+        before = self.log_text().count('"port"')
         self.start()
-        waited(
-            lambda: self.said().count('"port"') > before or not self.alive, "a venue that listens"
+        wait_until(
+            lambda: self.log_text().count('"port"') > before or not self.alive,
+            "a venue that listens",
         )
         if not self.alive:
-            raise VenueError("a venue that listens", self.said()[-600:], f"see {self.log}")
+            raise VenueError("a venue that listens", self.log_text()[-600:], f"see {self.log}")
 
     @property
     def orders(self) -> Path:
@@ -188,12 +191,14 @@ class Desk(Part):
 
     def __init__(self, folder: Path, config: Path, port: int) -> None:
         super().__init__("desk", folder / "desk.log")
-        self.folder, self._config, self._port = folder / "week", config, port
+        self.folder = folder / "week"
+        self._config = config
+        self._port = port
 
     def begin(self, rounds: int, seed: int) -> bool:
         """Start it for so many rounds and wait until its session has begun; False where it refuses to."""
         before = self.sessions()
-        words = [
+        arguments = [
             "trade",
             "run",
             str(self._config),
@@ -203,15 +208,17 @@ class Desk(Part):
             "--rounds",
             f"{rounds}",
         ]
-        self.start([*words, "--seed", f"{seed}", "--venue", f"fix://TRADER@127.0.0.1:{self._port}"])
-        waited(lambda: self.sessions() > before or not self.alive, "a desk that begins")
+        self.start(
+            [*arguments, "--seed", f"{seed}", "--venue", f"fix://TRADER@127.0.0.1:{self._port}"]
+        )
+        wait_until(lambda: self.sessions() > before or not self.alive, "a desk that begins")
         return self.alive
 
     def sessions(self) -> int:
         """Sessions in its journal."""
         return self._read(lambda reader: sum(1 for _ in reader.read(kinds=(kinds.SESSION,))))
 
-    def written(self) -> int:
+    def entry_count(self) -> int:
         """Entries of its journal."""
         return self._read(lambda reader: reader.last)
 
@@ -249,7 +256,7 @@ class ConsolePart(Part):
         super().__init__("console", folder / "console.log", extra={"TERCEL_PEOPLE": str(file)})
         self.port = free_port()
         for name, (role, password) in people.items():
-            words = [
+            arguments = [
                 *TERCEL,
                 "console",
                 "users",
@@ -260,15 +267,17 @@ class ConsolePart(Part):
                 "--people",
                 str(file),
             ]
-            subprocess.run(words, input=f"{password}\n".encode(), check=True, capture_output=True)
-        self.words = ["console", str(desk), "--port", f"{self.port}"]
+            subprocess.run(
+                arguments, input=f"{password}\n".encode(), check=True, capture_output=True
+            )
+        self.arguments = ["console", str(desk), "--port", f"{self.port}"]
 
     def begin(self) -> None:
         """Start it, and wait until it listens."""
         self.start()
-        waited(lambda: listens(self.port) or not self.alive, "a console that listens")
+        wait_until(lambda: listens(self.port) or not self.alive, "a console that listens")
         if not self.alive:
-            raise VenueError("a console that listens", self.said()[-600:], f"see {self.log}")
+            raise VenueError("a console that listens", self.log_text()[-600:], f"see {self.log}")
 
 
 def listens(port: int) -> bool:
@@ -293,9 +302,9 @@ class Link:
     def __init__(self, target: int, seed: int) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(listener.getsockname()[1])
-        self._tell, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._tell, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._over = False
-        proxy = Proxy(listener, target, told, seed)
+        proxy = Proxy(listener, target, control, seed)
         Thread(target=proxy.run, args=(lambda: self._over,), daemon=True).start()
 
     def do(self, word: str) -> None:
@@ -308,17 +317,19 @@ class Link:
         self._over = True
 
 
-def day_report(desk: Path, from_ns: int, to_ns: int, out: Path) -> tuple[int, dict[str, Any]]:
+def day_report(
+    desk: Path, from_ns: int, to_ns: int, report_path: Path
+) -> tuple[int, dict[str, Any]]:
     """`tercel trade day`: its exit code, and what it said."""
     span = ["--from-ns", f"{from_ns}", "--to-ns", f"{to_ns}"]
-    words = ["trade", "day", str(desk), *span, "--out", str(out), "--json"]
-    done = subprocess.run(
-        [*TERCEL, *words], capture_output=True, text=True, check=False, timeout=300
+    arguments = ["trade", "day", str(desk), *span, "--out", str(report_path), "--json"]
+    process = subprocess.run(
+        [*TERCEL, *arguments], capture_output=True, text=True, check=False, timeout=300
     )
     try:
-        return done.returncode, json.loads(done.stdout)
+        return process.returncode, json.loads(process.stdout)
     except ValueError:
-        return done.returncode, {"error": re.sub(r"\s+", " ", done.stderr)[-600:]}
+        return process.returncode, {"error": re.sub(r"\s+", " ", process.stderr)[-600:]}
 
 
 def stop(*parts: Part) -> None:

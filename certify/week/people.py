@@ -9,7 +9,9 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-HEAD, DUTY, SECOND_PERSON = "rita", "dora", "rob"
+HEAD = "rita"
+DUTY = "dora"
+SECOND_PERSON = "rob"
 PEOPLE: Final = {
     who: (role, secrets.token_urlsafe(12))
     for who, role in ((HEAD, "risk"), (DUTY, "trader"), (SECOND_PERSON, "risk"))
@@ -32,12 +34,13 @@ class ConsolePerson:
     """
 
     def __init__(self, name: str, port: int) -> None:
-        self.name, self._port = name, port
+        self.name = name
+        self._port = port
         self._cookie = self._csrf = ""
 
     def get(self, path: str) -> Any:
         """What stands there."""
-        return self._asked("GET", path)
+        return self._request("GET", path)
 
     def post(self, path: str, **body: Any) -> Any:
         """What was done.
@@ -49,26 +52,26 @@ class ConsolePerson:
         OSError
             Nobody answers.
         """
-        return self._asked("POST", path, body)
+        return self._request("POST", path, body)
 
-    def _asked(self, verb: str, path: str, body: Any = None) -> Any:
-        status, found = self._once(verb, path, body) if self._csrf else (401, None)
+    def _request(self, verb: str, path: str, body: Any = None) -> Any:
+        status, answer = self._send_once(verb, path, body) if self._csrf else (401, None)
         if status == 401:
             self._log_in()
-            status, found = self._once(verb, path, body)
+            status, answer = self._send_once(verb, path, body)
         if status >= 400:
-            raise RefusedError(f"{status} {json.dumps(found)[:300]}")
-        return found
+            raise RefusedError(f"{status} {json.dumps(answer)[:300]}")
+        return answer
 
     def _log_in(self) -> None:
-        status, found = self._once(
+        status, answer = self._send_once(
             "POST", "/api/login", {"name": self.name, "password": PEOPLE[self.name][1]}
         )
         if status != 200:
             raise RefusedError(f"login of {self.name}: {status}")
-        self._csrf = found["csrf"]
+        self._csrf = answer["csrf"]
 
-    def _once(self, verb: str, path: str, body: Any) -> tuple[int, Any]:
+    def _send_once(self, verb: str, path: str, body: Any) -> tuple[int, Any]:
         link = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
         try:
             headers = {
@@ -102,10 +105,11 @@ class Duty:
     """
 
     def __init__(self, person: ConsolePerson, desk: str) -> None:
-        self._person, self._desk = person, desk
+        self._person = person
+        self._desk = desk
         self.owned = self.resumed = 0
 
-    def sees(self) -> int:
+    def last_read_seq(self) -> int:
         """The last entry of the desk that the console has read."""
         with suppress(OSError, RefusedError):
             return next(
@@ -115,10 +119,10 @@ class Duty:
             )
         return 0
 
-    def look(self) -> None:
+    def own_alerts(self) -> None:
         """Take every alert of the desk and of its gate that is nobody's."""
         with suppress(OSError, RefusedError):
-            for alert in self._nobodys():
+            for alert in self._unowned_alerts():
                 with suppress(OSError, RefusedError):
                     body = {
                         "desk": self._desk,
@@ -128,12 +132,14 @@ class Duty:
                     self._person.post(f"/api/alerts/{alert['seq']}/acknowledge", **body)
                     self.owned += 1
 
-    def _nobodys(self) -> list[dict[str, Any]]:
-        found, before = list[dict[str, Any]](), 2**62
+    def _unowned_alerts(self) -> list[dict[str, Any]]:
+        alerts = list[dict[str, Any]]()
+        before = 2**62
         while before:
             page = self._person.get(f"/api/desks/{self._desk}/alerts?unowned=true&before={before}")
-            found, before = found + page["alerts"], page["next"] or 0
-        return found
+            alerts = alerts + page["alerts"]
+            before = page["next"] or 0
+        return alerts
 
     def killed_by(self, who: str) -> bool:
         """Whether the desk, or an agent of it, is killed by that one."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from certify.faults.disk import SmallDisk
 from certify.faults.proxy import SILENT
 from certify.week import faults
-from certify.week.faults import PlannedFault, Whale, delivered, instruments
+from certify.week.faults import PlannedFault, Whale, deliver_models, instruments
 from certify.week.parts import (
     MARKETS,
     TERCEL,
@@ -30,7 +30,7 @@ from certify.week.parts import (
     day_report,
     resident,
     stop,
-    waited,
+    wait_until,
 )
 from certify.week.people import DUTY, HEAD, PEOPLE, SECOND_PERSON, ConsolePerson, Duty, RefusedError
 from tercel.core import NS_PER_SECOND as SECOND, VenueError, write_atomic
@@ -133,9 +133,12 @@ class Week:
         tell: Callable[[str], object], kinds: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.seed, self._tell = folder.resolve(), seed, tell
-        self.rounds, self.round_s = max(round(hours * 3600 / round_s), 1), round_s
-        self.plan = faults.planned(sessions, seed, kinds)
+        self.folder = folder.resolve()
+        self.seed = seed
+        self._tell = tell
+        self.rounds = max(round(hours * 3600 / round_s), 1)
+        self.round_s = round_s
+        self.plan = faults.draw_plan(sessions, seed, kinds)
         self.sessions = [SessionLog() for _ in range(sessions)]
         self.windows: list[tuple[int, int]] = []
         """When nobody ran the desk, in venue ns."""
@@ -146,7 +149,8 @@ class Week:
         self.poisoned: list[tuple[int, int, str]] = []
         """From when to when a poisoned model lay there."""
         self.crashes: list[dict[str, float]] = []
-        self._draw, self._looked_s = random.Random(seed), 0.0
+        self._draw = random.Random(seed)
+        self._looked_s = 0.0
         self.venue = Venue(self.folder, speed, seed)
         self._parts: list[Part] = [self.venue]
         self.disk: SmallDisk | None = None
@@ -168,10 +172,10 @@ class Week:
     def _make_models(self) -> None:
         """A policy and, where forecasts are to be poisoned, a trained model of some; and the desk's file."""
         good = self._good = self.folder / "good"
-        packaged = policies_packaged.folder_of(policies_packaged.shipped("default"))
+        packaged = policies_packaged.folder_of(policies_packaged.resolve_packaged("default"))
         shutil.copytree(packaged, good / "policy", dirs_exist_ok=True)
         signals = ""
-        if any(one.what.startswith("model: ") for one in self.plan):
+        if any(fault.kind.startswith("model: ") for fault in self.plan):
             self._train(good)
             names = ", ".join(f'{name} = "{called}"' for name, called in instruments().items())
             signals = f'[signals]\nmodel = "model"\nnames = {{{names}}}\n\n'
@@ -179,22 +183,22 @@ class Week:
             f'[[instrument]]\nname = "{name}"\nmarket = "{market}"\n'
             for name, market in MARKETS.items()
         )
-        words = {
+        template_values = {
             "folder": self.folder,
             "round_s": self.round_s,
             "instruments": traded,
             "signals": signals,
         }
-        config = CONFIG.format(stale_ms=round(STALE_S * self.venue.speed * 1000), **words)
+        config = CONFIG.format(stale_ms=round(STALE_S * self.venue.speed * 1000), **template_values)
         write_atomic(self.folder / "desk.toml", config)
-        delivered(self.folder, good)
+        deliver_models(self.folder, good)
 
     def _train(self, good: Path) -> None:
         days = [day for n in range(1500) if (day := date(2019, 1, 1) + timedelta(n)).weekday() < 5]
         write_atomic(good / "prices.csv", faults.prices([str(day) for day in days], self.seed))
         write_atomic(good / "s.toml", SIGNALS)
-        words = [*TERCEL, "signals", "train", "s.toml", "--out", "o"]
-        subprocess.run(words, cwd=good, check=True, capture_output=True)
+        arguments = [*TERCEL, "signals", "train", "s.toml", "--out", "o"]
+        subprocess.run(arguments, cwd=good, check=True, capture_output=True)
         card = (good / "o" / "model" / "card.json").read_text().replace('"../.."', '".."')
         shutil.copytree(good / "o" / "model", good / "model", dirs_exist_ok=True)
         write_atomic(good / "model" / "card.json", card)
@@ -212,15 +216,15 @@ class Week:
         self._start_desk()
         if not self.console.alive:
             self.console.begin()
-        pending = [one for one in self.plan if one.session == number]
+        pending = [fault for fault in self.plan if fault.session == number]
         while self.desk.alive or self.venue.now_ns < self._until_ns - self.round_s * SECOND / 2:
             part = (self.venue.now_ns - began_ns) / (self._until_ns - began_ns)
             if pending and part >= pending[0].part:
                 self._strike(pending.pop(0), part)
             self._look_after()
             time.sleep(_TURN_S)
-        for one in pending:  # a session that was over too soon
-            self.surprises.append(f"session {number + 1}: {one.what} did not happen")
+        for fault in pending:  # a session that was over too soon
+            self.surprises.append(f"session {number + 1}: {fault.kind} did not happen")
         self._evening(number)
         return log
 
@@ -229,7 +233,7 @@ class Week:
         if self.desk.begin(max(round(left), 1), self.seed * 1000 + self.desk.starts):
             return
         self._log.did["refused to start"] += 1
-        raise VenueError("a desk that begins", self.desk.said()[-600:], f"see {self.desk.log}")
+        raise VenueError("a desk that begins", self.desk.log_text()[-600:], f"see {self.desk.log}")
 
     def _look_after(self) -> None:
         """What a supervisor and whoever is on duty do all day."""
@@ -242,7 +246,7 @@ class Week:
             self.console.begin()
         if not self.desk.alive and self.venue.now_ns < self._until_ns - self.round_s * SECOND / 2:
             self.surprises.append(
-                f"the desk ended with {self.desk.code}: {self.desk.said()[-300:]}"
+                f"the desk ended with {self.desk.code}: {self.desk.log_text()[-300:]}"
             )
             self._restart_desk("restarted by its supervisor")
         if now - self._looked_s >= _DUTY_S:
@@ -253,8 +257,9 @@ class Week:
 
     def on_duty(self) -> None:
         """Own alerts, re-arm what limits have killed, resume what waits."""
-        owned, resumed = self._on_duty.owned, self._on_duty.resumed
-        self._on_duty.look()
+        owned = self._on_duty.owned
+        resumed = self._on_duty.resumed
+        self._on_duty.own_alerts()
         if self.desk.alive:
             if self._on_duty.killed_by("limits"):
                 with suppress(RefusedError, OSError):
@@ -264,11 +269,11 @@ class Week:
         self._log.did["alerts owned"] += self._on_duty.owned - owned
         self._log.did["parents resumed"] += self._on_duty.resumed - resumed
 
-    def _restart_desk(self, why: str) -> None:
+    def _restart_desk(self, action: str) -> None:
         gone = self.venue.now_ns
         self._start_desk()
         self.windows.append((gone, self.venue.now_ns))
-        self._log.did[why] += 1
+        self._log.did[action] += 1
 
     def _evening(self, number: int) -> None:
         log = self._log
@@ -282,25 +287,25 @@ class Week:
 
     def _take_what_is_left(self) -> None:
         """Own what the desk said last, once the console has read it."""
-        waited(
-            lambda: self._on_duty.sees() >= self.desk.written(),
+        wait_until(
+            lambda: self._on_duty.last_read_seq() >= self.desk.entry_count(),
             "a console that has read all of the journal",
         )
         self._rest(4 * _TURN_S)
 
     # -- faults -------------------------------------------------------------------------------------------------------
     def _strike(self, fault: PlannedFault, part: float) -> None:
-        self._tell(f"session {fault.session + 1}, {part:.0%}: {fault.what}")
-        self._log.faults.append((fault.what, round(part, 3)))
-        kind, _, what = fault.what.partition(": ")
+        self._tell(f"session {fault.session + 1}, {part:.0%}: {fault.kind}")
+        self._log.faults.append((fault.kind, round(part, 3)))
+        kind, _, poison = fault.kind.partition(": ")
         if kind == "model":
-            self._deliver(what)
+            self._deliver(poison)
             return
         {
             "venue: kill -9": self._kill_venue, "console: kill -9": self._kill_console, "link: cut": self._cut,
             "feed: silent": self._silent, "feed: sequence gap": self._gap, "flash crash": self._crash,
             "disk: full": self._fill, "desk: kill -9": self._kill_desk, "kill and re-arm": self._kill_and_rearm,
-        }[fault.what]()  # fmt: skip
+        }[fault.kind]()  # fmt: skip
 
     def _kill_venue(self) -> None:
         self.venue.signal(signal.SIGKILL)
@@ -330,7 +335,12 @@ class Week:
     def _crash(self) -> None:
         whale = Whale(self.venue.port, "CSCO", self.folder / "whale")
         self.crashes.append(
-            whale.crash() | {"session": len([one for one in self.sessions if one.begun_ns])}
+            whale.crash()
+            | {
+                "session": len(
+                    [session_log for session_log in self.sessions if session_log.begun_ns]
+                )
+            }
         )
 
     def _fill(self) -> None:
@@ -367,32 +377,34 @@ class Week:
 
     def _rearm(self, reason: str) -> int:
         """Two persons: one asks, and may not confirm it; the moment before the other does, in venue ns."""
-        asked = self._head.post("/api/rearm", desk=self.desk.folder.name, reason=reason)["request"]
+        request_id = self._head.post("/api/rearm", desk=self.desk.folder.name, reason=reason)[
+            "request"
+        ]
         with suppress(RefusedError):
-            self._head.post(f"/api/requests/{asked}/confirm", reason="I say so twice")
+            self._head.post(f"/api/requests/{request_id}/confirm", reason="I say so twice")
             self.surprises.append("one person re-armed alone")
         before_ns = self.venue.now_ns
-        self._second.post(f"/api/requests/{asked}/confirm", reason="I looked too")
+        self._second.post(f"/api/requests/{request_id}/confirm", reason="I looked too")
         return before_ns
 
     def _deliver(self, poison: str) -> None:
         """A poisoned model is delivered: the desk is stopped, and started on what came."""
         since = self.venue.now_ns
         self.desk.signal(signal.SIGTERM)
-        delivered(self.folder, self._good, poison)
+        deliver_models(self.folder, self._good, poison)
         try:
             self._restart_desk(
                 f"started on a poisoned {'policy' if poison == 'policy' else 'forecast'}"
             )
         except VenueError:
-            delivered(self.folder, self._good)
+            deliver_models(self.folder, self._good)
             self._restart_desk("started on the model of before")
             self.windows[-1] = since, self.windows[-1][1]
             return
         self._rest(2 * self.round_s / self.venue.speed)
         self.poisoned.append((since, self.venue.now_ns, poison))
         self.desk.signal(signal.SIGTERM)
-        delivered(self.folder, self._good)
+        deliver_models(self.folder, self._good)
         self._restart_desk("started on the model of before")
 
     def _rest(self, seconds: float) -> None:

@@ -118,7 +118,7 @@ class WeekVerdict:
             for who, by in self.growth.items()
             if by > GROWTH
         ]
-        return [f"{n} {what}" for what, n in bars.items() if n] + grown
+        return [f"{n} {label}" for label, n in bars.items() if n] + grown
 
     def to_json(self) -> dict[str, Any]:
         """All of it, and whether every bar was reached."""
@@ -142,38 +142,51 @@ def verdict_of(week: Week) -> WeekVerdict:
             SessionRow(
                 session=number + 1,
                 parents=sum(span[0] <= ns < span[1] for ns in desk.parents),
-                orders=sum(span[0] <= one.ns < span[1] for one in record.orders),
-                fills=sum(span[0] <= one.ns < span[1] for one in record.trades),
+                orders=sum(span[0] <= order.ns < span[1] for order in record.orders),
+                fills=sum(span[0] <= trade.ns < span[1] for trade in record.trades),
                 faults=log.faults,
-                did={what: n for what, n in log.did.items() if n},
-                lost=sum(len(judge.lost(record, one, span)) for one in journals.values()),
-                doubled=sum(len(judge.doubled(record, one, span)) for one in journals.values()),
+                did={action: n for action, n in log.did.items() if n},
+                lost=sum(
+                    len(judge.lost_executions(record, journal, span))
+                    for journal in journals.values()
+                ),
+                doubled=sum(
+                    len(judge.doubled_executions(record, journal, span))
+                    for journal in journals.values()
+                ),
                 breaches=[text for ns, text in broken if span[0] <= ns < span[1]],
                 alerts=sum(
-                    span[0] <= one["ns"] < span[1]
+                    span[0] <= alert["ns"] < span[1]
                     for rows in journals.values()
-                    for one in rows.alerts
+                    for alert in rows.alerts
                 ),
                 owners=judge.owners(log.day),
                 unowned=[
                     f"{who}: {text}"
-                    for who, one in journals.items()
+                    for who, journal in journals.items()
                     for text in (
-                        *judge.unowned(one, log.day, (span[0], log.ended_ns), at_gate=who == GATE),
-                        *(judge.unowned_after(one, log.ended_ns) if last else ()),
+                        *judge.unowned_alerts(
+                            journal, log.day, (span[0], log.ended_ns), at_gate=who == GATE
+                        ),
+                        *(judge.unowned_after(journal, log.ended_ns) if last else ()),
                     )
                 ],
                 report=log.code,
                 rss=log.rss,
             )
         )
-    held = [judge.unlike(one.positions, record.positions, who) for who, one in journals.items()]
+    held = [
+        judge.position_differences(journal.positions, record.positions, who)
+        for who, journal in journals.items()
+    ]
     return WeekVerdict(
         rows=rows,
-        strangers=[name for one in journals.values() for name in judge.strangers(record, one)],
+        strangers=[
+            name for journal in journals.values() for name in judge.strangers(record, journal)
+        ],
         still_open=judge.still_open(record),
         positions=[text for texts in held for text in texts],
-        faults=[*_damaged(folders), *_followed(week, desk), *week.surprises],
+        faults=[*_damaged_journals(folders), *_poisoned_forecasts(week, desk), *week.surprises],
         unwatched_s=judge.unwatched_ns(record, week.windows) / SECOND / week.venue.speed,
         growth=_growth([log.rss for log in week.sessions]),
     )
@@ -181,44 +194,47 @@ def verdict_of(week: Week) -> WeekVerdict:
 
 def terms_of(config: Path, desk: Path) -> Terms:
     """The limits of a desk's file over the packaged ones, and what a lot is worth by the desk's first session."""
-    limits, changed = (
-        tomllib.loads(default_file().read_text()),
-        tomllib.loads(config.read_text())["limits"]["changed"],
-    )
-    found = {
+    limits = tomllib.loads(default_file().read_text())
+    changed = tomllib.loads(config.read_text())["limits"]["changed"]
+    limits_by_scope = {
         "desk": limits["desk"],
         "instruments": limits["instruments"]["*"],
         "agents": limits["agents"]["*"],
     }
     for path, value in changed.items():
         scope, _, key = path.rpartition(".")
-        found[scope.partition(".")[0]][key] = value
+        limits_by_scope[scope.partition(".")[0]][key] = value
     with closing(sqlite3.connect(f"file:{desk / judge.JOURNAL}?mode=ro", uri=True)) as rows:
         (body,) = rows.execute(
             "SELECT body FROM journal WHERE kind = 'session' ORDER BY seq"
         ).fetchone()
     listed = json.loads(body)["listings"]
-    worth = {name: float(one["tick"]) * float(one["lot"]) for name, one in listed.items()}
-    return Terms(found["desk"], found["instruments"], found["agents"], worth)
+    worth = {
+        name: float(listing["tick"]) * float(listing["lot"]) for name, listing in listed.items()
+    }
+    return Terms(
+        limits_by_scope["desk"], limits_by_scope["instruments"], limits_by_scope["agents"], worth
+    )
 
 
-def _damaged(folders: Mapping[str, Path]) -> list[str]:
+def _damaged_journals(folders: Mapping[str, Path]) -> list[str]:
     return [
         f"the journal of {who}: {sound.fault}"
-        for who, at in folders.items()
-        if (sound := verify(at)).fault
+        for who, folder in folders.items()
+        if (sound := verify(folder)).fault
     ]
 
 
-def _followed(week: Week, desk: JournalRows) -> list[str]:
+def _poisoned_forecasts(week: Week, desk: JournalRows) -> list[str]:
     """Forecasts that came of a poisoned model."""
     return [
-        f"{poison}: {len(found)} forecasts of a poisoned model were followed"
+        f"{poison}: {len(followed)} forecasts of a poisoned model were followed"
         for since, until, poison in week.poisoned
-        if poison != "policy" and (found := [ns for ns in desk.alphas if since < ns < until])
+        if poison != "policy" and (followed := [ns for ns in desk.alphas if since < ns < until])
     ]
 
 
 def _growth(rss: Sequence[Mapping[str, int]]) -> dict[str, float]:
-    first, last = rss[0], rss[-1]
+    first = rss[0]
+    last = rss[-1]
     return {who: last[who] / first[who] - 1 for who in first if first[who] and last.get(who)}

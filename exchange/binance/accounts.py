@@ -12,13 +12,13 @@ from typing import Any
 
 from exchange.signatures import is_signed
 from tercel.fix import ed25519_key
-from tercel.venues.binance_venue import SIGNATURE, hmac_signer, shown
+from tercel.venues.binance_venue import SIGNATURE, format_amount, hmac_signer
 
 
-def unsigned(text: str) -> str:
+def strip_signature(text: str) -> str:
     """A query string or body without its signature, otherwise as it was sent.
 
-    >>> unsigned("symbol=A&signature=ff&timestamp=1")
+    >>> strip_signature("symbol=A&signature=ff&timestamp=1")
     'symbol=A&timestamp=1'
     """
     return "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != SIGNATURE)
@@ -96,12 +96,21 @@ class Balances:
     def rows(self, assets: list[str]) -> list[dict[str, str]]:
         """As `account` has them."""
         return [
-            {"asset": one, "free": shown(self.free[one]), "locked": shown(self.locked[one])}
-            for one in assets
+            {
+                "asset": asset,
+                "free": format_amount(self.free[asset]),
+                "locked": format_amount(self.locked[asset]),
+            }
+            for asset in assets
         ]
 
     def short_rows(self, *assets: str) -> list[dict[str, str]]:
         """As an `outboundAccountPosition` has them."""
         return [
-            {"a": one, "f": shown(self.free[one]), "l": shown(self.locked[one])} for one in assets
+            {
+                "a": asset,
+                "f": format_amount(self.free[asset]),
+                "l": format_amount(self.locked[asset]),
+            }
+            for asset in assets
         ]

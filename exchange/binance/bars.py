@@ -11,7 +11,7 @@ from typing import Any, Final
 from exchange.binance.symbols import SymbolRules
 from exchange.binance.words import INTERVALS, ms
 from tercel.core import NS_PER_SECOND, ONE
-from tercel.venues.binance_venue import shown
+from tercel.venues.binance_venue import format_amount
 
 MOST_BARS: Final = 1500
 """Bars of an interval that are stored."""
@@ -62,13 +62,16 @@ class Bar:
         """A row of `klines`."""
         return [
             ms(self.open_ns),
-            *(rules.price(one) for one in (self.opened, self.high, self.low, self.closed)),
+            *(
+                rules.price(price_ticks)
+                for price_ticks in (self.opened, self.high, self.low, self.closed)
+            ),
             rules.quantity(self.lots),
             ms(self.close_ns - 1),
-            shown(self.value * rules.unit),
+            format_amount(self.value * rules.unit),
             self.count,
             rules.quantity(self.taken_lots),
-            shown(self.taken_value * rules.unit),
+            format_amount(self.taken_value * rules.unit),
             "0",
         ]
 
@@ -92,9 +95,9 @@ class Bar:
                 "v": rules.quantity(self.lots),
                 "n": self.count,
                 "x": now_ns >= self.close_ns,
-                "q": shown(self.value * rules.unit),
+                "q": format_amount(self.value * rules.unit),
                 "V": rules.quantity(self.taken_lots),
-                "Q": shown(self.taken_value * rules.unit),
+                "Q": format_amount(self.taken_value * rules.unit),
                 "B": "0",
             },
         }
@@ -134,15 +137,16 @@ class Bars:
 
     def __init__(self, began_ns: int, ticks: int) -> None:
         self._bars: dict[str, deque[Bar]] = {
-            one: deque([_empty(one, began_ns, ticks)], maxlen=MOST_BARS) for one in INTERVALS
+            interval: deque([_empty(interval, began_ns, ticks)], maxlen=MOST_BARS)
+            for interval in INTERVALS
         }
 
     def take(self, number: int, ns: int, ticks: int, lots: int, bought: bool) -> None:
         """Add a trade; `bought`: the taker bought."""
         for interval in INTERVALS:
-            self._at(interval, ns).take(number, ticks, lots, bought)
+            self._current(interval, ns).take(number, ticks, lots, bought)
 
-    def _at(self, interval: str, ns: int) -> Bar:
+    def _current(self, interval: str, ns: int) -> Bar:
         bars = self._bars[interval]
         while bars[-1].close_ns <= ns:
             if ns - bars[-1].close_ns > MOST_BARS * (
@@ -155,43 +159,44 @@ class Bars:
 
     def of(self, interval: str, now_ns: int) -> list[Bar]:
         """All stored ones, oldest first, the current one last."""
-        self._at(interval, now_ns)
+        self._current(interval, now_ns)
         return list(self._bars[interval])
 
-    def zoned(self, interval: str, now_ns: int, shift_s: int) -> list[Bar]:
+    def zone_bars(self, interval: str, now_ns: int, shift_s: int) -> list[Bar]:
         """The same where days begin at midnight of a zone `shift_s` east of UTC: joined of bars that fit into both."""
-        whole = INTERVALS[interval] or INTERVALS["1d"]
-        if not shift_s % whole:
+        interval_s = INTERVALS[interval] or INTERVALS["1d"]
+        if not shift_s % interval_s:
             return self.of(interval, now_ns)
-        part = gcd(shift_s, whole)
+        part = gcd(shift_s, interval_s)
         base = max(
-            (one for one, length in INTERVALS.items() if length and not part % length),
+            (name for name, length in INTERVALS.items() if length and not part % length),
             key=INTERVALS.__getitem__,
         )
         shift_ns = shift_s * NS_PER_SECOND
-        found = []
+        merged = []
         for start, bars in groupby(
-            self.of(base, now_ns), lambda one: bounds(interval, one.open_ns + shift_ns)
+            self.of(base, now_ns), lambda base_bar: bounds(interval, base_bar.open_ns + shift_ns)
         ):
-            bar = joined(bars, start[1] - shift_ns)
+            bar = merge_bars(bars, start[1] - shift_ns)
             bar.open_ns = start[0] - shift_ns
-            found.append(bar)
-        return found
+            merged.append(bar)
+        return merged
 
     def window(self, now_ns: int, length_ns: int) -> Bar:
         """Everything since the beginning of the minute `length_ns` ago, as one bar."""
         first = (now_ns - length_ns) // (60 * NS_PER_SECOND) * 60 * NS_PER_SECOND
-        return joined((bar for bar in self.of("1m", now_ns) if bar.open_ns >= first), now_ns)
+        return merge_bars((bar for bar in self.of("1m", now_ns) if bar.open_ns >= first), now_ns)
 
     def average(self, now_ns: int, minutes: int) -> int:
         """Mean price by volume of the last minutes, 1e-8 of a tick; the last price where nothing traded."""
         since = now_ns - minutes * 60 * NS_PER_SECOND
         lots = value = 0
-        self._at("1s", now_ns)
+        self._current("1s", now_ns)
         for bar in reversed(self._bars["1s"]):
             if bar.close_ns <= since:
                 break
-            lots, value = lots + bar.lots, value + bar.value
+            lots = lots + bar.lots
+            value = value + bar.value
         return value * ONE // lots if lots else self._bars["1s"][-1].closed * ONE
 
 
@@ -199,23 +204,23 @@ def _empty(interval: str, ns: int, ticks: int) -> Bar:
     return Bar(*bounds(interval, ns), 0, -1, ticks, ticks, ticks, ticks)
 
 
-def joined(bars: Iterable[Bar], now_ns: int) -> Bar:
+def merge_bars(bars: Iterable[Bar], now_ns: int) -> Bar:
     """Bars one after the other as one; at least one of them."""
-    found: Iterator[Bar] = iter(bars)
-    whole = replace(next(found), close_ns=now_ns)
-    for bar in found:
+    remaining: Iterator[Bar] = iter(bars)
+    merged = replace(next(remaining), close_ns=now_ns)
+    for bar in remaining:
         if bar.lots:
-            if not whole.lots:
-                whole.first = bar.first
-                whole.opened = bar.opened
-                whole.high = bar.high
-                whole.low = bar.low
-            whole.last = bar.last
-            whole.closed = bar.closed
-            whole.high = max(whole.high, bar.high)
-            whole.low = min(whole.low, bar.low)
-            whole.lots = whole.lots + bar.lots
-            whole.value = whole.value + bar.value
-            whole.taken_lots = whole.taken_lots + bar.taken_lots
-            whole.taken_value = whole.taken_value + bar.taken_value
-    return whole
+            if not merged.lots:
+                merged.first = bar.first
+                merged.opened = bar.opened
+                merged.high = bar.high
+                merged.low = bar.low
+            merged.last = bar.last
+            merged.closed = bar.closed
+            merged.high = max(merged.high, bar.high)
+            merged.low = min(merged.low, bar.low)
+            merged.lots = merged.lots + bar.lots
+            merged.value = merged.value + bar.value
+            merged.taken_lots = merged.taken_lots + bar.taken_lots
+            merged.taken_value = merged.taken_value + bar.taken_value
+    return merged

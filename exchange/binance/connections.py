@@ -14,9 +14,9 @@ from exchange.binance.words import (
     BinanceError,
     Security,
     ServerCode,
-    in_us,
     ms,
-    unsupported,
+    to_microseconds,
+    unsupported_operation,
 )
 from tercel.venues.binance_venue import SIGNATURE, ErrorCode, sorted_payload
 
@@ -25,12 +25,12 @@ _SESSION: Final = ("returnRateLimits",)
 Say = Callable[[str], None]
 
 
-def in_json(value: Any, micro: bool = False) -> str:
+def encode_json(value: Any, micro: bool = False) -> str:
     """As it goes over the wire; `micro`: times in microseconds."""
-    return json.dumps(in_us(value) if micro else value, separators=(",", ":"))
+    return json.dumps(to_microseconds(value) if micro else value, separators=(",", ":"))
 
 
-class _WrongError(Exception):
+class _ControlError(Exception):
     """A control message that makes no sense: its code and text."""
 
     def __init__(self, code: int, msg: str) -> None:
@@ -82,74 +82,77 @@ class StreamConnection:
                 if not self.accounts.pop(name, ""):
                     self.streams.leave(name)
 
-    def tell(self, name: str, message: Any, text: str) -> None:
+    def send_event(self, name: str, message: Any, text: str) -> None:
         """Send an event of a stream; `text` is it with times in milliseconds."""
         if name in self.names:
-            self._say(name, in_json(message, True) if self.micro else text)
+            self._say(name, encode_json(message, True) if self.micro else text)
 
-    def hear(self, account: str, event: dict[str, Any]) -> None:
+    def send_account_event(self, account: str, event: dict[str, Any]) -> None:
         """An account's event."""
         for name, mine in self.accounts.items():
             if mine == account:
-                self._say(name, in_json(event, self.micro))
+                self._say(name, encode_json(event, self.micro))
 
     def _say(self, name: str, text: str) -> None:
         self.say(f'{{"stream":{json.dumps(name)},"data":{text}}}' if self.combined else text)
 
-    def heed(self, text: str) -> None:
+    def handle_message(self, text: str) -> None:
         """A control message."""
         number: Any = None
         try:
-            asked = json.loads(text)
+            request = json.loads(text)
         except (ValueError, RecursionError):
             self.say(
-                in_json(
+                encode_json(
                     {"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}
                 )
             )
             return
         try:
-            if not isinstance(asked, dict) or "method" not in asked:
-                raise _WrongError(2, "Invalid request: missing field `method` at line 1 column 1")
-            number = self._number(asked)
-            answer: dict[str, Any] = {"result": self._heeded(asked), "id": number}
-        except _WrongError as error:
+            if not isinstance(request, dict) or "method" not in request:
+                raise _ControlError(2, "Invalid request: missing field `method` at line 1 column 1")
+            number = self._number(request)
+            answer: dict[str, Any] = {"result": self._execute(request), "id": number}
+        except _ControlError as error:
             answer = {"error": error.message} | ({} if number is None else {"id": number})
-        self.say(in_json(answer))
+        self.say(encode_json(answer))
 
     @staticmethod
-    def _number(asked: dict[str, Any]) -> Any:
-        number = asked.get("id")
-        whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
-        text = (
+    def _number(request: dict[str, Any]) -> Any:
+        number = request.get("id")
+        is_integer = (
+            isinstance(number, int) and not isinstance(number, bool) and abs(number) < 2**63
+        )
+        is_text = (
             isinstance(number, str) and number.replace("-", "").isalnum() and len(number) <= 36
         )  # UUIDs are sent too
-        if number is not None and not whole and not text:
-            raise _WrongError(2, "Invalid request: request ID must be an unsigned integer")
+        if number is not None and not is_integer and not is_text:
+            raise _ControlError(2, "Invalid request: request ID must be an unsigned integer")
         return number
 
-    def _heeded(self, asked: dict[str, Any]) -> Any:
-        method, params = asked["method"], asked.get("params", [])
+    def _execute(self, request: dict[str, Any]) -> Any:
+        method = request["method"]
+        params = request.get("params", [])
         if method not in _METHODS:
-            known = ", ".join(f"`{one}`" for one in _METHODS)
-            raise _WrongError(
+            known = ", ".join(f"`{name}`" for name in _METHODS)
+            raise _ControlError(
                 2, f"Invalid request: unknown variant `{method}`, expected one of {known}"
             )
         if not isinstance(params, list):
-            raise _WrongError(2, "Invalid request: property name must be a string")
+            raise _ControlError(2, "Invalid request: property name must be a string")
         if method == "LIST_SUBSCRIPTIONS":
             return list(self.names)
         if method.endswith("SUBSCRIBE"):
-            if not params or not all(isinstance(one, str) for one in params):
-                raise _WrongError(2, "Invalid request: property name must be a string")
+            if not params or not all(isinstance(param, str) for param in params):
+                raise _ControlError(2, "Invalid request: property name must be a string")
             (self.listen if method == "SUBSCRIBE" else self.leave)(params)
             return None
         if not params or params[0] != "combined":
-            raise _WrongError(0, "Unknown property")
+            raise _ControlError(0, "Unknown property")
         if method == "GET_PROPERTY":
             return self.combined
         if len(params) != 2 or not isinstance(params[1], bool):
-            raise _WrongError(1, "Invalid value type: expected Boolean")
+            raise _ControlError(1, "Invalid value type: expected Boolean")
         self.combined = params[1]
         return None
 
@@ -185,32 +188,33 @@ class ApiConnection:
     connected: int = 0
     subscriptions: dict[int, str] = field(default_factory=dict)
     """Account by subscription."""
-    logged: int | None = None
+    session_subscription: int | None = None
     """The subscription of the session's own key."""
     _count: int = 0
 
-    def tell(self, account: str, event: dict[str, Any]) -> None:
+    def send_account_event(self, account: str, event: dict[str, Any]) -> None:
         """An account's event."""
         for number, name in self.subscriptions.items():
             if name == account:
                 self._say({"subscriptionId": number, "event": event})
 
-    def heed(self, text: str) -> None:
+    def handle_request(self, text: str) -> None:
         """A request, and its answer."""
         number: Any = None
-        account, limits = "", self.shows_limits
+        account = ""
+        limits = self.shows_limits
         try:
-            asked = json.loads(text)
+            request = json.loads(text)
         except (ValueError, RecursionError):
-            asked = None
+            request = None
         try:
-            if not isinstance(asked, dict) or not isinstance(asked.get("params", {}), dict):
+            if not isinstance(request, dict) or not isinstance(request.get("params", {}), dict):
                 raise BinanceError(ServerCode.INVALID_JSON, "Invalid JSON Request")
-            number = asked.get("id")
-            values = dict(asked.get("params") or {})
+            number = request.get("id")
+            values = dict(request.get("params") or {})
             if isinstance(values.get("returnRateLimits"), bool):
                 limits = values["returnRateLimits"]
-            method = str(asked.get("method", "")).removeprefix("v3/")
+            method = str(request.get("method", "")).removeprefix("v3/")
             account, result = self._answer(method, values)
             answer = {"id": number, "status": 200, "result": result}
         except BinanceError as error:
@@ -225,30 +229,34 @@ class ApiConnection:
         self._say(answer)
 
     def _say(self, message: dict[str, Any]) -> None:
-        self.say(in_json(message, self.micro))
+        self.say(encode_json(message, self.micro))
 
     def _answer(self, method: str, values: dict[str, Any]) -> tuple[str, Any]:
         """The account that a request is of, and the answer."""
-        params, own = Params(values), _OWN.get(method)
-        if own is not None:
+        params = Params(values)
+        handler = _SESSION_HANDLERS.get(method)
+        if handler is not None:
             self.desk.usage.ask(self.address, 2)
-            return (self.key.account if self.key else ""), own(self, params)
-        if (one := self.desk.by_call.get(method)) is None:
-            raise unsupported()
-        self.desk.usage.ask(self.address, self.desk.weight(one, values))
-        key = None if one.security is Security.NONE else self._let_in(params)
+            return (self.key.account if self.key else ""), handler(self, params)
+        if (endpoint := self.desk.by_call.get(method)) is None:
+            raise unsupported_operation()
+        self.desk.usage.ask(self.address, self.desk.weight(endpoint, values))
+        key = None if endpoint.security is Security.NONE else self._authenticate(params)
         result = self.desk.answer(
-            one, params, key, _SESSION if one.security in SIGNED else (*_SESSION, "apiKey")
+            endpoint,
+            params,
+            key,
+            _SESSION if endpoint.security in SIGNED else (*_SESSION, "apiKey"),
         )
         return (key.account if key else ""), result
 
-    def _let_in(self, params: Params) -> ApiKey:
+    def _authenticate(self, params: Params) -> ApiKey:
         """The key of a request, checked; a session that logged on needs no signature."""
         if "apiKey" not in params and self.key is not None:
-            self.desk.in_time(params)
+            self.desk.check_timestamp(params)
             return self.key
-        key = self.desk.key(params.needed("apiKey"))
-        self.desk.signed(key, params, sorted_payload(params.values))
+        key = self.desk.key(params.require("apiKey"))
+        self.desk.check_signature(key, params, sorted_payload(params.values))
         return key
 
     # -- the session --------------------------------------------------------------------------------------------------
@@ -265,16 +273,16 @@ class ApiConnection:
 
     def _logon(self, params: Params) -> dict[str, Any]:
         params.allow(("apiKey", "recvWindow", SIGNATURE, "timestamp", *_SESSION))
-        key = self.desk.key(params.needed("apiKey"))
-        self.desk.signed(key, params, sorted_payload(params.values))
+        key = self.desk.key(params.require("apiKey"))
+        self.desk.check_signature(key, params, sorted_payload(params.values))
         if key.secret:  # "Only Ed25519 keys are supported for this feature."
-            raise unsupported()
+            raise unsupported_operation()
         self.key, self.since = key, ms(self.desk.engine.now_ns)
         return self._status()
 
     def _logout(self, _params: Params) -> dict[str, Any]:
-        if self.logged is not None:
-            self._end(self.logged)
+        if self.session_subscription is not None:
+            self._end(self.session_subscription)
         self.key = self.since = None
         return self._status()
 
@@ -283,13 +291,13 @@ class ApiConnection:
             raise BinanceError(
                 ErrorCode.UNAUTHORIZED, "You are not authorized to execute this request.", 401
             )
-        self.logged = self._add(self.key.account)
-        return {"subscriptionId": self.logged}
+        self.session_subscription = self._add(self.key.account)
+        return {"subscriptionId": self.session_subscription}
 
     def _subscribe_signed(self, params: Params) -> dict[str, Any]:
         params.allow(("apiKey", "recvWindow", SIGNATURE, "timestamp", *_SESSION))
-        key = self.desk.key(params.needed("apiKey"))
-        self.desk.signed(key, params, sorted_payload(params.values))
+        key = self.desk.key(params.require("apiKey"))
+        self.desk.check_signature(key, params, sorted_payload(params.values))
         return {"subscriptionId": self._add(key.account)}
 
     def _add(self, account: str) -> int:
@@ -303,27 +311,27 @@ class ApiConnection:
         return number
 
     def _unsubscribe(self, params: Params) -> dict[str, Any]:
-        number = params.whole("subscriptionId")
+        number = params.whole_number("subscriptionId")
         if not self.subscriptions or (number is not None and number not in self.subscriptions):
             raise BinanceError(
                 ServerCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
             )
-        for one in list(self.subscriptions) if number is None else [number]:
-            self._end(one)
+        for subscription in list(self.subscriptions) if number is None else [number]:
+            self._end(subscription)
         return {}
 
     def _end(self, number: int) -> None:
         if self.subscriptions.pop(number, None) is not None:
             event = {"e": "eventStreamTerminated", "E": ms(self.desk.engine.now_ns)}
             self._say({"subscriptionId": number, "event": event})
-        if number == self.logged:
-            self.logged = None
+        if number == self.session_subscription:
+            self.session_subscription = None
 
     def _list(self, _params: Params) -> list[dict[str, int]]:
-        return [{"subscriptionId": one} for one in self.subscriptions]
+        return [{"subscriptionId": subscription} for subscription in self.subscriptions]
 
 
-_OWN: Final[dict[str, Callable[[ApiConnection, Params], Any]]] = {
+_SESSION_HANDLERS: Final[dict[str, Callable[[ApiConnection, Params], Any]]] = {
     "session.logon": ApiConnection._logon,
     "session.status": ApiConnection._status,
     "session.logout": ApiConnection._logout,

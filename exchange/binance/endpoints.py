@@ -19,7 +19,7 @@ from exchange.binance.words import (
     SIGNED,
     BinanceError,
     Security,
-    missing,
+    missing_parameter,
     ms,
 )
 from tercel.venues.binance_venue import SIGNATURE, ErrorCode, depth_weight
@@ -46,18 +46,18 @@ class Endpoint:
         return self.method, self.path
 
 
-def _chosen(
-    one: int, every: int, several: Callable[[int], int] | None = None
+def _symbol_weight(
+    single: int, everything: int, several: Callable[[int], int] | None = None
 ) -> Callable[[Params], int]:
     """Weight of a request about one symbol, several, or all."""
 
     def weigh(params: Params) -> int:
         if "symbol" in params:
-            return one
+            return single
         if "symbols" in params:
             count = str(params.values["symbols"]).count(",") + 1
-            return several(count) if several else every
-        return every
+            return several(count) if several else everything
+        return everything
 
     return weigh
 
@@ -67,14 +67,17 @@ def _depth(params: Params) -> int:
     return depth_weight(int(text)) if text.isdecimal() and len(text) < 9 else depth_weight(100)
 
 
-def _twenty(count: int) -> int:
+def _ticker_weight(count: int) -> int:
     return 2 if count <= 20 else 40 if count <= 100 else 80
 
 
 def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
     """Every request that is served."""
-    none, user, orders = Security.NONE, Security.USER_DATA, Security.TRADE
-    span, some = ("startTime", "endTime", "limit"), ("symbol", "symbols", "symbolStatus")
+    none = Security.NONE
+    user = Security.USER_DATA
+    orders = Security.TRADE
+    span = ("startTime", "endTime", "limit")
+    some = ("symbol", "symbols", "symbolStatus")
     kline = ("symbol", "interval", "timeZone", *span)
     named = ("symbol", "orderId", "origClientOrderId")
 
@@ -117,22 +120,29 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
         data("klines", "klines", 2, market.klines, *kline),
         data("uiKlines", "uiKlines", 2, market.klines, *kline),
         data("avgPrice", "avgPrice", 2, market.average, "symbol"),
-        data("ticker/24hr", "ticker.24hr", _chosen(2, 80, _twenty), market.day, *some, "type"),
+        data(
+            "ticker/24hr",
+            "ticker.24hr",
+            _symbol_weight(2, 80, _ticker_weight),
+            market.day,
+            *some,
+            "type",
+        ),
         data(
             "ticker/tradingDay",
             "ticker.tradingDay",
-            _chosen(4, 200, lambda n: min(4 * n, 200)),
+            _symbol_weight(4, 200, lambda n: min(4 * n, 200)),
             market.trading_day,
             *some,
             "type",
             "timeZone",
         ),
-        data("ticker/price", "ticker.price", _chosen(2, 4), market.price, *some),
-        data("ticker/bookTicker", "ticker.book", _chosen(2, 4), market.book, *some),
+        data("ticker/price", "ticker.price", _symbol_weight(2, 4), market.price, *some),
+        data("ticker/bookTicker", "ticker.book", _symbol_weight(2, 4), market.book, *some),
         data(
             "ticker",
             "ticker",
-            _chosen(4, 200, lambda n: min(4 * n, 200)),
+            _symbol_weight(4, 200, lambda n: min(4 * n, 200)),
             market.window,
             *some,
             "windowSize",
@@ -172,7 +182,14 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
             "newClientOrderId",
             "newQty",
         ),
-        mine("GET", "openOrders", "openOrders.status", _chosen(6, 80), trade.open_orders, "symbol"),
+        mine(
+            "GET",
+            "openOrders",
+            "openOrders.status",
+            _symbol_weight(6, 80),
+            trade.open_orders,
+            "symbol",
+        ),
         mine("DELETE", "openOrders", "openOrders.cancelAll", 1, trade.cancel_all, "symbol"),
         mine("GET", "allOrders", "allOrders", 20, trade.all_orders, "symbol", "orderId", *span),
         mine("GET", "account", "account.status", 20, trade.account, "omitZeroBalances"),
@@ -196,7 +213,7 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
             "myPreventedMatches",
             "myPreventedMatches",
             lambda p: 20 if "orderId" in p else 2,
-            trade.prevented,
+            trade.prevented_matches,
             "symbol",
             "preventedMatchId",
             "orderId",
@@ -226,8 +243,8 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
             "limit",
         ),
         *(
-            Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, *one)
-            for path, one in trade.wallet.items()
+            Endpoint("GET", f"/sapi/v1/{path}", "", 1, user, *handler)
+            for path, handler in trade.wallet.items()
         ),
     ]
 
@@ -254,10 +271,10 @@ class RequestDesk:
         self.engine = engine
         self.usage = usage
         self._wall_ms = wall_ms
-        self.keys = {one.name: one for one in keys}
-        found = endpoints(MarketRequests(engine, usage), TradeRequests(engine, usage))
-        self.by_path = {one.key: one for one in found}
-        self.by_call = {one.call: one for one in found if one.call}
+        self.keys = {key.name: key for key in keys}
+        served = endpoints(MarketRequests(engine, usage), TradeRequests(engine, usage))
+        self.by_path = {endpoint.key: endpoint for endpoint in served}
+        self.by_call = {endpoint.call: endpoint for endpoint in served if endpoint.call}
 
     def key(self, name: str) -> ApiKey:
         """A key by its name.
@@ -275,7 +292,7 @@ class RequestDesk:
             )
         return self.keys[name]
 
-    def signed(self, key: ApiKey, params: Params, payload: str) -> None:
+    def check_signature(self, key: ApiKey, params: Params, payload: str) -> None:
         """Check timestamp and signature.
 
         Raises
@@ -283,15 +300,15 @@ class RequestDesk:
         BinanceError
             -1102, -1021, -1022.
         """
-        self.in_time(params)
+        self.check_timestamp(params)
         if SIGNATURE not in params:
-            raise missing(SIGNATURE)
+            raise missing_parameter(SIGNATURE)
         if not key.verify(payload, params.text(SIGNATURE)):
             raise BinanceError(
                 ErrorCode.INVALID_SIGNATURE, "Signature for this request is not valid."
             )
 
-    def in_time(self, params: Params) -> None:
+    def check_timestamp(self, params: Params) -> None:
         """Check a timestamp.
 
         Raises
@@ -300,34 +317,43 @@ class RequestDesk:
             -1102, -1021.
         """
         if "timestamp" not in params:
-            raise missing("timestamp")
-        stamp, window = params.time_ms("timestamp") or 0, params.window_ms(DEFAULT_WINDOW_MS)
-        late = [now - stamp for now in (self._wall_ms(), ms(self.engine.now_ns))]
-        if not any(-AHEAD_MS < one <= window for one in late):
-            if all(one <= -AHEAD_MS for one in late):
+            raise missing_parameter("timestamp")
+        stamp = params.time_ms("timestamp") or 0
+        window = params.window_ms(DEFAULT_WINDOW_MS)
+        lags = [now - stamp for now in (self._wall_ms(), ms(self.engine.now_ns))]
+        if not any(-AHEAD_MS < lag <= window for lag in lags):
+            if all(lag <= -AHEAD_MS for lag in lags):
                 msg = "Timestamp for this request was 1000ms ahead of the server's time."
                 raise BinanceError(ErrorCode.INVALID_TIMESTAMP, msg)
             msg = "Timestamp for this request is outside of the recvWindow."
             raise BinanceError(ErrorCode.INVALID_TIMESTAMP, msg)
 
     def answer(
-        self, one: Endpoint, params: Params, key: ApiKey | None, more: Sequence[str] = ()
+        self,
+        endpoint: Endpoint,
+        params: Params,
+        key: ApiKey | None,
+        extra_params: Sequence[str] = (),
     ) -> Any:
-        """The answer to a request that was let in; `more`: parameters that its API reads besides.
+        """The answer to a request that was let in; `extra_params`: parameters that its API reads besides.
 
         Raises
         ------
         BinanceError
         """
-        params.allow((*one.reads, *(_TIMED if one.security in SIGNED else ()), *more))
-        if one.security is Security.NONE or key is None:
-            return one.answer(params)
-        return one.answer(self.account(key), params)
+        params.allow(
+            (*endpoint.reads, *(_TIMED if endpoint.security in SIGNED else ()), *extra_params)
+        )
+        if endpoint.security is Security.NONE or key is None:
+            return endpoint.answer(params)
+        return endpoint.answer(self.account(key), params)
 
     def account(self, key: ApiKey) -> TradingAccount:
         """Account of a key."""
         return self.engine.account(key.account)
 
-    def weight(self, one: Endpoint, values: Mapping[str, Any]) -> int:
+    def weight(self, endpoint: Endpoint, values: Mapping[str, Any]) -> int:
         """Weight of a request."""
-        return one.weight if isinstance(one.weight, int) else one.weight(Params(values))
+        return (
+            endpoint.weight if isinstance(endpoint.weight, int) else endpoint.weight(Params(values))
+        )

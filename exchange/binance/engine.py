@@ -22,12 +22,12 @@ from exchange.binance.words import (
     SelfTradePrevention,
     ServerCode,
     TimeInForce,
-    filtered,
+    filter_failure,
     ms,
-    rejected,
+    order_rejection,
 )
 from tercel.core import MOST_LOTS, ONE, CapacityError, orders as o
-from tercel.venues.binance_venue import ErrorCode, Status, shown
+from tercel.venues.binance_venue import ErrorCode, Status, format_amount
 from tercel.venues.exchange import SimulatedExchange
 
 STANDARD_FEE: Final = 100_000
@@ -40,7 +40,7 @@ _PREVENTED: Final = Status.EXPIRED_IN_MATCH, "TRADE_PREVENTION"
 
 
 @dataclass(slots=True)
-class OrderAsked:
+class OrderRequest:
     """A new order as a client asks for it: lots 0 where it says what it would spend, in 1e-8 of the quote asset."""
 
     rules: SymbolRules
@@ -49,7 +49,7 @@ class OrderAsked:
     tif: TimeInForce
     lots: int
     ticks: int
-    spent: int
+    quote_qty: int
     client_id: str
     labels: dict[str, int]
     prevention: SelfTradePrevention = PREVENTION
@@ -98,13 +98,15 @@ class BinanceExchange:
         self._offset_ns = offset_ns
         self.maker = maker
         self.taker = taker
-        self.rules = {one.symbol: one for one in rules}
+        self.rules = {symbol_rules.symbol: symbol_rules for symbol_rules in rules}
         self.markets: dict[str, PublicMarket] = {}
-        for one in rules:
-            exchange.subscribe(one.instrument)
-            snapshot = exchange.snapshot(one.instrument)
-            self.markets[one.symbol] = PublicMarket(one, snapshot, exchange.now_ns, offset_ns)
-        self._symbol_of = {one.instrument: one.symbol for one in rules}
+        for symbol_rules in rules:
+            exchange.subscribe(symbol_rules.instrument)
+            snapshot = exchange.snapshot(symbol_rules.instrument)
+            self.markets[symbol_rules.symbol] = PublicMarket(
+                symbol_rules, snapshot, exchange.now_ns, offset_ns
+            )
+        self._symbol_of = {symbol_rules.instrument: symbol_rules.symbol for symbol_rules in rules}
         self.accounts: dict[str, TradingAccount] = {}
         self.pending_events: list[tuple[str, dict[str, Any]]] = []
         """Events of accounts that streams have not sent yet."""
@@ -129,7 +131,11 @@ class BinanceExchange:
     def assets(self) -> list[str]:
         """Assets of all symbols."""
         return list(
-            dict.fromkeys(name for one in self.rules.values() for name in (one.base, one.quote))
+            dict.fromkeys(
+                name
+                for symbol_rules in self.rules.values()
+                for name in (symbol_rules.base, symbol_rules.quote)
+            )
         )
 
     def account(self, name: str) -> TradingAccount:
@@ -140,9 +146,14 @@ class BinanceExchange:
         """Money comes, or goes where `amount` is below 0, by somebody else's hand."""
         account = self.account(name)
         account.balances.add(asset, amount)
-        from_symbols = {"e": "balanceUpdate", "E": ms(self.now_ns), "a": asset, "d": shown(amount)}
+        from_symbols = {
+            "e": "balanceUpdate",
+            "E": ms(self.now_ns),
+            "a": asset,
+            "d": format_amount(amount),
+        }
         self.pending_events.append((name, from_symbols | {"T": ms(self.now_ns)}))
-        self._position(account, asset)
+        self._queue_position(account, asset)
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -154,13 +165,13 @@ class BinanceExchange:
         while True:
             events = self._exchange.step(until_ns)
             for event in events:
-                self._take(event)
+                self._apply_event(event)
             if all(isinstance(event, o.MarketRows) for event in events):
                 break
         for market in self.markets.values():
             market.settle()
 
-    def _take(self, event: o.VenueEvent) -> None:
+    def _apply_event(self, event: o.VenueEvent) -> None:
         if isinstance(event, o.MarketRows):
             symbol = self._symbol_of[event.instrument]
             if not event.snapshot:
@@ -177,7 +188,7 @@ class BinanceExchange:
         self._step(self._exchange.now_ns)
         return self._answer
 
-    def _name(self) -> str:
+    def _new_name(self) -> str:
         self._commands += 1
         return str(self._commands)
 
@@ -193,25 +204,30 @@ class BinanceExchange:
         order.slot = int(report.order_id.partition(".")[0])
         if report.exec_type is o.ExecType.NEW:
             order.working_ns = order.update_ns
-            self._say(order, "NEW")
+            self._queue_report(order, "NEW")
         elif report.exec_type is o.ExecType.TRADE:
             self._fill(order, report)
         elif report.exec_type is o.ExecType.REPLACED:
-            self._replaced(order, report)
+            self._apply_amendment(order, report)
         elif report.exec_type in _ENDS:
-            status, what = _PREVENTED if order.prevented is not None else _ENDS[report.exec_type]
+            status, exec_type = (
+                _PREVENTED if order.prevented is not None else _ENDS[report.exec_type]
+            )
             if status is Status.EXPIRED:
                 fok = order.tif is TimeInForce.FOK
                 unfilled = "UNFILLED_FOK_ORDER_EXPIRED" if fok else "UNFILLED_IOC_QUANTITY_EXPIRED"
-                order.why = (
+                order.expiry_reason = (
                     "INSUFFICIENT_LIQUIDITY" if order.kind is BinanceOrderType.MARKET else unfilled
                 )
-            self._end(order, status, what)
+            self._end(order, status, exec_type)
 
     def _fill(self, order: BinanceOrder, report: o.Report) -> None:
-        market, rules = self.markets[order.rules.symbol], order.rules
-        lots, ticks = report.last_qty // ONE, report.last_px // ONE
-        value, base = lots * ticks * rules.unit, lots * rules.lot
+        market = self.markets[order.rules.symbol]
+        rules = order.rules
+        lots = report.last_qty // ONE
+        ticks = report.last_px // ONE
+        value = lots * ticks * rules.unit
+        base = lots * rules.lot
         buys = order.side is BinanceSide.BUY
         gained = base if buys else value
         fee = fee_of(gained, self.maker if report.passive else self.taker)
@@ -223,7 +239,7 @@ class BinanceExchange:
         order.cum += lots
         order.value += lots * ticks
         fill = BinanceFill(
-            market.own(report),
+            market.own_trade_number(report),
             order.order_id,
             rules.symbol,
             order.side,
@@ -240,9 +256,9 @@ class BinanceExchange:
         order.status = Status.FILLED if done else Status.PARTIALLY_FILLED
         if done:
             self._forget(order)
-        self._say(order, "TRADE", fill)
+        self._queue_report(order, "TRADE", fill)
 
-    def _replaced(self, order: BinanceOrder, report: o.Report) -> None:
+    def _apply_amendment(self, order: BinanceOrder, report: o.Report) -> None:
         """An amendment: fewer lots."""
         gone = order.lots - report.lots
         self._release(order, gone)
@@ -250,7 +266,7 @@ class BinanceExchange:
         self._latest(order, name)
         before = order.lots
         order.lots = report.lots
-        self._say(order, "REPLACED", original=original)
+        self._queue_report(order, "REPLACED", original=original)
         order.amendments.append(order.amendment(self._executions, original, before))
 
     def _release(self, order: BinanceOrder, lots: int) -> None:
@@ -262,12 +278,12 @@ class BinanceExchange:
         self.account(order.account).balances.spend(order.pays, money, 0)
         order.locked -= money
 
-    def _end(self, order: BinanceOrder, status: Status, what: str) -> None:
+    def _end(self, order: BinanceOrder, status: Status, exec_type: str) -> None:
         self._release(order, order.lots - order.cum)
         order.status = status
         self._forget(order)
         name, original = self._canceling
-        self._say(order, what, name=name, original=original)
+        self._queue_report(order, exec_type, name=name, original=original)
 
     def _forget(self, order: BinanceOrder) -> None:
         """It is over: the exchange behind has forgotten it."""
@@ -276,20 +292,20 @@ class BinanceExchange:
         if (name := self._name_of.pop(order.order_id, None)) is not None:
             self._order_of.pop(name, None)
 
-    def _say(
+    def _queue_report(
         self,
         order: BinanceOrder,
-        what: str,
+        exec_type: str,
         fill: BinanceFill | None = None,
         name: str = "",
         original: str = "",
     ) -> None:
         self._executions += 1
-        report = order.report(what, self._executions, self.now_ns, fill, name, original)
+        report = order.report(exec_type, self._executions, self.now_ns, fill, name, original)
         self.pending_events.append((order.account, report))
-        self._position(self.account(order.account), order.rules.base, order.rules.quote)
+        self._queue_position(self.account(order.account), order.rules.base, order.rules.quote)
 
-    def _position(self, account: TradingAccount, *assets: str) -> None:
+    def _queue_position(self, account: TradingAccount, *assets: str) -> None:
         account.update_ns = self.now_ns
         now = ms(self.now_ns)
         event = {
@@ -302,7 +318,7 @@ class BinanceExchange:
 
     # -- new orders ---------------------------------------------------------------------------------------------------
 
-    def check(self, account: TradingAccount, asked: OrderAsked) -> int:
+    def check(self, account: TradingAccount, request: OrderRequest) -> int:
         """Check an order as the exchange does before it is entered; the money to set aside, 1e-8 of what it pays with.
 
         Raises
@@ -310,38 +326,39 @@ class BinanceExchange:
         BinanceError
             Filters, a price that takes where it may not, too little money, a name in use.
         """
-        rules, market = asked.rules, self.markets[asked.rules.symbol]
+        rules = request.rules
+        market = self.markets[request.rules.symbol]
         if market.halted:
-            raise rejected("Market is closed.")
-        if asked.ticks:
-            rules.check_limit(asked.ticks, asked.lots, market.average(self.now_ns) // ONE)
-        elif asked.lots:
-            rules.check_value(asked.lots * market.average(self.now_ns) // ONE)
-        mine = sum(one.rules is rules for one in account.living.values())
-        if mine >= MOST_ORDERS:
-            raise filtered("MAX_NUM_ORDERS")
-        if asked.client_id in account.latest and account.latest[asked.client_id].open:
-            raise rejected("Duplicate order sent.")
-        side = asked.side.sign
+            raise order_rejection("Market is closed.")
+        if request.ticks:
+            rules.check_limit(request.ticks, request.lots, market.average(self.now_ns) // ONE)
+        elif request.lots:
+            rules.check_value(request.lots * market.average(self.now_ns) // ONE)
+        open_count = sum(order.rules is rules for order in account.living.values())
+        if open_count >= MOST_ORDERS:
+            raise filter_failure("MAX_NUM_ORDERS")
+        if request.client_id in account.latest and account.latest[request.client_id].open:
+            raise order_rejection("Duplicate order sent.")
+        side = request.side.sign
         best, _ = market.best(-side)
-        takes = bool(best) and (not asked.ticks or side * (asked.ticks - best) >= 0)
-        if asked.kind is BinanceOrderType.LIMIT_MAKER and takes:
-            raise rejected(WOULD_MATCH)
-        if asked.spent:
-            asked.lots = self._lots_for(asked)
-        value = self._would(asked, asked.lots)[1] if takes else 0
-        buys = asked.side is BinanceSide.BUY
+        takes = bool(best) and (not request.ticks or side * (request.ticks - best) >= 0)
+        if request.kind is BinanceOrderType.LIMIT_MAKER and takes:
+            raise order_rejection(WOULD_MATCH)
+        if request.quote_qty:
+            request.lots = self._lots_for(request)
+        value = self._would_fill(request, request.lots)[1] if takes else 0
+        buys = request.side is BinanceSide.BUY
         if not buys:
-            money = asked.lots * rules.lot
-        elif asked.ticks:
-            money = asked.lots * asked.ticks * rules.unit
+            money = request.lots * rules.lot
+        elif request.ticks:
+            money = request.lots * request.ticks * rules.unit
         else:
             money = value * rules.unit
         if money > account.balances.free[rules.quote if buys else rules.base]:
-            raise rejected(INSUFFICIENT)
+            raise order_rejection(INSUFFICIENT)
         return money
 
-    def _would(self, asked: OrderAsked, lots: int) -> tuple[int, int]:
+    def _would_fill(self, request: OrderRequest, lots: int) -> tuple[int, int]:
         """Lots, and ticks x lots, that an order would take now.
 
         Raises
@@ -351,32 +368,31 @@ class BinanceExchange:
         """
         try:
             fills = self._exchange.would_fill(
-                asked.rules.instrument, asked.side.sign, asked.ticks or None, lots
+                request.rules.instrument, request.side.sign, request.ticks or None, lots
             )
         except CapacityError:
-            raise filtered("LOT_SIZE" if asked.ticks else "MARKET_LOT_SIZE") from None
+            raise filter_failure("LOT_SIZE" if request.ticks else "MARKET_LOT_SIZE") from None
         return sum(lots for _, lots, _ in fills), sum(ticks * lots for ticks, lots, _ in fills)
 
-    def _lots_for(self, asked: OrderAsked) -> int:
+    def _lots_for(self, request: OrderRequest) -> int:
         """Most lots that come to no more than what is to be spent, or received."""
-        most = asked.spent // asked.rules.unit
-        low, high = (
-            0,
-            min(most // max(self.markets[asked.rules.symbol].last() // 2, 1) + 1, MOST_LOTS),
-        )
+        most = request.quote_qty // request.rules.unit
+        low = 0
+        high = min(most // max(self.markets[request.rules.symbol].last() // 2, 1) + 1, MOST_LOTS)
         while low < high:
             middle = (low + high + 1) // 2
             try:
-                lots, value = self._would(asked, middle)
+                lots, value = self._would_fill(request, middle)
             except BinanceError:
-                lots, value = middle, most + 1
+                lots = middle
+                value = most + 1
             low, high = (middle, high) if lots == middle and value <= most else (low, middle - 1)
         if not low:
-            raise rejected("Order book liquidity is less than symbol minimum quantity.")
-        asked.rules.check_value(self._would(asked, low)[1])
+            raise order_rejection("Order book liquidity is less than symbol minimum quantity.")
+        request.rules.check_value(self._would_fill(request, low)[1])
         return low
 
-    def place(self, account: TradingAccount, asked: OrderAsked) -> BinanceOrder:
+    def place(self, account: TradingAccount, request: OrderRequest) -> BinanceOrder:
         """Enter an order; what it took at once is in it when this returns.
 
         Raises
@@ -384,36 +400,36 @@ class BinanceExchange:
         BinanceError
             As :meth:`check`.
         """
-        self.check(account, asked)
+        self.check(account, request)
         self._orders += 1
-        lots, match = self._prevented_at(account, asked)
-        money = self.check(account, asked)  # of the book without own orders that it ended
-        name = asked.client_id or f"tercel{self._orders:016d}"
+        lots, match = self._prevent_self_trades(account, request)
+        money = self.check(account, request)  # of the book without own orders that it ended
+        name = request.client_id or f"tercel{self._orders:016d}"
         order = BinanceOrder(
             self._orders,
             name,
             account.name,
-            asked.rules,
-            asked.side,
-            asked.kind,
-            asked.tif,
-            asked.lots,
-            asked.ticks,
+            request.rules,
+            request.side,
+            request.kind,
+            request.tif,
+            request.lots,
+            request.ticks,
             self.now_ns,
-            asked.spent,
-            asked.labels,
+            request.quote_qty,
+            request.labels,
             update_ns=self.now_ns,
-            limit=asked.ticks,
+            limit=request.ticks,
             locked=money,
-            prevention=asked.prevention,
+            prevention=request.prevention,
         )
         account.balances.lock(order.pays, money)
         account.orders[order.order_id] = order
         account.living[order.order_id] = order
         self._latest(order, name)
-        if order.tif is TimeInForce.FOK and self._would(asked, order.lots)[0] < order.lots:
-            order.why = "UNFILLED_FOK_ORDER_EXPIRED"
-            self._say(order, "NEW")
+        if order.tif is TimeInForce.FOK and self._would_fill(request, order.lots)[0] < order.lots:
+            order.expiry_reason = "UNFILLED_FOK_ORDER_EXPIRED"
+            self._queue_report(order, "NEW")
             self._end(order, Status.EXPIRED, "EXPIRED")
             return order
         if match is None:
@@ -423,77 +439,83 @@ class BinanceExchange:
             self._enter(order, account, lots)
         else:
             order.working_ns = order.update_ns
-            self._say(order, "NEW")
+            self._queue_report(order, "NEW")
         if order.open:
             order.prevented = match
             self._end(order, *_PREVENTED)
         return order
 
-    def _prevented_at(
-        self, account: TradingAccount, asked: OrderAsked
+    def _prevent_self_trades(
+        self, account: TradingAccount, request: OrderRequest
     ) -> tuple[int, PreventedMatch | None]:
         """End own orders that a new one would trade with, as its mode says; what ends itself, and behind how many lots."""
-        mode = asked.prevention
+        mode = request.prevention
         while mode is not SelfTradePrevention.NONE:
-            ahead, maker = self._first_own(account, asked)
+            ahead, maker = self._first_own(account, request)
             if maker is None:
                 break
             self._prevented += 1
-            rest, ends = asked.lots - ahead, mode is not SelfTradePrevention.EXPIRE_MAKER
-            left = 0 if mode is SelfTradePrevention.EXPIRE_TAKER else maker.leaves
+            rest = request.lots - ahead
+            ends = mode is not SelfTradePrevention.EXPIRE_MAKER
+            maker_lots = 0 if mode is SelfTradePrevention.EXPIRE_TAKER else maker.leaves
             match = PreventedMatch(
                 self._prevented,
-                asked.rules,
+                request.rules,
                 mode,
                 taker=self._orders,
                 maker=maker.order_id,
                 ticks=maker.ticks,
                 lots=min(rest, maker.leaves),
                 taker_lots=rest if ends else 0,
-                maker_lots=left,
+                maker_lots=maker_lots,
                 ns=self.now_ns,
             )
             account.prevented.append(match)
-            if left:
+            if maker_lots:
                 maker.prevented = match
                 self._withdraw(account, maker)
             if ends:
                 return ahead, match
-        return asked.lots, None
+        return request.lots, None
 
     def _first_own(
-        self, account: TradingAccount, asked: OrderAsked
+        self, account: TradingAccount, request: OrderRequest
     ) -> tuple[int, BinanceOrder | None]:
         """The first order of an account that a new one of it would trade with, and the lots of others before it."""
-        rules, side = asked.rules, asked.side
-        own = {
-            one.slot: one
-            for one in account.living.values()
-            if one.rules is rules
-            and one.side is not side
-            and (not asked.ticks or side.sign * (asked.ticks - one.ticks) >= 0)
+        rules = request.rules
+        side = request.side
+        own_orders = {
+            order.slot: order
+            for order in account.living.values()
+            if order.rules is rules
+            and order.side is not side
+            and (not request.ticks or side.sign * (request.ticks - order.ticks) >= 0)
         }
-        if not own:
+        if not own_orders:
             return 0, None
-        ahead, price = 0, asked.ticks or None
+        ahead = 0
+        price = request.ticks or None
         for _, lots, number in self._exchange.would_fill(
-            rules.instrument, side.sign, price, asked.lots
+            rules.instrument, side.sign, price, request.lots
         ):
-            if number in own:
-                return ahead, own[number]
+            if number in own_orders:
+                return ahead, own_orders[number]
             ahead += lots
-        if ahead < asked.lots and asked.ticks and asked.tif is TimeInForce.GTC:
+        if ahead < request.lots and request.ticks and request.tif is TimeInForce.GTC:
             # It would come to rest across an own order that its own impact keeps it from: they would trade later.
-            return ahead, min(own.values(), key=lambda one: side.sign * one.ticks)
+            return ahead, min(own_orders.values(), key=lambda order: side.sign * order.ticks)
         return 0, None
 
     def _enter(self, order: BinanceOrder, account: TradingAccount, lots: int) -> None:
-        name = self._name()
-        self._order_of[name], self._name_of[order.order_id] = order, name
+        name = self._new_name()
+        self._order_of[name] = order
+        self._name_of[order.order_id] = name
         passing = order.tif is not TimeInForce.GTC or order.kind is BinanceOrderType.MARKET
         passing = passing or lots < order.lots
-        tif, price = o.Tif.IOC if passing else o.Tif.DAY, order.ticks or None
-        side, now = order.side.sign, self._exchange.now_ns
+        tif = o.Tif.IOC if passing else o.Tif.DAY
+        price = order.ticks or None
+        side = order.side.sign
+        now = self._exchange.now_ns
         new = o.NewOrder(
             name, order.rules.instrument, side, lots, price, tif, order.account, "", now
         )
@@ -503,7 +525,7 @@ class BinanceExchange:
             order.status = Status.REJECTED
             self._forget(order)
             del account.orders[order.order_id], account.latest[order.client_id]
-            raise rejected(f"{refusal.text[:1].upper()}{refusal.text[1:]}.")
+            raise order_rejection(f"{refusal.text[:1].upper()}{refusal.text[1:]}.")
 
     def _latest(self, order: BinanceOrder, name: str) -> None:
         account = self.account(order.account)
@@ -555,9 +577,9 @@ class BinanceExchange:
         order_id: int | None,
         client_id: str,
         name: str,
-        only: str = "",
+        restriction: str = "",
     ) -> dict[str, Any]:
-        """Cancel an order; `only`: `cancelRestrictions`.
+        """Cancel an order; `restriction`: `cancelRestrictions`.
 
         Raises
         ------
@@ -567,7 +589,7 @@ class BinanceExchange:
         order = self.find(account, symbol, order_id, client_id)
         if order is None or not order.open:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
-        if only and only != f"ONLY_{order.status}":
+        if restriction and restriction != f"ONLY_{order.status}":
             raise BinanceError(
                 ErrorCode.CANCEL_REJECTED, "Order was not canceled due to cancel restrictions."
             )
@@ -579,14 +601,15 @@ class BinanceExchange:
             self._canceling = "", ""
         if order.status is not Status.CANCELED:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
-        return order.canceled(name, order.client_id)
+        return order.cancel_answer(name, order.client_id)
 
     def _withdraw(self, account: TradingAccount, order: BinanceOrder) -> None:
         """Take an order out of the book; its report says why."""
-        side, now = order.side.sign, self._exchange.now_ns
+        side = order.side.sign
+        now = self._exchange.now_ns
         orig = self._name_of[order.order_id]
         self._command(
-            o.CancelOrder(self._name(), orig, order.rules.instrument, side, account.name, now)
+            o.CancelOrder(self._new_name(), orig, order.rules.instrument, side, account.name, now)
         )
 
     def amend(
@@ -609,39 +632,49 @@ class BinanceExchange:
             raise BinanceError(
                 ErrorCode.AMEND_REJECTED, "Order amend (quantity increase) is not supported."
             )
-        before, behind = order.client_id, self._name_of[order.order_id]
+        before = order.client_id
+        behind = self._name_of[order.order_id]
         self._canceling = name or f"amend{self._commands + 1:016d}", before
-        after = self._name()
-        self._order_of[after], self._name_of[order.order_id] = order, after
+        after = self._new_name()
+        self._order_of[after] = order
+        self._name_of[order.order_id] = after
         try:
-            price, now = order.ticks, self._exchange.now_ns
-            instrument, side = order.rules.instrument, order.side.sign
+            price = order.ticks
+            now = self._exchange.now_ns
+            instrument = order.rules.instrument
+            side = order.side.sign
             self._command(
                 o.ReplaceOrder(after, behind, instrument, side, lots, price, account.name, "", now)
             )
         finally:
             self._canceling = "", ""
             self._order_of.pop(behind, None)
-        return order.amended(self._executions, before)
+        return order.amend_answer(self._executions, before)
 
     # -- conservation -------------------------------------------------------------------------------------------------
 
     def imbalance(self, name: str) -> dict[str, int]:
         """By asset: what an account holds less what deposits, fills, fees say; nothing where the books are right."""
-        account, owed = self.account(name), dict[str, int]()
+        account = self.account(name)
+        owed = dict[str, int]()
         for asset, amount in account.balances.deposited.items():
             owed[asset] = owed.get(asset, 0) + amount
         for fill in account.fills:
             rules = self.rules[fill.symbol]
-            sign, value = fill.side.sign, fill.lots * fill.ticks * rules.unit
+            sign = fill.side.sign
+            value = fill.lots * fill.ticks * rules.unit
             owed[rules.base] = owed.get(rules.base, 0) + sign * fill.lots * rules.lot
             owed[rules.quote] = owed.get(rules.quote, 0) - sign * value
             owed[fill.asset] -= fill.fee
         held = account.balances
-        found = {one: held.free[one] + held.locked[one] - amount for one, amount in owed.items()}
+        differences = {
+            asset: held.free[asset] + held.locked[asset] - amount for asset, amount in owed.items()
+        }
         for order in account.living.values():
-            found[f"locked {order.pays}"] = found.get(f"locked {order.pays}", 0) - order.locked
+            differences[f"locked {order.pays}"] = (
+                differences.get(f"locked {order.pays}", 0) - order.locked
+            )
         for asset in owed:
             key = f"locked {asset}"
-            found[key] = found.get(key, 0) + held.locked[asset]
-        return {key: amount for key, amount in found.items() if amount}
+            differences[key] = differences.get(key, 0) + held.locked[asset]
+        return {key: amount for key, amount in differences.items() if amount}

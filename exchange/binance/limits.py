@@ -31,7 +31,7 @@ class RateLimits:
     requests: int = 61_000
     messages: int = 5
 
-    def words(self) -> list[dict[str, Any]]:
+    def to_rows(self) -> list[dict[str, Any]]:
         """As `exchangeInfo` has them."""
         return rate_limits(self.weight, self.orders, self.orders_a_day, self.requests)
 
@@ -74,9 +74,10 @@ class RateUsage:
         if (until := self._banned.get(address, 0)) > now:
             raise self._ban(until)
         minute = now // MINUTE_MS
-        at, used, refusals = self._used.get(address, (minute, 0, 0))
-        if at != minute:
-            used, refusals = 0, 0
+        last_minute, used, refusals = self._used.get(address, (minute, 0, 0))
+        if last_minute != minute:
+            used = 0
+            refusals = 0
         five, count = self._raw.get(address, (now // (5 * MINUTE_MS), 0))
         count = count + 1 if five == now // (5 * MINUTE_MS) else 1
         self._raw[address] = now // (5 * MINUTE_MS), count
@@ -106,10 +107,10 @@ class RateUsage:
             retry_ms=until,
         )
 
-    def used(self, address: str) -> int:
+    def used_weight(self, address: str) -> int:
         """Weight used in this minute."""
-        at, used, _ = self._used.get(address, (0, 0, 0))
-        return used if at == self.now_ms() // MINUTE_MS else 0
+        last_minute, used, _ = self._used.get(address, (0, 0, 0))
+        return used if last_minute == self.now_ms() // MINUTE_MS else 0
 
     def orders(self, account: str) -> tuple[int, int]:
         """Orders of an account in these ten seconds and this day."""
@@ -139,7 +140,7 @@ class RateUsage:
                 )
         self._orders[account] = now // TEN_SECONDS_MS, ten + 1, now // DAY_MS, day + 1
 
-    def filled(self, account: str) -> None:
+    def record_fill(self, account: str) -> None:
         """An order was filled: it counts no more ("Spot Unfilled Order Count Rules")."""
         (ten, day), now = self.orders(account), self.now_ms()
         self._orders[account] = (
@@ -151,12 +152,12 @@ class RateUsage:
 
     def rows(self, address: str, account: str) -> list[dict[str, Any]]:
         """`rateLimits` of an answer of the WebSocket API; orders where there is an account."""
-        weight = self.limits.words()[0]
-        weight_rows = [weight | {"count": self.used(address)}]
+        weight = self.limits.to_rows()[0]
+        weight_rows = [weight | {"count": self.used_weight(address)}]
         return [*self.order_rows(account), *weight_rows] if account else weight_rows
 
     def order_rows(self, account: str) -> list[dict[str, Any]]:
         """`rateLimit/order`."""
-        _, ten, day, _ = self.limits.words()
+        _, ten, day, _ = self.limits.to_rows()
         counts = self.orders(account)
         return [ten | {"count": counts[0]}, day | {"count": counts[1]}]

@@ -9,7 +9,14 @@ from exchange.binance.limits import RateUsage
 from exchange.binance.params import Params, page, within
 from exchange.binance.public import PublicMarket
 from exchange.binance.symbols import AVERAGE_MINUTES
-from exchange.binance.words import INTERVALS, BinanceError, ServerCode, either, ms, not_valid
+from exchange.binance.words import (
+    INTERVALS,
+    BinanceError,
+    ServerCode,
+    missing_either,
+    ms,
+    not_valid,
+)
 from tercel.core import BUY, NS_PER_SECOND, SELL
 from tercel.venues.binance_venue import ErrorCode
 
@@ -39,7 +46,7 @@ class MarketRequests:
         BinanceError
             -1102, -1121.
         """
-        params.needed("symbol")
+        params.require("symbol")
         return self._market(params.symbol())
 
     def _market(self, symbol: str) -> PublicMarket:
@@ -47,7 +54,7 @@ class MarketRequests:
             raise BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol.")
         return self.engine.markets[symbol]
 
-    def _chosen(self, params: Params) -> list[PublicMarket]:
+    def _select_markets(self, params: Params) -> list[PublicMarket]:
         """Markets of `symbol` or `symbols`, all of them where neither is there."""
         if "symbol" in params and "symbols" in params:
             raise BinanceError(
@@ -57,14 +64,14 @@ class MarketRequests:
         if "symbol" in params:
             chosen = [self.market(params)]
         else:
-            chosen = [self._market(one) for one in params.several("symbols")] or list(
+            chosen = [self._market(symbol) for symbol in params.text_list("symbols")] or list(
                 self.engine.markets.values()
             )
         if "symbolStatus" in params:
             wanted = params.text("symbolStatus")
             if wanted not in ("TRADING", "HALT", "BREAK"):
                 raise BinanceError(ServerCode.INVALID_SYMBOL_STATUS, "Invalid symbolStatus.")
-            fitting = [one for one in chosen if status(one) == wanted]
+            fitting = [market for market in chosen if status(market) == wanted]
             if "symbol" in params and not fitting:
                 msg = "The symbol's status does not match the requested symbolStatus."
                 raise BinanceError(ServerCode.STATUS_MISMATCH, msg)
@@ -72,8 +79,8 @@ class MarketRequests:
         return chosen
 
     def _each(self, params: Params, tell: Callable[[PublicMarket], dict[str, Any]]) -> Any:
-        found = [tell(one) for one in self._chosen(params)]
-        return found[0] if "symbol" in params else found
+        rows = [tell(market) for market in self._select_markets(params)]
+        return rows[0] if "symbol" in params else rows
 
     # -- general ------------------------------------------------------------------------------------------------------
 
@@ -91,20 +98,21 @@ class MarketRequests:
             raise BinanceError(
                 ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
-        chosen = self._chosen(params)
+        chosen = self._select_markets(params)
         text = params.text("permissions")
         if text and "SPOT" not in (
-            params.several("permissions") if text.startswith("[") else [text]
+            params.text_list("permissions") if text.startswith("[") else [text]
         ):
             chosen = []
         sets = params.flag("showPermissionSets", True)
         symbols = [
-            one.rules.info(status(one)) | ({} if sets else {"permissionSets": []}) for one in chosen
+            market.rules.info(status(market)) | ({} if sets else {"permissionSets": []})
+            for market in chosen
         ]
         return {
             "timezone": "UTC",
             "serverTime": ms(self.engine.now_ns),
-            "rateLimits": self.usage.limits.words(),
+            "rateLimits": self.usage.limits.to_rows(),
             "exchangeFilters": [],
             "symbols": symbols,
         }
@@ -114,45 +122,51 @@ class MarketRequests:
     def depth(self, params: Params) -> dict[str, Any]:
         """`depth`."""
         self._match_status(params)
-        return self.market(params).depth(params.integer("limit", 100, 5000))
+        return self.market(params).depth(params.row_limit("limit", 100, 5000))
 
     def _match_status(self, params: Params) -> None:
         if "symbolStatus" in params:
-            self._chosen(params)
+            self._select_markets(params)
 
     def trades(self, params: Params) -> list[dict[str, Any]]:
         """`trades` and `historicalTrades`."""
         market = self.market(params)
-        found = market.some_trades(params.integer("limit", 500, 1000), params.whole("fromId"))
-        return [market.trade_row(one) for one in found]
+        trades = market.some_trades(
+            params.row_limit("limit", 500, 1000), params.whole_number("fromId")
+        )
+        return [market.trade_row(trade) for trade in trades]
 
     def aggregates(self, params: Params) -> list[dict[str, Any]]:
         """`aggTrades`."""
         market = self.market(params)
-        first, limit = params.whole("fromId"), params.integer("limit", 500, 1000)
-        start, end = params.time_ms("startTime"), params.time_ms("endTime")
+        first = params.whole_number("fromId")
+        limit = params.row_limit("limit", 500, 1000)
+        start = params.time_ms("startTime")
+        end = params.time_ms("endTime")
         if first is not None and (start is not None or end is not None):
             raise BinanceError(
                 ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
         chosen = [
-            one
-            for one in market.trades
-            if (first is None or one.aggregate >= first) and within(one.ns, start, end)
+            trade
+            for trade in market.trades
+            if (first is None or trade.aggregate >= first) and within(trade.ns, start, end)
         ]
         return page(market.aggregates(chosen), limit, first, start)
 
     def klines(self, params: Params) -> list[list[Any]]:
         """`klines` and `uiKlines`."""
-        market, interval = self.market(params), params.needed("interval")
+        market = self.market(params)
+        interval = params.require("interval")
         if interval not in INTERVALS:
             raise BinanceError(ServerCode.BAD_INTERVAL, "Invalid interval.")
         shift = _zone(params)
-        limit = params.integer("limit", 500, 1000)
-        start, end = params.time_ms("startTime"), params.time_ms("endTime")
-        found = market.bars.zoned(interval, self.engine.now_ns, shift)
-        bars = [one for one in found if within(one.open_ns, start, end)]
-        return [one.row(market.rules) for one in page(bars, limit, start)]
+        limit = params.row_limit("limit", 500, 1000)
+        start = params.time_ms("startTime")
+        end = params.time_ms("endTime")
+        all_bars = market.bars.zone_bars(interval, self.engine.now_ns, shift)
+        bars = [bar for bar in all_bars if within(bar.open_ns, start, end)]
+        return [bar.row(market.rules) for bar in page(bars, limit, start)]
 
     def average(self, params: Params) -> dict[str, Any]:
         """`avgPrice`."""
@@ -164,15 +178,17 @@ class MarketRequests:
     def day(self, params: Params) -> Any:
         """`ticker/24hr`."""
         mini = _mini(params)
-        return self._each(params, lambda one: one.day(self.engine.now_ns, mini))
+        return self._each(params, lambda market: market.day(self.engine.now_ns, mini))
 
     def trading_day(self, params: Params) -> Any:
         """`ticker/tradingDay`: since midnight."""
         _either(params)
-        shift, mini, now = _zone(params), _mini(params), self.engine.now_ns
+        shift = _zone(params)
+        mini = _mini(params)
+        now = self.engine.now_ns
 
         def tell(market: PublicMarket) -> dict[str, Any]:
-            bar = market.bars.zoned("1d", now, shift)[-1]
+            bar = market.bars.zone_bars("1d", now, shift)[-1]
             figures = market.statistics(bar, now, mini)
             return figures | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
 
@@ -185,13 +201,18 @@ class MarketRequests:
         seconds, most = _WINDOW[size[-1]]
         if not 1 <= int(size[:-1]) <= most:
             raise not_valid("windowSize")
-        length, mini = int(size[:-1]) * seconds * NS_PER_SECOND, _mini(params)
-        return self._each(params, lambda one: one.ticker(self.engine.now_ns, length, mini))
+        length = int(size[:-1]) * seconds * NS_PER_SECOND
+        mini = _mini(params)
+        return self._each(params, lambda market: market.ticker(self.engine.now_ns, length, mini))
 
     def price(self, params: Params) -> Any:
         """`ticker/price`."""
         return self._each(
-            params, lambda one: {"symbol": one.rules.symbol, "price": one.rules.price(one.last())}
+            params,
+            lambda market: {
+                "symbol": market.rules.symbol,
+                "price": market.rules.price(market.last()),
+            },
         )
 
     def book(self, params: Params) -> Any:
@@ -224,16 +245,16 @@ def _mini(params: Params) -> bool:
 
 def _either(params: Params) -> None:
     if "symbol" not in params and "symbols" not in params:
-        raise either("symbol", "symbols")
+        raise missing_either("symbol", "symbols")
 
 
 def _zone(params: Params) -> int:
     """Seconds east of UTC of `timeZone`: hours, or hours and minutes, from -12:00 to +14:00."""
-    found = _ZONE.fullmatch(params.text("timeZone") or "0")
-    if found is None:
+    match = _ZONE.fullmatch(params.text("timeZone") or "0")
+    if match is None:
         raise not_valid("timeZone")
-    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
-    if found[1] == "-":
+    seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
+    if match[1] == "-":
         seconds = -seconds
     if not -12 * 3600 <= seconds <= 14 * 3600:
         raise not_valid("timeZone")

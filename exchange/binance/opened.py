@@ -8,7 +8,7 @@ from exchange.binance.engine import BinanceExchange
 from exchange.binance.symbols import SymbolRules, decimal, rules_of
 from exchange.binance.words import BinanceError
 from tercel.core import NS_PER_SECOND, ONE, ConfigError
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.tape import Lake
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
@@ -21,8 +21,8 @@ CRYPTO: Final = frozenset({"BINANCE", "BITSTAMP"})
 
 def lots_of_presets(names: Sequence[str]) -> dict[str, int]:
     """Lots in 1e-8 of the base asset, by instrument, of the presets that are of crypto exchanges."""
-    found = [presets.load(name) for name in names]
-    return {one.symbol: one.lot for one in found if one.venue in CRYPTO}
+    loaded = [presets.load(name) for name in names]
+    return {preset.symbol: preset.lot for preset in loaded if preset.venue in CRYPTO}
 
 
 def lots_of_lake(lake: Path, symbol: str, date: str | None) -> dict[str, int]:
@@ -33,7 +33,7 @@ def lots_of_lake(lake: Path, symbol: str, date: str | None) -> dict[str, int]:
     return {} if size is None else {symbol: round(float(size) * ONE)}
 
 
-def opened(
+def open_exchange(
     markets: Mapping[str, MarketSpec], lots: Mapping[str, int], *, wall_ns: int | None, fee: int
 ) -> BinanceExchange:
     """An exchange on markets as they begin.
@@ -54,9 +54,11 @@ def opened(
         Two markets that would be one symbol.
     """
     exchange = SimulatedExchange(markets)
-    rules = [rules_of(one, lots.get(one.instrument, 0)) for one in exchange.listings()]
-    if len({one.symbol for one in rules}) < len(rules):
-        received = ", ".join(f"{one.instrument} as {one.symbol}" for one in rules)
+    rules = [rules_of(listing, lots.get(listing.instrument, 0)) for listing in exchange.listings()]
+    if len({symbol_rules.symbol for symbol_rules in rules}) < len(rules):
+        received = ", ".join(
+            f"{symbol_rules.instrument} as {symbol_rules.symbol}" for symbol_rules in rules
+        )
         raise ConfigError(
             "each symbol once", received, "serve one of them, or each at a port of its own"
         )
@@ -67,15 +69,15 @@ def opened(
 def twin(engine: BinanceExchange, markets: Mapping[str, MarketSpec]) -> BinanceExchange:
     """The same markets, as they began, without anybody's orders, as far as the engine has come."""
     rules: list[SymbolRules] = list(engine.rules.values())
-    found = BinanceExchange(SimulatedExchange(markets), rules, offset_ns=engine.offset_ns)
-    while found.now_ns < engine.now_ns:
-        found.advance(min(found.now_ns + _SLICE_NS, engine.now_ns))
-        for market in found.markets.values():
+    twin_engine = BinanceExchange(SimulatedExchange(markets), rules, offset_ns=engine.offset_ns)
+    while twin_engine.now_ns < engine.now_ns:
+        twin_engine.advance(min(twin_engine.now_ns + _SLICE_NS, engine.now_ns))
+        for market in twin_engine.markets.values():
             market.fresh.clear()
-    return found
+    return twin_engine
 
 
-def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None:
+def endow(engine: BinanceExchange, account: str, balance_texts: Sequence[str]) -> None:
     """Give an account what it holds at first: `ASSET=AMOUNT`, or a million of each quote asset and as much in bases.
 
     Raises
@@ -88,12 +90,12 @@ def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None
         worth = engine.markets[rules.symbol].middle * rules.unit
         amounts[rules.base] = MILLION // worth * rules.lot
     amounts |= {rules.quote: MILLION for rules in engine.rules.values()}
-    for one in written:
-        asset, _, text = one.partition("=")
+    for balance_text in balance_texts:
+        asset, _, text = balance_text.partition("=")
         if asset not in amounts:
             raise ConfigError(
                 f"an asset of {', '.join(amounts)}",
-                f"`balance={one}`",
+                f"`balance={balance_text}`",
                 "such as `balance=USDT=10000`",
             )
         try:
@@ -101,7 +103,7 @@ def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None
         except BinanceError:
             raise ConfigError(
                 "an amount of eight decimals at most",
-                f"`balance={one}`",
+                f"`balance={balance_text}`",
                 "such as `balance=USDT=10000`",
             ) from None
     for asset, amount in amounts.items():

@@ -13,7 +13,7 @@ from exchange.binance.words import (
     ms,
 )
 from tercel.core import ONE
-from tercel.venues.binance_venue import Status, shown
+from tercel.venues.binance_venue import Status, format_amount
 
 NO_GROUP: Final = -1
 """`tradeGroupId` of an account that is in no group."""
@@ -88,7 +88,7 @@ class BinanceOrder:
         As ordered; ticks 0 for a market order.
     ns : int
         When it came, as clients see time.
-    spent : int
+    quote_qty : int
         `quoteOrderQty`, 1e-8 of the quote asset.
     """
 
@@ -102,7 +102,7 @@ class BinanceOrder:
     lots: int
     ticks: int
     ns: int
-    spent: int = 0
+    quote_qty: int = 0
     labels: dict[str, int] = field(default_factory=dict)
     """`strategyId` and `strategyType`, where they were sent."""
     status: Status = Status.NEW
@@ -112,7 +112,7 @@ class BinanceOrder:
     """Ticks x lots filled."""
     update_ns: int = 0
     working_ns: int = 0
-    why: str = ""
+    expiry_reason: str = ""
     """`expiryReason`."""
     limit: int = 0
     """Ticks that it may trade at: those of a market order too, as far as the account's money goes; 0: any."""
@@ -162,35 +162,35 @@ class BinanceOrder:
             "price": self.rules.price(self.ticks),
             "origQty": self.rules.quantity(self.lots),
             "executedQty": self.rules.quantity(self.cum),
-            "origQuoteOrderQty": shown(self.spent),
-            "cummulativeQuoteQty": shown(self.value * self.rules.unit),
+            "origQuoteOrderQty": format_amount(self.quote_qty),
+            "cummulativeQuoteQty": format_amount(self.value * self.rules.unit),
             "status": self.status,
             "timeInForce": self.tif,
             "type": self.kind,
             "side": self.side,
         }
 
-    def _more(self) -> dict[str, Any]:
-        more: dict[str, Any] = {"expiryReason": self.why} if self.why else {}
+    def _optional_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {"expiryReason": self.expiry_reason} if self.expiry_reason else {}
         if self.prevented is not None:
-            more["preventedMatchId"] = self.prevented.number
-            more["preventedQuantity"] = self.rules.quantity(self.lots - self.cum)
-        return self.labels | more
+            fields["preventedMatchId"] = self.prevented.number
+            fields["preventedQuantity"] = self.rules.quantity(self.lots - self.cum)
+        return self.labels | fields
 
     def result(self) -> dict[str, Any]:
         """`newOrderRespType` RESULT."""
         last = {"workingTime": ms(self.working_ns), "selfTradePreventionMode": self.prevention}
-        return self.ack() | self._state() | last | self._more()
+        return self.ack() | self._state() | last | self._optional_fields()
 
     def full(self) -> dict[str, Any]:
         """`newOrderRespType` FULL."""
-        return self.result() | {"fills": [self._fill(one) for one in self.fills]}
+        return self.result() | {"fills": [self._fill(fill) for fill in self.fills]}
 
     def _fill(self, fill: BinanceFill) -> dict[str, Any]:
         return {
             "price": self.rules.price(fill.ticks),
             "qty": self.rules.quantity(fill.lots),
-            "commission": shown(fill.fee),
+            "commission": format_amount(fill.fee),
             "commissionAsset": fill.asset,
             "tradeId": fill.trade,
         }
@@ -203,23 +203,23 @@ class BinanceOrder:
             "orderListId": -1,
             "clientOrderId": self.client_id,
             **self._state(),
-            "stopPrice": shown(0),
-            "icebergQty": shown(0),
+            "stopPrice": format_amount(0),
+            "icebergQty": format_amount(0),
             "time": ms(self.ns),
             "updateTime": ms(self.update_ns),
             "isWorking": self.working_ns > 0,
             "workingTime": ms(self.working_ns),
             "selfTradePreventionMode": self.prevention,
-            **self._more(),
+            **self._optional_fields(),
         }
 
-    def canceled(self, name: str, original: str) -> dict[str, Any]:
+    def cancel_answer(self, name: str, original: str) -> dict[str, Any]:
         """The answer to a cancel that was called `name`."""
         head = {"symbol": self.rules.symbol, "origClientOrderId": original}
-        last = {"selfTradePreventionMode": self.prevention} | self._more()
+        last = {"selfTradePreventionMode": self.prevention} | self._optional_fields()
         return head | self.ack() | {"clientOrderId": name} | self._state() | last
 
-    def amended(self, execution: int, original: str) -> dict[str, Any]:
+    def amend_answer(self, execution: int, original: str) -> dict[str, Any]:
         """The answer to an amendment."""
         state = self._state()
         return {
@@ -234,8 +234,8 @@ class BinanceOrder:
                 "price": state["price"],
                 "qty": state["origQty"],
                 "executedQty": state["executedQty"],
-                "preventedQty": shown(0),
-                "quoteOrderQty": shown(self.spent),
+                "preventedQty": format_amount(0),
+                "quoteOrderQty": format_amount(self.quote_qty),
                 "cumulativeQuoteQty": state["cummulativeQuoteQty"],
                 "status": self.status,
                 "timeInForce": self.tif,
@@ -261,7 +261,7 @@ class BinanceOrder:
 
     def report(
         self,
-        what: str,
+        exec_type: str,
         execution: int,
         now_ns: int,
         fill: BinanceFill | None = None,
@@ -280,18 +280,18 @@ class BinanceOrder:
             "f": self.tif,
             "q": rules.quantity(self.lots),
             "p": rules.price(self.ticks),
-            "P": shown(0),
-            "F": shown(0),
+            "P": format_amount(0),
+            "F": format_amount(0),
             "g": -1,
             "C": original,
-            "x": what,
+            "x": exec_type,
             "X": self.status,
             "r": "NONE",
             "i": self.order_id,
             "l": rules.quantity(fill.lots if fill else 0),
             "z": rules.quantity(self.cum),
             "L": rules.price(fill.ticks if fill else 0),
-            "n": shown(fill.fee) if fill else "0",
+            "n": format_amount(fill.fee) if fill else "0",
             "N": fill.asset if fill else None,
             "T": ms(self.update_ns),
             "t": fill.trade if fill else -1,
@@ -300,25 +300,25 @@ class BinanceOrder:
             "m": bool(fill and fill.maker),
             "M": False,
             "O": ms(self.ns),
-            "Z": shown(self.value * rules.unit),
-            "Y": shown(fill.lots * fill.ticks * rules.unit if fill else 0),
-            "Q": shown(self.spent),
+            "Z": format_amount(self.value * rules.unit),
+            "Y": format_amount(fill.lots * fill.ticks * rules.unit if fill else 0),
+            "Q": format_amount(self.quote_qty),
             "V": self.prevention,
         }
         if (match := self.prevented) is not None:
-            left = rules.quantity(self.lots - self.cum)
-            event |= {"v": match.number, "A": left, "B": left, "u": NO_GROUP}
+            unfilled = rules.quantity(self.lots - self.cum)
+            event |= {"v": match.number, "A": unfilled, "B": unfilled, "u": NO_GROUP}
             event["U"] = match.maker if match.taker == self.order_id else match.taker
             event |= {"Cs": rules.symbol, "pl": rules.quantity(match.lots)}
             event["pL"] = rules.price(match.ticks)
-            event["pY"] = shown(match.lots * match.ticks * rules.unit)
+            event["pY"] = format_amount(match.lots * match.ticks * rules.unit)
         if self.working_ns:
             event["W"] = ms(self.working_ns)
         if "strategyId" in self.labels:
             event["j"] = self.labels["strategyId"]
         if "strategyType" in self.labels:
             event["J"] = self.labels["strategyType"]
-        return event | ({"eR": self.why} if self.why else {})
+        return event | ({"eR": self.expiry_reason} if self.expiry_reason else {})
 
 
 def own_trade(fill: BinanceFill, rules: SymbolRules) -> dict[str, Any]:
@@ -330,8 +330,8 @@ def own_trade(fill: BinanceFill, rules: SymbolRules) -> dict[str, Any]:
         "orderListId": -1,
         "price": rules.price(fill.ticks),
         "qty": rules.quantity(fill.lots),
-        "quoteQty": shown(fill.lots * fill.ticks * rules.unit),
-        "commission": shown(fill.fee),
+        "quoteQty": format_amount(fill.lots * fill.ticks * rules.unit),
+        "commission": format_amount(fill.fee),
         "commissionAsset": fill.asset,
         "time": ms(fill.ns),
         "isBuyer": fill.side is BinanceSide.BUY,

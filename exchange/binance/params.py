@@ -12,12 +12,12 @@ from exchange.binance.words import (
     CLIENT_ORDER_ID,
     BinanceError,
     ServerCode,
-    illegal,
-    missing,
+    illegal_characters,
+    missing_parameter,
     ms,
     not_valid,
 )
-from tercel.venues.binance_venue import LONGEST_WINDOW_MS, ErrorCode, in_text
+from tercel.venues.binance_venue import LONGEST_WINDOW_MS, ErrorCode, payload_text
 
 WHOLE: Final = r"^[0-9]{1,20}$"
 SYMBOL: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
@@ -36,15 +36,15 @@ def query_pairs(query: str, body: str) -> dict[str, str]:
     BinanceError
         A parameter twice in one of them.
     """
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for text in (body, query):
         pairs = parse_qsl(text, keep_blank_values=True)
         if len({name for name, _ in pairs}) < len(pairs):
             raise BinanceError(
                 ServerCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected."
             )
-        found |= dict(pairs)
-    return found
+        merged |= dict(pairs)
+    return merged
 
 
 def within(ns: int, start: int | None, end: int | None) -> bool:
@@ -58,7 +58,7 @@ def page(rows: list[T], limit: int, *since: int | None) -> list[T]:
     >>> page([1, 2, 3], 2, None), page([1, 2, 3], 2, None, 7)
     ([2, 3], [1, 2])
     """
-    return rows[-limit:] if all(one is None for one in since) else rows[:limit]
+    return rows[-limit:] if all(bound is None for bound in since) else rows[:limit]
 
 
 class Params:
@@ -69,7 +69,7 @@ class Params:
     values : mapping of str to anything
         Texts of a query string, or JSON values of the WebSocket API.
 
-    >>> Params({"limit": "5"}).integer("limit", 500, most=1000)
+    >>> Params({"limit": "5"}).row_limit("limit", 500, most=1000)
     5
     """
 
@@ -107,28 +107,28 @@ class Params:
             if isinstance(value, str)
             else json.dumps(value)
             if isinstance(value, list)
-            else in_text(value)
+            else payload_text(value)
         )
         if not text:
             raise BinanceError(ServerCode.PARAM_EMPTY, f"Parameter '{name}' was empty.")
         if pattern and not re.fullmatch(pattern, text):
-            raise illegal(name, pattern)
+            raise illegal_characters(name, pattern)
         return text
 
-    def needed(self, name: str) -> str:
+    def require(self, name: str) -> str:
         """A text that has to be there."""
         if name not in self.values:
-            raise missing(name)
+            raise missing_parameter(name)
         return self.text(name)
 
     def symbol(self, name: str = "symbol") -> str:
         """A symbol's name, "" where it is not there."""
         text = self.text(name)
         if text and (not _SYMBOL.fullmatch(text) or text != text.upper()):
-            raise illegal(name, SYMBOL)
+            raise illegal_characters(name, SYMBOL)
         return text
 
-    def whole(self, name: str) -> int | None:
+    def whole_number(self, name: str) -> int | None:
         """A whole number; None: it was not sent."""
         if name not in self.values:
             return None
@@ -139,21 +139,21 @@ class Params:
             )
         return value
 
-    def integer(self, name: str, otherwise: int, most: int) -> int:
+    def row_limit(self, name: str, default: int, most: int) -> int:
         """A number of rows, from 1 on; more than `most` are as many."""
-        value = self.whole(name)
+        value = self.whole_number(name)
         if value is None:
-            return otherwise
+            return default
         if value < 1:
             raise not_valid(name)
         return min(value, most)
 
-    def flag(self, name: str, otherwise: bool = False) -> bool:
+    def flag(self, name: str, default: bool = False) -> bool:
         """True or false."""
         text = self.text(name)
         if text and text.lower() not in ("true", "false"):
-            raise illegal(name, "^(true|false)$")
-        return text.lower() == "true" if text else otherwise
+            raise illegal_characters(name, "^(true|false)$")
+        return text.lower() == "true" if text else default
 
     def amount(self, name: str) -> int:
         """A decimal in 1e-8; 0: it was not sent."""
@@ -175,34 +175,34 @@ class Params:
 
     def time_ms(self, name: str) -> int | None:
         """A time in ms, which may be sent in us."""
-        value = self.whole(name)
+        value = self.whole_number(name)
         return value // 1000 if value is not None and value >= 10**14 else value
 
-    def window_ms(self, otherwise: float) -> float:
+    def window_ms(self, default: float) -> float:
         """`recvWindow`."""
         text = self.text("recvWindow", r"^[0-9]{1,10}(\.[0-9]{1,3})?$")
-        value = float(text) if text else otherwise
+        value = float(text) if text else default
         if value > LONGEST_WINDOW_MS:
             msg = f"'recvWindow' must be less than {LONGEST_WINDOW_MS}."
             raise BinanceError(ServerCode.BAD_RECV_WINDOW, msg)
         return value
 
-    def several(self, name: str) -> list[str]:
+    def text_list(self, name: str) -> list[str]:
         """A JSON list of texts; none: it was not sent."""
         if name not in self.values:
             return []
         try:
-            found = json.loads(self.text(name))
+            texts = json.loads(self.text(name))
         except (ValueError, RecursionError):
-            found = None
+            texts = None
         if (
-            not isinstance(found, list)
-            or not found
-            or not all(isinstance(one, str) for one in found)
+            not isinstance(texts, list)
+            or not texts
+            or not all(isinstance(text, str) for text in texts)
         ):
-            raise illegal(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')
-        if len(set(found)) < len(found):
+            raise illegal_characters(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')
+        if len(set(texts)) < len(texts):
             raise BinanceError(
                 ServerCode.DUPLICATE_SYMBOLS, "Symbol is present multiple times in the list."
             )
-        return found
+        return texts

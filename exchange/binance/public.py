@@ -16,11 +16,16 @@ from exchange.binance.words import ms
 from exchange.fix.aggregated import AggregatedBook, Level
 from tercel.core import BUY, NS_PER_SECOND, ONE, SELL, Ints, orders as o
 from tercel.market.tape import schema
-from tercel.venues.binance_venue import shown
+from tercel.venues.binance_venue import format_amount
 
 MOST_TRADES: Final = 100_000
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 _TRADES: Final = frozenset({schema.EXECUTE, schema.TRADE_HIDDEN, schema.TRADE, schema.CROSS})
+
+
+RECORDED: Final = 5
+"""Time as clients see it, kind, side, ticks, lots."""
+_MOST_ROWS: Final = 2**16
 
 
 @dataclass(slots=True)
@@ -77,22 +82,24 @@ class PublicMarket:
             if self._open is not None and self._open.ns < int(part[0, o.M_NS]) + self._offset_ns:
                 self._close()
             self._apply(o.MarketRows(rows.instrument, part))
-            self._print(part)
+            self._add_trades(part)
 
-    def _print(self, rows: Ints) -> None:
+    def _add_trades(self, rows: Ints) -> None:
         """Trades among rows."""
         for row in rows.tolist():
             if row[o.M_KIND] in _TRADES and row[o.M_LOTS] > 0:
                 self._close()
                 self._count += 1
-                ticks, lots, by = row[o.M_PRICE], row[o.M_LOTS], row[o.M_AGGRESSOR]
+                ticks = row[o.M_PRICE]
+                lots = row[o.M_LOTS]
+                by = row[o.M_AGGRESSOR]
                 ns = row[o.M_NS] + self._offset_ns
                 self._open = PublicTrade(self._count, ns, ticks, lots, row[o.M_SIDE] == BUY, 0, by)
 
     def _apply(self, rows: o.MarketRows) -> None:
         touched, _ = self.book.apply(rows)
-        for one in rows.rows[rows.rows[:, o.M_KIND] == schema.STATUS]:
-            self.halted = int(one[o.M_PRICE]) < 0
+        for row in rows.rows[rows.rows[:, o.M_KIND] == schema.STATUS]:
+            self.halted = int(row[o.M_PRICE]) < 0
         if touched:
             self.update += 1
             ns = int(rows.rows[-1, o.M_NS]) + self._offset_ns
@@ -101,12 +108,13 @@ class PublicMarket:
             for levels in self._touched.values():
                 levels.update(touched)
 
-    def own(self, report: o.Report) -> int:
+    def own_trade_number(self, report: o.Report) -> int:
         """Number of the trade that a client's execution is, at the price that the client paid.
 
         The rows before it show the level that it took, as the book stood before the market moved away.
         """
-        ticks, lots = report.last_px // ONE, report.last_qty // ONE
+        ticks = report.last_px // ONE
+        lots = report.last_qty // ONE
         if (
             self._open is None
             and self.trades
@@ -174,7 +182,7 @@ class PublicMarket:
     def average_price(self, now_ns: int) -> tuple[str, int]:
         """`avgPrice` as the API writes it, and when it last changed, ms."""
         last = self.trades[-1].ns if self.trades else now_ns
-        return shown(self.average(now_ns) * self.rules.tick // ONE), ms(last)
+        return format_amount(self.average(now_ns) * self.rules.tick // ONE), ms(last)
 
     # -- the book -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +203,8 @@ class PublicMarket:
     def follow(self, stream: str) -> None:
         """Begin to note what changes for a stream of depth updates."""
         if stream not in self._touched:
-            self._touched[stream], self._sent_update[stream] = set(), self.update
+            self._touched[stream] = set()
+            self._sent_update[stream] = self.update
 
     def drop(self, stream: str) -> None:
         """The last listener has left."""
@@ -205,10 +214,12 @@ class PublicMarket:
         """Changes since the stream's last event; None: nothing."""
         if self._sent_update[stream] == self.update:
             return None
-        first, self._sent_update[stream] = self._sent_update[stream] + 1, self.update
-        levels, self._touched[stream] = self._touched[stream], set()
+        first = self._sent_update[stream] + 1
+        self._sent_update[stream] = self.update
+        levels = self._touched[stream]
+        self._touched[stream] = set()
         values: dict[int, list[list[str]]] = {BUY: [], SELL: []}
-        for side, ticks in sorted(levels, key=lambda one: -one[0] * one[1]):
+        for side, ticks in sorted(levels, key=lambda level: -level[0] * level[1]):
             values[side].append(
                 [self.rules.price(ticks), self.rules.quantity(self.book.lots((side, ticks)))]
             )
@@ -241,9 +252,9 @@ class PublicMarket:
         """The latest trades, or those from a number on."""
         if not self.trades:
             return []
-        held = len(self.trades)
-        start = held - limit if first is None else first - self.trades[0].number
-        start = min(max(start, 0), held)
+        count = len(self.trades)
+        start = count - limit if first is None else first - self.trades[0].number
+        start = min(max(start, 0), count)
         return list(islice(self.trades, start, start + limit))
 
     def trade_row(self, trade: PublicTrade) -> dict[str, Any]:
@@ -253,7 +264,7 @@ class PublicMarket:
             "id": trade.number,
             "price": rules.price(trade.ticks),
             "qty": rules.quantity(trade.lots),
-            "quoteQty": shown(trade.lots * trade.ticks * rules.unit),
+            "quoteQty": format_amount(trade.lots * trade.ticks * rules.unit),
             "time": ms(trade.ns),
             "isBuyerMaker": trade.buyer_rested,
             "isBestMatch": True,
@@ -313,7 +324,7 @@ class PublicMarket:
             "lowPrice": rules.price(bar.low),
             "lastPrice": rules.price(bar.closed),
             "volume": rules.quantity(bar.lots),
-            "quoteVolume": shown(bar.value * rules.unit),
+            "quoteVolume": format_amount(bar.value * rules.unit),
             "openTime": ms(bar.open_ns),
             "closeTime": ms(now_ns),
             "firstId": bar.first if bar.lots else -1,
@@ -326,20 +337,20 @@ class PublicMarket:
         mean = bar.value * rules.tick // bar.lots if bar.lots else 0
         return {
             "symbol": rules.symbol,
-            "priceChange": shown(moved * rules.tick),
+            "priceChange": format_amount(moved * rules.tick),
             "priceChangePercent": f"{100 * moved / bar.opened:.3f}",
-            "weightedAvgPrice": shown(mean),
+            "weightedAvgPrice": format_amount(mean),
         } | price
 
     def day(self, now_ns: int, mini: bool = False) -> dict[str, Any]:
         """`ticker/24hr`."""
-        found = self.ticker(now_ns, DAY_NS, mini)
+        figures = self.ticker(now_ns, DAY_NS, mini)
         if mini:
-            return found
+            return figures
         (bid, bids), (ask, asks) = self.best(BUY), self.best(SELL)
         rules = self.rules
-        return found | {
-            "prevClosePrice": found["openPrice"],
+        return figures | {
+            "prevClosePrice": figures["openPrice"],
             "lastQty": rules.quantity(self.trades[-1].lots if self.trades else 0),
             "bidPrice": rules.price(bid),
             "bidQty": rules.quantity(bids),
@@ -387,35 +398,30 @@ class PublicMarket:
         return head | {short: values[name] for short, name in names.items() if name in values}
 
 
-RECORDED: Final = 5
-"""Time as clients see it, kind, side, ticks, lots."""
-_HELD: Final = 2**16
-
-
 class MarketRecord:
     """Level totals and trades, added in order of time.
 
     Parameters
     ----------
-    held : int
+    most_rows : int
         Rows in memory at most; the others are in a file without a name, 40 bytes each, which goes with the process.
 
-    >>> record = MarketRecord(held=2)
+    >>> record = MarketRecord(most_rows=2)
     >>> for ns in (1, 2, 2, 3):
     ...     record.add(ns, 10, 1, 100, 5)
     >>> [block[:, 0].tolist() for block in record.blocks()]
     [[1], [2, 2], [3]]
     """
 
-    def __init__(self, held: int = _HELD) -> None:
+    def __init__(self, most_rows: int = _MOST_ROWS) -> None:
         self._rows = array("q")
-        self._held = held
+        self._most_rows = most_rows
         self._file: IO[bytes] | None = None
 
     def add(self, *row: int) -> None:
         """Add a row; OSError where the disk is full."""
         self._rows.extend(row)
-        if len(self._rows) >= self._held * RECORDED:
+        if len(self._rows) >= self._most_rows * RECORDED:
             if self._file is None:
                 self._file = TemporaryFile(prefix="tercel-venue-")  # noqa: SIM115 - open as long as the market is
             self._rows.tofile(self._file)
@@ -424,18 +430,18 @@ class MarketRecord:
     def _parts(self) -> Iterator[Ints]:
         if self._file is not None:
             self._file.seek(0)
-            while data := self._file.read(self._held * RECORDED * 8):
+            while data := self._file.read(self._most_rows * RECORDED * 8):
                 yield np.frombuffer(data, np.int64).reshape(-1, RECORDED)
         yield np.array(self._rows, np.int64).reshape(-1, RECORDED)
 
     def blocks(self) -> Iterator[Ints]:
         """All rows, int64 (n, 5), some at a time; those of one moment never apart."""
-        left = np.zeros((0, RECORDED), np.int64)
+        pending = np.zeros((0, RECORDED), np.int64)
         for part in self._parts():
-            rows = np.concatenate([left, part])
+            rows = np.concatenate([pending, part])
             cut = int(np.searchsorted(rows[:, 0], rows[-1, 0])) if len(rows) else 0
             if cut:
                 yield rows[:cut]
-            left = rows[cut:]
-        if len(left):
-            yield left
+            pending = rows[cut:]
+        if len(pending):
+            yield pending

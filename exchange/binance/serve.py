@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from exchange.binance.accounts import ApiKey, unsigned
-from exchange.binance.connections import ApiConnection, StreamConnection, in_json
+from exchange.binance.accounts import ApiKey, strip_signature
+from exchange.binance.connections import ApiConnection, StreamConnection, encode_json
 from exchange.binance.endpoints import Endpoint, RequestDesk
 from exchange.binance.engine import BinanceExchange
 from exchange.binance.limits import RateLimits, RateUsage
@@ -27,15 +27,15 @@ from exchange.binance.words import (
     BinanceError,
     Security,
     ServerCode,
-    microseconds,
     ms,
     not_valid,
-    unsupported,
+    unsupported_operation,
+    wants_microseconds,
 )
 from tercel import TercelError
-from tercel.core import NS_PER_SECOND, PATH, Closing, ConfigError, Pace, proof
+from tercel.core import NS_PER_SECOND, PROOF_PATH, Closing, ConfigError, Pace, simulation_proof
 from tercel.venues import LOOPBACK, bind
-from tercel.venues.binance_venue import shown
+from tercel.venues.binance_venue import format_amount
 
 if TYPE_CHECKING:
     import uvicorn
@@ -116,7 +116,7 @@ class BinanceServer(Closing):
         self._listeners: list[StreamConnection] = []
         self._sessions: list[ApiConnection] = []
         self._listen_keys: dict[str, tuple[str, int]] = {}
-        self._server: uvicorn.Server = self._made()
+        self._server: uvicorn.Server = self._make_server()
         self._ended = Event()
         self._ended.set()
 
@@ -135,7 +135,7 @@ class BinanceServer(Closing):
         """URL of the WebSocket API."""
         return self.ws_url + API_PATH
 
-    def _made(self) -> "uvicorn.Server":
+    def _make_server(self) -> "uvicorn.Server":
         try:
             import uvicorn
             import websockets  # noqa: F401
@@ -168,7 +168,7 @@ class BinanceServer(Closing):
                 WebSocketRoute("/ws", self._stream),
                 WebSocketRoute("/ws/{names:path}", self._stream),
                 WebSocketRoute("/stream", self._stream),
-                Route(PATH, self._proves),
+                Route(PROOF_PATH, self._answer_proof),
                 Route("/{path:path}", self._http, methods=methods),
             ],
             lifespan=self._life,
@@ -203,46 +203,48 @@ class BinanceServer(Closing):
 
     @asynccontextmanager
     async def _life(self, _app: "Starlette") -> Any:
-        task = asyncio.create_task(self._clock())
+        task = asyncio.create_task(self._run_clock())
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
-    async def _clock(self) -> None:
+    async def _run_clock(self) -> None:
         """Let the market go on."""
         try:
             while True:
-                self._turn()
+                self._advance()
                 await asyncio.sleep(_TURN_S)
         except (TercelError, OSError) as error:  # a disk that is full
             self.error = error
             self._server.should_exit = True
 
-    def _turn(self) -> None:
+    def _advance(self) -> None:
         """Advance the market to now, and send what streams have of it."""
         self.engine.advance(self._pace.now_ns)
-        self._tell()
+        self._send_events()
 
-    def _tell(self) -> None:
+    def _send_events(self) -> None:
         """Streams tell of what has been."""
         for name, answer in self.streams.flow():
-            text = in_json(answer)
-            for one in self._listeners:
-                one.tell(name, answer, text)
+            text = encode_json(answer)
+            for listener in self._listeners:
+                listener.send_event(name, answer, text)
         events = self.engine.pending_events
         self.engine.pending_events = []
         for account, event in events:
             for session in self._sessions:
-                session.tell(account, event)
-            for one in self._listeners:
-                one.hear(account, event)
+                session.send_account_event(account, event)
+            for listener in self._listeners:
+                listener.send_account_event(account, event)
 
     # -- REST ---------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    async def _proves(request: "Request") -> "Response":
-        return _response(proof("binance", request.query_params.get("nonce", "")), 200, {})
+    async def _answer_proof(request: "Request") -> "Response":
+        return _response(
+            simulation_proof("binance", request.query_params.get("nonce", "")), 200, {}
+        )
 
     async def _http(self, request: "Request") -> "Response":
         self.requests += 1
@@ -250,19 +252,22 @@ class BinanceServer(Closing):
         body = (await request.body()).decode(errors="replace")
         address = request.client.host if request.client else LOOPBACK
         headers: dict[str, str] = {}
-        status, answer, micro = 200, None, False
+        status = 200
+        answer = None
+        micro = False
         try:
-            micro = microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
+            micro = wants_microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
             answer = await self._rest(
                 request.method, request.url.path, query, body, address, request, headers
             )
         except BinanceError as error:
-            status, answer = error.status, error.body
+            status = error.status
+            answer = error.body
             if error.retry_ms:
                 headers["Retry-After"] = str(max(error.retry_ms - self._wall_ms(), 0) // 1000 + 1)
-        used = str(self.usage.used(address))
+        used = str(self.usage.used_weight(address))
         headers |= {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
-        return _response(in_json(answer, micro), status, headers)
+        return _response(encode_json(answer, micro), status, headers)
 
     async def _rest(
         self,
@@ -282,55 +287,66 @@ class BinanceServer(Closing):
             if path == DEPOSIT_PATH and method == "POST":
                 return self._deposit(self.desk.key(name).account, values)
             return self._listen_key(method, self.desk.key(name).account, values)
-        one = self.desk.by_path.get((method, path))
-        if one is None:
-            raise unsupported(405 if any(key[1] == path for key in self.desk.by_path) else 404)
+        endpoint = self.desk.by_path.get((method, path))
+        if endpoint is None:
+            raise unsupported_operation(
+                405 if any(key[1] == path for key in self.desk.by_path) else 404
+            )
         pairs = query_pairs(query, body)
-        self.usage.ask(address, self.desk.weight(one, pairs))
-        params, key = Params(pairs), None
-        if one.security is not Security.NONE:
+        self.usage.ask(address, self.desk.weight(endpoint, pairs))
+        params = Params(pairs)
+        key = None
+        if endpoint.security is not Security.NONE:
             key = self.desk.key(name)
-            if one.security in SIGNED:
-                self.desk.signed(key, params, unsigned(query) + unsigned(body))
-        return await self._answered(one, params, key, headers)
+            if endpoint.security in SIGNED:
+                self.desk.check_signature(
+                    key, params, strip_signature(query) + strip_signature(body)
+                )
+        return await self._answer(endpoint, params, key, headers)
 
-    async def _answered(
-        self, one: Endpoint, params: Params, key: ApiKey | None, headers: dict[str, str]
+    async def _answer(
+        self, endpoint: Endpoint, params: Params, key: ApiKey | None, headers: dict[str, str]
     ) -> Any:
-        if self._latency_s and one.security is Security.TRADE:
+        if self._latency_s and endpoint.security is Security.TRADE:
             await asyncio.sleep(self._latency_s)
-        self._turn()
+        self._advance()
         try:
-            return self.desk.answer(one, params, key)
+            return self.desk.answer(endpoint, params, key)
         finally:
-            if key is not None and one.call in ("order.place", "order.cancelReplace"):
+            if key is not None and endpoint.call in ("order.place", "order.cancelReplace"):
                 ten, day = self.usage.orders(key.account)
                 headers |= {"X-MBX-ORDER-COUNT-10S": str(ten), "X-MBX-ORDER-COUNT-1D": str(day)}
 
     def _deposit(self, account: str, params: Params) -> dict[str, str]:
-        asset, text = params.needed("asset"), params.needed("amount")
+        asset = params.require("asset")
+        text = params.require("amount")
         if asset not in self.engine.assets:
             raise not_valid("asset")
         amount = decimal("amount", text.removeprefix("-")) * (-1 if text.startswith("-") else 1)
         if self.engine.account(account).balances.free[asset] + amount < 0:
             raise not_valid("amount")
         self.engine.deposit(account, asset, amount)
-        return {"asset": asset, "free": shown(self.engine.account(account).balances.free[asset])}
+        return {
+            "asset": asset,
+            "free": format_amount(self.engine.account(account).balances.free[asset]),
+        }
 
     def _listen_key(self, method: str, account: str, params: Params) -> dict[str, str]:
         if not self._gives_listen_keys:
-            raise unsupported(410)
+            raise unsupported_operation(410)
         until = self._wall_ms() + _LISTEN_KEY_MS
         if method == "POST":
             params.allow(())
-            mine = (one for one, (name, _) in self._listen_keys.items() if name == account)
+            mine = (
+                listen_key for listen_key, (name, _) in self._listen_keys.items() if name == account
+            )
             listen = next(mine, "") or secrets.token_hex(32)
             self._listen_keys[listen] = account, until
             return {"listenKey": listen}
         if method not in ("PUT", "DELETE"):
-            raise unsupported(405)
+            raise unsupported_operation(405)
         params.allow(("listenKey",))
-        listen = params.needed("listenKey")
+        listen = params.require("listenKey")
         if self._listen_keys.get(listen, ("", 0))[0] != account:
             raise BinanceError(ServerCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         if method == "PUT":
@@ -342,33 +358,35 @@ class BinanceServer(Closing):
     # -- WebSockets ---------------------------------------------------------------------------------------------------
 
     async def _stream(self, ws: "WebSocket") -> None:
-        if (link := await self._opened(ws)) is None:
+        if (link := await self._accept(ws)) is None:
             return
         combined = ws.url.path == "/stream"
         names = ws.query_params.get("streams", "") if combined else ws.path_params.get("names", "")
         listed = [
-            one for one in names.replace(" ", "+").split("/") if one
+            name for name in names.replace(" ", "+").split("/") if name
         ]  # @+08:00, though + is a blank in a query
-        one = StreamConnection(self.streams, link.say, self._listening, combined, link.micro)
-        one.listen(listed)
-        self._listeners.append(one)
-        heard: deque[int] = deque(maxlen=self.usage.limits.messages)
+        connection = StreamConnection(
+            self.streams, link.say, self._account_of_key, combined, link.micro
+        )
+        connection.listen(listed)
+        self._listeners.append(connection)
+        recent_ns: deque[int] = deque(maxlen=self.usage.limits.messages)
 
-        def heed(text: str) -> None:
+        def handle(text: str) -> None:
             now = self._wall_ns()
-            if len(heard) == heard.maxlen and now - heard[0] < NS_PER_SECOND:
+            if len(recent_ns) == recent_ns.maxlen and now - recent_ns[0] < NS_PER_SECOND:
                 link.cut()
             else:
-                heard.append(now)
-                one.heed(text)
+                recent_ns.append(now)
+                connection.handle_message(text)
 
         try:
-            await self._heard(link, heed)
+            await self._serve_texts(link, handle)
         finally:
-            self._listeners.remove(one)
-            one.close()
+            self._listeners.remove(connection)
+            connection.close()
 
-    def _listening(self, key: str) -> str:
+    def _account_of_key(self, key: str) -> str:
         account, until = self._listen_keys.get(key, ("", 0))
         return account if until > self._wall_ms() else ""
 
@@ -379,30 +397,30 @@ class BinanceServer(Closing):
         except BinanceError:
             await ws.close(1008)
             return
-        if (link := await self._opened(ws)) is None:
+        if (link := await self._accept(ws)) is None:
             return
         answer = ws.query_params.get("returnRateLimits", "true").lower() != "false"
-        one = ApiConnection(
+        connection = ApiConnection(
             self.desk, link.say, address, answer, link.micro, connected=ms(self.engine.now_ns)
         )
-        self._sessions.append(one)
+        self._sessions.append(connection)
 
-        def heed(text: str) -> None:
+        def handle(text: str) -> None:
             self.requests += 1
-            self._turn()
-            one.heed(text)
-            self._tell()
+            self._advance()
+            connection.handle_request(text)
+            self._send_events()
 
         try:
-            await self._heard(link, heed, self._latency_s)
+            await self._serve_texts(link, handle, self._latency_s)
         finally:
-            self._sessions.remove(one)
+            self._sessions.remove(connection)
 
     @staticmethod
-    async def _opened(ws: "WebSocket") -> _Link | None:
+    async def _accept(ws: "WebSocket") -> _Link | None:
         """None: refused."""
         try:
-            micro = microseconds(ws.query_params.get("timeUnit", ""))
+            micro = wants_microseconds(ws.query_params.get("timeUnit", ""))
         except BinanceError:
             await ws.close(1008)
             return None
@@ -410,7 +428,7 @@ class BinanceServer(Closing):
         return _Link(ws, asyncio.Queue(_WAITING), micro)
 
     @staticmethod
-    async def _heard(link: _Link, heed: Any, latency_s: float = 0.0) -> None:
+    async def _serve_texts(link: _Link, handle: Any, latency_s: float = 0.0) -> None:
         """Heed every text until either side goes."""
         from starlette.websockets import WebSocketDisconnect
 
@@ -419,7 +437,7 @@ class BinanceServer(Closing):
                 text = await link.socket.receive_text()
                 if latency_s:
                     await asyncio.sleep(latency_s)
-                heed(text)
+                handle(text)
 
         tasks = [asyncio.create_task(receive()), asyncio.create_task(link.send())]
         try:

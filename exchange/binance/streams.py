@@ -21,7 +21,7 @@ _KLINE: Final = re.compile(rf"kline_({'|'.join(INTERVALS)})(@\+08:00)?")
 _AT_ONCE: Final = frozenset({"trade", "aggTrade", "bookTicker"})
 _WINDOW_S: Final = {"ticker_1h": 3600, "ticker_4h": 14400, "ticker_1d": 86400}
 _EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice", *_WINDOW_S})
-_ALL: Final = {f"!{one}@arr": one for one in _EACH_SECOND if one != "avgPrice"}
+_ALL: Final = {f"!{name}@arr": name for name in _EACH_SECOND if name != "avgPrice"}
 StreamEvent = tuple[str, Any]
 """A stream's name, and what it tells."""
 
@@ -31,13 +31,13 @@ class MarketStream:
     """One stream that somebody listens to."""
 
     name: str
-    what: str
+    kind: str
     market: PublicMarket | None
     period_ns: int
     """0: sent as it comes."""
     due_ns: int = 0
     listeners: int = 0
-    seen: Any = None
+    last_event: Any = None
     """The last event, where only changes are sent."""
 
 
@@ -53,25 +53,25 @@ class Streams:
     engine: BinanceExchange
     _open: dict[str, MarketStream] = field(default_factory=dict)
 
-    def known(self, name: str) -> bool:
+    def has_stream(self, name: str) -> bool:
         """Whether there is such a stream."""
         return self._make(name) is not None
 
     def _make(self, name: str) -> MarketStream | None:
         if name in _ALL:
             return MarketStream(name, _ALL[name], None, NS_PER_SECOND)
-        symbol, _, what = name.partition("@")
+        symbol, _, kind = name.partition("@")
         market = self.engine.markets.get(symbol.upper())
         if market is None or symbol != symbol.lower():
             return None
-        if what in _AT_ONCE:
-            return MarketStream(name, what, market, 0)
-        if what in _EACH_SECOND:
-            return MarketStream(name, what, market, NS_PER_SECOND)
-        if found := _DEPTH.fullmatch(what):
-            return MarketStream(name, f"depth{found[1] or ''}", market, _PERIOD[found[2] or ""])
-        if found := _KLINE.fullmatch(what):
-            return MarketStream(name, what, market, NS_PER_SECOND * (1 if found[1] == "1s" else 2))
+        if kind in _AT_ONCE:
+            return MarketStream(name, kind, market, 0)
+        if kind in _EACH_SECOND:
+            return MarketStream(name, kind, market, NS_PER_SECOND)
+        if match := _DEPTH.fullmatch(kind):
+            return MarketStream(name, f"depth{match[1] or ''}", market, _PERIOD[match[2] or ""])
+        if match := _KLINE.fullmatch(kind):
+            return MarketStream(name, kind, market, NS_PER_SECOND * (1 if match[1] == "1s" else 2))
         return None
 
     def listen(self, name: str) -> None:
@@ -81,7 +81,7 @@ class Streams:
             return
         self._open[name] = stream
         stream.listeners += 1
-        if stream.what == "depth" and stream.market is not None:
+        if stream.kind == "depth" and stream.market is not None:
             stream.market.follow(name)
 
     def leave(self, name: str) -> None:
@@ -105,45 +105,46 @@ class Streams:
                 yield from self._at_once(stream, stream.market, fresh)
             elif now >= stream.due_ns:
                 stream.due_ns = (now // stream.period_ns + 1) * stream.period_ns
-                yield from ((stream.name, one) for one in self._periodic(stream, now))
+                yield from ((stream.name, event) for event in self._periodic(stream, now))
 
     def _at_once(
         self, stream: MarketStream, market: PublicMarket, fresh: dict[str, list[Any]]
     ) -> Iterator[StreamEvent]:
-        now, trades = self.engine.now_ns, fresh[market.rules.symbol]
-        if stream.what == "trade":
-            yield from ((stream.name, market.trade_event(one, now)) for one in trades)
-        elif stream.what == "aggTrade":
+        now = self.engine.now_ns
+        trades = fresh[market.rules.symbol]
+        if stream.kind == "trade":
+            yield from ((stream.name, market.trade_event(trade, now)) for trade in trades)
+        elif stream.kind == "aggTrade":
             head = {"e": "aggTrade", "E": ms(now), "s": market.rules.symbol}
             yield from ((stream.name, head | row) for row in market.aggregates(trades))
         else:
             event = market.book_ticker()
             best = {key: value for key, value in event.items() if key != "u"}
-            if best != stream.seen:
-                stream.seen = best
+            if best != stream.last_event:
+                stream.last_event = best
                 yield stream.name, event
 
     def _periodic(self, stream: MarketStream, now: int) -> Iterator[Any]:
         if stream.market is None:
-            tell = _TELL[stream.what]
-            yield [tell(one, now) for one in self.engine.markets.values()]
-        elif stream.what == "depth":
+            tell = _TELL[stream.kind]
+            yield [tell(market, now) for market in self.engine.markets.values()]
+        elif stream.kind == "depth":
             if (event := stream.market.changes(stream.name, now)) is not None:
                 yield event
-        elif stream.what.startswith("depth"):
-            yield stream.market.depth(int(stream.what.removeprefix("depth")))
-        elif stream.what.startswith("kline"):
+        elif stream.kind.startswith("depth"):
+            yield stream.market.depth(int(stream.kind.removeprefix("depth")))
+        elif stream.kind.startswith("kline"):
             yield from self._kline(stream, stream.market, now)
         else:
-            yield _TELL[stream.what](stream.market, now)
+            yield _TELL[stream.kind](stream.market, now)
 
     @staticmethod
     def _kline(stream: MarketStream, market: PublicMarket, now: int) -> Iterator[dict[str, Any]]:
-        interval, _, zone = stream.what.removeprefix("kline_").partition("@")
-        *before, bar = market.bars.zoned(interval, now, 8 * 3600 if zone else 0)
-        if before and stream.seen not in (None, bar.open_ns):
+        interval, _, zone = stream.kind.removeprefix("kline_").partition("@")
+        *before, bar = market.bars.zone_bars(interval, now, 8 * 3600 if zone else 0)
+        if before and stream.last_event not in (None, bar.open_ns):
             yield before[-1].event(market.rules, interval, now)  # closed since
-        stream.seen = bar.open_ns
+        stream.last_event = bar.open_ns
         yield bar.event(market.rules, interval, now)
 
 
@@ -153,8 +154,9 @@ def _average(market: PublicMarket, now: int) -> dict[str, Any]:
     return event | {"w": price, "T": last}
 
 
-def _window(what: str) -> Callable[[PublicMarket, int], dict[str, Any]]:
-    length_ns, kind = _WINDOW_S[what] * NS_PER_SECOND, f"{what.removeprefix('ticker_')}Ticker"
+def _window(stream_kind: str) -> Callable[[PublicMarket, int], dict[str, Any]]:
+    length_ns = _WINDOW_S[stream_kind] * NS_PER_SECOND
+    kind = f"{stream_kind.removeprefix('ticker_')}Ticker"
     return lambda market, now: market.window_event(kind, now, length_ns)
 
 
@@ -162,5 +164,5 @@ _TELL: Final[dict[str, Callable[[PublicMarket, int], dict[str, Any]]]] = {
     "miniTicker": PublicMarket.mini_event,
     "ticker": PublicMarket.day_event,
     "avgPrice": _average,
-    **{one: _window(one) for one in _WINDOW_S},
+    **{kind: _window(kind) for kind in _WINDOW_S},
 }

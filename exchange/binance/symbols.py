@@ -12,11 +12,11 @@ from exchange.binance.words import (
     BinanceOrderType,
     SelfTradePrevention,
     ServerCode,
-    filtered,
-    illegal,
+    filter_failure,
+    illegal_characters,
 )
 from tercel.core import MOST_LOTS, ONE, ConfigError, Listing
-from tercel.venues.binance_venue import shown
+from tercel.venues.binance_venue import format_amount
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 """Assets that a symbol's name may end in."""
@@ -26,7 +26,8 @@ MOST_ORDERS: Final = 200
 """Open orders of an account in a symbol."""
 PREVENTION: Final = SelfTradePrevention.EXPIRE_MAKER
 """Mode of an order that names none."""
-UP, DOWN = 5, (1, 5)
+UP = 5
+DOWN = (1, 5)
 """PERCENT_PRICE: from a fifth to five times the average."""
 AVERAGE_MINUTES: Final = 5
 
@@ -43,11 +44,11 @@ def decimal(name: str, text: str) -> int:
     (10000000, 1200000000)
     """
     if not re.fullmatch(NUMBER, text):
-        raise illegal(name, NUMBER)
-    whole, _, part = text.partition(".")
+        raise illegal_characters(name, NUMBER)
+    integer_part, _, part = text.partition(".")
     if len(part.rstrip("0")) > 8:
         raise BinanceError(ServerCode.BAD_PRECISION, f"Parameter '{name}' has too much precision.")
-    return int(whole) * ONE + int(part[:8].ljust(8, "0"))
+    return int(integer_part) * ONE + int(part[:8].ljust(8, "0"))
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,11 @@ class SymbolRules:
 
     def price(self, ticks: int) -> str:
         """A price as the API writes it."""
-        return shown(ticks * self.tick)
+        return format_amount(ticks * self.tick)
 
     def quantity(self, lots: int) -> str:
         """A quantity as the API writes it."""
-        return shown(lots * self.lot)
+        return format_amount(lots * self.lot)
 
     def lots(self, value: int) -> int:
         """A quantity in lots.
@@ -96,7 +97,7 @@ class SymbolRules:
         """
         lots, rest = divmod(value, self.lot)
         if rest or not 1 <= lots <= MOST_LOTS:
-            raise filtered("LOT_SIZE")
+            raise filter_failure("LOT_SIZE")
         return lots
 
     def ticks(self, value: int) -> int:
@@ -109,7 +110,7 @@ class SymbolRules:
         """
         ticks, rest = divmod(value, self.tick)
         if rest or not 1 <= ticks <= MOST_TICKS:
-            raise filtered("PRICE_FILTER")
+            raise filter_failure("PRICE_FILTER")
         return ticks
 
     def check_limit(self, ticks: int, lots: int, average: int) -> None:
@@ -121,40 +122,40 @@ class SymbolRules:
             PERCENT_PRICE or NOTIONAL.
         """
         if ticks > average * UP or ticks * DOWN[1] < average * DOWN[0]:
-            raise filtered("PERCENT_PRICE")
+            raise filter_failure("PERCENT_PRICE")
         self.check_value(ticks * lots)
 
     def check_value(self, value: int) -> None:
         """NOTIONAL of so many ticks x lots."""
         if value * self.unit < self.least_notional:
-            raise filtered("NOTIONAL")
+            raise filter_failure("NOTIONAL")
 
     def filters(self) -> list[dict[str, Any]]:
         """As `exchangeInfo` has them."""
         return [
             {
                 "filterType": "PRICE_FILTER",
-                "minPrice": shown(self.tick),
+                "minPrice": format_amount(self.tick),
                 "maxPrice": self.price(MOST_TICKS),
-                "tickSize": shown(self.tick),
+                "tickSize": format_amount(self.tick),
             },
             {
                 "filterType": "LOT_SIZE",
-                "minQty": shown(self.lot),
+                "minQty": format_amount(self.lot),
                 "maxQty": self.quantity(MOST_LOTS),
-                "stepSize": shown(self.lot),
+                "stepSize": format_amount(self.lot),
             },
             {
                 "filterType": "MARKET_LOT_SIZE",
-                "minQty": shown(self.lot),
+                "minQty": format_amount(self.lot),
                 "maxQty": self.quantity(MOST_LOTS),
-                "stepSize": shown(self.lot),
+                "stepSize": format_amount(self.lot),
             },
             {
                 "filterType": "NOTIONAL",
-                "minNotional": shown(self.least_notional),
+                "minNotional": format_amount(self.least_notional),
                 "applyMinToMarket": True,
-                "maxNotional": shown(MOST_LOTS * MOST_TICKS * self.unit),
+                "maxNotional": format_amount(MOST_LOTS * MOST_TICKS * self.unit),
                 "applyMaxToMarket": False,
                 "avgPriceMins": AVERAGE_MINUTES,
             },
@@ -218,15 +219,16 @@ def rules_of(listing: Listing, lot: int = 0) -> SymbolRules:
         A tick or lot that eight decimals do not hold.
 
     >>> found = rules_of(Listing("CSCO", 0.01, 1))
-    >>> found.symbol, found.base, found.price(1516), found.quantity(3), shown(found.unit)
+    >>> found.symbol, found.base, found.price(1516), found.quantity(3), format_amount(found.unit)
     ('CSCOUSDT', 'CSCO', '15.16000000', '3.00000000', '0.01000000')
     """
     name = listing.instrument.upper()
-    quote = next((one for one in QUOTES if name.endswith(one) and name != one), "")
+    quote = next((asset for asset in QUOTES if name.endswith(asset) and name != asset), "")
     base, quote = (
         (name.removesuffix(quote), quote) if quote else (re.sub("[^A-Z0-9]", "", name), QUOTES[0])
     )
-    tick, lot = round(listing.tick * ONE), lot or listing.lot * ONE
+    tick = round(listing.tick * ONE)
+    lot = lot or listing.lot * ONE
     if not tick or abs(tick - listing.tick * ONE) > 1e-6 or tick * lot % ONE:
         received = f"tick {listing.tick}, lot {listing.lot} of {listing.instrument}"
         raise ConfigError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
+from exchange.binance.engine import BinanceExchange, OrderRequest, TradingAccount
 from exchange.binance.limits import DAY_MS, RateUsage
 from exchange.binance.order import BinanceOrder, own_trade
 from exchange.binance.params import Params, page, within
@@ -19,15 +19,15 @@ from exchange.binance.words import (
     SelfTradePrevention,
     ServerCode,
     TimeInForce,
-    either,
-    missing,
+    missing_either,
+    missing_parameter,
     ms,
     not_valid,
-    rejected,
-    unasked,
+    order_rejection,
+    unexpected_parameter,
 )
 from tercel.core import ONE
-from tercel.venues.binance_venue import ErrorCode, Status, shown
+from tercel.venues.binance_venue import ErrorCode, Status, format_amount
 
 ORDER_PARAMS: Final = (
     "symbol",
@@ -105,7 +105,7 @@ class TradeRequests:
 
     # -- new orders ---------------------------------------------------------------------------------------------------
 
-    def asked(self, params: Params) -> OrderAsked:
+    def parse_order(self, params: Params) -> OrderRequest:
         """A new order of its parameters.
 
         Raises
@@ -114,7 +114,7 @@ class TradeRequests:
             What is missing, of no use, or not on offer.
         """
         for name in ("symbol", "side", "type"):
-            params.needed(name)
+            params.require(name)
         rules = self.engine.rules[self._symbol(params)]
         side = (
             params.choice("side", BinanceSide, ServerCode.INVALID_SIDE, "Invalid side.")
@@ -130,29 +130,30 @@ class TradeRequests:
             "timeInForce", TimeInForce, ServerCode.INVALID_TIF, "Invalid timeInForce."
         )
         if kind in UNSUPPORTED:
-            raise rejected(UNSUPPORTED[kind])
+            raise order_rejection(UNSUPPORTED[kind])
         for name, msg in _NOT_HERE.items():
             if name in params and params.text(name) not in ("0", "0.0", "0.00000000"):
-                raise rejected(msg)
+                raise order_rejection(msg)
         if "stopPrice" in params:
-            raise unasked("stopPrice")
+            raise unexpected_parameter("stopPrice")
         prevention = params.choice(
             "selfTradePreventionMode",
             SelfTradePrevention,
             ErrorCode.ORDER_REJECTED,
             NO_SUCH_PREVENTION,
         )
-        self._composed(params, kind, tif)
-        spent, ticks = params.amount("quoteOrderQty"), 0
+        self._check_parameters(params, kind, tif)
+        quote_qty = params.amount("quoteOrderQty")
+        ticks = 0
         lots = rules.lots(params.amount("quantity")) if "quantity" in params else 0
         if "price" in params:
             ticks = rules.ticks(params.amount("price"))
-        if not lots and not spent:
+        if not lots and not quote_qty:
             raise not_valid("quoteOrderQty")
         labels = {
             name: value
             for name in ("strategyId", "strategyType")
-            if (value := params.whole(name)) is not None
+            if (value := params.whole_number(name)) is not None
         }
         if labels.get("strategyType", 1_000_000) < 1_000_000:
             raise BinanceError(
@@ -160,53 +161,55 @@ class TradeRequests:
             )
         shape(params, kind)
         name = params.client_id("newClientOrderId")
-        return OrderAsked(
+        return OrderRequest(
             rules,
             side,
             kind,
             tif or TimeInForce.GTC,
             lots,
             ticks,
-            spent,
+            quote_qty,
             name,
             labels,
             prevention or PREVENTION,
         )
 
     @staticmethod
-    def _composed(params: Params, kind: BinanceOrderType, tif: TimeInForce | None) -> None:
+    def _check_parameters(params: Params, kind: BinanceOrderType, tif: TimeInForce | None) -> None:
         """Which parameters a kind of order has."""
         if kind is BinanceOrderType.MARKET:
             if tif is not None:
-                raise unasked("timeInForce")
+                raise unexpected_parameter("timeInForce")
             if "price" in params:
-                raise unasked("price")
+                raise unexpected_parameter("price")
             if ("quantity" in params) == ("quoteOrderQty" in params):
                 if "quantity" in params:
-                    raise unasked("quoteOrderQty")
-                raise either("quantity", "quoteOrderQty")
+                    raise unexpected_parameter("quoteOrderQty")
+                raise missing_either("quantity", "quoteOrderQty")
             return
         if kind is BinanceOrderType.LIMIT and tif is None:
-            raise missing("timeInForce")
+            raise missing_parameter("timeInForce")
         if kind is BinanceOrderType.LIMIT_MAKER and tif is not None:
-            raise unasked("timeInForce")
+            raise unexpected_parameter("timeInForce")
         for name in ("quantity", "price"):
             if name not in params:
-                raise missing(name)
+                raise missing_parameter(name)
         if "quoteOrderQty" in params:
-            raise unasked("quoteOrderQty")
+            raise unexpected_parameter("quoteOrderQty")
 
     def place(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order`, POST."""
-        asked = self.asked(params)
+        request = self.parse_order(params)
         self.usage.order(account.name)
-        return self._placed(account, asked, params)
+        return self._place(account, request, params)
 
-    def _placed(self, account: TradingAccount, asked: OrderAsked, params: Params) -> dict[str, Any]:
-        order = self.engine.place(account, asked)
+    def _place(
+        self, account: TradingAccount, request: OrderRequest, params: Params
+    ) -> dict[str, Any]:
+        order = self.engine.place(account, request)
         if order.status is Status.FILLED:
-            self.usage.filled(account.name)
-        wanted = shape(params, asked.kind)
+            self.usage.record_fill(account.name)
+        wanted = shape(params, request.kind)
         return (
             order.ack()
             if wanted is Shape.ACK
@@ -218,61 +221,68 @@ class TradeRequests:
     def test(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/test`."""
         rates = params.flag("computeCommissionRates")
-        self.engine.check(account, self.asked(params))
+        self.engine.check(account, self.parse_order(params))
         if not rates:
             return {}
-        own, none = {"maker": shown(self.engine.maker), "taker": shown(self.engine.taker)}, shown(0)
+        rates_here = {
+            "maker": format_amount(self.engine.maker),
+            "taker": format_amount(self.engine.taker),
+        }
+        zero = format_amount(0)
         return {
-            "standardCommissionForOrder": own,
-            "specialCommissionForOrder": {"maker": none, "taker": none},
-            "taxCommissionForOrder": {"maker": none, "taker": none},
+            "standardCommissionForOrder": rates_here,
+            "specialCommissionForOrder": {"maker": zero, "taker": zero},
+            "taxCommissionForOrder": {"maker": zero, "taker": zero},
             "discount": _discount(),
         }
 
     # -- cancels ------------------------------------------------------------------------------------------------------
 
-    def _named(
+    def _order_key(
         self, params: Params, number: str = "orderId", name: str = "origClientOrderId"
     ) -> tuple[int | None, str]:
         if number not in params and name not in params:
-            raise either(number, name)
-        return params.whole(number), params.text(name)
+            raise missing_either(number, name)
+        return params.whole_number(number), params.text(name)
 
     def _symbol(self, params: Params) -> str:
-        params.needed("symbol")
+        params.require("symbol")
         if (symbol := params.symbol()) not in self.engine.rules:
             raise BinanceError(ErrorCode.BAD_SYMBOL, "Invalid symbol.")
         return symbol
 
     def cancel(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order`, DELETE."""
-        symbol, named = self._symbol(params), self._named(params)
+        symbol = self._symbol(params)
+        order_key = self._order_key(params)
         return self.engine.cancel(
-            account, symbol, *named, params.client_id("newClientOrderId"), _restriction(params)
+            account, symbol, *order_key, params.client_id("newClientOrderId"), _restriction(params)
         )
 
     def cancel_all(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`openOrders`, DELETE."""
         symbol = self._symbol(params)
-        mine = [one for one in account.living.values() if one.rules.symbol == symbol]
-        if not mine:
+        open_orders = [order for order in account.living.values() if order.rules.symbol == symbol]
+        if not open_orders:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
         canceled = []
-        for order in mine:
+        for order in open_orders:
             if order.open:  # others may have gone with the one before
                 canceled.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
         return canceled
 
     def replace(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/cancelReplace`: the filters are asked before anything is cancelled."""
-        params.needed("cancelReplaceMode")
+        params.require("cancelReplaceMode")
         mode = params.choice("cancelReplaceMode", ReplaceMode, *_wrong("cancelReplaceMode"))
         exceeded = params.text("orderRateLimitExceededMode") or "DO_NOTHING"
         if exceeded not in ("DO_NOTHING", "CANCEL_ONLY"):
             raise not_valid("orderRateLimitExceededMode")
-        asked, symbol = self.asked(params), self._symbol(params)
-        number, name = self._named(params, "cancelOrderId", "cancelOrigClientOrderId")
-        new_name, only = params.client_id("cancelNewClientOrderId"), _restriction(params)
+        request = self.parse_order(params)
+        symbol = self._symbol(params)
+        number, name = self._order_key(params, "cancelOrderId", "cancelOrigClientOrderId")
+        new_name = params.client_id("cancelNewClientOrderId")
+        restriction = _restriction(params)
         limited: BinanceError | None = None
         try:
             self.usage.order(account.name)
@@ -280,21 +290,22 @@ class TradeRequests:
             if exceeded == "DO_NOTHING":
                 raise
             limited = error
-        cancel, failed = self._tried(
-            lambda: self.engine.cancel(account, symbol, number, name, new_name, only)
+        cancel, failed = self._try_request(
+            lambda: self.engine.cancel(account, symbol, number, name, new_name, restriction)
         )
         parts = {
             "cancelResult": "FAILURE" if failed else "SUCCESS",
             "newOrderResult": "NOT_ATTEMPTED",
         }
         if limited is not None and (not failed or mode is ReplaceMode.ALLOW_FAILURE):
-            placed, refused = limited.body, True
+            placed = limited.body
+            refused = True
         elif failed and mode is ReplaceMode.STOP_ON_FAILURE:
             data = parts | {"cancelResponse": cancel, "newOrderResponse": None}
             status = 429 if limited else 400
             raise BinanceError(ServerCode.FAILED, "Order cancel-replace failed.", status, data)
         else:
-            placed, refused = self._tried(lambda: self._placed(account, asked, params))
+            placed, refused = self._try_request(lambda: self._place(account, request, params))
         parts["newOrderResult"] = "FAILURE" if refused else "SUCCESS"
         data = parts | {"cancelResponse": cancel, "newOrderResponse": placed}
         if failed and refused:
@@ -307,17 +318,17 @@ class TradeRequests:
         return data
 
     @staticmethod
-    def _tried(act: Any) -> tuple[dict[str, Any], bool]:
+    def _try_request(attempt: Any) -> tuple[dict[str, Any], bool]:
         """What was done, or the error; whether it failed."""
         try:
-            return act(), False
+            return attempt(), False
         except BinanceError as error:
             return error.body, True
 
     def amend(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/amend/keepPriority`."""
-        symbol, (number, name) = self._symbol(params), self._named(params)
-        params.needed("newQty")
+        symbol, (number, name) = self._symbol(params), self._order_key(params)
+        params.require("newQty")
         order = self.engine.find(account, symbol, number, name)
         if order is None:
             raise BinanceError(ErrorCode.AMEND_REJECTED, UNKNOWN_ORDER)
@@ -326,58 +337,64 @@ class TradeRequests:
 
     def amendments(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`order/amendments`."""
-        symbol, number = self._symbol(params), params.needed("orderId") and params.whole("orderId")
-        first, limit = params.whole("fromExecutionId"), params.integer("limit", 500, 1000)
+        symbol = self._symbol(params)
+        number = params.require("orderId") and params.whole_number("orderId")
+        first = params.whole_number("fromExecutionId")
+        limit = params.row_limit("limit", 500, 1000)
         order = self.engine.query(account, symbol, int(number or 0), "")
-        return [one for one in order.amendments if one["executionId"] >= (first or 0)][:limit]
+        return [
+            amendment for amendment in order.amendments if amendment["executionId"] >= (first or 0)
+        ][:limit]
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
     def order(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order`, GET."""
-        return self.engine.query(account, self._symbol(params), *self._named(params)).query()
+        return self.engine.query(account, self._symbol(params), *self._order_key(params)).query()
 
     def open_orders(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`openOrders`, GET."""
         symbol = self._symbol(params) if "symbol" in params else ""
-        return [one.query() for one in account.living.values() if symbol in ("", one.rules.symbol)]
+        return [
+            order.query() for order in account.living.values() if symbol in ("", order.rules.symbol)
+        ]
 
     def all_orders(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`allOrders`."""
-        symbol, limit, first = (
-            self._symbol(params),
-            params.integer("limit", 500, 1000),
-            params.whole("orderId"),
-        )
+        symbol = self._symbol(params)
+        limit = params.row_limit("limit", 500, 1000)
+        first = params.whole_number("orderId")
         start, end = _span(params)
-        found: list[BinanceOrder] = [
-            one
-            for one in account.orders.values()
-            if one.rules.symbol == symbol
-            and (first is None or one.order_id >= first)
-            and within(one.ns, start, end)
+        orders: list[BinanceOrder] = [
+            order
+            for order in account.orders.values()
+            if order.rules.symbol == symbol
+            and (first is None or order.order_id >= first)
+            and within(order.ns, start, end)
         ]
-        return [one.query() for one in page(found, limit, first, start)]
+        return [order.query() for order in page(orders, limit, first, start)]
 
     def my_trades(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`myTrades`."""
-        symbol, limit = self._symbol(params), params.integer("limit", 500, 1000)
-        number, first = params.whole("orderId"), params.whole("fromId")
+        symbol = self._symbol(params)
+        limit = params.row_limit("limit", 500, 1000)
+        number = params.whole_number("orderId")
+        first = params.whole_number("fromId")
         start, end = _span(params)
         if (first is not None or number is not None) and (start is not None or end is not None):
             raise BinanceError(
                 ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
-        found = [
-            one
-            for one in account.fills
-            if one.symbol == symbol
-            and (number is None or one.order_id == number)
-            and (first is None or one.trade >= first)
-            and within(one.ns, start, end)
+        fills = [
+            fill
+            for fill in account.fills
+            if fill.symbol == symbol
+            and (number is None or fill.order_id == number)
+            and (first is None or fill.trade >= first)
+            and within(fill.ns, start, end)
         ]
         return [
-            own_trade(one, self.engine.rules[symbol]) for one in page(found, limit, first, start)
+            own_trade(fill, self.engine.rules[symbol]) for fill in page(fills, limit, first, start)
         ]
 
     def account(self, account: TradingAccount, params: Params) -> dict[str, Any]:
@@ -386,18 +403,23 @@ class TradeRequests:
             list(dict.fromkeys([*self.engine.assets, *account.balances.free]))
         )
         if params.flag("omitZeroBalances"):
-            rows = [one for one in rows if one["free"] != shown(0) or one["locked"] != shown(0)]
-        maker, taker = self.engine.maker, self.engine.taker
+            rows = [
+                row
+                for row in rows
+                if row["free"] != format_amount(0) or row["locked"] != format_amount(0)
+            ]
+        maker = self.engine.maker
+        taker = self.engine.taker
         return {
             "makerCommission": maker * 10_000 // ONE,
             "takerCommission": taker * 10_000 // ONE,
             "buyerCommission": 0,
             "sellerCommission": 0,
             "commissionRates": {
-                "maker": shown(maker),
-                "taker": shown(taker),
-                "buyer": shown(0),
-                "seller": shown(0),
+                "maker": format_amount(maker),
+                "taker": format_amount(taker),
+                "buyer": format_amount(0),
+                "seller": format_amount(0),
             },
             "canTrade": True,
             "canWithdraw": False,
@@ -414,10 +436,11 @@ class TradeRequests:
 
     def commission(self, _account: TradingAccount, params: Params) -> dict[str, Any]:
         """`account/commission`."""
-        symbol, none = self._symbol(params), shown(0)
+        symbol = self._symbol(params)
+        none = format_amount(0)
         rates = {
-            "maker": shown(self.engine.maker),
-            "taker": shown(self.engine.taker),
+            "maker": format_amount(self.engine.maker),
+            "taker": format_amount(self.engine.taker),
             "buyer": none,
             "seller": none,
         }
@@ -434,29 +457,31 @@ class TradeRequests:
         """`/sapi/v1/asset/tradeFee`: of a symbol, or of all."""
         symbols = [self._symbol(params)] if "symbol" in params else list(self.engine.rules)
         rates = {
-            "makerCommission": shown(self.engine.maker),
-            "takerCommission": shown(self.engine.taker),
+            "makerCommission": format_amount(self.engine.maker),
+            "takerCommission": format_amount(self.engine.taker),
         }
-        return [{"symbol": one} | rates for one in symbols]
+        return [{"symbol": symbol} | rates for symbol in symbols]
 
     def order_count(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:
         """`rateLimit/order`."""
         return self.usage.order_rows(account.name)
 
-    def prevented(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+    def prevented_matches(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
         """`myPreventedMatches`: of a symbol, of one order or number."""
-        symbol, limit = self._symbol(params), params.integer("limit", 500, 1000)
-        number, order = params.whole("preventedMatchId"), params.whole("orderId")
-        first = params.whole("fromPreventedMatchId") or 0
-        found = [
-            one
-            for one in account.prevented
-            if one.rules.symbol == symbol
-            and number in (None, one.number)
-            and order in (None, one.taker, one.maker)
-            and one.number >= first
+        symbol = self._symbol(params)
+        limit = params.row_limit("limit", 500, 1000)
+        number = params.whole_number("preventedMatchId")
+        order = params.whole_number("orderId")
+        first = params.whole_number("fromPreventedMatchId") or 0
+        matches = [
+            match
+            for match in account.prevented
+            if match.rules.symbol == symbol
+            and number in (None, match.number)
+            and order in (None, match.taker, match.maker)
+            and match.number >= first
         ]
-        return [one.row() for one in found[:limit]]
+        return [match.row() for match in matches[:limit]]
 
     @staticmethod
     def nothing(_account: TradingAccount, _params: Params) -> list[Any]:
@@ -468,12 +493,12 @@ class TradeRequests:
         held = account.balances
         return [
             {
-                "coin": one,
-                "name": one,
+                "coin": asset,
+                "name": asset,
                 "depositAllEnable": False,
                 "withdrawAllEnable": False,
-                "free": shown(held.free[one]),
-                "locked": shown(held.locked[one]),
+                "free": format_amount(held.free[asset]),
+                "locked": format_amount(held.locked[asset]),
                 "freeze": "0",
                 "ipoable": "0",
                 "ipoing": "0",
@@ -483,7 +508,7 @@ class TradeRequests:
                 "withdrawing": "0",
                 "networkList": [],
             }
-            for one in self.engine.assets
+            for asset in self.engine.assets
         ]
 
     def restrictions(self, _account: TradingAccount, _params: Params) -> dict[str, Any]:
@@ -524,7 +549,8 @@ def _restriction(params: Params) -> str:
 
 def _span(params: Params) -> tuple[int | None, int | None]:
     """`startTime` and `endTime`, a day apart at most."""
-    start, end = params.time_ms("startTime"), params.time_ms("endTime")
+    start = params.time_ms("startTime")
+    end = params.time_ms("endTime")
     if start is not None and end is not None and end - start > DAY_MS:
         raise BinanceError(
             ServerCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime."
@@ -538,5 +564,5 @@ def _discount() -> dict[str, Any]:
         "enabledForAccount": False,
         "enabledForSymbol": False,
         "discountAsset": "BNB",
-        "discount": shown(0),
+        "discount": format_amount(0),
     }

@@ -18,6 +18,33 @@ BAN_MS: Final = 120_000
 """The first ban: "from 2 minutes to 3 days"."""
 
 
+INSUFFICIENT: Final = "Account has insufficient balance for requested action."
+NO_SUCH_PREVENTION: Final = "This symbol does not allow the specified self-trade prevention mode."
+WOULD_MATCH: Final = "Order would immediately match and take."
+UNKNOWN_ORDER: Final = "Unknown order sent."
+NO_ORDER: Final = "Order does not exist."
+WORKING: Final = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+INTERVALS: Final = {
+    "1s": 1,
+    "1m": 60,
+    "3m": 180,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+    "2h": 7200,
+    "4h": 14400,
+    "6h": 21600,
+    "8h": 28800,
+    "12h": 43200,
+    "1d": 86400,
+    "3d": 259200,
+    "1w": 604800,
+    "1M": 0,
+}
+"""Kline intervals in seconds; a month has no length."""
+
+
 class ServerCode(IntEnum):
     """Error codes of requests that no client of this package sends (`errors.md`)."""
 
@@ -94,21 +121,21 @@ class BinanceError(Exception):
         )
 
 
-def rejected(msg: str) -> BinanceError:
+def order_rejection(msg: str) -> BinanceError:
     """A new order that the matching engine refuses (-2010)."""
     return BinanceError(ErrorCode.ORDER_REJECTED, msg)
 
 
-def filtered(name: str) -> BinanceError:
+def filter_failure(name: str) -> BinanceError:
     """An order that fails a filter (-1013).
 
-    >>> filtered("LOT_SIZE").msg
+    >>> filter_failure("LOT_SIZE").msg
     'Filter failure: LOT_SIZE'
     """
     return BinanceError(ErrorCode.INVALID_MESSAGE, f"Filter failure: {name}")
 
 
-def missing(name: str) -> BinanceError:
+def missing_parameter(name: str) -> BinanceError:
     """A parameter that has to be there (-1102)."""
     return BinanceError(
         ServerCode.MANDATORY_PARAM,
@@ -116,7 +143,7 @@ def missing(name: str) -> BinanceError:
     )
 
 
-def illegal(name: str, legal: str) -> BinanceError:
+def illegal_characters(name: str, legal: str) -> BinanceError:
     """A parameter with characters that are not its own (-1100)."""
     return BinanceError(
         ServerCode.ILLEGAL_CHARS,
@@ -131,20 +158,20 @@ def not_valid(name: str) -> BinanceError:
     )
 
 
-def unasked(name: str) -> BinanceError:
+def unexpected_parameter(name: str) -> BinanceError:
     """A parameter that has no place here (-1106)."""
     return BinanceError(
         ServerCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required."
     )
 
 
-def either(one: str, other: str) -> BinanceError:
+def missing_either(first_name: str, second_name: str) -> BinanceError:
     """Two parameters of which one has to be there (-1102)."""
-    msg = f"Param '{one}' or '{other}' must be sent, but both were empty/null!"
+    msg = f"Param '{first_name}' or '{second_name}' must be sent, but both were empty/null!"
     return BinanceError(ServerCode.MANDATORY_PARAM, msg)
 
 
-def unsupported(status: int = 400) -> BinanceError:
+def unsupported_operation(status: int = 400) -> BinanceError:
     """A request that is not served (-1020)."""
     return BinanceError(ErrorCode.UNSUPPORTED_OPERATION, "This operation is not supported.", status)
 
@@ -188,11 +215,6 @@ UNSUPPORTED: Final = {
     BinanceOrderType.TAKE_PROFIT: "Take profit orders are not supported for this symbol.",
     BinanceOrderType.TAKE_PROFIT_LIMIT: "Take profit limit orders are not supported for this symbol.",
 }
-INSUFFICIENT: Final = "Account has insufficient balance for requested action."
-NO_SUCH_PREVENTION: Final = "This symbol does not allow the specified self-trade prevention mode."
-WOULD_MATCH: Final = "Order would immediately match and take."
-UNKNOWN_ORDER: Final = "Unknown order sent."
-NO_ORDER: Final = "Order does not exist."
 
 
 class TimeInForce(StrEnum):
@@ -201,9 +223,6 @@ class TimeInForce(StrEnum):
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
-
-
-WORKING: Final = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
 
 
 class Security(StrEnum):
@@ -216,25 +235,6 @@ class Security(StrEnum):
 
 
 SIGNED: Final = frozenset({Security.USER_DATA, Security.TRADE})
-INTERVALS: Final = {
-    "1s": 1,
-    "1m": 60,
-    "3m": 180,
-    "5m": 300,
-    "15m": 900,
-    "30m": 1800,
-    "1h": 3600,
-    "2h": 7200,
-    "4h": 14400,
-    "6h": 21600,
-    "8h": 28800,
-    "12h": 43200,
-    "1d": 86400,
-    "3d": 259200,
-    "1w": 604800,
-    "1M": 0,
-}
-"""Kline intervals in seconds; a month has no length."""
 
 
 def rate_limits(weight: int, orders: int, orders_a_day: int, requests: int) -> list[dict[str, Any]]:
@@ -269,25 +269,25 @@ def ms(ns: int) -> Stamp:
     >>> ms(1_700_000_000_123_999_999)
     1700000000123
     """
-    found = Stamp(ns // NS_PER_MS)
-    found.us = ns // 1000
-    return found
+    stamp = Stamp(ns // NS_PER_MS)
+    stamp.us = ns // 1000
+    return stamp
 
 
-def in_us(value: Any) -> Any:
+def to_microseconds(value: Any) -> Any:
     """An answer or event with its times in microseconds.
 
-    >>> in_us({"a": [ms(1_700_000_000_123_999_999), 5]})
+    >>> to_microseconds({"a": [ms(1_700_000_000_123_999_999), 5]})
     {'a': [1700000000123999, 5]}
     """
     if isinstance(value, dict):
-        return {key: in_us(one) for key, one in value.items()}
+        return {key: to_microseconds(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [in_us(one) for one in value]
+        return [to_microseconds(item) for item in value]
     return value.us if isinstance(value, Stamp) else value
 
 
-def microseconds(unit: str) -> bool:
+def wants_microseconds(unit: str) -> bool:
     """Whether a `timeUnit` asks for microseconds; "": it asks for nothing.
 
     Raises

@@ -14,9 +14,13 @@ from exchange.fix.translate import ENTRIES_EACH
 from tercel.core import BUY, SELL, orders as o, vocabulary as v
 from tercel.fix import Fields, PriceScale, tags as t
 
-BID, OFFER, TRADE = "0", "1", "2"
+BID = "0"
+OFFER = "1"
+TRADE = "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})
-_NEW, _CHANGE, _DELETE = "0", "1", "2"
+_NEW = "0"
+_CHANGE = "1"
+_DELETE = "2"
 _SIDES: Final = {BUY: BID, SELL: OFFER}
 _TRADES: Final = frozenset({v.EXECUTE, v.TRADE_HIDDEN, v.TRADE, v.CROSS})
 _LEAVES: Final = frozenset({v.REDUCE, v.DELETE, v.EXECUTE})
@@ -51,7 +55,7 @@ class AggregatedBook:
     def top(self, side: int, depth: int = 0) -> list[tuple[int, int]]:
         """Price and lots of a side's best levels, best first; depth 0: all."""
         prices = self._prices[side][: depth or None]
-        return [(-side * one, self._lots[side, -side * one]) for one in prices]
+        return [(-side * key, self._lots[side, -side * key]) for key in prices]
 
     def apply(self, change: o.MarketRows) -> tuple[set[Level], list[tuple[int, int]]]:
         """Apply rows; the levels that changed, and price and lots of the trades."""
@@ -63,34 +67,38 @@ class AggregatedBook:
         if not self.ready:
             return touched, trades
         for row in change.rows.tolist():
-            kind, price, lots = row[o.M_KIND], row[o.M_PRICE], row[o.M_LOTS]
+            kind = row[o.M_KIND]
+            price = row[o.M_PRICE]
+            lots = row[o.M_LOTS]
             if kind in _TRADES and lots > 0:
                 trades.append((price, lots))
             self._row(kind, row[o.M_ID], (row[o.M_SIDE], price), lots, touched)
         self.last = trades[-1] if trades else self.last
         return touched, trades
 
-    def _row(self, kind: int, who: int, level: Level, lots: int, touched: set[Level]) -> None:
+    def _row(self, kind: int, order_id: int, level: Level, lots: int, touched: set[Level]) -> None:
         if kind in (v.ADD, v.ROLL_IN):
-            self._orders[who] = [*level, lots]
+            self._orders[order_id] = [*level, lots]
             self._add(level, lots, touched)
-        elif kind in _LEAVES and who in self._orders and lots > 0:
-            order = self._orders[who]
+        elif kind in _LEAVES and order_id in self._orders and lots > 0:
+            order = self._orders[order_id]
             gone = min(lots, order[2])
             order[2] -= gone
             self._add((order[0], order[1]), -gone, touched)
             if not order[2]:
-                del self._orders[who]
-        elif kind == v.MODIFY and who in self._orders:
-            side, price, before = self._orders.pop(who)
+                del self._orders[order_id]
+        elif kind == v.MODIFY and order_id in self._orders:
+            side, price, before = self._orders.pop(order_id)
             self._add((side, price), -before, touched)
-            self._orders[who] = [side, level[1], lots]
+            self._orders[order_id] = [side, level[1], lots]
             self._add((side, level[1]), lots, touched)
         elif kind == v.LEVEL_SET:
             self._add(level, lots - self.lots(level), touched)
         elif kind == v.ROLL_OUT:
             self._orders = {
-                one: order for one, order in self._orders.items() if (order[0], order[1]) != level
+                other_id: order
+                for other_id, order in self._orders.items()
+                if (order[0], order[1]) != level
             }
             self._add(level, -self.lots(level), touched)
         elif kind == v.CLEAR:
@@ -101,7 +109,8 @@ class AggregatedBook:
     def _add(self, level: Level, lots: int, touched: set[Level]) -> None:
         touched.add(level)
         before = self._lots.get(level, 0)
-        prices, key = self._prices[level[0]], -level[0] * level[1]
+        prices = self._prices[level[0]]
+        key = -level[0] * level[1]
         if before + lots > 0:
             self._lots[level] = before + lots
             if not before:
@@ -141,7 +150,7 @@ class AggregatedView:
         Levels of a side (264); 0: all.
     types : frozenset of str
         What it shows (269).
-    whole : bool
+    full_refresh : bool
         Whether every change is sent as a whole book (265=0).
     """
 
@@ -149,12 +158,12 @@ class AggregatedView:
     instrument: str
     depth: int
     types: frozenset[str]
-    whole: bool
+    full_refresh: bool
     _shown: dict[Level, int] = field(default_factory=dict)
 
     def snapshot(self, book: AggregatedBook, scale: PriceScale) -> tuple[str, Fields]:
         """Full refresh (W) of the book now."""
-        self._shown = dict(self._seen(book))
+        self._shown = dict(self._visible_levels(book))
         entries = [(_SIDES[side], price, lots) for (side, price), lots in self._shown.items()]
         if TRADE in self.types and book.last is not None:
             entries.append((TRADE, *book.last))
@@ -163,7 +172,7 @@ class AggregatedView:
             (t.SYMBOL, self.instrument),
             (t.NO_ENTRIES, str(len(entries))),
         ]
-        return t.SNAPSHOT, [*head, *(one for entry in entries for one in _entry(entry, scale))]
+        return t.SNAPSHOT, [*head, *(pair for entry in entries for pair in _entry(entry, scale))]
 
     def change(
         self,
@@ -177,24 +186,24 @@ class AggregatedView:
         entries = (
             [(_NEW, TRADE, price, lots) for price, lots in trades] if TRADE in self.types else []
         )
-        if self.whole:
+        if self.full_refresh:
             if actions or entries:
                 yield self.snapshot(book, scale)
             return
         entries += sorted(
-            actions, key=lambda one: one[0], reverse=True
+            actions, key=lambda entry: entry[0], reverse=True
         )  # gone, then other, then new
         for start in range(0, len(entries), ENTRIES_EACH):
             part = entries[start : start + ENTRIES_EACH]
             fields = [(t.MD_REQ_ID, self.request), (t.NO_ENTRIES, str(len(part)))]
             for action, kind, price, lots in part:
                 fields.append((t.UPDATE_ACTION, action))
-                named = [] if kind == TRADE else [(t.ENTRY_ID, f"{kind}@{scale.price(price)}")]
-                of = (kind, price, lots)
-                fields += _entry(of, scale, [*named, (t.SYMBOL, self.instrument)])
+                id_fields = [] if kind == TRADE else [(t.ENTRY_ID, f"{kind}@{scale.price(price)}")]
+                level_entry = (kind, price, lots)
+                fields += _entry(level_entry, scale, [*id_fields, (t.SYMBOL, self.instrument)])
             yield t.INCREMENT, fields
 
-    def _seen(self, book: AggregatedBook) -> Iterator[tuple[Level, int]]:
+    def _visible_levels(self, book: AggregatedBook) -> Iterator[tuple[Level, int]]:
         for side, kind in _SIDES.items():
             if kind in self.types:
                 for price, lots in book.top(side, self.depth):
@@ -203,9 +212,10 @@ class AggregatedView:
     def _actions(
         self, book: AggregatedBook, touched: set[Level]
     ) -> list[tuple[str, str, int, int]]:
-        shown, changes = self._shown, list[tuple[Level, int]]()
+        shown = self._shown
+        changes = list[tuple[Level, int]]()
         if self.depth:
-            now = dict(self._seen(book))
+            now = dict(self._visible_levels(book))
             changes = [(level, now.get(level, 0)) for level in dict.fromkeys([*shown, *now])]
         else:
             changes = [
@@ -233,11 +243,11 @@ class AggregatedView:
         return actions
 
 
-def _entry(entry: tuple[str, int, int], scale: PriceScale, named: Fields = ()) -> Fields:
+def _entry(entry: tuple[str, int, int], scale: PriceScale, extra_fields: Fields = ()) -> Fields:
     kind, price, lots = entry
     return [
         (t.ENTRY_TYPE, kind),
-        *named,
+        *extra_fields,
         (t.ENTRY_PX, scale.price(price)),
         (t.ENTRY_SIZE, scale.quantity(lots)),
     ]

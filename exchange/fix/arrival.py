@@ -16,9 +16,12 @@ SessionName = tuple[str, str, str]
 """BeginString, SenderCompID and TargetCompID of what the session sends."""
 
 
-def named(*sessions: FixSession) -> dict[SessionName, FixSession]:
+def index_sessions(*sessions: FixSession) -> dict[SessionName, FixSession]:
     """Sessions by name (CompIDs), as an acceptor keeps them."""
-    return {(one.settings.begin, one.settings.sender, one.settings.target): one for one in sessions}
+    return {
+        (session.settings.begin, session.settings.sender, session.settings.target): session
+        for session in sessions
+    }
 
 
 class LogonThrottle:
@@ -28,7 +31,7 @@ class LogonThrottle:
 
     >>> throttle = LogonThrottle()
     >>> for _ in range(FREE_TRIES + 1):
-    ...     throttle.note("DESK", "10.0.0.1", 0, wrong=True)
+    ...     throttle.record_attempt("DESK", "10.0.0.1", 0, wrong=True)
     >>> throttle.wait_s("DESK", "10.0.0.1", 0), throttle.wait_s("DESK", "10.0.0.2", 0)
     (2.0, 0.0)
     """
@@ -42,7 +45,7 @@ class LogonThrottle:
         wait_s = min(2 ** max(tries - FREE_TRIES, 0), LONGEST_WAIT_S) if tries >= FREE_TRIES else 0
         return max(last_ns + wait_s * 1_000_000_000 - now_ns, 0) / 1e9
 
-    def note(self, name: str, address: str, now_ns: int, wrong: bool) -> None:
+    def record_attempt(self, name: str, address: str, now_ns: int, wrong: bool) -> None:
         """A password was looked at."""
         tries, last_ns = self._wrong.pop((name, address), (0, now_ns))
         if wrong:
@@ -62,10 +65,10 @@ class IncomingConnection:
         How long it may take to say who it is, s.
 
     >>> from tercel.fix.protocol.settings import SessionSettings
-    >>> venue = named(FixSession(SessionSettings("VENUE", "DESK")))
+    >>> venue = index_sessions(FixSession(SessionSettings("VENUE", "DESK")))
     >>> desk, other = (FixSession(SessionSettings(name, "VENUE", initiates=True)) for name in ("DESK", "OTHER"))
     >>> now = 1_700_000_000 * 10**9
-    >>> [IncomingConnection(venue, now).receive(one.connect(now).out, now).close for one in (desk, other)]
+    >>> [IncomingConnection(venue, now).receive(one.connect(now).data, now).close for one in (desk, other)]
     [False, True]
     """
 
@@ -83,10 +86,10 @@ class IncomingConnection:
         if self.session is not None:
             return self.session.receive(data, now_ns)
         self._data += data
-        found = Decoder().feed(self._data)
-        if not found:
+        messages = Decoder().feed(self._data)
+        if not messages:
             return self._refuse("no message") if len(self._data) > MOST_BYTES else Outcome()
-        first = found[0]
+        first = messages[0]
         if isinstance(first, GarbledMessage) or first.kind != "A":
             return self._refuse("the first message is no Logon")
         session = self._sessions.get((first.begin, first.get(56), first.get(49)))

@@ -10,7 +10,7 @@ from exchange.signatures import verifier
 from tercel.core import ONE, ConfigError, orders as o
 from tercel.fix import Fields, Message, ProfileTerms, tags as t
 
-Word = TypeVar("Word", o.Report, o.CancelReject)
+ReportMessage = TypeVar("ReportMessage", o.Report, o.CancelReject)
 
 
 def comp_id(name: str) -> str:
@@ -78,24 +78,22 @@ class Login:
     def __post_init__(self) -> None:
         comp_id(self.comp_id)
         if self.terms is not None and self.terms.profile.version != self.begin:
-            expected, received = (
-                f"a profile of {self.begin} for {self.comp_id}",
-                self.terms.profile.version,
-            )
+            expected = f"a profile of {self.begin} for {self.comp_id}"
+            received = self.terms.profile.version
             raise ConfigError(expected, received, "name the profile's version as the login's")
         if self.public_key:
             verifier(self.public_key, self.comp_id)
 
     def refusal(self, logon: Message) -> str:
         """Why its Logon is refused, "" when it is accepted; the password is not repeated."""
-        for what, tag, wanted in (
+        for label, tag, wanted in (
             ("user name", acceptor.USERNAME, self.username),
             ("password", t.PASSWORD, self.password),
         ):
             if wanted and not hmac.compare_digest(
                 logon.get(tag).encode(errors="replace"), wanted.encode()
             ):
-                return f"wrong {what} for {self.comp_id}"
+                return f"wrong {label} for {self.comp_id}"
         if self.public_key and not verifier(self.public_key, self.comp_id)(logon):
             return f"wrong signature for {self.comp_id}"
         return ""
@@ -108,10 +106,10 @@ class Login:
 class OrderFills:
     """Executions of one order, and their mean price."""
 
-    __slots__ = ("_names", "_of")
+    __slots__ = ("_fills", "_names")
 
     def __init__(self) -> None:
-        self._of: dict[str, tuple[int, int]] = {}
+        self._fills: dict[str, tuple[int, int]] = {}
         self._names: dict[str, str] = {}
 
     def take(self, report: o.Report) -> bool:
@@ -123,17 +121,17 @@ class OrderFills:
             self._names.get(report.ref, report.ref) if report.exec_type in o.REBOOKS else name
         )
         if report.exec_type is o.ExecType.BUSTED:
-            self._of.pop(first, None)
+            self._fills.pop(first, None)
         else:
-            self._of[first] = (report.last_qty, report.last_px)
+            self._fills[first] = (report.last_qty, report.last_px)
         return True
 
     @property
     def average(self) -> Decimal:
         """Mean price in ticks; 0 without executions."""
-        qty = sum(one for one, _ in self._of.values())
+        qty = sum(last_qty for last_qty, _ in self._fills.values())
         return (
-            Decimal(sum(one * px for one, px in self._of.values())) / (qty * ONE)
+            Decimal(sum(last_qty * px for last_qty, px in self._fills.values())) / (qty * ONE)
             if qty
             else Decimal(0)
         )
@@ -145,7 +143,7 @@ class Counterparty:
 
     login: Login
     up: bool = False
-    own: bool = False
+    uses_private_tags: bool = False
     """Whether its last Logon announced our private tags."""
     cancels: bool = False
     """Whether its orders are cancelled when this connection ends."""
@@ -165,7 +163,7 @@ class Counterparty:
     """Names of orders that came, with the venue's name where it has said one."""
     last_reports: dict[str, o.Report] = field(default_factory=dict)
     """The last word on each order, by the venue's name of it, or by the counterparty's where it has none."""
-    asked: dict[str, dict[int, str]] = field(default_factory=dict)
+    status_requests: dict[str, dict[int, str]] = field(default_factory=dict)
     """Orders that a status was asked of, with the fields of the question."""
     mass_status: str = ""
     """Name of the last question about all orders."""
@@ -182,8 +180,8 @@ class Counterparty:
 
     def greet(self, logon: Message) -> None:
         """Apply what its Logon requests."""
-        self.own = (
-            logon.says(acceptor.OWN_TAGS)
+        self.uses_private_tags = (
+            logon.is_yes(acceptor.OWN_TAGS)
             and self.login.begin == "FIX.4.4"
             and self.login.terms is None
         )
@@ -197,11 +195,12 @@ class Counterparty:
         self.owed = False
         self.wanted.clear()
         self.followed.clear()
-        self.asked.clear()
+        self.status_requests.clear()
 
     def inward(self, command: o.Command) -> o.Command:
         """A command as the venue receives it: with an account, names prefixed."""
-        account, prefix = command.account or self.login.comp_id, self.prefix
+        account = command.account or self.login.comp_id
+        prefix = self.prefix
         if isinstance(command, o.StatusRequest):
             return replace(
                 command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id
@@ -211,14 +210,14 @@ class Counterparty:
             named["orig"] = prefix + command.orig
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
-    def outward(self, message: Word) -> Word:
+    def outward(self, message: ReportMessage) -> ReportMessage:
         """A venue message with the counterparty's own names."""
-        own = self.prefix
+        prefix = self.prefix
         return replace(
             message,
-            cl_ord_id=message.cl_ord_id.removeprefix(own),
-            orig=message.orig.removeprefix(own),
-            text=message.text.replace(own, ""),
+            cl_ord_id=message.cl_ord_id.removeprefix(prefix),
+            orig=message.orig.removeprefix(prefix),
+            text=message.text.replace(prefix, ""),
         )
 
     def status_of(self, name: str) -> o.OrdStatus:
@@ -236,8 +235,10 @@ class Counterparty:
     def living(self, account: str, instrument: str) -> int:
         """Open orders of an account, in an instrument ("": in any)."""
         return sum(
-            one.account == account and one.leaves_qty > 0 and instrument in ("", one.instrument)
-            for one in self.last_reports.values()
+            report.account == account
+            and report.leaves_qty > 0
+            and instrument in ("", report.instrument)
+            for report in self.last_reports.values()
         )
 
     def book(self, report: o.Report) -> bool:

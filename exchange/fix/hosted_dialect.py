@@ -38,7 +38,8 @@ from tercel.fix import (
 
 # MODE: the new order is sent though the cancel was refused.
 _GO_ON: Final = "2"
-_UUID, _ERROR = 25037, 25016
+_UUID = 25037
+_ERROR = 25016
 # ErrorCode of what is refused, by message.
 _CODES: Final = {
     t.EXECUTION_REPORT: "-2010",
@@ -90,7 +91,9 @@ class HostedDialect:
             )
         self._rules: Dictionary = terms.dictionary
         self._profile = terms.profile
-        self._currencies = {one.name: one.currency for one in terms.symbols if one.currency}
+        self._currencies = {
+            symbol.name: symbol.currency for symbol in terms.symbols if symbol.currency
+        }
         self._name_form = re.compile(
             f"(?:{terms.profile.names.letters.pattern}){{1,{terms.profile.names.most}}}"
         )
@@ -100,7 +103,7 @@ class HostedDialect:
         self._orders: dict[str, _Order] = {}
         self._name_of: dict[str, str] = {}
         self._requests: dict[str, Message] = {}
-        self._second: dict[str, tuple[Message, str]] = {}
+        self._waiting_orders: dict[str, tuple[Message, str]] = {}
         self._due: list[Message] = []
 
     def settings(self, ours: SessionSettings) -> SessionSettings:
@@ -133,25 +136,26 @@ class HostedDialect:
     # -- what comes in ------------------------------------------------------------------------------------------------
     def inward(self, message: Message) -> list[Message]:
         """The login's message as standard messages."""
-        kind, name = message.kind, message.get(t.CL_ORD_ID)
+        kind = message.kind
+        name = message.get(t.CL_ORD_ID)
         if kind in (t.CANCEL, AMEND, t.MASS_CANCEL):
             self._requests[name] = message
         if kind == CANCEL_AND_NEW:
             return self._cancel_and_new(message)
-        whole = [] if t.MARKET_DEPTH in message else [(t.MARKET_DEPTH, "0")]
+        depth_fields = [] if t.MARKET_DEPTH in message else [(t.MARKET_DEPTH, "0")]
         readers: dict[str, Callable[[], Message]] = {
             t.NEW_ORDER: lambda: self._new(message),
             t.CANCEL: lambda: self._cancel(message, name),
             AMEND: lambda: self._amend(message),
-            t.MARKET_DATA_REQUEST: lambda: Message(message.begin, [*message.fields, *whole]),
+            t.MARKET_DATA_REQUEST: lambda: Message(message.begin, [*message.fields, *depth_fields]),
         }
         return [readers.get(kind, lambda: message)()]
 
     def due(self) -> list[Message]:
         """New orders of cancel-and-new messages whose cancel has been answered."""
-        found = self._due
+        orders = self._due
         self._due = []
-        return found
+        return orders
 
     def refuse(self, message: Message) -> None:
         """Refuse messages that no venue here can carry out as the emulated one would.
@@ -169,7 +173,8 @@ class HostedDialect:
                     t.UNSUPPORTED,
                 )
         if message.kind == t.REPLACE:
-            orig, lots = message.get(t.ORIG_CL_ORD_ID), message.get(t.ORDER_QTY)
+            orig = message.get(t.ORIG_CL_ORD_ID)
+            lots = message.get(t.ORDER_QTY)
             if (order := self._orders.get(orig)) is None:
                 raise RefusedError("an order of this login", f"41={orig[:40]}")
             if Decimal(lots) >= Decimal(order.lots):
@@ -183,37 +188,48 @@ class HostedDialect:
             for tag, value in message.fields
         ]
         name, side, price, lots = (
-            message.get(one) for one in (t.CL_ORD_ID, t.SIDE, t.PRICE, t.ORDER_QTY)
+            message.get(field_tag) for field_tag in (t.CL_ORD_ID, t.SIDE, t.PRICE, t.ORDER_QTY)
         )
         self._orders.setdefault(name, _Order(side, price, lots))
         return Message(message.begin, fields)
 
-    def _meant(self, message: Message) -> str:
+    def _target_name(self, message: Message) -> str:
         """Name of the order that a request is about; one that no order can have where its number is not its name's."""
-        number, name = message.get(t.ORDER_ID), message.get(t.ORIG_CL_ORD_ID)
+        number = message.get(t.ORDER_ID)
+        name = message.get(t.ORIG_CL_ORD_ID)
         if not number:
             return name
-        found = self._name_of.get(number, "")
-        return found if found and name in ("", found) else f"{t.ORDER_ID}={number}"
+        numbered_name = self._name_of.get(number, "")
+        return (
+            numbered_name
+            if numbered_name and name in ("", numbered_name)
+            else f"{t.ORDER_ID}={number}"
+        )
 
     def _cancel(self, message: Message, name: str) -> Message:
-        meant = self._meant(message)
-        order = self._orders.get(meant)
-        what = [(t.CL_ORD_ID, name), (t.ORIG_CL_ORD_ID, meant), (t.SYMBOL, message.get(t.SYMBOL))]
-        what += [(tag, message.get(tag)) for tag in _NOT_OFFERED if tag in message]
-        return _made(message, t.CANCEL, [*what, (t.SIDE, order.side if order else t.BUY_CODE)])
+        target = self._target_name(message)
+        order = self._orders.get(target)
+        fields = [
+            (t.CL_ORD_ID, name),
+            (t.ORIG_CL_ORD_ID, target),
+            (t.SYMBOL, message.get(t.SYMBOL)),
+        ]
+        fields += [(tag, message.get(tag)) for tag in _NOT_OFFERED if tag in message]
+        return _convert(message, t.CANCEL, [*fields, (t.SIDE, order.side if order else t.BUY_CODE)])
 
     def _amend(self, message: Message) -> Message:
         """A replace at the order's own price."""
-        meant = self._meant(message)
-        order = self._orders.get(meant) or _Order(t.BUY_CODE, "0", "0")
-        what = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORIG_CL_ORD_ID, meant)]
-        what += [
+        target = self._target_name(message)
+        order = self._orders.get(target) or _Order(t.BUY_CODE, "0", "0")
+        fields = [(t.CL_ORD_ID, message.get(t.CL_ORD_ID)), (t.ORIG_CL_ORD_ID, target)]
+        fields += [
             (t.SYMBOL, message.get(t.SYMBOL)),
             (t.SIDE, order.side),
             (t.ORDER_QTY, message.get(t.ORDER_QTY)),
         ]
-        return _made(message, t.REPLACE, [*what, (t.ORD_TYPE, t.LIMIT), (t.PRICE, order.price)])
+        return _convert(
+            message, t.REPLACE, [*fields, (t.ORD_TYPE, t.LIMIT), (t.PRICE, order.price)]
+        )
 
     def _cancel_and_new(self, message: Message) -> list[Message]:
         """The cancel; the order waits for its answer. An order that cannot be is refused before anything is done."""
@@ -221,13 +237,13 @@ class HostedDialect:
         body = [
             (tag, value) for tag, value in message.fields if tag in members or tag in _NOT_OFFERED
         ]
-        order = self._new(_made(message, t.NEW_ORDER, body))
+        order = self._new(_convert(message, t.NEW_ORDER, body))
         try:
             self.refuse(order)
         except RefusedError:
             return [order]
         name = message.get(CANCEL_NAME) or f"C{next(self._count)}"
-        self._requests[name], self._second[name] = message, (order, message.get(MODE))
+        self._requests[name], self._waiting_orders[name] = message, (order, message.get(MODE))
         return [self._cancel(message, name)]
 
     # -- what goes out ------------------------------------------------------------------------------------------------
@@ -242,25 +258,35 @@ class HostedDialect:
             return [
                 (
                     t.REJECT,
-                    self._fitted(
+                    self._fit_fields(
                         t.REJECT, {**values, 373: t.OTHER, _ERROR: _CODES[t.REJECT]}.items()
                     ),
                 )
             ]
         if kind == t.SECURITY_LIST and t.NO_RELATED_SYM not in values:
-            what = [(371, str(t.SYMBOL)), (t.REF_MSG_TYPE, t.SECURITY_LIST_REQUEST), (373, "5")]
-            return [(t.REJECT, [*what, (_ERROR, _CODES[t.REJECT]), (t.TEXT, "no such instrument")])]
+            reject_fields = [
+                (371, str(t.SYMBOL)),
+                (t.REF_MSG_TYPE, t.SECURITY_LIST_REQUEST),
+                (373, "5"),
+            ]
+            return [
+                (
+                    t.REJECT,
+                    [*reject_fields, (_ERROR, _CODES[t.REJECT]), (t.TEXT, "no such instrument")],
+                )
+            ]
         if kind == t.MASS_CANCEL_REPORT:
             request = self._requests.pop(values[t.CL_ORD_ID], None)
             values[t.SYMBOL] = request.get(t.SYMBOL) if request else t.NO_SYMBOL
             if values[t.MASS_CANCEL_RESPONSE] == "0":
                 values[_ERROR] = _CODES[kind]
-            return [(kind, self._fitted(kind, values.items()))]
-        return [(kind, self._fitted(kind, fields))]
+            return [(kind, self._fit_fields(kind, values.items()))]
+        return [(kind, self._fit_fields(kind, fields))]
 
     def entry(self, listing: Listing) -> Fields:
         """An instrument's entry in the venue's security list."""
-        table, name = self._profile.symbols, listing.instrument
+        table = self._profile.symbols
+        name = listing.instrument
         quoted = self._currencies.get(name, _NO_CURRENCY)
         steps = [
             (table.lot_tag, str(listing.lot)),
@@ -269,7 +295,9 @@ class HostedDialect:
         return [(t.SYMBOL, name), (table.currency_tag, quoted), *steps]
 
     def _report(self, values: dict[int, str]) -> list[tuple[str, Fields]]:
-        rules, name, kind = self._rules.fields, values.get(t.CL_ORD_ID, ""), values[t.EXEC_TYPE]
+        rules = self._rules.fields
+        name = values.get(t.CL_ORD_ID, "")
+        kind = values[t.EXEC_TYPE]
         if rules[t.EXEC_TYPE].fault(kind) or rules[t.ORD_STATUS].fault(values[t.ORD_STATUS]):
             return []
         if t.LIQUIDITY in values:
@@ -279,11 +307,11 @@ class HostedDialect:
         values.setdefault(t.LAST_QTY, "0")
         if kind == "8":
             values[_ERROR] = _CODES[t.EXECUTION_REPORT]
-        fitted = self._fitted(t.EXECUTION_REPORT, values.items())
+        fitted = self._fit_fields(t.EXECUTION_REPORT, values.items())
         if not {*self._rules.messages[t.EXECUTION_REPORT].block.required} <= dict(fitted).keys():
             return []
         if kind in ("4", "8"):
-            self._answered(name, kind == "4")
+            self._release_order(name, kind == "4")
         else:
             self._orders[name] = _Order(
                 values[t.SIDE], values.get(t.PRICE, ""), values[t.ORDER_QTY]
@@ -293,16 +321,16 @@ class HostedDialect:
 
     def _cancel_reject(self, values: dict[int, str]) -> list[tuple[str, Fields]]:
         request = self._requests.pop(values[t.CL_ORD_ID], None)
-        self._answered(values[t.CL_ORD_ID], False)
+        self._release_order(values[t.CL_ORD_ID], False)
         kind = AMEND_REJECT if request is not None and request.kind == AMEND else t.CANCEL_REJECT
         repeated = t.SYMBOL, t.ORDER_QTY, t.ORDER_ID, t.ORIG_CL_ORD_ID
-        said = {tag: request.get(tag) for tag in repeated} if request is not None else {}
+        request_fields = {tag: request.get(tag) for tag in repeated} if request is not None else {}
         values |= {
             t.SYMBOL: t.NO_SYMBOL,
             t.ORDER_QTY: "0",
             t.ORDER_ID: "",
             acceptor.CXL_REJ_RESPONSE_TO: "1",
-            **said,
+            **request_fields,
         }
         over = values[t.CXL_REJ_REASON] in (
             acceptor.TOO_LATE,
@@ -310,26 +338,27 @@ class HostedDialect:
         )  # neither is there any more
         text = UNKNOWN_ORDER_TEXT if over else values.get(t.TEXT) or "The request is refused."
         values |= {_ERROR: _CODES[kind], t.TEXT: text}
-        return [(kind, self._fitted(kind, values.items()))]
+        return [(kind, self._fit_fields(kind, values.items()))]
 
-    def _answered(self, name: str, cancelled: bool) -> None:
+    def _release_order(self, name: str, cancelled: bool) -> None:
         """The cancel of a cancel-and-new has its answer: the order continues, or is dropped."""
         if cancelled:
             self._requests.pop(name, None)
-        order, mode = self._second.pop(name, (None, ""))
+        order, mode = self._waiting_orders.pop(name, (None, ""))
         if order is not None and (cancelled or mode == _GO_ON):
             self._due.append(order)
 
-    def _fitted(self, kind: str, fields: Iterable[tuple[int, str]]) -> Fields:
+    def _fit_fields(self, kind: str, fields: Iterable[tuple[int, str]]) -> Fields:
         """Without what the dictionary lacks; a name where it wants a number becomes one."""
-        members, rules = self._rules.messages[kind].block.tags, self._rules.fields
-        found = []
+        members = self._rules.messages[kind].block.tags
+        rules = self._rules.fields
+        fitted = []
         for tag, value in fields:
             if tag in members and value:
                 wrong = rules[tag].fault(value)
                 if not wrong or rules[tag].kind == "INT":
-                    found.append((tag, self._number(tag, value) if wrong else value))
-        return found
+                    fitted.append((tag, self._number(tag, value) if wrong else value))
+        return fitted
 
     def _number(self, tag: int, text: str) -> str:
         known = self._rules.fields[tag].values
@@ -338,7 +367,7 @@ class HostedDialect:
         return self._numbers.setdefault((tag, text), str(next(self._count)))
 
 
-def _made(message: Message, kind: str, body: Fields) -> Message:
+def _convert(message: Message, kind: str, body: Fields) -> Message:
     """A message of another kind, with the header of one."""
     head = [(tag, value) for tag, value in message.fields if tag in _HEADER]
     return Message(

@@ -23,10 +23,10 @@ from tercel.fix import (
     Message,
     PriceScale,
     RefusedError,
-    line,
+    account_fields,
+    one_line,
     tags as t,
     utc_text,
-    whose,
 )
 
 _NO: Final = "N"
@@ -60,33 +60,45 @@ def answers(
     except VenueError as error:
         raise PositionsRefusedError(error.expected, error.received, OTHER) from None
     symbol = message.get(t.SYMBOL)
-    held = {one: qty for one, qty in sorted(quantities.items()) if qty and symbol in ("", one)}
+    held = {
+        instrument: qty
+        for instrument, qty in sorted(quantities.items())
+        if qty and symbol in ("", instrument)
+    }
     today = utc_text(now_ns)[:8]
     result = VALID if held else NONE_FOUND
-    found: list[tuple[str, Fields]] = [
+    replies: list[tuple[str, Fields]] = [
         (t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])
     ]
-    for one, qty in held.items():
-        size = scales.get(one, PLAIN).qty_text(abs(qty))
+    for instrument, qty in held.items():
+        size = scales.get(instrument, PLAIN).qty_text(abs(qty))
         side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
         prices = [
             (acceptor.SETTL_PRICE, "0"),
             (acceptor.SETTL_PRICE_TYPE, _THEORETICAL),
             (acceptor.PRIOR_SETTL_PRICE, "0"),
         ]
-        what = [(t.POS_REQ_TYPE, POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
+        position_fields = [
+            (t.POS_REQ_TYPE, POSITIONS),
+            (t.CLEARING_DATE, today),
+            (t.SYMBOL, instrument),
+            *prices,
+        ]
         held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
-        found.append(
-            (t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now])
+        replies.append(
+            (
+                t.POSITION_REPORT,
+                [*_head(message, name(), len(held), VALID), *position_fields, *held_now],
+            )
         )
-    return found
+    return replies
 
 
 def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
     """Acknowledgement that refuses a request, with the reason."""
     result = refused.reason if isinstance(refused, PositionsRefusedError) else NOT_AUTHORIZED
     head = _head(message, name, 0, result)
-    return t.POSITIONS_ACK, [*head, (t.POS_STATUS, REJECTED), (t.TEXT, line(refused.text))]
+    return t.POSITIONS_ACK, [*head, (t.POS_STATUS, REJECTED), (t.TEXT, one_line(refused.text))]
 
 
 def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
@@ -95,11 +107,11 @@ def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
         (t.SUBSCRIPTION, ("", SNAPSHOT), "263=0, positions as they stand"),
         (t.SYMBOL, ("", *scales), "an instrument that is listed here"),
     ):
-        if (found := message.get(tag)) not in known:
-            raise PositionsRefusedError(wanted, f"{tag}={found[:40]}", UNSUPPORTED)
+        if (value := message.get(tag)) not in known:
+            raise PositionsRefusedError(wanted, f"{tag}={value[:40]}", UNSUPPORTED)
 
 
 def _head(message: Message, name: str, total: int, result: str) -> Fields:
     named_after = [(t.POS_REPORT_ID, name), (t.POS_REQ_ID, message.get(t.POS_REQ_ID))]
     count = [(t.TOTAL_POS_REPORTS, str(total)), (t.UNSOLICITED, _NO), (t.POS_RESULT, result)]
-    return [*named_after, *count, *whose(message.get(t.ACCOUNT))]
+    return [*named_after, *count, *account_fields(message.get(t.ACCOUNT))]

@@ -32,9 +32,9 @@ from tercel.fix import (
     RefusedError,
     dealers_in,
     dealers_out,
-    line,
-    need,
-    present,
+    drop_empty,
+    one_line,
+    require,
     tags as t,
     utc_ns,
     utc_text,
@@ -42,7 +42,7 @@ from tercel.fix import (
 
 _SIDES: Final = {t.BUY_CODE: BUY, t.SELL_CODE: SELL, "": 0}
 _CODES: Final = {state: code for code, state in reversed([*QUOTE_STATES.items()])}
-_TOLD: Final = frozenset({"3", "4", "5"})
+_IGNORED_RESPONSES: Final = frozenset({"3", "4", "5"})
 """QuoteRespType of what a client tells of quotes that it did not take: expired, cover, done away."""
 _OTHER: Final = "99"
 _UNKNOWN_SYMBOL: Final = "1"
@@ -55,7 +55,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def _hold(table: dict[K, V], key: K, value: V) -> None:
+def _remember(table: dict[K, V], key: K, value: V) -> None:
     """Remember a value; the oldest one is forgotten where there are too many."""
     table[key] = value
     if len(table) > _MOST:
@@ -113,39 +113,45 @@ class QuoteService:
         tags = {tag: message.get(tag) for tag, _ in message.fields}
         now = self._venue.now_ns
         try:
-            asked = self._request(party, message, tags, now)
-            claim(asked.account)
+            quote_request = self._request(party, message, tags, now)
+            claim(quote_request.account)
             assert self._dealers is not None
-            _hold(self._requests, asked.id, asked)
-            self._dealers.request_quotes(asked)
+            _remember(self._requests, quote_request.id, quote_request)
+            self._dealers.request_quotes(quote_request)
         except TercelError as error:
-            words = f"expected {error.expected}; received {error.received}"
+            text = f"expected {error.expected}; received {error.received}"
             symbol = tags.get(t.SYMBOL, t.NO_SYMBOL)
             reason = _OTHER if symbol in self._scales else _UNKNOWN_SYMBOL
             fields = [(t.QUOTE_REQ_ID, tags.get(t.QUOTE_REQ_ID, t.NO_NAME))]
             fields += [(t.QUOTE_REJECT_REASON, reason), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, symbol)]
-            self._send(party, t.QUOTE_REQUEST_REJECT, [*fields, (t.TEXT, line(words))])
+            self._send(party, t.QUOTE_REQUEST_REJECT, [*fields, (t.TEXT, one_line(text))])
             return now
-        return asked.until_ns
+        return quote_request.until_ns
 
     def _request(
         self, party: Counterparty, message: Message, tags: Mapping[int, str], now: int
     ) -> QuoteRequest:
         if tags.get(t.NO_RELATED_SYM) != "1":
             raise RefusedError("146=1, one instrument", f"146={tags.get(t.NO_RELATED_SYM)}")
-        instrument = need(tags, t.SYMBOL)
+        instrument = require(tags, t.SYMBOL)
         if instrument not in self._scales:
             raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}")
         side = _SIDES.get(tags.get(t.SIDE, ""))
         if side is None:
             raise RefusedError("54=1, 54=2 or none", f"54={tags[t.SIDE]}")
         until = utc_ns(tags.get(t.EXPIRE_TIME, ""))
-        until = now + _LASTS_NS if until is None else until if party.own else self._inside(until)
+        until = (
+            now + _LASTS_NS
+            if until is None
+            else until
+            if party.uses_private_tags
+            else self._to_venue_ns(until)
+        )
         return QuoteRequest(
-            party.prefix + need(tags, t.QUOTE_REQ_ID),
+            party.prefix + require(tags, t.QUOTE_REQ_ID),
             instrument,
             side,
-            self._scales[instrument].lots(need(tags, t.ORDER_QTY)),
+            self._scales[instrument].lots(require(tags, t.ORDER_QTY)),
             until,
             tags.get(t.ACCOUNT, "") or party.login.comp_id,
             now,
@@ -154,32 +160,38 @@ class QuoteService:
 
     def respond(self, party: Counterparty, message: Message) -> Message | None:
         """The order that a response (AJ) means where it hits a quote; else None, and a status (AI) answers what it passes."""
-        kind, quote = message.get(t.QUOTE_RESP_TYPE), message.get(t.QUOTE_ID)
+        kind = message.get(t.QUOTE_RESP_TYPE)
+        quote = message.get(t.QUOTE_ID)
         if kind == t.HIT:
             name = message.get(t.CL_ORD_ID) or message.get(t.QUOTE_RESP_ID)
             taken = quote, message.get(t.QUOTE_RESP_ID)
-            _hold(self._taken, (party.login.comp_id, name), taken)
-            head = [one for one in message.fields if one[0] in (t.SEQ_NUM, t.SENDER, t.TARGET, 52)]
+            _remember(self._taken, (party.login.comp_id, name), taken)
+            head = [
+                pair for pair in message.fields if pair[0] in (t.SEQ_NUM, t.SENDER, t.TARGET, 52)
+            ]
             repeated = (t.QUOTE_ID, t.SYMBOL, t.SIDE, t.ORDER_QTY, t.PRICE, t.ACCOUNT)
             body = [(tag, message.get(tag)) for tag in repeated if tag in message]
             terms = [(t.ORD_TYPE, t.PREVIOUSLY_QUOTED), (t.TIME_IN_FORCE, t.FILL_OR_KILL)]
             fields = [(t.MSG_TYPE, t.NEW_ORDER), *head, (t.CL_ORD_ID, name), *body, *terms]
             return Message(message.begin, fields)
-        known = self._own(party, quote)
+        known = self._own_quote(party, quote)
         if known is None:
-            state, text = QuoteState.UNKNOWN, "no such quote"
+            state = QuoteState.UNKNOWN
+            text = "no such quote"
         elif kind == t.PASS:
             assert self._dealers is not None
             self._dealers.pass_quotes(known.request, [quote])
-            state, text = QuoteState.PASSED, ""
-        elif kind in _TOLD:
+            state = QuoteState.PASSED
+            text = ""
+        elif kind in _IGNORED_RESPONSES:
             return None
         else:
-            state, text = QuoteState.REJECTED, f"694={kind} is not offered"
+            state = QuoteState.REJECTED
+            text = f"694={kind} is not offered"
         symbol = known.instrument if known else message.get(t.SYMBOL) or t.NO_SYMBOL
         fields = [(t.QUOTE_ID, quote or t.NO_NAME), (t.QUOTE_RESP_ID, message.get(t.QUOTE_RESP_ID))]
-        fields += [(t.SYMBOL, symbol), (t.QUOTE_STATUS, _CODES[state]), (t.TEXT, line(text))]
-        self._send(party, t.QUOTE_STATUS_REPORT, present(fields))
+        fields += [(t.SYMBOL, symbol), (t.QUOTE_STATUS, _CODES[state]), (t.TEXT, one_line(text))]
+        self._send(party, t.QUOTE_STATUS_REPORT, drop_empty(fields))
         return None
 
     def check(self, party: Counterparty, order: QuotedOrder) -> None:
@@ -191,23 +203,29 @@ class QuoteService:
         """
         if self._dealers is None:
             raise RefusedError("an order", f"117={order.quote}: no dealers here", t.UNSUPPORTED)
-        if self._own(party, order.quote) is None:
+        if self._own_quote(party, order.quote) is None:
             raise RefusedError("a quote that was given", f"117={order.quote}")
         name = party.login.comp_id, order.cl_ord_id
-        _hold(self._taken, name, self._taken.get(name, (order.quote, "")))
+        _remember(self._taken, name, self._taken.get(name, (order.quote, "")))
 
-    def _own(self, party: Counterparty, quote: str) -> Quote | None:
-        found = self._quotes.get(quote)
-        return found if found is not None and found.request.startswith(party.prefix) else None
+    def _own_quote(self, party: Counterparty, quote: str) -> Quote | None:
+        own_quote = self._quotes.get(quote)
+        return (
+            own_quote
+            if own_quote is not None and own_quote.request.startswith(party.prefix)
+            else None
+        )
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def about(self, party: Counterparty, name: str, fields: Fields) -> Fields:
+    def add_quote_fields(self, party: Counterparty, name: str, fields: Fields) -> Fields:
         """Fields of a report, with the quote that its order takes."""
         if (taken := self._taken.get((party.login.comp_id, name))) is None:
             return fields
         quote, response = taken
-        own = [(tag, t.PREVIOUSLY_QUOTED if tag == t.ORD_TYPE else value) for tag, value in fields]
-        return [*own, *present([(t.QUOTE_ID, quote), (t.QUOTE_RESP_ID, response)])]
+        order_fields = [
+            (tag, t.PREVIOUSLY_QUOTED if tag == t.ORD_TYPE else value) for tag, value in fields
+        ]
+        return [*order_fields, *drop_empty([(t.QUOTE_ID, quote), (t.QUOTE_RESP_ID, response)])]
 
     def say(self, event: QuoteEvent) -> None:
         """Tell a counterparty what a dealer answers, or that its quote is gone."""
@@ -216,15 +234,15 @@ class QuoteService:
             return
         name = event.request.removeprefix(party.prefix)
         if isinstance(event, Quote):
-            _hold(self._quotes, event.id, event)
+            _remember(self._quotes, event.id, event)
             self._send(party, t.QUOTE, self._quote(party, name, event))
             return
-        text = (t.TEXT, line(event.text))
+        text = (t.TEXT, one_line(event.text))
         if isinstance(event, QuoteReject):
             symbol = [(t.NO_RELATED_SYM, "1"), (t.SYMBOL, event.instrument)]
             fields = [(t.QUOTE_REQ_ID, name), (t.QUOTE_REJECT_REASON, _OTHER), *symbol]
             parties = dealers_out((event.dealer,) if event.dealer else ())
-            self._send(party, t.QUOTE_REQUEST_REJECT, present([*fields, *parties, text]))
+            self._send(party, t.QUOTE_REQUEST_REJECT, drop_empty([*fields, *parties, text]))
             return
         fields = [(t.QUOTE_REQ_ID, name), (t.QUOTE_ID, event.id)]
         if isinstance(event, QuoteCancel):
@@ -233,10 +251,11 @@ class QuoteService:
             self._send(party, t.QUOTE_CANCEL, fields)
         elif isinstance(event, QuoteStatus):
             fields += [(t.SYMBOL, event.instrument), (t.QUOTE_STATUS, _CODES[event.status]), text]
-            self._send(party, t.QUOTE_STATUS_REPORT, present(fields))
+            self._send(party, t.QUOTE_STATUS_REPORT, drop_empty(fields))
 
     def _quote(self, party: Counterparty, name: str, quote: Quote) -> FieldList:
-        scale, request = self._scales[quote.instrument], self._requests.get(quote.request)
+        scale = self._scales[quote.instrument]
+        request = self._requests.get(quote.request)
         side = {BUY: t.BUY_CODE, SELL: t.SELL_CODE}.get(request.side if request else 0, "")
         size = scale.quantity(quote.lots)
         prices = [
@@ -250,17 +269,17 @@ class QuoteService:
             if price is not None
         ]
         until = quote.until_ns
-        valid = utc_text(until, 9) if party.own else utc_text(self._outside(until))
+        valid = utc_text(until, 9) if party.uses_private_tags else utc_text(self._to_wall_ns(until))
         fields = [(t.QUOTE_REQ_ID, name), (t.QUOTE_ID, quote.id)]
         fields += [(t.QUOTE_TYPE, "1" if quote.firm else "0"), *dealers_out((quote.dealer,))]
         fields += [(t.SYMBOL, quote.instrument), (t.SIDE, side), (t.ORDER_QTY, size)]
         fields += [(t.ACCOUNT, quote.account), *prices, *sizes, (t.VALID_UNTIL, valid)]
-        return present([*fields, (t.TRANSACT_TIME, utc_text(self._wall_ns()))])
+        return drop_empty([*fields, (t.TRANSACT_TIME, utc_text(self._wall_ns()))])
 
-    def _outside(self, ns: int) -> int:
+    def _to_wall_ns(self, ns: int) -> int:
         """A time of the venue as the time of day."""
         return self._wall_ns() + round((ns - self._venue.now_ns) / self._speed)
 
-    def _inside(self, ns: int) -> int:
+    def _to_venue_ns(self, ns: int) -> int:
         """A time of day as the venue's."""
         return self._venue.now_ns + round((ns - self._wall_ns()) * self._speed)

@@ -42,7 +42,7 @@ def _status(
     party: Counterparty, report: o.Report, live: bool, scale: PriceScale, average: Decimal
 ) -> Fields:
     asked_by = report.orig or report.cl_ord_id
-    question = party.asked.pop(asked_by, None)
+    question = party.status_requests.pop(asked_by, None)
     report = replace(report, orig="", last_qty=0, last_px=0, passive=False)
     if live:
         report = replace(report, status=party.status_of(report.cl_ord_id))
@@ -54,12 +54,14 @@ def _status(
     if (
         dict(fields).get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER
     ):  # nothing but the question is known of it
-        asked = {
+        question_fields = {
             t.SYMBOL: question.get(t.SYMBOL, t.NO_SYMBOL),
             t.SIDE: question.get(t.SIDE, t.NO_SIDE_CODE),
         }
         gone = {t.ORDER_QTY, t.ORD_TYPE, t.PRICE}
-        fields = [(tag, asked.get(tag, value)) for tag, value in fields if tag not in gone]
+        fields = [
+            (tag, question_fields.get(tag, value)) for tag, value in fields if tag not in gone
+        ]
     return fields
 
 
@@ -72,20 +74,24 @@ def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int)
         (t.ORD_REJ_REASON, t.UNKNOWN_ORDER),
         (acceptor.TOTAL_REPORTS, "0"),
     ]
-    what = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
+    instrument_fields = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
     sums = [
         (t.CUM_QTY, "0"),
         (t.LEAVES_QTY, "0"),
         (acceptor.AVG_PX, "0"),
         (t.TRANSACT_TIME, utc_text(now_ns, 6)),
     ]
-    return [one for one in (*names, *codes, *what, *sums, (t.TEXT, "no orders")) if one[1]]
+    return [
+        pair
+        for pair in (*names, *codes, *instrument_fields, *sums, (t.TEXT, "no orders"))
+        if pair[1]
+    ]
 
 
-def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
+def to_standard(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
     """A message's fields without private tags (and 117 in an 8, where FIX 4.4 has none), dated by the wall clock, in a version.
 
-    >>> plain("8", [(150, "F"), (39, "1"), (151, "5"), (60, "19700101-00:00:00"), (20001, "7")], "FIX.4.2", 10**18)
+    >>> to_standard("8", [(150, "F"), (39, "1"), (151, "5"), (60, "19700101-00:00:00"), (20001, "7")], "FIX.4.2", 10**18)
     [(20, '0'), (150, '1'), (39, '1'), (151, '5'), (60, '20010909-01:46:40.000')]
     """
     now = utc_text(now_ns)
@@ -103,17 +109,17 @@ def _older(kind: str, fields: list[tuple[int, str]]) -> Fields:
     block = rules.messages[kind].block
     values = dict(fields)
     if kind == t.EXECUTION_REPORT:
-        what = values[t.EXEC_TYPE]
-        old = ("1" if values[t.LEAVES_QTY] != "0" else "2") if what == "F" else what
-        old = values[t.ORD_STATUS] if what in _TRANSACTIONS else old
+        exec_type = values[t.EXEC_TYPE]
+        old = ("1" if values[t.LEAVES_QTY] != "0" else "2") if exec_type == "F" else exec_type
+        old = values[t.ORD_STATUS] if exec_type in _TRANSACTIONS else old
         fields = [(tag, old if tag == t.EXEC_TYPE else value) for tag, value in fields]
         head = sum(tag in rules.header.members for tag, _ in fields)
-        fields.insert(head, (acceptor.EXEC_TRANS_TYPE, _TRANSACTIONS.get(what, "0")))
-    made = []
+        fields.insert(head, (acceptor.EXEC_TRANS_TYPE, _TRANSACTIONS.get(exec_type, "0")))
+    converted = []
     for tag, value in fields:
         if tag not in block.tags and tag not in rules.header.members:
             continue
-        made.append(
+        converted.append(
             (tag, _BROKER[tag] if tag in _BROKER and rules.fields[tag].fault(value) else value)
         )
-    return made
+    return converted

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
 
 from exchange.fix import acceptor
-from exchange.fix.arrival import IncomingConnection, LogonThrottle, SessionName, named
+from exchange.fix.arrival import IncomingConnection, LogonThrottle, SessionName, index_sessions
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
 from exchange.fix.store import ServerStore
@@ -35,7 +36,7 @@ from tercel.fix import (
     SessionSettings,
     SessionTimes,
     TlsSettings,
-    answered,
+    answer_simulation_query,
     tags as t,
     tercel_dictionary as own_dictionary,
 )
@@ -112,7 +113,7 @@ class FixServer(Closing):
     def __init__(
         self,
         venue: Venue,
-        door: ListenerSettings,
+        listener_settings: ListenerSettings,
         logins: Sequence[Login],
         name: str = "TERCEL",
         store: Path | None = None,
@@ -123,15 +124,15 @@ class FixServer(Closing):
         if not logins or len({login.comp_id for login in logins}) < len(logins):
             raise ConfigError(
                 "logins with a name each",
-                str([one.comp_id for one in logins]),
+                str([login.comp_id for login in logins]),
                 "name each login once",
             )
         self.venue = venue
-        self.door = door
+        self.listener_settings = listener_settings
         self.name = comp_id(name)
-        self.port = door.port
+        self.port = listener_settings.port
         self._wall_ns = wall_ns
-        self._tls = door.tls.server() if door.tls is not None else None
+        self._tls = listener_settings.tls.server() if listener_settings.tls is not None else None
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
         self._times = times
         self._store = store
@@ -152,7 +153,9 @@ class FixServer(Closing):
         self._stopping = False
         self.error: BaseException | None = None
         """What ended the service, if not :meth:`close`."""
-        self._thread = Thread(target=self._serve, name=f"fix-venue-{door.port}", daemon=True)
+        self._thread = Thread(
+            target=self._serve, name=f"fix-venue-{listener_settings.port}", daemon=True
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
     def start(self) -> Self:
@@ -170,8 +173,10 @@ class FixServer(Closing):
             When the port is taken.
         """
         try:
-            family = socket.AF_INET6 if ":" in self.door.host else socket.AF_INET
-            self._listener = socket.create_server((self.door.host, self.door.port), family=family)
+            family = socket.AF_INET6 if ":" in self.listener_settings.host else socket.AF_INET
+            self._listener = socket.create_server(
+                (self.listener_settings.host, self.listener_settings.port), family=family
+            )
             self.port = int(self._listener.getsockname()[1])
             self._open_sessions()
         except VenueError:
@@ -182,9 +187,9 @@ class FixServer(Closing):
             raise VenueError(
                 f"port {self.port} free to listen on", f"{error}", "choose another port"
             ) from None
-        for one in (self._listener, self._bell):
-            one.setblocking(False)
-            self._selector.register(one, _READ, one)
+        for sock in (self._listener, self._bell):
+            sock.setblocking(False)
+            self._selector.register(sock, _READ, sock)
         if self._service.runs:
             self._selector.register(self.venue, _READ, self.venue)  # type: ignore[arg-type]
         self._service.begin()
@@ -199,25 +204,28 @@ class FixServer(Closing):
                 store = ServerStore(self._store / STORE, key)
                 self._stores[party.login.comp_id] = store
             self._session_of[party.login.comp_id] = FixSession(settings, store)
-        self._sessions = named(*self._session_of.values())
+        self._sessions = index_sessions(*self._session_of.values())
 
     def _settings(self, party: Counterparty) -> SessionSettings:
-        login, host = party.login, self._service.hosted.get(party.login.comp_id)
+        login = party.login
+        host = self._service.hosted.get(party.login.comp_id)
 
         def admit(logon: Message) -> str:
-            who = login.comp_id, self._address, self._wall_ns()
-            if wait_s := self._throttle.wait_s(*who):
+            identity = login.comp_id, self._address, self._wall_ns()
+            if wait_s := self._throttle.wait_s(*identity):
                 return f"too many wrong passwords for {login.comp_id}: wait {wait_s:.1f} s"
-            why = login.refusal(logon)
-            self._throttle.note(*who, wrong=bool(why))
-            if not why:
+            reason = login.refusal(logon)
+            self._throttle.record_attempt(*identity, wrong=bool(reason))
+            if not reason:
                 party.greet(logon)
-            return why
+            return reason
 
         def answer(_sent: str, _number: int) -> Fields:
-            own = [(acceptor.OWN_TAGS, "Y")] if party.own else []
+            fields = [(acceptor.OWN_TAGS, "Y")] if party.uses_private_tags else []
             return (
-                [*own, (acceptor.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+                [*fields, (acceptor.CANCEL_ON_DISCONNECT, "Y")]
+                if party.uses_private_tags and party.cancels
+                else fields
             )
 
         ours = SessionSettings(
@@ -228,7 +236,7 @@ class FixServer(Closing):
             logon_fields=answer,
             admit=admit,
             takes=TAKES,
-            examine=_unreadable,
+            examine=_unprintable_fault,
             not_stored=_NOT_STORED,
             user_tags=login.user_tags,
             reset=login.reset,
@@ -266,9 +274,9 @@ class FixServer(Closing):
     def _forget(self) -> None:
         self._stopped.set()
         self._selector.close()
-        for one in (self._listener, self._bell, self._ring):
-            if one is not None:
-                one.close()
+        for sock in (self._listener, self._bell, self._ring):
+            if sock is not None:
+                sock.close()
         while self._stores:
             self._stores.popitem()[1].close()
 
@@ -278,7 +286,7 @@ class FixServer(Closing):
             while not self._stopping:
                 self.turn(self._wait_s)
             for party in self._parties.values():
-                self._service.down(party)
+                self._service.handle_disconnect(party)
         except (
             Exception
         ) as error:  # whatever a venue dies of, its counterparties must see the line go dead
@@ -297,14 +305,14 @@ class FixServer(Closing):
         waiting = any(link.waiting for link in self._links)
         for key, mask in self._selector.select(0.0 if waiting else wait_s):
             if isinstance(key.data, _Link):
-                self._attend(key.data, mask)
+                self._handle_ready(key.data, mask)
             elif key.data is self._listener:
                 self._accept()
             elif key.data is self._bell:
                 self._stopping = True
         for link in list(self._links):
             if link.waiting:
-                stop = _share(link.waiting)
+                stop = _turn_size(link.waiting)
                 data = link.waiting[:stop]
                 link.waiting = link.waiting[stop:]
                 counts = [part.count(b"\x01") for part in data.split(b"\x0110=")]
@@ -313,65 +321,65 @@ class FixServer(Closing):
                 if max(counts) > MOST_FIELDS:
                     self._drop(link)
                     continue
-                self._act(link, lambda one=link, data=data: self._received(one, data))  # type: ignore[misc]
+                self._apply_call(link, partial(self._receive, link, data))
         self._service.flow()
-        self._say()
+        self._send_outboxes()
         now_ns = self._wall_ns()
         if not 0 <= now_ns - self._tick_ns < _TICK_S * 1e9:
             self._tick_ns = now_ns
             for link in list(self._links):
                 if not link.until_ns:
-                    self._act(link, lambda one=link: one.arrival.on_time(now_ns))  # type: ignore[misc]
+                    self._apply_call(link, partial(link.arrival.on_time, now_ns))
                 elif now_ns >= link.until_ns:
                     self._drop(link)
-            self._say()
+            self._send_outboxes()
 
     def _accept(self) -> None:
         if self._listener is None:
             return
         try:
-            plain, where = self._listener.accept()
+            raw_socket, peer_address = self._listener.accept()
         except OSError:
             return
-        if str(where[0]) not in {*LOOPBACK, *self.door.hosts}:
-            plain.close()
+        if str(peer_address[0]) not in {*LOOPBACK, *self.listener_settings.hosts}:
+            raw_socket.close()
             return
         link = _Link(
-            Connection(plain, self._tls),
+            Connection(raw_socket, self._tls),
             IncomingConnection(self._sessions, self._wall_ns()),
-            str(where[0]),
+            str(peer_address[0]),
         )
         self._links.append(link)
         self._selector.register(link, _READ, link)
 
-    def _attend(self, link: _Link, mask: int) -> None:
+    def _handle_ready(self, link: _Link, mask: int) -> None:
         """A connection can be read from or written to."""
-        data = self._came(link, mask)
+        data = self._read_input(link, mask)
         if data is None or link.connection.closed:
             self._drop(link)
         else:
             link.waiting = link.waiting or (b"" if link.until_ns else data)
             self._watch(link)
 
-    def _received(self, link: _Link, data: bytes) -> Outcome:
+    def _receive(self, link: _Link, data: bytes) -> Outcome:
         """What a session makes of data, or a simulated exchange of the question whether it is one."""
         if (
             link.arrival.session is None
             and self.venue.capabilities.simulated
-            and (answer := answered(data))
+            and (answer := answer_simulation_query(data))
         ):
-            return Outcome(out=answer, close=True)
+            return Outcome(data=answer, close=True)
         self._address = link.address
         return link.arrival.receive(data, self._wall_ns())
 
     @staticmethod
-    def _came(link: _Link, mask: int) -> bytes | None:
+    def _read_input(link: _Link, mask: int) -> bytes | None:
         """What came in, once what came before is processed and what waits is written; None: the connection is closed."""
         if mask & _WRITE:
             link.connection.flush()
         return link.connection.receive() if mask & _READ and not link.waiting else b""
 
-    def _act(self, link: _Link, call: Callable[[], Outcome]) -> None:
+    def _apply_call(self, link: _Link, call: Callable[[], Outcome]) -> None:
         """Do what a call to the session of a connection leads to."""
         try:
             outcome = call()
@@ -383,13 +391,13 @@ class FixServer(Closing):
         session = link.arrival.session
         if link.party is None and session is not None:
             link.party = self._parties[session.settings.target]
-        if outcome.out:
-            link.connection.send(outcome.out)
+        if outcome.data:
+            link.connection.send(outcome.data)
         if link.party is not None:
-            self._hear(link.party, link, outcome)
+            self._dispatch(link.party, link, outcome)
         if outcome.close:
             link.waiting = b""
-            self._gone(link)
+            self._end_party(link)
             link.connection.end()
             link.until_ns = self._wall_ns() + round(_GOODBYE_S * 1e9)
         if link.connection.closed:
@@ -397,11 +405,11 @@ class FixServer(Closing):
         else:
             self._watch(link)
 
-    def _hear(self, party: Counterparty, link: _Link, outcome: Outcome) -> None:
+    def _dispatch(self, party: Counterparty, link: _Link, outcome: Outcome) -> None:
         """What came in; its number is stored with the answer, at once without one."""
         name = party.login.comp_id
         for event in outcome.events:
-            if event.what is SessionEventKind.UP:
+            if event.kind is SessionEventKind.UP:
                 self._link_of[name] = link
                 party.up = True
         for message in outcome.messages:
@@ -412,17 +420,18 @@ class FixServer(Closing):
             except TercelError:  # it is repeated
                 self._drop(link)
 
-    def _say(self) -> None:
+    def _send_outboxes(self) -> None:
         """Send what is in the outboxes; a session keeps it for a counterparty that is away."""
         for name, party in self._parties.items():
             if not party.outbox:
                 continue
             ready = party.outbox
             party.outbox = []
-            link, session = self._link_of.get(name), self._session_of[name]
+            link = self._link_of.get(name)
+            session = self._session_of[name]
             outcome = session.send_all(ready, self._wall_ns())
-            if link is not None and outcome.out:
-                link.connection.send(outcome.out)
+            if link is not None and outcome.data:
+                link.connection.send(outcome.data)
                 if link.connection.closed:
                     self._drop(link)
                 else:
@@ -435,11 +444,11 @@ class FixServer(Closing):
             link.mask = mask
             self._selector.modify(link, mask, link)
 
-    def _gone(self, link: _Link) -> None:
+    def _end_party(self, link: _Link) -> None:
         """A counterparty is not there any more."""
         if link.party is not None and self._link_of.get(link.party.login.comp_id) is link:
             del self._link_of[link.party.login.comp_id]
-            self._service.down(link.party)
+            self._service.handle_disconnect(link.party)
 
     def _drop(self, link: _Link) -> None:
         """Forget a connection."""
@@ -449,7 +458,7 @@ class FixServer(Closing):
         link.waiting = b""
         self._selector.unregister(link)
         link.connection.close()
-        self._gone(link)
+        self._end_party(link)
         if (
             not link.until_ns
         ):  # else its session is over already, and may have another connection by now
@@ -463,9 +472,9 @@ class FixServer(Closing):
         for link in list(self._links):
             session = link.arrival.session
             if session is None or link.until_ns or not session.up:
-                self._let_go(link)
+                self._release(link)
                 continue
-            link.connection.send(session.log_out(self._wall_ns(), "the venue is closing").out)
+            link.connection.send(session.log_out(self._wall_ns(), "the venue is closing").data)
             self._watch(link)
         until = time.monotonic() + _GOODBYE_S
         while self._links and time.monotonic() < until:
@@ -475,31 +484,31 @@ class FixServer(Closing):
 
     def _await_answer(self, link: _Link, mask: int) -> None:
         """Wait until the other side has logged out too. Its requests are ignored: it has our logout."""
-        data = self._came(link, mask)
+        data = self._read_input(link, mask)
         over = data is None or (
             bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close
         )
         if over or link.connection.closed:
-            self._let_go(link)
+            self._release(link)
         else:
             self._watch(link)
 
-    def _let_go(self, link: _Link) -> None:
+    def _release(self, link: _Link) -> None:
         link.connection.end()
         self._drop(link)
 
 
-def _share(data: bytes) -> int:
+def _turn_size(data: bytes) -> int:
     """How many bytes are one turn's: up to the CheckSum of its last message, or all."""
-    at = 0
+    position = 0
     for _ in range(TURN_MESSAGES):
-        at = data.find(b"\x0110=", at) + 1
-        if not at:
+        position = data.find(b"\x0110=", position) + 1
+        if not position:
             return len(data)
-    return min(at + 7, len(data))
+    return min(position + 7, len(data))
 
 
-def _unreadable(message: Message) -> MessageFault | None:
+def _unprintable_fault(message: Message) -> MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
     for tag in acceptor.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
@@ -554,5 +563,5 @@ def serve_fix(
         When the port is taken, or the store cannot be used.
     """
     known = [login if isinstance(login, Login) else Login(login) for login in logins]
-    door = ListenerSettings(host, port, frozenset(hosts), tls)
-    return FixServer(venue, door, known, comp_id, store, pace, times).start()
+    listener_settings = ListenerSettings(host, port, frozenset(hosts), tls)
+    return FixServer(venue, listener_settings, known, comp_id, store, pace, times).start()

@@ -9,10 +9,10 @@ from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
 from exchange.fix.quotes import QuoteService
-from exchange.fix.reports import none_to_report, plain, plain_report
+from exchange.fix.reports import none_to_report, plain_report, to_standard
 from tercel import TercelError
 from tercel.core import Pace, QuoteEvent, Venue, check_capabilities, orders as o
-from tercel.fix import PLAIN, Fields, Message, RefusedError, line, scales, tags as t
+from tercel.fix import PLAIN, Fields, Message, RefusedError, one_line, scales, tags as t
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 TAKES: Final = frozenset(
@@ -66,11 +66,11 @@ class VenueService:
         self._pace = None if self.runs else pace
         self._free = self.runs or pace is not None
         self._owner = {name: name for name in parties}
-        self._scales = scales({one.instrument: one for one in venue.listings()})
+        self._scales = scales({listing.instrument: listing for listing in venue.listings()})
         self._stepper = ""
         self._began_ns = wall_ns()
         self._count = 0
-        speak = [(name, one.login.terms) for name, one in parties.items()]
+        speak = [(name, party.login.terms) for name, party in parties.items()]
         self.hosted = {
             name: HostedDialect(terms, self._began_ns) for name, terms in speak if terms is not None
         }
@@ -94,7 +94,7 @@ class VenueService:
             self._pace.begin(self.venue.now_ns)
 
     # -- counterparties -----------------------------------------------------------------------------------------------
-    def down(self, party: Counterparty) -> None:
+    def handle_disconnect(self, party: Counterparty) -> None:
         """A counterparty disconnected: drop its requests, and cancel its orders if it asked for that."""
         if not party.up:
             return
@@ -110,19 +110,19 @@ class VenueService:
     def take(self, party: Counterparty, message: Message) -> None:
         """Process a counterparty's message."""
         host = self.hosted.get(party.login.comp_id)
-        for one in [message] if host is None else host.inward(message):
-            self._take(party, one)
+        for standard_message in [message] if host is None else host.inward(message):
+            self._take(party, standard_message)
 
     def _take(self, party: Counterparty, message: Message) -> None:
         kind = message.kind
         if kind in _IGNORED:
             return
-        gives = (*ORDERS, *_QUOTES)
-        if party.login.copies and kind in gives:
+        order_kinds = (*ORDERS, *_QUOTES)
+        if party.login.copies and kind in order_kinds:
             self._business_reject(
                 party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED
             )
-        elif party.login.risk and kind in gives and kind != t.MASS_CANCEL:
+        elif party.login.risk and kind in order_kinds and kind != t.MASS_CANCEL:
             self._business_reject(
                 party, message, "this login cancels, and gives no orders", t.NOT_AUTHORIZED
             )
@@ -130,14 +130,14 @@ class VenueService:
             self._command(party, message)
         elif kind == t.MARKET_DATA_REQUEST:
             self._publisher.request(party, message)
-            self._stir(party, self.venue.now_ns)
+            self._advance_idle_clock(party, self.venue.now_ns)
         elif kind == t.SECURITY_LIST_REQUEST:
             self._publisher.list(party, message)
         elif kind == t.POSITIONS_REQUEST:
             self._positions(party, message)
         elif kind in _QUOTES and self.quotes.offered:
             self._quoting(party, message)
-        elif party.own and kind not in _QUOTES:
+        elif party.uses_private_tags and kind not in _QUOTES:
             self._step(party, message)
         else:
             self._business_reject(
@@ -152,11 +152,12 @@ class VenueService:
             until = self.venue.now_ns
             if (order := self.quotes.respond(party, message)) is not None:
                 self._command(party, order)
-        self._stir(party, until)
+        self._advance_idle_clock(party, until)
 
     def _positions(self, party: Counterparty, message: Message) -> None:
         """Who gives no orders sees what it gets copies of; an account is its owner's alone."""
-        account, now = message.get(t.ACCOUNT), self._wall_ns()
+        account = message.get(t.ACCOUNT)
+        now = self._wall_ns()
         try:
             if not (party.login.copies or party.login.risk):
                 self._claim(party, account)
@@ -172,8 +173,8 @@ class VenueService:
 
     def _send(self, party: Counterparty, kind: str, fields: Fields, owed: bool = True) -> None:
         party.owed |= owed
-        if not party.own:
-            fields = plain(kind, fields, party.login.begin, self._wall_ns())
+        if not party.uses_private_tags:
+            fields = to_standard(kind, fields, party.login.begin, self._wall_ns())
         host = self.hosted.get(party.login.comp_id)
         party.outbox += [(kind, fields)] if host is None else host.outward(kind, fields)
 
@@ -188,27 +189,28 @@ class VenueService:
         kind = message.kind
         tags = {tag: message.get(tag) for tag in acceptor.READ[kind] if tag in message}
         try:
-            if not party.own:
+            if not party.uses_private_tags:
                 self._refuse_unknown(party, message)
             command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
             if (
                 isinstance(command, o.NewOrder)
-                and message.says(t.POSS_RESEND)
+                and message.is_yes(t.POSS_RESEND)
                 and command.cl_ord_id in party.orders
             ):
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             if isinstance(command, o.QuotedOrder):
                 self.quotes.check(party, command)
             hit = 0
-            for one in self._accounts_of(party, command):
+            for account_command in self._accounts_of(party, command):
                 if not party.login.risk:
-                    self._claim(party, one.account)
-                if isinstance(one, o.MassCancel):
+                    self._claim(party, account_command.account)
+                if isinstance(account_command, o.MassCancel):
                     hit += sum(
-                        each.living(one.account, one.instrument) for each in self._parties.values()
+                        counterparty.living(account_command.account, account_command.instrument)
+                        for counterparty in self._parties.values()
                     )
-                self._note(party, one, tags)
-                inward = party.inward(one)
+                self._record_request(party, account_command, tags)
+                inward = party.inward(account_command)
                 self.venue.send(
                     replace(inward, sent_ns=self.venue.now_ns) if self._free else inward
                 )
@@ -224,7 +226,7 @@ class VenueService:
                     party, tags.get(t.ACCOUNT, ""), self._exec_id(), self.venue.now_ns
                 )
                 self._send(party, t.EXECUTION_REPORT, fields)
-            self._stir(party, self.venue.now_ns + _STIR_NS)
+            self._advance_idle_clock(party, self.venue.now_ns + _STIR_NS)
 
     def _refuse_unknown(self, party: Counterparty, message: Message) -> None:
         """What no venue here can do is refused, not passed over; and a cancel of what is being cancelled."""
@@ -248,12 +250,12 @@ class VenueService:
                 "an order that is not being cancelled", "one that is", acceptor.ALREADY_PENDING
             )
 
-    def _stir(self, party: Counterparty, until_ns: int) -> None:
+    def _advance_idle_clock(self, party: Counterparty, until_ns: int) -> None:
         """Advance a clock that no counterparty moves up to the answer, for one that cannot ask for it."""
-        moves = not (self._free or self._stepper or party.own)
+        moves = not (self._free or self._stepper or party.uses_private_tags)
         while moves:
             before = self.venue.now_ns
-            self._pass_on(self.venue.step(until_ns))
+            self._dispatch_events(self.venue.step(until_ns))
             moves = not party.outbox and before < self.venue.now_ns < until_ns
 
     def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
@@ -274,13 +276,13 @@ class VenueService:
         party.accounts.add(account)
 
     @staticmethod
-    def _note(party: Counterparty, command: o.Command, tags: dict[int, str]) -> None:
+    def _record_request(party: Counterparty, command: o.Command, tags: dict[int, str]) -> None:
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
             party.requested[command.cl_ord_id] = isinstance(command, o.ReplaceOrder), command.orig
         elif isinstance(command, o.NewOrder):
             party.orders.setdefault(command.cl_ord_id, "")
         elif isinstance(command, o.StatusRequest) and command.cl_ord_id:
-            party.asked[command.cl_ord_id] = tags
+            party.status_requests[command.cl_ord_id] = tags
         elif isinstance(command, o.StatusRequest):
             party.mass_status = tags.get(t.MASS_STATUS_ID, "")
 
@@ -288,14 +290,14 @@ class VenueService:
         self, party: Counterparty, message: Message, tags: dict[int, str], refused: RefusedError
     ) -> None:
         """A command that does not reach the venue is answered in the way of its kind."""
-        now, name, kind = self.venue.now_ns, tags.get(t.CL_ORD_ID, ""), message.kind
+        now = self.venue.now_ns
+        name = tags.get(t.CL_ORD_ID, "")
+        kind = message.kind
         if kind == t.MASS_CANCEL:
             self._mass_report(party, tags, refused)
         elif kind in (t.CANCEL, t.REPLACE):
-            account, original = (
-                tags.get(t.ACCOUNT, party.login.comp_id),
-                tags.get(t.ORIG_CL_ORD_ID, ""),
-            )
+            account = tags.get(t.ACCOUNT, party.login.comp_id)
+            original = tags.get(t.ORIG_CL_ORD_ID, "")
             reject = o.CancelReject(
                 name, original, account, party.status_of(original), now, refused.text
             )
@@ -325,12 +327,13 @@ class VenueService:
             (t.REF_MSG_TYPE, message.kind),
             (t.REJECT_REASON, reason),
         ]
-        self._send(party, t.BUSINESS_REJECT, [*fields, (t.TEXT, line(text))])
+        self._send(party, t.BUSINESS_REJECT, [*fields, (t.TEXT, one_line(text))])
 
     def _mass_report(
         self, party: Counterparty, tags: dict[int, str], refused: RefusedError | None, hit: int = 0
     ) -> None:
-        scope, number = tags.get(t.MASS_CANCEL_TYPE, "7"), t.NO_NAME if refused else self._exec_id()
+        scope = tags.get(t.MASS_CANCEL_TYPE, "7")
+        number = t.NO_NAME if refused else self._exec_id()
         fields = [
             *(
                 (t.ORDER_ID, number),
@@ -348,14 +351,15 @@ class VenueService:
             codes = {acceptor.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
             fields += [
                 (t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")),
-                (t.TEXT, line(refused.text)),
+                (t.TEXT, one_line(refused.text)),
             ]
         self._send(party, t.MASS_CANCEL_REPORT, fields, owed=refused is not None)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     def _step(self, party: Counterparty, message: Message) -> None:
         """Move the clock for its sender, or note that it waits."""
-        name, until = party.login.comp_id, message.get(t.UNTIL_NS)
+        name = party.login.comp_id
+        until = message.get(t.UNTIL_NS)
         if not until.isdigit():  # the dictionary lets negative ones through
             self._business_reject(party, message, f"expected nanoseconds; received {until[:40]}")
             return
@@ -374,21 +378,24 @@ class VenueService:
         if moves:
             self._stepper = name
             if not party.owed:
-                self._pass_on(self.venue.step(int(until)))
+                self._dispatch_events(self.venue.step(int(until)))
             self._answer(party)
         self._answer_waiting()
 
     def flow(self) -> None:
         """Advance a venue with a free clock, or poll one with its own."""
         if self.runs and self._connection is not None:
-            self._pass_on(self.venue.step(self.venue.now_ns) if self._connection.poll() else ())
+            self._dispatch_events(
+                self.venue.step(self.venue.now_ns) if self._connection.poll() else ()
+            )
             self._answer_waiting()
         if self._pace is None:
             return
         until_ns = self._pace.now_ns
         while self.venue.now_ns < until_ns:
-            before, events = self.venue.now_ns, self.venue.step(until_ns)
-            self._pass_on(events)
+            before = self.venue.now_ns
+            events = self.venue.step(until_ns)
+            self._dispatch_events(events)
             if not events and self.venue.now_ns <= before:
                 break
         self._answer_waiting()
@@ -412,7 +419,7 @@ class VenueService:
         party.owed = False
 
     # -- what the venue reports ---------------------------------------------------------------------------------------
-    def _pass_on(self, events: Iterable[o.VenueEvent]) -> None:
+    def _dispatch_events(self, events: Iterable[o.VenueEvent]) -> None:
         for event in events:
             if isinstance(event, o.MarketRows):
                 self._publisher.publish(event)
@@ -435,20 +442,23 @@ class VenueService:
             self._send(
                 party,
                 t.CANCEL_REJECT,
-                translate.cancel_reject_out(event, of_replace, order_id, party.own),
+                translate.cancel_reject_out(event, of_replace, order_id, party.uses_private_tags),
             )
             return
         event = party.outward(event)
         party.requested.pop(event.cl_ord_id, None)
-        new, scale = party.book(event), self._scales.get(event.instrument, PLAIN)
+        new = party.book(event)
+        scale = self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
-        if party.own:
+        if party.uses_private_tags:
             fields: Fields = translate.report_out(event, scale, average)
         elif new:  # a stranger that asks for a status does not get its trades again
             fields = plain_report(party, event, scale, average)
         else:
             return
-        self._send(party, t.EXECUTION_REPORT, self.quotes.about(party, event.cl_ord_id, fields))
+        self._send(
+            party, t.EXECUTION_REPORT, self.quotes.add_quote_fields(party, event.cl_ord_id, fields)
+        )
         if new and self._copies:
             self._copy(
                 party, event.account, translate.report_out(event, scale, average, exact=False)
@@ -456,8 +466,8 @@ class VenueService:
 
     def _copy(self, party: Counterparty, account: str, fields: Fields) -> None:
         """An execution report goes to every drop copy that sees its account, with the name of the login whose it is."""
-        for other in self._copies:
-            if other.login.sees(account):
+        for watcher in self._copies:
+            if watcher.login.sees(account):
                 self._send(
-                    other, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields]
+                    watcher, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields]
                 )

@@ -17,7 +17,7 @@ class ServerStore(SqliteStore):
     """
 
     def __init__(self, path: Path, session: str) -> None:
-        self._held: Commit | None = None
+        self._delayed: Commit | None = None
         self._next_out = 0
         super().__init__(path, session, durable=False)
 
@@ -28,17 +28,17 @@ class ServerStore(SqliteStore):
 
     def commit(self, change: Commit) -> None:
         """See `SqliteStore`; a commit that sends nothing waits for the next one, or for :meth:`flush`."""
-        self._held = None
+        self._delayed = None
         if change.sent or change.reset or change.numbers.next_out != self._next_out:
             super().commit(change)
             self._next_out = change.numbers.next_out
         else:
-            self._held = change
+            self._delayed = change
 
     def flush(self) -> None:
         """Write the delayed commit. Errors are those of :meth:`commit`."""
-        change = self._held
-        self._held = None
+        change = self._delayed
+        self._delayed = None
         if change is not None:
             super().commit(change)
 

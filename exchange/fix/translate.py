@@ -18,15 +18,15 @@ from tercel.fix import (
     RefusedError,
     Shape,
     Tags,
-    line,
-    named,
-    need,
-    present,
-    priced,
+    check_name,
+    drop_empty,
+    one_line,
+    parse_ns,
+    price_fields,
+    require,
     side_code,
     tags as t,
-    times,
-    whole,
+    time_fields,
 )
 from tercel.market.tape import schema
 
@@ -37,7 +37,7 @@ ENTRIES_EACH = 250
 _NEITHER = "2"
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
-_OF_ORDERS: Final = (
+_ORDER_REJECT_CODES: Final = (
     ("duplicate", acceptor.DUPLICATE_ORDER),
     ("unknown instrument", acceptor.UNKNOWN_SYMBOL),
     ("too late", acceptor.TOO_LATE_TO_ENTER),
@@ -46,6 +46,9 @@ _OF_ORDERS: Final = (
     ("was withdrawn", acceptor.STALE_ORDER),
     ("places for client orders", acceptor.EXCEEDS_LIMIT),
 )
+
+
+_YES_NO = {True: "Y", False: "N"}
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
@@ -57,36 +60,39 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
     RefusedError
         When a field is missing, off the tick, of no instrument in `known` or not dealt in here.
     """
-    sent_ns = whole(tags, t.EXACT_NS, now_ns)
+    sent_ns = parse_ns(tags, t.EXACT_NS, now_ns)
     account = tags.get(t.ACCOUNT, "")
     if kind == t.STATUS:
-        return o.StatusRequest(need(tags, t.CL_ORD_ID), account, sent_ns)
+        return o.StatusRequest(require(tags, t.CL_ORD_ID), account, sent_ns)
     if kind == t.MASS_STATUS:
         if tags.get(t.MASS_STATUS_TYPE) != "7":
             raise RefusedError(
                 "585=7, all orders", f"585={tags.get(t.MASS_STATUS_TYPE, '')}", t.UNSUPPORTED
             )
         return o.StatusRequest("", account, sent_ns)
-    name = need(tags, t.CL_ORD_ID)
+    name = require(tags, t.CL_ORD_ID)
     if kind == t.MASS_CANCEL:
         return o.MassCancel(
             name, tags.get(t.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns
         )
     instrument = _instrument(tags, known)
-    side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(need(tags, t.SIDE))
+    side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(require(tags, t.SIDE))
     if side is None:
         raise RefusedError("54=1 or 54=2", f"54={tags[t.SIDE]}", t.UNSUPPORTED)
     if kind == t.CANCEL:
-        return o.CancelOrder(name, need(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
-    scale, parent = known[instrument], tags.get(t.PARENT, "")
-    lots = scale.lots(need(tags, t.ORDER_QTY, t.INCORRECT_QUANTITY))
+        return o.CancelOrder(
+            name, require(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns
+        )
+    scale = known[instrument]
+    parent = tags.get(t.PARENT, "")
+    lots = scale.lots(require(tags, t.ORDER_QTY, t.INCORRECT_QUANTITY))
     if lots == 0:
         raise RefusedError("a quantity above zero", f"38={tags[t.ORDER_QTY]}", t.INCORRECT_QUANTITY)
     price = _price(tags, scale)
     if kind == t.REPLACE:
         if price is None:
             raise RefusedError("40=2 in a replace", "40=1", t.UNSUPPORTED)
-        orig = need(tags, t.ORIG_CL_ORD_ID)
+        orig = require(tags, t.ORIG_CL_ORD_ID)
         return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
     if t.QUOTE_ID in tags or tags[t.ORD_TYPE] == t.PREVIOUSLY_QUOTED:
         if tags.get(t.TIME_IN_FORCE) != t.FILL_OR_KILL:
@@ -95,7 +101,7 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
                 f"59={tags.get(t.TIME_IN_FORCE)}",
                 t.UNSUPPORTED,
             )
-        quote = need(tags, t.QUOTE_ID)
+        quote = require(tags, t.QUOTE_ID)
         terms = lots, price, o.Tif.IOC, account, parent, sent_ns
         return o.QuotedOrder(name, instrument, side, *terms, quote)
     tif = acceptor.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
@@ -105,7 +111,7 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
 
 
 def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
-    instrument = need(tags, t.SYMBOL, acceptor.UNKNOWN_SYMBOL)
+    instrument = require(tags, t.SYMBOL, acceptor.UNKNOWN_SYMBOL)
     if instrument not in known:
         raise RefusedError(
             "an instrument that is listed here", f"55={instrument[:40]}", acceptor.UNKNOWN_SYMBOL
@@ -114,7 +120,7 @@ def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
 
 
 def _mass_instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
-    scope = need(tags, t.MASS_CANCEL_TYPE)
+    scope = require(tags, t.MASS_CANCEL_TYPE)
     if scope == "1":
         return _instrument(tags, known)
     if scope != "7":
@@ -123,16 +129,16 @@ def _mass_instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
 
 
 def _price(tags: Tags, scale: PriceScale) -> int | None:
-    kind = need(tags, t.ORD_TYPE)
+    kind = require(tags, t.ORD_TYPE)
     if kind == t.MARKET:
         return None
     if kind not in (t.LIMIT, t.PREVIOUSLY_QUOTED):
         raise RefusedError("40=1 or 40=2", f"40={kind}", t.UNSUPPORTED)
-    return scale.ticks(need(tags, t.PRICE))
+    return scale.ticks(require(tags, t.PRICE))
 
 
 # -- reports on commands -----------------------------------------------------------------------------------------------
-def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
+def order_reject_code(status: OrdStatus, text: str, unknown: bool = True) -> str:
     """OrdRejReason of a report, "" if nothing was rejected.
 
     Parameters
@@ -144,7 +150,7 @@ def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
         Whether a refusal that speaks of an unknown order has the code of one. A peer of this package reads the code as
         the status UNKNOWN, and is reported so only by a venue that says so.
 
-    >>> of_order(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), of_order(OrdStatus.NEW, "")
+    >>> order_reject_code(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), order_reject_code(OrdStatus.NEW, "")
     ('6', '')
     """
     if status is OrdStatus.UNKNOWN or (
@@ -153,13 +159,13 @@ def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
         return t.UNKNOWN_ORDER
     if status is not OrdStatus.REJECTED:
         return ""
-    return next((code for words, code in _OF_ORDERS if words in text), t.OTHER)
+    return next((code for phrase, code in _ORDER_REJECT_CODES if phrase in text), t.OTHER)
 
 
-def of_cancel(status: OrdStatus, text: str, unknown: bool = True) -> str:
-    """CxlRejReason of a cancel reject; parameters as for :func:`of_order`.
+def cancel_reject_code(status: OrdStatus, text: str, unknown: bool = True) -> str:
+    """CxlRejReason of a cancel reject; parameters as for :func:`order_reject_code`.
 
-    >>> of_cancel(OrdStatus.FILLED, "too late: the order is filled"), of_cancel(OrdStatus.UNKNOWN, "")
+    >>> cancel_reject_code(OrdStatus.FILLED, "too late: the order is filled"), cancel_reject_code(OrdStatus.UNKNOWN, "")
     ('0', '1')
     """
     if status is OrdStatus.UNKNOWN or (unknown and text.startswith("unknown order")):
@@ -176,7 +182,7 @@ def report_out(
 ) -> FieldList:
     """Fields of an execution report; `average` is the mean price of fills so far.
 
-    `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`of_order`).
+    `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`order_reject_code`).
     """
     fields: FieldList = [
         (t.ORDER_ID, report.order_id or t.NO_NAME),
@@ -184,7 +190,7 @@ def report_out(
         (t.EXEC_REF_ID, report.ref),
         (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
         (t.ORD_STATUS, t.STATUS_CODES[report.status]),
-        (t.ORD_REJ_REASON, of_order(report.status, report.text, not exact)),
+        (t.ORD_REJ_REASON, order_reject_code(report.status, report.text, not exact)),
         (
             acceptor.RESTATEMENT_REASON,
             acceptor.BROKER_OPTION if report.exec_type is o.ExecType.RESTATED else "",
@@ -195,12 +201,12 @@ def report_out(
         (t.SYMBOL, report.instrument or t.NO_SYMBOL),
         (t.SIDE, side_code(report.side)),
         (t.ORDER_QTY, scale.quantity(report.lots)),
-        *priced(report.price, scale),
+        *price_fields(report.price, scale),
         (t.CUM_QTY, scale.qty_text(report.cum_qty)),
         (t.LEAVES_QTY, scale.qty_text(report.leaves_qty)),
         (acceptor.AVG_PX, format(average, "f")),
-        *times(report.ns),
-        (t.TEXT, line(report.text)),
+        *time_fields(report.ns),
+        (t.TEXT, one_line(report.text)),
     ]
     if report.last_qty or report.last_px:
         fields += [
@@ -209,24 +215,24 @@ def report_out(
         ]
     if report.last_qty or report.passive:
         fields.append((t.LIQUIDITY, "1" if report.passive else "2"))
-    return present(fields)
+    return drop_empty(fields)
 
 
 def cancel_reject_out(
     reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True
 ) -> FieldList:
     """Fields of a cancel reject; the reject itself does not tell cancel from replace."""
-    return present(
+    return drop_empty(
         [
             (t.ORDER_ID, order_id or t.NO_NAME),
             (t.CL_ORD_ID, reject.cl_ord_id or t.NO_NAME),
             (t.ORIG_CL_ORD_ID, reject.orig or t.NO_NAME),
             (t.ORD_STATUS, t.STATUS_CODES[reject.status]),
             (acceptor.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
-            (t.CXL_REJ_REASON, of_cancel(reject.status, reject.text, not exact)),
+            (t.CXL_REJ_REASON, cancel_reject_code(reject.status, reject.text, not exact)),
             (t.ACCOUNT, reject.account),
-            *times(reject.ns),
-            (t.TEXT, line(reject.text)),
+            *time_fields(reject.ns),
+            (t.TEXT, one_line(reject.text)),
         ]
     )
 
@@ -234,7 +240,7 @@ def cancel_reject_out(
 def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> FieldList:
     """Fields of the report that rejects a new order before the venue saw it, with the order's own fields."""
     echoed = (t.CL_ORD_ID, t.ACCOUNT, t.ORDER_QTY, t.ORD_TYPE, t.PRICE)
-    return present(
+    return drop_empty(
         [
             (t.ORDER_ID, t.NO_NAME),
             (t.EXEC_ID, exec_id),
@@ -247,8 +253,8 @@ def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> F
             (t.CUM_QTY, "0"),
             (t.LEAVES_QTY, "0"),
             (acceptor.AVG_PX, "0"),
-            *times(ns),
-            (t.TEXT, line(refused.text)),
+            *time_fields(ns),
+            (t.TEXT, one_line(refused.text)),
         ]
     )
 
@@ -262,7 +268,7 @@ def market_out(
     rows = change.rows.tolist()
     head = [(t.MD_REQ_ID, request)]
     if change.snapshot:
-        head.append((t.SYMBOL, named(change.instrument)))
+        head.append((t.SYMBOL, check_name(change.instrument)))
     for start in range(0, max(len(rows), 1), ENTRIES_EACH):
         part = rows[start : start + ENTRIES_EACH]
         fields = [*head, (t.CONTINUES, "Y")] if start + ENTRIES_EACH < len(rows) else [*head]
@@ -276,12 +282,12 @@ def _entry(
     row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]
 ) -> None:
     """Append one entry, 269 first in W and 279 first in X."""
-    side, kind, name = row[o.M_SIDE], row[o.M_KIND], str(row[o.M_ID])
+    side = row[o.M_SIDE]
+    kind = row[o.M_KIND]
+    name = str(row[o.M_ID])
     entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
-    price, size = (
-        (t.ENTRY_PX, scale.price(row[o.M_PRICE])),
-        (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS])),
-    )
+    price = (t.ENTRY_PX, scale.price(row[o.M_PRICE]))
+    size = (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS]))
     if snapshot:
         fields += [(t.ENTRY_TYPE, entry_type), price, size, (t.ORDER_ID, name)]
     else:
@@ -318,25 +324,26 @@ def listings_out(
     ]
     return [
         *head,
-        *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument))),
+        *(
+            pair
+            for listing in listings
+            for pair in _listing_fields(listing, shapes.get(listing.instrument))
+        ),
     ]
 
 
-_YES_NO = {True: "Y", False: "N"}
-
-
-def _listed(one: o.Listing, shape: Shape | None) -> FieldList:
+def _listing_fields(listing: o.Listing, shape: Shape | None) -> FieldList:
     fields = [
-        (t.SYMBOL, named(one.instrument)),
-        (t.TICK, repr(one.tick)),
-        (t.LOT, str(one.lot)),
-        (t.VOLUME_PER_S, repr(one.volume_per_s)),
-        (t.DENSE_IDS, str(one.dense_ids)),
-        (t.BEGAN_NS, str(one.began_ns)),
-        (t.ANSWERS, _YES_NO[one.answers]),
+        (t.SYMBOL, check_name(listing.instrument)),
+        (t.TICK, repr(listing.tick)),
+        (t.LOT, str(listing.lot)),
+        (t.VOLUME_PER_S, repr(listing.volume_per_s)),
+        (t.DENSE_IDS, str(listing.dense_ids)),
+        (t.BEGAN_NS, str(listing.began_ns)),
+        (t.ANSWERS, _YES_NO[listing.answers]),
     ]
-    if any(one.fees):
-        fields.append((t.VENUE_FEES, ",".join(map(str, one.fees))))
+    if any(listing.fees):
+        fields.append((t.VENUE_FEES, ",".join(map(str, listing.fees))))
     return (
         fields
         if shape is None

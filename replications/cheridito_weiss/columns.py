@@ -8,7 +8,7 @@ from typing import Final
 
 from studies.flows.cheridito_weiss import layout as cw
 from tercel.core import NO_ASK, NO_BID, Floats, Longs, Packed, Singles, fixed_word as fixed, kernel
-from tercel.execution import standing
+from tercel.execution import standing_lots
 from tercel.market.book import best, in_window, layout as lay, ledger_at, level_at
 from tercel.market.simulator import layout as sim
 
@@ -129,7 +129,7 @@ def _own(b: Packed, k: Longs, bid: int, ask: int, c: Floats) -> None:
     c[UNPLACED] = k[sim.LEFT]
     c[AHEAD] = -1.0
     for i in range(fixed(b, lay.OWN)):
-        lots = standing(b, i)
+        lots = standing_lots(b, i)
         if lots == 0:
             continue
         led = ledger_at(b, i)

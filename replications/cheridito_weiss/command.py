@@ -9,7 +9,7 @@ from typing import Any, Final
 from replications.cheridito_weiss import learned, study, train
 from replications.cheridito_weiss.cells import CELLS
 from tercel.cli import print_json, print_table, say
-from tercel.core import Pool, stopping
+from tercel.core import Pool, should_stop
 
 HEADINGS: Final = [
     "task", "ours", "95 %", "published", "best rule", "which", "gain on it", "95 % of it", "sl", "published sl", "twap",
@@ -54,7 +54,7 @@ def replicate(
     cells = [_cells(name, row) for name, row in found.items()]
     leaves = ["published twap", "published sl", "twap", "sl", "which", "95 %"]
     title = f"Cheridito & Weiss 2025: ticks a lot over the arrival bid, {episodes:,} episodes"
-    print_table(title, HEADINGS, cells, leaves, left=["which"])
+    print_table(title, HEADINGS, cells, leaves, left_aligned=["which"])
     return 0
 
 
@@ -70,12 +70,12 @@ def make(folder: Path, quick: bool) -> None:
 
 def tune_task(folder: str, name: str, quick: bool) -> bool:
     """In a worker: the rules of a cell."""
-    return train.tune_into(Path(folder), name, quick, stopping)
+    return train.tune_into(Path(folder), name, quick, should_stop)
 
 
 def learn_task(folder: str, name: str, seed: int, quick: bool) -> bool:
     """In a worker: a policy of a cell."""
-    return train.learn_into(Path(folder), name, seed, quick, stopping)
+    return train.learn_into(Path(folder), name, seed, quick, should_stop)
 
 
 def judge_task(name: str, folder: str, seeds: list[int], episodes: int, scratch: str) -> bool:

@@ -122,7 +122,7 @@ def measured(
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, seed, i, 1)
-        engine.watch(b, k, flow, 15 * NS_PER_SECOND, 15 * NS_PER_SECOND, seen[i])
+        engine.sample_market(b, k, flow, 15 * NS_PER_SECOND, 15 * NS_PER_SECOND, seen[i])
         depth[i] = (_depth(b, 1) + _depth(b, -1)) / 2
     mids, spreads, volumes = seen[:, :, 0], seen[:, :, 1], seen[:, :, 2]
     per_s = float((volumes[:, -1] - volumes[:, 0]).mean() / 150.0)

@@ -15,7 +15,13 @@ from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
 from replications.cheridito_weiss.learned import Known
 from replications.cheridito_weiss.market import directions, earned
-from tercel.core.stats import Estimate, mean_interval, moments_of_mean, over_seeds, replicate
+from tercel.core.stats import (
+    Estimate,
+    average_over_seeds,
+    mean_interval,
+    moments_of_mean,
+    replicate,
+)
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -116,4 +122,4 @@ def seeds_by_clusters(
     # Seeds are columns: all of them meet the same draws of clusters, which keeps them paired.
     moments = moments_of_mean(values.T, labels)
     draws = replicate({"": moments}, resamples, rng)[""]
-    return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate()
+    return average_over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate()

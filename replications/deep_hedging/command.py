@@ -199,7 +199,9 @@ def _print(
     title = (
         f"expected shortfall ({100 * dh.ALPHA:g} %) of the hedged option: what must be asked for it"
     )
-    print_table(title, HEADINGS, cells, ("leland", "delta", "no_hedge", "band"), left={"which"})
+    print_table(
+        title, HEADINGS, cells, ("leland", "delta", "no_hedge", "band"), left_aligned={"which"}
+    )
     network, delta = known["network"], known["delta"]
     say(
         f"without costs: network's holding {network['rms_from_delta']:.4f} (rms) from delta, correlation "

@@ -11,7 +11,7 @@ from replications.nevmyvaka import study
 from replications.nevmyvaka.stored import FOLDER, Kept, keep, kept, path_of
 from replications.recorded_figures import savings
 from tercel.cli import print_json, print_table, say
-from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
+from tercel.core.stats import Replicates, average_over_seeds, moments_of_mean, replicate
 from tercel.market.tape import Lake
 
 STUDY: Final = "nevmyvaka"
@@ -101,7 +101,7 @@ def _figures(
         {name: moments_of_mean(values, cluster) for name, values in costs.items()}, RESAMPLES, rng
     )
     drawn = {
-        name: over_seeds([values.mean()], draws[name].T, count, rng)
+        name: average_over_seeds([values.mean()], draws[name].T, count, rng)
         for name, values in costs.items()
     }
     market = [name for name in study.VARIANTS if name != "private"]

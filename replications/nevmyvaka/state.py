@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import View
-from tercel.execution import ANCHOR, REST0, TAKE, Intents, ladder, settle
+from tercel.execution import ANCHOR, REST0, TAKE, Intents, finish_intents, ladder
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,4 +82,4 @@ def one_price(view: View, offsets: Ints) -> Intents:
     intents[:, TAKE] = np.where(at_market, view.left, 0)
     intents[:, REST0] = np.where(at_market, 0, view.left)
     intents[:, ANCHOR] = view.touch + view.side * np.where(at_market, 0, offsets)
-    return settle(intents, view)
+    return finish_intents(intents, view)

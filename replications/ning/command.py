@@ -12,7 +12,7 @@ from replications.ning import replayed, study, world
 from replications.ning.stored import FOLDER, KINDS, Origin, keep, keep_origin, kept
 from replications.recorded_figures import gains
 from tercel.cli import print_json, print_table, say
-from tercel.core.stats import moments_of_mean, over_seeds, replicate
+from tercel.core.stats import average_over_seeds, moments_of_mean, replicate
 from tercel.market.tape import Lake
 
 STUDY: Final = "ning"
@@ -136,7 +136,7 @@ def _figures(
         {str(n): moments_of_mean(one, labels) for n, one in enumerate(values)}, RESAMPLES, rng
     )
     means = [float(one.mean()) for one in values]
-    gain = over_seeds(
+    gain = average_over_seeds(
         means, np.stack([draws[str(n)][:, 0] for n in range(len(values))]), count, rng
     )
     return {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from replications.ning.world import EVEN, OBSERVED, PERIODS, SPEEDS, Float32, Floats, observe, sold
 from tercel import Task
 from tercel.core import CapacityError
-from tercel.execution import BPS, columns, intent, ladder, settle
+from tercel.execution import BPS, columns, finish_intents, intent, ladder
 from tercel.lab.evaluation import Episodes, Plan
 from tercel.market.simulator import Source, layout as sim
 
@@ -65,7 +65,7 @@ class TakeVec:
             intents = ladder(view)
             due = -(-goal * (number + 1) // SLICES) - (before - view.left)
             intents[:, intent.TAKE] = np.clip(due, 0, view.left)
-            e.step(settle(intents, view))
+            e.step(finish_intents(intents, view))
             k = e.states
             earned -= (
                 (e.terms[:, 0] + e.terms[:, 1])

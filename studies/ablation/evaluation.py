@@ -15,7 +15,7 @@ import numpy as np
 
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE, Variant
-from tercel.core.stats import PairedGain, Replicates, intervals, moments_of_cvar, over_seeds
+from tercel.core.stats import PairedGain, Replicates, average_over_seeds, intervals, moments_of_cvar
 from tercel.execution import Strategy, attribute
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
@@ -28,7 +28,7 @@ from tercel.lab.evaluation import (
 )
 from tercel.lab.evaluation.pipeline import Candidate, Results, refuse_leaks, run_jobs
 from tercel.lab.learning.agent import AgentConfig
-from tercel.lab.learning.agent.env import action_parameters, rule_name
+from tercel.lab.learning.agent.policy_parts import action_parameters, rule_name
 
 RULE: Final = "the rule"
 SEED: Final = 20_260_801
@@ -150,7 +150,7 @@ def judged(
             )
         rows.append(row)
     alone.adjust()
-    compared = ledger.adjust() if ledger.rows else 0
+    compared = ledger.adjust() if ledger.exploratory else 0
     for row in rows:
         gain = row.get("difference_bps")
         row["called"] = _called(gain)
@@ -207,7 +207,7 @@ def _beside(resampled: ResampledScores, name: str) -> Replicates:
     """The difference to the recipe of another policy of the very same trainings: seeds are drawn for both at once."""
     points = resampled.points[name] - resampled.points[WHOLE]
     draws = resampled.draws[name] - resampled.draws[WHOLE]
-    return over_seeds(points, draws, resampled.clusters, np.random.default_rng((SEED, 3)))
+    return average_over_seeds(points, draws, resampled.clusters, np.random.default_rng((SEED, 3)))
 
 
 def _called(difference: PairedGain | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core import Floats
-from tercel.core.report import Figure, finished, name_rows, sketch, small_panels, svg
+from tercel.core.report import Figure, finish_figure, name_rows, palette, sketch, small_panels
 
 Curve = tuple[Floats, Floats]
 """Frames and mean cost in bps, float64 (L,) each."""
@@ -22,13 +22,13 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
         ``called``: more expensive, cheaper or open, after the correction.
     """
     ordered = sorted(rows, key=lambda row: -float(row["difference_bps"]["mean"]))
-    colours = {"more expensive": svg.BAD.token, "cheaper": svg.GOOD.token}
+    colours = {"more expensive": palette.BAD.token, "cheaper": palette.GOOD.token}
 
     with sketch(0.8 + 0.26 * max(1, len(ordered))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=svg.SOFT.token, linewidth=1)
+        panel.axvline(0, color=palette.SOFT.token, linewidth=1)
         for at, row in enumerate(ordered):
-            summary, colour = row["difference_bps"], colours.get(row["called"], svg.SOFT.token)
+            summary, colour = row["difference_bps"], colours.get(row["called"], palette.SOFT.token)
             if summary["ci_low"] is not None:
                 panel.hlines(at, summary["ci_low"], summary["ci_high"], color=colour, linewidth=2.2)
             panel.plot([summary["mean"]], [at], "o", markersize=5, color=colour)
@@ -36,7 +36,7 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
         panel.set_xlabel("costs more than the whole recipe, bps (right: more expensive)")
 
     summary = "; ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f}" for row in ordered)
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"What each variant costs more than the whole recipe, bps. {summary}.",
@@ -68,21 +68,23 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
             panel.plot(
                 common[0] / 1e3,
                 common[1],
-                color=svg.SOFT.token,
+                color=palette.SOFT.token,
                 linestyle=(0, (4, 3)),
                 linewidth=1.2,
             )
             for frames, cost in found[key]:
-                panel.plot(frames / 1e3, cost, color=svg.SERIES[1].token, linewidth=0.8, alpha=0.5)
+                panel.plot(
+                    frames / 1e3, cost, color=palette.SERIES[1].token, linewidth=0.8, alpha=0.5
+                )
             frames, cost = mean_curve(found[key])
-            panel.plot(frames / 1e3, cost, color=svg.SERIES[1].token, linewidth=1.8)
+            panel.plot(frames / 1e3, cost, color=palette.SERIES[1].token, linewidth=1.8)
             panel.set_title(key, fontsize=8.5)
         panels[0].set_ylim(low - edge, high + edge)
-        drawing.supxlabel("thousand decisions", fontsize=9.5, color=svg.SOFT.token)
-        drawing.supylabel("validation cost, bps", fontsize=9.5, color=svg.SOFT.token)
+        drawing.supxlabel("thousand decisions", fontsize=9.5, color=palette.SOFT.token)
+        drawing.supylabel("validation cost, bps", fontsize=9.5, color=palette.SOFT.token)
 
     ends = ", ".join(f"{key} {mean_curve(one)[1][-1]:.2f}" for key, one in found.items())
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Cost of the greedy policy on validation episodes while learning. At the end: {ends}.",

@@ -10,9 +10,9 @@ from studies.ablation.evaluation import RULE
 from studies.ablation.figures import Curve, curves, differences
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE
-from tercel.core.report import Section, render
+from tercel.core.report import Section, render_page
 from tercel.lab.evaluation import read_metrics
-from tercel.lab.learning.agent.training import CHECKS
+from tercel.lab.learning.agent.run_folder import CHECKS
 
 PAGE: Final = "report.html"
 
@@ -56,7 +56,7 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
         "decisions a training": f"{result['frames']:,}",
     }
     path = out / PAGE
-    text = render(
+    text = render_page(
         f"Ablation of {result['recipe']}", lead + ".", sections, facts, "tercel agent ablate"
     )
     path.write_text(text, encoding="utf-8")

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from studies.ablation.variants import WHOLE, Variant
 from tercel import TercelError
-from tercel.core import Pool, stopping, write_atomic
+from tercel.core import Pool, should_stop, write_atomic
 from tercel.execution.policies import CARD_FILE as CARD
 from tercel.lab.learning.agent import AgentConfig, run_training
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.training import LAST, RESULT, claim, refuse_another
+from tercel.lab.learning.agent.run_folder import LAST, RESULT, claim_folder, refuse_other_training
 
 TRAINED: Final = "trained"
 CPU: Final = "cpu.json"
@@ -95,7 +95,7 @@ def refuse_others(runs: Sequence[Run]) -> None:
         With the first key that differs.
     """
     for run in runs:
-        refuse_another(run.folder, run.config, run.seed)
+        refuse_other_training(run.folder, run.config, run.seed)
 
 
 def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) -> None:
@@ -111,7 +111,7 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
         return
     for run in todo:
         run.folder.mkdir(parents=True, exist_ok=True)
-        claim(run.folder, run.config, run.seed)
+        claim_folder(run.folder, run.config, run.seed)
     jobs = [(run.config.model_dump_json(), run.folder, run.seed) for run in todo]
     with Pool(min(len(todo), workers)) as pool:
         pool.run(train_one, jobs, lambda _: tick(before + sum(run.frames for run in todo)))
@@ -119,13 +119,13 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
 
 def train_one(text: str, folder: Path, seed: int) -> bool:
     """Train in a worker; a training that cannot go on says why in its folder, and the others go on."""
-    if stopping():
+    if should_stop():
         return False
     config = AgentConfig.model_validate_json(text)
     began = time.process_time()
     (folder / FAILED).unlink(missing_ok=True)
     try:
-        result = run_training(config, folder, seed, stop=stopping)
+        result = run_training(config, folder, seed, stop=should_stop)
     except TercelError as error:
         write_atomic(folder / FAILED, f"{error}\n")
         return False

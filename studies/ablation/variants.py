@@ -17,15 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studies.common.settings import overlaid
 from tercel import TercelError
-from tercel.core import ConfigError, Float32, check_known, offer, read_toml, words_of
+from tercel.core import ConfigError, Float32, check_known, expected_text, read_toml, suggest_name
 from tercel.execution import observer
 from tercel.execution.strategies import build
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
-from tercel.lab.learning.agent.env import actions_of, rule_of
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
-from tercel.market.flow import preset as presets
+from tercel.lab.learning.agent.policy_parts import actions_of, rule_of
+from tercel.market.flow import registry as presets
 from tercel.market.impact import law_for
-from tercel.market.regimes import chosen
+from tercel.market.regimes import parse_regimes
 
 SHIPPED: Final = Path(__file__).parent / "variants.toml"
 WHOLE: Final = "whole"
@@ -124,9 +124,9 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         known = ["says", "set", "judge"]
-        remedy = f"see {SHIPPED}" if key in known or not key else offer(key, known)
+        remedy = f"see {SHIPPED}" if key in known or not key else suggest_name(key, known)
         received = ": ".join(part for part in (where, key) if part)
-        sentence = words_of(first) if key else f"a table is wanted, not {raw!r}"
+        sentence = expected_text(first) if key else f"a table is wanted, not {raw!r}"
         raise ConfigError(
             'says = "..." and set.SECTION.KEY = value', f"{received}: {sentence}", remedy
         ) from None
@@ -135,7 +135,7 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
         section, dot, rest = key.partition(".")
         if section not in CHANGED or not dot or not rest:
             sentence = f"keys of {', '.join(CHANGED)}, as in policy.stack"
-            raise ConfigError(sentence, f"{where}: {key}", offer(section, CHANGED))
+            raise ConfigError(sentence, f"{where}: {key}", suggest_name(section, CHANGED))
     try:
         config = _named(recipe, changed(recipe, changes), name)
         check(config)
@@ -208,7 +208,7 @@ def check(config: AgentConfig) -> None:
             preset = presets.load(name)
             law_for(preset, config.market.impact or None)
             for law in filter(None, config.market.laws):
-                chosen(law, preset)
+                parse_regimes(law, preset)
         parts = len(config.market.presets) * len(config.market.laws)
         if config.learner.markets < parts:
             raise ConfigError(

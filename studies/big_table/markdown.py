@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from studies.big_table.table import BigTable
 from studies.markdown import markdown_table
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.lab.evaluation import Claim
 from tercel.lab.evaluation.pipeline import (
     POOLED,
     MarketCell,
-    claimed,
+    claim_lines,
     figure_name,
-    gain,
-    label,
-    ranked,
+    format_gain,
+    rank_opponents,
+    row_label,
 )
 
 IMAGE = "figures"
@@ -24,10 +24,10 @@ def markdown(result: BigTable) -> str:
     """The whole table as Markdown: the claim, the gains, the schedules, a table for each regime."""
     text = [_preamble(result), *_notes(result)]
     for name, found in result.claims.items():
-        said = claimed(name, found, result.comparisons)
+        said = claim_lines(name, found, result.comparisons)
         text += [
             "",
-            f"### What {label(name, found, result.recipes)} saves",
+            f"### What {row_label(name, found, result.recipes)} saves",
             "",
             *(f"- {line}" for line in said),
         ]
@@ -62,12 +62,12 @@ def _gains(name: str, found: Claim) -> list[str]:
     """What a policy saves on each strategy: over all markets and in each; the hardest strategy first."""
     pooled = [POOLED] if len(found.markets) > 1 else []
     rows = []
-    for other in ranked(found.against):
+    for other in rank_opponents(found.against):
         row = found.against[other]
-        cells = [row.view("these_markets") for _ in pooled] + [
+        cells = [row.gain_in_view("these_markets") for _ in pooled] + [
             row.by_market[one] for one in found.markets
         ]
-        rows.append([other, *map(gain, cells)])
+        rows.append([other, *map(format_gain, cells)])
     return markdown_table([f"{name} saves on", *pooled, *found.markets], rows)
 
 
@@ -81,7 +81,7 @@ def _schedules(result: BigTable) -> Iterator[str]:
         if not rows:
             continue
         others = list(next(iter(rows.values())).is_bps)
-        yield from ["", f"### {label(name, claim, result.recipes)} beside the schedules", ""]
+        yield from ["", f"### {row_label(name, claim, result.recipes)} beside the schedules", ""]
         titles = [
             f"{what} {other}"
             for other in others
@@ -93,9 +93,20 @@ def _schedules(result: BigTable) -> Iterator[str]:
             cells: list[str] = []
             for other in others:
                 ratio = found.is_bps[other]
-                cells += ["", ""] if ratio is None else [spelt(ratio), spelt(ratio.denominator)]
+                cells += (
+                    ["", ""]
+                    if ratio is None
+                    else [format_interval(ratio), format_interval(ratio.denominator)]
+                )
             lined.append(
-                [market, *cells, *(spelt(found.timing_risk_bps[other], "+") for other in others)]
+                [
+                    market,
+                    *cells,
+                    *(
+                        format_interval(found.timing_risk_bps[other], signed=True)
+                        for other in others
+                    ),
+                ]
             )
         yield from markdown_table(["market", *titles], lined)
 
@@ -113,7 +124,7 @@ def lines(result: BigTable, regime: str) -> Iterator[tuple[str, ...]]:
     row = result.cells[regime]
     for name in result.policies:
         yield (
-            label(name, result.claims[name], result.recipes),
+            row_label(name, result.claims[name], result.recipes),
             *(_cost(cell, name) for cell in row.values()),
         )
     for name in sorted(result.baselines, key=lambda name: _mean(row, name)):
@@ -121,7 +132,7 @@ def lines(result: BigTable, regime: str) -> Iterator[tuple[str, ...]]:
     for name in result.policies:
         yield (
             f"{name} saves on the cheapest written",
-            *(gain(cell.paired[name][cell.best_baseline]) for cell in row.values()),
+            *(format_gain(cell.paired[name][cell.best_baseline]) for cell in row.values()),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import tercel as tc
-from tercel.core import Record, check_known, listed
+from tercel.core import Record, check_known, split_commas
 from tercel.lab.evaluation import (
     SCHEDULES,
     Claim,
@@ -28,14 +28,14 @@ from tercel.lab.evaluation.pipeline import (
 )
 from tercel.lab.evaluation.pipeline.experiment import scenarios_of as plain_scenarios
 from tercel.lab.evaluation.pipeline.summary import SEED
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.regimes import NAMED
 
 
 def regimes_of(text: str) -> list[str]:
     if text == "all":
         return list(NAMED)
-    names = [] if text == "none" else listed(text)
+    names = [] if text == "none" else split_commas(text)
     for name in names:
         check_known(name, NAMED, "all, none, or regimes among")
     return [PLAIN, *(name for name in names if name != PLAIN)]
@@ -45,7 +45,7 @@ def scenarios_of(
     markets: Sequence[str], regimes: Sequence[str], episodes: int, seeds: tuple[int, ...]
 ) -> dict[str, dict[str, Scenario]]:
     """Regime -> market -> scenario."""
-    names = listed(",".join(markets)) or _all_markets()
+    names = split_commas(",".join(markets)) or _all_markets()
     found = {
         regime: plain_scenarios(
             [tc.Market(name, regimes="" if regime == PLAIN else regime) for name in names],
@@ -121,11 +121,13 @@ def result_of(
             market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()
         }
     claims = {name: claim(name, found, evaluation.teams(name), ledger, rng) for name in names}
-    comparisons = ledger.adjust() if ledger.rows else 0
+    comparisons = ledger.adjust() if ledger.exploratory else 0
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
     return BigTable(
         {
-            regime: {market: MarketCell.among(written, one.cell) for market, one in row.items()}
+            regime: {
+                market: MarketCell.with_cheapest(written, one.cell) for market, one in row.items()
+            }
             for regime, row in found.items()
         },
         names,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 import typer
 
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
-from tercel.cli import AsJson, hand_over, listed_seeds, print_table, progress, say
-from tercel.core import ConfigError, DataError, json_text, listed
-from tercel.core.report import fixed, spelt_cell
+from tercel.cli import AsJson, hand_over, parse_seeds, print_table, progress, say
+from tercel.core import ConfigError, DataError, json_text, split_commas
+from tercel.core.estimate import Estimate
+from tercel.core.report import format_interval, format_number
 
 if TYPE_CHECKING:
     from studies.ablation.trainings import Run
@@ -92,9 +93,9 @@ class Ablate:
 def ablate(request: Ablate) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
     only, seeds, judged_on = (
-        listed(request.only or ""),
-        listed_seeds(request.seeds),
-        listed_seeds(request.judged_on),
+        split_commas(request.only or ""),
+        parse_seeds(request.seeds),
+        parse_seeds(request.judged_on),
     )
     if request.only is not None and not only:
         raise ConfigError(
@@ -207,10 +208,10 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         adjusted = None if difference is None or row["name"] == RULE else difference["p_adjusted"]
         cpu = row.get("cpu_s")
         yield (
-            row["name"], row["says"], spelt_cell(row["is_bps"]),
-            "" if difference is None else spelt_cell(difference, "+"),
-            "" if adjusted is None else f"{adjusted:.3f}", row["called"], fixed(row.get("detectable_bps")),
-            fixed(row["cvar95_bps"]["mean"], 1), "" if cpu is None else f"{cpu / 60:.1f}",
+            row["name"], row["says"], format_interval(Estimate.of(row["is_bps"])),
+            "" if difference is None else format_interval(Estimate.of(difference), signed=True),
+            "" if adjusted is None else f"{adjusted:.3f}", row["called"], format_number(row.get("detectable_bps")),
+            format_number(row["cvar95_bps"]["mean"], 1), "" if cpu is None else f"{cpu / 60:.1f}",
         )  # fmt: skip
     for name, why in result["failed"].items():
         yield name, f"Failed: {why}", *("",) * (len(HEADINGS) - 2)

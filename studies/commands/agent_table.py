@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from studies.markdown import around, marks_of, replace_table
-from tercel.cli import AsJson, Ray, hand_over, listed_seeds, print_table, say
+from tercel.cli import AsJson, Ray, hand_over, parse_seeds, print_table, say
 from tercel.core import json_text
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ class TableRequest:
 
 def table(request: TableRequest) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
-    seeds, out = listed_seeds(request.seeds), request.out
+    seeds, out = parse_seeds(request.seeds), request.out
     from studies.big_table.markdown import heads, lines
     from studies.big_table.table import regimes_of, result_of, scenarios_of
     from studies.ray import on_cluster
-    from tercel.lab.evaluation.pipeline import PLAIN, baselines_of, field_of, run_jobs
+    from tercel.lab.evaluation.pipeline import PLAIN, baselines_of, run_jobs, select_participants
 
     if request.write is not None:
         around(request.write, MARKS)
@@ -80,7 +80,7 @@ def table(request: TableRequest) -> None:
     scenarios = scenarios_of(
         request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds)
     )
-    field = field_of(
+    field = select_participants(
         request.policies or (), request.family if request.policies else "", scenarios[PLAIN]
     )
     out.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def show(found: Mapping[str, Any]) -> None:
     """The proved trips, the best of each size and a verdict."""
     rows = [_row(one) for one in found["proved"]]
     title = f"{found['market']}: the best of {found['searched']:,} round trips on {found['proof_pairs']:,} fresh pairs"
-    print_table(title, HEADINGS, rows, LEAVES, left=["first leg", "second leg"])
+    print_table(title, HEADINGS, rows, LEAVES, left_aligned=["first leg", "second leg"])
     for size, one in found["by_size"].items():
         profit, ticks = one["profit_bps"], one["ticks_a_lot"]
         lot = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli import AsJson, Lake, Seed, Symbol, hand_over, listed_dates, print_table, say
+from tercel.cli import AsJson, Lake, Seed, Symbol, hand_over, parse_dates, print_table, say
 from tercel.core import ConfigError
 
 if TYPE_CHECKING:
@@ -37,21 +37,23 @@ class Facts:
 
 def facts(request: Facts) -> None:
     """Cont's stylised facts and those of order flow, one by one: real days beside simulated ones."""
-    dates = listed_dates(request.date)
+    dates = parse_dates(request.date)
     from studies.realism.stylised import FACTS, find
-    from tercel.market import of_one_market, read_days, simulated
+    from tercel.market import check_one_market, read_days, simulate_stretch
     from tercel.market.flow import load
     from tercel.market.score import sample
 
     days = read_days(request.lake, request.symbol, dates)
     presets = [load(name) for name in request.markets]
     for preset in presets:
-        of_one_market(preset, days)
-    real = [day.seen() for day in days]
+        check_one_market(preset, days)
+    real = [day.observe() for day in days]
     sample(real)  # refuses tapes that are too short to say anything
     columns = {"real": real}
     for preset in presets:
-        columns[preset.name] = [simulated(preset, seed, like) for like in real for seed in SEEDS]
+        columns[preset.name] = [
+            simulate_stretch(preset, seed, like) for like in real for seed in SEEDS
+        ]
     found = {
         fact.name: {name: find(fact, seen) for name, seen in columns.items()} for fact in FACTS
     }
@@ -69,7 +71,9 @@ def facts(request: Facts) -> None:
             f"{request.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
         )
         headings = ("fact", "what is asked", *columns)
-        print_table(title, headings, cells, leaves=("what is asked",), left={"what is asked"})
+        print_table(
+            title, headings, cells, drop_order=("what is asked",), left_aligned={"what is asked"}
+        )
 
     result = {"symbol": request.symbol, "dates": dates, "seeds": SEEDS, "facts": rows}
     hand_over(result, request.as_json, show)
@@ -122,7 +126,7 @@ def sanity(request: FreeDays) -> int:
             _cells(preset.name, preset.model, found[preset.name]) for preset in presets.values()
         ]
         title = f"{request.days} days of each market left to itself"
-        print_table(title, SANITY_HEAD, cells, leaves=LEAVES, left={"model", "verdict"})
+        print_table(title, SANITY_HEAD, cells, drop_order=LEAVES, left_aligned={"model", "verdict"})
 
     result = {
         "days": request.days,

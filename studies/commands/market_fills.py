@@ -17,8 +17,8 @@ from tercel.cli import (
     check_folder,
     file_to_write,
     hand_over,
-    listed_dates,
     page_folder,
+    parse_dates,
     print_table,
     say,
 )
@@ -58,14 +58,14 @@ def fills(request: FillsRequest) -> None:
     check_folder(request.out)
     file, dates = (
         file_to_write(request.preset) if request.write else None,
-        listed_dates(",".join(request.dates)),
+        parse_dates(",".join(request.dates)),
     )
     from studies.fills.fill_comparison import card, study, teaches
-    from tercel.market import days_of
+    from tercel.market import read_preset_days
     from tercel.market.flow import load
 
     preset = load(request.preset)
-    days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
+    days = read_preset_days(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
     found = study(preset, days, request.days, request.seed, say)
     if file is not None:
         preset.model_copy(update={"card": {**preset.card, "teaches": teaches(found)}}).save(file)
@@ -79,7 +79,9 @@ def show(found: "Fills") -> None:
     """The table of gates and what there is to say."""
     days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
     title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
-    print_table(title, head(found), table(found), leaves=("floor", "by month"), left=("passed",))
+    print_table(
+        title, head(found), table(found), drop_order=("floor", "by month"), left_aligned=("passed",)
+    )
     for line in sentences(found):
         say(line)
 
@@ -150,13 +152,13 @@ def _number(value: float) -> str:
 
 def sentences(found: "Fills") -> list[str]:
     """Findings and how to read them, five sentences at most."""
-    from tercel.signals.flow.recalibrate import in_words
+    from tercel.signals.flow.carry import describe_carry
 
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
     lines = [
         f"{passed} of {len(found.gates)} gates passed; {found.simulated_days} simulated days have "
-        f"{in_words(found.carry) if found.carry else 'no R² ratio: that needs LightGBM, and hours of tape'}.",
+        f"{describe_carry(found.carry) if found.carry else 'no R² ratio: that needs LightGBM, and hours of tape'}.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days."
         if found.clusters == "days"
@@ -175,7 +177,7 @@ def page(found: "Fills") -> str:
     from studies.fills.fills import WAITS_S
     from studies.fills.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
     from studies.fills.markouts import HORIZONS_S
-    from tercel.core.report import Section, render
+    from tercel.core.report import Section, render_page
 
     cells, symbol = (
         to_jsonable({name: asdict(cell) for name, cell in found.figures.items()}),
@@ -209,7 +211,7 @@ def page(found: "Fills") -> str:
         f"reprint: tercel market fills {found.preset} --symbol {symbol} --date {','.join(found.days)} "
         f"--days {found.simulated_days} --seed {found.seed}"
     )
-    return render(
+    return render_page(
         f"Fills of {found.preset} beside {symbol}",
         " ".join(sentences(found)),
         sections,

@@ -18,7 +18,8 @@ from tercel.cli import (
     say,
 )
 from tercel.core import ConfigError
-from tercel.core.report import spelt_cell
+from tercel.core.estimate import Estimate
+from tercel.core.report import format_interval
 
 Law = Annotated[
     str | None,
@@ -81,7 +82,7 @@ def impact(request: Impact) -> None:
     def show() -> None:
         law = card["law"]["law"] if card["law"] else "no law"
         title = f"{card['preset']}: impact of metaorders, {law}, {card['pairs']:,} pairs"
-        print_table(title, HEADINGS, list(rows(card)), left=["missed"])
+        print_table(title, HEADINGS, list(rows(card)), left_aligned=["missed"])
         for line in lines(card):
             say(line)
 
@@ -97,9 +98,9 @@ def _carry(request: Impact, out: Path) -> None:
     if out.suffix != ".json":
         raise ConfigError("a preset file (.json) to write", f"--carry {out}", "name it NAME.json")
     from tercel.market.flow import load
-    from tercel.market.impact import ImpactLaw, carrying
+    from tercel.market.impact import ImpactLaw, with_pilot_law
 
-    made = carrying(load(request.preset), y=request.y, seed=request.seed)
+    made = with_pilot_law(load(request.preset), y=request.y, seed=request.seed)
     law = ImpactLaw(**made.card["impact"])
     made.save(out)
 
@@ -120,7 +121,7 @@ def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         low, high = BARS[key]
         yield (
             question,
-            spelt_cell(card[key]),
+            format_interval(Estimate.of(card[key])),
             f"{low:g} to {high:g}",
             "" if card["passed"][key] else "missed",
         )
@@ -160,7 +161,7 @@ def page(card: Mapping[str, Any], out: Path | None) -> str:
         impact_by_size,
         metaorder_paths,
     )
-    from tercel.core.report import Section, render
+    from tercel.core.report import Section, render_page
 
     missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
     lead = (
@@ -173,7 +174,7 @@ def page(card: Mapping[str, Any], out: Path | None) -> str:
         for key, value in (card["law"] or {}).items()
         if value != 0.0
     }
-    return render(
+    return render_page(
         f"Impact of metaorders in {card['preset']}",
         lead,
         [

@@ -17,14 +17,14 @@ from tercel.cli import (
     check_folder,
     file_to_write,
     hand_over,
-    listed_dates,
     page_folder,
+    parse_dates,
     print_table,
     say,
     share_of,
 )
 from tercel.core import Record, to_jsonable
-from tercel.core.report import plain_table, spelt
+from tercel.core.report import format_interval, plain_table
 
 if TYPE_CHECKING:
     from studies.prediction.prediction import Prediction
@@ -85,7 +85,7 @@ class Predict(JsonRequest):
 def predict(request: Predict) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
     check_folder(request.out)
-    dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
+    dates, seed, impact = parse_dates(",".join(request.date)), request.seed, request.impact
     from studies.prediction.prediction import predict as compared
     from studies.prediction.prediction_runs import (
         THEIRS,
@@ -120,7 +120,7 @@ def predict(request: Predict) -> None:
     judged = scenarios_of([tape], task, seeds=(seed,))
     settings = {preset.name: own, **judged}
     refuse_calibrated(request.preset, judged)
-    notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
+    notes = refuse_leaks([one for one in candidates if one.is_learned], settings.values())
     simulated, recorded = (replace(one, name=name) for name, one in settings.items())
     results, more = sides(simulated, recorded, preset.name, candidates, seed)
     found = Predicted(
@@ -176,7 +176,7 @@ class Predicted(Record):
 
 def card_of(found: Predicted) -> dict[str, Any]:
     """Entry of a prediction on a preset's card."""
-    from tercel.market import rounded
+    from tercel.market import round_values
 
     ours, strategies = found.finding.ours, len(found.finding.strategies)
     ranks = {"spearman": ours.spearman, "spearman_resting": ours.spearman_resting}
@@ -191,7 +191,7 @@ def card_of(found: Predicted) -> dict[str, Any]:
         "signs": ours.signs,
         "shares": found.finding.shares,
     }
-    card: dict[str, Any] = rounded(kept | to_jsonable(rest), 4)
+    card: dict[str, Any] = round_values(kept | to_jsonable(rest), 4)
     return card
 
 
@@ -216,12 +216,12 @@ def rows_of(found: Predicted) -> list[list[str]]:
     return [
         [
             name,
-            *(spelt(row.interval_bps[where]) for where in ("simulated", "tape")),
+            *(format_interval(row.interval_bps[where]) for where in ("simulated", "tape")),
             *(
                 f"{share['simulated']:.2f} / {share['tape']:.2f}"
                 for share in (row.passive_share, row.late_share)
             ),
-            spelt(row.interval_bps.get("theirs")),
+            format_interval(row.interval_bps.get("theirs")),
         ]
         for name, row in found.finding.strategies.items()
     ]
@@ -230,7 +230,7 @@ def rows_of(found: Predicted) -> list[list[str]]:
 def page(found: Predicted) -> str:
     """The page of pictures."""
     from studies.prediction.prediction_figures import costs, shares
-    from tercel.core.report import Section, render
+    from tercel.core.report import Section, render_page
 
     lead, *rest = found.sentences
     rows, facts = found.finding.strategies, {"notes": " ".join(found.notes)}
@@ -244,7 +244,7 @@ def page(found: Predicted) -> str:
         **{f"orders, {key}": str(n) for key, n in found.episodes.items()},
     }
     title = f"Does {found.market} predict {found.symbol}?"
-    return render(title, lead, sections, facts, f"tercel market predict {found.market}")
+    return render_page(title, lead, sections, facts, f"tercel market predict {found.market}")
 
 
 NOTE = (

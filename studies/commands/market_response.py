@@ -10,7 +10,7 @@ import typer
 from studies.commands.cells import percent, with_error
 from studies.commands.market_impact import Law
 from tercel.cli import PRESET, AsJson, Seed, check_folder, hand_over, page_folder, print_table, say
-from tercel.core.report import fixed, plain_table
+from tercel.core.report import format_number, plain_table
 
 Cells = list[list[str]]
 Sizes = Annotated[
@@ -97,9 +97,9 @@ def show(found: Mapping[str, Any]) -> None:
         STYLES,
         of_styles(found),
         leaves,
-        left=["missed"],
+        left_aligned=["missed"],
     )
-    print_table("nothing done before the horizon", NEVER, of_never(found), left=["missed"])
+    print_table("nothing done before the horizon", NEVER, of_never(found), left_aligned=["missed"])
     title = f"who comes to orders of {100 * float(found['attraction_size']):g} %, over the twin's"
     print_table(title, HITS, of_hits(found))
     for line in lines(found):
@@ -115,8 +115,8 @@ def of_styles(found: Mapping[str, Any]) -> Cells:
             missed = [at for at, fine in bars["displacement"][name][size].items() if fine is False]
             rows.append(
                 [
-                    name, percent(float(size)), str(moved["n"]), with_error(moved), fixed(one["law_ticks"]),
-                    with_error(later), fixed(later["law_ticks"]), with_error(one["cost_bps"]),
+                    name, percent(float(size)), str(moved["n"]), with_error(moved), format_number(one["law_ticks"]),
+                    with_error(later), format_number(later["law_ticks"]), with_error(one["cost_bps"]),
                     percent(one["unfilled_share"]), " ".join(missed),
                 ]
             )  # fmt: skip
@@ -178,9 +178,9 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 def page(found: Mapping[str, Any]) -> str:
     """The tables and the verdict as a page."""
-    from tercel.core.report import Section, render
+    from tercel.core.report import Section, render_page
 
-    return render(
+    return render_page(
         f"Response of {found['preset']}",
         "All bars are met." if found["passed"] else "Bars are missed.",
         [

@@ -11,9 +11,10 @@ import typer
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
 from tercel import TercelError
 from tercel.cli import AsJson, hand_over, print_table, say
-from tercel.cli.market_score import passed, predicted
-from tercel.core import ConfigError, TapeError, check_known, listed
-from tercel.core.report import fixed, spelt_cell
+from tercel.cli.market_score_tables import passed_text, prediction_text
+from tercel.core import ConfigError, TapeError, check_known, split_commas
+from tercel.core.estimate import Estimate
+from tercel.core.report import format_interval, format_number
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet
@@ -67,8 +68,8 @@ def table(request: MarketTableRequest) -> None:
     from studies.realism import sets
     from tercel.market import models as every_model
 
-    names = listed(request.names)
-    models = listed(request.models)
+    names = split_commas(request.names)
+    models = split_commas(request.models)
     every = [data.name for data in sets.SETS]
     fitted = [kind for kind, one in every_model().items() if one.calibrate]
     for given, known, what in ((names, every, "data set"), (models, fitted, "model")):
@@ -102,8 +103,8 @@ def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -
     """Every model that can be had for a data set."""
     from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
-    from tercel.market import ScoreDraw, keep, score_preset as score
-    from tercel.market.flow import preset as presets
+    from tercel.market import ScoreDraw, score_preset as score, with_scores
+    from tercel.market.flow import registry as presets
 
     for lake in request.lakes:
         try:
@@ -132,7 +133,7 @@ def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -
             continue
         if request.keep and shipped:
             folder = presets.model_of(model).presets or presets.FOLDER
-            keep(shipped, drawn.tape, card).save(folder / f"{shipped.name}.json")
+            with_scores(shipped, drawn.tape, card).save(folder / f"{shipped.name}.json")
         say(f"{data.name}, {model}: {card.mean_l1:.3f} in {time.perf_counter() - began:.0f} s")
         rows.append(Row(data.name, data.about, card))
     return rows
@@ -144,11 +145,13 @@ def cells(row: Row) -> list[str]:
     floor, between = row.card.floor_mean_l1, row.card.interleaved_floor_mean_l1
 
     return [
-        row.set, row.card.model, predicted(row.card.prediction), fixed(row.card.mean_l1, 3), fixed(floor, 3),
-        fixed(row.card.pooled_floor_mean_l1, 3), _over(row.card.mean_l1, floor), fixed(between, 3),
+        row.set, row.card.model, prediction_text(row.card.prediction),
+        format_number(row.card.mean_l1, 3), format_number(floor, 3),
+        format_number(row.card.pooled_floor_mean_l1, 3), _over(row.card.mean_l1, floor), format_number(between, 3),
         _over(row.card.interleaved_mean_l1, between),
-        passed(gates), passed(row.card.gates_train), passed(row.card.dynamics), fixed(row.card.classifier_auc, 3),
-        fixed(row.card.classifier_auc_real, 3), _over(gates["sd_60s"].value, gates["sd_60s"].real),
+        passed_text(gates), passed_text(row.card.gates_train), passed_text(row.card.dynamics),
+        format_number(row.card.classifier_auc, 3),
+        format_number(row.card.classifier_auc_real, 3), _over(gates["sd_60s"].value, gates["sd_60s"].real),
         _over(gates["market_orders"].value, gates["market_orders"].real), "yes" if row.card.judged else "no",
     ]  # fmt: skip
 
@@ -177,7 +180,11 @@ def markdown(rows: Sequence[Row]) -> str:
         keys = list(with_impact[0].card.impact)
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
         impact_cells = [
-            [row.set, row.card.model, *(spelt_cell(row.card.impact[key] or {}) for key in keys)]
+            [
+                row.set,
+                row.card.model,
+                *(format_interval(Estimate.of(row.card.impact[key] or {})) for key in keys),
+            ]
             for row in with_impact
         ]
         lines += markdown_table(headings, impact_cells, headings)

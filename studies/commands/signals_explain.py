@@ -16,7 +16,7 @@ def explain(request: OfModel) -> None:
     check_folder(request.out)
     from studies.signals.explain import explain_page, explained
 
-    model, out = request.opened()
+    model, out = request.open_model()
     found = explained(model, request.seed)
     hand_over(
         {**found.to_json(), "out": out},

@@ -14,7 +14,7 @@ class TrainWithAlpha(TrainSignals):
 
     body: ClassVar[str] = "tercel.cli.signals:train"
 
-    def beside(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
+    def train_extra(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
         """What is trained beside the models into the folder: its figures, and what shows them."""
         if not self.demo:
             return {}, lambda: None

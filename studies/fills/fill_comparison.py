@@ -15,23 +15,23 @@ from studies.fills.replayed import SKIP_S, replayed
 from studies.fills.turns import TURNS, TURNS_S, turns
 from tercel.core import to_jsonable
 from tercel.market import (
-    FIRST_MADE,
+    FIRST_SYNTHETIC_DATE,
     Day,
     Sums,
+    check_one_market,
     dynamics,
-    of_one_market,
-    rounded,
-    seen_days,
-    table,
-    values,
+    figure_values,
+    overlapping_days,
+    round_values,
+    sums_table,
     working_days,
 )
 from tercel.market.flow import Preset
 from tercel.market.observed import observe
-from tercel.market.simulator import synthetic
+from tercel.market.simulator import synthetic_day
 from tercel.market.tape import Events, Instrument
 from tercel.signals.flow import flow_day
-from tercel.signals.flow.recalibrate import Carry, carry
+from tercel.signals.flow.carry import Carry, carry
 
 WORDS = {
     **{f"filled_{wait}s": f"filled in {wait} s" for wait in WAITS_S},
@@ -119,7 +119,7 @@ def study(
     ConfigError, TapeError
         Days of another tick than the preset's, too short, or without single orders.
     """
-    of_one_market(preset, days)
+    check_one_market(preset, days)
     read = [replayed(day.instrument, day.events) for day in days]
     scale = scale_of(read)
     real = [sums_of(day, scale) for day in read]
@@ -127,8 +127,8 @@ def study(
     seconds = float(np.median([day.session_s for day in days]))
     levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
     made, flows, moved = [], [], []
-    for number, date in enumerate(working_days(FIRST_MADE, simulated_days)):
-        day = synthetic(preset, seed + number, date, seconds, preset.symbol)
+    for number, date in enumerate(working_days(FIRST_SYNTHETIC_DATE, simulated_days)):
+        day = synthetic_day(preset, seed + number, date, seconds, preset.symbol)
         day = as_shown(*day, levels) if levels else day
         made.append(sums_of(replayed(*day), scale))
         flows.append(flow_day(*day))
@@ -137,7 +137,7 @@ def study(
     cells, gates, clusters = compare(real, made, seed)
     tape = [_moved(day.instrument, day.events) for day in days]
     told = _moves(tape), _moves(moved)
-    seen = tuple(day.instrument.date for day in seen_days(preset, days))
+    seen = tuple(day.instrument.date for day in overlapping_days(preset, days))
     return Fills(
         preset=preset.name,
         symbol=days[0].instrument.symbol,
@@ -164,7 +164,7 @@ def _moved(instrument: Instrument, events: Events) -> Sums:
 def _moves(days: Sequence[Sums]) -> dict[str, float]:
     wanted = [*dynamics.FIGURES, *TURNS]
     columns = sorted({name for figure in wanted for name in figure.columns})
-    return values(wanted, table(days, columns), columns)
+    return figure_values(wanted, sums_table(days, columns), columns)
 
 
 def _by_month(
@@ -178,7 +178,7 @@ def _by_month(
     for month in months if len(months) > 1 else ():
         mine = [i for i, day in enumerate(days) if day.instrument.date[:7] == month]
         told = _moves([moved[i] for i in mine])
-        both = values(wanted, table([real[i] for i in mine], columns), columns) | {
+        both = figure_values(wanted, sums_table([real[i] for i in mine], columns), columns) | {
             name: told[name] for name in MOVES
         }
         for name, value in both.items():
@@ -235,4 +235,4 @@ def teaches(found: Fills) -> dict[str, Any]:
         | {"filled": filled, "markouts_bps": markouts}
         | to_jsonable(found.carry or {"carry": None})
     )
-    return dict(rounded(to_jsonable(kept), 4))
+    return dict(round_values(to_jsonable(kept), 4))

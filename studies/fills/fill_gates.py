@@ -21,7 +21,15 @@ import numpy as np
 from studies.fills.fill_study import figures
 from studies.fills.fills import WAITS_S
 from tercel.core import Floats
-from tercel.market import Sums, by_day, clusters, estimates, interleaved, table, values
+from tercel.market import (
+    Sums,
+    figure_by_day,
+    figure_estimates,
+    figure_values,
+    interleaved_differences,
+    sums_by_cluster,
+    sums_table,
+)
 
 FILL: Final = 0.03
 FLOORS: Final = 1.5
@@ -72,9 +80,12 @@ def compare(
     """
     wanted = figures()
     columns = sorted({name for figure in wanted for name in figure.columns})
-    tape, made = table(real, columns), table(simulated, columns)
-    tape_at, other = (estimates(wanted, sums, columns, seed) for sums in (tape, made))
-    floor, plain = interleaved(wanted, tape, columns), values(wanted, made, columns)
+    tape, made = sums_table(real, columns), sums_table(simulated, columns)
+    tape_at, other = (figure_estimates(wanted, sums, columns, seed) for sums in (tape, made))
+    floor, plain = (
+        interleaved_differences(wanted, tape, columns),
+        figure_values(wanted, made, columns),
+    )
     cells = {
         name: GateCell(
             tape_at[name].mean,
@@ -87,8 +98,8 @@ def compare(
         )
         for name in floor
     }
-    hidden = by_day(next(f for f in wanted if f.name == "hidden_rows"), tape, columns)
-    return cells, gates(cells, hidden), clusters(tape)[1]
+    hidden = figure_by_day(next(f for f in wanted if f.name == "hidden_rows"), tape, columns)
+    return cells, gates(cells, hidden), sums_by_cluster(tape)[1]
 
 
 def gates(cells: dict[str, GateCell], hidden_by_day: Floats) -> list[FillGate]:

@@ -21,7 +21,7 @@ from studies.fills.markouts import HORIZONS_S, add_counts, add_markouts, market_
 from studies.fills.own_orders import KINDS, QUICK_S, add_own_orders
 from studies.fills.replayed import ReplayedDay, ReplayTally
 from tercel.core import EXECUTE, TRADE_HIDDEN, Floats
-from tercel.market import SumFigure, Sums, over, shares
+from tercel.market import SumFigure, Sums, safe_ratio, share_figures
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")
 
@@ -83,8 +83,8 @@ def figures() -> list[SumFigure]:
         f"hidden_rows_spread_{name}" for name in SPREADS
     ]
     hazards = ("cancelled_behind", "cancelled_behind#", "cancelled_ahead", "cancelled_ahead#")
-    return [*shares(names), SumFigure("cancel_ratio", hazards, _ratio)]
+    return [*share_figures(names), SumFigure("cancel_ratio", hazards, _ratio)]
 
 
 def _ratio(behind: Floats, behind_s: Floats, ahead: Floats, ahead_s: Floats) -> Floats:
-    return over(over(behind, behind_s), over(ahead, ahead_s))
+    return safe_ratio(safe_ratio(behind, behind_s), safe_ratio(ahead, ahead_s))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core import Floats
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str) -> Figure:
         f"{w} s {_text(c['real'])} and {_text(c['simulated'])}"
         for w, c in zip(waits_s, curve, strict=True)
     )
-    return finished(
+    return finish_figure(
         drawing,
         "fills",
         f"{symbol}: share of resting orders filled, tape and simulated: {summary}.",
@@ -71,7 +71,7 @@ def by_class(cells: Cells, symbol: str, wait_s: int = 300) -> Figure:
         f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in shown.items()
     )
     caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {LEGEND}"
-    return finished(
+    return finish_figure(
         drawing,
         "classes",
         f"{symbol}: share filled by class, tape and simulated: {summary}.",
@@ -89,7 +89,7 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
     with sketch(3.0) as drawing:
         for panel, (what, title) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
             panel.set_title(title)
-            panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
+            panel.axhline(0.0, color=palette.SOFT.token, linewidth=0.9)
             _columns(
                 panel,
                 [cells[f"{what}_{h}s_ticks"] for h in horizons_s],
@@ -102,7 +102,7 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str) -> Figure:
         f"{h} s {_text(cells[f'markout_{h}s_ticks']['real'])} and {_text(cells[f'markout_{h}s_ticks']['simulated'])}"
         for h in horizons_s
     )
-    return finished(
+    return finish_figure(
         drawing,
         "markouts",
         f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.",
@@ -138,7 +138,7 @@ def returns_and_hidden(cells: Cells, symbol: str) -> Figure:
     summary = ", ".join(
         f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in back.items()
     )
-    return finished(
+    return finish_figure(
         drawing,
         "returns",
         f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {summary}.",
@@ -176,7 +176,7 @@ def _series(cells: Sequence[Cell]) -> Iterator[tuple[float, str, Floats, Floats]
 
 
 def _marker(label: str) -> dict[str, Any]:
-    colour = svg.INK.token if label == "tape" else svg.SERIES[0].token
+    colour = palette.INK.token if label == "tape" else palette.SERIES[0].token
     return {
         "fmt": "o",
         "color": colour,

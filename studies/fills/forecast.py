@@ -20,7 +20,8 @@ from tercel.execution import REST0, TAKE, Intents, hold, ladder, step
 from tercel.execution.foresight import HORIZONS, NAMES, ODD, Forecaster
 from tercel.lab.evaluation import BuiltMarket, Episodes, batches
 from tercel.signals.flow import STEP_NS, FlowDay
-from tercel.signals.flow.train import CLIP, fit, forecaster_of
+from tercel.signals.flow.train import build_forecaster
+from tercel.signals.flow.trees import CLIP, fit
 
 PLACES: Final = ("take", "inside", "touch", "behind")
 """The far touch, at once; a tick inside the spread, where it has room; the own touch; a tick behind it."""
@@ -177,8 +178,8 @@ def turned(x: Floats, way: Floats) -> Floats:
 def features_at(day: FlowDay, at: Ints, side: int) -> Floats:
     """Features of an order's side at moments (n,) of a day, at most a second old; NaN where they are not known."""
     quote = (at - day.first_ns) // STEP_NS
-    sample = np.maximum(np.searchsorted(day.at, quote, side="right") - 1, 0)
-    age = quote - day.at[sample]
+    sample = np.maximum(np.searchsorted(day.quote_index, quote, side="right") - 1, 0)
+    age = quote - day.quote_index[sample]
     known = (age >= 0) & (age < NS_PER_SECOND // STEP_NS)
     return np.where(known[:, None], turned(day.x[sample], side * day.sign[sample]), np.nan)
 
@@ -216,7 +217,7 @@ def learned(others: Sequence[Slices], what: str, seed: int) -> Forecaster:
     known = np.isfinite(y)
     weight = np.repeat(np.sqrt(sizes) / sizes, sizes)[known]
     model = fit("boosting", whole.x[known], y[known], weight / weight.mean(), seed)
-    made: Forecaster = forecaster_of([model] * len(HORIZONS))
+    made: Forecaster = build_forecaster([model] * len(HORIZONS))
     return made
 
 

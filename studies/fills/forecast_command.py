@@ -10,11 +10,12 @@ from studies.tape import flow
 from studies.tape.flow_command import judged_of
 from tercel import Market
 from tercel.cli import print_json, print_table, say
-from tercel.core.report import NOTHING, spelt_cell
+from tercel.core.estimate import Estimate
+from tercel.core.report import NOTHING, format_interval
 from tercel.lab.evaluation import Scenario, build_market
 from tercel.market.tape import Lake
 from tercel.signals.flow import FlowDay, read_day
-from tercel.signals.flow.train import steps
+from tercel.signals.flow.train import progress_steps
 
 EACH_SECOND = 4
 """Quarters of a second from one sample of a day to the next."""
@@ -36,7 +37,10 @@ def run(
     """Print for each bound how forecasts do on a symbol that they were not learned on, and what they are worth there."""
     read, homes, judged = judged_of(lakes, symbols)
     found: dict[str, dict[str, Any]] = {}
-    with TemporaryDirectory() as kept, steps("symbols", 4 * len(bounds) * len(judged)) as step:
+    with (
+        TemporaryDirectory() as kept,
+        progress_steps("symbols", 4 * len(bounds) * len(judged)) as step,
+    ):
         days = {one: days_of(homes[one], one) for one in judged}
         models = {
             one: flow.learned(
@@ -119,7 +123,7 @@ def show(bound: str, found: Mapping[str, Any]) -> None:
         print_table(f"{bound}: forecast / came in {SHOWN_S} s, by decile", DECILES, deciles, INNER)
     worth = found["worth"]
     saves = [
-        (way, *(spelt_cell(one, "+") for one in each.values()))
+        (way, *(format_interval(Estimate.of(one), signed=True) for one in each.values()))
         for way, each in worth["saves"].items()
     ]
     print_table(f"{bound}: saved on `default`, bps", ("its scores", *worth["orders"]), saves)
@@ -138,9 +142,9 @@ def _line(row: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[str, ...]:
         row["place"],
         f"{row['wait_s']}",
         f"{one['slices']:,}",
-        spelt_cell(one["outcome"], digits=3),
+        format_interval(Estimate.of(one["outcome"]), digits=3),
         f"{one['forecast']:.3f}",
-        spelt_cell(one["skill"], "+", 3),
+        format_interval(Estimate.of(one["skill"]), signed=True, digits=3),
         f"{placebo['skill']['mean']:+.3f}",
         f"{one['slope']:.2f}",
         *areas,

@@ -93,7 +93,7 @@ def said_of(
         for side, way in enumerate((day.sign, -day.sign)):
             x = turned(day.x, way)
             found = np.column_stack([told(model, x) for model in models])
-            rows[day.at * STEP_NS // NS_PER_SECOND, side] = found
+            rows[day.quote_index * STEP_NS // NS_PER_SECOND, side] = found
         said[number] = day.first_ns, rows
     after = zip(said, [*said][1:] + [*said][:1], strict=True)
     return said, {n: (said[m][0] + DAY_NS * (n - m), said[m][1]) for n, m in after}

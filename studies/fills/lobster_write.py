@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN, Longs, Packed, kernel
-from tercel.feeds import EMPTY_ASK, EMPTY_BID, in_room, with_rolls
+from tercel.feeds import EMPTY_ASK, EMPTY_BID, run_with_room, with_rolls
 from tercel.market import best_levels
-from tercel.market.book import Ids, apply_one
+from tercel.market.book import Ids, apply_row
 from tercel.market.tape import MESSAGE_END, OPENING, Columns, Events, Instrument
 
 
@@ -39,7 +39,7 @@ def write_rows(
     n, pending, levels = 0, -1, prices.shape[0]
     kind, seq, side, price, qty = tape.kind, tape.seq, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(kind.shape[0]):
-        apply_one(b, ids, key_of, kind[i], tape.order_id[i], side[i], price[i], qty[i])
+        apply_row(b, ids, key_of, kind[i], tape.order_id[i], side[i], price[i], qty[i])
         if is_message(kind[i]) and (tape.flags[i] & OPENING) == 0:
             pending = i
         if pending < 0 or (
@@ -81,7 +81,7 @@ def rows_shown(events: Events, levels: int) -> tuple[NDArray[np.int64], NDArray[
     def play(b: Packed, ids: Ids, key_of: Longs) -> None:
         found[0] = write_rows(b, ids, key_of, events.columns(), row, book, prices, lots)
 
-    in_room(play)
+    run_with_room(play)
     return row[: found[0]], book[: found[0]].astype(np.int64)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core import NS_PER_SECOND
-from tercel.market import Adder, SumFigure, Sums, over
+from tercel.market import Adder, SumFigure, Sums, safe_ratio
 from tercel.market.observed import Observed
 from tercel.market.score import returns
 
@@ -27,7 +27,7 @@ def turns(o: Observed) -> Sums:
 
 
 TURNS: Final = [
-    SumFigure(f"{name}_{h}s", (f"turn_{h}s {sign}", f"turn_{h}s 2"), over)
+    SumFigure(f"{name}_{h}s", (f"turn_{h}s {sign}", f"turn_{h}s 2"), safe_ratio)
     for name, sign in (("trend", "+"), ("bounce", "-"))
     for h in TURNS_S
 ]

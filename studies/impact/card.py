@@ -16,7 +16,7 @@ import numpy as np
 from studies.impact.metaorder import displacement, paired
 from studies.impact.round_trips import trips_on_the_law
 from tercel.core import ConfigError, Floats
-from tercel.market import RESPONSE_LAGS, finite
+from tercel.market import RESPONSE_LAGS, finite_or_none
 from tercel.market.flow import Preset
 from tercel.market.impact import WORLDS, ImpactLaw, law_for, mean_trade
 from tercel.market.score import sample
@@ -87,7 +87,11 @@ class ResampledPairs:
         low, high = (
             np.quantile(drawn, [0.025, 0.975]) if len(drawn) > RESAMPLES // 2 else (np.nan, np.nan)
         )
-        return {"mean": finite(values[0]), "ci_low": finite(low), "ci_high": finite(high)}
+        return {
+            "mean": finite_or_none(values[0]),
+            "ci_low": finite_or_none(low),
+            "ci_high": finite_or_none(high),
+        }
 
 
 def impact_card(
@@ -236,7 +240,7 @@ def _within(value: float | None, low: float, high: float) -> bool:
 
 def _prior(law: ImpactLaw) -> dict[str, Any]:
     """What the law wants at the end of each size, at its own Y and where markets have been found."""
-    sizes = {f"{share:g}": law.wanted_ticks(share, LENGTH_S) for share in SHARES}
+    sizes = {f"{share:g}": law.metaorder_ticks(share, LENGTH_S) for share in SHARES}
     if law.law != "translation":
         sizes = {}
     return {"y": law.y, "y_of_markets": Y_OF_MARKETS, "ticks": sizes}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 Curve = Mapping[str, Sequence[float]]
 """`seconds`, `ticks`, `se`."""
@@ -19,9 +19,9 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
 
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
-        panel.axvline(length_s / 60, color=svg.RULE.token, linewidth=1.0)
+        panel.axvline(length_s / 60, color=palette.RULE.token, linewidth=1.0)
         labels = {key: f"{100 * float(key):g} %" for key in paths}
-        colours = svg.series_colours(labels.values())
+        colours = palette.series_colours(labels.values())
         for key, path in paths.items():
             minutes, ticks, se = (np.asarray(path[what]) for what in ("seconds", "ticks", "se"))
             colour = colours[labels[key]].token
@@ -34,7 +34,7 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float) -> Figure:
         drawing.legend(loc="outside right upper")
 
     summary = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
-    return finished(
+    return finish_figure(
         drawing,
         "metaorders",
         f"Impact of metaorders of several sizes through time, largest values in ticks: {summary}.",
@@ -55,12 +55,12 @@ def impact_by_size(
         ):
             ticks, se = (np.array([r[what] for r in rows]) for what in ("ticks", "se"))
             panel.errorbar(
-                x, ticks, yerr=se, fmt="o", color=svg.INK.token, markersize=4.5, linewidth=1.2
+                x, ticks, yerr=se, fmt="o", color=palette.INK.token, markersize=4.5, linewidth=1.2
             )
             fine = [i for i, value in enumerate(ticks) if value > 0]
             if fine:
                 root = ticks[fine[-1]] * np.sqrt(np.array(x) / x[fine[-1]])
-                panel.plot(x, root, "--", color=svg.SOFT.token, linewidth=1.0)
+                panel.plot(x, root, "--", color=palette.SOFT.token, linewidth=1.0)
             panel.set_xscale("log")
             panel.set_yscale("log")
             panel.set_xticks(x, [f"{value:g}" for value in x])
@@ -78,7 +78,7 @@ def impact_by_size(
         left.set_ylabel("impact, ticks")
 
     summary = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
-    return finished(
+    return finish_figure(
         drawing,
         "impact-size",
         f"Impact at the end of a metaorder against its size and against its length. In ticks: {summary}.",
@@ -95,22 +95,22 @@ def decay_and_response(
         left, right = drawing.subplots(1, 2)
         for key, row in decay.items():
             if row["mean"] is not None:
-                left.plot([float(key)], [row["mean"]], "o", color=svg.INK.token, markersize=4.5)
+                left.plot([float(key)], [row["mean"]], "o", color=palette.INK.token, markersize=4.5)
             if row["ci_low"] is not None:
                 left.plot(
                     [float(key)] * 2,
                     [row["ci_low"], row["ci_high"]],
-                    color=svg.INK.token,
+                    color=palette.INK.token,
                     linewidth=1.4,
                 )
-        left.axhline(1.0, color=svg.RULE.token, linewidth=0.9)
+        left.axhline(1.0, color=palette.RULE.token, linewidth=0.9)
         left.set(xlabel="time, lengths of the execution", ylabel="level, end = 1")
         left.set_ylim(bottom=0)
         right.plot(
             response["lags"],
             response["ticks"],
             "o-",
-            color=svg.INK.token,
+            color=palette.INK.token,
             markersize=4.5,
             linewidth=1.2,
         )
@@ -120,7 +120,7 @@ def decay_and_response(
     summary = ", ".join(
         f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None
     )
-    return finished(
+    return finish_figure(
         drawing,
         "impact-decay",
         f"Level of the impact at multiples of the length of the execution, relative to its end: {summary}.",

@@ -7,7 +7,7 @@ as the two have not drifted apart.
 import numpy as np
 
 from tercel.core import NS_PER_SECOND, ConfigError, Floats, Longs, seed_stream
-from tercel.market.simulator import Source, engine, layout as sim
+from tercel.market.simulator import Source, engine, kernel_requests, layout as sim
 
 COLUMNS = 2
 MID, SHIFT = range(COLUMNS)
@@ -23,7 +23,7 @@ def program(lots: float, length_s: float, child_lots: float, start_ns: int) -> L
     if child_lots <= 0.0:
         raise ConfigError("children of some lots", f"{child_lots}", "use the mean trade")
     n = max(int(np.ceil(abs(lots) / child_lots - 1e-9)), 1)
-    orders = np.zeros((n, engine.AT_WORDS), np.int64)
+    orders = np.zeros((n, kernel_requests.EXTENT_WORDS), np.int64)
     orders[:, 0] = start_ns + np.round((np.arange(n) + 0.5) * length_s / n * NS_PER_SECOND)
     orders[:, 1] = np.diff(np.round(np.linspace(0.0, lots, n + 1)))
     return np.asarray(orders[orders[:, 1] != 0])
@@ -38,7 +38,7 @@ def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, poi
     orders = orders.copy()
     orders[:, 0] += k[sim.NOW]
     out = np.zeros((points, COLUMNS))
-    engine.program(
+    engine.run_orders(
         b, k, source.flow, source.tape, orders, k[sim.NOW], round(step_s * NS_PER_SECOND), out
     )
     return out

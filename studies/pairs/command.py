@@ -8,7 +8,7 @@ import numpy as np
 
 from studies.pairs.legs import RULES, Episode, episode
 from tercel.cli import print_json, print_table, result_console
-from tercel.core.report import Figure, finished, name_rows, sketch, svg
+from tercel.core.report import Figure, finish_figure, name_rows, palette, sketch
 from tercel.market.flow import load
 from tercel.market.simulator import reactive
 
@@ -67,13 +67,15 @@ def drawn(rows: Sequence[Row]) -> Figure:
         name_rows(panel, [f"{row['rule']}, limit {row['room']:g}" for row in others])
         for place, row in enumerate(others):
             less, error = float(str(row["pair_less_bps"])), float(str(row["pair_less_se"]))
-            panel.plot([less - 2 * error, less + 2 * error], [place, place], color=svg.SOFT.token)
-            panel.plot([less], [place], "o", color=svg.INK.token)
-        panel.axvline(0.0, color=svg.INK.token, linewidth=0.8)
+            panel.plot(
+                [less - 2 * error, less + 2 * error], [place, place], color=palette.SOFT.token
+            )
+            panel.plot([less], [place], "o", color=palette.INK.token)
+        panel.axvline(0.0, color=palette.INK.token, linewidth=0.8)
         panel.set_xlabel("cost of the pair less the rule's, bps")
         text = "; ".join(f"{row['rule']} {row['pair_less_bps']:.2f}" for row in others)
         caption = "Bars: two standard errors of paired differences. Limits in costs of crossing both legs."
-        return finished(drawing, "pairs", text, caption)
+        return finish_figure(drawing, "pairs", text, caption)
 
 
 def run(

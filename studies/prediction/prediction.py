@@ -217,7 +217,7 @@ def predict(
     simulated, tape : StrategyCosts
         The same strategies; the tape's clusters are days.
     theirs : StrategyCosts, optional
-        The tape with the other bound on double fills (`source.theirs`).
+        The tape with the other bound on double fills (`bounds.with_strict_bound`).
     seed : int
         Of the halves of days.
     """

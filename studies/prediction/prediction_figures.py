@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studies.prediction.prediction import PredictedRow
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 Rows = Mapping[str, PredictedRow]
-COLOURS = {True: svg.SERIES[1].token, False: svg.SERIES[0].token}
+COLOURS = {True: palette.SERIES[1].token, False: palette.SERIES[0].token}
 PLACES = ("simulated", "tape")
 LABELS = {True: "mostly rests, here or there", False: "mostly takes"}
 
@@ -32,7 +32,7 @@ def costs(rows: Rows, symbol: str) -> Figure:
             at = row.rank["simulated"], row.rank["tape"]
             right.plot(*at, "o", color=COLOURS[row.resting], markersize=4.5)
             right.annotate(
-                one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=svg.INK.token
+                one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=palette.INK.token
             )
         _diagonal(right, np.array([1, len(rows)]))
         right.set(
@@ -46,7 +46,7 @@ def costs(rows: Rows, symbol: str) -> Figure:
         f"{one} {here:.1f} / {there:.1f}" for one, here, there in zip(rows, x, y, strict=True)
     )
     alt = f"{symbol}: cost in simulation and on tape, bps: {summary}."
-    return finished(
+    return finish_figure(
         drawing, "predicted-costs", alt, "Bars are 95 % intervals. On the line both are the same."
     )
 
@@ -70,7 +70,7 @@ def shares(rows: Rows, symbol: str) -> Figure:
         for one, row in rows.items()
     )
     alt = f"{symbol}: share filled while resting, simulated and on tape: {summary}."
-    return finished(
+    return finish_figure(
         drawing, "predicted-shares", alt, "Each point is a strategy. On the line both are the same."
     )
 
@@ -90,7 +90,7 @@ def _point(panel: "Axes", row: PredictedRow, at: Sequence[float]) -> None:
 
 def _diagonal(panel: "Axes", values: Any) -> None:
     ends = [float(np.min(values)), float(np.max(values))]
-    panel.plot(ends, ends, color=svg.SOFT.token, linewidth=0.9, zorder=0)
+    panel.plot(ends, ends, color=palette.SOFT.token, linewidth=0.9, zorder=0)
 
 
 def _legend(drawing: "Drawing", panel: "Axes") -> None:

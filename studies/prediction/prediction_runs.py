@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from studies.prediction.prediction import LEAST, StrategyCosts
-from tercel.core import ConfigError, listed, progress_bar as progress
+from tercel.core import ConfigError, progress_bar as progress, split_commas
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
 from tercel.lab.evaluation import BATCH, BuiltMarket, Scenario, run_strategies
 from tercel.lab.evaluation.pipeline import (
@@ -17,11 +17,11 @@ from tercel.lab.evaluation.pipeline import (
     calibrated_on,
     judged_days,
     members_of,
-    overflowing,
+    overflowing_rules,
     policies_of,
-    without_overflowed,
+    without_overflowed_episodes,
 )
-from tercel.market.simulator import QUEUE, theirs
+from tercel.market.simulator import QUEUE, with_strict_bound
 
 THEIRS = "theirs"
 
@@ -36,7 +36,7 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     UnknownNameError, PolicyError
         A name that is neither.
     """
-    words = listed(",".join(typed))
+    words = split_commas(",".join(typed))
     names = dict.fromkeys(
         one
         for word in words
@@ -82,12 +82,12 @@ def sides(
     recorded = replace(known, estimates=replace(known.estimates, market=market))
     grounds = {"simulated": (home, cached_market(home)), "tape": (tape, recorded)}
     if not recorded.judged.worlds_k[:, QUEUE].any():
-        grounds[THEIRS] = (tape, replace(recorded, judged=theirs(recorded.judged)))
+        grounds[THEIRS] = (tape, replace(recorded, judged=with_strict_bound(recorded.judged)))
     judged = run_candidates(grounds, candidates)
-    gone = overflowing(judged.values(), [one for one in candidates if not one.learned])
+    gone = overflowing_rules(judged.values(), [one for one in candidates if not one.is_learned])
     found, notes = {}, list(gone.values())
     for where, one in judged.items():
-        complete, notes_here = without_overflowed(one.without(gone))
+        complete, notes_here = without_overflowed_episodes(one.without(gone))
         found[where] = StrategyCosts(complete.costs, seed)
         notes += notes_here
     learned = f"Schedules know volume and volatility from {known.facts['trained on']}."

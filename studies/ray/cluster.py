@@ -18,7 +18,8 @@ from tercel.execution import Costs, Strategy
 from tercel.execution.policies import PLACEBO
 from tercel.lab.evaluation import BATCH, Plan, Scenario, batches, run_strategy
 from tercel.lab.evaluation.pipeline import Candidate, cached_market
-from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
+from tercel.lab.evaluation.pipeline.jobs import Job, is_stored, runs_to_horizon, store_costs
+from tercel.lab.evaluation.pipeline.scenario_results import JobRunner
 from tercel.lab.learning import LearningError
 from tercel.market.simulator import Source
 
@@ -267,8 +268,8 @@ def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
         costs.check()
         for job in missing:
             mine = costs.select((rows >= job.first) & (rows < job.first + BATCH))
-            run_out = run_to_the_end(job.first, len(mine), len(built.plan)) & job.recorded
-            store(job, candidate, replace(mine, run_out=run_out.astype(np.int64)), out)
+            run_out = runs_to_horizon(job.first, len(mine), len(built.plan)) & job.recorded
+            store_costs(job, candidate, replace(mine, run_out=run_out.astype(np.int64)), out)
 
 
 def _by_strategy(jobs: Sequence[Job], out: Path) -> list[tuple[Scenario, Candidate, list[Job]]]:

@@ -19,7 +19,8 @@ from tercel.core import (
     say_progress as say,
 )
 from tercel.lab.learning import Info, LearningError, Ppo, PpoSettings, State, VecEnv, action_sizes
-from tercel.lab.learning.native.learner import merge_moments, one_thread
+from tercel.lab.learning.native.learner import one_thread
+from tercel.lab.learning.native.normalisation import merge_moments
 
 # -- shards ---------------------------------------------------------------------------------------
 # A shard: some slots of an environment, and the learner's twin that acts in them for a rollout.

@@ -11,7 +11,7 @@ from tercel.lab.learning import MixedVec
 from tercel.lab.learning.agent import AgentConfig
 from tercel.lab.learning.agent.config import LearnerSection
 from tercel.lab.learning.agent.env import env_of
-from tercel.lab.learning.agent.market import TrainingMarket, markets_of
+from tercel.lab.learning.agent.market import TrainingMarket, build_training_markets
 
 
 def part_of(config: AgentConfig, slots: int) -> MixedVec:
@@ -24,7 +24,7 @@ def part_of(config: AgentConfig, slots: int) -> MixedVec:
 @lru_cache(maxsize=1)
 def _built(text: str) -> list[TrainingMarket]:
     """Markets that all shards of a process act in."""
-    return markets_of(AgentConfig.model_validate_json(text))
+    return build_training_markets(AgentConfig.model_validate_json(text))
 
 
 def in_shards(config: AgentConfig) -> ShardedVec:

@@ -6,7 +6,7 @@ from typing import Any
 from studies.realism.lob_bench import METRICS, MOST_LEVELS, distances, lob_bench, scored
 from studies.realism.sets import data_days
 from tercel.cli import ScoreRequest, print_table, say
-from tercel.market import days_of, of_one_market, refuse_seen
+from tercel.market import check_one_market, read_preset_days, refuse_calibration_days
 from tercel.market.flow import load
 
 
@@ -20,12 +20,12 @@ def score(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
                 (venue or preset.venue, symbol or preset.symbol), request.data, dates, start, end
             )
         else:
-            days = days_of(
+            days = read_preset_days(
                 preset, request.lake, dates, symbol=symbol, venue=venue, start=start, end=end
             )
-        of_one_market(preset, days)
+        check_one_market(preset, days)
         if not request.seen:
-            refuse_seen(preset, days)
+            refuse_calibration_days(preset, days)
         levels = min([MOST_LEVELS, *(day.instrument.levels or MOST_LEVELS for day in days)])
 
         def judge(real: Any, other: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studies.realism.sanity import FreeDay, free_day
 from studies.side_by_side import as_they_end
-from tercel.core import ConfigError, locked
+from tercel.core import ConfigError, file_lock
 from tercel.market.flow import load
 
 
@@ -25,7 +25,7 @@ def free_days(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
         return done
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(kept, wait=False))
+            stack.enter_context(file_lock(kept, wait=False))
         except BlockingIOError as error:
             received = f"{kept}, which another run writes"
             raise ConfigError(

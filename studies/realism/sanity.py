@@ -60,7 +60,7 @@ def free_day(preset: Preset, seed: int, seconds: int = SESSION_S, warmup_s: int 
     """A day of the preset's market, the first quarter of an hour of the session left out."""
     b, k, flow = first_world(preset, seed, session_ns=(warmup_s - SKIP_S) * NS_PER_SECOND)
     out = np.zeros((seconds + 1, 8))
-    engine.watch(b, k, flow, warmup_s * NS_PER_SECOND, NS_PER_SECOND, out)
+    engine.sample_market(b, k, flow, warmup_s * NS_PER_SECOND, NS_PER_SECOND, out)
     mid, spread = out[:, 0], out[:, 1]
     two_sided = spread >= 0
     sd1, sd10, sd60, sd600 = (_rms(mid[h:] - mid[:-h]) for h in (1, 10, 60, 600))

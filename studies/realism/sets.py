@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tercel.core import ConfigError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.market import Day, calibrated, day_of, seen_through
-from tercel.market.flow import Preset, preset as presets
+from tercel.market import Day, calibrate_preset, day_of, limit_levels
+from tercel.market.flow import Preset, registry as presets
 from tercel.market.tape import Lake
 
 
@@ -64,7 +64,7 @@ class DataSet:
         def read(dates: Sequence[str], start: float | None, end: float | None) -> list[Day]:
             read = [store.read(self.symbol, date, self.venue) for date in dates]
             return [
-                Day(seen_through(instrument, self.levels), events, start, end)
+                Day(limit_levels(instrument, self.levels), events, start, end)
                 for instrument, events in read
             ]
 
@@ -217,7 +217,7 @@ def made_for(
 ) -> Preset:
     """One calibrated now; `tell` is given lines on the way."""
     windowed = data.split_s is not None
-    return calibrated(
+    return calibrate_preset(
         model,
         train,
         name=f"{data.name}-{model}",

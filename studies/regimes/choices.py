@@ -16,7 +16,7 @@ from studies.regimes.trend import SUFFIX, TrendSwitch
 from tercel import Task, View
 from tercel.execution import Market, Strategy, attribute, empty_intents as empty
 from tercel.execution.policies import PolicyStrategy
-from tercel.execution.policies_packaged import named
+from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
     Episodes,
@@ -213,7 +213,7 @@ def choices(
         }
         chosen = {**rules, **switches}
         for name in agents:
-            agent = named(name.removesuffix(SUFFIX), built.estimates)
+            agent = build_named(name.removesuffix(SUFFIX), built.estimates)
             chosen |= with_and_without(TrendSwitch(agent) if name.endswith(SUFFIX) else agent)
         for regime in regimes:
             at_s, name = script_of(regime)

@@ -33,8 +33,8 @@ from tercel.execution import (
     Strategy,
     Wrapper,
     columns as c,
+    finish_intents,
     ladder,
-    settle,
 )
 
 IMBALANCE_SD = 1.4
@@ -74,7 +74,7 @@ class Trend:
     most : float
         Standard deviations beyond what a trend would have moved where evidence is cut: further goes a jump, no trend.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> flow = {"age_ns": 3600 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
     >>> flow |= {"ofi": 6, "past_ofi1": -6, "past_ofi2": 6, "past_ofi3": -6}
     >>> flow |= {"horizon_ns": 1800 * 10**9, "decisions": 60}
@@ -141,7 +141,7 @@ class Trend:
         switched[:, TAKE] = take = np.minimum(lots, view.left)
         switched[:, REST0 + AT_TOUCH] = np.where(waits & (passed < self.last), 0, view.left - take)
         chosen = hurries | waits
-        intents[chosen] = settle(switched, view)[chosen]
+        intents[chosen] = finish_intents(switched, view)[chosen]
         return intents
 
 

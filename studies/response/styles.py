@@ -4,8 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from tercel import View
-from tercel.execution import AT_TOUCH, REST0, Intents, Peg, Strategy, ladder, settle, take_to
-from tercel.execution.policies_packaged import named
+from tercel.execution import (
+    AT_TOUCH,
+    REST0,
+    Intents,
+    Peg,
+    Strategy,
+    finish_intents,
+    ladder,
+    take_to,
+)
+from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import MarketEstimates, build
 
 ICEBERG_SHARE: Final = 10
@@ -17,7 +26,7 @@ BLOCKS: Final = 3
 class Iceberg(Strategy):
     """A tenth of the order on show one tick inside the touch, made whole and moved along at every decision.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> Iceberg().decide(view_of(qty0=[95], left=[90]))[:, REST0:].tolist()
     [[10, 0, 0, 0, 0]]
     """
@@ -28,14 +37,14 @@ class Iceberg(Strategy):
         """Show a tenth."""
         intents = ladder(view)
         intents[:, REST0 + AT_TOUCH - 1] = -(-view.qty0 // ICEBERG_SHARE)
-        return settle(intents, view)
+        return finish_intents(intents, view)
 
 
 @dataclass(frozen=True)
 class Blocks(Strategy):
     """Three equal takes, when a quarter, a half and three quarters of the decisions are over.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> Blocks().decide(view_of(qty0=90, left=[90, 90, 60], decision=[1, 2, 4], decisions=8))[:, 0].tolist()
     [0, 30, 30]
     """
@@ -52,7 +61,7 @@ class Blocks(Strategy):
 class NoTrading(Strategy):
     """Nothing at all: the horizon takes everything.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> NoTrading().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 0, 0, 0]]
     """
@@ -61,7 +70,7 @@ class NoTrading(Strategy):
 
     def decide(self, view: View) -> Intents:
         """Want nothing."""
-        return settle(ladder(view), view)
+        return finish_intents(ladder(view), view)
 
 
 WRITTEN: Final = ("twap_take", "pov", "peg_touch", "peg_behind", "submit_and_leave")
@@ -75,5 +84,5 @@ def styles(estimates: MarketEstimates) -> dict[str, Strategy]:
     found: dict[str, Strategy] = {name: build(name, estimates) for name in WRITTEN[:3]}
     found["jump1"] = Peg(-1)
     found |= {name: build(name, estimates) for name in WRITTEN[3:]}
-    found[AGENT] = named(AGENT)
+    found[AGENT] = build_named(AGENT)
     return {**found, Iceberg.name: Iceberg(), Blocks.name: Blocks()}

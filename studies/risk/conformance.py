@@ -13,7 +13,7 @@ import numpy as np
 
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core import DataError, Floats
-from tercel.market.simulator.engine import COLUMNS
+from tercel.market.simulator.second_figures import COLUMNS
 from tercel.signals.risk import (
     CovarianceEstimator,
     DailySeries,
@@ -36,7 +36,7 @@ def refuses(call: Any, *words: str) -> None:
 
 
 class VolatilityConformance:
-    """What every :class:`tercel.signals.risk.volatility.VolatilityModel` has to do."""
+    """What every :class:`tercel.signals.risk.ports.VolatilityModel` has to do."""
 
     FIRST = 700
     DAYS = 800
@@ -79,7 +79,7 @@ class VolatilityConformance:
 
 
 class CovarianceConformance:
-    """What every :class:`tercel.signals.risk.volatility.CovarianceEstimator` has to do."""
+    """What every :class:`tercel.signals.risk.ports.CovarianceEstimator` has to do."""
 
     INVERTIBLE = True
     """Whether the estimate can be inverted with more names than days."""
@@ -117,7 +117,7 @@ class CovarianceConformance:
 
 
 class TailConformance:
-    """What every :class:`tercel.signals.risk.volatility.TailModel` has to do."""
+    """What every :class:`tercel.signals.risk.ports.TailModel` has to do."""
 
     FIRST = 1100
     DAYS = 1250

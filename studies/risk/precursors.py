@@ -17,7 +17,16 @@ from studies.risk.withdrawals import AFTER_S, Withdrawal
 from tercel.core import NS_PER_SECOND, DataError, Floats
 from tercel.market import LIMIT_DEEPER, MARKET
 from tercel.market.observed import Observed
-from tercel.market.simulator.engine import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, TRADES
+from tercel.market.simulator.second_figures import (
+    ADDS,
+    CANCELS,
+    COLUMNS,
+    FAR5,
+    MOVE,
+    OWN5,
+    SPREAD,
+    TRADES,
+)
 from tercel.signals.risk import LEAVE, alarm_starts
 
 SPANS_S = (5, 30, 60)

@@ -4,18 +4,18 @@ import numpy as np
 
 from studies.risk.figures import posture as drawn
 from tercel.core import NS_PER_SECOND, Floats
-from tercel.market.flow import preset
+from tercel.market.flow import registry
 from tercel.market.simulator import Source, reactive
-from tercel.market.simulator.engine import FAR5, OWN5
+from tercel.market.simulator.second_figures import FAR5, OWN5
 from tercel.signals.risk import (
     AnomalyBaseline,
     PosturePolicy,
     PostureStory,
     RiskMeter,
     Second,
-    asked,
-    changed,
     fit_baseline,
+    posture_changes,
+    posture_limits,
     simulate,
 )
 
@@ -71,7 +71,7 @@ def stress_rates(power: float, seconds: int = STRESS_S) -> Floats:
 
 def scripted(market: str, seed: int) -> PostureStory:
     """The posture, second by second, through a scripted stress of a preset market, with a broken input at its end."""
-    source = reactive(preset.load(market))
+    source = reactive(registry.load(market))
     meter = RiskMeter(market, calm_of(source, CALM_DAYS))
     seconds = simulate(source, stress_rates(power_for(source)), seed)
     seconds[2100:2110] = np.nan  # a feed that fails for ten seconds
@@ -80,13 +80,13 @@ def scripted(market: str, seed: int) -> PostureStory:
         state = meter.update(Second(*row.tolist()), (t + 1) * NS_PER_SECOND)
         postures.append(policy.update(state, state.at_ns))
         measured.append(state[2:5])
-        changes += changed(policy, postures[-1], t / 60)
+        changes += posture_changes(policy, postures[-1], t / 60)
     notes = (
         "Script: calm; from minute 15 cancels rise and limit orders thin until depth settles at a third, market orders "
         "double; from minute 23 calm again; at minute 35 the feed fails for ten seconds.",
         "What the risk state is worth in cost of execution is measured where agents trade under it.",
     )
-    rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in asked(postures[0])), one["styles"], one["what"])
+    rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in posture_limits(postures[0])), one["styles"], one["what"])
             for one in changes]  # fmt: skip
     headings = ("minute", "urgency", "most part.", "size", "styles", "what changed")
     inputs = dict(
@@ -97,6 +97,10 @@ def scripted(market: str, seed: int) -> PostureStory:
         )
     )
     drawing = drawn(
-        inputs, {key: np.array([asked(one)[key] for one in postures]) for key in asked(postures[0])}
+        inputs,
+        {
+            key: np.array([posture_limits(one)[key] for one in postures])
+            for key in posture_limits(postures[0])
+        },
     )
     return PostureStory(market, headings, rows, changes, postures[-1], notes, figures=(drawing,))

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import View
-from tercel.execution import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, Intents, ladder, settle
+from tercel.execution import (
+    AT_TOUCH,
+    CANCEL,
+    KEEP,
+    OUTSIDE,
+    REST0,
+    TAKE,
+    Intents,
+    finish_intents,
+    ladder,
+)
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -159,7 +169,7 @@ def wants(view: View, legs: Legs) -> Intents:
     stands = legs.stay & (view.live > 0)
     intents[stands, OUTSIDE] = KEEP
     intents[stands, REST0:] = view.rest[stands]
-    return settle(intents, view)
+    return finish_intents(intents, view)
 
 
 def finish(view: View, insist: NDArray[np.bool_]) -> Intents:
@@ -167,4 +177,4 @@ def finish(view: View, insist: NDArray[np.bool_]) -> Intents:
     intents = ladder(view)
     intents[:, OUTSIDE] = CANCEL
     intents[:, TAKE] = np.where(insist, view.left, 0)
-    return settle(intents, view)
+    return finish_intents(intents, view)

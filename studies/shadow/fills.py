@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api import ShadowBounds, bounds_on, scored
+from tercel.api import ShadowBounds, bounds_on, score_bounds
 from tercel.core import NS_PER_SECOND, Venue, say_progress as say
 from tercel.desk.engine import strategy_of
-from tercel.desk.limits import LimitGate, changed, default_file, read
+from tercel.desk.limits import LimitGate, default_file, read, with_changes
 from tercel.desk.trading import CostObserver, ParentRequest, ParentScript, Session, SessionTerms
 from tercel.desk.trading.journal import MemoryJournal
 from tercel.market.flow import load
@@ -108,7 +108,7 @@ class ShadowTrial:
             for scope, keys in _WIDE.items()
             for key, value in keys.items()
         }
-        gate = LimitGate(changed(read(default_file()), wide), venue.listings(), [AGENT])
+        gate = LimitGate(with_changes(read(default_file()), wide), venue.listings(), [AGENT])
         terms = SessionTerms(seed=self._seed, warmup_s=WARM_S)
         return Session(
             venue,
@@ -140,7 +140,7 @@ class ShadowTrial:
         session.run_until(at_ns)
         with closing(session):
             script = ParentScript.of(session.journal.read())
-        return script, {one: cost.whole_bps for one, cost in costs.found.items()}
+        return script, {one: cost.whole_bps for one, cost in costs.costs.items()}
 
     def _accept(
         self, session: Session, name: str, strategy: str, share: float, side: int, number: int
@@ -223,7 +223,7 @@ def _spread(one: WorkedParent) -> str:
 
 def _cell(name: str, worked: Sequence[WorkedParent]) -> dict[str, Any]:
     bounds, real = by_number(worked)
-    score = scored(bounds, real)
+    score = score_bounds(bounds, real)
     over = [far for _, far in score.misses]
     return {
         "name": name, "parents": score.parents, "within": score.within, "centre_bps": score.centre_bps,

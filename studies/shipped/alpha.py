@@ -24,7 +24,7 @@ from tercel.core import (
     Ints,
     seed_stream,
 )
-from tercel.core.report import spelt_cell
+from tercel.core.report import format_interval
 from tercel.core.stats import intervals, moments_of_mean, ranks
 from tercel.execution import imbalance
 from tercel.market import BUY_SHARE
@@ -235,7 +235,7 @@ def show(found: Mapping[str, Any]) -> None:
     rows = [
         (
             name,
-            spelt_cell(one["ic"], digits=3),
+            format_interval(Estimate.of(one["ic"]), digits=3),
             *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()),
         )
         for name, one in found.items()

@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel import Market
 from tercel.core import ConfigError, Floats
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.core.stats import mean_interval
 from tercel.execution import Costs, features_of
 from tercel.execution.policies import (
@@ -28,8 +28,8 @@ from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import Recording, Scenario, build_market, run_strategies, seeded_plan
 from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config, shortfall
-from tercel.lab.learning.agent.training import resumed
-from tercel.market.flow import preset as presets
+from tercel.lab.learning.agent.run_folder import read_run
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import reactive
 
 OBSERVED_SEED, OBSERVED_EPISODES = 2_026, 256
@@ -121,7 +121,7 @@ def package(
 
 def packing(run: Path, name: str = "") -> PackagedPolicy:
     """The policy of a run, refused where it cannot be shipped."""
-    config, _, seed = resumed(run)
+    config, _, seed = read_run(run)
     if config.on_tape:
         raise ConfigError(
             "a run in a simulated market",
@@ -174,7 +174,7 @@ def write(
             "is_bps": cost.to_json(),
             **{name: float(shortfall(their).mean()) for name, their in rivals},
         }
-        tell(f"{one.name} in {market}: {spelt(cost)} bps")
+        tell(f"{one.name} in {market}: {format_interval(cost)} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {
         "judged": f"{len(costs)} fresh episodes of {first}, seed {JUDGED_SEED}",

@@ -27,7 +27,7 @@ from tercel.core import (
     kernel,
 )
 from tercel.execution import imbalance
-from tercel.market.book import Ids, apply_one, in_window, level_at, public_depth, side_at
+from tercel.market.book import Ids, apply_row, in_window, level_at, public_depth, side_at
 from tercel.market.tape import MESSAGE_END, OPENING, Columns
 
 # columns of the state after each message, int64
@@ -87,7 +87,7 @@ def flow_of_tape(
     kind, side, qty = tape.kind, tape.side, tape.qty_lots
     for i in range(kind.shape[0]):
         what = kind[i]
-        apply_one(b, ids, key_of, what, tape.order_id[i], side[i], tape.price_ticks[i], qty[i])
+        apply_row(b, ids, key_of, what, tape.order_id[i], side[i], tape.price_ticks[i], qty[i])
         opening = tape.flags[i] & OPENING != 0
         if what == EXECUTE or what == TRADE_HIDDEN:
             trades += 1

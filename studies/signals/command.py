@@ -8,7 +8,8 @@ from typing import Any
 
 from tercel.cli import print_json, print_rows, say
 from tercel.core import ConfigError, DataError, json_text, to_jsonable
-from tercel.core.report import spelt_cell
+from tercel.core.estimate import Estimate
+from tercel.core.report import format_interval
 from tercel.signals.runs import PanelSection, SignalsConfig, TrainSection
 
 LOBSTER = "lobster-zips-20120621"
@@ -141,7 +142,7 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
 
 def _number(value: Any) -> str:
     if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
-        return spelt_cell(value, digits=3)
+        return format_interval(Estimate.of(value), digits=3)
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     return "-" if value is None else str(value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel.cli import print_json, print_table, say
 from tercel.core import DataError, Floats, progress_bar as progress
-from tercel.core.report import Figure, finished, fixed, sketch, svg
+from tercel.core.report import Figure, finish_figure, format_number, palette, sketch
 from tercel.signals import (
     REBALANCE_RULES as RULES,
     Backtest,
@@ -24,7 +24,7 @@ from tercel.signals import (
     on_paper,
     trade_rebalanced as trade,
 )
-from tercel.signals.runs import back_after, opened, read_config
+from tercel.signals.runs import back_after, open_portfolio, read_config
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def measured(
 ) -> list[dict[str, Any]]:
     """A row a rule, half-life of what is believed, and day of the change; each with a row a seed."""
     config = read_config(file)
-    found, rows = opened(config, file.resolve().parent).sought, list[dict[str, Any]]()
+    found, rows = open_portfolio(config, file.resolve().parent).targets, list[dict[str, Any]]()
     names = [name for name in ("all_at_once", "rate", "zone") if name in config.rules.names]
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("costs that change", total=len(names) * len(half_lives) * len(days))
@@ -140,7 +140,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             name, f"{half_life:g}", *near, f"{in_time} of {len(runs)}",
             f"{100 * float(np.median([one['said'] for one in runs])):.0f} %",
             _spread([one["other"] for one in runs]) if chooses else "",
-            f"{fixed(lost.mean())} ({fixed(lost.min())} to {fixed(lost.max())})" if chooses else "",
+            f"{format_number(lost.mean())} ({format_number(lost.min())} to {format_number(lost.max())})" if chooses else "",
         ))  # fmt: skip
     return out
 
@@ -175,7 +175,7 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for name, seeds in sorted(drawn.items())
     }
     told = "; ".join(f"{name} {one}" for name, one in weeks.items())
-    return finished(
+    return finish_figure(
         drawing,
         "costs-triple",
         f"Weeks until what is believed is within 20 %, a seed each: {told}.",
@@ -184,11 +184,11 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 def _believed(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
     weeks = np.arange(SHOWN.start, SHOWN.start + len(seeds[0]["believed"]))
-    panel.axhspan(0.8, 1.2, color=svg.RULE.token, linewidth=0)
-    panel.axvline(BAR, color=svg.SOFT.token, linewidth=0.9, linestyle=":")
-    panel.plot(weeks, np.where(weeks < 0, 1 / 3, 1.0), color=svg.INK.token, linewidth=1.4)
+    panel.axhspan(0.8, 1.2, color=palette.RULE.token, linewidth=0)
+    panel.axvline(BAR, color=palette.SOFT.token, linewidth=0.9, linestyle=":")
+    panel.plot(weeks, np.where(weeks < 0, 1 / 3, 1.0), color=palette.INK.token, linewidth=1.4)
     for one in seeds:
-        panel.plot(weeks, one["believed"], color=svg.SERIES[1].token, linewidth=0.9)
+        panel.plot(weeks, one["believed"], color=palette.SERIES[1].token, linewidth=0.9)
     panel.set_ylim(0, None)
     panel.margins(x=0.01)
 
@@ -201,7 +201,7 @@ def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
             weeks,
             one["chosen"],
             where="post",
-            color=svg.SERIES[1].token,
+            color=palette.SERIES[1].token,
             linewidth=0.9,
             label=label,
         )
@@ -210,12 +210,12 @@ def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
         weeks,
         true,
         where="post",
-        color=svg.INK.token,
+        color=palette.INK.token,
         linewidth=1.4,
         linestyle="--",
         label="cost known",
     )
-    panel.axvline(BAR, color=svg.SOFT.token, linewidth=0.9, linestyle=":")
+    panel.axvline(BAR, color=palette.SOFT.token, linewidth=0.9, linestyle=":")
     panel.set_ylim(0, None)
     panel.margins(x=0.01)
 

@@ -13,15 +13,15 @@ from tercel.core.report import (
     PAGE,
     Figure,
     Section,
-    finished,
-    fixed,
+    finish_figure,
+    format_interval,
+    format_number,
     name_rows,
+    palette,
     plain_table,
-    render,
+    render_page,
     sketch,
     small_panels,
-    spelt_cell,
-    svg,
 )
 from tercel.core.stats import mean_interval
 from tercel.signals import (
@@ -33,16 +33,16 @@ from tercel.signals import (
     interval_figure,
     rank_ic_by_date,
 )
-from tercel.signals.models.model_folder import AGAIN
-from tercel.signals.models.predict import config_of, present, section, when
+from tercel.signals.models.folds import Fold
+from tercel.signals.models.predict import check_prices_exist, config_of, format_utc, section
+from tercel.signals.models.signal_model import AGAIN
 from tercel.signals.models.skill import IC_OVER, Skill
 from tercel.signals.models.walk_forward import (
-    Fold,
     base_names,
-    fitted,
+    fit_folds,
     forecast_by,
     fusions,
-    mean_of_said,
+    mean_of_sources,
 )
 from tercel.signals.panel.build import load as load_panel
 from tercel.signals.portfolio.backtest import ends, ic_of
@@ -228,7 +228,7 @@ def importance(
     Parameters
     ----------
     data, families, folds, shrink, how
-        As :func:`tercel.signals.models.walk_forward.fitted` and :func:`~tercel.signals.models.walk_forward.fusions` take them.
+        As :func:`tercel.signals.models.walk_forward.fit_folds` and :func:`~tercel.signals.models.walk_forward.fusions` take them.
     rng : numpy Generator
         Shuffles; the seed of the fits is one of `how`.
     groups : sequence of groups of features
@@ -245,7 +245,7 @@ def importance(
     things = {data.names[c]: [c] for source in data.ranking for c in known[source]}
     things |= {source: list(known[source]) for source in data.ranking}
     things |= {called(group): [data.names.index(name) for name in group] for group in groups}
-    models = list(fitted(data, families, folds, tick=tick, **how))
+    models = list(fit_folds(data, families, folds, tick=tick, **how))
     forecasts, value = np.full((data.n, len(names)), np.nan), np.full(data.n, np.nan)
     for (_, test), fit in zip(folds, models, strict=True):
         forecasts[test] = forecast_by(data, fit, test)
@@ -276,7 +276,7 @@ def importance(
 
 
 def _fused(fusion: Fusion | None, forecasts: Floats) -> Floats:
-    return mean_of_said(forecasts) if fusion is None else fusion.combine(forecasts)[0]
+    return mean_of_sources(forecasts) if fusion is None else fusion.combine(forecasts)[0]
 
 
 def _shuffled(
@@ -376,9 +376,9 @@ class NameParts:
         """The largest groups in words: the sum; `inside`, what adds up to it, in the group's order."""
         said = []
         for one in self.groups[:most]:
-            parts = " ".join(fixed(bps, 1, signed=True) for _, bps in one.parts)
+            parts = " ".join(format_number(bps, 1, signed=True) for _, bps in one.parts)
             shown = f" = {parts}" if inside and len(one.parts) > 1 else ""
-            said.append(f"{one.group} {fixed(one.bps, 1, signed=True)}{shown}")
+            said.append(f"{one.group} {format_number(one.bps, 1, signed=True)}{shown}")
         return ", ".join(said)
 
 
@@ -441,8 +441,8 @@ class ForecastExplanation:
         sure = [one.name for one in self.groups if (one.ic_lost.ci_low or 0.0) > 0]
         some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
         agree = f" Folds rank features alike at {self.agreement:.2f}." if self.folds > 1 else ""
-        high, low = (fixed(one.expected_bps, 1, True) for one in (first, last))
-        lost = spelt_cell(best.ic_lost.to_json(), digits=4)
+        high, low = (format_number(one.expected_bps, 1, signed=True) for one in (first, last))
+        lost = format_interval(best.ic_lost, digits=4)
         return [
             f"{self.at[:10]}: {first.name} is expected at {high} bps ({first.made_of()}), {last.name} at {low} "
             f"({last.made_of()}).",
@@ -518,7 +518,7 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
     parts = contributions(served, rows)
     return ForecastExplanation(
         model,
-        when(rows.time_ns[0]),
+        format_utc(rows.time_ns[0]),
         len(found.ic),
         len(np.unique(found.fold)),
         ic,
@@ -542,7 +542,7 @@ def trained_on(model: SignalModel) -> Dataset:
     except TercelError:
         pass
     say_progress("the panel is not beside the model: built again")
-    return dataset_of_config(present(config_of(model)), model.facts.seed)
+    return dataset_of_config(check_prices_exist(config_of(model)), model.facts.seed)
 
 
 def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, list[str]]:
@@ -607,9 +607,9 @@ def worth_table(
     return heads, [
         (
             one.name,
-            spelt_cell(one.ic_lost.to_json(), digits=4),
+            format_interval(one.ic_lost, digits=4),
             f"{100 * one.same_sign:.0f} %",
-            *(fixed(lost, 3) for lost in one.by_fold[:folds]),
+            *(format_number(lost, 3) for lost in one.by_fold[:folds]),
         )
         for one in rows
     ]
@@ -629,7 +629,7 @@ def parts_table(
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows of forecasts with their largest groups of parts."""
     rows = [
-        (one.name, fixed(one.expected_bps, 1, signed=True), one.made_of(most, inside=True))
+        (one.name, format_number(one.expected_bps, 1, signed=True), one.made_of(most, inside=True))
         for one in names
     ]
     return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
@@ -639,7 +639,7 @@ def explain_page(found: ForecastExplanation) -> str:
     """HTML page of an explanation."""
     lead, *rest = found.sentences()
     names, shown, note = found.names, ends(found.names), found.model.note
-    common = f"{len(shown)} of {len(names)} names; {fixed(found.common_bps, 1, True)} bps is common to all."
+    common = f"{len(shown)} of {len(names)} names; {format_number(found.common_bps, 1, signed=True)} bps is common to all."
     best = {one.name: one.ic_lost for one in found.groups[:DRAWN]}
     sections = [
         Section(
@@ -666,12 +666,15 @@ def explain_page(found: ForecastExplanation) -> str:
         ),
     ]
     facts = {
-        "rank IC": f"{found.ic.mean:.4f}, t {fixed(found.ic.t, 1)}",
+        "rank IC": f"{found.ic.mean:.4f}, t {format_number(found.ic.t, 1)}",
         "dates": found.dates,
         "folds": found.folds,
     }
-    extremes = (f"{one.name} {fixed(one.expected_bps, 1, True)}" for one in (names[0], names[-1]))
-    return render(
+    extremes = (
+        f"{one.name} {format_number(one.expected_bps, 1, signed=True)}"
+        for one in (names[0], names[-1])
+    )
+    return render_page(
         f"{found.model.name}: why {' and '.join(extremes)} bps",
         lead,
         sections,
@@ -683,12 +686,12 @@ def explain_page(found: ForecastExplanation) -> str:
 def parts_figure(found: ForecastExplanation, most: int = 6) -> Figure:
     """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
     chosen = ends(found.names, 2)
-    titles = [f"{one.name} {fixed(one.expected_bps, 1, True)} bps" for one in chosen]
+    titles = [f"{one.name} {format_number(one.expected_bps, 1, signed=True)} bps" for one in chosen]
     with sketch(1.4 + 0.6 * most, PAGE) as drawing:
         panels = small_panels(drawing, len(chosen), 2)
         for panel, one, title in zip(panels, chosen, titles, strict=True):
             groups = one.groups[:most]
-            colours = [svg.GOOD.token if each.bps > 0 else svg.BAD.token for each in groups]
+            colours = [palette.GOOD.token if each.bps > 0 else palette.BAD.token for each in groups]
             panel.barh(range(len(groups)), [each.bps for each in groups], height=0.6, color=colours)
             inside = [
                 (bps, row)
@@ -699,13 +702,13 @@ def parts_figure(found: ForecastExplanation, most: int = 6) -> Figure:
             panel.plot(
                 *zip(*inside, strict=True) if inside else ((), ()),
                 "|",
-                color=svg.INK.token,
+                color=palette.INK.token,
                 markersize=9,
             )
-            panel.axvline(0, color=svg.INK.token, linewidth=0.9)
+            panel.axvline(0, color=palette.INK.token, linewidth=0.9)
             name_rows(panel, [short(group.group) for group in groups])
             panel.set_title(title)
-    return finished(
+    return finish_figure(
         drawing,
         "parts",
         "; ".join(f"{title}: {one.made_of()}" for title, one in zip(titles, chosen, strict=True)),

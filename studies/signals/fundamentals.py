@@ -33,7 +33,7 @@ from tercel.signals import (
     LONGEST_DAYS,
     TableSource,
     at_new_york,
-    checked,
+    check_facts,
     differing_records as differing,
     known_moments as moments,
     publication_lag as lagged,
@@ -173,16 +173,18 @@ class Fundamentals(TableSource):
             else ""
         )
         remedy = "correct the dates, or drop_impossible = true leaves them out and counts them"
-        table = table.sound(early, "known", "reports known after their period", remedy, said)
+        table = table.drop_bad_rows(
+            early, "known", "reports known after their period", remedy, said
+        )
         values, flat = self._values(table)
         columns = tuple(one.name for one in values)
         named = table.frame.select(ROW, instrument=pl.col("symbol").cast(pl.String))
         facts = named.with_columns(*times.filter(~early), *values)
         self._seen.update(
             columns=columns,
-            notes=[*table.notes, *flat, *differing(facts, columns, table.where)],
+            notes=[*table.notes, *flat, *differing(facts, columns, table.source)],
         )
-        return checked(facts, columns, table.where, self.collected)
+        return check_facts(facts, columns, table.source, self.collected)
 
     def _times(self, table: Table) -> tuple[pl.Series, pl.Series]:
         """When each report's period ended, and when it was known."""
@@ -195,10 +197,10 @@ class Fundamentals(TableSource):
             return known if event is None else event, known
         if event is None or self.lag_days is None:
             theirs = ", ".join(table.theirs.values())
-            map_it = table.how.column.format("known", "THEIRS")
+            map_it = table.how_to_map.column.format("known", "THEIRS")
             raise DataError(
                 "reports with the day on which they were known (known, filed, report_date, ...)",
-                f"{theirs} in {table.where}",
+                f"{theirs} in {table.source}",
                 f"say which column it is: {map_it}; or state the lag from the end of the period: lag_days = 120",
             )
         return event, event + lagged(self.lag_days)

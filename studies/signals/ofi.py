@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from studies.common.scores import auc, clustered, single_class
 from studies.signals.bars import SECOND, Flow, bar_names, bars, clock, flow_of, session
-from tercel.core import DataError, needed
+from tercel.core import DataError, import_optional
 from tercel.core.stats import Estimate
 from tercel.market.tape import Events, Instrument
 
@@ -164,7 +164,7 @@ def ridge(x: Floats, y: Floats, penalty: float = RIDGE) -> tuple[Floats, float]:
 
 def _fitted(x: Floats, y: Floats, penalty: float = 0.0) -> float:
     slope, start = ridge(x, y, max(penalty, 1e-12))
-    return float(needed("sklearn.metrics").r2_score(y, x @ slope + start))
+    return float(import_optional("sklearn.metrics").r2_score(y, x @ slope + start))
 
 
 def _inside(x: Floats, y: Floats) -> tuple[float, float]:
@@ -177,7 +177,9 @@ def _next(now: tuple[Floats, Floats], later: tuple[Floats, Floats]) -> tuple[flo
         slope, start = ridge(now[0][:, :columns], now[1], penalty)
         out.append(
             float(
-                needed("sklearn.metrics").r2_score(later[1], later[0][:, :columns] @ slope + start)
+                import_optional("sklearn.metrics").r2_score(
+                    later[1], later[0][:, :columns] @ slope + start
+                )
             )
         )
     return out[0], out[1]
@@ -216,7 +218,7 @@ def _window(value: Floats, width: int) -> Floats:
 
 def _direction(flow: Flow, opened: int, closed: int, seed: int) -> tuple[Estimate, int]:
     """AUC of the direction of the next second in the second half of the day, and the moves it rests on."""
-    linear = needed("sklearn.linear_model")
+    linear = import_optional("sklearn.linear_model")
     split = opened + (closed - opened) // 2
     edges = clock(opened, closed, SECOND)
     x, move = second_features(flow, edges, past_clip(flow, split))

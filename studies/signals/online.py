@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core import Floats
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 from tercel.core.stats import Replicates, holm, moments_of_mean, ranks, replicate
 from tercel.signals import (
     EXPERTS,
@@ -26,7 +26,7 @@ from tercel.signals import (
     rank_ic_by_date,
     skill,
 )
-from tercel.signals.models.walk_forward import base_names, fused
+from tercel.signals.models.walk_forward import base_names, fuse_blocks
 from tercel.signals.runs import SignalsConfig, TrainSection, folds_of, train_signals as train
 
 SEEDS: Final = 200
@@ -73,8 +73,8 @@ def ics(data: Dataset, truth: Floats, rule: OnlineRule = RULE) -> Floats:
     """Rank IC of every date, float64 (forecasts as `NAMES`, T); 0 where nothing is said."""
     found = learn(data, "a", "blend", rule)
     folds = folds_of(data, TrainSection(families=(FAMILY,), update="blend", online=rule))
-    value, _, _ = fused(data, found.forecast[:, None], base_names(data, (FAMILY,)), folds)
-    scores = [*found.said.T, found.forecast, value, truth]
+    value, _, _ = fuse_blocks(data, found.forecast[:, None], base_names(data, (FAMILY,)), folds)
+    scores = [*found.by_expert.T, found.forecast, value, truth]
     return np.nan_to_num([rank_ic_by_date(score, data.outcome, data.dates) for score in scores])
 
 
@@ -121,8 +121,8 @@ def chance_table(table: Floats, rng: np.random.Generator) -> list[dict[str, Any]
 def flip_figure(tables: Mapping[int, Floats]) -> Figure:
     """Mean IC of each date around the flip, a panel a number of features."""
     dates = np.arange(-40, AFTER)
-    drawn = {"oracle": svg.INK, "recursive": svg.SERIES[1], "blend": svg.SERIES[3], "rolling": svg.SERIES[9],
-             "static": svg.SERIES[2]}  # fmt: skip
+    drawn = {"oracle": palette.INK, "recursive": palette.SERIES[1], "blend": palette.SERIES[3], "rolling": palette.SERIES[9],
+             "static": palette.SERIES[2]}  # fmt: skip
     with sketch(3.4) as drawing:
         panels = drawing.subplots(1, len(tables), sharey=True, squeeze=False)[0]
         for panel, (features, table) in zip(panels, tables.items(), strict=True):
@@ -135,13 +135,15 @@ def flip_figure(tables: Mapping[int, Floats]) -> Figure:
             panel.set(
                 title=f"{features} feature{'s' * (features > 1)}", xlabel="dates after the flip"
             )
-            panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
+            panel.axhline(0.0, color=palette.SOFT.token, linewidth=0.9)
             panel.margins(x=0.01)
         panels[0].set_ylabel("rank IC, mean over seeds")
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     least = min(len(table) for table in tables.values())
     told = "Recursive least squares and the blend are back at the oracle within 40 dates, a fit that stays never is."
-    return finished(drawing, "flip", f"Rank IC around a coefficient's flip, {least} seeds. {told}")
+    return finish_figure(
+        drawing, "flip", f"Rank IC around a coefficient's flip, {least} seeds. {told}"
+    )
 
 
 def study_tables(seed: int, seeds: int = SEEDS, out: Path | None = None) -> dict[str, Any]:

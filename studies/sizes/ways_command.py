@@ -21,10 +21,10 @@ from tercel.execution.routing import BLOCK, BOOK, RFQ, SPLIT, Knowledge, Routed
 from tercel.lab.evaluation import seeded_plan
 from tercel.lab.evaluation.market import BuiltMarket, build_market
 from tercel.lab.evaluation.routing import (
-    base_of,
     book_rule,
-    costs_of,
-    learned,
+    learn_knowledge,
+    prior_knowledge,
+    run_strategies_outside,
     units_of,
 )
 from tercel.lab.evaluation.scenario import Scenario
@@ -46,9 +46,9 @@ def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
     """Knowledge of the true dealers of a seed, from requests of the order's sizes: the oracle of a router."""
     terms: Terms = built.judged.outside
     panel = terms.dealers(seed)
-    base = base_of(built)
+    base = prior_knowledge(built)
     known = replace(
-        Knowledge.expected(replace(terms, panel=panel), base.base),
+        Knowledge.prior(replace(terms, panel=panel), base.base),
         crosses=base.crosses,
         usual=base.usual,
         rests=base.rests,
@@ -57,11 +57,11 @@ def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
     rng = np.random.default_rng((seed, 19))
     asked = rng.random((REQUESTS, len(panel))).argsort(axis=1) < 5
     size = rng.choice([SPLIT, 1.0], REQUESTS) * units_of(built)
-    state = State.drawn(panel, REQUESTS, rng)
+    state = State.draw(panel, REQUESTS, rng)
     found = request(panel, state, rng.choice([-1, 1], REQUESTS), size, asked, rng)
-    known = known.saw_quotes(size, asked, found.answers.distance)
+    known = known.update_quotes(size, asked, found.answers.distance)
     in_time = -np.expm1(-WAITS_S / panel.answer_s)
-    return replace(known, answered=panel.answers * in_time * known.asked)
+    return replace(known, replies=panel.answers * in_time * known.requests)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def run(
 
 def judged(built: BuiltMarket, seed: int, episodes: int) -> dict[str, Any]:
     """What each costs on the same orders with the dealers of a seed, and the way that each takes."""
-    known, oracle = learned(built, seed), informed_by_dealers(built, seed)
+    known, oracle = learn_knowledge(built, seed), informed_by_dealers(built, seed)
     rule = book_rule(built)
     routers = {
         "routed": Routed(rule, known),
@@ -159,9 +159,14 @@ def judged(built: BuiltMarket, seed: int, episodes: int) -> dict[str, Any]:
     }
     plan = seeded_plan(built.task, int(built.plan.rows[0, 3]), seed, 0, episodes)
     parts = [
-        [bps for bps, _ in costs_of(built.judged, built, plan.take(slice(first, first + BATCH)), list(routers.values()))]
+        [
+            bps
+            for bps, _ in run_strategies_outside(
+                built.judged, built, plan.take(slice(first, first + BATCH)), list(routers.values())
+            )
+        ]
         for first in range(0, episodes, BATCH)
-    ]  # fmt: skip
+    ]
     units = units_of(built)
     return {
         "units": units,
@@ -170,7 +175,7 @@ def judged(built: BuiltMarket, seed: int, episodes: int) -> dict[str, Any]:
             name: np.concatenate([part[number] for part in parts]).round(4).tolist()
             for number, name in enumerate(routers)
         },
-        "ways": {name: asdict(one.ways(units)[0]) | {"name": one.ways(units)[0].way.name} for name, one in routers.items()},
+        "ways": {name: asdict(one.routes(units)[0]) | {"name": one.routes(units)[0].route.name} for name, one in routers.items()},
     }  # fmt: skip
 
 

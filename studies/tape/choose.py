@@ -26,12 +26,12 @@ from studies.tape import flow
 from studies.tape.flow_command import POOLED, judged_of
 from tercel.cli import print_json, print_table
 from tercel.core import ConfigError, Estimate, Float32, Floats
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.execution import Strategy
 from tercel.execution.policies import MlpPolicy, PlaceboForecast, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores, placebo_plan, run_strategies
-from tercel.signals.flow.train import steps
+from tercel.signals.flow.train import progress_steps
 
 
 class Rule(NamedTuple):
@@ -135,7 +135,7 @@ class Bench:
                 market.plan,
                 [strategy_of(what, self.model(others))],
                 run_out=False,
-                elsewhere=placebo_plan(market.plan),
+                placebo=placebo_plan(market.plan),
             )
             bps = 1e4 * done.shortfall / done.denominator
             self.known[key] = np.where(done.overflow == 0, bps, np.nan)
@@ -228,7 +228,7 @@ def run(
             ", ".join(known),
             "name lakes of more symbols with --lake",
         )
-    with TemporaryDirectory() as kept, steps("choosing", len(known) + 1) as step:
+    with TemporaryDirectory() as kept, progress_steps("choosing", len(known) + 1) as step:
         ground = cache(lambda symbol, bound: flow.ground(homes[symbol], symbol, bound))
         model = cache(
             lambda of: flow.learned({one: days[one] for one in of}, Path(kept, "-".join(of)), seed)
@@ -250,7 +250,13 @@ def run(
             f"{bound}: saved on the symbol that was left out, bps; intervals are 95 %, over days",
             ("", *rows),
             [
-                (name, *(spelt(Estimate.of(row[name]), "+") for row in rows.values()))
+                (
+                    name,
+                    *(
+                        format_interval(Estimate.of(row[name]), signed=True)
+                        for row in rows.values()
+                    ),
+                )
                 for name in PAIRS
             ],
         )

@@ -26,4 +26,4 @@ def observed_days(
             "correct --leave-out",
         )  # fmt: skip
     named = [date for date in (dates or known) if date not in leave_out]
-    return {date: read_days(lake, symbol, [date], venue=venue)[0].seen() for date in named}
+    return {date: read_days(lake, symbol, [date], venue=venue)[0].observe() for date in named}

@@ -9,7 +9,8 @@ from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
 from tercel.cli import print_json, print_table, say
 from tercel.core import write_page
-from tercel.core.report import NOTHING, spelt_cell
+from tercel.core.estimate import Estimate
+from tercel.core.report import NOTHING, format_interval
 from tercel.market.observed import Observed
 
 WORDS = {
@@ -62,7 +63,7 @@ def show(study: Study) -> None:
         for kind in study.effects for k in FACTORS for outcome in ASKED
     ]  # fmt: skip
     title = f"{about}: after / placebo [95 %], a usual order has {study.usual_lots:g} lots"
-    print_table(title, ("", "orders", *HEAD), rows, leaves=("orders", "10 s"))
+    print_table(title, ("", "orders", *HEAD), rows, drop_order=("orders", "10 s"))
     for kind, factors in study.effects.items():
         cells = factors[str(FACTORS[0])]
         lines = [
@@ -83,7 +84,7 @@ def show(study: Study) -> None:
             f"{about}: {kind}, k >= {FACTORS[0]}, every outcome",
             ("", *HEAD),
             lines,
-            leaves=("10 s",),
+            drop_order=("10 s",),
         )
     slopes = [
         ("after [95 %]", *(interval(r["mean"], r["ci_low"], r["ci_high"]) for r in study.lots_per_lot_shown.values())),
@@ -92,7 +93,10 @@ def show(study: Study) -> None:
          *(interval(r["beyond"], r["beyond_low"], r["beyond_high"]) for r in study.lots_per_lot_shown.values())),
     ]  # fmt: skip
     print_table(
-        f"{about}: extra opposite lots for each lot shown", ("", *HEAD), slopes, leaves=("10 s",)
+        f"{about}: extra opposite lots for each lot shown",
+        ("", *HEAD),
+        slopes,
+        drop_order=("10 s",),
     )
     say(
         f"?: cannot tell; a factor of {TELLS:g} (a quarter of the spread, of a drift) would have been missed too often"
@@ -116,13 +120,15 @@ def placebo_text(cell: dict[str, Any] | None) -> str:
 
 def interval(mean: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
     """A number and its interval."""
-    return spelt_cell({"mean": mean, "ci_low": low, "ci_high": high}, digits=digits)
+    return format_interval(
+        Estimate.of({"mean": mean, "ci_low": low, "ci_high": high}), digits=digits
+    )
 
 
 def page(study: Study) -> str:
     """The page of pictures."""
     from studies.tape.event_study_figures import by_horizon, by_outcome, drift_and_slope
-    from tercel.core.report import Section, render
+    from tercel.core.report import Section, render_page
 
     events = {
         f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()
@@ -143,7 +149,7 @@ def page(study: Study) -> str:
         "days": len(study.days), "clusters": study.clusters, "usual order": f"{study.usual_lots:g} lots",
         "left out": ", ".join(study.left_out) or "none",
     }  # fmt: skip
-    return render(
+    return render_page(
         f"Size on show in {study.symbol}", lead(study), sections, facts,
         f"python -m studies event-study --symbol {study.symbol}",
     )  # fmt: skip

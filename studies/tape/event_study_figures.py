@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
         for seconds, cell in factors["3"]["opposite_orders"].items()
         if cell
     )
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"{symbol}: market orders that would hit a large order's side, after / placebo, orders of at least 3 usual "
@@ -53,8 +53,8 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
 
 def _points(panel: "Axes", by_factor: Mapping[str, Mapping[str, Any]]) -> None:
     """One panel: horizons side by side, a colour for each factor."""
-    colours = svg.series_colours([f"k {k}" for k in by_factor])
-    panel.axhline(1.0, color=svg.SOFT.token, linewidth=0.9)
+    colours = palette.series_colours([f"k {k}" for k in by_factor])
+    panel.axhline(1.0, color=palette.SOFT.token, linewidth=0.9)
     horizons: Sequence[str] = list(next(iter(by_factor.values()), {}))
     for i, (k, cells) in enumerate(by_factor.items()):
         colour = colours[f"k {k}"].token
@@ -90,22 +90,25 @@ def by_outcome(
         panels = drawing.subplots(1, 2, sharex=True, sharey=True)
         for panel, (kind, factors) in zip(panels, effects.items(), strict=True):
             panel.set_title(kind)
-            panel.axvline(1.0, color=svg.SOFT.token, linewidth=0.9)
+            panel.axvline(1.0, color=palette.SOFT.token, linewidth=0.9)
             for y, outcome in enumerate(names):
                 cell = factors["3"][outcome]["60"]
                 if not cell:
                     continue
                 panel.plot(
-                    [cell["ci_low"], cell["ci_high"]], [y, y], color=svg.INK.token, linewidth=1.6
+                    [cell["ci_low"], cell["ci_high"]],
+                    [y, y],
+                    color=palette.INK.token,
+                    linewidth=1.6,
                 )
                 panel.plot(
-                    [cell["after_over_placebo"]], [y], "o", color=svg.INK.token, markersize=4.5
+                    [cell["after_over_placebo"]], [y], "o", color=palette.INK.token, markersize=4.5
                 )
                 panel.plot(
                     [cell["placebo"]],
                     [y + 0.22],
                     "o",
-                    color=svg.SOFT.token,
+                    color=palette.SOFT.token,
                     markerfacecolor="none",
                     markersize=4.5,
                 )
@@ -118,7 +121,7 @@ def by_outcome(
         for panel in panels:
             panel.minorticks_off()
 
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"{symbol}: every outcome in 60 s after orders of at least 3 usual sizes, after / placebo.",
@@ -133,7 +136,7 @@ def drift_and_slope(
 
     with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
-        colours = svg.series_colours(effects)
+        colours = palette.series_colours(effects)
         for i, (kind, factors) in enumerate(effects.items()):
             cells = [
                 (h, cell) for h, cell in enumerate(factors["3"]["mid_drift_ticks"].values()) if cell
@@ -150,7 +153,7 @@ def drift_and_slope(
                 markersize=4.5,
                 label=kind,
             )
-        left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
+        left.axhline(0.0, color=palette.SOFT.token, linewidth=0.9)
         left.set_xticks(range(len(slopes)), list(slopes))
         left.set_xlabel("seconds after the order")
         left.set_ylabel("drift in its favour, ticks")
@@ -159,7 +162,7 @@ def drift_and_slope(
         _slopes(right, slopes)
 
     summary = ", ".join(f"{seconds} s {row['mean']:.2f}" for seconds, row in slopes.items())
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"{symbol}: drift of the mid after large orders, and extra opposite lots for each lot shown: {summary}.",
@@ -176,13 +179,15 @@ def _slopes(panel: "Axes", slopes: Mapping[str, Mapping[str, Any]]) -> None:
             at,
             [row["ci_low"] for row in rows],
             [row["ci_high"] for row in rows],
-            color=svg.INK.token,
+            color=palette.INK.token,
         )
-    panel.plot(at, [row["mean"] for row in rows], "o", color=svg.INK.token, markersize=4.5)
+    panel.plot(at, [row["mean"] for row in rows], "o", color=palette.INK.token, markersize=4.5)
     beside = [x + 0.12 for x in at]
     placebo = [row["placebo"] for row in rows]
-    panel.plot(beside, placebo, "o", color=svg.SOFT.token, markerfacecolor="none", markersize=4.5)
-    panel.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
+    panel.plot(
+        beside, placebo, "o", color=palette.SOFT.token, markerfacecolor="none", markersize=4.5
+    )
+    panel.axhline(0.0, color=palette.SOFT.token, linewidth=0.9)
     panel.set_xticks(list(at), list(slopes))
     panel.set_xlabel("seconds after the order")
     panel.set_ylabel("opposite lots a lot shown")

@@ -21,8 +21,8 @@ from tercel.execution.policies import (
     PlaceboForecast,
     PolicyPort,
     PolicyStrategy,
-    hearing,
     policy_strategy,
+    with_forecaster,
 )
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build
@@ -41,11 +41,11 @@ from tercel.market.simulator import NOW
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay
 from tercel.signals.flow.train import (
-    calibration,
-    fitted,
-    forecaster_of,
+    build_forecaster,
+    calibrate,
+    fit_symbols,
     forecasts_and_moves,
-    halves,
+    split_days,
 )
 
 FIRST = 5
@@ -99,7 +99,7 @@ class Muted(Around):
 def policy_of(model: str) -> PolicyStrategy:
     """The packaged policy, told by a forecaster."""
     packaged = policy_strategy(folder_of("default-1"), POLICY)
-    return cast(PolicyStrategy, hearing(packaged, model))
+    return cast(PolicyStrategy, with_forecaster(packaged, model))
 
 
 def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
@@ -125,17 +125,19 @@ def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
 def learned(days: Days, out: Path, seed: int) -> str:
     """Folder of a forecaster of some days, calibrated on the later of them."""
     kept = {name: found for name, found in days.items() if found}
-    early = fitted("boosting", [halves(found)[0] for found in kept.values()], HORIZON_S, seed)
+    early = fit_symbols(
+        "boosting", [split_days(found)[0] for found in kept.values()], HORIZON_S, seed
+    )
     later = [
-        forecasts_and_moves(early, halves(found)[1], HORIZON_S)
+        forecasts_and_moves(early, split_days(found)[1], HORIZON_S)
         for found in kept.values()
-        if halves(found)[1]
+        if split_days(found)[1]
     ]
-    whole = fitted("boosting", list(kept.values()), HORIZON_S, seed)
-    scale, widths = calibration(later)
+    whole = fit_symbols("boosting", list(kept.values()), HORIZON_S, seed)
+    scale, widths = calibrate(later)
     n = len(HORIZONS)
     card = {"kind": "boosting", "seed": seed, "levels": [], "widths": [widths] * n}
-    save(out, forecaster_of([whole] * n, np.array([scale] * n), card))
+    save(out, build_forecaster([whole] * n, np.array([scale] * n), card))
     return str(out)
 
 
@@ -181,7 +183,7 @@ def scores_of(
         market.plan,
         list(strategies.values()),
         run_out=False,
-        elsewhere=placebo_plan(market.plan),
+        placebo=placebo_plan(market.plan),
     )
     costs = dict(zip(strategies, done, strict=True))
     if days:

@@ -8,11 +8,11 @@ from typing import Any
 from studies.tape import flow
 from tercel.cli import print_json, print_table, say
 from tercel.core import ConfigError, Estimate
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.lab.evaluation import Scores
 from tercel.market.tape import Lake
 from tercel.signals.flow import FlowDay
-from tercel.signals.flow.train import read_days, steps
+from tercel.signals.flow.train import progress_steps, read_days
 
 POOLED = "all"
 SHOWN = ("without take", "without inside", "without hide", flow.PLACEBO, flow.TRUTH)
@@ -37,7 +37,7 @@ def run(
     """Print a table a bound, a row a symbol that was left out and one of all together."""
     days, homes, judged = judged_of(lakes, symbols)
     found: dict[str, list[dict[str, Any]]] = {}
-    with TemporaryDirectory() as kept, steps("judging", len(bounds) * len(judged)) as step:
+    with TemporaryDirectory() as kept, progress_steps("judging", len(bounds) * len(judged)) as step:
         for bound in bounds:
             parts: dict[str, Scores] = {}
             for symbol in judged:
@@ -69,7 +69,7 @@ def run_sizes(
     """Print the policy beside `rest_and_take`, a row a symbol that was left out and size."""
     days, homes, judged = judged_of(lakes, symbols)
     rows = list[tuple[str, dict[str, Any]]]()
-    with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
+    with TemporaryDirectory() as kept, progress_steps("judging", len(judged)) as step:
         for symbol in judged:
             others = {name: one for name, one in days.items() if name != symbol}
             model = flow.learned(others, Path(kept) / symbol, seed)
@@ -96,7 +96,8 @@ def run_sizes(
     cells = [
         (
             bound, row["symbol"], f"{100 * row['share']:g}", f"{row['orders']:,}",
-            spelt(row["saves"], "+"), f"{spelt(row['saves_filled'], '+')} ({row['filled']:,})",
+            format_interval(row["saves"], signed=True),
+            f"{format_interval(row['saves_filled'], signed=True)} ({row['filled']:,})",
             *(f"{row['bps'][name]:.2f}" for name in (flow.POLICY, flow.LARGE)),
             ", ".join(f"{100 * one:.1f}" for one in row["unfilled"].values()),
         )
@@ -151,15 +152,21 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    saves = [spelt(Estimate.of(row["saves"][name]), "+") for name in (flow.POLICY, *SHOWN)]
+    saves = [
+        format_interval(Estimate.of(row["saves"][name]), signed=True)
+        for name in (flow.POLICY, *SHOWN)
+    ]
     return (
         row["symbol"],
         f"{row['orders']:,}",
         f"{row['bps'][flow.BASE]:.2f}",
         *saves,
-        spelt(Estimate.of(row["over_placebo"]), "+"),
+        format_interval(Estimate.of(row["over_placebo"]), signed=True),
         f"{100 * row['share_of_truth']:.0f}",
-        *(spelt(Estimate.of(row["saves_on"][one]), "+") for one in flow.SCHEDULES),
+        *(
+            format_interval(Estimate.of(row["saves_on"][one]), signed=True)
+            for one in flow.SCHEDULES
+        ),
         f"{row['over_twap_take']:.2f}",
-        spelt(Estimate.of(row["dearest_on_twap_repeg"]), "+"),
+        format_interval(Estimate.of(row["dearest_on_twap_repeg"]), signed=True),
     )

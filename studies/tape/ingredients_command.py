@@ -6,7 +6,11 @@ from typing import Final
 
 from studies.fills.fill_comparison import Fills, study
 from tercel.cli import print_json, print_table, say
-from tercel.market import CALIBRATED_PARTS as PARTS, calibrate_queue_reactive as calibrate, days_of
+from tercel.market import (
+    CALIBRATED_PARTS as PARTS,
+    calibrate_queue_reactive as calibrate,
+    read_preset_days,
+)
 from tercel.market.flow import Preset
 from tercel.market.tape import Lake
 
@@ -51,7 +55,7 @@ def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_
         for name, row in rows.items()
     ]
     title = f"{symbol}, {', '.join(dates)}: fills of resting orders, {days} simulated days a market"
-    print_table(title, ("market", *FIGURES.values(), "gates"), cells, left={"market"})
+    print_table(title, ("market", *FIGURES.values(), "gates"), cells, left_aligned={"market"})
     say(
         f"gates: of {len(found[WHOLE].gates)}, as in `tercel market fills`; the days are those calibrated on"
     )
@@ -65,4 +69,9 @@ def studies(
     for name, without in WITHOUT.items():
         preset: Preset = calibrate(read, name=symbol.lower(), date=dates[-1], without=without)
         say(f"calibrated {'with' if without == () else 'without'} {name}")
-        yield name, study(preset, days_of(preset, lake, dates, symbol=symbol, venue=""), days, seed)
+        yield (
+            name,
+            study(
+                preset, read_preset_days(preset, lake, dates, symbol=symbol, venue=""), days, seed
+            ),
+        )

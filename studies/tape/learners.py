@@ -234,7 +234,7 @@ def advantages(
         usual = worked(markets, start)
         for _ in range(passes):
             markets.restore(arrived)
-            markets.foresee(start.forecaster)
+            markets.set_forecaster(start.forecaster)
             n = markets.n
             changed, bands = np.zeros((n, N_CROSSED)), np.zeros((n, len(BANDS) + 1))
             while (live := markets.working).any():
@@ -304,7 +304,7 @@ class PairedVec(ExecutionVec):
         )  # fmt: skip
         self.of, self.rows = of, np.zeros(n, np.int64)
         self.episodes = Episodes(market.judged, market.task, n, run_out=False, looks_back=True)
-        self.episodes.pace(start.gap_ns)
+        self.episodes.set_gap(start.gap_ns)
 
     def _draw(self, seed: int, first: int, n: int) -> Plan:
         rngs = (np.random.default_rng((seed, number)) for number in range(first, first + n))
@@ -314,7 +314,7 @@ class PairedVec(ExecutionVec):
     def reset(self, seed: int) -> Float32:
         """As of any environment; the markets hear forecasts from then on."""
         super().reset(seed)
-        self.episodes.foresee(self.of.start.forecaster)
+        self.episodes.set_forecaster(self.of.start.forecaster)
         return self.observer.encode(self.episodes.view)
 
     def restart(self, which: Ints) -> Float32:

@@ -12,12 +12,12 @@ from studies.tape import flow, learners
 from studies.tape.flow_command import POOLED, judged_of
 from tercel.cli import print_json, print_table, say
 from tercel.core import Estimate
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.execution.policies import PlaceboForecast, PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores
 from tercel.market.tape import Lake
-from tercel.signals.flow.train import steps
+from tercel.signals.flow.train import progress_steps
 
 EARLIER = 2 / 3
 """Of the days of a symbol that is learned from; what is found must save on the later ones to be kept."""
@@ -108,7 +108,7 @@ def run(
     parts: dict[str, dict[str, Scores]] = {bound: {} for bound in bounds}
     kept: dict[str, list[str]] = {}
     tried: dict[str, learners.Advantages] = {}
-    with TemporaryDirectory() as folder, steps("learning", 3 * len(judged)) as step:
+    with TemporaryDirectory() as folder, progress_steps("learning", 3 * len(judged)) as step:
         grounds = Grounds(days, homes, Path(folder), seed)
         for symbol in judged:
             others = [name for name in judged if name != symbol]
@@ -151,7 +151,10 @@ def run(
     print_table(
         "What it saves to take once, % of what guarded costs, by the score that default has of it (it takes above 0)",
         ("left out", *(f"{low} to {high}".strip() for low, high in bands)),
-        [(symbol, *(spelt(one, "+") for one in of)) for symbol, of in worth.items()],
+        [
+            (symbol, *(format_interval(one, signed=True) for one in of))
+            for symbol, of in worth.items()
+        ],
     )
 
 
@@ -184,7 +187,7 @@ def row_of(
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
     saves = row["saves"]
     cells = [
-        spelt(Estimate.of(saves[on]), "+") if on in saves else ""
+        format_interval(Estimate.of(saves[on]), signed=True) if on in saves else ""
         for on in ("default", "guarded", "placebo")
     ]
     return (row["learner"], row["left_out"], *cells, f"{row['kept']:.0%}")

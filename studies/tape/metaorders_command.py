@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from studies.tape.metaorders import SHARE, Metaorders, metaorders
 from tercel.cli import print_json, print_table, say
-from tercel.core.report import spelt
+from tercel.core.report import format_interval
 from tercel.market.observed import Observed
 
 HEAD = (
@@ -41,7 +41,7 @@ def show(found: Metaorders) -> None:
         say(f"left out  {date}: {why}")
     rows = [
         (str(fit.traders), fit.participation, f"{fit.metaorders:,}", f"{fit.mean_orders:.1f}",
-         *(spelt(one) for one in (fit.y_half, fit.delta, fit.y)), spelt(fit.at_share, digits=3))
+         *(format_interval(one) for one in (fit.y_half, fit.delta, fit.y)), format_interval(fit.at_share, digits=3))
         for fit in found.fits
     ]  # fmt: skip
     title = (
@@ -49,7 +49,11 @@ def show(found: Metaorders) -> None:
         f"a day's sigma {found.sigma_ticks:.1f} ticks, V {found.volume_lots:,.0f} lots (means)"
     )
     print_table(
-        title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), left=("shares",)
+        title,
+        HEAD,
+        rows,
+        drop_order=("metaorders", "orders each", "at 1 % of a day"),
+        left_aligned=("shares",),
     )
     say(
         "at 1 % of a day: impact in sigma, delta free. Intervals know nothing of how many traders there are."

@@ -145,7 +145,7 @@ class _Replay:
         self.k[sim.CURSOR_END], self.k[sim.ATTENTIVE] = len(self.tape), 1
         self.k[sim.LEFT] = 1 << 60
         self.k[sim.FLOW_NS] = self.tape[0, sim.T_NS] if len(self.tape) else FOREVER_NS
-        self.at = engine.alone(self.b, self.k, self.flow)
+        self.at = engine.single_market(self.b, self.k, self.flow)
 
     def until(self, ns: int) -> bool:
         """Run to a time or to the next own fill; whether it came to that time."""

@@ -29,7 +29,7 @@ def run(which: str, lake: Path, as_json: bool) -> None:
         raise TapeError(
             f"{preset.symbol} on {', '.join(wanted) or 'a day'} in {lake}", held, "import the days"
         )
-    found, labels = delays([day.seen() for day in days]), [day.label for day in days]
+    found, labels = delays([day.observe() for day in days]), [day.label for day in days]
     if as_json:
         print_json({
             "preset": preset.name, "symbol": preset.symbol, "days": labels, "market_orders": found.n,

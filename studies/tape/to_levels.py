@@ -18,7 +18,7 @@ from tercel.core import (
     TapeError,
     kernel,
 )
-from tercel.market.book import Book, Ids, apply_one, find, lots_at, order_at
+from tercel.market.book import Book, Ids, apply_row, find_entry, lots_at, order_at
 from tercel.market.tape import MESSAGE_END, Events, Instrument
 
 
@@ -34,7 +34,7 @@ def _rows(
         what, s, p = kind[i], side[i], price[i]
         touches = what <= EXECUTE or what == MODIFY
         old_side, old_price, before_old = 0, 0, 0
-        at = find(ids, order_id[i]) if touches and order_id[i] != 0 else -1
+        at = find_entry(ids, order_id[i]) if touches and order_id[i] != 0 else -1
         if at >= 0:  # what is known of an order counts, not what the row says of it
             o = order_at(b, ids[at].slot)
             old_side, old_price = o.side, o.price
@@ -43,7 +43,7 @@ def _rows(
             p = p if what == ADD or what == MODIFY else old_price
         on_level = (touches or what == ROLL_IN) and s != 0
         before = lots_at(b, s, p) if on_level else 0
-        apply_one(b, ids, key_of, what, order_id[i], side[i], price[i], qty[i])
+        apply_row(b, ids, key_of, what, order_id[i], side[i], price[i], qty[i])
         if what == EXECUTE:
             source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, TRADE, s, p, qty[i]
             n += 1
@@ -91,7 +91,7 @@ def to_levels(
     if bool(np.any(events.kind == LEVEL_SET)):
         received = f"level totals in {instrument.symbol} {instrument.date}"
         raise TapeError("a tape of single orders", received, "take it as it is")
-    book = Book(orders=orders, own=0)
+    book = Book(orders=orders, own_orders=0)
     room = 3 * events.n + 8
     source, kind = np.zeros(room, np.int64), np.zeros(room, np.uint8)
     side, price, qty = np.zeros(room, np.int8), np.zeros(room, np.int32), np.zeros(room, np.int32)

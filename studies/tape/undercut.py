@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from studies.tape import undercut_kernels as u
 from tercel.core import ADD, NS_PER_SECOND, TapeError, progress_bar as progress
-from tercel.market import CompiledDay, compiled
+from tercel.market import CompiledDay, load_compiled
 from tercel.market.simulator import AGE_S, ROOM_BPS, SIZE_OVER_USUAL, layout as sim
 from tercel.market.tape import Lake
 
@@ -85,7 +85,7 @@ class DayOfQuotes:
 
 def read_day(lake: Lake, symbol: str, date: str, venue: str = "", seed: int = 7) -> DayOfQuotes:
     """Improvements of the touch on a day, followed; refuses a tape of level totals."""
-    day = compiled(lake, symbol, date, venue or None)
+    day = load_compiled(lake, symbol, date, venue or None)
     if day.by_level:
         raise TapeError(
             "a tape of single orders", f"level totals of {symbol} on {date}", "name another day"

@@ -11,7 +11,7 @@ import numpy as np
 from studies.tape import undercut
 from studies.tape.undercut import Counts, clusters_of, counts_of, hazards, interval, read_names
 from tercel.cli import print_json, print_table, say
-from tercel.core.report import Figure, finished, sketch, svg
+from tercel.core.report import Figure, finish_figure, palette, sketch
 from tercel.market.simulator import ROOM_BPS
 
 if TYPE_CHECKING:
@@ -120,14 +120,14 @@ def figure(found: dict[str, Any]) -> Figure:
             _panel(panel, key, one["rooms"])
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     told = "; ".join(f"{key} {one['ends']['undercut']:.0%}" for key, one in found.items())
-    return finished(
+    return finish_figure(
         drawing, "undercut", f"Improvements of the touch that are undercut before anything else: {told}.",
         "Undercutting orders a second from .1 s on, by the room left inside the spread, 95 % intervals by day.",
     )  # fmt: skip
 
 
 def _panel(panel: "Axes", key: str, rooms: Sequence[dict[str, Any]]) -> None:
-    colours = svg.series_colours(list(undercut.WHOS))
+    colours = palette.series_colours(list(undercut.WHOS))
     panel.set_title(key)
     panel.set_xlabel("room left, bps")
     panel.set_ylabel("undercut a second")

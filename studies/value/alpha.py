@@ -105,7 +105,7 @@ class Drifted:
         episodes.start(self.plan.take(rows))
         episodes.impose(drifting(group * self.lean))
         if forecast is not None:
-            episodes.guide(constant_drift(forecast, episodes.states[:, sim.NOW], self.task))
+            episodes.set_guidance(constant_drift(forecast, episodes.states[:, sim.NOW], self.task))
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
         return episodes.costs()

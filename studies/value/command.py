@@ -24,10 +24,10 @@ from tercel import Task
 from tercel.cli import print_json, result_console, say
 from tercel.core import write_atomic
 from tercel.execution import Parameters, Strategy
-from tercel.execution.policies_packaged import named
+from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import MarketEstimates
 from tercel.lab.evaluation import pilot, seeded_plan, streams_plan
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import Source, reactive
 
 ALPHA_STRATEGIES = (
@@ -74,7 +74,7 @@ def alpha(
     takers = ("almgren_chriss_alpha", "cartea_jaimungal")
     rows = value_of(
         drifted,
-        [named(name, estimates) for name in strategies],
+        [build_named(name, estimates) for name in strategies],
         rhos,
         seed=seed,
         models=dict.fromkeys(takers, model),
@@ -120,7 +120,7 @@ def posture(
     plan = seeded_plan(task, quantity, seed, 0, episodes)
     rows = []
     for name in strategies:
-        plain, capped = named(name, estimates), named(f"{name}+posture", estimates)
+        plain, capped = build_named(name, estimates), build_named(f"{name}+posture", estimates)
         for stressed in (None, turn):
             without = run_watched(
                 source, task, plan, plain, turn=stressed, onset=onset, watch=None

@@ -184,7 +184,7 @@ def run_watched(
                     bool(posture.reasons) for posture, on in zip(postures, live, strict=True) if on
                 )
                 decided += int(live.sum())
-                episodes.guide(Guidance.of([None] * len(postures), postures))
+                episodes.set_guidance(Guidance.of([None] * len(postures), postures))
             episodes.step(strategy.decide(episodes.view))
             decision += 1
         parts.append(episodes.costs())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from studies.value.alpha import AlphaValue, Drifted
 from studies.value.posture import Figures
 from studies.value.stress import Effect
-from tercel.core.report import Section, paired_differences, plain_table, render
+from tercel.core.report import Section, paired_differences, plain_table, render_page
 from tercel.core.stats import Estimate
 
 
@@ -110,7 +110,7 @@ def alpha_page(
         ),
         Section("Table", html=plain_table(ALPHA_HEADINGS, alpha_cells(rows))),
     ]
-    return render("What a forecast is worth", lead, sections, facts, footer)
+    return render_page("What a forecast is worth", lead, sections, facts, footer)
 
 
 def posture_page(
@@ -134,4 +134,4 @@ def posture_page(
         f"In mid-order the market turns: depth to {last.depth:.2f} of what it was, volatility to {last.volatility:.1f} "
         f"times, spread to {last.spread:.1f} times, volume to {last.volume:.1f} times."
     )
-    return render("What a risk state is worth", lead, sections, facts, footer)
+    return render_page("What a risk state is worth", lead, sections, facts, footer)

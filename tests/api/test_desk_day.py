@@ -14,15 +14,18 @@ from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk import folder as desk_folder
-from tercel.api.desk.day import DayWindow, day_of, days_of as read_days
+from tercel.api.desk import posted_commands
+from tercel.api.desk.day import day_of
+from tercel.api.desk.day_folders import days_of as read_days
 from tercel.api.desk.day_page import NO_OWNER, DayReport
+from tercel.api.desk.day_window import DayWindow
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.store import SqlJournal, verify
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.verification import verify
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.money import DAY_NS
 
@@ -201,7 +204,7 @@ def test_a_day_is_the_last_24_hours_or_a_session() -> None:
             (DayWindow(9 * DAY_NS), (9 * DAY_NS, 9 * DAY_NS)),
         ),
     ):
-        assert window.of(desk) == span
+        assert window.bounds(desk) == span
     assert day_of(desk, "mine").fills.total() == 0
     assert day_of(desk, "mine", DayWindow(9 * DAY_NS)).severities == {}
     with pytest.raises(ConfigError, match="leave one"):
@@ -270,7 +273,10 @@ def test_what_happened_as_a_desk_ended_is_somebodys_in_the_same_evening(tmp_path
     with closing(
         SqlJournal(folder, "a session")
     ):  # a desk that runs is asked, and here it does not answer
-        assert desk_folder.own_alert(folder, {"alert": seq}, "bob (password)", "mine") is None
+        assert (
+            posted_commands.write_alert_owner(folder, {"alert": seq}, "bob (password)", "mine")
+            is None
+        )
     assert (after["from_ns"], after["to_ns"]) == (before["from_ns"], before["to_ns"])
 
 

@@ -19,17 +19,18 @@ from tests.desk.gate.wall import exchange, turning
 from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
-from tercel.api.console.people import SecondPerson
+from tercel.api.console.second_person import SecondPerson
 from tercel.api.desk import desk as desk_module, shadow
 from tercel.api.desk.desk import Desk
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.system import user_name
-from tercel.desk.engine import config as stage_module
-from tercel.desk.engine.config import asks_live, check_stage, sentence
-from tercel.desk.engine.runtime import held_here, limits_of
+from tercel.desk.engine import live_checks
+from tercel.desk.engine.assembly import limits_of
+from tercel.desk.engine.live_checks import check_stage, confirmation_text, live_reason
+from tercel.desk.engine.runtime import is_in_process
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.limits import default_file
 from tercel.fix.client import FixVenue
 from tercel.venues.binance_venue.venue import BinanceVenue
@@ -66,13 +67,13 @@ def cell(stage: str, venue: str, why: str) -> str:
     except ConfigError:
         return REFUSED
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage_module, "money_at", lambda *_: why)
+        patch.setattr(live_checks, "why_money_at", lambda *_: why)
         try:
-            if asks_live(config):
+            if live_reason(config):
                 return ALL if why else DRILL
         except ConfigError:
             return REFUSED
-    return STAYS if held_here(config) or stage == "replay" or venue == "simulated" else LEAVES
+    return STAYS if is_in_process(config) or stage == "replay" or venue == "simulated" else LEAVES
 
 
 def table() -> str:
@@ -153,7 +154,7 @@ def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[st
             def prove(shown: Mapping[str, Any], uid: int) -> str:
                 return f"{shown['second']} {SecondPerson(str(shown['second']), str(shown['password']))}"
 
-            made = stack.enter_context(opened(terms, folder, "test", reach=reach, prove=prove))
+            made = stack.enter_context(open_gate(terms, folder, "test", reach=reach, prove=prove))
             stack.enter_context(turning(made.run))
             return f"gate:{made.path}"
 
@@ -192,8 +193,11 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
             venue=where, accounts=tuple(accounts), limits=str(file or ""), changed=changed
         )
         closing.enter_context(
-            opened(
-                GateConfig(gate=terms), folder / "gate", "test", begins=lambda why: bool(agree(why))
+            open_gate(
+                GateConfig(gate=terms),
+                folder / "gate",
+                "test",
+                approve_money=lambda why: bool(agree(why)),
             )
         )
 
@@ -204,10 +208,10 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(FixVenue, "__init__", begins)
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
-    for name in ("refuse_short", "warm_up", "_paper_venue"):
+    for name in ("refuse_short_day", "warm_up", "_paper_venue"):
         monkeypatch.setattr(shadow, name, stays if name == "_paper_venue" else lambda *_: None)
-    monkeypatch.setattr(shadow.SimulatedMarkets, "parts", stays)
-    monkeypatch.setattr(shadow, "venue_at", venue_at)
+    monkeypatch.setattr(shadow.SimulatedMarkets, "dependencies", stays)
+    monkeypatch.setattr(shadow, "connect_venue", venue_at)
     monkeypatch.setattr(desk_module, "DeskRuntime", running)
 
 
@@ -241,7 +245,7 @@ def evidence_of(config: Any, folder: Path) -> dict[str, Any]:
     """All that live asks, of a desk whose kill switch was tried today."""
     if not folder.exists():
         journal_with(folder, *begun(config), *drill(dt.datetime.now(dt.UTC)))
-    words = sentence(config, limits_of(config))
+    words = confirmation_text(config, limits_of(config))
     return {"tried": folder, "confirm": words, "second": SecondPerson("bob", PASSWORD)}
 
 
@@ -301,17 +305,17 @@ def test_the_second_person_is_of_a_file_that_the_starter_cannot_write(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob, file = SecondPerson("bob", PASSWORD), installed / "people.json"
-    assert bob.proved(file, NOBODY) == "bob (password)"
+    assert bob.prove_identity(file, NOBODY) == "bob (password)"
     monkeypatch.setenv("TERCEL_PEOPLE", str(file))
     with pytest.raises(
         ConfigError, match=r"received none named. To go on: have `people = FILE` written into"
     ):
-        bob.proved("", NOBODY)
+        bob.prove_identity("", NOBODY)
     with pytest.raises(ConfigError, match="which the user who trades cannot write; received"):
-        bob.proved(file, file.stat().st_uid)
+        bob.prove_identity(file, file.stat().st_uid)
     file.chmod(0o660)
     with pytest.raises(ConfigError, match="mode 660, which uid"):
-        bob.proved(file, NOBODY)
+        bob.prove_identity(file, NOBODY)
 
 
 @pytest.mark.parametrize(
@@ -324,6 +328,6 @@ def test_the_second_person_is_another_one(
     rows = json.loads(people.path.read_bytes())["people"]
     rows |= {name: {**rows["bob"], "lifters": {f"{starter} (tercel console users)": time.time()}}}
     people.path.write_text(json.dumps({"people": rows}))
-    monkeypatch.setattr("tercel.api.console.people.user_name", lambda uid: starter)
+    monkeypatch.setattr("tercel.api.console.second_person.user_name", lambda uid: starter)
     with pytest.raises(ConfigError, match=why):
-        SecondPerson(name, PASSWORD).proved(people.path, NOBODY)
+        SecondPerson(name, PASSWORD).prove_identity(people.path, NOBODY)

@@ -18,7 +18,7 @@ from tercel.cli.root import app
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.scenario import Scenario
 

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from certify.kits.strategy import random_views
-from tercel.api.desk.config import how_to_trade, read_config
+from tercel.api.desk.config import read_config, write_desk_file
 from tercel.cli import app
 from tercel.execution.observation import observer
-from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.folder import load_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.learning.agent.training import resumed
-from tercel.lab.learning.port import load_checkpoint
+from tercel.lab.learning.agent.run_folder import read_run
+from tercel.lab.learning.checkpoint import load_checkpoint
 
 RNG = np.random.default_rng(5)
 W1, B1, W2, B2 = (
@@ -267,7 +267,7 @@ def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Ta
             (folder / "checkpoint" / "checkpoint.json").write_text(json.dumps(told))
         for ask in (
             lambda at=folder: tc.load_policy(at),
-            lambda at=folder: resumed(at, trust=True),
+            lambda at=folder: read_run(at, trust=True),
             lambda at=folder: load_checkpoint(at / "checkpoint"),
         ):
             try:
@@ -288,13 +288,13 @@ def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Ta
 def test_a_file_that_its_owner_changed_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     folder = tmp_path / "a run"
     tc.save_policy([(np.zeros((50, 8)), np.eye(8)[2])], folder / "policy", "mine")
-    line = how_to_trade(folder, folder / "policy")
+    line = write_desk_file(folder, folder / "policy")
     file, old = folder / "desk.toml", folder / "desk.old"
     text = file.read_text()
     assert line in text.splitlines()[0]
-    assert how_to_trade(folder, folder / "policy") == line
+    assert write_desk_file(folder, folder / "policy") == line
     assert not old.exists()
     file.write_text("# mine\n" + text)
-    how_to_trade(folder, folder / "policy")
+    write_desk_file(folder, folder / "policy")
     assert (file.read_text(), old.read_text()) == (text, "# mine\n" + text)
     assert read_config(file).agent[0].name == "trained"

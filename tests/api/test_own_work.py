@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli import app
 from tercel.core.errors import ConfigError
-from tercel.execution.policies.policy import apart
+from tercel.execution.policies.training_outcome import saving_interval
 from tercel.lab.learning.agent.config import parse, read_config
-from tercel.lab.learning.agent.training import resumed
+from tercel.lab.learning.agent.run_folder import read_run
 
 SMALL = {
     "learner.markets": 16,
@@ -133,7 +133,12 @@ def test_a_hundred_thousand_decisions_learn(
 ) -> None:
     agent = tc.train(market, tc.Task(horizon="10min"), frames=100_000, reward=paid)
     assert agent.card.frames > 0
-    assert apart(agent.card.look("start"), agent.card.look("best_checkpoint"))[1] > 0
+    assert (
+        saving_interval(
+            agent.card.validation_check("start"), agent.card.validation_check("best_checkpoint")
+        )[1]
+        > 0
+    )
     assert agent.selection_text.startswith(
         f"kept: the checkpoint after {agent.card.frames:,} decisions"
     )
@@ -196,9 +201,9 @@ def test_what_a_runs_folder_names_runs_on_a_persons_word_alone(tmp_path: Path) -
     told = parse({"reward": {"own": f"{evil}:paid"}}, "test").model_dump(mode="json")
     (tmp_path / "config.json").write_text(json.dumps({"seed": 1, **told}))
     with pytest.raises(tc.TercelError, match="`trust=True`"):
-        resumed(tmp_path)
+        read_run(tmp_path)
     assert not (tmp_path / "ran").exists()
-    assert resumed(tmp_path, trust=True)[0].own_code == (f"{evil}:paid",)
+    assert read_run(tmp_path, trust=True)[0].own_code == (f"{evil}:paid",)
 
 
 def lean(view: tc.View) -> tc.Intent:
@@ -213,7 +218,7 @@ def test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines(
     frames = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
     assert frames == [
         test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines.__name__,
-        "called",
+        "call",
         "lean",
     ]
     assert refused.value.__suppress_context__

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from tercel.cli import app
-from tercel.core.kernel_keys import fingerprint
-from tercel.market.flow import preset as presets
+from tercel.core.fingerprint import fingerprint
+from tercel.market.flow import registry as presets
 
 MARKET = presets.FOLDER / "csco-santa-fe.json"
 SMALL = {

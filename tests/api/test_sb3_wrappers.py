@@ -12,7 +12,7 @@ from gymnasium import wrappers as gym_wrappers
 
 import tercel as tc
 import tercel.api.envs
-from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.folder import load_policy
 
 sb3 = pytest.importorskip("stable_baselines3")
 vec_env = pytest.importorskip("stable_baselines3.common.vec_env")

@@ -10,8 +10,8 @@ from certify.fix.suite import reasons
 from tercel.core.executions import Executions
 from tercel.desk.gate.drop_copy import DropCopy
 from tercel.desk.limits.gate import LimitGate
-from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.reconciliation.recovery import AckWatch
+from tercel.desk.trading.reconciliation.inquiry import AckWatch
+from tercel.desk.trading.report_booking import ReportBooking
 from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.fix.profiles import load
 from tercel.fix.standard import StandardDialect
@@ -78,12 +78,17 @@ FAULTS = {
     ),
     "limits count nothing": (LimitGate, "report", nothing, ["O01", "K06", "K08"]),
     "a kill cancels nothing": (KillCanceller, "_engage", nothing, ["K11", "O24"]),
-    "nobody waits for an answer": (AckWatch, "look", nothing, ["O27"]),
+    "nobody waits for an answer": (AckWatch, "check", nothing, ["O27"]),
     "busts are passed over": (Executions, "change", lambda *_: True, ["O20", "O21"]),
-    "nothing is disowned": (StandardDialect, "answers", lambda *_: [], ["O22"]),
+    "nothing is disowned": (StandardDialect, "disowning_messages", lambda *_: [], ["O22"]),
     "the copy is not heard": (DropCopy, "turn", nothing, ["O31"]),
     "orders leave twice": (StandardDialect, "commands", sends_again, ["O01"]),
-    "alarms are not written": (OrderGateway, "_alarm", nothing, ["O18", "O23", "O24", "O32"]),
+    "alarms are not written": (
+        ReportBooking,
+        "_journal_alerts",
+        nothing,
+        ["O18", "O23", "O24", "O32"],
+    ),
 }
 
 

@@ -35,13 +35,13 @@ def nothing(self, *_arguments, **_words):
     return ""
 
 
-hit = OpenQuotes.hit
+hit = OpenQuotes.take_quote
 FAULTS = {
-    "quotes are taken twice and late": (OpenQuotes, "hit", takes_all, ["Q02", "Q03", "Q10"]),
-    "what was withdrawn is not": (OpenQuotes, "take", OpenQuotes._quote, ["Q05"]),
+    "quotes are taken twice and late": (OpenQuotes, "take_quote", takes_all, ["Q02", "Q03", "Q10"]),
+    "what was withdrawn is not": (OpenQuotes, "apply_event", OpenQuotes._add_quote, ["Q05"]),
     "no quote is looked at": (QuoteService, "check", nothing, ["Q11"]),
-    "nobody looks at last": (DealerVenue, "_moved", lambda *_: 0.0, ["Q04"]),
-    "dealers withdraw nothing": (DealerVenue, "_withdraw", nothing, ["Q05"]),
+    "nobody looks at last": (DealerVenue, "_mid_move_bps", lambda *_: 0.0, ["Q04"]),
+    "dealers withdraw nothing": (DealerVenue, "_withdraw_stale", nothing, ["Q05"]),
 }
 
 

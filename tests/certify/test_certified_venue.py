@@ -15,9 +15,10 @@ from exchange.fix import service, translate
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.publisher import Publisher
 from exchange.fix.service import VenueService
-from tercel.core.orders import ONE, MassCancel, OrdStatus
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import MassCancel, OrdStatus
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
-from tercel.fix.translate import PriceScale
 
 O_IDS = [f"O{n:02d}" for n in range(1, 39) if n not in (24, 25, 27, 32, 36, 37)]
 ORDERS = {one.id: one for one in all_cases() if one.role == "acceptor" and one.id[0] == "O"}
@@ -123,7 +124,7 @@ def twice(self, party, account, fields):
 
 
 translate_out, outward, copied = translate.report_out, Counterparty.outward, VenueService._copy
-obeyed = TinyVenue._obey
+obeyed = TinyVenue._execute
 FAULTS = {
     "CumQty is off": (
         translate,
@@ -141,8 +142,13 @@ FAULTS = {
         lambda *_: OrdStatus.REJECTED,
         ["O10", "O14", "O15", "O26"],
     ),
-    "reasons are left out": (translate, "of_cancel", lambda *_: "99", ["O08", "O09", "O11", "O14"]),
-    "names are taken again": (TinyVenue, "_taken", lambda *_: False, ["O11", "O33"]),
+    "reasons are left out": (
+        translate,
+        "cancel_reject_code",
+        lambda *_: "99",
+        ["O08", "O09", "O11", "O14"],
+    ),
+    "names are taken again": (TinyVenue, "_use_name", lambda *_: False, ["O11", "O33"]),
     "nothing trades": (
         TinyVenue,
         "_match",
@@ -151,14 +157,14 @@ FAULTS = {
     ),
     "nobody is cancelled who leaves": (
         VenueService,
-        "down",
+        "handle_disconnect",
         lambda self, party: party.hang_up(),
         ["O30"],
     ),
     "a DK is not known": (service, "_IGNORED", frozenset(), ["O22"]),
     "changes of the book are not told": (Publisher, "publish", lambda *_: None, ["O38"]),
     "unsubscribing does nothing": (Publisher, "forget", lambda *_: None, ["O38"]),
-    "mass cancels mean everybody": (TinyVenue, "_obey", everything, ["O29"]),
+    "mass cancels mean everybody": (TinyVenue, "_execute", everything, ["O29"]),
     "whatever is asked for is taken": (PriceScale, "lots", lambda self, text: 1, ["O14", "O35"]),
     "fields that nobody deals in are passed over": (service, "_NOT_DEALT_IN", (), ["O03"]),
 }

@@ -14,15 +14,15 @@ from tests.fix.test_peers import HERE, started
 from tests.program import COMMAND
 
 from certify.fix import suite
-from certify.fix.case import Bench, Planned, case, run
-from certify.fix.suite import INSIDE, all_cases, at, certify, reasons
+from certify.fix.case import Bench, PlannedCase, case, run
+from certify.fix.suite import INSIDE, acceptor_address, all_cases, certify, reasons
 from certify.fix.wire import Heard, MissedError, frame
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.fix.link import Address
 from tercel.fix.profiles import load
-from tercel.fix.protocol import message, outbox, session, validate
+from tercel.fix.protocol import admission, codec, outbox, session
 
 S_IDS = [f"S{n:02d}" for n in range(1, 31)]
 BEHIND = ("BeginSeqNo of the ResendRequest", "MsgSeqNum of 35=A")
@@ -111,7 +111,7 @@ def test_a_profile_upon_another_leaves_out_the_same(profile):
 
 WATCHED = ("S01", "S09", "S16", "S20", "S22")
 EVERY = {(one, role) for one in WATCHED for role in ("acceptor", "initiator")}
-headed, early, right = outbox.Outbox.headed, session.FixSession._early, outbox.encode
+headed, early, right = outbox.Outbox.add_header, session.FixSession._queue_early, outbox.encode
 
 
 def unmarked(self, kind, fields, number=0):
@@ -120,25 +120,25 @@ def unmarked(self, kind, fields, number=0):
 
 def losing(self, message):
     early(self, message)
-    if message.kind in ("D", "8") and not message.says(43):
+    if message.kind in ("D", "8") and not message.is_yes(43):
         self._next_in = max(self._next_in, message.number + 1)
 
 
-class Lenient(message.Decoder):
-    def _one(self, buffer, at, found):
-        stop = super()._one(buffer, at, found)
+class Lenient(codec.Decoder):
+    def _take_message(self, buffer, at, found):
+        stop = super()._take_message(buffer, at, found)
         last = found[-1] if stop else None
-        if isinstance(last, message.GarbledMessage) and "CheckSum is wrong" in last.why:
+        if isinstance(last, codec.GarbledMessage) and "CheckSum is wrong" in last.reason:
             raw = found.pop().raw[:-7]
-            super()._one(raw + b"10=%03d\x01" % message.checksum(raw), 0, found)
+            super()._take_message(raw + b"10=%03d\x01" % codec.checksum(raw), 0, found)
         return stop
 
 
 BROKEN = {
-    "repetitions without their mark": ([(outbox.Outbox, "headed")], unmarked, {"S16"}, {"S16"}),
-    "messages behind a gap that are lost": ([(session.FixSession, "_early")], losing, {"S09"}, {*WATCHED}),
+    "repetitions without their mark": ([(outbox.Outbox, "add_header")], unmarked, {"S16"}, {"S16"}),
+    "messages behind a gap that are lost": ([(session.FixSession, "_queue_early")], losing, {"S09"}, {*WATCHED}),
     "dates that nobody looks at": (
-        [(module, "orig_time_fault") for module in (validate, session)], lambda _: None, {"S20"}, {"S20"},
+        [(module, "orig_time_fault") for module in (admission, session)], lambda _: None, {"S20"}, {"S20"},
     ),
     "sums that nobody looks at": ([(session, "Decoder")], Lenient, {"S22"}, {"S22"}),
     "a codec that sums wrongly, which the second one sees": (
@@ -167,7 +167,9 @@ def test_a_case_that_raises_has_failed(tmp_path):
     def body(_):
         raise TercelError("one", "two", "three")
 
-    ended = run(Planned("S00", "nothing", "acceptor", body), Bench(load("generic-44"), tmp_path))
+    ended = run(
+        PlannedCase("S00", "nothing", "acceptor", body), Bench(load("generic-44"), tmp_path)
+    )
     assert not ended.passed
     assert ended.detail.startswith("TercelError")
 
@@ -179,9 +181,9 @@ def test_no_case_has_two_bodies():
 
 
 def test_an_address_has_two_halves():
-    assert at("", 0) is None
+    assert acceptor_address("", 0) is None
     with pytest.raises(ConfigError, match="or neither"):
-        at("localhost", 0)
+        acceptor_address("localhost", 0)
 
 
 @pytest.mark.parametrize("wrong", [{"length": 5}, {"checksum": 7}])
@@ -300,7 +302,7 @@ def test_a_case_that_does_not_end_has_failed(tmp_path):
             pass
 
     found = run(
-        Planned("S00", "for ever", "initiator", endless),
+        PlannedCase("S00", "for ever", "initiator", endless),
         Bench(load("generic-44"), tmp_path),
         limit_s=0.2,
     )

@@ -15,8 +15,8 @@ from tests.waiting import until
 
 from certify.faults.crashpoints import PLACES, Place, _insert
 from certify.faults.disk import SmallDisk
-from certify.faults.judge import compared, unwatched
-from certify.faults.play import OF_DESK, POINTS, chosen, kinds
+from certify.faults.judge import count_differences, longest_unwatched
+from certify.faults.play import OF_DESK, POINTS, draw_faults, kinds
 from certify.faults.proxy import Proxy
 from certify.faults.world import Window
 from tercel.core.errors import ConfigError
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 from certify.faults import command as t
-from tercel.cli.shared import print_json
+from tercel.cli.output import print_json
 from tercel.desk.trading.risk.cancels import OrderWithdrawal
 from tercel.desk.trading.child_orders.fold import Orders
 if sys.argv[1] == "books again what it knows":
@@ -45,24 +45,24 @@ print_json({"doubled": verdict.doubled, "unwatched_s": verdict.unwatched_s})
 
 def test_an_execution_that_is_missing_and_one_that_is_booked_twice_or_invented_are_counted():
     trades = {"ann": [("e1", "a", 5), ("e2", "a", 5)], "bob": [("e1", "b", -5)]}
-    assert compared(trades, [("ann", "e1"), ("ann", "e2"), ("bob", "e1")]) == (0, 0)
-    assert compared(trades, [("ann", "e1"), ("bob", "e1")]) == (1, 0)
-    assert compared(
+    assert count_differences(trades, [("ann", "e1"), ("ann", "e2"), ("bob", "e1")]) == (0, 0)
+    assert count_differences(trades, [("ann", "e1"), ("bob", "e1")]) == (1, 0)
+    assert count_differences(
         trades, [("ann", "e1"), ("ann", "e2"), ("ann", "e2"), ("bob", "e1"), ("bob", "e7")]
     ) == (0, 2)
 
 
 def test_the_longest_time_that_nobody_watched_an_order_is_found():
     windows = [Window("a", 3.0, 5.0), Window("b", 8.0, 20.0)]
-    assert unwatched([(0.0, 2.9), (5.1, 7.9)], windows) == (0.0, "")
-    assert unwatched([(0.0, 4.0), (4.5, 30.0)], windows) == (12.0, "b")
+    assert longest_unwatched([(0.0, 2.9), (5.1, 7.9)], windows) == (0.0, "")
+    assert longest_unwatched([(0.0, 4.0), (4.5, 30.0)], windows) == (12.0, "b")
 
 
 def test_every_fault_is_chosen_once_before_any_comes_again():
     names = set(kinds())
-    found = chosen(2 * len(names) + 3, 4)
+    found = draw_faults(2 * len(names) + 3, 4)
     assert set(found[: len(names)]) == set(found[len(names) : 2 * len(names)]) == names
-    assert found == chosen(2 * len(names) + 3, 4) != chosen(2 * len(names) + 3, 5)
+    assert found == draw_faults(2 * len(names) + 3, 4) != draw_faults(2 * len(names) + 3, 5)
 
 
 MESSAGES = [f"8=FIX.4.4\x019=5\x0135=0\x0134={n}\x0110=000\x01".encode() for n in range(1, 6)]
@@ -141,14 +141,14 @@ def test_a_link_that_is_cut_ends_both_connections(word):
 
 ARMED = """
 import importlib, os
-from certify.faults.crashpoints import PLACES, at, arm
+from certify.faults.crashpoints import PLACES, pass_point, arm
 for place in PLACES:  # once, before the forks
     importlib.import_module(place.function.partition(":")[0])
 for point in ("a:3", "b:3", "b", "c:1", ""):
     if (child := os.fork()) == 0:
         arm(point)
         for i in range(5):
-            at("a"); at("b"); at(""); print(i, end=" ", flush=True)
+            pass_point("a"); pass_point("b"); pass_point(""); print(i, end=" ", flush=True)
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

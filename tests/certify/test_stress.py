@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from certify.limits.stress import PLANTS, StressTest, planted
+from certify.limits.stress import PLANTS, StressTest, plant_limit
 from tercel.core.executions import Executions
-from tercel.core.orders import ONE, TERMINAL, Command, NewOrder, ReplaceOrder, Report
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.desk.limits import Denial, LimitGate, checks, gate
+from tercel.desk.limits.order_counts import OpenOrder
 from tercel.desk.limits.quotes import NO_QUOTE
-from tercel.desk.limits.state import LimitQuery, OpenOrder
+from tercel.desk.limits.state import LimitQuery
 
 
 def stress(seed: int, **words: Any) -> StressTest:
@@ -80,7 +82,7 @@ def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
 def test_what_is_planted_is_there() -> None:
     limits = stress(1).limits
     for name, step in PLANTS.items():
-        wrong = planted(limits, name)
+        wrong = plant_limit(limits, name)
         for mine, true in ((wrong.desk, limits.desk), (wrong.agents["*"], limits.agents["*"])):
             assert getattr(mine, name, 0) - getattr(true, name, 0) == (
                 step if hasattr(true, name) else 0
@@ -93,8 +95,8 @@ def test_what_is_planted_is_there() -> None:
 class ForgetsUntilAcknowledged(LimitGate):
     """Counts an order when the venue has it, not when it is sent."""
 
-    def _sent(self, command: Command, ns: int) -> None:
-        super()._sent(command, ns)
+    def _count_sent(self, command: Command, ns: int) -> None:
+        super()._count_sent(command, ns)
         order = self.orders.get(command.cl_ord_id)
         if isinstance(command, NewOrder) and order is not None:
             lots, order.lots = order.lots, 0
@@ -105,15 +107,17 @@ class ForgetsUntilAcknowledged(LimitGate):
 class FreesWhatIsFilled(LimitGate):
     """Frees all lots of a dead order, those whose fills are on their way too."""
 
-    def _report(self, report: Report) -> Any:
-        return super()._report(replace(report, cum_qty=0) if report.status in TERMINAL else report)
+    def _fold_report(self, report: Report) -> Any:
+        return super()._fold_report(
+            replace(report, cum_qty=0) if report.status in TERMINAL else report
+        )
 
 
 class TrustsReplaces(LimitGate):
     """Takes a replace for done when it is sent."""
 
-    def _sent(self, command: Command, ns: int) -> None:
-        super()._sent(command, ns)
+    def _count_sent(self, command: Command, ns: int) -> None:
+        super()._count_sent(command, ns)
         if isinstance(command, ReplaceOrder):
             order = self.orders[command.cl_ord_id]
             order.lots = command.lots
@@ -124,19 +128,19 @@ class TrustsReplaces(LimitGate):
 class BooksTwice(LimitGate):
     """Believes every repetition of a fill."""
 
-    def _report(self, report: Report) -> Any:
+    def _fold_report(self, report: Report) -> Any:
         self.executions = Executions()
-        return super()._report(report)
+        return super()._fold_report(report)
 
 
 class BooksNamesOnce(LimitGate):
     """Takes executions of one name for one, whatever order they are of."""
 
-    def _filled(self, order: OpenOrder, report: Report) -> Any:
+    def _fold_fill(self, order: OpenOrder, report: Report) -> Any:
         return (
             None
             if self.executions.order_of(report.account, report.exec_id)
-            else super()._filled(order, report)
+            else super()._fold_fill(order, report)
         )
 
 

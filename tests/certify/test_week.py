@@ -14,18 +14,19 @@ import pytest
 from tests.api.test_desk_day import days_of
 
 from certify.week import judge
-from certify.week.faults import FIRST, KINDS, planned, prices
+from certify.week.faults import FIRST, KINDS, draw_plan, prices
 from certify.week.judge import JournalRows, Terms, VenueRecord
-from tercel.core.orders import ONE, NewOrder, OrdStatus, Report, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
-from tercel.venues.exchange.market import ORDERS
+from tercel.venues.exchange.folder import ORDERS
 
 S = 10**9
 SPAN = (0, 2**62)
@@ -106,9 +107,10 @@ def found(record: VenueRecord, journal: JournalRows) -> dict[str, Any]:
     """Everything that the judge counts."""
     terms = Terms(CAPS, CAPS, CAPS, {"X": 0.01})
     return {
-        "lost": len(judge.lost(record, journal, SPAN)), "doubled": len(judge.doubled(record, journal, SPAN)),
+        "lost": len(judge.lost_executions(record, journal, SPAN)),
+        "doubled": len(judge.doubled_executions(record, journal, SPAN)),
         "strangers": judge.strangers(record, journal), "open": judge.still_open(record),
-        "positions": judge.unlike(journal.positions, record.positions, "desk"),
+        "positions": judge.position_differences(journal.positions, record.positions, "desk"),
         "breaches": [text for _, text in judge.breaches(record, terms, [])],
     }  # fmt: skip
 
@@ -223,12 +225,12 @@ def test_an_alert_that_is_nobodys_or_not_told_is_named(traded: Path, tmp_path: P
     _, journal = read(traded, tmp_path)
     day = days_of([traded / "week"])
     first, second = (one["seq"] for one in journal.alerts)
-    assert judge.unowned(journal, day, SPAN) == [f"link_down ({first})"]
+    assert judge.unowned_alerts(journal, day, SPAN) == [f"link_down ({first})"]
     assert judge.owners(day) == {"ann": 2}  # and one of the gate
-    assert judge.unowned(journal, {"desks": []}, SPAN) == [
+    assert judge.unowned_alerts(journal, {"desks": []}, SPAN) == [
         f"link_down ({n})" for n in (first, second)
     ]
-    assert judge.unowned(journal, day, (0, 1)) == []
+    assert judge.unowned_alerts(journal, day, (0, 1)) == []
     assert judge.unowned_after(journal, 0) == [f"link_down ({first})"]
     assert judge.unowned_after(journal, 2**61) == []
 
@@ -237,15 +239,15 @@ def test_alerts_of_the_gate_are_judged_by_its_own_journal(traded: Path, tmp_path
     folder = Path(shutil.copytree(traded, tmp_path / "copy")) / "week"
     gate, day = JournalRows.read(folder / FOLDER), days_of([folder])
     assert [one["seq"] for one in gate.alerts] == [1, 2]
-    assert judge.unowned(gate, day, SPAN, at_gate=True) == ["unwatched (2)"]
+    assert judge.unowned_alerts(gate, day, SPAN, at_gate=True) == ["unwatched (2)"]
     assert judge.owners(day) == {"ann": 2}
     assert judge.unowned_after(gate, 0) == ["unwatched (2)"]
     # without the gate's rows, or with the desk's in their place, nobody has them
     for desk in day["desks"]:
         desk["alerts"] = [row | {"gate": False} for row in desk["alerts"]]
-    assert judge.unowned(gate, day, SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
+    assert judge.unowned_alerts(gate, day, SPAN, at_gate=True) == ["unwatched (1)", "unwatched (2)"]
     shutil.rmtree(folder / FOLDER)
-    assert judge.unowned(gate, days_of([folder]), SPAN, at_gate=True) == [
+    assert judge.unowned_alerts(gate, days_of([folder]), SPAN, at_gate=True) == [
         "unwatched (1)",
         "unwatched (2)",
     ]
@@ -253,10 +255,10 @@ def test_alerts_of_the_gate_are_judged_by_its_own_journal(traded: Path, tmp_path
 
 def test_every_fault_falls_once_in_a_week_at_times_of_its_seed() -> None:
     for seed in range(20):
-        week = planned(5, seed)
-        assert sorted(one.what for one in week) == sorted([*FIRST, *KINDS])
+        week = draw_plan(5, seed)
+        assert sorted(one.kind for one in week) == sorted([*FIRST, *KINDS])
         assert max(sum(one.session == n for one in week) for n in range(5)) <= 3
-    assert planned(5, 1) == planned(5, 1) != planned(5, 2)
+    assert draw_plan(5, 1) == draw_plan(5, 1) != draw_plan(5, 2)
     assert prices(["2019-01-01"], 1) == prices(["2019-01-01"], 1) != prices(["2019-01-01"], 2)
 
 

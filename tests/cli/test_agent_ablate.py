@@ -21,10 +21,11 @@ from studies.commands.agent_ablate import (
     sentences,
 )
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import spelt_cell
+from tercel.core.estimate import Estimate
+from tercel.core.report.formatting import format_interval
 from tercel.core.stats import Replicates
 from tercel.core.toml import read_toml
-from tercel.execution.policies.policy import read_card
+from tercel.execution.policies.card import read_card
 from tercel.lab.evaluation.comparisons import ComparisonLedger
 from tercel.lab.learning.agent.config import parse, preset_file, read_config
 from tercel.lab.learning.agent.training import run_training
@@ -254,7 +255,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
         raise AssertionError("trained or judged again")
 
     monkeypatch.setattr("studies.ablation.trainings.Pool", never)
-    monkeypatch.setattr("tercel.lab.evaluation.pipeline.jobs.Pool", never)
+    monkeypatch.setattr("tercel.lab.evaluation.pipeline.scenario_results.Pool", never)
     ablate(request(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
     with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):
@@ -296,8 +297,8 @@ def test_the_table_orders_variants_and_says_what_failed():
     found = list(lines(RESULT))
     assert [line[0] for line in found] == ["the rule", "whole", "a|c", "b", "worse"]
     assert {len(line) for line in found} == {len(HEADINGS)}
-    assert found[2][2:] == (spelt_cell(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
-                            "-0.5", "1.5")  # fmt: skip
+    cost = format_interval(Estimate.of(row_of("", -0.5)["is_bps"]))
+    assert found[2][2:] == (cost, "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00", "-0.5", "1.5")
     text = markdown(RESULT)
     assert r"| a\|c |" in text
     assert "3 variants tried here, 8 recipes before" in text

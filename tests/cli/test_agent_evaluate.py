@@ -16,25 +16,22 @@ from typer.testing import Result
 
 import tercel as tc
 from tercel.core.errors import ConfigError
-from tercel.execution.foresight.forecaster import save, spread_alone
+from tercel.execution.foresight.forecaster import save, spread_only_forecaster
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import load_policy, read_card, save_policy
-from tercel.execution.policies.strategy import PARTS
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.folder import load_policy, save_policy
+from tercel.execution.policies.parts import PARTS
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.candidates import (
-    Candidate,
-    policies_of,
-    recipes_of,
-    variants_of,
-)
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
-from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_by
-from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, variants_of
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_days_of
+from tercel.lab.evaluation.pipeline.participants import recipes_of
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.market import markets_of
-from tercel.market.flow.preset import load
+from tercel.lab.learning.agent.market import build_training_markets
+from tercel.market.flow.registry import load
 from tercel.market.simulator.days import DAYS, simulated_lake
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
@@ -214,7 +211,7 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert changed == [gone]
     # a person sees a table of each market, then what holds over both
     table = judged_table(EvaluationResult.from_json(result))
-    [other] = table.others
+    [other] = table.other_markets
     cell, primary = result["by_market"]["amzn-santa-fe"], result["claims"]["mine"]["primary"]
     assert (other.title, other.best_baseline) == (
         "amzn-santa-fe",
@@ -299,7 +296,7 @@ def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: Scena
             "market": {"lake": one_day.market.lake, "symbol": "SIM"},
             "validation": {"episodes": request},
         }
-        (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
+        (market,) = build_training_markets(AgentConfig.model_validate({"name": "mine", **told}))
         return len(market.plan)
 
     assert (episodes(500), episodes(20)) == (64, 20)
@@ -350,7 +347,7 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
 ) -> None:
     """Of a rule and of a policy that listen to it; who does not listen has seen nothing."""
     days = {"SIM": {"days": [DAYS[0], "2003-01-14"], "samples": 1}}
-    save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days}))
+    save(tmp_path / "heard", replace(spread_only_forecaster(), card={"symbols": days}))
     policies = of_a_policy(
         tmp_path,
         trained_on={"market": "csco-santa-fe"},
@@ -362,11 +359,11 @@ def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
     [note, _] = refuse_leaks(policies, [one_day], allowed=True)
     assert note.startswith("Seen days: ")
     assert said in note
-    assert {"IBM", "CSCO"} <= {seen.symbol for seen in seen_by(Candidate("take_timed"))}
-    assert not seen_by(Candidate("guarded"))
+    assert {"IBM", "CSCO"} <= {seen.symbol for seen in seen_days_of(Candidate("take_timed"))}
+    assert not seen_days_of(Candidate("guarded"))
     # what is kept of its episodes is not that of a folder that was trained again
     kept = policies[0].fingerprint("SIM")
-    save(tmp_path / "heard", replace(spread_alone(), card={"symbols": days, "seed": 2}))
+    save(tmp_path / "heard", replace(spread_only_forecaster(), card={"symbols": days, "seed": 2}))
     assert policies[0].fingerprint("SIM") != kept
 
 

@@ -13,7 +13,8 @@ from tests.cli.command import done, refused as checked, tercel
 from tests.execution.registry.helper import small_policy
 from tests.policies import PPO
 
-from tercel.execution.policies.policy import Card, load_policy
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import load_policy
 
 
 def told(*words: object) -> dict[str, Any]:

@@ -14,8 +14,12 @@ from tercel.api import learn
 from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError
 from tercel.execution import step as kernels
-from tercel.execution.policies.policy import apart, read_card, selection as in_words
+from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies.training_outcome import (
+    saving_interval,
+    selection_sentence as in_words,
+)
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent import market as agent_market
@@ -27,11 +31,13 @@ from tercel.lab.learning.agent.config import (
     preset_names,
     read_config,
 )
-from tercel.lab.learning.agent.env import action_parameters, env_of, rule_name, rule_of
+from tercel.lab.learning.agent.env import env_of
 from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
-from tercel.lab.learning.agent.market import Validator, markets_of, shortfall
+from tercel.lab.learning.agent.market import build_training_markets
+from tercel.lab.learning.agent.policy_parts import action_parameters, rule_name, rule_of
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.validation import Validator, shortfall
 
 SMALL = {
     "name": "small",
@@ -184,7 +190,7 @@ def test_the_rule_beside_a_policy_is_named_as_what_it_does():
 
 
 def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
-    plan = markets_of(small())[0].plan
+    plan = build_training_markets(small())[0].plan
     rows = plan.rows
     assert (rows[:, kernels.E_SEED] == -3_000_000_000).all()
     for column in (kernels.E_INDEX, kernels.E_WORLD):
@@ -199,7 +205,7 @@ def test_days_are_trained_on_or_judged_never_both(monkeypatch):
     monkeypatch.setattr(agent_market, "Lake", lambda folder: recorded)
 
     def split(**told):
-        return agent_market._days(small(market={"lake": "x", "symbol": "SIM", **told}))
+        return agent_market._split_days(small(market={"lake": "x", "symbol": "SIM", **told}))
 
     assert split(judge_days=[three]) == ([one, two], [three])
     assert split(train_days=[two]) == ([two], [one, three])
@@ -214,7 +220,7 @@ def test_days_are_trained_on_or_judged_never_both(monkeypatch):
 
 def test_a_risk_averse_training_keeps_by_its_own_objective():
     config = small(reward={"risk_aversion": 0.5})
-    markets = markets_of(config)
+    markets = build_training_markets(config)
     assert risk_of(config).aversion == 0.5
     plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
     one, other = (v.check(build("twap_take"), 0) for v in (plain, averse))
@@ -230,7 +236,7 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
     told = {"presets": ["csco", "csco-santa-fe"], "weights": [2, 1], "worlds": 2}
     config = small(market={**told, "regimes": ["", "thin"], "regime_weights": [3, 1]})
     assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
-    markets = markets_of(config)
+    markets = build_training_markets(config)
     even, weighed = (
         Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares)
     )
@@ -248,14 +254,14 @@ def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
     )
     rewards = []
     for config in (plain, staked):
-        env = env_of(config, markets_of(config))
+        env = env_of(config, build_training_markets(config))
         env.reset(seed=3)
         rewards.append(np.stack([env.step(np.full(env.n, 2))[1] for _ in range(4)]))
     half = rewards[0].shape[1] // 2
     assert np.any(rewards[0][:, half:] != 0)
     np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])
     np.testing.assert_allclose(rewards[1][:, half:], 0.25 * rewards[0][:, half:], rtol=1e-5)
-    markets = markets_of(staked)
+    markets = build_training_markets(staked)
     row = Validator(markets, rule_of(staked)).check(build("twap_take"), 0)
     gains = [row[f"gain_{market.label}"] for market in markets]
     assert row["merit"] == pytest.approx((gains[0] + 0.25 * gains[1]) / 2)
@@ -320,7 +326,7 @@ def test_the_best_of_the_late_looks_is_kept_and_held_against_the_start(whole):
     assert (result.start, result.best_checkpoint) == (rows[0], checkpoint)
     assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], checkpoint)
     looks = result.look("start"), result.look("best_checkpoint")
-    mean, low, high = apart(*looks)
+    mean, low, high = saving_interval(*looks)
     assert mean == pytest.approx(checkpoint["gain"])
     assert high - low == pytest.approx(2 * 1.96 * checkpoint["se"])
     assert card.selection_text == in_words(*looks, len(rows), card.is_start)

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 from tests.cli.command import done, refused, tercel
 
+from tercel.cli.agent_train import _overflow_text
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE
-from tercel.execution.strategies.tunable import FOLDER, read_tuned, tuned_markets, tuned_parameters
-from tercel.lab.evaluation.tuning import TUNING_SEED, VALIDATION_SEED
-from tercel.market.flow.preset import names
+from tercel.execution.strategies.tuned_values import (
+    FOLDER,
+    read_tuned,
+    tuned_markets,
+    tuned_parameters,
+)
+from tercel.lab.evaluation.parameter_search import OVERFLOWED_BPS, TuningScore
+from tercel.lab.evaluation.tuning import TUNING_SEED, VALIDATION_SEED, TuningOutcome
+from tercel.market.flow.registry import names
 
 
 @pytest.mark.parametrize(
@@ -30,6 +37,27 @@ def test_bad_input_is_named_before_anything_is_done(tmp_path: Path, typed: str, 
     (tmp_path / "taken.json").write_text("{}")
     refused(tercel("agent", "tune", *typed.format(tmp=tmp_path).split()), said)
     assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
+
+
+@pytest.mark.parametrize(
+    ("training", "validated", "counted"),
+    [
+        ({}, 0, ""),
+        ({"training_overflowed": 0, "training_episodes": 768}, 0, ""),
+        ({"training_overflowed": 2, "training_episodes": 1768}, 0, "2 of 1,768 training"),
+        (
+            {"training_overflowed": 1, "training_episodes": 8},
+            3,
+            "1 of 8 training, 3 of 16 validation",
+        ),
+    ],
+)
+def test_episodes_are_told_in_which_orders_found_no_place(
+    training: dict[str, int], validated: int, counted: str
+) -> None:
+    outcome = TuningOutcome(validation=TuningScore(1.0, 0.1, 16, validated), **training)  # type: ignore[arg-type]
+    told = f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps added to each"
+    assert _overflow_text(outcome) == (told if counted else "")
 
 
 def test_streams_are_apart_from_training_and_judged_ones() -> None:

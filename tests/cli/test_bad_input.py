@@ -22,9 +22,9 @@ from tercel.execution.intent import WIDTH
 from tercel.execution.market import Market
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.pipeline.jobs import reading
+from tercel.lab.evaluation.pipeline.array_files import open_arrays
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 
@@ -157,7 +157,7 @@ def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
     )
     market = Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps"))
     run = Run(Scenario(market, task), seed=3)
-    folder = run.claim(tmp_path / "run", named=True).folder
+    folder = run.claim(tmp_path / "run", user_named=True).folder
     assert Run.load(folder) == run
     before = tree(folder)
     for options, said in (
@@ -183,7 +183,7 @@ def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | None) -> None:
-    Run(Scenario(Market("csco-santa-fe"))).claim(tmp_path, named=True)
+    Run(Scenario(Market("csco-santa-fe"))).claim(tmp_path, user_named=True)
     path = tmp_path / "run.json"
     path.write_text(json.dumps(change and json.loads(path.read_text()) | change))
     refused(tercel("run", "--resume", "--out", tmp_path), "settings")
@@ -197,7 +197,7 @@ def test_a_damaged_judged_file_is_told(tmp_path: Path, content: bytes | None) ->
     np.savez(path, other=np.zeros(3))
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"0\.npz.*delete the file"), reading(path) as data:
+    with pytest.raises(ConfigError, match=r"0\.npz.*delete the file"), open_arrays(path) as data:
         data["costs.lots"]
 
 

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 import tercel
 from tercel.cli import app, data_import
+from tercel.cli.commands import add
+from tercel.cli.options import AsJson, Lake, Symbols
 from tercel.cli.order import NOT_TYPED, TypedOrder
 from tercel.cli.run import RunRequest
-from tercel.cli.shared import AsJson, Lake, Symbols, add
 from tercel.core.errors import FeedError
 
 runner = CliRunner()
@@ -34,7 +35,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Any:
             if error is not None:
                 raise error
 
-        monkeypatch.setattr("tercel.cli.run._symbols", record)
+        monkeypatch.setattr("tercel.cli.run._run_symbols", record)
         return asked
 
     return install
@@ -71,7 +72,7 @@ def importing(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = Non
         if error is not None:
             raise error
 
-    monkeypatch.setattr(data_import, "_import", record)
+    monkeypatch.setattr(data_import, "_import_paths", record)
     return asked
 
 

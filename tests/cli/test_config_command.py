@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.config import NAMES, kind_of, schemas
 from tercel.cli.root import app
-from tercel.core.toml import DRAFT, schema_of
+from tercel.core.json_schema import DRAFT, schema_of
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,11 @@ from tests.cli.command import done, refused, tercel
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.desk.day_page import HELD
+from tercel.api.desk.day_folders import HELD
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.report import LatchPart
+from tercel.desk.console.report_base import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import holder
 from tercel.desk.trading.journal.store import SqlJournal
@@ -100,13 +100,13 @@ def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
     assert killed("rearm", "--reason", "once more") == {}
     both = ("--agent", "ppo", "--agent", "peg", "--reason", "two of them")
     assert killed("kill", *both) == {"ppo": "two of them", "peg": "two of them"}
-    assert FolderDesk(desk, time.time_ns).killed() is not None
+    assert FolderDesk(desk, time.time_ns).read_latch() is not None
     assert killed("rearm", "--agent", "ppo", "--reason", "one is well") == {"peg": "two of them"}
     everybody = {"peg": "two of them", "*": "everything"}
     assert killed("kill", "--all", "--reason", "everything") == everybody
     refused(tercel("rearm", "--agent", "peg", "--reason", "no", "--desk", desk), "re-arm all")
     assert killed("rearm", "--reason", "all is well") == {}
-    assert FolderDesk(desk, time.time_ns).killed() is None
+    assert FolderDesk(desk, time.time_ns).read_latch() is None
     wrong = ("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk)
     refused(tercel(*wrong), "--all or --agent")
 
@@ -149,7 +149,7 @@ def test_a_kill_needs_no_journal(desk: Path, damaged: bool) -> None:
     result = tercel("kill", "--all", "--reason", "the disk is odd", "--desk", desk)
     assert result.exit_code == 0, result.output
     assert "the journal does not know of it yet" in result.stderr or not damaged
-    assert FolderDesk(desk, time.time_ns).killed() == LatchPart(
+    assert FolderDesk(desk, time.time_ns).read_latch() == LatchPart(
         scope="all", by=pwd.getpwuid(os.getuid()).pw_name, reason="the disk is odd"
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.cli.command import done, refused, tercel
 from tests.feeds.binance import binance_twin
+from tests.feeds.itch import itch_bytes
 from tests.feeds.itch.test_itch import NAME, SMALL, put
 from tests.lobster_files import history
 from typer.testing import CliRunner
@@ -273,11 +274,28 @@ def test_all_symbols_in_one_pass_and_verified(tmp_path: Path, lake: Path) -> Non
     ]  # fmt: skip
     assert found["files"][0]["types"]["C"] == 2
     assert "1 executions are not printed, 1 are printed at another price" in ran.stderr
+    told = " ".join(ran.stderr.split())
+    for count in ("S 4 (system event)", "A 2 (add order)", "F 1 (add order with attribution)"):
+        assert count in told
+    assert "nothing was imported" not in told
     verdict = done("data", "verify", "--lake", lake, "--symbol", "AAA", "--date", "2019-01-30")
     assert (verdict["crossed"], verdict["locked"], verdict["unknown_ids"]) == (0, 0, 0)
     again = tercel("data", "import", "itch", file, "--lake", lake, "--symbol", "AAA")
     assert again.exit_code == 0
     assert [d.symbol for d in Lake(lake).list()] == ["AAA", "BB.C"]
+
+
+def test_a_file_without_orders_says_so_and_names_no_type_that_it_does_not_know(
+    tmp_path: Path, lake: Path
+) -> None:
+    data = itch_bytes.system("O", itch_bytes.OPEN) + itch_bytes.message(
+        "Z", 0, itch_bytes.OPEN, (7, 4)
+    )
+    ran = tercel("data", "import", "itch", put(tmp_path / "files", data), "--lake", lake, "--json")
+    assert json.loads(ran.stdout)["days"] == []
+    told = " ".join(ran.stderr.split())
+    assert "S 1 (system event), Z 1 (unknown)" in told
+    assert "no symbol has an order or a trade: nothing was imported" in told
 
 
 def test_a_check_keeps_the_books_and_writes_nothing(tmp_path: Path) -> None:

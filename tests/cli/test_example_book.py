@@ -13,13 +13,14 @@ from tercel.execution import step
 from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.example import RECORD_ROWS, apply_row, book_example, levels_of
 from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.flow.preset import load
-from tercel.market.impact.fitted import law_for
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.pilot import law_for
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
 

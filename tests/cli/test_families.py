@@ -19,34 +19,21 @@ from tercel.core.errors import CapacityError, ConfigError, UnknownNameError
 from tercel.core.estimate import Estimate
 from tercel.execution import policies_packaged, step as kernels
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import load_policy, read_card, save_policy
-from tercel.execution.policies_packaged import observed, read_observed
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.folder import load_policy, save_policy
+from tercel.execution.policies_packaged import calm_observations, read_calm_observations
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.market import cached_market, thinned
-from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, field_of, members_of
-from tercel.lab.evaluation.pipeline.evaluation import (
-    AdaptationCell,
-    Evaluation,
-    without_overflow,
-    without_overflowed,
-)
-from tercel.lab.evaluation.pipeline.jobs import (
-    Job,
-    Results,
-    is_done,
-    is_stored,
-    jobs_of,
-    read_results,
-    run_job,
-)
-from tercel.lab.evaluation.pipeline.views import (
-    adaptation_rows,
-    adapted,
-    notes_on,
-    outside,
-    untrained_in,
-)
+from tercel.lab.evaluation.market import cached_market, thin_plan
+from tercel.lab.evaluation.pipeline.analysis_tables import adaptation_lines, adaptation_rows
+from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of
+from tercel.lab.evaluation.pipeline.card_limits import limit_note, limit_notes, untrained_notes
+from tercel.lab.evaluation.pipeline.evaluation import Evaluation
+from tercel.lab.evaluation.pipeline.evaluation_result import AdaptationCell
+from tercel.lab.evaluation.pipeline.jobs import Job, is_done, is_stored, jobs_of, run_job
+from tercel.lab.evaluation.pipeline.overflow import without_overflow, without_overflowed_episodes
+from tercel.lab.evaluation.pipeline.participants import members_of, select_participants
+from tercel.lab.evaluation.pipeline.scenario_results import Results, read_results
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.scenario import Scenario
 
@@ -81,11 +68,11 @@ def keys(field: Any) -> dict[str, list[str]]:
 
 def test_each_member_plays_where_it_is_at_home(tmp_path: Path) -> None:
     typed = [member(tmp_path / f"{m}-{s}", s, m) for m in ("csco", "ibm") for s in (1, 2)]
-    field = field_of(typed, "mine", settings("csco", "ibm"))
+    field = select_participants(typed, "mine", settings("csco", "ibm"))
     assert keys(field) == {"csco": ["csco-1", "csco-2"], "ibm": ["ibm-1", "ibm-2"]}
     [recipe] = field.recipes
     assert (recipe.key, list(recipe.members), field.notes) == ("mine", typed, [])
-    alone = field_of(typed, "mine", settings("ibm"))
+    alone = select_participants(typed, "mine", settings("ibm"))
     assert [Path(one.key).name for one in alone.policies] == ["ibm-1", "ibm-2"], (
         "the others are not judged at all"
     )
@@ -95,10 +82,10 @@ def test_a_network_for_several_markets_plays_in_all_but_where_there_is_a_special
     tmp_path: Path,
 ) -> None:
     typed = [member(tmp_path / f"all-{s}", s, "csco", "ibm", "amzn") for s in (1, 2)]
-    field = field_of(typed, "mine", settings("csco", "ibm", "amzn"))
+    field = select_participants(typed, "mine", settings("csco", "ibm", "amzn"))
     assert set(map(tuple, keys(field).values())) == {("all-1", "all-2")}
     special = member(tmp_path / "ibm-1", 1, "ibm")
-    field = field_of([*typed, special], "mine", settings("csco", "ibm", "amzn"))
+    field = select_participants([*typed, special], "mine", settings("csco", "ibm", "amzn"))
     assert keys(field) == {"csco": ["all-1", "all-2"], "ibm": ["ibm-1"], "amzn": ["all-1", "all-2"]}
 
 
@@ -106,20 +93,20 @@ def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(
     tmp_path: Path,
 ) -> None:
     typed = [member(tmp_path / f"{m}-1", 1, m) for m in ("csco", "ibm")]
-    field = field_of(typed, "mine", settings("csco", "ibm-hawkes", "es"))
+    field = select_participants(typed, "mine", settings("csco", "ibm-hawkes", "es"))
     assert keys(field) == {"csco": ["csco-1"], "ibm-hawkes": ["ibm-1"], "es": ["csco-1"]}
     assert [note.split(":")[0] for note in field.notes] == [
         "No member of mine is made for ibm-hawkes",
         "No member of mine is made for es",
     ]
-    nowhere = field_of(typed, "mine", settings("es"))
+    nowhere = select_participants(typed, "mine", settings("es"))
     assert keys(nowhere) == {"es": ["csco-1", "ibm-1"]}
 
 
 def test_words_that_name_families() -> None:
     assert members_of("packaged:default-all") == members_of("default-all") == ("default",)
     typed, markets = ["default-all", str(PPO)], settings("csco")
-    field = field_of(typed, "", markets)
+    field = select_participants(typed, "", markets)
     assert not field.recipes
     assert [one.key for one in field.teams["csco"]] == ["default", str(PPO)]
     python = participants_of([*typed, "twap_take", *baselines_of("pov")], markets)
@@ -128,7 +115,7 @@ def test_words_that_name_families() -> None:
     with pytest.raises(UnknownNameError, match="default-all"):
         members_of("defualt-all")
     with pytest.raises(ConfigError, match="once"):
-        field_of(["default-all", "default"], "", markets)
+        select_participants(["default-all", "default"], "", markets)
 
 
 def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,10 +125,10 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(policies_packaged, "FOLDER", tmp_path)
     (tmp_path / "observations").mkdir()
     (tmp_path / "observations" / "mine.json").write_text(figures.read_text())
-    assert policies_packaged.names() == ("mine-2", "mine-10", "other-ibm-1")
+    assert policies_packaged.packaged_names() == ("mine-2", "mine-10", "other-ibm-1")
     assert policies_packaged.family("mine") == ("mine-2", "mine-10")
-    assert policies_packaged.shipped("other-ibm") == "other-ibm-1"
-    assert observed("mine-10").market == "csco"
+    assert policies_packaged.resolve_packaged("other-ibm") == "other-ibm-1"
+    assert calm_observations("mine-10").market == "csco"
 
 
 @pytest.mark.release
@@ -167,7 +154,10 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     ]  # fmt: skip
     names = [f"mine-{market}-santa-fe-{seed}" for market in ("csco", "ibm") for seed in (1, 2)]
     assert sorted(path.name for path in out.iterdir()) == [*names, "observations"]
-    assert read_observed(out / "observations" / "mine-ibm-santa-fe.json").market == "ibm-santa-fe"
+    assert (
+        read_calm_observations(out / "observations" / "mine-ibm-santa-fe.json").market
+        == "ibm-santa-fe"
+    )
     card = read_card(out / names[2] / "card.json")
     assert list(written["policies"]) == names
     assert written["policies"][names[2]]["scores"]["is_bps"] == card.scores["is_bps"]
@@ -303,20 +293,20 @@ def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Results) -
     with pytest.raises(ConfigError, match="peg_behind is left out"):
         without_overflow(replace(evaluation, baselines=[THREE[1], THREE[2]]))
     with pytest.raises(CapacityError, match="7 of 300 for peg_behind"):
-        without_overflowed(cut)
+        without_overflowed_episodes(cut)
 
 
 @pytest.mark.parametrize(("rows", "most"), [(2000, 1000), (1992, 1000), (24, 7)])
 def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) -> None:
     plan = seeded_plan(Task(), 100, 1, 0, rows)
-    few = thinned(plan, most)
+    few = thin_plan(plan, most)
     assert most - 1 <= len(few) <= most
     index, side = (few.rows[:, column] for column in (kernels.E_INDEX, kernels.E_SIDE))
     assert (index[1::2] == index[::2]).all()
     assert side.sum() == 0
     assert 2 * len(np.unique(index)) == len(few)
-    assert thinned(plan, rows) is plan
-    once = thinned(plan, most, once=True).rows
+    assert thin_plan(plan, rows) is plan
+    once = thin_plan(plan, most, one_side=True).rows
     assert len(once) == len(np.unique(once[:, kernels.E_INDEX])) == min(most, rows // 2)
     assert abs(once[:, kernels.E_SIDE].sum()) <= 1
 
@@ -376,15 +366,15 @@ def test_what_lies_outside_the_limits_is_said(
     tmp_path: Path, limits: dict[str, Any], task: Task, market: str, said: str
 ) -> None:
     one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
-    told = outside(one, Scenario(Market(market), task=task), market)
+    told = limit_note(one, Scenario(Market(market), task=task), market)
     assert told == (f"k0 was trained for {said}" if said else "")
 
 
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
     markets = {name: Scenario(Market(name)) for name in ("csco", "ibm")}
-    assert outside(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
-    assert notes_on({name: [one] for name in markets}, markets) == [
+    assert limit_note(policy(tmp_path / "k1", limits={}), markets["ibm"], "ibm") == ""
+    assert limit_notes({name: [one] for name in markets}, markets) == [
         "k0 was trained for 120 s decisions; here 30 s"
     ]
 
@@ -394,8 +384,8 @@ def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -
     both = policy(tmp_path / "both", trained_on={"markets": ["csco"], "regimes": "plain, thin"})
     other = policy(tmp_path / "other", trained_on={"market": "csco", "regimes": "plain, calm"})
     plain = policy(tmp_path / "plain", trained_on={"market": "csco"})
-    assert untrained_in({"thin": [thin, both]}) == []
-    assert untrained_in({"thin": [other, plain]}) == [
+    assert untrained_notes({"thin": [thin, both]}) == []
+    assert untrained_notes({"thin": [other, plain]}) == [
         "k0 was given as trained in thin, but its card does not say so: regimes plain, calm",
         "k0 was given as trained in thin, but its card does not say so: it names no regime",
     ]
@@ -421,12 +411,12 @@ def result(mine: float, specialist: float, half: float) -> Any:
 
 
 def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
-    [line] = adapted(result(2.0, 4.0, 1.0), "mine")
+    [line] = adaptation_lines(result(2.0, 4.0, 1.0), "mine")
     assert (
         "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) less than k1, given as trained in it"
         in line
     )
-    [line] = adapted(result(6.0, 4.0, 1.0), "mine")
+    [line] = adaptation_lines(result(6.0, 4.0, 1.0), "mine")
     assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) more than k1" in line
     assert list(adaptation_rows(result(2.0, 4.0, 1.0))) == [
         ("thin", "k1", "mine", "-2.00 [-2.50, -1.50]", "-50.0 [-75.0, -25.0] %")
@@ -434,7 +424,7 @@ def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
 
 
 def test_of_a_cost_that_may_be_zero_no_percentage_is_told() -> None:
-    [line] = adapted(result(6.0, 4.0, 5.0), "mine")
+    [line] = adaptation_lines(result(6.0, 4.0, 5.0), "mine")
     assert "costs 2.00 [1.50, 2.50] bps more than k1" in line
     assert "%" not in line
     assert next(adaptation_rows(result(6.0, 4.0, 5.0)))[-1] == ""

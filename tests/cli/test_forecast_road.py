@@ -12,15 +12,16 @@ from tests.cli.command import done as told, refused, shown as typed, tercel
 from tests.desk.rounds.forecast_material import DESK, NAMES, SIGNALS as OF_PARQUET, prices
 
 from exchange.fix.server import serve_fix
-from tercel.api.desk.folder import paid_of, weights_of
+from tercel.api.desk.folder import weights_of
+from tercel.api.desk.folder_costs import costs_by_session
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
-from tercel.market.flow.preset import load
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import SimulatedExchange
-from tercel.venues.exchange.market import MarketSpec
+from tercel.venues.exchange.market_spec import MarketSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -155,7 +156,7 @@ def test_three_days_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
         typed("trade", "run", "desk.toml", "--desk", "desk")
         prices(DAYS + day).write_csv("prices.csv")
         steps.append(told("portfolio", "run", "p.toml", "--desk", "desk", "--out", "book"))
-    paid, held = paid_of(tmp_path / "desk"), weights_of(tmp_path / "desk")
+    paid, held = costs_by_session(tmp_path / "desk"), weights_of(tmp_path / "desk")
     assert len(paid) == 2, "a session is a day"
     assert [one["parents"] for one in steps[-1]["learned"]] == [len(rows) for rows in paid.values()]
     for told_of, rows in zip(steps[-1]["learned"], paid.values(), strict=True):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
 from tercel.cli import main
-from tercel.market.flow.preset import FOLDER
+from tercel.market.flow.registry import FOLDER
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import EXECUTE

@@ -9,11 +9,18 @@ from click.testing import Result
 from tests.cli.command import done, refused, tercel
 
 from tercel.cli.market import show_fit
+from tercel.cli.market_score_tables import lesson_cells
+from tercel.core.report.cells import NOTHING
 from tercel.feeds.verify import verify_alone
 from tercel.market.flow import load
 from tercel.market.score import calibrated
+from tercel.market.score.stored_scores import FigurePair, StoredLessons
 from tercel.market.tape import Lake, schema
 
+LESSONS = StoredLessons(
+    filled={"30": FigurePair(0.25, 0.5), "900": FigurePair(None, 0.75)},
+    markouts_bps={"60": FigurePair(-1.0, 2.0)},
+)
 SIMULATE = ("market", "simulate", "csco-santa-fe", "--out")
 DATES = ("2030-01-02", "2030-01-03", "2030-01-04")
 
@@ -38,6 +45,18 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (card["days"], card["calibrated"]) == (list(DATES[:2]), "2026-01-01")
     assert "window_s" not in card
     return path
+
+
+@pytest.mark.parametrize(
+    ("lessons", "cells"),
+    [
+        (None, [""] * 7),
+        (StoredLessons(), [""] * 7),
+        (LESSONS, ["0.250 / 0.500", "", f"{NOTHING} / 0.750", "", "-1.000 / 2.000", "", ""]),
+    ],
+)
+def test_lessons_stand_under_their_columns(lessons: StoredLessons | None, cells: list[str]) -> None:
+    assert lesson_cells(lessons) == cells
 
 
 def test_simulated_days_of_regimes_tell_the_truth_beside_the_tape(tmp_path: Path) -> None:
@@ -158,13 +177,13 @@ def test_files_of_another_version_or_model_are_told(
 
 def test_a_fit_is_shown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "made.json"
-    made = calibrated.make(
+    made = calibrated.make_preset(
         lake,
         "CSCO",
         days=DATES[:1],
         held_out=DATES[1:2],
         name="made",
-        out=out,
+        path=out,
         date="2026-01-01",
         simulated_days=1,
     )

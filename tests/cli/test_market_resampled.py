@@ -10,16 +10,16 @@ from tests.policies import PPO
 
 from studies.fills.lobster_write import as_shown
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.market import acting_in, markets_of
+from tercel.lab.learning.agent.market import acting_in, build_training_markets
 from tercel.lab.learning.agent.training import Training
 from tercel.market.flow import resampled
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.simulator.layout import REPLAY
 from tercel.market.tape import Lake
@@ -44,7 +44,7 @@ def preset(lake: Path) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(resampled, "cache_root", lambda: tmp_path)
-    monkeypatch.setattr(resampled.ResampledPreset.written, "__defaults__", (3,))
+    monkeypatch.setattr(resampled.ResampledPreset.write_days, "__defaults__", (3,))
 
 
 def order_in(preset: Path) -> Scenario:
@@ -105,10 +105,10 @@ def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(
         made.model_copy(update={"card": {**made.card, "days": days}})
         for days in (list(DAYS), list(reversed(DAYS)))
     )
-    assert three.mark == made.mark
-    assert three.written() != made.written(), "the same market of other days is another"
+    assert three.fingerprint == made.fingerprint
+    assert three.write_days() != made.write_days(), "the same market of other days is another"
     three.save(tmp_path / "three.json")
-    assert turned.written() == three.written(), (
+    assert turned.write_days() == three.write_days(), (
         "the earlier days are learned on, however they were named"
     )
     settings = order_in(tmp_path / "three.json")
@@ -133,8 +133,8 @@ def test_its_days_are_tape_and_who_reads_them_reads_the_days_behind_them(
     lake = Lake(tmp_path / "lake")
     (date,) = lake.days("SIM")
     instrument, events = lake.read("SIM", date)
-    assert load(preset).recorded(date, 4)[1] == events
-    assert instrument.extra["resampled_of"] == lake.behind("SIM", [date]) == list(DAYS[:2])
+    assert load(preset).make_tape_day(date, 4)[1] == events
+    assert instrument.extra["resampled_of"] == lake.real_dates("SIM", [date]) == list(DAYS[:2])
     refused(tercel(*words, "--regimes", "chain"), "leave them out")
     one = Market(lake=str(lake.root), symbol="SIM")
     for start in ("", "09:50"):
@@ -185,7 +185,7 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     proposed = f"tercel market score {out} --lake {near_the_touch} --date {DAYS[0]} --from 10:05"
     assert proposed in " ".join(result.output.split())
     made = load(out)
-    day, events = made.recorded("2030-01-02", 1)
+    day, events = made.make_tape_day("2030-01-02", 1)
     assert (day.levels, day.session_close_ns - day.session_open_ns) == (0, round(0.6 * 3600e9))
     assert not set(events.kind.tolist()) & {ROLL_IN, ROLL_OUT}
     assert judged_days(order_in(out)).made_of == DAYS[:1]
@@ -200,7 +200,9 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     )
     assert not (tmp_path / "run").exists(), "before anything is trained"
     longer = made.model_copy(update={"card": {**made.card, "window_s": [900.0, 2130.0]}})
-    assert longer.written() != made.written(), "the same day to another hour is another market"
+    assert longer.write_days() != made.write_days(), (
+        "the same day to another hour is another market"
+    )
     flow = ("--model", "santa_fe", "--out", out)
     for date, said in (
         (DAYS[0], f"--date {DAYS[1]}"),  # the day that is left
@@ -226,7 +228,7 @@ def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_sa
         "validation": {"episodes": 16},
     }
     config = parse(raw, "mine.toml")
-    made, other = markets_of(config)
+    made, other = build_training_markets(config)
     assert (made.name, other.name) == ("SIM resampled", "csco-santa-fe")
     assert made.training.model == acting_in(config)[0].model == REPLAY
     assert len(made.plan) == 16

@@ -15,10 +15,10 @@ from studies.realism.sets import SETS, DataSet, data_days
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
-from tercel.market.score.calibrated import Day, seen_through
-from tercel.market.simulator.days import DAYS, session
+from tercel.market.score.scored_days import Day, limit_levels
+from tercel.market.simulator.days import DAYS, simulated_session
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 S = 10**9
 TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",), 2700.0)
@@ -29,7 +29,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An hour and a half of one day: no opening is left out of it."""
     root, truth = tmp_path_factory.mktemp("tiny"), load("csco-santa-fe")
     opening = midnight_ns("2030-01-02", "UTC") + 3600 * S
-    events = session(truth, 3, 5400.0, opening)
+    events = simulated_session(truth, 3, 5400.0, opening)
     bounds = {"session_open_ns": opening, "session_close_ns": opening + 5400 * S}
     instrument = Instrument(
         "TEST", "TINY", "2030-01-02", truth.tick, lot=truth.lot, timezone="UTC", **bounds
@@ -85,12 +85,12 @@ def test_a_tape_can_be_read_through_fewer_levels(tiny: Path) -> None:
     train, test = replace(TINY, levels=5).days(tiny)
     whole, _ = TINY.days(tiny)
     assert {day.instrument.levels for day in (*train, *test)} == {5}
-    seen, everything = train[0].seen(), whole[0].seen()
+    seen, everything = train[0].observe(), whole[0].observe()
     assert seen.n + seen.counts["outside"] == everything.n
     assert seen.counts["outside"] > 0
     file_of_three = replace(whole[0].instrument, levels=3)
-    assert seen_through(file_of_three, 5).levels == 3
-    assert seen_through(file_of_three, None) is file_of_three
+    assert limit_levels(file_of_three, 5).levels == 3
+    assert limit_levels(file_of_three, None) is file_of_three
 
 
 # -- windows and stretches by hand, LOB-Bench's own code where it lies ------------------------------------------------

@@ -16,10 +16,10 @@ from tercel.execution import step as kernels
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market, cached_market
-from tercel.lab.evaluation.orders import Order, placed
+from tercel.lab.evaluation.orders import Order, assign_days
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.leaks import judged_days
-from tercel.lab.evaluation.pipeline.views import judged_table
-from tercel.lab.evaluation.scenario import Scenario, with_orders
+from tercel.lab.evaluation.scenario import Scenario, scenarios_of_orders
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 
@@ -166,7 +166,7 @@ def test_a_list_is_read_in_any_shape(tmp_path: Path, listed: Path) -> None:
 
 
 def test_orders_are_placed_on_the_days_that_hold_them(lake: Path, listed: Path) -> None:
-    found = placed(read_orders(listed), Lake(lake))
+    found = assign_days(read_orders(listed), Lake(lake))
     times = [(order.time, order.symbol) for order in found]
     assert times == [
         ("2003-01-13 10:30:00", "TWO"),
@@ -175,7 +175,7 @@ def test_orders_are_placed_on_the_days_that_hold_them(lake: Path, listed: Path) 
         ("2003-01-14 10:45", "SIM"),
         ("2003-01-15 10:45", "SIM"),
     ]
-    (alone,) = placed([Order("2003-01-14 10:00", "sim", "buy", 40, "20min")], Lake(lake))
+    (alone,) = assign_days([Order("2003-01-14 10:00", "sim", "buy", 40, "20min")], Lake(lake))
     assert alone == Order("2003-01-14 10:00", "SIM", "buy", 40, "20min")
 
 
@@ -229,7 +229,7 @@ def test_an_order_of_the_whole_day_leaves_days_to_learn_from(lake: Path) -> None
 
 
 def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None:
-    scenarios = with_orders(
+    scenarios = scenarios_of_orders(
         Scenario(Market(lake=str(lake), impact="square_root")), read_orders(listed)
     )
     assert list(scenarios) == ["SIM tape", "TWO tape"]
@@ -246,7 +246,9 @@ def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None
 
 def test_a_run_of_my_order_stays_that_order(tmp_path: Path, lake: Path) -> None:
     task = Task(side="buy", quantity=40, start="10:20", end="10:40")
-    Run(Scenario(Market(lake=str(lake), symbol="SIM"), task)).claim(tmp_path / "out", named=True)
+    Run(Scenario(Market(lake=str(lake), symbol="SIM"), task)).claim(
+        tmp_path / "out", user_named=True
+    )
     again = tercel("run", "--resume", "--out", tmp_path / "out", "--quantity", 41)
     refused(again, "--quantity 40")
 

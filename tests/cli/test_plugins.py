@@ -13,8 +13,8 @@ from tests.test_house import ROOT
 from typer.testing import CliRunner
 
 from tercel.cli import plugins
+from tercel.cli.commands import add, command_line
 from tercel.cli.market import list_
-from tercel.cli.shared import add, command_line
 
 runner = CliRunner()
 REQUESTS = '''

@@ -16,25 +16,25 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.api import runs
 from tercel.api.runs import Run
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import read_card
+from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
-from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.training import is_done
-from tercel.lab.learning.port import load_checkpoint
-from tercel.market.flow.preset import DEFAULT, load
+from tercel.lab.learning.agent.run_folder import is_done
+from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.market.flow.registry import DEFAULT, load
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.terms import Fees
 
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "trained"]
-WRITTEN = runs.AGAINST.split(",")
+WRITTEN = runs.BASELINE_NAMES.split(",")
 MOST_LINES = 25
 """That a run prints at 80 columns, the command that trades among them."""
 
@@ -259,7 +259,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(
     whole, cut = tmp_path / "whole", tmp_path / "cut it"
     for folder in (whole, cut):
         folder.mkdir()
-        SMALL.claim(folder, named=True)
+        SMALL.claim(folder, user_named=True)
     done("run", "--resume", "--out", "whole")
     for how in ("kill", "group"):
         code, stdout, stderr = stop(cut, how)

@@ -8,15 +8,17 @@ from tests.cli.command import done, refused, tercel
 from tests.desk.limits.test_gate import limits
 from tests.parts import whole
 
-from tercel.api.desk import folder as desk_folder
-from tercel.core.orders import ONE, ExecType, Listing, NewOrder, OrdStatus, Report, Tif
+from tercel.api.desk import posted_commands, reconciliation
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.parent_orders.parent import acceptance_entry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.reconciliation.refold import refold
 
 
 def journal_of(folder: Path) -> Path:
@@ -52,7 +54,7 @@ def journal_of(folder: Path) -> Path:
                     0,
                     body={"session": 1, "resume": False, "holder": "test", "venue": "there"},
                 ),
-                accepted(ParentRequest("p", "A", 1, 100, 10**12, 1, "twap_take", "x"), 0),
+                acceptance_entry(ParentRequest("p", "A", 1, 100, 10**12, 1, "twap_take", "x"), 0),
                 *(entry_out(each, "p") for each in (first, second)),
                 *(entry_in(each, "p") for each in (new, filled)),
             ]
@@ -106,11 +108,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str, object]]:
     """What running desks are asked; each obeys."""
     found: list[tuple[Path, str, object]] = []
 
-    def answered(folder: Path, what: str, body: object, *_: object) -> desk_folder.PostedCommand:
+    def answered(
+        folder: Path, what: str, body: object, *_: object
+    ) -> posted_commands.PostedCommand:
         found.append((folder, what, body))
-        return desk_folder.PostedCommand(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
+        return posted_commands.PostedCommand(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
 
-    monkeypatch.setattr(desk_folder, "ask", answered)
+    for module in (posted_commands, reconciliation):
+        monkeypatch.setattr(module, "post_and_wait", answered)
     return found
 
 

@@ -21,8 +21,9 @@ from tests.desk.console.desks import PASSWORD, QUICK, people_of
 from tests.desk.rounds.test_stage import begun, drill, journal_with
 
 from studies.tape.to_levels import to_levels
-from tercel.api.console.people import People, SecondPerson
-from tercel.api.desk.config import described
+from tercel.api.console.people import People
+from tercel.api.console.second_person import SecondPerson
+from tercel.api.desk.config import read_config_and_text
 from tercel.api.desk.desk import Desk
 from tercel.cli import app
 from tercel.core import installation
@@ -30,7 +31,7 @@ from tercel.core.errors import TercelError
 from tercel.core.system import user_name
 from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Lake
 
@@ -159,7 +160,9 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     if not (folder / "drilled").exists():
         now = dt.datetime.now(dt.UTC)
         journal_with(
-            folder / "drilled", *begun(described(folder / "going.toml", {})[0]), *drill(now, "peg")
+            folder / "drilled",
+            *begun(read_config_and_text(folder / "going.toml", {})[0]),
+            *drill(now, "peg"),
         )
         people = people_of(folder, vic="viewer", tom="trader", bob="risk", eve="admin")
         rows = json.loads(people.path.read_bytes())[
@@ -172,7 +175,7 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     (folder / "installation.toml").write_text(f'people = "{folder / "people.json"}"\n')
     monkeypatch.setattr(installation, "FILE", folder / "installation.toml")
     monkeypatch.setattr(installation.os, "geteuid", lambda: NOBODY)
-    monkeypatch.setattr("tercel.api.console.people.user_name", lambda uid: user_name())
+    monkeypatch.setattr("tercel.api.console.second_person.user_name", lambda uid: user_name())
     monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "nowhere.json"))
     drilled = "--tried", folder / "drilled", "--confirm", WANTED.format(venue=NOWHERE)
     return "trade", "run", folder / "going.toml", "--desk", folder / "going", *drilled

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.console import Console
 
-from tercel.cli import shared as output
-from tercel.cli.shared import hand_over, print_rows
-from tercel.cli.trade_look import _shown
+from tercel.cli import output
+from tercel.cli.output import hand_over, print_rows
+from tercel.cli.trade_tables import _cell_text
 from tercel.core.serialization import json_text
 from tercel.desk.trading.tca.measure import AnalysedCost
 from tercel.desk.trading.tca.summary import summary
@@ -33,7 +33,7 @@ def test_a_table_shortens_no_cell_and_names_what_it_leaves_out(width: int) -> No
         patch.setattr(
             output, "result_console", lambda: Console(file=said, width=width, highlight=False)
         )
-        output.print_table("costs", HEADINGS, CELLS, leaves=["vwap", "rested", "cost"])
+        output.print_table("costs", HEADINGS, CELLS, drop_order=["vwap", "rested", "cost"])
     told = said.getvalue()
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
     table, _, left_out = told.partition("left out: ")
@@ -96,7 +96,7 @@ def test_costs_are_summed_by_what_was_filled() -> None:
     ("held", "told"), [(2.0, "2.00"), (0.0048, "0.0048"), (-1200.00001, "-1200.00001"), (0, "0.00")]
 )
 def test_a_quantity_of_coins_has_all_its_digits(held: float, told: str) -> None:
-    assert _shown("qty", held, 2) == told
+    assert _cell_text("qty", held, 2) == told
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.cli.command import done, refused, tercel
 from tests.policies import PPO
 from tests.program import COMMAND
 
-from tercel.api.tca.analysis import read_day
+from tercel.api.tca.market_day import read_day
 from tercel.market.tape import Lake
 
 S = 1_000_000_000
@@ -28,7 +28,7 @@ def files(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
         orders.append(f"p{number},SIM,buy,{4 * lot},{start},{start + 300 * S}")
         for step in (30, 120):
             price = (
-                day.before(start + step * S)[1]
+                day.quote_before(start + step * S)[1]
                 * tick
                 * (1.5 if number == 2 and step == 120 else 1.0)
             )

@@ -22,7 +22,7 @@ from tests.waiting import DEADLINE_S, until
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.api.demo import demo_text
-from tercel.api.desk import folder as desk_folder
+from tercel.api.desk import posted_commands
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.folder import weights_of
 from tercel.cli import trade
@@ -35,10 +35,13 @@ from tercel.desk.console.state import DeskState
 from tercel.desk.engine.outcome import OpenParent
 from tercel.desk.engine.runtime import check_latch
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import ChainKey, MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.command_inbox import post
 from tercel.desk.trading.journal.database import PROC_LOCKS
-from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post
+from tercel.desk.trading.journal.keys import ChainKey
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.market.flow import load
 
@@ -453,7 +456,7 @@ def test_a_desk_that_ends_before_it_answers_is_said(
         held.close()
         return number
 
-    monkeypatch.setattr(desk_folder, "post", leave)
+    monkeypatch.setattr(posted_commands, "post", leave)
     said = "taken and not answered" if taken else "was withdrawn"
     refused(
         tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said
@@ -477,7 +480,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert set(rows) == {"long", "idle"}
     ledger = Ledger.of(JournalReader(desk))
     for name, row in rows.items():
-        parent = ledger.parents.must(name)
+        parent = ledger.parents.require(name)
         at_venue = whole(ledger.open_of(name))
         known = {"instrument": "AAA", "side": -1, "quantity": 400, "agent": "peg"}
         assert row == row | known | {"left": parent.left, "at_venue": at_venue}
@@ -489,7 +492,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
     trade._print_open([OpenParent(**row) for row in ran["open_parents"]])
     shown = capsys.readouterr().out
-    parent = ledger.parents.must("short")
+    parent = ledger.parents.require("short")
     assert parent.limit > 0
     for command in ("orders", "tca"):  # what a limit is told in stands over it
         told = tercel("trade", command, "--desk", desk).stdout

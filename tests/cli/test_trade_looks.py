@@ -23,7 +23,7 @@ from tests.desk.trading.quote_journal import (
 )
 from tests.desk.trading.test_quoted_requests import read
 
-from tercel.api.desk import folder as desk_folder
+from tercel.api.desk import posted_commands
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.trading.journal import kinds
@@ -184,7 +184,7 @@ def test_one_person_tightens_and_two_loosen(
     show = ("trade", "limits", "show", "--desk", tmp_path)
 
     def as_(person: str, *words: object) -> None:
-        monkeypatch.setattr(desk_folder, "user_name", lambda: person)
+        monkeypatch.setattr(posted_commands, "user_name", lambda: person)
         # the command waits for no answer: the session that gives it runs in this very thread
         done("trade", "limits", *words, "--reason", "news", "--wait", 0, "--desk", tmp_path)
         session.step(session.now_ns + S)

@@ -7,12 +7,8 @@ from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from certify.fix.staffed import StaffedVenue
 from certify.tiny import TinyVenue
+from tercel.core.capabilities import Capabilities, check_capabilities, require_capability
 from tercel.core.errors import VenueError
-from tercel.core.ports import (
-    Capabilities,
-    check_capabilities,
-    needed,
-)
 
 
 class Plain:
@@ -143,7 +139,7 @@ def test_a_session_does_not_begin_at_a_venue_that_hides_a_capability():
 
 def test_what_somebody_cannot_do_without_is_named():
     with pytest.raises(VenueError, match="a venue that repeats executions; received tiny"):
-        needed(TinyVenue().capabilities.executions, "repeats executions", "tiny")
+        require_capability(TinyVenue().capabilities.executions, "repeats executions", "tiny")
 
 
 def test_a_way_that_cannot_break_is_up():

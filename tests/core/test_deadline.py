@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.waiting import DEADLINE_S
 
-from tercel.core.pool import Deadline, stopped_by
+from tercel.core.pool import Deadline, stop_at_deadline
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_library_is_asked_to_stop(deadline: Deadline) -> None:
     asked = threading.Event()
 
     def library() -> None:
-        with stopped_by(asked.set):
+        with stop_at_deadline(asked.set):
             assert asked.wait(DEADLINE_S)
             raise RuntimeError("told to stop")
 
@@ -60,7 +60,7 @@ def test_a_library_is_asked_to_stop(deadline: Deadline) -> None:
 
 
 def test_without_a_deadline_nobody_is_asked() -> None:
-    with stopped_by(lambda: pytest.fail("asked")):
+    with stop_at_deadline(lambda: pytest.fail("asked")):
         pass
 
 

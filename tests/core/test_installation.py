@@ -25,11 +25,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_is_read_and_without_one_nothing_is_said(file: Path) -> None:
-    assert i.installation() == i.Installation(
+    assert i.read_installation() == i.Installation(
         test_hosts=("127.0.0.1:9",), people="/etc/tercel/people.json"
     )
     file.unlink()
-    assert i.installation() == i.Installation()
+    assert i.read_installation() == i.Installation()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_file_that_others_may_write_or_replace_is_refused(
     with pytest.raises(
         ConfigError, match=rf"{changed}, mode {mode:o}, which uid {NOBODY} can change.*chmod go-w"
     ):
-        i.installation()
+        i.read_installation()
 
 
 def test_a_file_or_folder_of_the_user_who_trades_is_refused(
@@ -56,13 +56,13 @@ def test_a_file_or_folder_of_the_user_who_trades_is_refused(
         with pytest.raises(
             ConfigError, match=f"{file.parent}, mode 755, which uid {NOBODY} can change"
         ):
-            i.installation()
+            i.read_installation()
         os.chown(file.parent, 0, -1)
         os.chown(file, NOBODY, -1)
     else:
         monkeypatch.setattr(i.os, "geteuid", lambda: mine)
     with pytest.raises(ConfigError, match=r"installation\.toml, mode 644, which uid"):
-        i.installation()
+        i.read_installation()
 
 
 def test_a_link_counts_by_where_it_stands_and_where_it_leads(file: Path, tmp_path: Path) -> None:
@@ -86,4 +86,4 @@ def test_root_could_have_written_every_file(file: Path, monkeypatch: pytest.Monk
     with pytest.raises(
         ConfigError, match=r"root, who can write every file\. To go on: run desk and gate as users"
     ):
-        i.installation()
+        i.read_installation()

@@ -126,12 +126,12 @@ def test_only_what_takes_long_is_said_and_of_which_package(monkeypatch: pytest.M
     said: list[str] = []
     monkeypatch.setattr(kernel_keys, "_spent", [0.0])
     monkeypatch.setattr(kernel_keys, "say", said.append)
-    with kernel_keys.compiling("tercel.feeds.quick"):
+    with kernel_keys.announce_compilation("tercel.feeds.quick"):
         pass
     monkeypatch.setattr(kernel_keys, "_spent", [kernel_keys.LONG_S - 1e-3])
-    with kernel_keys.compiling("tercel.feeds.slow"):
+    with kernel_keys.announce_compilation("tercel.feeds.slow"):
         until(lambda: said)
-    with kernel_keys.compiling("tercel.feeds.more"):
+    with kernel_keys.announce_compilation("tercel.feeds.more"):
         pass
     assert [line.split(":")[0] for line in said] == ["compiling kernels of tercel.feeds"]
 

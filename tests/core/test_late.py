@@ -13,8 +13,8 @@ import pytest
 
 from tercel.core import ahead, jit, kernel_keys
 from tercel.core.jit import Floats, Longs, Rows, kernel, late_kernel, numbered_kernel
-from tercel.market.flow import preset
-from tercel.market.simulator import engine
+from tercel.market.flow import registry
+from tercel.market.simulator import event_loop
 
 pytestmark = pytest.mark.skipif(
     not (jit.JIT and kernel_keys.LINK), reason="kernels are linked by Numba or interpreted"
@@ -247,15 +247,15 @@ def test_what_a_second_process_leaves_is_compiled_by_the_first_and_found_on_disk
 
 def test_a_market_compiles_the_model_that_it_has() -> None:
     script = """
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.days import simulated_day
-from tercel.market.simulator.engine import OWN_CODE
+from tercel.market.simulator.event_loop import COMPILED_APART
 simulated_day(load("csco"), 1, 1.0, 1.0)
-print(*[one.py_func.__name__ for one in OWN_CODE.values() if one.overloads])
+print(*[one.py_func.__name__ for one in COMPILED_APART.values() if one.overloads])
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["queue_reactive_event"]
-    assert preset.load("csco").code in engine.OWN_CODE
+    assert registry.load("csco").code in event_loop.COMPILED_APART
     assert ahead.compile_ahead([], []) is None

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from tercel.core.files import locked
+from tercel.core.locks import file_lock
 
 HOLD = """import sys, time
 from pathlib import Path
-from tercel.core.files import locked
-with locked(Path(sys.argv[1])):
+from tercel.core.locks import file_lock
+with file_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -19,9 +19,9 @@ with locked(Path(sys.argv[1])):
 
 def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path):
     path = tmp_path / ".lock"
-    with locked(path), pytest.raises(BlockingIOError), locked(path, wait=False):
+    with file_lock(path), pytest.raises(BlockingIOError), file_lock(path, wait=False):
         pass
-    with locked(path, wait=False):
+    with file_lock(path, wait=False):
         pass
 
 
@@ -32,17 +32,17 @@ def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError), locked(path, wait=False):
+        with pytest.raises(BlockingIOError), file_lock(path, wait=False):
             pass
         other.send_signal(signal.SIGKILL)
         other.wait()
-    with locked(path, wait=False):
+    with file_lock(path, wait=False):
         pass
 
 
 def test_a_removed_lock_is_made_anew(tmp_path):
     path = tmp_path / ".lock"
-    with locked(path):
+    with file_lock(path):
         path.unlink()
-    with locked(path), pytest.raises(BlockingIOError), locked(path, wait=False):
+    with file_lock(path), pytest.raises(BlockingIOError), file_lock(path, wait=False):
         pass

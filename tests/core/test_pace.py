@@ -5,7 +5,7 @@ from hypothesis import example, given, strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.core.pace import LONGEST_NS, Pace
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, strategies as st
 
+from tercel.core.bounded_parsing import DEEPEST, parse_json, parse_tables
 from tercel.core.errors import ConfigError
 from tercel.core.report.cells import csv_text, read_cell
-from tercel.core.serialization import DEEPEST, parse_json, parse_tables
-from tercel.core.toml import read_toml, row_of
+from tercel.core.toml import read_toml, row_of_key
 from tercel.desk.limits.file import default_file, parse as parse_limits
 from tercel.market.dealers.panel import load_panel
 
@@ -124,7 +124,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     text = "[desk]\nlots = 5\n[[agent]]\nname = 3\n"
     assert parse_tables("\ufeff" + text) == parse_tables(text)
     for keys in (["desk", "lots"], ["agent", 0, "name"]):
-        assert row_of("\ufeff" + text, keys) == row_of(text, keys)
+        assert row_of_key("\ufeff" + text, keys) == row_of_key(text, keys)
     file = tmp_path / "gate.toml"
     file.write_text("\ufeff" + text, encoding="utf-8")
     assert read_toml(file, "save it again") == parse_tables(text)

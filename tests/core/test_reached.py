@@ -12,7 +12,7 @@ import pytest
 
 import tercel
 from tercel.core import jit
-from tercel.core.kernel_keys import Sources
+from tercel.core.source_graph import Sources
 
 ROOT = Path(tercel.__file__).parent
 NUMBERS = (int, float)
@@ -74,7 +74,7 @@ def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> No
     missing = []
     for module, name in kernels():
         function = getattr(importlib.import_module(module), name)
-        reached = sources.reached(module, name)
+        reached = sources.reachable_places(module, name)
         for one in functions_under(getattr(function, "py_func", function), {}).values():
             if (
                 "<locals>" in one.__qualname__
@@ -96,7 +96,7 @@ def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> No
 def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:
     for module, name in kernels():
         assert not any(place.startswith(("tercel.desk.console", "tercel.cli", "tercel.desk.gate", "tercel.signals.models"))
-                       for place, _ in sources.reached(module, name))  # fmt: skip
+                       for place, _ in sources.reachable_places(module, name))  # fmt: skip
 
 
 def test_members_of_modules_stars_blocks_and_stubs_are_followed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from tercel.core.errors import ConfigError
-from tercel.core.toml import keys_of, validated
+from tercel.core.validation import model_keys, validate_model
 
 
 class Inner(BaseModel):
@@ -28,7 +28,9 @@ class Outer(BaseModel):
 
 
 def test_what_is_right_is_read():
-    assert validated(Outer, {"task": {"horizon_s": 3}}, "a.toml", "a test").task.horizon_s == 3.0
+    assert (
+        validate_model(Outer, {"task": {"horizon_s": 3}}, "a.toml", "a test").task.horizon_s == 3.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,16 +52,16 @@ def test_what_is_right_is_read():
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place_and_a_remedy(raw, expected, received, remedy):
     with pytest.raises(ConfigError) as told:
-        validated(Outer, raw, "a.toml", "a test")
+        validate_model(Outer, raw, "a.toml", "a test")
     assert told.value.expected == expected
     assert told.value.received == received or not received
     assert told.value.remedy == remedy or not remedy
 
 
 def test_keys_are_those_of_all_models_within():
-    tables = {table: name for table, name in keys_of(Outer) if table}
+    tables = {table: name for table, name in model_keys(Outer) if table}
     assert tables == dict.fromkeys(("task", "others", "by_name"), "horizon_s")
-    assert [name for table, name in keys_of(Outer) if not table] == [
+    assert [name for table, name in model_keys(Outer) if not table] == [
         "task",
         "others",
         "by_name",

@@ -16,8 +16,8 @@ from tests.docs.test_words import GENERATED, typed
 import tercel as tc
 from docs import execute, notebook
 from tercel.execution.intent import AT_TOUCH, REST0
-from tercel.execution.observation import view_of
-from tercel.execution.user_strategy import checked
+from tercel.execution.probe_views import view_of
+from tercel.execution.user_strategy import wrap_strategy
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -134,7 +134,7 @@ def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> 
         found = [block.text for block in execute.blocks(text) if block.language == "python"]
     names: dict[str, Any] = {"np": np, "tc": tc}
     exec(next(source for source in found if "class Patient" in source), names)
-    one = checked(names["Patient"])
+    one = wrap_strategy(names["Patient"])
     for decisions in ([0, 0], [0, 1], [1, 0]):
         assert one.decide(view_of(decision=decisions, left=[100, 100]))[
             :, REST0 + AT_TOUCH

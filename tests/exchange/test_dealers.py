@@ -10,9 +10,10 @@ from certify.kits.venue import VenueConformance
 from certify.tiny import TinyVenue
 from exchange.dealers import HOUSE, DealerVenue, mid_of
 from tercel.core import orders as o
+from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.orders import ONE, ExecType, OrdStatus, Tif
-from tercel.core.ports import check_capabilities
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, OrdStatus, Tif
 from tercel.core.quotes import Quote, QuoteReject, QuoteRequest
 from tercel.market.dealers import load_panel
 from tercel.venues import preset_markets

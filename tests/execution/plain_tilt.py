@@ -5,10 +5,12 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import intent as it
-from tercel.execution.intent import Intents, View
-from tercel.execution.strategies.almgren_chriss import alpha_ticks, speed_weight
+from tercel.execution.intent import Intents
+from tercel.execution.strategies.almgren_chriss import alpha_ticks
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
-from tercel.execution.strategy import settle
+from tercel.execution.strategies.cartea_jaimungal import speed_weight
+from tercel.execution.strategy import finish_intents
+from tercel.execution.view import View
 
 
 def tilted(plain: Intents, view: View, by: AlphaTilt) -> Intents:
@@ -17,7 +19,7 @@ def tilted(plain: Intents, view: View, by: AlphaTilt) -> Intents:
     intents = plain.copy()
     intents[:, it.TAKE] = np.clip(plain[:, it.TAKE] + _lots(plain, view, by), 0, view.left)
     _step_back(intents, view, by)
-    return np.where(known[:, None], settle(intents, view), plain).astype(np.int32)
+    return np.where(known[:, None], finish_intents(intents, view), plain).astype(np.int32)
 
 
 def capped(plain: Intents, view: View) -> Intents:
@@ -28,7 +30,7 @@ def capped(plain: Intents, view: View) -> Intents:
     intents = it.clip(intents, view.left)
     _keep_styles(intents, view)
     _keep_participation(intents, view)
-    intents = settle(intents, view)
+    intents = finish_intents(intents, view)
     return np.where((bound & view.tradable)[:, None], intents, plain).astype(np.int32)
 
 

@@ -7,20 +7,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from certify.kits.strategy import random_views, wanted
+from certify.kits.strategy import random_views, wanted_lots
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.execution import action_sets as r, columns as c, decoders, intent as i
-from tercel.execution.action_sets import CostDecoder, action_set
-from tercel.execution.decoders import ROUNDING_PARTS, CatchUp, placement_rows
-from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
-from tercel.execution.observation import half_spread, is_known, observe_costs, observer, view_of
+from tercel.execution import columns as c, decoders, intent as i, residual
+from tercel.execution.action_sets import action_set
+from tercel.execution.catch_up import CatchUp
+from tercel.execution.cost_observation import half_spread, is_known, observe_costs
+from tercel.execution.cost_scores import CostDecoder
+from tercel.execution.decoder_kernels import ROUNDING_PARTS, placement_rows
+from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE
+from tercel.execution.observation import observer
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.policies_packaged import named
+from tercel.execution.policies_packaged import build_named
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategy import expected_shares, hold, ladder, settle, shares
+from tercel.execution.strategy import expected_shares, finish_intents, hold, ladder, shares
+from tercel.execution.view import View
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.env import action_parameters
+from tercel.lab.learning.agent.policy_parts import action_parameters
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -59,7 +64,7 @@ def plain(actions: np.ndarray, view: View) -> np.ndarray:
         intents[rows, i.TAKE] = -(-slices[rows] * quarters // 4)
         intents[rows, i.REST0 + i.AT_TOUCH] = view.left[rows] - intents[rows, i.TAKE]
     intents[actions == 0] = hold(view)[actions == 0]
-    return settle(intents, view)
+    return finish_intents(intents, view)
 
 
 @given(SEEDS)
@@ -84,7 +89,7 @@ def test_discrete_actions_conserve_lots_and_hold_in_halts(seed: int, name: str) 
     intents = action_set(name).decode(actions, view)
     assert (intents[:, i.TAKE] >= 0).all()
     assert (intents[:, i.REST0 :] >= 0).all()
-    assert (wanted(intents) <= view.left).all()
+    assert (wanted_lots(intents) <= view.left).all()
     np.testing.assert_array_equal(intents[~view.tradable], hold(view)[~view.tradable])
 
 
@@ -157,7 +162,7 @@ def test_a_lever_moves_its_parameter_in_its_own_scale():
     assert actions.labels == ("threshold", "touch")
     mine = actions.decode(np.tile([-0.7, 3.0], (100, 1)), view)
     plain = build("score_rule").vector
-    from tercel.execution.strategies.row_rules import SCORE
+    from tercel.execution.strategies.score_rule import SCORE
 
     told = dict(zip(SCORE.names, plain.tolist(), strict=True))
     theirs = build(
@@ -201,7 +206,7 @@ def test_sized_actions_do_what_they_say():
         [9, 0, 60, 10, 0, 0],
         [20, 0, 70, 0, 0, 0],
     ]
-    assert (wanted(decoders.decode_sized(np.arange(13), view)) <= 90).all()
+    assert (wanted_lots(decoders.decode_sized(np.arange(13), view)) <= 90).all()
 
 
 @pytest.mark.parametrize("base", ["peg_behind", "twap_take", "score_rule"])
@@ -251,7 +256,7 @@ def test_lots_add_up_and_takes_stay_within_what_is_displayed(seed, size):
     intents = decode_of("twap_take")(actions, view)
     assert (intents[:, i.TAKE] >= 0).all()
     assert (intents[:, i.REST0 :] >= 0).all()
-    assert (wanted(intents) <= view.left).all()
+    assert (wanted_lots(intents) <= view.left).all()
     assert (intents[:, i.TAKE] <= np.maximum(base[:, i.TAKE], view.far_depth[:, 0])).all()
     np.testing.assert_array_equal(intents[:, 1 : i.REST0], base[:, 1 : i.REST0])
 
@@ -273,7 +278,7 @@ def test_weights_move_lots_between_places():
     actions = np.zeros((2, 7))
     actions[0, 1], actions[1, 6] = 2.0, -6.0
     touched = decode_of()(actions, view)[:, i.REST0 :]
-    gained = r.SEED_SHARE * (np.e**2 - 1)
+    gained = residual.SEED_SHARE * (np.e**2 - 1)
     assert touched[0].tolist() == [
         round(100 * gained / (1 + gained)),
         0,
@@ -318,7 +323,7 @@ def test_whole_grains_keep_crumbs_away():
     for seed in range(5):
         view = random_views(300, seed)
         intents = decode(rng.normal(size=(300, 7)), view)
-        assert (wanted(intents) <= view.left).all()
+        assert (wanted_lots(intents) <= view.left).all()
         rests, stands = intents[:, i.REST0 :], view.rest
         grain = (view.qty0 // ROUNDING_PARTS)[:, None]
         room = (view.left - intents[:, i.TAKE])[:, None] - np.cumsum(rests, axis=1)
@@ -334,8 +339,8 @@ def test_it_never_wants_more_than_is_left_and_holds_where_nothing_trades():
     for seed in range(5):
         view = random_views(300, seed)
         rule = build("peg_touch").decide(view)
-        intents = CatchUp(0.2, 0.1).applied(rule.copy(), view)
-        assert (wanted(intents) <= view.left).all()
+        intents = CatchUp(0.2, 0.1).apply(rule.copy(), view)
+        assert (wanted_lots(intents) <= view.left).all()
         np.testing.assert_array_equal(intents[~view.tradable], rule[~view.tradable])
         assert (intents[:, i.TAKE] <= np.maximum(view.far_depth[:, 0], rule[:, i.TAKE])).all()
 
@@ -344,16 +349,16 @@ def test_an_order_in_time_is_left_alone():
     view = random_views(300, 7)
     late = view.left / np.maximum(view.qty0, 1) > view.decisions_left / view.decisions
     rule = build("peg_touch").decide(view)
-    intents = CatchUp(0.0, 0.0).applied(rule.copy(), view)
+    intents = CatchUp(0.0, 0.0).apply(rule.copy(), view)
     np.testing.assert_array_equal(intents[~late], rule[~late])
 
 
 def test_it_takes_back_to_where_it_resumes():
     # three quarters of the time is left, all of the order: behind by 0.25; the square root of 0.75 narrows
     view = view_of(qty0=1000, left=1000, decision=15, decisions=60, far1=10_000)
-    lots = CatchUp(0.28, 0.1).applied(build("peg_touch").decide(view), view)[0, i.TAKE]
+    lots = CatchUp(0.28, 0.1).apply(build("peg_touch").decide(view), view)[0, i.TAKE]
     assert lots == int(1000 * (0.25 - 0.1 * np.sqrt(0.75)))
-    assert CatchUp(0.3, 0.1).applied(build("peg_touch").decide(view), view)[0, i.TAKE] == 0
+    assert CatchUp(0.3, 0.1).apply(build("peg_touch").decide(view), view)[0, i.TAKE] == 0
 
 
 def test_a_configuration_and_a_card_say_it():
@@ -465,7 +470,7 @@ def test_what_taking_is_charged_more_stands_beside_half_the_spread(
     seen = observe_costs(view)
     expected = [0.0, np.clip(move / usual, -3, 3), half, 0.4, 0.0, 1.0]
     assert seen[0].tolist() == pytest.approx(expected, abs=2e-3 / usual + 1e-5)
-    policy = named("default")
+    policy = build_named("default")
     assert isinstance(policy, PolicyStrategy)
     dearer = seen + np.array([[0, 0, 1, 0, 0, 0]], np.float32)
     assert policy.policy.act(dearer)[0, 0] <= policy.policy.act(seen)[0, 0] - 0.1
@@ -504,7 +509,7 @@ def sure(far: int, **told: int) -> View:
 )
 def test_what_is_taken_where_the_market_or_the_forecast_is_odd(view: View, takes: bool) -> None:
     """A tick, fifty ticks, locked, crossed; no forecast, no earlier days; fees that stop taking, and that pay for it."""
-    policy, rule = named("default"), GUARDED.decide(view)
+    policy, rule = build_named("default"), GUARDED.decide(view)
     found = policy.decide(view)
     assert (found[0, TAKE] > rule[0, TAKE]) == takes
     if not (is_known(view) & (view.spread > 1)).any():

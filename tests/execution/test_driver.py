@@ -11,21 +11,24 @@ from numpy.typing import NDArray
 from tercel.core.errors import PolicyError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import driver_kernels as kernels, intent as it, step
-from tercel.execution.driver import Driver, PaperTrial
-from tercel.execution.intent import Intents, View
-from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.driver import Driver
+from tercel.execution.intent import Intents
+from tercel.execution.paper_trial import PaperTrial
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, ladder
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.replay import replay_row, touch_from_book
+from tercel.market.simulator.replay import init_touch, replay_row
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
@@ -53,7 +56,7 @@ def market(
         (side, 100 - side * n) for side in (1, -1) for n in (1, 2, 3)
     ):
         replay_row(b, k, ADD, slot, side, price, 100)
-    touch_from_book(b, k)
+    init_touch(b, k)
     k[[sim.SIDE, sim.QUANTITY, sim.LEFT]] = 1, quantity, quantity
     k[[sim.NOW, sim.START_NS, sim.HORIZON_NS, sim.DECISIONS]] = (
         1000 * S,
@@ -292,10 +295,10 @@ def plan_of(source: Source, began: int, lots: int) -> Plan:
 def replayed(source: Source, began: int, strategy: Strategy) -> tuple[PaperTrial, float]:
     """A trial from the arrival on, and the bps that the replay of the whole tape costs."""
     episodes = Episodes(source, PAPER, 1, run_out=False, looks_back=True)
-    episodes.pace(gap_of(strategy))
+    episodes.set_gap(gap_of(strategy))
     forecaster = forecaster_of(strategy)
     if forecaster is not None:
-        episodes.foresee(forecaster)
+        episodes.set_forecaster(forecaster)
     episodes.start(plan_of(source, began, 40))
     trial = PaperTrial(episodes.books[0], episodes.states[0], strategy)
     while episodes.working.any():
@@ -323,7 +326,7 @@ def test_a_trial_fed_in_pieces_costs_what_the_replay_of_the_whole_tape_costs(
             trial.feed(tape[(tape[:, sim.T_NS] > seen) & (tape[:, sim.T_NS] <= cut)], cut)
             seen = cut
         assert trial.done
-        assert trial.is_bps == pytest.approx(wanted, abs=1e-12)
+        assert trial.shortfall_bps == pytest.approx(wanted, abs=1e-12)
 
     any_pieces()
 
@@ -338,7 +341,7 @@ def test_a_policy_on_paper_hears_its_forecast(recorded) -> None:
     ):
         trial, wanted = replayed(source, began, strategy)
         trial.feed(tape[tape[:, sim.T_NS] > start], start + 10**12)
-        assert trial.is_bps == pytest.approx(wanted)
+        assert trial.shortfall_bps == pytest.approx(wanted)
         costs.append(wanted)
     assert costs[0] != costs[1]
 

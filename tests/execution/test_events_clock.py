@@ -20,13 +20,14 @@ from tests.execution.test_identity import (
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c, intent as it
-from tercel.execution.decoders import round_lots
-from tercel.execution.intent import Intents, View, ladder
+from tercel.execution.decoder_kernels import round_lots
+from tercel.execution.intent import Intents, ladder
 from tercel.execution.strategies import build
-from tercel.execution.strategies.alpha_tilt import PostureCap
 from tercel.execution.strategies.event_clock import EventClock, between_slices
+from tercel.execution.strategies.posture_cap import PostureCap
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
+from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.market.simulator import layout as sim
@@ -80,7 +81,7 @@ def test_a_session_on_the_clock_of_events_is_the_same_through_the_driver(
 ) -> None:
     source, task = markets[market], Task(latency=LATE, **TASK)
     episodes = Episodes(source, task, 1, record_rows=ROWS)
-    episodes.pace(GAP)
+    episodes.set_gap(GAP)
     batch, mine = Watched(build(strategy)), Watched(build(strategy))
     _, driver = through_both(episodes, plan_of(source, task, 600, 0), batch, mine)
     assert driver.state[sim.GAP_NS] == GAP
@@ -118,7 +119,7 @@ def test_it_wakes_for_a_reason_not_too_soon_and_not_too_late(
 ) -> None:
     source, task = markets[market], Task(latency=LATE, **TASK)
     episodes, plan = Episodes(source, task, 1), plan_of(source, task, 300, 0)
-    episodes.pace(GAP)
+    episodes.set_gap(GAP)
     noted = Noted(build("twap_passive"), state=episodes.states)
     episodes.start(plan)
     while episodes.working.all():
@@ -149,7 +150,7 @@ def test_a_market_in_which_nothing_happens_asks_at_the_longest_wait(
     plan = plan_of(tape, task, 300, 0)
     plan.rows[:, 6:8] = 0
     episodes = Episodes(replace(tape, tape=tape.tape[:0]), task, 1)
-    episodes.pace(GAP)
+    episodes.set_gap(GAP)
     episodes.start(plan)
     times = []
     while episodes.working.all():

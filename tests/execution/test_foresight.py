@@ -26,21 +26,27 @@ from tests.execution.test_identity import (
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
-from tercel.execution.foresight import forecaster as f, forecaster as fore
-from tercel.execution.foresight.forecaster import Forecaster, shipped
-from tercel.execution.intent import ANCHOR, REST0, TAKE, Intents, View
-from tercel.execution.observation import view_of
-from tercel.execution.policies_packaged import packaged
+from tercel.execution.foresight import (
+    flow_features,
+    forecast_kernels,
+    forecaster as fore,
+)
+from tercel.execution.foresight.forecaster import Forecaster, shipped_forecaster
+from tercel.execution.intent import ANCHOR, REST0, TAKE, Intents
+from tercel.execution.policies_packaged import load_packaged
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed, slices
-from tercel.execution.strategy import Strategy, gap_of, hold, ladder, settle
+from tercel.execution.strategies.timed_takes import SpreadRule, TakeTimed, slices
+from tercel.execution.strategy import Strategy, finish_intents, gap_of, hold, ladder
 from tercel.execution.task import Latency, Task
+from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.engine import next_public, public_event
-from tercel.market.simulator.source import Source, reactive, theirs, with_impact
+from tercel.market.simulator.bounds import with_strict_bound
+from tercel.market.simulator.event_loop import next_public, public_event
+from tercel.market.simulator.source import Source, reactive, with_impact
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE
 
 PAST = ("bought", "sold", "ofi", "hidden", "events", "mid2", "spread", "lots")
@@ -169,7 +175,9 @@ def from_seconds(
     def ago(w: int) -> dict[str, int]:
         return kept[max(n - w, 0)]
 
-    out = [sign * (now["mid2"] - ago(w)["mid2"]) / (unit * math.sqrt(w)) for w in f.WINDOWS]
+    out = [
+        sign * (now["mid2"] - ago(w)["mid2"]) / (unit * math.sqrt(w)) for w in flow_features.WINDOWS
+    ]
     near = [
         sum(qty for price, qty in side if abs(price - side[0][0]) <= spread)
         for side in (bids, asks)
@@ -200,7 +208,7 @@ def from_seconds(
 
 def at_time(source: Source, until_ns: int) -> NDArray[np.float64] | None:
     """The features of the kernels at a time."""
-    from tercel.market.simulator.engine import mark_time
+    from tercel.market.simulator.event_loop import mark_time
 
     b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, seconds=sim.PAST_SECONDS)
     k[sim.CURSOR_END], k[sim.FLOW_NS] = len(source.tape), source.tape[0, sim.T_NS]
@@ -210,8 +218,8 @@ def at_time(source: Source, until_ns: int) -> NDArray[np.float64] | None:
         public_event(b, k, source.flow, source.tape)
     mark_time(b, k, until_ns + 1)
     k[sim.NOW] = until_ns
-    x = np.full(f.WIDTH, np.nan)
-    return x if f.features(b, k, x) else None
+    x = np.full(flow_features.WIDTH, np.nan)
+    return x if flow_features.features(b, k, x) else None
 
 
 def test_features_are_those_of_a_list_of_all_seconds(tape: Source) -> None:
@@ -221,11 +229,11 @@ def test_features_are_those_of_a_list_of_all_seconds(tape: Source) -> None:
         found = at_time(tape, until)
         assert found is not None
         np.testing.assert_allclose(
-            found[: f.FEATURES], brute_features(tape, until), rtol=1e-12, atol=1e-12
+            found[: flow_features.FEATURES], brute_features(tape, until), rtol=1e-12, atol=1e-12
         )
-        signs.add(float(found[f.SIGN]))
+        signs.add(float(found[flow_features.SIGN]))
     assert signs == {1.0, -1.0}, "of a book that leans either way"
-    assert len(f.NAMES) == f.FEATURES
+    assert len(flow_features.NAMES) == flow_features.FEATURES
 
 
 def test_nothing_is_said_of_a_past_that_is_too_short(tape: Source) -> None:
@@ -250,7 +258,7 @@ def test_a_tape_of_one_level_has_features_that_are_numbers() -> None:
     found = at_time(one, int(k[sim.NOW]) + 150 * NS_PER_SECOND + 1)
     assert found is not None
     assert np.isfinite(found).all()
-    said = dict(zip(f.NAMES, found.tolist(), strict=False))
+    said = dict(zip(flow_features.NAMES, found.tolist(), strict=False))
     assert said["gap"] == said["gap_heavy"] == said["gap_thin"] == 0
     assert said["queue"] == said["near"] > 0
 
@@ -264,7 +272,7 @@ def test_of_a_book_that_the_feed_left_standing_nothing_is_forecast(tape: Source)
     rows[rows[:, sim.T_NS] > stalls, sim.T_NS] += stall_ns
     episodes = Episodes(replace(tape, tape=rows), task, 1, looks_back=True)
     episodes.start(plan)
-    episodes.foresee(fore.shipped())
+    episodes.set_forecaster(fore.shipped_forecaster())
     said = []
     while episodes.working.all():
         since = (int(episodes.states[0, sim.NOW]) - stalls) / NS_PER_SECOND
@@ -277,12 +285,12 @@ def test_of_a_book_that_the_feed_left_standing_nothing_is_forecast(tape: Source)
 @pytest.mark.parametrize("said", [1e300, -1e9, math.nan])
 def test_a_sum_that_is_no_forecast_is_none(tape: Source, said: float) -> None:
     """No number, or one beyond what whole numbers hold: the strategy goes on without."""
-    lines = fore.spread_alone().lines.copy()
+    lines = fore.spread_only_forecaster().lines.copy()
     lines[:, 0] = said
-    absurd = replace(fore.spread_alone(), lines=lines, scale=np.ones((2, 2)))
+    absurd = replace(fore.spread_only_forecaster(), lines=lines, scale=np.ones((2, 2)))
     episodes = Episodes(tape, LONG, 1, looks_back=True)
     episodes.start(plan_of(tape, LONG, 60, 0))
-    episodes.foresee(absurd)
+    episodes.set_forecaster(absurd)
     assert episodes.view.usual_spread[0] > 0
     assert not episodes.view.outlook_rows[0, c.FORECAST_10 : c.WAITING].any()
 
@@ -292,47 +300,56 @@ def test_a_sum_that_is_no_forecast_is_none(tape: Source, said: float) -> None:
 
 def test_the_walker_equals_lightgbm() -> None:
     pytest.importorskip("lightgbm")
-    from tercel.signals.flow.train import CLIP, boosted, fit, forecaster_of as made_of
+    from tercel.signals.flow.train import build_forecaster as made_of
+    from tercel.signals.flow.trees import CLIP, fit, train_booster
 
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(6000, f.FEATURES))
+    x = rng.normal(size=(6000, flow_features.FEATURES))
     y = np.clip(np.tanh(x[:, 0] * x[:, 1]) + 0.3 * x[:, 2] + rng.normal(size=len(x)), -CLIP, CLIP)
-    booster, trees = boosted(x, y, np.ones(len(x)), 5), fit("boosting", x, y, np.ones(len(x)), 5)
-    fresh = np.concatenate(
-        [rng.normal(size=(3000, f.FEATURES)), np.round(x[:500], 1), np.zeros((1, f.FEATURES))]
+    booster, trees = (
+        train_booster(x, y, np.ones(len(x)), 5),
+        fit("boosting", x, y, np.ones(len(x)), 5),
     )
-    said = made_of([trees] * len(f.HORIZONS)).raw(fresh, 30)
+    fresh = np.concatenate(
+        [
+            rng.normal(size=(3000, flow_features.FEATURES)),
+            np.round(x[:500], 1),
+            np.zeros((1, flow_features.FEATURES)),
+        ]
+    )
+    said = made_of([trees] * len(forecast_kernels.HORIZONS)).raw(fresh, 30)
     np.testing.assert_allclose(said, booster.predict(fresh), rtol=0, atol=1e-12)
     assert said.std() > 0.1
 
 
 def test_a_line_is_the_regression_of_another_library() -> None:
     sklearn = pytest.importorskip("sklearn.linear_model")
-    from tercel.signals.flow.train import fit, forecaster_of as made_of
+    from tercel.signals.flow.train import build_forecaster as made_of
+    from tercel.signals.flow.trees import fit
 
     rng = np.random.default_rng(4)
-    x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)
-    y = np.clip(x @ rng.normal(0, 0.2, f.FEATURES) + rng.normal(size=4000), -6, 6)
+    x, weight = rng.normal(1.0, 2.0, (4000, flow_features.FEATURES)), rng.uniform(0.5, 2.0, 4000)
+    y = np.clip(x @ rng.normal(0, 0.2, flow_features.FEATURES) + rng.normal(size=4000), -6, 6)
     ours = made_of([fit("linear", x, y, weight, 1)] * 2).raw(x[:100], 10)
     theirs = sklearn.LinearRegression().fit(x, y, weight).predict(x[:100])
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
-@given(st.integers(0, f.FEATURES - 1))
+@given(st.integers(0, flow_features.FEATURES - 1))
 @settings(max_examples=10, deadline=None)
 def test_nan_in_a_feature_is_nan_out(at: int) -> None:
-    x = np.zeros((2, f.FEATURES))
+    x = np.zeros((2, flow_features.FEATURES))
     x[1, at] = np.nan
-    assert np.isnan(fore.shipped().predict(x, 10)).tolist() == [False, True]
+    assert np.isnan(fore.shipped_forecaster().predict(x, 10)).tolist() == [False, True]
 
 
 def test_one_ships_small_and_without_its_data() -> None:
-    assert fore.packaged() == (fore.DEFAULT,)
+    assert fore.packaged_forecasters() == (fore.DEFAULT,)
     folder = fore.SHIPPED / fore.DEFAULT
     assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
     assert sorted(file.name for file in folder.iterdir()) == [fore.CARD, fore.ARRAYS]
     with pytest.raises(UnknownNameError, match="flow-2"):
-        fore.shipped("flow-1")
+        fore.shipped_forecaster("flow-1")
 
 
 @pytest.mark.parametrize(
@@ -358,7 +375,7 @@ def test_another_version_and_an_edited_card_are_refused(
 ) -> None:
     folder = tmp_path / "flow"
     shutil.copytree(fore.SHIPPED / fore.DEFAULT, folder)
-    assert fore.load(folder).id == fore.shipped().id
+    assert fore.load(folder).id == fore.shipped_forecaster().id
     (folder / name).write_text(change((folder / name).read_bytes()))
     with pytest.raises(DataError, match=said):
         fore.load(folder)
@@ -368,10 +385,10 @@ def test_another_version_and_an_edited_card_are_refused(
 
 @pytest.mark.parametrize("name", ["value", "scale", "lines"])
 def test_numbers_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
-    bad = getattr(fore.spread_alone(), name).copy()
+    bad = getattr(fore.spread_only_forecaster(), name).copy()
     bad.flat[-1] = np.nan
     with pytest.raises(DataError, match="a number that is none"):
-        fore.save(tmp_path / "o", replace(fore.spread_alone(), **{name: bad}))
+        fore.save(tmp_path / "o", replace(fore.spread_only_forecaster(), **{name: bad}))
 
 
 # -- the decision path ------------------------------------------------------------------------------------------------
@@ -395,7 +412,9 @@ def test_batch_and_driver_are_told_the_same(tape: Source, market: str, strategy:
         "background": lambda: with_impact(reactive(load("goog"), settle_s=600.0), LOUD),
     }[market]()
     by = (
-        replace(packaged("default-1")[0], waiting=0.4) if strategy == "default" else build(strategy)
+        replace(load_packaged("default-1")[0], waiting=0.4)
+        if strategy == "default"
+        else build(strategy)
     )
     told = both_told(source, by)
     assert (told[:, c.USUAL_SPREAD] > 0).all()
@@ -408,7 +427,7 @@ def both_told(
     """What a batch was told, and a driver of its record as well."""
     episodes = Episodes(source, LONG, 1, record_rows=ROWS, looks_back=True)
     batch, mine = Watched(strategy, by), Watched(strategy, by)
-    episodes.pace(gap_of(batch))
+    episodes.set_gap(gap_of(batch))
     _, driver = through_both(episodes, plan_of(source, LONG, 60, 0), batch, mine, source.name)
     assert len(batch.told) > LONG.decisions or not gap_of(mine)
     assert episodes.costs().lots_filled[0] == 60
@@ -420,7 +439,10 @@ def both_told(
 def test_batch_and_driver_are_told_the_words_of_the_symbol(tape: Source) -> None:
     """Half the forecasts of 10 s and none of 30 s where the card says so of this symbol; all of them of another."""
     words = {"10": {"slope": 0.5, "speaks": True}, "30": {"slope": 0.9, "speaks": False}}
-    by = replace(fore.shipped(), card={**fore.shipped().card, fore.TABLE: {"ABC": words}})
+    by = replace(
+        fore.shipped_forecaster(),
+        card={**fore.shipped_forecaster().card, fore.TABLE: {"ABC": words}},
+    )
     half, whole = (
         both_told(replace(tape, name=symbol), build("twap_passive"), by)
         for symbol in ("ABC", "XYZ")
@@ -515,7 +537,7 @@ class Inside(Strategy):
 
     @property
     def forecaster(self) -> Forecaster:
-        return shipped()
+        return shipped_forecaster()
 
     def decide(self, view: View) -> Intents:
         """All at `better` ticks inside, where there is room; at the touch elsewhere."""
@@ -527,7 +549,7 @@ class Inside(Strategy):
         inside = (view.spread > self.better) * (self.better > 0)
         intents[:, ANCHOR] = view.touch + view.side * self.better * inside
         intents[:, REST0] = view.left * (self.better > 0)
-        return settle(intents, view)
+        return finish_intents(intents, view)
 
 
 def shown_in(source: Source, better: int, quantity: int, index: int) -> tuple[Inside, Episodes]:
@@ -535,7 +557,7 @@ def shown_in(source: Source, better: int, quantity: int, index: int) -> tuple[In
     plan = plan_of(source, LOOKS, quantity, index)
     episodes.start(plan)
     strategy = Inside(better)
-    episodes.foresee(strategy.forecaster)
+    episodes.set_forecaster(strategy.forecaster)
     while episodes.working.all():
         episodes.step(strategy.decide(episodes.view))
     return strategy, episodes
@@ -591,7 +613,7 @@ def test_orders_stand_about_the_price_that_they_would_meet(side: int) -> None:
 
 
 def test_without_the_bound_nothing_is_drawn() -> None:
-    source = theirs(recorded_tape(1, halts=False, preset="ibm-santa-fe"))
+    source = with_strict_bound(recorded_tape(1, halts=False, preset="ibm-santa-fe"))
     strategy, episodes = shown_in(source, 1, 40, 0)
     assert strategy.drawn == 0
     assert episodes.states[0, sim.RIVALS] == 0

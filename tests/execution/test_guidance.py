@@ -13,8 +13,9 @@ from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow.preset import load
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
@@ -93,7 +94,7 @@ def test_expected_move_ends_at_the_whole() -> None:
 def started(n: int = 3, guidance: Guidance | None = None) -> Episodes:
     episodes = Episodes(martingale_market(), TASK, n)
     if guidance is not None:
-        episodes.guide(guidance)
+        episodes.set_guidance(guidance)
     episodes.start(seeded_plan(TASK, 50, 1, 0, n))
     return episodes
 
@@ -104,7 +105,7 @@ def test_episodes_say_it_at_once_and_decay_it() -> None:
     said = Guidance.of(
         [alpha(6.0, now, 30 * S, 10**15), None, None], [None, Posture("B", 0, 0.25), None]
     )
-    episodes.guide(said)
+    episodes.set_guidance(said)
     assert episodes.view.alpha_bps.tolist() == [-6.0, 0.0, 0.0]  # against an order that sells
     assert episodes.view.urgency.tolist() == [0.0, 0.25, 0.0]
     left = []
@@ -113,7 +114,7 @@ def test_episodes_say_it_at_once_and_decay_it() -> None:
         left.append(float(episodes.view.alpha_bps[0]))
     assert left[:4] == [-4.0, -2.0, 0.0, 0.0]
     assert episodes.view.urgency[1] == 0.25
-    episodes.guide(None, np.array([1]))
+    episodes.set_guidance(None, np.array([1]))
     assert episodes.view.urgency[1] == 0
     assert episodes.view.styles.tolist() == [int(ANY_STYLE)] * 3
 
@@ -132,7 +133,7 @@ def test_said_before_the_start_and_not_before_it_was_known() -> None:
 
 def test_guidance_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="3 markets"):
-        started().guide(Guidance.none(2))
+        started().set_guidance(Guidance.none(2))
     with pytest.raises(ConfigError, match="risk states"):
         Guidance.of([None], [])
 
@@ -158,7 +159,7 @@ def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
     for number in range(task.decisions):
         now = int(episodes.states[0, sim.NOW])
         posture = Posture("A", now, 0.3 * (number > 8), 0.4, Style.JOIN | Style.TAKE)
-        episodes.guide(Guidance.of([forecast], [posture]))
+        episodes.set_guidance(Guidance.of([forecast], [posture]))
         guided.append(guided_row(forecast, posture, now))
         episodes.step(batch.decide(episodes.view))
     record = episodes.record(0)[k[sim.RECORD] :]

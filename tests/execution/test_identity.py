@@ -14,23 +14,26 @@ from benchmarks.arrival import at_arrival
 from tercel.execution import step
 from tercel.execution.driver import Driver
 from tercel.execution.foresight.forecaster import Forecaster
-from tercel.execution.intent import Intents, View
+from tercel.execution.intent import Intents
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import Head, MlpPolicy
+from tercel.execution.policies.mlp import Head, MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.bounds import with_undercutting
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.replay import AGES, RATES, ROOMS
-from tercel.market.simulator.source import Source, reactive, run_free, undercutting, with_impact
+from tercel.market.simulator.source import Source, reactive, run_free, with_impact
 from tercel.market.simulator.terms import Fees
+from tercel.market.simulator.undercutting import AGES, RATES, ROOMS
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,
@@ -186,7 +189,7 @@ def markets() -> dict[str, Source]:
 
 def often_undercut(source: Source) -> Source:
     """The tape under the bound `undercut`, at rates at which it happens in four minutes."""
-    source = undercutting(source, "2003")
+    source = with_undercutting(source, "2003")
     rates = int(source.worlds_k[0, sim.UNDERCUT]) + RATES
     source.flow[rates : rates + ROOMS * AGES] += 5.0
     return source
@@ -228,7 +231,7 @@ def through_both(
     """The record of a batch of one market, and a driver that it went through: they saw, were told and sent the same."""
     episodes.start(plan)
     if batch.forecaster is not None:
-        episodes.foresee(batch.forecaster)
+        episodes.set_forecaster(batch.forecaster)
     batch.market = episodes.books[0], episodes.states[0]
     while episodes.working.all():
         episodes.step(batch.decide(episodes.view))

@@ -11,14 +11,17 @@ from certify.kits.strategy import random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c, intent as it
 from tercel.execution.features import FEATURES, features_of, observe
-from tercel.execution.observation import LAST, MARKET, N_LAST, SLOW, encode_rows, observer, view_of
+from tercel.execution.observation import observer
+from tercel.execution.observation_encoder import LAST, MARKET, N_LAST, SLOW, encode_rows
+from tercel.execution.probe_views import view_of
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import reactive
@@ -49,6 +52,20 @@ def test_market_entries_follow_from_the_market_alone_but_for_what_counts_decisio
     o = np.empty((40, N_LAST), np.float32)
     encode_rows(x, view.m, 0, o)
     np.testing.assert_array_equal(o[:, MARKET:], seen(view)[:, MARKET:])
+
+
+def test_the_features_imbalances_are_of_the_lots_of_one_three_and_five_levels():
+    view = random_views(60, 3)
+    features = features_of(view.x, view.m)
+    spread = np.expm1(features[:, FEATURES.index("spread")])
+    for levels in (1, 3, 5):
+        own, far = (view.m[:, at : at + levels].sum(1) for at in (c.OWN1, c.FAR1))
+        expected = (own - far) / np.maximum(own + far, 1)
+        found = features[:, FEATURES.index(f"imbalance_{levels}")]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        if levels == 1:
+            leans = features[:, FEATURES.index("microprice")]
+            np.testing.assert_allclose(leans, spread * expected / 2, rtol=1e-5, atol=1e-6)
 
 
 def test_order_size_horizon_and_urgency_are_inputs():

@@ -13,17 +13,19 @@ from hypothesis import given, strategies as st
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
-from tercel.execution.intent import Intent, K, View
-from tercel.execution.observation import view_of
-from tercel.execution.policies.strategy import model_strategy
+from tercel.execution.intent import Intent, K
+from tercel.execution.own_strategy import OwnStrategy, strategy
+from tercel.execution.policies.model_policy import model_strategy
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Task
-from tercel.execution.user_strategy import OwnStrategy, checked, is_own, named, strategy, tried
-from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.execution.user_strategy import is_user_strategy, load_named, try_strategy, wrap_strategy
+from tercel.execution.view import View
 from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import BATCH, run_strategies, run_strategy
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 
 SOURCE = """
@@ -82,19 +84,19 @@ class Patient(OwnStrategy):
 
 def test_an_intent_says_what_the_shipped_strategies_say() -> None:
     view = random_views(500, 3)
-    assert np.array_equal(checked(twap).decide(view), build("twap_take").decide(view))
+    assert np.array_equal(wrap_strategy(twap).decide(view), build("twap_take").decide(view))
     resting = strategy(lambda v: Intent(rest=v.left))
-    assert np.array_equal(checked(resting).decide(view), build("peg_touch").decide(view))
+    assert np.array_equal(wrap_strategy(resting).decide(view), build("peg_touch").decide(view))
     nothing = strategy(lambda v: Intent())
-    assert np.array_equal(checked(nothing).decide(view), hold(view))
+    assert np.array_equal(wrap_strategy(nothing).decide(view), hold(view))
 
 
 def test_memory_begins_anew_with_every_order() -> None:
     preset, task = load("csco-santa-fe"), Task(horizon="2min", decisions=4, warmup_s=30)
     source, plan = reactive(preset), seeded_plan(task, 9, 5, 0, BATCH + 3)
-    one = checked(Delayed())
-    together, _, again = run_strategies(source, task, plan, [one, checked(twap), one])
-    alone = run_strategy(source, task, plan.take(slice(BATCH, BATCH + 3)), checked(Delayed))
+    one = wrap_strategy(Delayed())
+    together, _, again = run_strategies(source, task, plan, [one, wrap_strategy(twap), one])
+    alone = run_strategy(source, task, plan.take(slice(BATCH, BATCH + 3)), wrap_strategy(Delayed))
     assert np.array_equal(together.shortfall, again.shortfall)
     assert np.array_equal(together.shortfall[BATCH:], alone.shortfall)
 
@@ -178,7 +180,7 @@ def rebinding() -> Callable[[View], Intent]:
 def test_a_memory_without_a_reset_is_found_wherever_it_is_held(own: object, name: str) -> None:
     with_attribute.calls = 0  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match=f"received {name} changed in decide.*empty one"):
-        checked(own).decide(random_views(3, 1))
+        wrap_strategy(own).decide(random_views(3, 1))
 
 
 def test_what_keeps_what_it_was_asked_is_no_memory() -> None:
@@ -187,7 +189,7 @@ def test_what_keeps_what_it_was_asked_is_no_memory() -> None:
         "log", logging.getLogger("quotes"), lambda own, _: own.log.debug("asked") or Intent()
     )  # type: ignore[attr-defined]
     for own in (asks, PegBehind()):
-        assert checked(own).decide(random_views(3, 1)).shape[0] == 3
+        assert wrap_strategy(own).decide(random_views(3, 1)).shape[0] == 3
 
 
 def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
@@ -197,7 +199,7 @@ def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
 
     for model in (Network(), lambda obs: np.tanh(obs) + 1.0):
         with pytest.raises(ConfigError, match=r"to a View.*model_strategy"):
-            checked(model).decide(random_views(3, 1))
+            wrap_strategy(model).decide(random_views(3, 1))
 
 
 def test_every_use_of_a_contender_is_of_a_copy() -> None:
@@ -206,7 +208,7 @@ def test_every_use_of_a_contender_is_of_a_copy() -> None:
             """Nothing is forgotten, on purpose."""
 
     own = Keeps()
-    one = Candidate("keeps", own=checked(own))
+    one = Candidate("keeps", user_strategy=wrap_strategy(own))
     views = random_views(3, 1)
     first, second = (one.strategy(None).decide(views) for _ in range(2))  # type: ignore[arg-type]
     assert np.array_equal(first, second)
@@ -224,7 +226,7 @@ def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> No
             seen.append(view)
             return Intent()
 
-    keeps = checked(Keeps())
+    keeps = wrap_strategy(Keeps())
     view = view_of(left=[30, 20])
     keeps.decide(view)
     view.x[:] = 0
@@ -269,7 +271,7 @@ def test_numbers_broadcast(n: int, lots: int, data: st.DataObject) -> None:
 )
 def test_an_intent_that_is_none_is_told(intent: Intent, told: str) -> None:
     with pytest.raises(ConfigError) as error:
-        checked(strategy(name="mine")(lambda view: intent)).decide(view_of(left=[3, 4]))
+        wrap_strategy(strategy(name="mine")(lambda view: intent)).decide(view_of(left=[3, 4]))
     assert told in str(error.value)
     assert "from mine" in str(error.value)
 
@@ -277,7 +279,7 @@ def test_an_intent_that_is_none_is_told(intent: Intent, told: str) -> None:
 @pytest.mark.parametrize("answer", [None, 5, np.zeros((2, 10)), np.zeros((3, 10), np.int32)])
 def test_an_answer_that_is_no_intent_is_told(answer: object) -> None:
     with pytest.raises(ConfigError, match="an Intent from mine"):
-        checked(strategy(name="mine")(lambda view: answer)).decide(view_of(left=[3, 4]))
+        wrap_strategy(strategy(name="mine")(lambda view: answer)).decide(view_of(left=[3, 4]))
 
 
 class Needs(OwnStrategy):
@@ -287,7 +289,7 @@ class Needs(OwnStrategy):
 @pytest.mark.parametrize(("own", "told"), [(Needs, "needs no arguments"), (3, "decide")])
 def test_what_is_no_strategy_is_told(own: object, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        checked(own)
+        wrap_strategy(own)
 
 
 def test_strategies_are_found_in_a_file_and_in_a_module(
@@ -297,21 +299,21 @@ def test_strategies_are_found_in_a_file_and_in_a_module(
     file.write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
     found = [
-        named(f"{file}:half_now"),
-        named("strategies_of_mine:half_now"),
-        named("strategies_of_mine:Peg"),
+        load_named(f"{file}:half_now"),
+        load_named("strategies_of_mine:half_now"),
+        load_named("strategies_of_mine:Peg"),
     ]
     sys.modules.pop("strategies_of_mine")
     assert [one.name for one in found] == ["half_now", "half_now", "my_peg"]
     assert found[0].decide(view_of(left=[9]))[0, 0] == 5
-    before = repr(named(f"{file}:Peg"))
-    assert before == repr(named(f"{file}:Peg"))
+    before = repr(load_named(f"{file}:Peg"))
+    assert before == repr(load_named(f"{file}:Peg"))
     file.write_text(SOURCE + "\n# changed\n")
-    assert before != repr(named(f"{file}:Peg"))
+    assert before != repr(load_named(f"{file}:Peg"))
     with pytest.raises(ConfigError, match="half_now"):
-        named(f"{file}:half_no")
+        load_named(f"{file}:half_no")
     with pytest.raises(ConfigError, match="decide"):
-        named(f"{file}:number")
+        load_named(f"{file}:number")
 
 
 FAILING = """
@@ -345,7 +347,7 @@ def test_an_error_of_own_code_says_its_line_and_what_to_do(
     file = tmp_path / "failing.py"
     file.write_text(FAILING)
     with pytest.raises(ConfigError) as refused:
-        named(f"{file}:{what}").decide(view_of(left=[3, 4]))
+        load_named(f"{file}:{what}").decide(view_of(left=[3, 4]))
     assert what in refused.value.expected
     assert refused.value.received.startswith(error)
     assert refused.value.received.endswith(f"failing.py:{line}")
@@ -360,7 +362,7 @@ def test_a_file_that_python_cannot_run_says_where(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         with pytest.raises(ConfigError, match=received):
-            named(f"{file}:f")
+            load_named(f"{file}:f")
 
 
 def test_a_mark_changes_with_all_that_the_code_names(
@@ -380,24 +382,24 @@ def test_a_mark_changes_with_all_that_the_code_names(
     for name, text in parts.items():
         (tmp_path / name).write_text(text)
     name, seen = f"{tmp_path / 'mine.py'}:half_now", set()
-    assert repr(named(name)) == repr(named(name))
-    seen.add(repr(named(name)))
+    assert repr(load_named(name)) == repr(load_named(name))
+    seen.add(repr(load_named(name)))
     for part, text in parts.items():
         (tmp_path / part).write_text(text + " ")
-        mark = repr(named(name))
+        mark = repr(load_named(name))
         assert mark not in seen, part
         seen.add(mark)
     (tmp_path / "unrelated.py").write_text("")
-    assert repr(named(name)) in seen
+    assert repr(load_named(name)) in seen
     for module in ("own_part", "pack", "pack.inner", "pack.beside", "pack.deep"):
         sys.modules.pop(module)
 
 
 @pytest.mark.parametrize("name", ["nowhere_at_all:Mine", "nowhere.py:Mine", ":Mine", "mine:"])
 def test_what_is_not_there_is_told(name: str) -> None:
-    assert is_own(name)
+    assert is_user_strategy(name)
     with pytest.raises(ConfigError):
-        named(name)
+        load_named(name)
 
 
 def test_a_package_brings_its_strategy_by_an_entry_point(
@@ -412,13 +414,13 @@ def test_a_package_brings_its_strategy_by_an_entry_point(
         "[tercel.strategies]\nstoop = peregrine:half_now\nlost = peregrine:nowhere\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert is_own("stoop")
-    assert named("stoop").name == "stoop"
-    assert named("stoop").decide(view_of(left=[9]))[0, 0] == 5
+    assert is_user_strategy("stoop")
+    assert load_named("stoop").name == "stoop"
+    assert load_named("stoop").decide(view_of(left=[9]))[0, 0] == 5
     with pytest.raises(ConfigError, match="install it again"):
-        named("lost")
+        load_named("lost")
     with pytest.raises(UnknownNameError, match="try 'stoop'"):
-        named("stooop")
+        load_named("stooop")
 
 
 def test_a_name_in_a_policys_card_never_runs_code(tmp_path: Path) -> None:
@@ -477,17 +479,17 @@ def by_depth(view: View) -> Intent:
     ("own", "hint"), [(late, "numpy.where(condition, this, that)"), (by_depth, "maximum")]
 )
 def test_what_one_market_lets_pass_is_refused_for_two(own: OwnStrategy, hint: str) -> None:
-    checked(own).decide(view_of(far1=10))
+    wrap_strategy(own).decide(view_of(far1=10))
     with pytest.raises(ConfigError) as refused:
-        tried(checked(own))
+        try_strategy(wrap_strategy(own))
     assert hint in refused.value.remedy
 
 
 def test_a_trial_leaves_no_trace() -> None:
     own = Delayed()
-    assert tried(checked(own)).name == "Delayed"
+    assert try_strategy(wrap_strategy(own)).name == "Delayed"
     assert not vars(own)
 
 
 def test_what_ships_is_not_tried() -> None:
-    assert tried(rule := build("twap_take", None)) is rule
+    assert try_strategy(rule := build("twap_take", None)) is rule

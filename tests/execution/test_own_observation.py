@@ -8,11 +8,12 @@ import pytest
 
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
-from tercel.execution.intent import View
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import Card, save_policy
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import save_policy
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.view import View
 
 
 def eyes(view: View) -> np.ndarray:

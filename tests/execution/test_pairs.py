@@ -82,7 +82,7 @@ def test_a_halted_hedge_leg_cancels_the_quote_and_flattens():
     fills = [Fill(0, 1000, 20)]
     now = decide(terms(), view({Role.QUOTE: 20}, [quote], two=halted, fills=fills))
     assert (now.cancel, said(now)) == (("q",), [])
-    assert "B does not trade" in now.why
+    assert "B does not trade" in now.reason
     late = decide(terms(), view({Role.QUOTE: 20}, now=5 * S, two=halted, fills=fills))
     assert said(late) == [("flatten", 20, None)]
     over = decide(terms(), view({Role.QUOTE: 20, Role.FLATTEN: 20}, now=6 * S, fills=fills))

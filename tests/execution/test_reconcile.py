@@ -13,22 +13,25 @@ from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.vocabulary import BUY, SELL
 from tercel.execution import columns as c, intent as it
 from tercel.execution.features import features_of, observe
-from tercel.execution.intent import CANCEL, KEEP, View
+from tercel.execution.intent import CANCEL, KEEP
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run
 from tercel.execution.strategies import ALL_BASELINES, build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.runs import pilot
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.market_estimates import pilot
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.source import reactive, replay
+from tercel.market.simulator.source import reactive
+from tercel.market.simulator.tape_source import replay
 from tercel.market.tape.schema import ADD
 
 FLOW = np.zeros(1)

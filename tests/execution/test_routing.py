@@ -11,28 +11,29 @@ from tercel.core.errors import ConfigError
 from tercel.execution import outside
 from tercel.execution.intent import REST0, TAKE, empty
 from tercel.execution.market import Market
-from tercel.execution.outside import WAITS_S, Asks, Outside, Terms, terms_in
+from tercel.execution.outside import WAITS_S, OffBookOrders, OffBookTrading, Terms, terms_in
 from tercel.execution.routing import (
     OFTEN,
     STEP,
     UNSEEN,
     Knowledge,
+    Route,
     Routed,
-    Way,
-    costing,
-    explored,
-    ranked,
-    ways_of,
+    cost_route,
+    explore_route,
+    rank_dealers,
+    routes_for,
 )
 from tercel.execution.strategies.baselines import TwapTake
 from tercel.execution.task import Task
 from tercel.lab.evaluation.arrivals import run_arrivals
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.blocks import CrossingSession, survival
 from tercel.market.dealers import State, load_panel, request
-from tercel.market.dealers.requests import quotes, settle
+from tercel.market.dealers.requests import draw_answers, settle
 from tercel.market.flow import load
-from tercel.market.impact.fitted import law_for
+from tercel.market.impact.pilot import law_for
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
@@ -45,38 +46,38 @@ BASE = {
     (0.5, True): (3.3, 15.0),
 }
 
-KNOWN = Knowledge.expected(TERMS, BASE)
+KNOWN = Knowledge.prior(TERMS, BASE)
 
 
 def taught(panel, orders: int, seed: int = 1, known: Knowledge | None = None) -> Knowledge:
     """Knowledge after requests of 1 to 5 units to two to eight drawn dealers each."""
-    known, rng = known or Knowledge.expected(TERMS, BASE), np.random.default_rng(seed)
+    known, rng = known or Knowledge.prior(TERMS, BASE), np.random.default_rng(seed)
     for _ in range(orders // 20):
         asked = rng.random((20, 10)).argsort(axis=1) < rng.integers(2, 9, (20, 1))
         size = rng.uniform(1.0, 5.0, 20)
         found = request(
-            panel, State.drawn(panel, 20, rng), rng.choice([-1, 1], 20), size, asked, rng
+            panel, State.draw(panel, 20, rng), rng.choice([-1, 1], 20), size, asked, rng
         )
-        known = known.saw_quotes(size, asked, found.answers.distance)
-        losers = found.answers.there.sum(axis=1) - found.traded
+        known = known.update_quotes(size, asked, found.answers.distance)
+        losers = found.answers.has_quote.sum(axis=1) - found.traded
         moved = found.drift(panel) + 0.5 * rng.standard_normal(20)
-        known = known.saw_drift(size, losers, found.traded, moved, 0.5)
+        known = known.update_drift(size, losers, found.traded, moved, 0.5)
     return known
 
 
 def test_dealers_are_learned():
     """Other dealers than the panel says: who is near, who answers, and what leaks."""
-    other = replace(PANEL.drawn(5), ahead=3.0 * PANEL.ahead)
+    other = replace(PANEL.draw_variant(5), ahead=3.0 * PANEL.ahead)
     known = taught(other, 1_000)
     asked = np.ones((4_000, 10), np.bool_)
     rng = np.random.default_rng(9)
     side, size = rng.choice([-1, 1], 4_000), np.full(4_000, 3.0)
-    seen = request(other, State.drawn(other, 4_000, rng), side, size, asked, rng).answers
+    seen = request(other, State.draw(other, 4_000, rng), side, size, asked, rng).answers
     mean = np.nanmean(seen.distance, axis=0)
     assert np.corrcoef(known.distance(3.0), mean)[0, 1] > 0.9
-    assert known.answered / known.asked == pytest.approx(other.answers, abs=0.12)
+    assert known.replies / known.requests == pytest.approx(other.answers, abs=0.12)
     truth = other.impact * float(other.ahead.mean())
-    assert known.moves[0] > Knowledge.expected(TERMS, BASE).moves[0]
+    assert known.moves[0] > Knowledge.prior(TERMS, BASE).moves[0]
     assert known.moves[0] == pytest.approx(truth, rel=0.5)
     assert known.moves[1] == pytest.approx(other.impact, rel=0.3)
 
@@ -84,14 +85,14 @@ def test_dealers_are_learned():
 def test_what_is_expected_of_a_request_is_what_it_costs():
     """Mean of the best of five quotes that was paid, within a tenth."""
     known = taught(PANEL, 1_000)
-    who = list(ranked(known, 3.0)[:5])
+    who = list(rank_dealers(known, 3.0)[:5])
     paid, _, often = known.request(3.0, who, 99.0)
     rng = np.random.default_rng(3)
     asked = np.zeros((4_000, 10), np.bool_)
     asked[:, who] = True
     found = request(
         PANEL,
-        State.drawn(PANEL, 4_000, rng),
+        State.draw(PANEL, 4_000, rng),
         rng.choice([-1, 1], 4_000),
         np.full(4_000, 3.0),
         asked,
@@ -102,30 +103,30 @@ def test_what_is_expected_of_a_request_is_what_it_costs():
 
 
 def test_the_cheapest_way_is_taken_and_risk_counts():
-    router = Routed(TwapTake(), Knowledge.expected(TERMS, BASE))
-    means = [one.mean for one in router.ways(3.0)]
+    router = Routed(TwapTake(), Knowledge.prior(TERMS, BASE))
+    means = [one.mean for one in router.routes(3.0)]
     assert means == sorted(means)
-    dear = replace(router, known=replace(KNOWN, moves=np.array([0.5, 0.8])))
-    careful = replace(dear, risk=1.0).ways(3.0)
-    assert careful[0].sd < dear.ways(3.0)[0].sd
-    assert {one.way.share for one in replace(router, only="rfq").ways(3.0)} == {1.0}
-    assert [one.way for one in replace(router, only="block").ways(3.0)] == [Way(block=True)]
+    dear = replace(router, knowledge=replace(KNOWN, moves=np.array([0.5, 0.8])))
+    careful = replace(dear, risk=1.0).routes(3.0)
+    assert careful[0].sd < dear.routes(3.0)[0].sd
+    assert {one.route.share for one in replace(router, only="rfq").routes(3.0)} == {1.0}
+    assert [one.route for one in replace(router, only="block").routes(3.0)] == [Route(block=True)]
 
 
 def test_a_small_order_is_not_asked_of_many_and_a_cheap_book_wins():
     cheap = dict.fromkeys(BASE, (0.1, 1.0))
-    known = Knowledge.expected(TERMS, cheap)
-    assert Routed(TwapTake(), known).ways(3.0)[0].mean == pytest.approx(0.1, abs=0.01)
-    leaky = replace(Knowledge.expected(TERMS, BASE), moves=np.array([5.0, 0.8]))
-    requests = [one for one in ways_of(10) if one.share == 0.5 and not one.block]
-    assert min(requests, key=lambda way: costing(leaky, way, 3.0).mean).dealers == 1
+    known = Knowledge.prior(TERMS, cheap)
+    assert Routed(TwapTake(), known).routes(3.0)[0].mean == pytest.approx(0.1, abs=0.01)
+    leaky = replace(Knowledge.prior(TERMS, BASE), moves=np.array([5.0, 0.8]))
+    requests = [one for one in routes_for(10) if one.share == 0.5 and not one.block]
+    assert min(requests, key=lambda way: cost_route(leaky, way, 3.0).mean).dealers == 1
 
 
 def in_session(share: float) -> Knowledge:
     """Knowledge of a session that crosses a unit in an interval in which 3 units rest, and each next one, this often."""
-    usual = Knowledge.expected(TERMS, BASE).saw_rest(np.full(800, 3.0), units_crossed(0.3), 0)
+    usual = Knowledge.prior(TERMS, BASE).update_crossing(np.full(800, 3.0), units_crossed(0.3), 0)
     known = replace(usual, usual=usual.crosses, rests=3.0, crosses=UNSEEN)
-    return known.saw_rest(np.full(800, 3.0), units_crossed(share), 0)
+    return known.update_crossing(np.full(800, 3.0), units_crossed(share), 0)
 
 
 def units_crossed(share: float) -> np.ndarray:
@@ -134,16 +135,16 @@ def units_crossed(share: float) -> np.ndarray:
 
 
 def test_more_crosses_than_expected_make_blocks_cheaper():
-    way = Way(block=True)
-    less, same, more = (costing(in_session(share), way, 3.0).mean for share in (0.1, 0.3, 0.5))
+    way = Route(block=True)
+    less, same, more = (cost_route(in_session(share), way, 3.0).mean for share in (0.1, 0.3, 0.5))
     assert more < same < less
     assert same == pytest.approx(BASE[1.0, True][0])
 
 
 def test_crosses_of_all_that_rested_tell_nothing_of_what_more_was_there():
     """Orders of 1 unit, always whole, then few of 3: Kaplan-Meier says what raw counts would miss by half."""
-    known = Knowledge.expected(TERMS, BASE).saw_rest(np.ones(400), np.ones(400), 0)
-    known = known.saw_rest(np.full(40, 3.0), np.full(40, 3.0) - 2.0 * (np.arange(40) % 2), 0)
+    known = Knowledge.prior(TERMS, BASE).update_crossing(np.ones(400), np.ones(400), 0)
+    known = known.update_crossing(np.full(40, 3.0), np.full(40, 3.0) - 2.0 * (np.arange(40) % 2), 0)
     tails = survival(*known.crosses)
     assert tails[: round(1 / STEP)] == pytest.approx(1.0)
     assert tails[round(3 / STEP) - 1] == pytest.approx(0.5)
@@ -153,32 +154,32 @@ def test_crosses_of_all_that_rested_tell_nothing_of_what_more_was_there():
 @given(st.integers(0, 2**31), st.floats(0.0, 2.0))
 def test_what_exploring_costs_in_expectation_stays_within_its_budget(seed, budget):
     known, rng = KNOWN, np.random.default_rng(seed)
-    best = Routed(TwapTake(), known).ways(3.0)[0]
+    best = Routed(TwapTake(), known).routes(3.0)[0]
     for _ in range(2):
-        way, expected = explored(known, 3.0, rng, budget)
+        way, expected = explore_route(known, 3.0, rng, budget)
         assert 0.0 <= expected <= budget + 1e-12
-        assert expected <= OFTEN * max(costing(known, one, 3.0).mean for one in ways_of(10))
-        if way == best.way:
+        assert expected <= OFTEN * max(cost_route(known, one, 3.0).mean for one in routes_for(10))
+        if way == best.route:
             continue
         assert way.share > 0.0
-        assert len(way.who) == way.dealers
+        assert len(way.named_dealers) == way.dealers
 
 
 def test_exploring_pays_its_expectation():
     """Costs expected of the ways taken, less the best's, on average: what was said, within four standard errors."""
     known, rng = KNOWN, np.random.default_rng(2)
-    best = Routed(TwapTake(), known).ways(3.0)[0].mean
-    drawn = [explored(known, 3.0, rng, 0.3) for _ in range(60)]
-    excess = np.array([costing(known, way, 3.0).mean - best for way, _ in drawn])
+    best = Routed(TwapTake(), known).routes(3.0)[0].mean
+    drawn = [explore_route(known, 3.0, rng, 0.3) for _ in range(60)]
+    excess = np.array([cost_route(known, way, 3.0).mean - best for way, _ in drawn])
     said = float(np.mean([expected for _, expected in drawn]))
     assert excess.mean() == pytest.approx(said, abs=4 * excess.std() / 7.7 + 1e-9)
-    assert len({way.who for way, _ in drawn}) > 10
+    assert len({way.named_dealers for way, _ in drawn}) > 10
 
 
 @pytest.mark.long
 def test_after_dealers_change_the_router_finds_the_new_ones():
     """Within 200 orders it is as near to the new dealers as it was to the old ones; what it knew of them is worth nothing."""
-    old, new = PANEL.drawn(3), PANEL.drawn(4)
+    old, new = PANEL.draw_variant(3), PANEL.draw_variant(4)
     known = taught(old, 400)
     assert regret(known, old) < 0.15
     assert regret(known, new) > 0.5
@@ -188,12 +189,12 @@ def test_after_dealers_change_the_router_finds_the_new_ones():
 def regret(known: Knowledge, panel) -> float:
     """Distance of the best of the three dealers that it asks first beyond that of the best three, bps."""
     rng = np.random.default_rng(8)
-    state, every = State.drawn(panel, 2_000, rng), np.ones((2_000, 10), np.bool_)
+    state, every = State.draw(panel, 2_000, rng), np.ones((2_000, 10), np.bool_)
     found = request(panel, state, rng.choice([-1, 1], 2_000), np.full(2_000, 3.0), every, rng)
     quotes = found.answers.ranked
     worth = [
         np.minimum(quotes[:, list(who)].min(axis=1), BASE[1.0, True][0]).mean()
-        for who in (ranked(known, 3.0)[:3], *combinations(range(10), 3))
+        for who in (rank_dealers(known, 3.0)[:3], *combinations(range(10), 3))
     ]
     return float(worth[0] - min(worth[1:]))
 
@@ -230,7 +231,7 @@ class Sends:
     def ask(self, view):
         n, none = view.n, np.zeros(view.n, np.int64)
         lots = np.where(view.decision == 0, self.lots, 0)
-        return Asks(
+        return OffBookOrders(
             lots, np.ones((n, 10), np.bool_), np.full(n, self.within), none + self.block, none
         )
 
@@ -293,11 +294,11 @@ def test_all_strategies_meet_what_comes_to_the_session(source):
     _, alone = run(quiet, TwapTake())
     assert (costs.shortfall != alone.shortfall).any()
     for one, other in (
-        (beside.outside.met, taken.outside.met),
-        (beside.outside.beside, taken.outside.beside),
+        (beside.outside.opposite_interest, taken.outside.opposite_interest),
+        (beside.outside.own_side_interest, taken.outside.own_side_interest),
     ):
         assert (one.arrival == other.arrival).all()
-    up = taken.outside.met.arrival[1::2], taken.outside.beside.arrival[::2]
+    up = taken.outside.opposite_interest.arrival[1::2], taken.outside.own_side_interest.arrival[::2]
     assert (up[0] == up[1]).all()  # what a sell meets is beside the buy on its stream
     plan = seeded_plan(TASK, LOTS, 3, 0, N)
     seen, _ = run_arrivals(source, TASK, plan)
@@ -308,14 +309,16 @@ def test_quotes_are_about_the_mid_of_their_moment(source, monkeypatch):
     """The client pays from the mid at its trade: what was quoted, less what the mid has moved since; a router sees quotes."""
     settled = []
 
-    def noted(*words, moved, **more):
-        settled.append((moved, settle(*words, moved=moved, **more)))
+    def record_settlement(*arguments, move_bps, **options):
+        settled.append((move_bps, settle(*arguments, move_bps=move_bps, **options)))
         return settled[-1][1]
 
-    monkeypatch.setattr(outside, "settle", noted)
+    monkeypatch.setattr(outside, "settle", record_settlement)
     episodes, _ = run(source, Sends(lots=LOTS))
-    beside = Outside.begin(source.outside, 3, np.arange(N) // 2, np.tile([1, -1], N // 2), 120.0)
-    first = quotes(
+    beside = OffBookTrading.begin(
+        source.outside, 3, np.arange(N) // 2, np.tile([1, -1], N // 2), 120.0
+    )
+    first = draw_answers(
         beside.panel,
         beside.state,
         np.tile([1, -1], N // 2),
@@ -325,17 +328,17 @@ def test_quotes_are_about_the_mid_of_their_moment(source, monkeypatch):
     )
     turn, _, found = episodes.outside.requests[0]
     assert turn == 1
-    both = first.there & found.answers.there
+    both = first.has_quote & found.answers.has_quote
     assert (first.distance[both] == found.answers.distance[both]).all()
     moved, traded = settled[0]
-    both &= traded.answers.there
+    both &= traded.answers.has_quote
     assert np.allclose(traded.answers.distance[both], (first.distance - moved)[both])
     assert (np.abs(moved[both]) > 0).any()
     assert np.abs(moved[both]).max() < 20.0
     assert (found.answers.after_s[both] <= WAITS_S).all()
-    late = first.there & (first.after_s > WAITS_S)
+    late = first.has_quote & (first.after_s > WAITS_S)
     assert late.any()
-    assert not (late & found.answers.there).any()
+    assert not (late & found.answers.has_quote).any()
 
 
 def test_who_asks_at_the_last_decision_gets_no_answer(source):
@@ -358,7 +361,7 @@ class Hostile:
     def ask(self, view):
         rng = np.random.default_rng((self.seed, int(view.decision[0])))
         lots, block, least = rng.integers(0, 2 * LOTS, (3, view.n))
-        return Asks(
+        return OffBookOrders(
             lots, rng.random((view.n, 10)) < 0.5, rng.normal(3.0, 3.0, view.n), block, least // 20
         )
 
@@ -377,8 +380,8 @@ KNOWS = {(s, b): (9.0, 1.0) for s in (0.5, 1.0) for b in (True, False)}
 def test_nobody_trades_more_than_the_order_wherever_it_asks_at_once(source, seed):
     """Costs of every lot add up, and no distance is on the client's side of mid; also of half by request, the rest in the
     book and in the session at once."""
-    known = replace(Knowledge.expected(source.outside, {}), base=KNOWS)
-    both = replace(Routed(TwapTake(), known), fixed=Way(0.5, 5, True))
+    known = replace(Knowledge.prior(source.outside, {}), base=KNOWS)
+    both = replace(Routed(TwapTake(), known), fixed=Route(0.5, 5, True))
     episodes, costs = run(source, both if seed is None else Hostile(seed))
     assert (costs.lots_filled + costs.unfilled_lots == LOTS).all()
     assert (costs.lots_grid.sum(axis=1) + costs.forced_lots_grid.sum(axis=1) == LOTS).all()

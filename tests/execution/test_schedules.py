@@ -13,25 +13,25 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.messages import Posture, Style
 from tercel.execution import columns as c, intent as i, intent as it
 from tercel.execution.guidance import Guidance, expected_move
-from tercel.execution.observation import view_of
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
     AlmgrenChrissAlpha,
-    CarteaJaimungal,
     Parameters,
     alpha_lots,
     kappa,
     share_left,
-    shrink,
-    speed_weight,
 )
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave, TwapTake
+from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal, shrink, speed_weight
+from tercel.execution.strategies.posture_cap import PostureCap, pace
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow import preset as presets
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
@@ -269,7 +269,7 @@ def test_the_cap_holds_through_whole_episodes(name: str) -> None:
     source = reactive(presets.load("csco-santa-fe"), settle_s=60.0)
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
     episodes = Episodes(source, task, 16)
-    episodes.guide(Guidance.of([None] * 16, [Posture("A", 0, 0.4, 0.15)] * 16))
+    episodes.set_guidance(Guidance.of([None] * 16, [Posture("A", 0, 0.4, 0.15)] * 16))
     episodes.start(seeded_plan(task, 300, 3, 0, 16))
     strategy = PostureCap(build(name))
     some = 0

@@ -6,15 +6,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tercel.core.orders import FEE_UNIT
+from tercel.core.fixed_point import FEE_UNIT
 from tercel.execution import columns as c, intent as it, step as kernels
 from tercel.execution.costs import BPS, PARTS, attribute
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import Source, reactive
@@ -170,7 +171,7 @@ def test_the_shortfall_is_its_parts_and_the_fees_of_its_fills(csco: Source, fees
     np.testing.assert_array_equal(
         costs.shortfall - costs.fees, same.shortfall
     )  # fees change no decision of a schedule
-    words = fees.words(csco.tick)
+    words = fees.kernel_values(csco.tick)
     for i in range(N):
         fills = charged.fills(i)
         assert len(fills) > 3

@@ -21,10 +21,10 @@ from tests.lobster_files import NAME, history, lines, operations, replayed_rows
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import Feed, FeedOptions, Imported, LobsterFeed
-from tercel.feeds.lobster_csv import infer_unit
+from tercel.feeds.lobster_tick import infer_unit
 from tercel.feeds.members import members
 from tercel.market.tape import Instrument, schema
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 MIDNIGHT = midnight_ns("2012-06-21", "America/New_York")
 STEADY = [

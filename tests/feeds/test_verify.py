@@ -12,7 +12,9 @@ from tests.lobster_files import EMPTY, history, lines, operations
 
 from tercel.core.errors import FeedError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.feeds.verify import TRUTHS, truth_for, verify_against, verify_alone
+from tercel.feeds.truths import TRUTHS, truth_for
+from tercel.feeds.verify import verify_alone
+from tercel.feeds.verify_orderbook import verify_against
 from tercel.market.tape import Events, Instrument, schema as s
 
 SETS = [

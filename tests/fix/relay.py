@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tests import waiting
 
-from tercel.fix.dialect import answered
+from tercel.fix.own_dialect import answer_simulation_query
 
 
 class Relay:
@@ -49,7 +49,9 @@ class Relay:
                     data = one.recv(65536)
                     if self.deaf and one is pair[0]:
                         self.lost += len(data)
-                    elif self._vouches and one is pair[0] and (told := answered(data)):
+                    elif (
+                        self._vouches and one is pair[0] and (told := answer_simulation_query(data))
+                    ):
                         one.sendall(told)
                         data = b""
                     else:

@@ -11,7 +11,8 @@ from tercel.fix.dialect import StepAnswer
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.message import Message, decode, encode
+from tercel.fix.protocol.codec import decode, encode
+from tercel.fix.protocol.message import Message
 from tercel.fix.standard import StandardDialect
 
 NOW = 1_750_000_000 * 10**9
@@ -73,8 +74,8 @@ def valid(ready, terms):
         *ready.fields,
     ]
     message = decode(encode("FIX.4.4", sent), terms.dictionary.data_fields)
-    assert v.check(message, terms.dictionary) is None, (
-        f"{v.check(message, terms.dictionary)} in {sent}"
+    assert v.first_fault(message, terms.dictionary) is None, (
+        f"{v.first_fault(message, terms.dictionary)} in {sent}"
     )
     assert message.kind in terms.dictionary.messages
     return message
@@ -86,7 +87,9 @@ def said(terms, kind, **fields):
     message = Message(
         "FIX.4.4", [(35, kind), (49, "SPOT"), (56, "EXAMPLE"), (34, "7"), (52, WHEN), *body]
     )
-    assert v.check(message, terms.dictionary) is None, v.check(message, terms.dictionary)
+    assert v.first_fault(message, terms.dictionary) is None, v.first_fault(
+        message, terms.dictionary
+    )
     return message
 
 
@@ -166,7 +169,7 @@ class TestWhatIsSaid:
         ready, note = dialect(terms).commands(o.StatusRequest("p.1", "agent", 0))
         assert ready == []
         assert "answers no questions" in note
-        assert dialect(terms).answers(o.Unread("35=8\x0134=3\x01", "why", 1)) == []
+        assert dialect(terms).disowning_messages(o.Unread("35=8\x0134=3\x01", "why", 1)) == []
 
     def test_names_fit_its_rule_and_come_back(self, terms):
         speaks = dialect(terms)
@@ -343,7 +346,7 @@ class TestWhatItSays:
             "FIX.4.4",
             [(35, "y"), (49, "SPOT"), (56, "E"), (34, "2"), (52, WHEN), (320, "L"), *listed],
         )
-        assert v.check(message, feed.dictionary) is None
+        assert v.first_fault(message, feed.dictionary) is None
         ((_, answer),) = hears.read(message, NOW)
         assert isinstance(answer, StepAnswer)
         (listing,) = answer.listings

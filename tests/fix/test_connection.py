@@ -18,7 +18,7 @@ def pair():
 
     def connect(server=None, client=None, **options):
         listener = socket.create_server(("127.0.0.1", 0))
-        ours = Connection.to("127.0.0.1", listener.getsockname()[1], client, **options)
+        ours = Connection.connect("127.0.0.1", listener.getsockname()[1], client, **options)
         plain, _ = listener.accept()
         listener.close()
         theirs = Connection(plain, server.server() if server else None, **options)
@@ -94,14 +94,14 @@ def test_a_slow_reader_is_dropped_at_its_bound(pair):
         ours.send(b"x" * 65536)
         sent += 65536
         assert sent < 64 << 20, "a socket takes that much and is still open"
-    assert "does not read" in ours.why
+    assert "does not read" in ours.close_reason
     assert not ours.wants_write
     assert ours.receive() is None
 
 
 def test_an_unknown_host_is_an_error():
     with pytest.raises(VenueError, match="address"):
-        Connection.to("no.such.host.invalid", 1)
+        Connection.connect("no.such.host.invalid", 1)
 
 
 def test_a_reset_is_no_exception(pair):
@@ -127,7 +127,7 @@ class TestTls:
         ours, theirs = pair(secure[0], client)
         pump(ours, theirs)
         assert (ours.closed, theirs.closed) == (True, True)
-        assert why in ours.why.lower()
+        assert why in ours.close_reason.lower()
 
     def test_an_acceptor_can_ask_who_it_is(self, pair, secure, ca):
         asks = TlsSettings(secure[0].certificate, secure[0].key, ca)
@@ -144,7 +144,7 @@ class TestTls:
         ours.send(b"8=FIX.4.4\x019=5\x01")
         pump(ours, theirs)
         assert theirs.closed
-        assert theirs.why.startswith("TLS")
+        assert theirs.close_reason.startswith("TLS")
 
     def test_files_that_are_none_are_refused(self, tmp_path):
         with pytest.raises(ConfigError, match="certificate"):

@@ -8,22 +8,24 @@ from tests.fix.plain import SOH
 
 from exchange.fix import translate
 from exchange.fix.hosted_dialect import HostedDialect
-from exchange.fix.reports import plain
+from exchange.fix.reports import to_standard
 from tercel.core import orders as o
-from tercel.core.orders import ONE
-from tercel.core.ports import Capabilities
+from tercel.core.capabilities import Capabilities
+from tercel.core.fixed_point import ONE
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.fix.dialect import OwnDialect, refused
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.reconciliation.refold import refold
+from tercel.fix.dialect import unread_from_event
+from tercel.fix.own_dialect import OwnDialect
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
-from tercel.fix.protocol.message import checksum, decode, utc_text
+from tercel.fix.protocol.codec import checksum, decode
+from tercel.fix.protocol.message import utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.standard import StandardDialect
-from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 S = 10**9
@@ -88,14 +90,14 @@ class Line:
     def fill(self, n, **words):
         """Fields of the n-th execution, of a lot, as our own acceptor says it, and what else a venue may say."""
         own, begin = self.terms.profile.extension, self.terms.profile.version
-        name = "p.1" if own else self.dialect.memory.wire("p.1")
+        name = "p.1" if own else self.dialect.memory.wire_name("p.1")
         said = o.Report(
             exec_id=f"E{n}", exec_type=o.ExecType.TRADE, status=o.OrdStatus.PARTIALLY_FILLED, cl_ord_id=name, orig="",
             order_id="7", account="ann", instrument="X", side=1, lots=LOTS, price=1000, last_qty=ONE,
             last_px=1000 * ONE, cum_qty=n * ONE, leaves_qty=(LOTS - n) * ONE, ns=self.now_ns, **words,
         )  # fmt: skip
         fields = translate.report_out(said, SCALE, exact=own)
-        fields = fields if own else plain("8", fields, begin, self.now_ns)
+        fields = fields if own else to_standard("8", fields, begin, self.now_ns)
         if self._host is not None:
             ((_, fields),) = self._host.outward("8", fields)
         members = self.terms.dictionary.messages["8"].block.members
@@ -108,10 +110,12 @@ class Line:
         begin = self.terms.profile.version.encode()
         whole = b"8=%b\x019=%d\x01%b" % (begin, len(body), body)
         result = self.session.receive(b"%b10=%03d\x01" % (whole, checksum(whole)), self.now_ns)
-        if result.out:
-            self.heard.append(decode(result.out, self.terms.dictionary.data_fields))
+        if result.data:
+            self.heard.append(decode(result.data, self.terms.dictionary.data_fields))
         events = [
-            refused(one, self.dialect.own_name, self.now_ns) for one in result.events if one.message
+            unread_from_event(one, self.dialect.own_name, self.now_ns)
+            for one in result.events
+            if one.message
         ]
         for message in result.messages:
             events += [item for _, item in self.dialect.read(message, self.now_ns)]

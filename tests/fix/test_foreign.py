@@ -9,18 +9,18 @@ from tests.parts import whole
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.protocol.message import Message
 from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.standard import StandardDialect
-from tercel.fix.translate import PriceScale
-from tercel.venues.address import address
+from tercel.venues.address import parse_address
 
 NOW = 1_750_000_000 * 10**9
 WHEN = "20250615-15:06:40.250"
@@ -179,8 +179,8 @@ def test_names_and_orders_outlive_the_process(tmp_path):
     (tmp_path / "orders.jsonl").open("a").write('{"wire":"torn')
     again = OrderMemory(names, tmp_path)
     assert again.by_wire.get(told.wire) == told
-    assert again.wire("p.1/x") == told.wire
-    assert again.wire("p.2/x") != told.wire
+    assert again.wire_name("p.1/x") == told.wire
+    assert again.wire_name("p.2/x") != told.wire
     again.close()
 
 
@@ -250,21 +250,21 @@ class TestBooksOfLevels:
         follower.on_market(book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1))
         book.expect("p.1", 1, 95)
         acked = report("p.1", o.ExecType.NEW, leaves=3)
-        follower.on_market(book.rows(book.after(acked)))
+        follower.on_market(book.rows(book.rows_after(acked)))
         assert book.changes([entry("0", 95, 8)], 3) is None, "the total has our lots in it"
         (less,) = book.changes([entry("0", 95, 6)], 4).rows.tolist()
         assert less[1:6] == [2, less[2], 1, 95, 2], "other people's lots went"
         assert less[2] != book.number("p.1")
         filled = report("p.1", o.ExecType.TRADE, leaves=1, last=2)
-        (taken,) = book.before(filled)
+        (taken,) = book.rows_before(filled)
         assert taken[1:6] == (4, book.number("p.1"), 1, 95, 2)
-        assert book.after(filled) == []
+        assert book.rows_after(filled) == []
 
     def test_an_order_that_crosses_rests_when_the_other_side_is_gone(self):
         book = ShownBook("XYZ", PriceScale(1.0))
         book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1)
         book.expect("p.1", 1, 101)
-        assert book.after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []
+        assert book.rows_after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []
         rows = book.changes([entry("1", 101, 0, "2")], 3).rows
         assert rows[:, o.M_ID].tolist()[-1] == book.number("p.1")
         assert np.array_equal(rows[-1, 3:6], [1, 101, 8])
@@ -279,7 +279,7 @@ class TestBooksOfLevels:
             Message("FIX.4.4", [*head, (269, "0"), (270, "nan"), (271, "10")]), NOW
         )
         assert isinstance(unread, o.Unread)
-        assert hears.spoilt == ["XYZ"]
+        assert hears.stale_instruments == ["XYZ"]
 
 
 def entry(kind, price, lots, action="1"):
@@ -307,8 +307,11 @@ def report(name, kind, leaves, last=0, price=95):
 
 class TestWhere:
     def test_addresses(self):
-        assert address("fix://A@h:1?profile=generic-42").profile == "generic-42"
-        assert (address("fix:venue.toml").host, address("fix:/a/b.cfg").profile) == ("", "/a/b.cfg")
+        assert parse_address("fix://A@h:1?profile=generic-42").profile == "generic-42"
+        assert (parse_address("fix:venue.toml").host, parse_address("fix:/a/b.cfg").profile) == (
+            "",
+            "/a/b.cfg",
+        )
 
     @pytest.mark.parametrize(
         "where",
@@ -316,7 +319,7 @@ class TestWhere:
     )
     def test_what_is_no_address(self, where):
         with pytest.raises(Exception, match="expected simulated") as refused:
-            address(where)
+            parse_address(where)
         assert "hunter2" not in str(refused.value)
 
     def test_a_venue_that_is_not_there_is_an_error_in_seconds(self, port):

@@ -15,7 +15,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.fix import link as links
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
-from tercel.fix.protocol.settings import SessionEventKind
+from tercel.fix.protocol.events import SessionEventKind
 from tercel.venues.address import connect
 
 TRIES = 6
@@ -28,7 +28,7 @@ class Closed(ScriptedVenue):
     def _turn(self, one):
         super()._turn(one)
         if self.session.up:
-            self._take(self.session.log_out(self.now_ns(), "maintenance"))
+            self._apply_outcome(self.session.log_out(self.now_ns(), "maintenance"))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def link(profile):
 def tried(link):
     began, told = time.monotonic(), []
     while len(link.venue.logons) < TRIES:
-        told += [event.text for event in link.poll(0.05)[1] if event.what is SessionEventKind.DOWN]
+        told += [event.text for event in link.poll(0.05)[1] if event.kind is SessionEventKind.DOWN]
     return time.monotonic() - began, told
 
 

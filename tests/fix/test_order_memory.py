@@ -2,7 +2,8 @@
 
 import pytest
 
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.memory import FILE, OrderMemory
 from tercel.fix.profiles.model import NamesTable
 

@@ -248,9 +248,9 @@ def test_a_session_works_an_order_there(venue):
     (parent,) = session.ledger.parents
     assert (parent.over, parent.left) == (True, 0)
     assert session.ledger.positions.of("ann", "XYZ").lots == 6
-    session.positions.look()
+    session.positions.check()
     until(
-        lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._asked,
+        lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._awaited,
         what="positions",
     )
     assert (session.gateway.standing("").code, session.positions.differences()) == ("", {})

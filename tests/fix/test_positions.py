@@ -15,20 +15,24 @@ from tests.waiting import until
 from certify.tiny import TinyVenue
 from exchange.fix import positions as answering, service
 from exchange.fix.counterparties import Login
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE, Holdings, NewOrder, Unread
-from tercel.core.ports import Capabilities, Entry
-from tercel.desk.trading.heartbeat import carry_out
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import Holdings, NewOrder, Unread
+from tercel.core.ports import Entry
+from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.fix import report_reader as positions, tags as t
+from tercel.fix import positions, tags as t
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
-from tercel.fix.dialect import own_dictionary
+from tercel.fix.own_dialect import own_dictionary
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
-from tercel.fix.protocol.dictionary import read_xml, standard
-from tercel.fix.protocol.message import Message, decode, encode
-from tercel.fix.protocol.validate import check
-from tercel.fix.translate import PriceScale
+from tercel.fix.protocol.codec import decode, encode
+from tercel.fix.protocol.dictionary import standard
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.quickfix_xml import read_xml
+from tercel.fix.protocol.validate import first_fault
 
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "B"), (56, "A"), (34, "7"), (52, "20250615-15:06:40.250")]
@@ -82,7 +86,7 @@ def questions():
         return 40 + len(left)
 
     words = load("tercel"), SCALES, lambda: "P1", send, lambda: NOW, 5.0
-    asks = positions.PositionQuestions(*words, clock=lambda: 0.0)
+    asks = positions.PositionRequests(*words, clock=lambda: 0.0)
     asks.ask_positions("ann")
     return asks, left[0]
 
@@ -136,7 +140,7 @@ def others(foreign_engines):
 
 def by(dictionary, kind, fields):
     made = decode(encode("FIX.4.4", [(35, kind), *HEAD, *fields]), dictionary.data_fields)
-    assert check(made, dictionary) is None, (check(made, dictionary), fields)
+    assert first_fault(made, dictionary) is None, (first_fault(made, dictionary), fields)
     assert made.kind in dictionary.messages
     return made
 
@@ -289,7 +293,7 @@ def question(**changed):
 def told_to(client, kinds="AO AP j 3"):
     raw = client.hear_raw()
     fields = parse(raw)
-    assert check(decode(raw), own_dictionary("FIX.4.4")) is None, fields
+    assert first_fault(decode(raw), own_dictionary("FIX.4.4")) is None, fields
     assert not [tag for tag, _ in fields if tag >= 5000], fields
     assert dict(fields)[35] in kinds.split()
     return dict(fields)
@@ -389,7 +393,7 @@ def go_on(session, seconds):
 def answered(session):
     """Until nothing that was asked is on its way."""
     until(
-        lambda: session.step(session.now_ns) is not None and not session.positions._asked,
+        lambda: session.step(session.now_ns) is not None and not session.positions._awaited,
         what="an answer",
     )
 
@@ -400,7 +404,9 @@ def new_orders(venue):
 
 def settle(session, reason="lots from before"):
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": reason}
-    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session._obey)
+    carry_out(
+        session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session.commands.execute
+    )
 
 
 @pytest.fixture
@@ -507,18 +513,18 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
     trading, monkeypatch
 ):
     session, _ = trading
-    session.venue._questions._patience_s = 0.05
+    session.venue._position_requests._patience_s = 0.05
     with monkeypatch.context() as patched:
         wrong(patched, lambda told: told[:1])  # an acknowledgement, and nothing after it
-        session.positions.look()
+        session.positions.check()
         answered(session)
         assert session.gateway.standing("").code == ""
-        session.positions.look()
+        session.positions.check()
         answered(session)
         assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
         assert "0 of 1 position reports" in session.gateway.standing("").reason
-    session.venue._questions._patience_s = 60.0
-    session.positions.look()
+    session.venue._position_requests._patience_s = 60.0
+    session.positions.check()
     until(
         lambda: (
             session.step(session.now_ns) is not None and session.gateway.standing("").code == ""
@@ -532,15 +538,15 @@ def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
     session, venue = trading
     session.venue._patience = WaitLimits(logon_s=3600.0)
     wrong(monkeypatch, lambda told: [])
-    session.positions.look()
-    assert session.positions._asked == {"ann", "bob"}
+    session.positions.check()
+    assert session.positions._awaited == {"ann", "bob"}
     session.accept(asked("p2", lots=50, horizon_s=1200, decisions=120, agent="bob"))
     go_on(session, 30)
     assert venue._orders.open_of("bob"), "it trades meanwhile"
     session.stopper._latch.kill("runaway", "eve", session.now_ns)
     go_on(session, 20)
     assert (venue._orders.open_of("ann"), venue._orders.open_of("bob")) == ([], [])
-    assert session.positions._asked == {"ann", "bob"}, "nobody has answered"
+    assert session.positions._awaited == {"ann", "bob"}, "nobody has answered"
 
 
 def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading):
@@ -551,12 +557,12 @@ def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading)
         Holdings("eve", {"X": 9 * ONE}, NOW, asked=False),
     ]
     session.gateway.receive(known)
-    assert not session.positions._asked
+    assert not session.positions._awaited
     venue.moved["ann"] = 1
     session.gateway.receive([Holdings("ann", {"X": (here + 1) * ONE}, NOW, asked=False)])
-    assert session.positions._asked == {"ann", "bob"}
+    assert session.positions._awaited == {"ann", "bob"}
     answered(session)
     assert session.gateway.standing("").code == "", "once"
-    session.positions.look()
+    session.positions.check()
     answered(session)
     assert session.gateway.standing("").code == "POSITIONS_DIFFER"

@@ -9,8 +9,8 @@ import pytest
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import SHIPPED, load
+from tercel.fix.protocol.admission import examine, header_fault
 from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.validate import examined, header_fault
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SECRET = "hunter2-is-my-word"
@@ -163,17 +163,17 @@ class TestSecrets:
         (tmp_path / "word").chmod(0o600)
         fields = dict(terms.settings().logon_fields("20260101-00:00:00", 1))
         assert (fields[553], fields[554]) == ("me", SECRET)
-        shown = f"{refused.value} {terms!r} {terms.unlocked()!r} {terms.settings()!r}"
+        shown = f"{refused.value} {terms!r} {terms.with_secrets()!r} {terms.settings()!r}"
         assert SECRET not in shown
 
     def test_one_that_the_venue_repeats_is_hidden(self, profile, tmp_path, monkeypatch):
-        from tercel.fix.profiles.model import hidden
+        from tercel.fix.profiles.secrets import mask_secrets
 
         monkeypatch.setenv("TERCEL_WORD", SECRET)
         terms = load(
             profile('base = "generic-44"\n[logon]\npassword = { env = "TERCEL_WORD" }')
-        ).unlocked()
-        assert SECRET not in hidden(f"password {SECRET} is wrong", terms.secrets)
+        ).with_secrets()
+        assert SECRET not in mask_secrets(f"password {SECRET} is wrong", terms.secrets)
 
     def test_a_signature_is_the_one_of_the_venues_document(self, profile, tmp_path, monkeypatch):
         """Binance's "FIX API", "How to sign Logon": a key, the fields and the signature."""
@@ -338,16 +338,16 @@ class TestSettingsOfQuickFix:
             load(self.made(tmp_path, f"{SHORT}{key}={value}\n")).settings()
             for key, value in (("HeartBtInt", "30"), line.split("="))
         )
-        assert examined(said, strict, NOW)[1].reason == reason
-        assert examined(said, loose, NOW)[1] is None
+        assert examine(said, strict, NOW)[1].reason == reason
+        assert examine(said, loose, NOW)[1] is None
         if "Dictionary" not in line and "Incoming" not in line:
             wrong = Message("FIX.4.4", [*said.fields[:-1], (1, "a"), (1, "b"), *said.fields[-1:]])
-            assert examined(wrong, loose, NOW)[1] is not None, "another fault is one as before"
+            assert examine(wrong, loose, NOW)[1] is not None, "another fault is one as before"
 
     def test_fields_of_users_are_checked_where_the_file_says_so(self, tmp_path):
         def reason(flag, tag):
             terms = load(self.made(tmp_path, f"{SHORT}ValidateUserDefinedFields={flag}\n"))
-            fault = examined(
+            fault = examine(
                 Message("FIX.4.4", [(35, "9"), *HEAD, *REJECT, (tag, "5")]), terms.settings(), NOW
             )[1]
             return fault and fault.reason
@@ -392,7 +392,7 @@ class TestSettingsOfQuickFix:
             wall = ns("2024-06-13T00:00") + seconds * 10**9
             link = FixLink(terms, Address("127.0.0.1", 1), "A", wall=lambda wall=wall: wall)
             link.poll()
-            reasons.append("closed" in link.why)
+            reasons.append("closed" in link.down_reason)
             link.end()
         assert reasons == [True, True, True, True, False]
 
@@ -457,7 +457,7 @@ def test_how_strict_a_session_is_stands_in_its_profile(profile, key, kind, body)
     words = 'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n'
     for flag in ("true", "false"):
         settings = load(profile(f"{words}{key} = {flag}\n")).settings()
-        assert (examined(said, settings, NOW)[1] is None) == (flag == "false")
+        assert (examine(said, settings, NOW)[1] is None) == (flag == "false")
 
 
 def test_a_message_shows_no_value():

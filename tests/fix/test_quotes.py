@@ -13,7 +13,7 @@ from certify.fix.stage import HandClock
 from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Counterparty, Login
 from exchange.fix.quotes import QuoteService
-from tercel.core import orders as o
+from tercel.core import fixed_point, orders as o
 from tercel.core.errors import ConfigError, OrderError, VenueError
 from tercel.core.quotes import (
     Quote,
@@ -23,13 +23,14 @@ from tercel.core.quotes import (
     QuoteState,
     QuoteStatus,
 )
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
-from tercel.fix.protocol.dictionary import read_xml
-from tercel.fix.protocol.message import Message, encode
-from tercel.fix.protocol.validate import check
+from tercel.fix.protocol.codec import encode
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.quickfix_xml import read_xml
+from tercel.fix.protocol.validate import first_fault
 from tercel.fix.quotes import QuoteDesk
 from tercel.fix.standard import StandardDialect
-from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "A"), (56, "B"), (34, "2"), (52, "20250615-15:06:40.250")]
@@ -239,7 +240,7 @@ class TestBothWays:
         asker.ask(side=side)
         kind, fields = Acceptor().say(said, side)
         whole = Message("FIX.4.4", [(35, kind), *HEAD, *fields])
-        assert check(whole, terms.dictionary) is None
+        assert first_fault(whole, terms.dictionary) is None
         back = asker.hear(kind, fields)
         assert back == replace(said, request="r1", ns=NOW)
 
@@ -468,10 +469,13 @@ class TestOneRequestTradesOnce:
             else:
                 kind, status, lots = word
                 reports = [
-                    replace(o.refused(order(), "E1", NOW, "", kind, status), cum_qty=lots * o.ONE)
+                    replace(
+                        o.refusal_report(order(), "E1", NOW, "", kind, status),
+                        cum_qty=lots * fixed_point.ONE,
+                    )
                 ]
             for report in reports:
-                asker.desk.heard(report)
+                asker.desk.record_report(report)
         refusal = asker.desk.hit(replace(order("q2"), cl_ord_id="c2"))
         assert (refusal is None) == free
         assert free or "has traded 5 of 5" in refusal.text

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers
-from tercel.fix.store import BLOCK, SPARE, SqliteStore, SteadyStore
+from tercel.fix.protocol.session_store import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.sqlite_store import BLOCK, SqliteStore
+from tercel.fix.store import SPARE, SteadyStore
 
 STEPS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=30
@@ -50,8 +51,8 @@ def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_proce
             for each in (store, oracle):
                 each.commit(one)
             assert store.load() == oracle.load()
-            assert list(store.sent(1, 99)) == sorted(oracle.sent(1, 99))
-            assert bool(store.why) == full
+            assert list(store.load_sent(1, 99)) == sorted(oracle.load_sent(1, 99))
+            assert bool(store.write_error) == full
         store._disk._file.close()  # the process dies as it stands
         disk.full = False
         after = SteadyStore(path, "A")
@@ -67,11 +68,14 @@ def test_what_the_disk_did_not_take_is_written_at_the_end_where_there_is_room_ag
     store.commit(Commit(SequenceNumbers(3, 2), ((2, b"x"),)))
     disk.full = True
     store.commit(Commit(SequenceNumbers(4, 3), ((3, b"y"),)))
-    assert store.why == "database or disk is full"
+    assert store.write_error == "database or disk is full"
     disk.full = False
     store.close()
     with SqliteStore(tmp_path / "fix.db", "A", durable=False) as after:
-        assert (after.load(), after.sent(1, 9)) == (SequenceNumbers(4, 3), [(2, b"x"), (3, b"y")])
+        assert (after.load(), after.load_sent(1, 9)) == (
+            SequenceNumbers(4, 3),
+            [(2, b"x"), (3, b"y")],
+        )
         assert not after.unsure
 
 

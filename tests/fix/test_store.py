@@ -10,10 +10,12 @@ from hypothesis import given, settings, strategies as st
 
 from exchange.fix.store import ServerStore
 from tercel.core.errors import VenueError
-from tercel.fix import store as module
+from tercel.fix import sqlite_store as module
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers, SessionSettings
-from tercel.fix.store import BLOCK, SqliteStore, SteadyStore
+from tercel.fix.protocol.session_store import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.sqlite_store import BLOCK, SqliteStore
+from tercel.fix.store import SteadyStore
 
 NOW = 1_700_000_000 * 10**9
 
@@ -44,7 +46,7 @@ def test_it_holds_what_the_store_in_memory_holds(tmp_path_factory, steps, durabl
             store.close()
             store = ServerStore(path, "A") if together else SqliteStore(path, "A", durable)
         assert store.load() == oracle.load()
-        assert list(store.sent(2, 40)) == sorted(oracle.sent(2, 40))
+        assert list(store.load_sent(2, 40)) == sorted(oracle.load_sent(2, 40))
     store.close()
 
 
@@ -81,8 +83,8 @@ def test_sessions_in_one_file_do_not_mix(tmp_path):
         a.commit(Commit(SequenceNumbers(2, 1), ((1, b"a"),)))
         b.commit(Commit(SequenceNumbers(3, 5), ((1, b"b"), (2, b"bb"))))
         a.commit(Commit(SequenceNumbers(1, 1), reset=True))
-        assert (a.load(), list(a.sent(1, 9))) == (SequenceNumbers(), [])
-        assert (b.load(), list(b.sent(2, 9))) == (SequenceNumbers(3, 5), [(2, b"bb")])
+        assert (a.load(), list(a.load_sent(1, 9))) == (SequenceNumbers(), [])
+        assert (b.load(), list(b.load_sent(2, 9))) == (SequenceNumbers(3, 5), [(2, b"bb")])
     modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
     assert set(modes.values()) == {"0o600"}, modes
 
@@ -128,7 +130,7 @@ def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
         other.close()
         assert store.load() == SequenceNumbers()
         store.commit(Commit(SequenceNumbers(2, 2), ((1, b"x"),)))
-        assert list(store.sent(1, 1)) == [(1, b"x")]
+        assert list(store.load_sent(1, 1)) == [(1, b"x")]
     (tmp_path / "text").write_text("this is no database, and long enough that SQLite sees it" * 20)
     with pytest.raises(VenueError, match="store of FIX sessions"):
         SqliteStore(tmp_path / "text", "A")

@@ -19,8 +19,8 @@ from exchange.fix.translate import (
     report_out,
 )
 from tercel.core.errors import OrderError
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -37,16 +37,10 @@ from tercel.core.orders import (
 )
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
-from tercel.fix.dialect import OwnDialect, listings_in, market_in
+from tercel.fix.own_dialect import OwnDialect, listings_in, market_in
+from tercel.fix.price_scale import PriceScale, RefusedError
 from tercel.fix.protocol.message import Message
-from tercel.fix.translate import (
-    PriceScale,
-    RefusedError,
-    cancel_reject_in,
-    command_out,
-    disowned_out,
-    report_in,
-)
+from tercel.fix.translate import cancel_reject_in, command_out, disowned_out, report_in
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
@@ -178,7 +172,7 @@ def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrum
     ]
     back = np.concatenate([market_in(one, KNOWN[instrument]) for one in messages])
     np.testing.assert_array_equal(back, change.rows)
-    assert [one.says(t.CONTINUES) for one in messages] == [True] * (len(messages) - 1) + [False]
+    assert [one.is_yes(t.CONTINUES) for one in messages] == [True] * (len(messages) - 1) + [False]
     assert {one.kind for one in messages} == {t.SNAPSHOT if snapshot else t.INCREMENT}
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.market.blocks import CrossingSession, Interest, cross, ends, survival
+from tercel.market.blocks import CrossingSession, Interest, count_available, cross, survival
 
 
 def test_tails_are_found_through_what_was_filled_whole():
@@ -15,12 +15,14 @@ def test_tails_are_found_through_what_was_filled_whole():
     rng, tails, n = np.random.default_rng(1), np.array([0.8, 0.4, 0.2, 0.1]), 200_000
     there = (rng.random(n)[:, None] < tails).sum(axis=1)
     sent = rng.integers(1, 5, n)
-    assert survival(*ends(np.minimum(there, sent), sent, 4)) == pytest.approx(tails, abs=0.01)
+    assert survival(*count_available(np.minimum(there, sent), sent, 4)) == pytest.approx(
+        tails, abs=0.01
+    )
 
 
 def crossed(session, size, least, seconds, seed):
     """Orders in sessions of their own for so long."""
-    there = Interest.drawn(session, len(size), seconds, np.random.default_rng(seed))
+    there = Interest.draw(session, len(size), seconds, np.random.default_rng(seed))
     return cross(session, there, size, least, 0.0, seconds)
 
 
@@ -40,7 +42,7 @@ def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, lea
 def test_interest_is_crossed_once_whatever_is_sent_when(seed, sizes):
     """Against a loop over what has come, in five parts of an hour."""
     session = CrossingSession(per_hour=40.0)
-    there = Interest.drawn(session, 3, 3600.0, np.random.default_rng(seed))
+    there = Interest.draw(session, 3, 3600.0, np.random.default_rng(seed))
     left = [
         list(zip(*row, strict=True))
         for row in zip(
@@ -65,9 +67,9 @@ def test_interest_is_crossed_once_whatever_is_sent_when(seed, sizes):
 
 def test_interest_that_knows_comes_to_both_sides_alike():
     session = CrossingSession(per_hour=20.0)
-    there = Interest.drawn(session, 2_000, 3600.0, np.random.default_rng(6))
-    parts = [there.informed(a, a + 900.0) for a in (0.0, 900.0, 1800.0, 2700.0)]
-    assert (sum(parts) == there.informed(0.0, 3600.0)).all()
+    there = Interest.draw(session, 2_000, 3600.0, np.random.default_rng(6))
+    parts = [there.count_informed(a, a + 900.0) for a in (0.0, 900.0, 1800.0, 2700.0)]
+    assert (sum(parts) == there.count_informed(0.0, 3600.0)).all()
     mean = session.informed * session.per_hour
     assert sum(parts).mean() == pytest.approx(mean, abs=4 * (mean / 2_000) ** 0.5)
 

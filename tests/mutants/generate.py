@@ -12,7 +12,18 @@ from pathlib import Path
 import tercel.core
 
 ROOM = Path(tercel.core.__file__).parents[1] / "desk" / "limits"
-FILES = ("checks.py", "gate.py", "reported.py", "state.py", "watch.py", "change.py", "file.py")
+FILES = (
+    *(
+        "checks.py",
+        "gate.py",
+        "reported.py",
+        "past_counts.py",
+        "state.py",
+        "scopes.py",
+        "order_counts.py",
+    ),
+    *("watch.py", "change.py", "file.py", "file_values.py", "limit_sets.py", "persons.py"),
+)
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{
         ast.Lt: ast.LtE,

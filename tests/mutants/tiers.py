@@ -37,6 +37,8 @@ COST_ACCOUNTING = (
     "execution/costs.py",
     "execution/reconcile.py",
     "market/simulator/account.py",
+    "market/simulator/crossing.py",
+    "market/simulator/public_touch.py",
     "desk/engine/outcome.py",
 )
 NAMED = ("desk/limits", "market/book", "cost accounting")

@@ -6,7 +6,7 @@ import pytest
 from replications.almgren_chriss import model as ac
 from replications.almgren_chriss.command import PUBLISHED
 from replications.stored import stored
-from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.port import check_env
 
 pytestmark = pytest.mark.release

@@ -15,7 +15,7 @@ from replications.nevmyvaka.sweep import Tried, sweep
 from tercel.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
-from tercel.execution.observation import view_of
+from tercel.execution.probe_views import view_of
 
 pytestmark = pytest.mark.release
 

@@ -11,9 +11,10 @@ import pytest
 from tests.reports.remedies import done, options, refused
 
 from tercel.core.errors import DataError
-from tercel.signals.portfolio.targets import read_portfolio, read_targets
-from tercel.signals.sources.registry import in_table
-from tercel.signals.sources.tables import price_table, read_prices
+from tercel.signals.portfolio.portfolio_file import read_portfolio
+from tercel.signals.portfolio.targets import read_targets
+from tercel.signals.sources.prices import price_table, read_prices
+from tercel.signals.sources.registry import table_instructions
 
 Closes = dict[date, dict[str, float]]
 
@@ -192,7 +193,7 @@ def test_weights_in_percent_are_fractions_once_they_are_said_to_be(tmp_path: Pat
 def test_targets_in_percent_are_refused_before_a_desk_trades(tmp_path: Path) -> None:
     (tmp_path / "targets.csv").write_text("name,weight\nCSCO,25\n")
     with pytest.raises(DataError, match="percent") as refusal:
-        read_targets(tmp_path / "targets.csv", {"CSCO": "CSCO"}, {}, in_table("signals"))
+        read_targets(tmp_path / "targets.csv", {"CSCO": "CSCO"}, {}, table_instructions("signals"))
     assert 'weight_unit = "percent" in [signals.columns]' in refusal.value.remedy
     found = read_targets(tmp_path / "targets.csv", {"CSCO": "CSCO"}, {"weight_unit": "percent"})
     assert found["CSCO"].value == 0.25

@@ -22,7 +22,7 @@ from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.signals.portfolio.targets import read_targets
-from tercel.signals.sources.tables import read_prices
+from tercel.signals.sources.prices import read_prices
 
 TABLES = 2_000
 """Of the release tier, over all kinds."""

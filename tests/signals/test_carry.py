@@ -10,16 +10,22 @@ import pytest
 from tests.signals.command.material import signals
 
 from tercel.core.errors import DataError
-from tercel.execution.foresight.forecaster import SimulatedMarket, heard, load, resolve, save
-from tercel.execution.strategies.event_clock import TakeTimed
-from tercel.market.flow.preset import load as preset
-from tercel.market.simulator.days import synthetic
+from tercel.execution.foresight.forecaster import (
+    SimulatedMarket,
+    find_forecaster,
+    load,
+    readable_forecaster,
+    save,
+)
+from tercel.execution.strategies.timed_takes import TakeTimed
+from tercel.market.flow.registry import load as preset
+from tercel.market.simulator.synthetic_days import synthetic_day
 from tercel.market.tape import Lake
-from tercel.market.tape.events import working_days
-from tercel.signals.flow import recalibrate as carried
+from tercel.market.tape.local_times import working_days
+from tercel.signals.flow import carry as carried
+from tercel.signals.flow.carry import Carry, carry, describe_carry
 from tercel.signals.flow.days import FlowDay, flow_day
-from tercel.signals.flow.recalibrate import Carry, carry, in_words
-from tercel.signals.flow.train import fitted, stacked, train
+from tercel.signals.flow.train import fit_symbols, stack_samples, train
 
 pytest.importorskip("lightgbm")
 DATES = tuple(working_days("2030-01-02", 10))
@@ -30,7 +36,8 @@ def tape() -> list[FlowDay]:
     """Ten days of three quarters of an hour of one market."""
     market = preset("csco")
     return [
-        flow_day(*synthetic(market, seed, date, 2700.0, "SIM")) for seed, date in enumerate(DATES)
+        flow_day(*synthetic_day(market, seed, date, 2700.0, "SIM"))
+        for seed, date in enumerate(DATES)
     ]
 
 
@@ -64,7 +71,7 @@ def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None
 
 def test_another_seed_of_the_same_market_carries(tape: list[FlowDay]) -> None:
     market = preset("csco")
-    other = [flow_day(*synthetic(market, 50 + n, DATES[n], 2700.0, "SIM")) for n in range(6)]
+    other = [flow_day(*synthetic_day(market, 50 + n, DATES[n], 2700.0, "SIM")) for n in range(6)]
     assert judged(tape, other).horizons["10"].carry == pytest.approx(1.0, abs=0.35)
 
 
@@ -72,13 +79,13 @@ def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
     found = judged(tape, [noise(day) for day in tape[:6]])
     assert found.carry is not None
     assert found.carry < 0.1
-    assert "below 0.5: no policy reads" in in_words(found)
+    assert "below 0.5: no policy reads" in describe_carry(found)
 
 
 def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
-    x, y = stacked(tape[6:], 10)
-    said = carried.forecasts_and_moves(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
+    x, y = stack_samples(tape[6:], 10)
+    said = carried.forecasts_and_moves(fit_symbols("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
     both, forecasts = (
         np.concatenate([y, -y]),
         np.concatenate([said, -said]),
@@ -93,7 +100,7 @@ def test_days_calibrated_on_are_not_judged_on_where_there_are_others(tape: list[
 
 
 def test_a_single_day_is_judged_on_its_second_half(tape: list[FlowDay]) -> None:
-    day = flow_day(*synthetic(preset("csco"), 0, DATES[0], 5400.0, "SIM"))
+    day = flow_day(*synthetic_day(preset("csco"), 0, DATES[0], 5400.0, "SIM"))
     found = judged([day], tape)
     assert found.learned_on == found.judged_on == DATES[:1]
 
@@ -103,7 +110,7 @@ def test_too_little_and_no_library_is_no_carry(
 ) -> None:
     short = replace(
         tape[0],
-        at=tape[0].at[:300],
+        quote_index=tape[0].quote_index[:300],
         x=tape[0].x[:300],
         sign=tape[0].sign[:300],
         unit=tape[0].unit[:300],
@@ -116,13 +123,13 @@ def test_too_little_and_no_library_is_no_carry(
 
 def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> None:
     assert judged([noise(day) for day in tape], tape[:6]).carry is None
-    assert "too little tape to tell" in in_words(SimulatedMarket("m", None))
-    assert in_words(None).startswith("no R² ratio: no tape")
+    assert "too little tape to tell" in describe_carry(SimulatedMarket("m", None))
+    assert describe_carry(None).startswith("no R² ratio: no tape")
 
 
 def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    lake.write(*synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM"))
+    lake.write(*synthetic_day(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM"))
     out = tmp_path / "flow"
     told = signals("flow", "train", lake.root, "--symbol", "SIM", "--kind", "linear", "--out", out)
     assert told.exit_code == 0, told.output
@@ -132,23 +139,23 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
     assert (
         json.loads((out / "card.json").read_text())["simulated"]["SIM"]["market"] == "csco-santa-fe"
     )
-    assert resolve(str(out)).id == load(out).id
+    assert find_forecaster(str(out)).id == load(out).id
     with pytest.raises(DataError, match=r"csco-santa-fe, which has -0\.48"):
         TakeTimed(model=str(out)).forecaster  # noqa: B018 - what a policy reads
-    assert heard("flow-2").id == resolve("flow-2").id
+    assert readable_forecaster("flow-2").id == find_forecaster("flow-2").id
 
 
 def test_a_market_that_carries_and_one_that_nobody_judged_are_heard(tmp_path: Path) -> None:
-    found = resolve("flow-2")
+    found = find_forecaster("flow-2")
     for carry_, name in ((0.62, "csco"), (None, "mine")):
         one = replace(
             found, card={**found.card, "simulated": {"SIM": {"market": name, "carry": carry_}}}
         )
-        assert save(tmp_path / name, one).id == heard(str(tmp_path / name)).id
+        assert save(tmp_path / name, one).id == readable_forecaster(str(tmp_path / name)).id
 
 
 def test_training_on_tape_says_nothing_of_simulation(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    instrument, events = synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM")
+    instrument, events = synthetic_day(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM")
     lake.write(replace(instrument, extra={}), events)
     assert not train(lake, ["SIM"], tmp_path / "flow", kind="linear").simulated

@@ -15,35 +15,37 @@ from tests.signals.command.material import done, refused, signals
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.desk.engine.agent_slot import strategy_of
+from tercel.desk.engine.configured_agents import strategy_of
+from tercel.execution.foresight.flow_features import FEATURES
+from tercel.execution.foresight.forecast_kernels import HORIZONS
 from tercel.execution.foresight.forecaster import (
     CARD,
-    FEATURES,
-    HORIZONS,
     TABLE,
     WAITING,
     Slope,
     _digest,
+    find_forecaster,
     load,
-    resolve,
     save,
-    shipped,
+    shipped_forecaster,
 )
 from tercel.execution.strategy import forecaster_of
-from tercel.market.flow.preset import load as preset
-from tercel.market.simulator.days import session
+from tercel.market.flow.registry import load as preset
+from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
-from tercel.signals.flow.days import EVERY, STEP_NS, accuracy, ages, by_cluster, read_day
+from tercel.signals.flow.days import EVERY, STEP_NS, read_day
 from tercel.signals.flow.recalibrate import (
-    MOST,
+    CONFIDENCE,
+    MAX_SLOPE,
     NO_DAYS,
-    SURE,
-    after,
     day_sums,
+    estimate_slope,
     recalibrate,
-    words,
+    update_slope_sums,
 )
-from tercel.signals.flow.train import calibration, halves, score, train
+from tercel.signals.flow.score_page import score
+from tercel.signals.flow.scores import accuracy, ages, mean_over_clusters
+from tercel.signals.flow.train import calibrate, split_days, train
 
 OLD, DATES = ["2019-12-30", "2019-12-31"], [f"2020-01-0{day}" for day in range(2, 7)]
 
@@ -55,7 +57,7 @@ def add_day(lake: Lake, symbol: str, date: str, seed: int) -> None:
     opens = one.clock_ns("10:00")
     lake.write(
         replace(one, session_open_ns=opens, session_close_ns=opens + 1800 * 10**9),
-        session(market, 5 + seed, 1800.0, opens, warmup_s=300.0),
+        simulated_session(market, 5 + seed, 1800.0, opens, warmup_s=300.0),
     )
 
 
@@ -79,14 +81,14 @@ def trained(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_day_is_quotes_and_features_at_moments(lake: Lake) -> None:
     day = read_day(lake, "AAA", "2020-01-02")
-    assert day.x.shape == (len(day.at), FEATURES)
+    assert day.x.shape == (len(day.quote_index), FEATURES)
     assert np.isfinite(day.x).all()
-    assert set(np.diff(day.at).tolist()) == {EVERY}
+    assert set(np.diff(day.quote_index).tolist()) == {EVERY}
     mid2 = day.bid + day.ask
     ahead = 10 * 10**9 // STEP_NS
     known = np.isfinite(day.moves(10))
     np.testing.assert_array_equal(
-        day.moves(10)[known], (mid2[day.at[known] + ahead] - mid2[day.at[known]])
+        day.moves(10)[known], (mid2[day.quote_index[known] + ahead] - mid2[day.quote_index[known]])
     )
     assert not known[-1]
 
@@ -134,7 +136,7 @@ def test_accuracy_is_that_of_other_libraries() -> None:
 def test_calibration_finds_the_slope_and_the_widths() -> None:
     rng = np.random.default_rng(2)
     said = rng.normal(size=50_000)
-    (slope, sd), widths = calibration([(said, 0.5 * said + 2.0 * rng.normal(size=len(said)))])
+    (slope, sd), widths = calibrate([(said, 0.5 * said + 2.0 * rng.normal(size=len(said)))])
     assert slope == pytest.approx(0.5, abs=0.03)
     assert sd == pytest.approx(2.0, abs=0.03)
     assert widths == pytest.approx([1.2816, 1.96], abs=0.03)
@@ -149,7 +151,7 @@ def test_an_age_limit_is_where_forecasts_are_no_longer_those_of_now(
     for at in range(1, n):
         line[at] = 0.8 * line[at - 1] + rng.normal()
     day = replace(
-        read_day(lake, "AAA", "2020-01-02"), bid=np.ones(n, np.int64), at=np.arange(n), x=line[:, None], sign=np.ones(n),
+        read_day(lake, "AAA", "2020-01-02"), bid=np.ones(n, np.int64), quote_index=np.arange(n), x=line[:, None], sign=np.ones(n),
     )  # fmt: skip
 
     class Said:
@@ -163,11 +165,11 @@ def test_an_age_limit_is_where_forecasts_are_no_longer_those_of_now(
 
 
 def test_clusters_and_halves() -> None:
-    mean, t = by_cluster(np.array([1.0, 3.0, 5.0, 4.0]), np.array([0, 0, 7, 7]))
+    mean, t = mean_over_clusters(np.array([1.0, 3.0, 5.0, 4.0]), np.array([0, 0, 7, 7]))
     assert (mean, t) == (pytest.approx(3.25), pytest.approx(3.25 / (2.5 / 2)))
-    assert by_cluster(np.ones(3), np.zeros(3, np.int64)) == (1.0, None)
+    assert mean_over_clusters(np.ones(3), np.zeros(3, np.int64)) == (1.0, None)
     days = [object()] * 10
-    assert [len(part) for part in halves(days)] == [6, 4]  # type: ignore[arg-type]
+    assert [len(part) for part in split_days(days)] == [6, 4]  # type: ignore[arg-type]
 
 
 def test_the_commands_as_a_user_runs_them(lake: Lake, trained: Path, tmp_path: Path) -> None:
@@ -202,7 +204,9 @@ def sums(days: list[tuple[Any, Any]]) -> list[tuple[float, float]]:
 @given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.floats(2.0, 100.0))
 def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: float) -> None:
     days = made_days(np.random.default_rng(seed), n, 0.6, 0.3)
-    found = words(reduce(lambda known, one: after(known, *one, half_life), sums(days), NO_DAYS))
+    found = estimate_slope(
+        reduce(lambda known, one: update_slope_sums(known, *one, half_life), sums(days), NO_DAYS)
+    )
     weights = [0.5 ** ((n - 1 - at) / half_life) for at in range(n)]
     x, y = (np.concatenate([day[part] for day in days]) for part in range(2))
     root = np.sqrt(
@@ -221,23 +225,23 @@ def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: 
         for (said, came), w in zip(days, weights, strict=True)
     ]
     effective = sum(square) ** 2 / sum(one**2 for one in square)
-    assert found.slope == pytest.approx(np.clip(with_prior, 0.0, MOST), abs=1e-9)
+    assert found.slope == pytest.approx(np.clip(with_prior, 0.0, MAX_SLOPE), abs=1e-9)
     if effective < 2.0:
         assert (found.se, found.speaks) == (None, False)
         return
     se = np.sqrt(sum(one**2 for one in scores) * effective / (effective - 1)) / sum(square)
-    low = alone - stats.t.ppf(SURE, effective - 1) * se
+    low = alone - stats.t.ppf(CONFIDENCE, effective - 1) * se
     assert found.se == pytest.approx(se, rel=1e-6)
     assert found.low == pytest.approx(low, rel=1e-4, abs=1e-6)
     assert found.speaks == (found.low > 0)
 
 
 def slope_of(days: Iterable[Sequence[float]]) -> dict[str, Any]:
-    return words(known_of(days))
+    return estimate_slope(known_of(days))
 
 
 def known_of(days: Iterable[Sequence[float]]) -> Floats:
-    return reduce(lambda known, one: after(known, *one), days, NO_DAYS)
+    return reduce(lambda known, one: update_slope_sums(known, *one), days, NO_DAYS)
 
 
 def test_the_prior_holds_for_two_days_and_holds_no_gate_open() -> None:
@@ -249,7 +253,7 @@ def test_the_prior_holds_for_two_days_and_holds_no_gate_open() -> None:
 
 
 def test_a_slope_is_at_most_1_5_and_days_without_forecasts_are_none() -> None:
-    assert slope_of([(1.0, 9.0), (1.0, 9.1), (1.0, 9.2)]).slope == MOST
+    assert slope_of([(1.0, 9.0), (1.0, 9.1), (1.0, 9.2)]).slope == MAX_SLOPE
     assert not known_of([(0.0, 0.0)] * 9).any()
     np.testing.assert_array_equal(known_of([(1.0, 0.5), (0.0, 0.0)]), known_of([(1.0, 0.5)]))
     weighty = slope_of([(1e-6, 1e-7), (1e-6, 1e-7), (1.0, 0.5)])  # one day is no sample of days
@@ -315,7 +319,7 @@ def test_forecasts_of_a_symbol_are_scaled_and_of_others_kept() -> None:
         "10": {"slope": 0.5, "speaks": True},
         "30": {"slope": 0.3, "speaks": False},
     }
-    plain = shipped()
+    plain = shipped_forecaster()
     made = replace(plain, card={**plain.card, TABLE: {"AAA": slopes}})
     assert made.of("BBB") is made
     x, ten, thirty = (
@@ -343,8 +347,8 @@ def test_what_waiting_costs_is_of_the_days_up_to_the_last_that_a_slope_knows(
     found = load(tmp_path / "o")
     assert (found.of("AAA").waiting, found.of("BBB").waiting) == (0.25, 0.0)
     # A measured cost stands where the table has none; the desk's constant of a market gives way to the table.
-    told = [found.teller(name, 0.5)._waiting for name in ("AAA", "BBB")]
-    assert [*told, replace(found, waiting=0.7).teller("AAA")._waiting] == [
+    told = [found.forecast_writer(name, 0.5)._waiting for name in ("AAA", "BBB")]
+    assert [*told, replace(found, waiting=0.7).forecast_writer("AAA")._waiting] == [
         250_000,
         500_000,
         250_000,
@@ -367,7 +371,7 @@ def test_what_waiting_costs_is_of_the_days_up_to_the_last_that_a_slope_knows(
 )
 def test_a_card_that_tells_what_cannot_be_is_refused(told: dict[str, Any], tmp_path: Path) -> None:
     good = {str(h): {"slope": 1.0, "speaks": True} for h in HORIZONS} | {"days": [], WAITING: 0.4}
-    made = shipped()
+    made = shipped_forecaster()
     save(tmp_path, replace(made, card={**made.card, TABLE: {"AAA": good}}))
     card = json.loads((tmp_path / CARD).read_text())
     card[TABLE]["AAA"] |= told
@@ -401,6 +405,6 @@ def test_the_command_as_a_user_runs_it(lake: Lake, trained: Path, tmp_path: Path
     found = done(*words, "AAA", "--until", DATES[3])
     assert found[TABLE]["AAA"]["days"] == DATES[:4]
     assert set(found[TABLE]["AAA"]["30"]) == {"slope", "se", "low", "speaks"}
-    assert resolve(str(tmp_path / "o")).card[TABLE].keys() == {"AAA"}
+    assert find_forecaster(str(tmp_path / "o")).card[TABLE].keys() == {"AAA"}
     assert "received --until later" in refused(*words, "AAA", "--until", "later")
     assert "was not trained on" in refused(*words, "AAA", "--until", OLD[1])

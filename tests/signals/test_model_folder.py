@@ -14,19 +14,14 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.signals.models.model_folder import (
-    FAMILIES,
-    SignalModel,
-    _digest,
-    absent,
-    family,
-    load,
-    save,
-)
+from tercel.signals.models.family_cards import FAMILIES, family, missing_library
+from tercel.signals.models.folds import DAY, walk_forward
+from tercel.signals.models.model_folder import _digest, load, save
+from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.models.skill import AlphaScale
-from tercel.signals.models.walk_forward import DAY, final, out_of_fold, walk_forward
-from tercel.signals.panel.panel import Dataset
-from tercel.signals.sources.registry import synthetic_market
+from tercel.signals.models.walk_forward import fit_final, out_of_fold
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.sources.synthetic import synthetic_market
 
 FAST: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},
@@ -47,7 +42,7 @@ def saved(data: Dataset, folder: Path, name: str) -> tuple[SignalModel, SignalMo
     """A model that was trained, and the same as its folder has it."""
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=2, embargo_ns=2 * DAY))
     told = out_of_fold(data, (name,), folds, settings=FAST)
-    fusion, models = final(data, (name,), told, settings=FAST)
+    fusion, models = fit_final(data, (name,), told, settings=FAST)
     model = SignalModel(fusion, tuple(models), SCALE)
     return model, save(folder, model, {"name": "x"})
 
@@ -59,7 +54,7 @@ def test_every_family_comes_back_to_the_bit(data: Dataset, tmp_path: Path, name:
 
 def comes_back(data: Dataset, tmp_path: Path, name: str) -> None:
     """Save a model of a family and load it: the forecasts are the same."""
-    if (lacking := absent(family(name))) is not None:
+    if (lacking := missing_library(family(name))) is not None:
         pytest.skip(f"no module {lacking}")
     model, kept = saved(data, tmp_path, name)
     assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".npz"}

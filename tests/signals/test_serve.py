@@ -20,9 +20,10 @@ from tests.signals.command.material import done, refused, signals
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.models import model_folder
-from tercel.signals.models.model_folder import SignalModel, folder_at, load
+from tercel.signals.models.folds import folds_of
+from tercel.signals.models.model_folder import find_model_folder, load
 from tercel.signals.models.predict import config_of, cross_section, predict, span_of
-from tercel.signals.models.walk_forward import folds_of
+from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.panel.build import load as load_panel
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
@@ -248,7 +249,10 @@ def test_a_folder_is_found_as_people_name_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert (
-        folder_at(folder) == folder_at(folder.parent) == folder_at(folder / "card.json") == folder
+        find_model_folder(folder)
+        == find_model_folder(folder.parent)
+        == find_model_folder(folder / "card.json")
+        == folder
     )
     monkeypatch.chdir(tmp_path)
     config = folder.parents[1] / "s.toml"

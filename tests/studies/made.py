@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed, kernel as kinds
+from tercel.market.observed import Observed, event_columns
 
 DAY_S = 23_400.0
 USUAL = 100
@@ -45,7 +45,7 @@ def planted(
     factor: float = 1.0,
     effect_s: float = 60.0,
     bursts: float = 1.0,
-    kind: int = kinds.LIMIT_AT_BEST,
+    kind: int = event_columns.LIMIT_AT_BEST,
 ) -> Observed:
     """A day of limit orders and market orders.
 
@@ -67,11 +67,16 @@ def planted(
     rows = [(usual, kind, usual_side, USUAL), (large, kind, large_side, 5 * USUAL)]
     for side in (1, -1):
         public = arrivals(1 / 5, bursts)
-        rows.append((public, kinds.MARKET, np.full(len(public), side), 50))
+        rows.append((public, event_columns.MARKET, np.full(len(public), side), 50))
     for at, side in zip(large, large_side, strict=True):
         extra = at + effect_s * rng.random(rng.poisson((factor - 1.0) * effect_s / 5))
         rows.append(
-            (extra[extra < DAY_S], kinds.MARKET, np.full(int(np.sum(extra < DAY_S)), -side), 50)
+            (
+                extra[extra < DAY_S],
+                event_columns.MARKET,
+                np.full(int(np.sum(extra < DAY_S)), -side),
+                50,
+            )
         )
     return observed(
         np.concatenate([r[0] for r in rows]), np.concatenate([np.full(len(r[0]), r[1]) for r in rows]),

@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import AlmgrenChrissAlpha, Parameters
 from tercel.execution.task import Task
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator.source import reactive
 
 pytestmark = pytest.mark.release

@@ -10,7 +10,7 @@ from studies.regimes.choices import (
     Oracle,
     TrendLaw,
 )
-from tercel.execution.observation import view_of
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import build
 
 pytestmark = pytest.mark.release

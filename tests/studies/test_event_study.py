@@ -9,7 +9,7 @@ from studies.tape.event_study import Study, event_study
 from studies.tape.shown import COUNTED, GAP_S, HORIZONS_S
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed, kernel as kinds
+from tercel.market.observed import Observed, event_columns
 
 pytestmark = pytest.mark.release
 
@@ -65,7 +65,8 @@ def test_busy_times_are_no_attraction(nothing_in_bursts: Study) -> None:
 
 def test_improving_orders_are_apart() -> None:
     days = {
-        f"2030-01-{i + 1:02}": planted(i, factor=3.0, kind=kinds.LIMIT_IN_SPREAD) for i in range(5)
+        f"2030-01-{i + 1:02}": planted(i, factor=3.0, kind=event_columns.LIMIT_IN_SPREAD)
+        for i in range(5)
     }
     study = event_study("MADE", days)
     assert study.events["join"]["3"] == 0
@@ -87,7 +88,9 @@ def test_nothing_to_study() -> None:
     with pytest.raises(ConfigError, match="book"):
         event_study("MADE", {})
     with pytest.raises(ConfigError, match="limit orders at the touch"):
-        event_study("MADE", {"a": observed([1.0, 23_390.0], [kinds.MARKET] * 2, [1, 1], [5, 5])})
+        event_study(
+            "MADE", {"a": observed([1.0, 23_390.0], [event_columns.MARKET] * 2, [1, 1], [5, 5])}
+        )
 
 
 # -- counting ---------------------------------------------------------------------------------------------------------
@@ -101,10 +104,10 @@ def by_hand(day: Observed, row: int, first: int, last: int) -> list[float]:
         if not first < day.ns[i] <= last and not (i > row and first == day.ns[row] == day.ns[i]):
             continue
         own, lots = int(day.side[i]) == s, float(day.lots[i])
-        if day.kind[i] == kinds.MARKET:
+        if day.kind[i] == event_columns.MARKET:
             found["other_orders" if own else "opposite_orders"] += 1
             found["other_lots" if own else "opposite_lots"] += lots
-        elif day.kind[i] in (kinds.CANCEL_AT_BEST, kinds.CANCEL_DEEPER):
+        elif day.kind[i] in (event_columns.CANCEL_AT_BEST, event_columns.CANCEL_DEEPER):
             found["own_cancels" if own else "other_cancels"] += lots
             mine = i > row and day.order_id[row] != 0 and day.order_id[i] == day.order_id[row]
             found["own_cancels_by_others"] += lots if own and not mine else 0.0

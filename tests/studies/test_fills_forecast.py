@@ -19,7 +19,7 @@ from tercel.execution.foresight import FEATURES, NAMES, ODD
 from tercel.lab.evaluation import Scenario, build_market
 from tercel.market import compile_day
 from tercel.market.flow import load as preset
-from tercel.market.simulator.days import session
+from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
 from tercel.signals.flow import FlowDay, read_day
 
@@ -35,7 +35,7 @@ def lake(tmp_path_factory):
         close_ns = open_ns + 2800 * NS_PER_SECOND
         about = "SIM", "AAA", date, market.tick, market.lot
         one = Instrument(*about, session_open_ns=open_ns, session_close_ns=close_ns)
-        made.write(one, session(market, seed, 2800.0, open_ns, warmup_s=300.0))
+        made.write(one, simulated_session(market, seed, 2800.0, open_ns, warmup_s=300.0))
     return made
 
 

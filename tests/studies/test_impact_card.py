@@ -7,9 +7,9 @@ from studies.impact.card import BARS, ResampledPairs, impact_card, slope
 from studies.impact.metaorder import program
 from studies.impact.round_trips import schedules, trips_on_the_law
 from tercel.core.errors import ConfigError
-from tercel.market.flow.preset import load
-from tercel.market.impact.fitted import law_for
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.pilot import law_for
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0])

@@ -9,8 +9,8 @@ from studies.tape import flow, learners
 from tercel.execution.policies import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import run_strategies
-from tercel.market.flow.preset import load
-from tercel.market.simulator.days import session
+from tercel.market.flow.registry import load
+from tercel.market.simulator.days import simulated_session
 from tercel.market.tape import Instrument, Lake
 
 pytestmark = pytest.mark.release
@@ -30,7 +30,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         about = Instrument(
             "SIM", symbol, date, market.tick, market.lot, session_open_ns=open_ns, session_close_ns=close_ns
         )  # fmt: skip
-        made.write(about, session(market, 5 + number, 3600.0, open_ns, warmup_s=300.0))
+        made.write(about, simulated_session(market, 5 + number, 3600.0, open_ns, warmup_s=300.0))
     return made
 
 

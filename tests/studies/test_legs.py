@@ -10,8 +10,9 @@ from tercel.execution.costs import fills_of
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow.preset import load
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 

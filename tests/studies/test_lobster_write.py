@@ -15,11 +15,11 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.feeds.lobster_csv import read_orderbook
 from tercel.feeds.members import members
-from tercel.feeds.verify import verify_against
+from tercel.feeds.verify_orderbook import verify_against
 from tercel.market.flow import load
-from tercel.market.simulator.days import session, simulated_day
+from tercel.market.simulator.days import simulated_day, simulated_session
 from tercel.market.tape import Instrument
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 from tercel.market.tape.schema import OFF_TICK, OPENING, ROLL_IN
 
 
@@ -99,7 +99,7 @@ def test_a_simulated_session_through_a_window_is_explained_by_it(
         "TEST", "SIM", "2012-06-21", preset.tick, lot=preset.lot, session_open_ns=opening,
         session_close_ns=opening + 300 * NS_PER_SECOND,
     )  # fmt: skip
-    session_events = session(preset, 3, 300.0, opening)
+    session_events = simulated_session(preset, 3, 300.0, opening)
     instrument, events = as_shown(whole, session_events, levels)
     _, book = as_lobster(whole, session_events, levels)
     path = tmp_path / f"SIM_2012-06-21_34200000_57600000_orderbook_{levels}.csv"

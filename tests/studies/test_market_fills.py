@@ -14,8 +14,8 @@ from studies.fills.fill_comparison import WORDS, card, study
 from studies.fills.lobster_write import as_shown
 from tercel.cli import app
 from tercel.core.serialization import json_text
-from tercel.market.flow.preset import load
-from tercel.market.score.calibrated import Day
+from tercel.market.flow.registry import load
+from tercel.market.score.scored_days import Day
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN
@@ -116,7 +116,7 @@ def test_a_card_keeps_what_its_market_teaches(lake: Path, tmp_path: Path) -> Non
     )
     assert result.exit_code == 0, result.output
     found, kept = json.loads(result.stdout), load(file).card["teaches"]
-    assert load(file).mark == made.mark
+    assert load(file).fingerprint == made.fingerprint
     assert (kept["symbol"], kept["days"], kept["simulated_days"], kept["seed"]) == (
         "SIM",
         list(DAYS[:2]),

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.market.flow.preset import load
-from tercel.market.impact.law import of_card
+from tercel.market.flow.registry import load
+from tercel.market.impact.law import law_on_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
@@ -52,7 +52,7 @@ def test_a_preset_carries_a_law_and_its_market_uses_it(tmp_path: Path) -> None:
         app, ["market", "impact", "csco-santa-fe", "--carry", str(out), "--y", "0.5", "--json"]
     )
     assert result.exit_code == 0, result.output
-    law = of_card(load(out).card)
+    law = law_on_card(load(out).card)
     assert law is not None
     assert law.y == 0.5
     assert json.loads(result.stdout)["impact"] == law.card()

@@ -8,8 +8,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.market.flow import preset as presets
-from tercel.market.flow.preset import load
+from tercel.market.flow import registry as presets
+from tercel.market.flow.registry import load
 from tercel.market.simulator.days import DAYS, simulated_lake
 
 HERE = "csco-santa-fe"

@@ -9,7 +9,7 @@ from tests.studies.made import observed
 
 from studies.tape import metaorders as m
 from tercel.core.errors import ConfigError
-from tercel.market.observed import Observed, kernel as kinds
+from tercel.market.observed import Observed, event_columns
 
 pytestmark = pytest.mark.release
 
@@ -21,7 +21,7 @@ def day_of(sign: np.ndarray, mid: np.ndarray, lots: np.ndarray | int = 10) -> Ob
     n = len(sign)
     at = np.linspace(1.0, DAY_S - 1.0, n)
     return observed(
-        at, np.full(n, kinds.MARKET), sign, np.broadcast_to(lots, n), mid=mid, seconds=DAY_S
+        at, np.full(n, event_columns.MARKET), sign, np.broadcast_to(lots, n), mid=mid, seconds=DAY_S
     )
 
 

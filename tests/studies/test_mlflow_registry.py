@@ -23,12 +23,12 @@ def test_register_list_promote_and_get(url: str, tmp_path: Path) -> None:
     assert registry.entries() == []
     folders = [small_policy(tmp_path / f"p{seed}", seed) for seed in range(2)]
     versions = [
-        registry.register(folder, "csco", note="n", at=f"t{i}", by="b")
+        registry.register(folder, "csco", note="n", timestamp=f"t{i}", by="b")
         for i, folder in enumerate(folders)
     ]
     assert [version.label for version in versions] == ["csco@1", "csco@2"]
     assert registry.register(folders[0], "csco") == versions[0]
-    assert registry.promote("csco", "2", "champion", why="better", at="t3").before == 0
+    assert registry.promote("csco", "2", "champion", reason="better", timestamp="t3").before == 0
     again = open_registry(url)  # all that is known is in the store
     entry = again.entry("csco")
     assert entry.versions == tuple(versions)
@@ -59,6 +59,6 @@ def test_what_is_not_there(url: str, tmp_path: Path) -> None:
     registry = open_registry(url)
     assert registry.entry("nothing").versions == ()
     with pytest.raises(PolicyError, match="none is registered"):
-        registry.promote("nothing", "1", "champion", why="x")
+        registry.promote("nothing", "1", "champion", reason="x")
     with pytest.raises(PolicyError, match="MLflow at"):
         open_registry("mlflow+nonsense://x").entries()

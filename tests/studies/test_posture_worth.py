@@ -16,8 +16,9 @@ from studies.value.posture import (
 from studies.value.stress import Turn, measure
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.flow import preset as presets
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 

@@ -22,9 +22,9 @@ from studies.twins import run_twins
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive

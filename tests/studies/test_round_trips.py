@@ -18,10 +18,10 @@ from studies.round_trips.trips import (
 )
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as it
-from tercel.execution.observation import view_of
+from tercel.execution.probe_views import view_of
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.market.flow.preset import load
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.market.flow.registry import load
 from tercel.market.impact import law as words
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim

@@ -15,19 +15,18 @@ from studies.signals.explain import (
     names_of,
     split_of,
 )
-from tercel.signals.models.model_folder import SignalModel
+from tercel.signals.models.folds import DAY, walk_forward
+from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
-    DAY,
     base_names,
-    final,
     fit_base,
-    fused,
+    fit_final,
+    fuse_blocks,
     out_of_fold,
-    walk_forward,
 )
-from tercel.signals.panel.panel import Dataset
-from tercel.signals.sources.registry import synthetic_market
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.sources.synthetic import synthetic_market
 
 FAMILIES = ("linear", "boosting")
 BOOST = {"boosting": {"n_estimators": 20, "num_leaves": 4}}
@@ -47,7 +46,7 @@ def folds(data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.fixture(scope="module")
 def model(data: Dataset, folds: list[tuple[np.ndarray, np.ndarray]]) -> SignalModel:
     told = out_of_fold(data, FAMILIES, folds, settings=BOOST)
-    fusion, models = final(data, FAMILIES, told, settings=BOOST)
+    fusion, models = fit_final(data, FAMILIES, told, settings=BOOST)
     return SignalModel(fusion, tuple(models), SCALE)
 
 
@@ -104,7 +103,7 @@ def test_importance_is_that_of_a_plain_loop(
     found = importance(data, ("linear",), folds, np.random.default_rng(1), shrink=0.5, seed=0)
     names = base_names(data, ("linear",))
     told = out_of_fold(data, ("linear",), folds)
-    value = fused(data, told, names, folds)[0]
+    value = fuse_blocks(data, told, names, folds)[0]
     np.testing.assert_array_equal(found.value, value)
     rng, lost = np.random.default_rng(1), []
     column = data.names.index("linear.a")
@@ -130,7 +129,7 @@ def test_importance_is_that_of_a_plain_loop(
         mixed[test] = spoilt[
             test
         ]  # this block alone: the fusion learned from earlier ones as they were
-        moved = fused(data, mixed, names, folds)[0]
+        moved = fuse_blocks(data, mixed, names, folds)[0]
         lost.append(
             rank_ic_by_date(value[test], data.outcome[test], data.time_ns[test])
             - rank_ic_by_date(moved[test], data.outcome[test], data.time_ns[test])

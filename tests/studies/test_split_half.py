@@ -5,7 +5,7 @@ import pytest
 
 from studies.prediction.split_half import split_half
 from tercel.core.stats import moments_of_mean
-from tercel.core.stats.inference import spearman
+from tercel.core.stats.ranks import spearman
 
 
 def each_a_cluster(rows):

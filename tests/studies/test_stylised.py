@@ -12,7 +12,7 @@ from studies.realism.stylised import (
 )
 from tercel.market.flow import load
 from tercel.market.observed import Observed
-from tercel.market.score.calibrated import Day, simulated
+from tercel.market.score.scored_days import Day, simulate_stretch
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
@@ -28,7 +28,7 @@ def poisson() -> Observed:
     instrument = Instrument(
         "SIM", "TOY", "1970-01-01", 0.01, session_open_ns=1, session_close_ns=last
     )
-    return simulated(preset, 2, Day(instrument, events).seen())
+    return simulate_stretch(preset, 2, Day(instrument, events).observe())
 
 
 def test_moments_of_known_laws() -> None:

@@ -27,7 +27,7 @@ def test_both_show_the_same_levels(seed):
     orders = rude_events(seed, 400)
     _, levels = to_levels(DAY, orders)
     assert not np.isin(levels.kind, (EXECUTE,)).any()
-    a, b = Book(own=0), Book(own=0)
+    a, b = Book(own_orders=0), Book(own_orders=0)
     seen = 0
     for row in range(orders.n):
         a.apply(orders, row, row + 1)
@@ -50,7 +50,7 @@ def test_replay_of_the_totals_shows_them_too(seed):
     b, k = lay.new_book(day.slots, 1024, 32), blank_state(sim.REPLAY)
     k[lv.QUEUE] = 1
     play(b, k, day.rows)
-    book = Book(own=0)
+    book = Book(own_orders=0)
     book.apply(levels)
     assert {level: sum(lots for lots, _ in queue) for level, queue in queues(b).items()} == totals(
         book

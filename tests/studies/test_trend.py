@@ -5,9 +5,10 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance
 from studies.regimes.trend import IMBALANCE_SD, MOVE_SD, TrendSwitch, imbalance_unit
-from tercel.execution.intent import REST0, TAKE, View
-from tercel.execution.observation import view_of
+from tercel.execution.intent import REST0, TAKE
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import build
+from tercel.execution.view import View
 
 pytestmark = pytest.mark.release
 

@@ -16,15 +16,15 @@ from certify.faults.proxy import Proxy
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
 from tercel.core import installation
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus
-from tercel.core.ports import Capabilities
 from tercel.fix.client import FixVenue
 from tercel.venues import address, hosts
-from tercel.venues.address import connect, money_at
+from tercel.venues.address import connect, why_money_at
 from tercel.venues.binance_venue.venue import BinanceVenue
-from tercel.venues.ccxt_venue import CcxtVenue
-from tercel.venues.hosts import TEST_NETWORKS, still_test, why_money
+from tercel.venues.ccxt_venue.venue import CcxtVenue
+from tercel.venues.hosts import TEST_NETWORKS, check_still_test, why_money
 
 PRODUCTION = "which counts as production"
 
@@ -49,7 +49,7 @@ def test_a_host_is_on_the_list_by_its_whole_name_alone() -> None:
 def test_a_host_that_nobody_knows_counts_as_production_and_is_asked_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosts, "_proves", None)
+    monkeypatch.setattr(hosts, "_proves_simulated", None)
     assert PRODUCTION in why_money(url)
 
 
@@ -112,8 +112,8 @@ def test_a_fix_server_proves_what_its_venue_is() -> None:
     for venue, found in ((TinyVenue(), ""), (Real(), PRODUCTION)):
         with serve_fix(venue, 0, ["TRADER"]) as server:
             where = f"fix://TRADER@127.0.0.1:{server.port}"
-            assert found in money_at(where)
-            assert (money_at(where) == "") == (found == "")
+            assert found in why_money_at(where)
+            assert (why_money_at(where) == "") == (found == "")
             if not found:
                 connect(where, ["TRADER"]).close()  # type: ignore[attr-defined]
 
@@ -137,7 +137,7 @@ def test_a_tunnel_to_a_real_venue_counts_as_production_and_no_logon_goes_through
             connect(where, ["D"], tmp_path)
         assert "A" not in venue.kinds(), "no logon"
         venue.proves = True
-        assert money_at(where) == "", "a tunnel to a test is none to money"
+        assert why_money_at(where) == "", "a tunnel to a test is none to money"
         over.set()
         thread.join(10)
 
@@ -191,9 +191,9 @@ def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_n
     asked: list[Any] = []
     for kind in (FixVenue, BinanceVenue, CcxtVenue):
         monkeypatch.setattr(kind, "__init__", lambda *_, allow=None, **__: asked.append(allow))
-    monkeypatch.setattr(address, "money_at", lambda *_: money)
+    monkeypatch.setattr(address, "why_money_at", lambda *_: money)
     connect(where, ["D"], agree=lambda _: {})
-    assert asked == [None if money else still_test]
+    assert asked == [None if money else check_still_test]
 
 
 def test_the_session_of_the_market_data_has_to_be_a_tests(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_session_of_the_market_data_has_to_be_a_tests(tmp_path: Path) -> Non
     )
     (tmp_path / "both.toml").write_text(f'{PLAIN}[market]\nsession = "market.toml"\n')
     with PlainVenue() as server:
-        told = money_at(f"fix://127.0.0.1:{server.port}?profile=both.toml", tmp_path)
+        told = why_money_at(f"fix://127.0.0.1:{server.port}?profile=both.toml", tmp_path)
     assert f"elsewhere.example:9, {PRODUCTION}" in told
 
 
@@ -227,10 +227,10 @@ def test_every_url_of_a_venue_has_to_be_a_tests(
     for name in names:
         kind = "https" if name == "rest_url" else "wss"
         (tmp_path / "venue.toml").write_text(f'{name} = "{kind}://elsewhere.example"\n')
-        assert f"elsewhere.example:443, {PRODUCTION}" in money_at("binance:venue.toml", tmp_path), (
-            name
-        )
-    assert money_at("binance") == ""
-    assert PRODUCTION in money_at("binance:production")
+        assert f"elsewhere.example:443, {PRODUCTION}" in why_money_at(
+            "binance:venue.toml", tmp_path
+        ), name
+    assert why_money_at("binance") == ""
+    assert PRODUCTION in why_money_at("binance:production")
     monkeypatch.setattr(address, "urls_of", lambda *_: [])
-    assert PRODUCTION in money_at("binance"), "nothing known is nothing proved"
+    assert PRODUCTION in why_money_at("binance"), "nothing known is nothing proved"

@@ -1236,8 +1236,10 @@ export interface components {
         };
         /**
          * AlertCounts
-         * @description How many alerts are critical, warnings, without an owner; `of_gate`: of the last, those about no agent that a
-         *     gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
+         * @description Numbers of critical alerts, of warnings, and of alerts without an owner.
+         *
+         *     `of_gate`: of the last, those about no agent that a gate of several desks wrote, which each of these desks counts;
+         *     `gate`: that gate, by the folder of its journal.
          */
         AlertCounts: {
             /** Unowned */
@@ -1341,7 +1343,7 @@ export interface components {
         };
         /**
          * Budget
-         * @description Usage of a limit.
+         * @description Usage of one limit: `used` of `of`, in the limit file's units.
          */
         Budget: {
             /** Used */
@@ -1351,7 +1353,7 @@ export interface components {
         };
         /**
          * Chart
-         * @description Price (time, bid, ask) with what the desk did.
+         * @description Bid and ask over time in an instrument, with own fills, own orders and the progress of parents.
          */
         Chart: {
             /** Currency */
@@ -1447,7 +1449,7 @@ export interface components {
         };
         /**
          * Decision
-         * @description A decision, in brief.
+         * @description A decision of a parent order in brief: number, agent, how many commands it sent.
          */
         Decision: {
             /** Seq */
@@ -1465,7 +1467,7 @@ export interface components {
         };
         /**
          * Deed
-         * @description An action of a person.
+         * @description An action of a person: command or journal kind, person, text, reason.
          */
         Deed: {
             /** Seq */
@@ -1850,7 +1852,7 @@ export interface components {
         };
         /**
          * ListingPart
-         * @description Units of an instrument; null where the journal does not tell them: prices are then in ticks.
+         * @description Tick, lot and currency of an instrument; without them in the journal null, and prices are in ticks.
          */
         ListingPart: {
             /** Tick */
@@ -1862,7 +1864,7 @@ export interface components {
         };
         /**
          * LiveDeskReport
-         * @description A desk now; events of a stream hold the parts that have changed.
+         * @description A desk now: its report with the process, latch and journal state; a stream's events hold changed parts.
          */
         LiveDeskReport: {
             /** Desk */
@@ -1957,7 +1959,7 @@ export interface components {
         };
         /**
          * MarketPart
-         * @description The last mark, ticks.
+         * @description Last bid and ask of an instrument, ticks, with their time.
          */
         MarketPart: {
             /** Ns */
@@ -1994,8 +1996,9 @@ export interface components {
         };
         /**
          * ModelCard
-         * @description Facts of a model from its card; `why`: the reason if the card is missing. `seen_until` is the last day of its data, "" if
-         *     it saw no market data or the card does not say.
+         * @description Facts of a model from its card; `why`: the reason if the card is missing.
+         *
+         *     `seen_until` is the last day of its data, "" if it saw no market data or the card does not say.
          */
         ModelCard: {
             /**
@@ -2028,7 +2031,7 @@ export interface components {
         };
         /**
          * NamedStance
-         * @description Whose it is; "": the whole desk's.
+         * @description Manual risk state with the agent that it is of; "": the whole desk.
          */
         NamedStance: {
             /** Until Ns */
@@ -2300,7 +2303,7 @@ export interface components {
         };
         /**
          * PnlPoint
-         * @description Profit at a time.
+         * @description Realised and open profit, and fees, at a time, ns.
          */
         PnlPoint: {
             /** Currency */
@@ -2375,7 +2378,7 @@ export interface components {
         };
         /**
          * PosturePart
-         * @description What risk allows of an instrument, and why.
+         * @description Risk's posture in an instrument: urgency, participation, size, allowed styles, and the reasons.
          */
         PosturePart: {
             /** Ns */
@@ -2451,7 +2454,7 @@ export interface components {
         };
         /**
          * QuotedRequest
-         * @description A request for quotes.
+         * @description Request for quotes with its ranked quotes, orders, outcome and later mids.
          *
          *     Parameters
          *     ----------
@@ -2633,7 +2636,7 @@ export interface components {
         };
         /**
          * Seat
-         * @description The challenger beside an agent, on paper: what it saves, basis points, over trials; no challenger: empty.
+         * @description Challenger on paper beside an agent: its savings in basis points over trials; empty without a challenger.
          */
         Seat: {
             /** Challenger */
@@ -2671,7 +2674,7 @@ export interface components {
         };
         /**
          * SharePoint
-         * @description Shares of an instrument's flow from a time on.
+         * @description Agents' shares of an instrument's flow from a time on.
          */
         SharePoint: {
             /** Ns */
@@ -2685,7 +2688,7 @@ export interface components {
         };
         /**
          * StancePart
-         * @description A manual risk state, until a time; `instead`: instead of risk's.
+         * @description Manual risk state with its end; `instead`: it replaces risk's own state. `words`: the posture's fields.
          */
         StancePart: {
             /** Until Ns */
@@ -2747,7 +2750,7 @@ export interface components {
         };
         /**
          * TakenQuote
-         * @description An order that took a quote; the quote's state shows whether the dealer honoured it.
+         * @description Order that took a quote; whether the dealer honoured it is in the quote's state.
          *
          *     Parameters
          *     ----------
@@ -2773,7 +2776,7 @@ export interface components {
         };
         /**
          * Total
-         * @description Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose.
+         * @description Money of one currency; `var95`: value at risk in a day, `var_used`: its share of the daily loss limit.
          */
         Total: {
             /** Currency */

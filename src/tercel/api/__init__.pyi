@@ -2,12 +2,12 @@ from tercel.api.demo import SimulatedMarkets as SimulatedMarkets
 from tercel.api.demo import open_demo as open_demo
 from tercel.api.demo import scenario_of as scenario_of
 from tercel.api.desk.config import read_config as read_config
-from tercel.api.desk.run_page import bounds_and_fills as bounds_and_fills
-from tercel.api.desk.run_page import cost_through_rounds as cost_through_rounds
-from tercel.api.desk.run_page import share_of_flow as share_of_flow
-from tercel.api.desk.shadow import ShadowBounds as ShadowBounds
-from tercel.api.desk.shadow import bounds_on as bounds_on
-from tercel.api.desk.shadow import scored as scored
+from tercel.api.desk.run_figures import bounds_and_fills as bounds_and_fills
+from tercel.api.desk.run_figures import cost_through_rounds as cost_through_rounds
+from tercel.api.desk.run_figures import share_of_flow as share_of_flow
+from tercel.api.desk.bounds import ShadowBounds as ShadowBounds
+from tercel.api.desk.bounds import bounds_on as bounds_on
+from tercel.api.desk.bound_scores import score_bounds as score_bounds
 from tercel.api.display import progress_console as progress_console
 
 __all__ = [
@@ -20,6 +20,6 @@ __all__ = [
     "progress_console",
     "read_config",
     "scenario_of",
-    "scored",
+    "score_bounds",
     "share_of_flow",
 ]

@@ -1,4 +1,4 @@
-"""The simulated exchange of a desk: its scenario, warmed-up markets, synthetic effects and baselines.
+"""The packaged demo desk, and the simulated exchange of any desk: scenario, warmed-up markets, synthetic news, anomaly baselines.
 
 The table `[scenario]` of a desk's file, which the demo has, adds informed flow, regime changes, and a news score that is
 correlated with the flow. The desk itself reads only the news score, which is known at the start of its round.
@@ -20,22 +20,30 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import check_known
 from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
-from tercel.core.toml import TomlTable, validated
+from tercel.core.validation import TomlTable, validate_model
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.engine.config import OFF, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
-from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
 from tercel.market.flow.santa_fe import SantaFePreset
-from tercel.market.regimes.choice import scaled
-from tercel.market.regimes.law import Factors
+from tercel.market.regimes.flow_scaling import scale_flow
+from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import AnomalyBaseline, fit_baseline, simulate
+from tercel.signals.risk.anomaly import AnomalyBaseline, fit_baseline
+from tercel.signals.risk.seconds import simulate
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 DEMO: Final = "demo.toml"
+
+
+CALM_S = 3600
+CALM_HOURS = 8
+CALM_SEED = 2**31 - 11
+WORLDS: Final = 8
+"""Warmed-up order books of each preset from which a simulated market starts; the seed selects one."""
 
 
 class PlantedChange(TomlTable):
@@ -76,11 +84,15 @@ def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScen
     ConfigError
         An invalid table, or one with an instrument that the desk does not have.
     """
-    found = validated(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
-    known = [one.name for one in config.instrument]
-    for planted_in in found.instrument:
-        check_known(planted_in, known, "an instrument of the desk, under [scenario.instrument]:")
-    return found
+    scenario = validate_model(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
+    instrument_names = [instrument.name for instrument in config.instrument]
+    for instrument_name in scenario.instrument:
+        check_known(
+            instrument_name,
+            instrument_names,
+            "an instrument of the desk, under [scenario.instrument]:",
+        )
+    return scenario
 
 
 def demo_text() -> str:
@@ -125,21 +137,24 @@ class GroundTruth:
     news: Floats | None
 
 
-def planted(config: DeskConfig) -> dict[str, GroundTruth]:
-    """Ground truth of every instrument, drawn from the desk's seed."""
+def draw_ground_truth(config: DeskConfig) -> dict[str, GroundTruth]:
+    """Draw the ground truth of every instrument (flow regimes and news) from the desk's seed."""
     scenario = scenario_of(config)
     return {
-        instrument.name: _of(
+        instrument.name: _draw_instrument_truth(
             config, scenario, instrument.name, np.random.default_rng([config.desk.seed, 13, number])
         )
         for number, instrument in enumerate(config.instrument)
     }
 
 
-def _of(
+def _draw_instrument_truth(
     config: DeskConfig, scenario: MarketScenario, name: str, rng: np.random.Generator
 ) -> GroundTruth:
-    rounds, round_s, rho = config.desk.rounds, config.desk.round_s, scenario.news
+    """Draw the ground truth of one instrument: its flow regimes and its news."""
+    rounds = config.desk.rounds
+    round_s = config.desk.round_s
+    rho = scenario.news
     market = scenario.instrument.get(name, PlantedMarket())
     direction = rng.choice([-1.0, 0.0, 1.0], rounds)
     noise = rng.normal(size=rounds)
@@ -148,18 +163,16 @@ def _of(
     news = rho * signal / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
     moments = {number * round_s: 0.5 + market.drift * direction[number] for number in range(rounds)}
     changes = {change.at_round * round_s: change for change in market.change}
-    regimes, buy_share, change = [], 0.5, PlantedChange(at_round=0)  # which changes nothing
-    for after in sorted(moments.keys() | changes.keys()):
-        buy_share = moments.get(after, buy_share)
-        change = changes.get(after, change)
-        tilted = float(np.clip(buy_share + (change.buy_share - 0.5), 0.05, 0.95))
-        regimes.append(FlowRegime(after, change.depth, change.activity, tilted))
+    # which changes nothing
+    regimes = []
+    buy_share = 0.5
+    change = PlantedChange(at_round=0)
+    for after_s in sorted(moments.keys() | changes.keys()):
+        buy_share = moments.get(after_s, buy_share)
+        change = changes.get(after_s, change)
+        clipped_share = float(np.clip(buy_share + (change.buy_share - 0.5), 0.05, 0.95))
+        regimes.append(FlowRegime(after_s, change.depth, change.activity, clipped_share))
     return GroundTruth(tuple(regimes), news if market.drift else None)
-
-
-CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
-WORLDS: Final = 8
-"""Books to start from, of each preset: one is drawn by the seed."""
 
 
 class PlantedNews:
@@ -174,45 +187,48 @@ class PlantedNews:
         self._truth = truth
 
     def score(self, instrument: str, number: int, at_ns: int) -> float | None:
-        """See `NewsPort`."""
+        """News score of an instrument in round `number` (`NewsPort`); None for an instrument without synthetic drift."""
         news = self._truth[instrument].news
         return None if news is None else float(news[number])
 
 
 class SimulatedMarkets:
-    """Markets of simulated desks, settled once and shared by several desks.
+    """Warmed-up markets of simulated desks, built once and shared by several desks.
 
     Settling a market takes seconds; an ablation runs hundreds of desks on a few of them.
     """
 
     def __init__(self) -> None:
         self._sources: dict[Market, tuple[Preset, Source]] = {}
-        self._calms: dict[Market, AnomalyBaseline] = {}
+        self._baselines: dict[Market, AnomalyBaseline] = {}
 
     def market(self, market: Market) -> tuple[Preset, Source]:
-        """Preset and settled market of an instrument."""
+        """Preset and warmed-up market of an instrument; made at the first call and kept."""
         if market not in self._sources:
             preset = load(market.preset)
             self._sources[market] = preset, reactive(preset, worlds=WORLDS)
         return self._sources[market]
 
-    def calm(self, config: DeskConfig) -> dict[str, AnomalyBaseline]:
+    def anomaly_baselines(self, config: DeskConfig) -> dict[str, AnomalyBaseline]:
         """Anomaly baseline of each instrument's market, fitted on simulated hours without a desk; {} if risk is off."""
         if config.risk.posture != "on":
             return {}
         for market in dict.fromkeys(instrument.market for instrument in config.instrument):
-            if market not in self._calms:
+            if market not in self._baselines:
                 _, source = self.market(market)
                 hours = [
                     simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index)
                     for index in range(CALM_HOURS)
                 ]
-                self._calms[market] = fit_baseline(hours, false_alarms_per_day=0.0)
-        return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
+                self._baselines[market] = fit_baseline(hours, false_alarms_per_day=0.0)
+        return {
+            instrument.name: self._baselines[instrument.market] for instrument in config.instrument
+        }
 
     def exchange(self, config: DeskConfig, clock: Clock | None = None) -> SimulatedExchange:
         """Simulated exchange of a desk, with its scenario's synthetic effects; a `clock` sets its pace."""
-        seed, truth = config.desk.seed, planted(config)
+        seed = config.desk.seed
+        truth = draw_ground_truth(config)
         specs = {}
         for number, instrument in enumerate(config.instrument):
             preset, source = self.market(instrument.market)
@@ -237,10 +253,12 @@ class SimulatedMarkets:
         latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
-    def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskDependencies:
+    def dependencies(self, config: DeskConfig, clock: Clock | None = None) -> DeskDependencies:
         """Simulated exchange, synthetic news and anomaly baselines of a desk."""
         return DeskDependencies(
-            self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
+            self.exchange(config, clock),
+            PlantedNews(draw_ground_truth(config)),
+            self.anomaly_baselines(config),
         )
 
 
@@ -263,28 +281,29 @@ def open_demo(
     markets : SimulatedMarkets, optional
         Shared with other desks.
     """
-    return open_desk(config, journal, (markets or SimulatedMarkets()).parts(config))
+    return open_desk(config, journal, (markets or SimulatedMarkets()).dependencies(config))
 
 
 def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
-    """Compile what a desk calls, by a short round of its first instrument, before anybody waits for a decision.
+    """Compile the kernels that a desk calls, by a short round of its first instrument.
 
     Forecasts are read once too: their libraries take longer to load than a gate lets a desk be silent.
     """
     short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
-    alone = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
-    more = {"instrument": config.instrument[:1], "signals": alone, "scenario": {}}
-    short = short.model_copy(update=more)
+    signals = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
+    updates = {"instrument": config.instrument[:1], "signals": signals, "scenario": {}}
+    short = short.model_copy(update=updates)
     open_demo(short, MemoryJournal(chained=False), markets).desk.run()
     if config.signals.model != OFF:
-        DeskForecasts(config).look(0)
+        DeskForecasts(config).refresh(0)
 
 
 def regime_of(preset: Preset, regime: FlowRegime, at_ns: int) -> RegimeChange:
     """Regime change of the exchange for a synthetic regime: scaled rates for Santa Fe presets, factors for others."""
     if isinstance(preset, SantaFePreset):
         return RegimeChange(
-            at_ns, scaled(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share)
+            at_ns,
+            scale_flow(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share),
         )
     return RegimeChange(
         at_ns, factors=Factors(regime.depth, regime.activity, lean=2 * regime.buy_share - 1)

@@ -20,6 +20,10 @@ wording: Callable[[str], str] = str
 """Translator of parameter names in lines: the command line replaces them by its options while a command runs."""
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 @cache
 def progress_console() -> "Console":
     """Rich console on stderr: logs, progress bars, warnings."""
@@ -29,6 +33,8 @@ def progress_console() -> "Console":
 
 
 class _Lines(logging.Handler):
+    """Logging handler that writes each record as a line to stderr."""
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line and flush. Write errors, such as a full disk, are ignored."""
         with suppress(OSError):
@@ -42,14 +48,10 @@ progress.LOGGER.propagate = False
 progress.console = progress_console
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def brief(function: Callable[P, R]) -> Callable[P, R]:
+def trim_traceback(function: Callable[P, R]) -> Callable[P, R]:
     """Wrap a function so that tracebacks leave Tercel's frames out: only lines of the caller's code remain.
 
-    >>> @brief
+    >>> @trim_traceback
     ... def fails():
     ...     raise TercelError("this", "that", "do so")
     >>> try:
@@ -60,21 +62,22 @@ def brief(function: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(function)
-    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function; an error leaves with a traceback of the user's frames alone."""
         try:
             return function(*args, **kwargs)
         except TercelError as error:
-            raise error.with_traceback(_own_lines(error)) from None
+            raise error.with_traceback(_user_frames(error)) from None
 
-    return called
+    return call
 
 
-def _own_lines(error: BaseException) -> TracebackType | None:
-    """The frames of a user's code that an error, or what it was made of, came through below us."""
-    from tercel.execution.user_strategy import is_installed
+def _user_frames(error: BaseException) -> TracebackType | None:
+    """Traceback of an error that keeps only the frames of the user's own code; None if there are none."""
+    from tercel.execution.source_mark import is_installed
 
-    found = None
+    frames = None
     for frame, line in reversed(list(traceback.walk_tb((error.__cause__ or error).__traceback__))):
         if not is_installed(frame.f_code.co_filename):
-            found = TracebackType(found, frame, frame.f_lasti, line)
-    return found
+            frames = TracebackType(frames, frame, frame.f_lasti, line)
+    return frames

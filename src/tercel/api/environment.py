@@ -1,4 +1,4 @@
-"""`tercel/Execution-v1`: a market with a task in it as an environment: for Gymnasium, for Stable-Baselines3.
+"""Functions that make environments `tercel/Execution-v1` for Gymnasium, Stable-Baselines3 (classes: `lab.learning`).
 
 import gymnasium
 import tercel as tc
@@ -9,24 +9,25 @@ envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from tercel.api.learn import known
+from tercel.api.learn import trainable_scenario
 from tercel.api.market import Market, load_market
 from tercel.core.errors import refuse_if
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.observation import ObservationFunction, is_own_name, name_of
+from tercel.execution.observation import ObservationFunction, is_user_name, name_of
 from tercel.execution.task import Task
-from tercel.execution.user_strategy import located
-from tercel.lab.learning.agent.learner import configured
+from tercel.execution.user_strategy import import_object
+from tercel.lab.evaluation.market_estimates import WORLDS
 from tercel.lab.learning.agent.market import acting_in
-from tercel.lab.learning.envs import ExecutionVec, RewardWeights
-from tercel.lab.learning.gym_env import METADATA, ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.agent.recipes import recipe_config
+from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.gym_frame import METADATA
+from tercel.lab.learning.reward_weights import RewardWeights
 from tercel.lab.learning.rewards import Reward
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 
-# Warmed books that the episodes of a simulated market start from.
-WORLDS: Final = 64
 MarketLike = Market | str
 RewardLike = Reward | RewardWeights | str | None
 
@@ -129,7 +130,7 @@ def sb3_env(
     reward: RewardLike = None,
     worlds: int = WORLDS,
 ) -> Any:
-    """The same n orders in one compiled loop as a `VecEnv` of Stable-Baselines3.
+    """The vector environment of `execution_vector` as a `VecEnv` of Stable-Baselines3.
 
     A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. A `VecMonitor` counts rewards, so
     that Stable-Baselines3 logs `ep_rew_mean`; an episode's info has its shortfall too (`is_bps`). With the actions
@@ -153,10 +154,12 @@ def sb3_env(
     >>> env.num_envs, env.reset().shape
     (3, (3, 50))
     """
-    from tercel.lab.learning.sb3 import monitored, to_sb3
+    from tercel.lab.learning.sb3 import to_sb3, with_monitor
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return monitored(to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation"))
+    return with_monitor(
+        to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation")
+    )
 
 
 def _arguments(
@@ -168,27 +171,27 @@ def _arguments(
     reward: RewardLike,
     worlds: int,
 ) -> dict[str, Any]:
-    """Arguments of an environment."""
-    where = load_market(market) if isinstance(market, str) else market
+    """Keyword arguments of an environment from the parameters of the public constructors."""
+    resolved_market = load_market(market) if isinstance(market, str) else market
     refuse_if(
-        not isinstance(where, Market),
+        not isinstance(resolved_market, Market),
         "a tercel.Market, or a market's name",
         f"{type(market).__name__} {market!r}",
         "such as 'csco'",
     )
-    if isinstance(observation, str) and is_own_name(observation):
-        observation = located(observation, "observation")
-    watched = observation if isinstance(observation, str) else name_of(observation)
-    worlds_of = {"market.worlds": worlds} if where.preset else {}
-    config = configured(
-        known(where, task or Task()),
+    if isinstance(observation, str) and is_user_name(observation):
+        observation = import_object(observation, "observation")
+    observation_name = observation if isinstance(observation, str) else name_of(observation)
+    worlds_of = {"market.worlds": worlds} if resolved_market.preset else {}
+    config = recipe_config(
+        trainable_scenario(resolved_market, task or Task()),
         "ppo",
         1,
         "environment",
-        worlds_of | {"policy.observation": watched},
+        worlds_of | {"policy.observation": observation_name},
     )
     source, order, sampler = acting_in(config)
-    weights = located(reward, "reward") if isinstance(reward, str) else reward
+    weights = import_object(reward, "reward") if isinstance(reward, str) else reward
     return {
         "source": source,
         "task": order,

@@ -5,41 +5,49 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tercel.api.display import brief
+from tercel.api.display import trim_traceback
 from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
-from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown
+from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
 from tercel.execution.strategies import ALL_BASELINES, KNOWN, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
+from tercel.execution.user_strategy import (
+    absolute_name,
+    installed_strategies,
+    is_user_strategy,
+    try_strategy,
+    wrap_strategy,
+)
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
-    SPARE,
+    PLACEHOLDER_ESTIMATES,
     Candidate,
-    Participants,
-    field_of,
-    members_of,
-    own_of,
+    load_user_strategies,
     refuse_same_names,
-    wrapped,
+    split_wrappers,
 )
 from tercel.lab.evaluation.pipeline.experiment import (
     Experiment,
     scenarios_of,
 )
+from tercel.lab.evaluation.pipeline.participants import (
+    Participants,
+    members_of,
+    select_participants,
+)
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.own_models import meant_by, strategy_of
+from tercel.lab.learning.own_models import meaning_of, strategy_of
 
 ALL = "all"
 
 
-@brief
+@trim_traceback
 def evaluate(
     candidates: Sequence[Any] | Any,
     market: Market,
@@ -102,17 +110,17 @@ def evaluate(
             "such as 1000 and 7",
         )
     if not isinstance(market, Market):
-        given = (
+        example = (
             f"tercel.load_market({market!r})"
             if isinstance(market, str)
             else "tercel.load_market('csco')"
         )
         raise ConfigError(
-            "a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}"
+            "a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {example}"
         )
     orders = list(task) if isinstance(task, Sequence) else []
     if not isinstance(task, Task | None) and not (
-        orders and all(isinstance(one, Order) for one in orders)
+        orders and all(isinstance(order, Order) for order in orders)
     ):
         raise ConfigError(
             "a tercel.Task, or a list of tercel.Order",
@@ -134,11 +142,11 @@ def evaluate(
     experiment = Experiment(
         scenarios,
         participants_of(listed, scenarios),
-        here=True,
+        in_process=True,
         allow_seen_days=allow_seen_days,
     )
-    with TemporaryDirectory(prefix="tercel-") as aside:
-        return experiment.run(Path(aside if out is None else out))
+    with TemporaryDirectory(prefix="tercel-") as temporary:
+        return experiment.run(Path(temporary if out is None else out))
 
 
 def participants_of(
@@ -147,7 +155,7 @@ def participants_of(
     family: str = "",
     observations: Sequence[str] = (),
 ) -> Participants:
-    """Participants of an experiment, every name looked up.
+    """Participants of an evaluation from names and objects; raises for unknown names.
 
     Parameters
     ----------
@@ -164,49 +172,66 @@ def participants_of(
     ConfigError, UnknownNameError, PolicyError
         As :func:`evaluate`.
     """
-    labels = [one if isinstance(one, str) else getattr(one, "name", "") for one in candidates]
+    labels = [
+        candidate if isinstance(candidate, str) else getattr(candidate, "name", "")
+        for candidate in candidates
+    ]
     labels += ALL_BASELINES if ALL in labels else ()
-    baselines, typed, own = list[Candidate](), list[str](), list[Candidate]()
-    for one in candidates:
-        found: Candidate | None = None
-        if isinstance(one, Path):
-            typed.append(str(one))
-        elif isinstance(one, Candidate):
-            found = one
-        elif isinstance(one, str) and one == ALL:
+    baselines = list[Candidate]()
+    typed = list[str]()
+    own_candidates = list[Candidate]()
+    for candidate in candidates:
+        participant: Candidate | None = None
+        if isinstance(candidate, Path):
+            typed.append(str(candidate))
+        elif isinstance(candidate, Candidate):
+            participant = candidate
+        elif isinstance(candidate, str) and candidate == ALL:
             baselines += [Candidate(name) for name in ALL_BASELINES]
-        elif isinstance(one, str) and one.split("+")[0] in KNOWN:
-            build(one, SPARE)
-            found = Candidate(one)
-        elif isinstance(one, str) and is_own(one) and not one.startswith((POLICY, PACKAGED)):
-            own += own_of([findable(one)])
-        elif isinstance(one, str):
-            typed.append(_policy(one))
-        elif isinstance(one, Policy):
+        elif isinstance(candidate, str) and candidate.split("+")[0] in KNOWN:
+            build(candidate, PLACEHOLDER_ESTIMATES)
+            participant = Candidate(candidate)
+        elif (
+            isinstance(candidate, str)
+            and is_user_strategy(candidate)
+            and not candidate.startswith((POLICY, PACKAGED))
+        ):
+            own_candidates += load_user_strategies([absolute_name(candidate)])
+        elif isinstance(candidate, str):
+            typed.append(_check_policy_name(candidate))
+        elif isinstance(candidate, Policy):
             # policies whose cards share a name are called by their folders as well
-            twice = labels.count(one.name) > 1 and not one.temporary and one.name == one.card.name
-            name = f"{one.name} ({one.folder})" if twice else one.name
-            policy_strategy(one.folder, name, one.observation)
-            found = Candidate(name, str(one.folder.resolve()), eyes=one.observation)
-        elif isinstance(one, Tuned):
-            found = Candidate(one.name, own=one.strategy)
+            is_ambiguous = (
+                labels.count(candidate.name) > 1
+                and not candidate.temporary
+                and candidate.name == candidate.card.name
+            )
+            name = f"{candidate.name} ({candidate.folder})" if is_ambiguous else candidate.name
+            policy_strategy(candidate.folder, name, candidate.observation)
+            participant = Candidate(
+                name, str(candidate.folder.resolve()), observation=candidate.observation
+            )
+        elif isinstance(candidate, Tuned):
+            participant = Candidate(candidate.name, user_strategy=candidate.strategy)
         else:
-            strategy = _strategy(one)
-            found = Candidate(strategy.name, own=strategy)
-        if found is not None:
-            (baselines if found.kind in ("baseline", "random") else own).append(found)
-    field = field_of(typed, family, scenarios, own, observations, baselines)
+            strategy = _checked_strategy(candidate)
+            participant = Candidate(strategy.name, user_strategy=strategy)
+        if participant is not None:
+            (baselines if participant.kind in ("baseline", "random") else own_candidates).append(
+                participant
+            )
+    field = select_participants(typed, family, scenarios, own_candidates, observations, baselines)
     refuse_same_names([*field.policies, *baselines])
-    if not any(one.kind == "baseline" for one in baselines):
+    if not any(candidate.kind == "baseline" for candidate in baselines):
         raise ConfigError(
             "at least one rule to compare with",
-            ", ".join(one.key for one in field.policies),
+            ", ".join(candidate.key for candidate in field.policies),
             "add one, such as 'twap_take'",
         )
     return field
 
 
-def _policy(name: str) -> str:
+def _check_policy_name(name: str) -> str:
     """The name of a policy or of a family.
 
     Raises
@@ -216,22 +241,22 @@ def _policy(name: str) -> str:
     """
     try:
         if not members_of(name):
-            resolve_policy(wrapped(name)[0])
+            resolve_policy(split_wrappers(name)[0])
     except UnknownNameError as error:
-        known = [*KNOWN, *choices(), *installed()]
-        raise unknown(name, known, "a policy, a rule, or module:Name") from error
+        known_names = [*KNOWN, *choices(), *installed_strategies()]
+        raise unknown_policy_error(name, known_names, "a policy, a rule, or module:Name") from error
     return name
 
 
-def _strategy(one: Any) -> Strategy:
-    """The strategy of an object of this process, tried on two markets."""
-    if hasattr(one, "predict") and not hasattr(one, "decide"):
-        name = type(one).__name__
-        if meant := meant_by(one):
-            return strategy_of(one, name, **meant)
+def _checked_strategy(candidate: Any) -> Strategy:
+    """The strategy of a user's object, tried out on two markets first; a model of a Tercel environment is wrapped untried."""
+    if hasattr(candidate, "predict") and not hasattr(candidate, "decide"):
+        name = type(candidate).__name__
+        if terms := meaning_of(candidate):
+            return strategy_of(candidate, name, **terms)
         raise ConfigError(
             "a strategy, or a model with its actions and observation",
             name,
             "call tercel.model_strategy(model, name, actions=..., observation=...)",
         )
-    return tried(checked(one))
+    return try_strategy(wrap_strategy(candidate))

@@ -1,4 +1,4 @@
-"""Training of a policy, tuning of a rule.
+"""`tercel.train` and `tercel.tune`: training of a policy, and tuning of a rule's parameters.
 
 A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
@@ -12,44 +12,40 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tercel.api.desk.config import RecordedMarket, how_to_trade
-from tercel.api.display import brief
+from tercel.api.desk.config import RecordedMarket, write_desk_file
+from tercel.api.display import trim_traceback
 from tercel.api.market import Market
 from tercel.api.policy import Policy
+from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
-from tercel.core.files import LOCK, folder_lock
+from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars, say
-from tercel.core.serialization import parse_json, to_jsonable
+from tercel.core.serialization import to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.execution.user_strategy import findable
+from tercel.execution.user_strategy import absolute_name
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of, tune as searched
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.lab.learning.agent.env import clusters, observation_of
-from tercel.lab.learning.agent.learner import (
-    ALGORITHMS,
-    configured,
-    learnable,
-    refuse_settings,
-    with_algo,
-)
+from tercel.lab.learning.agent.env import clusters
+from tercel.lab.learning.agent.learner import refuse_settings, with_algo
+from tercel.lab.learning.agent.policy_parts import observation_of
+from tercel.lab.learning.agent.recipes import ALGORITHMS, make_learnable, recipe_config
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.training import (
-    FILE,
+from tercel.lab.learning.agent.run_folder import (
+    CONFIG_FILE,
     POLICY,
     RESULT,
     TrainingResult,
-    claim,
+    claim_folder,
     is_done,
-    refuse_another,
+    read_run as begun_in,
     refuse_changed,
-    resumed as begun_in,
-    run_training,
-    variants_tried,
+    refuse_other_training,
 )
+from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.rewards import Reward
 
@@ -71,14 +67,14 @@ class TrainingRun:
     folder : Path
         Made if need be; a training that was stopped there resumes.
     seed : int
-    begun : bool
+    is_claimed : bool
         Whether the folder belongs to this training, regardless of its file.
     """
 
     config: AgentConfig
     folder: Path
     seed: int = 1
-    begun: bool = False
+    is_claimed: bool = False
 
     @classmethod
     def of_file(
@@ -87,11 +83,12 @@ class TrainingRun:
         *,
         algorithm: str = "",
         seed: int = 1,
-        out: Path | None = None,
+        run_folder: Path | None = None,
         sharded: bool = False,
         workers: int | None = None,
     ) -> "TrainingRun":
-        """The training of a TOML file, or of a shipped configuration by name.
+        """The training of a TOML file, or of a shipped configuration by name; refused for a folder of another training.
+        Nothing is written or trained.
 
         Parameters
         ----------
@@ -100,7 +97,7 @@ class TrainingRun:
         algorithm : str
             Another learner than the file's.
         seed : int
-        out : Path, optional
+        run_folder : Path, optional
             Run folder; ``runs/agents/NAME-SEED`` if not given.
         sharded, workers : bool, int or None
             Whether environments are distributed over a cluster, and its number of workers.
@@ -122,15 +119,14 @@ class TrainingRun:
             config = clusters().with_shards(config, workers)
         variants_tried(config)  # a sweep that is not there is refused before anything is written
         refuse_settings(config, str(path))
-        folder = out or RUNS / f"{config.name}-{seed}"
-        refuse_another(folder, config, seed)
+        folder = run_folder or RUNS / f"{config.name}-{seed}"
+        refuse_other_training(folder, config, seed)
         return cls(config, folder, seed)
 
     @classmethod
-    def resumed(
-        cls, folder: Path, *, trust: bool = False, seed: int | None = None
-    ) -> "TrainingRun":
-        """The training that was begun in a folder.
+    def resume(cls, folder: Path, *, trust: bool = False, seed: int | None = None) -> "TrainingRun":
+        """The training that was begun in a folder, not run by this; refused if its markets or functions have changed.
+        `trust`: its user functions may run.
 
         Parameters
         ----------
@@ -146,14 +142,14 @@ class TrainingRun:
             No training, a damaged or another one, or one whose markets and functions have changed.
         """
         config, _, its_seed = begun_in(folder, trust=trust, seed=seed)
-        refuse_settings(config, str(folder / FILE))
+        refuse_settings(config, str(folder / CONFIG_FILE))
         refuse_changed(folder, config)
         if not (folder / "checkpoint").exists():
             say(f"no checkpoint in {folder}: from the start")
-        return cls(config, folder, its_seed, begun=True)
+        return cls(config, folder, its_seed, is_claimed=True)
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the training is complete."""
         return is_done(self.folder)
 
@@ -187,9 +183,9 @@ class TrainingRun:
             Another training is running there; a setting that the learner, the market or the cluster refuses.
         """
         with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
-            finished = self.finished
-            with self._claimed():
-                if finished:
+            was_finished = self.is_finished
+            with self._claim_folder():
+                if was_finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
                     text = (self.folder / RESULT).read_text()
                     result = msgspec.convert(parse_json(text), TrainingResult)
@@ -197,57 +193,60 @@ class TrainingRun:
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)
-                with _bar(self.config, self.seed) as on_row:
+                with _progress_bar(self.config, self.seed) as on_row:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
 
     def report(self, result: TrainingResult) -> Path:
         """Write the page of a finished training, ``report.html`` in its folder."""
         return write_page(self.folder, self.config, result)
 
-    def how_to_trade(self) -> str:
+    def write_desk_file(self) -> str:
         """Write a desk file for its policy; return the command that trades it, or the reason why no desk can."""
         market = self.config.market
         recorded = RecordedMarket(market.lake, market.symbol) if self.config.on_tape else None
         preset = None if self.config.on_tape else Path(market.presets[0])
-        return how_to_trade(self.folder, self.folder / POLICY, recorded, preset)
+        return write_desk_file(self.folder, self.folder / POLICY, recorded, preset)
 
     @contextmanager
-    def _claimed(self) -> Iterator[None]:
-        """The folder, locked against other trainings; released where the request is refused."""
+    def _claim_folder(self) -> Iterator[None]:
+        """Yield the training's folder, locked against other trainings; a refused request releases the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(self.folder, "training"):
-            if not self.begun:
-                claim(self.folder, self.config, self.seed)
+            if not self.is_claimed:
+                claim_folder(self.folder, self.config, self.seed)
             try:
                 yield
             except TercelError:
-                self._give_back()
+                self._remove_empty_folder()
                 raise
 
-    def _give_back(self) -> None:
-        """Leave no folder in which nothing was begun: what was refused may be corrected and tried again there."""
-        if {path.name for path in self.folder.iterdir()} <= {FILE, LOCK}:
-            for name in (FILE, LOCK):
+    def _remove_empty_folder(self) -> None:
+        """Remove the folder where nothing was begun in it."""
+        if {path.name for path in self.folder.iterdir()} <= {CONFIG_FILE, LOCK}:
+            for name in (CONFIG_FILE, LOCK):
                 (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
 
 
 @contextmanager
-def _bar(config: AgentConfig, seed: int) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
+def _progress_bar(
+    config: AgentConfig, seed: int
+) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
     """Progress bar of a training; yields the callback that takes each row of metrics."""
-    with bars(now=True) as shown:
-        bar = shown.add_task(
+    with bars(now=True) as display:
+        bar = display.add_task(
             f"train {config.name} seed {seed}", total=config.learner.frames, now=""
         )
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
+            """Advance the bar to a row of metrics; show the best validation cost so far."""
             gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
-            shown.update(bar, completed=row["frames"], now=gain)
+            display.update(bar, completed=row["frames"], now=gain)
 
         yield on_row
 
 
-@brief
+@trim_traceback
 def train(
     market: Market,
     task: Task | None = None,
@@ -314,36 +313,42 @@ def train(
         "such as tercel.load_market('csco')",
     )
     refuse_if(not isinstance(seed, int) or seed < 0, "a seed from 0", repr(seed), "such as 1")
-    chosen = task or Task()
-    values, given = dict(settings or {}), dict[str, Any]()
-    for key, own in (("reward.own", reward), ("policy.observation", observation)):
-        if own:
-            values[key] = findable(own) if isinstance(own, str) else name_of(own)
-            given |= {} if isinstance(own, str) else {values[key]: own}
+    order_task = task or Task()
+    values = dict(settings or {})
+    own_functions = dict[str, Any]()
+    for key, setting in (("reward.own", reward), ("policy.observation", observation)):
+        if setting:
+            values[key] = absolute_name(setting) if isinstance(setting, str) else name_of(setting)
+            own_functions |= {} if isinstance(setting, str) else {values[key]: setting}
     if observation and observation != "v2":
         values.setdefault("policy.stack", 1)
-    config = configured(
-        known(market, chosen), algorithm, frames, name or algorithm, values
-    ).with_given(given)
-    folder_of = TemporaryDirectory(prefix="tercel-")
-    folder = Path(folder_of.name if out is None else out)
+    config = recipe_config(
+        trainable_scenario(market, order_task), algorithm, frames, name or algorithm, values
+    ).with_functions(own_functions)
+    temporary = TemporaryDirectory(prefix="tercel-")
+    folder = Path(temporary.name if out is None else out)
     TrainingRun(config, folder, seed).train(progress=progress)
-    own = observation_of(config)
-    policy = Policy(folder / POLICY, config.name, None if isinstance(own, str) else own, folder_of)
+    own_observation = observation_of(config)
+    policy = Policy(
+        folder / POLICY,
+        config.name,
+        None if isinstance(own_observation, str) else own_observation,
+        temporary,
+    )
     if policy.card.is_start:
         say(f"{policy.name}: {policy.selection_text}")
     return policy
 
 
-def known(market: Market, task: Task) -> Scenario:
-    """Check that training supports a market and a task; return them as a scenario.
+def trainable_scenario(market: Market, task: Task) -> Scenario:
+    """The market and task as a scenario to train on; raises for what training does not support.
 
     Raises
     ------
     ConfigError
         The first unsupported setting.
     """
-    settings, unknown = learnable(Scenario(market, task))
+    settings, unknown = make_learnable(Scenario(market, task))
     if unknown:
         raise ConfigError(
             f"a market and an order without {unknown[0]} to train on",
@@ -361,17 +366,17 @@ class Tuned:
     ----------
     rule : str
         Name of the rule.
-    found : TuningOutcome
+    outcome : TuningOutcome
         Parameters, and their cost on training and validation episodes, bps.
 
     >>> from tercel.lab.evaluation.tuning import TuningScore
-    >>> found = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
-    >>> Tuned("pov", found).name
+    >>> outcome = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
+    >>> Tuned("pov", outcome).name
     'pov_tuned_here'
     """
 
     rule: str
-    found: TuningOutcome
+    outcome: TuningOutcome
 
     @property
     def name(self) -> str:
@@ -381,7 +386,7 @@ class Tuned:
     @property
     def parameters(self) -> Mapping[str, float]:
         """Parameters found, by name."""
-        return self.found.parameters
+        return self.outcome.parameters
 
     def strategy(self, estimates: MarketEstimates) -> Strategy:
         """The tuned rule as a strategy for a market."""
@@ -397,7 +402,7 @@ class Tuned:
 
     def to_json(self) -> dict[str, Any]:
         """The tuned rule as plain values."""
-        return {"rule": self.rule, **to_jsonable(self.found)}
+        return {"rule": self.rule, **to_jsonable(self.outcome)}
 
 
 def tune(
@@ -421,8 +426,8 @@ def tune(
         A strategy without parameters to tune.
 
     >>> from tercel.api.market import load_market
-    >>> found = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)
-    >>> found.name, set(found.parameters) == set(found.table()["parameter"])
+    >>> tuned = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)
+    >>> tuned.name, set(tuned.parameters) == set(tuned.table()["parameter"])
     ('popv_tuned_here', True)
     """
     check_known(rule, TUNABLE, "a strategy to tune:")

@@ -1,4 +1,4 @@
-"""Markets for orders: each has its law of impact, fees, latencies and regimes."""
+"""`tercel.load_market`, `replay` and `calibrate`: functions that make a `Market`, with impact, fees, latencies and regimes."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from pathlib import Path
 from tercel.core.errors import ConfigError
 from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of
 from tercel.execution.task import Latency
-from tercel.lab.evaluation.market import looked_up
-from tercel.market.flow import preset as presets
-from tercel.market.score.calibrated import calibrated, read_days
-from tercel.market.simulator.levels import DEFAULT
+from tercel.lab.evaluation.market import resolve_markets
+from tercel.market.flow import registry as presets
+from tercel.market.score.calibrated import calibrate_preset
+from tercel.market.score.scored_days import read_days
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
 LatencyLike = Latency | float | str
@@ -55,7 +56,8 @@ def load_market(
             f"{type(name).__name__} {name!r}",
             "such as 'csco'",
         )
-    entry, feed = latency_of(latency, "latency"), latency_of(feed_latency, "feed_latency")
+    entry = latency_of(latency, "latency")
+    feed = latency_of(feed_latency, "feed_latency")
     market = Market(
         str(name),
         impact=impact,
@@ -64,7 +66,7 @@ def load_market(
         feed_latency=feed,
         regimes=regimes,
     )
-    looked_up(market)
+    resolve_markets(market)
     return market
 
 
@@ -124,7 +126,7 @@ def replay(
         latency=latency_of(latency, "latency", lake, symbol),
         feed_latency=latency_of(feed_latency, "feed_latency", lake, symbol),
     )
-    if not looked_up(market):
+    if not resolve_markets(market):
         raise ConfigError(
             "a symbol of the lake", repr(symbol), "Lake(lake).list() says what it holds"
         )
@@ -172,8 +174,14 @@ def calibrate(
     ...     calibrate(folder, "SIM", lake.days("SIM")[:1], model="santa_fe", name="mine").name
     'mine'
     """
-    read = read_days(Path(lake), symbol, list(days))
-    called = name or f"{symbol.lower()}-{days[0]}" + (f"-{days[-1]}" if len(days) > 1 else "")
-    file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{called}.json" if out is None else Path(out)
-    calibrated(model, read, name=called, stamp=days[-1], lake=str(Path(lake).resolve())).save(file)
+    recorded = read_days(Path(lake), symbol, list(days))
+    market_name = name or f"{symbol.lower()}-{days[0]}" + (f"-{days[-1]}" if len(days) > 1 else "")
+    file = (
+        Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
+        if out is None
+        else Path(out)
+    )
+    calibrate_preset(
+        model, recorded, name=market_name, stamp=days[-1], lake=str(Path(lake).resolve())
+    ).save(file)
     return load_market(str(file))

@@ -1,4 +1,4 @@
-"""Orders of a user: one by its options, or a file of them."""
+"""Orders of a user: a task from typed options, or parent orders from a CSV file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,21 +9,24 @@ import polars as pl
 
 from tercel.core.errors import DataError, TercelError
 from tercel.core.progress import say
-from tercel.core.tables.columns import exact, renamed, sides, unread
-from tercel.core.tables.table import ROW, USUAL, HowToMap, read_table
-from tercel.core.tables.table_map import Called, TableMap, table_map
-from tercel.core.tables.times import ordered
+from tercel.core.tables.columns import rename_columns, unread_columns
+from tercel.core.tables.numbers import parse_exact
+from tercel.core.tables.sides import parse_sides
+from tercel.core.tables.table import ROW, HowToMap, read_table
+from tercel.core.tables.table_map import ColumnNames, TableMap, table_map
+from tercel.core.tables.times import normalize_dates
+from tercel.core.tables.usual_names import USUAL
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
-MAY_BE = ("limit",)
+OPTIONAL_COLUMNS = ("limit",)
 _USUAL = {"limit": ("limitprice",), "symbol": USUAL["symbol"], "side": USUAL["side"]}
-_TYPED = HowToMap("`orders_column={}={}`", "`orders_column=`")
+_HOW_TO_MAP = HowToMap("`orders_column={}={}`", "`orders_column=`")
 
 
 def task_of(task: Task, options: Mapping[str, Any]) -> Task:
-    """Task from the options of an order: fields of :class:`Task`, numbers also as text.
+    """A copy of `task` with the typed options (fields of :class:`Task`, numbers also as text) in place of its own.
 
     Raises
     ------
@@ -42,6 +45,7 @@ def task_of(task: Task, options: Mapping[str, Any]) -> Task:
 
 
 def _number(text: str) -> float | str:
+    """A number from a text, or the text itself where it is none."""
     try:
         return float(text)
     except ValueError:
@@ -49,7 +53,9 @@ def _number(text: str) -> float | str:
 
 
 def read_orders(
-    path: str | Path, map: TableMap | str | Path | None = None, columns: Called | Sequence[str] = ()
+    path: str | Path,
+    map: TableMap | str | Path | None = None,
+    columns: ColumnNames | Sequence[str] = (),
 ) -> list[Order]:
     """Read parent orders from a CSV: time, symbol, side, quantity, horizon, optionally limit; columns in any order.
 
@@ -80,48 +86,57 @@ def read_orders(
     ...     read_orders(file)[0].quantity
     50000
     """
-    mapping = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
-    table = renamed(read_table(path, mapping, _TYPED), COLUMNS, MAY_BE, _USUAL)
+    mapping = table_map(
+        map, columns, known=(*COLUMNS, *OPTIONAL_COLUMNS), option_name=_HOW_TO_MAP.all_ways
+    )
+    table = rename_columns(
+        read_table(path, mapping, _HOW_TO_MAP), COLUMNS, OPTIONAL_COLUMNS, _USUAL
+    )
     for note in table.notes:
         say(f"warning: {note}")
-    if others := unread(table, (*COLUMNS, *MAY_BE)):
-        say(f"warning: columns of {path} that were not read: {', '.join(others)}")
+    if unread := unread_columns(table, (*COLUMNS, *OPTIONAL_COLUMNS)):
+        say(f"warning: columns of {path} that were not read: {', '.join(unread)}")
     table.refuse(table.frame["horizon"] == "", "horizon", "a horizon", "write it, such as 30min")
     frame = (
         table.frame
         if "limit" in table.frame.columns
         else table.frame.with_columns(limit=pl.lit(""))
     )
-    frame = frame.with_columns(time=ordered(table, table.frame["time"], "time"))
-    quantities = exact(table, "quantity", "a quantity of lots")
-    parts = pl.Series(
+    frame = frame.with_columns(time=normalize_dates(table, table.frame["time"], "time"))
+    quantities = parse_exact(table, "quantity", "a quantity of lots")
+    is_fractional = pl.Series(
         [value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean
     )
-    table.refuse(parts, "quantity", "a whole quantity", "correct the row")
+    table.refuse(is_fractional, "quantity", "a whole quantity", "correct the row")
     numbers = [
-        pl.when(~pl.col(one).str.contains(r"[A-Za-z]\s*$")).then(one).alias(one)
-        for one in ("limit", "horizon")
+        pl.when(~pl.col(column).str.contains(r"[A-Za-z]\s*$")).then(column).alias(column)
+        for column in ("limit", "horizon")
     ]
-    bare = replace(table, frame=frame.with_columns(numbers))
-    limits, seconds = (
-        exact(bare, "limit", "a price, or 25bps"),
-        exact(bare, "horizon", "seconds, or 30min"),
-    )
-    found = list[Order]()
-    for cells, side, quantity, limit, wait in zip(
-        frame.rows(named=True), sides(table), quantities, limits, seconds, strict=True
+    numeric_table = replace(table, frame=frame.with_columns(numbers))
+    limits = parse_exact(numeric_table, "limit", "a price, or 25bps")
+    seconds = parse_exact(numeric_table, "horizon", "seconds, or 30min")
+    orders = list[Order]()
+    for cells, side, quantity, limit, horizon_s in zip(
+        frame.rows(named=True), parse_sides(table), quantities, limits, seconds, strict=True
     ):
-        where = f"row {cells[ROW]} of {path}"
+        location = f"row {cells[ROW]} of {path}"
         price = float(limit) if limit is not None else cells["limit"] or None
-        named = cells["time"], cells["symbol"], side, int(quantity or 0)
+        leading_fields = cells["time"], cells["symbol"], side, int(quantity or 0)
         try:
-            found.append(
-                Order(*named, cells["horizon"] if wait is None else float(wait), price, where)
+            orders.append(
+                Order(
+                    *leading_fields,
+                    cells["horizon"] if horizon_s is None else float(horizon_s),
+                    price,
+                    location,
+                )
             )
         except TercelError as error:
-            raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
-    if not found:
+            raise DataError(
+                error.expected, f"{error.received} in {location}", error.remedy
+            ) from error
+    if not orders:
         raise DataError(
             "a file with orders", f"{path} with a header alone", "write one row per order"
         )
-    return found
+    return orders

@@ -1,4 +1,4 @@
-"""Trained policies: networks with a card of their observation, actions and training data."""
+"""Trained policies on disk: one loaded by name, copied, given statistics for a market, or made of one's own model."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from tercel.core.errors import PolicyError
 from tercel.core.files import write_atomic
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
-from tercel.execution.policies.network import Activation
-from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, Card, free, read_card
+from tercel.execution.policies.calm_observations import OBSERVATIONS
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.folder import CARD, MODEL, require_free_folder
+from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
-from tercel.lab.evaluation.runs import observed_in_preset, task_of
+from tercel.lab.evaluation.calm_observations import observe_preset, task_of
 from tercel.lab.learning.own_models import save_model
 
 
@@ -43,6 +45,7 @@ class Policy:
     _folder_guard: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
+        """Folder and name, and whether nothing was learned."""
         text = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
         try:
             return (
@@ -60,7 +63,7 @@ class Policy:
 
     @property
     def selection_text(self) -> str:
-        """Text on the weights that its training selected, start or checkpoint; "" if the card does not say."""
+        """Text on which weights the training selected (start or a checkpoint); "" if the card does not say."""
         return self.card.selection_text
 
     @property
@@ -76,7 +79,7 @@ class Policy:
         ConfigError
             The folder holds other files.
         """
-        target = free(Path(folder))
+        target = require_free_folder(Path(folder))
         target.mkdir(parents=True, exist_ok=True)
         for name in (MODEL, CARD, OBSERVATIONS):
             if (self.folder / name).is_file():
@@ -84,7 +87,8 @@ class Policy:
         return Policy(target, self.name, self.observation)
 
     def observe(self, market: str) -> "Policy":
-        """Write its observation statistics in a preset market beside its card: a desk then detects shifted inputs.
+        """Write the policy's observation statistics in a preset market beside its card, for a desk to detect shifted inputs.
+        Returns the policy itself.
 
         Training does this by itself. The orders are those of its card's task.
 
@@ -94,8 +98,8 @@ class Policy:
             A policy or a market that cannot be loaded.
         """
         strategy = policy_strategy(self.folder, own_observation=self.observation)
-        found = observed_in_preset(task_of(self.card), strategy, market)
-        write_atomic(self.folder / OBSERVATIONS, found.to_json())
+        statistics = observe_preset(task_of(self.card), strategy, market)
+        write_atomic(self.folder / OBSERVATIONS, statistics.to_json())
         return self
 
 
@@ -123,9 +127,11 @@ def load_policy(
     """
     folder = resolve_policy(str(name))
     policy_strategy(folder, own_observation=observation)
-    typed = str(name).rstrip("/")
-    on_card = read_card(folder / CARD).name if Path(typed.removeprefix(POLICY)).is_dir() else ""
-    return Policy(folder, as_name or on_card or typed, observation)
+    typed_name = str(name).rstrip("/")
+    card_name = (
+        read_card(folder / CARD).name if Path(typed_name.removeprefix(POLICY)).is_dir() else ""
+    )
+    return Policy(folder, as_name or card_name or typed_name, observation)
 
 
 def save_policy(
@@ -178,13 +184,15 @@ def save_policy(
     ...     save_policy(layers, folder, "at_the_touch").card.actions
     'placement'
     """
-    given = {
+    interface = {
         "actions": actions,
         "action_parameters": action_parameters or {},
         "observation": observation,
         "stack": stack,
     }
-    strategy = save_model(model, Path(folder), name, given, activation, trained_on or {}, normalize)
+    strategy = save_model(
+        model, Path(folder), name, interface, activation, trained_on or {}, normalize
+    )
     return Policy(
         Path(folder),
         strategy.name,

@@ -8,35 +8,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tercel.api.desk.config import RecordedMarket, best_of, how_to_trade
-from tercel.core.errors import ConfigError, listed
-from tercel.core.files import folder_lock
-from tercel.core.pool import Pool, stopping
+from tercel.api.desk.config import RecordedMarket, best_policy, write_desk_file
+from tercel.core.errors import ConfigError, split_commas
+from tercel.core.locks import folder_lock
+from tercel.core.pool import Pool, should_stop
 from tercel.core.progress import progress, say
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import CARD, read_card
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.folder import CARD
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import BuiltMarket, build_market, preset_of
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
-    Participants,
     baselines_of,
-    own_of,
+    load_user_strategies,
     policies_of,
-    recipes_of,
 )
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.experiment import Experiment
+from tercel.lab.evaluation.pipeline.judged_tables import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
-from tercel.lab.evaluation.pipeline.views import QUICK as QUICK_NOTE
+from tercel.lab.evaluation.pipeline.participants import Participants, recipes_of
 from tercel.lab.evaluation.scenario import EPISODES, Scenario
-from tercel.lab.evaluation.training_files import FILE as METRICS, rows_so_far
+from tercel.lab.evaluation.training_files import METRICS_FILE as METRICS, read_partial_metrics
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.learner import configured, learnable
-from tercel.lab.learning.agent.training import POLICY, claim, is_done, run_training
-from tercel.market.simulator.levels import DEFAULT
-from tercel.market.simulator.source import KIND
+from tercel.lab.learning.agent.recipes import make_learnable, recipe_config
+from tercel.lab.learning.agent.run_folder import POLICY, claim_folder, is_done
+from tercel.lab.learning.agent.training import run_training
+from tercel.market.simulator.bounds import KIND
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"
@@ -45,11 +46,11 @@ FRAMES: Final = 400_000
 """Decisions that each training sees."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
-AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
+BASELINE_NAMES: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
 """Rules of the table; `tercel agent evaluate` judges all of them."""
-CHECKED_ON: Final = 500
-"""Episodes of each look at a training's policy: at its start and its end."""
-CHOSEN_ON: Final = 256
+VALIDATION_EPISODES: Final = 500
+"""Episodes of each validation of a training's policy: at its start and its end."""
+SELECTION_EPISODES: Final = 256
 """Episodes at most on which the best rule is chosen."""
 QUICK_FRAMES: Final = 16_384
 QUICK_EPISODES: Final = 64
@@ -59,10 +60,10 @@ QUICK: Final = {
     "learner.episodes": 2,
 }
 """Smaller settings of a quick training."""
-QUICK_LOOKS: Final = 4
+QUICK_VALIDATIONS: Final = 4
 """Validation checks of a quick training: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
-"""More of them, for a simulated market."""
+"""Further smaller settings, for a simulated market alone."""
 RESULT: Final = "result.json"
 REPORT: Final = "report.html"
 FILE: Final = "run.json"
@@ -150,7 +151,7 @@ class Run:
                 raw.pop("market"),
                 lake,
                 raw.pop("symbol", ""),
-                tuple(listed(raw.pop("judged", ""))),
+                tuple(split_commas(raw.pop("judged", ""))),
                 # a run on tape that names neither was written before there was a choice
                 impact or ("none" if lake else ""),
                 fees=Fees(**raw.pop("fees", {})),
@@ -173,25 +174,26 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Values of `run.json`."""
-        own = {
+        settings = {
             name: getattr(self, name) for name in ("quick", "seed", "episodes", "seeds", "frames")
         }
-        found = self.scenario.to_dict()
-        first = {name: found.pop(name) for name in ("market", "lake", "symbol")}
-        bound = {"bound": found.pop("bound")} if "bound" in found else {}
+        scenario_fields = self.scenario.to_dict()
+        market_fields = {name: scenario_fields.pop(name) for name in ("market", "lake", "symbol")}
+        bound = {"bound": scenario_fields.pop("bound")} if "bound" in scenario_fields else {}
         strategies = {"strategies": self.strategies} if self.strategies else {}
-        return {**first, **own, **found, **strategies, **bound}
+        return {**market_fields, **settings, **scenario_fields, **strategies, **bound}
 
     @property
     def training_seeds(self) -> list[int]:
         """Seeds of the trainings, distinct from each other and from the judged episodes."""
-        return [self.seed * 1000 + i for i in range(self.seeds)]
+        return [self.seed * 1000 + number for number in range(self.seeds)]
 
-    def claim(self, folder: Path, named: bool) -> "Run":
-        """Claim a new folder for the run and write its `run.json` atomically.
+    def claim(self, folder: Path, user_named: bool) -> "Run":
+        """Claim a new folder for the run, write its `run.json` atomically, and return the run with that folder.
+        If the folder has a run already: ConfigError if it is `user_named`, else the first name with a number that is free.
 
         Of two runs that want one folder at the same time one gets it; the other is refused, or, where the folder was
-        not `named` by a person, takes one with a number behind it.
+        not `user_named` by a person, takes one with a number behind it.
 
         Raises
         ------
@@ -199,33 +201,33 @@ class Run:
             A named folder has become another run's.
         """
         for number in itertools.count(1):
-            mine = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-            mine.mkdir(parents=True, exist_ok=True)
-            aside = mine / f".{FILE}.{os.getpid()}.part"
-            aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+            target = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+            target.mkdir(parents=True, exist_ok=True)
+            part_file = target / f".{FILE}.{os.getpid()}.part"
+            part_file.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
             try:
-                os.link(aside, mine / FILE)
-                return replace(self, folder=mine)
+                os.link(part_file, target / FILE)
+                return replace(self, folder=target)
             except FileExistsError:
-                if named:
+                if user_named:
                     raise ConfigError(
                         "a new run folder",
                         f"{folder} holds a run",
                         "add `resume=True` to go on with it, or name another `out=`",
                     ) from None
             finally:
-                aside.unlink()
+                part_file.unlink()
         raise AssertionError("counting ends")
 
-    def begin(self, folder: Path, *, resume: bool = False, named: bool = True) -> "Run":
-        """Refuse an invalid run, and claim a folder.
+    def begin(self, folder: Path, *, resume: bool = False, user_named: bool = True) -> "Run":
+        """Refuse an invalid run; claim a folder for a new one, or resume the one in the folder.
 
         Parameters
         ----------
         folder : Path
         resume : bool
             Continue the run that the folder has.
-        named : bool
+        user_named : bool
             Whether a person chose the folder: if it is taken, no other name is used.
 
         Raises
@@ -238,15 +240,15 @@ class Run:
         built = None
         if not resume or (scenario.market.on_tape and scenario.task.share is None):
             built = build_market(scenario)  # refuses before anything is begun
-        begun = replace(self, folder=folder, built=built)
-        begun.trainings()
+        run = replace(self, folder=folder, built=built)
+        run.trainings()
         if not resume:
-            begun = begun.claim(folder, named=named)
-        if scenario.market.on_tape and not (begun.folder / PRESET).exists():
+            run = run.claim(folder, user_named=user_named)
+        if scenario.market.on_tape and not (run.folder / PRESET).exists():
             preset = preset_of(scenario)
             if preset is not None:
-                preset.save(begun.folder / PRESET)
-        return begun
+                preset.save(run.folder / PRESET)
+        return run
 
     def finish(self, footer: str = "") -> EvaluationResult:
         """Run missing trainings and evaluations, write results and page (last line: `footer`); return the results.
@@ -258,36 +260,42 @@ class Run:
         """
         with folder_lock(self.folder, "run"):
             train(self, self.trainings())
-            name, out = self.scenario.market.name, self.folder
+            name = self.scenario.market.name
+            folder = self.folder
             scenario = replace(
                 self.scenario, orders=(), name=name, seeds=(self.seed,), episodes=self.episodes
             )
-            experiment = Experiment({name: scenario}, self.participants(), chosen_on=CHOSEN_ON)
-            return experiment.run(out).write(out, out / RESULT, out / REPORT, footer)
+            experiment = Experiment(
+                {name: scenario}, self.participants(), validation_episodes=SELECTION_EPISODES
+            )
+            return experiment.run(folder).write(folder, folder / RESULT, folder / REPORT, footer)
 
-    def how_to_trade(self) -> str:
+    def write_desk_file(self) -> str:
         """Write a desk file for the best policy; return the command that trades it, or the reason why no desk can."""
         policies = [policy_folder(self.folder, seed) for seed in self.training_seeds]
         market = self.scenario.market
         if market.on_tape:
-            recorded, preset = RecordedMarket(market.lake, market.symbol), self.folder / PRESET
+            recorded = RecordedMarket(market.lake, market.symbol)
+            preset = self.folder / PRESET
         else:
-            recorded, preset = None, Path(market.preset)
-        best = best_of([policy / POLICY for policy in policies])
-        return how_to_trade(self.folder, best, recorded, preset)
+            recorded = None
+            preset = Path(market.preset)
+        best_folder = best_policy([policy / POLICY for policy in policies])
+        return write_desk_file(self.folder, best_folder, recorded, preset)
 
     def trainings(self) -> list[TrainingJob]:
         """Trainings of the recipe with every seed; an order in lots on tape needs the built market."""
-        on_tape, task = self.scenario.market.on_tape, self.scenario.task
-        plain, _ = learnable(self.scenario)
+        on_tape = self.scenario.market.on_tape
+        task = self.scenario.task
+        learnable_scenario, _ = make_learnable(self.scenario)
         share = None
         if self.built is not None and on_tape and task.share is None:
             share = task.quantity / max(self.built.estimates.expected_volume, 1.0)
-        values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
+        values = {"validation.episodes": VALIDATION_EPISODES, "guards.variants": 1}
         if self.quick:
             values |= QUICK if on_tape else QUICK | QUICK_WORLDS
-        values["validation.every"] = self.frames // QUICK_LOOKS if self.quick else self.frames
-        config = configured(plain, "es", self.frames, TRAINED, values, share)
+        values["validation.every"] = self.frames // QUICK_VALIDATIONS if self.quick else self.frames
+        config = recipe_config(learnable_scenario, "es", self.frames, TRAINED, values, share)
         return [
             TrainingJob(config, policy_folder(self.folder, seed), seed)
             for seed in self.training_seeds
@@ -295,53 +303,51 @@ class Run:
 
     def participants(self) -> Participants:
         """Candidates: the pre-trained policy, those of the run, the user's own strategies, and some rules."""
-        seeds, notes = self.training_seeds, list[str]()
-        shipped = policies_of([SHIPPED])
+        seeds = self.training_seeds
+        notes = list[str]()
+        packaged = policies_of([SHIPPED])
         try:
-            refuse_leaks(shipped, [self.scenario])
+            refuse_leaks(packaged, [self.scenario])
         except ConfigError:
             notes.append(
                 f"The pre-trained policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
             )
-            shipped = []
+            packaged = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]
-        mine = [
+        own_policies = [
             Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY))
             for folder in folders
         ]
-        unknown = learnable(self.scenario)[1]
+        unknown = make_learnable(self.scenario)[1]
         if unknown:
             notes.append(
                 f"Training knew no {' and no '.join(unknown)}; everybody is judged with it."
             )
         if self.quick:
             notes.append(QUICK_NOTE)
-        everyone = [*mine, *shipped, *own_of(self.strategies)]
+        candidates = [*own_policies, *packaged, *load_user_strategies(self.strategies)]
         return Participants(
-            everyone,
-            recipes_of(mine),
-            {self.scenario.market.name: tuple(everyone)},
+            candidates,
+            recipes_of(own_policies),
+            {self.scenario.market.name: tuple(candidates)},
             notes,
-            baselines_of(AGAINST),
+            baselines_of(BASELINE_NAMES),
         )
 
 
-# -- training ---------------------------------------------------------------------------------------------------------
-
-
-def policy_folder(out: Path, seed: int) -> Path:
+def policy_folder(run_folder: Path, seed: int) -> Path:
     """Folder of a training, as of `tercel agent train`: metrics, checkpoints, the policy."""
-    return out / "policies" / f"{TRAINED}-{seed}"
+    return run_folder / "policies" / f"{TRAINED}-{seed}"
 
 
 def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
-    """Run unfinished trainings, side by side."""
+    """Run the unfinished trainings of a run in parallel processes."""
     jobs = [job for job in jobs if not is_done(job.folder)]
     if not jobs:
         return
     for job in jobs:
         job.folder.mkdir(parents=True, exist_ok=True)
-        claim(job.folder, job.config, job.seed)
+        claim_folder(job.folder, job.config, job.seed)
     decisions = sum(job.config.learner.frames for job in jobs)
     if run.scenario.market.on_tape and not run.quick:
         say(
@@ -351,21 +357,22 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
         say(
             f"a quick run: {decisions:,} decisions test the pipeline; training starts from {SHIPPED} and is too short to beat it"
         )
-    with progress(now=True) as shown, Pool(len(jobs)) as pool:
+    with progress(now=True) as display, Pool(len(jobs)) as pool:
         bars = {
-            job.folder: shown.add_task(
+            job.folder: display.add_task(
                 f"train {job.config.name} seed {job.seed}", total=job.config.learner.frames, now=""
             )
             for job in jobs
         }
 
         def tick(_done: int) -> None:
+            """Advance each training's progress bar to its latest row of metrics."""
             for folder, bar in bars.items():
-                for last in rows_so_far(folder / METRICS)[-1:]:
-                    shown.update(
+                for row in read_partial_metrics(folder / METRICS)[-1:]:
+                    display.update(
                         bar,
-                        completed=last["frames"],
-                        now=f"{last['is_bps']:7.2f} bps" if "is_bps" in last else "",
+                        completed=row["frames"],
+                        now=f"{row['is_bps']:7.2f} bps" if "is_bps" in row else "",
                     )
 
         pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
@@ -379,5 +386,5 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
 
 
 def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
-    """Train one policy in a worker."""
-    return run_training(config, folder, seed, stop=stopping).done
+    """Train one policy in a worker process; return whether the training is complete."""
+    return run_training(config, folder, seed, stop=should_stop).done

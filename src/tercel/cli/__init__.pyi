@@ -8,43 +8,43 @@ from tercel.cli.plugins import answer_for_absent as answer_for_absent
 from tercel.cli.risk import PostureRequest as PostureRequest
 from tercel.cli.root import app as app
 from tercel.cli.root import main as main
-from tercel.cli.shared import IN_LAKE as IN_LAKE
-from tercel.cli.shared import PRESET as PRESET
-from tercel.cli.shared import TAPES as TAPES
-from tercel.cli.shared import AsJson as AsJson
-from tercel.cli.shared import JsonRequest as JsonRequest
-from tercel.cli.shared import Lake as Lake
-from tercel.cli.shared import ObservationOption as ObservationOption
-from tercel.cli.shared import Policy as Policy
-from tercel.cli.shared import PresetsSymbol as PresetsSymbol
-from tercel.cli.shared import Ray as Ray
-from tercel.cli.shared import Registry as Registry
-from tercel.cli.shared import Seed as Seed
-from tercel.cli.shared import Symbol as Symbol
-from tercel.cli.shared import TapesSymbol as TapesSymbol
-from tercel.cli.shared import Venue as Venue
-from tercel.cli.shared import check_date as check_date
-from tercel.cli.shared import check_folder as check_folder
-from tercel.cli.shared import command_line as command_line
-from tercel.cli.shared import end_on_termination as end_on_termination
-from tercel.cli.shared import hand_over as hand_over
-from tercel.cli.shared import listed_dates as listed_dates
-from tercel.cli.shared import listed_seeds as listed_seeds
-from tercel.cli.shared import page_folder as page_folder
-from tercel.cli.shared import print_json as print_json
-from tercel.cli.shared import print_rows as print_rows
-from tercel.cli.shared import print_sentences as print_sentences
-from tercel.cli.shared import print_table as print_table
-from tercel.cli.shared import progress as progress
-from tercel.cli.shared import reported as reported
-from tercel.cli.shared import result_console as result_console
-from tercel.cli.shared import run_app as run_app
-from tercel.cli.shared import say as say
-from tercel.cli.shared import share_of as share_of
-from tercel.cli.shared import stopped as stopped
+from tercel.cli.options import IN_LAKE as IN_LAKE
+from tercel.cli.options import PRESET as PRESET
+from tercel.cli.options import TAPES as TAPES
+from tercel.cli.options import AsJson as AsJson
+from tercel.cli.options import JsonRequest as JsonRequest
+from tercel.cli.options import Lake as Lake
+from tercel.cli.options import ObservationOption as ObservationOption
+from tercel.cli.options import Policy as Policy
+from tercel.cli.options import PresetsSymbol as PresetsSymbol
+from tercel.cli.options import Ray as Ray
+from tercel.cli.options import Registry as Registry
+from tercel.cli.options import Seed as Seed
+from tercel.cli.options import Symbol as Symbol
+from tercel.cli.options import TapesSymbol as TapesSymbol
+from tercel.cli.options import Venue as Venue
+from tercel.cli.options import check_date as check_date
+from tercel.cli.output import check_folder as check_folder
+from tercel.cli.commands import command_line as command_line
+from tercel.cli.interrupts import end_on_termination as end_on_termination
+from tercel.cli.output import hand_over as hand_over
+from tercel.cli.options import parse_dates as parse_dates
+from tercel.cli.options import parse_seeds as parse_seeds
+from tercel.cli.options import page_folder as page_folder
+from tercel.cli.output import print_json as print_json
+from tercel.cli.output import print_rows as print_rows
+from tercel.cli.output import print_sentences as print_sentences
+from tercel.cli.output import print_table as print_table
+from tercel.cli.output import progress as progress
+from tercel.cli.interrupts import report_errors as report_errors
+from tercel.cli.output import result_console as result_console
+from tercel.cli.interrupts import run_app as run_app
+from tercel.cli.output import say as say
+from tercel.cli.options import share_of as share_of
+from tercel.cli.interrupts import catch_interrupt as catch_interrupt
 from tercel.cli.signals import Configured as Configured
 from tercel.cli.signals import Leak as Leak
-from tercel.cli.signals import OfModel as OfModel
+from tercel.cli.signals_backtest import OfModel as OfModel
 from tercel.cli.signals import TrainSignals as TrainSignals
 from tercel.cli.trade import Experiments as Experiments
 from tercel.cli.trade import RunDesk as RunDesk
@@ -78,26 +78,26 @@ __all__ = [
     "Venue",
     "answer_for_absent",
     "app",
+    "catch_interrupt",
     "check_date",
     "check_folder",
     "command_line",
     "end_on_termination",
     "file_to_write",
     "hand_over",
-    "listed_dates",
-    "listed_seeds",
     "main",
     "page_folder",
+    "parse_dates",
+    "parse_seeds",
     "print_json",
     "print_rows",
     "print_sentences",
     "print_table",
     "progress",
-    "reported",
+    "report_errors",
     "result_console",
     "run_app",
     "say",
     "score",
     "share_of",
-    "stopped",
 ]

@@ -1,4 +1,4 @@
-"""`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
+"""`tercel agent evaluate`: policies against rules and strategies on the same unseen episodes, with paired intervals."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from tercel.cli.options import JsonRequest, ObservationOption, Ray, parse_dates, parse_seeds
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import (
-    ALL_IN,
-    JsonRequest,
-    ObservationOption,
-    Ray,
-    hand_over,
-    listed_dates,
-    listed_seeds,
-    print_rows,
-    result_console,
-    say,
-)
+from tercel.cli.output import ALL_IN, hand_over, print_rows, result_console, say
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
     from tercel.lab.evaluation.pipeline.experiment import Experiment
 
 RESULT = "evaluation.json"
@@ -160,18 +150,20 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
                 "none",
                 "name its folder, default for the pre-trained one, --strategy FILE:NAME, or --against NAME,... alone",
             )
-        for option, own in (("--strategy", self.strategy), ("--observation", self.observation)):
-            if self.ray is not None and own:
+        for option, names in (("--strategy", self.strategy), ("--observation", self.observation)):
+            if self.ray is not None and names:
                 raise ConfigError(
-                    f"{option} on this machine", f"{option} {own[0]} with --ray", "leave --ray out"
+                    f"{option} on this machine",
+                    f"{option} {names[0]} with --ray",
+                    "leave --ray out",
                 )
 
 
 def evaluate(request: EvaluatePolicies) -> None:
-    """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
-    out = request.out
-    result = _experiment(request).run(out).write(out, out / RESULT, out / PAGE)
-    hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
+    """Evaluate policies against rules and strategies on the same unseen episodes, paired and with intervals."""
+    folder = request.out
+    result = _experiment(request).run(folder).write(folder, folder / RESULT, folder / PAGE)
+    hand_over(result, request.as_json, lambda: show(result, folder / RESULT, folder / PAGE))
 
 
 def _experiment(request: EvaluatePolicies) -> "Experiment":
@@ -187,45 +179,45 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     from tercel.execution.market import fees_of
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
-    from tercel.execution.user_strategy import findable
-    from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
+    from tercel.execution.user_strategy import absolute_name
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of, load_user_strategies
     from tercel.lab.evaluation.pipeline.experiment import (
         EACH,
         Experiment,
+        parse_specialists,
         scenarios_of,
-        specialists,
     )
     from tercel.lab.learning.agent.env import clusters
-    from tercel.lab.learning.own_models import opened
+    from tercel.lab.learning.own_models import convert_archive
 
     regimes = request.regimes or ""
-    typed = request.markets(
+    markets = request.markets(
         "" if regimes == EACH else regimes,
-        tuple(listed_dates(request.date)),
+        tuple(parse_dates(request.date)),
         fees=fees_of(request.fees),
         dealers=request.dealers,
     )
     scenarios = scenarios_of(
-        typed,
-        order.task(Task(), typed[-1]),
+        markets,
+        order.task(Task(), markets[-1]),
         orders,
-        seeds=tuple(listed_seeds(request.seeds)),
+        seeds=tuple(parse_seeds(request.seeds)),
         episodes=request.episodes,
     )
-    observations = [findable(name) for name in request.observation or ()]
+    observations = [absolute_name(name) for name in request.observation or ()]
     policies = [
-        opened(text, request.out) if request.trust and text.endswith(ARCHIVE) else text
+        convert_archive(text, request.out) if request.trust and text.endswith(ARCHIVE) else text
         for text in request.policies or ()
     ]
-    own = own_of([findable(name) for name in request.strategy or ()])
-    candidates = [*policies, *own, *baselines_of(request.against)]
+    own_candidates = load_user_strategies([absolute_name(name) for name in request.strategy or ()])
+    candidates = [*policies, *own_candidates, *baselines_of(request.against)]
     experiment = Experiment(
         scenarios,
         participants_of(candidates, scenarios, request.family, observations),
         regimes == EACH,
         request.sensitivity,
         request.adaptation,
-        specialists(request.trained_for or (), observations),
+        parse_specialists(request.trained_for or (), observations),
         None if request.ray is None else clusters().on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
         apart=request.apart,
@@ -238,8 +230,9 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
 
 
 def show(result: "EvaluationResult", file: Path, page: Path) -> None:
-    """Print the table and where the rest is."""
-    from tercel.lab.evaluation.pipeline.views import ABLATION_HEADINGS, ablation_rows, judged_table
+    """Print the table of an evaluation and the paths of its files."""
+    from tercel.lab.evaluation.pipeline.analysis_tables import ABLATION_HEADINGS, ablation_rows
+    from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 
     result_console().print(replace(judged_table(result), all_in=ALL_IN))
     if result.apart is not None:

@@ -1,4 +1,4 @@
-"""`tercel agent train` and `tune`: networks, the numbers of rules."""
+"""`tercel agent train` and `tune`: train networks, and tune the parameters of rules."""
 
 import hashlib
 import shutil
@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tercel.cli.interrupts import catch_interrupt, on_interrupt
+from tercel.cli.options import AsJson, Seed
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import (
-    AsJson,
-    Seed,
-    hand_over,
-    on_interrupt,
-    print_table,
-    say,
-    stopped,
-)
-from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer, refuse_if
+from tercel.cli.output import hand_over, print_table, say
+from tercel.core.errors import ConfigError, UnknownNameError, nearest_names, refuse_if, suggest_name
 
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
     from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings
-    from tercel.lab.learning.agent.training import TrainingResult
+    from tercel.lab.learning.agent.run_folder import TrainingResult
 
 HEADINGS = (
     "strategy",
@@ -39,7 +33,7 @@ HEADINGS = (
 
 @on_interrupt("finished results are saved; the same command continues")
 def tune(
-    where: MarketOptions,
+    market_options: MarketOptions,
     strategies: Annotated[
         list[str] | None,
         typer.Argument(
@@ -61,40 +55,44 @@ def tune(
 ) -> None:
     """Tune rules on training episodes; name the best on validation episodes: the benchmark."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
-    from tercel.lab.evaluation.tuning import (
-        finals,
+    from tercel.lab.evaluation.tuning_jobs import (
         read_results,
-        result_of,
+        run_finals,
         tune_all,
+        tuning_result,
         write_json,
     )
 
-    names, settings = _names(strategies or ()), _settings(where, episodes, validation, seed)
-    market = settings.run.market
+    names = _strategies_to_tune(strategies or ())
+    settings = _settings(market_options, episodes, validation, seed)
+    market = settings.scenario.market
     label = market.symbol or Path(market.preset).stem
     out = out or Path("runs/tuned") / f"{label}-{seed}.json"
     refuse_if(out.exists(), "a new file", f"{out} exists", "name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:10]
-    parts = out.with_name(f".{out.stem}-{digest}.parts")
-    parts.mkdir(exist_ok=True)
-    plain = [name for name in ALL_BASELINES if name not in TUNABLE]
-    tune_all(settings, names, plain, parts)
-    finals(settings, [*names, *plain], parts)
-    result = result_of(label, settings, read_results(parts, [*names, *plain]))
+    parts_folder = out.with_name(f".{out.stem}-{digest}.parts")
+    parts_folder.mkdir(exist_ok=True)
+    untuned_names = [name for name in ALL_BASELINES if name not in TUNABLE]
+    tune_all(settings, names, untuned_names, parts_folder)
+    run_finals(settings, [*names, *untuned_names], parts_folder)
+    result = tuning_result(label, settings, read_results(parts_folder, [*names, *untuned_names]))
     write_json(out, result)
-    shutil.rmtree(parts)
+    shutil.rmtree(parts_folder)
 
     def show() -> None:
+        """Print the tuned strategies as a table, and the best one."""
         rows = sorted(
             {**result.strategies, **result.untuned}.items(), key=lambda item: item[1].rank
         )
         print_table(
-            f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows]
+            f"Tuned in {label}, cheapest first",
+            HEADINGS,
+            [_cells(name, outcome) for name, outcome in rows],
         )
-        for name, one in rows:
-            if lost := _lost(one):
-                say(f"{name}: {lost}")
+        for name, outcome in rows:
+            if overflow_text := _overflow_text(outcome):
+                say(f"{name}: {overflow_text}")
         say(
             f"the benchmark: {result.best}, the best on validation episodes that chose nothing else"
         )
@@ -103,50 +101,58 @@ def tune(
     hand_over({**vars(result), "out": str(out)}, as_json, show)
 
 
-def _names(request: Sequence[str]) -> list[str]:
+def _strategies_to_tune(requested: Sequence[str]) -> list[str]:
     """Strategies to tune; if none is named, all but the best response, whose search takes as long as theirs."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
-    for name in request:
+    for name in requested:
         rule, _, clock = name.partition("+")
         if rule not in TUNABLE or clock not in ("", "events"):
-            known = f"{', '.join(TUNABLE)}, any of them with +events"
-            raise UnknownNameError(f"a strategy to tune: {known}", repr(name), _instead(rule))
-    return list(dict.fromkeys(request)) or [name for name in ALL_BASELINES if name in TUNABLE]
+            tunable = f"{', '.join(TUNABLE)}, any of them with +events"
+            raise UnknownNameError(
+                f"a strategy to tune: {tunable}", repr(name), _untunable_remedy(rule)
+            )
+    return list(dict.fromkeys(requested)) or [name for name in ALL_BASELINES if name in TUNABLE]
 
 
-def _instead(name: str) -> str:
+def _untunable_remedy(name: str) -> str:
     """Remedy for a name that cannot be tuned: some strategies exist but have no parameters."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
-    for near in (name, *nearest(name, ALL_BASELINES)):
+    for near in (name, *nearest_names(name, ALL_BASELINES)):
         if near in ALL_BASELINES and near not in TUNABLE:
             return f"leave it out: {near} exists, but has nothing to tune, and is validated beside the others anyway"
-    return offer(name, TUNABLE)
+    return suggest_name(name, TUNABLE)
 
 
-def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -> "TuningSettings":
-    """Settings that determine the result."""
-    from tercel.lab.evaluation.market import looked_up
+def _settings(
+    market_options: MarketOptions, episodes: int, validation: int, seed: int
+) -> "TuningSettings":
+    """Settings that determine the result of a tuning: market, seed, numbers of episodes; refused where the market is unknown."""
+    from tercel.lab.evaluation.market import resolve_markets
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
 
     refuse_if(
         validation == 1, "two validation episodes or more", "1", "leave --validation out for 1,024"
     )
-    market = where.markets()[0]
-    looked_up(market)
+    market = market_options.markets()[0]
+    resolve_markets(market)
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
-def _lost(one: "TuningOutcome") -> str:
-    """Episodes in which orders found no place, by kind; empty where none did."""
-    from tercel.lab.evaluation.tuning import OVERFLOWED_BPS
+def _overflow_text(outcome: "TuningOutcome") -> str:
+    """Text of the episodes in which orders exceeded the simulator's capacity, by kind; "" without any."""
+    from tercel.lab.evaluation.parameter_search import OVERFLOWED_BPS
 
-    counts = [(one.training_overflowed or 0, one.training_episodes or 0, "training")]
-    counts += [(one.validation.overflowed, one.validation.episodes, "validation")]
-    counts += [(one.final.overflowed, one.final.episodes, "final")] if one.final else []
-    counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
+    counts = [(outcome.training_overflowed or 0, outcome.training_episodes or 0, "training")]
+    counts += [(outcome.validation.overflowed, outcome.validation.episodes, "validation")]
+    counts += [(outcome.final.overflowed, outcome.final.episodes, "final")] if outcome.final else []
+    counted = ", ".join(
+        f"{overflowed:,} of {episodes:,} {kind}"
+        for overflowed, episodes, kind in counts
+        if overflowed
+    )
     return (
         f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps added to each"
         if counted
@@ -154,16 +160,17 @@ def _lost(one: "TuningOutcome") -> str:
     )
 
 
-def _cells(name: str, one: "TuningOutcome") -> tuple[str, ...]:
-    cells = [name, f"{one.validation.bps:.2f}", f"{one.validation.se:.2f}"]
-    cells += [f"{one.final.bps:.2f}", f"{one.final.se:.2f}"] if one.final else ["", ""]
-    if one.begun_from is None:
+def _cells(name: str, outcome: "TuningOutcome") -> tuple[str, ...]:
+    """Cells of a tuned strategy's row."""
+    cells = [name, f"{outcome.validation.bps:.2f}", f"{outcome.validation.se:.2f}"]
+    cells += [f"{outcome.final.bps:.2f}", f"{outcome.final.se:.2f}"] if outcome.final else ["", ""]
+    if outcome.begun_from is None:
         return (*cells, "", "", "")
     return (
         *cells,
-        f"{one.begun_from.bps:.2f}",
-        f"{one.training_bps:.2f}",
-        f"{one.training_episodes:,}",
+        f"{outcome.begun_from.bps:.2f}",
+        f"{outcome.training_bps:.2f}",
+        f"{outcome.training_episodes:,}",
     )
 
 
@@ -222,11 +229,11 @@ def train(
             "add --ray local, or the address of a cluster",
         )
     if resume is not None:
-        if any(one is not None for one in (config, preset, out, algo)):
+        if any(option is not None for option in (config, preset, out, algo)):
             raise ConfigError(
                 "--resume alone: the run knows the rest", "more beside it", "leave it out"
             )
-        run = TrainingRun.resumed(resume, trust=trust, seed=seed)
+        run = TrainingRun.resume(resume, trust=trust, seed=seed)
         if ray is not None and not run.config.learner.shards:
             raise ConfigError(
                 "a run with learner.shards to go on with on a cluster",
@@ -244,11 +251,11 @@ def train(
             config or str(preset),
             algorithm=algo or "",
             seed=1 if seed is None else seed,
-            out=out,
+            run_folder=out,
             sharded=ray is not None,
             workers=workers,
         )
-    with stopped() as stop:
+    with catch_interrupt() as stop:
         result = run.train(progress=True, stop=lambda: bool(stop), cluster=ray, workers=workers)
     if not result.done:
         trusted = " --trust" if run.config.own_code else ""
@@ -256,16 +263,17 @@ def train(
             f"`tercel agent train --resume {run.folder}{trusted}` continues at {result.frames:,} decisions"
         )
     report = str(run.report(result))
-    found = {**result.json_fields(), "folder": str(run.folder), "report": report}
-    hand_over(found, as_json, lambda: _show(run, result, report))
+    result_fields = {**result.json_fields(), "folder": str(run.folder), "report": report}
+    hand_over(result_fields, as_json, lambda: _show(run, result, report))
 
 
 def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
-    """Print the result of a training."""
-    from tercel.lab.learning.agent.report import unlearned
+    """Print the result of a training; write a desk file that trades its policy, and print how to run that."""
+    from tercel.lab.learning.agent.report import unlearned_sentence
 
-    best, nothing = result.look("best"), unlearned(result)
-    gained = (
+    best = result.look("best")
+    unlearned_text = unlearned_sentence(result)
+    gain_text = (
         ""
         if best is None
         else (
@@ -273,10 +281,10 @@ def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
             f"{best.se:.2f} (one s.e., validation, best of {result.looks} validation checks)"
         )
     )
-    say(f"{run.config.name}: {nothing or gained}")
+    say(f"{run.config.name}: {unlearned_text or gain_text}")
     say(f"policy   {result.policy}")
     say(f"report   {report}")
-    if not nothing:
+    if not unlearned_text:
         say(f"judge it with `tercel agent evaluate {run.folder}`")
     say("trade it:")
-    say(run.how_to_trade())
+    say(run.write_desk_file())

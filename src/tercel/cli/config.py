@@ -9,11 +9,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tercel.cli.shared import AsJson, add, hand_over, say
+from tercel.cli.commands import add
+from tercel.cli.options import AsJson
+from tercel.cli.output import hand_over, say
+from tercel.core.bounded_parsing import JsonSchema, Tables
+from tercel.core.entry_points import load_entry_point
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.extras import load_entry_point
-from tercel.core.serialization import JsonSchema, Tables, json_text
-from tercel.core.toml import read_toml, schema_of
+from tercel.core.json_schema import schema_of
+from tercel.core.serialization import json_text
+from tercel.core.toml import read_toml
 
 config_app = typer.Typer(
     name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True
@@ -21,7 +25,11 @@ config_app = typer.Typer(
 KINDS: Final = {
     "desk": ("a desk", "tercel.api.desk.config:schema", "tercel.api.desk.config:check_file"),
     "gate": ("a gate", "tercel.desk.gate.config:GateConfig", "tercel.desk.gate.config:read_config"),
-    "limits": ("hard limits", "tercel.desk.limits.file:schema", "tercel.desk.limits.file:read"),
+    "limits": (
+        "hard limits",
+        "tercel.desk.limits.file_values:schema",
+        "tercel.desk.limits.file:read",
+    ),
     "agent": (
         "a training",
         "tercel.lab.learning.agent.config:AgentConfig",
@@ -50,8 +58,8 @@ KINDS: Final = {
     ),
     "ccxt": (
         "a ccxt venue",
-        "tercel.venues.ccxt_venue:CcxtTerms",
-        "tercel.venues.ccxt_venue:CcxtTerms.read",
+        "tercel.venues.ccxt_venue.terms:CcxtTerms",
+        "tercel.venues.ccxt_venue.terms:CcxtTerms.read",
     ),
     "profile": (
         "a profile of a FIX venue",
@@ -59,48 +67,54 @@ KINDS: Final = {
         "tercel.fix.profiles:check_file",
     ),
 }
-"""Kind -> what it is, its model, how it is read."""
+"""Kind of TOML file to its description, the function that gives its schema, and the function that checks a file."""
 OTHERS: Final = {entry.name: entry for entry in entry_points(group="tercel.files")}
-"""Kinds of other packages: each entry point names three words as `KINDS` has them."""
+"""Kinds of other packages: each entry point names a triple like those of `KINDS`."""
 NAMES: Final = (*KINDS, *OTHERS)
 
 
 def kinds() -> dict[str, tuple[str, str, str]]:
-    """`KINDS` and those of other packages."""
+    """Kinds of TOML files, those of other packages included."""
     return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 
 @cache
 def schemas() -> dict[str, JsonSchema]:
     """The JSON schema of every kind of file."""
-    made = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
+    models = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
     return {
-        k: model() if isfunction(model) else schema_of(model, about)
-        for k, (about, model) in made.items()
+        kind: model() if isfunction(model) else schema_of(model, about)
+        for kind, (about, model) in models.items()
     }
 
 
 def _is_named(table: Any, schema: JsonSchema) -> bool:
-    """Whether it is a table as a file wants them that is nothing but tables with names of one's own."""
-    (one,) = schema["$defs"].values()
-    return isinstance(table, dict) and set(one["required"]) <= set(table)
+    """Whether a value is a table with all required keys of the schema's only definition."""
+    (table_schema,) = schema["$defs"].values()
+    return isinstance(table, dict) and set(table_schema["required"]) <= set(table)
 
 
 def kind_of(raw: Tables) -> str:
-    """Kind of file that fits these tables best: most known keys, fewest unknown ones."""
+    """Kind of file that fits these tables best: most known keys, fewest unknown ones; "" if none fits."""
 
-    def fits(known: JsonSchema, key: str) -> bool:
-        return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")
+    def fits(properties: JsonSchema, key: str) -> bool:
+        """Whether a key of the file is among the properties, and holds a list exactly where they say an array."""
+        return key in properties and isinstance(raw[key], list) == (
+            properties[key].get("type") == "array"
+        )
 
     for kind, schema in schemas().items():
         if (
             "properties" not in schema
             and raw
-            and all(_is_named(one, schema) for one in raw.values())
+            and all(_is_named(table, schema) for table in raw.values())
         ):
             return kind
-    known = {kind: schema.get("properties", {}) for kind, schema in schemas().items()}
-    count = {kind: sum(2 if fits(keys, key) else -1 for key in raw) for kind, keys in known.items()}
+    properties_of = {kind: schema.get("properties", {}) for kind, schema in schemas().items()}
+    count = {
+        kind: sum(2 if fits(keys, key) else -1 for key in raw)
+        for kind, keys in properties_of.items()
+    }
     return max(count, key=lambda kind: count[kind]) if max(count.values()) > 0 else ""
 
 
@@ -116,28 +130,29 @@ def check(
     row or key of an error.
     """
     remedy = f"name its kind: --kind {'|'.join(NAMES)}"
-    mend = "name a file that can be read, and mend the row that is named"
+    read_remedy = "name a file that can be read, and mend the row that is named"
     if kind:
-        check_known(kind, NAMES, said=f"--kind {kind}")
-    kind = kind or kind_of(read_toml(file, mend, "a file"))
+        check_known(kind, NAMES, received=f"--kind {kind}")
+    kind = kind or kind_of(read_toml(file, read_remedy, "a file"))
     if not kind:
         raise ConfigError("keys of one kind of file", f"{file}: none that is known", remedy)
     about, _, reader = kinds()[kind]
-    read = resolve_name(reader)(str(file) if kind == "map" else file)
-    notes = read if isinstance(read, list) else []
-    found = {"file": str(file), "kind": kind, "about": about, "notes": notes}
+    parsed = resolve_name(reader)(str(file) if kind == "map" else file)
+    notes = parsed if isinstance(parsed, list) else []
+    summary = {"file": str(file), "kind": kind, "about": about, "notes": notes}
 
     def show() -> None:
+        """Print the kind of file."""
         typer.echo(
             "\n".join(
                 [
                     f"{file}: {about} ({kind}), valid",
-                    *(f"note: {one}" for one in notes),
+                    *(f"note: {note}" for note in notes),
                 ]
             )
         )
 
-    hand_over(found, as_json, show)
+    hand_over(summary, as_json, show)
 
 
 def schema(
@@ -149,10 +164,10 @@ def schema(
     """Write the JSON schema of every kind of file; a first line `#:schema schemas/desk.schema.json` tells an editor."""
     out.mkdir(parents=True, exist_ok=True)
     files = {kind: out / f"{kind}.schema.json" for kind in NAMES}
-    for kind, found in schemas().items():
-        files[kind].write_text(json_text(found) + "\n", encoding="utf-8")
-    written = {kind: str(path) for kind, path in files.items()}
-    hand_over({"schemas": written}, as_json, lambda: say("\n".join(written.values())))
+    for kind, kind_schema in schemas().items():
+        files[kind].write_text(json_text(kind_schema) + "\n", encoding="utf-8")
+    written_paths = {kind: str(path) for kind, path in files.items()}
+    hand_over({"schemas": written_paths}, as_json, lambda: say("\n".join(written_paths.values())))
 
 
 add(config_app, check, schema)

@@ -1,4 +1,4 @@
-"""`tercel console DESKS...`: the page where people monitor and overrule desks; `... users`: their accounts."""
+"""`tercel console DESKS...` (the page where people monitor and overrule desks) and `tercel console users` (accounts)."""
 
 import getpass
 import os
@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tercel.cli.commands import add as add_commands, command_of
+from tercel.cli.interrupts import on_interrupt
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
-from tercel.cli.shared import (
-    AsJson,
-    add as add_commands,
-    command_of,
-    hand_over,
-    on_interrupt,
-    print_table,
-    say,
-)
+from tercel.cli.options import AsJson
+from tercel.cli.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError
-from tercel.core.extras import needed
+from tercel.core.extras import import_optional
 from tercel.core.system import user_name
 
 if TYPE_CHECKING:
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 PEOPLE = "TERCEL_PEOPLE"
 TOKEN = "TERCEL_METRICS_TOKEN"
-FIRST = "admin"
+FIRST_USER = "admin"
 """The first user, where a file has none."""
 USERS = "users"
 File = Annotated[
@@ -45,24 +40,29 @@ Name = Annotated[str, typer.Argument(help="A person's name at the console.", met
 Role = Annotated[str, typer.Option(help="viewer, trader, risk or admin.", metavar="ROLE")]
 
 
+users_app = typer.Typer(
+    name=USERS, help="People who may log in at the console, and their roles.", no_args_is_help=True
+)
+
+
 class ConsoleGroup(TyperGroup):
-    """Desks are arguments of `tercel console`, `users` is a group below it."""
+    """Click group of `tercel console`: desks are its arguments, `users` is its subgroup."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Leave words after `users` to that group."""
-        below = args[:1] == [USERS]
-        ctx.meta[USERS] = args[1:] if below else None
+        """Parse the arguments, options also behind the desks; those after `users` are kept unparsed for that group."""
+        is_users = args[:1] == [USERS]
+        ctx.meta[USERS] = args[1:] if is_users else None
         ctx.allow_interspersed_args = True  # options may follow the desks
-        return super().parse_args(ctx, [] if below else args)
+        return super().parse_args(ctx, [] if is_users else args)
 
     def invoke(self, ctx: Any) -> Any:
         """Serve the page, or run the subcommand."""
-        words = ctx.meta[USERS]
-        if words is None:
+        arguments = ctx.meta[USERS]
+        if arguments is None:
             return ctx.invoke(self.callback, **ctx.params)
-        below = self.commands[USERS]
-        with below.make_context(USERS, words, parent=ctx) as inner:
-            return below.invoke(inner)
+        group = self.commands[USERS]
+        with group.make_context(USERS, arguments, parent=ctx) as inner:
+            return group.invoke(inner)
 
 
 @on_interrupt("the desks go on without the page")
@@ -90,52 +90,62 @@ def console(
     ] = None,
 ) -> None:
     """Serve the page where people monitor and overrule desks; loopback only, each person by name."""
-    needed("fastapi", "trade")
-    from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
+    import_optional("fastapi", "trade")
+    from tercel.api.console.web import LOOPBACK, bind, connect_desks, create_app, server_of
 
-    given = [*(desks or []), *([desk] if desk else [])]
-    folders = [find_desk(folder) for folder in given] or [find_desk(None)]
+    desk_paths = [*(desks or []), *([desk] if desk else [])]
+    folders = [find_desk(folder) for folder in desk_paths] or [find_desk(None)]
     users = people_of(people)
     listening = bind(port)
-    first = _first(users)
+    login_line = _prepare_first_user(users)
     token = metrics_token or os.environ.get(TOKEN)
     provider = None
     if oidc is not None:
-        from tercel.api.console.oidc import provider_of
+        from tercel.api.console.oidc import load_provider
 
-        provider = provider_of(oidc, time.monotonic)
-    serving = served(folders, time.time_ns, time.monotonic)
-    app = create_app(serving, users, time.monotonic, token=token, provider=provider)
-    named = ", ".join(map(str, folders))
-    say(f"console of {named}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
-    say(first)
+        provider = load_provider(oidc, time.monotonic)
+    connected = connect_desks(folders, time.time_ns, time.monotonic)
+    app = create_app(connected, users, time.monotonic, token=token, provider=provider)
+    folder_names = ", ".join(map(str, folders))
+    say(
+        f"console of {folder_names}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)"
+    )
+    say(login_line)
     if provider is not None:
         say(f"or by {provider.issuer}: /oidc")
     server_of(app).run(sockets=[listening])
 
 
-def _first(people: "People") -> str:
-    """Create `admin` in an empty file, or with the password of the environment; returns the line to print."""
-    from tercel.api.console.people import made_password
+def _prepare_first_user(people: "People") -> str:
+    """Create `admin` in an empty file, or give it the environment's password; return the line to print."""
+    from tercel.api.console.people import generate_password
 
-    given, by = os.environ.get(PASSWORD), f"{user_name()} (tercel console)"
-    if given is not None and people.get(FIRST) is not None:
-        if people.verify(FIRST, given) is None:
-            people.set_password(FIRST, given, by)
-        return f"log in as {FIRST}, with the password of {PASSWORD}, or as any of {people.path}"
-    if given is None and people.all():
+    env_password = os.environ.get(PASSWORD)
+    by = f"{user_name()} (tercel console)"
+    if env_password is not None and people.get(FIRST_USER) is not None:
+        if people.verify(FIRST_USER, env_password) is None:
+            people.set_password(FIRST_USER, env_password, by)
+        return (
+            f"log in as {FIRST_USER}, with the password of {PASSWORD}, or as any of {people.path}"
+        )
+    if env_password is None and people.all():
         return f"people: {people.path}"
-    people.add(FIRST, "admin", password := made_password() if given is None else given, by)
-    if given is not None:
-        return f"log in as {FIRST}, with the password of {PASSWORD}"
-    return f"{people.path} had no user: log in as {FIRST}, password {password} (printed this once)"
+    people.add(
+        FIRST_USER,
+        "admin",
+        password := generate_password() if env_password is None else env_password,
+        by,
+    )
+    if env_password is not None:
+        return f"log in as {FIRST_USER}, with the password of {PASSWORD}"
+    return f"{people.path} had no user: log in as {FIRST_USER}, password {password} (printed this once)"
 
 
-def people_of(given: Path | None) -> "People":
-    """The people of a file: the one given, that of `TERCEL_PEOPLE`, or `desks/people.json`."""
+def people_of(path: Path | None) -> "People":
+    """The people file of a command: the one given, that of `TERCEL_PEOPLE`, or `desks/people.json`."""
     from tercel.api.console.people import People
 
-    return People(given or Path(os.environ.get(PEOPLE) or ROOT / "people.json"))
+    return People(path or Path(os.environ.get(PEOPLE) or ROOT / "people.json"))
 
 
 def add(
@@ -149,12 +159,13 @@ def add(
     ] = False,
 ) -> None:
     """Add a person; the password is prompted for or read from stdin; if empty, one is generated and printed once."""
-    from tercel.api.console.people import check_name, check_role, made_password
+    from tercel.api.console.people import check_name, generate_password
+    from tercel.api.console.roles import check_role
 
     check_name(name)
     check_role(role)
-    typed = "" if oidc else _asked(name)
-    password = None if oidc else typed or made_password()
+    typed = "" if oidc else _ask_password(name)
+    password = None if oidc else typed or generate_password()
     users = people_of(people)
     users.add(name, role, password, f"{user_name()} (tercel console users)")
     printed = password if not (typed or oidc) else None
@@ -164,16 +175,16 @@ def add(
         "people": str(users.path),
         "password": printed,
     }
-    made = f"; password {printed} (printed this once)" if printed else ""
+    password_note = f"; password {printed} (printed this once)" if printed else ""
     hand_over(
         row,
         as_json,
-        lambda: say(f"{name} is {role} in {users.path}{made}"),
+        lambda: say(f"{name} is {role} in {users.path}{password_note}"),
     )
 
 
-def _asked(name: str) -> str:
-    """The password that a terminal or stdin gives; "" for none."""
+def _ask_password(name: str) -> str:
+    """Password typed at a terminal or read from stdin; "" for none."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     typed = getpass.getpass(f"password of {name} (empty: one is made): ")
@@ -189,13 +200,14 @@ def password(
     people: File = None,
 ) -> None:
     """Set a person's password, prompted for as in `add`; the person's open sessions end."""
-    from tercel.api.console.people import made_password
+    from tercel.api.console.people import generate_password
 
-    users, typed = people_of(people), _asked(name)
-    made = "" if typed else made_password()
-    users.set_password(name, typed or made, f"{user_name()} (tercel console users)")
-    row = {"name": name, "people": str(users.path), "password": made or None}
-    text = f": {made} (printed this once)" if made else ""
+    users = people_of(people)
+    typed = _ask_password(name)
+    generated = "" if typed else generate_password()
+    users.set_password(name, typed or generated, f"{user_name()} (tercel console users)")
+    row = {"name": name, "people": str(users.path), "password": generated or None}
+    text = f": {generated} (printed this once)" if generated else ""
     hand_over(
         row,
         as_json,
@@ -236,23 +248,23 @@ def list_(
 ) -> None:
     """List people who may log in, their roles, and who added them."""
     users = people_of(people)
-    everybody, heads = users.all(), ("name", "role", "password", "by")
-    cells = [[one.name, one.role, "yes" if one.hash else "", one.by] for one in everybody]
+    everybody = users.all()
+    headings = ("name", "role", "password", "by")
+    cells = [
+        [person.name, person.role, "yes" if person.hash else "", person.by] for person in everybody
+    ]
     rows = [
-        {"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by}
-        for one in everybody
+        {"name": person.name, "role": person.role, "password": bool(person.hash), "by": person.by}
+        for person in everybody
     ]
     hand_over(
         {"people": str(users.path), "users": rows},
         as_json,
-        lambda: print_table(str(users.path), heads, cells, left=heads),
+        lambda: print_table(str(users.path), headings, cells, left_aligned=headings),
     )
 
 
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
 console_app.callback()(command_of(console))
-users_app = typer.Typer(
-    name=USERS, help="People who may log in at the console, and their roles.", no_args_is_help=True
-)
 add_commands(users_app, add, role, password, remove, list_)
 console_app.add_typer(users_app)

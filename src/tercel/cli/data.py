@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.data_import import ImportedDay, import_app, print_days
-from tercel.cli.shared import (
-    AsJson,
-    BoundedClock,
-    Lake,
-    Symbol,
-    add,
-    check_date,
-    hand_over,
-    on_interrupt,
-    print_table,
-    say,
-)
+from tercel.cli.commands import add
+from tercel.cli.data_import import import_app
+from tercel.cli.imported_days import ImportedDay, print_days
+from tercel.cli.interrupts import BoundedClock, on_interrupt
+from tercel.cli.options import AsJson, Lake, Symbol, check_date
+from tercel.cli.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError, FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
@@ -32,11 +25,16 @@ record_app = typer.Typer(
 )
 
 
+data_app = typer.Typer(
+    name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True
+)
+
+
 class _Clock(BoundedClock):
-    """Clock of a recorder: captures have the local time of day."""
+    """Clock of a recorder in local time, as captures have it."""
 
     def now_ns(self) -> int:
-        """Local time, ns since 1970."""
+        """Wall-clock time of this machine, ns since 1970."""
         return time.time_ns()
 
 
@@ -74,19 +72,21 @@ def crypto(
             f"--symbol {symbol}",
             "such as BTCUSDT or btcusd",
         )
-    from tercel.feeds.recorder import CaptureWriter, Recorder, stream_of, websocket_client
+    from tercel.feeds.capture_writer import CaptureWriter
+    from tercel.feeds.live_streams import stream_of
+    from tercel.feeds.recorder import Recorder, websocket_client
 
     stream = stream_of(venue, symbol, market, url, snapshot_url)
     websocket_client()
     folder = captures or lake / "captures" / f"{venue}-{market}-{symbol.upper()}"
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     clock = _Clock(duration)
     with CaptureWriter(folder, clock.now_ns()) as writer:
         say(f"recording {venue} {symbol} into {writer.path}; Ctrl-C stops")
         recorded = Recorder(stream, writer, clock, say).run()
     if writer.lines == 0:
-        for place in made:
-            place.rmdir()
+        for path in new_folders:
+            path.rmdir()
         reason = (
             f"none in {recorded.connections} connections"
             if recorded.connections
@@ -98,14 +98,15 @@ def crypto(
             "check the address, symbol and network",
         )
     counts = {
-        **asdict(stream.seen),
+        **asdict(stream.counts),
         **asdict(recorded),
         "lines": writer.lines,
         "clock_back": writer.clock_back,
     }
-    days = _tape(venue, lake, folder)
+    days = _import_captures(venue, lake, folder)
 
     def show() -> None:
+        """Print the recorded counts and days."""
         print_table(
             "recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()]
         )
@@ -116,8 +117,8 @@ def crypto(
     hand_over({"captures": folder, "lake": lake, **counts, "days": days}, as_json, show)
 
 
-def _tape(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
-    """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
+def _import_captures(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
+    """Import all captures of a folder as days of tape; none, with a message, if they contain no book yet."""
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
     from tercel.market.feed import FeedOptions
@@ -128,8 +129,8 @@ def _tape(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
     try:
         with (BinanceFeed() if venue == "binance" else BitstampFeed()).days(
             [folder], FeedOptions()
-        ) as found:
-            for day in found:
+        ) as feed_days:
+            for day in feed_days:
                 imported = day.read()
                 outcome = lake.write(imported.instrument, imported.events, replace=True)
                 for warning in imported.warnings:
@@ -146,9 +147,6 @@ def _tape(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
 add(record_app, crypto)
 
 
-data_app = typer.Typer(
-    name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True
-)
 data_app.add_typer(import_app, name="import")
 data_app.add_typer(record_app, name="record")
 
@@ -189,20 +187,22 @@ def verify(
 ) -> int:
     """Replay a day and count anomalies; with --against, exit 1 if a row of the file is left unexplained."""
     check_date(date)
-    from tercel.feeds.verify import truth_for, verify_alone
+    from tercel.feeds.truths import truth_for
+    from tercel.feeds.verify import verify_alone
     from tercel.market.tape import Lake as Store
 
     instrument, events = Store(lake, below_zero=True).check(symbol, date, venue)
     if against is None:
-        found, explained = {**verify_alone(events), **_at_import(instrument)}, True
+        findings = {**verify_alone(events), **_import_counts(instrument)}
+        explained = True
     else:
-        found = truth_for(instrument)(instrument, events, against)
-        explained = bool(found["explained"])
-    hand_over(found, as_json, lambda: _print_verdict(instrument, found, explained))
+        findings = truth_for(instrument)(instrument, events, against)
+        explained = bool(findings["explained"])
+    hand_over(findings, as_json, lambda: _print_verdict(instrument, findings, explained))
     return 0 if explained else 1
 
 
-def _at_import(instrument: "Instrument") -> dict[str, Any]:
+def _import_counts(instrument: "Instrument") -> dict[str, Any]:
     """Counts that the feed made when it read the files."""
     kinds = {
         "clock_backwards": int,
@@ -215,42 +215,43 @@ def _at_import(instrument: "Instrument") -> dict[str, Any]:
     return {key: extra[key] for key, kind in kinds.items() if isinstance(extra.get(key), kind)}
 
 
-def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: bool) -> None:
+def _print_verdict(instrument: "Instrument", findings: dict[str, Any], explained: bool) -> None:
+    """Print the counts of a day's verification, and the first differing row if rows are unexplained."""
     rows = []
-    cause = found.pop("likely_cause", "")
-    for key, value in found.items():
+    cause = findings.pop("likely_cause", "")
+    for key, value in findings.items():
         if isinstance(value, dict) and key != "first_mismatch":
-            rows += [(f"{key}: {name}", _in_words(count)) for name, count in value.items()]
+            rows += [(f"{key}: {name}", _value_text(count)) for name, count in value.items()]
         else:
-            rows.append((key, _in_words(value)))
+            rows.append((key, _value_text(value)))
     print_table(" ".join(instrument.key), ("what", "count"), rows)
-    if not explained and found["first_mismatch"] is not None:
+    if not explained and findings["first_mismatch"] is not None:
         say("the tape and the file do not agree; the first mismatch is in the table")
-    elif not explained and found.get("illegal_rolls"):
+    elif not explained and findings.get("illegal_rolls"):
         say(
             "the tape's levels are the file's; illegal_rolls counts the rows whose levels come or go without cause"
         )
-    if found.get("crossed") and instrument.extra.get("feed") == "lobster":
+    if findings.get("crossed") and instrument.extra.get("feed") == "lobster":
         say(
             "warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels"
         )
         say("they show. Import them with their orderbook file")
     elif cause:
         say(f"crossed, by likely cause: {cause}")
-    if found.get("unknown_ids") and not found.get("crossed"):
+    if findings.get("unknown_ids") and not findings.get("crossed"):
         say(
             "unknown ids: orders that rested before the first message; the book lacks them until they are gone"
         )
 
 
-def _in_words(value: Any) -> str:
-    """A finding as the table shows it.
+def _value_text(value: Any) -> str:
+    """A finding of a verification as the text of a table cell.
 
-    >>> _in_words([1200, 3]), _in_words(True), _in_words(None), _in_words(155935)
+    >>> _value_text([1200, 3]), _value_text(True), _value_text(None), _value_text(155935)
     ('1,200, 3', 'yes', 'none', '155,935')
     """
     if isinstance(value, list):
-        return ", ".join(f"{one:,}" for one in value)
+        return ", ".join(f"{number:,}" for number in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""`tercel gate`: the wall between desks and a venue.
+"""`tercel gate` (a process with a venue's session, the limits and the kill latch) and `tercel limits` (limit files).
 
 `tercel limits ...`: show how a limit file is read.
 """
@@ -9,18 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.shared import (
-    AsJson,
-    BoundedClock,
-    add,
-    hand_over,
-    on_interrupt,
-    print_json,
-    print_table,
-    result_console,
-    say,
-)
+from tercel.cli.commands import add
+from tercel.cli.interrupts import BoundedClock, on_interrupt
+from tercel.cli.options import AsJson
+from tercel.cli.output import hand_over, print_json, print_table, result_console, say
 from tercel.core.system import user_name
+
+limits_app = typer.Typer(
+    name="limits",
+    help="Hard pre-trade limits: check a file, show the packaged one.",
+    no_args_is_help=True,
+)
 
 
 @on_interrupt("the gate is closed")
@@ -39,63 +38,67 @@ def gate(
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
     """
     from tercel.desk.gate.config import read_config
-    from tercel.desk.gate.opening import hold, left_open
+    from tercel.desk.gate.opening import open_order_ids, run_gate
     from tercel.desk.gate.server import Gate
 
-    settings, gates = read_config(config), list[Gate]()
+    settings = read_config(config)
+    gates = list[Gate]()
     accounts = settings.gate.accounts
 
     def listens(gate: Gate) -> None:
+        """Store the gate, and print its accounts and its address."""
         gates.append(gate)
         asks = f"; sessions show all that live asks: {gate.money}" if gate.money else ""
         say(
             f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}'
         )
 
-    file, stop = config.resolve(), BoundedClock(None).stopping
-    hold(
+    file = config.resolve()
+    stop = BoundedClock(None).stopping
+    run_gate(
         settings,
         file,
         user_name(),
         stop,
         listens,
         acknowledge,
-        prove=proof_of(file, settings.gate.people),
+        prove=second_person_prover(file, settings.gate.people),
     )
-    (held,) = gates
-    left = left_open(held)
-    say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
+    (gate_server,) = gates
+    open_orders = open_order_ids(gate_server)
+    say(
+        "every order is over"
+        if not open_orders
+        else f"{len(open_orders)} orders are NOT known to be over"
+    )
     if as_json:
         print_json(
             {
-                "venue": held.gateway.venue.name,
+                "venue": gate_server.gateway.venue.name,
                 "accounts": accounts,
-                "listen": held.path,
-                "open": left,
+                "listen": gate_server.path,
+                "open": open_orders,
             }
         )
-    return 1 if left else 0
+    return 1 if open_orders else 0
 
 
-def proof_of(file: Path, named: str) -> Callable[[Mapping[str, Any], int], str]:
-    """Looks at the second person of a session, among the people whom the gate's file or the installation's names."""
-    from tercel.api.console.people import SecondPerson
-    from tercel.core.installation import installation
+def second_person_prover(file: Path, people_file: str) -> Callable[[Mapping[str, Any], int], str]:
+    """Function that verifies a second person, of credentials and the session's Unix user id, and returns name and proof.
 
-    def proved(shown: Mapping[str, Any], uid: int) -> str:
-        people = file.parent / named if named else installation().people
-        return SecondPerson(str(shown.get("second")), str(shown.get("password"))).proved(
-            people, uid
-        )
+    People are those of `people_file` beside the gate's file; if it is empty, those of the installation.
+    """
+    from tercel.api.console.second_person import SecondPerson
+    from tercel.core.installation import read_installation
 
-    return proved
+    def prove_identity(credentials: Mapping[str, Any], uid: int) -> str:
+        """Verify the credentials of a second person; return name and proof for the journal."""
+        people = file.parent / people_file if people_file else read_installation().people
+        return SecondPerson(
+            str(credentials.get("second")), str(credentials.get("password"))
+        ).prove_identity(people, uid)
 
-
-limits_app = typer.Typer(
-    name="limits",
-    help="Hard pre-trade limits: check a file, show the packaged one.",
-    no_args_is_help=True,
-)
+    return prove_identity
 
 
 def check(
@@ -104,25 +107,30 @@ def check(
 ) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.desk.limits import read
-    from tercel.desk.limits.file import understood
+    from tercel.desk.limits.file_values import in_file_units
 
-    limits = understood(read(file))
+    limits = in_file_units(read(file))
 
     def show() -> None:
+        """Print the limits as a table."""
         scopes = {"desk": limits["desk"]}
-        for room in ("instruments", "agents"):
+        for scope_kind in ("instruments", "agents"):
             scopes |= {
-                f"{room[:-1]} {'(any other)' if name == '*' else name}": each
-                for name, each in limits[room].items()
+                f"{scope_kind[:-1]} {'(any other)' if name == '*' else name}": scope_limits
+                for name, scope_limits in limits[scope_kind].items()
             }
-        keys = dict.fromkeys(key for each in scopes.values() for key in each)
-        rows = [[key, *(_shown(each.get(key)) for each in scopes.values())] for key in keys]
+        keys = dict.fromkeys(key for scope_limits in scopes.values() for key in scope_limits)
+        rows = [
+            [key, *(_limit_text(scope_limits.get(key)) for scope_limits in scopes.values())]
+            for key in keys
+        ]
         print_table(limits["source"], ("limit", *scopes), rows)
 
     hand_over(limits, as_json, show)
 
 
-def _shown(value: Any) -> str:
+def _limit_text(value: Any) -> str:
+    """A limit's value as text; "-" for None."""
     if value is None:
         return "-"
     if isinstance(value, list):

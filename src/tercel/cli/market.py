@@ -1,4 +1,4 @@
-"""`tercel market ...`: calibrate a market from tape, simulate days of one, list the built-in ones."""
+"""`tercel market ...`: calibrate a market from tape, simulate days of a market, list the built-in ones."""
 
 import time
 from dataclasses import dataclass
@@ -9,9 +9,17 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from tercel.cli.commands import add
 from tercel.cli.market_dealers import dealers
-from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taught
-from tercel.cli.shared import (
+from tercel.cli.market_score import score
+from tercel.cli.market_score_tables import (
+    LESSON_COLUMNS,
+    cell,
+    lesson_cells,
+    passed_text,
+    prediction_text,
+)
+from tercel.cli.options import (
     PRESET,
     From,
     JsonRequest,
@@ -21,13 +29,10 @@ from tercel.cli.shared import (
     Symbol,
     To,
     Venue,
-    add,
     check_date,
-    hand_over,
-    listed_dates,
-    print_table,
-    say,
+    parse_dates,
 )
+from tercel.cli.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
@@ -38,6 +43,22 @@ market_app = typer.Typer(
     name="market",
     help="Simulated markets: calibrate one from tape, score it, simulate days.",
     no_args_is_help=True,
+)
+
+
+PRESET_HEADINGS = (
+    "preset",
+    "model",
+    "Spearman",
+    "symbol",
+    "calibrated on",
+    "MEAN14",
+    "floor",
+    "pooled",
+    "AUC",
+    "gates",
+    "dynamics",
+    "judged",
 )
 
 
@@ -98,29 +119,32 @@ class Calibrate(JsonRequest):
 def calibrate(request: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
     check_date(request.stamp or None)
-    dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
-    from tercel.market.flow.queue_reactive.calibrate import touch_alone
-    from tercel.market.score.calibrated import LEAST_SESSION_S, calibrated, make, read_days
-    from tercel.market.score.card import ScoreDraw, StoredScores, keep, score
+    dates = parse_dates(request.dates)
+    held_out = parse_dates(request.held_out)
+    path = request.out
+    from tercel.market.flow.queue_reactive.calibrate import touch_only_error
+    from tercel.market.score.calibrated import calibrate_preset, make_preset
+    from tercel.market.score.card import ScoreDraw, score, with_scores
+    from tercel.market.score.scored_days import LEAST_SESSION_S, read_days
+    from tercel.market.score.stored_scores import StoredScores
     from tercel.market.tape import Lake as Store
 
-    began = time.perf_counter()
+    began_s = time.perf_counter()
     if (
-        out.suffix != ".json" or out.is_dir() or not out.parent.is_dir()
+        path.suffix != ".json" or path.is_dir() or not path.parent.is_dir()
     ):  # refused before minutes of work
         raise ConfigError(
-            "a file to write (.json) in a folder that exists", f"--out {out}", "name another --out"
+            "a file to write (.json) in a folder that exists", f"--out {path}", "name another --out"
         )
-    symbol, venue, levels, windowed = (
-        request.symbol,
-        request.venue,
-        request.levels,
-        bool(request.start or request.end),
-    )
-    name, stamp = request.name or out.stem, request.stamp or datetime.now().date().isoformat()
+    symbol = request.symbol
+    venue = request.venue
+    levels = request.levels
+    windowed = bool(request.start or request.end)
+    name = request.name or path.stem
+    stamp = request.stamp or datetime.now().date().isoformat()
     days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
     if request.model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
-        raise touch_alone(1)
+        raise touch_only_error(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
     refuse_if(
@@ -129,28 +153,28 @@ def calibrate(request: Calibrate) -> None:
         "--from, --levels or --lot",
         "leave them out with resampled",
     )
-    halves = (
+    is_split_day = (
         len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
     )  # odd half hours against even ones
-    if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
-        made = make(
+    if request.model == "santa_fe" and not (windowed or levels) and (held_out or is_split_day):
+        preset = make_preset(
             request.lake,
             symbol,
             days=dates,
             held_out=held_out,
             name=name,
-            out=out,
+            path=path,
             date=stamp,
             lot_shares=request.lot,
             venue=venue or None,
         )
-        show_fit(made, out, request.as_json)
+        show_fit(preset, path, request.as_json)
         return
-    if both := ", ".join(sorted(set(dates) & set(held_out))):
+    if overlap := ", ".join(sorted(set(dates) & set(held_out))):
         raise ConfigError(
-            "days either calibrated on or held out", f"{both} in both", "name each day once"
+            "days either calibrated on or held out", f"{overlap} in both", "name each day once"
         )
-    made = calibrated(
+    preset = calibrate_preset(
         request.model,
         days,
         name=name,
@@ -161,26 +185,27 @@ def calibrate(request: Calibrate) -> None:
         lake=str(request.lake.resolve()),
     )
     if levels:
-        made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
+        preset = preset.model_copy(update={"card": {**preset.card, "levels_read": levels}})
     scores = None
     if held_out:
-        drawn = ScoreDraw(
-            made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
+        score_draw = ScoreDraw(
+            preset, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
         )
-        made = keep(made, drawn.tape, score(drawn, classifier=False))
-        scores = StoredScores.of(made)
-        made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
-    made.save(out)
-    seconds = time.perf_counter() - began
+        preset = with_scores(preset, score_draw.tape, score(score_draw, classifier=False))
+        scores = StoredScores.of(preset)
+        preset = preset.model_copy(update={"card": {**preset.card, "held_out_days": held_out}})
+    preset.save(path)
+    seconds = time.perf_counter() - began_s
 
     def show() -> None:
-        say(f"{made.name}: {made.model} from {labels} in {seconds:.1f} s")
+        """Print the fit of the calibrated preset."""
+        say(f"{preset.name}: {preset.model} from {labels} in {seconds:.1f} s")
         if scores:
             say(
                 f"mean L1 {scores.mean_l1:.3f} on the days held out "
                 f"(real against real: {scores.floor_mean_l1:.3f})"
             )
-        say(f"written  {out}")
+        say(f"written  {path}")
         hours = (
             f" --from {request.end}"
             if request.end
@@ -189,31 +214,30 @@ def calibrate(request: Calibrate) -> None:
             else ""
         )
         unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
-        left, session = (
-            ",".join(dates if hours else sorted(unseen)),
-            days[0].instrument.session(days[0].events.exch_ns),
-        )
+        unseen_dates = ",".join(dates if hours else sorted(unseen))
+        session = days[0].instrument.session(days[0].events.exch_ns)
         middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
         say(
-            f"score it on what it has not seen: tercel market score {out} --lake {request.lake} --date {left}{hours}"
-            if left
+            f"score it on what it has not seen: tercel market score {path} --lake {request.lake} --date {unseen_dates}{hours}"
+            if unseen_dates
             else f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
         )
 
-    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
-    found |= {
-        "window_s": made.card.get("window_s"),
+    result = {"name": preset.name, "model": preset.model, "out": path, "calibrated_on": dates}
+    result |= {
+        "window_s": preset.card.get("window_s"),
         "seconds": seconds,
-        "scores": made.card.get("scores"),
+        "scores": preset.card.get("scores"),
     }
-    hand_over(found, request.as_json, show)
+    hand_over(result, request.as_json, show)
 
 
 def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
-    """The fit table of a card: the tape calibrated on, the days held out, the simulated market."""
+    """Print how a preset's card fits: the tape calibrated on, the days held out, the simulated market."""
     card = preset.card
 
     def show() -> None:
+        """Print the fit as a table."""
         keys = ("train", "held_out", "simulated", "simulated_over_held_out")
         rows = [
             [name, *("" if row[key] is None else f"{row[key]:.4g}" for key in keys)]
@@ -223,13 +247,13 @@ def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
         print_table(f"{preset.name}: how the simulated market fits", headings, rows)
         say(f"written  {path}")
 
-    found = {
+    result = {
         "name": preset.name,
         "out": path,
         "fit": card["fit"],
         "held_out_days": card["held_out_days"],
     }
-    hand_over(found, as_json, show)
+    hand_over(result, as_json, show)
 
 
 @dataclass(frozen=True)
@@ -255,20 +279,26 @@ class Simulate(JsonRequest):
         ),
     ] = ""
 
-    def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
-        """Write further files of a day: their paths, by their key in the day's row."""
+    def write_extra_files(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
+        """Hook for other packages: write further files of a day, and return their paths by key; by default none."""
         return {}
 
 
 def simulate(request: Simulate) -> None:
     """Write simulated days into a lake, as tape like any other."""
     check_date(request.first)
-    from tercel.market.flow.preset import load
-    from tercel.market.simulator.days import LONGEST_S, law_of, synthetic, truth
+    from tercel.market.flow.registry import load
+    from tercel.market.simulator.synthetic_days import (
+        LONGEST_S,
+        parse_law,
+        regime_truth,
+        synthetic_day,
+    )
     from tercel.market.tape import Lake as Store
-    from tercel.market.tape.events import working_days
+    from tercel.market.tape.local_times import working_days
 
-    preset, seconds = load(request.preset), request.seconds
+    preset = load(request.preset)
+    seconds = request.seconds
     refuse_if(
         not 60.0 <= seconds <= LONGEST_S,
         f"60 to {LONGEST_S:g} seconds a day",
@@ -282,14 +312,15 @@ def simulate(request: Simulate) -> None:
         f"{request.symbol or preset.symbol} for {seconds:g} s",
         "leave --symbol and --seconds out",
     )
-    law, names = law_of(request.regimes, preset, seconds)
-    lake, rows = Store(request.out), []
+    law, names = parse_law(request.regimes, preset, seconds)
+    lake = Store(request.out)
+    rows = []
     for seed, date in enumerate(working_days(request.first, request.days), request.seed):
-        instrument, events = synthetic(
+        instrument, events = synthetic_day(
             preset, seed, date, seconds, request.symbol or preset.symbol, law
         )
         outcome = lake.write(instrument, events, replace=request.replace)
-        regimes = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
+        regimes = {} if law is None else {"regimes": regime_truth(law, names, seed, seconds)}
         row = {
             "symbol": instrument.symbol,
             "date": date,
@@ -297,28 +328,12 @@ def simulate(request: Simulate) -> None:
             "seed": seed,
             "outcome": outcome,
         }
-        rows.append(row | request.beside(instrument, events) | regimes)
+        rows.append(row | request.write_extra_files(instrument, events) | regimes)
         say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
-    found = {"lake": request.out, "preset": preset.name, "model": preset.model, "days": rows}
+    result = {"lake": request.out, "preset": preset.name, "model": preset.model, "days": rows}
     hand_over(
-        found, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}")
+        result, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}")
     )
-
-
-SHIPPED = (
-    "preset",
-    "model",
-    "Spearman",
-    "symbol",
-    "calibrated on",
-    "MEAN14",
-    "floor",
-    "pooled",
-    "AUC",
-    "gates",
-    "dynamics",
-    "judged",
-)
 
 
 @dataclass(frozen=True)
@@ -328,16 +343,17 @@ class ListMarkets(JsonRequest):
 
 def list_(request: ListMarkets) -> None:
     """List the built-in markets, with their scores."""
-    from tercel.market.flow import preset as presets
-    from tercel.market.score.card import StoredScores, calibrated_on, stored_lessons
+    from tercel.market.flow import registry as presets
+    from tercel.market.score.card import calibrated_on
+    from tercel.market.score.stored_scores import StoredScores, stored_lessons
 
-    found, cells, teach = [], [], []
+    preset_rows = []
+    cells = []
+    lesson_rows = []
     for preset in map(presets.load, presets.names()):
-        scores, days, prediction = (
-            StoredScores.of(preset),
-            calibrated_on(preset),
-            preset.card.get("prediction"),
-        )
+        scores = StoredScores.of(preset)
+        days = calibrated_on(preset)
+        prediction = preset.card.get("prediction")
         lessons = stored_lessons(preset.card.get("teaches"))
         about = {
             "name": preset.name,
@@ -345,7 +361,7 @@ def list_(request: ListMarkets) -> None:
             "symbol": preset.symbol,
             "calibrated_on": days,
         }
-        found.append(
+        preset_rows.append(
             about
             | {
                 "judged": scores.judged,
@@ -354,10 +370,10 @@ def list_(request: ListMarkets) -> None:
                 "scores": preset.card.get("scores") or {},
             }
         )
-        teach.append(
+        lesson_rows.append(
             [
                 preset.name,
-                *taught(lessons),
+                *lesson_cells(lessons),
                 cell(lessons.carry, 2) if lessons else "none: no tape",
             ]
         )
@@ -378,17 +394,18 @@ def list_(request: ListMarkets) -> None:
             [
                 preset.name,
                 preset.model,
-                predicted(prediction),
+                prediction_text(prediction),
                 preset.symbol,
                 span,
                 *("" if figure is None else f"{figure:.4f}" for figure in figures),
-                passed(scores.gates),
-                passed(scores.dynamics),
+                passed_text(scores.gates),
+                passed_text(scores.dynamics),
                 "yes" if scores.judged else "no",
             ]
         )
 
     def show() -> None:
+        """Print the markets as a table."""
         leaves = [
             "pooled",
             "symbol",
@@ -402,19 +419,19 @@ def list_(request: ListMarkets) -> None:
         ]
         print_table(
             "presets and their scores on held-out tape",
-            SHIPPED,
+            PRESET_HEADINGS,
             cells,
             leaves,
-            left=["model", "calibrated on"],
+            left_aligned=["model", "calibrated on"],
         )
         print_table(
             "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape",
-            ["preset", *TAUGHT, "R² ratio"],
-            teach,
-            TAUGHT[::2],
+            ["preset", *LESSON_COLUMNS, "R² ratio"],
+            lesson_rows,
+            LESSON_COLUMNS[::2],
         )
 
-    hand_over({"presets": found}, request.as_json, show)
+    hand_over({"presets": preset_rows}, request.as_json, show)
 
 
 add(market_app, calibrate, score, simulate, list_, dealers)

@@ -6,15 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.shared import (
-    JsonRequest,
-    Seed,
-    check_folder,
-    hand_over,
-    print_rows,
-    print_sentences,
-    say,
-)
+from tercel.cli.options import JsonRequest, Seed
+from tercel.cli.output import check_folder, hand_over, print_rows, print_sentences, say
 
 
 @dataclass(frozen=True)
@@ -57,21 +50,32 @@ def dealers(request: Dealers) -> None:
     import numpy as np
 
     from tercel.core.files import write_atomic
-    from tercel.market.dealers.history import calibrated, read_history
+    from tercel.market.dealers.dealer_fit import calibrate_panel
+    from tercel.market.dealers.history import read_history
     from tercel.market.dealers.page import study
     from tercel.market.dealers.panel import load_panel, panel_text
 
     panel = load_panel(request.panel)
-    own = request.history and read_history(request.history, columns=request.column or ())
-    found = study(panel, request.requests, request.seed, request.size, own or None)
+    own_history = request.history and read_history(request.history, columns=request.column or ())
+    dealer_study = study(panel, request.requests, request.seed, request.size, own_history or None)
 
     def show() -> None:
-        print_rows(f"requests to {panel.name}, {found.size:g} {panel.unit}", *found.table())
-        print_sentences(found.sentences())
+        """Print the simulated requests and the fit as tables."""
+        print_rows(
+            f"requests to {panel.name}, {dealer_study.size:g} {panel.unit}", *dealer_study.table()
+        )
+        print_sentences(dealer_study.sentences())
 
-    if own and request.out is not None:
+    if own_history and request.out is not None:
         request.out.mkdir(parents=True, exist_ok=True)
         file = request.out / "panel.toml"
-        write_atomic(file, panel_text(calibrated(panel, found.fit, float(np.median(own.size)))))
+        write_atomic(
+            file,
+            panel_text(
+                calibrate_panel(panel, dealer_study.fit, float(np.median(own_history.size)))
+            ),
+        )
         say(f"panel   {file}")
-    hand_over(found.to_json(), request.as_json, show, request.out, "dealers", found.page)
+    hand_over(
+        dealer_study.to_json(), request.as_json, show, request.out, "dealers", dealer_study.page
+    )

@@ -1,4 +1,4 @@
-"""Commands of people who stop a desk: `tercel kill`, `tercel rearm`."""
+"""`tercel kill` and `tercel rearm`, and the desk folder that a command means."""
 
 import os
 import time
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tercel.cli.shared import AsJson, JsonRequest, hand_over, say
-from tercel.core.errors import ConfigError, TercelError, offer
-from tercel.core.serialization import parse_tables
+from tercel.cli.options import AsJson, JsonRequest
+from tercel.cli.output import hand_over, say
+from tercel.core.bounded_parsing import parse_tables
+from tercel.core.errors import ConfigError, TercelError, suggest_name
 from tercel.core.system import user_name
-from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE, LOCK, holder
+from tercel.desk.trading.journal.database import DATABASE, LOCK, URL_FILE, holder
 
 if TYPE_CHECKING:
     from tercel.desk.trading.ledger import Ledger
@@ -23,11 +24,27 @@ if TYPE_CHECKING:
 ROOT: Final = Path("desks")
 
 
+Desk = Annotated[
+    Path | None,
+    typer.Option(
+        help="The desk's folder (default: TERCEL_DESK, or the newest under desks/).", metavar="DIR"
+    ),
+]
+Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
+Agents = Annotated[
+    list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")
+]
+PORT = 8321
+"""Default port of the console."""
+
+
 def new_desk(name: str) -> Path:
-    """An empty folder for a new desk, claimed: two runs that begin at once get two."""
+    """Make and claim an empty folder for a new desk, so that two simultaneous runs get different ones."""
     ROOT.mkdir(exist_ok=True)
-    ends = (path.name.rsplit("-", 1)[1] for path in ROOT.glob(f"{name}-*"))
-    for number in count(1 + max((int(end) for end in ends if end.isdigit()), default=0)):
+    suffixes = (path.name.rsplit("-", 1)[1] for path in ROOT.glob(f"{name}-*"))
+    for number in count(
+        1 + max((int(suffix) for suffix in suffixes if suffix.isdigit()), default=0)
+    ):
         folder = ROOT / f"{name}-{number:03d}"
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -36,11 +53,11 @@ def new_desk(name: str) -> Path:
 
 
 def named_desk() -> Path | None:
-    """Folder that `TERCEL_DESK` names."""
+    """Folder that `TERCEL_DESK` names, unchecked; None if it is not set."""
     return Path(name) if (name := os.environ.get("TERCEL_DESK")) else None
 
 
-def find_desk(given: Path | None) -> Path:
+def find_desk(desk: Path | None) -> Path:
     """Desk folder of a command: the one given, that of `TERCEL_DESK`, or the newest under `desks/`.
 
     Raises
@@ -48,45 +65,37 @@ def find_desk(given: Path | None) -> Path:
     ConfigError
         No such folder.
     """
-    given = given or named_desk()
-    if given is not None:
-        if not _is_desk(given):
+    desk = desk or named_desk()
+    if desk is not None:
+        if not _is_desk(desk):
             raise ConfigError(
-                f"a desk folder with a {DATABASE}", str(given), "run `tercel trade run` there first"
+                f"a desk folder with a {DATABASE}", str(desk), "run `tercel trade run` there first"
             )
-        return given
-    known = [path for path in ROOT.glob("*") if _is_desk(path)]
-    if not known:
+        return desk
+    desks = [path for path in ROOT.glob("*") if _is_desk(path)]
+    if not desks:
         raise ConfigError(
             "a desk",
             f"none under {ROOT}/",
             "begin with `tercel trade run --demo`, or name one: --desk DIR",
         )
-    return max(known, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
+    return max(desks, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
 
 
 def _is_desk(folder: Path) -> bool:
-    return (folder / DATABASE).is_file() or (folder / ELSEWHERE).is_file()
+    """Whether a folder contains a desk's journal."""
+    return (folder / DATABASE).is_file() or (folder / URL_FILE).is_file()
 
 
-def waiting(folder: Path, ledger: "Ledger") -> str:
+def paused_sentence(folder: Path, ledger: "Ledger") -> str:
     """Sentence on parents that wait until a person resumes them; "" if none does."""
     from tercel.desk.trading.parent_orders.parent import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
     if not paused:
         return ""
-    many = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
-    return f"{many}: {', '.join(paused)}; while the desk runs, go on with `tercel trade resume PARENT --desk {folder}`"
-
-
-# -- what a person asks of a desk -------------------------------------------------------------------------------------
-Desk = Annotated[
-    Path | None,
-    typer.Option(
-        help="The desk's folder (default: TERCEL_DESK, or the newest under desks/).", metavar="DIR"
-    ),
-]
+    count_text = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
+    return f"{count_text}: {', '.join(paused)}; while the desk runs, go on with `tercel trade resume PARENT --desk {folder}`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +109,6 @@ class AskDesk(JsonRequest):
             help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"
         ),
     ] = 10.0
-
-
-Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
-Agents = Annotated[
-    list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")
-]
-
-PORT = 8321
-"""Default port of the console."""
 
 
 def kill(
@@ -125,29 +125,32 @@ def kill(
         raise ConfigError("--all or --agent", "both", "leave one of the two out")
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
-    why, agents = reason.strip() or "no reason given", agent or []
-    folder = _stopped(desk)
-    has = (
+    reason_text = reason.strip() or "no reason given"
+    agents = agent or []
+    folder = _desk_to_stop(desk)
+    desk_agents = (
         agents_of(folder) if agents else set()
     )  # empty also where it is not known whom the desk has
-    strangers = [one for one in agents if has and one not in has]
-    whom = [one for one in agents if one not in strangers]
-    if whom or not strangers:
-        state = KillLatch(folder / LATCH).kill(why, user_name(), time.time_ns(), whom)
-        _post(folder, "kill", {"agents": whom}, why)
-    if strangers:  # once those that the desk has are latched
-        known = sorted(agents_of(folder))
-        done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
+    unknown_agents = [name for name in agents if desk_agents and name not in desk_agents]
+    targets = [name for name in agents if name not in unknown_agents]
+    if targets or not unknown_agents:
+        state = KillLatch(folder / LATCH).kill(reason_text, user_name(), time.time_ns(), targets)
+        _post_note(folder, "kill", {"agents": targets}, reason_text)
+    if unknown_agents:  # once those that the desk has are latched
+        agent_names = sorted(agents_of(folder))
+        done = f"killed: {', '.join(targets)}" if targets else "nothing was killed"
         raise ConfigError(
-            f"agents of the desk: {', '.join(known)}",
-            f"{', '.join(strangers)}; {done}",
-            f"{offer(strangers[0], known, 'kill one of them')}, or --all",
+            f"agents of the desk: {', '.join(agent_names)}",
+            f"{', '.join(unknown_agents)}; {done}",
+            f"{suggest_name(unknown_agents[0], agent_names, 'kill one of them')}, or --all",
         )
-    ended = ""
+    ended_text = ""
     if holder(folder) == "":
-        ended = ", where nothing runs: the desk has ended"
-        ended += "" if _held_here(folder) else ", and its next session begins killed"
-    text = f"killed: {', '.join(whom) or 'every agent'} of {folder}{ended}; `tercel rearm --reason ...` releases it"
+        ended_text = ", where nothing runs: the desk has ended"
+        ended_text += (
+            "" if _keeps_orders_in_process(folder) else ", and its next session begins killed"
+        )
+    text = f"killed: {', '.join(targets) or 'every agent'} of {folder}{ended_text}; `tercel rearm --reason ...` releases it"
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, as_json, lambda: say(text))
 
 
@@ -160,31 +163,34 @@ def rearm(
     """Re-arm a killed desk, with a reason: it may trade again."""
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
-    folder, agents = _stopped(desk), agent or []
+    folder = _desk_to_stop(desk)
+    agents = agent or []
     latch = KillLatch(folder / LATCH)
-    before, state = latch.state(), latch.rearm(reason, user_name(), time.time_ns(), agents)
-    _post(folder, "rearm", {"agents": agents}, reason)
-    who, waits = ", ".join(state.acts[-1].agents) or "every agent", _waiting(folder)
+    previous = latch.state()
+    state = latch.rearm(reason, user_name(), time.time_ns(), agents)
+    _post_note(folder, "rearm", {"agents": agents}, reason)
+    agents_text = ", ".join(state.acts[-1].agents) or "every agent"
+    paused_text = _paused_sentence_of(folder)
     text = (
-        f"armed again: {who} of {folder}"
-        if before.killed or before.damaged
+        f"armed again: {agents_text} of {folder}"
+        if previous.killed or previous.damaged
         else f"nothing was killed at {folder}"
     )
-    text += f"; {waits}" if waits else ""
+    text += f"; {paused_text}" if paused_text else ""
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, as_json, lambda: say(text))
 
 
-def _waiting(folder: Path) -> str:
+def _paused_sentence_of(folder: Path) -> str:
     """Sentence on parents that wait for a person; "" if the desk's journal is unreadable."""
     from tercel.api.desk.folder import ledger_of
 
     with suppress(TercelError):
-        return waiting(folder, ledger_of(folder))
+        return paused_sentence(folder, ledger_of(folder))
     return ""
 
 
-def _held_here(folder: Path) -> bool:
-    """Whether a desk's file, as its folder has it, keeps orders in its process: no session follows one that ended."""
+def _keeps_orders_in_process(folder: Path) -> bool:
+    """Whether a desk's file keeps its orders in its own process, so that no later session can continue them."""
     with suppress(OSError, ValueError):
         desk = parse_tables((folder / "desk.toml").read_text(encoding="utf-8")).get("desk", {})
         return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
@@ -192,9 +198,9 @@ def _held_here(folder: Path) -> bool:
 
 
 def agents_of(folder: Path) -> set[str]:
-    """Names of a desk's agents, as far as its journal is readable."""
+    """Names of a desk's agents by its journal; empty if that is unreadable or names none."""
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.store import JournalReader
+    from tercel.desk.trading.journal.reader import JournalReader
 
     try:
         with closing(JournalReader(folder)) as reader:
@@ -207,8 +213,8 @@ def agents_of(folder: Path) -> set[str]:
         return set()
 
 
-def _stopped(desk: Path | None) -> Path:
-    """The desk that is meant; one that is named is stopped even when its journal is gone."""
+def _desk_to_stop(desk: Path | None) -> Path:
+    """Folder of the desk to stop; a named desk counts even if its journal is gone."""
     from tercel.desk.trading.risk.kill_switch import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
@@ -216,9 +222,9 @@ def _stopped(desk: Path | None) -> Path:
     return find_desk(desk)
 
 
-def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
-    """The latch holds already: a journal that cannot take the word is no reason to fail."""
-    from tercel.desk.trading.journal.store import post
+def _post_note(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
+    """Post a note of an action of the kill switch, for the desk to journal; errors are only printed: the latch holds already."""
+    from tercel.desk.trading.journal.command_inbox import post
 
     try:
         post(folder, command, body, user_name(), reason, time.time_ns())

@@ -1,4 +1,4 @@
-"""Options for the market and the order of a command, shared by every command that has them."""
+"""Command-line options for the market and the order, shared by several commands."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.shared import StrategyOption, Symbols, share_of
-from tercel.core.errors import ConfigError, listed
+from tercel.cli.options import StrategyOption, Symbols, share_of
+from tercel.core.errors import ConfigError, split_commas
 
 if TYPE_CHECKING:
     from tercel.execution.market import Market
@@ -77,12 +77,12 @@ class MarketOptions:
                     f"a name with {option}", "an empty one", f"leave {option} out for the default"
                 )
         if not self.by_list and (self.tape is None) != (self.symbol is None):
-            given, missing = (
+            typed_option, missing = (
                 ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
             )
             raise ConfigError(
                 "--tape and --symbol together",
-                f"{given} alone",
+                f"{typed_option} alone",
                 f"add {missing}; `tercel data list --lake LAKE` names what a lake holds",
             )
         if self.bound is not None and self.tape is None:
@@ -100,34 +100,35 @@ class MarketOptions:
 
     @property
     def presets(self) -> list[str]:
-        """Names of presets."""
-        return listed(",".join(self.market or ()))
+        """Names of the typed presets."""
+        return split_commas(",".join(self.market or ()))
 
     @property
     def by_list(self) -> bool:
-        """Whether a list of orders says the symbols."""
+        """Whether the symbols come from a file of orders; False here, `JudgedOptions` overrides it."""
         return False
 
     def markets(
         self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any
     ) -> "list[Market]":
-        """The presets that were typed, then the tape, whose the law and the days are; regimes are those of presets."""
+        """Markets of the typed presets, then that of the tape; `regimes` is for presets, `days` for the tape."""
         from tercel.execution.market import Market
-        from tercel.market.flow.preset import DEFAULT
+        from tercel.market.flow.registry import DEFAULT
 
-        names, law = self.presets, self.impact or ""
+        names = self.presets
+        law = self.impact or ""
         if self.tape is None:
             return [
                 Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]
             ]
-        beside = "" if names else regimes
+        tape_regimes = "" if names else regimes
         tape = Market(
             "",
             str(self.tape),
             self.symbol or "",
             days,
             law,
-            regimes=beside,
+            regimes=tape_regimes,
             bound=self.bound or "",
             **terms,
         )
@@ -209,13 +210,17 @@ class TypedOrder:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Options of one order that were given."""
-        apart = ("orders", "orders_column", "latency")
-        typed = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
+        """Typed options of one order, without those not given."""
+        excluded = ("orders", "orders_column", "latency")
+        typed = {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if option.name not in excluded
+        }
         return {name: value for name, value in typed.items() if value is not None}
 
     def task(self, task: "Task", market: "Market", feed_latency_ms: str | None = None) -> "Task":
-        """A task with what was typed in it; a latency may be that of the market's tape."""
+        """The task with the typed options applied; a feed latency may come from the market's tape."""
         from tercel.api.orders import task_of
         from tercel.execution.market import latency_of
 
@@ -266,21 +271,21 @@ class JudgedOptions(MarketOptions):
         super().__post_init__()
         if not self.by_list:
             return
-        beside = ["--symbol"] * (self.symbol is not None) + [
+        other_options = ["--symbol"] * (self.symbol is not None) + [
             f"--{name.replace('_', '-')}" for name in self.order.values
         ]
         if self.tape is None:
             raise ConfigError(
                 "--orders with --tape", "--orders alone", "add --tape with the lake of their days"
             )
-        if set(beside) - {"--decisions"}:
+        if set(other_options) - {"--decisions"}:
             raise ConfigError(
                 "a list of orders, or one",
-                f"--orders with {', '.join(beside)}",
+                f"--orders with {', '.join(other_options)}",
                 "leave one out: each order of the list says its own",
             )
 
     @property
     def by_list(self) -> bool:
-        """Whether a list of orders says the symbols."""
+        """Whether the symbols come from a file of orders."""
         return self.order.orders is not None

@@ -1,6 +1,4 @@
-"""`tercel risk ...`: tomorrow's risk of a book from a file of daily prices, and the posture that answers risk;
-`tercel portfolio ...`: how fast a book follows its forecasts, by what trading costs.
-"""
+"""`tercel risk ...` (risk of a book from daily prices, and the posture) and `tercel portfolio ...` (trades of a book)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.shared import (
-    AsJson,
-    JsonRequest,
-    Seed,
-    add,
-    check_date,
+from tercel.cli.commands import add
+from tercel.cli.options import AsJson, JsonRequest, Seed, check_date, page_folder
+from tercel.cli.output import (
     check_folder,
     hand_over,
-    page_folder,
     print_rows,
     print_sentences,
     print_table,
@@ -28,105 +22,18 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
 from tercel.core.report.cells import csv_text
-from tercel.core.report.tables import fixed
+from tercel.core.report.formatting import format_percent
 
 if TYPE_CHECKING:
     from tercel.signals.risk.forecast import RiskForecast
     from tercel.signals.risk.portfolio import Portfolio
-    from tercel.signals.risk.report import PostureStory
+    from tercel.signals.risk.posture_story import PostureStory
 
 portfolio_app = typer.Typer(
     name="portfolio",
     help="Portfolios: how fast a book follows its forecasts, by what trading costs.",
     no_args_is_help=True,
 )
-
-
-def backtest(
-    file: Annotated[
-        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
-    ],
-    out: Annotated[Path | None, page_folder("portfolio")] = None,
-    seed: Seed = 1,
-    shuffled: Annotated[
-        bool,
-        typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date."),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
-    check_folder(out)
-    from tercel.signals.portfolio.comparison import backtested, portfolio_page, table_of
-
-    found = backtested(file, seed, shuffled=shuffled)
-
-    def show() -> None:
-        print_rows(
-            f"{found.config.name}, {len(found.at)} dates out of sample, {found.cost}",
-            *table_of(found.rules),
-        )
-        print_sentences(found.sentences())
-
-    hand_over(found.to_json(), as_json, show, out, "portfolio", lambda: portfolio_page(found))
-
-
-def run(
-    file: Annotated[
-        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of targets.csv, which also has the current positions.", metavar="DIR"
-        ),
-    ],
-    desk: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A desk's folder: its parents give the costs paid, the last one's positions the current book.",
-            metavar="DIR",
-        ),
-    ] = None,
-    rule: Annotated[
-        str, typer.Option(help="Rule by which the book follows its targets.", metavar="RULE")
-    ] = "rate",
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Write today's book as targets of a desk: a step from current positions, at the cost that desks paid; a page of all."""
-    check_folder(out)
-    from tercel.api.desk.folder import paid_of, weights_of
-    from tercel.signals.portfolio.backtest import ends
-    from tercel.signals.portfolio.today import recorded, stepped, steps_of, steps_page
-
-    paid = {session: rows for one in desk or () for session, rows in paid_of(one).items()}
-    held = weights_of(desk[-1]) if desk else None
-    before = steps_of(out)
-    found = stepped(file, out, paid, rule, seed, held)
-    write_atomic(out / "steps.html", steps_page(recorded(out, [*before, found])))
-
-    def show() -> None:
-        rows = sorted(found.trades, key=lambda row: -row.trade)
-        shown = ends(rows)
-        cells = [
-            (
-                row.name,
-                *(f"{100 * x:+.2f}" for x in (row.held, row.target, row.weight, row.trade)),
-            )
-            for row in shown
-        ]
-        print_rows(
-            f"book of {found.day}, %, {len(shown)} of {len(rows)} names",
-            ("name", "held", "target", "weight", "trade"),
-            cells,
-        )
-        print_sentences(found.sentences)
-        say(f"targets {found.targets}\nreport  {out / 'steps.html'}")
-
-    hand_over(found, as_json, show)
-
-
-add(portfolio_app, backtest, run)
 
 
 risk_app = typer.Typer(
@@ -136,7 +43,6 @@ risk_app = typer.Typer(
 )
 SHOWN = 20
 """Names that a terminal shows."""
-
 Weights = Annotated[
     Path | None,
     typer.Option(help="CSV of name,weight; short below 0. Default: equal weights.", metavar="FILE"),
@@ -185,9 +91,105 @@ Window = Annotated[
 ]
 
 
+def backtest(
+    file: Annotated[
+        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
+    ],
+    out: Annotated[Path | None, page_folder("portfolio")] = None,
+    seed: Seed = 1,
+    shuffled: Annotated[
+        bool,
+        typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
+    check_folder(out)
+    from tercel.signals.portfolio.comparison import compare_rules
+    from tercel.signals.portfolio.comparison_page import portfolio_page, table_of
+
+    comparison = compare_rules(file, seed, shuffled=shuffled)
+
+    def show() -> None:
+        """Print the results of the ways of trading as a table."""
+        print_rows(
+            f"{comparison.config.name}, {len(comparison.judged_dates)} dates out of sample, {comparison.cost}",
+            *table_of(comparison.rules),
+        )
+        print_sentences(comparison.sentences())
+
+    hand_over(
+        comparison.to_json(), as_json, show, out, "portfolio", lambda: portfolio_page(comparison)
+    )
+
+
+def run(
+    file: Annotated[
+        Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of targets.csv, which also has the current positions.", metavar="DIR"
+        ),
+    ],
+    desk: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A desk's folder: its parents give the costs paid, the last one's positions the current book.",
+            metavar="DIR",
+        ),
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="Rule by which the book follows its targets.", metavar="RULE")
+    ] = "rate",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Write today's book as targets of a desk: a step from current positions, at the cost that desks paid; a page of all."""
+    check_folder(out)
+    from tercel.api.desk.folder import weights_of
+    from tercel.api.desk.folder_costs import costs_by_session
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.today import step_book, steps_of, write_steps
+    from tercel.signals.portfolio.today_page import steps_page
+
+    paid = {
+        session: rows for folder in desk or () for session, rows in costs_by_session(folder).items()
+    }
+    weights = weights_of(desk[-1]) if desk else None
+    earlier_steps = steps_of(out)
+    step = step_book(file, out, paid, rule, seed, weights)
+    write_atomic(out / "steps.html", steps_page(write_steps(out, [*earlier_steps, step])))
+
+    def show() -> None:
+        """Print the largest and smallest trades of the new targets, and the paths of the files."""
+        rows = sorted(step.trades, key=lambda row: -row.trade)
+        extremes = ends(rows)
+        cells = [
+            (
+                row.name,
+                *(f"{100 * share:+.2f}" for share in (row.held, row.target, row.weight, row.trade)),
+            )
+            for row in extremes
+        ]
+        print_rows(
+            f"book of {step.day}, %, {len(extremes)} of {len(rows)} names",
+            ("name", "held", "target", "weight", "trade"),
+            cells,
+        )
+        print_sentences(step.sentences)
+        say(f"targets {step.targets}\nreport  {out / 'steps.html'}")
+
+    hand_over(step, as_json, show)
+
+
+add(portfolio_app, backtest, run)
+
+
 @dataclass(frozen=True)
 class OwnPrices:
-    """A file of daily prices, what its columns are called, and the weights of its names."""
+    """Options on a file of daily prices, its column names, and the portfolio's weights."""
 
     file: Prices
     weights: Weights = None
@@ -196,9 +198,9 @@ class OwnPrices:
     adjusted: Adjusted = False
 
     def book(self) -> "Portfolio":
-        """The book of the file."""
+        """The portfolio read from the file."""
         from tercel.core.tables.table_map import table_map
-        from tercel.signals.portfolio.targets import read_portfolio
+        from tercel.signals.portfolio.portfolio_file import read_portfolio
 
         columns = table_map(self.map, self.column or ())
         return read_portfolio(self.file, columns, self.weights, adjusted=self.adjusted)
@@ -216,7 +218,7 @@ class Matrix(JsonRequest):
         Path | None, typer.Option(help="Write the matrix as CSV.", metavar="FILE.csv")
     ] = None
 
-    def found(self) -> "RiskForecast":
+    def make_forecast(self) -> "RiskForecast":
         """The forecast by the models that are named."""
         book = self.prices.book()  # before kernels: a refusal waits for none
         from tercel.signals.risk.forecast import forecast
@@ -234,25 +236,26 @@ class Forecast(Matrix):
 def forecast(request: Forecast) -> None:
     """Tomorrow's volatility of each name, their covariance, and the book's Value at Risk and Expected Shortfall."""
     check_folder(request.out)
-    found = request.found()
+    risk_forecast = request.make_forecast()
     from tercel.signals.risk.report import forecast_page, forecast_rows, sentences
 
     def show() -> None:
-        headings, rows = forecast_rows(found)
+        """Print the forecast as tables."""
+        headings, rows = forecast_rows(risk_forecast)
         print_table(
-            f"{request.prices.file.name}: risk of the trading day after {found.book.days[-1]}",
+            f"{request.prices.file.name}: risk of the trading day after {risk_forecast.book.days[-1]}",
             headings,
             [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])],
         )
-        _say(sentences(found))
+        _say(sentences(risk_forecast))
 
     hand_over(
-        found.to_json(),
+        risk_forecast.to_json(),
         request.as_json,
         show,
         request.out,
         "forecast",
-        lambda: forecast_page(found),
+        lambda: forecast_page(risk_forecast),
     )
 
 
@@ -279,41 +282,47 @@ def var(
     check_date(since)
     check_folder(out)
     book = prices.book()
-    from tercel.signals.risk.forecast import value_at_risk
     from tercel.signals.risk.report import sentences, var_page, var_rows
+    from tercel.signals.risk.value_at_risk import value_at_risk
 
-    first = 0 if since is None else sum(day < date.fromisoformat(since) for day in book.days[1:])
-    found = value_at_risk(book, level, model, first)
+    first_day = (
+        0 if since is None else sum(day < date.fromisoformat(since) for day in book.days[1:])
+    )
+    risk = value_at_risk(book, level, model, first_day)
 
     def show() -> None:
+        """Print Value at Risk and the backtest as tables."""
         print_table(
-            f"{prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}",
+            f"{prices.file.name}: Value at Risk {100 * risk.level:g} % of the day after {book.days[-1]}",
             ("", "value"),
-            [_cells(row) for row in var_rows(found)],
+            [_cells(row) for row in var_rows(risk)],
         )
-        _say(sentences(found))
+        _say(sentences(risk))
 
-    hand_over(found.to_json(), as_json, show, out, "var", lambda: var_page(found))
+    hand_over(risk.to_json(), as_json, show, out, "var", lambda: var_page(risk))
 
 
 def covariance(request: Matrix) -> None:
     """Covariance matrix of tomorrow's returns: CSV on stdout or in a file, JSON, by the estimator that is named."""
-    found = request.found()
-    columns = zip(found.book.names, found.covariance.tolist(), strict=True)
-    text = csv_text([["name", *found.book.names], *([name, *row] for name, row in columns)])
+    risk_forecast = request.make_forecast()
+    columns = zip(risk_forecast.book.names, risk_forecast.covariance.tolist(), strict=True)
+    text = csv_text([["name", *risk_forecast.book.names], *([name, *row] for name, row in columns)])
     if request.out is not None:
         write_atomic(request.out, text)
         say(f"matrix  {request.out}")
     of_tails = ("var_99", "es_99", "var_99_by_name", "weights", "gross", "net", "book_sd")
-    said = {key: value for key, value in found.to_json().items() if key not in of_tails}
+    result = {key: value for key, value in risk_forecast.to_json().items() if key not in of_tails}
 
     def show() -> None:
+        """Print the covariance matrix where no file was named, and notes."""
         if request.out is None:
             typer.echo(text, nl=False)
-        for note in (one for one in found.notes if not one.startswith("VaR")):  # of the book
+        for note in (
+            line for line in risk_forecast.notes if not line.startswith("VaR")
+        ):  # of the book
             say(f"note: {note}")
 
-    hand_over(said, request.as_json, show)
+    hand_over(result, request.as_json, show)
 
 
 @dataclass(frozen=True)
@@ -331,11 +340,11 @@ class PostureRequest(JsonRequest):
 
     def story(self) -> "PostureStory":
         """The posture of the requested book."""
-        from tercel.signals.risk.report import of_book
+        from tercel.signals.risk.posture_story import posture_of_book
 
         if self.file is None:
             raise ConfigError("a FILE of daily prices", "none", "name one")
-        return of_book(
+        return posture_of_book(
             OwnPrices(self.file, map=self.map, column=self.column, adjusted=self.adjusted).book()
         )
 
@@ -346,8 +355,13 @@ def posture(request: PostureRequest) -> None:
     story = request.story()
 
     def show() -> None:
+        """Print the posture as tables and sentences."""
         print_table(
-            story.market, story.headings, story.rows, left=("styles",), wraps=("what changed",)
+            story.market,
+            story.headings,
+            story.rows,
+            left_aligned=("styles",),
+            wraps=("what changed",),
         )
         _say(story.notes)
 
@@ -362,10 +376,12 @@ def posture(request: PostureRequest) -> None:
 
 
 def _cells(row: Sequence[object]) -> list[str]:
-    return [f"{fixed(100 * cell)} %" if isinstance(cell, float) else str(cell) for cell in row]
+    """Cells of a row as texts; floats as percentages."""
+    return [format_percent(cell, 2) if isinstance(cell, float) else str(cell) for cell in row]
 
 
 def _say(sentences: Sequence[str]) -> None:
+    """Print sentences on stdout."""
     from rich.text import Text
 
     for sentence in sentences:

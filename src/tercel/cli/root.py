@@ -14,21 +14,23 @@ import typer
 from tercel import __version__
 from tercel.cli import plugins
 from tercel.cli.agent import agent_app
+from tercel.cli.commands import add, command_line
 from tercel.cli.config import config_app
 from tercel.cli.console import console_app
 from tercel.cli.data import data_app
 from tercel.cli.gate import gate, limits_app
+from tercel.cli.interrupts import run_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import kill, rearm
+from tercel.cli.output import say
 from tercel.cli.risk import portfolio_app, risk_app
 from tercel.cli.run import run
-from tercel.cli.shared import add, command_line, run_app, say
 from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
 from tercel.cli.trade import trade_app
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
-_ROOMS = (
+_GROUPS = (
     data_app,
     market_app,
     agent_app,
@@ -40,8 +42,8 @@ _ROOMS = (
     config_app,
     console_app,
 )
-for _room in _ROOMS:
-    app.add_typer(_room, name=str(_room.info.name))
+for _group in _GROUPS:
+    app.add_typer(_group, name=str(_group.info.name))
 
 
 @app.callback(invoke_without_command=True)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate
+from tercel.cli.options import JsonRequest, Seed
 from tercel.cli.order import JudgedOptions
-from tercel.cli.shared import ALL_IN, JsonRequest, Seed, print_json, result_console, say
-from tercel.core.errors import ConfigError, listed
+from tercel.cli.output import ALL_IN, print_json, result_console, say
+from tercel.core.errors import ConfigError, split_commas
 
 if TYPE_CHECKING:
     from tercel.api.runs import Run
     from tercel.execution.task import Task
-    from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
@@ -64,19 +65,19 @@ class RunRequest(JudgedOptions, JsonRequest):
 def run(request: RunRequest) -> None:
     """Train from a tuned rule, evaluate beside the pre-trained agent and rules, print the table and a verdict."""
     if request.order.orders is not None:
-        _list(request)
+        _run_order_list(request)
     else:
-        _symbols(request)
+        _run_symbols(request)
 
 
-def _symbols(request: RunRequest) -> None:
-    """A run of each symbol, several in a folder of their own each."""
+def _run_symbols(request: RunRequest) -> None:
+    """Run each symbol in turn, several each in its own folder."""
     from tercel.api.runs import FILE
-    from tercel.lab.evaluation.market import looked_up
+    from tercel.lab.evaluation.market import resolve_markets
 
-    symbols = listed(request.symbol or "")
+    symbols = split_commas(request.symbol or "")
     if len(symbols) < 2:
-        result = _run(request, *_planned(request))
+        result = _run(request, *_plan_run(request))
         if request.as_json:
             print_json(result)
         return
@@ -87,41 +88,46 @@ def _symbols(request: RunRequest) -> None:
             "name their folder",
         )
     for market in request.markets():
-        looked_up(market)  # refused before the first of them is begun
-    folder = request.out or _fresh()
-    each = [replace(request, symbol=one, out=folder / one) for one in symbols]
-    each = [
-        replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists())
-        for one in each
+        resolve_markets(market)  # refused before the first of them is begun
+    folder = request.out or _new_run_folder()
+    requests = [replace(request, symbol=symbol, out=folder / symbol) for symbol in symbols]
+    requests = [
+        replace(
+            symbol_request,
+            resume=request.resume and (folder / str(symbol_request.symbol) / FILE).exists(),
+        )
+        for symbol_request in requests
     ]
-    runs = [(one, *_planned(one)) for one in each]
-    found = {one: _run(*its) for one, its in zip(symbols, runs, strict=True)}
+    runs = [(symbol_request, *_plan_run(symbol_request)) for symbol_request in requests]
+    results = {symbol: _run(*plan) for symbol, plan in zip(symbols, runs, strict=True)}
     if request.as_json:
-        print_json({"symbols": found})
+        print_json({"symbols": results})
 
 
 def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationResult":
-    """One run, from its market to its page."""
+    """Train and evaluate in one market, write page and desk file, and print the table unless `as_json`; return the result."""
     from tercel.api.runs import REPORT, RESULT
-    from tercel.lab.evaluation.pipeline.views import run_table
+    from tercel.lab.evaluation.pipeline.judged_tables import run_table
 
     try:
-        begun = planned.begin(folder, resume=request.resume, named=request.out is not None)
-        folder = begun.folder
-        result = begun.finish(footer=f"reprint: tercel run --resume --out {folder}")
+        active_run = planned.begin(
+            folder, resume=request.resume, user_named=request.out is not None
+        )
+        folder = active_run.folder
+        result = active_run.finish(footer=f"reprint: tercel run --resume --out {folder}")
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(folder)) from None
+        raise KeyboardInterrupt(_resume_text(folder)) from None
     if not request.as_json:
         result_console().print(replace(run_table(result), all_in=ALL_IN))
         say(
             f"report    {folder / REPORT} (beside it {RESULT}, policies, and desk.toml, which trades what was trained)"
         )
-        typer.echo(begun.how_to_trade())
+        typer.echo(active_run.write_desk_file())
     return result
 
 
-def _list(request: RunRequest) -> None:
-    """A list of orders: by rules and the user's, since agents of a run learn one order in one market."""
+def _run_order_list(request: RunRequest) -> None:
+    """Evaluate rules and the user's strategies on a file of orders, without training."""
     from tercel.lab.evaluation.scenario import EPISODES
 
     options = {
@@ -131,11 +137,11 @@ def _list(request: RunRequest) -> None:
         "--quick": request.quick or None,
         "--resume": request.resume or None,
     }
-    if beside := ", ".join(name for name, value in options.items() if value is not None):
+    if run_options := ", ".join(name for name, value in options.items() if value is not None):
         raise ConfigError(
             "a list of orders without what a run of agents has",
-            f"--orders with {beside}",
-            f"leave {beside} out",
+            f"--orders with {run_options}",
+            f"leave {run_options} out",
         )
     say("orders of a list are worked by rules; for agents: tercel agent evaluate POLICY --orders")
     evaluation = EvaluatePolicies(
@@ -147,17 +153,18 @@ def _list(request: RunRequest) -> None:
         seeds=str(request.seed),
         fees=request.fees,
         order=request.order,
-        out=request.out or _fresh(),
+        out=request.out or _new_run_folder(),
         as_json=request.as_json,
     )
     evaluate(evaluation)
 
 
-def _fresh() -> Path:
+def _new_run_folder() -> Path:
+    """Path of a folder for a new run, named by the local time; it is not made."""
     return RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
-def _applied(request: RunRequest, planned: "Run") -> "Run":
+def _apply_options(request: RunRequest, planned: "Run") -> "Run":
     """The run with the options of market, venue and order.
 
     Raises
@@ -167,22 +174,27 @@ def _applied(request: RunRequest, planned: "Run") -> "Run":
     """
     from tercel.api.runs import SHIPPED, TRAINED
     from tercel.execution.market import fees_of
-    from tercel.lab.evaluation.market import looked_up
-    from tercel.lab.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
+    from tercel.lab.evaluation.market import resolve_markets
+    from tercel.lab.evaluation.pipeline.candidates import (
+        Candidate,
+        load_user_strategies,
+        refuse_same_names,
+    )
 
-    strategies = _own(request)
+    strategies = _own_strategies(request)
     if strategies:
         learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
-        refuse_same_names([*learned, *own_of(strategies)])
+        refuse_same_names([*learned, *load_user_strategies(strategies)])
     terms = {name: value for name in TERMS if (value := getattr(request, name)) is not None}
     if request.fees is not None:
         terms["fees"] = fees_of(request.fees)
     if request.regimes:
-        words = listed(
+        regime_names = split_commas(
             request.regimes
         )  # files by their whole path, so that a run resumes from any folder
         terms["regimes"] = ",".join(
-            str(Path(word).resolve()) if word.endswith(".toml") else word for word in words
+            str(Path(regime).resolve()) if regime.endswith(".toml") else regime
+            for regime in regime_names
         )
         if not terms["regimes"]:
             raise ConfigError(
@@ -191,27 +203,27 @@ def _applied(request: RunRequest, planned: "Run") -> "Run":
                 "such as calm,volatile",
             )
     market = replace(planned.scenario.market, **terms)
-    looked_up(market)
+    resolve_markets(market)
     task = request.order.task(planned.scenario.task, market, request.feed_latency_ms)
     scenario = replace(planned.scenario, market=market, task=task)
     return replace(planned, scenario=scenario, strategies=strategies or planned.strategies)
 
 
-def _own(request: RunRequest) -> tuple[str, ...]:
-    """The user's strategies, as they are found from any folder."""
-    from tercel.execution.user_strategy import findable
+def _own_strategies(request: RunRequest) -> tuple[str, ...]:
+    """The user's strategies as names that can be imported from any folder."""
+    from tercel.execution.user_strategy import absolute_name
 
-    return tuple(map(findable, request.strategy or ()))
+    return tuple(map(absolute_name, request.strategy or ()))
 
 
-def _planned(request: RunRequest) -> "tuple[Run, Path]":
-    """This run and its folder: new, or the one that is resumed."""
+def _plan_run(request: RunRequest) -> "tuple[Run, Path]":
+    """The run to do and its folder: a new run, or the one to resume."""
     from tercel.api.runs import FILE, FRAMES, QUICK_EPISODES, QUICK_FRAMES, Run
     from tercel.lab.evaluation.scenario import Scenario
 
     if request.resume:
-        return _started(request, request.out or _newest())
-    folder = request.out or _fresh()
+        return _load_run(request, request.out or _newest_run())
+    folder = request.out or _new_run_folder()
     if (folder / FILE).exists():
         raise ConfigError(
             "a new run folder",
@@ -223,7 +235,7 @@ def _planned(request: RunRequest) -> "tuple[Run, Path]":
             "an empty or new run folder", f"{folder} holds other files", "name another --out"
         )
     scenario = Scenario(request.markets()[0])
-    planned = _applied(
+    planned = _apply_options(
         request, Run(scenario, quick=request.quick, seed=request.seed, frames=FRAMES)
     )
     if request.quick:
@@ -231,93 +243,104 @@ def _planned(request: RunRequest) -> "tuple[Run, Path]":
     return planned, folder
 
 
-def _started(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
-    """The run in a folder; refuses options other than those that it was started with."""
+def _load_run(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
+    """The run saved in a folder; refuses options that differ from the saved ones."""
     from tercel.api.runs import Run
 
     started = Run.load(folder)
-    before, now = started.scenario, _applied(request, started).scenario
-    order, was, place = request.order, before.market, now.market
+    saved = started.scenario
+    requested = _apply_options(request, started).scenario
+    order = request.order
+    saved_market = saved.market
+    requested_market = requested.market
     options = {
         "--market": (
             ",".join(request.presets) or None,
             request.presets and request.markets()[0].preset,
-            was.preset,
+            saved_market.preset,
         ),
-        "--tape": (request.tape, request.tape and str(request.tape.resolve()), was.lake),
-        "--symbol": (request.symbol, request.symbol, was.symbol),
+        "--tape": (request.tape, request.tape and str(request.tape.resolve()), saved_market.lake),
+        "--symbol": (request.symbol, request.symbol, saved_market.symbol),
         "--quick": (request.quick or None, request.quick, started.quick),
-        "--strategy": (_own(request) or None, _own(request), started.strategies),
+        "--strategy": (
+            _own_strategies(request) or None,
+            _own_strategies(request),
+            started.strategies,
+        ),
         "--seed": (
             None if request.seed == DEFAULT_SEED else request.seed,
             request.seed,
             started.seed,
         ),
         **{
-            f"--{name}": (getattr(request, name), getattr(place, name), getattr(was, name))
+            f"--{name}": (
+                getattr(request, name),
+                getattr(requested_market, name),
+                getattr(saved_market, name),
+            )
             for name in TERMS
         },
         **{
-            f"--{name.replace('_', '-')}": (value, now.task, before.task)
+            f"--{name.replace('_', '-')}": (value, requested.task, saved.task)
             for name, value in order.values.items()
         },
-        "--latency": (order.latency, now.task.latency, before.task.latency),
+        "--latency": (order.latency, requested.task.latency, saved.task.latency),
         "--feed-latency-ms": (
             request.feed_latency_ms,
-            now.task.feed_latency,
-            before.task.feed_latency,
+            requested.task.feed_latency,
+            saved.task.feed_latency,
         ),
     }
-    for option, (typed, wanted, had) in options.items():
-        if typed is not None and wanted != had:
+    for option, (typed, requested_value, saved_value) in options.items():
+        if typed is not None and requested_value != saved_value:
             raise ConfigError(
-                f"the options that {folder} was started with: {_in_words(started)}",
+                f"the options that {folder} was started with: {_options_text(started)}",
                 f"{option} {typed}",
                 f"leave {option} out, or start a new run without --resume",
             )
-    say(f"resuming {folder}, as it was started: {_in_words(started)}")
+    say(f"resuming {folder}, as it was started: {_options_text(started)}")
     return started, folder
 
 
-def _in_words(run: "Run") -> str:
-    """The options of a run, in one line."""
-    from tercel.execution.market import in_words as venue_words
+def _options_text(run: "Run") -> str:
+    """The options of a run as text on one line."""
+    from tercel.execution.market import describe_terms as venue_words
 
-    market, task = run.scenario.market, run.scenario.task
-    words = [
+    market = run.scenario.market
+    task = run.scenario.task
+    options = [
         f"{market.symbol} in {market.lake}" if market.on_tape else market.preset,
         f"seed {run.seed}",
     ]
-    words += ["--quick"] * run.quick
-    words += [
+    options += ["--quick"] * run.quick
+    options += [
         f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))
     ]
-    words += _ordered(task)
-    words += [f"--strategy {name}" for name in run.strategies]
-    return ", ".join([*words, *venue_words(market.fees, task.latency, task.feed_latency)])
+    options += _order_options(task)
+    options += [f"--strategy {name}" for name in run.strategies]
+    return ", ".join([*options, *venue_words(market.fees, task.latency, task.feed_latency)])
 
 
-def _ordered(task: "Task") -> list[str]:
+def _order_options(task: "Task") -> list[str]:
     """Options of the order that differ from the defaults: side, size, time and limit."""
     from tercel.execution.task import SIDES, Task
 
-    plain, size = (
-        Task(),
-        f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}",
-    )
+    default_task = Task()
+    size = f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}"
     side = next(name for name, number in SIDES.items() if number == task.side)
-    given = {
-        f"--side {side}": task.side == plain.side,
-        size: task.share == plain.share,
+    is_default = {
+        f"--side {side}": task.side == default_task.side,
+        size: task.share == default_task.share,
         f"--start {task.start}": not task.start,
-        f"--horizon {task.horizon_s:g}": task.horizon_s == plain.horizon_s,
-        f"--decisions {task.decisions}": task.decisions == plain.decisions,
+        f"--horizon {task.horizon_s:g}": task.horizon_s == default_task.horizon_s,
+        f"--decisions {task.decisions}": task.decisions == default_task.decisions,
         f"--limit-price {task.limit_price}": task.limit_price is None,
     }
-    return [words for words, usual in given.items() if not usual]
+    return [option for option, default in is_default.items() if not default]
 
 
-def _how_to_go_on(folder: Path) -> str:
+def _resume_text(folder: Path) -> str:
+    """Text on how to resume the run in a folder after Ctrl-C: its command, or to start again if nothing was begun."""
     from tercel.api.runs import FILE
 
     if not (folder / FILE).exists():
@@ -325,10 +348,11 @@ def _how_to_go_on(folder: Path) -> str:
     return f"finished results are saved; continue with: {shlex.join(['tercel', 'run', '--resume', '--out', str(folder)])}"
 
 
-def _newest() -> Path:
+def _newest_run() -> Path:
+    """Folder of the newest run, the last by name; ConfigError if there is none."""
     from tercel.api.runs import FILE
 
-    found = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
-    if not found:
+    folders = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
+    if not folders:
         raise ConfigError("a run to resume", f"none under {RUNS}/", "name its folder with --out")
-    return found[-1]
+    return folders[-1]

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import tercel as tc
-from tercel.cli.shared import (
-    JsonRequest,
-    Lake,
-    Seed,
+from tercel.cli.options import JsonRequest, Lake, Seed
+from tercel.cli.output import (
     check_folder,
     hand_over,
     in_options,
@@ -20,19 +18,21 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, without_idle
+from tercel.core.report.formatting import format_number
+from tercel.core.report.tables import drop_idle_columns
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
-    from tercel.api.tca.report import OwnCost, OwnCosts
+    from tercel.api.tca.report import OwnCosts
+    from tercel.api.tca.report_rows import OwnCost
     from tercel.desk.trading.tca.summary import CostMeans
 
 RUN = "run"
 AGAINST = {RUN: None, "none": ""}
-"""Words of `--against` that are not names, and their values for `own_costs`."""
+"""Values of `--against` that are not names of strategies, and their values for `own_costs`."""
 SHOWN = 20
 """Parents that a terminal shows."""
-LEAVES = (
+DROP_ORDER = (
     "+1s",
     "+10s",
     "+300s",
@@ -149,14 +149,15 @@ def tca(request: Tca) -> None:
             impact=request.impact,
             seed=request.seed,
             quote_age_s=request.quote_age,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for warning in costs.warnings:
         say(f"warning: {warning}")
-    found, title = costs.to_json(), f"What {request.fills.name} cost"
-    found["warnings"] = [in_options(warning) for warning in costs.warnings]
+    result = costs.to_json()
+    title = f"What {request.fills.name} cost"
+    result["warnings"] = [in_options(warning) for warning in costs.warnings]
     hand_over(
-        found,
+        result,
         request.as_json,
         lambda: _show(costs),
         request.out,
@@ -166,17 +167,23 @@ def tca(request: Tca) -> None:
 
 
 def _show(costs: "OwnCosts") -> None:
-    out, unit, summed = result_console(), costs.analysis.unit, costs.summed
-    of = "bps by its value" if unit == "bps" else "ticks per lot"
+    """Print costs of own executions as tables and sentences."""
+    console = result_console()
+    unit = costs.analysis.unit
+    cost_summary = costs.cost_summary
+    unit_text = "bps by its value" if unit == "bps" else "ticks per lot"
     sums = [
         {"who": name or "no agent", "parents": f"{row.parents:,}"} | _cells(row)
-        for name, row in (*summed.agents.items(), ("all", summed.total))
+        for name, row in (*cost_summary.agents.items(), ("all", cost_summary.total))
     ]
-    _table(f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too", sums)
-    out.print()
+    _table(
+        f"what was filled, {unit_text}; a cost is positive, a mark-out in the order's favour too",
+        sums,
+    )
+    console.print()
     if costs.counterfactual is not None:
         _show_counterfactual(costs.counterfactual, unit)
-        out.print()
+        console.print()
     rows = [
         {"parent": row.parent, "start": row.start, "end": row.end}
         | {"side": "buy" if row.side > 0 else "sell"}
@@ -184,19 +191,19 @@ def _show(costs: "OwnCosts") -> None:
         | _cells(row)
         for row in costs.rows[:SHOWN]
     ]
-    more = f", the first {SHOWN} of {len(costs.rows):,}" if len(costs.rows) > SHOWN else ""
-    _table(f"parents{more}", rows)
-    out.print()
-    if apart := costs.analysis.apart:
-        fees = [[name, f"{float(fee):,.8g}"] for name, fee in apart.items()]
+    count_text = f", the first {SHOWN} of {len(costs.rows):,}" if len(costs.rows) > SHOWN else ""
+    _table(f"parents{count_text}", rows)
+    console.print()
+    if foreign_fees := costs.analysis.foreign_fees:
+        fees = [[name, f"{float(fee):,.8g}"] for name, fee in foreign_fees.items()]
         print_table("fees of other currencies, in no cost", ["currency", "fees"], fees)
-        out.print()
+        console.print()
     for sentence in costs.sentences():
-        out.print(sentence, soft_wrap=True, markup=False)
+        console.print(sentence, soft_wrap=True, markup=False)
 
 
 def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
-    """Lots, money, costs and mark-outs of a parent or of several."""
+    """Cells of a parent's or an agent's row: lots, money, costs and mark-outs."""
     from tercel.desk.trading.tca.summary import against_of, parts_of
 
     lots = {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
@@ -204,23 +211,25 @@ def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
     return (
         {key: f"{value:,}" if isinstance(value, int) else f"{value}" for key, value in lots.items()}
         | {"money": f"{(row.money or {})['fills']:,.2f}"}
-        | {key: fixed(value, 1) for key, value in costs.items()}
-        | {f"+{span}": fixed(value, 1) for span, value in row.markouts_bps.items()}
+        | {key: format_number(value, 1) for key, value in costs.items()}
+        | {f"+{span}": format_number(value, 1) for span, value in row.markouts_bps.items()}
     )
 
 
 def _table(title: str, rows: list[dict[str, str]]) -> None:
-    shown = without_idle(rows, ("limit", "unfilled", "refused", "delay", "forced"))
-    print_table(title, list(shown[0]), [list(row.values()) for row in shown], LEAVES)
+    """Print rows as a table without empty columns."""
+    kept_rows = drop_idle_columns(rows, ("limit", "unfilled", "refused", "delay", "forced"))
+    print_table(title, list(kept_rows[0]), [list(row.values()) for row in kept_rows], DROP_ORDER)
 
 
-def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
-    from tercel.api.tca.report import table_rows
+def _show_counterfactual(counterfactual: "Counterfactual", unit: str) -> None:
+    """Print the simulated costs of strategies on the same parents."""
+    from tercel.api.tca.report_page import table_rows
 
-    rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
+    rows = [[*cells, f"{unfilled:,}"] for *cells, unfilled in table_rows(counterfactual)]
     print_table(
-        f"the same {found.parents:,} parents re-simulated, {unit} of the requested value, without fees; impact "
-        f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
+        f"the same {counterfactual.parents:,} parents re-simulated, {unit} of the requested value, without fees; impact "
+        f"{counterfactual.impact}; 95 % intervals for all rows at once, {counterfactual.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,
         ("unfilled",),

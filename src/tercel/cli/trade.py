@@ -1,4 +1,4 @@
-"""`tercel trade ...`."""
+"""`tercel trade run` and `tercel trade day`: run a desk, and report the day of desks."""
 
 import getpass
 import sys
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 import typer
 
 import tercel as tc
-from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
-from tercel.cli.shared import (
-    AsJson,
-    JsonRequest,
-    add,
-    end_on_termination,
+from tercel.cli.commands import add
+from tercel.cli.interrupts import end_on_termination
+from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, paused_sentence
+from tercel.cli.options import AsJson, JsonRequest
+from tercel.cli.output import (
     print_json,
     print_sentences,
     print_table,
@@ -25,7 +24,6 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.cli.trade_look import orders, positions, quotes, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import (
     amend,
     cancel,
@@ -36,20 +34,31 @@ from tercel.cli.trade_orders import (
     settle,
     submit,
 )
+from tercel.cli.trade_tca import tca
+from tercel.cli.trade_views import orders, positions, quotes, reconcile, replay, verify
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.files import write_atomic
 from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
-    from tercel.api.console.people import SecondPerson
-    from tercel.api.desk.day import DayWindow
-    from tercel.core.report.svg import Section
+    from tercel.api.console.second_person import SecondPerson
+    from tercel.api.desk.day_window import DayWindow
+    from tercel.core.report.page import Section
     from tercel.desk.engine.config import DeskConfig
     from tercel.desk.engine.outcome import DeskOutcome, OpenParent
 
 FILE: Final = "day.html"
 FAILED: Final = 2
 """Exit code where a desk could not be read; the report is written all the same."""
+
+
+NAMED_PARENTS = 5
+"""Open parents that a sentence names."""
+trade_app = typer.Typer(
+    name="trade",
+    help="A desk of agents: run, look, replay, reconcile.",
+    no_args_is_help=True,
+)
 
 
 def day(
@@ -84,7 +93,7 @@ def day(
     as_json: AsJson = False,
 ) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and open issues."""
-    from tercel.api.desk.day import UnreadDay, days_of
+    from tercel.api.desk.day_folders import UnreadDay, days_of
     from tercel.api.desk.day_page import DayReport
 
     folders = desks or [find_desk(None)]
@@ -102,8 +111,8 @@ def day(
 
 
 def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | None) -> "DayWindow":
-    """The time that a report of the day covers."""
-    from tercel.api.desk.day import DayWindow
+    """Window of venue time of a report: the typed times or session, or a whole day in UTC; refused if both are typed."""
+    from tercel.api.desk.day_window import DayWindow
 
     if date is None:
         return DayWindow(from_ns, to_ns, session)
@@ -120,19 +129,9 @@ def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | N
     return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
 
 
-NAMED = 5
-"""Open parents that a sentence names."""
-
-trade_app = typer.Typer(
-    name="trade",
-    help="A desk of agents: run, look, replay, reconcile.",
-    no_args_is_help=True,
-)
-
-
 @dataclass(frozen=True)
 class Experiments:
-    """Results of experiments beside a desk's run: figures by key, sections of its page, lines on the terminal."""
+    """Results of experiments beside a desk's run: figures by key, sections of its page, lines for the terminal."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     sections: Sequence["Section"] = ()
@@ -204,15 +203,15 @@ class RunDesk(JsonRequest):
     ] = ""
 
     def experiments(self, config: "DeskConfig", folder: Path) -> Experiments:
-        """Run experiments beside the desk, after its run."""
+        """Hook for other packages: experiments beside the desk, after its run; by default none."""
         return Experiments()
 
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, risk state, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo import demo_text
-    from tercel.api.desk.config import described
-    from tercel.desk.engine.runtime import refuse
+    from tercel.api.desk.config import read_config_and_text
+    from tercel.desk.engine.runtime import check_desk
 
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
@@ -223,20 +222,20 @@ def run(request: RunDesk) -> None:
         )
     typed = {"desk.seed": request.seed, "desk.rounds": request.rounds, "desk.venue": request.venue}
     settings = {key: value for key, value in typed.items() if value is not None}
-    config, _ = described(request.config, settings)
+    config, _ = read_config_and_text(request.config, settings)
     folder = request.desk or named_desk()
     if folder is None:  # a new one, once the configuration is known to be one that can be opened
-        refuse(config, None if request.config is None else request.config.parent)
+        check_desk(config, None if request.config is None else request.config.parent)
         folder = new_desk(config.desk.name)
-    request = _confirmed(request, config)
-    desk, staged = _traded(config, settings, folder, request)
-    tried = request.experiments(config, folder)
+    request = _prompt_confirmation(request, config)
+    desk, staged = _run_desk(config, settings, folder, request)
+    experiments = request.experiments(config, folder)
     outcome = desk.outcome
-    desk.report(outcome=outcome, experiments=[*staged.sections, *tried.sections])
+    desk.report(outcome=outcome, experiments=[*staged.sections, *experiments.sections])
     if request.as_json:
-        print_json(outcome.to_json() | staged.figures | tried.figures)
+        print_json(outcome.to_json() | staged.figures | experiments.figures)
     else:
-        _print(config, outcome, folder, [*staged.lines, *tried.lines])
+        _print(config, outcome, folder, [*staged.lines, *experiments.lines])
     if desk.unknown:
         say(
             f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}"
@@ -244,16 +243,16 @@ def run(request: RunDesk) -> None:
         raise typer.Exit(1)
 
 
-def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
-    """Prompt for the confirmation sentence of a desk that trades real money, and for the second person."""
-    from tercel.desk.engine.config import asks_live, sentence
-    from tercel.desk.engine.runtime import limits_of
+def _prompt_confirmation(request: RunDesk, config: "DeskConfig") -> RunDesk:
+    """The request with a typed confirmation sentence and second person; unchanged without money, terminal, or if it has one."""
+    from tercel.desk.engine.assembly import limits_of
+    from tercel.desk.engine.live_checks import confirmation_text, live_reason
 
-    beside = None if request.config is None else request.config.parent
-    if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
+    file_folder = None if request.config is None else request.config.parent
+    if request.confirm or not sys.stdin.isatty() or not (money := live_reason(config, file_folder)):
         return request
     say(
-        f"money is at risk ({why}). To continue, type: {sentence(config, limits_of(config, beside))}"
+        f"money is at risk ({money}). To continue, type: {confirmation_text(config, limits_of(config, file_folder))}"
     )
     typed = input("> ")
     return replace(
@@ -264,10 +263,10 @@ def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
 
 
 def _second(request: RunDesk) -> "SecondPerson | None":
-    """The second person of a live desk, whose password a terminal or a line of stdin gives."""
+    """The second person of a live desk, with the password from a terminal or a line of stdin; None if not named."""
     if not request.second:
         return None
-    from tercel.api.console.people import SecondPerson
+    from tercel.api.console.second_person import SecondPerson
 
     if sys.stdin.isatty():
         typed = getpass.getpass(f"password of {request.second}: ")
@@ -276,24 +275,24 @@ def _second(request: RunDesk) -> "SecondPerson | None":
     return SecondPerson(request.second, typed)
 
 
-def _staged(config: "DeskConfig", desk: "tc.Desk") -> Experiments:
-    """The stage of a desk that says one, and the bounds of one in shadow."""
+def _stage_results(config: "DeskConfig", desk: "tc.Desk") -> Experiments:
+    """Results of a desk with a stage: the stage's name, and for shadow the simulated cost bounds."""
     from tercel.api.desk.run_page import bounds_section
 
     if not config.desk.stage:
         return Experiments()
-    if (found := desk.bounds()) is None:
+    if (bounds := desk.bounds()) is None:
         return Experiments({"stage": config.desk.stage, "bounds": None})
-    section = bounds_section(found, {one.id: one.is_bps for one in desk.outcome.parents})
+    section = bounds_section(bounds, {parent.id: parent.is_bps for parent in desk.outcome.parents})
     return Experiments(
-        {"stage": config.desk.stage, "bounds": found.to_json()}, [section], [str(section.text)]
+        {"stage": config.desk.stage, "bounds": bounds.to_json()}, [section], [str(section.text)]
     )
 
 
-def _traded(
+def _run_desk(
     config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
-    """Run the desk over its venue and journal; alerts leave while it runs."""
+    """Open and run a desk in a folder, with progress and alerts; return the closed desk and its experiments."""
     from tercel.api.desk.folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
 
@@ -303,12 +302,13 @@ def _traded(
         task = bar.add_task(f"round of {folder}", total=config.desk.rounds)
 
         def show(done: int) -> None:
+            """Advance the progress bar to the number of finished rounds."""
             bar.update(task, completed=done)
             if not done:  # it is open, so nothing refused it
                 say(
                     f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
                 )
-                if waits := waiting(folder, ledger_of(folder)):
+                if waits := paused_sentence(folder, ledger_of(folder)):
                     say(waits)
 
         try:
@@ -325,9 +325,9 @@ def _traded(
             ) as desk:
                 freeze_heap()
                 desk.run()
-                staged = _staged(config, desk)
+                staged = _stage_results(config, desk)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_what_remains(folder)) from None
+            raise KeyboardInterrupt(_open_parents_text(folder)) from None
     journal = desk.journal
     if isinstance(journal, SqlJournal):
         key = "" if journal.key else ", unkeyed hashes"
@@ -335,9 +335,9 @@ def _traded(
     return desk, staged
 
 
-def _what_remains(folder: Path) -> str:
+def _open_parents_text(folder: Path) -> str:
     """Message on a stopped desk: its journal, and the parents that are still open in it."""
-    from tercel.desk.trading.journal.store import JournalReader
+    from tercel.desk.trading.journal.reader import JournalReader
     from tercel.desk.trading.ledger import Ledger
 
     try:
@@ -345,29 +345,33 @@ def _what_remains(folder: Path) -> str:
             parents = [parent for parent in Ledger.of(reader).parents if not parent.over]
     except JournalError:
         return f"nothing was done in {folder}"
-    named = [f"{parent.id} ({parent.left:,} lots left)" for parent in parents[:NAMED]]
-    named += [f"{len(parents) - NAMED:,} more"] if len(parents) > NAMED else []
-    left = f"; open parents: {', '.join(named)}" if named else ""
-    return f"the journal is in {folder}{left}"
+    parent_texts = [
+        f"{parent.id} ({parent.left:,} lots left)" for parent in parents[:NAMED_PARENTS]
+    ]
+    parent_texts += (
+        [f"{len(parents) - NAMED_PARENTS:,} more"] if len(parents) > NAMED_PARENTS else []
+    )
+    open_text = f"; open parents: {', '.join(parent_texts)}" if parent_texts else ""
+    return f"the journal is in {folder}{open_text}"
 
 
 def _print(
     config: "DeskConfig", outcome: "DeskOutcome", folder: Path, experiments: Sequence[str]
 ) -> None:
-    """A table of the agents and what happened in words."""
+    """Print a table of the agents, and sentences on the run."""
     from tercel.api.desk.desk import REPORT
-    from tercel.api.desk.run_page import (
+    from tercel.api.desk.run_text import (
         agent_rows,
         answer_sentences,
         forecast_sentences,
         silence_sentences,
     )
 
-    heads, rows = agent_rows(outcome)
+    headings, rows = agent_rows(outcome)
     title = f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
-    leaves = (heads[-1], "share of the flow", "input shift, sd", "strategy")
+    leaves = (headings[-1], "share of the flow", "input shift, sd", "strategy")
     print_sentences(silence_sentences(outcome))
-    print_table(title, heads, rows, leaves, left=("strategy",), wraps=heads[-1:])
+    print_table(title, headings, rows, leaves, left_aligned=("strategy",), wraps=headings[-1:])
     print_sentences(answer_sentences(outcome))
     _print_open(outcome.open_parents)
     print_sentences(forecast_sentences(outcome.forecasts))
@@ -380,7 +384,7 @@ def _print(
 
 
 def _print_open(parents: "Sequence[OpenParent]") -> None:
-    """Parents that had not ended when the desk stopped, if any."""
+    """Print the parents that had not ended when the desk stopped."""
     if not parents:
         return
     keys = {

@@ -1,27 +1,30 @@
-"""`tercel trade submit|pause|resume|cancel|amend|promote|settle|limits`: commands of a person to a running desk."""
+"""`tercel trade submit|pause|resume|cancel|amend|promote|settle|limits`: a person's commands to a running desk."""
 
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tercel.cli.commands import add
 from tercel.cli.operator import AskDesk, Desk, Reason, agents_of, find_desk
-from tercel.cli.shared import AsJson, add, print_json, result_console, say
-from tercel.cli.trade_look import print_rows, print_states, short
+from tercel.cli.options import AsJson
+from tercel.cli.order_arguments import changes_of, limit_of
+from tercel.cli.output import print_json, result_console, say
+from tercel.cli.trade_tables import print_rows, print_states, short_strategy
 from tercel.core.errors import ConfigError
+from tercel.core.report.formatting import format_percent
 from tercel.core.system import user_name
-from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
+from tercel.core.vocabulary import NS_PER_SECOND, SIDE_NAMES
 
 if TYPE_CHECKING:
-    from tercel.api.desk.folder import PostedCommand
+    from tercel.api.desk.posted_commands import PostedCommand
     from tercel.core.ports import Entry
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
-
 limits_app = typer.Typer(
     name="limits",
     help="Limits of a running desk: one person tightens, two loosen.",
@@ -37,21 +40,32 @@ Changes = Annotated[
 Why = Annotated[str, typer.Option("--reason", help="Why: it is journaled.", metavar="TEXT")]
 
 
+Parent = Annotated[
+    str,
+    typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT"),
+]
+HORIZON_NS = 600 * 10**9
+LONGEST_S = 1e7
+
+
 def show(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> int:
     """Show limits in force, their use, requests that wait for a second person, and orders without limits."""
-    from tercel.desk.console.state import highest
+    from tercel.desk.console.state import rank_limits
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.store import JournalReader
-    from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
+    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord
     from tercel.desk.trading.risk.limit_keeper import audit_limits
     from tercel.desk.trading.risk.trading_state import FOLDED, TradingStates
 
     folder = find_desk(desk)
     with closing(JournalReader(folder)) as reader:
-        record, states, used, ns = LimitRecord(), TradingStates(), {}, 0
+        record = LimitRecord()
+        states = TradingStates()
+        used = {}
+        ns = 0
         for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, *FOLDED)):
             ns = entry.ns
             if entry.kind == kinds.LIMITS:
@@ -59,45 +73,63 @@ def show(
             elif entry.kind == kinds.HEARTBEAT:
                 used = entry.body["limits"]
             states.apply(entry)
-        orders, found = audit_limits(reader)
-    waiting = {number: one for number, one in record.requests.items() if one.open(ns)}
-    rows = highest(used)
+        orders, faults = audit_limits(reader)
+    waiting = {
+        number: limit_request
+        for number, limit_request in record.requests.items()
+        if limit_request.open(ns)
+    }
+    rows = rank_limits(used)
     if as_json:
-        shown = {"hash": record.hash, "limits": record.in_force, "used": rows}
-        asked = [
-            {"request": number, "by": one.by, "reason": one.reason, "changes": one.changes}
-            for number, one in waiting.items()
+        in_force = {"hash": record.hash, "limits": record.in_force, "used": rows}
+        request_rows = [
+            {
+                "request": number,
+                "by": limit_request.by,
+                "reason": limit_request.reason,
+                "changes": limit_request.changes,
+            }
+            for number, limit_request in waiting.items()
         ]
-        more = {"requests": asked, "states": states.rows(), "orders": orders, "wrong": found}
-        print_json({"desk": str(folder), **shown, **more})
+        extra = {
+            "requests": request_rows,
+            "states": states.rows(),
+            "orders": orders,
+            "wrong": faults,
+        }
+        print_json({"desk": str(folder), **in_force, **extra})
     else:
         used_most = [
-            {**vars(row), "share": f"{100 * row.share:.0f}%"}
+            {**vars(row), "share": format_percent(row.share)}
             | ({"name": ""} if row.scope == "desk" else {})
             for row in rows[:SHOWN]
         ]
         print_rows(f"limits of {folder}, {record.hash}", used_most)
         print_states(states.rows())
         texts = [
-            {"request": number, "by": one.by, "reason": one.reason}
-            | {"changes": ", ".join(f"{path}={value}" for path, value in one.changes.items())}
-            for number, one in waiting.items()
+            {"request": number, "by": limit_request.by, "reason": limit_request.reason}
+            | {
+                "changes": ", ".join(
+                    f"{path}={value}" for path, value in limit_request.changes.items()
+                )
+            }
+            for number, limit_request in waiting.items()
         ]
         print_rows(f"requests, to be approved within {EXPIRES_NS // 10**9} s", texts)
         result_console().print(
-            f"{orders:,} orders have the limits that they passed; wrong: {'; '.join(found) or 'none'}"
+            f"{orders:,} orders have the limits that they passed; wrong: {'; '.join(faults) or 'none'}"
         )
-    return 1 if found else 0
+    return 1 if faults else 0
 
 
 def tighten(
     changes: Changes,
     reason: Why,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Make limits of a running desk tighter, at once and alone."""
-    ask(
-        to,
+    post_command(
+        desk_options,
         "limits",
         {"act": "tighten", "changes": changes_of(changes)},
         reason,
@@ -107,11 +139,11 @@ def tighten(
 def request(
     changes: Changes,
     reason: Why,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Request looser limits; another person approves them within a quarter of an hour."""
-    ask(
-        to,
+    post_command(
+        desk_options,
         "limits",
         {"act": "request", "changes": changes_of(changes)},
         reason,
@@ -123,43 +155,13 @@ def approve(
         int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)
     ],
     reason: Why,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Approve limits that another person requested."""
-    ask(to, "limits", {"act": "approve", "request": number}, reason)
-
-
-def changes_of(typed: Sequence[str]) -> dict[str, str]:
-    """Changes, or terms of a pair, as a command's body has them.
-
-    Raises
-    ------
-    ConfigError
-        For what has no path, no value, or a path twice.
-
-    >>> changes_of(["desk.messages=5"])
-    {'desk.messages': '5'}
-    """
-    changes: dict[str, str] = {}
-    for each in typed:
-        path, equal, value = each.partition("=")
-        if not (path and equal and value) or path in changes:
-            raise ConfigError(
-                "a change as PATH=VALUE, each path once", repr(each), "write desk.messages=1000"
-            )
-        changes[path] = value
-    return changes
+    post_command(desk_options, "limits", {"act": "approve", "request": number}, reason)
 
 
 add(limits_app, show, tighten, request, approve)
-
-
-Parent = Annotated[
-    str,
-    typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT"),
-]
-HORIZON_NS = 600 * 10**9
-LONGEST_S = 1e7
 
 
 def submit(
@@ -212,15 +214,15 @@ def submit(
     ] = "",
     reason: Reason = "submit",
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Ask a running desk to work one more parent order."""
     if side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
-    agents = [agent] if agent else sorted(agents_of(find_desk(to.desk)))
+    agents = [agent] if agent else sorted(agents_of(find_desk(desk_options.desk)))
     id_ = name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
     if len(agents) != 1:
-        words = [
+        arguments = [
             "tercel",
             "trade",
             "submit",
@@ -231,10 +233,12 @@ def submit(
             id_,
             "--agent",
             (agents or ["A"])[0],
-            *(["--desk", str(to.desk)] if to.desk else []),
+            *(["--desk", str(desk_options.desk)] if desk_options.desk else []),
         ]
-        known = ", ".join(agents) or "no agent is in its journal"
-        raise ConfigError(f"an agent of the desk: {known}", "no --agent", f"`{shlex.join(words)}`")
+        agents_text = ", ".join(agents) or "no agent is in its journal"
+        raise ConfigError(
+            f"an agent of the desk: {agents_text}", "no --agent", f"`{shlex.join(arguments)}`"
+        )
     if not name:
         say(
             f"id        {id_}: name it (--id {id_}) to ask again where no answer comes, so that it is one order"
@@ -250,8 +254,8 @@ def submit(
     }
     body |= {} if decisions is None else {"decisions": decisions}
     body |= {"pair": changes_of(pair.split(","))} if pair else {}
-    ask(
-        to,
+    post_command(
+        desk_options,
         "submit",
         body | ({"strategy": strategy} if strategy else {}),
         reason,
@@ -279,25 +283,27 @@ def settle(
         ),
     ] = None,
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Explain a position difference, end orders, or confirm executions; trading continues."""
-    from tercel.api.desk.folder import EndedOrder, PostedCommand, settle_orders
+    from tercel.api.desk.posted_commands import PostedCommand
+    from tercel.api.desk.reconciliation import EndedOrder, settle_orders
 
     if execution or not order:
-        ask(
-            to,
+        post_command(
+            desk_options,
             "settle",
             {"executions": execution} if execution else {},
             reason,
         )
-    desk, ended = find_desk(to.desk), list[EndedOrder]()
-    for one in settle_orders(desk, order, reason, to.wait) if order else ():
-        if isinstance(one, PostedCommand):
-            _tell(to, one)
+    desk = find_desk(desk_options.desk)
+    ended = list[EndedOrder]()
+    for outcome in settle_orders(desk, order, reason, desk_options.wait) if order else ():
+        if isinstance(outcome, PostedCommand):
+            _print_answer(desk_options, outcome)
         else:
-            ended.append(one)
-    if to.as_json and ended:
+            ended.append(outcome)
+    if desk_options.as_json and ended:
         print_json({"desk": str(desk), "by": user_name(), "reason": reason, "settled": ended})
         return
     for row in ended:
@@ -309,30 +315,30 @@ def pause(
     parent: Parent,
     reason: Reason = "pause",
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Cancel a parent's orders and let it wait."""
-    ask(to, "pause", {"parent": parent}, reason)
+    post_command(desk_options, "pause", {"parent": parent}, reason)
 
 
 def resume(
     parent: Parent,
     reason: Reason = "resume",
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Resume a paused parent."""
-    ask(to, "resume", {"parent": parent}, reason)
+    post_command(desk_options, "resume", {"parent": parent}, reason)
 
 
 def cancel(
     parent: Parent,
     reason: Reason = "cancel",
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Cancel a parent order."""
-    ask(to, "cancel", {"parent": parent}, reason)
+    post_command(desk_options, "cancel", {"parent": parent}, reason)
 
 
 def amend(
@@ -353,7 +359,7 @@ def amend(
     ] = None,
     reason: Reason = "amend",
     *,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Change a parent's lots, its horizon or its limit price."""
     horizon_ns = _horizon_ns(horizon)
@@ -364,7 +370,7 @@ def amend(
     body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    ask(to, "amend", body | limit_of(limit_price), reason)
+    post_command(desk_options, "amend", body | limit_of(limit_price), reason)
 
 
 def promote(
@@ -372,10 +378,10 @@ def promote(
         str, typer.Argument(help="Agent whose challenger replaces its champion.", metavar="AGENT")
     ],
     reason: Reason,
-    to: AskDesk,
+    desk_options: AskDesk,
 ) -> None:
     """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
-    ask(to, "promote", {"agent": agent}, reason)
+    post_command(desk_options, "promote", {"agent": agent}, reason)
 
 
 def _horizon_ns(typed: str | None) -> int | None:
@@ -397,34 +403,7 @@ def _horizon_ns(typed: str | None) -> int | None:
     return round(seconds * 1e9)
 
 
-# -- the command, and the answer --------------------------------------------------------------------------------------
-
-
-def limit_of(typed: str | None) -> dict[str, float | str]:
-    """Limit price for a command's body: a number, or words that the desk reads.
-
-    Raises
-    ------
-    ConfigError
-        A text that is neither a price, nor such as 25bps, nor "none".
-
-    >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
-    ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
-    """
-    if typed is None:
-        return {}
-    try:
-        price: float | str = float(typed)
-    except ValueError:
-        price = typed
-    if price != "none":
-        from tercel.execution.task import Task
-
-        Task(side=BUY, limit_price=price)
-    return {"limit_price": price}
-
-
-def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) -> None:
+def post_command(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) -> None:
     """Post a command to a running desk and print its answer; exit 1 if none came in `request.wait` seconds.
 
     Raises
@@ -432,29 +411,35 @@ def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) ->
     OrderError
         The desk refused, has ended, or ended before it answered.
     """
-    from tercel.api.desk import folder as desk_folder
+    from tercel.api.desk import posted_commands
 
-    _tell(request, desk_folder.ask(find_desk(request.desk), command, body, reason, request.wait))
+    _print_answer(
+        request,
+        posted_commands.post_and_wait(find_desk(request.desk), command, body, reason, request.wait),
+    )
 
 
-def _tell(request: AskDesk, posted: "PostedCommand") -> None:
-    command, number, answer = posted.command, posted.number, posted.answer
+def _print_answer(request: AskDesk, posted: "PostedCommand") -> None:
+    """Print the answer to a posted command; exit 1 if none came in time."""
+    command = posted.command
+    number = posted.number
+    answer = posted.answer
     if request.as_json:
         print_json(
             {"desk": str(posted.folder), "command": command, "number": number, "answer": answer}
         )
     elif answer is not None:
-        say(f"{command} ({number}): {answer}{_accepted(posted.entry)}")
+        say(f"{command} ({number}): {answer}{_accepted_text(posted.entry)}")
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
-        who = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
-        say(f"requested: {command} ({number}); {waited}{who} takes it with its next step")
+        taker = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
+        say(f"requested: {command} ({number}); {waited}{taker} takes it with its next step")
     if answer is None and request.wait > 0:
         raise typer.Exit(1)
 
 
-def _accepted(answer: "Entry | None") -> str:
-    """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
+def _accepted_text(answer: "Entry | None") -> str:
+    """Text on the accepted order or the request's number, to end a sentence with; "" for other answers."""
     from msgspec import UNSET
 
     from tercel.desk.trading.journal import kinds
@@ -462,14 +447,13 @@ def _accepted(answer: "Entry | None") -> str:
 
     if answer is not None and answer.kind == kinds.LIMITS:
         limits = LimitsEntry.of(answer)
-        made = f"request {limits.request}" if limits.event == "requested" else limits.hash
-        return f", {made}"
+        limits_text = f"request {limits.request}" if limits.event == "requested" else limits.hash
+        return f", {limits_text}"
     if answer is None or answer.body.get("event") != "accepted":
         return ""
-    body, limit = ParentEntry.of(answer), ""
+    body = ParentEntry.of(answer)
+    limit = ""
     if body.limit_price not in (None, UNSET):
         limit = f", limit {body.limit_price}"
-    what = (
-        f"{SIDE_WORDS[body.side]} {body.lots:,} {answer.instrument}{limit}, {short(body.strategy)}"
-    )
-    return f", {answer.parent}: {what}, {(body.horizon_ns or 0) / NS_PER_SECOND:g} s"
+    order_text = f"{SIDE_NAMES[body.side]} {body.lots:,} {answer.instrument}{limit}, {short_strategy(body.strategy)}"
+    return f", {answer.parent}: {order_text}, {(body.horizon_ns or 0) / NS_PER_SECOND:g} s"

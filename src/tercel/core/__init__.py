@@ -1,4 +1,4 @@
-"""Shared foundations of all packages: arrays, errors, orders, ports, kernels, pages and the worker pool."""
+"""Shared foundations of all packages: errors, orders, ports, kernels, statistics, tables, pages."""
 
 from tercel.core.lazy import attach
 

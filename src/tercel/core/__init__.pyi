@@ -18,23 +18,23 @@ from tercel.core.errors import TapeError as TapeError
 from tercel.core.errors import UnknownNameError as UnknownNameError
 from tercel.core.errors import VenueError as VenueError
 from tercel.core.errors import check_known as check_known
-from tercel.core.errors import listed as listed
-from tercel.core.errors import offer as offer
+from tercel.core.errors import split_commas as split_commas
+from tercel.core.errors import suggest_name as suggest_name
 from tercel.core.errors import refuse_if as refuse_if
 from tercel.core.estimate import Estimate as Estimate
-from tercel.core.extras import needed as needed
+from tercel.core.extras import import_optional as import_optional
 from tercel.core.files import atomic_path as atomic_path
 from tercel.core.files import file_hash as file_hash
-from tercel.core.files import locked as locked
+from tercel.core.locks import file_lock as file_lock
 from tercel.core.files import write_atomic as write_atomic
-from tercel.core.installation import PATH as PATH
-from tercel.core.installation import proof as proof
+from tercel.core.installation import PROOF_PATH as PROOF_PATH
+from tercel.core.installation import simulation_proof as simulation_proof
 from tercel.core.jit import Bytes as Bytes
 from tercel.core.jit import Longs as Longs
 from tercel.core.jit import Packed as Packed
 from tercel.core.jit import Singles as Singles
 from tercel.core.jit import allocating_kernel as allocating_kernel
-from tercel.core.jit import fixed as fixed_word
+from tercel.core.jit import load_fixed as fixed_word
 from tercel.core.jit import kernel as kernel
 from tercel.core.jit import late_kernel as late_kernel
 from tercel.core.kernel_keys import cache_root as cache_root
@@ -44,8 +44,8 @@ from tercel.core.open_quotes import OpenQuotes as OpenQuotes
 from tercel.core.orders import M_LOTS as M_LOTS
 from tercel.core.orders import M_PRICE as M_PRICE
 from tercel.core.orders import M_SIDE as M_SIDE
-from tercel.core.orders import ONE as ONE
-from tercel.core.orders import PAID_ONE as PAID_ONE
+from tercel.core.fixed_point import ONE as ONE
+from tercel.core.fixed_point import PAID_ONE as PAID_ONE
 from tercel.core.orders import REBOOKS as REBOOKS
 from tercel.core.orders import TERMINAL as TERMINAL
 from tercel.core.orders import CancelOrder as CancelOrder
@@ -63,22 +63,22 @@ from tercel.core.orders import Report as Report
 from tercel.core.orders import StatusRequest as StatusRequest
 from tercel.core.orders import Tif as Tif
 from tercel.core.orders import VenueEvent as VenueEvent
-from tercel.core.orders import ceiled as ceiled
-from tercel.core.orders import floored as floored
-from tercel.core.orders import refused as refused
-from tercel.core.orders import shown as shown
-from tercel.core.orders import text as text
+from tercel.core.fixed_point import ceil_units as ceil_units
+from tercel.core.fixed_point import floor_units as floor_units
+from tercel.core.orders import refusal_report as refusal_report
+from tercel.core.fixed_point import to_number as to_number
+from tercel.core.fixed_point import format_decimal as format_decimal
 from tercel.core.pace import Pace as Pace
 from tercel.core.pool import Deadline as Deadline
 from tercel.core.pool import Pool as Pool
 from tercel.core.pool import begin_worker as begin_worker
-from tercel.core.pool import stopping as stopping
-from tercel.core.ports import Capabilities as Capabilities
+from tercel.core.pool import should_stop as should_stop
+from tercel.core.capabilities import Capabilities as Capabilities
 from tercel.core.ports import Closing as Closing
 from tercel.core.ports import Entry as Entry
 from tercel.core.ports import Journal as Journal
 from tercel.core.ports import Venue as Venue
-from tercel.core.ports import check_capabilities as check_capabilities
+from tercel.core.capabilities import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
 from tercel.core.quotes import Quote as Quote
@@ -90,24 +90,24 @@ from tercel.core.quotes import QuoteState as QuoteState
 from tercel.core.quotes import QuoteStatus as QuoteStatus
 from tercel.core.removed import refuse_removed as refuse_removed
 from tercel.core.report.cells import csv_text as csv_text
-from tercel.core.report.svg import write_page as write_page
+from tercel.core.report.page import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform
-from tercel.core.serialization import Record as Record
+from tercel.core.records import Record as Record
 from tercel.core.serialization import json_text as json_text
 from tercel.core.serialization import to_jsonable as to_jsonable
-from tercel.core.stats.inference import spearman as spearman
+from tercel.core.stats.ranks import spearman as spearman
 from tercel.core.system import WallClock as WallClock
 from tercel.core.system import freeze_heap as freeze_heap
-from tercel.core.tables.columns import numbers as table_numbers
+from tercel.core.tables.numbers import parse_numbers as table_numbers
 from tercel.core.tables.table import ROW as TABLE_ROW
 from tercel.core.tables.table import Table as Table
-from tercel.core.tables.times import days as table_days
+from tercel.core.tables.times import parse_days as table_days
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml
-from tercel.core.toml import validated as validated_model
-from tercel.core.toml import words_of as words_of
+from tercel.core.validation import validate_model as validated_model
+from tercel.core.validation import expected_text as expected_text
 from tercel.core.vocabulary import ADD as ADD
 from tercel.core.vocabulary import BUY as BUY
 from tercel.core.vocabulary import CLEAR as CLEAR
@@ -149,7 +149,7 @@ __all__ = [
     "NS_PER_SECOND",
     "ONE",
     "PAID_ONE",
-    "PATH",
+    "PROOF_PATH",
     "REBOOKS",
     "REDUCE",
     "ROLL_IN",
@@ -223,43 +223,43 @@ __all__ = [
     "atomic_path",
     "begin_worker",
     "cache_root",
-    "ceiled",
+    "ceil_units",
     "check_capabilities",
     "check_known",
     "csv_text",
+    "expected_text",
     "file_hash",
+    "file_lock",
     "fixed_word",
-    "floored",
+    "floor_units",
+    "format_decimal",
     "freeze_heap",
+    "import_optional",
     "json_text",
     "kernel",
     "late_kernel",
-    "listed",
-    "locked",
     "mix_seeds",
-    "needed",
-    "offer",
     "orders",
     "parse_toml",
     "progress_bar",
-    "proof",
     "read_toml",
+    "refusal_report",
     "refuse_if",
     "refuse_removed",
-    "refused",
     "say_progress",
     "seed_stream",
-    "shown",
+    "should_stop",
+    "simulation_proof",
     "spearman",
-    "stopping",
+    "split_commas",
+    "suggest_name",
     "table_days",
     "table_numbers",
-    "text",
     "to_jsonable",
+    "to_number",
     "uniform",
     "validated_model",
     "vocabulary",
-    "words_of",
     "write_atomic",
     "write_page",
 ]

@@ -1,4 +1,4 @@
-"""Arrays by what they hold: the names that signatures use."""
+"""Type aliases of NumPy arrays by element type: `Floats`, `Ints`, `Bools` ..."""
 
 from typing import Any
 

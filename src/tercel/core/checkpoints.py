@@ -1,4 +1,4 @@
-"""Checkpoints of a fold, so that its state at any past time is near: copies that share what never changes.
+"""Copies of a fold's state at past times, so that the state at any past time is computed from a near copy.
 
 Frozen dataclasses, texts and numbers are shared by all copies; containers and other objects are copied, each once, so
 that what was one object stays one. Long arrays that only grow are stored once, in pieces.
@@ -27,8 +27,8 @@ _CONTAINERS: Final = (dict, list, set, deque, Counter, defaultdict, OrderedDict)
 
 
 class Checkpoints(Generic[State]):
-    """Copies of a state, at most `most` of them and `ROOM` objects: then every second one goes, and they come half as
-    often.
+    """Copies of a state at past times: at most `most` copies and `ROOM` objects; beyond that every second one is
+    dropped.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class Checkpoints(Generic[State]):
     >>> past, state = Checkpoints(10, 1, 4), Sum()
     >>> for ns in range(100):
     ...     state.terms.append(ns)
-    ...     if past.due(ns, ns):
-    ...         past.keep(ns, ns, state)
-    >>> seq, copied = past.before(50)
-    >>> seq, copied.terms == list(range(seq + 1)), len(past) <= 4, past.before(-1)
+    ...     if past.is_due(ns, ns):
+    ...         past.store(ns, ns, state)
+    >>> seq, copied = past.restore(50)
+    >>> seq, copied.terms == list(range(seq + 1)), len(past) <= 4, past.restore(-1)
     (41, True, True, None)
     """
 
@@ -73,76 +73,89 @@ class Checkpoints(Generic[State]):
         return len(self._stored_states)
 
     @property
-    def pieces(self) -> int:
-        """Bytes of long arrays."""
+    def piece_bytes(self) -> int:
+        """Bytes that the pieces of long arrays take."""
         return sum(map(len, self._pieces))
 
-    def due(self, ns: int, seq: int) -> bool:
-        """Whether a state at that time, after that entry, is to be stored."""
+    def is_due(self, ns: int, seq: int) -> bool:
+        """Whether to store the state after entry `seq` at time `ns`: enough entries have passed since the last copy,
+        more of them for a large state, and, but for the first copy, enough time.
+        """
         if not self._stored_states:
             return seq >= self._every
-        before, number, work, _ = self._stored_states[-1]
-        return ns - before >= self._every_ns and seq - number >= self._every + work // WORK
+        last_ns, last_seq, work, _ = self._stored_states[-1]
+        return ns - last_ns >= self._every_ns and seq - last_seq >= self._every + work // WORK
 
-    def keep(self, ns: int, seq: int, state: State) -> None:
-        """Keep a copy of the state."""
-        memo: dict[int, Any] = {id(one): one for one in self._shared(state)}
+    def store(self, ns: int, seq: int, state: State) -> None:
+        """Store a copy of the state after entry `seq` at `ns`; beyond the bounds drop every second copy, double intervals."""
+        memo: dict[int, Any] = {id(shared): shared for shared in self._shared(state)}
         copied = self._copy(state, memo)
         stored = (*self._stored_states, (ns, seq, len(memo), copied))
-        if len(stored) > self._most or (sum(one[2] for one in stored) > ROOM and len(stored) > 2):
+        if len(stored) > self._most or (
+            sum(checkpoint[2] for checkpoint in stored) > ROOM and len(stored) > 2
+        ):
             stored = stored[::2]
             self._every_ns = 2 * self._every_ns
             self._every = 2 * self._every
         self._stored_states = stored
 
-    def before(self, ns: int) -> tuple[int, State] | None:
-        """The last entry of the latest checkpoint up to a time, and a copy of its state; None before the first."""
-        found = next((one for one in reversed(self._stored_states) if one[0] <= ns), None)
-        if found is None:
+    def restore(self, ns: int) -> tuple[int, State] | None:
+        """Sequence number and a copy of the state of the latest checkpoint up to `ns`; None before the first."""
+        latest = next(
+            (checkpoint for checkpoint in reversed(self._stored_states) if checkpoint[0] <= ns),
+            None,
+        )
+        if latest is None:
             return None
-        return found[1], self._copy(found[3], {id(one): one for one in self._shared(found[3])})
+        return latest[1], self._copy(
+            latest[3], {id(shared): shared for shared in self._shared(latest[3])}
+        )
 
-    def _copy(self, one: Any, memo: dict[int, Any], shallow: bool = False) -> Any:
-        kind: Any = type(one)
-        if not _changes(kind):
-            return one
-        if (known := memo.get(id(one))) is not None:
-            return known
+    def _copy(self, original: Any, memo: dict[int, Any], shallow: bool = False) -> Any:
+        """A deep copy of a value; immutable values and objects in `memo` are shared, long arrays split into pieces.
+        `shallow`: the elements of a container are shared, too.
+        """
+        kind: Any = type(original)
+        if not _may_change(kind):
+            return original
+        if (earlier_copy := memo.get(id(original))) is not None:
+            return earlier_copy
         if kind is array:
-            made: Any = self._stored(one)
+            copied: Any = self._split_array(original)
         elif kind is _Pieces:
-            made = array(one.typecode, b"".join([*one.pieces, one.rest]))
+            copied = array(original.typecode, b"".join([*original.pieces, original.rest]))
         elif kind is tuple:
-            made = tuple(self._copy(each, memo) for each in one)
-        elif isinstance(one, _CONTAINERS):
-            made = memo[id(one)] = copy(one)
+            copied = tuple(self._copy(element, memo) for element in original)
+        elif isinstance(original, _CONTAINERS):
+            copied = memo[id(original)] = copy(original)
             if not shallow:
-                self._fill(made, memo)
+                self._fill(copied, memo)
         else:
-            made = memo[id(one)] = object.__new__(kind)
-            for name in (*getattr(one, "__dict__", ()), *_slots(kind)):
+            copied = memo[id(original)] = object.__new__(kind)
+            for name in (*getattr(original, "__dict__", ()), *_slots(kind)):
                 object.__setattr__(
-                    made, name, self._copy(getattr(one, name), memo, name in self._rows)
+                    copied, name, self._copy(getattr(original, name), memo, name in self._rows)
                 )
-        memo[id(one)] = made
-        return made
+        memo[id(original)] = copied
+        return copied
 
-    def _fill(self, made: Any, memo: dict[int, Any]) -> None:
-        """Replace a container's elements by copies; keys and elements of sets never change."""
-        if isinstance(made, dict):
-            for key, value in made.items():
-                made[key] = self._copy(value, memo)
-        elif not isinstance(made, set):
-            for at, value in enumerate(made):
-                made[at] = self._copy(value, memo)
+    def _fill(self, container: Any, memo: dict[int, Any]) -> None:
+        """Replace a container's elements by copies, in place; keys of dicts and elements of sets stay: they never change."""
+        if isinstance(container, dict):
+            for key, value in container.items():
+                container[key] = self._copy(value, memo)
+        elif not isinstance(container, set):
+            for index, value in enumerate(container):
+                container[index] = self._copy(value, memo)
 
-    def _stored(self, one: "array[Any]") -> "_Pieces":
-        whole = len(one) // PIECE * PIECE
-        pieces = [one[at : at + PIECE].tobytes() for at in range(0, whole, PIECE)]
+    def _split_array(self, numbers: "array[Any]") -> "_Pieces":
+        """An array as pieces of `PIECE` numbers, each stored once for all checkpoints."""
+        split_end = len(numbers) // PIECE * PIECE
+        pieces = [numbers[start : start + PIECE].tobytes() for start in range(0, split_end, PIECE)]
         return _Pieces(
-            one.typecode,
+            numbers.typecode,
             [self._pieces.setdefault(piece, piece) for piece in pieces],
-            one[whole:].tobytes(),
+            numbers[split_end:].tobytes(),
         )
 
 
@@ -156,8 +169,10 @@ class _Pieces:
 
 
 @cache
-def _changes(kind: Any) -> bool:
-    """Whether objects of a class may change, or hold what may."""
+def _may_change(kind: Any) -> bool:
+    """Whether objects of a class may change, or hold what may: containers and most classes, not frozen dataclasses,
+    enumerations, numbers, NumPy arrays and other builtins.
+    """
     if kind in (array, tuple, _Pieces) or issubclass(kind, _CONTAINERS):
         return True
     terms: Any = getattr(kind, "__dataclass_params__", None)
@@ -171,4 +186,5 @@ def _changes(kind: Any) -> bool:
 
 @cache
 def _slots(kind: Any) -> tuple[str, ...]:
-    return tuple(name for one in kind.__mro__ for name in getattr(one, "__slots__", ()))
+    """Names of the slots of a class and its bases."""
+    return tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))

@@ -1,4 +1,4 @@
-"""The tree of errors that a person can meet, and the known names that are nearest to an unknown one.
+"""Errors of Tercel, each with what was expected, what was received and a remedy; suggestions for unknown names.
 
 Each has three parts: the expected value, the received one (with file, row and field, if any), and the remedy. The
 command line prints them without a traceback and exits with 2.
@@ -7,6 +7,11 @@ command line prints them without a traceback and exits with 2.
 from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from typing import Final
+
+MIN_SIMILARITY: Final = 0.6
+"""Similarity (of `difflib`, 0 to 1) from which a known name may be what was meant."""
+MIN_PREFIX: Final = 3
+"""Letters from which a name may be the beginning of a known one."""
 
 
 class TercelError(Exception):
@@ -35,13 +40,13 @@ class TercelError(Exception):
         return f"expected {self.expected}; received {self.received}. To go on: {self.remedy}."
 
     def to_json(self) -> dict[str, str]:
-        """Its kind and its three parts, as commands and gates print them."""
+        """Kind of the error and its three parts as a dictionary, as commands and gates print them."""
         parts = {"expected": self.expected, "received": self.received, "remedy": self.remedy}
         return {"kind": type(self).__name__, **parts}
 
 
 class FeedError(TercelError):
-    """A feed file cannot be read as what it claims to be."""
+    """A feed file that cannot be read in the format that its name or the user states."""
 
 
 class TapeError(TercelError):
@@ -73,25 +78,25 @@ class DataError(TercelError):
 
 
 class LimitsError(ConfigError):
-    """A limit file that cannot be obeyed to the letter."""
+    """A limit file with a limit that cannot be enforced exactly as written."""
 
 
 class OrderError(TercelError):
-    """An order, or a word on one, that makes no sense."""
+    """An order, or a request on an order, that makes no sense."""
 
 
 class VenueError(TercelError):
-    """A venue that cannot be reached, or that says what no venue can say."""
+    """A venue that cannot be reached, or that sends a message that no venue can send."""
 
 
 class JournalError(TercelError):
     """A journal that cannot be written, is held by another session, or does not read back."""
 
 
-def of_files(error: OSError) -> ConfigError:
-    """A refusal of the operating system (disk full, no permission) as an error of three parts.
+def file_error(error: OSError) -> ConfigError:
+    """An OSError (disk full, no permission) as a ConfigError with its three parts.
 
-    >>> of_files(FileNotFoundError(2, "No such file or directory", "a.csv")).received
+    >>> file_error(FileNotFoundError(2, "No such file or directory", "a.csv")).received
     'No such file or directory'
     """
     return ConfigError(
@@ -108,7 +113,7 @@ def refuse_if(
     remedy: str,
     error: Callable[[str, str, str], TercelError] = ConfigError,
 ) -> None:
-    """Raise `error` with its three parts where `wrong` is true. The texts are made either way: not for hot paths.
+    """Raise `error` with its three parts if `wrong` is true. The texts are made in any case: not for hot paths.
 
     >>> refuse_if(3 > 4, "4 or more", "3", "take 4")
     """
@@ -116,50 +121,52 @@ def refuse_if(
         raise error(expected, received, remedy)
 
 
-LIKE: Final = 0.6
-"""Similarity (of `difflib`, 0 to 1) from which a known name may be what was meant."""
-BEGUN: Final = 3
-"""Letters from which a name may be the beginning of a known one."""
-
-
-def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIKE) -> list[str]:
-    """Known names that are `like` `name` or begin with it, most like first, at most `most`; case does not count.
+def nearest_names(
+    name: object, known: Iterable[str], max_count: int = 1, min_similarity: float = MIN_SIMILARITY
+) -> list[str]:
+    """Up to `max_count` known names similar to `name` (ratio at least `min_similarity`) or beginning with it; case is
+    ignored.
 
     Never `name` itself, which was just refused.
 
-    >>> nearest("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest("xyz", ["pov"])
+    >>> nearest_names("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest_names("xyz", ["pov"])
     (['twap_take'], [])
     """
     folded: dict[str, str] = {}
-    for one in (one for one in known if one != name):
-        folded.setdefault(one.casefold(), one)
+    for candidate in (candidate for candidate in known if candidate != name):
+        folded.setdefault(candidate.casefold(), candidate)
     text = str(name).casefold()
-    alike = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
+    similarity = {candidate: SequenceMatcher(None, candidate, text).ratio() for candidate in folded}
     near = [
-        one for one in folded if alike[one] >= like or (len(text) >= BEGUN and one.startswith(text))
+        candidate
+        for candidate in folded
+        if similarity[candidate] >= min_similarity
+        or (len(text) >= MIN_PREFIX and candidate.startswith(text))
     ]
-    return [folded[one] for one in sorted(near, key=lambda one: -alike[one])[:most]]
+    return [
+        folded[candidate]
+        for candidate in sorted(near, key=lambda candidate: -similarity[candidate])[:max_count]
+    ]
 
 
-def offer(name: object, known: Iterable[str], otherwise: str = "take one of these") -> str:
+def suggest_name(name: object, known: Iterable[str], otherwise: str = "take one of these") -> str:
     """Remedy for an unknown name: try the nearest known one; `otherwise` if none is similar.
 
-    >>> offer("twaptake", ["pov", "twap_take"]), offer("xyz", ["pov"], "take it out")
+    >>> suggest_name("twaptake", ["pov", "twap_take"]), suggest_name("xyz", ["pov"], "take it out")
     ("try 'twap_take'", 'take it out')
     """
-    near = nearest(name, known)
+    near = nearest_names(name, known)
     return f"try {near[0]!r}" if near else otherwise
 
 
 def check_known(
     name: object,
     known: Iterable[str],
-    what: str = "one of",
-    said: str = "",
+    expected: str = "one of",
+    received: str = "",
     error: Callable[[str, str, str], TercelError] = UnknownNameError,
 ) -> None:
-    """Refuse a name that is not among `known` and offer the nearest; errors expect `what` and list those, and received
-    what was `said`, or the name.
+    """Raise `error` (UnknownNameError) for a name that is not in `known`, with the nearest known name; others pass.
 
     >>> check_known("pov", ["pov", "twap_take"])
 
@@ -168,15 +175,19 @@ def check_known(
     UnknownNameError
         Or another `error`.
     """
-    among = list(known)
-    if name not in among:
-        raise error(f"{what} {', '.join(among)}", said or repr(name), offer(name, among))
+    known_names = list(known)
+    if name not in known_names:
+        raise error(
+            f"{expected} {', '.join(known_names)}",
+            received or repr(name),
+            suggest_name(name, known_names),
+        )
 
 
-def listed(text: str) -> list[str]:
-    """Words separated by commas.
+def split_commas(text: str) -> list[str]:
+    """The words of a text that are separated by commas, stripped of blanks; empty ones are left out.
 
-    >>> listed("twap, vwap,")
+    >>> split_commas("twap, vwap,")
     ['twap', 'vwap']
     """
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""Numbers with their intervals, as statistics find them and tables show them."""
+"""Data classes of an estimate with its confidence interval, and of a paired gain (`core.stats` computes them)."""
 
 import math
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ class Estimate:
         >>> Estimate.of({"mean": None})
         Estimate(mean=nan, ci_low=None, ci_high=None)
         """
-        known = {one.name: cell.get(one.name) for one in fields(cls)}
-        return cls(**known | {"mean": math.nan if known["mean"] is None else known["mean"]})
+        values = {field.name: cell.get(field.name) for field in fields(cls)}
+        return cls(**values | {"mean": math.nan if values["mean"] is None else values["mean"]})
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name, never rounded.
+        """Mean and bounds by name as a dictionary, never rounded.
 
         >>> Estimate(1.0, 0.5, 1.5).to_json()
         {'mean': 1.0, 'ci_low': 0.5, 'ci_high': 1.5}
@@ -33,7 +33,7 @@ class Estimate:
         return asdict(self)
 
     def times(self, factor: float) -> "Estimate":
-        """The number and its interval in another unit; a factor below 0 turns the interval round.
+        """The estimate and its interval multiplied by `factor`; a negative factor swaps the bounds.
 
         >>> Estimate(-1.0, -3.0, 1.0).times(-1)
         Estimate(mean=1.0, ci_low=-1.0, ci_high=3.0)

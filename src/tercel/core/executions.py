@@ -1,4 +1,4 @@
-"""Executions in force: trades less those busted, as last corrected, in whatever order the venue's reports come.
+"""Executions in force: trades less busted ones, as last corrected, whatever the order of reports.
 
 A bust or correction of an execution that has not come yet waits for it. When it comes, they are applied to it.
 
@@ -43,63 +43,67 @@ class Executions(Generic[Owner]):
         """Busts and corrections, by account and order, of executions that have not come."""
 
     def find(self, account: str, order: str, name: str) -> Execution[Owner] | None:
-        """The execution, by its own name or by that of a bust or correction of it."""
+        """The execution with this name, or whose bust or correction has this name; None if there is none."""
         return self._named.get((account, order, name)) if name else None
 
     def order_of(self, account: str, name: str) -> str:
-        """Name of the order of the latest execution of a name; "" where none has."""
+        """Name of the order of the latest execution called `name` in an account; "" without one."""
         named = (
             key for key in reversed(self._named) if name and (key[0], key[2]) == (account, name)
         )
         return next((order for _, order, _ in named), "")
 
     def book(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
-        """A trade, as now in force: its bust or correction may have come before it. What has no name stays."""
-        one = Execution(owner, qty, px)
-        self._call(one, key)
-        return one
+        """Record a trade and return it as now in force, after busts or corrections that came before it."""
+        execution = Execution(owner, qty, px)
+        self._register_name(execution, key)
+        return execution
 
-    def as_booked(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
+    def preview_booking(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
         """A trade as `book` would return it; nothing is booked."""
         return Executions[Owner](self.early).book(key, owner, qty, px)
 
     def change(self, account: str, order: str, report: Report) -> bool:
-        """A bust or correction; one of an unknown execution waits for it. False: it came before; nothing changes."""
+        """Apply a bust or correction, or keep it until its execution comes. False if it was repeated."""
         waits = account, order, report
         if self.find(account, order, report.exec_id) is not None or waits in self.early:
             return False
-        if (one := self.find(account, order, report.ref)) is not None:
-            self._apply(one, *waits)
+        if (execution := self.find(account, order, report.ref)) is not None:
+            self._apply(execution, *waits)
         else:
             self.early.append(waits)
         return True
 
     def forget(self, key: Key) -> Execution[Owner] | None:
-        """Remove an execution's name; the execution that had it."""
+        """Remove an execution's name and return the execution that had it; None if none had."""
         return self._named.pop(key, None)
 
-    def recall(self, key: Key, one: Execution[Owner]) -> None:
+    def recall(self, key: Key, execution: Execution[Owner]) -> None:
         """Book an execution again under a name that was removed."""
-        self._named[key] = one
+        self._named[key] = execution
 
-    def _call(self, one: Execution[Owner], key: Key) -> None:
+    def _register_name(self, execution: Execution[Owner], key: Key) -> None:
         """Name an execution, and apply the busts and corrections that waited for the name."""
         account, order, name = key
         if not name:
             return
-        self._named[key] = one
-        for waiting in [each for each in self.early if (*each[:2], each[2].ref) == key]:
+        self._named[key] = execution
+        for waiting in [change for change in self.early if (*change[:2], change[2].ref) == key]:
             self.early.remove(waiting)
-            self._apply(one, account, order, waiting[2])
+            self._apply(execution, account, order, waiting[2])
 
-    def _apply(self, one: Execution[Owner], account: str, order: str, report: Report) -> None:
-        last, busted = one.changed, report.exec_type is ExecType.BUSTED
-        if last is None or (one.qty and (busted or report.ns >= last.ns)):
-            one.changed = report
-            one.qty, one.px = (0, one.px) if busted else (report.last_qty, report.last_px)
-        self._call(one, (account, order, report.exec_id))
+    def _apply(self, execution: Execution[Owner], account: str, order: str, report: Report) -> None:
+        """Change an execution by a bust or correction, unless a later correction is in force, and register its name."""
+        last = execution.changed
+        busted = report.exec_type is ExecType.BUSTED
+        if last is None or (execution.qty and (busted or report.ns >= last.ns)):
+            execution.changed = report
+            execution.qty, execution.px = (
+                (0, execution.px) if busted else (report.last_qty, report.last_px)
+            )
+        self._register_name(execution, (account, order, report.exec_id))
 
 
-def strange(report: Report) -> str:
-    """Name of an order that trades at the venue and was never sent from here."""
+def unsent_order_name(report: Report) -> str:
+    """Name for an order that trades at the venue although it was not sent from here."""
     return report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"

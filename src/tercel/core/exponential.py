@@ -1,4 +1,4 @@
-"""The exponential as kernels compute it: in line, and the same bits on every machine.
+"""`exp` for kernels: inlined, with equal bits on every machine.
 
 The method of Arm's optimized routines, which is that of the GNU C library since 2.28: x = k ln 2 / 128 + r, a table of
 2^(i/128) with what its rounding left, a polynomial in r; every product that is added to is fused. Its results are
@@ -28,50 +28,52 @@ _LEAST: Final = 2.0**-54
 _MOST: Final = 512.0
 
 
-def _table() -> NDArray[np.int64]:
-    """For every i: the bits of what the rounding of 2^(i/N) left, relative to it; its own, less (i << 52) / N."""
-    out = np.zeros(2 * _N, np.int64)
+def _build_table() -> NDArray[np.int64]:
+    """Table of 2^(i/N): for every i the bits of its rounding error, relative to it, and its own bits less (i << 52) /
+    N."""
+    table = np.zeros(2 * _N, np.int64)
     with localcontext() as context:
         context.prec = 60
         for i in range(_N):
             exact = Decimal(2) ** (Decimal(i) / _N)
             rounded = float(exact)
-            left = float(exact / Decimal(rounded) - 1)
-            out[2 * i] = np.float64(left).view(np.int64)
-            out[2 * i + 1] = np.float64(rounded).view(np.int64) - ((i << 52) // _N)
-    return out
+            residual = float(exact / Decimal(rounded) - 1)
+            table[2 * i] = np.float64(residual).view(np.int64)
+            table[2 * i + 1] = np.float64(rounded).view(np.int64) - ((i << 52) // _N)
+    return table
 
 
-_TABLE: Final = _table()
+_TABLE: Final = _build_table()
 
 if JIT:
     from numba.core import types
     from numba.extending import intrinsic
 
-    def _fusing(context: Any, a: Any, b: Any, c: Any) -> Any:
-        """Code generator of a b + c with one rounding (fused multiply-add)."""
+    def _generate_fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+        """Signature and code generator of a b + c with one rounding (fused multiply-add)."""
 
         def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            """Emit the LLVM instruction for a fused multiply-add."""
             return builder.fma(*args)
 
         return types.float64(types.float64, types.float64, types.float64), generate
 
-    _fused: Any = intrinsic(_fusing)
+    _fma: Any = intrinsic(_generate_fma)
 
     @kernel
     def exp(x: float) -> float:
         """e to the power of x."""
         if not _LEAST <= abs(x) < _MOST:
             return math.exp(x)
-        shifted = _fused(x, _INV_LN2_N, _SHIFT)
+        shifted = _fma(x, _INV_LN2_N, _SHIFT)
         k = np.float64(shifted).view(np.int64)
-        whole = shifted - _SHIFT
-        r = _fused(whole, _LN2_N_LOW, _fused(whole, _LN2_N_HIGH, x))
+        multiple = shifted - _SHIFT
+        r = _fma(multiple, _LN2_N_LOW, _fma(multiple, _LN2_N_HIGH, x))
         i = 2 * (k & (_N - 1))
         scale = np.int64(_TABLE[i + 1] + (k << 45)).view(np.float64)
         r2 = r * r
-        low = _fused(_fused(_C3, r, _C2), r2, np.int64(_TABLE[i]).view(np.float64) + r)
-        result: float = _fused(scale, _fused(r2 * r2, _fused(r, _C5, _C4), low), scale)
+        low = _fma(_fma(_C3, r, _C2), r2, np.int64(_TABLE[i]).view(np.float64) + r)
+        result: float = _fma(scale, _fma(r2 * r2, _fma(r, _C5, _C4), low), scale)
         return result
 
 else:

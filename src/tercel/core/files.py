@@ -1,23 +1,15 @@
-"""Files: written whole or not at all, and locked by one process at a time."""
+"""Write files whole or not at all, privately if need be, and hash them."""
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from filelock import FileLock, Timeout
 
-from tercel.core.errors import ConfigError
-
-# -- written --------------------------------------------------------------------------------------
 # Files that are written whole or not at all: a process that is killed leaves what was there before.
-
-
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Put `data` (text in UTF-8) at `path`, in whose folder it is first written beside.
+    """Write `data` (text in UTF-8) to `path` in one step: first to a file in the same folder, then renamed.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "notes.txt"
@@ -30,7 +22,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` at `path`, whole, durable, and for its owner alone (mode 600).
+    """Write `text` to `path` in one step, synced to disk and readable by its owner alone (mode 600).
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "secret"
@@ -54,7 +46,7 @@ def file_hash(path: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path in the same folder, with the same ending, to write to; it takes the place of `path` at the end.
+    """Context with a temporary path in the same folder and with the same ending; at the end it replaces `path`.
 
     After an error nothing takes its place, and what was written is removed.
     """
@@ -65,60 +57,3 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-# -- locks ----------------------------------------------------------------------------------------
-# One process at a time: a lock file that the system frees when its holder dies, however it dies.
-
-LOCK: Final = ".lock"
-"""File of a folder that one process at a time works in."""
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on `path` for as long as the block lasts.
-
-    Parameters
-    ----------
-    path : Path
-        Made where absent; its folder exists. The holder may remove it: the next one makes a new one.
-    wait : bool
-        Wait for another holder; otherwise it is an error.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process, or another block of this one, holds it and `wait` is False.
-    OSError
-        The file cannot be used.
-    """
-    lock = FileLock(path, timeout=-1 if wait else 0, poll_interval=0.01)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise BlockingIOError(errno.EWOULDBLOCK, "held by another", str(path)) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def folder_lock(folder: Path, what: str) -> Iterator[None]:
-    """Lock an existing folder against other processes; `what` is at work in it: "run", "training".
-
-    Raises
-    ------
-    ConfigError
-        Another one is at work there.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / LOCK, wait=False))
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"one {what} at a time in a folder",
-                f"{folder}, where a process runs",
-                "wait for it, or name another `out=`",
-            ) from error
-        yield

@@ -1,4 +1,4 @@
-"""A compact map from hashes to numbers, for millions of names."""
+"""A compact map from 64-bit hashes to integers, for millions of names."""
 
 import sys
 from array import array
@@ -11,7 +11,7 @@ from typing import Final
 RECENT: Final = 4096
 
 
-def hash_of(*names: str) -> int:
+def hash_names(*names: str) -> int:
     """64-bit BLAKE2b hash of names."""
     return int.from_bytes(
         blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
@@ -22,8 +22,8 @@ class HashIndex:
     """Compact map from 64-bit hashes to numbers, twelve bytes an entry.
 
     >>> index = HashIndex()
-    >>> index.put(hash_of("ann", "e1"), 7)
-    >>> index.get(hash_of("ann", "e1")), index.get(hash_of("ann", "e2"))
+    >>> index.put(hash_names("ann", "e1"), 7)
+    >>> index.get(hash_names("ann", "e1")), index.get(hash_names("ann", "e2"))
     (7, None)
     """
 
@@ -42,46 +42,47 @@ class HashIndex:
             self._merge()
 
     def get(self, key: int) -> int | None:
-        """The value, or None."""
-        if (found := self._recent.get(key)) is not None:
-            return found
-        at = bisect_left(self._keys, key)
-        return self._values[at] if at < len(self._keys) and self._keys[at] == key else None
+        """Value of a key; None if the key is not in the index."""
+        if (value := self._recent.get(key)) is not None:
+            return value
+        index = bisect_left(self._keys, key)
+        return self._values[index] if index < len(self._keys) and self._keys[index] == key else None
 
     def _merge(self) -> None:
+        """Merge the entries added last into the sorted arrays."""
         import numpy as np  # not at the top: a gate has no need of NumPy
 
-        keys, first = np.unique(
+        keys, first_indices = np.unique(
             np.concatenate([np.array(list(self._recent), np.uint64), np.array(self._keys)]),
             return_index=True,
         )
         recent = np.array(list(self._recent.values()), np.int32)
-        values = np.concatenate([recent, np.array(self._values)])[first]
+        values = np.concatenate([recent, np.array(self._values)])[first_indices]
         self._keys = array("Q", keys.tobytes())
         self._values = array("i", values.tobytes())
         self._recent = {}
 
-    def below(self, most: int) -> "HashIndex":
-        """A copy with the values below a number."""
+    def copy_below(self, limit: int) -> "HashIndex":
+        """A copy with the entries whose value is below `limit`."""
         import numpy as np
 
         copy = HashIndex()
         copy._keys, copy._values, copy._recent = self._keys, self._values, dict(self._recent)
         copy._merge()
-        keep = np.array(copy._values) < most
+        keep = np.array(copy._values) < limit
         copy._keys = array("Q", np.array(copy._keys)[keep].tobytes())
         copy._values = array("i", np.array(copy._values)[keep].tobytes())
         return copy
 
     def state(self) -> dict[str, str]:
-        """State as JSON values, independent of insertion order."""
+        """State for JSON: {"keys", "values"} sorted by key, each in base64; independent of insertion order."""
         if self._recent:
             self._merge()
         return {"keys": base64_of(self._keys), "values": base64_of(self._values)}
 
     @classmethod
     def of(cls, state: Mapping[str, str]) -> "HashIndex":
-        """An index from what `state` gave."""
+        """The index whose `state` this is."""
         index = cls()
         index._keys = array_of("Q", state["keys"])
         index._values = array_of("i", state["values"])
@@ -94,17 +95,17 @@ def base64_of(values: "array[int]") -> str:
     >>> array_of("q", base64_of(array("q", [1, -2])))
     array('q', [1, -2])
     """
-    return b64encode(_little(values).tobytes()).decode()
+    return b64encode(_to_little_endian(values).tobytes()).decode()
 
 
-def array_of(kind: str, text: str) -> "array[int]":
-    """The array, of a kind of `array`, that `base64_of` gave a text of."""
-    found: array[int] = array(kind)
-    found.frombytes(b64decode(text))
-    return _little(found)
+def array_of(typecode: str, text: str) -> "array[int]":
+    """The array of element type `typecode` that `base64_of` turned into this text."""
+    values: array[int] = array(typecode)
+    values.frombytes(b64decode(text))
+    return _to_little_endian(values)
 
 
-def _little(values: "array[int]") -> "array[int]":
+def _to_little_endian(values: "array[int]") -> "array[int]":
     """The array, or on a big-endian machine a copy, of little-endian bytes; and back."""
     if sys.byteorder == "little":
         return values

@@ -1,4 +1,4 @@
-"""Venues without real money: by the installation's file, or by proof of a simulated exchange."""
+"""The installation's file (test venues without real money, file of people), and the proof that an exchange is simulated."""
 
 import hashlib
 import os
@@ -7,26 +7,33 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.toml import TomlTable, read_toml, validated
+from tercel.core.toml import read_toml
+from tercel.core.validation import TomlTable, validate_model
 
-# -- installation ---------------------------------------------------------------------------------
 # Settings of a machine by its administrator, in a file that its trading users cannot write.
 #
 # test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
 # people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
-
 FILE: Final = Path("/etc/tercel/installation.toml")
 """No option and no variable names another."""
 
 
+# How a server of this package proves that it is a simulated exchange: it answers a random challenge.
+#
+# Before any logon it answers with a digest over the challenge and its protocol. A server that echoes the challenge, or
+# does not know it, fails.
+PROOF_PATH = "/tercel/simulated"
+"""HTTP path of the proof: `?nonce=...`."""
+
+
 class Installation(TomlTable):
-    """The installation's file."""
+    """Settings of the installation's file /etc/tercel/installation.toml."""
 
     test_hosts: tuple[str, ...] = ()
     people: str = ""
 
 
-def installation() -> Installation:
+def read_installation() -> Installation:
     """Settings of the installation's file; defaults without a file.
 
     Raises
@@ -37,56 +44,51 @@ def installation() -> Installation:
     if not FILE.exists():
         return Installation()
     check_guarded(FILE, os.geteuid())
-    return validated(
+    return validate_model(
         Installation, read_toml(FILE, "see docs/howto/gate.md"), str(FILE), "an installation"
     )
 
 
 def check_guarded(path: Path, uid: int) -> None:
-    """Refuse a file that a user could write, or replace: owner and mode of the file and its folders count.
+    """Refuse a file that user `uid` could write or replace, by owner and mode of the file and of its folders.
 
     Raises
     ------
     ConfigError
         That user is root, owns one of them, or everybody or a group may write one; there is no such file.
     """
-    wanted = f"{path}, which the user who trades cannot write"
+    expected = f"{path}, which the user who trades cannot write"
     if uid == 0:
         raise ConfigError(
-            wanted, "root, who can write every file", "run desk and gate as users of their own"
+            expected, "root, who can write every file", "run desk and gate as users of their own"
         )
     if not os.access(path, os.R_OK):
         raise ConfigError(
-            wanted,
+            expected,
             "none that this user can read",
             f"chgrp {path} to a group of that user; chmod 640",
         )
-    for one in (path.absolute(), *path.absolute().parents, path.resolve(), *path.resolve().parents):
-        found = one.stat()
-        if found.st_uid == uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
+    for guarded_path in (
+        path.absolute(),
+        *path.absolute().parents,
+        path.resolve(),
+        *path.resolve().parents,
+    ):
+        status = guarded_path.stat()
+        if status.st_uid == uid or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
             raise ConfigError(
-                wanted,
-                f"{one}, mode {found.st_mode & 0o777:o}, which uid {uid} can change",
-                f"chown root {one}; chmod go-w {one}",
+                expected,
+                f"{guarded_path}, mode {status.st_mode & 0o777:o}, which uid {uid} can change",
+                f"chown root {guarded_path}; chmod go-w {guarded_path}",
             )
 
 
-# -- simulated ------------------------------------------------------------------------------------
-# How a server of this package proves that it is a simulated exchange: it answers a random challenge.
-#
-# Before any logon it answers with a digest over the challenge and its protocol. A server that echoes the challenge, or
-# does not know it, fails.
+def simulation_proof(protocol: str, nonce: str) -> str:
+    """The answer to `nonce` by which an exchange that speaks `protocol` (fix, binance) proves that it is simulated.
 
-PATH = "/tercel/simulated"
-"""HTTP path of the proof: `?nonce=...`."""
-
-
-def proof(words: str, nonce: str) -> str:
-    """The answer of a simulated exchange that speaks `words` (fix, binance).
-
-    >>> proof("fix", "a") != proof("binance", "a") != proof("binance", "b")
+    >>> simulation_proof("fix", "a") != simulation_proof("binance", "a") != simulation_proof("binance", "b")
     True
     """
     return hashlib.sha256(
-        f"a simulated exchange of tercel in the words of {words}: {nonce}".encode()
+        f"a simulated exchange of tercel in the words of {protocol}: {nonce}".encode()
     ).hexdigest()

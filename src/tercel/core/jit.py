@@ -1,4 +1,4 @@
-"""Compilation of kernels: Numba with a disk cache keyed on each kernel's dependencies, or plain Python for debugging.
+"""`kernel` and its variants: compile functions with Numba, cached on disk by dependencies, or run them as plain Python.
 
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
 not notice a change in a function that is called from another file. Ours names each kernel after the statements that it
@@ -54,8 +54,8 @@ else:
     prange = range
 
 
-def _widened(kind: Any) -> Any:
-    """The one type of an argument: int32 loads, literals and int64 share one version of a kernel.
+def _widen_type(kind: Any) -> Any:
+    """The type that an argument is compiled for: signed integers and literals as int64, floats as float64.
 
     Without this a helper is compiled again for every mix of int32 and int64 arguments.
     """
@@ -68,18 +68,19 @@ def _widened(kind: Any) -> Any:
     return types.float64 if isinstance(kind, types.Float) else kind
 
 
-def _one_signature(dispatcher: Any) -> Any:
-    """Make a dispatcher compile for one width of integers."""
+def _widen_signatures(dispatcher: Any) -> Any:
+    """Make a dispatcher compile one version for all widths of integers and floats, and return it."""
     from numba.core import sigutils
 
     compile_exact = dispatcher.compile
 
     def compile_wide(signature: Any) -> Any:
+        """Compile for the widened types of a signature."""
         kinds, _ = sigutils.normalize_signature(signature)
         collects = gc.isenabled()
         gc.disable()  # a twelfth of the time to compile goes into looking for garbage among objects that stay
         try:
-            return compile_exact(tuple(_widened(kind) for kind in kinds))
+            return compile_exact(tuple(_widen_type(kind) for kind in kinds))
         finally:
             getattr(dispatcher._cache, "release", bool)()
             if collects:
@@ -89,19 +90,20 @@ def _one_signature(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _compiled(function: F, cached: bool = False, **options: Any) -> Any:
+def _compile(function: F, cached: bool = False, **options: Any) -> Any:
+    """A Numba dispatcher of a function with our settings, compiled on first call; `cached`: code kept in Tercel's disk cache."""
     from numba import njit
 
-    found = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     if cached:
         from tercel.core.kernel_cache import KernelCache
 
-        found._cache = KernelCache(function)
-    return _one_signature(found)
+        dispatcher._cache = KernelCache(function)
+    return _widen_signatures(dispatcher)
 
 
 def _is_cacheable(function: F) -> bool:
-    """Whether its machine code is cached: not for functions without a file (a doctest, a notebook)."""
+    """Whether machine code of a function is cached on disk: not for functions without a file (a doctest, a notebook)."""
     return kernels_folder() is not None and Path(function.__code__.co_filename).is_file()
 
 
@@ -121,66 +123,68 @@ def kernel(function: F) -> F:
     >>> double(21)
     42
     """
-    return _linked(function, "TranslatingCompiler")
+    return _link_kernel(function, "TranslatingCompiler")
 
 
 def rare_kernel(function: F) -> F:
-    """As :func:`kernel`, for what a hot kernel seldom reaches: it is called there, never inlined."""
-    return _linked(function, "RareCompiler")
+    """As :func:`kernel`, for a function that hot kernels seldom call: it is called, never inlined."""
+    return _link_kernel(function, "RareCompiler")
 
 
 def inlined_kernel(function: F) -> F:
     """As :func:`kernel`, for a few lines in the middle of hot loops: it is inlined wherever a kernel calls it."""
-    return _linked(function, "InlinedCompiler")
+    return _link_kernel(function, "InlinedCompiler")
 
 
 def late_kernel(function: F) -> F:
-    """As :func:`kernel`, but compiled by itself, when a compiled kernel first calls it: for what few markets need.
+    """As :func:`kernel`, but compiled separately when a compiled kernel first calls it: for code that few markets need.
 
     It is called through a pointer, which costs some nanoseconds. Its annotations say the one signature that it has:
     `int`, `float`, `bool`, `Packed`, `Longs`, `Floats`, arrays of one dimension.
     """
     if not (JIT and LINK):
         return kernel(function)
-    from tercel.core import linking
+    from tercel.core import linking, pointer_calls
 
-    entry = _compiled(
+    entry = _compile(
         function, _is_cacheable(function), _nrt=False, pipeline_class=linking.LinkingCompiler
     )
-    linking.call_by_pointer(entry, *_declared(function))
+    pointer_calls.call_by_pointer(entry, *_signature_types(function))
     return entry
 
 
-def numbered_kernel(numbered: str, room: int) -> Callable[[F], F]:
-    """As :func:`late_kernel`, for up to `room` kernels of other packages: the last argument is the kernel's number.
+def numbered_kernel(kernel_finder: str, room: int) -> Callable[[F], F]:
+    """As :func:`late_kernel`, for up to `room` kernels of other packages, chosen at run time by number, the last
+    argument.
 
     Parameters
     ----------
-    numbered : str
+    kernel_finder : str
         ``module:name`` of the function that returns the kernel of a number. A text, so that cached machine code of a
         caller does not depend on it (`core.kernel_keys`).
     room : int
         Numbers are 0 to `room` - 1.
     """
 
-    def decorated(function: F) -> Any:
+    def decorate(function: F) -> Any:
+        """Make calls of `function` call the kernel of the last argument's number instead; its own body never runs."""
         if not JIT:
-            return lambda *arguments: resolve_name(numbered)(arguments[-1])(*arguments[:-1])
-        from tercel.core import linking
+            return lambda *arguments: resolve_name(kernel_finder)(arguments[-1])(*arguments[:-1])
+        from tercel.core import pointer_calls
 
-        entry = _compiled(function, _nrt=False)
-        linking.call_by_pointer(entry, *_declared(function), numbered, room)
+        entry = _compile(function, _nrt=False)
+        pointer_calls.call_by_pointer(entry, *_signature_types(function), kernel_finder, room)
         return entry
 
-    return decorated
+    return decorate
 
 
 def compile_declared(entry: Any) -> None:
-    """Compile a kernel, or load it, for the signature that its annotations say."""
-    entry.compile(_declared(entry)[0])
+    """Compile a kernel, or load its machine code, for the signature of its annotations."""
+    entry.compile(_signature_types(entry)[0])
 
 
-def _declared(function: Any) -> tuple[tuple[Any, ...], Any]:
+def _signature_types(function: Any) -> tuple[tuple[Any, ...], Any]:
     """Numba's types of the arguments and of the result, by a function's annotations."""
     from numba.core import types
 
@@ -194,26 +198,26 @@ def _declared(function: Any) -> tuple[tuple[Any, ...], Any]:
         },
         **{SingleRows: types.float32[:, ::1]},
     }
-    said = signature(function)
-    return tuple(kinds[each.annotation] for each in said.parameters.values()), kinds[
-        said.return_annotation
+    declared = signature(function)
+    return tuple(kinds[parameter.annotation] for parameter in declared.parameters.values()), kinds[
+        declared.return_annotation
     ]
 
 
-def _linked(function: F, translating: str) -> Any:
-    """A kernel that is linked in our way; `translating` names the compiler for those that call it."""
+def _link_kernel(function: F, compiler_name: str) -> Any:
+    """A kernel that Python calls, and that other kernels link in by the compiler class called `compiler_name`."""
     if not JIT:
         return function
     if not LINK:
         return _by_numba(function, _nrt=False)
     from tercel.core import linking
 
-    entry = _compiled(
+    entry = _compile(
         function, _is_cacheable(function), _nrt=False, pipeline_class=linking.LinkingCompiler
     )
-    compiler = getattr(linking, translating)
-    part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
-    linking.as_callee(entry, part)
+    compiler = getattr(linking, compiler_name)
+    part = _compile(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
+    linking.link_as_callee(entry, part)
     return entry
 
 
@@ -235,24 +239,25 @@ def parallel_kernel(function: F) -> F:
 
 
 def _by_numba(function: F, **options: Any) -> F:
+    """Compile a function by Numba's own pipeline, cached on disk where possible; interpreted with ``TERCEL_JIT=0``."""
     if not JIT:
         return function
     from tercel.core.kernel_cache import PlainCompiler
 
-    return _compiled(function, _is_cacheable(function), pipeline_class=PlainCompiler, **options)
+    return _compile(function, _is_cacheable(function), pipeline_class=PlainCompiler, **options)
 
 
 if TYPE_CHECKING or not JIT:
 
-    def fixed(array: Packed, at: int) -> int:
-        """The word `array[at]`, constant while a kernel runs."""
-        return int(array[at])
+    def load_fixed(array: Packed, index: int) -> int:
+        """`array[index]`, which never changes while a kernel runs."""
+        return int(array[index])
 
-    def prefetch(array: Any, at: int) -> None:
-        """Have the processor fetch the cache line of `array[at]`: interpreted, nothing."""
+    def prefetch(array: Any, index: int) -> None:
+        """Prefetch the cache line of `array[index]`; does nothing when interpreted."""
 
     def record_at(dtype: Any) -> Any:
-        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        """Function (array, place) -> the record of `dtype` stored from `array[place]` on, as a view."""
         return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(
             dtype
         )[0]
@@ -263,14 +268,16 @@ else:
     from numba.core.cgutils import get_or_insert_function
     from numba.extending import intrinsic
 
-    def _address(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
-        return builder.gep(context.make_array(array_type)(context, builder, array).data, [at])
+    def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+        """LLVM pointer to `array[index]`; emits the code that computes it."""
+        return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
     @intrinsic
-    def fixed(typing, array, at):
-        """The word `array[at]`, constant while a kernel runs: it is read once, not after every store."""
+    def load_fixed(typing, array, index):
+        """`array[index]`, loaded once: the compiler may assume that it never changes while a kernel runs."""
 
         def read(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            """Emit the load of `array[index]`, marked as invariant."""
             word = builder.load(_address(context, builder, signature.args[0], *args))
             word.set_metadata("invariant.load", builder.module.add_metadata([]))
             return word
@@ -278,10 +285,11 @@ else:
         return array.dtype(array, types.intp), read
 
     @intrinsic
-    def prefetch(typing, array, at):
-        """Have the processor fetch the cache line of `array[at]`."""
+    def prefetch(typing, array, index):
+        """Prefetch the cache line of `array[index]` into the processor."""
 
         def hint(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            """Emit the prefetch instruction for the cache line of `array[index]`."""
             byte = ir.IntType(8).as_pointer()
             number = ir.IntType(32)
             line = builder.bitcast(_address(context, builder, signature.args[0], *args), byte)
@@ -295,17 +303,20 @@ else:
         return types.void(array, types.intp), hint
 
     def record_at(dtype: Any) -> Any:
-        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        """Function (array, place) -> the record of `dtype` stored from `array[place]` on, as a view."""
         from numba import from_dtype
 
         record = from_dtype(dtype)
 
         @intrinsic
-        def at(typing, array, place):
-            def lies(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-                there = _address(context, builder, signature.args[0], *args)
-                return builder.bitcast(there, context.get_value_type(record))
+        def load_record(typing, array, place):
+            """Signature and code generator of the view of a record at `array[place]`."""
 
-            return record(array, types.intp), lies
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                """Emit the cast of the address of `array[place]` to a pointer to the record; nothing is copied."""
+                address = _address(context, builder, signature.args[0], *args)
+                return builder.bitcast(address, context.get_value_type(record))
 
-        return at
+            return record(array, types.intp), generate
+
+        return load_record

@@ -1,4 +1,4 @@
-"""Messages between signals, risk and execution: two small frozen dataclasses, and nothing else.
+"""`Alpha` (a forecast) and `Posture` (size and urgency allowed): the messages from signals and risk to execution.
 
 Signals give the expected drift (`Alpha`), risk the size and urgency (`Posture`). Realised costs come back by the
 journal (`feedback`).
@@ -25,9 +25,12 @@ class Style(IntFlag):
 ANY_STYLE = Style.JOIN | Style.IMPROVE | Style.TAKE
 
 
-def _refuse(what: str, name: str, expected: str, value: object) -> ConfigError:
+def _refuse(subject: str, name: str, expected: str, value: object) -> ConfigError:
+    """Return (not raise) a ConfigError for a field of a message with an invalid value."""
     return ConfigError(
-        f"{what} whose {name} is {expected}", f"{value!r}", f"mend what makes the {what.split()[1]}"
+        f"{subject} whose {name} is {expected}",
+        f"{value!r}",
+        f"mend what makes the {subject.split()[1]}",
     )
 
 
@@ -59,15 +62,18 @@ class Alpha:
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no one can act on."""
-        what = f"an Alpha of {self.instrument}"
+        """Refuse values that are not finite, or a horizon or half-life that is not positive."""
+        subject = f"an Alpha of {self.instrument}"
         if not math.isfinite(self.expected_bps):
-            raise _refuse(what, "expected_bps", "a number", self.expected_bps)
+            raise _refuse(subject, "expected_bps", "a number", self.expected_bps)
         if not (math.isfinite(self.sd_bps) and self.sd_bps >= 0):
-            raise _refuse(what, "sd_bps", "a number, at least 0", self.sd_bps)
+            raise _refuse(subject, "sd_bps", "a number, at least 0", self.sd_bps)
         if self.horizon_ns <= 0 or self.half_life_ns <= 0:
             raise _refuse(
-                what, "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns)
+                subject,
+                "horizon_ns and half_life_ns",
+                "above 0",
+                (self.horizon_ns, self.half_life_ns),
             )
 
 
@@ -100,7 +106,7 @@ class Posture:
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no one can act on."""
+        """Refuse an urgency, participation or size outside [0, 1], a participation of 0, and a posture without a style."""
         for name in ("urgency", "max_participation", "size_multiplier"):
             if not 0.0 <= (value := getattr(self, name)) <= 1.0:
                 raise _refuse("a Posture", name, "in [0, 1]", value)

@@ -1,4 +1,4 @@
-"""Open quotes of dealers, on either side of a session: none is taken twice, late or at another price."""
+"""Open quotes of dealers in a session: which may still be taken; none twice, late or at another price."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,18 +24,18 @@ _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
 class OpenQuotes:
-    """Requests and quotes of one session: quotes are checked against their request, open ones can be taken.
+    """Requests and quotes of one session: quotes are checked against their request; open ones can be taken once.
 
     >>> from tercel.core.orders import Tif
     >>> book = OpenQuotes()
-    >>> book.ask(QuoteRequest("r", "XYZ", 1, 5, 90, "ann", 0, ("D1",)))
+    >>> book.add_request(QuoteRequest("r", "XYZ", 1, 5, 90, "ann", 0, ("D1",)))
     ''
-    >>> book.take(Quote("q", "r", "D2", "XYZ", None, 1001, 5, 90, "ann", 10))
+    >>> book.apply_event(Quote("q", "r", "D2", "XYZ", None, 1001, 5, 90, "ann", 10))
     "the dealer 'D2' is not in the request"
-    >>> book.take(Quote("q", "r", "D1", "XYZ", None, 1001, 5, 90, "ann", 10))
+    >>> book.apply_event(Quote("q", "r", "D1", "XYZ", None, 1001, 5, 90, "ann", 10))
     ''
     >>> order = QuotedOrder("c1", "XYZ", 1, 5, 1001, Tif.IOC, "ann", "p", 20, "q")
-    >>> [book.hit(order, ns) for ns in (90, 20, 21)]
+    >>> [book.take_quote(order, ns) for ns in (90, 20, 21)]
     ["the quote 'q' has expired", '', "the quote 'q' was taken"]
     """
 
@@ -43,15 +43,15 @@ class OpenQuotes:
         self.requests: dict[str, QuoteRequest] = {}
         self.quotes: dict[str, Quote] = {}
         """The latest quotes of each dealer to each request, by id."""
-        self._of: dict[str, dict[str, Quote]] = {}
+        self._by_request: dict[str, dict[str, Quote]] = {}
         """The same by request."""
         self.over: dict[str, str] = {}
         """Reason why a quote is no longer open, by its id."""
         self.hits: dict[str, tuple[str, int]] = {}
         """Request and lots of each order that took a quote, by the order's id."""
 
-    def ask(self, request: QuoteRequest) -> str:
-        """Hold a request; why it cannot be one, "" where it can."""
+    def add_request(self, request: QuoteRequest) -> str:
+        """Store a request, dropping the oldest beyond `MOST_REQUESTS`; return the reason if it is invalid, else ""."""
         if request.id in self.requests:
             return f"the request {request.id!r} was made before"
         if request.lots < 1 or request.side not in (-1, 0, 1):
@@ -59,42 +59,49 @@ class OpenQuotes:
         if request.until_ns <= request.sent_ns:
             return "a request that has ended before it is sent"
         self.requests[request.id] = request
-        self._of[request.id] = {}
+        self._by_request[request.id] = {}
         if len(self.requests) > MOST_REQUESTS:
             self.forget(next(iter(self.requests)))
         return ""
 
     def forget(self, request: str) -> None:
-        """Forget a request and its quotes: none of them can be taken."""
-        self._drop(self._of[request].values())
-        del self.requests[request], self._of[request]
+        """Remove a request, its quotes and the record of orders that took them: no such quote can be taken any more."""
+        self._drop(self._by_request[request].values())
+        del self.requests[request], self._by_request[request]
         self.hits = {name: hit for name, hit in self.hits.items() if hit[0] != request}
 
     def _drop(self, quotes: Iterable[Quote]) -> None:
-        for one in [*quotes]:
-            del self.quotes[one.id], self._of[one.request][one.id]
-            self.over.pop(one.id, None)
+        """Remove quotes, with the reasons why they are over."""
+        for quote in [*quotes]:
+            del self.quotes[quote.id], self._by_request[quote.request][quote.id]
+            self.over.pop(quote.id, None)
 
     def open(self, request: str) -> list[Quote]:
-        """Quotes of a request that did not end, in the order in which they came."""
-        return [one for name, one in self._of.get(request, {}).items() if name not in self.over]
+        """Open quotes of a request, in the order in which they came."""
+        return [
+            quote
+            for name, quote in self._by_request.get(request, {}).items()
+            if name not in self.over
+        ]
 
-    def take(self, event: QuoteEvent) -> str:
-        """Apply what came; why it cannot be, "" where it can."""
+    def apply_event(self, event: QuoteEvent) -> str:
+        """Apply a quote, cancel or status; return the reason if it is refused, else ""."""
         request = self.requests.get(event.request)
         if not (is_name(event.id) and is_name(event.dealer)):
             return f"a name that is not printable, or longer than {LONGEST_NAME} characters"
         if request and request.dealers and event.dealer not in ("", *request.dealers):
             return f"the dealer {event.dealer!r} is not in the request"
         if isinstance(event, Quote):
-            return self._quote(event, request)
+            return self._add_quote(event, request)
         state = event.status if isinstance(event, QuoteStatus) else QuoteState.CANCELED
         if event.id in self.quotes and state not in _LIVES:
             word = "was withdrawn" if isinstance(event, QuoteCancel) else f"is {state}"
             self.over.setdefault(event.id, f"the quote {event.id!r} {word}")
         return ""
 
-    def _quote(self, quote: Quote, request: QuoteRequest | None) -> str:
+    def _add_quote(self, quote: Quote, request: QuoteRequest | None) -> str:
+        """Store a quote that answers a request; return the reason if it is refused, else "". The quote of a dealer ends
+        its earlier ones."""
         if request is None:
             return f"no request {quote.request!r} was made"
         if quote.id in self.quotes:
@@ -110,16 +117,22 @@ class OpenQuotes:
             return f"a price above zero, not {quote.bid}, {quote.offer}"
         if not 1 <= quote.lots <= request.lots:
             return f"{quote.lots} lots; 1 to {request.lots} were requested"
-        mine = [one for one in self._of[request.id].values() if one.dealer == quote.dealer]
-        for one in mine if quote.dealer else ():
-            self.over.setdefault(one.id, f"the quote {one.id!r} was replaced by {quote.id!r}")
+        earlier_quotes = [
+            earlier
+            for earlier in self._by_request[request.id].values()
+            if earlier.dealer == quote.dealer
+        ]
+        for earlier in earlier_quotes if quote.dealer else ():
+            self.over.setdefault(
+                earlier.id, f"the quote {earlier.id!r} was replaced by {quote.id!r}"
+            )
         quote = quote if quote.until_ns else replace(quote, until_ns=request.until_ns)
-        self.quotes[quote.id] = self._of[request.id][quote.id] = quote
-        self._drop(mine[: 1 - MOST_QUOTES])
+        self.quotes[quote.id] = self._by_request[request.id][quote.id] = quote
+        self._drop(earlier_quotes[: 1 - MOST_QUOTES])
         return ""
 
-    def hit(self, order: QuotedOrder, now_ns: int) -> str:
-        """Let an order take its quote; why it cannot, "" where it can. No quote is taken twice."""
+    def take_quote(self, order: QuotedOrder, now_ns: int) -> str:
+        """Let an order take its quote; return the reason if it cannot, else "". No quote is taken twice."""
         quote = self.quotes.get(order.quote)
         if quote is None:
             return f"unknown quote {order.quote!r}"
@@ -139,7 +152,7 @@ class OpenQuotes:
             return f"the quote {name} is at {quote.price(order.side)}, the order at {order.price}"
         if not 1 <= order.lots <= quote.lots:
             return f"{order.lots} lots; the quote {name} is for {quote.lots}"
-        done = sum(lots for of, lots in self.hits.values() if of == request.id)
+        done = sum(lots for request_id, lots in self.hits.values() if request_id == request.id)
         if done + order.lots > request.lots:
             return f"the request {request.id!r} has traded {done} of {request.lots}"
         self.over[quote.id] = f"the quote {name} was taken"
@@ -147,12 +160,12 @@ class OpenQuotes:
         return ""
 
     def settle(self, order: str, lots: int) -> None:
-        """An order that is over has traded so many lots: the rest of its request may trade with another quote."""
+        """Record how many lots an ended order has traded: the rest of its request may trade with another quote."""
         if order in self.hits:
             self.hits[order] = self.hits[order][0], lots
 
     def drop(self, request: str, quotes: Sequence[str] = ()) -> list[Quote]:
-        """Pass some open quotes of a request, all where none is named; they cannot be taken any more."""
-        found = [one for one in self.open(request) if not quotes or one.id in quotes]
-        self.over |= {one.id: f"the quote {one.id!r} was passed" for one in found}
-        return found
+        """Pass some open quotes of a request (all if none is named), so that they cannot be taken; return them."""
+        passed = [quote for quote in self.open(request) if not quotes or quote.id in quotes]
+        self.over |= {quote.id: f"the quote {quote.id!r} was passed" for quote in passed}
+        return passed

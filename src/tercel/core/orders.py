@@ -1,160 +1,35 @@
-"""Commands to a venue and its reports: frozen messages, in the terms of FIX 4.4.
+"""Messages between a desk and a venue: commands, execution reports, market data rows, listings; in the terms of FIX 4.4.
 
-Orders are in ticks and lots; what was executed is in 10^-8 of them (`Unit`, `shown`). Times are ns, sides +1 and -1.
+Orders are in ticks and lots; executions in 10^-8 of them (`core.fixed_point`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
-behalf an order is sent. What a kind of message never names is "" in its class.
-
-Executions in whole numbers: prices in 10^-8 of a tick (`px`), quantities in 10^-8 of a lot (`qty`).
-
-Ticks and lots are what orders are sent in; a venue may execute between two ticks, and parts of a lot. A price times a
-quantity counts in 10^-16. People and JSON see ticks and lots: whole ones as integers, others with their decimals.
+behalf an order is sent. A field that a kind of message does not have is "" in its class.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tercel.core.errors import VenueError
+from tercel.core.fixed_point import to_number
 from tercel.core.quotes import QuoteEvent
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 
 if TYPE_CHECKING:
     from tercel.core.arrays import Ints
 
-# -- fixed ----------------------------------------------------------------------------------------
 
-PLACES: Final = 8
-ONE: Final = 10**PLACES
-"""One tick, or one lot."""
-PAID_PLACES: Final = 2 * PLACES
-"""Decimals of a price times a quantity."""
-PAID_ONE: Final = ONE * ONE
-"""One tick times one lot."""
-FEE_UNIT: Final = 100_000_000
-"""Parts in which fees are given: of a half tick, or of the value."""
-
-
-def floored(value: int) -> int:
-    """Whole ticks or lots, rounded down.
-
-    >>> floored(250_000_000), floored(-1)
-    (2, -1)
-    """
-    return value // ONE
-
-
-def ceiled(value: int) -> int:
-    """Whole ticks or lots, rounded up.
-
-    >>> ceiled(250_000_000), ceiled(200_000_000)
-    (3, 2)
-    """
-    return -(-value // ONE)
-
-
-def against(side: int, px: int) -> int:
-    """A price in whole ticks, rounded against the trader on that side.
-
-    >>> against(1, 250_000_000), against(-1, 250_000_000)
-    (3, 2)
-    """
-    return ceiled(px) if side > 0 else floored(px)
-
-
-def shown(value: int, places: int = PLACES) -> int | float:
-    """A number for tables and JSON: an integer where it is whole; else the nearest float, which nothing is computed from.
-
-    >>> shown(300_000_000), shown(50_000_000)
-    (3, 0.5)
-    """
-    one: int = 10**places
-    whole, rest = divmod(value, one)
-    return value / one if rest else whole
-
-
-def summed(values: Iterable[int | float]) -> int | float:
-    """The sum of numbers that were shown, without the noise of floats.
-
-    >>> summed([0.1, 0.2, 1]), summed([1, 2])
-    (1.3, 3)
-    """
-    return shown(
-        sum(round(value * ONE) if isinstance(value, float) else value * ONE for value in values)
-    )
-
-
-def text(value: int, places: int = PLACES) -> str:
-    """A scaled integer as a decimal string, exact, for people.
-
-    >>> text(999_850_000_000), text(-50_000_000), text(1, 16)
-    ('9998.5', '-0.5', '0.0000000000000001')
-    """
-    sign, digits = "-" if value < 0 else "", f"{abs(value):0{places + 1}d}"
-    return f"{sign}{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
-
-
-# -- units ----------------------------------------------------------------------------------------
-# What a tick and a lot of an instrument are: from ticks and lots to prices, shares and money, without rounding.
-
-IN_TICKS: Final = "ticks x lots"
-"""Instead of a currency, where the value of a tick is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The units of an instrument.
-
-    Parameters
-    ----------
-    tick, lot : Fraction
-        In price units, and in shares or coins; 1 where they are not known.
-    value : Fraction
-        Of a tick of a lot, in money.
-    currency : str
-        "": not named; `IN_TICKS`: `value` is not known, and money is in ticks x lots.
-    fees : tuple of int or None
-        `core.orders.Listing.fees`; None where unknown.
-
-    >>> Unit.of({"tick": 0.01, "lot": 100, "currency": "USD"}).price(100_150 * ONE)
-    1001.5
-    """
-
-    tick: Fraction = Fraction(1)
-    lot: Fraction = Fraction(1)
-    value: Fraction = Fraction(1)
-    currency: str = IN_TICKS
-    fees: tuple[int, int, int, int] | None = None
-
-    @classmethod
-    def of(cls, words: Mapping[str, Any]) -> "Unit":
-        """The units of a listing as a session journals it: {"tick", "lot", "currency", "fees"}."""
-        tick, lot = Fraction(repr(words["tick"])), Fraction(repr(words["lot"]))
-        fees = tuple(words["fees"]) if "fees" in words else None
-        return cls(tick, lot, tick * lot, str(words.get("currency", "")), fees)
-
-    @property
-    def known(self) -> bool:
-        """Whether tick and lot are known: money is money."""
-        return self.currency != IN_TICKS
-
-    def price(self, px: Fraction | int) -> float:
-        """A price of 10^-8 ticks in the units of the market."""
-        return float(self.tick * px / ONE)
-
-    def qty(self, qty: Fraction | int) -> float:
-        """A quantity of 10^-8 lots in shares or coins."""
-        return float(self.lot * qty / ONE)
-
-    def shown(self) -> dict[str, Any]:
-        """{"tick", "lot", "currency"}; null where the tick is unknown: prices are then in ticks."""
-        size = (
-            {"tick": float(self.tick), "lot": float(self.lot)}
-            if self.known
-            else {"tick": None, "lot": None}
-        )
-        return {**size, "currency": self.currency}
+M_NS: Final = 0
+M_KIND: Final = 1
+"""A tape kind: ADD, REDUCE, DELETE, EXECUTE, CLEAR, STATUS, TRADE_HIDDEN ..."""
+M_ID: Final = 2
+"""The resting order; below `Listing.dense_ids` and reused once it is gone, where the listing says so."""
+M_SIDE: Final = 3
+M_PRICE: Final = 4
+M_LOTS: Final = 5
+M_AGGRESSOR: Final = 6
+"""EXECUTE: the venue's number of the client order that took, -1 where no client order did."""
+MARKET_COLUMNS: Final = 7
 
 
 class Tif(StrEnum):
@@ -195,10 +70,10 @@ HELD: Final = frozenset(
 """It lives and does not trade as others do: its lots stay reserved."""
 
 
-def working(cum_qty: int, full: bool = False) -> OrdStatus:
-    """Status of an order that trades, by what has filled, and whether that is all of it.
+def working_status(cum_qty: int, full: bool = False) -> OrdStatus:
+    """NEW, PARTIALLY_FILLED or FILLED, by the filled quantity and whether that is the whole order.
 
-    >>> working(0), working(3), working(5, full=True)
+    >>> working_status(0), working_status(3), working_status(5, full=True)
     (<OrdStatus.NEW: 'new'>, <OrdStatus.PARTIALLY_FILLED: 'partially_filled'>, <OrdStatus.FILLED: 'filled'>)
     """
     if full:
@@ -369,15 +244,15 @@ class Report:
     fault: str = ""
 
     def __str__(self) -> str:
-        """As people read it: in ticks and lots."""
-        words = {field.name: getattr(self, field.name) for field in fields(self)} | {
-            name: shown(getattr(self, name))
+        """The report for people, in ticks and lots."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | {
+            name: to_number(getattr(self, name))
             for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
         }
-        return f"Report({', '.join(f'{name}={value!s}' for name, value in words.items() if value != '')})"
+        return f"Report({', '.join(f'{name}={value!s}' for name, value in values.items() if value != '')})"
 
 
-def refused(
+def refusal_report(
     new: NewOrder,
     exec_id: str,
     ns: int,
@@ -385,10 +260,10 @@ def refused(
     kind: ExecType = ExecType.REJECTED,
     status: OrdStatus = OrdStatus.REJECTED,
 ) -> Report:
-    """The report of an order that was not taken, or is not there: nothing filled, nothing open, no venue's name.
+    """The execution report of an order that was not accepted, or is not known: nothing filled, nothing open.
 
     >>> new = NewOrder("c1", "X", 1, 10, 100, Tif.DAY, "ann", "p", 0)
-    >>> refused(new, "e1", 5, "too many lots").leaves_qty
+    >>> refusal_report(new, "e1", 5, "too many lots").leaves_qty
     0
     """
     return Report(
@@ -414,7 +289,7 @@ def refused(
 
 @dataclass(frozen=True, slots=True)
 class CancelReject:
-    """A cancel or replace was refused: the state of `orig` is `status`."""
+    """A refused cancel or replace; `status` is the state of the order `orig`."""
 
     cl_ord_id: str
     orig: str
@@ -425,23 +300,9 @@ class CancelReject:
     instrument: ClassVar[str] = ""
 
 
-# -- market data: int64 (n, 7) rows -----------------------------------------------------------------------------------
-M_NS: Final = 0
-M_KIND: Final = 1
-"""A tape kind: ADD, REDUCE, DELETE, EXECUTE, CLEAR, STATUS, TRADE_HIDDEN ..."""
-M_ID: Final = 2
-"""The resting order; below `Listing.dense_ids` and reused once it is gone, where the listing says so."""
-M_SIDE: Final = 3
-M_PRICE: Final = 4
-M_LOTS: Final = 5
-M_AGGRESSOR: Final = 6
-"""EXECUTE: the venue's number of the client order that took, -1 where no client order did."""
-MARKET_WORDS: Final = 7
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketRows:
-    """Changes of one instrument's public book, in order; client orders of every account are in it.
+    """Changes of one instrument's public book in order, int64 (n, 7); orders of all participants are in it.
 
     A `snapshot` starts a new book: an optional STATUS row, then ADD rows in order of priority. Where the last row's time says
     too much, as of a change by an own order in a book that was heard of long ago, `as_of_ns` says when that was.
@@ -454,13 +315,13 @@ class MarketRows:
 
     @property
     def dated_ns(self) -> int:
-        """Time of the book that it leaves, ns; 0: unknown."""
+        """Time of the book after these rows, ns; 0 if unknown."""
         return self.as_of_ns or (int(self.rows[-1, M_NS]) if len(self.rows) else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """The way to the venue came up or went down."""
+    """The link to the venue came up or went down."""
 
     up: bool
     ns: int
@@ -473,7 +334,7 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A message of the venue that cannot be read: what came, as it came, and why.
+    """A message of the venue that cannot be read: the raw message, and the reason.
 
     `cl_ord_id`, `account` and `instrument` are those that it names, "" where it names none that can be read.
     """
@@ -561,6 +422,7 @@ class Listing:
     part: float = 1.0
 
     def __post_init__(self) -> None:
+        """Refuse a tick or a lot out of bounds."""
         if not LEAST_TICK <= self.tick <= MOST_TICK or not 1 <= self.lot < MOST_LOTS:
             raise VenueError(
                 f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}, a lot of 1 to {MOST_LOTS - 1}",
@@ -570,5 +432,5 @@ class Listing:
 
     @property
     def fees(self) -> tuple[int, int, int, int]:
-        """The four words of its fees, as a market's state has them."""
+        """Maker fee and taker fee per lot, then maker and taker rate of the value, as a simulated market's state has them."""
         return self.maker_fee, self.taker_fee, self.maker_rate, self.taker_rate

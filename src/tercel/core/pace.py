@@ -1,4 +1,4 @@
-"""A simulated venue's time by a clock: so many of its seconds pass in one."""
+"""Clock of a simulated venue: its time runs at a multiple of the wall clock's."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ FASTEST: Final = 1e6
 
 
 class Pace:
-    """Speed of a venue's time against the wall clock, from :meth:`begin` on.
+    """Clock of a simulated venue that runs at `speed` venue seconds a wall-clock second, from :meth:`begin` on.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Pace:
         self._began = (0, 0)
 
     def begin(self, venue_ns: int) -> None:
-        """Start the venue's time now."""
+        """Start the venue's clock now at `venue_ns`."""
         self._began = self._clock.now_ns(), venue_ns
 
     @property
@@ -43,8 +43,8 @@ class Pace:
         return venue_ns + int((self._clock.now_ns() - clock_ns) * self.speed)
 
     def wait(self, until_ns: int) -> int:
-        """Sleep until a time of the venue, a tenth of a second at most; the time that it has come to by then."""
-        early = round((until_ns - self.now_ns) / self.speed)
-        if early > 0:
-            self._clock.sleep_ns(min(early, LONGEST_NS))
-        return min(self.now_ns, until_ns) if early > LONGEST_NS else until_ns
+        """Sleep until the venue's time `until_ns`, at most 0.1 s of wall clock; return `until_ns`, or the time reached."""
+        ahead_ns = round((until_ns - self.now_ns) / self.speed)
+        if ahead_ns > 0:
+            self._clock.sleep_ns(min(ahead_ns, LONGEST_NS))
+        return min(self.now_ns, until_ns) if ahead_ns > LONGEST_NS else until_ns

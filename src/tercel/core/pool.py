@@ -1,6 +1,7 @@
-"""Worker processes of a run: trainings and judgements side by side, stopped politely, resumable.
+"""Worker processes for trainings and judgements side by side (`Pool`), and calls interrupted at a deadline
+(`Deadline`).
 
-`Deadline` ends a call in time: a thread stops it, Python code or a library with a stop function (`stopped_by`).
+`Deadline` ends a call in time: a thread stops it, Python code or a library with a stop function (`stop_at_deadline`).
 
 >>> deadline = Deadline(0.01)
 >>> deadline.start()
@@ -42,12 +43,11 @@ _AGAIN_S: Final = 1.0
 _SWALLOWED: Final = 100
 
 
-# -- worker ---------------------------------------------------------------------------------------
-# Start of a worker process: it ignores Ctrl-C and ends with its parent.
+_stop: Any = None
 
 
 def begin_worker() -> None:
-    """In a worker: Ctrl-C is the parent's to handle; a parent that ends in whatever way, SIGKILL too, ends the worker.
+    """In a worker process: ignore Ctrl-C, and end when the parent ends in any way, SIGKILL included.
 
     The pipe that multiprocessing keeps between the two closes with the parent on every system; a thread waits for that.
     A worker that is still importing when the parent ends gets here, and ends then.
@@ -57,28 +57,23 @@ def begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for ever, or write beside the resumed run."""
+    """End this worker when its parent dies, so that it does not write beside a resumed run."""
     parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-# -- pool -----------------------------------------------------------------------------------------
-
-_stop: Any = None
-
-
-def _begin(stop: Any) -> None:
-    """In a worker: `stop` is the event that the parent sets and that work looks at between updates."""
+def _begin_pool_worker(stop: Any) -> None:
+    """In a worker process: store the event by which the parent asks to stop."""
     global _stop  # noqa: PLW0603 - a pool gives its workers no other place for what they share
     _stop = stop
     begin_worker()
 
 
 @contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """Ctrl-C comes after the block; processes started in it do not see one before they can say that they ignore it."""
+def _defer_interrupt() -> Iterator[None]:
+    """Context that delays Ctrl-C to its end, so that processes started in it can begin to ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -89,8 +84,8 @@ def _ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def stopping() -> bool:
-    """In a worker: whether the parent asks to stop; False elsewhere."""
+def should_stop() -> bool:
+    """Whether the parent has asked this worker to stop; False outside workers."""
     return _stop is not None and bool(_stop.is_set())
 
 
@@ -99,24 +94,26 @@ class WorkerError(TercelError):
 
 
 class Pool:
-    """A few worker processes, as many as there are cores, at most one per piece of work.
+    """Worker processes: as many as cores, at most one per job.
 
     Use as a context; leaving it on an interrupt asks the workers to stop, waits until what they do is on disk, and
     lets the interrupt go on.
     """
 
     def __init__(self, work: int) -> None:
+        """Prepare a process (started by spawn) per core, at most `work` of them, at least one."""
         context = get_context("spawn")
         self._stop = context.Event()
         count = max(min(os.cpu_count() or 1, work), 1)
         self._executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(self._stop,)
+            count, mp_context=context, initializer=_begin_pool_worker, initargs=(self._stop,)
         )
 
     def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Shut the workers down and wait for them; after an error ask them to stop, and cancel the jobs that have not begun."""
         if kind is not None:
             self._stop.set()
         self._executor.shutdown(wait=True, cancel_futures=kind is not None)
@@ -127,14 +124,14 @@ class Pool:
         jobs: Sequence[tuple[Any, ...]],
         tick: Callable[[int], None],
     ) -> None:
-        """Do all jobs; `tick(done)` is called about twice a second and after each one.
+        """Run `function` on all jobs in the workers, results ignored; `tick(done)` is called every 0.5 s and after jobs.
 
         Raises
         ------
         WorkerError
             When a worker died; otherwise whatever a job raised.
         """
-        with _ctrl_c_later():
+        with _defer_interrupt():
             waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
         done = 0
         while waiting:
@@ -153,11 +150,11 @@ class Pool:
 
 
 class _TooLateError(BaseException):
-    """Raised in a thread by another."""
+    """Raised in a thread by the deadline thread."""
 
 
 class Deadline(PeriodicThread):
-    """Interrupts calls of one thread at a time.
+    """A thread that interrupts calls of one other thread, one call at a time.
 
     Time is counted in turns of its own, so that a suspended machine causes no interruption.
 
@@ -168,16 +165,17 @@ class Deadline(PeriodicThread):
     """
 
     def __init__(self, every_s: float = 0.05) -> None:
-        super().__init__("tercel-deadline", every_s, self._count)
+        """Make the thread, which does not run before `start`; no call is timed."""
+        super().__init__("tercel-deadline", every_s, self._count_down)
         self._lock = Lock()
         self._left_s = -1.0
         self._thread = 0
         self._late = False
-        self._owed = False
+        self._interrupt_pending = False
         self._stops: list[Callable[[], object]] = []
 
     def call(self, act: Callable[[], Answer], seconds: float) -> Answer:
-        """Result of `act`, interrupted at the deadline.
+        """Result of `act()`; TimeoutError if it takes longer than `seconds`.
 
         Raises
         ------
@@ -195,7 +193,7 @@ class Deadline(PeriodicThread):
             finally:
                 self._disarm()
         except _TooLateError:
-            self._owed = False
+            self._interrupt_pending = False
             self._disarm()
             raise TimeoutError(f"no answer within {seconds:g} s") from None
         except Exception:
@@ -206,22 +204,23 @@ class Deadline(PeriodicThread):
             _CURRENT.reset(token)
 
     def _disarm(self) -> None:
-        """From here on no interruption comes; one that is on its way is waited for, unless the call swallowed it.
+        """Stop further interruptions, and wait for one on its way unless the call swallowed it.
 
         Taking it back would leave CPython 3.11 with a request that it never forgets.
         """
         try:
             with self._lock:
                 self._left_s = -1.0
-                owed = self._owed
-            for _ in range(_SWALLOWED if owed else 0):
+                is_pending = self._interrupt_pending
+            for _ in range(_SWALLOWED if is_pending else 0):
                 self._over.wait(0.001)
         except _TooLateError:
             with self._lock:
                 self._left_s = -1.0
-        self._owed = False
+        self._interrupt_pending = False
 
-    def _count(self) -> None:
+    def _count_down(self) -> None:
+        """Count a turn off the running call's time; when it is over, call its stop functions, else interrupt its thread."""
         with self._lock:
             if self._left_s < 0:
                 return
@@ -233,7 +232,7 @@ class Deadline(PeriodicThread):
             for stop in self._stops:
                 stop()
             if not self._stops:
-                self._owed = True
+                self._interrupt_pending = True
                 thread = ctypes.c_ulong(self._thread)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_TooLateError))
 
@@ -242,8 +241,8 @@ _CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=No
 
 
 @contextmanager
-def stopped_by(stop: Callable[[], object]) -> Iterator[None]:
-    """Wrap a library call that no exception can interrupt: `stop` is called at the deadline, if one is set."""
+def stop_at_deadline(stop: Callable[[], object]) -> Iterator[None]:
+    """Context that calls `stop` at the deadline of the running `Deadline.call` instead of raising; no effect outside one."""
     if (current := _CURRENT.get()) is None:
         yield
         return

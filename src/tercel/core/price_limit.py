@@ -1,4 +1,4 @@
-"""The limit price of an order: a price, or text such as ``25bps`` beyond the mid at its arrival."""
+"""Parse the limit price of an order: a price, or text such as ``25bps`` beyond the mid at arrival."""
 
 import re
 from fractions import Fraction
@@ -14,7 +14,8 @@ _BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
 
 
 def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[int, int]:
-    """Limit price of an order: the last tick within a price, or a fraction of the arrival mid.
+    """Limit price of an order as (ticks, 0), or as (0, share of the arrival mid in 10^-8) for text such as ``25bps``.
+    None is (0, 0), no limit; a buyer's limit is rounded down, a seller's up; one of a buyer below a tick is -1.
 
     Returns
     -------
@@ -31,9 +32,9 @@ def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[
     """
     if price is None:
         return 0, 0
-    found = _BPS.fullmatch(price) if isinstance(price, str) else None
-    if found is not None and abs(float(found[1])) <= FARTHEST_BPS:
-        return 0, LIMIT_PARTS + side * round(float(found[1]) * LIMIT_PARTS / 1e4)
+    match = _BPS.fullmatch(price) if isinstance(price, str) else None
+    if match is not None and abs(float(match[1])) <= FARTHEST_BPS:
+        return 0, LIMIT_PARTS + side * round(float(match[1]) * LIMIT_PARTS / 1e4)
     try:
         exact = Fraction(str(price))
     except ValueError:
@@ -49,7 +50,7 @@ def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[
 
 
 def limit_at(price: float | str | None, side: int, tick: float, mid2: int) -> int:
-    """An order's limit in ticks at an arrival with a mid of `mid2` half ticks, as episodes have it; 0: none.
+    """Limit of an order in ticks at a mid of `mid2` half ticks, rounded down to buy, up to sell; 0: none, -1: below a tick.
 
     >>> limit_at("25bps", -1, 0.01, 4000), limit_at(20.056, 1, 0.01, 4000)
     (1995, 2005)

@@ -21,52 +21,54 @@ EVERY_S: Final = 10.0
 
 
 def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
-    """Progress bars with the remaining time: finished of total if `counted`, else a percentage.
+    """Progress bars with the remaining time: finished of total if `counted`, else a percentage; log lines without a terminal.
+    `transient`: a bar disappears at the end. `now`: a task has a text field of that name behind its bar.
 
-    Without a terminal, text lines appear instead, every :data:`EVERY_S` seconds at most. A `transient` bar disappears
-    at the end; with `now` a task has a field of that name behind its bar.
+    Lines appear every :data:`EVERY_S` seconds at most.
     """
     from rich import progress as bar
 
-    done = bar.MofNCompleteColumn() if counted else bar.TaskProgressColumn()
+    done_column = bar.MofNCompleteColumn() if counted else bar.TaskProgressColumn()
     columns = (
         bar.TextColumn("{task.description}"),
         bar.BarColumn(),
-        done,
+        done_column,
         bar.TimeRemainingColumn(),
     )
-    last = (bar.TextColumn("{task.fields[now]}"),) if now else ()
-    shown_on = console() if console else None
-    drawn = shown_on is not None and shown_on.is_terminal
+    last_column = (bar.TextColumn("{task.fields[now]}"),) if now else ()
+    terminal = console() if console else None
+    is_drawn = terminal is not None and terminal.is_terminal
 
     class Bars(bar.Progress):
+        """Progress bars that log lines where there is no terminal."""
+
         said_s = time.monotonic()
 
         def update(self, task_id: bar.TaskID, **fields: Any) -> None:
-            task, over, now_s = (
-                self._tasks[task_id],
-                self._tasks[task_id].finished,
-                time.monotonic(),
-            )
+            """Update a bar, and log its state at most every `EVERY_S` seconds without a terminal."""
+            task = self._tasks[task_id]
+            was_finished = self._tasks[task_id].finished
+            now_s = time.monotonic()
             super().update(task_id, **fields)
-            if not (drawn or over) and now_s - self.said_s >= EVERY_S:
+            if not (is_drawn or was_finished) and now_s - self.said_s >= EVERY_S:
                 self.said_s = now_s
-                far = (
+                state = (
                     f"{task.completed:,.0f} of {task.total or 0:,.0f}"
                     if counted
                     else f"{task.percentage:.0f} %"
                 )
                 if task.completed and task.remaining and task.remaining > 0.0:
-                    far += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
-                words = (
+                    state += f", some {(task.elapsed or 0.0) * task.remaining / task.completed:,.0f} s left"
+                parts = (
                     f"{task.description}:",
-                    far * (task.total is not None),
+                    state * (task.total is not None),
                     task.fields.get("now", ""),
                 )
-                say(" ".join(filter(None, words)))
+                say(" ".join(filter(None, parts)))
 
         def advance(self, task_id: bar.TaskID, advance: float = 1) -> None:
+            """Advance a bar by `advance` steps."""
             self.update(task_id, advance=advance)
 
-    hidden = shown_on is None or (transient and not drawn)
-    return Bars(*columns, *last, console=shown_on, transient=transient, disable=hidden)
+    hidden = terminal is None or (transient and not is_drawn)
+    return Bars(*columns, *last_column, console=terminal, transient=transient, disable=hidden)

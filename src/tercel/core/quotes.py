@@ -1,4 +1,4 @@
-"""Requests for quotes and what dealers answer: frozen messages in ticks and lots.
+"""Messages of requests for quotes and of dealers' answers, in ticks and lots.
 
 A client asks dealers (`QuoteRequest`). A `Quote` is taken by an order that names it (`core.orders.QuotedOrder`), once; it
 ends at its time, by a `QuoteCancel`, or by another quote of the same dealer (`core.open_quotes.OpenQuotes`). Times are ns,
@@ -14,7 +14,7 @@ LONGEST_NAME: Final = 200
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be a name in a command: what another cannot be sent on, so that nothing may depend on it.
+    """Whether a text can be a name in a command: printable and at most `LONGEST_NAME` characters.
 
     >>> is_name("q-1"), is_name("q" * 201), is_name("q\\n1")
     (True, False, False)
@@ -101,7 +101,7 @@ class Quote:
     orig: ClassVar[str] = ""
 
     def price(self, side: int) -> int | None:
-        """Price at which a client buys (+1) or sells (-1), ticks.
+        """Price in ticks at which a client buys (+1: the offer) or sells (-1: the bid); None if it is not quoted.
 
         >>> Quote("q", "r", "D1", "XYZ", None, 1001, 5, 9, "ann", 0).price(1)
         1001

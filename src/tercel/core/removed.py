@@ -1,4 +1,4 @@
-"""Names that were removed: a file or a command that has one is refused with the reason and the last commit that has it."""
+"""Record of removed names (commands, keys, models, sources ...), each refused with the reason and the last commit that has it."""
 
 from typing import Final
 
@@ -38,8 +38,8 @@ REMOVED: Final[dict[str, dict[str, str]]] = {
 """Kind -> name -> the last commit that has it, and why it was removed."""
 
 
-def refuse_removed(kind: str, name: str, said: str = "") -> None:
-    """Refuse a name that was removed; errors say what was received as `said`, or the name.
+def refuse_removed(kind: str, name: str, received: str = "") -> None:
+    """Refuse a name that was removed (`kind` as in `REMOVED`); other names pass. `received` replaces the name in the error.
 
     Raises
     ------
@@ -49,9 +49,9 @@ def refuse_removed(kind: str, name: str, said: str = "") -> None:
     >>> refuse_removed("families", "linear")
     """
     refuse_if(
-        bool(why := REMOVED.get(kind, {}).get(name, "")),
+        bool(reason := REMOVED.get(kind, {}).get(name, "")),
         f"{kind} of this version",
-        f"{said or repr(name)}, which was removed after {why}",
+        f"{received or repr(name)}, which was removed after {reason}",
         "take it out, or check out that commit",
         UnknownNameError,
     )

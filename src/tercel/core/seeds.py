@@ -14,7 +14,7 @@ if not JIT:  # the interpreter warns about the wrap-around that 64-bit mixing is
 
 @kernel
 def mix(x: int | np.int64) -> np.uint64:
-    """One step of splitmix64: a well-mixed word for any integer."""
+    """One step of splitmix64: maps an integer to a well-mixed 64-bit word."""
     z = np.uint64(np.int64(x)) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -22,26 +22,28 @@ def mix(x: int | np.int64) -> np.uint64:
 
 
 @kernel
-def seed_stream(k: Longs, at: int, seed: int, index: int, purpose: int) -> None:
-    """Start the stream whose words are `k[at]`, `k[at + 1]` from (seed, index, purpose)."""
+def seed_stream(k: Longs, offset: int, seed: int, index: int, purpose: int) -> None:
+    """Seed the stream whose state is `k[offset]`, `k[offset + 1]` from (seed, index, purpose)."""
     a = mix(seed) ^ mix(np.int64(mix(index)) + purpose)
-    k[at] = np.int64(mix(np.int64(a)))
-    k[at + 1] = np.int64(mix(np.int64(a) + 1)) | 1
+    k[offset] = np.int64(mix(np.int64(a)))
+    k[offset + 1] = np.int64(mix(np.int64(a) + 1)) | 1
 
 
 @kernel
-def next_word(k: Longs, at: int) -> np.uint64:
-    """The stream's next 64 bits; the lowest few are the weakest."""
-    s0 = np.uint64(k[at])
-    s1 = np.uint64(k[at + 1])
+def next_word(k: Longs, offset: int) -> np.uint64:
+    """Next 64 random bits of the stream at `k[offset]`, whose state is advanced in place; the lowest few are the weakest."""
+    s0 = np.uint64(k[offset])
+    s1 = np.uint64(k[offset + 1])
     result = s0 + s1
     s1 ^= s0
-    k[at] = np.int64(((s0 << np.uint64(24)) | (s0 >> np.uint64(40))) ^ s1 ^ (s1 << np.uint64(16)))
-    k[at + 1] = np.int64((s1 << np.uint64(37)) | (s1 >> np.uint64(27)))
+    k[offset] = np.int64(
+        ((s0 << np.uint64(24)) | (s0 >> np.uint64(40))) ^ s1 ^ (s1 << np.uint64(16))
+    )
+    k[offset + 1] = np.int64((s1 << np.uint64(37)) | (s1 >> np.uint64(27)))
     return result
 
 
 @kernel
-def uniform(k: Longs, at: int) -> float:
-    """A number in [0, 1) with 53 random bits."""
-    return float(next_word(k, at) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+def uniform(k: Longs, offset: int) -> float:
+    """Next number in [0, 1), of 53 random bits, of the stream at `k[offset]`, whose state is advanced in place."""
+    return float(next_word(k, offset) >> np.uint64(11)) * (1.0 / 9007199254740992.0)

@@ -1,4 +1,4 @@
-"""The operating system: wall clock, user name, memory, periodic threads."""
+"""The machine: wall clock, name of the user, memory of the heap, threads that run at fixed intervals."""
 
 import ctypes
 import gc
@@ -9,15 +9,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
 
-# -- machine --------------------------------------------------------------------------------------
+# Memory: what the C library holds after `free`, and objects that no garbage collection visits.
+THRESHOLDS = 10_000, 10, 100
+"""Objects after which the youngest are looked through; so many such looks make one at the older, and so on."""
+
+
 # The wall clock and the user of this machine. Packages below `api` do not call it: they are given a clock and a name.
-
-
 class WallClock:
     """The machine's own clock (`core.ports.Clock`)."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since some moment; they never go back."""
+        """Nanoseconds since a fixed moment; never decreasing."""
         return time.monotonic_ns()
 
     def sleep_ns(self, ns: int) -> None:
@@ -34,15 +36,8 @@ def user_name(uid: int | None = None) -> str:
         return f"uid {number}"
 
 
-# -- heap -----------------------------------------------------------------------------------------
-# Memory: what the C library holds after `free`, and objects that no garbage collection visits.
-
-THRESHOLDS = 10_000, 10, 100
-"""Objects after which the youngest are looked through; so many such looks make one at the older, and so on."""
-
-
 def trim_heap() -> None:
-    """Return memory that glibc holds after `free` to the system; nothing happens with other C libraries.
+    """Return freed memory from glibc to the operating system; does nothing with other C libraries.
 
     >>> trim_heap()
     """
@@ -61,10 +56,7 @@ def freeze_heap() -> None:
     gc.set_threshold(*THRESHOLDS)
 
 
-# -- periodic -------------------------------------------------------------------------------------
 # Something done again and again in a thread of its own, until it is stopped.
-
-
 class PeriodicThread(Thread):
     """A thread that runs a function at fixed intervals; it never keeps a process alive.
 
@@ -104,7 +96,7 @@ class PeriodicThread(Thread):
             self._turn()
 
     def stop(self, within_s: float | None = None) -> None:
-        """Take no more turns; wait for the one under way, at most so many seconds."""
+        """Take no more turns; wait for the current one, at most `within_s` seconds."""
         self._over.set()
         if self.is_alive():
             self.join(within_s)

@@ -1,4 +1,4 @@
-"""Version of the running code, and a hash of its sources that changes with every edit."""
+"""Version of the running code, with a hash of its sources."""
 
 from functools import cache
 from hashlib import sha256
@@ -24,9 +24,9 @@ def code_mark() -> str:
 
 def mark_of(folder: Path) -> str:
     """Twelve hex digits of the hash of a folder's Python and TOML files and their names."""
-    whole = sha256()
-    for path in sorted(one for one in folder.rglob("*") if one.suffix in (".py", ".toml")):
+    digest = sha256()
+    for path in sorted(file for file in folder.rglob("*") if file.suffix in (".py", ".toml")):
         data = path.read_bytes()
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode())
-        whole.update(data)
-    return whole.hexdigest()[:_DIGITS]
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()[:_DIGITS]

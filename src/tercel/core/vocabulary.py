@@ -1,8 +1,6 @@
-"""Sides, units and bounds: constants of all packages, and bounds of what a file may hold.
+"""Constants of all packages: sides, bounds of prices and lots, kinds of book events, laws of impact on recorded days.
 
 Prices are int32 ticks, quantities int32 lots, times int64 ns, cash int64 half-ticks x lots (a mid lies on a half tick).
-
-Names of the laws of impact on recorded days; loads nothing, so that a command refuses another name at once.
 """
 
 from datetime import date
@@ -10,8 +8,7 @@ from typing import Final
 
 BUY: Final = 1
 SELL: Final = -1
-SIDE_WORDS: Final = {BUY: "buy", SELL: "sell"}
-
+SIDE_NAMES: Final = {BUY: "buy", SELL: "sell"}
 NS_PER_SECOND: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 NO_BID: Final = -(2**30)
@@ -29,7 +26,7 @@ LAST_DAY: Final = date(2199, 12, 31)
 FOREVER_NS: Final = 2**62
 """A time that never comes."""
 
-# -- what changes a book: kinds of rows of tapes and of a venue's market data --------------------------------------------
+# Kinds of rows of tapes and of a venue's market data.
 ADD: Final = 1
 """A limit order comes to rest: order_id, side, price, lots."""
 REDUCE: Final = 2
@@ -58,7 +55,6 @@ TRADE: Final = 13
 """(L2 feeds) A print against the visible `side`: the book stays as it is, a LEVEL_SET says what became of the level."""
 SHIFTED: Final = 40
 """Never on a tape, in a simulated venue's market data: the public book was moved by `price` ticks (up is positive)."""
-
 KIND_NAMES: Final = {
     ADD: "add",
     REDUCE: "reduce",
@@ -74,7 +70,5 @@ KIND_NAMES: Final = {
     ROLL_IN: "roll_in",
     TRADE: "trade",
 }
-
-
 TAPE_LAWS: Final = ("none", "square_root", "propagator")
 """See `fitted.tape_law`."""

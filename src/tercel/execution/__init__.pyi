@@ -23,12 +23,12 @@ from tercel.execution.intent import Intents as Intents
 from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
-from tercel.execution.observation import HORIZON_NS as HORIZON_NS
+from tercel.execution.probe_views import HORIZON_NS as HORIZON_NS
 from tercel.execution.observation import ObservationFunction as ObservationFunction
-from tercel.execution.observation import half_spread as half_spread
+from tercel.execution.cost_observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
 from tercel.execution.observation import same_name as same_name
-from tercel.execution.observation import view_of as view_of
+from tercel.execution.probe_views import view_of as view_of
 from tercel.execution.pairs import LegBook as LegBook
 from tercel.execution.pairs import PairOrder as PairOrder
 from tercel.execution.pairs import PairTerms as PairTerms
@@ -36,7 +36,7 @@ from tercel.execution.pairs import PairView as PairView
 from tercel.execution.pairs import Role as PairRole
 from tercel.execution.pairs import decide as decide_pair
 from tercel.execution.reconcile import open_lots as open_lots
-from tercel.execution.reconcile import standing as standing
+from tercel.execution.reconcile import standing_lots as standing_lots
 from tercel.execution.step import E_INDEX as E_INDEX
 from tercel.execution.step import E_WORLD as E_WORLD
 from tercel.execution.step import arrive as arrive
@@ -46,7 +46,7 @@ from tercel.execution.strategies.almgren_chriss import Parameters as Parameters
 from tercel.execution.strategies.almgren_chriss import kappa as kappa
 from tercel.execution.strategies.almgren_chriss import share_left as share_left
 from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt
-from tercel.execution.strategies.alpha_tilt import PostureCap as PostureCap
+from tercel.execution.strategies.posture_cap import PostureCap as PostureCap
 from tercel.execution.strategies.baselines import Peg as Peg
 from tercel.execution.strategies.baselines import take_to as take_to
 from tercel.execution.strategy import Shares as Shares
@@ -54,10 +54,10 @@ from tercel.execution.strategy import Strategy as Strategy
 from tercel.execution.strategy import Wrapper as Wrapper
 from tercel.execution.strategy import hold as hold
 from tercel.execution.strategy import ladder as ladder
-from tercel.execution.strategy import settle as settle
+from tercel.execution.strategy import finish_intents as finish_intents
 from tercel.execution.strategy import shares as shares
-from tercel.execution.user_strategy import checked as checked
-from tercel.execution.user_strategy import located as located
+from tercel.execution.user_strategy import wrap_strategy as wrap_strategy
+from tercel.execution.user_strategy import import_object as import_object
 
 __all__ = [
     "ANCHOR",
@@ -94,30 +94,30 @@ __all__ = [
     "action_set",
     "arrive",
     "attribute",
-    "checked",
     "columns",
     "decide_pair",
     "empty_intents",
     "features_of",
+    "finish_intents",
     "half_spread",
     "hold",
     "imbalance",
+    "import_object",
     "intent",
     "kappa",
     "ladder",
     "latency_of",
-    "located",
     "observe_and_draw",
     "observer",
     "open_lots",
     "policies_packaged",
     "same_name",
-    "settle",
     "share_left",
     "shares",
-    "standing",
+    "standing_lots",
     "step",
     "take_to",
     "view_of",
     "warm_up",
+    "wrap_strategy",
 ]

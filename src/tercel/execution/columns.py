@@ -1,5 +1,4 @@
-"""Columns of what a strategy sees: `x`, its own private state, and `m`, the public market without its own
-orders.
+"""Columns of a strategy's view: `x`, private state of the order, and `m`, the public market without own orders.
 
 Both are int64 arrays with a leading axis over markets. Nothing in `m` depends on own orders being in the
 book, so a row of `x` may be paired with another market's row of `m` (that is how adaptability is measured).
@@ -96,9 +95,9 @@ M_NAMES: Final = (
     *(f"far{k}" for k in range(1, LEVELS + 1)),
     *("v_seen", "v_same", "v_against", "ofi", "rv", "events", "halted", "rv_long", "drift"),
     *(
-        f"past_{what}{back}"
+        f"past_{quantity}{back}"
         for back in range(1, PAST_INTERVALS + 1)
-        for what in ("same", "against", "ofi", "rv", "events", "drift")
+        for quantity in ("same", "against", "ofi", "rv", "events", "drift")
     ),
     *("age_ns", "long_same", "long_against", "long_ofi", "seen_against", "long_drift"),
 )

@@ -1,11 +1,11 @@
-"""Cost of an execution: implementation shortfall in parts that add up exactly.
+"""Costs of an execution: implementation shortfall, split into parts that add up exactly.
 
 With side s, fills (p_i, q_i), order Q, arrival mid m0, and m_i and touch_i the mid and the touch that an
 aggressor met, taken just before it arrived from the book without own orders:
 
-    spread  = sum s (touch_i - m_i) q_i                    paid when taking, earned when passive (touch_i =
-    p_i) impact  = sum s (p_i - touch_i) q_i + sum d(t_i) q_i   walking past the touch; displacement by own
-    trading timing  = sum s (m_i - m0) q_i - sum d(t_i) q_i
+    spread  = sum s (touch_i - m_i) q_i                        paid when taking, earned when passive (touch_i = p_i)
+    impact  = sum s (p_i - touch_i) q_i + sum d(t_i) q_i       walking past the touch; displacement by own trading
+    timing  = sum s (m_i - m0) q_i - sum d(t_i) q_i
     forced  = the same sums over the lots sent at the horizon
     IS      = spread + impact + timing + forced + fees = sum s (p_i - m0) q_i + fees
 
@@ -35,6 +35,21 @@ BPS = 1e4
 PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
 
 _GRIDS = ("mid2_grid", "lots_grid", "forced_lots_grid")
+
+
+# Columns of an account that costs have under the same name.
+_COLUMNS = (
+    *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
+    *(
+        "passive_lots",
+        "forced_lots",
+        "unfilled_lots",
+        "unfilled_paid",
+        "fees",
+        "double_lots",
+        "run_out",
+    ),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +156,11 @@ class Costs:
         return before + self.forced_spread + self.forced_walk + self.forced_timing + self.fees
 
     def select(self, rows: Bools | Indices) -> "Costs":
-        """The episodes of a boolean mask or of an index array, in its order."""
+        """The episodes of a boolean mask or of an index array, in the order of the indices."""
         return Costs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def totals(self) -> "Costs":
-        """The same costs without their course: lots of the whole order, one mid, at arrival. A tenth of the bytes."""
+        """The same costs with the time grids reduced to one column: first mid, sums of lots; a tenth of the bytes."""
         lots = {
             name: getattr(self, name).sum(axis=1, keepdims=True)
             for name in ("lots_grid", "forced_lots_grid")
@@ -169,7 +184,7 @@ class Costs:
         )
 
     def check(self) -> None:
-        """Refuse costs in which a lot is missing or counted twice.
+        """Raise TercelError, naming the first such episode, for costs in which a lot is missing or counted twice.
 
         Raises
         ------
@@ -212,8 +227,8 @@ class Costs:
 
 
 def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
-    """d(t): how far own trading has moved the mid against itself, on average over the episodes that ran to their
-    horizon.
+    """Mean displacement d(t) of the mid against the order by own trading, (G,), half ticks, over episodes that ran to the
+    horizon; TercelError if none did.
 
     Parameters
     ----------
@@ -240,7 +255,7 @@ def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
 
 
 def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:
-    """`s (m - m')` of each episode, int64 (n, G), half ticks: of use in means only; 0 where it ended with its order."""
+    """Displacement `s (m - m')` of the mid in each episode, int64 (n, G), half ticks; rows not run to the horizon are 0."""
     if np.shape(twin_mid2_grid) != costs.mid2_grid.shape:
         raise TercelError(
             f"counterfactual mids of shape {costs.mid2_grid.shape}",
@@ -252,7 +267,8 @@ def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:
 
 
 def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
-    """Cost of each episode in bps of m0 Q, split so that the parts add up to the whole.
+    """Cost of each episode, (n,) by name: `is_bps` of m0 Q, the `PARTS` that add up to it, `passive_share` of lots; without
+    `twin_mid2_grid` (a tape) impact is NaN, and the walk past the touch belongs to the spread.
 
     Parameters
     ----------
@@ -270,45 +286,33 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
     """
     scale = BPS / costs.denominator
     if twin_mid2_grid is None:
-        spread, walk = costs.spread + costs.walk, np.full(len(costs), np.nan)
-        moved = np.zeros(len(costs))
+        spread = costs.spread + costs.walk
+        walk = np.full(len(costs), np.nan)
+        displaced = np.zeros(len(costs))
     else:
-        spread, walk = costs.spread, costs.walk.astype(np.float64)
-        moved = costs.lots_grid @ displacement(costs, twin_mid2_grid)
+        spread = costs.spread
+        walk = costs.walk.astype(np.float64)
+        displaced = costs.lots_grid @ displacement(costs, twin_mid2_grid)
     return {
         "is_bps": costs.shortfall * scale,
         "spread_bps": spread * scale,
-        "impact_bps": (walk + moved) * scale,
-        "timing_bps": (costs.timing - moved) * scale,
+        "impact_bps": (walk + displaced) * scale,
+        "timing_bps": (costs.timing - displaced) * scale,
         "forced_bps": (costs.forced_spread + costs.forced_walk + costs.forced_timing) * scale,
         "fees_bps": costs.fees * scale,
         "passive_share": costs.passive_lots / costs.qty,
     }
 
 
-# Columns of an account that costs have under the same name.
-_COLUMNS = (
-    *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
-    *(
-        "passive_lots",
-        "forced_lots",
-        "unfilled_lots",
-        "unfilled_paid",
-        "fees",
-        "double_lots",
-        "run_out",
-    ),
-)
-
-
 def fills_of(state: Ints) -> Ints:
-    """Logged own fills of one market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; a view."""
-    rows, at = min(int(state[sim.FILL_ROWS]), int(state[sim.LOG_ROWS])), int(state[sim.LOG_AT])
-    return state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
+    """Logged own fills of one market as a view, int64 (f, 7): ns, price, lots, mid2, touch2, passive, forced."""
+    rows = min(int(state[sim.FILL_ROWS]), int(state[sim.LOG_ROWS]))
+    start = int(state[sim.LOG_AT])
+    return state[start : start + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
 
 
 def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
-    """Cost sums of n markets up to now.
+    """Cost sums of n markets so far, copied from their states and books, with `points` times on the grid.
 
     Parameters
     ----------

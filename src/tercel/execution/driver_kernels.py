@@ -1,4 +1,4 @@
-"""One market, event by event: recorded rows go through the same functions as the simulator's own events.
+"""Compiled parts of the driver: apply recorded rows to one market, find what falls due, answer with commands.
 
 What a row may do is checked before anything changes, so that a record with a gap stops the driver instead of leading
 it astray. Layouts of rows are those of the record (`market.simulator.layout`).
@@ -6,34 +6,35 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 
 from enum import IntEnum
 
-from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel, load_fixed
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, is_own, ledger_at, order_at
-from tercel.market.book.tape_kernels import settle_frozen
+from tercel.market.book.book_records import is_own, ledger_at, order_at
+from tercel.market.book.feed_window import settle_frozen
+from tercel.market.book.price_window import allocate
 from tercel.market.flow.martingale import walk_to
-from tercel.market.impact.law import shift_public
+from tercel.market.impact.book_shift import shift_public
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
+    fill_own,
     hidden_trade,
-    own_dead,
-    own_fill,
-    own_rest,
+    kill_own,
     owns_slots,
     public_add,
     public_take,
-    write,
+    rest_own,
+    write_row,
 )
-from tercel.market.simulator.engine import decision_is_due, mark_grid, mark_time
+from tercel.market.simulator.event_loop import decision_is_due, mark_grid, mark_time
 from tercel.market.simulator.levels import (
+    clear_stated_totals,
     guess_queues,
     level_row,
     print_row,
+    set_stated_total,
     shows_levels,
-    tell,
-    untell,
 )
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
@@ -51,14 +52,11 @@ from tercel.market.tape.schema import (
     TRADE_HIDDEN,
 )
 
-# -- a command as the driver hands it out: int64 columns --------------------------------------------------------------
+# Columns of a command, int64.
 C_NS, C_WHAT, C_WHO, C_PRICE, C_LOTS, C_HOW, COMMAND_WORDS = range(7)
-# when it is sent; NEW or CANCEL; own order; price; lots; flags of NEW: IMMEDIATE, FORCED
-
-# -- why a row is refused (the kernel returns it with a minus) --------------------------------------------------------
+# Reasons to refuse a row; the kernel returns them negated.
 FINE, BACKWARDS, BAD_KIND, BAD_SLOT, BAD_LOTS, BAD_OWN, UNSENT, IS_COMMAND, BAD_PRICE = range(9)
 # IS_COMMAND is no fault: a recorded command, to be compared with the driver's own
-
 REASONS = {
     BACKWARDS: "rows in order of time",
     BAD_KIND: "a kind of row that this market knows",
@@ -68,16 +66,21 @@ REASONS = {
     BAD_PRICE: "a shift of the book by some ticks",
     UNSENT: "a word on a command that was sent",
 }
-
 # Ticks by which no book is translated at once.
 FARTHEST_SHIFT = 1 << 20
+
+
+# What falls due.
+NOTHING = 0
+DECIDE = 1
+CLOSED = 2  # the horizon: the forced order was sent
 
 
 class DriverRequest(IntEnum):
     """Requests of Python to the compiled driver of one market."""
 
     # To the next decision due by `now`.
-    LOOK = 0
+    ADVANCE = 0
     # The intent is reconciled, then LOOK.
     ANSWER = 1
     # Commands since ring position `since`.
@@ -88,24 +91,18 @@ class DriverRequest(IntEnum):
     SKIP = 4
     # This and the rest: one step each, nothing is collected.
     OBSERVE = 5
-    OBEY = 6
+    RECONCILE = 6
     SEND_WAITING = 7
     CLOSE = 8
     END = 9
 
 
-# -- what falls due ---------------------------------------------------------------------------------------------------
-NOTHING = 0
-DECIDE = 1
-CLOSED = 2  # the horizon: the forced order was sent
-
-
 @kernel
 def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int) -> int:
-    """Whether a public row fits the book."""
-    slots = fixed(b, lay.ORDERS)
+    """FINE (0), or the reason (a number in `REASONS`) why a public row does not fit the book; changes nothing."""
+    slots = load_fixed(b, lay.ORDERS)
     qty = 0
-    if 0 <= who < slots + 2 * fixed(b, lay.OWN) and not is_own(b, who):
+    if 0 <= who < slots + 2 * load_fixed(b, lay.OWN) and not is_own(b, who):
         qty = order_at(b, who).qty
     elif who != -1 or kind == ADD:
         return BAD_SLOT
@@ -133,10 +130,10 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
 
 
 @kernel
-def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lots: int) -> int:
-    """Whether the venue can have said this of an own order."""
+def own_fault(b: Packed, k: Longs, kind: int, who: int, flags: int, price: int, lots: int) -> int:
+    """FINE (0), or the reason (a number in `REASONS`) why a venue's report does not fit own order `who`; changes nothing."""
     s = state_at(k)
-    if who < 0 or who >= fixed(b, lay.OWN):
+    if who < 0 or who >= load_fixed(b, lay.OWN):
         return BAD_OWN
     led = ledger_at(b, who)
     if led.state == lay.FREE_SLOT or lots < 0 or lots > led.open:
@@ -147,46 +144,50 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lo
         return BAD_OWN
     if kind == sim.OWN_DEAD and price > led.pending_cancel:
         return BAD_OWN
-    if ends_command(b, kind, who, how, price, lots) and s.command_head == s.command_tail:
+    if ends_command(b, kind, who, flags, price, lots) and s.command_head == s.command_tail:
         return UNSENT
     return FINE
 
 
 @kernel
-def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots: int) -> bool:
-    """Whether an own row is the last report on a command: it rests, is dead, or its last lots trade on arrival.
+def ends_command(b: Packed, kind: int, who: int, flags: int, requested: int, lots: int) -> bool:
+    """Whether an own row is the last report on a command: the order rests, is dead, or its last lots trade by taking.
 
     Lots of a resting order that die unasked (the venue's own cancel) answer no command.
     """
     led = ledger_at(b, who)
     if kind == sim.OWN_DEAD:
         return requested > 0 or led.state == lay.IN_FLIGHT
-    return kind == sim.OWN_REST or (how & 1 == 0 and lots == led.open)
+    return kind == sim.OWN_REST or (flags & 1 == 0 and lots == led.open)
 
 
 @kernel
 def apply_own(b: Packed, k: Longs, row: Longs) -> int:
-    """A report of the venue on an own order; lots that waited for it are sent."""
+    """Apply a venue's report on an own order, and send lots that waited for it; FINE, or the reason why nothing was done."""
     s = state_at(k)
     r = row_at(row, 0)
-    kind, who, how, price, lots = r.kind, r.who, r.side, r.price, r.lots
-    fault = own_fault(b, k, kind, who, how, price, lots)
+    kind = r.kind
+    who = r.who
+    flags = r.side
+    price = r.price
+    lots = r.lots
+    fault = own_fault(b, k, kind, who, flags, price, lots)
     if fault != FINE:
         return fault
-    mark_time(b, k, r.ns + (1 if (kind != sim.OWN_FILL or how & 1 == 0) else 0))
+    mark_time(b, k, r.ns + (1 if (kind != sim.OWN_FILL or flags & 1 == 0) else 0))
     s.now = r.ns
-    if ends_command(b, kind, who, how, price, lots):
+    if ends_command(b, kind, who, flags, price, lots):
         s.command_head += 1
     if kind == sim.OWN_REST:
-        own_rest(b, k, who, price, lots, r.mid2 != 0)
+        rest_own(b, k, who, price, lots, r.mid2 != 0)
     elif kind == sim.OWN_FILL:
-        own_fill(b, k, who, price, lots, r.mid2, r.touch2, how & 1 != 0, how & 2 != 0)
+        fill_own(b, k, who, price, lots, r.mid2, r.touch2, flags & 1 != 0, flags & 2 != 0)
     else:
         if kind == sim.OWN_DENIED:
             s.waiting_take = 0
             for j in range(sim.RUNGS):
                 k[sim.WAITING_REST + j] = 0
-        own_dead(b, k, who, lots, price)
+        kill_own(b, k, who, lots, price)
     if s.attention != 0:
         s.attention = 0
         send_waiting(b, k)
@@ -198,8 +199,9 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
 
 @kernel
 def guide(b: Packed, k: Longs, row: Longs) -> None:
-    """Write new guidance into a market's state; the next decision sees it."""
-    s, r = state_at(k), row_at(row, 0)
+    """Write new guidance (forecast and posture) from a row into the state of the market."""
+    s = state_at(k)
+    r = row_at(row, 0)
     mark_time(b, k, r.ns)
     s.now = r.ns
     s.alpha = r.who
@@ -213,9 +215,14 @@ def guide(b: Packed, k: Longs, row: Longs) -> None:
 
 @kernel
 def apply_row(b: Packed, k: Longs, row: Longs) -> int:
-    """Apply one recorded row to the market; FINE, or the reason why nothing was done."""
-    s, r = state_at(k), row_at(row, 0)
-    kind, who, side, price, lots = r.kind, r.who, r.side, r.price, r.lots
+    """Apply one recorded row to the market; FINE (0), or the reason why nothing was done (IS_COMMAND: an own command)."""
+    s = state_at(k)
+    r = row_at(row, 0)
+    kind = r.kind
+    who = r.who
+    side = r.side
+    price = r.price
+    lots = r.lots
     if r.ns < s.now:
         return BACKWARDS
     if kind == sim.OWN_SENT:
@@ -233,7 +240,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     if kind == sim.REGIME_IS:  # known to the simulated venue alone: no observation tells of it
         mark_time(b, k, r.ns)
         s.now = r.ns
-        write(k, kind, who, side, price, lots, 0, 0)
+        write_row(k, kind, who, side, price, lots, 0, 0)
         return FINE
     fault = public_fault(b, k, kind, who, price, lots)
     if fault != FINE:
@@ -254,11 +261,11 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
             take_block(b, k, side, price, lots, kind)
     elif kind == ROLL_OUT or kind == ROLL_IN:
         if shows_levels(k):
-            tell(b, who, lots)
+            set_stated_total(b, who, lots)
         roll(b, k, kind, who, side, price, lots)
     elif kind == CLEAR:
         if shows_levels(k):
-            untell(b)
+            clear_stated_totals(b)
         empty_public(b, k)
     elif kind == LEVEL_SET or kind == TRADE:
         guess_queues(k)
@@ -275,7 +282,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         if s.halted == 0 and s.due_held != 0:  # taken late, at the end of the halt
             s.due_held = 0
             s.due_ns = s.now
-        write(k, kind, who, side, price, lots, 0, 0)
+        write_row(k, kind, who, side, price, lots, 0, 0)
     else:
         hidden_trade(k, side, price, lots)
     if decision_is_due(k):
@@ -285,7 +292,10 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
 
 @kernel
 def fall_due(b: Packed, k: Longs, now: int) -> int:
-    """Decision or horizon due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
+    """What falls due once all events up to `now` were applied: NOTHING, DECIDE, or CLOSED (horizon: lots left were sent).
+
+    Moves the clock to that moment; an order that is over or filled becomes DONE here. In a halt a decision is put off.
+    """
     s = state_at(k)
     while True:
         due = max(s.due_ns, s.now)
@@ -315,7 +325,7 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
 
 @kernel
 def answer(b: Packed, k: Longs, intent: Packed) -> None:
-    """Reconcile own orders with an intent and move the clock to the next decision."""
+    """Reconcile own orders with an intent (commands go into the ring), count the decision, and schedule the next one."""
     s = state_at(k)
     if s.left > 0:
         reconcile(b, k, intent)
@@ -325,16 +335,16 @@ def answer(b: Packed, k: Longs, intent: Packed) -> None:
 
 
 @kernel
-def collect(k: Longs, since: int, out: Longs, at: int) -> int:
-    """Copy the commands sent since ring position `since` to rows `at` and on; returns the row after the last."""
+def collect(k: Longs, since: int, commands: Longs, row: int) -> int:
+    """Copy the commands sent since ring position `since` to rows `row` and on; returns the row after the last."""
     s = state_at(k)
     for n in range(since, s.command_tail):
         c = sim.COMMANDS + (n % sim.COMMAND_SLOTS) * sim.COMMAND
-        out[at, C_NS] = s.now
+        commands[row, C_NS] = s.now
         for word in range(sim.WHAT, sim.COMMAND):
-            out[at, word] = k[c + word]
-        at += 1
-    return at
+            commands[row, word] = k[c + word]
+        row += 1
+    return row
 
 
 @kernel
@@ -344,62 +354,63 @@ def serve(
     x: Longs,
     m: Longs,
     draw: Floats,
-    out: Longs,
+    commands: Longs,
     intent: Packed,
-    what: int,
+    request: int,
     since: int,
     now: int,
-    at: int,
+    row: int,
 ) -> int:
-    """Serve every request of Python to the driver of one market behind one compiled entry.
+    """Serve one request of the Python driver (observe, decide, collect commands, close ...), the single compiled entry; the row
+    after the last command, or -1 - that row if a decision is wanted, for which `x`, `m` and `draw` were filled.
 
     Parameters
     ----------
-    what : int
+    request : int
         The value of a `DriverRequest`.
     x, m, draw
         Out: the observation.
-    out, at
-        Commands go to rows `at` and on.
+    commands, row
+        Commands go to rows `row` and on.
 
     Returns
     -------
     The row after the last command; for LOOK and ANSWER minus one minus that when a decision is due and observed.
     """
     s = state_at(k)
-    if what == DriverRequest.OBSERVE:
+    if request == DriverRequest.OBSERVE:
         observe_and_draw(b, k, x, m, draw, 0)
-        return at
-    if what == DriverRequest.SEND_WAITING:
+        return row
+    if request == DriverRequest.SEND_WAITING:
         send_waiting(b, k)
-        return at
-    if what == DriverRequest.CLOSE:
+        return row
+    if request == DriverRequest.CLOSE:
         s.phase = sim.CLOSING
         force(b, k)
-        return at
-    if what == DriverRequest.END:
+        return row
+    if request == DriverRequest.END:
         end(k)
-        return at
-    if what != DriverRequest.COLLECT:
+        return row
+    if request != DriverRequest.COLLECT:
         since = s.command_tail
-    if what == DriverRequest.WITHDRAW:
+    if request == DriverRequest.WITHDRAW:
         reconcile(b, k, intent)
-    skips = what == DriverRequest.SKIP
-    answers = what == DriverRequest.ANSWER or what == DriverRequest.OBEY
+    skips = request == DriverRequest.SKIP
+    answers = request == DriverRequest.ANSWER or request == DriverRequest.RECONCILE
     while True:
         if answers:
             answer(b, k, intent)
-        if what == DriverRequest.OBEY:
-            return at
+        if request == DriverRequest.RECONCILE:
+            return row
         answers = skips
         if not skips:
-            at = collect(k, since, out, at)
-            if what == DriverRequest.COLLECT or what == DriverRequest.WITHDRAW:
-                return at
+            row = collect(k, since, commands, row)
+            if request == DriverRequest.COLLECT or request == DriverRequest.WITHDRAW:
+                return row
             since = s.command_tail
-        why = fall_due(b, k, now)
-        if why == DECIDE and not skips:
+        due = fall_due(b, k, now)
+        if due == DECIDE and not skips:
             observe_and_draw(b, k, x, m, draw, 0)
-            return -1 - at
-        if why != DECIDE:
-            return collect(k, since, out, at)
+            return -1 - row
+        if due != DECIDE:
+            return collect(k, since, commands, row)

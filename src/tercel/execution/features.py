@@ -1,4 +1,4 @@
-"""The two integer rows that strategies read at a decision, and the float row of features that drift is measured on.
+"""The two integer rows that strategies read at a decision, and the float features on which drift is measured.
 
 The features are a float row, a function of the integer rows alone; the first 15 depend on the private row only,
 the rest on the market row only, so that the two can be paired freely. Everything is oriented by the order's side: buying
@@ -24,30 +24,18 @@ import math
 import numpy as np
 
 from tercel.core.arrays import Float32, Ints
-from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
+from tercel.core.jit import Longs, Packed, Singles, kernel, load_fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c, intent as it
-from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
+from tercel.execution.reconcile import is_take, open_lots, rung_of, standing_lots
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import ledger_at, public_depth
+from tercel.market.book.book_records import ledger_at
+from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import better_drawn
+from tercel.market.simulator.public_touch import rival_improvement
 from tercel.market.simulator.records import state_at
 
 __all__ = ["imbalance", "public_depth", "signed_log"]
-
-
-@kernel
-def imbalance(own: float, far: float) -> float:
-    """(own - far) / (own + far), 0 when both are empty."""
-    total = own + far
-    return (own - far) / total if total > 0 else 0.0
-
-
-@kernel
-def signed_log(x: float) -> float:
-    """sign(x) log(1 + |x|): lots and squared moves span decades."""
-    return math.log1p(x) if x >= 0 else -math.log1p(-x)
 
 
 # Names of the float row's entries, in order.
@@ -67,11 +55,24 @@ N_FEATURES = len(FEATURES)
 
 
 @kernel
+def imbalance(own_lots: float, far_lots: float) -> float:
+    """(own - far) / (own + far), 0 when both are empty."""
+    total = own_lots + far_lots
+    return (own_lots - far_lots) / total if total > 0 else 0.0
+
+
+@kernel
+def signed_log(x: float) -> float:
+    """sign(x) log(1 + |x|): lots and squared moves span decades."""
+    return math.log1p(x) if x >= 0 else -math.log1p(-x)
+
+
+@kernel
 def observe_private(b: Packed, k: Longs, x: Longs) -> None:
-    """The private row: the order, time left, own orders on the default ladder at the public touch."""
+    """Write the private row `x`: the order, time left, own orders on the default ladder at the public touch."""
     s = state_at(k)
     side = s.side
-    x[c.UNDERCUT] = better_drawn(b, k)
+    x[c.UNDERCUT] = rival_improvement(b, k)
     anchor = (s.public_bid if side > 0 else s.public_ask) + side * (1 + x[c.UNDERCUT])
     x[c.SIDE] = side
     x[c.QTY0] = s.quantity
@@ -90,9 +91,9 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     for j in range(it.K):
         x[c.REST0 + j] = 0
         x[c.AHEAD0 + j] = -1
-    for i in range(fixed(b, lay.OWN)):
+    for i in range(load_fixed(b, lay.OWN)):
         led = ledger_at(b, i)
-        lots = standing(b, i)
+        lots = standing_lots(b, i)
         if lots == 0:
             continue
         rung = rung_of(b, i, side, anchor, 1)
@@ -118,14 +119,14 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
 
 @kernel
 def begin_interval(k: Longs) -> None:
-    """Store the tallies from which the next observation counts."""
+    """Copy the current tallies of the market's state to where the next interval is counted from."""
     for j in range(sim.SEEN_WORDS):
         k[sim.SEEN + j] = k[sim.EVENTS + j]
 
 
 @kernel
 def observe_market(b: Packed, k: Longs, m: Longs) -> None:
-    """The market row, own orders left out, and the start of the next interval."""
+    """Write the market row `m`, without own orders; then start the next interval, unless one of the schedule still lasts."""
     s = state_at(k)
     side = s.side
     m[c.TOUCH] = s.public_bid if side > 0 else s.public_ask
@@ -166,7 +167,7 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
 
 @kernel
 def encode(x: Longs, m: Longs, o: Singles) -> None:
-    """The float row of an integer pair (see the module's table)."""
+    """Write the features of one decision, float32 (N_FEATURES,), from its integer rows `x` and `m`."""
     left = max(x[c.LEFT], 1)
     o[0] = x[c.TIME_LEFT_NS] / x[c.HORIZON_NS]
     o[1] = x[c.LEFT] / max(x[c.QTY0], 1)
@@ -181,17 +182,18 @@ def encode(x: Longs, m: Longs, o: Singles) -> None:
     quoted = m[c.TOUCH] > NO_BID and m[c.TOUCH] < NO_ASK and m[c.FAR] > NO_BID and m[c.FAR] < NO_ASK
     spread = max((m[c.FAR] - m[c.TOUCH]) * side, 0) if quoted else 0
     o[15] = math.log1p(float(spread))
-    own, far = 0.0, 0.0
+    own_lots = 0.0
+    far_lots = 0.0
     for n in range(c.LEVELS):
         o[16 + n] = math.log1p(float(m[c.OWN1 + n]))
         o[21 + n] = math.log1p(float(m[c.FAR1 + n]))
-        own += m[c.OWN1 + n]
-        far += m[c.FAR1 + n]
+        own_lots += m[c.OWN1 + n]
+        far_lots += m[c.FAR1 + n]
         if n == 0:
-            o[26] = imbalance(own, far)
+            o[26] = imbalance(own_lots, far_lots)
         elif n == 2:
-            o[27] = imbalance(own, far)
-    o[28] = imbalance(own, far)
+            o[27] = imbalance(own_lots, far_lots)
+    o[28] = imbalance(own_lots, far_lots)
     # the microprice leans from the mid towards the far side when the own side is heavier (Gatheral & Oomen 2010)
     o[29] = 0.5 * spread * o[26]
     o[30] = signed_log(float(m[c.OFI]))
@@ -207,22 +209,22 @@ def encode(x: Longs, m: Longs, o: Singles) -> None:
 
 
 @kernel
-def encode_rows(x: Longs, m: Longs, out: Singles) -> None:
-    """The float rows of integer pairs: int64 (n, PX), int64 (n, MX) -> `out`, float32 (n, N_FEATURES)."""
-    for row in range(out.shape[0]):
-        encode(x[row], m[row], out[row])
+def encode_rows(x: Longs, m: Longs, features: Singles) -> None:
+    """Write the features of n decisions, float32 (n, N_FEATURES), from int64 (n, PX) and int64 (n, MX)."""
+    for row in range(features.shape[0]):
+        encode(x[row], m[row], features[row])
 
 
 def features_of(x: Ints, m: Ints) -> Float32:
-    """Features of decisions, float32 (n, N_FEATURES): of int64 (n, PX) and int64 (n, MX)."""
-    out = np.empty((len(x), N_FEATURES), np.float32)
-    encode_rows(x, m, out)
-    return out
+    """Features of n decisions, float32 (n, N_FEATURES), from int64 (n, PX) and int64 (n, MX)."""
+    features = np.empty((len(x), N_FEATURES), np.float32)
+    encode_rows(x, m, features)
+    return features
 
 
 @kernel
 def observe(b: Packed, k: Longs, x: Longs, m: Longs) -> None:
-    """Both integer rows of one market, once a decision: the next interval starts here."""
+    """Write both integer rows of one market, `x` and `m`, once a decision; sets the state's mid and cash of a step anew."""
     s = state_at(k)
     observe_private(b, k, x)
     observe_market(b, k, m)

@@ -1,4 +1,5 @@
-"""Guidance: forecast and posture as the integers that a market's state carries and a strategy sees.
+"""Forecast and posture as integers: how a market's state carries guidance, and what remains of a forecast at a
+decision.
 
 One place knows the scaling. An `Alpha` is a forecast from the moment it was known; at a decision a strategy reads the
 *remaining* part of it. With E expected over a horizon H at half-life h, the move expected by t after the forecast is
@@ -39,7 +40,7 @@ _ALPHA, _SD, _HALF_LIFE, _URGENCY, _PARTICIPATION, _STYLES, _SIZE = range(WORDS)
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """Guidance of n markets: forecasts and postures as arrays of n.
+    """Forecasts and postures of n markets, as arrays of n.
 
     Parameters
     ----------
@@ -73,57 +74,56 @@ class Guidance:
     @classmethod
     def none(cls, n: int) -> "Guidance":
         """No forecast and no constraint in `n` markets."""
-        zero, one = np.zeros(n), np.ones(n)
-        none = np.zeros(n, np.int64)
+        zero = np.zeros(n)
+        ones = np.ones(n)
+        no_times = np.zeros(n, np.int64)
         return cls(
             zero,
             zero.copy(),
-            none,
-            none.copy(),
-            none.copy(),
+            no_times,
+            no_times.copy(),
+            no_times.copy(),
             zero.copy(),
-            one,
+            ones,
             np.full(n, int(ANY_STYLE)),
-            one.copy(),
+            ones.copy(),
         )
 
     @classmethod
     def of(
         cls, alphas: Sequence[Alpha | None], postures: Sequence[Posture | None] | None = None
     ) -> "Guidance":
-        """One alpha and one posture a market; None says nothing.
+        """Guidance of one alpha and one posture per market; None for no forecast or no constraint.
 
         Raises
         ------
         ConfigError
             Another number of postures than of alphas.
         """
-        given = [None] * len(alphas) if postures is None else list(postures)
+        posture_list = [None] * len(alphas) if postures is None else list(postures)
         refuse_if(
-            len(given) != len(alphas),
+            len(posture_list) != len(alphas),
             f"{len(alphas)} risk states, one per market",
-            f"{len(given)}",
+            f"{len(posture_list)}",
             "give None for a market without one",
         )
-        out = cls.none(len(alphas))
-        for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
+        guidance = cls.none(len(alphas))
+        for i, (alpha, posture) in enumerate(zip(alphas, posture_list, strict=True)):
             if alpha is not None:
-                out.expected_bps[i], out.sd_bps[i] = alpha.expected_bps, alpha.sd_bps
-                out.at_ns[i], out.horizon_ns[i], out.half_life_ns[i] = (
-                    alpha.at_ns,
-                    alpha.horizon_ns,
-                    alpha.half_life_ns,
-                )
+                guidance.expected_bps[i] = alpha.expected_bps
+                guidance.sd_bps[i] = alpha.sd_bps
+                guidance.at_ns[i] = alpha.at_ns
+                guidance.horizon_ns[i] = alpha.horizon_ns
+                guidance.half_life_ns[i] = alpha.half_life_ns
             if posture is not None:
-                out.urgency[i], out.max_participation[i] = (
-                    posture.urgency,
-                    posture.max_participation,
-                )
-                out.styles[i], out.size_multiplier[i] = int(posture.styles), posture.size_multiplier
-        return out
+                guidance.urgency[i] = posture.urgency
+                guidance.max_participation[i] = posture.max_participation
+                guidance.styles[i] = int(posture.styles)
+                guidance.size_multiplier[i] = posture.size_multiplier
+        return guidance
 
     def words(self, now_ns: ArrayLike) -> Ints:
-        """Guidance as words of the markets' states at `now_ns` (one, or one a market): int64 (n, WORDS).
+        """Guidance as words of the markets' states at `now_ns` (one, or one a market), int64 (n, WORDS); refused if made later.
 
         Raises
         ------
@@ -133,41 +133,41 @@ class Guidance:
         past = np.asarray(now_ns, np.int64) - self.at_ns
         known = self.horizon_ns > 0
         if (past[known] < 0).any():
-            first = int(np.flatnonzero(known & (past < 0))[0])
+            market = int(np.flatnonzero(known & (past < 0))[0])
             raise ConfigError(
                 "a forecast that is known by now",
-                f"market {first}: known {-int(past[first])} ns later",
+                f"market {market}: known {-int(past[market])} ns later",
                 "guide with what was known, nothing later",
             )
         share, half = remaining(past, self.horizon_ns, self.half_life_ns)
-        out = np.empty((len(self), WORDS), np.int64)
-        out[:, _ALPHA] = np.rint(np.clip(self.expected_bps, -MOST_BPS, MOST_BPS) * share * MILLI)
-        out[:, _SD] = np.rint(np.minimum(self.sd_bps, MOST_BPS) * share * MILLI)
-        out[:, _HALF_LIFE] = half
-        out[:, _URGENCY] = np.rint(self.urgency * sim.MILLION)
-        out[:, _PARTICIPATION] = np.maximum(np.rint(self.max_participation * sim.MILLION), 1)
-        out[:, _STYLES] = self.styles
-        out[:, _SIZE] = np.rint(self.size_multiplier * sim.MILLION)
-        return out
+        packed = np.empty((len(self), WORDS), np.int64)
+        packed[:, _ALPHA] = np.rint(np.clip(self.expected_bps, -MOST_BPS, MOST_BPS) * share * MILLI)
+        packed[:, _SD] = np.rint(np.minimum(self.sd_bps, MOST_BPS) * share * MILLI)
+        packed[:, _HALF_LIFE] = half
+        packed[:, _URGENCY] = np.rint(self.urgency * sim.MILLION)
+        packed[:, _PARTICIPATION] = np.maximum(np.rint(self.max_participation * sim.MILLION), 1)
+        packed[:, _STYLES] = self.styles
+        packed[:, _SIZE] = np.rint(self.size_multiplier * sim.MILLION)
+        return packed
 
     def known_by(self, now_ns: ArrayLike) -> "Guidance":
-        """The same without forecasts from after `now_ns` (one, or one a market)."""
+        """The guidance without forecasts made after `now_ns` (one time, or one per market); postures stay."""
         return replace(
             self,
             horizon_ns=np.where(self.at_ns <= np.asarray(now_ns, np.int64), self.horizon_ns, 0),
         )
 
-    def put(self, which: Ints, other: "Guidance") -> "Guidance":
-        """The same with the markets `which` guided by `other`, one row each."""
+    def put(self, which: Ints, source: "Guidance") -> "Guidance":
+        """A copy of the guidance with the rows of the markets `which` (indices) replaced by those of `source`, in that order."""
         merged = {}
         for name in self.__dataclass_fields__:
             merged[name] = getattr(self, name).copy()
-            merged[name][which] = getattr(other, name)
+            merged[name][which] = getattr(source, name)
         return Guidance(**merged)
 
 
 def remaining(past: Ints, horizon: Ints, half_life: Ints) -> tuple[Floats, Ints]:
-    """Share of a forecast that is left after `past` ns, and the time in which half of that will be over."""
+    """Share of a forecast left `past` ns after it was made (0: expired), and ns in which half of that passes (0: expired)."""
     left = np.maximum(horizon - past, 0)
     alive = (left > 0) & (horizon > 0)
     h = np.maximum(half_life, 1).astype(np.float64)
@@ -191,7 +191,7 @@ def pack(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Ints:
 
 
 def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Ints:
-    """The same as a row for a :class:`~tercel.execution.driver.Driver`: int64 (8,), kind GUIDED.
+    """Guidance at `now_ns` as a row for :class:`~tercel.execution.driver.Driver`: int64 (8,), kind GUIDED.
 
     Feed it at the time of the decision that it is for, before what else falls due then.
     """
@@ -202,7 +202,7 @@ def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Int
 
 
 def expected_move(alpha_bps: ArrayLike, half_life_ns: ArrayLike, ahead_ns: ArrayLike) -> Floats:
-    """Move that a forecast expects within the next `ahead_ns`, bps; 0 without a forecast (`half_life_ns` 0).
+    """Move expected within the next `ahead_ns`, bps, by a forecast of `alpha_bps` in total; 0 without a forecast.
 
     >>> expected_move(8.0, 100, [0, 100, 200]).tolist()
     [0.0, 4.0, 6.0]

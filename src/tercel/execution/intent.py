@@ -1,4 +1,5 @@
-"""The intent: the decision of every strategy, an int32 row per market.
+"""The intent, an int32 row per market that every strategy returns: lots to take, and lots to rest on a ladder of
+prices.
 
 It has the lots to take now and the lots wanted at rest on a ladder of prices; lots in neither are held back. It is the
 *wanted* state: reconcile compares it with the live own orders and sends the fewest commands. Rung `j` rests at
@@ -6,18 +7,16 @@ It has the lots to take now and the lots wanted at rest on a ladder of prices; l
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
-from tercel.execution import columns as c
-from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS, RUNGS
-
-Values = TypeVar("Values", Ints, Floats)
+from tercel.execution.view import View
+from tercel.market.simulator.layout import RUNGS
 
 # Lots to take now.
 TAKE: Final = 0
@@ -35,312 +34,18 @@ REST0: Final = 5
 K: Final = RUNGS
 # Columns of an intent.
 WIDTH: Final = REST0 + K
-
 KEEP: Final = 0
 CANCEL: Final = 1
-
 # Rung one tick inside the own touch, on the default ladder.
 IMPROVE: Final = 0
 # Rung at the own touch, on the default ladder.
 AT_TOUCH: Final = 1
 # ``side * MARKET_LIMIT`` as take_limit means any price.
 MARKET_LIMIT: Final = NO_ASK
-
 # Beyond it no price can be said: rows are int32.
 FARTHEST: Final = 2**31 - 1
-
 # int32 (n, WIDTH).
 Intents = NDArray[np.int32]
-
-
-class _Column(Generic[Values]):
-    """A column of a view by name, or `count` of them, (n,) or (n, count); in parts of a unit where it has parts."""
-
-    array = "x"
-
-    def __init__(self, first: int, doc: str, count: int = 0, parts: float = 0.0) -> None:
-        self.at: Any = slice(first, first + count) if count else first
-        self.parts = parts
-        self.__doc__ = doc
-
-    @overload
-    def __get__(self, view: None, kind: type | None = None) -> Self: ...
-    @overload
-    def __get__(self, view: "View", kind: type | None = None) -> Values: ...
-    def __get__(self, view: "View | None", kind: type | None = None) -> Any:
-        if view is None:
-            return self
-        columns = getattr(view, self.array)[:, self.at]
-        return columns / self.parts if self.parts else columns
-
-
-class _Order(_Column[Ints]):
-    """A private column."""
-
-
-class _Scaled(_Column[Floats]):
-    """A private column in parts of a unit."""
-
-
-class _Market(_Column[Ints]):
-    """A column of the market."""
-
-    array = "m"
-
-
-class _Outlook(_Column[Floats]):
-    """Column of a forecaster; 0 without a forecaster."""
-
-    array = "outlook_rows"
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """One decision of `n` markets. Strategies read it by name and never write to it.
-
-    Every property is an array with one row per market: int64 (n,) unless stated otherwise; prices in ticks, mids in half
-    ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
-    written to (:meth:`read_only`), so that it may be stored.
-
-    Parameters
-    ----------
-    x : int64 (n, PX)
-        Private columns: the order, time, own orders.
-    m : int64 (n, MX)
-        Market columns, own orders excluded.
-    draw : float64 (n,)
-        One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
-        use.
-    outlook : int64 (n, OUTLOOK), optional
-        Columns of a forecaster; None without a forecaster.
-
-    >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
-    >>> view = View(x, m, np.zeros(1))
-    >>> view.x[0, [c.QTY0, c.LEFT]] = 100, 60
-    >>> view.n, view.done.tolist()
-    (1, [40])
-    """
-
-    x: Ints
-    m: Ints
-    draw: Floats
-    outlook: Ints | None = None
-
-    def read_only(self) -> "View":
-        """A copy that cannot be written to and that no later decision overwrites.
-
-        >>> view = View(*(np.zeros((1, 99)) for _ in range(2)), np.zeros(1)).read_only()
-        >>> view.left.flags.writeable
-        False
-        """
-        outlook = None if self.outlook is None else self.outlook.copy()
-        copy = View(self.x.copy(), self.m.copy(), self.draw.copy(), outlook)
-        for array in (copy.x, copy.m, copy.draw, copy.outlook):
-            if array is not None:
-                array.setflags(write=False)
-        return copy
-
-    @property
-    def n(self) -> int:
-        """Number of markets."""
-        return len(self.x)
-
-    # the order
-
-    side = _Order(c.SIDE, "+1 buy, -1 sell.")
-    qty0 = _Order(c.QTY0, "Lots of the parent order.")
-    left = _Order(c.LEFT, "Lots not yet filled.")
-
-    @property
-    def done(self) -> Ints:
-        """Lots filled."""
-        return self.qty0 - self.left
-
-    decision = _Order(c.DECISION, "Number of this decision, from 0.")
-    decisions = _Order(c.DECISIONS, "Decisions in the horizon.")
-
-    @property
-    def decisions_left(self) -> Ints:
-        """Decisions from this one on, at least 1."""
-        return np.asarray(np.maximum(self.decisions - self.decision, 1))
-
-    @property
-    def on_schedule(self) -> Bools:
-        """Whether this decision is one of the schedule, bool (n,); on a clock of events others fall between."""
-        passed: Ints = self.horizon_ns - self.time_left_ns
-        return np.asarray(
-            passed == self.decision * self.horizon_ns // np.maximum(self.decisions, 1)
-        )
-
-    time_left_ns = _Order(c.TIME_LEFT_NS, "Nanoseconds to the horizon.")
-    horizon_ns = _Order(c.HORIZON_NS, "Nanoseconds from arrival to the horizon.")
-
-    # own orders
-
-    live = _Order(c.LIVE, "Own lots not known dead: in flight, resting, cancel pending.")
-    outside_lots = _Order(c.OUTSIDE_LOTS, "Own resting lots off the default ladder.")
-    inflight = _Order(c.INFLIGHT, "Own lots sent and not yet at the market.")
-    rest = _Order(
-        c.REST0, "(n, RUNGS) own lots resting at improve, touch, touch-1, touch-2, touch-3.", RUNGS
-    )
-    ahead = _Order(
-        c.AHEAD0, "(n, RUNGS) lots ahead of the first own order there, -1 where none.", RUNGS
-    )
-
-    # guidance of signals and risk
-
-    alpha_bps = _Scaled(
-        c.ALPHA,
-        "Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs.",
-        parts=1000.0,
-    )
-    alpha_sd_bps = _Scaled(c.ALPHA_SD, "Standard deviation of that forecast, bps.", parts=1000.0)
-    half_life_ns = _Order(
-        c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast."
-    )
-    urgency = _Scaled(c.URGENCY, "Urgency of the risk state, 0 to 1.", parts=1e6)
-    max_participation = _Scaled(
-        c.MAX_PARTICIPATION,
-        "Cap of the risk state on the own share of all lots traded; 1: none.",
-        parts=1e6,
-    )
-    styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
-    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Size multiplier of the risk state.", parts=1e6)
-
-    # the outlook: what a forecaster says
-
-    @property
-    def outlook_rows(self) -> Ints:
-        """Columns of a forecaster, (n, OUTLOOK); zeros without a forecaster."""
-        return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
-
-    usual_spread = _Outlook(
-        c.USUAL_SPREAD, "Mean spread of the last quarter hour, ticks; 0: not known.", parts=1000.0
-    )
-    forecast_10_bps = _Outlook(
-        c.FORECAST_10,
-        "Move of the mid expected in 10 s, against the order; bps, positive: waiting costs.",
-        parts=1000.0,
-    )
-    forecast_10_sd_bps = _Outlook(
-        c.FORECAST_10_SD,
-        "Standard deviation of that forecast, bps; 0: no forecast.",
-        parts=1000.0,
-    )
-    forecast_30_bps = _Outlook(
-        c.FORECAST_30,
-        "Move of the mid expected in 30 s, against the order; bps, positive: waiting costs.",
-        parts=1000.0,
-    )
-    forecast_30_sd_bps = _Outlook(
-        c.FORECAST_30_SD,
-        "Standard deviation of that forecast, bps; 0: no forecast.",
-        parts=1000.0,
-    )
-
-    waiting = _Outlook(
-        c.WAITING,
-        "What an order that rests cost on earlier days, own impact and fees left out, over the half spread; 0: not known.",
-        parts=1e6,
-    )
-    fees_bps = _Outlook(
-        c.FEES,
-        "What taking is charged more than resting, bps; 0 without fees, and where they are not known.",
-        parts=1000.0,
-    )
-
-    # the market
-
-    undercut = _Order(
-        c.UNDERCUT,
-        "Ticks by which the best order drawn by the fill assumption `undercut` is better than the tape's best price.",
-    )
-
-    @property
-    def touch(self) -> Ints:
-        """Best public price on the own side, ticks; in replay with the orders that a bound drew."""
-        return np.asarray(self.m[:, c.TOUCH] + self.x[:, c.SIDE] * self.x[:, c.UNDERCUT])
-
-    far = _Market(c.FAR, "Best public price on the far side, ticks.")
-
-    @property
-    def spread(self) -> Ints:
-        """Ticks between the best public prices; 0 where a side is not quoted."""
-        touch, far = self.touch, self.far
-        quoted = (np.abs(touch) < NO_ASK) & (np.abs(far) < NO_ASK)
-        return np.where(quoted, (far - touch) * self.side, 0)
-
-    mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
-    arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")
-    own_depth = _Market(
-        c.OWN1, "(n, 5) public lots on the occupied levels of the own side, best first.", c.LEVELS
-    )
-    far_depth = _Market(
-        c.FAR1, "(n, 5) public lots on the occupied levels of the far side, best first.", c.LEVELS
-    )
-    v_seen = _Market(c.V_SEEN, "Public lots traded since arrival, own trades excluded.")
-    v_same = _Market(c.V_SAME, "Aggressor lots on the task's side in the last interval.")
-    v_against = _Market(c.V_AGAINST, "Aggressor lots against the task's side in the last interval.")
-    ofi = _Market(
-        c.OFI, "Order flow imbalance of the last interval, lots, towards the task's side."
-    )
-    rv = _Market(c.RV, "Sum of squared half-tick moves of the mid in the last interval.")
-    events = _Market(c.EVENTS, "Public events in the last interval.")
-
-    @property
-    def halted(self) -> Bools:
-        """True while trading is halted."""
-        return np.asarray(self.m[:, c.HALTED] != 0)
-
-    rv_long = _Market(
-        c.RV_LONG,
-        "Squared half-tick moves of the mid a decision interval, on average since the warm-up began.",
-    )
-    drift = _Market(
-        c.DRIFT, "Half ticks that the mid moved in the last interval, towards the task's side."
-    )
-
-    @property
-    def past(self) -> Ints:
-        """(n, 3, 6) the intervals before the last one, the youngest first: volume with and against, order flow
-        imbalance, variance, events, drift."""
-        return self.m[:, c.PAST0 : c.AGE_NS].reshape(self.n, PAST_INTERVALS, PAST_FEATURES)
-
-    age_ns = _Market(c.AGE_NS, "Nanoseconds since the warm-up began, long before the arrival.")
-    long_same = _Market(c.LONG_SAME, "Aggressor lots on the task's side since the warm-up began.")
-    long_against = _Market(
-        c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began."
-    )
-    long_ofi = _Market(
-        c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side."
-    )
-    long_drift = _Market(
-        c.LONG_DRIFT, "Half ticks that the mid moved the task's way since the warm-up began."
-    )
-    seen_against = _Market(c.SEEN_AGAINST, "Aggressor lots against the task's side since arrival.")
-
-    @property
-    def tradable(self) -> Bools:
-        """True where the market is open and both sides are quoted: elsewhere every strategy holds."""
-        quoted: Bools = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
-        return quoted & ~self.halted
-
-
-def fields() -> dict[str, str]:
-    """Fields of a view: description by name.
-
-    >>> fields()["far"]
-    'Best public price on the far side, ticks.'
-    """
-    given = {
-        "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
-    }
-    named = {
-        name: str(one.__doc__)
-        for name, one in vars(View).items()
-        if isinstance(one, _Column | property)
-    }
-    return {name: " ".join(text.split()) for name, text in (named | given).items()}
 
 
 def empty(n: int) -> Intents:
@@ -358,7 +63,7 @@ def empty(n: int) -> Intents:
 
 
 def ladder(side: Ints, touch: Ints) -> Intents:
-    """Intents with no lots yet on the default ladder: improve, touch, touch-1, touch-2, touch-3; taking at
+    """Intents without lots on the default ladder around `touch`: improve, touch, touch-1, touch-2, touch-3; takes at
     any price.
 
     Parameters
@@ -378,7 +83,7 @@ def ladder(side: Ints, touch: Ints) -> Intents:
 
 
 def clip(intents: Intents, left: Ints) -> Intents:
-    """The same intents, in place, with negative lots at 0 and take + rest at most `left`.
+    """Clip intents in place: negative lots to 0, then take and rungs, deepest first, so that they sum to at most `left` (n,).
 
     Excess lots are cut from the back: the deepest rung first, the take last.
 
@@ -399,8 +104,7 @@ def clip(intents: Intents, left: Ints) -> Intents:
 
 @dataclass(frozen=True, eq=False)
 class Intent:
-    """Intent of a strategy at a decision, by named fields; :meth:`rows` converts it to the int32 rows that markets
-    read.
+    """Intent of a strategy by named fields: lots to take, lots to rest by rung or price; :meth:`rows` makes int32 rows.
 
     Every field is one whole number for all markets, or an array of n, one for each. By default resting orders stay and
     nothing is taken: ``Intent()`` changes nothing. Lots beyond the order's remaining lots are cut, the deepest rung
@@ -429,7 +133,7 @@ class Intent:
     ConfigError
         From :meth:`rows`: no whole numbers, lots below zero, or another number of rows.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> view = view_of(left=[30, 20], touch=500)
     >>> Intent(take=(view.left + 1) // 2).rows(view)[:, TAKE].tolist()
     [15, 10]
@@ -445,7 +149,7 @@ class Intent:
     outside: Literal["keep", "cancel"] | None = None
 
     def rows(self, view: View) -> Intents:
-        """Convert to int32 (n, WIDTH), cut to the remaining lots.
+        """The intent as int32 (n, WIDTH) rows for a view, cut to the lots left; without `rest` own orders stay as they rest.
 
         Parameters
         ----------
@@ -458,7 +162,8 @@ class Intent:
             )
         if self.rest is None and self.anchor is not None:
             raise ConfigError("rest beside anchor", "anchor alone", "say how many lots rest there")
-        n, most = view.n, np.maximum(view.left, 0)
+        n = view.n
+        most = np.maximum(view.left, 0)
         rows = ladder(view.side, view.touch)
         rows[:, TAKE] = np.minimum(_column("take", _lots("take", self.take), n), most)
         if self.take_limit is not None:
@@ -477,11 +182,12 @@ class Intent:
                 _column("rest", rungs, n), most
             )
         else:
-            rows[:, REST0:] = np.minimum(_spread("rest", rungs, (n, K)), most[:, None])
+            rows[:, REST0:] = np.minimum(_broadcast("rest", rungs, (n, K)), most[:, None])
         return clip(rows, view.left)
 
 
-def _whole(name: str, value: Any) -> Ints:
+def _whole_numbers(name: str, value: Any) -> Ints:
+    """A value as int64 array; ConfigError unless its dtype is an integer one (2.0 is refused)."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         remedy = (
@@ -496,16 +202,18 @@ def _whole(name: str, value: Any) -> Ints:
 
 
 def _lots(name: str, value: Any) -> Ints:
-    array = _whole(name, value)
+    """A value as int64 lots of its own shape; ConfigError if any is negative or its dtype is not an integer one."""
+    array = _whole_numbers(name, value)
     if (least := int(array.min(initial=0))) < 0:
-        where = "" if array.ndim == 0 else f" in market {int(np.argwhere(array == least)[0][0])}"
+        location = "" if array.ndim == 0 else f" in market {int(np.argwhere(array == least)[0][0])}"
         raise ConfigError(
-            f"0 lots or more as {name}", f"{least}{where}", f"write numpy.maximum({name}, 0)"
+            f"0 lots or more as {name}", f"{least}{location}", f"write numpy.maximum({name}, 0)"
         )
     return array
 
 
-def _spread(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
+def _broadcast(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
+    """An array broadcast to `shape`: one number, or that shape, or with one row; ConfigError for any other."""
     if array.ndim and (
         array.ndim != len(shape)
         or array.shape[-1] != shape[-1]
@@ -519,10 +227,12 @@ def _spread(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
 
 
 def _column(name: str, value: Any, n: int) -> Ints:
-    return _spread(name, _whole(name, value), (n,))
+    """A value as whole numbers (n,): one for all or one per market; ConfigError for another shape or dtype."""
+    return _broadcast(name, _whole_numbers(name, value), (n,))
 
 
 def _prices(name: str, value: Any, n: int) -> Ints:
+    """A value as whole ticks (n,), also a number of ticks; ConfigError beyond what int32 holds."""
     array = _column(name, value, n)
     most = int(np.abs(array).max(initial=0))
     if most > FARTHEST:

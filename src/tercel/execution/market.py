@@ -1,19 +1,20 @@
-"""Markets where orders are worked: one vocabulary for Python, files and the command line."""
+"""`Market`: the choice of a market for an order: synthetic, calibrated or recorded, with its impact, fees and
+latencies; it runs nothing. Also fees and latencies from text."""
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError, check_known, listed, refuse_if
+from tercel.core.errors import ConfigError, check_known, refuse_if, split_commas
 from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
-from tercel.market.dealers.panel import DRAWN, located
-from tercel.market.flow import preset as presets
+from tercel.market.dealers.panel import DRAWN, resolve_panel
+from tercel.market.flow import registry as presets
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
-from tercel.market.simulator.levels import DEFAULT, queue_model
-from tercel.market.simulator.source import BOUNDS, UNDERCUT
+from tercel.market.simulator.bounds import BOUNDS, UNDERCUT
+from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
 from tercel.market.tape import Lake
 
@@ -26,7 +27,7 @@ AT_ONCE: Final = Latency()
 
 @dataclass(frozen=True)
 class Market:
-    """A market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
+    """A choice of market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
 
     Parameters
     ----------
@@ -81,12 +82,12 @@ class Market:
 
         A market of resampled days is the lake in which they are written.
         """
-        made = presets.load(self.preset) if self.preset.endswith(".json") else None
-        if isinstance(made, ResampledPreset):
+        loaded = presets.load(self.preset) if self.preset.endswith(".json") else None
+        if isinstance(loaded, ResampledPreset):
             for name, value in (
                 ("preset", ""),
-                ("lake", str(made.written())),
-                ("symbol", made.symbol),
+                ("lake", str(loaded.write_days())),
+                ("symbol", loaded.symbol),
             ):
                 object.__setattr__(self, name, value)
         refuse_if(
@@ -120,19 +121,19 @@ class Market:
             "a tape does not answer: dealers' trades would move nothing",
         )
         if self.dealers and self.dealers != DRAWN:
-            object.__setattr__(self, "dealers", located(self.dealers))
+            object.__setattr__(self, "dealers", resolve_panel(self.dealers))
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
             check_known(
                 self.bound, BOUNDS, "a bound on fills:", f"`bound={self.bound}`", ConfigError
             )
         queue_model(self.queue)
-        laws, where = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
+        laws, market_kind = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
         if self.impact:
             check_known(
                 self.impact,
                 laws,
-                f"an impact law of {where}:",
+                f"an impact law of {market_kind}:",
                 f"`impact={self.impact}`",
                 ConfigError,
             )
@@ -145,7 +146,7 @@ class Market:
     @property
     def name(self) -> str:
         """Name of the market in tables."""
-        return ", ".join(self.each())
+        return ", ".join(self.by_symbol())
 
     @property
     def on_tape(self) -> bool:
@@ -154,17 +155,20 @@ class Market:
 
     @property
     def answers(self) -> bool:
-        """Whether the market answers own trades."""
+        """Whether the market reacts to own trades: always if simulated (also with impact none), on a tape by its impact law."""
         return not self.on_tape or self.impact != "none"
 
-    def each(self) -> dict[str, "Market"]:
-        """The markets of its single symbols, by name."""
+    def by_symbol(self) -> dict[str, "Market"]:
+        """A market for each single symbol of a tape, by "SYMBOL tape"; a simulated market alone, by its preset's name."""
         if self.on_tape:
-            return {f"{one} tape": replace(self, symbol=one) for one in listed(self.symbol)}
+            return {
+                f"{symbol} tape": replace(self, symbol=symbol)
+                for symbol in split_commas(self.symbol)
+            }
         return {presets.load(self.preset).name: self}
 
     def lots(self, task: Task) -> int:
-        """Lots of the task's order in a simulated market.
+        """Lots of the task's order in a simulated market, by the preset's volume per second; ConfigError on a tape.
 
         Raises
         ------
@@ -180,38 +184,37 @@ class Market:
         return task.lots(presets.load(self.preset).volume_per_s)
 
 
-def fees_of(said: Fees | str | None) -> Fees:
-    """Fees from text: MAKER,TAKER in price units per share, or MAKER,TAKERbps of the value; None: none.
+def fees_of(fees: Fees | str | None) -> Fees:
+    """Fees from text: MAKER,TAKER in price units per share, or MAKER,TAKERbps of the value; no fees for None, `Fees` as given.
 
     >>> fees_of("-0.002,0.003"), fees_of("1,5bps").unit
     (Fees(maker=-0.002, taker=0.003, unit='share'), 'bps')
     """
-    if not isinstance(said, str):
-        return said or NO_FEES
-    unit = "bps" if said.endswith("bps") else "share"
+    if not isinstance(fees, str):
+        return fees or NO_FEES
+    unit = "bps" if fees.endswith("bps") else "share"
     try:
-        maker, taker = (float(part) for part in said.removesuffix("bps").split(","))
+        maker, taker = (float(part) for part in fees.removesuffix("bps").split(","))
     except ValueError as error:
         raise ConfigError(
             "fees as MAKER,TAKER",
-            f"`fees={said}`",
+            f"`fees={fees}`",
             "such as `fees=-0.002,0.003` (price units a share) or `fees=1,5bps`; below 0 is a rebate",
         ) from error
     return Fees(maker, taker, unit)
 
 
 def latency_of(
-    said: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = ""
+    latency: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = ""
 ) -> Latency:
-    """A latency as it is said, in milliseconds: X, evenly on A,B, or `tape`: what the first symbol's first day says of
-    receipt.
+    """Latency from a number or text in milliseconds: X, A,B for uniform, or `tape` for receive delays of the first recorded day.
 
     >>> latency_of("2.5", "latency").a_ns, latency_of("1,3", "latency").kind
     (2500000, 'uniform')
     """
-    if isinstance(said, Latency):
-        return said
-    text = str(said)
+    if isinstance(latency, Latency):
+        return latency
+    text = str(latency)
     if text == TAPE:
         if not lake or not symbols:
             raise ConfigError(
@@ -219,7 +222,8 @@ def latency_of(
                 f"`{name}=tape`",
                 "add `tape=` and `symbol=`",
             )
-        days, symbol = Lake(lake), listed(symbols)[0]
+        days = Lake(lake)
+        symbol = split_commas(symbols)[0]
         _, events = days.read(symbol, next(iter(days.days(symbol))))
         return Latency("empirical", values_ns=receive_delays(events))
     try:
@@ -238,8 +242,8 @@ def latency_of(
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
 
 
-def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
-    """Sentence on the venue's fees and latencies for readers of a table; "" where it is free and immediate."""
+def describe_terms(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
+    """Sentences on fees and latencies for readers of a table; none for what is free or immediate."""
     sentences = []
     if not fees.free:
         unit = "bps of the value" if fees.unit == "bps" else "a share"
@@ -247,15 +251,17 @@ def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
             f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking."
         )
     late = [
-        f"{name} {_law(one)}"
-        for name, one in (("order entry", entry), ("feed", feed))
-        if one != Latency()
+        f"{name} {_describe_latency(latency)}"
+        for name, latency in (("order entry", entry), ("feed", feed))
+        if latency != Latency()
     ]
     return [*sentences, *([f"Latency: {', '.join(late)}."] if late else [])]
 
 
-def _law(latency: Latency) -> str:
-    a, b = latency.a_ns / 1e6, latency.b_ns / 1e6
+def _describe_latency(latency: Latency) -> str:
+    """A latency as text."""
+    a = latency.a_ns / 1e6
+    b = latency.b_ns / 1e6
     if latency.kind == "empirical":
         return f"as the tape's receipt, {latency.mean_ns / 1e6:.3g} ms on average"
     if latency.kind == "uniform":

@@ -1,4 +1,4 @@
-"""Trading beside the book: requests to dealers and blocks at mid, for many episodes at once.
+"""Trading off the book, for many episodes at once: requests for quotes to dealers, and blocks that cross at the mid.
 
 A strategy that trades there has a method `ask`, which says at each decision whom it asks for how many lots, and how many
 lots rest in the crossing session until the next one. Every strategy of a market with dealers meets what comes to its
@@ -21,24 +21,32 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
-from tercel.execution.intent import Intents, View, clip
-from tercel.market.blocks import Crossed, CrossingSession, Interest, cross
+from tercel.execution.intent import Intents, clip
+from tercel.execution.view import View
+from tercel.market.blocks import CrossingOutcome, CrossingSession, Interest, cross
 from tercel.market.dealers.panel import DealerPanel
-from tercel.market.dealers.requests import Answers, RequestOutcome, State, learn, quotes, settle
+from tercel.market.dealers.requests import (
+    Answers,
+    RequestOutcome,
+    State,
+    draw_answers,
+    settle,
+    update_toxicity,
+)
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 
 DAY_S: Final = 23_400.0
 """Seconds of a session, in which a day's volume trades."""
 DRAW: Final = 0.35
-"""Standard deviation of the logarithm of a drawn dealer's numbers (`DealerPanel.drawn`)."""
+"""Standard deviation of the logarithm of a drawn dealer's numbers (`DealerPanel.draw_variant`)."""
 WAITS_S: Final = 5.0
 """s that a client waits for answers at most; a prior."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Dealers and session of a market.
+    """Dealers and crossing session of a market.
 
     Parameters
     ----------
@@ -58,8 +66,8 @@ class Terms:
     drawn: bool = False
 
     def dealers(self, seed: int) -> DealerPanel:
-        """The dealers whom episodes of a seed meet."""
-        return self.panel.drawn(abs(seed), DRAW) if self.drawn else self.panel
+        """The dealers in episodes of a seed: the panel itself, or one drawn around it by the seed if `drawn`."""
+        return self.panel.draw_variant(abs(seed), DRAW) if self.drawn else self.panel
 
 
 def terms_in(
@@ -69,7 +77,7 @@ def terms_in(
     mid_ticks: float,
     drawn: bool = False,
 ) -> Terms:
-    """Terms of a market in which sizes are thousandths of a day's volume.
+    """Terms in a market: sizes in thousandths of a day's volume, dealers' impact set by `law`; ConfigError without a law.
 
     Parameters
     ----------
@@ -94,8 +102,8 @@ def terms_in(
 
 
 @dataclass(frozen=True)
-class Asks:
-    """Requests and block orders of a strategy at a decision, arrays (n,).
+class OffBookOrders:
+    """Requests to dealers and block orders of a strategy at a decision, arrays (n,).
 
     Attributes
     ----------
@@ -125,18 +133,18 @@ class Asks:
 
 
 @dataclass(frozen=True, eq=False)
-class Sent:
-    """Pending requests, arrays (n, ...): requests sent at `now`, ns, and the answers of the dealers, already drawn."""
+class PendingRequests:
+    """Requests sent at `now`, ns, with the dealers' answers already drawn, arrays (n, ...)."""
 
-    asks: Asks
+    asks: OffBookOrders
     answers: Answers
     moves: Floats
     now: Ints
 
 
 @dataclass(eq=False)
-class Outside:
-    """Dealers and session beside a batch of episodes of one seed.
+class OffBookTrading:
+    """Dealers and crossing session for a batch of episodes of one seed.
 
     Attributes
     ----------
@@ -152,24 +160,24 @@ class Outside:
     seed: int
     panel: DealerPanel
     state: State
-    met: Interest
-    beside: Interest
+    opposite_interest: Interest
+    own_side_interest: Interest
     resting: Ints
     least: Ints
     seen_ns: Ints
     sides: Ints
     turns: int = 0
-    sent: Sent | None = None
+    sent: PendingRequests | None = None
     traded: tuple[RequestOutcome, Ints] | None = None
-    requests: list[tuple[int, Asks, RequestOutcome]] = field(default_factory=list)
+    requests: list[tuple[int, OffBookOrders, RequestOutcome]] = field(default_factory=list)
     mids: list[Ints] = field(default_factory=list)
-    crosses: list[tuple[int, Ints, Crossed]] = field(default_factory=list)
+    crosses: list[tuple[int, Ints, CrossingOutcome]] = field(default_factory=list)
 
     @classmethod
     def begin(
         cls, terms: Terms, seed: int, streams: Ints, sides: Ints, seconds: float
-    ) -> "Outside":
-        """Dealers with positions and what comes to the session, for orders of a seed.
+    ) -> "OffBookTrading":
+        """Draw dealers (with positions) and the arrivals to the session, for orders of a seed; `sides` (n,), in `seconds`.
 
         Parameters
         ----------
@@ -183,18 +191,29 @@ class Outside:
             Longest horizon.
         """
         panel = terms.dealers(seed)
-        first = int(streams[0])
-        state = State.drawn(panel, len(streams), np.random.default_rng((abs(seed), first, 7)))
-        rng = np.random.default_rng((abs(seed), first, 13))
+        first_stream = int(streams[0])
+        state = State.draw(panel, len(streams), np.random.default_rng((abs(seed), first_stream, 7)))
+        rng = np.random.default_rng((abs(seed), first_stream, 13))
         which = np.unique(streams, return_inverse=True)[1]
-        interest = Interest.drawn(terms.session, 2 * (int(which.max()) + 1), seconds, rng)
+        interest = Interest.draw(terms.session, 2 * (int(which.max()) + 1), seconds, rng)
         rows = 2 * which + (sides < 0)
-        none = np.zeros(len(streams), np.int64)
-        both = interest.take(rows), interest.take(rows ^ 1)
-        return cls(terms, abs(seed) + first, panel, state, *both, none, none, none, none)
+        no_lots = np.zeros(len(streams), np.int64)
+        interests = interest.take(rows), interest.take(rows ^ 1)
+        return cls(
+            terms,
+            abs(seed) + first_stream,
+            panel,
+            state,
+            *interests,
+            no_lots,
+            no_lots,
+            no_lots,
+            no_lots,
+        )
 
-    def turn(self, states: Ints, view: View, ask: Callable[[View], Asks] | None) -> None:
-        """Book trades since the last decision, send requests to dealers, and rest the next block orders.
+    def turn(self, states: Ints, view: View, ask: Callable[[View], OffBookOrders] | None) -> None:
+        """At a decision: book trades since the last one into `states`, then send the requests and block orders that `ask` wants
+        (None: the strategy does not trade off the book).
 
         Parameters
         ----------
@@ -208,7 +227,7 @@ class Outside:
         now = states[:, sim.NOW].copy()
         self.mids.append(states[:, sim.MID2].copy())
         self.sides = view.side.copy()
-        self._remember()
+        self._update_dealers()
         self._settle(states, view)
         self._cross(states, view, self.seen_ns if self.turns else now)
         self.seen_ns = now
@@ -223,28 +242,34 @@ class Outside:
 
     @property
     def requested(self) -> Ints | int:
-        """Lots that wait for answers."""
+        """Lots in pending requests, (n,) or 0."""
         return 0 if self.sent is None else self.sent.asks.lots
 
     def reserve(self, intents: Intents, view: View) -> Intents:
-        """Intents without the lots that rest in the session or wait for an answer."""
-        held = self.resting + self.requested
-        return clip(intents, view.left - held) if held.any() else intents
+        """Intents cut, in place, so that lots resting in the crossing session or waiting for quotes are not used twice."""
+        reserved = self.resting + self.requested
+        return clip(intents, view.left - reserved) if reserved.any() else intents
 
-    def _send(self, asks: Asks, view: View) -> None:
-        asked = asks.dealers & (asks.lots > 0)[:, None]
+    def _send(self, asks: OffBookOrders, view: View) -> None:
+        """Send requests to dealers and draw their answers: sets `sent`, None if nobody is asked."""
+        recipients = asks.dealers & (asks.lots > 0)[:, None]
         self.sent = None
-        if not asked.any():
+        if not recipients.any():
             return
         rng = np.random.default_rng((self.seed, self.turns, 11))
         size = asks.lots / self.terms.lots
-        answers = quotes(self.panel, self.state, view.side, size, asked, rng, hidden=asks.hidden)
-        self.state.asked += asked.any(axis=1)
+        answers = draw_answers(
+            self.panel, self.state, view.side, size, recipients, rng, hidden=asks.hidden
+        )
+        self.state.requests += recipients.any(axis=1)
         moves = rng.standard_normal(view.n)
-        self.sent = Sent(replace(asks, dealers=asked), answers, moves, self.seen_ns)
+        self.sent = PendingRequests(replace(asks, dealers=recipients), answers, moves, self.seen_ns)
 
     def _settle(self, states: Ints, view: View) -> None:
-        """Trade at the best of the quotes, at the moment when all had answered or the client waited no longer."""
+        """Settle the requests sent at the last decision: trade at the best quote once all answered or the client stops waiting.
+
+        Books the trade in `states`, and moves the price by the dealers' hedges; `sent` becomes None.
+        """
         if self.sent is None:
             return
         sent = self.sent
@@ -261,59 +286,64 @@ class Outside:
         mid2 = mids_at(states, at_ns)
         moved = mid2[:, None] - mids_at(states, quoted_ns)
         bps = view.side[:, None] * moved / mid2[:, None] * BPS
-        found = settle(
+        outcome = settle(
             self.panel,
             self.state,
             view.side,
             asks.lots / self.terms.lots,
             sent.answers,
             sent.moves,
-            within=asks.within,
+            max_distance=asks.within,
             hidden=asks.hidden,
-            moved=bps,
+            move_bps=bps,
             seconds=waited[:, None],
         )
-        paid = np.where(found.traded, found.paid, 0.0)
-        self._book(states, view, np.where(found.traded, asks.lots, 0), paid, at_ns, mid2)
-        self.move(states, view.side * (found.ahead + found.hedge))
+        paid = np.where(outcome.traded, outcome.paid, 0.0)
+        self._book(states, view, np.where(outcome.traded, asks.lots, 0), paid, at_ns, mid2)
+        self.move(states, view.side * (outcome.ahead + outcome.hedge))
         # A strategy learns a dealer's quote against the mid at that moment, without later moves of the mid.
         in_time = sent.answers.after_s <= waited[:, None]
         quoted = np.where(in_time, sent.answers.distance, np.nan)
-        known = replace(found, answers=replace(sent.answers, distance=quoted))
+        known = replace(outcome, answers=replace(sent.answers, distance=quoted))
         self.requests.append((self.turns, asks, known))
-        self.traded = found, mid2
+        self.traded = outcome, mid2
 
-    def _remember(self) -> None:
-        """Update winning dealers by the price move until the next decision, without their own impact."""
+    def _update_dealers(self) -> None:
+        """Tell dealers that won what the mid has moved since their trade, bps, less their own impact: updates their toxicity."""
         if self.traded is not None:
-            found, mid2 = self.traded
+            outcome, mid2 = self.traded
             self.traded = None
             move = self.sides * (self.mids[-1] - mid2) / mid2 * BPS
-            learn(self.state, found, move - found.drift(self.panel))
+            update_toxicity(self.state, outcome, move - outcome.drift(self.panel))
 
     def _cross(self, states: Ints, view: View, since: Ints) -> None:
+        """Trade block lots at the mid with what came to the session from `since` (ns) to now; move the price by what leaked."""
         session = self.terms.session
         resting = np.minimum(self.resting, view.left - view.live)
         start = states[:, sim.START_NS]
         begin = (since - start) / NS_PER_SECOND
         end = (states[:, sim.NOW] - start) / NS_PER_SECOND
         least = self.least / self.terms.lots
-        found = cross(session, self.met, resting / self.terms.lots, least, begin, end)
-        lots = np.minimum(np.round(found.lots * self.terms.lots).astype(np.int64), resting)
-        at_ns = since + (np.nan_to_num(found.after_s) * NS_PER_SECOND).astype(np.int64)
+        crossed = cross(
+            session, self.opposite_interest, resting / self.terms.lots, least, begin, end
+        )
+        lots = np.minimum(np.round(crossed.lots * self.terms.lots).astype(np.int64), resting)
+        at_ns = since + (np.nan_to_num(crossed.after_s) * NS_PER_SECOND).astype(np.int64)
         self._book(states, view, lots, np.zeros(len(lots)), at_ns, mids_at(states, at_ns))
         # Informed interest moves the price whether it was met or not, and as much comes on the own side: an order in
         # the session trades with one of the two sides alone.
-        moved = session.move_bps * (self.beside.informed(begin, end) - found.informed)
-        moved += found.leak_bps
+        moved = session.move_bps * (
+            self.own_side_interest.count_informed(begin, end) - crossed.informed
+        )
+        moved += crossed.leak_bps
         self.move(states, view.side * moved / max(self.panel.impact, 1e-12))
         if resting.any():
-            self.crosses.append((self.turns, resting, found))
+            self.crosses.append((self.turns, resting, crossed))
 
     def _book(
         self, states: Ints, view: View, lots: Ints, distance: Floats, at_ns: Ints, mid2: Ints
     ) -> None:
-        """Book trades at a distance from the mid of then, bps, in half ticks x lots, rounded against the order."""
+        """Book trades of `lots` at `distance` bps worse than the mid, cost rounded up, into `states` and `view.left`."""
         side = view.side
         since = np.asarray(side * (mid2 - states[:, sim.DECISION_MID2]) * lots, np.int64)
         paid = np.ceil(distance * 1e-4 * mid2 * lots - 1e-9).astype(np.int64)
@@ -325,18 +355,18 @@ class Outside:
         points = int(states[0, sim.GRID_POINTS])
         if points:
             passed = at_ns - states[:, sim.START_NS]
-            at = np.clip(passed * (points - 1) // states[:, sim.HORIZON_NS], 0, points - 1)
-            np.add.at(states, (np.arange(len(states)), sim.GRID + points + at), lots)
+            bucket = np.clip(passed * (points - 1) // states[:, sim.HORIZON_NS], 0, points - 1)
+            np.add.at(states, (np.arange(len(states)), sim.GRID + points + bucket), lots)
 
     def move(self, states: Ints, units: Floats) -> None:
-        """Let others trade in the book, units bought positive: the law of impact moves the price at once."""
+        """Hand others' trades, `units` of `terms.lots` (bought positive), to the law of impact, to move the price at once."""
         lots = np.round(units * self.terms.lots).astype(np.int64)
         states[:, sim.PENDING] += lots
         states[:, sim.IMPACT_NS] = np.where(lots != 0, states[:, sim.NOW], states[:, sim.IMPACT_NS])
 
 
 def mids_at(states: Ints, ns: Ints) -> Ints:
-    """Mids of markets at the end of the second that each time is in, half ticks: (n, ...), times (n, ...), ns.
+    """Mids of markets, half ticks, at the end of the second of each time `ns` (n, ...); the mid of now if it is not over.
 
     The markets store their last seconds; a second that is not over has the mid of now.
     """
@@ -345,6 +375,6 @@ def mids_at(states: Ints, ns: Ints) -> Ints:
     end = states[:, sim.SECOND][column]
     stored = np.clip(second, states[:, sim.FIRST_SECOND][column], end - 1)
     stored %= states[:, sim.SECONDS_ROOM][column]
-    at = states[:, sim.SECONDS_AT][column] + stored * sim.SECOND_WORDS + sim.SECOND_MID2
+    offset = states[:, sim.SECONDS_AT][column] + stored * sim.SECOND_WORDS + sim.SECOND_MID2
     rows = np.arange(len(states))[column]
-    return np.where(second < end, states[rows, at], states[:, sim.MID2][column])
+    return np.where(second < end, states[rows, offset], states[:, sim.MID2][column])

@@ -1,4 +1,4 @@
-"""Pairs: the first leg is quoted passively, the second hedges its fills, and the unhedged position has a bound.
+"""Trade a pair: quote the first leg passively, hedge its fills in the second, within a bound of unhedged lots.
 
     terms = PairTerms(BUY, 100, Fraction(3, 2), Fraction(25, 2), 20, first, second)      # listings of both legs
     decision = decide(terms, PairView(now_ns, book, hedge_book, filled, fills, orders))
@@ -20,6 +20,13 @@ from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import Listing
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 
+_HALF: Final = Fraction(1, 2)
+_PARSERS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("ratio", "spread", "within", "cross"), Fraction),
+    **dict.fromkeys(("bound", "lean", "pay_up"), int),
+    "loss": float,
+}
+
 
 class Role(StrEnum):
     """Purpose of an order of a pair."""
@@ -32,9 +39,6 @@ class Role(StrEnum):
     """First leg, the other side: takes unhedged lots back."""
     UNWIND = "unwind"
     """Second leg, the pair's side: takes back what was hedged and no longer is needed."""
-
-
-_HALF: Final = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class PairTerms:
     pay_up: int = 0
 
     def __post_init__(self) -> None:
-        """Raise OrderError for terms that cannot be hedged."""
+        """Raise OrderError for terms that do not allow hedging."""
         least = ceil(1 + _HALF / self.ratio) if self.ratio > 0 else 1
         wrong = (
             (
@@ -122,10 +126,10 @@ class PairTerms:
 
     @classmethod
     def of(
-        cls, side: int, lots: int, first: Listing, second: Listing, asked: Mapping[str, Any]
+        cls, side: int, lots: int, first: Listing, second: Listing, entries: Mapping[str, Any]
     ) -> Self:
-        """Terms as a person wrote them: `ratio` such as 3/2, `spread`, `bound`, and if wanted `lean`, `within`, `cross`
-        (seconds), `loss`, `pay_up`.
+        """Terms from user entries: `ratio` such as 3/2, `spread`, `bound`, and optionally `lean`, `within`, `cross` and
+        others.
 
         Raises
         ------
@@ -139,12 +143,12 @@ class PairTerms:
         """
         numbers: Any = {}
         least = {"spread": "", "bound": "", "ratio": "1", "within": "5"}
-        for key, text in (least | dict(asked)).items():
+        for key, text in (least | dict(entries)).items():
             try:
-                numbers[key] = _READ[key](str(text))
+                numbers[key] = _PARSERS[key](str(text))
             except (KeyError, ValueError, ZeroDivisionError):
                 raise OrderError(
-                    f"numbers for {', '.join(_READ)}",
+                    f"numbers for {', '.join(_PARSERS)}",
                     f"{key}={text}",
                     "write such as ratio=3/2,spread=12.5,bound=20",
                 ) from None
@@ -162,31 +166,26 @@ class PairTerms:
 
     @property
     def hedge_lots(self) -> int:
-        """Lots of the second leg that hedge the whole first leg."""
+        """Lots of the second leg that hedge the whole first leg, rounded to the nearest."""
         return _nearest(self.lots * self.ratio)
 
     @property
     def weight(self) -> Fraction:
-        """Shares of the second leg a share of the first."""
+        """Shares of the second leg per share of the first: the ratio of lots times the ratio of shares per lot."""
         return self.ratio * self.second.lot / self.first.lot
 
     def spread(self, first: Fraction | int, second: Fraction | int) -> Fraction:
-        """Spread of two prices in ticks, price units."""
+        """Spread in price units of two prices in ticks: the first less `weight` times the second."""
         return _tick(self.first) * first - self.weight * _tick(self.second) * second
 
 
-_READ: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("ratio", "spread", "within", "cross"), Fraction),
-    **dict.fromkeys(("bound", "lean", "pay_up"), int),
-    "loss": float,
-}
+def hours_overlap(first: tuple[int, int] | None, second: tuple[int, int] | None) -> bool:
+    """Whether trading hours of two legs (from, until exclusive: times of day; None: always) have a moment in common.
 
-
-def overlap(first: tuple[int, int] | None, second: tuple[int, int] | None) -> bool:
-    """Whether trading hours of two legs (from, until: times of day; None: always) have a moment in common.
-
-    >>> overlap((8, 16), (15, 20)), overlap((8, 16), (16, 20)), overlap((22, 4), (3, 9)), overlap(None, (1, 2))
-    (True, False, True, True)
+    >>> hours_overlap((8, 16), (15, 20)), hours_overlap((8, 16), (16, 20))
+    (True, False)
+    >>> hours_overlap((22, 4), (3, 9)), hours_overlap(None, (1, 2))
+    (True, True)
     """
     if first is None or second is None:
         return True
@@ -197,10 +196,12 @@ def overlap(first: tuple[int, int] | None, second: tuple[int, int] | None) -> bo
 
 
 def _tick(listing: Listing) -> Fraction:
+    """Tick size of a listing as exact fraction."""
     return Fraction(repr(float(listing.tick)))
 
 
 def _nearest(lots: Fraction) -> int:
+    """Lots rounded to the nearest whole number, halves up."""
     return floor(lots + _HALF)
 
 
@@ -213,7 +214,7 @@ class LegBook:
     open: bool = True
 
     def facing(self, side: int) -> Sequence[tuple[int, int]]:
-        """Levels that an order of a side meets; none where it does not trade."""
+        """Levels that an order of `side` would trade with: asks for a buy, bids for a sell; empty if the leg does not trade."""
         return () if not self.open else self.asks if side > 0 else self.bids
 
 
@@ -274,21 +275,21 @@ class PairView:
     orders: Sequence[PairOrder]
     closing: bool = False
     quiet: frozenset[Role] = frozenset()
-    one: int = 1
+    units_per_lot: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """Decision of a pair: names to cancel, orders to send, whether the pair is over, and why quoting stopped."""
+    """Decision of a pair: order names to cancel, orders to send, whether the pair is over, why quoting stopped."""
 
     cancel: tuple[str, ...] = ()
     send: tuple[PairOrder, ...] = ()
     over: bool = False
-    why: str = ""
+    reason: str = ""
 
 
 def decide(terms: PairTerms, view: PairView) -> PairDecision:
-    """Decide the next orders of a pair.
+    """Decide the next orders of a pair: names to cancel, orders to send, whether it is over, and why it does not quote.
 
     >>> a, b = Listing("A", 0.01, 1), Listing("B", 0.01, 1)
     >>> terms = PairTerms(1, 50, Fraction(1), Fraction(1, 50), 10, a, b)
@@ -308,26 +309,27 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
         - filled[Role.FLATTEN]
         - (filled[Role.HEDGE] - filled[Role.UNWIND]) / ratio
     )
-    since, paid = _newest(terms, view, gap)
+    since, paid = _unhedged_fills(terms, view, gap)
     waited = 0 if since is None else view.now_ns - since
     # Lots that may still be sent in each direction, if only the open orders of that direction fill.
-    up = terms.bound - gap - open_[Role.QUOTE] - open_[Role.UNWIND] / ratio
-    down = terms.bound + gap - open_[Role.FLATTEN] - open_[Role.HEDGE] / ratio
-    began = filled[Role.FLATTEN] > 0 or open_[Role.FLATTEN] > 0
+    long_room = terms.bound - gap - open_[Role.QUOTE] - open_[Role.UNWIND] / ratio
+    short_room = terms.bound + gap - open_[Role.FLATTEN] - open_[Role.HEDGE] / ratio
+    is_flattening = filled[Role.FLATTEN] > 0 or open_[Role.FLATTEN] > 0
     touch = view.second.facing(-side)
     # What the unhedged lots come to beyond the limit if they are hedged now.
     beyond = terms.spread(paid / gap, touch[0][0]) - terms.limit if touch and gap > 0 else 0
-    lost = side * beyond * gap * terms.first.lot > terms.loss
+    loss_exceeded = side * beyond * gap * terms.first.lot > terms.loss
     late = waited >= terms.within_ns
-    taking_back = (late or lost or began) and _nearest(gap) >= 1
+    taking_back = (late or loss_exceeded or is_flattening) and _nearest(gap) >= 1
     crossing = waited >= terms.cross_ns
     excess = -_nearest(gap * ratio)
-    why = _why(terms, view, late, lost, began)
+    reason = _stop_reason(terms, view, late, loss_exceeded, is_flattening)
 
     cancel: dict[str, None] = {}
     send: list[PairOrder] = []
 
     def drop(role: Role, price: bool = False) -> None:
+        """Mark the open orders of a role to be cancelled; with `price` only those that have a limit price."""
         for order in view.orders:
             if (
                 order.role is role
@@ -337,13 +339,19 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
                 cancel[order.name] = None
 
     def ask(role: Role, lots: Fraction | int, price: int | None, faces: int) -> None:
+        """Add an order of a role for up to `lots`, within the bound of unhedged lots; none below a lot, in a quiet role, or if
+        the side of the book that an order of side `faces` trades with is empty."""
         first = role in (Role.QUOTE, Role.FLATTEN)
         book = view.first if first else view.second
-        whole = floor(
-            min(lots, (up if role in (Role.QUOTE, Role.UNWIND) else down) * (1 if first else ratio))
+        sendable = floor(
+            min(
+                lots,
+                (long_room if role in (Role.QUOTE, Role.UNWIND) else short_room)
+                * (1 if first else ratio),
+            )
         )
-        if whole >= 1 and role not in view.quiet and book.facing(faces):
-            send.append(PairOrder(role, whole, price))
+        if sendable >= 1 and role not in view.quiet and book.facing(faces):
+            send.append(PairOrder(role, sendable, price))
 
     if taking_back:
         drop(Role.HEDGE)
@@ -361,54 +369,58 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
         limit = max(touch[0][0] - side * terms.pay_up, 1) if touch else 1
         ask(Role.HEDGE, owed, None if crossing else limit, -side)
 
-    left = terms.lots - filled[Role.QUOTE]
+    remaining = terms.lots - filled[Role.QUOTE]
     most = (
         0
-        if why or excess >= 1
-        else floor(min(left, terms.bound - max(gap, Fraction(0)) - open_[Role.UNWIND] / ratio))
+        if reason or excess >= 1
+        else floor(min(remaining, terms.bound - max(gap, Fraction(0)) - open_[Role.UNWIND] / ratio))
     )
     price, deep = _quote_price(terms, view, most)
     most = min(most, deep)
-    wrong = any(order.role is Role.QUOTE and order.price != price for order in view.orders)
-    if most < 1 or wrong or open_[Role.QUOTE] > most:
+    is_mispriced = any(order.role is Role.QUOTE and order.price != price for order in view.orders)
+    if most < 1 or is_mispriced or open_[Role.QUOTE] > most:
         drop(Role.QUOTE)
     elif 2 * open_[Role.QUOTE] <= most:
         ask(Role.QUOTE, most - open_[Role.QUOTE], price, side)
-    hedged = _nearest(gap * ratio) == 0 or (began and _nearest(gap) == 0)
-    over = bool(not view.orders and not send and hedged and (left < 1 or view.closing or began))
-    return PairDecision(tuple(cancel), tuple(send), over, why)
+    hedged = _nearest(gap * ratio) == 0 or (is_flattening and _nearest(gap) == 0)
+    over = bool(
+        not view.orders and not send and hedged and (remaining < 1 or view.closing or is_flattening)
+    )
+    return PairDecision(tuple(cancel), tuple(send), over, reason)
 
 
-def _newest(terms: PairTerms, view: PairView, gap: Fraction) -> tuple[int | None, Fraction]:
-    """When the oldest fill was booked of which a lot of the hedge is missing, and ticks times lots of the unhedged lots,
-    which are those that filled last."""
+def _unhedged_fills(terms: PairTerms, view: PairView, gap: Fraction) -> tuple[int | None, Fraction]:
+    """Time of the oldest of the last fills that make up `gap` lots (None: less than a lot of the hedge), and their sum of
+    price in ticks times lots."""
     since = None
     paid = Fraction(0)
     for fill in reversed(view.fills):
         if gap <= 0:
             break
         since = fill.ns if _nearest(gap * terms.ratio) >= 1 else since
-        lots = min(Fraction(fill.qty, view.one), gap)
-        paid += Fraction(fill.px, view.one) * lots
+        lots = min(Fraction(fill.qty, view.units_per_lot), gap)
+        paid += Fraction(fill.px, view.units_per_lot) * lots
         gap -= lots
     return since, paid
 
 
-def _why(terms: PairTerms, view: PairView, late: bool, lost: bool, began: bool) -> str:
-    """Why nothing is quoted, "" where it is."""
+def _stop_reason(
+    terms: PairTerms, view: PairView, late: bool, loss_exceeded: bool, is_flattening: bool
+) -> str:
+    """First reason why nothing is quoted: closing, flattening, late, loss, a leg that does not trade; "" if quoting goes on."""
     reasons = {
         "it is closing": view.closing,
-        "the first leg was flattened": began,
+        "the first leg was flattened": is_flattening,
         "lots are unhedged for too long": late,
-        "unhedged lots lost too much": lost,
+        "unhedged lots lost too much": loss_exceeded,
         f"{terms.second.instrument} does not trade": not view.second.open,
         f"{terms.first.instrument} does not trade": not view.first.open,
     }
-    return next((why for why, holds in reasons.items() if holds), "")
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _quote_price(terms: PairTerms, view: PairView, lots: int) -> tuple[int, int]:
-    """Price in ticks at which the first leg may be quoted, and for how many lots the hedge leg has depth there.
+    """Price in ticks at which the first leg may be quoted, never inside its own touch, and lots that the hedge's depth allows.
 
     The hedge is reckoned at the level that fills the lean quantity; the quote joins the touch of its side at best.
     """

@@ -1,4 +1,4 @@
-"""From an intent to the fewest commands, never giving up queue priority that the intent does not ask to give up.
+"""Turn an intent into the fewest commands, without giving up queue priority that the intent keeps.
 
 Shrink cancels the newest first, grow adds behind, move is cancel and new. Lots in a pending cancel count as live until
 the cancel is acknowledged: further wanted lots wait in the market's state and are sent as acknowledgements come in. So
@@ -7,11 +7,11 @@ own lots that may still fill never exceed the parent's remaining lots, whatever 
 
 from typing import Final
 
-from tercel.core.jit import Longs, Packed, fixed, kernel
+from tercel.core.jit import Longs, Packed, kernel, load_fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import ledger_at
+from tercel.market.book.book_records import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.records import state_at
@@ -22,50 +22,51 @@ FARTHEST: Final = NO_ASK // 2
 
 @kernel
 def open_lots(b: Packed) -> int:
-    """Own lots not known dead: in flight, resting, cancel pending."""
+    """Own lots that may still fill: in flight, resting, or with a pending cancel."""
     total = 0
-    for i in range(fixed(b, lay.OWN)):
+    for i in range(load_fixed(b, lay.OWN)):
         total += ledger_at(b, i).open
     return total
 
 
 @kernel
-def is_take(b: Packed, own: int) -> bool:
-    """Whether an own order takes and never rests: it has no price of its own, and no cancel can reach it in time."""
-    price = ledger_at(b, own).price
+def is_take(b: Packed, slot: int) -> bool:
+    """Whether an own order takes without resting, so that no cancel can reach it."""
+    price = ledger_at(b, slot).price
     return price == NO_BID or price == NO_ASK
 
 
 @kernel
-def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
-    """The rung of an own order, -1 off the ladder."""
-    if is_take(b, own):
+def rung_of(b: Packed, slot: int, side: int, anchor: int, step: int) -> int:
+    """Rung of an own order on the ladder from `anchor` in steps of `step` ticks; -1 if off the ladder, or a take."""
+    if is_take(b, slot):
         return -1
-    away = (anchor - ledger_at(b, own).price) * side
+    away = (anchor - ledger_at(b, slot).price) * side
     return -1 if away < 0 or away % step != 0 or away // step >= it.K else away // step
 
 
 @kernel
-def standing(b: Packed, own: int) -> int:
-    """Lots of an own order that are open and in no pending cancel."""
-    led = ledger_at(b, own)
+def standing_lots(b: Packed, slot: int) -> int:
+    """Lots of an own order that are open and not being cancelled."""
+    led = ledger_at(b, slot)
     return 0 if led.state == lay.FREE_SLOT else max(led.open - led.pending_cancel, 0)
 
 
 @kernel
 def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, excess: int) -> None:
-    """Cancel `excess` lots of a rung, newest orders first."""
+    """Send cancels for `excess` lots of a rung, newest orders first; fewer if no command fits."""
     while excess > 0:
-        newest, sent = -1, -1
-        for i in range(fixed(b, lay.OWN)):
-            if standing(b, i) > 0 and rung_of(b, i, side, anchor, step) == rung:
+        newest = -1
+        sent = -1
+        for i in range(load_fixed(b, lay.OWN)):
+            if standing_lots(b, i) > 0 and rung_of(b, i, side, anchor, step) == rung:
                 # Newest first: the oldest order of a rung has the best place in the queue.
                 if ledger_at(b, i).sent > sent:
                     newest = i
                     sent = ledger_at(b, i).sent
         if newest < 0:
             return
-        lots = min(excess, standing(b, newest))
+        lots = min(excess, standing_lots(b, newest))
         if not send_cancel(b, k, newest, lots):
             return
         excess -= lots
@@ -73,21 +74,22 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
 
 @kernel
 def send_waiting(b: Packed, k: Longs) -> None:
-    """Send waiting lots, the take first and then rungs from the best price, within the parent's lots.
+    """Send waiting lots, the take first and then rungs from the best price, as far as lots left exceed open own lots.
 
     A rung whose lots do not all have room waits for the cancels that are on their way, and is one order: sent with each
     acknowledgement, an order that moves would come apart in as many pieces as it had, and more at each move.
     """
     s = state_at(k)
     # Lots with a cancel on its way count as open: they may still fill, and the parent would be exceeded.
-    room, leaving = s.left, 0
-    for i in range(fixed(b, lay.OWN)):
+    room = s.left
+    leaving = 0
+    for i in range(load_fixed(b, lay.OWN)):
         room -= ledger_at(b, i).open
         leaving += ledger_at(b, i).pending_cancel
     lots = min(s.waiting_take, room)
     if lots > 0:
-        how = sim.IMMEDIATE | (sim.FORCED if s.phase == sim.CLOSING else 0)
-        if send_new(b, k, s.waiting_limit, lots, how):
+        flags = sim.IMMEDIATE | (sim.FORCED if s.phase == sim.CLOSING else 0)
+        if send_new(b, k, s.waiting_limit, lots, flags):
             s.waiting_take -= lots
             room -= lots
     # From the best price on: where the lots do not reach, the worst rungs wait.
@@ -104,16 +106,18 @@ def send_waiting(b: Packed, k: Longs) -> None:
 
 @kernel
 def keep_limit(k: Longs) -> None:
-    """Restrict the wanted orders to the parent's limit price: no order is sent beyond it, whatever the strategy.
+    """Restrict waiting lots to the parent's limit price: rungs beyond it move to the best rung within, else to the limit itself.
 
     A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; without such a rung,
     at the limit itself.
     """
     s = state_at(k)
-    side, limit = s.side, s.limit
+    side = s.side
+    limit = s.limit
     if (s.waiting_limit - limit) * side > 0:
         s.waiting_limit = limit
-    beyond, first = 0, it.K
+    beyond = 0
+    first = it.K
     # From the worst price up: the last one within the limit that is met is the best.
     for j in range(it.K - 1, -1, -1):
         if (s.waiting_anchor - side * s.waiting_step * j - limit) * side <= 0:
@@ -132,7 +136,7 @@ def keep_limit(k: Longs) -> None:
 
 @kernel
 def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
-    """Compare an intent row with the own orders and send the difference.
+    """Compare an intent row, clipped to the lots left, with the own orders; send cancels, and new orders as far as room is.
 
     Parameters
     ----------
@@ -143,7 +147,8 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
         The parent's limit holds whatever it says (`keep_limit`).
     """
     s = state_at(k)
-    side, step = s.side, max(intent[it.STEP], 1)
+    side = s.side
+    step = max(intent[it.STEP], 1)
     # Clipped whatever the strategy says: a learned one may ask for anything.
     s.waiting_take = min(max(intent[it.TAKE], 0), s.left)
     s.waiting_limit = intent[it.TAKE_LIMIT]
@@ -157,9 +162,10 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     # After the intent is stored, so that the limit holds for every strategy.
     if s.limit != 0:
         keep_limit(k)
-    anchor, step = s.waiting_anchor, s.waiting_step
-    for i in range(fixed(b, lay.OWN)):
-        lots = standing(b, i)
+    anchor = s.waiting_anchor
+    step = s.waiting_step
+    for i in range(load_fixed(b, lay.OWN)):
+        lots = standing_lots(b, i)
         if lots == 0:
             continue
         rung = rung_of(b, i, side, anchor, step)
@@ -177,11 +183,10 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 
 @kernel
 def force(b: Packed, k: Longs) -> None:
-    """At the horizon cancel everything, then take the remaining lots, as acknowledgements and the parent's limit
-    allow."""
+    """At the horizon cancel all own orders, then take the lots left as acknowledgements and the parent's limit allow."""
     s = state_at(k)
-    for i in range(fixed(b, lay.OWN)):
-        lots = standing(b, i)
+    for i in range(load_fixed(b, lay.OWN)):
+        lots = standing_lots(b, i)
         # A take on its way fills or dies by itself; a cancel would come too late.
         if lots > 0 and not is_take(b, i):
             send_cancel(b, k, i, lots)

@@ -1,4 +1,4 @@
-"""The decision path as compiled steps of a batch: begin episodes, observe, reconcile and advance.
+"""Compiled steps of a batch of episodes: warm up, arrive, observe, reconcile, advance, close.
 
 One market is two packed arrays; a batch stacks them. The same per-market functions serve the batch, one thread or
 many, and (fed from a record instead of a flow) the live driver.
@@ -6,34 +6,26 @@ many, and (fed from a record instead of a flow) the live driver.
 
 from typing import Any
 
-from tercel.core.jit import (
-    Floats,
-    Longs,
-    Packed,
-    PackedRows,
-    Rows,
-    kernel,
-    parallel_kernel,
-    prange,
-)
+from tercel.core.jit import Floats, Longs, Packed, PackedRows, Rows, kernel, parallel_kernel, prange
 from tercel.core.price_limit import LIMIT_PARTS
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.features import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
-from tercel.market.impact.law import whole_order_ticks
-from tercel.market.regimes.kernel import begin_regimes, law_of
+from tercel.market.impact.impact_events import whole_order_ticks
+from tercel.market.regimes.kernel import begin_regimes, law_offset
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill, mark_unfilled
-from tercel.market.simulator.background import part
-from tercel.market.simulator.engine import advance, mark_grid, operate, own_code
+from tercel.market.simulator.background import split_background
 from tercel.market.simulator.entry import ladder_end, next_arrival
-from tercel.market.simulator.past_seconds import forget_tallies
+from tercel.market.simulator.event_loop import advance, compiled_apart, mark_grid
+from tercel.market.simulator.kernel_requests import serve_request
+from tercel.market.simulator.past_seconds import reset_tallies
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.replay import begin_undercut
+from tercel.market.simulator.undercutting import begin_undercut
 
-# -- an episode's orders: int64 columns -------------------------------------------------------------------------------
+# Columns of the order of an episode, int64.
 E_SEED, E_INDEX, E_SIDE, E_QUANTITY, E_START_NS, E_WARMUP_NS = range(6)
 # E_START_NS: (replay) arrival, ns; simulated markets arrive when their warm-up is over
 E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_WORDS = range(6, 13)
@@ -50,7 +42,7 @@ TERMS = 3
 
 @kernel
 def schedule(k: Longs) -> None:
-    """Write the time of the next decision, or of the horizon."""
+    """Set the due time, event count or volume of the next decision in the state, or the time of the horizon."""
     s = state_at(k)
     horizon = s.start_ns + s.horizon_ns
     if s.clock_events == 0 and s.clock_volume == 0:
@@ -78,7 +70,7 @@ def schedule(k: Longs) -> None:
 
 @kernel
 def sleeps(k: Longs, now: int) -> bool:
-    """(clock of events) Whether nothing calls for a decision at the look that falls due; then the next one is set.
+    """On the event clock: True, and the next check scheduled, if nothing happened that needs a decision now; else False.
 
     A decision between two of the schedule has the number of the first, so that it tells the time as they do.
     """
@@ -99,28 +91,29 @@ def sleeps(k: Longs, now: int) -> bool:
 
 @kernel
 def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
-    """Advance to the next decision, sending waiting lots as acknowledgements come in."""
+    """Advance a market to the next decision, sending waiting lots at acknowledgements; the engine's code of why it stopped."""
     s = state_at(k)
     while True:
-        why = advance(b, k, flow, tape)
-        if why != sim.ACKNOWLEDGED:
+        stop = advance(b, k, flow, tape)
+        if stop != sim.ACKNOWLEDGED:
             s.due_events = FOREVER_NS
             s.due_volume = FOREVER_NS
-            if why != sim.DUE or s.phase != sim.WORKING or not sleeps(k, s.now):
-                return why
+            if stop != sim.DUE or s.phase != sim.WORKING or not sleeps(k, s.now):
+                return stop
         else:
             send_waiting(b, k)
 
 
 @kernel
 def end(k: Longs) -> None:
-    """End trading. Remaining lots that could not be sent are booked as unfilled lots, and counted."""
+    """End trading: lots left are booked as forced at a price beyond the far side's ladder, and counted as unfilled."""
     s = state_at(k)
     if s.left > 0:
         worst = ladder_end(k, s.side, s.last_ask if s.side > 0 else s.last_bid)
         lots = s.left
         s.left = 0
-        price, paid = worst + s.side * s.unfilled_ticks, s.worst_paid
+        price = worst + s.side * s.unfilled_ticks
+        paid = s.worst_paid
         book_fill(k, price, lots, s.mid2, 2 * worst, False, True)
         mark_unfilled(k, price, lots, paid)
     mark_grid(k, FOREVER_NS)
@@ -129,15 +122,15 @@ def end(k: Longs) -> None:
 
 @kernel
 def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """At the horizon take the remaining lots at any price, so that no strategy hides cost by not trading."""
+    """At the horizon cancel own orders and take the lots left, at any price within the parent's limit; then end trading."""
     s = state_at(k)
     if s.left > 0:
         s.phase = sim.CLOSING
         force(b, k)
         while s.left > 0 and next_arrival(k) < FOREVER_NS:
             s.due_ns = max(next_arrival(k), s.now)
-            why = run(b, k, flow, tape)
-            if why == sim.NO_MORE:
+            stop = run(b, k, flow, tape)
+            if stop == sim.NO_MORE:
                 break
             send_waiting(b, k)
     end(k)
@@ -145,11 +138,11 @@ def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
 
 @kernel
 def limit_of(episode: Longs, mid2: int) -> int:
-    """The parent's limit, ticks; 0: none. Of the mid at arrival the last whole tick that is within it."""
+    """The parent's limit price, ticks: as stated, or its part of the arrival mid `mid2`, rounded for the order; 0: no limit."""
     if episode[E_LIMIT_OF_MID] == 0:
         return int(episode[E_LIMIT])
-    whole, rest = divmod(mid2 * episode[E_LIMIT_OF_MID], 2 * LIMIT_PARTS)
-    limit = whole if episode[E_SIDE] > 0 or rest == 0 else whole + 1
+    ticks, rest = divmod(mid2 * episode[E_LIMIT_OF_MID], 2 * LIMIT_PARTS)
+    limit = ticks if episode[E_SIDE] > 0 or rest == 0 else ticks + 1
     return int(limit if limit != 0 else -1)
 
 
@@ -163,7 +156,7 @@ def warm_up(
     worlds_k: Longs,
     episode: Longs,
 ) -> None:
-    """Copy a prepared world, seed its streams and run it to the order's arrival, whichever side that is on.
+    """Copy a prepared market into `b` and `k`, seed its random streams and run it to the order's arrival; the order is not set.
 
     A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
     warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
@@ -193,7 +186,7 @@ def warm_up(
     seed_stream(k, sim.FEED_RNG, episode[E_SEED], episode[E_INDEX], 5)
     s.feed_at_ns = -1
     begin_undercut(k, episode[E_SEED], episode[E_INDEX])
-    if law_of(flow) != 0:
+    if law_offset(flow) != 0:
         begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
     s.began_ns = start - episode[E_WARMUP_NS]
     s.start_ns = start
@@ -206,7 +199,7 @@ def warm_up(
     s.due_ns = s.began_ns
     run(b, k, flow, tape)
     # long volatility and slow flow are those of the warm-up and the episode, however long the world ran before
-    forget_tallies(k)
+    reset_tallies(k)
     s.began_mid2 = s.mid2
     s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)
@@ -224,7 +217,7 @@ def warm_up(
 
 @kernel
 def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
-    """Place the order of an episode into its warm market."""
+    """Place the order of an episode into its warmed-up market."""
     s = state_at(k)
     s.side = episode[E_SIDE]
     s.quantity = episode[E_QUANTITY]
@@ -233,17 +226,17 @@ def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
     s.worst_paid = 0
     s.limit = limit_of(episode, s.mid2)
     if s.apart == sim.WILL_PART:
-        part(b, k)
+        split_background(b, k)
     s.decision = 0
     s.phase = sim.WORKING
 
 
 @kernel
-def share_market(one: Longs, other: Longs) -> bool:
-    """Whether two episodes differ in their orders alone, such as a buy and a sell on one stream."""
+def share_market(episode: Longs, other_episode: Longs) -> bool:
+    """Whether two episodes have all but side, quantity and limit in common, so that they can share a warmed-up market."""
     for j in range(EPISODE_WORDS):
         if (
-            one[j] != other[j]
+            episode[j] != other_episode[j]
             and j != E_SIDE
             and j != E_QUANTITY
             and j != E_LIMIT
@@ -255,17 +248,19 @@ def share_market(one: Longs, other: Longs) -> bool:
 
 @kernel
 def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: Longs) -> None:
-    """One decision of one market: reconcile, advance to the next decision or through the horizon, reward terms."""
+    """One decision of one market: reconcile the intent, advance to the next decision or the horizon (then close), and write
+    the step's reward terms into `terms` (3,)."""
     s = state_at(k)
-    mid2, forced_before = s.mid2, s.forced_lots
+    mid2 = s.mid2
+    forced_before = s.forced_lots
     if s.left > 0:
         reconcile(b, k, intent)
     s.decision += 1
     s.taken += 1
     if s.left > 0 or s.run_out != 0:
         schedule(k)
-        why = run(b, k, flow, tape)
-        over = s.now >= s.start_ns + s.horizon_ns or why == sim.NO_MORE
+        stop = run(b, k, flow, tape)
+        over = s.now >= s.start_ns + s.horizon_ns or stop == sim.NO_MORE
         if over:
             close(b, k, flow, tape)
     if s.left == 0 and s.run_out == 0:
@@ -277,7 +272,7 @@ def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: L
 
 @kernel
 def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, draw: Floats, i: int) -> None:
-    """Observe market `i` and draw the uniform number of its decision."""
+    """Observe a market into rows `i` of `x` and `m`, and draw the uniform number of its decision into `draw[i]`."""
     observe(b, k, x[i], m[i])
     draw[i] = uniform(k, sim.DRAW_RNG)
 
@@ -296,10 +291,11 @@ def begin_batch(
     m: Rows,
     draw: Floats,
 ) -> None:
-    """Start episodes in the markets `which` and observe them; neighbours in one market warm up once."""
+    """Start episodes in the markets `which` and observe them into `x`, `m`, `draw`; neighbours in one market warm up once."""
     n = 0
     while n < which.shape[0]:
-        i, after = which[n], n + 1
+        i = which[n]
+        after = n + 1
         warm_up(bs[i], ks[i], flow, tape, worlds_b, worlds_k, episodes[n])
         while after < which.shape[0] and share_market(episodes[n], episodes[after]):
             for j in range(bs.shape[1]):
@@ -327,7 +323,7 @@ def act_at(
     draw: Floats,
     i: int,
 ) -> None:
-    """One decision of market `i`, and what it observes then; nothing where no episode is running."""
+    """One decision of market `i`: writes its reward terms, next `x`, `m` and `draw`; where no episode runs, only zero terms."""
     if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
         observe_and_draw(bs[i], ks[i], x, m, draw, i)
@@ -347,7 +343,7 @@ def act_batch(
     m: Rows,
     draw: Floats,
 ) -> None:
-    """One decision in every market that works, on one thread."""
+    """One decision in every market with a running episode, on one thread; fills `terms` (rewards), `x`, `m` and `draw`."""
     for i in range(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 
@@ -364,11 +360,11 @@ def act_batch_threads(
     m: Longs,
     draw: Floats,
 ) -> None:
-    """Run `act_batch` with the markets spread over threads: the same bytes, since every market owns its streams."""
+    """`act_batch` on several threads, with the same results: each market has its own random streams."""
     for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 
 
-def needed(model: int) -> tuple[list[Any], list[Any]]:
-    """Kernels of any episode in a market of `model` (`simulator.layout`), for two processes to compile ahead."""
-    return [operate, advance], [*own_code(model), begin_batch, act_batch]
+def kernels_for(model: int) -> tuple[list[Any], list[Any]]:
+    """Kernels of an episode in a market of `model` (`simulator.layout`), two lists for two processes to compile."""
+    return [serve_request, advance], [*compiled_apart(model), begin_batch, act_batch]

@@ -1,6 +1,6 @@
-"""The strategy port, and the few words that all strategies and action decoders share.
+"""The port of a strategy, wrappers, and intents that all strategies share (hold, ladder).
 
-A strategy is a pure function of the :class:`~tercel.execution.intent.View`: same view, same intents. It says
+A strategy is a pure function of the :class:`~tercel.execution.view.View`: same view, same intents. It says
 what it wants; reconcile turns that into commands and sees to it that nothing is overfilled.
 """
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.execution import intent
-from tercel.execution.intent import Intents, View
+from tercel.execution.intent import Intents
+from tercel.execution.view import View
 
 if TYPE_CHECKING:
     from tercel.execution.foresight.forecaster import Forecaster
@@ -27,7 +28,7 @@ Decode = Callable[[Ints, View], Intents]
 
 
 class Strategy(Protocol):
-    """Port of a strategy: intents from a view; written schedules, learned policies, a human's hand.
+    """Port of a strategy: intents from a view.
 
     Implementations need `name` (as shown in tables) and `decide`; those that draw (from `view.draw` alone) or
     that hold a distribution over actions also say their `expected` intent.
@@ -47,7 +48,8 @@ class Strategy(Protocol):
 
 
 def gap_of(strategy: object) -> int:
-    """Time between two looks of a strategy, ns; 0 for one without a clock of events (`strategies.events_clock`).
+    """Least time between two decisions of a strategy on the event clock, ns; 0 for a strategy that follows the
+    schedule.
 
     Read by `getattr`, once a layer: `isinstance` of a runtime protocol reads it too, so each layer would read the
     layers beneath twice.
@@ -56,7 +58,7 @@ def gap_of(strategy: object) -> int:
 
 
 class Wrapper(Strategy):
-    """A strategy around another, at its clock."""
+    """Base of strategies that change the intents of an inner strategy; event clock and forecaster are the inner ones."""
 
     inner: Strategy
     # Behind the inner strategy's name in tables.
@@ -69,23 +71,23 @@ class Wrapper(Strategy):
 
     @property
     def gap_ns(self) -> int:
-        """The inner strategy's."""
+        """Event clock of the inner strategy, ns; 0 if it follows the schedule."""
         return gap_of(self.inner)
 
     @property
     def forecaster(self) -> "Forecaster | None":
-        """The inner strategy's."""
+        """Forecaster of the inner strategy; None without one."""
         return forecaster_of(self.inner)
 
 
 def forecaster_of(strategy: object) -> "Forecaster | None":
-    """The forecaster that a strategy reads; None for one that reads none."""
-    found: Forecaster | None = getattr(strategy, "forecaster", None)
-    return found
+    """The forecaster that a strategy reads; None for a strategy without one."""
+    forecaster: Forecaster | None = getattr(strategy, "forecaster", None)
+    return forecaster
 
 
 def shares(intents: Intents, view: View) -> Shares:
-    """(take, rungs) of `intents` as shares of the remaining lots, without prices; 0 where nothing is left.
+    """Intents as shares of the lots left, without prices, (take, rungs), float64 (n, 6); 0 if no lots are left.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def shares(intents: Intents, view: View) -> Shares:
 
 
 def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -> Shares:
-    """Expected intent, as shares of the remaining lots, of a policy that draws discrete actions.
+    """Expected intent of a policy that draws discrete actions with probabilities `weights`, as shares of the lots left.
 
     Parameters
     ----------
@@ -119,20 +121,20 @@ def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -
 
 
 def ladder(view: View) -> Intents:
-    """Intents with no lots yet on the default ladder at the public touch (see `intent.ladder`)."""
+    """Intents without lots on the default ladder at the public touch (see `intent.ladder`)."""
     return intent.ladder(view.side, view.touch)
 
 
 def hold(view: View) -> Intents:
-    """Own orders stay exactly as they are, on the ladder and off it, and nothing new is sent."""
+    """Intents that keep own orders as they are, at most the lots left, and send nothing new."""
     intents = ladder(view)
     intents[:, intent.OUTSIDE] = intent.KEEP
     intents[:, intent.REST0 :] = view.rest
     return intent.clip(intents, view.left)
 
 
-def settle(intents: Intents, view: View) -> Intents:
-    """Finish `intents` in place: hold where the market is not tradable, and never want more than is left."""
+def finish_intents(intents: Intents, view: View) -> Intents:
+    """Finish `intents` in place, and return them: hold where the market is not tradable, cut lots to those left."""
     closed = ~view.tradable
     if closed.any():
         intents[closed] = hold(view)[closed]

@@ -1,4 +1,4 @@
-"""A task: which order is to be executed, by when, and when decisions fall due."""
+"""A task: the order to execute, its horizon, and when decisions fall due."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.events import clock_s
+from tercel.market.tape.local_times import clock_s
 
 CLOCKS = ("time", "events", "volume")
 LATENCIES = {
@@ -37,7 +37,7 @@ _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
 
 
 def seconds_of(span: float | str) -> float:
-    """A span of time in seconds: a number, or text such as ``30min``, ``2h``, ``90s``, ``1h30min``.
+    """A span of time in seconds: a number, or text such as ``30min``, ``2h``, ``90s``, ``1h30min``; ConfigError for other text.
 
     Raises
     ------
@@ -60,13 +60,14 @@ def seconds_of(span: float | str) -> float:
 
 
 def _is_count(value: object, least: int, most: int = 2**62) -> bool:
+    """Whether a value is an integer from `least` to `most`, inclusive; a bool is none."""
     return type(value) is int and least <= value <= most
 
 
-def size_in_words(share: float | None, quantity: int) -> str:
-    """Size of an order for people: a share of the volume expected in its time, or lots.
+def describe_size(share: float | None, quantity: int) -> str:
+    """Size of an order for people: a share of expected volume, or lots.
 
-    >>> size_in_words(0.1, 0), size_in_words(0.025, 0), size_in_words(None, 1200)
+    >>> describe_size(0.1, 0), describe_size(0.025, 0), describe_size(None, 1200)
     ('10 % of the volume expected', '2.5 % of the volume expected', '1,200 lots')
     """
     return f"{quantity:,} lots" if share is None else f"{100 * share:.3g} % of the volume expected"
@@ -99,7 +100,7 @@ class Latency:
     values_ns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a law that is none."""
+        """Refuse an unknown law, or negative or unordered parameters."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
         values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
         refuse_if(
@@ -120,7 +121,7 @@ class Latency:
 
     @property
     def mean_ns(self) -> float:
-        """Mean of the latency, ns.
+        """Mean of the latency, ns, by its kind.
 
         >>> Latency("uniform", 1_000, 3_000).mean_ns
         2000.0
@@ -321,7 +322,7 @@ class Task:
 
     @property
     def hours(self) -> str:
-        """Start and end of an order at a clock time of its own; empty for any other.
+        """Start and end of an order with a clock time, as "09:30 to 10:00"; "" for others.
 
         >>> Task(start="10:30", end="12:30").hours
         '10:30 to 12:30'
@@ -334,11 +335,11 @@ class Task:
 
     @property
     def warmup_ns(self) -> int:
-        """Nanoseconds before arrival."""
+        """Nanoseconds of a simulated market before arrival."""
         return round(self.warmup_s * NS_PER_SECOND)
 
     def lots(self, volume_per_s: float) -> int:
-        """Lots of the order in a market that trades so many lots a second; at least 1."""
+        """Lots of the order: its share of `volume_per_s` lots a second over the horizon, at least 1, or its quantity."""
         return (
             max(round(self.share * volume_per_s * self.horizon_s), 1)
             if self.share is not None
@@ -346,7 +347,7 @@ class Task:
         )
 
     def limit(self, side: int, tick: float = 0.01) -> tuple[int, int]:
-        """Limit price of an order of that side: the last tick within a price, or a distance from the mid at arrival.
+        """Limit of an order of `side` as (ticks, 0), or (0, part of the arrival mid in `LIMIT_PARTS`-ths); (0, 0): none.
 
         Returns
         -------
@@ -361,7 +362,7 @@ class Task:
         return limit_of(self.limit_price, side, tick)
 
     def limit_of_mid(self, side: int) -> int:
-        """The limit of an order of that side in a simulated market, where prices are not known beforehand.
+        """Limit of an order of `side` in a simulated market, as part of the arrival mid; ConfigError for a price in ticks.
 
         Raises
         ------
@@ -378,33 +379,33 @@ class Task:
         return of_mid
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON and policy cards; what came later and is not used is left out."""
-        out = asdict(self)
+        """Fields as plain values for JSON and policy cards; unused newer fields are left out."""
+        values = asdict(self)
         if self.feed_latency == Latency():
-            del out["feed_latency"]
+            del values["feed_latency"]
         for name in LATER:
-            if not out[name]:
-                del out[name]
+            if not values[name]:
+                del values[name]
         for latency in ("latency", "feed_latency"):
-            if latency in out and not out[latency]["values_ns"]:
-                del out[latency]["values_ns"]
-        return out
+            if latency in values and not values[latency]["values_ns"]:
+                del values[latency]["values_ns"]
+        return values
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Task":
-        """The task whose :meth:`to_dict` was written down.
+    def of(cls, values: Mapping[str, Any]) -> "Task":
+        """The task of values that :meth:`to_dict` gave.
 
         >>> Task.of(Task(side=1, quantity=70).to_dict()) == Task(side=1, quantity=70)
         True
         """
-        late = {name: given[name] for name in ("latency", "feed_latency") if name in given}
+        latencies = {name: values[name] for name in ("latency", "feed_latency") if name in values}
         laws = {
-            name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))})
-            for name, one in late.items()
+            name: Latency(**{**law, "values_ns": tuple(law.get("values_ns", ()))})
+            for name, law in latencies.items()
         }
-        return cls(**{**given, **laws})
+        return cls(**{**values, **laws})
 
     @property
     def id(self) -> str:
-        """A short hash of everything above: what a policy was trained for."""
+        """Short hash of all fields, which identifies what a policy was trained for."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]

@@ -1,151 +1,34 @@
-"""Strategies and functions of the user: found, hashed, checked and run through the port of the shipped strategies.
+"""Run a user's strategy behind the strategy port: find it by name, import it, check its answers, keep its memory honest.
 
 A strategy is found in three ways: as an object in Python, as ``module:Name`` or ``path/file.py:Name``, and by its name
 in the entry point group ``tercel.strategies`` of an installed package. Code that is named here is trusted and runs.
 """
 
-import ast
 import copy
-import hashlib
-import importlib
 import importlib.util
 import inspect
 import sys
-import sysconfig
 import traceback
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import Bools
-from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer, refuse_if
-from tercel.execution.intent import WIDTH, Intent, Intents, View
-from tercel.execution.observation import FROM_FILE, whole_order
-from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
-
-# Folders of Python's library, of installed packages and of this one.
-INSTALLED: Final = (
-    *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
-    str(Path(__file__).parents[1]),
-)
-SOURCES: Final = (".py", "/__init__.py")
-# Letters of a text that may name a file.
-LONGEST_NAME: Final = 200
-# Bytes of a file of which size and time are hashed in place of what it holds.
-LARGE: Final = 2**24
-
-
-def mark_of(code: Any) -> str:
-    """Hash of the source files of a user's function, class or object; empty where it has none.
-
-    Its file, the modules of a user's own that it imports, theirs in turn, and the files beside them that a text in them
-    names. What else it reads is not known.
-    """
-    code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)
-    try:
-        file = inspect.getsourcefile(code)
-    except TypeError:
-        file = None
-    if not file or not Path(file).is_file():
-        return ""
-    digest = hashlib.sha256()
-    for one in sorted(_written_in(Path(file).resolve())):
-        digest.update(_read(one, *_written(one))[0])
-    return digest.hexdigest()[:16]
-
-
-def _written_in(file: Path) -> set[Path]:
-    """A source file, those of a user's own that it imports, and files that texts in them name."""
-    found, todo = set[Path](), [file]
-    while todo:
-        one = todo.pop()
-        if one in found or (is_installed(str(one)) and one != file):
-            continue
-        found.add(one)
-        names = _read(one, *_written(one))[1]
-        places = [place / name for name in names for place in (one.parent, Path.cwd())]
-        todo += [place.resolve() for place in places if place.is_file()]
-    return found
-
-
-def _written(file: Path) -> tuple[int, int]:
-    """Size of a file, and when it was written, ns."""
-    read = file.stat()
-    return read.st_size, read.st_mtime_ns
-
-
-@lru_cache(maxsize=1024)
-def _read(file: Path, size: int, written_ns: int) -> tuple[bytes, tuple[str, ...]]:
-    """The hash of a file as it was written then, and names in its code that may be modules or files."""
-    what = f"{size} {written_ns}".encode() if size > LARGE else file.read_bytes()
-    names: tuple[str, ...] = ()
-    if file.suffix == ".py":
-        with suppress(SyntaxError, ValueError):
-            names = _named_in(ast.parse(what))
-    return hashlib.sha256(what).digest(), names
-
-
-def _named_in(code: ast.AST) -> tuple[str, ...]:
-    """Modules and files that a piece of code names."""
-    names: list[str] = []
-    for node in ast.walk(code):
-        if isinstance(node, ast.Import):
-            names += [f"{one.name.replace('.', '/')}{end}" for one in node.names for end in SOURCES]
-        elif isinstance(node, ast.ImportFrom):
-            within = (node.module or "").replace(".", "/")
-            inside = [f"{within}/{one.name}".lstrip("/") for one in node.names]
-            up = "../" * max(node.level - 1, 0)
-            names += [f"{up}{one}{end}" for one in (within, *inside) if one for end in SOURCES]
-        elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and 0 < len(node.value) < LONGEST_NAME
-        ):
-            names.append(node.value)
-    return tuple(name for name in dict.fromkeys(names) if "\0" not in name)
-
-
-def place_of(error: BaseException) -> str:
-    """Last line of the user's own code in an error's traceback, as `` at FILE:LINE``; "" if the traceback has none."""
-    frames = [
-        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
-    ]
-    own = [(file, line) for file, line in frames if not is_installed(file)]
-    return " at {}:{}".format(*own[-1]) if own else ""
-
-
-def remedy_of(error: Exception) -> str:
-    """Likely remedy for an error of a user's code on arrays of one row per market; "" where none is known."""
-    if "truth value of an array" in str(error):
-        return "there is one row per market: numpy.where(condition, this, that) in place of if"
-    return ""
-
-
-def is_installed(file: str) -> bool:
-    """Whether a file belongs to Python, to an installed package or to this one."""
-    path = Path(file)
-    return file.startswith("<") or any(path.is_relative_to(where) for where in INSTALLED)
-
-
-@contextmanager
-def searched(folder: Path) -> Iterator[None]:
-    """Search modules in a folder first; afterwards the folder stays last on the path, for imports at run time."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError, refuse_if, suggest_name
+from tercel.execution.intent import WIDTH, Intent, Intents
+from tercel.execution.observation import FROM_FILE
+from tercel.execution.own_strategy import FunctionStrategy, OwnStrategy
+from tercel.execution.probe_views import probe_order
+from tercel.execution.source_mark import is_installed, source_mark
+from tercel.execution.strategy import Shares, Strategy, finish_intents, gap_of, shares
+from tercel.execution.view import View
 
 # Entry point group of strategies in other packages: name -> ``module:Name``.
 GROUP: Final = "tercel.strategies"
@@ -155,85 +38,36 @@ WATCHED: Final = 64
 UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
 
 
-class OwnStrategy:
-    """A strategy of the user, as a class: for rules with parameters, or with a memory.
-
-    `decide` gets a :class:`View` of n markets, read-only copies that may be stored, and answers with an :class:`Intent`.
-    `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
-    them begin, n may have changed. Every evaluation works on copies of the object as it was given; one that changes
-    its attributes and has no `reset` of its own is refused, since its figures would hang on what ran before. An answer
-    that is no legal intent is an error that says which field (see :class:`Intent`).
-
-    >>> import numpy as np
-    >>> from tercel.execution.observation import view_of
-    >>> class Halving(OwnStrategy):
-    ...     def reset(self, mask):
-    ...         if mask.all():
-    ...             self.calls = np.zeros(len(mask), int)
-    ...         self.calls[mask] = 0
-    ...     def decide(self, view):
-    ...         self.calls += 1
-    ...         return Intent(take=view.left // 2**self.calls)
-    >>> halving = checked(Halving())
-    >>> [int(halving.decide(view_of(left=80, decision=k))[0, 0]) for k in (0, 1, 0)]
-    [40, 20, 40]
-    """
-
-    name: str = ""
-    """Name in tables; the name of the class if empty."""
-
-    def reset(self, mask: Bools) -> None:
-        """Clear the memory of the markets in `mask`, bool (n,), where an order begins."""
-
-    def decide(self, view: View) -> Intent | Intents:
-        """Intent of each market."""
-        raise NotImplementedError
+def error_location(error: BaseException) -> str:
+    """Last line of the user's code in an error's traceback, as `` at FILE:LINE``; "" if none is the user's."""
+    frames = [
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    user_frames = [(file, line) for file, line in frames if not is_installed(file)]
+    return " at {}:{}".format(*user_frames[-1]) if user_frames else ""
 
 
-class FunctionStrategy(OwnStrategy):
-    """A function of a view as a strategy; see :func:`strategy`."""
-
-    def __init__(self, function: Callable[[View], Intent | Intents], name: str = "") -> None:
-        self.function = function
-        self.name = name or function.__name__
-        self.__doc__ = function.__doc__
-
-    def __call__(self, view: View) -> Intent | Intents:
-        """Call the function."""
-        return self.function(view)
-
-    def decide(self, view: View) -> Intent | Intents:
-        """Intent that the function returns."""
-        return self.function(view)
+def remedy_of(error: Exception) -> str:
+    """Likely remedy for an error of user code on arrays of one row per market; "" if unknown."""
+    if "truth value of an array" in str(error):
+        return "there is one row per market: numpy.where(condition, this, that) in place of if"
+    return ""
 
 
-@overload
-def strategy(function: Callable[[View], Intent | Intents], /) -> FunctionStrategy: ...
-@overload
-def strategy(*, name: str) -> Callable[[Callable[[View], Intent | Intents]], FunctionStrategy]: ...
-def strategy(function: Any = None, *, name: str = "") -> Any:
-    """Make a strategy of a function: a :class:`View` of n markets in, an :class:`Intent` out.
-
-    Parameters
-    ----------
-    function : callable
-        A pure function: the same view gives the same intent. All chance it may use is ``view.draw``.
-    name : str
-        Name in tables; the function's name if not given.
-
-    >>> @strategy
-    ... def half_now(view):
-    ...     return Intent(take=(view.left + 1) // 2)
-    >>> half_now.name
-    'half_now'
-    """
-    if function is None:
-        return lambda one: FunctionStrategy(one, name)
-    return FunctionStrategy(function, name)
+@contextmanager
+def search_first(folder: Path) -> Iterator[None]:
+    """Context in which modules are searched in a folder first; afterwards the folder stays last on the path."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 class CheckedStrategy(Strategy):
-    """A user's strategy behind the port: its views are read-only copies, its answers are checked and made rows.
+    """A user's strategy behind the port: views are read-only, answers are checked and turned into rows.
 
     Parameters
     ----------
@@ -245,11 +79,11 @@ class CheckedStrategy(Strategy):
         In place of its own.
     """
 
-    def __init__(self, own: Any, mark: str = "", name: str = "") -> None:
-        self._own = own
+    def __init__(self, user_object: Any, mark: str = "", name: str = "") -> None:
+        self._user_object = user_object
         self.mark = mark or uuid.uuid4().hex
-        self._name = name or getattr(own, "name", "") or type(own).__name__
-        resets = getattr(type(own), "reset", OwnStrategy.reset) is not OwnStrategy.reset
+        self._name = name or getattr(user_object, "name", "") or type(user_object).__name__
+        resets = getattr(type(user_object), "reset", OwnStrategy.reset) is not OwnStrategy.reset
         self._watched = 0 if resets else WATCHED
 
     @property
@@ -259,14 +93,15 @@ class CheckedStrategy(Strategy):
 
     @property
     def gap_ns(self) -> int:
-        """Its clock of events."""
-        return gap_of(self._own)
+        """Event clock of the user's strategy, ns; 0 for the schedule."""
+        return gap_of(self._user_object)
 
     def __repr__(self) -> str:
         return f"{self._name} ({self.mark})"
 
     def decide(self, view: View) -> Intents:
-        """Its answer as int32 (n, 10), held where the market is not tradable, never more than is left.
+        """Checked answer of the user's strategy, int32 (n, 10), held if the market is not tradable, within the lots
+        left; ConfigError for a bad one. Where an order begins the strategy's memory is reset first.
 
         Raises
         ------
@@ -276,31 +111,36 @@ class CheckedStrategy(Strategy):
         begins = view.decision == 0
         if self.gap_ns:
             begins &= view.time_left_ns >= view.horizon_ns
-        if begins.any() and hasattr(self._own, "reset"):
-            self._own.reset(begins)
+        if begins.any() and hasattr(self._user_object, "reset"):
+            self._user_object.reset(begins)
         return self._rows(view)
 
     def expected(self, view: View) -> Shares:
-        """Expected shares without memory: every row by itself, float64 (n, 6)."""
-        if hasattr(self._own, "reset"):
-            self._own.reset(np.ones(view.n, np.bool_))
+        """Shares of the lots left, float64 (n, 6); every row's memory is reset first."""
+        if hasattr(self._user_object, "reset"):
+            self._user_object.reset(np.ones(view.n, np.bool_))
         return shares(self._rows(view), view)
 
-    def fresh(self) -> "CheckedStrategy":
-        """The same strategy as it is now, with attributes of its own as far as they can be copied."""
-        made = copy.copy(self)
+    def copy(self) -> "CheckedStrategy":
+        """A copy with its own deep copy of the user's object, shallow where that cannot be copied."""
+        copied = copy.copy(self)
         try:
-            made._own = copy.deepcopy(self._own)
+            copied._user_object = copy.deepcopy(self._user_object)
         except UNCOPIED:
-            made._own = copy.copy(self._own)
-        return made
+            copied._user_object = copy.copy(self._user_object)
+        return copied
 
     def _state(self) -> dict[str, object]:
-        """Attributes of what decides, and variables that it encloses, as they are now (:func:`_snapshot`)."""
-        own = self._own.function if isinstance(self._own, FunctionStrategy) else self._own
-        return {name: _snapshot(value) for name, value in _parts(own, every=True).items()}
+        """Snapshot of the attributes and enclosed variables of the user's object or function."""
+        decider = (
+            self._user_object.function
+            if isinstance(self._user_object, FunctionStrategy)
+            else self._user_object
+        )
+        return {name: _snapshot(value) for name, value in _parts(decider, look_into=True).items()}
 
     def _refuse_memory(self, before: dict[str, object]) -> None:
+        """ConfigError if the state of a strategy without `reset` is no longer `before`, its state before `decide`."""
         now = self._state()
         changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if changed:
@@ -311,15 +151,16 @@ class CheckedStrategy(Strategy):
             )
 
     def _rows(self, view: View) -> Intents:
+        """The user's answer to a view as int32 (n, 10) rows, finished; ConfigError for an error in it, or another shape."""
         before = self._state() if self._watched else None
         try:
-            answer = self._own.decide(view.read_only())
+            answer = self._user_object.decide(view.read_only())
         except TercelError:
             raise
         except Exception as error:
             raise ConfigError(
                 f"an answer of {self.name} to a View",
-                f"{_said(error)}{place_of(error)}",
+                f"{_error_text(error)}{error_location(error)}",
                 _remedy(error),
             ) from error
         if before is not None:
@@ -341,47 +182,53 @@ class CheckedStrategy(Strategy):
                     + (f" {rows.dtype} {rows.shape}" if rows.ndim else ""),
                     "such as return tercel.Intent(take=view.left // 2)",
                 )
-        return settle(rows, view)
+        return finish_intents(rows, view)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
+    """Type and message of an error, at most 300 characters."""
     return f"{type(error).__name__}: {error}"[:300]
 
 
 def _remedy(error: Exception) -> str:
-    """Likely remedy for an error of a user's code in `decide`."""
+    """Likely remedy for an error in the user's `decide`."""
     if remedy := remedy_of(error):
         return remedy
     name = getattr(error, "name", None)
     if isinstance(error, AttributeError) and isinstance(error.obj, View) and isinstance(name, str):
-        return offer(
-            name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View"
+        return suggest_name(
+            name,
+            [attribute for attribute in dir(View) if not attribute.startswith("_")],
+            "a field of tercel.View",
         )
     if isinstance(error, TypeError | AttributeError) and "View" in str(error):
         return "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
     return "correct it there; tercel.View has its fields"
 
 
-def _snapshot(value: Any, around: tuple[int, ...] = ()) -> object:
-    """Snapshot of a value's content, equal to a later snapshot if nothing in it changed.
+def _snapshot(value: Any, ancestors: tuple[int, ...] = ()) -> object:
+    """Snapshot of a value's content, nested, equal to a later snapshot if nothing in it changed.
 
     Arrays by their bytes; containers, functions and objects of a user's own classes by their parts; the rest by `repr`.
     """
-    if id(value) in around:
+    if id(value) in ancestors:
         return "around"
-    around = (*around, id(value))
+    ancestors = (*ancestors, id(value))
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, Mapping):
-        return [(repr(key), _snapshot(one, around)) for key, one in value.items()]
+        return [(repr(key), _snapshot(part, ancestors)) for key, part in value.items()]
     if isinstance(value, list | tuple | deque):
-        return [_snapshot(one, around) for one in value]
+        return [_snapshot(part, ancestors) for part in value]
     parts = _parts(value)
-    return {name: _snapshot(one, around) for name, one in parts.items()} if parts else repr(value)
+    return (
+        {name: _snapshot(part, ancestors) for name, part in parts.items()} if parts else repr(value)
+    )
 
 
-def _parts(value: Any, every: bool = False) -> dict[str, Any]:
-    """Attributes, slots and enclosed variables of a function or of an object of a user's class, or with `every` of any.
+def _parts(value: Any, look_into: bool = False) -> dict[str, Any]:
+    """Attributes, slots and enclosed variables of a function or of an object of a user's class, with `look_into` of any object;
+    empty for classes, modules and other objects.
 
     Objects of libraries keep caches of their own, and are not looked into.
     """
@@ -396,21 +243,22 @@ def _parts(value: Any, every: bool = False) -> dict[str, Any]:
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             with suppress(ValueError):  # a variable that is not bound yet
                 enclosed[name] = cell.cell_contents
-    elif not every and not _is_users(type(value)):
+    elif not look_into and not _is_users(type(value)):
         return {}
     slots = [
-        name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))
+        name for kind in type(value).__mro__ for name in _as_list(getattr(kind, "__slots__", ()))
     ]
-    held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
-    return {**enclosed, **held, **getattr(value, "__dict__", {})}
+    slot_values = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {**enclosed, **slot_values, **getattr(value, "__dict__", {})}
 
 
-def _listed(names: str | Iterable[str]) -> list[str]:
+def _as_list(names: str | Iterable[str]) -> list[str]:
+    """Names as a list, also a single one."""
     return [names] if isinstance(names, str) else list(names)
 
 
 def _is_users(kind: type) -> bool:
-    """Whether a class is neither of Python's own library nor of an installed package."""
+    """Whether a class is the user's own, not of Python, Tercel or an installed package."""
     root = kind.__module__.partition(".")[0]
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     return (
@@ -420,37 +268,44 @@ def _is_users(kind: type) -> bool:
     )
 
 
-def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
-    """Strategy from a user's object: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view.
+def wrap_strategy(user_object: Any, mark: str = "", name: str = "") -> Strategy:
+    """Strategy from a user's object: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view; one that
+    has `decide` and `expected` is returned as it is.
 
     Raises
     ------
     ConfigError
         Anything else.
     """
-    if not inspect.isclass(own) and hasattr(own, "decide") and hasattr(own, "expected"):
-        whole: Strategy = own
-        return whole
-    if inspect.isclass(own):
+    if (
+        not inspect.isclass(user_object)
+        and hasattr(user_object, "decide")
+        and hasattr(user_object, "expected")
+    ):
+        complete: Strategy = user_object
+        return complete
+    if inspect.isclass(user_object):
         try:
-            own = own()
+            user_object = user_object()
         except TypeError as error:
             raise ConfigError(
                 "a strategy class that needs no arguments",
-                f"{own.__name__}: {error}",
+                f"{user_object.__name__}: {error}",
                 "give an object, or make every argument optional",
             ) from error
-    if not hasattr(own, "decide") and callable(own):
-        own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
-    if not hasattr(own, "decide"):
-        raise ConfigError(
-            "a strategy: an object with decide(view)", repr(own), "see tercel.strategy"
+    if not hasattr(user_object, "decide") and callable(user_object):
+        user_object = FunctionStrategy(
+            user_object, getattr(user_object, "__name__", type(user_object).__name__)
         )
-    return CheckedStrategy(own, mark, name)
+    if not hasattr(user_object, "decide"):
+        raise ConfigError(
+            "a strategy: an object with decide(view)", repr(user_object), "see tercel.strategy"
+        )
+    return CheckedStrategy(user_object, mark, name)
 
 
-def tried(one: Strategy) -> Strategy:
-    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.observation`).
+def try_strategy(candidate: Strategy) -> Strategy:
+    """Run a copy of a user's strategy through one probe order in two markets, whose errors are raised; the strategy itself.
 
     Somebody's code that takes one row per market for a number runs as long as there is one market; the trial tells at once.
 
@@ -459,37 +314,37 @@ def tried(one: Strategy) -> Strategy:
     ConfigError
         As in a run: code that fails, an answer that is no legal intent.
     """
-    if isinstance(one, CheckedStrategy):
-        trial = one.fresh()
+    if isinstance(candidate, CheckedStrategy):
+        trial = candidate.copy()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            for view in whole_order():
+            for view in probe_order():
                 trial.decide(view)
-    return one
+    return candidate
 
 
-def installed() -> dict[str, EntryPoint]:
+def installed_strategies() -> dict[str, EntryPoint]:
     """Strategies of installed packages by name, from the entry point group `GROUP`."""
-    return {one.name: one for one in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def findable(name: str) -> str:
-    """A name with the whole path of its file, so that it means the same in any folder.
+def absolute_name(name: str) -> str:
+    """``path/file.py:Name`` with the file's absolute path, valid in any working folder; other names unchanged.
 
-    >>> findable("my_module:HalfNow")
+    >>> absolute_name("my_module:HalfNow")
     'my_module:HalfNow'
     """
-    where, _, what = name.rpartition(":")
-    return f"{Path(where).resolve()}:{what}" if where.endswith(".py") else name
+    module, _, attribute = name.rpartition(":")
+    return f"{Path(module).resolve()}:{attribute}" if module.endswith(".py") else name
 
 
-def is_own(name: str) -> bool:
+def is_user_strategy(name: str) -> bool:
     """Whether a name is ``module:Name``, ``path/file.py:Name``, or a strategy of an installed package."""
-    return ":" in name or name in installed()
+    return ":" in name or name in installed_strategies()
 
 
-def named(name: str) -> Strategy:
-    """The user's strategy that is named.
+def load_named(name: str) -> Strategy:
+    """Load a user's strategy by name, of an installed package or ``module:Name``, which is imported; UnknownNameError for others.
 
     Parameters
     ----------
@@ -501,70 +356,75 @@ def named(name: str) -> Strategy:
     UnknownNameError, ConfigError
         No such package's strategy, module, file or name in it, or nothing that is a strategy.
     """
-    point = installed().get(name)
+    point = installed_strategies().get(name)
     if point is not None:
         try:
-            found = point.load()
+            loaded = point.load()
         except (ImportError, AttributeError) as error:
             raise ConfigError(
                 f"the strategy {name!r} of an installed package",
                 f"{point.value}: {error}",
                 "install it again",
             ) from error
-        return checked(found, mark_of(_code(found)), name)
+        return wrap_strategy(loaded, source_mark(_decider(loaded)), name)
     if ":" not in name:
-        known = list(installed())
-        listed = f"an installed package's ({', '.join(known) or 'none is there'})"
+        known = list(installed_strategies())
+        packaged = f"an installed package's ({', '.join(known) or 'none is there'})"
         raise UnknownNameError(
-            f"module:Name, path/file.py:Name, or {listed}",
+            f"module:Name, path/file.py:Name, or {packaged}",
             repr(name),
-            offer(name, known, "such as my_module:HalfNow"),
+            suggest_name(name, known, "such as my_module:HalfNow"),
         )
-    found = located(name, "strategy")
-    return checked(found, mark_of(_code(found)))
+    loaded = import_object(name, "strategy")
+    return wrap_strategy(loaded, source_mark(_decider(loaded)))
 
 
-def located(name: str, what: str) -> Any:
-    """Import the object named ``module:Name`` or ``path/file.py:Name``; `what` names its kind in errors. Its module
-    runs.
+def import_object(name: str, kind: str) -> Any:
+    """Import the object named ``module:Name`` or ``path/file.py:Name``; `kind` names its kind in errors. Its module
+    runs; ConfigError if that fails, or it has no such object.
 
     Raises
     ------
     ConfigError
         No such module, file, or name in it.
     """
-    where, _, inside = name.rpartition(":")
+    module_name, _, attribute = name.rpartition(":")
     refuse_if(
-        not where or not inside,
-        f"the {what} as module:Name or path/file.py:Name",
+        not module_name or not attribute,
+        f"the {kind} as module:Name or path/file.py:Name",
         repr(name),
         "such as my_module:Mine",
     )
-    module = _file(Path(where)) if where.endswith(".py") else _module(where)
-    found = getattr(module, inside, None)
-    if found is None:
+    module = (
+        _import_file(Path(module_name))
+        if module_name.endswith(".py")
+        else _import_module(module_name)
+    )
+    imported = getattr(module, attribute, None)
+    if imported is None:
         public = [
-            one
-            for one, value in vars(module).items()
-            if getattr(_code(value), "__module__", "") == module.__name__
+            public_name
+            for public_name, value in vars(module).items()
+            if getattr(_decider(value), "__module__", "") == module.__name__
         ]
-        listed = f" ({', '.join(public)})" if public else ""
+        offered = f" ({', '.join(public)})" if public else ""
         raise ConfigError(
-            f"a {what} of {where}{listed}",
-            f"no {inside} in it",
-            offer(inside, public, "name one in it"),
+            f"a {kind} of {module_name}{offered}",
+            f"no {attribute} in it",
+            suggest_name(attribute, public, "name one in it"),
         )
-    return found
+    return imported
 
 
-def _code(found: Any) -> Any:
-    return found.function if isinstance(found, FunctionStrategy) else found
+def _decider(user_object: Any) -> Any:
+    """The function of a FunctionStrategy, else the object itself."""
+    return user_object.function if isinstance(user_object, FunctionStrategy) else user_object
 
 
-def _module(name: str) -> Any:
-    """A module that can be imported, or one of the working folder."""
+def _import_module(name: str) -> Any:
+    """Import a module, also from the working folder."""
     try:
-        with searched(Path.cwd()):
+        with search_first(Path.cwd()):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -576,8 +436,8 @@ def _module(name: str) -> Any:
         raise _cannot_run(f"a module {name!r}", error) from error
 
 
-def _file(path: Path) -> Any:
-    """The module in a file, read again; it may import what lies beside it."""
+def _import_file(path: Path) -> Any:
+    """Import a Python file anew, with its folder on the search path."""
     refuse_if(
         not path.is_file(), "a Python file", f"{path}: no such file", "name it as path/file.py:Name"
     )
@@ -587,16 +447,19 @@ def _file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        with searched(path.resolve().parent):
+        with search_first(path.resolve().parent):
             spec.loader.exec_module(module)
     except Exception as error:
         raise _cannot_run(str(path), error) from error
     return module
 
 
-def _cannot_run(what: str, error: Exception) -> TercelError:
+def _cannot_run(subject: str, error: Exception) -> TercelError:
+    """The error for user code that fails when imported, returned; a Tercel error is returned as it is."""
     if isinstance(error, TercelError):
         return error
     return ConfigError(
-        f"{what} that Python can run", f"{_said(error)}{place_of(error)}", "correct it there"
+        f"{subject} that Python can run",
+        f"{_error_text(error)}{error_location(error)}",
+        "correct it there",
     )

@@ -14,67 +14,24 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.feeds.binance_messages import (
-    APPLIED,
-    LOST,
-    OPENED,
-    BinanceMarket,
-    BinanceTrade,
-    Level,
-    SyncStep,
-    markets_of,
-    sync,
-)
+from tercel.feeds.binance_messages import BinanceMarket, BinanceTrade, Level, markets_of
+from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, SyncStep, sync
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
-from tercel.feeds.members import CaptureLine, shown, stated_unit, unit_of
+from tercel.feeds.captures import CaptureLine, format_decimal, stated_unit, unit_of
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra
 
-# -- levels day -----------------------------------------------------------------------------------
 # Rows of tape from the steps of an L2 book and its trades: LEVEL_SET rows and TRADE prints.
 #
 # Steps and trades are put in order of exchange time; at equal times trades come first, since the levels that follow
 # are the state after the trades. Within a message removed levels come before set levels, so that the book crosses at
 # no row of it.
-
-PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9
+PRICE = 6
+LOTS = 7
+FLAGS = 8
+UPDATE = 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
 
-
-def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[Ints, int]:
-    """All rows in order, int64 (n, 10), prices and quantities in 1e-10, and the trades before the first book.
-
-    Those are left out.
-    """
-    table: list[list[int]] = []
-    seq, opened, before = 0, False, 0
-    parts: list[BinanceTrade | SyncStep] = [*trades, *steps]
-    for part in sorted(parts, key=attrgetter("exch_ns")):
-        if isinstance(part, BinanceTrade):
-            before += not opened
-            rows = [(schema.TRADE, part.side, (part.price, part.quantity), 0)] if opened else []
-        else:
-            flags = schema.OPENING if part.what == OPENED and not opened else 0
-            rows = [(schema.CLEAR, 0, (0, 0), 0)] if part.what == LOST else []
-            rows += [(schema.LEVEL_SET, side, level, flags) for side, level in _level_rows(part)]
-        if rows:
-            seq += opened
-            opened = True
-            stamps = part.exch_ns, part.recv_ns or part.exch_ns, seq
-            table += [
-                [*stamps, kind, 0, side, *level, flags, 0] for kind, side, level, flags in rows
-            ]
-            table[-1][FLAGS] |= schema.MESSAGE_END
-            table[-1][UPDATE] = part.last if isinstance(part, SyncStep) else 0
-    return np.array(table, np.int64).reshape(-1, 10), before
-
-
-def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
-    both = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
-    return [row for row in both if row[1][1] == 0] + [row for row in both if row[1][1] != 0]
-
-
-# -- binance --------------------------------------------------------------------------------------
 
 _WARNINGS: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
@@ -88,6 +45,44 @@ _WARNINGS: Final = {
     "cut_lines": "files whose last line is cut",
     "off_book_trades": "prints that no order in the book made (insurance fund, deleveraging), left out",
 }
+
+
+def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[Ints, int]:
+    """Tape rows int64 (n, 10), prices and quantities in 1e-10, and the number of trades left out before the first book.
+
+    Those are left out.
+    """
+    table: list[list[int]] = []
+    seq = 0
+    is_open = False
+    early_trades = 0
+    parts: list[BinanceTrade | SyncStep] = [*trades, *steps]
+    for part in sorted(parts, key=attrgetter("exch_ns")):
+        if isinstance(part, BinanceTrade):
+            early_trades += not is_open
+            rows = [(schema.TRADE, part.side, (part.price, part.quantity), 0)] if is_open else []
+        else:
+            flags = schema.OPENING if part.change == OPENED and not is_open else 0
+            rows = [(schema.CLEAR, 0, (0, 0), 0)] if part.change == LOST else []
+            rows += [(schema.LEVEL_SET, side, level, flags) for side, level in _level_rows(part)]
+        if rows:
+            seq += is_open
+            is_open = True
+            stamps = part.exch_ns, part.recv_ns or part.exch_ns, seq
+            table += [
+                [*stamps, kind, 0, side, *level, flags, 0] for kind, side, level, flags in rows
+            ]
+            table[-1][FLAGS] |= schema.MESSAGE_END
+            table[-1][UPDATE] = part.last if isinstance(part, SyncStep) else 0
+    return np.array(table, np.int64).reshape(-1, 10), early_trades
+
+
+def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
+    """Side and level of a step's changes, removed levels before set levels."""
+    level_rows = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
+    return [row for row in level_rows if row[1][1] == 0] + [
+        row for row in level_rows if row[1][1] != 0
+    ]
 
 
 class BinanceFeed(CaptureFeed):
@@ -117,22 +112,23 @@ class BinanceFeed(CaptureFeed):
         FeedError
             When there is no book, or tick or lot do not fit.
         """
-        synced, where = sync(market), capture.where
-        if not any(step.what == OPENED for step in synced.steps):
+        synced = sync(market)
+        location = capture.location
+        if not any(step.change == OPENED for step in synced.steps):
             raise FeedError(
                 "a snapshot that fits the updates",
-                f"none for {market.symbol} in {where}",
+                f"none for {market.symbol} in {location}",
                 "capture the REST depth snapshot beside the stream (`tercel data record crypto` does)",
             )
-        table, before = rows_of(synced.steps, synced.trades)
+        table, early_trades = rows_of(synced.steps, synced.trades)
         stated = stated_unit(capture.options.tick, "tick")
-        tick = unit_of(table[:, PRICE], stated, "tick", where, market.tick)
-        lot = unit_of(table[:, LOTS], self._lot, "lot", where, market.lot)
+        tick = unit_of(table[:, PRICE], stated, "tick", location, market.tick)
+        lot = unit_of(table[:, LOTS], self._lot, "lot", location, market.lot)
         table[:, PRICE] //= tick
         table[:, LOTS] //= lot
         reading = capture.reading
         counts: dict[str, int] = {
-            "updates": sum(1 for step in synced.steps if step.what == APPLIED),
+            "updates": sum(1 for step in synced.steps if step.change == APPLIED),
             "trades": len(synced.trades),
             "best_quotes": len(market.quotes),
             **asdict(synced.counts),
@@ -141,9 +137,9 @@ class BinanceFeed(CaptureFeed):
             "off_book_trades": market.off_book,
         }
         extra: Extra = {"feed": self.name, "messages": reading.messages, **counts}
-        extra |= {"lot_size": shown(lot), "trades_before_book": before}
-        known = stated != 0 or tick == market.tick
-        base = capture.instrument(market.venue, market.symbol, tick, known, extra)
+        extra |= {"lot_size": format_decimal(lot), "trades_before_book": early_trades}
+        is_known = stated != 0 or tick == market.tick
+        base = capture.instrument(market.venue, market.symbol, tick, is_known, extra)
         warnings = tuple(
             f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]
         )

@@ -15,7 +15,14 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import DAY_NS
-from tercel.feeds.members import CaptureLine, CaptureWarnings, lines_of, members, shown, stated_unit
+from tercel.feeds.captures import (
+    CaptureLine,
+    CaptureWarnings,
+    format_decimal,
+    lines_of,
+    stated_unit,
+)
+from tercel.feeds.members import members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Extra, Instrument
@@ -55,7 +62,7 @@ class CaptureDay:
         return self.imported.instrument.source
 
     def read(self) -> Imported:
-        """The day, translated already."""
+        """The imported day, which was translated before."""
         return self.imported
 
 
@@ -68,20 +75,20 @@ class Capture:
     options: FeedOptions
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         """Names of the files, for people."""
         return ", ".join(self.source)
 
     def instrument(
         self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
-        """A market of the capture, of any day; its tick in 1e-10."""
+        """A market of the capture, dated 2000-01-01 until its day is set; its tick, in 1e-10, was `stated` or else inferred."""
         rule = "stated" if stated else "inferred"
         return Instrument(
             venue,
             symbol,
             "2000-01-01",
-            float(shown(tick)),
+            float(format_decimal(tick)),
             timezone="UTC",
             source=self.source,
             tick_rule=rule,
@@ -90,7 +97,7 @@ class Capture:
 
 
 class CaptureFeed:
-    """A venue's captures as a :class:`tercel.market.feed.Feed`.
+    """Base of feeds that read a venue's captures (:class:`tercel.market.feed.Feed`).
 
     Parameters
     ----------
@@ -108,19 +115,19 @@ class CaptureFeed:
         self._lot = stated_unit(lot, "lot")
 
     def markets(self, lines: Iterable[CaptureLine]) -> list[Any]:
-        """Messages by market, those alone that have a book; each with its `symbol`."""
+        """Messages of a capture sorted into markets that have a book, each with its `symbol`; for subclasses."""
         raise NotImplementedError
 
     def market_days(self, market: Any, capture: Capture) -> Iterable[CaptureDay]:
-        """The days of one market."""
+        """The imported days of one market; for subclasses."""
         raise NotImplementedError
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
         """See :meth:`tercel.market.feed.Feed.days`; the files are read here, as only they know their days."""
-        with members(paths) as found:
-            capture = Capture(tuple(m.name for m in found), CaptureWarnings(), options)
-            markets = self.markets(lines_of(found, capture.reading))
+        with members(paths) as files:
+            capture = Capture(tuple(m.name for m in files), CaptureWarnings(), options)
+            markets = self.markets(lines_of(files, capture.reading))
         if paths and not markets:
             raise FeedError(
                 f"{self.HOLDS}, lines of local ns and JSON",
@@ -129,11 +136,11 @@ class CaptureFeed:
             )
         chosen = [m for m in markets if options.symbol in (None, m.symbol)]
         if markets and not chosen:
-            known = ", ".join(sorted(m.symbol for m in markets))
+            symbols = ", ".join(sorted(m.symbol for m in markets))
             raise UnknownNameError(
                 f"a {self.MARKET} of the capture",
                 f"`symbol={options.symbol}`",
-                f"give one of {known}",
+                f"give one of {symbols}",
             )
         days = [day for market in chosen for day in self.market_days(market, capture)]
         days = [day for day in days if options.date in (None, day.date)]
@@ -147,7 +154,7 @@ def days_of(
     updates: Ints | None = None,
     quotes: Sequence[Any] = (),
 ) -> Iterator[CaptureDay]:
-    """One day of tape for each day of UTC in a tape.
+    """One day of tape for each day of UTC in a tape; later days open with the book that the day before left.
 
     Parameters
     ----------
@@ -163,16 +170,18 @@ def days_of(
     levels = not events.order_id.any()
     cuts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(events.exch_ns // DAY_NS))), events.n]
     for start, stop in pairwise(cuts):
-        part, update = events.slice(start, stop), updates[start:stop]
+        part = events.slice(start, stop)
+        update = updates[start:stop]
         if start:
             book = book_after(events, start)
             standing = [
                 (0 if levels else key, *book[key]) for key in (sorted(book) if levels else book)
             ]
-            head = _opening(standing, part)
-            part = Events.joined([head, replace(part, seq=part.seq - part.seq[0] + 1)])
+            head = _opening_rows(standing, part)
+            part = Events.concatenate([head, replace(part, seq=part.seq - part.seq[0] + 1)])
             update = np.concatenate([np.zeros(head.n, np.int64), update])
-        first, last = int(part.exch_ns[0]), int(part.exch_ns[-1])
+        first = int(part.exch_ns[0])
+        last = int(part.exch_ns[-1])
         day = str(np.datetime64(first // DAY_NS, "D"))
         instrument = replace(
             base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last
@@ -181,7 +190,7 @@ def days_of(
 
 
 def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
-    """The book after the rows `[0, stop)` of a tape: side, price and lots.
+    """The book after the rows `[0, stop)` of a tape: (side, price, lots) by order id, or by (side, price) for rows without.
 
     Orders by id, in order of priority, or levels (of an L2 tape) by side and price.
     """
@@ -198,16 +207,16 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
         elif kind == schema.LEVEL_SET:
             book.pop(key, None)
         elif kind in (schema.REDUCE, schema.DELETE, schema.EXECUTE) and key in book:
-            left = book[key][2] - lots
-            if left > 0 and kind != schema.DELETE:
-                book[key] = side, price, left
+            remaining = book[key][2] - lots
+            if remaining > 0 and kind != schema.DELETE:
+                book[key] = side, price, remaining
             else:
                 del book[key]
     return book
 
 
-def _opening(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
-    """Rows that open a day with the resting book, at the time of its first row."""
+def _opening_rows(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
+    """Rows that open a day with the resting book, at the time of the first row of `part`: ADD, or LEVEL_SET where id is 0."""
     head = Events.empty(len(standing))
     head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(
         standing, (-1, 4)

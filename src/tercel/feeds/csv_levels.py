@@ -1,35 +1,29 @@
-"""Rows of a tick file that set levels or orders, snapshots among them, as typed columns, by its map."""
+"""Level updates and order events of a tick file as typed columns, by its map; snapshots begin with CLEAR rows."""
 
 import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds.csv_columns import NS, ROW, FilePrices, TextRows, TypedColumn, one_of, strip_text
 from tercel.feeds.csv_map import FileMap, LevelMap, OrderMap
-from tercel.feeds.csv_read import (
-    NS,
-    ROW,
-    FilePrices,
-    TextRows,
-    TypedColumn,
-    one_of,
-    stripped,
-    telling_columns,
-)
+from tercel.feeds.csv_read import telling_columns
 from tercel.market.tape import schema
 
 
 def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
-    """Rows that set a level's total, as those of `orders_of`."""
+    """Rows that set a level's total (kind LEVEL_SET), with the columns of `orders_of`; CLEAR rows before snapshots."""
     return _direct(text, m, prices, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(""))
 
 
 def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
-    """Events of single orders: `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has
-    them, and whether a row is of a `snapshot`, which begins with a CLEAR.
+    """Events of single orders as typed columns, a CLEAR row before each snapshot; FeedError for unknown actions.
+
+    `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has them, and whether a row is of a
+    `snapshot`.
     """
     table = {
-        word: kind
-        for kind, words in {
+        value: kind
+        for kind, values in {
             schema.ADD: m.add,
             schema.REDUCE: m.reduce,
             schema.DELETE: m.delete,
@@ -38,7 +32,7 @@ def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
             schema.TRADE_HIDDEN: m.hidden,
             schema.CROSS: m.cross,
         }.items()
-        for word in words
+        for value in values
     }
     return _direct(
         text, m, prices, one_of(m.action, table, "an action that the map knows"), text.ids([m.id])
@@ -52,10 +46,11 @@ def _direct(
     kind: TypedColumn | pl.Expr,
     order_id: TypedColumn | pl.Expr,
 ) -> pl.DataFrame:
+    """Typed rows of level updates or order events, with a CLEAR row before each snapshot."""
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     _refuse_unnamed_snapshots(text, m)
     _refuse_unknown_words(text, m, m.snapshot or "")
-    rows = text.typed(
+    rows = text.to_typed(
         {
             "side": side,
             "kind": kind,
@@ -63,7 +58,7 @@ def _direct(
             "price": prices.column(
                 text,
                 m.price,
-                may_lack=(kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS,
+                may_lack=(kind.value if isinstance(kind, TypedColumn) else kind) == schema.CROSS,
             ),
             "size": text.number(m.size, m.size_unit * prices.lots),
             "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(0, pl.Int64),
@@ -81,36 +76,39 @@ def _direct(
 
 
 def _marks(m: LevelMap, column: str) -> TypedColumn:
-    """1 in rows of a snapshot, by a column's words, in letters of any case."""
+    """Typed column that is 1 in rows of a snapshot and 0 in updates, by the map's words in any case; null for other words."""
     cases = {
         case: mark
-        for mark, words in enumerate((m.update, m.full))
-        for word in words
-        for case in (word, word.upper(), word.title())
+        for mark, values in enumerate((m.update, m.full))
+        for value in values
+        for case in (value, value.upper(), value.title())
     }
     return one_of(column, cases, "a word for a snapshot or an update (`full`, `update` of the map)")
 
 
 def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
-    """Refuse a column of several words of which none is known as that of a snapshot: one may be."""
+    """Refuse a snapshot column with several words if none is a known word for a snapshot."""
     if not column or m.model_fields_set & {"full", "update"}:
         return
-    written = text.frame.select(stripped(column)).to_series()
-    words = [word for word in written.unique(maintain_order=True) if word]
-    if len(words) > 1 and not {word.lower() for word in words} & set(m.full):
-        quoted = ", ".join(f'"{word}"' for word in words[:9])
+    written = text.frame.select(strip_text(column)).to_series()
+    values = [value for value in written.unique(maintain_order=True) if value]
+    if len(values) > 1 and not {value.lower() for value in values} & set(m.full):
+        quoted = ", ".join(f'"{value}"' for value in values[:9])
         text.refuse(
             written != "",
             _marks(m, column),
             "a word for a snapshot that `full` of the map has, among the words",
-            f'write `full = ["{words[0]}"]` under '
+            f'write `full = ["{values[0]}"]` under '
             f"[file.{'order' if isinstance(m, OrderMap) else 'level'}] in the map if rows of that word are a snapshot, "
             f"or `update = [{quoted}]` if no row is",
         )
 
 
 def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that begin a snapshot: behind one of none, or a second later, or at a later time with a level again.
+    """First row of each snapshot.
+
+    A snapshot begins behind a row that is of none, a second after the row before, or at a later time when a level comes
+    again.
 
     Where all rows are of snapshots, each time that shows both sides is one.
     """
@@ -142,16 +140,16 @@ def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
-    """Refuse snapshots within the day that only a column shows that the map does not name."""
+    """Refuse snapshots within the day that only a column outside of the map shows."""
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
         cells = text.frame.select(
             NS,
             ROW,
-            text=stripped(name),
-            snapshot=_marks(m, name).made,
-            side=stripped(m.side),
-            price=stripped(m.price),
-            order_id=stripped(m.id if isinstance(m, OrderMap) else m.price),
+            text=strip_text(name),
+            snapshot=_marks(m, name).value,
+            side=strip_text(m.side),
+            price=strip_text(m.price),
+            order_id=strip_text(m.id if isinstance(m, OrderMap) else m.price),
         )
         later = _first_of_snapshots(cells).filter(pl.col(ROW) > cells[ROW].min())[ROW]
         if (
@@ -161,7 +159,7 @@ def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
         ):
             raise FeedError(
                 "to know which rows are of a snapshot, which replaces the book",
-                f"a column {name} that the map does not name, and a snapshot in row {later[0]} of {text.where}",
+                f"a column {name} that the map does not name, and a snapshot in row {later[0]} of {text.location}",
                 f'write `snapshot = "{name}"` under [file.{"order" if isinstance(m, OrderMap) else "level"}] in the map, '
                 'or `snapshot = ""` if rows only change levels',
             )

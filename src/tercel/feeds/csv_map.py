@@ -1,4 +1,4 @@
-"""Map of the columns of a tick file: TOML, read into frozen models; unknown keys are refused.
+"""Maps of the columns of tick files: TOML, read into frozen models; unknown keys are refused.
 
 A map says where a day belongs (`[instrument]`), what each kind of file looks like (one `[[file]]` each: how its name
 gives symbol and date, its columns, its clock) and which rows are quotes, trades, level updates or order events, and
@@ -13,25 +13,28 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from tercel.core.errors import ConfigError, offer
+from tercel.core.errors import ConfigError, suggest_name
+from tercel.core.json_schema import schema_of
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
-from tercel.core.toml import parse_toml, schema_of, validated
+from tercel.core.toml import parse_toml
+from tercel.core.validation import validate_model
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.market.tape.events import DAY_S, clock_s, local_ns, midnight_ns
+from tercel.market.tape.local_times import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = resources.files("tercel.feeds") / "maps"
 ROLES: Final = ("quote", "trade", "level", "order")
 
 
-def _need(*rules: tuple[object, str]) -> None:
+def _require(*rules: tuple[object, str]) -> None:
+    """Raise ValueError with the text of the first rule, (holds, text), that does not hold."""
     for holds, expected in rules:
         if not holds:
             raise ValueError(expected)
 
 
 class InstrumentMap(MapTable):
-    """Venue, session and units of a day in the lake.
+    """Section [instrument] of a map: venue, tick, lot, session, timezone.
 
     Parameters
     ----------
@@ -60,10 +63,14 @@ class InstrumentMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        """Refuse an unknown zone, a session not as HH:MM, a lowest price below -2**29 ticks, a lot neither n nor 1/n.
+
+        A session that ends before it begins crosses midnight.
+        """
         midnight_ns("2000-01-03", self.timezone)
         clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
         sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
-        _need(
+        _require(
             (
                 sound,
                 "a session as HH:MM, 23:59 at most, when it begins and when it ends; none for around the clock",
@@ -85,17 +92,17 @@ class InstrumentMap(MapTable):
 
     @property
     def lots_a_unit(self) -> int:
-        """Lots of one share or coin: above 1 where a lot is a part of one."""
+        """Lots of one share or coin: 1, or more where a lot is a fraction of one."""
         return Fraction(str(self.lot)).denominator
 
     @property
     def begins_s(self) -> int:
-        """When a trading day begins, seconds after midnight of its date; below 0 where its session begins before it."""
+        """Start of a trading day, seconds after midnight of its date: 0, or below 0 for a session across midnight."""
         opens, closes = (clock_s(text) for text in self.session or ("00:00", "24:00"))
         return opens - DAY_S if closes <= opens else 0
 
     def session_ns(self, date: str) -> tuple[int, int]:
-        """Opening and close of a trading day's session, ns since 1970-01-01 UTC; zeros around the clock."""
+        """Opening and close of a trading day's session, ns since 1970-01-01 UTC; (0, 0) around the clock."""
         if not self.session:
             return 0, 0
         opens, closes = (clock_s(text) for text in self.session)
@@ -105,7 +112,7 @@ class InstrumentMap(MapTable):
 
 
 class TimeMap(MapTable):
-    """The clock of a file.
+    """Columns, unit, format and timezone of a file's times.
 
     Parameters
     ----------
@@ -137,7 +144,8 @@ class TimeMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        _need(
+        """Refuse text without a format, `%f`, and `auto` without an epoch."""
+        _require(
             (
                 self.unit != "text" or self.format,
                 "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'",
@@ -197,7 +205,8 @@ class QuoteMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        _need(
+        """Refuse several levels without a template, and sizes of one side only."""
+        _require(
             (self.levels == 1 or "{n}" in self.bid, "columns with {n} for several levels"),
             ((self.bid_size == "") == (self.ask_size == ""), "sizes of both sides or of none"),
         )
@@ -306,7 +315,9 @@ class OrderMap(LevelMap):
 
 
 class FileMap(TextFormat):
-    """One kind of file; how its text is written is said as :class:`tercel.core.tables.table_map.TextFormat`.
+    """Section [[file]] of a map: names, columns, clock and row kinds of one kind of file.
+
+    How its text is written is said as :class:`tercel.core.tables.table_map.TextFormat`.
 
     Parameters
     ----------
@@ -340,16 +351,17 @@ class FileMap(TextFormat):
 
     @property
     def roles(self) -> list[str]:
-        """Kinds of rows that it holds."""
+        """Kinds of rows (quote, trade, level, order) that a file of this map holds."""
         return [role for role in ROLES if getattr(self, role) is not None]
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        """Refuse an invalid name pattern, missing columns, or a file without kinds of rows."""
         try:
             re.compile(self.name)
         except re.error as error:
             raise ValueError(f"name as a regular expression ({error})") from error
-        _need(
+        _require(
             (self.header or self.columns, "columns for a file without header"),
             (self.roles, "a [file.quote], [file.trade], [file.level] or [file.order]"),
             (
@@ -361,7 +373,7 @@ class FileMap(TextFormat):
 
 
 class CleanMap(MapTable):
-    """The rules that remove bad ticks (see `csv_day`); false or 0 switches one off.
+    """Section [clean] of a map: the rules that remove bad ticks (see `csv_clean`); false or 0 switches one off.
 
     `uncross` is for level updates and order events, whose feed may have lost the row that takes a level away: what a
     better level of the other side reaches goes.
@@ -379,7 +391,7 @@ class CleanMap(MapTable):
 
 
 class CsvMap(MapTable):
-    """A whole map; see the module."""
+    """A whole map of tick files: instrument, kinds of files, cleaning rules."""
 
     instrument: InstrumentMap
     file: tuple[FileMap, ...] = Field(min_length=1)
@@ -388,9 +400,10 @@ class CsvMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        """Refuse times without dates where a session begins the day before."""
         dated = all(file.time.unit == "text" or file.time.origin == "epoch" for file in self.file)
         crosses = self.instrument.begins_s < 0
-        _need(
+        _require(
             (
                 dated or not crosses,
                 "times with their date (text, or since 1970): the session begins the day before",
@@ -399,23 +412,24 @@ class CsvMap(MapTable):
         return self
 
 
-def shipped() -> list[str]:
+def shipped_maps() -> list[str]:
     """Names of the maps that come with the package."""
     return sorted(f.name.removesuffix(".toml") for f in MAPS.iterdir() if f.name.endswith(".toml"))
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a map: one value may replace a list, and a code may be a number."""
-    made: dict[str, Any] = _loosened(schema_of(CsvMap, "a map of a CSV file"))
-    return made
+    """JSON schema of a map's file, in which one value may replace a list and a code may be a number."""
+    loosened: dict[str, Any] = _loosen(schema_of(CsvMap, "a map of a CSV file"))
+    return loosened
 
 
-def _loosened(part: Any) -> Any:
+def _loosen(part: Any) -> Any:
+    """A schema that also allows single values for lists of text, and numbers for text."""
     if isinstance(part, list):
-        return [_loosened(one) for one in part]
+        return [_loosen(item) for item in part]
     if not isinstance(part, dict):
         return part
-    inner = {key: _loosened(one) for key, one in part.items()}
+    inner = {key: _loosen(value) for key, value in part.items()}
     if inner.get("type") == "array" and inner["items"].get("type") == "string":
         code = {"type": ["string", "integer"]}
         about = {key: inner.pop(key) for key in ("default", "title") if key in inner}
@@ -424,7 +438,7 @@ def _loosened(part: Any) -> Any:
 
 
 def load_map(name: str) -> CsvMap:
-    """The shipped map of a name, or the map in a file.
+    """The shipped map with this name, or else the map in this file; ConfigError if it is neither, or invalid.
 
     Raises
     ------
@@ -435,15 +449,15 @@ def load_map(name: str) -> CsvMap:
 
 
 def map_text(name: str) -> str:
-    """The TOML of a map, as it is written."""
-    if name in shipped():
+    """The TOML text of a shipped map by name, or of a file; ConfigError if it is neither."""
+    if name in shipped_maps():
         return (MAPS / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
         raise ConfigError(
-            f"a shipped map ({', '.join(shipped())}) or a file",
+            f"a shipped map ({', '.join(shipped_maps())}) or a file",
             f"{name}, which is neither",
-            offer(name, shipped()),
+            suggest_name(name, shipped_maps()),
         )
     try:
         return path.read_text(encoding="utf-8")
@@ -451,6 +465,8 @@ def map_text(name: str) -> str:
         raise ConfigError("a map as TOML text", f"{path}: {error}", "check the file") from error
 
 
-def parse_map(text: str, where: str = "the map") -> CsvMap:
+def parse_map(text: str, location: str = "the map") -> CsvMap:
     """A map from its text; see :func:`load_map`."""
-    return validated(CsvMap, parse_toml(text, where, "correct the line", "a map"), where, "a map")
+    return validate_model(
+        CsvMap, parse_toml(text, location, "correct the line", "a map"), location, "a map"
+    )

@@ -1,4 +1,4 @@
-"""The tape of a day's rows of a file map: prices in ticks, sizes in lots, prints with their signs."""
+"""Tape of a day's cleaned rows of tick files: prices in ticks, sizes in lots, prints with their signs."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -11,19 +11,10 @@ from tercel.core.arrays import AnyArray, Int32
 from tercel.core.errors import FeedError
 from tercel.core.jit import Bytes
 from tercel.core.vocabulary import MOST_LOTS, MOST_TICK
+from tercel.feeds.csv_columns import NS, RECEIVED, ROW, TIMES, divide, in_order
 from tercel.feeds.csv_kernels import changes, to_levels
 from tercel.feeds.csv_map import InstrumentMap
-from tercel.feeds.csv_read import (
-    NS,
-    RECEIVED,
-    ROUNDED,
-    ROW,
-    TIMES,
-    Taken,
-    divided,
-    in_order,
-    side_columns,
-)
+from tercel.feeds.csv_rows import ROUNDED, RuleCounts, side_columns
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Extra
 
@@ -37,7 +28,7 @@ MOST_CHANGED: Final = 0.01
 
 
 def columns_of(items: Sequence[pl.DataFrame], sizes: bool) -> tuple[AnyArray, AnyArray]:
-    """Numbers of rows, and the prices or sizes in all their columns, one below the other."""
+    """Row numbers, and the values of all price columns (with `sizes` of all size columns), concatenated."""
     parts = [
         (item[ROW].to_numpy(), item[name].to_numpy())
         for item in items
@@ -49,29 +40,33 @@ def columns_of(items: Sequence[pl.DataFrame], sizes: bool) -> tuple[AnyArray, An
 
 
 def lots_of(exact: AnyArray, carry: bool) -> AnyArray:
-    """Whole lots of sizes in lots: at least one each, or with `carry` so that their running sum is the nearest."""
+    """Whole lots of exact sizes: the nearest, at least 1 (0 of 0); with `carry` rounded so that running sums are nearest."""
     near = np.where(exact > 0, np.maximum(np.floor(exact + 0.5), 1), 0)
     return np.diff(np.floor(exact.cumsum() + 0.5), prepend=0) if carry else near
 
 
-def _changed(exact: AnyArray, carry: bool) -> float:
-    """Share of a volume by which whole lots change its rows."""
+def _share_changed(exact: AnyArray, carry: bool) -> float:
+    """Share of the volume that rounding to whole lots changes."""
     return float(np.abs(lots_of(exact, carry) - exact).sum() / max(exact.sum(), 1e-300))
 
 
-def numbered(ids: pl.Series) -> pl.Series:
-    """Ids as whole numbers, 0 for none: their own, or, unless all are canonical and below 2**63, their order as text.
+def number_ids(ids: pl.Series) -> pl.Series:
+    """Ids as whole numbers, 0 for none: their own numbers if all are plain numbers, else their rank as text.
 
-    >>> numbered(pl.Series(["7", "", "12"])).to_list(), numbered(pl.Series(["b7", "", "07", "b7"])).to_list()
+    Their own if all are canonical and below 2**63.
+
+    >>> number_ids(pl.Series(["7", "", "12"])).to_list(), number_ids(pl.Series(["b7", "", "07", "b7"])).to_list()
     ([7, 0, 12], [2, 0, 1, 2])
     """
-    own = ids.cast(pl.Int64, strict=False)
-    canonical = (own.cast(pl.String).fill_null("") == ids).all()
-    return (own if canonical else ids.replace("", None).rank("dense").cast(pl.Int64)).fill_null(0)
+    own_numbers = ids.cast(pl.Int64, strict=False)
+    canonical = (own_numbers.cast(pl.String).fill_null("") == ids).all()
+    return (
+        own_numbers if canonical else ids.replace("", None).rank("dense").cast(pl.Int64)
+    ).fill_null(0)
 
 
 def finest_parts(values: AnyArray) -> Fraction:
-    """The least number by which all values become whole numbers, of up to ten decimals.
+    """Smallest factor, below 1 for multiples of a number, that makes all values whole numbers, up to ten decimals.
 
     >>> finest_parts(np.array([0.5, 1.75])), finest_parts(np.array([10.0, 15.0]))
     (Fraction(4, 1), Fraction(1, 5))
@@ -89,7 +84,7 @@ def finest_parts(values: AnyArray) -> Fraction:
 def refuse_off_tick(
     items: Sequence[pl.DataFrame], tick: float, zero: float, place: Callable[[int], str]
 ) -> None:
-    """Refuse prices of which more than a hundredth are off the tick, with the tick that all are on."""
+    """FeedError if more than 1 % of the rows are off the tick (prints left out beside quotes); it names a tick that fits."""
     # a print beside quotes may be between ticks, such as at their mid
     items = [item for item in items if "sign" not in item.columns and item.height] or items
     rows, prices = columns_of(items, sizes=False)
@@ -111,17 +106,20 @@ def refuse_parted(
     items: Sequence[pl.DataFrame],
     instrument: InstrumentMap,
     plain_units: bool,
-    report: Taken,
+    report: RuleCounts,
     place: Callable[[int], str],
 ) -> None:
-    """Refuse sizes of which rounding to whole lots would change too much, with the lot that they are multiples of."""
+    """FeedError if rounding to whole lots changes over 1 % of the volume; it names a lot that fits.
+
+    `report` counts the rows that rounding changes.
+    """
     for item in items:
         prints = "sign" in item.columns
         rows, sizes = columns_of([item], sizes=True)
         exact = sizes / max(int(instrument.lot), 1)
         parted = np.abs(exact - np.rint(exact)) > PART_OF_LOT * np.minimum(exact, 1)
         report.update({ROUNDED: len(np.unique(rows[parted]))} if parted.any() else ())
-        if parted.any() and _changed(exact, prints) > MOST_CHANGED:
+        if parted.any() and _share_changed(exact, prints) > MOST_CHANGED:
             every = columns_of(items, sizes=True)[1]
             fitting = [
                 f"write `lot = {float(1 / n / instrument.lots_a_unit):.12g}` in [instrument] of the map"
@@ -132,7 +130,7 @@ def refuse_parted(
                     *(Fraction(10**places) for places in range(8, -1, -1)),
                 )
                 if every.max() * n < MOST_LOTS
-                and _changed(sizes * float(n), prints) <= MOST_CHANGED
+                and _share_changed(sizes * float(n), prints) <= MOST_CHANGED
             ]
             first = rows[parted].argmin()
             raise FeedError(
@@ -149,11 +147,11 @@ def tape_of(
     tick: float,
     lot: float,
     check: bool,
-    report: Taken,
+    report: RuleCounts,
 ) -> tuple[Events, Extra]:
-    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
-    q, shown, off = _levels(q, tick, lot, report)
-    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
+    """Tape of cleaned quotes, trades and direct rows, with extra facts; `check` drops prints far beyond quotes."""
+    q, shown_levels, off = _levels(q, tick, lot, report)
+    touch = {"touch_bid": shown_levels[0][:, 0], "touch_ask": shown_levels[2][:, 0]}
     sorts = (
         q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}),
         t,
@@ -171,19 +169,19 @@ def tape_of(
             seq=pl.when(pl.col("snapshot") == 1).then(clears).otherwise("seq")
         )
     quotes, prints, direct = (items.filter(what=i) for i in range(3))
-    prints, signed = _signed(
-        prints.with_columns(price=divided(pl.col("price"), tick)), check, report
+    prints, signed = _sign_prints(
+        prints.with_columns(price=divide(pl.col("price"), tick)), check, report
     )
     first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
     opens = quotes.height > 0 and quotes["seq"][0] == first
-    bid, bid_lots, ask, ask_lots = shown
-    made = np.empty(
+    bid, bid_lots, ask, ask_lots = shown_levels
+    change_rows = np.empty(
         (changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
         np.int64,
     )
-    changes(bid, bid_lots, ask, ask_lots, off, opens, made)
+    changes(bid, bid_lots, ask, ask_lots, off, opens, change_rows)
     columns = dict(
-        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True)
+        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), change_rows.T[1:], strict=True)
     )
     kind = (  # a print of unknown side is on no level
         pl.when("cross").then(schema.CROSS)
@@ -191,13 +189,13 @@ def tape_of(
         .otherwise(schema.TRADE)
     )  # fmt: skip
     parts = (
-        quotes[made[:, 0]].with_columns(
+        quotes[change_rows[:, 0]].with_columns(
             order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
         ),
         _in_lots(
             prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), tick, lot, carry=True
         ),
-        _in_lots(direct.with_columns(price=divided(pl.col("price"), tick)), tick, lot, carry=False),
+        _in_lots(direct.with_columns(price=divide(pl.col("price"), tick)), tick, lot, carry=False),
     )
     longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
     names = {NS: "exch_ns", RECEIVED: "recv_ns"}
@@ -210,12 +208,12 @@ def tape_of(
     table = table.with_columns(
         seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
     )
-    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
-    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
+    unchanged = q.height - len(np.unique(change_rows[:, 0])) - (opens and not opening)
+    return Events.from_columns(table.to_dict()), {"quotes_without_change": unchanged} | signed
 
 
-def _signed(t: pl.DataFrame, check: bool, report: Taken) -> tuple[pl.DataFrame, Extra]:
-    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
+def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.DataFrame, Extra]:
+    """Prints with their signs (Lee & Ready 1991), and counts by method; prints far beyond the quotes are dropped.
 
     Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
     spread (rule T4). Auction prints have no sign, and are no last price.
@@ -234,12 +232,15 @@ def _signed(t: pl.DataFrame, check: bool, report: Taken) -> tuple[pl.DataFrame, 
         report["trades beyond the quotes"] += t.height - near.height
         t = near
     plain = t.filter(~pl.col("cross"))
-    was = price.shift()
+    last_price = price.shift()
     by_tick = (
-        pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+        pl.when((last_price > 0) & (price != last_price))
+        .then((price - last_price).sign())
+        .forward_fill()
+        .fill_null(0.0)
     )
     by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
-    how = (
+    method = (
         pl.when(sign != 0)
         .then(0)
         .when(by_quote != 0)
@@ -248,7 +249,7 @@ def _signed(t: pl.DataFrame, check: bool, report: Taken) -> tuple[pl.DataFrame, 
         .then(2)
         .otherwise(3)
     )
-    found = (
+    sign_found = (
         pl.when(sign != 0)
         .then(sign)
         .when(by_quote != 0)
@@ -256,57 +257,60 @@ def _signed(t: pl.DataFrame, check: bool, report: Taken) -> tuple[pl.DataFrame, 
         .otherwise(by_tick)
         .cast(pl.Int64)
     )
-    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
+    plain = plain.with_columns(method.alias("how"), sign_found.alias("sign"))
     counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
     names = ("by feed", "by quotes", "by ticks", "unsigned")
-    both = pl.concat(
+    signed_rows = pl.concat(
         [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
     )
-    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+    return signed_rows.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
 
 
 def _levels(
-    q: pl.DataFrame, tick: float, lot: float, report: Taken
+    q: pl.DataFrame, tick: float, lot: float, report: RuleCounts
 ) -> tuple[pl.DataFrame, list[Int32], Bytes]:
-    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    """Quotes, their levels in ticks and lots (bid, bid lots, ask, ask lots), and marks of off-tick prices; quotes out of order
+    are dropped."""
     sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     bid, bid_size, ask, ask_size = (
         np.ascontiguousarray(q.select(names).to_numpy()) for names in sides
     )
-    whole = max(int(lot), 1)
+    whole_lot = max(int(lot), 1)
     for prices, sizes in ((bid, bid_size), (ask, ask_size)):
         _refuse_large("tick", prices / tick, tick, q[ROW])
-        _refuse_large("lot", sizes / whole, lot, q[ROW])
-    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
-    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
-    to_levels(bid, bid_size, 1, tick, whole, shown[0], shown[1], off, bad)
-    to_levels(ask, ask_size, -1, tick, whole, shown[2], shown[3], off, bad)
+        _refuse_large("lot", sizes / whole_lot, lot, q[ROW])
+    shown_levels = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    off = np.zeros(q.height, np.uint8)
+    bad = np.zeros(q.height, np.uint8)
+    to_levels(bid, bid_size, 1, tick, whole_lot, shown_levels[0], shown_levels[1], off, bad)
+    to_levels(ask, ask_size, -1, tick, whole_lot, shown_levels[2], shown_levels[3], off, bad)
     if not bad.any():
-        return q, shown, off
+        return q, shown_levels, off
     report["quotes whose levels are out of order"] += int(bad.sum())
     good = bad == 0
-    return q.filter(good), [x[good] for x in shown], off[good]
+    return q.filter(good), [x[good] for x in shown_levels], off[good]
 
 
 def _refuse_large(key: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:
-    """Refuse a price or a size of more ticks or lots than a tape holds."""
-    most = numbers.max(axis=1, initial=0.0)
-    for at in np.flatnonzero(most >= MOST_LOTS)[:1].tolist():
-        larger = unit * 10.0 ** len(str(int(most[at] / MOST_LOTS)))
+    """FeedError for the first row with a number, in ticks or lots by `key`, of 2**30 or more."""
+    row_max = numbers.max(axis=1, initial=0.0)
+    for row in np.flatnonzero(row_max >= MOST_LOTS)[:1].tolist():
+        larger = unit * 10.0 ** len(str(int(row_max[row] / MOST_LOTS)))
         raise FeedError(
             f"a {'price' if key == 'tick' else 'size'} of 0 to 2**30 {key}s",
-            f"{most[at]:g} {key}s of {unit:g} in row {rows[at] & ((1 << 40) - 1)}",
+            f"{row_max[row]:g} {key}s of {unit:g} in row {rows[row] & ((1 << 40) - 1)}",
             "correct the row"
             + f", or write `{key} = {larger:g}` in [instrument] of the map" * (larger < MOST_TICK),
         )
 
 
 def _in_lots(rows: pl.DataFrame, tick: float, lot: float, carry: bool) -> pl.DataFrame:
-    """Rows whose `price`, in ticks, and `size` become columns of the tape; those of prints that `carry` to no lot go.
+    """Rows with `price` (ticks) and `size` as ticks, lots and flags of the tape; with `carry` prints of no lot are dropped.
 
     Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
     """
-    exact, side = pl.col("price"), pl.col("side")
+    exact = pl.col("price")
+    side = pl.col("side")
     off = (exact - exact.round()).abs() > OFF_THE_TICK
     away = (
         pl.when(side > 0)

@@ -6,77 +6,77 @@ from tercel.fix.connection import Connection as Connection
 from tercel.fix.connection import TlsSettings as TlsSettings
 from tercel.fix.connection import WaitLimits as WaitLimits
 from tercel.fix.dialect import Shape as Shape
-from tercel.fix.dialect import answered as answered
-from tercel.fix.dialect import own_dictionary as tercel_dictionary
+from tercel.fix.own_dialect import answer_simulation_query as answer_simulation_query
+from tercel.fix.own_dialect import own_dictionary as tercel_dictionary
 from tercel.fix.link import Address as Address
 from tercel.fix.link import FixLink as FixLink
 from tercel.fix.profiles import SHIPPED as SHIPPED_PROFILES
 from tercel.fix.profiles import ProfileTerms as ProfileTerms
 from tercel.fix.profiles import load as load_profile
-from tercel.fix.profiles.model import RAW as RAW
+from tercel.fix.profiles.signatures import RAW_DATA as RAW_DATA
 from tercel.fix.profiles.model import MarketTable as MarketTable
-from tercel.fix.profiles.model import Secret as Secret
+from tercel.fix.profiles.secrets import Secret as Secret
 from tercel.fix.profiles.model import SymbolsTable as SymbolsTable
 from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable
-from tercel.fix.profiles.model import ed25519_key as ed25519_key
-from tercel.fix.profiles.model import signed_text as signed_text
+from tercel.fix.profiles.signatures import ed25519_key as ed25519_key
+from tercel.fix.profiles.signatures import signed_text as signed_text
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.dictionary import Dictionary as Dictionary
-from tercel.fix.protocol.message import INCORRECT_VALUE as INCORRECT_VALUE
-from tercel.fix.protocol.message import Decoder as Decoder
+from tercel.fix.protocol.faults import INCORRECT_VALUE as INCORRECT_VALUE
+from tercel.fix.protocol.codec import Decoder as Decoder
 from tercel.fix.protocol.message import Fields as Fields
-from tercel.fix.protocol.message import GarbledMessage as GarbledMessage
+from tercel.fix.protocol.codec import GarbledMessage as GarbledMessage
 from tercel.fix.protocol.message import Message as Message
-from tercel.fix.protocol.message import MessageFault as MessageFault
-from tercel.fix.protocol.message import encode as encode
+from tercel.fix.protocol.faults import MessageFault as MessageFault
+from tercel.fix.protocol.codec import encode as encode
 from tercel.fix.protocol.message import utc_ns as utc_ns
 from tercel.fix.protocol.message import utc_text as utc_text
 from tercel.fix.protocol.session import FixSession as FixSession
 from tercel.fix.protocol.settings import NOT_STORED as NOT_STORED
-from tercel.fix.protocol.settings import Commit as Commit
-from tercel.fix.protocol.settings import Outcome as Outcome
-from tercel.fix.protocol.settings import SequenceNumbers as SequenceNumbers
-from tercel.fix.protocol.settings import SessionEvent as SessionEvent
-from tercel.fix.protocol.settings import SessionEventKind as SessionEventKind
+from tercel.fix.protocol.session_store import Commit as Commit
+from tercel.fix.protocol.events import Outcome as Outcome
+from tercel.fix.protocol.session_store import SequenceNumbers as SequenceNumbers
+from tercel.fix.protocol.events import SessionEvent as SessionEvent
+from tercel.fix.protocol.events import SessionEventKind as SessionEventKind
 from tercel.fix.protocol.settings import SessionSettings as SessionSettings
 from tercel.fix.protocol.settings import SessionTimes as SessionTimes
 from tercel.fix.quotes import QUOTE_STATES as QUOTE_STATES
 from tercel.fix.quotes import QuoteDesk as QuoteDesk
 from tercel.fix.quotes import dealers_in as dealers_in
 from tercel.fix.quotes import dealers_out as dealers_out
-from tercel.fix.report_reader import NEVER as NEVER
-from tercel.fix.report_reader import NONE_FOUND as NONE_FOUND
-from tercel.fix.report_reader import NOT_AUTHORIZED as NOT_AUTHORIZED
-from tercel.fix.report_reader import OTHER as OTHER
-from tercel.fix.report_reader import POSITIONS as POSITIONS
-from tercel.fix.report_reader import REJECTED as REJECTED
-from tercel.fix.report_reader import SNAPSHOT as SNAPSHOT
+from tercel.fix.positions import NEVER as NEVER
+from tercel.fix.positions import NONE_FOUND as NONE_FOUND
+from tercel.fix.positions import NOT_AUTHORIZED as NOT_AUTHORIZED
+from tercel.fix.positions import OTHER as OTHER
+from tercel.fix.positions import POSITIONS as POSITIONS
+from tercel.fix.positions import REJECTED as REJECTED
+from tercel.fix.positions import SNAPSHOT as SNAPSHOT
 from tercel.fix.report_reader import UNKNOWN_ORDER_TEXT as UNKNOWN_ORDER_TEXT
-from tercel.fix.report_reader import UNSUPPORTED as UNSUPPORTED
-from tercel.fix.report_reader import VALID as VALID
-from tercel.fix.report_reader import whose as whose
+from tercel.fix.positions import UNSUPPORTED as UNSUPPORTED
+from tercel.fix.positions import VALID as VALID
+from tercel.fix.positions import account_fields as account_fields
 from tercel.fix.standard import AMEND as AMEND
 from tercel.fix.standard import AMEND_REJECT as AMEND_REJECT
 from tercel.fix.standard import CANCEL_AND_NEW as CANCEL_AND_NEW
 from tercel.fix.standard import CANCEL_NAME as CANCEL_NAME
 from tercel.fix.standard import MODE as MODE
 from tercel.fix.standard import StandardDialect as StandardDialect
-from tercel.fix.store import SqliteStore as SqliteStore
-from tercel.fix.translate import PLAIN as PLAIN
+from tercel.fix.sqlite_store import SqliteStore as SqliteStore
+from tercel.fix.price_scale import PLAIN as PLAIN
 from tercel.fix.translate import Fields as FieldList
-from tercel.fix.translate import PriceScale as PriceScale
-from tercel.fix.translate import RefusedError as RefusedError
+from tercel.fix.price_scale import PriceScale as PriceScale
+from tercel.fix.price_scale import RefusedError as RefusedError
 from tercel.fix.translate import Tags as Tags
-from tercel.fix.translate import line as line
-from tercel.fix.translate import named as named
-from tercel.fix.translate import need as need
-from tercel.fix.translate import present as present
-from tercel.fix.translate import priced as priced
-from tercel.fix.translate import scales as scales
+from tercel.fix.translate import one_line as one_line
+from tercel.fix.translate import check_name as check_name
+from tercel.fix.translate import require as require
+from tercel.fix.translate import drop_empty as drop_empty
+from tercel.fix.translate import price_fields as price_fields
+from tercel.fix.price_scale import scales as scales
 from tercel.fix.translate import side_code as side_code
-from tercel.fix.translate import times as times
-from tercel.fix.translate import whole as whole
+from tercel.fix.translate import time_fields as time_fields
+from tercel.fix.translate import parse_ns as parse_ns
 
 __all__ = [
     "AMEND",
@@ -94,7 +94,7 @@ __all__ = [
     "PLAIN",
     "POSITIONS",
     "QUOTE_STATES",
-    "RAW",
+    "RAW_DATA",
     "REJECTED",
     "SHIPPED_PROFILES",
     "SNAPSHOT",
@@ -135,27 +135,27 @@ __all__ = [
     "TimesTable",
     "TlsSettings",
     "WaitLimits",
-    "answered",
+    "account_fields",
+    "answer_simulation_query",
+    "check_name",
     "dealers_in",
     "dealers_out",
+    "drop_empty",
     "ed25519_key",
     "encode",
-    "line",
     "link",
     "load_profile",
-    "named",
-    "need",
-    "present",
-    "priced",
+    "one_line",
+    "parse_ns",
+    "price_fields",
+    "require",
     "scales",
     "side_code",
     "signed_text",
     "tags",
     "tercel_dictionary",
-    "times",
+    "time_fields",
     "utc_ns",
     "utc_text",
     "validate",
-    "whole",
-    "whose",
 ]

@@ -1,7 +1,7 @@
-"""FIX initiator as a venue, on this package's engine and without a thread.
+"""FIX client: an initiator as a venue of a desk, on this package's engine, in one thread.
 
 Its owner calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
-something. A message counts as received when the caller comes back for more, and its number is then written down: a
+something. A message counts as received with the caller's next step, and its number is then written down: a
 process that is killed before asks for everything after that number when it logs on again with the same store.
 
 No command is repeated after a gap. What the venue has not received when a link broke never reaches it; the sender
@@ -18,32 +18,33 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core import orders as o
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
-from tercel.core.ports import Capabilities, Closing
+from tercel.core.ports import Closing
 from tercel.fix import tags as t
 from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import (
     Item,
     OutgoingMessage,
-    OwnDialect,
     PendingFault,
     Shape,
     StepAnswer,
-    refused,
+    unread_from_event,
 )
-from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
+from tercel.fix.link import FixLink, address_of, market_terms, no_logon_error, outage_error
+from tercel.fix.own_dialect import OwnDialect
+from tercel.fix.positions import PositionRequests
 from tercel.fix.profiles import ProfileTerms, load
+from tercel.fix.protocol.events import SessionEvent, SessionEventKind
 from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
 from tercel.fix.quotes import QuoteDesk
-from tercel.fix.report_reader import PositionQuestions
 from tercel.fix.standard import StandardDialect
 from tercel.fix.store import ReceivedMark
 
 # How long a step waits for a message while the link is down.
 _WAIT_S: Final = 0.1
 _MARKET_FOLDER: Final = "market"
-S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 
 
 class FixVenue(Closing):
@@ -92,25 +93,26 @@ class FixVenue(Closing):
         wall: Callable[[], int] = time.time_ns,
         allow: Callable[[str], object] = lambda _: None,
     ) -> None:
+        """Load the profile, connect, log on (to its market data session too) and request the listings; waits for all of it."""
         terms = load(profile, comp_id) if isinstance(profile, str) else profile
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
         self._terms = terms
-        self._own = terms.profile.extension
+        self._has_extension = terms.profile.extension
         self._follow = follow
         self._patience = patience or WaitLimits()
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s = 0.0
-        self._lost = ""
+        self._loss_text = ""
         self._subscribed: list[str] = []
         self._now_ns = 0
         self._stepped = False
-        self._taken = 0
-        self._returned = 0
-        self._names = 0
-        self._early: list[o.VenueEvent] = []
-        self._first = 0  # number of ours that this connection began with
-        self._received = ReceivedMark()
+        self._taken_number = 0
+        self._returned_number = 0
+        self._name_count = 0
+        self._early_events: list[o.VenueEvent] = []
+        self._first_number = 0  # number of ours that this connection began with
+        self._received_mark = ReceivedMark()
         self._closed = False
         self.unbooked = False
         self._link = self._feed = FixLink(
@@ -123,12 +125,14 @@ class FixVenue(Closing):
             allow,
         )
         clock = self._link.now_ns
-        self._dialect = OwnDialect(clock) if self._own else StandardDialect(terms, clock, store)
+        self._dialect = (
+            OwnDialect(clock) if self._has_extension else StandardDialect(terms, clock, store)
+        )
         self._listings: tuple[o.Listing, ...] = ()
-        self._questions = PositionQuestions(
+        self._position_requests = PositionRequests(
             terms,
             self._dialect.scales,
-            lambda: self._name("P"),
+            lambda: self._new_name("P"),
             self._send,
             clock,
             self._patience.logon_s,
@@ -137,25 +141,25 @@ class FixVenue(Closing):
             terms,
             self._dialect.scales,
             self._dialect.own_name,
-            lambda: self._name("R"),
+            lambda: self._new_name("R"),
             self._send,
-            lambda: self.now_ns - (0 if self._own else self.ahead_ns or 0),
+            lambda: self.now_ns - (0 if self._has_extension else self.ahead_ns or 0),
             clock,
         )
         self._offers_quotes = bool(terms.profile.orders.quotes)
         try:
             if store is not None:
-                self._received = ReceivedMark(store)
+                self._received_mark = ReceivedMark(store)
                 if reset:
-                    self._received.forget()
+                    self._received_mark.forget()
                 else:  # expect the message after the last one that the caller has seen
-                    self._returned = self._taken = self._received.number
+                    self._returned_number = self._taken_number = self._received_mark.number
                     if terms.profile.session.on_gap == "request":
-                        self._link.expect(self._returned + 1)
+                        self._link.expect(self._returned_number + 1)
             self._log_on(self._link)
-            self._received.write(self._returned)
-            self._beside(comp_id, store, wall, allow)
-            self._listings = self._list()
+            self._received_mark.write(self._returned_number)
+            self._open_market_session(comp_id, store, wall, allow)
+            self._listings = self._request_listings()
         except BaseException:
             self.close()
             raise
@@ -163,27 +167,29 @@ class FixVenue(Closing):
 
     # -- logon --------------------------------------------------------------------------------------------------------
     def _log_on(self, link: FixLink) -> None:
-        until = time.monotonic() + self._patience.logon_s
+        """Wait until a link is logged on; raises VenueError after refusals or the logon timeout."""
+        deadline_s = time.monotonic() + self._patience.logon_s
         while not link.up:
-            self._pump(0.05, link)
+            self._poll_link(0.05, link)
             if link.up:
                 break
-            if link.refusals and (link.answered or link.refusals > 1):
-                raise no_logon(link, link.why, self._returned > 0)
-            if time.monotonic() > until:
-                raise no_logon(
+            if link.refusals and (link.refused_with_reason or link.refusals > 1):
+                raise no_logon_error(link, link.down_reason, self._returned_number > 0)
+            if time.monotonic() > deadline_s:
+                raise no_logon_error(
                     link,
-                    link.why or f"no logon within {self._patience.logon_s:g} s",
-                    self._returned > 0,
+                    link.down_reason or f"no logon within {self._patience.logon_s:g} s",
+                    self._returned_number > 0,
                 )
 
-    def _beside(
+    def _open_market_session(
         self,
         comp_id: str,
         store: Path | None,
         wall: Callable[[], int],
         allow: Callable[[str], object],
     ) -> None:
+        """Log on to the profile's separate session for market data, if the profile has one."""
         if (terms := market_terms(self._terms, comp_id)) is None:
             return
         self._feed = FixLink(
@@ -199,21 +205,22 @@ class FixVenue(Closing):
             self._dialect.market_terms = terms
         self._log_on(self._feed)
 
-    def _list(self) -> tuple[o.Listing, ...]:
-        name = self._name("L")
+    def _request_listings(self) -> tuple[o.Listing, ...]:
+        """Request the venue's listings and wait for them; those of the profile where the venue sends none."""
+        name = self._new_name("L")
         request = self._dialect.list_request(name)
         if request is None:
             self._now_ns = self._link.now_ns()
             return self._dialect.listings if isinstance(self._dialect, StandardDialect) else ()
         early: list[o.VenueEvent] = []
         self._send([request], self._feed)
-        answer = self._await(name, self._patience.logon_s, early)
+        answer = self._await_answer(name, self._patience.logon_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
         self._stepped = answer.stepped and not self._follow
         self._offers_quotes = self._offers_quotes or answer.quotes
         self._now_ns = answer.ns
-        self._early = early
+        self._early_events = early
         return answer.listings
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -225,46 +232,54 @@ class FixVenue(Closing):
         seconds : float
             How long to wait for something at most.
         """
-        self._pump(seconds, self._link)
+        self._poll_link(seconds, self._link)
         if self._feed is not self._link:
-            self._pump(0.0, self._feed)
-        return bool(self._queue or self._early)
+            self._poll_link(0.0, self._feed)
+        return bool(self._queue or self._early_events)
 
     def fileno(self) -> int:
-        """For a selector; -1 while there is no connection: poll from time to time."""
+        """File descriptor of the order session's socket, for a selector; -1 without a connection: poll from time to time."""
         return self._link.fileno()
 
-    def _pump(self, seconds: float, link: FixLink) -> None:
+    def _poll_link(self, seconds: float, link: FixLink) -> None:
+        """Read one link for up to some seconds, and queue the events that follow from what came."""
         messages, events = link.poll(seconds)
         for event in events:
-            self._happened(event, link)
+            self._handle_event(event, link)
         for message in messages:
-            self._heard(message, link)
+            self._handle_message(message, link)
         if not messages:  # what was read late is not late
             self._queue += (
-                (0, one) for one in self._questions.overdue(time.monotonic(), self._link.now_ns())
+                (0, holdings)
+                for holdings in self._position_requests.overdue(
+                    time.monotonic(), self._link.now_ns()
+                )
             )
-        for instrument in self._dialect.spoilt:
+        for instrument in self._dialect.stale_instruments:
             with suppress(VenueError):  # down: the next logon asks
-                self._ask_market(instrument)
-        self._dialect.spoilt.clear()
-        again = self._dialect.again
-        self._dialect.again = []
-        for command in again:
+                self._request_market_data(instrument)
+        self._dialect.stale_instruments.clear()
+        commands = self._dialect.retries
+        self._dialect.retries = []
+        for command in commands:
             with suppress(VenueError):  # down: the caller learns it from the link, and asks again
                 self.send(command)
 
-    def _heard(self, message: Message, link: FixLink) -> None:
-        now = self._link.now_ns() if not self._own else self._now_ns
-        if link is self._link and (events_found := self._questions.read(message, now)) is not None:
-            found: list[tuple[int, Item]] = [(message.number, one) for one in events_found]
+    def _handle_message(self, message: Message, link: FixLink) -> None:
+        """Queue the events of a venue's message."""
+        now = self._link.now_ns() if not self._has_extension else self._now_ns
+        if (
+            link is self._link
+            and (events_found := self._position_requests.read(message, now)) is not None
+        ):
+            items: list[tuple[int, Item]] = [(message.number, event) for event in events_found]
         elif link is self._link and (quotes_found := self._quotes.read(message, now)) is not None:
-            for one in quotes_found:
-                if isinstance(one, o.Report) and isinstance(self._dialect, StandardDialect):
-                    self._dialect.memory.update(one)
-            found = [(message.number, one) for one in quotes_found]
-        elif message.kind == t.REJECT and self._own:
-            found = [
+            for event in quotes_found:
+                if isinstance(event, o.Report) and isinstance(self._dialect, StandardDialect):
+                    self._dialect.memory.update(event)
+            items = [(message.number, event) for event in quotes_found]
+        elif message.kind == t.REJECT and self._has_extension:
+            items = [
                 (
                     0,
                     self._dialect.refusal(
@@ -273,68 +288,74 @@ class FixVenue(Closing):
                 )
             ]
         else:
-            found = self._dialect.read(message, now)
-        for _, item in found:
+            items = self._dialect.read(message, now)
+        for _, item in items:
             if isinstance(
                 item, o.Report
             ):  # before the next message is read, which may contradict it
-                self._quotes.heard(item)
-        self._queue += found if link is self._link else [(0, item) for _, item in found]
+                self._quotes.record_report(item)
+        self._queue += items if link is self._link else [(0, item) for _, item in items]
 
-    def _happened(self, event: SessionEvent, link: FixLink) -> None:
+    def _handle_event(self, event: SessionEvent, link: FixLink) -> None:
         """Turn an event of a session into events of the venue."""
         now = self._now_ns
-        whose = "" if link is self._link else "market data: "
-        if event.what is SessionEventKind.UP and link is self._link:
-            self._first = link.session.numbers.next_out
-        if event.what is SessionEventKind.UP and self._listings:
+        prefix = "" if link is self._link else "market data: "
+        if event.kind is SessionEventKind.UP and link is self._link:
+            self._first_number = link.session.numbers.next_out
+        if event.kind is SessionEventKind.UP and self._listings:
             if link is self._link:
                 self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
             if link is self._feed:
-                self._dialect.spoilt += self._subscribed
-        elif event.what is SessionEventKind.DOWN:
-            self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
+                self._dialect.stale_instruments += self._subscribed
+        elif event.kind is SessionEventKind.DOWN:
+            self._loss_text = f"{prefix}lost {link.name}" + (
+                f": {link.down_reason}" if link.down_reason else ""
+            )
             if link is self._link:
-                self._queue += ((0, one) for one in self._questions.forget(now))
+                self._queue += ((0, holdings) for holdings in self._position_requests.forget(now))
             if not self._closed:
-                text = (
-                    f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
-                )
+                text = f"{self._loss_text}; waiting up to {self._patience.outage_s:g} s for it to come back"
                 self._queue.append((0, o.LinkStatus(link is not self._link, now, text)))
-        elif event.what is SessionEventKind.RESET and link is self._link:
-            self._taken = self._returned = 0
+        elif event.kind is SessionEventKind.RESET and link is self._link:
+            self._taken_number = self._returned_number = 0
             self._queue = deque((0, item) for _, item in self._queue)
-        elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
-            self._dialect.spoilt += (
+        elif event.kind is SessionEventKind.GAP and link is self._feed and not self._has_extension:
+            self._dialect.stale_instruments += (
                 self._subscribed
             )  # missing messages may be market data, which are never repeated
-        elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
-            self._queue.append((0, refused(event, self._dialect.own_name, now)))
-        elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
-            if name := self._dialect.skipped(event.message, event.message.number < self._first):
+        elif event.kind in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
+            self._queue.append((0, unread_from_event(event, self._dialect.own_name, now)))
+        elif event.kind is SessionEventKind.NOT_REPEATED and event.message is not None:
+            if name := self._dialect.skip_command(
+                event.message, event.message.number < self._first_number
+            ):
                 text = f"{name} did not reach the venue and is not repeated; ask for its status"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def _send(self, ready: Sequence[OutgoingMessage], link: FixLink | None = None) -> int:
+    def _send(self, messages: Sequence[OutgoingMessage], link: FixLink | None = None) -> int:
+        """Send messages over a link (the order session by default); MsgSeqNum of the first."""
         link = link or self._link
-        number = link.send((one.kind, one.fields) for one in ready)
-        for n, one in enumerate(ready):
+        number = link.send((message.kind, message.fields) for message in messages)
+        for n, message in enumerate(messages):
             if link is self._link:
-                self._dialect.remember(number + n, one.about)
+                self._dialect.remember(number + n, message.about)
         return number
 
-    def _name(self, letter: str = "") -> str:
-        """A name for a request that no other of this session has."""
-        self._names += 1
-        return f"{letter}{self._link.session.numbers.next_out}-{self._names}"
+    def _new_name(self, letter: str = "") -> str:
+        """A new request name that begins with `letter`, unused in this session."""
+        self._name_count += 1
+        return f"{letter}{self._link.session.numbers.next_out}-{self._name_count}"
 
-    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> StepAnswer | None:
-        """Collect events until a request is answered; None when the link went down first."""
-        until = time.monotonic() + seconds
+    def _await_answer(
+        self, name: str, seconds: float, events: list[o.VenueEvent]
+    ) -> StepAnswer | None:
+        """Collect events into `events` until a request is answered; None if the link goes down first, VenueError after
+        `seconds`."""
+        deadline_s = time.monotonic() + seconds
         while True:
             while self._queue:
-                item = self._next()
+                item = self._pop_item()
                 if isinstance(item, StepAnswer):
                     if item.name == name:
                         return item
@@ -342,18 +363,19 @@ class FixVenue(Closing):
                 events.append(item)
                 if isinstance(item, o.LinkStatus) and not item.up:
                     return None
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
                 raise VenueError(
                     f"an answer from {self._link.name} within {seconds:g} s", "none", "see its log"
                 )
             if self._feed is not self._link and not self._listings:
-                self._pump(min(left, _WAIT_S), self._feed)
-                left = 0.0
-            self._pump(min(left, 1.0), self._link)
+                self._poll_link(min(remaining_s, _WAIT_S), self._feed)
+                remaining_s = 0.0
+            self._poll_link(min(remaining_s, 1.0), self._link)
 
-    def _ask_market(self, instrument: str) -> None:
-        self._send([self._dialect.market_request(self._name("M"), instrument)], self._feed)
+    def _request_market_data(self, instrument: str) -> None:
+        """Send a MarketDataRequest for an instrument under a new request id."""
+        self._send([self._dialect.market_request(self._new_name("M"), instrument)], self._feed)
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
@@ -364,13 +386,13 @@ class FixVenue(Closing):
     @property
     def now_ns(self) -> int:
         """The venue's time at its last message; UTC at a venue that does not report it."""
-        if not self._own:
+        if not self._has_extension:
             self._now_ns = max(self._now_ns, self._link.now_ns())
         return self._now_ns
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Venue`: those its profile allows."""
+        """What the venue can do, as its profile allows; this object itself is connection, session and market depth."""
         orders = self._terms.profile.orders
         return Capabilities(
             stepped=self._stepped,
@@ -379,7 +401,7 @@ class FixVenue(Closing):
             session=self,
             disowns=self,
             depth=self,
-            position_reports=self._questions if orders.positions else None,
+            position_reports=self._position_requests if orders.positions else None,
             quotes=self._quotes if self._offers_quotes else None,
         )
 
@@ -403,14 +425,14 @@ class FixVenue(Closing):
         return self._listings
 
     def width(self, instrument: str) -> int:
-        """Prices of the ring of an instrument's book at the venue.
+        """Number of prices in the ring of an instrument's book at the venue.
 
         Raises
         ------
         VenueError
             When the venue does not report it.
         """
-        return self._shape(instrument)[0]
+        return self._book_shape(instrument)[0]
 
     def feed_levels(self, instrument: str) -> int:
         """Levels that the feed behind an instrument shows; 0: all of them.
@@ -420,9 +442,10 @@ class FixVenue(Closing):
         VenueError
             When the venue does not report it.
         """
-        return self._shape(instrument)[1]
+        return self._book_shape(instrument)[1]
 
-    def _shape(self, instrument: str) -> Shape:
+    def _book_shape(self, instrument: str) -> Shape:
+        """Book width and feed levels of an instrument; raises VenueError where the venue states none."""
         if instrument not in self._dialect.shapes:
             raise VenueError("a book whose width the venue tells", instrument, "choose a width")
         return self._dialect.shapes[instrument]
@@ -439,7 +462,7 @@ class FixVenue(Closing):
             raise VenueError(
                 "an instrument that is listed", instrument, f"choose one of {', '.join(known)}"
             )
-        self._ask_market(instrument)
+        self._request_market_data(instrument)
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
 
@@ -454,30 +477,36 @@ class FixVenue(Closing):
             For a command that FIX, or this venue, cannot express.
         """
         if not self.up:
-            why = self._link.why or "it is down"
-            raise VenueError(f"a link to {self._link.name}", f"none: {why}", "wait until it is up")
-        if isinstance(command, o.QuotedOrder) and (no := self._quotes.hit(command)) is not None:
-            self._queue.append((0, no))
+            reason = self._link.down_reason or "it is down"
+            raise VenueError(
+                f"a link to {self._link.name}", f"none: {reason}", "wait until it is up"
+            )
+        if (
+            isinstance(command, o.QuotedOrder)
+            and (refusal := self._quotes.hit(command)) is not None
+        ):
+            self._queue.append((0, refusal))
             return
-        ready, note = self._dialect.commands(command)
+        messages, note = self._dialect.commands(command)
         if note:
             self._queue.append((0, o.LinkStatus(True, self.now_ns, note)))
-        if ready:
-            self._send(ready)
+        if messages:
+            self._send(messages)
 
     def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
-        """Tell the venue of a report that was set aside, where FIX has an answer: a DK, or a business reject.
+        """Answer a report that was set aside, where FIX has an answer: a DK, or a business reject.
 
         Raises
         ------
         VenueError
             When the link is down.
         """
-        if ready := self._dialect.answers(message):
-            self._send(ready)
+        if messages := self._dialect.disowning_messages(message):
+            self._send(messages)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """See `Venue.step`. While the link is down, pending events are returned after a short wait.
+        """Events up to `until_ns` of a stepped venue; else those that came, or the first to come until then. Confirms
+        earlier events.
 
         Raises
         ------
@@ -486,42 +515,44 @@ class FixVenue(Closing):
             `patience.step_s`, or has been away for `patience.outage_s`.
         """
         if not self.unbooked:
-            self._received.write(self._returned)
-        events = self._early
-        self._early = []
+            self._received_mark.write(self._returned_number)
+        events = self._early_events
+        self._early_events = []
         try:
             self._collect(until_ns, events)
         except VenueError:
-            self._early = events
+            self._early_events = events
             raise
-        for event in events if self._own else ():
+        for event in events if self._has_extension else ():
             if isinstance(event, o.Report | o.CancelReject):
                 self._now_ns = max(self._now_ns, event.ns)
             elif isinstance(event, o.MarketRows) and len(event.rows):
                 self._now_ns = max(self._now_ns, int(event.rows[-1, 0]))
-        self._returned = self._taken
+        self._returned_number = self._taken_number
         return events
 
     def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
-        """Append what came, and what a step brings."""
-        free = not self._stepped
+        """Append received events to `events`, and those of a step or a wait up to `until_ns`."""
+        runs_freely = not self._stepped
         self.poll(0.0)
         if not self.up:
             self._wait_for_link(events)
-        elif free:
+        elif runs_freely:
             self._drain(events)
-        if not self.up or (free and events):
+        if not self.up or (runs_freely and events):
             return
         self._waited_s = 0.0
-        if not self._own:
-            two = self._feed is not self._link
-            while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
-                self._pump(min(left, 0.02 if two else 1.0), self._link)
-                if two:
-                    self._pump(0.0, self._feed)
+        if not self._has_extension:
+            has_market_session = self._feed is not self._link
+            while (
+                not events and self.up and (remaining_s := (until_ns - self.now_ns) / NS_PER_S) > 0
+            ):
+                self._poll_link(min(remaining_s, 0.02 if has_market_session else 1.0), self._link)
+                if has_market_session:
+                    self._poll_link(0.0, self._feed)
                 self._drain(events)
             return
-        name = self._name("S")
+        name = self._new_name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
         try:
             self._send(
@@ -532,34 +563,35 @@ class FixVenue(Closing):
                 ]
             )
         except VenueError:
-            self._pump(_WAIT_S, self._link)
+            self._poll_link(_WAIT_S, self._link)
             self._drain(events)
             return
-        answer = self._await(name, self._patience.step_s, events)
+        answer = self._await_answer(name, self._patience.step_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
 
     def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
-        """Take what came while the link is down, or wait a little: no more than `patience.outage_s` in a row."""
+        """Append events received while the link is down, or wait a little, `patience.outage_s` in a row at most."""
         self._drain(events)
         if events:
             return
         if self._waited_s >= self._patience.outage_s:
-            raise outage(self._link, self._patience.outage_s, self._lost)
+            raise outage_error(self._link, self._patience.outage_s, self._loss_text)
         began = time.monotonic()
-        self._pump(_WAIT_S, self._link)
+        self._poll_link(_WAIT_S, self._link)
         self._drain(events)
         if not events:
             self._waited_s += max(time.monotonic() - began, 0.0)
 
     def _drain(self, events: list[o.VenueEvent]) -> None:
-        """Move queued events to `events`."""
+        """Move queued events to `events`, without answers to steps; raises the error of a pending fault."""
         while self._queue:
-            if not isinstance(item := self._next(), StepAnswer):
+            if not isinstance(item := self._pop_item(), StepAnswer):
                 events.append(item)
 
-    def _next(self) -> o.VenueEvent | StepAnswer:
+    def _pop_item(self) -> o.VenueEvent | StepAnswer:
+        """Take the oldest queued item; raises the error of a pending fault."""
         number, item = self._queue.popleft()
-        self._taken = max(self._taken, number)
+        self._taken_number = max(self._taken_number, number)
         if isinstance(item, PendingFault):
             raise item.error
         return item
@@ -573,6 +605,6 @@ class FixVenue(Closing):
         for link in {self._feed, self._link}:
             with suppress(VenueError):  # a store that is gone: there is nothing left to write
                 link.log_out()
-        self._received.close()
+        self._received_mark.close()
         if isinstance(self._dialect, StandardDialect):
             self._dialect.memory.close()

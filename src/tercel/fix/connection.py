@@ -71,7 +71,7 @@ class TlsSettings:
         ConfigError
             For a file that is missing or no PEM.
         """
-        return self._loaded(ssl.Purpose.SERVER_AUTH)
+        return self._load_context(ssl.Purpose.SERVER_AUTH)
 
     def server(self) -> ssl.SSLContext:
         """SSL context of an acceptor.
@@ -85,25 +85,26 @@ class TlsSettings:
             raise ConfigError(
                 "the acceptor's certificate", "none", "name its PEM file, and that of its key"
             )
-        made = self._loaded(ssl.Purpose.CLIENT_AUTH)
+        context = self._load_context(ssl.Purpose.CLIENT_AUTH)
         if self.authorities is not None:
-            made.verify_mode = ssl.CERT_REQUIRED
-        return made
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
-    def _loaded(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+    def _load_context(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+        """SSL context for one side, with the configured authorities, certificate and key."""
         try:
-            made = ssl.create_default_context(purpose, cafile=self.authorities)
+            context = ssl.create_default_context(purpose, cafile=self.authorities)
             if self.certificate is not None:
-                made.load_cert_chain(self.certificate, self.key)
+                context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
             files = ", ".join(
-                str(one) for one in (self.certificate, self.key, self.authorities) if one
+                str(path) for path in (self.certificate, self.key, self.authorities) if path
             )
             raise ConfigError(
                 "certificates and a key in PEM", f"{error} in {files}", "mend the files"
             ) from None
-        made.minimum_version = ssl.TLSVersion.TLSv1_2
-        return made
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
 
 class Connection:
@@ -111,7 +112,7 @@ class Connection:
 
     Parameters
     ----------
-    plain : socket.socket
+    raw_socket : socket.socket
         It belongs to the connection from now on.
     context : ssl.SSLContext, optional
         Of TLS.
@@ -123,38 +124,40 @@ class Connection:
     >>> ours, theirs = (Connection(one) for one in socket.socketpair())
     >>> ours.send(b"8=FIX.4.4"), theirs.receive(), theirs.receive()
     (None, b'8=FIX.4.4', b'')
-    >>> ours.close(), theirs.receive(), theirs.why
+    >>> ours.close(), theirs.receive(), theirs.close_reason
     (None, None, 'the other side closed the connection')
     """
 
     def __init__(
         self,
-        plain: socket.socket,
+        raw_socket: socket.socket,
         context: ssl.SSLContext | None = None,
         server_name: str | None = None,
         most_waiting: int = MOST_WAITING,
     ) -> None:
-        plain.setblocking(False)
-        if plain.family in (socket.AF_INET, socket.AF_INET6):
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = plain
+        """Make the socket non-blocking; a TLS handshake follows in `receive` and `flush`."""
+        raw_socket.setblocking(False)
+        if raw_socket.family in (socket.AF_INET, socket.AF_INET6):
+            raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = raw_socket
         self._context = context
         self._server_name = server_name
-        self._out = bytearray()
+        self._outgoing = bytearray()
         self._most_waiting = most_waiting
-        self._connecting = self._shaking = self._blocked = self._ending = self._end_sent = False
-        self.why = ""
+        self._connecting = self._handshaking = self._blocked = self._ending = self._end_sent = False
+        self.close_reason = ""
         """Reason why it is closed, else ""."""
         self.closed = False
         if context is not None:
-            self._shaking = True
+            self._handshaking = True
 
     @classmethod
-    def to(
+    def connect(
         cls, host: str, port: int, tls: TlsSettings | None = None, most_waiting: int = MOST_WAITING
     ) -> Self:
-        """Begin to connect. A name is looked up now; all else happens in `receive` and `flush`. What cannot be made
-        is closed, and says `why`.
+        """Begin to connect to a host and port; only the name is looked up now.
+
+        All else happens in `receive` and `flush`. A connection that cannot be made is closed, with `close_reason`.
 
         Raises
         ------
@@ -168,41 +171,46 @@ class Connection:
             family, kind, protocol, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM
             )[0]
-            plain = socket.socket(family, kind, protocol)
+            raw_socket = socket.socket(family, kind, protocol)
         except (OSError, OverflowError, UnicodeError) as error:
             raise VenueError(
                 f"the address of {host}:{port}", f"{error}", "give another host or port"
             ) from None
-        made = cls(
-            plain, context, (tls.server_name or host) if tls is not None else None, most_waiting
+        connection = cls(
+            raw_socket,
+            context,
+            (tls.server_name or host) if tls is not None else None,
+            most_waiting,
         )
-        code = plain.connect_ex(address)
-        made._connecting = code == EINPROGRESS
+        code = raw_socket.connect_ex(address)
+        connection._connecting = code == EINPROGRESS
         if code not in (0, EINPROGRESS):
-            made.close(f"no connection: {os.strerror(code)}")
-        return made
+            connection.close(f"no connection: {os.strerror(code)}")
+        return connection
 
     def fileno(self) -> int:
-        """For a selector; -1 once closed."""
+        """File descriptor of the socket, for a selector; -1 once closed."""
         return self._socket.fileno()
 
     @property
     def established(self) -> bool:
         """Whether the connection is up, TLS handshake included."""
-        return not (self.closed or self._connecting or self._shaking)
+        return not (self.closed or self._connecting or self._handshaking)
 
     @property
     def wants_write(self) -> bool:
         """Whether `flush` has something to do when the socket becomes writable."""
         return not self.closed and (
-            self._connecting or self._blocked or bool(self._out and not self._shaking)
+            self._connecting or self._blocked or bool(self._outgoing and not self._handshaking)
         )
 
     def receive(self) -> bytes | None:
-        """Received bytes: b"" is nothing now, None a connection closed by either side; see `why`."""
-        if not self._ready():
+        """Received bytes: b"" is nothing now, None a connection closed by either side; see `close_reason`."""
+        if not self._is_ready():
             return None if self.closed else b""
-        parts, size, ended = [], 0, False
+        parts = []
+        size = 0
+        ended = False
         try:
             while size < _MOST_AT_ONCE or (
                 isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
@@ -228,23 +236,23 @@ class Connection:
         return b"" if self._ending else b"".join(parts)
 
     def send(self, data: bytes) -> None:
-        """Write what the socket takes now and buffer the rest; a peer with too large a buffer is dropped."""
+        """Write what the socket takes now and buffer the rest; beyond `most_waiting` buffered bytes the connection is closed."""
         if self.closed or self._ending:
             return
-        self._out += data
+        self._outgoing += data
         self.flush()
-        if len(self._out) > self._most_waiting:
-            self.close(f"the other side does not read: {len(self._out)} bytes wait for it")
+        if len(self._outgoing) > self._most_waiting:
+            self.close(f"the other side does not read: {len(self._outgoing)} bytes wait for it")
 
     def flush(self) -> None:
         """Write buffered bytes, as many as the socket takes."""
-        if not self._ready():
+        if not self._is_ready():
             return
         try:
-            while self._out:
-                with memoryview(self._out) as view:
+            while self._outgoing:
+                with memoryview(self._outgoing) as view:
                     sent = self._socket.send(view[:_MOST_AT_ONCE])
-                del self._out[:sent]
+                del self._outgoing[:sent]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as error:
@@ -260,24 +268,26 @@ class Connection:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
-        """Write what waits, and tell the other side that no more comes. What it still says is passed over; `receive`
-        returns None once it has closed too."""
+        """Write pending bytes and shut down sending; what the other side still sends is ignored.
+
+        `receive` returns None once the other side has closed too.
+        """
         self._ending = True
         self.flush()
-        if self._connecting or self._shaking:
+        if self._connecting or self._handshaking:
             self.close("closed before it was made")
 
-    def close(self, why: str = "closed here") -> None:
+    def close(self, reason: str = "closed here") -> None:
         """Close now; buffered bytes are lost."""
         if not self.closed:
             self.closed = True
-            self.why = why
-            self._out.clear()
+            self.close_reason = reason
+            self._outgoing.clear()
             self._socket.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
-    def _ready(self) -> bool:
-        """Whether bytes can flow: connected, and TLS agreed."""
+    def _is_ready(self) -> bool:
+        """Whether bytes can flow: connected, and TLS agreed; a connection that failed is closed."""
         if self.closed:
             return False
         if self._connecting:
@@ -288,10 +298,10 @@ class Connection:
                     self.close(_reason(OSError(code, f"no connection: {os.strerror(code)}")))
                 return False
             self._connecting = False
-        return self._shake() if self._shaking else True
+        return self._continue_handshake() if self._handshaking else True
 
-    def _shake(self) -> bool:
-        """Go on with TLS's handshake; whether it is done."""
+    def _continue_handshake(self) -> bool:
+        """Continue TLS's handshake; whether it is done. One that fails closes the connection."""
         self._blocked = False
         try:
             if not isinstance(self._socket, ssl.SSLSocket) and self._context is not None:
@@ -311,10 +321,10 @@ class Connection:
         except (OSError, ValueError) as error:
             self.close(f"TLS: {_reason(error)}")
             return False
-        self._shaking = False
+        self._handshaking = False
         return True
 
 
 def _reason(error: Exception) -> str:
-    """Reason of a socket error, in its own words."""
+    """Text of a socket error."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -17,20 +17,15 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.fix import tags as t
 from tercel.fix.connection import Connection
 from tercel.fix.profiles import ProfileTerms, load
-from tercel.fix.profiles.model import hidden
+from tercel.fix.profiles.secrets import mask_secrets
+from tercel.fix.protocol.events import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import (
-    Commit,
-    MemoryStore,
-    Outcome,
-    SessionEvent,
-    SessionEventKind,
-    SessionStore,
-)
+from tercel.fix.protocol.session_store import Commit, MemoryStore, SessionStore
 from tercel.fix.store import SteadyStore
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_FIRST_WAIT_S = 0.1
+_LONGEST_WAIT_S = 5.0
 # A session that has stood for so long is reached again at once; one that ends sooner was another attempt.
 _STABLE_S: Final = 5.0
 # How often a session looks at the time while nothing comes.
@@ -47,7 +42,7 @@ _NEW_SESSION: Final = (
     "begin a new session: give the desk a folder of its own with `desk=` (a session alone: reset=True). A simulated"
     " exchange that ends forgets its sessions, its orders and its time"
 )
-S: Final = 1_000_000_000
+NS_PER_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,7 @@ class Address:
     port: int
 
     def __str__(self) -> str:
+        """HOST:PORT."""
         return f"{self.host}:{self.port}"
 
 
@@ -78,7 +74,7 @@ def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
 
 
 def market_terms(terms: ProfileTerms, comp_id: str) -> ProfileTerms | None:
-    """Terms of the session of the market data, where the venue has one of its own for it."""
+    """Terms of the venue's separate session for market data; None where the venue has none."""
     name = terms.profile.market.session if terms.profile.market is not None else ""
     near = terms.folder / name
     return load(str(near) if near.is_file() else name, comp_id) if name else None
@@ -120,39 +116,40 @@ class FixLink:
         wall: Callable[[], int] = time.time_ns,
         allow: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.terms = terms.unlocked()
+        """Read secrets and open the session's store; the connection is made by `poll`."""
+        self.terms = terms.with_secrets()
         self.address = address
         self._wall = wall
         self._allow = allow
-        self._later = self.terms.settings(sender)
+        self._reconnect_settings = self.terms.settings(sender)
         settings = self.terms.settings(sender, reset)
         self.name = f"{address} as {settings.sender} to {settings.target}"
         self._tls = terms.tls()
-        self._file = None
+        self._disk_store = None
         self.store: SessionStore = MemoryStore()
         if store is not None:
             session = f"{settings.begin}:{settings.sender}->{settings.target}"
-            self.store = self._file = SteadyStore(store / STORE, session)
+            self.store = self._disk_store = SteadyStore(store / STORE, session)
         numbers = self.store.load()
         if numbers.next_out < (next_out := terms.profile.session.next_out):
             self.store.commit(Commit(replace(numbers, next_out=next_out, since_ns=wall())))
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
-        self._parting: list[Connection] = []
-        self._began: deque[int] = deque()
-        self._sent: deque[int] = deque()
+        self._closing_connections: list[Connection] = []
+        self._attempt_times_ns: deque[int] = deque()
+        self._send_times_ns: deque[int] = deque()
         self._tries = 0
         self._next_try_ns = 0
         self._up_ns = 0
-        self.why = ""
+        self.down_reason = ""
         """Reason why there is no session, in the venue's words if it gave any."""
         self.refusals = 0
         """Failed attempts since the last logon."""
         self.connected_once = False
         """Whether somebody ever was there."""
-        self.answered = False
+        self.refused_with_reason = False
         """Whether the last attempt was refused in words."""
-        self._base = wall() - time.monotonic_ns()
+        self._clock_base_ns = wall() - time.monotonic_ns()
         self._ended = False
 
     # -- what the owner sees ------------------------------------------------------------------------------------------
@@ -162,27 +159,27 @@ class FixLink:
         return self.session.up
 
     def fileno(self) -> int:
-        """For a selector: readable when something came; -1 while there is no connection."""
+        """File descriptor for a selector, readable when something came; -1 while there is no connection."""
         return -1 if self._connection is None else self._connection.fileno()
 
     def now_ns(self) -> int:
-        """Wall clock, ns since 1970."""
-        return self._base + time.monotonic_ns()
+        """ns since 1970: the wall clock when last connected, advanced by the monotonic clock."""
+        return self._clock_base_ns + time.monotonic_ns()
 
     @property
     def unrecorded(self) -> str:
         """Reason why the store lacks sent messages, else ""."""
-        return "" if self._file is None else self._file.why
+        return "" if self._disk_store is None else self._disk_store.write_error
 
     def expect(self, number: int) -> None:
-        """Request a resend from a number on, at the next logon."""
-        if self._file is not None and number < self._file.load().next_in:
-            self._file.expect(number)
+        """Have the next logon request a resend from `number` on; nothing without a disk store that is beyond it."""
+        if self._disk_store is not None and number < self._disk_store.load().next_in:
+            self._disk_store.expect(number)
             self.session = FixSession(self.session.settings, self.store)
 
     # -- what the owner does ------------------------------------------------------------------------------------------
     def poll(self, seconds: float = 0.0) -> tuple[list[Message], list[SessionEvent]]:
-        """Read, write, reconnect; wait up to some seconds for input.
+        """Read, write, reconnect; wait up to some seconds for the first input: the venue's messages and the session's events.
 
         Returns
         -------
@@ -191,13 +188,13 @@ class FixLink:
         """
         messages: list[Message] = []
         events: list[SessionEvent] = []
-        until = time.monotonic() + seconds
+        deadline_s = time.monotonic() + seconds
         while True:
             self._step(messages, events)
-            left = until - time.monotonic()
-            if messages or events or left <= 0:
+            remaining_s = deadline_s - time.monotonic()
+            if messages or events or remaining_s <= 0:
                 return messages, events
-            self._wait(min(left, _TICK_S))
+            self._wait(min(remaining_s, _TICK_S))
 
     def send(self, messages: Iterable[tuple[str, Fields]]) -> int:
         """Send application messages; the number of the first.
@@ -211,7 +208,9 @@ class FixLink:
         listed = list(messages)
         if not self.up:
             raise VenueError(
-                f"a link to {self.name}", f"none: {self.why or 'it is down'}", "wait until it is up"
+                f"a link to {self.name}",
+                f"none: {self.down_reason or 'it is down'}",
+                "wait until it is up",
             )
         # What answers the venue leaves room for orders and cancels: a flood that is answered delays no kill.
         answers = all(
@@ -220,7 +219,7 @@ class FixLink:
         )
         self._throttle(len(listed), 2 if answers else 1)
         number = self.session.numbers.next_out
-        self._write(self.session.send_all(listed, self.now_ns()))
+        self._send_outcome(self.session.send_all(listed, self.now_ns()))
         if self._connection is None or self._connection.closed:
             raise VenueError(
                 f"a link to {self.name}", "one that broke just now", "wait until it is up"
@@ -230,7 +229,7 @@ class FixLink:
     def log_out(self) -> None:
         """Log out, wait briefly for the answer, and close."""
         until = time.monotonic() + _GOODBYE_S
-        self._write(self.session.log_out(self.now_ns()))
+        self._send_outcome(self.session.log_out(self.now_ns()))
         while self.session.connected and time.monotonic() < until:
             self._read([], [])
             self._wait(0.05)
@@ -241,32 +240,39 @@ class FixLink:
         if self._ended:
             return
         self._ended = True
-        for one in (self._connection, *self._parting):
-            if one is not None:
-                one.close()
+        for connection in (self._connection, *self._closing_connections):
+            if connection is not None:
+                connection.close()
         self._connection = None
-        self._parting = []
-        if self._file is not None:
-            self._file.close()
+        self._closing_connections = []
+        if self._disk_store is not None:
+            self._disk_store.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
     def _throttle(self, count: int, share: int) -> None:
+        """Count `count` messages that leave now, or raise VenueError if they would exceed the venue's limit divided by
+        `share`."""
         limits = self.terms.profile.limits
         if not limits.messages:
             return
         now = self.now_ns()
-        while self._sent and self._sent[0] <= now - limits.window_s * S:
-            self._sent.popleft()
-        if len(self._sent) + count > limits.messages // share:
+        while self._send_times_ns and self._send_times_ns[0] <= now - limits.window_s * NS_PER_S:
+            self._send_times_ns.popleft()
+        if len(self._send_times_ns) + count > limits.messages // share:
             raise VenueError(
                 f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}",
-                f"{len(self._sent) + count}",
+                f"{len(self._send_times_ns) + count}",
                 "send fewer, or raise limits.messages of the profile if the venue did",
             )
-        self._sent.extend([now] * count)
+        self._send_times_ns.extend([now] * count)
 
     def _step(self, messages: list[Message], events: list[SessionEvent]) -> None:
-        self._parting = [one for one in self._parting if one.receive() is not None]
+        """Connect if due, read, write and let time pass, once; append messages and events."""
+        self._closing_connections = [
+            connection
+            for connection in self._closing_connections
+            if connection.receive() is not None
+        ]
         if self._ended:
             return
         if self._connection is None:
@@ -275,52 +281,60 @@ class FixLink:
             return
         if self._connection.established and not self.session.connected:
             self.connected_once = True
-            self.answered = False
-            self._take(self.session.connect(self.now_ns()), messages, events)
+            self.refused_with_reason = False
+            self._apply_outcome(self.session.connect(self.now_ns()), messages, events)
         self._read(messages, events)
         if self.session.connected:
-            self._take(self.session.on_time(self.now_ns()), messages, events)
+            self._apply_outcome(self.session.on_time(self.now_ns()), messages, events)
 
     def _connect(self, events: list[SessionEvent]) -> None:
+        """Begin a connection if one is due, within session times and the limit of logons; a failure becomes an event."""
         now = time.monotonic_ns()
         limits = self.terms.profile.limits
-        while self._began and self._began[0] <= now - limits.logon_window_s * S:
-            self._began.popleft()
-        if now < self._next_try_ns or (limits.logons and len(self._began) >= limits.logons):
+        while (
+            self._attempt_times_ns
+            and self._attempt_times_ns[0] <= now - limits.logon_window_s * NS_PER_S
+        ):
+            self._attempt_times_ns.popleft()
+        if now < self._next_try_ns or (
+            limits.logons and len(self._attempt_times_ns) >= limits.logons
+        ):
             return
-        self._base = self._wall() - time.monotonic_ns()
-        times = self._later.times
+        self._clock_base_ns = self._wall() - time.monotonic_ns()
+        times = self._reconnect_settings.times
         windows = {
-            None if times is None else times.window(self.now_ns() + lead_s * S)
+            None if times is None else times.window(self.now_ns() + lead_s * NS_PER_S)
             for lead_s in (-_EDGE_S, _EDGE_S)
         }
         if times is not None and (None in windows or len(windows) > 1):
-            self._failed("the session is closed at this time", events)
+            self._record_failure("the session is closed at this time", events)
             return
-        self._began.append(now)
+        self._attempt_times_ns.append(now)
         try:
             self._allow(f"{'fix' if self._tls is None else 'fixs'}://{self.address}")
-            self._connection = Connection.to(self.address.host, self.address.port, self._tls)
+            self._connection = Connection.connect(self.address.host, self.address.port, self._tls)
         except VenueError as error:
             events += [SessionEvent(SessionEventKind.DOWN, error.received)] * (
-                error.received != self.why
+                error.received != self.down_reason
             )  # reported once
-            self._failed(error.received, events)
-        self._until_ns = now + round(self._later.answer_s * S)
+            self._record_failure(error.received, events)
+        self._until_ns = now + round(self._reconnect_settings.answer_s * NS_PER_S)
 
-    def _failed(self, why: str, events: list[SessionEvent]) -> None:
-        """An attempt came to nothing: the next one waits longer."""
-        self.why = hidden(why, self.terms.secrets)
+    def _record_failure(self, reason: str, events: list[SessionEvent]) -> None:
+        """Record a failed attempt to connect; the next one waits longer."""
+        self.down_reason = mask_secrets(reason, self.terms.secrets)
         self.refusals += 1
         self._wait_longer()
-        events.append(SessionEvent(SessionEventKind.REFUSED, self.why))
+        events.append(SessionEvent(SessionEventKind.REFUSED, self.down_reason))
 
     def _wait_longer(self) -> None:
+        """Set the time of the next attempt; the pause doubles with each failed one."""
         wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._tries, 10))
         self._tries += 1
-        self._next_try_ns = time.monotonic_ns() + round(wait * S)
+        self._next_try_ns = time.monotonic_ns() + round(wait * NS_PER_S)
 
     def _read(self, messages: list[Message], events: list[SessionEvent]) -> None:
+        """Read the connection and pass its bytes to the session; append messages and events."""
         connection = self._connection
         if connection is None:
             return
@@ -328,117 +342,125 @@ class FixLink:
             connection.flush()
         data = connection.receive()
         if data:
-            self._take(self.session.receive(data, self.now_ns()), messages, events)
+            self._apply_outcome(self.session.receive(data, self.now_ns()), messages, events)
         elif data is None:
-            self._gone(connection.why, messages, events)
+            self._handle_disconnect(connection.close_reason, messages, events)
         elif not connection.established and time.monotonic_ns() > self._until_ns:
             connection.close("no connection in time")
-            self._gone(connection.why, messages, events)
+            self._handle_disconnect(connection.close_reason, messages, events)
 
-    def _gone(self, why: str, messages: list[Message], events: list[SessionEvent]) -> None:
+    def _handle_disconnect(
+        self, reason: str, messages: list[Message], events: list[SessionEvent]
+    ) -> None:
+        """Tell the session that the connection is gone, and schedule the next one."""
         self._connection = None
         if not self.session.connected:
-            self._failed(why, events)
+            self._record_failure(reason, events)
             return
         waiting = not self.session.up
-        self._take(self.session.disconnect(self.now_ns()), messages, events)
+        self._apply_outcome(self.session.disconnect(self.now_ns()), messages, events)
         if waiting:
-            self._failed(self.why or why, events)
+            self._record_failure(self.down_reason or reason, events)
         else:
-            self.why = self.why or why
+            self.down_reason = self.down_reason or reason
 
-    def _take(self, outcome: Outcome, messages: list[Message], events: list[SessionEvent]) -> None:
+    def _apply_outcome(
+        self, outcome: Outcome, messages: list[Message], events: list[SessionEvent]
+    ) -> None:
+        """Append a session's messages and events, follow its state, and send its output."""
         for event in outcome.events:
-            if event.what is SessionEventKind.UP:
+            if event.kind is SessionEventKind.UP:
                 self.refusals = 0
                 self._up_ns = time.monotonic_ns()
-                self.why = ""
-                self.session.settings = replace(self._later)
-            elif event.what in (SessionEventKind.DOWN, SessionEventKind.REFUSED):
-                self.why = hidden(event.text, self.terms.secrets)
+                self.down_reason = ""
+                self.session.settings = replace(self._reconnect_settings)
+            elif event.kind in (SessionEventKind.DOWN, SessionEventKind.REFUSED):
+                self.down_reason = mask_secrets(event.text, self.terms.secrets)
             if (
-                event.what is SessionEventKind.DOWN
-                and time.monotonic_ns() - self._up_ns >= _STABLE_S * S
+                event.kind is SessionEventKind.DOWN
+                and time.monotonic_ns() - self._up_ns >= _STABLE_S * NS_PER_S
             ):
                 self._tries = self._next_try_ns = 0
-            elif event.what is SessionEventKind.DOWN:
+            elif event.kind is SessionEventKind.DOWN:
                 self._wait_longer()
-            if event.what is SessionEventKind.REFUSED:
-                if self._skipped(event.text):
+            if event.kind is SessionEventKind.REFUSED:
+                if self._skip_numbers(event.text):
                     continue
-                self.answered = True
-                self._failed(event.text, events)
+                self.refused_with_reason = True
+                self._record_failure(event.text, events)
             else:
-                events.append(replace(event, text=hidden(event.text, self.terms.secrets)))
+                events.append(replace(event, text=mask_secrets(event.text, self.terms.secrets)))
         messages += outcome.messages
-        self._write(outcome)
+        self._send_outcome(outcome)
 
-    def _skipped(self, text: str) -> bool:
-        """Whether a venue that is ahead of numbers that were not written down is followed there, once."""
-        if self._file is None or not _TOO_LOW.search(text):
+    def _skip_numbers(self, text: str) -> bool:
+        """Continue, once, at the number that a venue expects which is ahead of ours; whether that was done."""
+        if self._disk_store is None or not _TOO_LOW.search(text):
             return False
-        said = _EXPECTED.search(text)
-        if skipped := self._file.skip(int(said[1] or said[2]) if said is not None else 0):
+        match = _EXPECTED.search(text)
+        if skipped := self._disk_store.skip(int(match[1] or match[2]) if match is not None else 0):
             self.session = FixSession(self.session.settings, self.store)
         return skipped
 
-    def _write(self, outcome: Outcome) -> None:
+    def _send_outcome(self, outcome: Outcome) -> None:
+        """Write a session's bytes to the connection, and close it where the session says so."""
         connection = self._connection
         if connection is None:
             return
-        if outcome.out:
-            connection.send(outcome.out)
+        if outcome.data:
+            connection.send(outcome.data)
         if outcome.close:
             connection.end()
             self._connection = None
             if not connection.closed:
-                self._parting.append(connection)
+                self._closing_connections.append(connection)
 
     def _wait(self, seconds: float) -> None:
-        """Until something can be read or written, or it is time to look again."""
+        """Wait until something can be read or written, or until the next look at the clock."""
         connection = self._connection
         if connection is None or connection.closed:
             time.sleep(
-                min(seconds, max(0.0, (self._next_try_ns - time.monotonic_ns()) / S) + 0.001)
+                min(seconds, max(0.0, (self._next_try_ns - time.monotonic_ns()) / NS_PER_S) + 0.001)
             )
             return
-        waiting = select.poll()
-        waiting.register(
+        poller = select.poll()
+        poller.register(
             connection, select.POLLIN | (select.POLLOUT if connection.wants_write else 0)
         )
-        waiting.poll(seconds * 1000)
+        poller.poll(seconds * 1000)
 
 
-def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
-    """Error of a session that is not logged on, with a remedy; `before`: the same store was logged on once."""
+def no_logon_error(link: FixLink, received: str, was_logged_on: bool) -> VenueError:
+    """Error of a session that is not logged on, with a remedy; `was_logged_on`: the same store was logged on once."""
     if not link.connected_once:
         return VenueError(
             f"a FIX server at {link.name}", received, "start it, or give the address it listens at"
         )
     remedy = "check both CompIDs and the password, and that no other session uses them"
     if "MsgSeqNum" in received:
-        remedy = _renumber(link, received)
-    elif before:
+        remedy = _renumber_remedy(link, received)
+    elif was_logged_on:
         remedy = f"see whether it still runs, and start it where it does not; if it began again, {_NEW_SESSION}"
     return VenueError(f"a logon at {link.name}", received, remedy)
 
 
-def _renumber(link: FixLink, received: str) -> str:
+def _renumber_remedy(link: FixLink, received: str) -> str:
     """Remedy for numbers that the venue does not expect."""
     number = _EXPECTED.search(received) if _TOO_LOW.search(received) else None
-    asked = "logon" in link.session.settings.reset
-    restart = "" if asked else f'reset = ["logon"] {_PROFILE_TABLE}, or {_NEW_SESSION}; '
+    resets_at_logon = "logon" in link.session.settings.reset
+    restart = "" if resets_at_logon else f'reset = ["logon"] {_PROFILE_TABLE}, or {_NEW_SESSION}; '
     skip = f"next_out = {number[1] or number[2]} {_PROFILE_TABLE}; " if number is not None else ""
     return f"{restart}{skip and 'where it allows no reset, '}{skip}or have the venue reset this session"
 
 
-def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
+def outage_error(link: FixLink, seconds: float, loss_text: str) -> VenueError:
     """Error of a lost link: no reconnect, or a counterparty without this session's state."""
-    why, received = link.why, f"none for {seconds:g} s: {lost or 'it is down'}"
-    received += f"; since then: {why}" if why and why not in received else ""
+    reason = link.down_reason
+    received = f"none for {seconds:g} s: {loss_text or 'it is down'}"
+    received += f"; since then: {reason}" if reason and reason not in received else ""
     remedy = (
-        _renumber(link, why)
-        if "MsgSeqNum" in why
+        _renumber_remedy(link, reason)
+        if "MsgSeqNum" in reason
         else f"start it again; if it began again, {_NEW_SESSION}"
     )
     return VenueError(f"a link to {link.name}", received, remedy)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.lifecycle import TRANSITIONS, moved
+from tercel.core.lifecycle import TRANSITIONS, next_base_state
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
@@ -46,7 +46,7 @@ class SentOrder:
     order_id : str
         The venue's number, once it is known.
     status : OrdStatus
-        By the venue's reports, in the cautious column of `core.lifecycle.moved`: without pending requests.
+        By the venue's reports, in the cautious column of `core.lifecycle.next_base_state`: without pending requests.
     cum_qty : int
         Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
     base_qty : int
@@ -79,7 +79,7 @@ class SentOrder:
 
     @property
     def live(self) -> bool:
-        """Whether it may still trade."""
+        """Whether the order may still trade."""
         return self.kind in ("new", "replace") and self.status not in o.TERMINAL
 
 
@@ -99,6 +99,7 @@ class OrderMemory:
     """
 
     def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
+        """Read the orders of earlier processes from the folder's file, and keep it open for appending."""
         self._fits = re.compile(f"(?:{names.letters.pattern})+")
         self.most = names.most
         self.by_wire: dict[str, SentOrder] = {}
@@ -106,37 +107,40 @@ class OrderMemory:
         self.by_name: dict[str, SentOrder] = {}
         """Sent orders, by own name."""
         self._by_number: dict[str, SentOrder] = {}
-        self._asked: dict[str, str] = {}
+        self._status_accounts: dict[str, str] = {}
         self.by_swap: dict[str, SentOrder] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
         self._mark = _base36(time.time_ns() // 1_000_000)
         self._count = 0
         self._file = -1
-        self._owed = dict[str, SentOrder]()
-        self.why = ""
+        self._unwritten = dict[str, SentOrder]()
+        self.write_error = ""
         """Reason why the file is incomplete, else "": no new order should be sent."""
         if folder is not None:
             self._read(folder / FILE)
 
     def _read(self, path: Path) -> None:
+        """Read the stored orders of earlier processes; torn lines are skipped."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines:
                 with suppress(
                     ValueError, TypeError, KeyError
                 ):  # a torn line is of an order that never left
-                    found: dict[str, Any] = json.loads(line)
-                    status = o.OrdStatus(found["status"])
-                    known = status if status in TRANSITIONS else o.working(found["cum_qty"])
-                    self._put(SentOrder(**found | {"status": known}))
+                    record: dict[str, Any] = json.loads(line)
+                    status = o.OrdStatus(record["status"])
+                    known_status = (
+                        status if status in TRANSITIONS else o.working_status(record["cum_qty"])
+                    )
+                    self._put(SentOrder(**record | {"status": known_status}))
             self._forget(len(self.by_wire))
             if len(lines) > 20 * MOST_STORED:
-                beside = path.with_suffix(".new")
-                beside.touch(mode=0o600)
-                beside.write_text(
+                temporary = path.with_suffix(".new")
+                temporary.touch(mode=0o600)
+                temporary.write_text(
                     "".join([_line(sent) for sent in self.by_wire.values()]), encoding="utf-8"
                 )
-                beside.replace(path)
+                temporary.replace(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise VenueError(
@@ -144,70 +148,70 @@ class OrderMemory:
             ) from None
 
     def _put(self, sent: SentOrder) -> None:
+        """Index an order by its wire name, internal name, swap name and OrderID."""
         self.by_wire[sent.wire] = self.by_name[sent.name] = sent
         if sent.swaps:
             self.by_swap[sent.swaps] = sent
         if sent.order_id and sent.kind in ("new", "replace"):
             self._by_number[sent.order_id] = sent
 
-    def _forget(self, looks: int) -> None:
-        """Let go of the oldest commands of too many, but of orders that may still trade; look at so many at most."""
-        for _ in range(min(looks, len(self.by_wire) - MOST_STORED)):
+    def _forget(self, most_checks: int) -> None:
+        """Drop the oldest commands beyond `MOST_STORED` except orders that may still trade; looks at `most_checks` at most."""
+        for _ in range(min(most_checks, len(self.by_wire) - MOST_STORED)):
             sent = self.by_wire.pop(next(iter(self.by_wire)))
             if sent.live:
                 self.by_wire[sent.wire] = sent
                 continue
-            for known, name in (
+            for index, name in (
                 (self.by_name, sent.name),
                 (self.by_swap, sent.swaps),
                 (self._by_number, sent.order_id),
             ):
-                if known.get(name) is sent:
-                    del known[name]
+                if index.get(name) is sent:
+                    del index[name]
 
     def resolve(self, sent: SentOrder | None, order_id: str) -> SentOrder | None:
-        """The order a message refers to by one of our cancels' names, or by the venue's OrderID alone."""
+        """Order that `sent`, a cancel of ours, refers to (None for another `sent`); without `sent` the one with a
+        venue's OrderID."""
         if sent is not None:
             return self.by_name.get(sent.orig) if sent.kind == "cancel" else None
         return self._by_number.get(order_id)
 
     def write(self, sent: SentOrder) -> None:
-        """Store an order's state; a failed write is retried with the next, and `why` holds the reason."""
+        """Store an order's state; a failed write is retried with the next, and `write_error` holds the reason."""
         self._put(sent)
         if self._file < 0:
             return
-        self._owed[sent.wire] = sent
-        lines, size = (
-            "".join(map(_line, self._owed.values())).encode(),
-            os.fstat(self._file).st_size,
-        )
+        self._unwritten[sent.wire] = sent
+        lines = "".join(map(_line, self._unwritten.values())).encode()
+        size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            self.why = error.strerror or str(error)
+            self.write_error = error.strerror or str(error)
             with suppress(OSError):
                 os.ftruncate(self._file, size)  # half a line would spoil the next one
         else:
-            self.why = ""
-            self._owed.clear()
+            self.write_error = ""
+            self._unwritten.clear()
 
-    def wire(self, name: str) -> str:
+    def wire_name(self, name: str) -> str:
         """ClOrdID of an internal name; a generated one where the venue does not accept the name."""
         if (sent := self.by_name.get(name)) is not None:
             return sent.wire
         if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
             return name
-        made = ""
-        while not made or made in self.by_wire:
+        generated = ""
+        while not generated or generated in self.by_wire:
             self._count += 1
-            made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
-        return made
+            generated = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
+        return generated
 
     def record(
         self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = ""
     ) -> SentOrder:
-        """Record a command before it is sent.
+        """Record a command under its name and `suffix` before it is sent; returns the record, with its ClOrdID.
 
         Raises
         ------
@@ -221,7 +225,7 @@ class OrderMemory:
             (last.lots, last.price, last.parent) if last is not None else (0, None, "")
         )
         sent = SentOrder(
-            self.wire(name),
+            self.wire_name(name),
             name,
             command.orig,
             command.account,
@@ -230,50 +234,58 @@ class OrderMemory:
             lots,
             price,
             parent,
-            next((kind for of, kind in _KINDS.items() if isinstance(command, of)), "mass"),
+            next(
+                (
+                    kind
+                    for command_type, kind in _KINDS.items()
+                    if isinstance(command, command_type)
+                ),
+                "mass",
+            ),
             old.order_id if old else "",
             quote=command.quote if isinstance(command, o.QuotedOrder) else "",
         )
         self.write(sent)
         self._forget(2)
-        if self.why and sent.kind in ("new", "replace"):
-            del self.by_wire[sent.wire], self.by_name[sent.name], self._owed[sent.wire]
+        if self.write_error and sent.kind in ("new", "replace"):
+            del self.by_wire[sent.wire], self.by_name[sent.name], self._unwritten[sent.wire]
             raise VenueError(
                 "orders that can be written down before they leave",
-                self.why,
+                self.write_error,
                 "make room on its disk",
             )
         return sent
 
-    def skip(self, sent: SentOrder, never: bool) -> str:
-        """Name of a command in a ResendRequest that is not resent, and `never` arrives; "" where nothing follows.
+    def skip(self, sent: SentOrder, cannot_arrive: bool) -> str:
+        """Name of a command that is not resent to a ResendRequest, "" if nothing follows; one that `cannot_arrive` is
+        marked skipped.
 
         That is where the venue has reported on the order since, or no order that it would cancel is left.
         """
         if sent.kind in ("new", "replace"):
-            open_ = sent.status is o.OrdStatus.PENDING_NEW
+            is_open = sent.status is o.OrdStatus.PENDING_NEW
         elif sent.kind == "cancel":
-            open_ = sent.orig in self.by_name and self.by_name[sent.orig].live
+            is_open = sent.orig in self.by_name and self.by_name[sent.orig].live
         else:
-            open_ = bool(self.live(sent.account, sent.instrument))
-        if open_ and never:
+            is_open = bool(self.live(sent.account, sent.instrument))
+        if is_open and cannot_arrive:
             sent.skipped = True
             self.write(sent)
-        return sent.name if open_ else ""
+        return sent.name if is_open else ""
 
     def ask(self, name: str, account: str) -> str:
         """ClOrdID of a status request, with its account recorded: the answer may not state it."""
-        wire = self.wire(name)
-        self._asked.pop(wire, None)
-        self._asked[wire] = account
-        if len(self._asked) > _MOST_ASKED:
-            del self._asked[next(iter(self._asked))]
+        wire = self.wire_name(name)
+        self._status_accounts.pop(wire, None)
+        self._status_accounts[wire] = account
+        if len(self._status_accounts) > _MOST_ASKED:
+            del self._status_accounts[next(iter(self._status_accounts))]
         return wire
 
     def account(self, wire: str) -> str:
         """Account of an order or of the last status request; "": unknown."""
         sent = self.by_wire.get(wire)
-        return sent.account if sent is not None else self._asked.get(wire, "")
+        return sent.account if sent is not None else self._status_accounts.get(wire, "")
 
     def live(self, account: str = "", instrument: str = "") -> list[SentOrder]:
         """Orders that may still trade, of an account and an instrument ("": all)."""
@@ -284,36 +296,38 @@ class OrderMemory:
         ]
 
     def update(self, report: o.Report) -> None:
-        """Record a report's OrderID, status, fills and name."""
+        """Record a report's OrderID, status and fills in the order that it names and in the one that this changed."""
         sent = self.by_name.get(report.cl_ord_id)
         old = self.by_name.get(report.orig)
-        for one in (sent, old):
-            if one is None or one.kind not in ("new", "replace"):
+        for order in (sent, old):
+            if order is None or order.kind not in ("new", "replace"):
                 continue
             # A report may carry a cancel's name: it is of the other order then.
             renamed = (
-                one is old
+                order is old
                 and sent is not None
                 and sent.kind in ("new", "replace")
                 and report.exec_type is o.ExecType.REPLACED
             )
-            counts = report.cum_qty, report.cum_qty, one.lots
+            counts = report.cum_qty, report.cum_qty, order.lots
             status = o.OrdStatus.CANCELED
             if not renamed:
-                status = moved(one.status, report, *counts, cautious=True)
-                named = one is sent or sent is None or sent.kind not in ("new", "replace")
+                status = next_base_state(order.status, report, *counts, cautious=True)
+                named = order is sent or sent is None or sent.kind not in ("new", "replace")
                 if named and report.leaves_qty > 0 and report.status not in o.TERMINAL:
                     # A kill cancels all orders that are open at the venue, whatever was reported before.
-                    status = status if status not in o.TERMINAL else o.working(report.cum_qty)
-            if (one.order_id, one.status, one.cum_qty) != (
-                report.order_id or one.order_id,
+                    status = (
+                        status if status not in o.TERMINAL else o.working_status(report.cum_qty)
+                    )
+            if (order.order_id, order.status, order.cum_qty) != (
+                report.order_id or order.order_id,
                 status,
                 report.cum_qty,
             ):
                 self.write(
                     replace(
-                        one,
-                        order_id=report.order_id or one.order_id,
+                        order,
+                        order_id=report.order_id or order.order_id,
                         status=status,
                         cum_qty=report.cum_qty,
                     )
@@ -327,6 +341,7 @@ class OrderMemory:
 
 
 def _line(sent: SentOrder) -> str:
+    """An order as one line of JSON."""
     return (
         json.dumps({key: getattr(sent, key) for key in SentOrder.__slots__}, separators=(",", ":"))
         + "\n"
@@ -334,6 +349,7 @@ def _line(sent: SentOrder) -> str:
 
 
 def _base36(number: int) -> str:
+    """A whole number in base 36."""
     text = ""
     while number or not text:
         number, digit = divmod(number, 36)

@@ -1,4 +1,4 @@
-"""Aggregated market data as a book of orders: level totals turned into rows that a session can follow.
+"""Book shown by aggregated FIX market data: level totals turned into rows of orders, own orders among them.
 
     35=W|262=M2-1|55=XYZ|268=2|269=0|270=10.04|271=700|269=1|270=10.06|271=500|                        (whole book)
     35=X|262=M2-1|268=1|279=1|269=0|55=XYZ|270=10.04|271=400|                                           (new total)
@@ -18,15 +18,17 @@ import numpy as np
 
 from tercel.core import orders as o, vocabulary as v
 from tercel.core.arrays import Ints
-from tercel.core.orders import ONE, ceiled, floored
+from tercel.core.fixed_point import ONE, ceil_units, floor_units
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
+from tercel.fix.price_scale import PriceScale, RefusedError
 from tercel.fix.protocol.message import Message
-from tercel.fix.translate import PriceScale, RefusedError
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
-BID, OFFER, TRADE = "0", "1", "2"
+BID = "0"
+OFFER = "1"
+TRADE = "2"
 DELETE: Final = "2"
 AGGRESSOR_SIDE: Final = 2446
 _SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
@@ -36,7 +38,7 @@ _SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
 class _Order:
     number: int
     lots: int
-    own: str = ""
+    own_name: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,26 +46,33 @@ class _Level:
     """Orders at a price, first come first, and how many lots of them are ours and others'."""
 
     orders: list[_Order] = field(default_factory=list)
-    own: int = 0
-    others: int = 0
+    own_lots: int = 0
+    other_lots: int = 0
 
     def add(self, order: _Order) -> None:
+        """Append an order to the level's queue."""
         self.orders.append(order)
         self.count(order, order.lots)
 
     def count(self, order: _Order, lots: int) -> None:
-        if order.own:
-            self.own += lots
+        """Add lots to the total of own or of others' lots, by whose the order is."""
+        if order.own_name:
+            self.own_lots += lots
         else:
-            self.others += lots
+            self.other_lots += lots
 
-    def named(self, own: str) -> _Order | None:
-        return next((one for one in self.orders if one.own == own), None) if self.own else None
+    def find_own(self, name: str) -> _Order | None:
+        """The own order with a name in the queue; None without it."""
+        return (
+            next((order for order in self.orders if order.own_name == name), None)
+            if self.own_lots
+            else None
+        )
 
 
 @dataclass(slots=True, eq=False)
-class _Own:
-    """An order of ours."""
+class _OwnOrder:
+    """An own order: its number in the book, side, price, and how many of its lots wait to rest."""
 
     name: str
     number: int
@@ -85,8 +94,8 @@ class ShownBook:
     scale : PriceScale
 
     >>> book = ShownBook("XYZ", PriceScale(0.01))
-    >>> rows = book.total(5, 1, 1000, 7)
-    >>> [row[1:6] for row in rows], [row[1:6] for row in book.total(6, 1, 1000, 4)]
+    >>> rows = book.set_total(5, 1, 1000, 7)
+    >>> [row[1:6] for row in rows], [row[1:6] for row in book.set_total(6, 1, 1000, 4)]
     ([(1, 0, 1, 1000, 7)], [(2, 0, 1, 1000, 3)])
     """
 
@@ -98,7 +107,7 @@ class ShownBook:
     """When the venue last showed something: what an own report changes makes the rest no younger."""
     _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
-    _own: dict[str, _Own] = field(default_factory=dict)
+    _own_orders: dict[str, _OwnOrder] = field(default_factory=dict)
 
     # -- what the venue shows -----------------------------------------------------------------------------------------
     def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
@@ -107,26 +116,30 @@ class ShownBook:
         for entry in entries:
             side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
             if side and t.ENTRY_PX in entry:
-                at = side, self.scale.ticks(entry.get(t.ENTRY_PX))
-                wanted[at] = wanted.get(at, 0) + self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
-        return self.whole(wanted, now_ns)
+                level_key = side, self.scale.ticks(entry.get(t.ENTRY_PX))
+                wanted[level_key] = wanted.get(level_key, 0) + self.scale.lots(
+                    entry.get(t.ENTRY_SIZE, "0")
+                )
+        return self.set_levels(wanted, now_ns)
 
-    def whole(self, wanted: Mapping[tuple[int, int], int], now_ns: int) -> o.MarketRows:
-        """Rows of a book of these totals, by (side, price)."""
+    def set_levels(self, wanted: Mapping[tuple[int, int], int], now_ns: int) -> o.MarketRows:
+        """Set level totals by (side, price), 0 where none is given; the whole book as a snapshot, ready from now on."""
         for side, price in [*(self._levels.keys() - wanted.keys()), *wanted]:
-            self.total(now_ns, side, price, wanted.get((side, price), 0))
+            self.set_total(now_ns, side, price, wanted.get((side, price), 0))
         self.ready = True
-        return self.shown(now_ns)
+        return self.snapshot_rows(now_ns)
 
-    def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
+    def snapshot_rows(self, now_ns: int, status: int = 1) -> o.MarketRows:
         """Rows of the current book; `status` as a STATUS row has it."""
         rows = [(now_ns, v.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
-            rows += [(now_ns, v.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
+            rows += [
+                (now_ns, v.ADD, order.number, side, price, order.lots, -1) for order in level.orders
+            ]
         return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
 
-    def cleared(self, now_ns: int) -> o.MarketRows:
-        """A row that clears the book for its followers; it is empty until the next whole book."""
+    def clear(self, now_ns: int) -> o.MarketRows:
+        """Row that clears the book for its followers; increments are ignored until the next full refresh."""
         self.ready = False
         return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
 
@@ -138,80 +151,88 @@ class ShownBook:
             price = self.scale.ticks(entry.get(t.ENTRY_PX))
             lots = self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
             if kind == TRADE:
-                rows += self.print(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
+                rows += self.apply_trade(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
             elif kind in _SIDES:
-                rows += self.total(
+                rows += self.set_total(
                     now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots
                 )
-        rows += self.arrive(now_ns)
+        rows += self.rest_waiting(now_ns)
         return self.rows(rows)
 
-    def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
-        """Set a level's total: rows (ns, kind, id, side, price, lots, aggressor)."""
+    def set_total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
+        """Set a level's total, own lots included; the rows of the change (ns, kind, id, side, price, lots, aggressor),
+        [] without one."""
         level = self._levels.get((side, price)) or _Level()
-        others = max(lots - level.own, 0) - level.others
+        others = max(lots - level.own_lots, 0) - level.other_lots
         if others < 0:
-            return self._take(ns, side, price, -others, -1, v.REDUCE)
+            return self._take_from_others(ns, side, price, -others, -1, v.REDUCE)
         if not others:
             return []
-        new = _Order(self._number(), others)
+        new = _Order(self._new_number(), others)
         level.add(new)
         self._levels[side, price] = level
         return [(ns, v.ADD, new.number, side, price, others, -1)]
 
-    def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
-        """A trade between others: takes the first lots of its level, as far as shown."""
-        met = {"1": SELL, "2": BUY}.get(aggressor, 0)
-        side = met or (BUY if (BUY, price) in self._levels else SELL)
-        return self._take(ns, side, price, lots, -1, v.EXECUTE)
+    def apply_trade(
+        self, ns: int, price: int, lots: int, aggressor: str = ""
+    ) -> list[tuple[int, ...]]:
+        """Take the first lots of a level for a trade between others, as far as shown; the rows."""
+        resting_side = {"1": SELL, "2": BUY}.get(aggressor, 0)
+        side = resting_side or (BUY if (BUY, price) in self._levels else SELL)
+        return self._take_from_others(ns, side, price, lots, -1, v.EXECUTE)
 
     # -- what becomes of own orders -----------------------------------------------------------------------------------
     def number(self, name: str) -> int:
         """Number of an own order in this book; -1 if unknown."""
-        own = self._own.get(name)
-        return -1 if own is None else own.number
+        order = self._own_orders.get(name)
+        return -1 if order is None else order.number
 
-    def reported(
+    def apply_report(
         self, report: o.Report
     ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
         """Rows before a report, the number of its order (-1: unknown), rows after it.
 
         What leaves the book does so while the order still has its number, what comes follows its name.
         """
-        taken = self.before(report)
+        rows_before = self.rows_before(report)
         number = max(self.number(report.orig), self.number(report.cl_ord_id))
-        moved = self.after(report)
-        gone = [*taken, *(row for row in moved if row[o.M_KIND] != v.ADD)]
+        rows_after = self.rows_after(report)
+        leaving = [*rows_before, *(row for row in rows_after if row[o.M_KIND] != v.ADD)]
         number = max(number, self.number(report.cl_ord_id))
-        return gone, number, [row for row in moved if row[o.M_KIND] == v.ADD]
+        return leaving, number, [row for row in rows_after if row[o.M_KIND] == v.ADD]
 
-    def before(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows before a report: what its trade took."""
-        own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
-        if own is None or report.exec_type is not o.ExecType.TRADE:
+    def rows_before(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Rows of what a report's trade took from the book, to be sent before the report."""
+        order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
+        if order is None or report.exec_type is not o.ExecType.TRADE:
             return []
-        mine = self._mine(own)
-        left, far, price = (
-            floored(report.last_qty),
-            -own.side,
-            floored(report.last_px),
-        )  # books are in ticks and lots
-        if mine is not None and mine.lots >= left:
+        queued = self._queued_order(order)
+        # books are in ticks and lots
+        lots = floor_units(report.last_qty)
+        contra_side = -order.side
+        price = floor_units(report.last_px)
+        if queued is not None and queued.lots >= lots:
             return (
-                [self._less(report.ns, own.side, own.price, mine, left, -1, v.EXECUTE)]
-                if left
+                [
+                    self._reduce_order(
+                        report.ns, order.side, order.price, queued, lots, -1, v.EXECUTE
+                    )
+                ]
+                if lots
                 else []
             )
-        whole = price * ONE == report.last_px
-        return self._take(report.ns, far, price, left, own.number, v.EXECUTE) if whole else []
-
-    def after(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows after a report: how much of the order rests now."""
-        own, leaves = (
-            self._own.get(report.orig) or self._own.get(report.cl_ord_id),
-            ceiled(report.leaves_qty),
+        is_whole_tick = price * ONE == report.last_px
+        return (
+            self._take_from_others(report.ns, contra_side, price, lots, order.number, v.EXECUTE)
+            if is_whole_tick
+            else []
         )
-        if own is None:
+
+    def rows_after(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Rows of the change in an own order's resting lots, to be sent after the report."""
+        order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
+        leaves = ceil_units(report.leaves_qty)
+        if order is None:
             if (
                 report.price is None
                 or not leaves
@@ -219,121 +240,129 @@ class ShownBook:
                 or not report.side
             ):
                 return []
-            own = _Own(report.cl_ord_id, self._number(), report.side, report.price)
-            self._own[report.cl_ord_id] = own
+            order = _OwnOrder(report.cl_ord_id, self._new_number(), report.side, report.price)
+            self._own_orders[report.cl_ord_id] = order
         if report.exec_type is o.ExecType.REPLACED:
-            self._own[report.cl_ord_id] = own
-        if not own.rests:
+            self._own_orders[report.cl_ord_id] = order
+        if not order.rests:
             if not leaves:
-                self._forget(own)
+                self._forget(order)
             return []
-        moved = report.price is not None and report.price != own.price
-        rows = self._rest(report.ns, own, 0) if moved else []
-        own.price = report.price if moved and report.price is not None else own.price
-        own.waiting = leaves if self._crosses(own) else 0
-        rows += self._rest(report.ns, own, leaves) if not own.waiting else []
+        has_moved = report.price is not None and report.price != order.price
+        rows = self._set_resting(report.ns, order, 0) if has_moved else []
+        order.price = report.price if has_moved and report.price is not None else order.price
+        order.waiting = leaves if self._crosses(order) else 0
+        rows += self._set_resting(report.ns, order, leaves) if not order.waiting else []
         if not leaves:
-            self._forget(own)
+            self._forget(order)
         return rows
 
-    def _crosses(self, own: _Own) -> bool:
+    def _crosses(self, order: _OwnOrder) -> bool:
         """Whether an order would trade with the other side, as far as that is shown."""
-        prices = [price for side, price in self._levels if side == -own.side]
+        prices = [price for side, price in self._levels if side == -order.side]
         return bool(prices) and (
-            min(prices) <= own.price if own.side == BUY else max(prices) >= own.price
+            min(prices) <= order.price if order.side == BUY else max(prices) >= order.price
         )
 
-    def arrive(self, ns: int) -> list[tuple[int, ...]]:
-        """Own orders that waited for the other side to go, and rest now."""
+    def rest_waiting(self, ns: int) -> list[tuple[int, ...]]:
+        """Let own orders rest that waited for the other side to move away; their rows."""
         rows = []
-        for own in dict.fromkeys(self._own.values()):
-            if own.waiting and not self._crosses(own):
-                lots = own.waiting
-                own.waiting = 0
-                rows += self._rest(ns, own, lots)
+        for order in dict.fromkeys(self._own_orders.values()):
+            if order.waiting and not self._crosses(order):
+                lots = order.waiting
+                order.waiting = 0
+                rows += self._set_resting(ns, order, lots)
         return rows
 
     def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
-        """Number an own order that is in flight."""
-        self._own[name] = _Own(name, self._number(), side, price or 0, rests and price is not None)
+        """Number an own order that was sent and is not reported yet; without a price (a market order) it never rests."""
+        self._own_orders[name] = _OwnOrder(
+            name, self._new_number(), side, price or 0, rests and price is not None
+        )
 
-    def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
-        """Let so many lots of an own order rest."""
-        at = own.side, own.price
-        mine = self._mine(own)
-        if mine is None:
+    def _set_resting(self, ns: int, order: _OwnOrder, lots: int) -> list[tuple[int, ...]]:
+        """Set how many lots of an own order rest; the rows of the change."""
+        level_key = order.side, order.price
+        queued = self._queued_order(order)
+        if queued is None:
             if not lots:
                 return []
-            self._levels.setdefault(at, _Level()).add(_Order(own.number, lots, own.name))
-            return [(ns, v.ADD, own.number, *at, lots, -1)]
-        if lots < mine.lots:
-            return [self._less(ns, *at, mine, mine.lots - lots, -1, v.REDUCE)]
-        if lots > mine.lots:  # more lots: behind the others
-            return [self._less(ns, *at, mine, mine.lots, -1, v.REDUCE), *self._rest(ns, own, lots)]
+            self._levels.setdefault(level_key, _Level()).add(_Order(order.number, lots, order.name))
+            return [(ns, v.ADD, order.number, *level_key, lots, -1)]
+        if lots < queued.lots:
+            return [self._reduce_order(ns, *level_key, queued, queued.lots - lots, -1, v.REDUCE)]
+        if lots > queued.lots:  # more lots: behind the others
+            return [
+                self._reduce_order(ns, *level_key, queued, queued.lots, -1, v.REDUCE),
+                *self._set_resting(ns, order, lots),
+            ]
         return []
 
-    def _mine(self, own: _Own) -> _Order | None:
-        """The order of ours in the queue at its price."""
-        level = self._levels.get((own.side, own.price))
-        return None if level is None else level.named(own.name)
+    def _queued_order(self, order: _OwnOrder) -> _Order | None:
+        """The entry of an own order in the queue at its price; None without it."""
+        level = self._levels.get((order.side, order.price))
+        return None if level is None else level.find_own(order.name)
 
-    def _forget(self, own: _Own) -> None:
-        for name in [name for name, one in self._own.items() if one is own]:
-            del self._own[name]
-        self._free.appendleft(own.number)
+    def _forget(self, order: _OwnOrder) -> None:
+        """Drop an own order under all its names, and free its number."""
+        for name in [name for name, candidate in self._own_orders.items() if candidate is order]:
+            del self._own_orders[name]
+        self._free.appendleft(order.number)
 
-    def _take(
+    def _take_from_others(
         self, ns: int, side: int, price: int, lots: int, aggressor: int, kind: int
     ) -> list[tuple[int, ...]]:
-        """Others at a price lose lots: the first in the queue to a trade, the last where they are withdrawn."""
+        """Take lots from others at a price: from the front of the queue for a trade, else from the back; the rows."""
         rows: list[tuple[int, ...]] = []
         level = self._levels.get((side, price))
         orders = [] if level is None else level.orders
-        at, on = (len(orders) - 1, -1) if kind == v.REDUCE else (0, 1)
-        while lots > 0 and 0 <= at < len(orders):
-            one = orders[at]
-            if one.own:
-                at += on
+        position, step = (len(orders) - 1, -1) if kind == v.REDUCE else (0, 1)
+        while lots > 0 and 0 <= position < len(orders):
+            order = orders[position]
+            if order.own_name:
+                position += step
                 continue
-            taken = min(one.lots, lots)
+            taken = min(order.lots, lots)
             lots -= taken
-            rows.append(self._less(ns, side, price, one, taken, aggressor, kind))
-            at -= on < 0  # one that is gone has the next one from the front in its place
+            rows.append(self._reduce_order(ns, side, price, order, taken, aggressor, kind))
+            position -= step < 0  # one that is gone has the next one from the front in its place
         return rows
 
-    def _less(
-        self, ns: int, side: int, price: int, one: _Order, lots: int, aggressor: int, kind: int
+    def _reduce_order(
+        self, ns: int, side: int, price: int, order: _Order, lots: int, aggressor: int, kind: int
     ) -> tuple[int, ...]:
-        """An order loses lots; the whole of it is deleted."""
+        """Row by which an order loses lots; an order that loses all is deleted."""
         level = self._levels[side, price]
-        one.lots -= lots
-        level.count(one, -lots)
-        if not one.lots:
-            if level.orders[-1] is one:
+        order.lots -= lots
+        level.count(order, -lots)
+        if not order.lots:
+            if level.orders[-1] is order:
                 level.orders.pop()
             else:
-                level.orders.remove(one)
+                level.orders.remove(order)
             if not level.orders:
                 del self._levels[side, price]
-            if not one.own:
-                self._free.appendleft(one.number)
+            if not order.own_name:
+                self._free.appendleft(order.number)
             kind = v.DELETE if kind == v.REDUCE else kind
-        return ns, kind, one.number, side, price, lots, aggressor
+        return ns, kind, order.number, side, price, lots, aggressor
 
-    def _number(self) -> int:
+    def _new_number(self) -> int:
+        """An unused order number; raises RefusedError where all are used."""
         if not self._free:
             raise RefusedError(f"at most {IDS} orders in a book", f"more in {self.instrument}")
         return self._free.pop()
 
     def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
-        """Pending rows as market data; None when there are none, or no subscription."""
-        listed = list(rows)
+        """Rows as market data that is no snapshot; None when there are none, or no full refresh has come."""
+        pending = list(rows)
         return (
-            o.MarketRows(self.instrument, _array(listed), False, self.as_of_ns)
-            if listed and self.ready
+            o.MarketRows(self.instrument, _array(pending), False, self.as_of_ns)
+            if pending and self.ready
             else None
         )
 
 
 def _array(rows: Sequence[tuple[int, ...]]) -> Ints:
-    return np.array(rows, np.int64).reshape(-1, o.MARKET_WORDS)
+    """Rows as int64 (n, MARKET_COLUMNS)."""
+    return np.array(rows, np.int64).reshape(-1, o.MARKET_COLUMNS)

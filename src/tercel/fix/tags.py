@@ -1,4 +1,4 @@
-"""Tags, message types and codes of both sides, and private extensions where FIX 4.4 has none.
+"""FIX tags, message types and codes that initiator and acceptor share, and private extensions where FIX 4.4 has none.
 
 Numbers below 5000 are FIX 4.4's own. Those from 20001 on are agreed between the two sides: FIX times end at
 microseconds, its market data has no kinds of rows, and it has no message that moves a simulated clock.
@@ -11,8 +11,6 @@ from typing import Final
 from tercel.core.orders import ExecType, OrdStatus, Tif
 
 SOH: Final = "\x01"
-
-# -- FIX 4.4 ----------------------------------------------------------------------------------------------------------
 ACCOUNT: Final = 1
 CL_ORD_ID: Final = 11
 CUM_QTY: Final = 14
@@ -103,8 +101,7 @@ POS_RESULT: Final = 728
 POS_STATUS: Final = 729
 STATUS_ID: Final = 790
 LIQUIDITY: Final = 851
-
-# -- agreed between the two sides -------------------------------------------------------------------------------------
+# Fields agreed between the two sides, of no standard.
 EXACT_NS: Final = 20001
 """The time of 60 to the nanosecond."""
 PARENT: Final = 20002
@@ -138,8 +135,7 @@ QUOTES: Final = 20020
 """Y: dealers answer requests for quotes there."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
-
-# -- message types ----------------------------------------------------------------------------------------------------
+# Message types (35).
 REJECT: Final = "3"
 EXECUTION_REPORT: Final = "8"
 CANCEL_REJECT: Final = "9"
@@ -171,9 +167,8 @@ POSITION_REPORT: Final = "AP"
 STEP: Final = "U1"
 STEPPED_TO: Final = "U2"
 SIMULATED: Final = "U3"
-"""Before a logon: question and answer whether a server is a simulated exchange (`fix.dialect`)."""
-
-# -- codes ------------------------------------------------------------------------------------------------------------
+"""Before a logon: question and answer whether a server is a simulated exchange (`fix.own_dialect`)."""
+# Codes of fields.
 STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(
     {
         OrdStatus.PENDING_NEW: "A",
@@ -220,7 +215,6 @@ EXECS: Final[Mapping[str, ExecType]] = MappingProxyType(
     {code: kind for kind, code in EXEC_CODES.items()}
 )
 TIF_CODES: Final[Mapping[Tif, str]] = MappingProxyType({Tif.DAY: "0", Tif.IOC: "3"})
-
 BUY_CODE: Final = "1"
 SELL_CODE: Final = "2"
 NO_SIDE_CODE: Final = "7"
@@ -237,12 +231,10 @@ LIQUIDITY_PROVIDER: Final = "35"
 NO_SYMBOL: Final = "[N/A]"
 NO_NAME: Final = "NONE"
 """Placeholder for a name that FIX requires."""
-
 UNKNOWN_ORDER: Final = "5"
 UNSUPPORTED: Final = "11"
 INCORRECT_QUANTITY: Final = "13"
 OTHER: Final = "99"
-
 NOT_KNOWN: Final = "1"
 """Reason of a cancel reject: no such order."""
 BUSINESS_OTHER: Final = "0"
@@ -253,6 +245,5 @@ NOT_AUTHORIZED: Final = "6"
 """Reason of a business reject: not by this login."""
 NO_MATCH: Final = "D"
 """Reason of a DK: a trade of no order that was sent here."""
-
 OTHER_DK: Final = "Z"
 """Reason of a DK, in words alone."""

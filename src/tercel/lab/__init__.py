@@ -1,1 +1,1 @@
-"""Learning and judging: trainings behind one port, and paired evaluations out of sample."""
+"""Training of execution policies behind one learner protocol, and paired evaluations out of sample."""

@@ -1,5 +1,5 @@
 from tercel.market.book.ladder import head_at as head_at
-from tercel.market.book.ladder import is_own as is_own
+from tercel.market.book.book_records import is_own as is_own
 from tercel.market.book.tape_kernels import best_levels as best_levels
 from tercel.market.flow import calibrate as calibrate
 from tercel.market.flow.port import FirstOrder as FirstOrder
@@ -7,66 +7,66 @@ from tercel.market.flow.port import Lots as Lots
 from tercel.market.flow.port import Positive as Positive
 from tercel.market.flow.port import Rate as Rate
 from tercel.market.flow.port import check_rates as check_rates
-from tercel.market.flow.preset import FOLDER as PRESET_FOLDER
-from tercel.market.flow.preset import models as models
+from tercel.market.flow.registry import FOLDER as PRESET_FOLDER
+from tercel.market.flow.registry import models as models
 from tercel.market.flow.queue_reactive.calibrate import PARTS as CALIBRATED_PARTS
 from tercel.market.flow.queue_reactive.calibrate import calibrate as calibrate_queue_reactive
 from tercel.market.flow.santa_fe import BUY_SHARE as BUY_SHARE
 from tercel.market.flow.santa_fe import SantaFePreset as SantaFePreset
 from tercel.market.flow.santa_fe import alias_table as alias_table
 from tercel.market.flow.santa_fe import market_order as market_order
-from tercel.market.observed.kernel import CANCEL_AT_BEST as CANCEL_AT_BEST
-from tercel.market.observed.kernel import CANCEL_DEEPER as CANCEL_DEEPER
-from tercel.market.observed.kernel import LIMIT_AT_BEST as LIMIT_AT_BEST
-from tercel.market.observed.kernel import LIMIT_DEEPER as LIMIT_DEEPER
-from tercel.market.observed.kernel import LIMIT_IN_SPREAD as LIMIT_IN_SPREAD
-from tercel.market.observed.kernel import MARKET as MARKET
-from tercel.market.observed.kernel import NAMES as NAMES
+from tercel.market.observed.event_columns import CANCEL_AT_BEST as CANCEL_AT_BEST
+from tercel.market.observed.event_columns import CANCEL_DEEPER as CANCEL_DEEPER
+from tercel.market.observed.event_columns import LIMIT_AT_BEST as LIMIT_AT_BEST
+from tercel.market.observed.event_columns import LIMIT_DEEPER as LIMIT_DEEPER
+from tercel.market.observed.event_columns import LIMIT_IN_SPREAD as LIMIT_IN_SPREAD
+from tercel.market.observed.event_columns import MARKET as MARKET
+from tercel.market.observed.event_columns import NAMES as NAMES
 from tercel.market.score import dynamics as dynamics
-from tercel.market.score.calibrated import WARMUP_S as WARMUP_S
-from tercel.market.score.calibrated import Day as Day
-from tercel.market.score.calibrated import calibrated as calibrated
-from tercel.market.score.calibrated import day_of as day_of
-from tercel.market.score.calibrated import days_of as days_of
-from tercel.market.score.calibrated import of_one_market as of_one_market
-from tercel.market.score.calibrated import read_days as read_days
-from tercel.market.score.calibrated import refuse_seen as refuse_seen
-from tercel.market.score.calibrated import seen_days as seen_days
-from tercel.market.score.calibrated import seen_through as seen_through
-from tercel.market.score.calibrated import simulated as simulated
-from tercel.market.score.calibrated import train_days as train_days
+from tercel.market.score.scored_days import WARMUP_S as WARMUP_S
+from tercel.market.score.scored_days import Day as Day
+from tercel.market.score.calibrated import calibrate_preset as calibrate_preset
+from tercel.market.score.scored_days import day_of as day_of
+from tercel.market.score.scored_days import read_preset_days as read_preset_days
+from tercel.market.score.scored_days import check_one_market as check_one_market
+from tercel.market.score.scored_days import read_days as read_days
+from tercel.market.score.scored_days import refuse_calibration_days as refuse_calibration_days
+from tercel.market.score.scored_days import overlapping_days as overlapping_days
+from tercel.market.score.scored_days import limit_levels as limit_levels
+from tercel.market.score.scored_days import simulate_stretch as simulate_stretch
+from tercel.market.score.scored_days import train_days as train_days
 from tercel.market.score.card import JUDGED_MODEL as JUDGED_MODEL
 from tercel.market.score.card import ScoreCard as ScoreCard
 from tercel.market.score.card import ScoreDraw as ScoreDraw
-from tercel.market.score.card import keep as keep
-from tercel.market.score.card import rounded as rounded
+from tercel.market.score.card import with_scores as with_scores
+from tercel.market.score.held_out import round_values as round_values
 from tercel.market.score.card import score as score_preset
-from tercel.market.score.distance import ScoreGate as ScoreGate
-from tercel.market.score.distance import finite as finite
-from tercel.market.score.dynamics import Adder as Adder
-from tercel.market.score.dynamics import SumFigure as SumFigure
-from tercel.market.score.dynamics import Sums as Sums
-from tercel.market.score.dynamics import by_day as by_day
-from tercel.market.score.dynamics import clusters as clusters
-from tercel.market.score.dynamics import estimates as estimates
-from tercel.market.score.dynamics import interleaved as interleaved
-from tercel.market.score.dynamics import over as over
-from tercel.market.score.dynamics import shares as shares
-from tercel.market.score.dynamics import table as table
-from tercel.market.score.dynamics import values as values
+from tercel.market.score.realism_gates import ScoreGate as ScoreGate
+from tercel.market.score.distance import finite_or_none as finite_or_none
+from tercel.market.score.half_hour_sums import Adder as Adder
+from tercel.market.score.half_hour_sums import SumFigure as SumFigure
+from tercel.market.score.half_hour_sums import Sums as Sums
+from tercel.market.score.half_hour_sums import figure_by_day as figure_by_day
+from tercel.market.score.half_hour_sums import sums_by_cluster as sums_by_cluster
+from tercel.market.score.half_hour_sums import figure_estimates as figure_estimates
+from tercel.market.score.half_hour_sums import interleaved_differences as interleaved_differences
+from tercel.market.score.half_hour_sums import safe_ratio as safe_ratio
+from tercel.market.score.half_hour_sums import share_figures as share_figures
+from tercel.market.score.half_hour_sums import sums_table as sums_table
+from tercel.market.score.half_hour_sums import figure_values as figure_values
 from tercel.market.score.sample import RESPONSE_LAGS as RESPONSE_LAGS
 from tercel.market.tape.compiled import CompiledDay as CompiledDay
 from tercel.market.tape.compiled import compile_day as compile_day
-from tercel.market.tape.compiled import compiled as compiled
-from tercel.market.tape.events import FIRST_MADE as FIRST_MADE
-from tercel.market.tape.events import working_days as working_days
+from tercel.market.tape.compiled_store import load_compiled as load_compiled
+from tercel.market.tape.local_times import FIRST_SYNTHETIC_DATE as FIRST_SYNTHETIC_DATE
+from tercel.market.tape.local_times import working_days as working_days
 
 __all__ = [
     "BUY_SHARE",
     "CALIBRATED_PARTS",
     "CANCEL_AT_BEST",
     "CANCEL_DEEPER",
-    "FIRST_MADE",
+    "FIRST_SYNTHETIC_DATE",
     "JUDGED_MODEL",
     "LIMIT_AT_BEST",
     "LIMIT_DEEPER",
@@ -91,37 +91,37 @@ __all__ = [
     "Sums",
     "alias_table",
     "best_levels",
-    "by_day",
     "calibrate",
+    "calibrate_preset",
     "calibrate_queue_reactive",
-    "calibrated",
+    "check_one_market",
     "check_rates",
-    "clusters",
     "compile_day",
-    "compiled",
     "day_of",
-    "days_of",
     "dynamics",
-    "estimates",
-    "finite",
+    "figure_by_day",
+    "figure_estimates",
+    "figure_values",
+    "finite_or_none",
     "head_at",
-    "interleaved",
+    "interleaved_differences",
     "is_own",
-    "keep",
+    "limit_levels",
+    "load_compiled",
     "market_order",
     "models",
-    "of_one_market",
-    "over",
+    "overlapping_days",
     "read_days",
-    "refuse_seen",
-    "rounded",
+    "read_preset_days",
+    "refuse_calibration_days",
+    "round_values",
+    "safe_ratio",
     "score_preset",
-    "seen_days",
-    "seen_through",
-    "shares",
-    "simulated",
-    "table",
+    "share_figures",
+    "simulate_stretch",
+    "sums_by_cluster",
+    "sums_table",
     "train_days",
-    "values",
+    "with_scores",
     "working_days",
 ]

@@ -1,4 +1,4 @@
-"""Blocks: a session that crosses orders at mid with hidden interest, and how much is there.
+"""Crossing sessions: block orders that cross at mid with hidden interest, and how much of it is available.
 
 Hidden interest of the other side arrives, rests for a while, and is crossed at mid with what a client has in the session,
 continuously or at fixed times, if both minimum quantities are met. Some of it knows where the price goes: after its
@@ -16,10 +16,8 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 
-MOST: Final = 4096
+MAX_ARRIVALS: Final = 4096
 """Arrivals on a side that are drawn at most."""
-
-# -- session --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class CrossingSession:
     every_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
+        """Refuse parameters of a crossing session that are out of range."""
         numbers = np.array(
             [self.per_hour, self.spread, self.rests_s, self.move_bps, self.leak_bps, self.every_s]
         )
@@ -77,7 +75,7 @@ class CrossingSession:
 
 
 @dataclass(frozen=True)
-class Crossed:
+class CrossingOutcome:
     """Outcome of each order in a crossing session, arrays (m,).
 
     Attributes
@@ -102,7 +100,7 @@ class Crossed:
 
     @property
     def filled(self) -> Bools:
-        """Whether anything was crossed."""
+        """Whether any lots of each order were crossed, bools (m,)."""
         return np.asarray(self.lots > 0.0)
 
 
@@ -129,13 +127,13 @@ class Interest:
     gone: Bools
 
     @classmethod
-    def drawn(
+    def draw(
         cls, session: CrossingSession, sides: int, seconds: float, rng: np.random.Generator
     ) -> Self:
         """Draw the interest that arrives within `seconds` and the interest present at the start: a stationary queue."""
         before = 4.0 * session.rests_s
         usual = session.per_hour * (seconds + before) / 3600.0
-        shape = sides, min(int(usual + 6.0 * usual**0.5) + 6, MOST)
+        shape = sides, min(int(usual + 6.0 * usual**0.5) + 6, MAX_ARRIVALS)
         gaps = rng.exponential(3600.0 / max(session.per_hour, 1e-9), shape)
         arrival = np.cumsum(gaps, axis=1) - before
         leaves = arrival + rng.exponential(session.rests_s, shape)
@@ -144,10 +142,10 @@ class Interest:
         return cls(arrival, leaves, size, knows, np.zeros(shape, np.bool_))
 
     def take(self, rows: Ints) -> "Interest":
-        """A copy of some rows."""
-        return Interest(*(getattr(self, one.name)[rows] for one in fields(self)))
+        """The interest at the given sides (rows) alone, copied."""
+        return Interest(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def informed(self, begin: ArrayLike, end: ArrayLike) -> Ints:
+    def count_informed(self, begin: ArrayLike, end: ArrayLike) -> Ints:
         """Number of informed interests that arrive after `begin` and until `end`, s; int64 (m,)."""
         ends = np.reshape(end, (-1, 1))
         came = (self.arrival > np.reshape(begin, (-1, 1))) & (self.arrival <= ends)
@@ -158,11 +156,11 @@ def cross(
     session: CrossingSession,
     interest: Interest,
     size: Floats,
-    least: ArrayLike,
+    min_qty: ArrayLike,
     begin: ArrayLike,
     end: ArrayLike,
-) -> Crossed:
-    """Let orders rest in a session: the first interest that fits is crossed.
+) -> CrossingOutcome:
+    """Let orders rest in a session: each crosses the first interest that fits, if any, and that interest is marked as gone.
 
     Parameters
     ----------
@@ -171,67 +169,63 @@ def cross(
         On the other side of each order; crossed interest is removed.
     size : float64 (m,)
         Units sent; 0: none.
-    least : float or float64 (m,)
+    min_qty : float or float64 (m,)
         Smallest quantity that the client trades.
     begin, end : float or float64 (m,)
         From when to when the order rests, s.
 
     >>> session = CrossingSession(per_hour=1e4)
-    >>> there = Interest.drawn(session, 2, 60.0, np.random.default_rng(1))
+    >>> there = Interest.draw(session, 2, 60.0, np.random.default_rng(1))
     >>> cross(session, there, np.array([3.0, 0.0]), 0.0, 0.0, 60.0).filled.tolist()
     [True, False]
     """
     n = len(size)
-    begins, ends_at, smallest = (
-        np.broadcast_to(one, (n,))[:, None].astype(np.float64) for one in (begin, end, least)
+    begins, ends_at, min_lots = (
+        np.broadcast_to(bound, (n,))[:, None].astype(np.float64) for bound in (begin, end, min_qty)
     )
-    met = np.maximum(interest.arrival, begins)
+    match_s = np.maximum(interest.arrival, begins)
     if session.every_s:
-        met = np.ceil(met / session.every_s) * session.every_s
+        match_s = np.ceil(match_s / session.every_s) * session.every_s
     lots = np.minimum(interest.size, size[:, None])
     fits = (
         ~interest.gone
-        & (met <= np.minimum(interest.leaves, ends_at))
+        & (match_s <= np.minimum(interest.leaves, ends_at))
         & (lots >= session.minimum * interest.size)
-        & (lots >= smallest)
+        & (lots >= min_lots)
         & (lots > 0.0)
     )
-    first = np.where(fits, met, np.inf).argmin(axis=1)
-    at = (np.arange(n), first)
+    first_match = np.where(fits, match_s, np.inf).argmin(axis=1)
+    matched = (np.arange(n), first_match)
     filled = fits.any(axis=1)
-    interest.gone[at] |= filled
-    done = np.where(filled, lots[at], 0.0)
-    left = np.divide(size - done, done, out=np.zeros(n), where=filled)
-    return Crossed(
-        done,
-        np.where(filled, met[at] - begins[:, 0], np.nan),
-        np.where(filled & interest.knows[at], -session.move_bps, 0.0),
-        np.where(filled, session.leak_bps * np.minimum(left, 1.0), 0.0),
-        interest.informed(begins, ends_at),
+    interest.gone[matched] |= filled
+    crossed_lots = np.where(filled, lots[matched], 0.0)
+    remaining_ratio = np.divide(size - crossed_lots, crossed_lots, out=np.zeros(n), where=filled)
+    return CrossingOutcome(
+        crossed_lots,
+        np.where(filled, match_s[matched] - begins[:, 0], np.nan),
+        np.where(filled & interest.knows[matched], -session.move_bps, 0.0),
+        np.where(filled, session.leak_bps * np.minimum(remaining_ratio, 1.0), 0.0),
+        interest.count_informed(begins, ends_at),
     )
 
 
-# -- how much is there ----------------------------------------------------------------------------
+def count_available(filled: Ints, sent: Ints, longest: int) -> tuple[Ints, Ints]:
+    """Counts for a Kaplan-Meier tail, k = 0 .. longest - 1: orders for more than k units filled exactly k, and filled at least k.
 
-
-def ends(filled: Ints, sent: Ints, longest: int) -> tuple[Ints, Ints]:
-    """Count how often exactly k = 0 ... `longest` - 1 units were available, and how often at least k were and more was
-    sent. Tail estimates use both. A whole fill says only that there was as much or more.
-
-    >>> [one.tolist() for one in ends(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)]
+    >>> [one.tolist() for one in count_available(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)]
     [[1, 1, 1], [4, 3, 1]]
     """
     k = np.arange(longest)[:, None]
-    more = sent > k
-    return ((filled == k) & more).sum(axis=1), ((filled >= k) & more).sum(axis=1)
+    asked_more = sent > k
+    return ((filled == k) & asked_more).sum(axis=1), ((filled >= k) & asked_more).sum(axis=1)
 
 
-def survival(ended: ArrayLike, there: ArrayLike) -> Floats:
-    """Tails ``P(available >= k)``, k = 1 ..., from counts of :func:`ends` (Kaplan & Meier 1958); 0 where nothing was seen.
+def survival(events: ArrayLike, at_risk: ArrayLike) -> Floats:
+    """Tails ``P(available >= k)``, k = 1 ..., from counts of :func:`count_available` (Kaplan & Meier 1958); 0 without data.
 
-    >>> survival(*ends(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)).round(3).tolist()
+    >>> survival(*count_available(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)).round(3).tolist()
     [0.75, 0.5, 0.0]
     """
-    seen = np.maximum(np.asarray(there, np.float64), 1e-12)
-    stays = np.where(np.asarray(there) > 0, 1.0 - np.asarray(ended) / seen, 0.0)
-    return np.asarray(np.cumprod(stays), np.float64)
+    risk_set = np.maximum(np.asarray(at_risk, np.float64), 1e-12)
+    conditional = np.where(np.asarray(at_risk) > 0, 1.0 - np.asarray(events) / risk_set, 0.0)
+    return np.asarray(np.cumprod(conditional), np.float64)

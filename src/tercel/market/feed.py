@@ -16,15 +16,21 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, UnknownNameError, suggest_name
 
 if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no arrays for it
     from tercel.market.tape.events import Events, Instrument
 
 
+GROUP: Final = "tercel.feeds"
+_OWN_PACKAGE: Final = "tercel"
+# Feeds of this package that need more than options: commands alone.
+_COMMAND_FEEDS: Final = frozenset({"csv", "itch"})
+
+
 @dataclass(frozen=True)
 class FeedOptions:
-    """Facts about files, instead of what their names say; None leaves them to the feed.
+    """Options of an import that state facts about the files; None leaves a fact to the feed.
 
     Where the content itself names several instruments or days, `symbol` and `date` say which of them is taken. No day
     of another symbol, date or tick comes of a feed that was given one: what it cannot take is a `FeedError`.
@@ -94,29 +100,25 @@ class Feed(Protocol):
         """
 
 
-GROUP: Final = "tercel.feeds"
-_HOUSE: Final = "tercel"
-# Feeds of this package that need more than options: commands alone.
-_TAKEN: Final = frozenset({"csv", "itch"})
+def _package_of(entry: EntryPoint) -> str:
+    """Name of the package that an entry point belongs to, `?` if unknown."""
+    return entry.dist.name if entry.dist else "?"
 
 
-def _whose(one: EntryPoint) -> str:
-    return one.dist.name if one.dist else "?"
+def _load_feeds() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
+    """Entry points of this package's feeds by name, and lists of those of other packages; names of this package are not taken."""
+    entries = entry_points(group=GROUP)  # every installed package is looked at: once
+    own_feeds = {entry.name: entry for entry in entries if _package_of(entry) == _OWN_PACKAGE}
+    other_feeds: dict[str, list[EntryPoint]] = {}
+    for entry in entries:
+        if entry.name not in own_feeds and entry.name not in _COMMAND_FEEDS:
+            other_feeds.setdefault(entry.name, []).append(entry)
+    return own_feeds, other_feeds
 
 
-def _found() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
-    """Feeds of this package, and those of others by name; a name of this package cannot be taken."""
-    given = entry_points(group=GROUP)  # every installed package is looked at: once
-    own = {one.name: one for one in given if _whose(one) == _HOUSE}
-    others: dict[str, list[EntryPoint]] = {}
-    for one in given:
-        if one.name not in own and one.name not in _TAKEN:
-            others.setdefault(one.name, []).append(one)
-    return own, others
-
-
-def _listed(entries: Iterable[EntryPoint]) -> list[str]:
-    return [f"{_whose(one)} ({one.value})" for one in entries]
+def _describe_entries(entries: Iterable[EntryPoint]) -> list[str]:
+    """Package and object of each entry point, for an error message."""
+    return [f"{_package_of(entry)} ({entry.value})" for entry in entries]
 
 
 def feeds_of_others() -> dict[str, list[str]]:
@@ -124,7 +126,7 @@ def feeds_of_others() -> dict[str, list[str]]:
 
     A package cannot take the name of a feed of this one.
     """
-    return {name: _listed(entries) for name, entries in _found()[1].items()}
+    return {name: _describe_entries(entries) for name, entries in _load_feeds()[1].items()}
 
 
 def feed_named(name: str) -> Feed:
@@ -140,24 +142,28 @@ def feed_named(name: str) -> Feed:
     >>> feed_named("lobster").name
     'lobster'
     """
-    own, others = _found()
-    if name not in own and name not in others:
-        known = [*own, *others]
-        raise UnknownNameError(f"one of {', '.join(known)}", f"feed {name!r}", offer(name, known))
-    entries = [own[name]] if name in own else others[name]
-    whose = _HOUSE if name in own else " and ".join(_listed(entries))
+    own_feeds, other_feeds = _load_feeds()
+    if name not in own_feeds and name not in other_feeds:
+        names = [*own_feeds, *other_feeds]
+        raise UnknownNameError(
+            f"one of {', '.join(names)}", f"feed {name!r}", suggest_name(name, names)
+        )
+    entries = [own_feeds[name]] if name in own_feeds else other_feeds[name]
+    packages = _OWN_PACKAGE if name in own_feeds else " and ".join(_describe_entries(entries))
     if len(entries) > 1:
-        raise ConfigError(f"one package with a feed {name!r}", whose, "take one away")
+        raise ConfigError(f"one package with a feed {name!r}", packages, "take one away")
     try:
-        found = entries[0].load()()
+        feed = entries[0].load()()
     except Exception as error:
         raise ConfigError(
-            f"the feed {name!r} of {whose}",
+            f"the feed {name!r} of {packages}",
             f"{type(error).__name__}: {error}",
             "install that package again",
         ) from error
-    if not isinstance(found, Feed):
+    if not isinstance(feed, Feed):
         raise ConfigError(
-            "a feed: a name and days(paths, options)", f"{found!r} of {whose}", "see market/feed.py"
+            "a feed: a name and days(paths, options)",
+            f"{feed!r} of {packages}",
+            "see market/feed.py",
         )
-    return found
+    return feed

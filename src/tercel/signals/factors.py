@@ -1,92 +1,40 @@
-"""Factors of daily prices, and which moves of a day are no moves."""
+"""The 22 factors of daily prices and volumes, as Polars expressions over guarded price columns.
+
+    frame = guard_prices(prices)                             adds returns that splits and bad prints cannot poison
+    frame.with_columns(factors().values())                   22 columns, each a function of the past of one name
+
+All returns are logs. A day whose return is that of a split or larger than real moves are
+(:mod:`tercel.signals.price_moves`) is missing where nothing adjusts it, and so is that of a name that falls to 0. Opens of
+zero are missing; closes outside the day's range widen the range.
+
+| factor | is | factor | is |
+|---|---|---|---|
+| `ret_1`, `ret_5`, `ret_21` | return of so many days | `beta_252`, `idio_60` | slope on the market, residual sd |
+| `mom_3_1`, `mom_6_1`, `mom_12_1` | months back, last month left out | `dollar_volume` | log of a month's mean |
+| `adj_ret_5` | less the market's | `volume_ratio` | 5 days over 60 |
+| `vol_20`, `vol_60`, `vol_ratio` | standard deviations | `illiquidity` | mean abs(return) per dollar (Amihud 2002) |
+| `skew_60`, `max_21` | skewness, largest day | `range_21`, `close_in_range` | log high / low; place of the close |
+| `high_252` | close over the year's highest | `overnight_21`, `intraday_21` | sums of the two legs |
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import numpy as np
+from tercel.signals.price_moves import is_unadjusted
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-# -- moves ----------------------------------------------------------------------------------------
-# Which moves of a day are no moves where nothing adjusts the closes: the one rule of the panel and of risk.
-
-LARGEST: Final = -0.6, 0.65
-"""Moves of a day, as fractions, beyond which there is a split or a bad print far more often than news."""
-DOUBTFUL: Final = -0.32
-"""A fall beyond which it may be a split."""
-SPLITS: Final = np.array([1.5, 2.0, 2.5, *range(3, 101)])
-"""New shares for one old; a fall to 3/4 or 4/5 is more often a crash."""
-NEAR: Final = 0.015
-"""Tolerance of a split's ratio for the day's own move, as a share of the ratio."""
-
-
-def unadjusted(move: pl.Expr) -> pl.Expr:
-    """Whether daily moves (close over previous close, less 1) look like an unadjusted split or are too large.
-
-    Parameters
-    ----------
-    move : expression of Float64
-        Null gives null. A total loss, -1, is a move: no split ends at 0.
-
-    >>> import polars as pl
-    >>> pl.DataFrame({"m": [-0.33, -0.45, -0.505, -0.7, 0.5, 0.7]}).select(unadjusted(pl.col("m")))["m"].to_list()
-    [True, False, True, True, False, True]
-    """
-    ratio = 1 / (1 + move)
-    split = [
-        (ratio / float(new) - 1).abs() <= NEAR
-        for new in SPLITS
-        if new * (1 - NEAR) <= 1 / (1 + LARGEST[0])
-    ]
-    found = ~move.is_between(*LARGEST)
-    for one in split:
-        found |= one
-    return found & move.is_finite() & (move > -1)
-
-
-def split_of(move: float) -> str:
-    """Split that a day's move suggests, such as 3:2; empty if no ratio is near.
-
-    >>> split_of(-0.334), split_of(1.01), split_of(-0.45)
-    ('3:2', '1:2', '')
-    """
-    ratio = 1 / max(1 + move, 1e-9) if move < 0 else 1 + move
-    near = SPLITS[np.abs(SPLITS / ratio - 1).argmin()]
-    if abs(ratio / near - 1) > NEAR:
-        return ""
-    new, old = float(near).as_integer_ratio()
-    return f"{new}:{old}" if move < 0 else f"{old}:{new}"
-
-
-# -- factors --------------------------------------------------------------------------------------
-# Daily factors of price and volume, as Polars expressions: what the cross-section of stocks is ranked by.
-#
-#     frame = guarded(prices)                                  adds returns that splits and bad prints cannot poison
-#     frame.with_columns(factors().values())                   22 columns, each a function of the past of one name
-#
-# All returns are logs. A day whose return is that of a split or larger than moves are (:mod:`.moves`) is missing where
-# nothing adjusts it, and so is that of a name that falls to 0. Opens of zero are missing; closes outside the day's range
-# widen the range.
-#
-# | factor | is | factor | is |
-# |---|---|---|---|
-# | `ret_1`, `ret_5`, `ret_21` | return of so many days | `beta_252`, `idio_60` | slope on the market, residual sd |
-# | `mom_3_1`, `mom_6_1`, `mom_12_1` | months back, last month left out | `dollar_volume` | log of a month's mean |
-# | `adj_ret_5` | less the market's | `volume_ratio` | 5 days over 60 |
-# | `vol_20`, `vol_60`, `vol_ratio` | standard deviations | `illiquidity` | mean abs(return) per dollar (Amihud 2002) |
-# | `skew_60`, `max_21` | skewness, largest day | `range_21`, `close_in_range` | log high / low; place of the close |
-# | `high_252` | close over the year's highest | `overnight_21`, `intraday_21` | sums of the two legs |
 
 LARGEST_LEG = 0.5
 """Absolute log return from open to close beyond which the open is a bad print."""
 BY = "instrument"
 
 
-def guarded(prices: pl.DataFrame) -> pl.DataFrame:
-    """Prices with guarded columns.
+def guard_prices(prices: pl.DataFrame) -> pl.DataFrame:
+    """Add to daily prices the columns that factors read: `r`, `void`, `market`, `night`, `day`, `dollar`, `span`, `place`.
+
+    Returns and ranges that a split, a bad print or a price of 0 would spoil are null.
 
     Parameters
     ----------
@@ -112,11 +60,12 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     }
     close = positive.pop("close")  # the column keeps its zeros: a label ends there
     frame = frame.with_columns(**positive)
-    grown = (close / close.shift(1)).over(BY)
-    high, low = pl.max_horizontal("high", close), pl.min_horizontal("low", close)
+    growth = (close / close.shift(1)).over(BY)
+    high = pl.max_horizontal("high", close)
+    low = pl.min_horizontal("low", close)
     frame = frame.with_columns(
-        _move=grown.log(),
-        void=unadjusted(grown - 1) & ~pl.col("adjusted"),
+        _move=growth.log(),
+        void=is_unadjusted(growth - 1) & ~pl.col("adjusted"),
         day=(close / pl.col("open")).log(),
         dollar=close * pl.col("volume"),
         span=(high / low).log(),
@@ -125,22 +74,25 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         r=pl.when(~pl.col("void")).then(pl.col("_move")), void=pl.col("void").fill_null(False)
     )
-    whole = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_LEG)
-    small_day = pl.when(whole).then(pl.col("day"))
+    is_usable = pl.col("r").is_not_null() & (pl.col("day").abs() <= LARGEST_LEG)
+    small_day = pl.when(is_usable).then(pl.col("day"))
     return frame.with_columns(
         market=pl.col("r").mean().over("time"), day=small_day, night=pl.col("r") - small_day
     ).drop("_move")
 
 
 def factors() -> dict[str, pl.Expr]:
-    """The 22 factors by name, each an expression over the columns of :func:`guarded`, null without enough history."""
+    """The 22 factors by name, each an expression over the columns of :func:`guard_prices`, null without enough history."""
     import polars as pl
 
-    r, market, dollar, close = pl.col("r"), pl.col("market"), pl.col("dollar"), pl.col("close")
+    r = pl.col("r")
+    market = pl.col("market")
+    dollar = pl.col("dollar")
+    close = pl.col("close")
     # logs of a thinly traded day's volume must not be -infinity
     volume = pl.col("volume").cast(pl.Float64)
     per_dollar = pl.when(dollar > 0).then(r.abs() / dollar)
-    built = {
+    expressions = {
         **{f"ret_{n}": _sum(r, n) for n in (1, 5, 21)},
         **{f"mom_{months}_1": _sum(r.shift(21), 21 * (months - 1)) for months in (3, 6, 12)},
         "adj_ret_5": _sum(r - market, 5),
@@ -162,28 +114,33 @@ def factors() -> dict[str, pl.Expr]:
         "overnight_21": _sum(pl.col("night"), 21),
         "intraday_21": _sum(pl.col("day"), 21),
     }
-    return {name: expression.over(BY).alias(name) for name, expression in built.items()}
+    return {name: expression.over(BY).alias(name) for name, expression in expressions.items()}
 
 
-def _enough(window: int) -> int:
+def _min_samples(window: int) -> int:
+    """Days with a value that a rolling window of `window` days needs: two thirds of the window."""
     return max(1, (2 * window) // 3)
 
 
 def _mean(value: pl.Expr, window: int) -> pl.Expr:
-    return value.rolling_mean(window, min_samples=_enough(window))
+    """Rolling mean over `window` days; null where fewer than two thirds of the days have a value."""
+    return value.rolling_mean(window, min_samples=_min_samples(window))
 
 
 def _sum(value: pl.Expr, window: int) -> pl.Expr:
-    """Sum over a window; a missing day counts as the window's mean."""
+    """Sum over a window; a missing day counts as the mean; null where fewer than two thirds of the days have a value."""
     return _mean(value, window) * window
 
 
 def _sd(value: pl.Expr, window: int) -> pl.Expr:
-    return value.rolling_std(window, min_samples=_enough(window))
+    """Rolling standard deviation over `window` days; null where fewer than two thirds of the days have a value."""
+    return value.rolling_std(window, min_samples=_min_samples(window))
 
 
 def _beta(value: pl.Expr, market: pl.Expr, window: int) -> pl.Expr:
-    """Least-squares slope of `value` on `market` over the window, on the days that have both."""
+    """Least-squares slope of `value` on `market` over the window, on the days that have both; null with too few, or a
+    flat market.
+    """
     import polars as pl
 
     m = pl.when(value.is_not_null()).then(market)

@@ -1,5 +1,8 @@
-"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `binance[:NET or FILE]`, `gate:PATH`,
-`ccxt:EXCHANGE[:NET or FILE]`."""
+"""Venue addresses: parsed, judged (test or real money), and connected to, for FIX, Binance, ccxt and gates.
+
+An address is `fix://[COMPID@]host:port[?profile=NAME]`, `fix:FILE`, `gate:PATH`, `binance[:NET or FILE]`, or else
+`ccxt:EXCHANGE[:NET or FILE]`.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.hosts import REMEDY, still_test, why_money
+from tercel.venues.hosts import REMEDY, check_still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -43,16 +46,16 @@ class VenueAddress:
     profile: str = ""
 
 
-def address(where: str) -> VenueAddress:
+def parse_address(venue_address: str) -> VenueAddress:
     """Parse a venue's address.
 
-    >>> address("fix://DESK@venue.example:9878?profile=generic-44")
+    >>> parse_address("fix://DESK@venue.example:9878?profile=generic-44")
     VenueAddress(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
-    >>> address("fix:desks/venue.toml").profile
+    >>> parse_address("fix:desks/venue.toml").profile
     'desks/venue.toml'
-    >>> address("binance:production").profile
+    >>> parse_address("binance:production").profile
     'production'
-    >>> address("ccxt:binance:testnet")
+    >>> parse_address("ccxt:binance:testnet")
     VenueAddress(scheme='ccxt', user='', host='binance', port=0, profile='testnet')
 
     Raises
@@ -60,62 +63,70 @@ def address(where: str) -> VenueAddress:
     ConfigError
         An invalid address.
     """
-    if where.startswith(GATE) and len(where) > len(GATE):
-        return VenueAddress("gate", "", where.removeprefix(GATE), 0)
-    if where == BINANCE or where.startswith(f"{BINANCE}:"):
-        return VenueAddress(BINANCE, "", "", 0, where.removeprefix(BINANCE).removeprefix(":"))
-    if where.startswith(f"{CCXT}:") and where.split(":")[1]:
-        _, exchange, *rest = where.split(":", 2)
+    if venue_address.startswith(GATE) and len(venue_address) > len(GATE):
+        return VenueAddress("gate", "", venue_address.removeprefix(GATE), 0)
+    if venue_address == BINANCE or venue_address.startswith(f"{BINANCE}:"):
+        return VenueAddress(
+            BINANCE, "", "", 0, venue_address.removeprefix(BINANCE).removeprefix(":")
+        )
+    if venue_address.startswith(f"{CCXT}:") and venue_address.split(":")[1]:
+        _, exchange, *rest = venue_address.split(":", 2)
         return VenueAddress(CCXT, "", exchange, 0, "".join(rest))
     try:
-        parts = urlsplit(where)
-        host, port = parts.hostname or "", parts.port or 0
-        said = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        parts = urlsplit(venue_address)
+        host = parts.hostname or ""
+        port = parts.port or 0
+        query = parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
-        parts, host, port, said = urlsplit(""), "", 0, {}
-    profile = said.pop("profile", [""])[-1]
+        parts = urlsplit("")
+        host = ""
+        port = 0
+        query = {}
+    profile = query.pop("profile", [""])[-1]
     if not parts.netloc and parts.path:
         profile = profile or parts.path
     elif parts.path not in ("", "/"):
         host = ""
     complete = (host and port) or (profile and not (bool(host) ^ bool(port)))
-    if not complete or said or parts.scheme != FIX or parts.password is not None:
+    if not complete or query or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
             "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
             " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
-            "an address with a password (not shown)" if parts.password is not None else repr(where),
+            "an address with a password (not shown)"
+            if parts.password is not None
+            else repr(venue_address),
             f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
         )
     return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
 
 
-def urls_of(where: str, near: Path | None = None) -> list[str]:
+def urls_of(venue_address: str, near: Path | None = None) -> list[str]:
     """URLs that orders or keys are sent to at a venue's address, as its file or profile has them.
 
     >>> urls_of("fix://DESK@venue.example:9878?profile=generic-44"), urls_of("binance")[0]
     (['fix://venue.example:9878'], 'https://testnet.binance.vision')
     """
-    found = address(where)
-    if found.scheme == BINANCE:
+    parsed = parse_address(venue_address)
+    if parsed.scheme == BINANCE:
         from tercel.venues.binance_venue.terms import BinanceTerms
 
-        return list(astuple(BinanceTerms.named(found.profile, near)[0].endpoints()))
-    if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue import urls_at
+        return list(astuple(BinanceTerms.load_named(parsed.profile, near)[0].endpoints()))
+    if parsed.scheme == CCXT:
+        from tercel.venues.ccxt_venue.terms import urls_at
 
-        return urls_at(found.host, found.profile, near)
+        return urls_at(parsed.host, parsed.profile, near)
     from tercel.fix.link import address_of, market_terms
 
-    user, terms = _fix_terms(found, near)
-    sessions = (found.host, found.port, terms), ("", 0, market_terms(terms, user))
+    user, terms = _load_fix_terms(parsed, near)
+    sessions = (parsed.host, parsed.port, terms), ("", 0, market_terms(terms, user))
     return [
-        f"{'fix' if one.tls() is None else 'fixs'}://{address_of(host, port, one)}"
-        for host, port, one in sessions
-        if one is not None
+        f"{'fix' if session_terms.tls() is None else 'fixs'}://{address_of(host, port, session_terms)}"
+        for host, port, session_terms in sessions
+        if session_terms is not None
     ]
 
 
-def money_at(where: str, near: Path | None = None) -> str:
+def why_money_at(venue_address: str, near: Path | None = None) -> str:
     """Reason why a venue's address counts as one with real money; "" if it is provably a test. A gate reports its own.
 
     Raises
@@ -123,21 +134,23 @@ def money_at(where: str, near: Path | None = None) -> str:
     TercelError
         An address or a file that cannot be read; no server answers there.
 
-    >>> money_at("simulated"), money_at("binance")
+    >>> why_money_at("simulated"), why_money_at("binance")
     ('', '')
     """
-    if where == SIMULATED:
+    if venue_address == SIMULATED:
         return ""
-    if (found := address(where)).scheme == "gate":
+    if (parsed := parse_address(venue_address)).scheme == "gate":
         from tercel.venues.wire.client import RemoteVenue
 
-        with closing(RemoteVenue(found.host)) as gate:
+        with closing(RemoteVenue(parsed.host)) as gate:
             return gate.money
-    return next(filter(None, map(why_money, dict.fromkeys(urls_of(where, near) or [""]))), "")
+    return next(
+        filter(None, map(why_money, dict.fromkeys(urls_of(venue_address, near) or [""]))), ""
+    )
 
 
 def refuse_money(money: str) -> Mapping[str, str]:
-    """Open no order session where money is: the default consent of `connect`.
+    """Raise ConfigError with the reason `money` why real money is there: the default consent of `connect`, a refusal.
 
     Raises
     ------
@@ -146,21 +159,21 @@ def refuse_money(money: str) -> Mapping[str, str]:
     raise ConfigError("an order session at a venue that is provably a test", money, REMEDY)
 
 
-def placed(where: str, near: Path | None) -> str:
-    """The address with a relative profile path made absolute, as a child process may have another working directory."""
-    profile = address(where).profile
+def resolve_profile_path(venue_address: str, near: Path | None) -> str:
+    """A venue address whose relative profile path is made absolute, for a child process with another working directory."""
+    profile = parse_address(venue_address).profile
     if near is None or not profile or not (near / profile).is_file():
-        return where
-    return where.replace(profile, str((near / profile).resolve()))
+        return venue_address
+    return venue_address.replace(profile, str((near / profile).resolve()))
 
 
-def mark_of(where: str) -> str:
+def mark_of(venue_address: str) -> str:
     """Prefix that makes a session's order names unique at a venue shared with others; "" for the simulated venue."""
-    return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
+    return "" if venue_address == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 
 def connect(
-    where: str,
+    venue_address: str,
     accounts: Sequence[str],
     store: Path | None = None,
     near: Path | None = None,
@@ -174,7 +187,7 @@ def connect(
 
     Parameters
     ----------
-    where : str
+    venue_address : str
         Its address.
     accounts : sequence of str
         Accounts of the orders.
@@ -199,43 +212,55 @@ def connect(
     VenueError
         No server answers there, or the logon is refused.
     """
-    found = address(where)
-    if found.scheme == "gate":
+    parsed = parse_address(venue_address)
+    if parsed.scheme == "gate":
         from tercel.venues.wire.client import RemoteVenue
 
-        return RemoteVenue(found.host, list(accounts), agree=agree)
-    if money := money_at(where, near):
+        return RemoteVenue(parsed.host, list(accounts), agree=agree)
+    if money := why_money_at(venue_address, near):
         agree(money)
-    more: Mapping[str, Any] = {} if money else {"allow": still_test}
-    if found.scheme == BINANCE:
+    link_options: Mapping[str, Any] = {} if money else {"allow": check_still_test}
+    if parsed.scheme == BINANCE:
         from tercel.venues.binance_venue.terms import BinanceTerms
         from tercel.venues.binance_venue.venue import BinanceVenue
 
-        return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall, **more)
-    if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue import CcxtTerms, CcxtVenue
+        return BinanceVenue(
+            *BinanceTerms.load_named(parsed.profile, near), store, wall, **link_options
+        )
+    if parsed.scheme == CCXT:
+        from tercel.venues.ccxt_venue.terms import CcxtTerms
+        from tercel.venues.ccxt_venue.venue import CcxtVenue
 
-        return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall, **more)
+        return CcxtVenue(
+            parsed.host, *CcxtTerms.load_named(parsed.profile, near), store, wall, **link_options
+        )
     from tercel.fix.client import FixVenue
     from tercel.fix.store import holds_session
 
     reset = store is not None and not holds_session(store)
-    user, terms = _fix_terms(found, near)
+    user, terms = _load_fix_terms(parsed, near)
     if link_s is not None and terms.profile.extension:
-        terms = terms.beating(link_s)
+        terms = terms.with_heartbeat(link_s)
     return FixVenue(
-        found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall, **more
+        parsed.host,
+        parsed.port,
+        user,
+        profile=terms,
+        store=store,
+        reset=reset,
+        wall=wall,
+        **link_options,
     )
 
 
-def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
+def _load_fix_terms(parsed: VenueAddress, near: Path | None) -> tuple[str, Any]:
     """SenderCompID and profile of a FIX address."""
     from tercel.fix.profiles import load
 
-    user = found.user or (TRADER if found.profile in ("", "tercel") else "")
-    return user, load(profile_near(found.profile or "tercel", near), user)
+    user = parsed.user or (TRADER if parsed.profile in ("", "tercel") else "")
+    return user, load(profile_near(parsed.profile or "tercel", near), user)
 
 
 def profile_near(name: str, near: Path | None) -> str:
-    """Name or path of a profile to load: the file of that name in the folder `near` if it exists, else the name."""
+    """Path of a profile's file in the folder `near` if it exists, else the name itself."""
     return str(near / name) if near is not None and (near / name).is_file() else name

@@ -1,4 +1,4 @@
-"""Hosts: listening sockets of this machine, and whether a host is provably a test's, or money counts as behind it.
+"""Hosts: listening sockets, and whether a host is provably a test or counts as one with real money.
 
 A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
 server on this machine that answers as `tercel venue serve` does (`core.installation`). A name or loopback alone is none.
@@ -13,44 +13,9 @@ from urllib.parse import urlsplit
 
 from tercel.core import installation
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.installation import PATH, proof
+from tercel.core.installation import PROOF_PATH, simulation_proof
 
 LOOPBACK = "127.0.0.1"
-
-
-def bind(port: int, host: str = LOOPBACK) -> socket.socket:
-    """A listening socket, so that a port in use is reported before anything starts; port 0 takes a free one.
-
-    Raises
-    ------
-    ConfigError
-        When the port is taken or not allowed.
-    """
-    listening = socket.socket(
-        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )  # asyncio then sends at once
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(128)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        raise ConfigError(
-            f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`"
-        ) from None
-    return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine (loopback).
-
-    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
-    (True, True, False)
-    """
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 TEST_NETWORKS: Final = frozenset(
@@ -76,6 +41,41 @@ _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _PATIENCE_S: Final = 5.0
 
 
+def bind(port: int, host: str = LOOPBACK) -> socket.socket:
+    """Bind a listening socket, so that a port in use is reported before anything starts; port 0 takes a free one.
+
+    Raises
+    ------
+    ConfigError
+        When the port is taken or not allowed.
+    """
+    listener = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio then sends at once
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(
+            f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`"
+        ) from None
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine (loopback).
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def why_money(url: str, seconds: float = 0.0) -> str:
     """Reason why the host of a URL counts as production; "" if it is provably a test.
 
@@ -97,24 +97,26 @@ def why_money(url: str, seconds: float = 0.0) -> str:
     ('', 'testnet.example.com:443, which cou')
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    where, here = f"{host}:{port}", is_loopback(host)
+    host = parts.hostname or ""
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    host_port = f"{host}:{port}"
+    is_local = is_loopback(host)
     if host in TEST_NETWORKS or (
-        here and _proves(parts.scheme, host, port, seconds or _PATIENCE_S)
+        is_local and _proves_simulated(parts.scheme, host, port, seconds or _PATIENCE_S)
     ):
         return ""
-    if where in installation.installation().test_hosts:
+    if host_port in installation.read_installation().test_hosts:
         return ""
     return (
-        f"{where}, which counts as production: it is on no list of test networks, not on that of {installation.FILE}, "
-        f"and {'no `tercel venue serve` answers there' if here else 'it is not on this machine'}. A test is a host of "
+        f"{host_port}, which counts as production: it is on no list of test networks, not on that of {installation.FILE}, "
+        f"and {'no `tercel venue serve` answers there' if is_local else 'it is not on this machine'}. A test is a host of "
         "a test network, a `tercel venue serve` on this machine, or what its administrator writes into that file: "
-        f'test_hosts = ["{where}"]'
+        f'test_hosts = ["{host_port}"]'
     )
 
 
-def still_test(url: str) -> None:
-    """Connect no more where a test was, and none is.
+def check_still_test(url: str) -> None:
+    """Raise VenueError if the host of a URL is no longer provably a test's.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def still_test(url: str) -> None:
         raise VenueError("a venue that is still provably a test", money, REMEDY)
 
 
-def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
+def _proves_simulated(scheme: str, host: str, port: int, seconds: float) -> bool:
     """Whether a server on this machine proves that it is a simulated exchange.
 
     Raises
@@ -136,12 +138,12 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
-            from tercel.fix import dialect
+            from tercel.fix import own_dialect
 
-            return dialect.proves(host, port, nonce, seconds)
+            return own_dialect.is_simulated_exchange(host, port, nonce, seconds)
         link = HTTPConnection(host, port, timeout=seconds)
-        link.request("GET", f"{PATH}?nonce={nonce}")
-        return link.getresponse().read(1000) == proof("binance", nonce).encode()
+        link.request("GET", f"{PROOF_PATH}?nonce={nonce}")
+        return link.getresponse().read(1000) == simulation_proof("binance", nonce).encode()
     except ConnectionRefusedError as error:
         raise VenueError(
             f"a {scheme.upper()} server at {host}:{port}",

@@ -90,7 +90,7 @@ class CheriditoWeissPreset(Preset):
         bids = [(1, bid - i, lots) for i, lots in enumerate(self.shape)]
         return bids + [(-1, bid + 1 + i, lots) for i, lots in enumerate(self.shape)]
 
-    def packed(self) -> Floats:
+    def pack_parameters(self) -> Floats:
         """Parameters in the order of `layout`."""
         from tercel.market import alias_table
 
@@ -118,7 +118,7 @@ class CheriditoWeissPreset(Preset):
             [head, share, index, self.cancel_rate, size_share, size_index]
         ).astype(np.float64)
 
-    def remember(self, k: Ints) -> None:
+    def init_memory(self, k: Ints) -> None:
         """Initial memory: the noise trader acts at once, the hidden trader just after it."""
         k[cw.NOISE_NS] = k[sim.FLOW_NS]
         k[cw.STRATEGIC_AT] = k[sim.FLOW_NS] + cw.LATE_NS if self.strategic_s > 0.0 else FOREVER_NS

@@ -111,9 +111,9 @@ def calibrate(
         seed,
         min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S),
     )
-    from tercel.market.impact import carrying, measured_replenishment as replenishment
+    from tercel.market.impact import measured_replenishment as replenishment, with_pilot_law
 
-    return carrying(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
+    return with_pilot_law(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
 
 
 def _rate(days: Sequence[HawkesDay]) -> float:

@@ -139,7 +139,7 @@ class HawkesPreset(Preset):
         """Spectral radius of `branching`; below 1 for a stationary process."""
         return float(np.abs(np.linalg.eigvals(self.branching)).max())
 
-    def packed(self) -> Floats:
+    def pack_parameters(self) -> Floats:
         """Parameters in the order of `layout`."""
         flow = np.zeros(at.WORDS)
         theta = np.asarray(self.cancel_rate)
@@ -174,7 +174,7 @@ class HawkesPreset(Preset):
             flow[offset : offset + len(flat)] = flat
         return flow
 
-    def remember(self, k: Ints) -> None:
+    def init_memory(self, k: Ints) -> None:
         """Initial memory: stationary excitation, every kind at its mean."""
         mean = np.linalg.solve(np.eye(at.KINDS) - self.branching, np.asarray(self.base))
         excited = np.einsum("irjk,j->ik", np.asarray(self.children) * np.asarray(self.decays), mean)

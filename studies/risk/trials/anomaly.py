@@ -8,8 +8,8 @@ from studies.risk import figures, withdrawals
 from studies.risk.stress import calm_of, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core import ConfigError
-from tercel.core.report import Figure, fixed
-from tercel.market.flow import preset
+from tercel.core.report import Figure, format_number
+from tercel.market.flow import registry
 from tercel.market.simulator import Source, reactive
 from tercel.signals.risk import StreamingAnomaly, alarm_starts, simulate
 
@@ -24,7 +24,7 @@ def found_anomaly(
         raise ConfigError(
             "at least one calm day and one withdrawal", f"{days} and {planted}", "ask for more"
         )
-    source = reactive(preset.load(market))
+    source = reactive(registry.load(market))
     tell(f"learning what is calm from {LEARNED_DAYS} simulated days of {market}")
     score = StreamingAnomaly(calm_of(source, LEARNED_DAYS))
     verdict, leads = withdrawals.judge(source, score, planted, days, seed)
@@ -35,10 +35,10 @@ def found_anomaly(
         ("lead to the trough, s (quartiles)", _quartiles(verdict.lead_s)),
         ("delay from the onset, s (quartiles)", _quartiles(verdict.delay_s)),
         ("calm days", days),
-        ("false alarms a day", fixed(verdict.false_alarms_per_day)),
+        ("false alarms a day", format_number(verdict.false_alarms_per_day)),
         ("calm days with a false alarm", verdict.false_alarm_days),
         ("depth left at the trough", f"{100 * verdict.depth_left:.0f}%"),
-        ("alarm threshold, sd of calm", fixed(verdict.threshold)),
+        ("alarm threshold, sd of calm", format_number(verdict.threshold)),
     ]
     notes = [
         "A simulated zero-intelligence market, days of 6.5 hours. A withdrawal raises cancels and thins limit orders, "
@@ -60,7 +60,7 @@ def found_anomaly(
 
 
 def _quartiles(values: tuple[float, float, float]) -> str:
-    return " / ".join(fixed(value, 0) for value in values)
+    return " / ".join(format_number(value, 0) for value in values)
 
 
 def _example(source: Source, score: StreamingAnomaly, seed: int) -> Figure:

@@ -10,7 +10,7 @@ from studies.risk import covariance, synthetic
 from studies.risk.panel import read_panel
 from studies.risk.trials.report import Table, TrialReport
 from tercel.core import ConfigError
-from tercel.core.report import fixed
+from tercel.core.report import format_number
 from tercel.signals.risk import bars
 
 FIRST = date(2002, 1, 2)
@@ -50,10 +50,10 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
     rows = [
         (
             v.name,
-            fixed(100 * v.volatility),
-            fixed(v.t, 1, True),
-            fixed(v.leverage, 1),
-            fixed(v.turnover, 2),
+            format_number(100 * v.volatility),
+            format_number(v.t, 1, signed=True),
+            format_number(v.leverage, 1),
+            format_number(v.turnover, 2),
         )
         for v in verdicts
     ]

@@ -15,9 +15,9 @@ from studies.risk.stress import DAY_S, LEARNING, depth_of, power_for
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.withdrawals import Withdrawal, plant
 from tercel.core import ConfigError, Estimate, Floats
-from tercel.core.report import Figure, fixed, spelt
+from tercel.core.report import Figure, format_interval, format_number
 from tercel.core.stats import mean_interval
-from tercel.market.flow import Preset, preset
+from tercel.market.flow import Preset, registry
 from tercel.market.observed import observe
 from tercel.market.simulator import Source, reactive
 from tercel.market.tape import Lake
@@ -223,7 +223,7 @@ def found_precursors(
             f"{sizes.days} and {sizes.withdrawals}",
             "ask for more",
         )
-    presets = {one.name: one for one in map(preset.load, markets)}
+    presets = {one.name: one for one in map(registry.load, markets)}
     symbols = {symbol for _, symbol, _ in (one.key for one in Lake(lake).list())} if lake else set()
     learned = {}
     for name, one in presets.items():
@@ -263,9 +263,9 @@ def found_precursors(
 def _table(verdicts: dict[str, dict[str, Verdict]]) -> Table:
     rows = [
         (
-            name, method, spelt(one.before_half.times(100), digits=0), f"{100 * one.alarmed:.0f}",
-            " / ".join(fixed(lead, 0) for lead in one.lead_s), spelt(one.false_alarms_a_day),
-            "" if method == METHODS[1] else spelt(one.hazard_less_it.times(100), "+", 0),
+            name, method, format_interval(one.before_half.times(100), digits=0), f"{100 * one.alarmed:.0f}",
+            " / ".join(format_number(lead, 0) for lead in one.lead_s), format_interval(one.false_alarms_a_day),
+            "" if method == METHODS[1] else format_interval(one.hazard_less_it.times(100), signed=True, digits=0),
         )
         for name, of in verdicts.items()
         for method, one in of.items()
@@ -279,7 +279,7 @@ def _table(verdicts: dict[str, dict[str, Verdict]]) -> Table:
 
 def _tapes(tapes: dict[str, tuple[int, dict[str, Estimate]]]) -> Table:
     rows = [
-        (name, days, *(spelt(of.get(method)) for method in METHODS))
+        (name, days, *(format_interval(of.get(method)) for method in METHODS))
         for name, (days, of) in tapes.items()
     ]
     return Table("Alarms a day on tape", ("market", "days", *METHODS), rows)

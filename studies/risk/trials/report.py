@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.report import Figure, Section, plain_table, render
+from tercel.core.report import Figure, Section, plain_table, render_page
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,4 @@ class TrialReport:
             for table in self.tables
         ]
         sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
-        return render(self.title, self.lead, sections)
+        return render_page(self.title, self.lead, sections)

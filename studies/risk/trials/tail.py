@@ -9,7 +9,7 @@ from studies.risk import figures, regimes, synthetic
 from studies.risk.series import first_of_test, read_csv, read_sp500
 from studies.risk.tail import tail_models
 from studies.risk.trials.report import Table, TrialReport
-from tercel.core.report import fixed
+from tercel.core.report import format_number
 from tercel.signals.risk import DailySeries, judge, tails
 
 LEVEL = 0.99
@@ -32,8 +32,8 @@ def found_tail(data: Path | None, seed: int) -> TrialReport:
     verdicts = judge(tail_models(), returns, first, LEVEL)
     expected = (1 - LEVEL) * (len(returns) - first)
     rows = [
-        (v.name, v.tests.hits, fixed(v.tests.kupiec, 3), fixed(v.tests.independence, 3),
-         fixed(v.tests.joint, 3), v.most_in_year, fixed(1e4 * v.pinball, 2), fixed(v.es_ratio))
+        (v.name, v.tests.hits, format_number(v.tests.kupiec, 3), format_number(v.tests.independence, 3),
+         format_number(v.tests.joint, 3), v.most_in_year, format_number(1e4 * v.pinball, 2), format_number(v.es_ratio))
         for v in verdicts
     ]  # fmt: skip
     headings = (
@@ -91,8 +91,8 @@ def found_regimes(data: Path | None, seed: int) -> TrialReport:
     }
     verdicts = [regimes.judge(key, state, returns[first:]) for key, state in states.items()]
     rows = [
-        (v.name, fixed(100 * v.share, 0), fixed(100 * v.calm_sd, 1), fixed(100 * v.turbulent_sd, 1),
-         fixed(v.ratio), fixed(v.switches_per_year, 1))
+        (v.name, format_number(100 * v.share, 0), format_number(100 * v.calm_sd, 1), format_number(100 * v.turbulent_sd, 1),
+         format_number(v.ratio), format_number(v.switches_per_year, 1))
         for v in verdicts
     ]  # fmt: skip
     headings = ("detector", "days, %", "calm", "turbulent", "ratio", "switches a year")

@@ -11,7 +11,7 @@ from studies.risk import figures, synthetic
 from studies.risk.series import first_of_test, read_csv, read_sp500, read_spy
 from studies.risk.trials.report import Table, TrialReport
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
-from tercel.core.report import fixed
+from tercel.core.report import format_number
 from tercel.signals.risk import DailySeries, VolatilityModel, bars
 
 LAGS = 10
@@ -144,10 +144,12 @@ def _table(part: dict[str, Any]) -> Table:
     rows = []
     for one in part["ranked"]:
         tests = [
-            fixed(one.against[name].t, 2, True) if name in one.against else ""
+            format_number(one.against[name].t, 2, signed=True) if name in one.against else ""
             for name in references
         ]
-        rows.append((one.name, fixed(one.loss, 4), fixed(100 * one.r2_log, 1), *tests))
+        rows.append(
+            (one.name, format_number(one.loss, 4), format_number(100 * one.r2_log, 1), *tests)
+        )
     title = f"{part['series']}, {part['proxy']}, {part['first']} to {part['last']}, {part['days']:,} days"
     return Table(
         title,

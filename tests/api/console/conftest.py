@@ -26,8 +26,9 @@ from tests.desk.console.desks import (
 )
 
 from tercel.api.console.connected import Desks
-from tercel.api.console.guard import Sessions
-from tercel.api.console.people import ROLES, People
+from tercel.api.console.people import People
+from tercel.api.console.roles import ROLES
+from tercel.api.console.sessions import Sessions
 from tercel.api.console.web import bind, create_app, server_of
 
 HERE = "http://127.0.0.1:8321"

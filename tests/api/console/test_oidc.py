@@ -17,7 +17,7 @@ from tests.conftest import FOREIGN, no_engine
 from tests.desk.console.desks import QUICK, ListedDesk, S, Steady, a_session, served_by
 from tests.waiting import until
 
-from tercel.api.console.oidc import IdentityProvider, ProviderError, provider_of
+from tercel.api.console.oidc import IdentityProvider, ProviderError, load_provider
 from tercel.api.console.people import People
 from tercel.api.console.web import create_app
 from tercel.core.errors import ConfigError
@@ -53,7 +53,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Both]
     )
     people, desk = People(folder / "people.json", lambda: 1e9, QUICK), ListedDesk(a_session())
     desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=lambda: 10**9 * S)
-    provider = provider_of(folder / "oidc.toml", time.monotonic)
+    provider = load_provider(folder / "oidc.toml", time.monotonic)
     with listening(create_app(desks, people, time.monotonic, provider=provider)) as port:
         console = f"http://127.0.0.1:{port}"
         script = str(Path(__file__).with_name("provider.mjs"))
@@ -148,7 +148,7 @@ def test_a_provider_is_reached_by_tls_or_on_loopback(issuer: str) -> None:
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "oidc.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"oidc\.toml"):
-        provider_of(tmp_path / "oidc.toml", Steady())
+        load_provider(tmp_path / "oidc.toml", Steady())
 
 
 def test_a_provider_that_is_away_breaks_nothing(place: Place, tmp_path: Path) -> None:

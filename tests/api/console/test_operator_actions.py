@@ -17,7 +17,7 @@ from tercel.api.console import connected
 from tercel.core.errors import JournalError, OrderError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
-from tercel.desk.console.report import LatchPart
+from tercel.desk.console.report_base import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.store import SqlJournal
@@ -252,7 +252,7 @@ def test_an_alert_is_owned_by_who_says_so(place: Place) -> None:
 def test_an_alert_of_the_gate_is_owned_at_the_gate(place: Place) -> None:
     said = {"severity": "critical", "code": "unwatched", "text": "its session is gone"}
     place.desk.wall = ListedDesk([Entry(kinds.ALERT, 9 * 10**9, agent="ppo", body=said)], "gate")
-    place.served["test desk"].follower.look_at_gate()
+    place.served["test desk"].follower.poll_gate()
     client, body = place.of("trader"), {"desk": "test desk", "note": "mine", "gate": True}
     assert client.post("/api/alerts/1/acknowledge", json=body).json()["done"] == [
         "the gate of test desk: alert 1 is owned by trader (password)"
@@ -302,7 +302,7 @@ def test_an_alert_of_another_desks_agent_is_none_of_this_ones(place: Place) -> N
     told = {"session": 2, "resume": True, "gate": {"journal": "/wall", "accounts": ["ppo", "peg"]}}
     place.desk.entries.append(Entry(kinds.SESSION, 20 * 10**9, body=told))
     until(
-        lambda: place.served["test desk"].follower.ask(lambda state: state.session.get("gate")),
+        lambda: place.served["test desk"].follower.query(lambda state: state.session.get("gate")),
         what="the session",
     )
     body = {"desk": "test desk", "note": "mine", "gate": True}
@@ -544,7 +544,7 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
         assert found.desk.latch == LatchPart(scope="ppo, late", **LATCH)
 
         upto[0] = len(found.desk.entries)
-        until(lambda: follower.read == 1.0)
+        until(lambda: follower.read_share == 1.0)
         kill(found, 404, scope="agent", name="nobody", desk="test desk")
         found.post("trader", "agents/nobody/pause", 404)
         found.post("trader", "parents/p8/cancel", 404)

@@ -12,7 +12,7 @@ pytest.importorskip("argon2", reason="the console needs the extra [trade]")
 from tests.desk.console.desks import QUICK, Steady
 
 from tercel.api.console.models import LoginBody
-from tercel.api.console.people import DAY_S, People, check_name, made_password
+from tercel.api.console.people import DAY_S, People, check_name, generate_password
 from tercel.core.errors import ConfigError
 
 PASSWORD = "correct horse"
@@ -49,7 +49,7 @@ def test_who_is_let_in_is_known_by_the_password_alone(tmp_path: Path, wall: Stea
 def test_a_person_without_a_password_enters_by_none(people: People) -> None:
     people.add("bob", "risk", None, "ann (password)")
     assert people.verify("bob", "") is None
-    assert people.verify("bob", made_password()) is None
+    assert people.verify("bob", generate_password()) is None
 
 
 @pytest.mark.parametrize(
@@ -198,15 +198,15 @@ def test_nobody_confirms_for_who_let_them_in_or_raised_them_within_a_day(
         ),  # the command line is nobody at the console
         ("dan", "root", True),  # but who typed there may be the one who starts a desk
     ):
-        assert people.bound(one, other) == bound, (one, other)
+        assert people.are_dependent(one, other) == bound, (one, other)
     wall.now += DAY_S + 1
-    assert not people.bound("bob", "ann")
+    assert not people.are_dependent("bob", "ann")
     people.set_role("bob", "viewer", "ann (password)")
-    assert not people.bound("bob", "ann"), "lowered is not raised"
+    assert not people.are_dependent("bob", "ann"), "lowered is not raised"
     people.set_role("bob", "risk", "ann (oidc:https://issuer)")
-    assert people.bound("bob", "ann")
+    assert people.are_dependent("bob", "ann")
     wall.now -= 10 * DAY_S
-    assert people.bound("bob", "ann"), "a clock that was put back makes nothing older"
+    assert people.are_dependent("bob", "ann"), "a clock that was put back makes nothing older"
 
 
 def test_who_is_gone_lets_nobody_in(people: People) -> None:

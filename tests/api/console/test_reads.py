@@ -22,12 +22,14 @@ from tests.waiting import until
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.desk.console.report import LatchPart
-from tercel.desk.console.state import MOST_REQUESTS, DeskState
+from tercel.desk.console.desk_fold import MOST_REQUESTS
+from tercel.desk.console.report_base import LatchPart
+from tercel.desk.console.state import DeskState
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.execution.policies.policy import CARD, read_card
-from tercel.execution.policies_packaged import folder_of, names
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.folder import CARD
+from tercel.execution.policies_packaged import folder_of, packaged_names
 
 DESK = "/api/desks/test desk"
 ROUTES = (
@@ -241,7 +243,7 @@ def test_alerts_of_desk_and_gate_are_paged_to_the_first(place: Place, seed: int,
 @pytest.mark.parametrize("seed", range(3))
 def test_alerts_of_then_are_paged_with_their_owners_of_then(place: Place, seed: int) -> None:
     alerts_of(place, seed)
-    place.served["test desk"].follower.look_at_gate()
+    place.served["test desk"].follower.poll_gate()
     then = 40 * S
     late = [one["seq"] for one in got(place, "alerts?most=1000")["alerts"] if one["ns"] > then]
     assert late
@@ -363,7 +365,7 @@ def test_what_the_models_know(priced: Place) -> None:
 
 
 def test_a_policy_is_known_by_its_weights(place: Place) -> None:
-    card = read_card(folder_of(names()[0]) / CARD)
+    card = read_card(folder_of(packaged_names()[0]) / CARD)
     body = {
         **place.desk.entries[2].body,
         "strategy": "packaged:nobody",

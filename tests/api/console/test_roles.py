@@ -8,7 +8,7 @@ import pytest
 from tests.api.console.conftest import TOKEN, Place
 
 from tercel.api.console.guard import PERMISSION
-from tercel.api.console.people import LEAST, PUBLIC, ROLES, may, permissions
+from tercel.api.console.roles import LEAST_ROLE, PUBLIC, ROLES, has_permission, permissions
 
 TOLD = {
     "look": "see everything that a page shows, change the own password, log out",
@@ -66,7 +66,7 @@ def status(place: Place, who: str, method: str, path: str, **more: Any) -> int:
 def test_every_route_names_a_permission_of_the_table(shared: Place) -> None:
     found = routes(shared)
     assert len(found) >= 40
-    assert {one for one in found.values() if one not in LEAST} == {PUBLIC}
+    assert {one for one in found.values() if one not in LEAST_ROLE} == {PUBLIC}
     assert {path for (path, _), one in found.items() if one == PUBLIC} == {
         "/login",
         "/api/login",
@@ -74,7 +74,7 @@ def test_every_route_names_a_permission_of_the_table(shared: Place) -> None:
         "/static/{name}",
         "/",
     }
-    assert set(LEAST) <= set(found.values()), "a permission that no route asks for"
+    assert set(LEAST_ROLE) <= set(found.values()), "a permission that no route asks for"
 
 
 def test_openapi_has_every_route_of_the_api_with_its_permission(shared: Place) -> None:
@@ -108,7 +108,7 @@ def test_a_role_may_what_the_table_says_at_every_path_by_every_method(
                 assert said not in (403, 405), (method, path, said)
             elif not role:
                 assert said == 401, (method, path, said)
-            elif not may(role, permission):
+            elif not has_permission(role, permission):
                 assert said == 403, (method, path, said)
             else:
                 assert said not in (401, 403, 405), (method, path, said)
@@ -150,7 +150,7 @@ def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> 
 def role_table() -> str:
     """The table of the documentation, Markdown: `docs/concepts/console.md` has it word for word."""
     rows = [
-        f"| {role} | {'; '.join(TOLD[one] for one in LEAST if LEAST[one] == role)} |"
+        f"| {role} | {'; '.join(TOLD[one] for one in LEAST_ROLE if LEAST_ROLE[one] == role)} |"
         for role in ROLES
     ]
     return "\n".join(["| Role | May, besides what the roles above it may |", "|---|---|", *rows])
@@ -161,9 +161,11 @@ def test_the_documentation_has_the_table_word_for_word() -> None:
 
 
 def test_the_table_of_roles_is_a_ladder() -> None:
-    assert set(LEAST) == set(TOLD)
+    assert set(LEAST_ROLE) == set(TOLD)
     held = [set(permissions(role)) for role in ROLES]
     assert all(less < more for less, more in pairwise(held))
     assert held[0] == {"look"}
-    assert not any(may("trader", one) for one in ("rearm", "promote", "limits", "confirm", "users"))
-    assert {one for one in TOLD if TOLD[one] in role_table()} == set(LEAST)
+    assert not any(
+        has_permission("trader", one) for one in ("rearm", "promote", "limits", "confirm", "users")
+    )
+    assert {one for one in TOLD if TOLD[one] in role_table()} == set(LEAST_ROLE)

@@ -13,18 +13,17 @@ from tests.api.console.conftest import HERE, Place, listening, placed
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.console.guard import (
-    BODY_S,
+from tercel.api.console.guard import BODY_S, HttpGuard
+from tercel.api.console.people import Person
+from tercel.api.console.sessions import (
     FREE_HERE,
     IDLE_S,
     LIFE_S,
     MOST_PLACES,
-    HttpGuard,
     Sessions,
     Throttle,
     TooSoonError,
 )
-from tercel.api.console.people import Person
 from tercel.api.console.web import TimedProtocol
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
@@ -97,20 +96,20 @@ def test_a_file_that_cannot_be_obeyed_lets_nobody_in(place: Place) -> None:
 def test_wrong_passwords_wait_longer_and_longer_and_lock_out_nobody_elsewhere(place: Place) -> None:
     sessions: Sessions = place.app.state.sessions
     for _ in range(FREE_HERE):
-        assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+        assert sessions.log_in("ann", "wrong", "10.0.0.1") is None
     waits = [0.0]
     for _ in range(22):
         place.clock.now += waits[-1]
-        assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+        assert sessions.log_in("ann", "wrong", "10.0.0.1") is None
         with pytest.raises(TooSoonError) as refused:
-            sessions.enter("ann", "wrong", "10.0.0.1")
+            sessions.log_in("ann", "wrong", "10.0.0.1")
         waits.append(refused.value.wait_s)
     assert waits[2] == 2 * waits[1]
     assert max(waits) <= 4
-    assert sessions.enter("ann", "wrong", "10.0.0.2") is None, "another address waits for nothing"
-    assert sessions.enter("bob", PASSWORD, "10.0.0.1") is not None, "nor does another name"
+    assert sessions.log_in("ann", "wrong", "10.0.0.2") is None, "another address waits for nothing"
+    assert sessions.log_in("bob", PASSWORD, "10.0.0.1") is not None, "nor does another name"
     place.clock.now += 3600
-    assert sessions.enter("ann", "wrong", "10.0.0.1") is None
+    assert sessions.log_in("ann", "wrong", "10.0.0.1") is None
 
 
 def test_who_guesses_names_keeps_nobody_else_of_the_address_out(place: Place) -> None:
@@ -142,18 +141,18 @@ def test_a_device_is_known_for_its_name_and_its_password_alone(place: Place) -> 
     sessions: Sessions = place.app.state.sessions
     bob = place.client("bob")
     device = bob.cookies["tercel_device"]
-    assert sessions.knows("bob", device)
+    assert sessions.is_known_device("bob", device)
     made, _, seal = device.partition(".")
     others = [
         ("risk", device),
         ("nobody", device),
         *(("bob", bad) for bad in ("", ".", made, f"x.{seal}", f"{made}.\xe9")),
     ]
-    assert not any(sessions.knows(name, bad) for name, bad in others)
+    assert not any(sessions.is_known_device(name, bad) for name, bad in others)
     body = {"old": PASSWORD, "new": "another password"}
     assert bob.post("/api/password", json=body).status_code == 200
-    assert not sessions.knows("bob", device)
-    assert sessions.knows("bob", bob.cookies["tercel_device"])
+    assert not sessions.is_known_device("bob", device)
+    assert sessions.is_known_device("bob", bob.cookies["tercel_device"])
 
 
 def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: Place) -> None:
@@ -225,7 +224,7 @@ def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> No
 
     def attempt() -> None:
         try:
-            sessions.enter("ann", "wrong", "10.0.0.1")
+            sessions.log_in("ann", "wrong", "10.0.0.1")
         except TooSoonError as error:
             refused.append(error.wait_s)
 
@@ -331,7 +330,7 @@ def test_a_password_that_changes_while_a_session_is_looked_at_ends_it_not(
 ) -> None:
     sessions: Sessions = place.app.state.sessions
     secret, real, changed = (
-        sessions.enter("viewer", PASSWORD, HERE),
+        sessions.log_in("viewer", PASSWORD, HERE),
         place.people.get,
         list[int | None](),
     )

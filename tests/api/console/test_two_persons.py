@@ -188,7 +188,7 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
     def sits(strategy: str, challenger: str) -> None:
         seat = {"strategy": strategy, "challenger": challenger}
         place.desk.entries.append(Entry(kinds.AGENT_ASSIGNMENT, 20 * S, agent="ppo", body=seat))
-        asks = place.served["test desk"].follower.ask
+        asks = place.served["test desk"].follower.query
         until(lambda: asks(lambda s: s.agents["ppo"].seat.get("strategy")) == strategy)
 
     sits("ppo-csco", "dqn")
@@ -207,7 +207,7 @@ def test_a_promotion_is_confirmed_for_what_was_asked_and_nothing_else(place: Pla
 def latched(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderDesk:
     """The desk's kill latch is a real one."""
     real = FolderDesk(tmp_path, lambda: int(place.wall.now * S))
-    for name in ("kill", "rearm", "killed", "mark"):
+    for name in ("kill", "rearm", "read_latch", "latch_mark"):
         monkeypatch.setattr(place.desk, name, getattr(real, name))
     return real
 
@@ -220,9 +220,9 @@ def test_a_rearm_is_confirmed_for_the_kill_that_was_asked_about_alone(
     request = ask(place, agents=agents)
     latched.kill([], "tom", "the exchange reports a bad tape")
     assert settle(place, request, status=409)["received"] == "another one now at test desk"
-    assert getattr(latched.killed(), "reason", "") == "the exchange reports a bad tape"
+    assert getattr(latched.read_latch(), "reason", "") == "the exchange reports a bad tape"
     settle(place, ask(place))
-    assert latched.killed() is None
+    assert latched.read_latch() is None
     settle(place, request, status=409)
 
 
@@ -230,15 +230,15 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
     place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latched.kill(["ppo"], "tom", "it misbehaves")
-    request, looked = ask(place), two_persons.must_be_so_still
+    request, looked = ask(place), two_persons.refuse_if_changed
 
     def late(*given: Any) -> None:
         looked(*given)
         latched.kill([], "tom", "a bad tape")
 
-    monkeypatch.setattr(two_persons, "must_be_so_still", late)
+    monkeypatch.setattr(two_persons, "refuse_if_changed", late)
     assert settle(place, request, status=409)["expected"] == "the kill that the request names"
-    assert getattr(latched.killed(), "reason", "") == "a bad tape"
+    assert getattr(latched.read_latch(), "reason", "") == "a bad tape"
     assert state(place, request) == "waits", "nothing was done"
 
 

@@ -7,9 +7,9 @@ import pytest
 from tests.desk.console.browser import cut_cells, window
 from typer.testing import CliRunner
 
-from tercel.api.tca.analysis import read_day
+from tercel.api.tca.market_day import read_day
 from tercel.cli import app
-from tercel.core.report.svg import Section, render
+from tercel.core.report.page import Section, render_page
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
@@ -48,7 +48,7 @@ def analysed(folder: Path) -> Path:
         start = day.open_ns + (600 + 300 * number) * S
         orders.append(f"parent-{number},SIM,buy,500,{start},{start + 300 * S},15.99,100")
         for step in (30, 120):
-            price = day.before(start + step * S)[1] * day.instrument.tick
+            price = day.quote_before(start + step * S)[1] * day.instrument.tick
             fills.append(
                 f"{start + step * S},SIM,buy,100,{price:.4f},parent-{number},agent-{number % 2},0.35"
             )
@@ -91,7 +91,8 @@ def test_a_page_answers_in_three_screens_and_clips_nothing(
 def test_print_shows_what_is_folded(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     file.write_text(
-        render("A page", "", [Section("Folded", "Seen on paper.", folded=True)]), encoding="utf-8"
+        render_page("A page", "", [Section("Folded", "Seen on paper.", folded=True)]),
+        encoding="utf-8",
     )
     browser.get(file.as_uri())
     seen = "return document.querySelector('details > p').checkVisibility()"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tests.desk.console.browser import cut_cells, window
 
-from tercel.core.report.svg import Section, render
-from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table
+from tercel.core.report.judged_table import COLUMNS, JudgedTable
+from tercel.core.report.page import Section, render_page
+from tercel.core.report.tables import plain_table
 from tercel.core.stats import PairedGain
 
 WIDE = [f"a long heading {n}" for n in range(16)]
@@ -33,7 +34,7 @@ def test_every_cell_of_a_report_can_be_brought_into_sight(
         Section("Judged", html=judged().html()),
     ]
     file = tmp_path / "page.html"
-    file.write_text(render("A page", PROSE, sections, {"a fact": PROSE}), encoding="utf-8")
+    file.write_text(render_page("A page", PROSE, sections, {"a fact": PROSE}), encoding="utf-8")
     browser.get(file.as_uri())
     assert len(browser.find_elements("css selector", "table")) == 4
     assert cut_cells(browser, width) == []
@@ -55,7 +56,7 @@ def test_a_telephone_shows_the_gain_beside_the_name(
 ) -> None:
     file = tmp_path / "page.html"
     file.write_text(
-        render("A page", "", [Section("Judged", html=made(judged()))]), encoding="utf-8"
+        render_page("A page", "", [Section("Judged", html=made(judged()))]), encoding="utf-8"
     )
     browser.get(file.as_uri())
     assert cut_cells(browser, 400) == []
@@ -76,7 +77,7 @@ def test_a_telephone_shows_every_figure_of_a_desks_day(browser: Any, tmp_path: P
     )
     prose = plain_table(("when", "what", "why"), [["12:30", PROSE, PROSE]], prose=True)
     file.write_text(
-        render("A day", "", [Section("Day", html=f'<div class="day">{table}{prose}</div>')])
+        render_page("A day", "", [Section("Day", html=f'<div class="day">{table}{prose}</div>')])
     )
     browser.get(file.as_uri())
     assert cut_cells(browser, 400) == []

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tercel.core.report import evaluation_figures, figures, svg
-from tercel.core.report.svg import Figure, inline
+from tercel.core.report import book_figure, figures, page, palette
+from tercel.core.report.svg import Figure, inline_svg
 from tercel.core.stats import Estimate
 
 
@@ -21,7 +21,8 @@ def interval(mean: float) -> Estimate:
 
 STRATEGIES = {
     name: {
-        key: interval(value) for key, value in zip(["is_bps", *svg.COMPONENTS], row, strict=True)
+        key: interval(value)
+        for key, value in zip(["is_bps", *palette.COMPONENTS], row, strict=True)
     }
     for name, row in {
         "ppo": (1.0, 0.5, -0.5, 1.0, 0.0, 0.0),
@@ -46,11 +47,11 @@ def every_figure() -> list[Figure]:
             {"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}
         ),
         figures.impact_paths(time, {"ppo": time / 900, "pov": time / 1800, "random": time}),
-        evaluation_figures.book_around_trades(
+        book_figure.book_around_trades(
             time,
             np.arange(100, 106),
             depth,
-            evaluation_figures.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
+            book_figure.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
             -1,
             np.full(13, 102.0),
             np.full(13, 103.0),
@@ -65,7 +66,7 @@ FIGURES = every_figure()
 def test_a_figure_is_well_formed_named_and_of_the_house(figure: Figure) -> None:
     assert figure.alt
     assert figure.caption
-    assert not [colour.token for colour in svg.COLOURS if colour.token in figure.svg]
+    assert not [colour.token for colour in palette.COLOURS if colour.token in figure.svg]
     element = ElementTree.fromstring(figure.svg)
     assert (element.get("role"), element.get("aria-label")) == ("img", figure.alt)
     ids = [node.get("id") for node in element.iter() if node.get("id")]
@@ -73,6 +74,21 @@ def test_a_figure_is_well_formed_named_and_of_the_house(figure: Figure) -> None:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', figure.svg))
     assert used <= set(ids)
     assert "DejaVu" not in figure.svg
+
+
+def test_the_mean_of_learning_curves_spans_what_all_seeds_have() -> None:
+    """Two straight lines, one from 0 to 10 and one, two higher, from 2 to 8: from 20 % to 80 % between them."""
+    long, short = np.arange(0.0, 11.0), np.arange(2.0, 9.0)
+    figure = figures.learning_curves({"ppo": [(long, long), (short, short + 2)]})
+    lines: dict[str, list[np.ndarray]] = {}
+    for path, width in re.findall(r'<path d="(M [^"]*)" [^>]*stroke-width: ([\d.]+)', figure.svg):
+        lines.setdefault(width, []).append(
+            np.array(re.findall(r"[\d.]+", path), float).reshape(-1, 2)
+        )
+    first, other = lines["0.9"][:2]
+    of_first = first[0] + np.outer([0.2, 0.8], first[-1] - first[0])
+    mean = lines["2.2"][0][[0, -1]]
+    np.testing.assert_allclose(mean, (of_first + other[[0, -1]]) / 2, atol=2e-3)
 
 
 def test_figures_are_the_same_bytes_each_time() -> None:
@@ -126,11 +142,13 @@ class Reader(HTMLParser):
 
 def whole_page() -> str:
     sections = [
-        svg.Section("Table", ["One & two.", "<script>alert(1)</script>"], html="<p>as it is</p>"),
-        svg.Section("Figures", figures=FIGURES),
-        svg.Section("Facts", facts={"seed": 1}),
+        page.Section("Table", ["One & two.", "<script>alert(1)</script>"], html="<p>as it is</p>"),
+        page.Section("Figures", figures=FIGURES),
+        page.Section("Facts", facts={"seed": 1}),
     ]
-    return svg.render("A run of <ppo>", "It ran.", sections, facts={"market": "x"}, footer="0.1.0")
+    return page.render_page(
+        "A run of <ppo>", "It ran.", sections, facts={"market": "x"}, footer="0.1.0"
+    )
 
 
 def test_a_page_fetches_nothing_closes_what_it_opens_and_follows_light_and_dark() -> None:
@@ -142,7 +160,9 @@ def test_a_page_fetches_nothing_closes_what_it_opens_and_follows_light_and_dark(
     assert "<title>A run of &lt;ppo&gt;</title>" in text
     assert "<p>as it is</p>" in text
     assert "prefers-color-scheme: dark" in text
-    assert set(re.findall(r"var\(--([a-z0-9]+)", text)) <= {colour.name for colour in svg.COLOURS}
+    assert set(re.findall(r"var\(--([a-z0-9]+)", text)) <= {
+        colour.name for colour in palette.COLOURS
+    }
 
 
 def luminance(colour: str) -> float:
@@ -157,21 +177,23 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "colour", [c for c in svg.COLOURS if c not in (svg.RULE, svg.PAPER)], ids=lambda c: c.name
+    "colour",
+    [c for c in palette.COLOURS if c not in (palette.RULE, palette.PAPER)],
+    ids=lambda c: c.name,
 )
-def test_colours_can_be_seen_on_both_papers(colour: svg.Colour) -> None:
+def test_colours_can_be_seen_on_both_papers(colour: palette.Colour) -> None:
     needed = (
-        4.5 if colour in (svg.INK, svg.SOFT, svg.GOOD, svg.BAD) else 3.0
+        4.5 if colour in (palette.INK, palette.SOFT, palette.GOOD, palette.BAD) else 3.0
     )  # WCAG 2.2: text, graphics
-    assert contrast(colour.light, svg.PAPER.light) >= needed
-    assert contrast(colour.dark, svg.PAPER.dark) >= needed
+    assert contrast(colour.light, palette.PAPER.light) >= needed
+    assert contrast(colour.dark, palette.PAPER.dark) >= needed
 
 
 def test_matplotlib_is_loaded_by_the_first_figure_and_without_pyplot() -> None:
     code = """
 import sys
 import tercel.core.report.figures as figures
-import tercel.core.report.evaluation_figures, tercel.core.report.tables, tercel.core.report.svg
+import tercel.core.report.book_figure, tercel.core.report.tables, tercel.core.report.svg
 assert "matplotlib" not in sys.modules
 figures.paired_differences({}, "pov")
 assert "matplotlib" in sys.modules
@@ -182,6 +204,6 @@ assert "matplotlib.pyplot" not in sys.modules
 
 def test_digits_that_people_read_are_not_cut() -> None:
     svg = '<svg width="1pt"><path d="M 1.23456 2.34567"/><text x="1">0.20791</text></svg>'
-    drawn = inline(svg, "n", "alt")
+    drawn = inline_svg(svg, "n", "alt")
     assert "M 1.234 2.345" in drawn
     assert "0.20791" in drawn

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.console import Console
 
-from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table, verdict, verdict_sentence
+from tercel.core.report.interval_text import verdict, verdict_sentence
+from tercel.core.report.judged_table import COLUMNS, JudgedTable
+from tercel.core.report.tables import plain_table
 from tercel.core.stats import PairedGain
 
 
@@ -101,7 +103,7 @@ def test_verdicts_come_first_and_what_the_sample_is_last() -> None:
 
 
 def test_who_is_asked_about_stands_above_the_others() -> None:
-    table = replace(judged(), first=("twap_passive", "submit_and_leave", "nobody"))
+    table = replace(judged(), listed_first=("twap_passive", "submit_and_leave", "nobody"))
     assert table.names == ["twap_passive", "submit_and_leave", "ppo", "broken"]
     lines = [line.split() for line in printed(table, 100).splitlines()]
     at = next(number for number, line in enumerate(lines) if line[:1] == ["twap_passive"])

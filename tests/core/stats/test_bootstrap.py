@@ -10,11 +10,11 @@ from tercel.core.errors import ConfigError
 from tercel.core.stats import (
     Estimate,
     Moments,
+    average_over_seeds,
     clustered_se,
     intervals,
     mean_interval,
     moments_of_mean,
-    over_seeds,
     replicate,
 )
 from tercel.core.stats.bootstrap import draw_counts
@@ -119,7 +119,8 @@ def test_replicates_subtract_as_pairs():
         rng(9),
     )
     one, other = (
-        over_seeds([x.mean()], drawn[k].T, 80, rng()) for k, x in (("a", ours), ("b", theirs))
+        average_over_seeds([x.mean()], drawn[k].T, 80, rng())
+        for k, x in (("a", ours), ("b", theirs))
     )
     direct = mean_interval(ours - theirs, np.arange(80), rng(9), resamples=500)
     assert (one - other).estimate().to_json() == pytest.approx(direct.to_json())

@@ -7,14 +7,14 @@ from scipy import stats
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.stats import (
+    average_over_markets,
+    average_over_seeds,
     interquartile_mean,
     intervals,
     moments_of_cvar,
     moments_of_mean,
     moments_of_slope,
     moments_of_wins,
-    over_markets,
-    over_seeds,
     replicate,
 )
 
@@ -36,7 +36,9 @@ def hierarchy(gains, generator, redraw, resamples=600, teams=None):
         points.append(moments.point())
         draws.append(replicate({"": moments}, resamples, generator)[""].T)
         clusters.append(moments.clusters)
-    return over_markets(points, draws, clusters, generator, redraw_markets=redraw, teams=teams)
+    return average_over_markets(
+        points, draws, clusters, generator, redraw_markets=redraw, teams=teams
+    )
 
 
 def test_each_level_brings_its_own_variance():
@@ -57,7 +59,7 @@ def test_one_market_is_the_bootstrap_over_seeds_and_clusters():
     generator = np.random.default_rng(1)
     [table] = gains = world(generator, 1, 4, 200, 0.0, 0.4, 1.0)
     moments = moments_of_mean(table.T, np.arange(200))
-    known = over_seeds(
+    known = average_over_seeds(
         moments.point(), replicate({"": moments}, 6000, generator)[""].T, 200, generator
     )
     found = hierarchy(gains, generator, redraw=True, resamples=6000)
@@ -107,7 +109,7 @@ def test_markets_of_one_team_share_its_seeds():
 def test_markets_with_other_seeds_are_refused(teams):
     one, two = np.zeros((2, 9)), np.zeros((3, 9))
     with pytest.raises(ConfigError):
-        over_markets(
+        average_over_markets(
             [one[:, 0], two[:, 0]],
             [one, two],
             [5, 5],

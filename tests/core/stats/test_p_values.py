@@ -8,7 +8,7 @@ from scipy import stats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.stats import benjamini_hochberg, deflate, detectable_gain, holm, two_sided_p
 from tercel.core.stats.bootstrap import Replicates
-from tercel.core.stats.inference import exceeds, expected_best
+from tercel.core.stats.multiple_testing import exceedance_probability, expected_best
 
 
 @pytest.mark.parametrize("t", [0.5, 3.0, 1e3, 1e8])
@@ -39,7 +39,9 @@ def test_the_worked_example_of_the_deflated_sharpe_ratio():
     # days, a ratio of 2.5 a year.
     best = expected_best(100, np.sqrt(0.5 / 250))
     assert best == pytest.approx(0.1132, abs=5e-5)
-    assert exceeds(2.5 / np.sqrt(250), best, 1250, -3.0, 10.0) == pytest.approx(0.9004, abs=5e-5)
+    assert exceedance_probability(2.5 / np.sqrt(250), best, 1250, -3.0, 10.0) == pytest.approx(
+        0.9004, abs=5e-5
+    )
 
 
 def test_one_variant_is_not_deflated_and_many_are():

@@ -7,7 +7,7 @@ from scipy import stats
 
 from studies.shipped.alpha import clustered_spearman
 from tercel.core.errors import ConfigError
-from tercel.core.stats.inference import ranks, spearman
+from tercel.core.stats.ranks import ranks, spearman
 
 
 def test_a_missing_value_has_no_rank_and_takes_none():

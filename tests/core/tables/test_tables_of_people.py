@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.tables.columns import exact, renamed, sides, units, unread
-from tercel.core.tables.table import USUAL_FILLS, Table, read_table
-from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
-from tercel.core.tables.times import days, moments
+from tercel.core.tables.columns import rename_columns, unread_columns
+from tercel.core.tables.numbers import cell_units, parse_exact
+from tercel.core.tables.sides import parse_sides
+from tercel.core.tables.table import Table, read_table
+from tercel.core.tables.table_map import AS_NAMED, ColumnNames, TableMap, table_map
+from tercel.core.tables.times import parse_days, parse_moments
+from tercel.core.tables.usual_names import USUAL_FILLS
 
 
 def read(
-    folder: Path, text: str | bytes, columns: TableMap | Called = AS_NAMED, *needed: str
+    folder: Path, text: str | bytes, columns: TableMap | ColumnNames = AS_NAMED, *needed: str
 ) -> Table:
     file = folder / "t.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return renamed(read_table(file, columns), needed)
+    return rename_columns(read_table(file, columns), needed)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +43,9 @@ def read(
     ],
 )
 def test_numbers_are_read_by_the_sign_that_the_file_shows(
-    tmp_path: Path, text: str, said: Called, received: list[Fraction | int | None]
+    tmp_path: Path, text: str, said: ColumnNames, received: list[Fraction | int | None]
 ) -> None:
-    assert exact(read(tmp_path, text, said, "price", "quantity"), "quantity") == received
+    assert parse_exact(read(tmp_path, text, said, "price", "quantity"), "quantity") == received
 
 
 @pytest.mark.parametrize(
@@ -62,9 +65,9 @@ def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(
     tmp_path: Path, text: str, remedy: str
 ) -> None:
     with pytest.raises(DataError) as refusal:
-        exact(read(tmp_path, text, AS_NAMED, "price", "quantity"), "quantity")
+        parse_exact(read(tmp_path, text, AS_NAMED, "price", "quantity"), "quantity")
     assert remedy in str(refusal.value)
-    assert exact(
+    assert parse_exact(
         read(tmp_path, text.replace("28.60", "28,60"), {"decimal": ","}, "price", "quantity"),
         "quantity",
     )
@@ -73,10 +76,12 @@ def test_a_number_of_no_certain_sign_is_refused_and_its_remedy_works(
 @pytest.mark.parametrize("said", [{}, {"units_in_cells": True}])
 @pytest.mark.parametrize("cell", ["1.5K", "2M", "3 mio"])
 def test_thousands_in_a_letter_are_neither_a_unit_nor_proposed_as_one(
-    tmp_path: Path, cell: str, said: Called
+    tmp_path: Path, cell: str, said: ColumnNames
 ) -> None:
     with pytest.raises(DataError) as refusal:
-        exact(read(tmp_path, f"price,quantity\n1,{cell}\n", said, "price", "quantity"), "quantity")
+        parse_exact(
+            read(tmp_path, f"price,quantity\n1,{cell}\n", said, "price", "quantity"), "quantity"
+        )
     assert "units_in_cells" not in str(refusal.value)
 
 
@@ -115,14 +120,16 @@ def test_a_name_that_begins_like_a_total_is_a_row(tmp_path: Path, name: str) -> 
 
 def test_digits_of_a_clock_are_no_milliseconds(tmp_path: Path) -> None:
     text = "time,price\n202404031030,1\n20240403103015,1\n1712140200000,1\n"
-    found = moments(read(tmp_path, text, {"timezone": "UTC"}, "time", "price"), "time")
+    found = parse_moments(read(tmp_path, text, {"timezone": "UTC"}, "time", "price"), "time")
     assert found.dt.to_string("%F %T").to_list() == [
         "2024-04-03 10:30:00",
         "2024-04-03 10:30:15",
         "2024-04-03 10:30:00",
     ]
     with pytest.raises(DataError, match=r"20240403103015123.*row 2"):
-        days(read(tmp_path, "date,price\n20240403103015123,1\n", AS_NAMED, "date", "price"), "date")
+        parse_days(
+            read(tmp_path, "date,price\n20240403103015123,1\n", AS_NAMED, "date", "price"), "date"
+        )
 
 
 def test_titles_totals_sections_and_repeated_headers_are_no_rows(tmp_path: Path) -> None:
@@ -166,16 +173,16 @@ def test_columns_are_proposed_but_not_money_for_a_quantity(tmp_path: Path) -> No
     (tmp_path / "t.csv").write_text(text)
     table = read_table(tmp_path / "t.csv")
     with pytest.raises(DataError) as refusal:
-        renamed(
+        rename_columns(
             table,
             ("time", "side", "price", "quantity"),
             (),
             USUAL_FILLS,
-            asked=("time", "side", "price", "quantity"),
+            explicit=("time", "side", "price", "quantity"),
         )
     assert "`column=quantity=Executed`" in str(refusal.value)
     assert "quantity=Amount" not in str(refusal.value)
-    assert unread(renamed(table, ("time",)), ("time",)) == [
+    assert unread_columns(rename_columns(table, ("time",)), ("time",)) == [
         "Pair",
         "Side",
         "Price",
@@ -194,18 +201,18 @@ def test_times_of_two_columns_and_words_of_sides(tmp_path: Path) -> None:
     }
     text = "Datum;Zeit;Art\n03.04.2024;10:30;Kauf\n04.04.2024;01:30:00 PM;VERKAUF\n"
     table = read(tmp_path, text, said, "time", "side")
-    assert [str(one)[:16] for one in moments(table, "time")] == [
+    assert [str(one)[:16] for one in parse_moments(table, "time")] == [
         "2024-04-03 08:30",
         "2024-04-04 11:30",
     ]
-    assert sides(table).to_list() == [1, -1]
+    assert parse_sides(table).to_list() == [1, -1]
     with pytest.raises(DataError, match=r"received Art 'Kauf' in row 2 .*`column=buy=WORD`"):
-        sides(read(tmp_path, text, {"side": "Art"}, "side"))
+        parse_sides(read(tmp_path, text, {"side": "Art"}, "side"))
 
 
 def test_units_and_maps(tmp_path: Path) -> None:
     fees = read(tmp_path, "fee\n0.0000130000BNB\n1.5 USD\nEUR 2\n3\n", AS_NAMED, "fee")
-    assert units(fees, "fee").to_list() == ["BNB", "USD", "EUR", ""]
+    assert cell_units(fees, "fee").to_list() == ["BNB", "USD", "EUR", ""]
     (tmp_path / "m.toml").write_text('decimal = ","\n[columns]\nprice = "Kurs"\n')
     assert table_map(tmp_path / "m.toml", {"price": "Preis"}).columns == {"price": ("Preis",)}
     assert table_map(None, {"map": str(tmp_path / "m.toml")}).decimal == ","

@@ -6,13 +6,15 @@ from typing import Any
 
 import argon2
 
-from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk, RequestBook
+from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk
 from tercel.api.console.people import People
+from tercel.api.console.request_book import RequestBook
 from tercel.core.errors import OrderError
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.report import LatchPart
+from tercel.desk.console.report_base import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_denied, entry_in, entry_out
 
@@ -55,7 +57,7 @@ class ListedDesk(RemoteDesk):
     def position(self) -> tuple[str, int]:
         return "listed", len(self.entries)
 
-    def running(self) -> str | None:
+    def lock_holder(self) -> str | None:
         return "process 1 (test)"
 
     def read(
@@ -141,23 +143,23 @@ class ListedDesk(RemoteDesk):
             self.entries.append(Entry(kinds.KILL, 11 * S, agent=agent, body=body))
 
     def rearm(self, agents: Sequence[str], by: str, reason: str, mark: str = "") -> None:
-        assert mark == self.mark()
+        assert mark == self.latch_mark()
         self.latch = None
         self.turns += 1
         for agent in agents or ("ppo", "peg"):
             body = {"scope": agent, "by": by, "reason": reason}
             self.entries.append(Entry(kinds.REARM, 12 * S, agent=agent, body=body))
 
-    def mark(self) -> str:
+    def latch_mark(self) -> str:
         return str(self.turns)
 
-    def killed(self) -> LatchPart | None:
+    def read_latch(self) -> LatchPart | None:
         return self.latch
 
     def signals(self) -> dict[str, Any]:
         return {"model": "packaged:demo"}
 
-    def why(self, seq: int) -> Mapping[str, Any] | None:
+    def explain_decision(self, seq: int) -> Mapping[str, Any] | None:
         if not 0 < seq <= len(self.entries) or self.entries[seq - 1].kind != kinds.DECISION:
             return None
         return {

@@ -107,7 +107,7 @@ def running_desk(
     """A desk at work in a folder: parents are accepted and orders are open; `more` is added to its file."""
     from tercel.core.errors import JournalError
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.store import JournalReader
+    from tercel.desk.trading.journal.reader import JournalReader
 
     config, desk, said = folder / "small.toml", folder / "today", folder / "desk.out"
     config.write_text(CONFIG.format(speed=speed, round_s=round_s) + more)

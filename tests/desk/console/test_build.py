@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.core.report.svg import COLOURS
+from tercel.core.report.palette import COLOURS
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB, PAGES = ROOT / "web", ROOT / "src" / "tercel" / "core" / "pages"

@@ -6,10 +6,11 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
 from benchmarks.busy_day import LISTED, MINUTE, S, a_day
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
+from tercel.desk.console.chart import MAX_POINTS, book, chart
+from tercel.desk.console.history import checkpoints, fold_until, restore_state
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.ledger import Ledger
@@ -27,7 +28,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     entries, last = story.entries, story.entries[-1].ns
     from_ns, to_ns = last // 4, 3 * last // 4
     journal, past = journal_of(entries), checkpoints()
-    fold(begun(journal, last, past), journal, last, past)
+    fold_until(restore_state(journal, last, past), journal, last, past)
     found = to_jsonable(chart(journal, "X", from_ns, to_ns, past))
     ledger, marks = Ledger(), []
     for entry in entries:
@@ -62,7 +63,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
 def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:
     entries = list(a_day(12_000, agents=2, instruments=1))
     found = to_jsonable(chart(journal_of(entries), "N0", 0, entries[-1].ns))
-    assert max(len(found[name]) for name in ("mid", "fills", "orders")) == MOST
+    assert max(len(found[name]) for name in ("mid", "fills", "orders")) == MAX_POINTS
     points = found["schedule"][5]["points"]
     assert [points[0][1], points[-1][1]] == [0.0, 100 * 100]
     assert points[-1][2] == pytest.approx(100 * 100 * 0.21 / 600)

@@ -29,7 +29,7 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 
 pytestmark = pytest.mark.long

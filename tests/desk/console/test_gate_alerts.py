@@ -15,8 +15,9 @@ pytest.importorskip("prometheus_client", reason="the console needs the extra [tr
 from tests.api.test_desk_day import days_of
 from tests.desk.console.desks import S, a_session, report
 
-from tercel.api.console.connected import ConnectedDesk, RemoteDesk, RequestBook
-from tercel.api.console.reads import LAST, alert_page
+from tercel.api.console.connected import ConnectedDesk, RemoteDesk
+from tercel.api.console.desk_rows import LAST, alert_page
+from tercel.api.console.request_book import RequestBook
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.desk import FolderDesk
@@ -25,7 +26,9 @@ from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import database, kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import BRIEFLY, LOCK, FileLock
-from tercel.desk.trading.journal.store import JournalReader, SqlJournal, verify
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.verification import verify
 
 
 def alert(ns: int, code: str, agent: str = "", severity: str = "critical") -> Entry:
@@ -56,7 +59,7 @@ def looked(folder: Path) -> JournalFollower:
     """A console that has just been started."""
     follower = JournalFollower(RemoteDesk(folder, time.time_ns), time.monotonic)
     follower.catch_up()
-    follower.look_at_gate()
+    follower.poll_gate()
     return follower
 
 
@@ -106,7 +109,7 @@ def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(
     summary = to_jsonable(follower.report())["summary"]
     assert (summary["alerts"], summary["unowned"]) == ({"critical": 1, "warning": 1, "info": 1}, 2)
     assert own(follower, "unwatched", "ann (password)") is not None
-    follower.look_at_gate()
+    follower.poll_gate()
     assert rows(follower)[2] == ("unwatched", True, "ann (password)")
     assert rows(follower)[1] == (
         "DRIFT",
@@ -126,13 +129,13 @@ def test_what_comes_while_a_page_is_open_is_told(tmp_path: Path) -> None:
     desk = kept(tmp_path, begun(), alert(5, "DRIFT", "ann", "warning"))
     gate = kept(tmp_path / FOLDER, begun(), alert(3, "unwatched", "ann"))
     follower = looked(desk)
-    turn, _ = follower.changed()
+    turn, _ = follower.changes_since()
     kept(gate, alert(9, "link_down"))
     own(follower, "unwatched", "bob (password)")
-    follower.look_at_gate()
+    follower.poll_gate()
     follower._text_s = 0.0
     follower.write()
-    assert "link_down at 9" in follower.changed(turn)[1]
+    assert "link_down at 9" in follower.changes_since(turn)[1]
     assert rows(follower) == [
         ("link_down", True, ""),
         ("DRIFT", False, ""),
@@ -155,7 +158,7 @@ def test_two_desks_behind_one_gate_show_the_same_alert_with_one_owner(tmp_path: 
     assert [row["agent"] for row in to_jsonable(second.report())["alerts"]] == ["cy", ""]
     own(first, "link_down", "ann (password)")
     for follower in (first, second):
-        follower.look_at_gate()
+        follower.poll_gate()
         assert rows(follower)[1] == ("link_down", True, "ann (password)")
         assert rows(follower)[0] == ("unwatched", True, "")
         assert follower.report().summary.unowned == 1
@@ -168,12 +171,12 @@ def test_a_gate_whose_journal_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert f"a desk's journal at {tmp_path / 'away'}" in follower.report().gate_fault
     assert rows(follower) == [("DRIFT", False, "")]
     kept(tmp_path / "away", begun(), alert(3, "unwatched", "ann"))
-    follower.look_at_gate()
+    follower.poll_gate()
     assert follower.report().gate_fault == ""
     assert rows(follower) == [("DRIFT", False, ""), ("unwatched", True, "")]
     shutil.move(tmp_path / "away", tmp_path / "before")
     kept(tmp_path / "away", begun(), alert(4, "OTHER", "ann"))
-    follower.look_at_gate()
+    follower.poll_gate()
     assert rows(follower) == [("DRIFT", False, ""), ("OTHER", True, "")]
 
 
@@ -194,13 +197,13 @@ def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(
     follower = looked(desk)
     assert follower.report().unbooked == 2  # e0 is of before the last session
     with closing(SqlJournal(desk, "a session")) as journal:
-        follower.look_at_gate()
+        follower.poll_gate()
         assert follower.report().unbooked == 0
         journal.append([entry_in(report("e2", 7, 11 * S), "p1")])
     follower.catch_up()
-    follower.look_at_gate()
+    follower.poll_gate()
     assert follower.report().unbooked == 1
-    assert [RemoteDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
+    assert [RemoteDesk(gate, time.time_ns).last_seq_before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
         0,
         2,
         3,
@@ -314,7 +317,7 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
         locks.execute("pragma locking_mode = exclusive")
         locks.execute("begin exclusive")
         locks.execute("update meta set value = value")
-        follower.look_at_gate()
+        follower.poll_gate()
         assert "the gate's journal cannot be read" in follower.report().gate_fault
         tried = list[object]()
         monkeypatch.setattr(FolderDesk, "gate", lambda *_: tried.append(1))
@@ -330,7 +333,7 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
         )
         monkeypatch.undo()
         locks.execute("rollback")
-    follower.look_at_gate()
+    follower.poll_gate()
     assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
 
 
@@ -350,13 +353,13 @@ def test_alerts_are_counted_once_however_often_a_gate_is_read_anew(tmp_path: Pat
         desk, begun(9, gate, ["ann", "cy"])
     )  # a session with more agents: all of the gate is read again
     follower.catch_up()
-    follower.look_at_gate()
+    follower.poll_gate()
     assert f"{count} 3.0" in follower.metrics().decode()
     assert 'severity="warning"} 1.0' in follower.metrics().decode()
     shutil.move(desk, tmp_path / "before")  # a new journal of the desk counts anew; the gate's stay
     follower._desk = RemoteDesk(kept(desk, begun(1, gate, ["ann"])), time.time_ns)
     follower.catch_up()
-    follower.look_at_gate()
+    follower.poll_gate()
     assert f"{count} 2.0" in follower.metrics().decode()
     assert "tercel_critical_alerts 2.0" in follower.metrics().decode()
 
@@ -382,7 +385,7 @@ def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path
     assert found["all"]["needs"] == ["ann: 1 critical alert without an owner", f"ann: {shared}"]
     own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))
     kept(tmp_path / "own" / FOLDER, begun(), alert(5, "GAP"))
-    own.look_at_gate()
+    own.poll_gate()
     assert (
         to_jsonable(own.report())["summary"]["unowned"],
         to_jsonable(own.report())["summary"]["of_gate"],

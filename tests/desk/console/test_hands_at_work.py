@@ -18,9 +18,9 @@ from tests.waiting import until
 
 from tercel.api.desk.folder import quotes_of
 from tercel.core.errors import JournalError
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 
 pytestmark = pytest.mark.long

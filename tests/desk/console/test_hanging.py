@@ -20,7 +20,8 @@ from tercel.cli.operator import kill, rearm
 from tercel.core.errors import ConfigError, OrderError
 from tercel.desk.trading.alerts import AlertSender, post_json
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader, SqlJournal
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.execution.strategies import build
 
@@ -84,7 +85,7 @@ def said(desk: Path, kind: str) -> list[dict[str, Any]]:
 def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: Hangs) -> None:
     venue, latch = exchange_of(), KillLatch(tmp_path / "kill.json")
     words: dict[str, Any] = {
-        "killed": latch.killed,
+        "killed": latch.kill_reason,
         "latch": latch,
         "watch_s": 0.05,
         "decision_s": 3600.0,

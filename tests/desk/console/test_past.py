@@ -15,17 +15,17 @@ from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.desk.console import chart as p
-from tercel.desk.console.chart import begun, checkpoints, fold
+from tercel.desk.console import history
 from tercel.desk.console.follow import JournalFollower
+from tercel.desk.console.history import checkpoints, fold_until, restore_state
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 
 def state_at(journal: MemoryJournal, ns: int, past: Checkpoints[DeskState]) -> DeskState:
     """The state of the page after the last entry before the first that is later than `ns`."""
-    return fold(begun(journal, ns, past), journal, ns, past)
+    return fold_until(restore_state(journal, ns, past), journal, ns, past)
 
 
 def folded(entries: list[Entry], ns: int) -> dict:
@@ -49,7 +49,7 @@ def test_the_page_of_a_time_is_the_fold_up_to_it(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Busts of executions long before the checkpoint, sessions that begin, parents that come back from the archive."""
-    monkeypatch.setattr(p, "EVERY", 37)
+    monkeypatch.setattr(history, "CHECKPOINT_ENTRIES", 37)
     monkeypatch.setattr(kept, "WORK", 10**9)
     story = Story(seed)
     for _ in range(900):
@@ -83,14 +83,14 @@ def test_any_minute_of_a_day_of_200_000_entries_is_a_few_thousand_from_a_checkpo
     journal, past = Counted(chained=False), checkpoints()
     journal.append(entries)
     whole = state_at(journal, entries[-1].ns, past)
-    assert 20 < len(past) <= p.MOST_CHECKPOINTS
-    assert past.pieces < 30 * 40_000 * 24
+    assert 20 < len(past) <= history.MOST_CHECKPOINTS
+    assert past.piece_bytes < 30 * 40_000 * 24
     for minute in (1, 17, 100, 200, 300, 389):
         journal.count = 0
         state = state_at(journal, minute * MINUTE, past)
         json.dumps(to_jsonable(state.report()))
         assert state.ns <= minute * MINUTE < entries[state.seq].ns
-        assert journal.count < 3 * p.EVERY
+        assert journal.count < 3 * history.CHECKPOINT_ENTRIES
     assert len(whole.ledger.orders) < 2_000
 
 
@@ -105,11 +105,11 @@ def test_checkpoints_are_few_and_share_what_grows() -> None:
     past = Checkpoints(S, 1, 16, (), lambda state: (state.index,))
     for ns in range(1, 400):
         fold.tape.extend(range(ns * 500, ns * 500 + 500))
-        if past.due(ns * S, ns):
-            past.keep(ns * S, ns, fold)
+        if past.is_due(ns * S, ns):
+            past.store(ns * S, ns, fold)
     assert 8 <= len(past) <= 16
-    assert past.pieces <= len(fold.tape) * 8
-    seq, copy = past.before(250 * S)
+    assert past.piece_bytes <= len(fold.tape) * 8
+    seq, copy = past.restore(250 * S)
     assert copy.tape == fold.tape[: seq * 500]
     assert copy.index is fold.index
 
@@ -118,11 +118,11 @@ def test_checkpoints_of_large_states_are_fewer(monkeypatch) -> None:
     monkeypatch.setattr(kept, "ROOM", 2000)
     past, state = Checkpoints(1, 1, 128), [[n] for n in range(300)]
     for n in range(1, 5000):
-        if past.due(n, n):
-            past.keep(n, n, state)
+        if past.is_due(n, n):
+            past.store(n, n, state)
             assert len(past) <= 7
     assert len(past) >= 3
-    seq, copied = past.before(4000)
+    seq, copied = past.restore(4000)
     assert 1000 < seq <= 4000
     assert copied == state
 
@@ -157,7 +157,7 @@ def test_pages_share_one_text_a_turn() -> None:
     made = []
     report = follower.report
     follower.report = lambda: made.append(1) or report()
-    texts = [follower.changed() for _ in range(20)]
+    texts = [follower.changes_since() for _ in range(20)]
     assert made == [1]
     assert len({id(text) for _, text in texts}) == 1
     turn, text = texts[0]
@@ -168,7 +168,7 @@ def test_pages_share_one_text_a_turn() -> None:
     )
     follower.catch_up()
     follower.write()
-    later, changed = follower.changed(turn)
+    later, changed = follower.changes_since(turn)
     assert later > turn
     parts = json.loads(changed)
     assert {"alphas", "seq", "ns"} <= set(parts)
@@ -176,5 +176,5 @@ def test_pages_share_one_text_a_turn() -> None:
     assert page | parts == json.loads(json.dumps(to_jsonable(report()))) | {
         "silent_s": parts.get("silent_s", page["silent_s"])
     }
-    assert follower.changed(later)[1] == "{}"
-    assert json.loads(follower.changed(0)[1]) == page | parts
+    assert follower.changes_since(later)[1] == "{}"
+    assert json.loads(follower.changes_since(0)[1]) == page | parts

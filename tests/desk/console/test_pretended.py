@@ -11,18 +11,11 @@ from tests.desk.console.pretended_answers import FILE, answers
 from tests.desk.console.pretended_page import MINUTE, START
 
 from tercel.api.console import models
-from tercel.desk.console.report import (
-    AgentRow,
-    BookPart,
-    Chart,
-    DeskRow,
-    ForecastRow,
-    JournalPage,
-    Limit,
-    LiveDeskReport,
-    ModelCard,
-    Why,
-)
+from tercel.desk.console.chart_types import BookPart, Chart
+from tercel.desk.console.desk_tables import AgentRow, DeskRow
+from tercel.desk.console.journal_pages import JournalPage, Why
+from tercel.desk.console.model_report import ForecastRow, ModelCard
+from tercel.desk.console.report import Limit, LiveDeskReport
 
 NOW = START["today"] + 60 * MINUTE
 SAID = {

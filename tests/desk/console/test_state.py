@@ -4,16 +4,18 @@ import pytest
 from tests.desk.console.desks import S, a_session, report
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats.inference import WeightedSums, weighted_interval
-from tercel.desk.console.state import MOST_OVER, DeskState
+from tercel.core.stats.mean_intervals import WeightedSums, weighted_interval
+from tercel.desk.console.desk_fold import MOST_OVER
+from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.execution.policies.policy import CARD, read_card
-from tercel.execution.policies_packaged import folder_of, names
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.folder import CARD
+from tercel.execution.policies_packaged import folder_of, packaged_names
 
 LISTED = {"AAA": {"tick": 0.01, "lot": 100, "currency": "USD", "fees": [0, 0, 0, 0]}}
 
@@ -53,7 +55,7 @@ def test_a_killed_agent_has_no_share_and_the_others_have_it() -> None:
 
 
 def test_an_agents_row_says_what_it_does_and_may_do() -> None:
-    weights = read_card(folder_of(names()[0]) / CARD).weights_sha256[:12]
+    weights = read_card(folder_of(packaged_names()[0]) / CARD).weights_sha256[:12]
     entries = a_session()
     entries[0] = Entry(kinds.SESSION, S, body={**entries[0].body, "listings": LISTED})
     entries[2] = Entry(

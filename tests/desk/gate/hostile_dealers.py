@@ -14,10 +14,10 @@ from tests.fix.plain_venue import Fields, PlainVenue
 from tests.waiting import DEADLINE_S, until
 
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.gate.server import Gate
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session
 from tercel.venues.wire import RemoteVenue
@@ -149,7 +149,7 @@ class Chain:
             silence_s=60.0,
             latch="desk/kill.json",
         )
-        self.gate: Gate = stack.enter_context(opened(GateConfig(gate=terms), folder, "a test"))
+        self.gate: Gate = stack.enter_context(open_gate(GateConfig(gate=terms), folder, "a test"))
         stack.enter_context(turning(self.gate.run))
         self._stack, self._limits, self._options = stack, limits, options
         self._parents = 0
@@ -164,7 +164,7 @@ class Chain:
         options = {"strategies": routing, "dealers": DEALERS, "warm_s": 0, **self._options}
         self.session: Session = session_of(
             venue, SqlJournal(desk), limits=self._limits, latch=self.latch,
-            killed=self.latch.killed, **options,
+            killed=self.latch.kill_reason, **options,
         )  # fmt: skip
         self.until(lambda: self.session.limits.instruments["XYZ"].sane, "a market")
 

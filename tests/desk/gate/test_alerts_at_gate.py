@@ -15,7 +15,7 @@ from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk.desk import Desk
 from tercel.core.errors import OrderError
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.risk.cancels import UNWATCHED
 
 __all__ = ["gate_of"]

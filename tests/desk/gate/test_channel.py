@@ -94,7 +94,7 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: ConnectedDesk) -> None:
 
         until(there_again, what="the link")
         session.run(session.now_ns + 400 * S)
-        assert session.ledger.parents.must("p1").status == "done"
+        assert session.ledger.parents.require("p1").status == "done"
         assert session.ledger.faults() == []
         assert session.ledger.orders.unknown() == []
         assert (
@@ -165,7 +165,7 @@ def test_what_is_not_there_is_said_in_words(gate: Gate, tmp_path: Path) -> None:
     ("sent", "said"),
     [
         (b"GET / HTTP/1.1\r\n\r\n", "frames of this protocol"),
-        ((frames.LONGEST_ASKED + 1).to_bytes(4, "little") + b"J", "frames of this protocol"),
+        ((frames.LONGEST_REQUEST + 1).to_bytes(4, "little") + b"J", "frames of this protocol"),
         (frames.pack({"do": "dance"}), "dance"),
         (b'\x0e\x00\x00\x00M["NewOrder",3]', "fields"),
         (frames.pack({"do": "step", "until": "soon"}), "whole number"),

@@ -15,10 +15,12 @@ from tests.waiting import until
 
 from certify.faults.disk import SmallDisk
 from tercel.core.errors import JournalError
-from tercel.core.orders import ONE, NewOrder, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import NewOrder, Tif
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.execution.strategies import build
 from tercel.venues.address import connect
 

@@ -42,20 +42,21 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
-from tercel.desk.console.follow import Metrics
+from tercel.desk.console.metrics import Metrics
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.config import GateConfig, read_config
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.gate.process import gate_text
 from tercel.desk.gate.server import Gate
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.heartbeat import heartbeat
+from tercel.desk.trading.heartbeat import heartbeat_entries
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import KillLatch
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.fix.client import FixVenue
 from tercel.venues.address import TRADER
 from tercel.venues.wire import RemoteVenue
@@ -160,10 +161,10 @@ def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path
 
     with (
         FixServer(exchange(), ListenerSettings(), [Login(TRADER)], wall_ns=wall).start() as server,
-        opened(section(server, tmp_path / "gate"), tmp_path / "gate", "test") as gate,
+        open_gate(section(server, tmp_path / "gate"), tmp_path / "gate", "test") as gate,
     ):
         for _ in range(3):
-            gate.gateway.write(heartbeat(gate.gateway, {}))
+            gate.gateway.write(heartbeat_entries(gate.gateway, {}))
         state, beats, codes = DeskState(), [], []
         for number, entry in JournalReader(tmp_path / "gate").read():
             state.apply(number, entry)
@@ -172,7 +173,9 @@ def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path
     assert len(beats) == 3
     assert all(-60.0 <= beat < -30.0 for beat in beats), beats
     assert codes.count("clock_offset") == 1
-    assert f"tercel_clock_offset_seconds {beats[-1]}" in Metrics().text(state, 0.0, False).decode()
+    assert (
+        f"tercel_clock_offset_seconds {beats[-1]}" in Metrics().render(state, 0.0, False).decode()
+    )
 
 
 def an_order(
@@ -226,7 +229,7 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         trader.run(S)
         venue.send(an_order("s", 1, parent="q"))
         trader.run(S)
-        assert (ledger.parents.get("p"), ledger.parents.must("q").over) == (
+        assert (ledger.parents.get("p"), ledger.parents.require("q").over) == (
             None,
             True,
         )  # an order of q still rests
@@ -444,16 +447,19 @@ def test_a_kill_cancels_while_the_journal_hangs(
     """Two hundred orders of two, and a write that does not return: the other thread cancels every one."""
     with exchange_served(speed=1.0) as server:
         folder = tmp_path / "gate"
-        with opened(section(server, folder), folder, "test") as gate:
+        with open_gate(section(server, folder), folder, "test") as gate:
             gate.on_subscribe("X")
-            until(lambda: (gate._pump(), gate._books["X"].quotes[0] is not None)[1], what="a book")
+            until(
+                lambda: (gate._take_reports(), gate._books["X"].quotes[0] is not None)[1],
+                what="a book",
+            )
             bid, _ = gate._books["X"].quotes
             for who in ("ann", "bob"):
                 gate.gateway.limits.parent(who, "X", who, 1, 5_000)
                 gate.gateway.submit(
                     [an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)]
                 )
-            until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
+            until(lambda: (gate._take_reports(), gate.open == 200)[1], what="all orders")
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
 
@@ -505,5 +511,8 @@ def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
     config = GateConfig.model_validate(
         {"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}}
     )
-    with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
+    with (
+        pytest.raises(VenueError, match="a FIX server at 127"),
+        open_gate(config, tmp_path, "test"),
+    ):
         pass

@@ -18,7 +18,7 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import MarketRows
 from tercel.desk.gate import process, server
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.gate.process import GatedVenue, GateProcess
 from tercel.desk.gate.server import Gate
 from tercel.desk.trading.journal import kinds
@@ -44,8 +44,8 @@ def gate(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     file = place.folder / "gate.toml"
     file.write_text(file.read_text() + 'people = "people.json"\n')
     monkeypatch.setattr(server, "user_of", lambda link: NOBODY)
-    prove = gate_command.proof_of(file, "people.json")
-    with opened(read_config(file), place.folder, "test", prove=prove) as made, turning(made.run):
+    prove = gate_command.second_person_prover(file, "people.json")
+    with open_gate(read_config(file), place.folder, "test", prove=prove) as made, turning(made.run):
         yield made
 
 
@@ -68,7 +68,7 @@ def test_a_gate_with_the_packaged_limits_sends_nothing_where_money_is(place: Pla
     asked = pytest.raises(
         ConfigError, match=rf"limits in currency units that a person set; .*{PRODUCTION}"
     )
-    with asked, opened(read_config(file), place.folder, "test"):
+    with asked, open_gate(read_config(file), place.folder, "test"):
         pytest.fail("it opened")
     assert "A" not in place.venue.kinds(), "no logon"
 
@@ -103,7 +103,7 @@ def test_a_session_that_shows_nothing_cancels_alone(place: Place, gate: Gate) ->
 def test_what_a_session_shows_is_looked_at_by_the_gate(
     gate: Gate, shown: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "LOOK_S", 1e9)
+    monkeypatch.setattr(server, "PROOF_WAIT_S", 1e9)
     gate._refused_s = -1e9
     with pytest.raises(VenueError, match=told):
         session(gate, **SHOWN | shown)
@@ -119,7 +119,7 @@ def test_the_gates_people_are_those_whom_the_session_cannot_write(
     )
     with pytest.raises(VenueError, match="which the user who trades cannot write"):
         session(gate, **SHOWN)
-    monkeypatch.setattr(server, "LOOK_S", 0.0)  # the next look is at once
+    monkeypatch.setattr(server, "PROOF_WAIT_S", 0.0)  # the next look is at once
     monkeypatch.setattr(server, "user_of", lambda link: NOBODY)
     session(gate, **SHOWN).close()
 

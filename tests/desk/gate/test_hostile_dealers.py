@@ -249,7 +249,7 @@ def forgive(made: Chain) -> None:
         with gateway.lock:
             gateway.limits.resume("ann")
             gateway.states.end(StateReason.BREACH, "ann")
-    if made.latch.killed("ann"):
+    if made.latch.kill_reason("ann"):
         made.latch.rearm("a test", "eve", time.time_ns(), ["ann"])
         made.step()
 
@@ -286,7 +286,7 @@ def attacked(made: Chain, rng: random.Random, messages: int, person: bool) -> De
                 session.quotes.accept(request, rng.choice([*session.quotes.book.quotes]), "eve")
         if person and rng.random() < 0.02 and session.quotes._open:
             with suppress(TercelError):
-                session.quotes.pass_(rng.choice([*session.quotes._open]), (), "eve")
+                session.quotes.pass_quotes(rng.choice([*session.quotes._open]), (), "eve")
     return dealers
 
 

@@ -14,10 +14,11 @@ from certify.fix.wall import Wall
 from tercel.core.orders import OrdStatus, StatusRequest
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.desk.trading.risk.trading_state import StateReason
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 from tercel.venues.wire import RemoteVenue
@@ -54,7 +55,7 @@ def test_after_an_outage_an_order_is_cancelled_and_its_end_says_what_it_had_fill
     assert whole(wall.holding().buys) == 6, "reserved until the venue says"
     wall.venue.report(request.get(t.CL_ORD_ID), "4", "4", orig=name)
     wall.until(lambda: wall.state(name).done, "the report of its end")
-    wall.stands(name, "canceled", 4, 0, 1000)
+    wall.expect_order(name, "canceled", 4, 0, 1000)
     assert wall.venue.of_kind(t.STATUS, t.MASS_STATUS) == []
 
 
@@ -83,7 +84,7 @@ def test_an_order_that_the_venue_does_not_have_stays_unknown_and_is_not_asked_ab
     assert wall.state(name).status is OrdStatus.UNKNOWN
     assert whole(wall.holding().buys) == 10, "its lots stay reserved"
     wall.say(name, "F", "2", last=10, px=10)
-    wall.stands(name, "filled", 10, 0, 1000)
+    wall.expect_order(name, "filled", 10, 0, 1000)
 
 
 def test_an_order_without_a_word_is_cancelled(wall):

@@ -13,14 +13,16 @@ from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
 from exchange.fix.server import serve_fix
-from tercel.core.orders import ONE, NewOrder
-from tercel.core.ports import Capabilities, Entry
+from tercel.core.capabilities import Capabilities
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import NewOrder
+from tercel.core.ports import Entry
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.gate.server import Gate
-from tercel.desk.trading.heartbeat import carry_out
+from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import post
+from tercel.desk.trading.journal.command_inbox import post
 from tercel.desk.trading.session import Session
 from tercel.venues.wire import RemoteVenue
 
@@ -53,7 +55,7 @@ def behind(tmp_path: Path) -> Iterator[tuple[Elsewhere, Gate, Session]]:
     with serve_fix(venue, 0, ["DESK"]) as server:
         where = f"fix://DESK@127.0.0.1:{server.port}"
         terms = GateTerms(venue=where, accounts=("ann", "bob"), limits="limits.toml", silence_s=60)
-        with opened(GateConfig(gate=terms), tmp_path, "test") as gate, turning(gate.run):
+        with open_gate(GateConfig(gate=terms), tmp_path, "test") as gate, turning(gate.run):
             session = session_over(RemoteVenue(str(gate.path), ["ann", "bob"]))
             session.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
             go_on(session, 120)
@@ -84,7 +86,9 @@ def test_positions_at_a_fix_venue_are_compared_at_the_gate_and_behind_it(
     post(tmp_path, "settle", {}, "eve", "lots from before", 0)
     until(lambda: gate.gateway.standing("").code == "", what="word of a person")
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": "lots from before"}
-    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session._obey)
+    carry_out(
+        session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=body), session.commands.execute
+    )
     go_on(session, 120)
     assert (session.gateway.standing("").code, gate.gateway.standing("").code) == ("", "")
     assert venue.new_orders > sent

@@ -15,10 +15,10 @@ from tests.desk.gate.at_plain_venue import Place
 from tercel.core.errors import VenueError
 from tercel.desk.gate import process
 from tercel.desk.gate.process import FOLDER, LOG, GateProcess
-from tercel.desk.limits import changed, from_json, read
+from tercel.desk.limits import from_json, read, with_changes
 from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.venues.wire import RemoteVenue
 
 ELSEWHERE = ("numba", "tercel.market", "tercel.lab", "tercel.execution", "tercel.signals")
@@ -108,17 +108,22 @@ def test_it_loads_no_market_no_lab_and_no_compiler(
 
 
 def test_no_adapter_of_a_venue_loads_them_either() -> None:
-    adapters = "gate.drop_copy, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue"
+    adapters = "gate.drop_copy, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue.venue"
     code = f"import sys, tercel.desk.{adapters.replace(', ', ', tercel.')}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    assert "tercel.venues.ccxt_venue" in loaded.split()
+    assert "tercel.venues.ccxt_venue.venue" in loaded.split()
     assert not {name for name in loaded.split() if name.startswith(ELSEWHERE)}
 
 
 def test_a_cut_line_says_nothing() -> None:
-    assert process._read(b'{"listen": "/a') == process._read(b"[1]") == process._read(b"") == {}
+    assert (
+        process._parse_line(b'{"listen": "/a')
+        == process._parse_line(b"[1]")
+        == process._parse_line(b"")
+        == {}
+    )
 
 
 @pytest.mark.usefixtures("quick")
@@ -129,7 +134,7 @@ def test_single_limits_of_the_desks_file_hold_at_its_gate_too(place: Place, tmp_
     with closing(JournalReader(tmp_path / FOLDER)) as journal:
         *_, (_, entry) = journal.read(kinds=(kinds.LIMITS,))
     in_force = from_json(entry.body["limits"])
-    given = changed(
+    given = with_changes(
         read(place.folder / "limits.toml"), {name: str(one) for name, one in changes.items()}
     )
     assert as_json(in_force) == as_json(given)

@@ -19,8 +19,8 @@ from tests.waiting import until
 from certify.fix.quotes_acceptor import panel
 from exchange.dealers import DealerVenue, mid_of
 from exchange.fix.server import FixServer, serve_fix
+from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import VenueError
-from tercel.core.ports import check_capabilities
 from tercel.core.quotes import Quote, QuoteReject, QuoteRequest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
@@ -64,7 +64,7 @@ def test_a_desk_behind_a_gate_asks_and_takes(gate_of: ConnectedDesk) -> None:  #
         session.accept(asked(lots=20, strategy="rfq"))
         until(lambda: steps(session, 0.2) or not session.quotes.open, what="the end of a request")
         assert told(session, "ended")[-1].outcome == "traded"
-        assert session.ledger.parents.must("p1").filled == 20
+        assert session.ledger.parents.require("p1").filled == 20
         assert len(told(session, "quoted")) == 2
         assert told(session, "passed")
         # What is too much for the gate alone is answered, and the desk works on.

@@ -9,16 +9,18 @@ from certify.fix.case import Bench
 from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
 from exchange.fix import acceptor
-from tercel.core.lifecycle import opened
-from tercel.core.orders import ONE, NewOrder, ReplaceOrder, Tif
+from tercel.core.child_order import open_order
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Positions
-from tercel.desk.trading.heartbeat import carry_out
+from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.reconciliation import recovery
-from tercel.desk.trading.risk.trading_state import StateReason, TradingState, reduces
+from tercel.desk.trading.risk.refusals import reduces
+from tercel.desk.trading.risk.trading_state import StateReason, TradingState
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
@@ -111,7 +113,7 @@ def test_a_replace_that_is_still_pending_after_an_outage_counts(tmp_path):
         wall.venue.by_hand |= {t.STATUS}
         wall.venue.cut()
         wall.until(lambda: wall.state(sell).status == "unknown", "the broken link")
-        wall.until(lambda: wall.fix.up and wall.venue.asked(sell), "a question about it")
+        wall.until(lambda: wall.fix.up and wall.venue.status_requests(sell), "a question about it")
         wall.venue.report(sell, "I", "E", qty=5)
         wall.settle()
         assert whole(wall.holding().sells) == 8
@@ -126,7 +128,7 @@ def codes(wall):
 
 def test_it_is_active_again_as_soon_as_the_venue_speaks_of_the_order(tmp_path):
     with began(tmp_path, held=0) as (wall, name):
-        wall.until(lambda: wall.venue.asked(name), "a question about it")
+        wall.until(lambda: wall.venue.status_requests(name), "a question about it")
         wall.venue.report(name, "4", "4", qty=10, _1="ann", _54="1", _44="10.00")
         wall.until(
             lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
@@ -155,13 +157,13 @@ def test_a_person_says_that_it_is_over_while_the_gate_runs(tmp_path):
         carry_out(
             wall.gate.gateway,
             Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": ["nobody"]}}),
-            wall.gate._obey,
+            wall.gate._apply_command,
         )
         assert codes(wall)[-1] == "operator_refused"
         carry_out(
             wall.gate.gateway,
             Entry(kinds.OPERATOR, wall.fix.now_ns, body={**asked, "body": {"orders": [name]}}),
-            wall.gate._obey,
+            wall.gate._apply_command,
         )
         wall.until(
             lambda: wall.gateway.standing("ann").state is ACTIVE, "an account that is active"
@@ -204,7 +206,7 @@ def test_a_command_reduces_when_no_fill_of_its_side_turns_the_position(
             )
         )
     if open_lots:
-        orders._open(opened(order("open", side, open_lots)))
+        orders._add(open_order(order("open", side, open_lots)))
     before = [order("with", side, with_it)] if with_it else []
     ends = [held + side * filled for filled in range(open_lots + with_it + lots + 1)]
     shrinks = all(abs(end) <= abs(held) and end * held >= 0 for end in ends)
@@ -214,7 +216,7 @@ def test_a_command_reduces_when_no_fill_of_its_side_turns_the_position(
 def test_a_replacement_counts_what_it_adds():
     orders, positions = Orders(), Positions()
     positions.book(Fill("E", "o", "p", "ann", XYZ, 1, 6 * ONE, 1000 * ONE, 0, False))
-    orders._open(opened(order("open", SELL, 4)))
+    orders._add(open_order(order("open", SELL, 4)))
     replaced = [
         ReplaceOrder("r", "open", XYZ, SELL, lots, 1000, "ann", "p", 0) for lots in (3, 6, 7)
     ]

@@ -10,11 +10,12 @@ from tests.parts import whole
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from exchange.fix import acceptor
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import post
-from tercel.desk.trading.reconciliation.recovery import MISSING_S, refold
+from tercel.desk.trading.journal.command_inbox import post
+from tercel.desk.trading.reconciliation.inquiry import MISSING_S
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
@@ -251,10 +252,12 @@ def test_executions_that_the_venue_counts_and_does_not_say_pause_until_they_come
         counted(wall, name)
         assert "missing_executions" not in wall.alerts(), "they may be on their way"
         wall.gate.inquiry.acks.missing_s = 0.0
-        before = len(wall.venue.asked(name))
+        before = len(wall.venue.status_requests(name))
         wall.until(lambda: "missing_executions" in wall.alerts(), "the alarm")
         assert paused(wall, "missing_executions")
-        wall.until(lambda: len(wall.venue.asked(name)) > before, "a question about the order")
+        wall.until(
+            lambda: len(wall.venue.status_requests(name)) > before, "a question about the order"
+        )
         assert folded(wall).stopped == wall.gateway.limits.agents["ann"].stopped, (
             "a restart forgets no pause"
         )
@@ -281,7 +284,7 @@ def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
         name = wall.live(15)
         wall.replace(name, 27, 1000)
         wall.say(name, "F", "2", last=15, px=10.0)
-        assert wall.reserved() == 12
+        assert wall.reserved_lots() == 12
 
         def probe():
             return wall.venue.of_kind(t.CANCEL)  # fmt: skip
@@ -290,11 +293,11 @@ def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
         assert probe()[0].get(t.ORIG_CL_ORD_ID) == name
         wall.venue.refuse(probe()[0], t.NOT_KNOWN, "8")
         wall.settle()
-        assert wall.reserved() == 12, "a venue that does not know the order answers nothing"
+        assert wall.reserved_lots() == 12, "a venue that does not know the order answers nothing"
         wall.until(lambda: len(probe()) > 1, "another cancel")
         wall.venue.refuse(probe()[1], acceptor.TOO_LATE)
         wall.settle()
-        assert wall.reserved() == 0
+        assert wall.reserved_lots() == 0
         assert wall.state(name).settled
 
 
@@ -308,7 +311,7 @@ def test_a_kill_is_not_over_while_a_replace_of_before_a_broken_link_may_be_accep
         wall.until(lambda: wall.fix.up, "a link again")
         last = 10 if ending == "2" else 0
         wall.say(name, "F" if last else "4", ending, last=last, px=10.0)
-        assert wall.gateway.may_trade("ann")
+        assert wall.gateway.can_still_trade("ann")
         wall.say(later, "5", "1" if last else "0", orig=name, qty=50)
-        assert wall.gateway.may_trade("ann")
-        assert wall.reserved() == 50 - last
+        assert wall.gateway.can_still_trade("ann")
+        assert wall.reserved_lots() == 50 - last

@@ -21,8 +21,8 @@ from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.core.pace import Pace
 from tercel.desk.gate import opening, process
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import beside_gate
-from tercel.desk.gate.process import FOLDER, GatedVenue, gate_text, venue_at
+from tercel.desk.gate.opening import run_watchdog
+from tercel.desk.gate.process import FOLDER, GatedVenue, connect_venue, gate_text
 from tercel.desk.gate.watchdog import LOCK, Watchdog, watch
 from tercel.fix.client import FixVenue
 from tercel.venues.wire import frames
@@ -194,7 +194,7 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
         told = 'comp_id = "RISK"\nprofile = "own.toml"\nsilence_s = 0.2'
         file = file_of(tmp_path, f"fix://DESK@127.0.0.1:{server.port}", told)
         config = read_config(file)
-        with beside_gate(file, config, lambda: True):
+        with run_watchdog(file, config, lambda: True):
             until(
                 lambda: (tmp_path / LOCK).exists() and (tmp_path / LOCK).read_text(),
                 what="a watchdog",
@@ -211,7 +211,7 @@ def test_a_gate_whose_watchdog_has_no_profile_is_not_served(tmp_path: Path) -> N
     file = file_of(tmp_path, "fix://DESK@127.0.0.1:9878", told)
     with (
         pytest.raises(ConfigError, match=r"missing\.toml"),
-        beside_gate(file, read_config(file), lambda: True),
+        run_watchdog(file, read_config(file), lambda: True),
     ):
         pytest.fail("it was served")
     assert [one.name for one in tmp_path.iterdir()] == ["gate.toml"]
@@ -221,7 +221,7 @@ def test_a_gate_whose_watchdog_has_no_profile_is_not_served(tmp_path: Path) -> N
 def test_a_desk_starts_its_own_gate_again_when_it_was_killed(tmp_path: Path) -> None:
     with served(tmp_path / "s") as server, ExitStack() as opening:
         latch = tmp_path / "kill.json"
-        venue = venue_at(
+        venue = connect_venue(
             f"fix://DESK@127.0.0.1:{server.port}", ["ann"], tmp_path / "desk", None, latch, opening
         )
         assert isinstance(venue, GatedVenue)

@@ -17,7 +17,7 @@ from tercel.core.orders import NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.pace import Pace
 from tercel.core.ports import Venue
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.desk.gate.server import Gate
 from tercel.venues.address import TRADER
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -88,7 +88,7 @@ def gate_of(tmp_path: Path) -> Iterator[ConnectedDesk]:
 
         def serve(server: FixServer, **changes: object) -> Gate:
             gate = stack.enter_context(
-                opened(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test")
+                open_gate(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test")
             )
             stack.enter_context(turning(gate.run))
             return gate
@@ -102,7 +102,7 @@ def simulated_gate(folder: Path, *accounts: str) -> Iterator[Gate]:
     folder.mkdir()
     (folder / "limits.toml").write_text(WIDE)
     terms = GateTerms(venue="simulated", accounts=accounts, limits="limits.toml", silence_s=60.0)
-    made = opened(GateConfig(gate=terms), folder, "test", reach=lambda *_: exchange())
+    made = open_gate(GateConfig(gate=terms), folder, "test", reach=lambda *_: exchange())
     with made as gate, turning(gate.run):
         yield gate
 

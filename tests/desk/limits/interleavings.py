@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from tests.desk.limits.test_gate import NOON, limits
 
-from tercel.core.lifecycle import ChildOrder, opened, refused, reported, requested
+from tercel.core.child_order import ChildOrder, add_request, apply_reject, apply_report, open_order
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     CancelOrder,
     CancelReject,
     ExecType as X,
@@ -33,7 +33,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.desk.limits import LimitGate
-from tercel.desk.limits.file import Limits
+from tercel.desk.limits.limit_sets import Limits
 
 Command = NewOrder | ReplaceOrder | CancelOrder
 Event = Command | Report | CancelReject
@@ -95,7 +95,7 @@ def tell(gate: LimitGate, event: Event) -> None:
     elif isinstance(event, CancelReject):
         gate.cancel_reject(event)
     else:
-        gate.sent(event, NOON)
+        gate.count_sent(event, NOON)
 
 
 def make_gate(gate_type: type[LimitGate], room: Limits, side: int, lots: int) -> LimitGate:
@@ -110,13 +110,13 @@ def make_gate(gate_type: type[LimitGate], room: Limits, side: int, lots: int) ->
 def fold(child: ChildOrder | None, event: Event) -> ChildOrder:
     """The journal's view of an order after an event, as `trading.child_orders.fold` moves it."""
     if isinstance(event, NewOrder):
-        return opened(event)
+        return open_order(event)
     assert child is not None
     if isinstance(event, Report):
-        return reported(child, event)[0]
+        return apply_report(child, event)[0]
     if isinstance(event, CancelReject):
-        return refused(child, event)[0]
-    return child if child.settled else requested(child, event)
+        return apply_reject(child, event)[0]
+    return child if child.settled else add_request(child, event)
 
 
 @dataclass(slots=True)

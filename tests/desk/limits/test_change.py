@@ -8,23 +8,23 @@ from tests.desk.limits.test_gate import WIDE
 
 from tercel.core.errors import LimitsError
 from tercel.desk.limits import (
-    changed,
+    find_loosened,
     from_json,
     hash_of,
     hash_of_json,
     limits_json,
-    loosened,
     parse,
     tightest,
+    with_changes,
 )
-from tercel.desk.limits.change import within
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits.change import are_hours_within
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 BASE = parse(WIDE)
 
 
 def test_a_change_is_read_as_in_a_file() -> None:
-    after = changed(
+    after = with_changes(
         BASE,
         {
             "desk.duplicate_ms": "5",
@@ -59,16 +59,16 @@ def test_a_change_is_read_as_in_a_file() -> None:
 )
 def test_changes_that_are_none(changes: Any, told: str) -> None:
     if changes == {"desk.messages": "5\n[x]"}:
-        assert changed(BASE, changes).desk.messages == 5
+        assert with_changes(BASE, changes).desk.messages == 5
         return
     with pytest.raises(LimitsError, match=f"(?s){told}"):
-        changed(BASE, changes)
+        with_changes(BASE, changes)
 
 
 def test_a_name_without_limits_gets_none_by_a_change() -> None:
     only = parse(WIDE.replace('[agents."*"]', "[agents.x]"))
     with pytest.raises(LimitsError, match="a name with limits"):
-        changed(only, {"agents.y.messages": "5"})
+        with_changes(only, {"agents.y.messages": "5"})
 
 
 FEWER = ["order_lots", "order_value", "gross_value", "messages", "daily_loss", "drawdown", "warn"]
@@ -92,9 +92,9 @@ def test_fewer_is_tighter(path: str, key: str) -> None:
     less = "0.7999" if key == "warn" else str(value // scale - 1)
     more = "0.8001" if key == "warn" else str(value // scale + 1)
     same = "0.8" if key == "warn" else str(value // scale)
-    assert loosened(BASE, changed(BASE, {f"{path}.{key}": less})) == []
-    assert loosened(BASE, changed(BASE, {f"{path}.{key}": same})) == []
-    assert loosened(BASE, changed(BASE, {f"{path}.{key}": more})) == [f"{path}.{key}"]
+    assert find_loosened(BASE, with_changes(BASE, {f"{path}.{key}": less})) == []
+    assert find_loosened(BASE, with_changes(BASE, {f"{path}.{key}": same})) == []
+    assert find_loosened(BASE, with_changes(BASE, {f"{path}.{key}": more})) == [f"{path}.{key}"]
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,20 @@ def test_fewer_is_tighter(path: str, key: str) -> None:
 def test_longer_windows_are_tighter_and_older_marks_looser(
     path: str, key: str, value: str, looser: bool
 ) -> None:
-    assert loosened(BASE, changed(BASE, {f"{path}.{key}": value})) == (
+    assert find_loosened(BASE, with_changes(BASE, {f"{path}.{key}": value})) == (
         [f"{path}.{key}"] if looser else []
     )
 
 
 def test_no_limit_on_executions_is_the_loosest() -> None:
-    some = changed(BASE, {"agents.*.executions": "5"})
-    assert loosened(some, changed(some, {"agents.*.executions": "0"})) == ["agents.*.executions"]
-    assert loosened(some, changed(some, {"agents.*.executions": "4"})) == []
-    assert loosened(some, changed(some, {"agents.*.executions": "6"})) == ["agents.*.executions"]
+    some = with_changes(BASE, {"agents.*.executions": "5"})
+    assert find_loosened(some, with_changes(some, {"agents.*.executions": "0"})) == [
+        "agents.*.executions"
+    ]
+    assert find_loosened(some, with_changes(some, {"agents.*.executions": "4"})) == []
+    assert find_loosened(some, with_changes(some, {"agents.*.executions": "6"})) == [
+        "agents.*.executions"
+    ]
     assert (
         tightest(BASE, some).agents["*"].executions
         == tightest(some, BASE).agents["*"].executions
@@ -148,29 +152,33 @@ def test_hours_within_hours_minute_by_minute(
     at = lambda hours: (hours[0] * scale, hours[1] % 24 * scale)  # noqa: E731
     inner = (inner[0], inner[1] % 24)
     expected = all(open_at(outer, hour) for hour in range(24) if open_at(inner, hour))
-    assert within(at(inner), at(outer)) == expected
-    assert within(at(inner), None)
-    assert not within(None, at(outer))
+    assert are_hours_within(at(inner), at(outer)) == expected
+    assert are_hours_within(at(inner), None)
+    assert not are_hours_within(None, at(outer))
 
 
 def test_a_new_name_is_looser_where_it_had_no_limits() -> None:
     only = parse(WIDE.replace('[agents."*"]', "[agents.x]"))
     both = replace(only, agents={**only.agents, "y": only.agents["x"]})
-    assert loosened(only, both) == ["agents.y.*"]
-    assert loosened(both, only) == []
-    assert loosened(BASE, only) == []
+    assert find_loosened(only, both) == ["agents.y.*"]
+    assert find_loosened(both, only) == []
+    assert find_loosened(BASE, only) == []
 
 
 def test_the_tightest_of_two() -> None:
-    one = changed(BASE, {"desk.messages": "5", "agents.x.long_lots": "3", "desk.window_ms": "2000"})
-    two = changed(BASE, {"desk.messages": "7", "desk.order_lots": "9", "agents.x.long_lots": "4"})
+    one = with_changes(
+        BASE, {"desk.messages": "5", "agents.x.long_lots": "3", "desk.window_ms": "2000"}
+    )
+    two = with_changes(
+        BASE, {"desk.messages": "7", "desk.order_lots": "9", "agents.x.long_lots": "4"}
+    )
     for first, second in ((one, two), (two, one)):
         both = tightest(first, second)
-        assert loosened(one, both) == loosened(two, both) == []
+        assert find_loosened(one, both) == find_loosened(two, both) == []
         assert (both.desk.messages, both.desk.order_lots, both.desk.window_ns) == (5, 9, 2000 * MS)
         assert both.of_agent("x").long_lots == 3  # type: ignore[union-attr]
-    far = changed(BASE, {"instruments.*.hours": '["01:00", "02:00"]'})
-    near = changed(BASE, {"instruments.*.hours": '["01:30", "03:00"]'})
+    far = with_changes(BASE, {"instruments.*.hours": '["01:00", "02:00"]'})
+    near = with_changes(BASE, {"instruments.*.hours": '["01:30", "03:00"]'})
     assert tightest(far, near).instruments["*"].hours == far.instruments["*"].hours
 
 
@@ -184,7 +192,7 @@ def test_the_tightest_lets_new_names_of_a_file_in() -> None:
 
 
 def test_limits_survive_json_and_have_a_name() -> None:
-    some = changed(
+    some = with_changes(
         BASE, {"instruments.A.hours": '["09:30", "16:00"]', "agents.x.daily_loss": "0.000000001"}
     )
     body = limits_json(some)

@@ -9,7 +9,8 @@ import pytest
 
 from tercel.core.errors import LimitsError
 from tercel.desk.limits import default_file, parse, read
-from tercel.desk.limits.file import _KEYS, DAY_NS, MONEY, MS
+from tercel.desk.limits.file_values import KEYS
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 GOOD = default_file().read_text()
 
@@ -23,7 +24,7 @@ def test_the_default_is_understood() -> None:
 
 
 def test_every_limit_has_a_key() -> None:
-    for kind, keys in _KEYS.items():
+    for kind, keys in KEYS.items():
         assert {name for name, _ in keys.values()} == {each.name for each in fields(kind)}
 
 

@@ -19,7 +19,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.desk.limits import Alarm, Denial, LimitGate, LimitQuery, Limits, parse
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 NOON = DAY_NS // 2
 WIDE = """
@@ -133,7 +133,7 @@ def told(of: LimitGate, report: Report, *now: int) -> tuple[str, str]:
 def with_order(of: Limits | None = None, **words: Any) -> tuple[LimitGate, NewOrder]:
     """A gate, and an order that has left it."""
     one, first = gate(of), order(**words)
-    one.sent(first)
+    one.count_sent(first)
     return one, first
 
 
@@ -205,7 +205,7 @@ def test_a_limit_lets_itself_through_and_no_step_more(
     if fits is not None:
         assert code(tight, order(**fits)) == ""
     if past is None:
-        tight.sent(order())
+        tight.count_sent(order())
         assert code(tight, order("2")) == told
 
 
@@ -326,7 +326,7 @@ def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() 
     one = gate()
     one.report(fill(order("ghost", lots=5), "e1", 2, 2))
     first = order("1", lots=5)
-    one.sent(first)
+    one.count_sent(first)
     one.report(fill(first, "e2", 6, 6))
     assert list(one.agents["x"].stops) == ["STRANGE_FILL", "OVERFILL"]
     one.resume("x", ["STRANGE_FILL"])
@@ -378,7 +378,7 @@ def test_children_never_come_to_more_than_their_parent() -> None:
     one = gate()
     one.parent("P", "A", "x", 1, 10)
     first = order("1", lots=6, parent="P")
-    one.sent(first)
+    one.count_sent(first)
     assert [code(one, order("2", lots=lots, parent="P")) for lots in (4, 5)] == ["", "CHILDREN"]
     one.report(fill(first, "e1", 6, 6))
     assert [code(one, order("2", lots=lots, parent="P")) for lots in (4, 5)] == ["", "CHILDREN"]
@@ -390,21 +390,21 @@ def test_children_never_come_to_more_than_their_parent() -> None:
 
 def test_names_and_contents_leave_once() -> None:
     one = gate(limits("desk", duplicate_ns=10))
-    one.sent(order("1"))
+    one.count_sent(order("1"))
     assert code(one, order("1", price=995)) == "DUPLICATE_ID"
     assert [code(one, order("2"), NOON + after) for after in (0, 9, 10)] == [
         "DUPLICATE",
         "DUPLICATE",
         "",
     ]
-    one.sent(CancelOrder("c", "1", "A", 1, "x", NOON))
+    one.count_sent(CancelOrder("c", "1", "A", 1, "x", NOON))
     assert code(one, order("c", price=995)) == "DUPLICATE_ID"
 
 
 def test_the_window_slides_to_the_ns_and_cancels_always_pass() -> None:
     one = gate(limits("agents", messages=2, window_ns=10))
     for turn in range(20):
-        one.sent(CancelOrder(f"c{turn}", "?", "A", 1, "x", NOON + turn))
+        one.count_sent(CancelOrder(f"c{turn}", "?", "A", 1, "x", NOON + turn))
         assert one.check(CancelOrder("c", "?", "A", 1, "x", NOON), NOON + turn) is None
     assert [code(one, order(), NOON + at) for at in (18, 27, 28)] == ["MESSAGES", "MESSAGES", ""]
     for command in (StatusRequest("s", "x", 0), MassCancel("m", "", "", 0)):
@@ -415,8 +415,8 @@ def test_the_window_begins_when_the_bytes_were_written() -> None:
     one = gate(limits("desk", messages=2, window_ns=1000 * MS))
     batch = [order("1"), order("2", lots=4)]
     for command in batch:
-        one.sent(command, NOON)
-    one.written(batch, NOON + 40 * MS)
+        one.count_sent(command, NOON)
+    one.date_messages(batch, NOON + 40 * MS)
     one.mark("A", 999, 1001, NOON + 1040 * MS)
     assert code(one, order("3", lots=3), NOON + 1040 * MS - 1) == "MESSAGES"
     assert code(one, order("3", lots=3), NOON + 1040 * MS) == ""
@@ -478,7 +478,7 @@ def _broken(_: Any) -> None:
     raise RuntimeError("oops")
 
 
-@pytest.mark.parametrize("words", [{"killed": _broken}, {"more": [_broken]}])
+@pytest.mark.parametrize("words", [{"killed": _broken}, {"extra_checks": [_broken]}])
 def test_a_check_that_fails_refuses(words: dict[str, Any]) -> None:
     denial = gate(**words).check(order(), NOON)
     assert denial == Denial("CHECK_FAILED", "RuntimeError: oops")
@@ -488,7 +488,7 @@ def test_a_check_of_ones_own_is_asked_last() -> None:
     def no_thirteen(asked: LimitQuery) -> Denial | None:
         return Denial("THIRTEEN", f"lots={asked.lots}") if asked.lots == 13 else None
 
-    one = gate(more=[no_thirteen])
+    one = gate(extra_checks=[no_thirteen])
     assert (
         code(one, order(lots=13)),
         code(one, order(lots=12)),
@@ -505,14 +505,14 @@ def test_a_check_of_ones_own_is_asked_last() -> None:
     [
         lambda one: one.report(fill(order("1"), "e1", 0, 0)),
         lambda one: one.report(replace(fill(order("1"), "e1", 1, 1), last_px=None)),
-        lambda one: one.sent(order("1")),
-        lambda one: one.sent(order("7", agent="zoe")),
+        lambda one: one.count_sent(order("1")),
+        lambda one: one.count_sent(order("7", agent="zoe")),
         lambda one: one.report(None),
     ],
 )
 def test_counts_that_broke_let_nothing_new_leave(harm: Callable[[LimitGate], Any]) -> None:
     one = gate()
-    one.sent(order("1"))
+    one.count_sent(order("1"))
     harm(one)
     assert one.fault
     assert code(one, order("2")) == "CHECK_FAILED"
@@ -529,7 +529,7 @@ def test_agents_and_instruments_without_limits_are_unknown() -> None:
 
 def test_what_did_not_leave_frees_its_lots() -> None:
     one = gate()
-    one.sent(order("1"))
-    one.unsent(order("1"))
+    one.count_sent(order("1"))
+    one.release_unsent(order("1"))
     assert whole(one.holdings["x", "A"].buys) == 0
     assert code(one, order("1")) == "DUPLICATE_ID"

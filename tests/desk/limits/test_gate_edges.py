@@ -19,8 +19,8 @@ from tests.desk.limits.test_gate import (
 from tests.parts import parts, whole
 
 from tercel.core.errors import LimitsError, OrderError, VenueError
+from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import (
-    PAID_ONE,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -30,7 +30,7 @@ from tercel.core.orders import (
     StatusRequest,
 )
 from tercel.desk.limits import LimitGate
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 
 def text(one: LimitGate, command: Any, now: int = NOON) -> str:
@@ -47,7 +47,7 @@ def busy(**words: Any) -> LimitGate:
         *(("k", "y", -1, 1, 1000), ("t", "y", -1, 5, 1030)),
     ):
         each = order(name, side=side, lots=lots, price=price, agent=agent)
-        one.sent(each)
+        one.count_sent(each)
         if name in "hk":
             one.report(fill(each, f"e{name}", lots, lots))
     return one
@@ -82,7 +82,7 @@ def test_the_worst_case_of_both_sides(
 ) -> None:
     assert code(busy(of=limits(room, **{limit: fits})), order("n", **command)) == ""
     one = busy(of=limits(room, **{limit: fits}))
-    one.sent(order("n", **command))
+    one.count_sent(order("n", **command))
     assert text(one, order("m", **command)) == told
 
 
@@ -160,7 +160,7 @@ def test_denials_have_the_figures() -> None:
     assert text(one, order(), NOON + 1000 * MS + 7) == stale
     ahead = f"{stale.replace('age_ns=', 'age_ns=-')}: the market is dated ahead of the clock"
     assert text(one, order(), NOON - 1000 * MS - 7) == ahead
-    one.sent(order(lots=1))
+    one.count_sent(order(lots=1))
     assert text(one, order("2", lots=1)) == f"MESSAGES scope=x limit=1 window_ns={1000 * MS}"
     one.mark("A", 999, None, NOON)
     assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=999 ask=0"
@@ -170,7 +170,7 @@ def test_denials_have_the_figures() -> None:
     assert code(one, order("2", lots=1)) == "COLLAR"
     two = gate()
     two.parent("P", "A", "x", 1, 10)
-    two.sent(order("1", lots=6, parent="P"))
+    two.count_sent(order("1", lots=6, parent="P"))
     assert text(two, order("2", lots=5, parent="P")) == "CHILDREN parent=P used=6 lots=5 limit=10"
 
 
@@ -183,7 +183,7 @@ def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> N
     )
     one.mark("A", 1009, 1011, NOON)
     assert [code(one, order("2", lots=lots)) for lots in (5, 6)] == ["", "DAILY_LOSS"]
-    one.sent(order("3", lots=2))
+    one.count_sent(order("3", lots=2))
     assert [code(one, order("2", lots=lots)) for lots in (3, 4)] == ["", "DAILY_LOSS"]
     assert code(one, order("2", side=-1, lots=1, price=1010)) == "DAILY_LOSS"
     assert text(one, order("2", lots=4)) == "DAILY_LOSS scope=x loss=50.00 limit=10.00"
@@ -191,7 +191,7 @@ def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> N
 
 def test_a_long_position_may_be_sold_after_a_loss_beside_what_is_being_sold() -> None:
     one, _ = with_fill((5, 5, 1000), limits("agents", daily_loss=10 * MONEY), lots=5, price=1000)
-    one.sent(order("3", side=-1, lots=2, price=1005))
+    one.count_sent(order("3", side=-1, lots=2, price=1005))
     one.mark("A", 989, 991, NOON)
     assert [code(one, order("2", side=-1, lots=lots, price=1005)) for lots in (3, 4)] == [
         "",
@@ -203,7 +203,7 @@ def test_the_scope_that_lost_is_named_not_one_at_its_limit() -> None:
     one = gate(limits("agents", daily_loss=10 * MONEY))
     one.enforce(replace(one.limits, desk=replace(one.limits.desk, daily_loss=9 * MONEY)))
     bought = order("1", lots=10)
-    one.sent(bought)
+    one.count_sent(bought)
     one.report(fill(bought, "e1", 10, 10, 1000))
     one.mark("A", 998, 1000, NOON)  # lost 10
     assert text(one, order("2")) == "DAILY_LOSS scope=desk loss=10.00 limit=9.00"
@@ -232,9 +232,9 @@ def test_a_loss_ends_with_its_day_to_the_ns() -> None:
 def test_whatever_comes_first_on_a_day_begins_it(what: str) -> None:
     one, first = with_order()
     if what == "sent":
-        one.sent(order("2"), DAY_NS - 1)
+        one.count_sent(order("2"), DAY_NS - 1)
         assert one.day_ends_ns == DAY_NS
-        one.sent(order("3"), DAY_NS)
+        one.count_sent(order("3"), DAY_NS)
     else:
         one.report(word(first, ExecType.NEW, OrdStatus.NEW, ns=5 * DAY_NS), DAY_NS - 1)
         assert one.day_ends_ns == DAY_NS
@@ -245,7 +245,7 @@ def test_whatever_comes_first_on_a_day_begins_it(what: str) -> None:
 def test_a_mark_from_the_future_is_as_old_as_one_from_the_past() -> None:
     one = gate()
     bought = order("1", lots=1)
-    one.sent(bought, NOON - 3000 * MS)
+    one.count_sent(bought, NOON - 3000 * MS)
     one.report(replace(fill(bought, "e1", 1, 1), ns=NOON - 3000 * MS))
     one.mark("B", 999, 1001, NOON)
     one.mark("A", 999, 1001, NOON)
@@ -255,7 +255,7 @@ def test_a_mark_from_the_future_is_as_old_as_one_from_the_past() -> None:
         "STALE_REFERENCE",
     ]
     one.instruments["B"].limits = replace(one.instruments["B"].limits, reference_age_ns=5000 * MS)
-    one.instruments["B"].age()
+    one.instruments["B"].update_validity()
     assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == [
         "",
         "STALE_MARK",
@@ -268,9 +268,9 @@ def test_a_mark_from_the_future_is_as_old_as_one_from_the_past() -> None:
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
 def test_a_clock_that_goes_back_opens_no_window_again(room: str) -> None:
     one = gate(limits(room, messages=2, window_ns=10))
-    one.sent(order("1"), NOON + 100)
-    one.sent(order("2"), NOON)
-    one.sent(CancelOrder("c", "1", "A", 1, "x", NOON), NOON + 50)
+    one.count_sent(order("1"), NOON + 100)
+    one.count_sent(order("2"), NOON)
+    one.count_sent(CancelOrder("c", "1", "A", 1, "x", NOON), NOON + 50)
     assert [code(one, order("3"), NOON + at) for at in (0, 50, 60, 61, 109)] == ["MESSAGES"] * 5
     assert code(one, order("3"), NOON + 110) == ""
     assert list(one.desk.times) == [NOON + 100] * len(one.desk.times)
@@ -278,9 +278,9 @@ def test_a_clock_that_goes_back_opens_no_window_again(room: str) -> None:
 
 def test_a_clock_that_goes_back_repeats_nothing_and_turns_no_day_back() -> None:
     one = gate(limits("desk", duplicate_ns=10))
-    one.sent(order("1"), DAY_NS + 5)
+    one.count_sent(order("1"), DAY_NS + 5)
     assert code(one, order("2"), DAY_NS + 14) == "DUPLICATE"
-    one.sent(order("3", price=991), NOON)
+    one.count_sent(order("3", price=991), NOON)
     one.mark("A", 999, 1001, DAY_NS + 5)
     assert [code(one, order("4", price=991), at) for at in (NOON, NOON + 11, DAY_NS + 14)] == [
         "DUPLICATE"
@@ -292,14 +292,14 @@ def test_a_clock_that_goes_back_repeats_nothing_and_turns_no_day_back() -> None:
 def test_hours_are_those_of_the_latest_time() -> None:
     one = gate(limits("instruments", hours=(0, NOON + 10)))  # type: ignore[arg-type]
     assert code(one, order(), NOON + 9) == ""
-    one.sent(CancelOrder("c", "1", "A", 1, "x", NOON), NOON + 10)
+    one.count_sent(CancelOrder("c", "1", "A", 1, "x", NOON), NOON + 10)
     assert code(one, order(), NOON + 9) == "HOURS"
 
 
 @pytest.mark.parametrize("now", [float(NOON), True, None, "noon"])
 def test_a_time_that_is_none(now: Any) -> None:
     one = gate()
-    one.sent(order("1"))
+    one.count_sent(order("1"))
     assert code(one, order("2"), now) == "BAD_TIME"
 
 
@@ -323,7 +323,7 @@ def test_a_replace_counts_what_it_adds() -> None:
 def test_a_replace_of_anothers_order() -> None:
     one = gate()
     one.parent("P", "A", "x", 1, 10)
-    one.sent(order("1"))
+    one.count_sent(order("1"))
     assert code(one, replace(to("2", 1), parent="P")) == "NOT_THE_PARENTS"
     assert code(one, replace(to("2", 1), price=None)) == "BAD_PRICE"  # type: ignore[arg-type]
     assert code(one, to("2", True)) == "BAD_QUANTITY"
@@ -331,8 +331,8 @@ def test_a_replace_of_anothers_order() -> None:
 
 def test_the_later_of_two_replaces_stands_and_older_words_change_nothing() -> None:
     one, first = with_order(lots=5)
-    one.sent(to("2", 7))
-    one.sent(to("3", 9, "2"))
+    one.count_sent(to("2", 7))
+    one.count_sent(to("3", 9, "2"))
     one.report(
         word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=7, ns=NOON + 5)
     )
@@ -361,26 +361,26 @@ def test_a_restated_price_is_quoted_and_none_keeps_the_old_one() -> None:
 
 def test_a_refused_replace_frees_what_it_asked_for_and_nothing_else() -> None:
     one = gate()
-    one.sent(order("1", lots=5))
-    one.sent(to("2", 8))
+    one.count_sent(order("1", lots=5))
+    one.count_sent(to("2", 8))
     one.cancel_reject(CancelReject("1", "", "x", OrdStatus.NEW, NOON))
     one.cancel_reject(CancelReject("nobody", "", "x", OrdStatus.NEW, NOON))
     assert (whole(one.holdings["x", "A"].buys), one.fault) == (8, "")
     one.cancel_reject(CancelReject("2", "", "x", OrdStatus.NEW, NOON))
     assert whole(one.holdings["x", "A"].buys) == 5
-    one.sent(to("3", 9))
-    one.unsent(to("3", 9))
+    one.count_sent(to("3", 9))
+    one.release_unsent(to("3", 9))
     assert whole(one.holdings["x", "A"].buys) == 5
-    one.unsent(StatusRequest("1", "x", NOON))
+    one.release_unsent(StatusRequest("1", "x", NOON))
     assert whole(one.holdings["x", "A"].buys) == 5
 
 
 def test_what_was_sent_is_forgotten_once_it_may_be_sent_again() -> None:
     one = gate(limits("desk", duplicate_ns=10))
     for at in (0, 1, 10):
-        one.sent(order(f"n{at}", price=990 + at), NOON + at)
+        one.count_sent(order(f"n{at}", price=990 + at), NOON + at)
     assert len(one.recent) == 2
-    one.sent(order("again", price=991), NOON + 11)
+    one.count_sent(order("again", price=991), NOON + 11)
     assert list(one.recent.values()) == [NOON + 10, NOON + 11]
 
 
@@ -444,7 +444,7 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     one.report(bust)  # no lots of it are open again, says the venue
     assert whole(one.holdings["x", "A"].buys) == 0
     two = gate()
-    two.sent(first)
+    two.count_sent(first)
     two.report(fill(first, "e1", 5, 5))
     two.report(replace(bust, **parts(leaves=1)))
     assert whole(two.holdings["x", "A"].buys) == 5
@@ -456,7 +456,7 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     assert whole(two.holdings["x", "A"].buys) == 5  # its fill has not come
     assert code(two, to("r", 4)) == "UNKNOWN_ORDER"
     three = gate()
-    three.sent(first)
+    three.count_sent(first)
     three.report(fill(first, "e1", 2, 2))
     three.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=2))
     three.report(replace(bust, **parts(leaves=1), status=OrdStatus.NEW))
@@ -508,7 +508,7 @@ def test_cancels_count_where_they_belong() -> None:
         CancelOrder("c3", "?", "B", 1, "zoe", NOON),
         StatusRequest("s", "y", NOON),
     ):
-        one.sent(command)
+        one.count_sent(command)
     counts = [
         len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())
     ]
@@ -532,7 +532,7 @@ def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
     one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
     for name, orig, price in (("2", "1", 980), ("3", "2", 970)):
         other = ReplaceOrder(name, orig, "A", 1, 5, price, "x", "xA+", NOON)
-        one.sent(other)
+        one.count_sent(other)
         one.report(
             word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id=name, orig=orig, leaves=5)
         )

@@ -7,9 +7,8 @@ from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.desk.limits.twin import Twin
 
+from tercel.core.fixed_point import ONE, PAID_ONE
 from tercel.core.orders import (
-    ONE,
-    PAID_ONE,
     REBOOKS,
     CancelOrder,
     CancelReject,
@@ -21,8 +20,8 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
-from tercel.desk.limits import LimitGate, changed, parse
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits import LimitGate, parse, with_changes
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 TINY = """
 [desk]
@@ -110,7 +109,7 @@ class Gate(RuleBasedStateMachine):
                 assert denial.code in codes, (denial, codes)
         if denial is None:
             SEEN["left"] += 1
-            self.gate.sent(command, self.now)
+            self.gate.count_sent(command, self.now)
             self.twin.happened("sent", command, self.now)
             if not isinstance(command, CancelOrder):
                 self.orders.append(command)
@@ -220,7 +219,7 @@ class Gate(RuleBasedStateMachine):
     @rule(data=st.data())
     def way_is_down(self, data: st.DataObject) -> None:
         o = self.orders.pop()
-        self.gate.unsent(o)
+        self.gate.release_unsent(o)
         self.twin.happened("unsent", o)
 
     @precondition(lambda self: self.orders)
@@ -443,7 +442,7 @@ class Gate(RuleBasedStateMachine):
                 st.sampled_from([key for key in [*keys, "executions"] if hasattr(rooms[room], key)])
             )
             scale = MONEY if key in ("daily_loss", "drawdown", "gross_value") else 1
-            limits = changed(
+            limits = with_changes(
                 limits, {f"{room}.{key}": str(getattr(rooms[room], key) // scale * part // 6)}
             )
         self.gate.enforce(limits)

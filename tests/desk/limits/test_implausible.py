@@ -12,21 +12,26 @@ from random import Random
 import pytest
 from tests.desk.limits.test_gate import WIDE
 
-from tercel.core.orders import ONE, PAID_ONE, ExecType, Listing, NewOrder, OrdStatus, Report, Tif
-from tercel.core.ports import Capabilities, Entry
+from tercel.core.capabilities import Capabilities
+from tercel.core.fixed_point import ONE, PAID_ONE
+from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
+from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.file import DAY_NS, MONEY
-from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
-from tercel.desk.trading.heartbeat import heartbeat
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY
+from tercel.desk.trading.archive import ArchiveIndex
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.heartbeat import heartbeat_entries
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import OperatorEntry
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.ledger import ArchiveIndex, Ledger
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parent_orders.parent import acceptance_entry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
-from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.desk.trading.reconciliation.snapshot import canonical, restored
+from tercel.desk.trading.reconciliation.refold import refold
+from tercel.desk.trading.reconciliation.snapshot import canonical_lines, restore
+from tercel.desk.trading.report_booking import IMPLAUSIBLE
 from tercel.desk.trading.risk.trading_state import StateReason
 
 LIST = [Listing("A", 1.0, 1)]
@@ -82,7 +87,7 @@ class Bench:
                 request = ParentRequest(
                     f"{agent}{sign}", "A", side, 10_000_000, 10**15, 1, "by hand", agent
                 )
-                self.gateway.write([accepted(request, self.venue.now_ns)])
+                self.gateway.write([acceptance_entry(request, self.venue.now_ns)])
         if mid is not None:
             self.mark(mid)
 
@@ -230,7 +235,7 @@ def test_a_person_confirms_one_execution_and_its_agent_goes_on_with_the_last(ben
     second = f"{order.cl_ord_id}:{bench.say(order, px=400)}"
     bench.confirm(first)
     assert (bench.loss(), bench.send()) == (-5000, "STOPPED")
-    bench.keeper._judge({})
+    bench.keeper._apply_differences({})
     assert bench.send() == "STOPPED", "that positions agree says nothing of a price"
     bench.confirm(second)
     assert (bench.loss(), bench.send()) == (-11_000, "")
@@ -337,7 +342,7 @@ def test_before_any_mark_an_execution_is_held_against_the_limit_price(price, px,
     bench = Bench(mid=None)
     order = NewOrder("x+.1", "A", 1, 10, price, Tif.DAY, "x", "x+", bench.venue.now_ns)
     bench.gateway.write([entry_out(order)])
-    bench.limits.sent(order)
+    bench.limits.count_sent(order)
     bench.say(order, px=px, exec_id="e")
     assert bench.alerts() == (["x+.1:e"] if doubted else [])
     bench.mark(1000)
@@ -356,7 +361,7 @@ def test_nobodys_execution_before_any_mark_brings_no_gain_at_the_first(side, px,
     bench.say(NewOrder("v1", "A", side, 10, **words), px=px, exec_id="e")
     if after:
         bench.say(NewOrder("v2", "A", -side, 10, **words), qty=after[0], px=after[1], exec_id="e")
-    bench.keeper._judge({})
+    bench.keeper._apply_differences({})
     bench.mark(1000)
     assert (bench.alerts()[0], bench.send()) == ("v1:e", ""), (
         "once positions agree its agent goes on, without the gain"
@@ -423,11 +428,11 @@ def test_a_stop_is_told_by_the_code_that_its_reason_begins_with(bench):
 
 def test_a_snapshot_keeps_what_waits_for_a_person(bench):
     _, name = filled(bench, px=1)
-    kept, counts = list(canonical(bench.gateway.ledger, bench.limits)), bench.counts()
+    kept, counts = list(canonical_lines(bench.gateway.ledger, bench.limits)), bench.counts()
     bench.limits = LimitGate(bench.limits.limits, LIST, ["x", "y"])
-    restored(iter(kept), Ledger(ArchiveIndex(bench.journal), bench.limits), bench.limits)
+    restore(iter(kept), Ledger(ArchiveIndex(bench.journal), bench.limits), bench.limits)
     assert bench.counts() == counts
-    bench.limits.trust("x", name)
+    bench.limits.confirm_execution("x", name)
     assert bench.loss() == -9990
 
 
@@ -615,7 +620,7 @@ def fuzzed(seed, reports):
         seen["doubted"] += bool(bench.limits.doubts)
         if rng.random() < 0.003:
             counts = bench.counts()
-            bench.gateway.write(heartbeat(bench.gateway, {}))
+            bench.gateway.write(heartbeat_entries(bench.gateway, {}))
             bench.open()
             assert bench.counts() == counts, (seed, turn)
             seen["restarts"] += 1

@@ -24,7 +24,7 @@ from tercel.core.orders import (
     Report,
 )
 from tercel.desk.limits import LimitGate
-from tercel.desk.limits.file import MONEY
+from tercel.desk.limits.limit_sets import MONEY
 
 MOST, REPORTS = 4, 8
 MID = 101
@@ -42,8 +42,8 @@ class NewIsFree(LimitGate):
 class ReplaceIsFree(LimitGate):
     """A replace on its way reserves no lots."""
 
-    def _sent(self, command: Any, ns: int) -> None:
-        super()._sent(command, ns)
+    def _count_sent(self, command: Any, ns: int) -> None:
+        super()._count_sent(command, ns)
         if isinstance(command, ReplaceOrder):
             order = self.orders[command.orig]
             order.requested[command.cl_ord_id] = (order.turns, order.lots, command.price)
@@ -53,8 +53,8 @@ class ReplaceIsFree(LimitGate):
 class CancelFrees(LimitGate):
     """A cancel frees lots as it leaves."""
 
-    def _sent(self, command: Any, ns: int) -> None:
-        super()._sent(command, ns)
+    def _count_sent(self, command: Any, ns: int) -> None:
+        super()._count_sent(command, ns)
         if isinstance(command, CancelOrder) and not self.orders[command.orig].requested:
             self.orders[command.orig].base = OrdStatus.CANCELED
             self.settle(self.orders[command.orig])
@@ -72,8 +72,8 @@ class FillFreesReplaces(LimitGate):
 class PartialFillFreesTwice(LimitGate):
     """A part that was filled is taken from what is reserved twice."""
 
-    def _filled(self, order: Any, report: Report) -> Any:
-        alarm = super()._filled(order, report)
+    def _fold_fill(self, order: Any, report: Report) -> Any:
+        alarm = super()._fold_fill(order, report)
         if report.leaves_qty:
             order.lots -= report.last_qty // 10**8
         return alarm
@@ -92,12 +92,12 @@ class RejectFreesAll(LimitGate):
 class LateAcceptIsIgnored(LimitGate):
     """A replace that is accepted after the end of its order does not open it again."""
 
-    def _report(self, report: Report) -> Any:
+    def _fold_report(self, report: Report) -> Any:
         order = self.orders.get(report.cl_ord_id)
         if report.exec_type is ExecType.REPLACED and order is not None and not order.live:
             order.requested.pop(report.cl_ord_id, None)
             return self.settle(order)
-        return super()._report(report)
+        return super()._fold_report(report)
 
 
 class ProbeAnswersLaterReplaces(LimitGate):

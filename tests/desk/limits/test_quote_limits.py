@@ -7,9 +7,17 @@ from tests.desk.trading.quoting import asking
 from tercel.core.errors import LimitsError
 from tercel.core.orders import Listing, NewOrder, QuotedOrder, Tif
 from tercel.core.quotes import QuoteRequest
-from tercel.desk.limits import LimitGate, changed, from_json, limits_json, loosened, parse, tightest
-from tercel.desk.limits.file import DAY_NS
-from tercel.desk.limits.state import HOUR_NS
+from tercel.desk.limits import (
+    LimitGate,
+    find_loosened,
+    from_json,
+    limits_json,
+    parse,
+    tightest,
+    with_changes,
+)
+from tercel.desk.limits.limit_sets import DAY_NS
+from tercel.desk.limits.scopes import HOUR_NS
 
 MID2 = 2000
 """Half ticks of 0.01: a lot of one share is worth 10."""
@@ -32,7 +40,7 @@ def ask(gate, at_ns=0, **terms):
     one = request(**terms)
     denial = gate.check_request(one, at_ns)
     if denial is None:
-        gate.requested(one.instrument, one.account, one.lots, MID2, one.dealers, at_ns)
+        gate.count_request(one.instrument, one.account, one.lots, MID2, one.dealers, at_ns)
     return denial.code if denial else ""
 
 
@@ -115,7 +123,7 @@ def test_requests_are_messages():
 
 def test_what_a_request_counts_for_fails_closed():
     gate = gate_of()
-    gate.requested("X", "eve", 1, MID2, ("D1",), 0)
+    gate.count_request("X", "eve", 1, MID2, ("D1",), 0)
     assert gate.fault
     assert ask(gate) == "CHECK_FAILED"
 
@@ -142,7 +150,7 @@ def test_the_collar_of_quotes_on_both_sides_to_the_tick(price, passes):
 def test_a_quote_is_not_traded_with_own_orders_in_the_book():
     gate = gate_of()
     gate.parent("s", "X", "bob", -1, 100)
-    gate.sent(NewOrder("s1", "X", -1, 10, 1001, Tif.DAY, "bob", "s", 0), 0)
+    gate.count_sent(NewOrder("s1", "X", -1, 10, 1001, Tif.DAY, "bob", "s", 0), 0)
     assert (
         gate.check(NewOrder("c1", "X", 1, 10, 1001, Tif.DAY, "ann", "p", 0), 0).code == "OWN_CROSS"
     )
@@ -151,7 +159,7 @@ def test_a_quote_is_not_traded_with_own_orders_in_the_book():
 
 def test_another_quote_is_another_order():
     gate = gate_of(asking().replace("duplicate_ms = 0", "duplicate_ms = 1000"))
-    gate.sent(quoted(1001), 0)
+    gate.count_sent(quoted(1001), 0)
     assert gate.check(quoted(1001, name="c2"), 1).code == "DUPLICATE"
     assert gate.check(quoted(1001, name="c2", quote="q2"), 1) is None
 
@@ -194,11 +202,11 @@ def test_a_person_accepts_where_desk_or_agent_says_so(desk, agent, accepts):
 )
 def test_what_is_tighter(path, tighter, looser):
     limits = parse(asking())
-    assert loosened(limits, changed(limits, {path: tighter})) == []
+    assert find_loosened(limits, with_changes(limits, {path: tighter})) == []
     if looser:
-        assert loosened(limits, changed(limits, {path: looser})) == [path]
-    closed = changed(limits, {path: tighter})
-    assert loosened(closed, limits) == [path]
+        assert find_loosened(limits, with_changes(limits, {path: looser})) == [path]
+    closed = with_changes(limits, {path: tighter})
+    assert find_loosened(closed, limits) == [path]
     assert limits_json(tightest(closed, limits)) == limits_json(tightest(limits, closed))
 
 
@@ -215,7 +223,7 @@ def test_what_is_tighter(path, tighter, looser):
 )
 def test_what_is_no_limit(path, value):
     with pytest.raises(LimitsError):
-        changed(parse(asking()), {path: value})
+        with_changes(parse(asking()), {path: value})
 
 
 def test_limits_that_an_older_version_wrote_allow_none():

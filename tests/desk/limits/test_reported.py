@@ -17,15 +17,16 @@ from tests.desk.limits.test_gate import (
 )
 from tests.parts import whole
 
-from tercel.core.orders import ONE, ExecType, OrdStatus, ReplaceOrder
-from tercel.desk.limits.file import DAY_NS, MS
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, OrdStatus, ReplaceOrder
+from tercel.desk.limits.limit_sets import DAY_NS, MS
 
 
 def test_an_execution_is_told_by_account_order_and_name() -> None:
     one = gate()
     first, second, other = order("1"), order("2"), order("3", agent="y")
     for each in (first, second, other):
-        one.sent(each)
+        one.count_sent(each)
         assert one.report(fill(each, "e", 2, 2)) is None
         assert one.report(fill(each, "e", 2, 2)) is None, "said again"
     assert [whole(one.holdings[agent, "A"].position) for agent in "xy"] == [4, 2]
@@ -37,7 +38,7 @@ def test_an_execution_is_told_by_account_order_and_name() -> None:
 def test_a_bust_of_nobodys_order_is_of_the_latest_execution_of_its_name() -> None:
     one = gate()
     for name in "12":
-        one.sent(order(name))
+        one.count_sent(order(name))
         one.report(fill(order(name), "e", int(name), int(name)))
     one.report(word(order("z"), ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e"))
     assert whole(one.holdings["x", "A"].position) == 1
@@ -93,7 +94,7 @@ def test_a_replace_that_gives_more_than_was_asked_counts_and_stops(
     lots: int, cum: int, counts: int, stops: bool
 ) -> None:
     one, first = with_order(lots=5)
-    one.sent(ReplaceOrder("r", "1", "A", 1, 6, 1000, "x", "xA+", NOON))
+    one.count_sent(ReplaceOrder("r", "1", "A", 1, 6, 1000, "x", "xA+", NOON))
     said = word(
         first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="r", orig="1", lots=lots, cum=cum
     )
@@ -134,7 +135,7 @@ def test_the_worst_price_is_of_all_that_were_asked_for(side: int) -> None:
     one, first = with_order(side=side, price=1000)
     parent = "xA+" if side > 0 else "xA-"
     for name, price in (("r", 1000 + 2 * side), ("s", 1000 - 2 * side)):
-        one.sent(ReplaceOrder(name, "1", "A", side, 5, price, "x", parent, NOON))
+        one.count_sent(ReplaceOrder(name, "1", "A", side, 5, price, "x", parent, NOON))
     assert one.report(fill(first, "e", 1, 1, 1000 + 2 * side)) is None
     assert one.report(fill(first, "f", 1, 2, 1000 + 3 * side)) is not None
 
@@ -168,7 +169,7 @@ def test_the_smallest_part_of_a_lot_is_a_fill_and_reopens_an_order() -> None:
 def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing() -> None:
     one, first = with_order(lots=5)
     one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
-    one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
+    one.count_sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
     assert (
         told(
             one, replace(fill(first, "e", 2, 2), status=OrdStatus.REJECTED, cl_ord_id="r", orig="1")
@@ -178,7 +179,7 @@ def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing(
     held = one.holdings["x", "A"]
     assert (whole(held.position), whole(held.buys)) == (2, 7)
     other = order("2", lots=5)
-    one.sent(other)
+    one.count_sent(other)
     one.report(word(other, ExecType.RESTATED, OrdStatus.REJECTED, lots=3))
     assert whole(held.buys) == 12
 
@@ -196,7 +197,7 @@ def test_an_end_by_status_alone_frees_nothing_until_it_is_reported(kind: ExecTyp
 
 def test_a_replace_that_comes_after_the_last_fill_opens_the_order_again() -> None:
     one, first = with_order(lots=5)
-    one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
+    one.count_sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
     one.report(fill(first, "e", 5, 5))
     assert not one.orders["1"].live
     raised = word(first, ExecType.REPLACED, OrdStatus.PARTIALLY_FILLED, cl_ord_id="r", orig="1",
@@ -214,7 +215,7 @@ def test_a_replace_of_nobody_opens_a_filled_order_whose_fills_are_missing() -> N
 
 def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
     one, first = with_fill((5, 5), exec_id="e", lots=5)
-    one.unsent(first)
+    one.release_unsent(first)
     busted = word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e", leaves=5)
     one.report(busted)
     assert whole(one.holdings["x", "A"].buys) == 5

@@ -17,9 +17,10 @@ from tests.desk.limits.test_gate import (
     word,
 )
 
-from tercel.core.orders import PAID_ONE, ExecType, Listing, NewOrder, OrdStatus
+from tercel.core.fixed_point import PAID_ONE
+from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.file import DAY_NS, MONEY, MS
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
 
 
 def events(
@@ -48,7 +49,7 @@ def held(
 ) -> NewOrder:
     """An agent holds so many lots of A."""
     first = order(name, side=side, lots=lots, price=price, agent=agent)
-    one.sent(first)
+    one.count_sent(first)
     assert one.report(fill(first, f"e{name}", lots, lots, price)) is None
     return first
 
@@ -64,17 +65,17 @@ def test_a_position_warns_at_its_level_and_clears_under_nine_tenths_of_it(
     one = gate(limits(room, **{limit: 100, "warn": 5000}))
     name = "x" if room == "agents" else "A"
     first = order("1", side=side, lots=49, price=1000 - 5 * side)
-    one.sent(first)
+    one.count_sent(first)
     assert events(one) == []
     second = order("2", side=side, lots=1, price=1000 - 5 * side)
-    one.sent(second)
+    one.count_sent(second)
     assert events(one) == [("warning", room, name, limit)]
     assert events(one) == []
     one.report(word(second, ExecType.CANCELED, OrdStatus.CANCELED))
     third = order("3", side=side, lots=4, price=1000 - 5 * side)
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW))
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=41))
-    one.sent(third)
+    one.count_sent(third)
     assert events(one) == []  # 45 of 45: not under them
     one.report(word(third, ExecType.RESTATED, OrdStatus.NEW, lots=3))
     assert events(one) == [("cleared", room, name, limit)]
@@ -85,9 +86,9 @@ def test_a_position_warns_at_its_level_and_clears_under_nine_tenths_of_it(
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
 def test_a_gross_value_warns(room: str) -> None:
     one = gate(limits(room, gross_value=100_000 * MONEY))
-    one.sent(order("1", lots=79, price=990))
+    one.count_sent(order("1", lots=79, price=990))
     assert events(one) == []
-    one.sent(order("2", lots=1, price=990))
+    one.count_sent(order("2", lots=1, price=990))
     (warning,) = one.watch(NOON)
     assert (warning.event, warning.room, warning.limit) == ("warning", room, "gross_value")
     assert (warning.used, warning.of, warning.agents) == (80_000.0, 100_000.0, ())
@@ -99,7 +100,7 @@ def test_a_gross_value_warns(room: str) -> None:
 def test_messages_warn_within_their_window(room: str) -> None:
     one = gate(limits(room, messages=5, window_ns=10))
     for turn in range(4):
-        one.sent(order(str(turn), ns=NOON + turn))
+        one.count_sent(order(str(turn), ns=NOON + turn))
         assert [each[3] for each in events(one, NOON + turn)] == (["messages"] if turn == 3 else [])
     assert events(one, NOON + 9) == []
     assert [each[0] for each in events(one, NOON + 10)] == [
@@ -147,11 +148,11 @@ def test_executions_count_by_side_instrument_and_window() -> None:
             for n, w in (("a", {}), ("b", {"of": "B"}), ("s", {"side": -1, "price": 1001}))
         )
         for each in (a, b, sell):
-            one.sent(each)
+            one.count_sent(each)
             filled = fill(each, f"e{each.cl_ord_id}", 1, 1, 1001 if each is sell else 1000)
             assert one.report(replace(filled, ns=NOON + 5 * turn)) is None, turn
     late = order("late", lots=1)
-    one.sent(late)
+    one.count_sent(late)
     # its report is late: it counts as the last
     assert told(one, replace(fill(late, "late", 1, 1), ns=NOON)) == ("EXECUTIONS", "x")
     assert breaches(one, NOON + 25, warnings=False) == [("x", "executions", ("x",))]
@@ -267,7 +268,7 @@ def test_a_loss_of_an_instrument_nobody_holds_stops_nobody() -> None:
 def test_an_old_mark_stops_who_holds_a_position(warnings: bool) -> None:
     one = gate()
     held(one)
-    one.sent(order("2", agent="y"))
+    one.count_sent(order("2", agent="y"))
     one.watch(NOON)
     age = 1000 * MS
     one.mark("B", 999, 1001, NOON + age)
@@ -311,7 +312,7 @@ def test_a_clock_that_goes_back_makes_no_mark_young() -> None:
     one = gate()
     held(one)
     one.watch(NOON)
-    one.sent(order("2", ns=NOON + 1001 * MS))
+    one.count_sent(order("2", ns=NOON + 1001 * MS))
     assert len(breaches(one, NOON)) == 1
 
 
@@ -375,7 +376,7 @@ def test_other_limits_hold_at_once_and_counts_stay() -> None:
 def test_fewer_messages_count_those_that_left_and_more_never_forget(room: str) -> None:
     one = gate(limits(room, messages=6, window_ns=100))
     for turn in range(4):
-        one.sent(order(str(turn), ns=NOON + turn))
+        one.count_sent(order(str(turn), ns=NOON + turn))
     assert code(one, order("9"), NOON + 4) == ""
     one.enforce(limits(room, messages=4, window_ns=100))
     assert code(one, order("9"), NOON + 4) == "MESSAGES"
@@ -391,12 +392,12 @@ def test_fewer_messages_count_those_that_left_and_more_never_forget(room: str) -
 
 def test_more_messages_where_not_all_were_used() -> None:
     one = gate(limits("agents", messages=6, window_ns=100))
-    one.sent(order("1"))
+    one.count_sent(order("1"))
     one.enforce(limits("agents", messages=8, window_ns=100))
     for turn in range(6):
-        one.sent(order(f"n{turn}"))
+        one.count_sent(order(f"n{turn}"))
         assert code(one, order("9")) == ""
-    one.sent(order("last"))
+    one.count_sent(order("last"))
     assert code(one, order("9")) == "MESSAGES"
 
 
@@ -415,8 +416,8 @@ def test_limits_that_lack_somebody_are_refused_whole() -> None:
 def test_usage_has_every_limit_that_is_used_up() -> None:
     one = gate(limits("agents", executions=7, executions_ns=100))
     held(one, lots=4)
-    one.sent(order("2", lots=3))
-    one.sent(order("3", side=-1, lots=9, price=1010, agent="y"))
+    one.count_sent(order("2", lots=3))
+    one.count_sent(order("3", side=-1, lots=9, price=1010, agent="y"))
     one.watch(NOON)
     one.mark("A", 998, 1000, NOON)
     money = (100_000_000.0, 80_000_000.0)
@@ -438,15 +439,15 @@ def test_usage_has_every_limit_that_is_used_up() -> None:
 
 def test_a_limit_of_one_warns_at_one_and_says_so_in_whole_numbers() -> None:
     one = gate(limits("agents", long_lots=1))
-    one.sent(order("1", lots=1))
+    one.count_sent(order("1", lots=1))
     assert [each.text for each in one.watch(NOON)] == ["long_lots of agent x: 1 of 1"]
 
 
 def test_usage_counts_messages_of_the_window_alone() -> None:
     one = gate(limits("desk", window_ns=10))
-    one.sent(order("1"), NOON)
-    one.sent(order("2"), NOON + 1)
-    one.sent(order("3"), NOON + 10)
+    one.count_sent(order("1"), NOON)
+    one.count_sent(order("2"), NOON + 1)
+    one.count_sent(order("3"), NOON + 10)
     assert one.usage()["desk"]["desk"]["messages"] == (2, 1000, 800)
 
 

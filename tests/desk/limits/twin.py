@@ -9,8 +9,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     REBOOKS,
     TERMINAL,
     CancelOrder,
@@ -22,7 +22,7 @@ from tercel.core.orders import (
     Report,
 )
 from tercel.desk.limits import Limits
-from tercel.desk.limits.file import DAY_NS, MONEY
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY
 
 Happened = tuple[Any, ...]
 BEYOND = 10**15

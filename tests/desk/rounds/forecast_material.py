@@ -12,9 +12,9 @@ import polars as pl
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import read_config as read_desk
 from tercel.core.ports import Entry
-from tercel.desk.engine.runtime import BuiltDesk, check
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.signals.models.model_folder import MODEL
+from tercel.desk.engine.assembly import BuiltDesk, check_config
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.signals.models.signal_model import MODEL
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
 
@@ -104,7 +104,7 @@ def desk_file(folder: Path, more: str = "", old: str = "", new: str = "") -> Pat
 def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
     """A desk of a file that ran to its end, and its journal."""
     config, journal = read_desk(file), MemoryJournal(chained=False)
-    check(config, file.parent)
+    check_config(config, file.parent)
     opened = open_demo(config, journal, tools)
     opened.desk.run()
     return opened, [entry for _, entry in journal.read(0)]

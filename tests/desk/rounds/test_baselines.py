@@ -12,11 +12,11 @@ from tercel.api.desk.shadow import dependencies_of
 from tercel.core.ports import Venue
 from tercel.core.system import WallClock
 from tercel.desk.engine import monitor
-from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
-from tercel.signals.risk.anomaly import Second
+from tercel.signals.risk.seconds import Second
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 DESK = """
@@ -65,8 +65,8 @@ def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarke
     journal = MemoryJournal(chained=False)
     venue = venue_of(tools)
     opened(venue, journal).desk.run()
-    (learned,) = monitor.baselines_in(journal, venue.name).values()
-    assert monitor.baselines_in(journal, "fix:live") == {}
+    (learned,) = monitor.read_baselines(journal, venue.name).values()
+    assert monitor.read_baselines(journal, "fix:live") == {}
     later = opened(venue, journal)
     known = later.desk._states["AAA"].monitor.baseline
     assert known is not None
@@ -81,7 +81,7 @@ def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     monkeypatch: pytest.MonkeyPatch, tools: SimulatedMarkets
 ) -> None:
     seconds = monitor.OrdinarySeconds()
-    monkeypatch.setattr(monitor, "LEAST_S", 200)
+    monkeypatch.setattr(monitor, "MIN_BASELINE_S", 200)
     rng = np.random.default_rng(0)
     for _ in range(300):
         seconds.add(Second(*rng.poisson(5, 8).astype(float)))
@@ -93,10 +93,10 @@ def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     built.desk.run()
     ordinary = built.desk._states["AAA"].monitor.ordinary
     assert 0 < ordinary.count < 360 - 240 + 1  # none of them while it was cautious
-    monkeypatch.setattr(monitor, "LEAST_S", 1)
+    monkeypatch.setattr(monitor, "MIN_BASELINE_S", 1)
     for _ in range(200):
         ordinary.add(Second(*rng.poisson(5, 8).astype(float)))
-    built.desk.keep_baselines()
+    built.desk.journal_baselines()
     told = [entry.body["seconds"] for _, entry in journal.read(0, (kinds.BASELINE,))]
     assert told == [240, ordinary.count]
 
@@ -110,10 +110,10 @@ def test_the_parts_of_a_desk_over_recorded_data_hold_no_simulated_baseline(
         ),
         "d.toml",
     )
-    for name in ("refuse_short", "warm_up"):
+    for name in ("refuse_short_day", "warm_up"):
         monkeypatch.setattr(f"tercel.api.desk.shadow.{name}", lambda *_: None)
     monkeypatch.setattr("tercel.api.desk.shadow.recorded_exchange", lambda *_, **__: None)
-    monkeypatch.setattr(SimulatedMarkets, "calm", None)
+    monkeypatch.setattr(SimulatedMarkets, "anomaly_baselines", None)
     with ExitStack() as stack:
         made = dependencies_of(config, WallClock())(tmp_path, tmp_path / "latch", stack)
     assert made.calm == {}

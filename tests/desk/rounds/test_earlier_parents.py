@@ -9,10 +9,10 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.engine.runtime import DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 
@@ -37,7 +37,7 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
         opened.desk.run()
         recorder.close()
         told = {row["id"]: row for row in opened.desk.results}
-    parent = opened.session.ledger.parents.must("mine")
+    parent = opened.session.ledger.parents.require("mine")
     assert (parent.status, 0 < parent.filled < 500) == ("expired", True)
     for kind in (kinds.FEEDBACK, kinds.TCA):
         [body] = [entry.body for _, entry in journal.read(kinds=(kind,)) if entry.parent == "mine"]

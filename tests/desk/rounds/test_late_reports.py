@@ -8,11 +8,12 @@ from tests.desk.rounds.test_one_after_another import SMALL
 
 from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
-from tercel.core.orders import PAID_ONE, MarketRows, VenueEvent
+from tercel.core.fixed_point import PAID_ONE
+from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 
 class LossyVenue:
@@ -86,7 +87,7 @@ def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert codes.count("NO_MARKET") == 1 + 2
-    assert opened.desk._states["AAA"].flow.asked2 > 0
+    assert opened.desk._states["AAA"].flow.requested2 > 0
 
 
 def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
@@ -97,13 +98,13 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
     opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
     opened.session.run(opened.session.now_ns + 300 * S)
     flow = opened.desk._states["AAA"].flow
-    found = opened.session.ledger.parents.must(parent.id)
+    found = opened.session.ledger.parents.require(parent.id)
     assert found.filled == parent.lots + 50
     assert flow.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
     mids2 = opened.desk._states["AAA"].begun_mid2, found.arrival_mid2
     asked2 = parent.lots * mids2[0] + 50 * mids2[1]
-    assert flow.asked2 == asked2 * PAID_ONE
+    assert flow.requested2 == asked2 * PAID_ONE
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])

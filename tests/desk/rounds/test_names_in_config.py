@@ -7,7 +7,7 @@ import pytest
 
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import ConfigError, LimitsError
-from tercel.desk.engine.runtime import check, limits_of
+from tercel.desk.engine.assembly import check_config, limits_of
 from tercel.desk.gate.config import GateTerms
 
 DESK = """
@@ -29,13 +29,13 @@ def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
         config = parse_config(f"{DESK}[limits.changed]\n{line}\n", "desk.toml")
         if wrong:
             with pytest.raises(ConfigError, match=r"try '(a1|CSCO)'"):
-                check(config)
+                check_config(config)
         else:
-            check(config)
+            check_config(config)
     two = parse_config(
         f'{DESK}[[instrument]]\nname = "IBM"\n[limits.changed]\n"instruments.IBM.messages" = 5', ""
     )
-    check(two)
+    check_config(two)
     assert limits_of(two.model_copy(update={"instrument": two.instrument[:1]})) == limits_of(two)
     gate: dict[str, Any] = {"venue": "fix://localhost:1", "accounts": ("a1",)}
     with pytest.raises(LimitsError, match="try 'a1'"):
@@ -46,7 +46,7 @@ def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
 def test_names_in_signals_are_of_instruments() -> None:
     config = parse_config(f'{DESK}[signals]\nnames = {{CSC0 = "Cisco"}}\n', "desk.toml")
     with pytest.raises(ConfigError, match="try 'CSCO'"):
-        check(config)
+        check_config(config)
 
 
 @pytest.mark.parametrize(

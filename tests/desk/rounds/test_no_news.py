@@ -7,9 +7,9 @@ import pytest
 from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.core.ports import Venue
-from tercel.desk.engine.runtime import DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
@@ -45,7 +45,7 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
     journal = MemoryJournal(chained=False)
     config = parse_config(text, "desk.toml")
     opened = open_desk(
-        config, journal, tools.parts(config) if venue is None else DeskDependencies(venue)
+        config, journal, tools.dependencies(config) if venue is None else DeskDependencies(venue)
     )
     opened.desk.run()
     assert opened.desk.results

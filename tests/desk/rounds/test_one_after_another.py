@@ -10,11 +10,11 @@ import pytest
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import DataError
-from tercel.desk.engine.runtime import DeskDependencies, check, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, check_config, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.session import SessionTerms
-from tercel.execution.foresight.forecaster import save, shipped
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.session_terms import SessionTerms
+from tercel.execution.foresight.forecaster import save, shipped_forecaster
 from tercel.execution.policies_packaged import folder_of
 from tercel.market.simulator.terms import Fees
 
@@ -43,7 +43,7 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
     for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
         journal = MemoryJournal(chained=False)
         open_desk(
-            config, journal, DeskDependencies(exchange), terms=SessionTerms(mark=mark)
+            config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag=mark)
         ).desk.run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
@@ -133,7 +133,7 @@ def test_what_a_policy_does_not_know_of_costs_is_said_as_the_desk_starts(
     listed = [
         replace(one, maker_rate=words[2], taker_rate=words[3])
         for one in exchange.listings()
-        for words in [fees.words(one.tick)]
+        for words in [fees.kernel_values(one.tick)]
     ]
     exchange.listings = lambda: listed  # type: ignore[method-assign]
     open_desk(at_a_venue, journal, DeskDependencies(exchange))
@@ -149,14 +149,14 @@ def test_a_forecaster_that_is_missing_is_refused_before_the_desk_starts(tmp_path
     (folder / "card.json").write_text(json.dumps(card))
     text = SMALL.replace("peg_behind", f"policy:{folder}")
     with pytest.raises(DataError, match="the folder of a forecaster"):
-        check(parse_config(text, "desk.toml"))
+        check_config(parse_config(text, "desk.toml"))
 
 
 def test_a_closed_gate_is_said_as_an_unknown_cost_of_waiting_is(tmp_path: Path) -> None:
     """Where forecasts say nothing the policy is `guarded`, whatever is known of the cost of waiting."""
     row = {"days": [], "waiting": 0.4, "10": {"slope": 1.0, "speaks": True}}
     row["30"] = {"slope": 0.0, "speaks": False}
-    made = shipped()
+    made = shipped_forecaster()
     save(tmp_path, replace(made, card={**made.card, "recalibrated": {"AAA": row}}))
     text = SMALL.partition("[[agent]]")[0].replace('name = "AAA"', 'name = "AAA"\nmarket = "csco"')
     text = text.replace("[signals]", f'[signals]\nflow = "{tmp_path.as_posix()}"')

@@ -14,12 +14,12 @@ from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
-from tercel.desk.engine.agent_slot import detector_of
-from tercel.desk.engine.runtime import unwatched
+from tercel.desk.engine.card_warnings import find_unwatched_agents
+from tercel.desk.engine.configured_agents import detector_of
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest
-from tercel.execution.policies.policy import how_to_observe
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.execution.policies.calm_observations import how_to_observe
 
 DESK = """
 [desk]
@@ -76,10 +76,10 @@ def test_a_policy_without_figures_trades_and_the_desk_says_what_to_run(
     folder: Path, watched: Path
 ) -> None:
     text = DESK.format(folder=folder)
-    [(agent, said)] = unwatched(parse_config(text, "desk.toml"))
+    [(agent, said)] = find_unwatched_agents(parse_config(text, "desk.toml"))
     assert agent == "mine"
     assert f'tercel.load_policy("{folder}").observe("MARKET")' in said
-    assert unwatched(parse_config(DESK.format(folder=watched), "desk.toml")) == []
+    assert find_unwatched_agents(parse_config(DESK.format(folder=watched), "desk.toml")) == []
 
 
 @pytest.mark.parametrize("change", [{"mean": float("nan")}, {"sd": float("inf")}, {"sd": -1.0}, {}])
@@ -112,10 +112,10 @@ def test_parents_that_another_strategy_works_say_nothing_of_the_policy(watched: 
     slot = desk.slots["mine"]
     assert slot.drift is not None
     far = np.full(len(slot.drift.means), 1e6, np.float32)
-    for strategy, drifts in (("twap_take", False), (slot.shown, True)):
+    for strategy, drifts in (("twap_take", False), (slot.strategy_name, True)):
         for number in range(8):
             order = ParentRequest(f"{strategy}{number}", "AAA", 1, 10, 10**9, 10, strategy, "mine")
             for _ in range(10):
                 desk.on_decision(order, far)
-            slot.drift.over(order.id)
+            slot.drift.end_order(order.id)
         assert slot.drift.drifting == drifts

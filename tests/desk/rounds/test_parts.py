@@ -9,21 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tercel.api.demo import demo_text, planted, scenario_of
-from tercel.api.desk.config import described, parse_config, read_config
+from tercel.api.demo import demo_text, draw_ground_truth, scenario_of
+from tercel.api.desk.config import parse_config, read_config, read_config_and_text
 from tercel.core.errors import ConfigError, OrderError, TercelError
+from tercel.core.fixed_point import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ONE, PAID_ONE, MarketRows
-from tercel.desk.engine.agent_slot import DriftDetector, Evidence, paper_rows, slot_of, strategy_of
+from tercel.core.orders import MarketRows
+from tercel.desk.engine.assembly import check_config, known_of, limits_of
+from tercel.desk.engine.card_warnings import assumed_markets_warning, find_agents_out_of_card
+from tercel.desk.engine.challenge import Evidence, paper_rows
 from tercel.desk.engine.config import SizingRule, WeightsRule
+from tercel.desk.engine.configured_agents import slot_of, strategy_of
+from tercel.desk.engine.drift import DriftDetector
 from tercel.desk.engine.instrument import FlowShares, FlowShortfall, Sizing, split
 from tercel.desk.engine.order_arrivals import order_arrivals
-from tercel.desk.engine.outcome import ParentOutcome, money, savings
-from tercel.desk.engine.runtime import check, known_of, limits_of, out_of_card, unsaid_markets
+from tercel.desk.engine.outcome import ParentOutcome, savings, total_cost
 from tercel.execution import policies_packaged as packaged_policies
-from tercel.execution.foresight.forecaster import HORIZONS, TABLE, WAITING, save, shipped
+from tercel.execution.foresight.forecast_kernels import HORIZONS
+from tercel.execution.foresight.forecaster import TABLE, WAITING, save, shipped_forecaster
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import read_card
+from tercel.execution.policies.card import read_card
 from tercel.execution.strategy import forecaster_of
 from tercel.market.tape.schema import EXECUTE, REDUCE
 
@@ -98,25 +103,25 @@ def alpha(bps: float, sd: float = 4.0) -> Alpha:
 class TestSizing:
     def test_waits_only_where_the_market_is_expected_to_come(self) -> None:
         sizing = Sizing(SizingRule())
-        assert sizing.lots(1, 100, alpha(+30), None, last=False) == 100
-        assert sizing.lots(1, 100, alpha(-30), None, last=False) == 25
-        assert sizing.lots(-1, 100, alpha(+30), None, last=False) == 25
-        assert sizing.lots(1, 100, alpha(-30), None, last=True) == 100
+        assert sizing.lots(1, 100, alpha(+30), None, is_last=False) == 100
+        assert sizing.lots(1, 100, alpha(-30), None, is_last=False) == 25
+        assert sizing.lots(-1, 100, alpha(+30), None, is_last=False) == 25
+        assert sizing.lots(1, 100, alpha(-30), None, is_last=True) == 100
 
     def test_an_unsure_alpha_changes_nothing(self) -> None:
-        assert Sizing(SizingRule()).lots(1, 100, alpha(-5, sd=50), None, last=False) == 100
+        assert Sizing(SizingRule()).lots(1, 100, alpha(-5, sd=50), None, is_last=False) == 100
 
     def test_a_posture_of_size_nought_stops_everything_but_the_last_round(self) -> None:
         sizing, stop = Sizing(SizingRule()), Posture("A", 0, size_multiplier=0.0)
-        assert sizing.lots(1, 100, None, stop, last=False) == 0
-        assert sizing.lots(1, 100, None, stop, last=True) == 100
+        assert sizing.lots(1, 100, None, stop, is_last=False) == 0
+        assert sizing.lots(1, 100, None, stop, is_last=True) == 100
 
     def test_forecasts_that_do_not_hold_are_believed_less_and_those_that_do_are_kept(self) -> None:
         sizing, rng = Sizing(SizingRule()), np.random.default_rng(1)
         for _ in range(60):
             sizing.learn_move(10.0 * rng.choice([-1, 1]), rng.normal(0, 5))
         assert sizing.trust < 0.6
-        assert sizing.lots(1, 100, alpha(-12), None, last=False) > Sizing(SizingRule()).lots(
+        assert sizing.lots(1, 100, alpha(-12), None, is_last=False) > Sizing(SizingRule()).lots(
             1, 100, alpha(-12), None, False
         )
         kept = Sizing(SizingRule())
@@ -140,7 +145,7 @@ class TestDrift:
             for row in seen + rng.normal(scale=0.3, size=seen.shape):
                 detector.update(f"P{order}", row)
                 assert not detector.drifting
-            detector.over(f"P{order}")
+            detector.end_order(f"P{order}")
         assert detector.score < 0.3
 
     def test_says_which_entries_left(self) -> None:
@@ -151,7 +156,7 @@ class TestDrift:
                     f"P{order}",
                     rng.normal(size=6) + np.array([3.5, 3.5, 3.5, 0, 0, 0]) * (order >= 6),
                 )
-            detector.over(f"P{order}")
+            detector.end_order(f"P{order}")
             assert detector.drifting == (order >= 9)
         assert set(detector.far) == {"o0", "o1", "o2"}
 
@@ -159,7 +164,7 @@ class TestDrift:
         detector = self.detector()
         for _ in range(100):
             detector.update("P", np.full(6, np.nan))
-        detector.over("P")
+        detector.end_order("P")
         assert detector.drifting
 
 
@@ -217,14 +222,14 @@ class TestPlanted:
             .replace("drift = 0.05", "drift = 0.2", 1)
         )
         config = parse_config(text, "desk.toml")
-        truth = planted(config)["AAA"]
+        truth = draw_ground_truth(config)["AAA"]
         drift = np.array([regime.buy_share for regime in truth.regimes]) - 0.5
         assert len(drift) == 4000
         assert np.corrcoef(drift, truth.news)[0, 1] == pytest.approx(0.6, abs=0.04)
         assert truth.news.std() == pytest.approx(1, abs=0.05)
 
     def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
-        regimes = planted(read_config(None))["BBB"].regimes
+        regimes = draw_ground_truth(read_config(None))["BBB"].regimes
         depth = {regime.after_s / 1800: regime.depth for regime in regimes}
         assert depth[6.0] == 1.0
         assert depth[6.4] == depth[7.0] == 0.35
@@ -245,7 +250,7 @@ class TestProgram:
     ) -> None:
         flow, queue = FlowShortfall(side), []
         for lots, mid2 in asked:
-            flow.ask(lots, mid2)
+            flow.add_order(lots, mid2)
             queue += [mid2] * lots
         total = 0
         for wanted, price2 in got:
@@ -262,7 +267,7 @@ class TestProgram:
 
     def test_more_than_was_asked_for_is_refused(self) -> None:
         flow = FlowShortfall(1)
-        flow.ask(3, 2000)
+        flow.add_order(3, 2000)
         with pytest.raises(OrderError, match="at most the 3 lots"):
             flow.fill(4 * ONE, 8000 * PAID_ONE)
 
@@ -308,14 +313,14 @@ class TestSeat:
                     strategy_of(f"{each}+alpha+posture", figures) if each else None
                     for each in (champion, rival)
                 ]
-                assert [repr(made) for made in slots[slot].at(name)] == [
+                assert [repr(made) for made in slots[slot].strategies_in(name)] == [
                     repr(each) for each in wanted
                 ]
-            assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
+            assert repr(slots[slot].strategies_in("AAA")) != repr(slots[slot].strategies_in("BBB"))
 
     def test_twap_take_goes_without_the_tilt_that_gained_nothing(self) -> None:
         config, line = read_config(None), 'strategy = "twap_take"\n'
-        assert [slot_of(agent, known_of(config)).shown for agent in config.agent] == [
+        assert [slot_of(agent, known_of(config)).strategy_name for agent in config.agent] == [
             "packaged:default+posture", "peg_touch+alpha+posture", "twap_take+posture"
         ]  # fmt: skip
         said = parse_config(demo_text().replace(line, line + "alpha = true\n"), "desk.toml")
@@ -334,11 +339,11 @@ class TestSeat:
         )
         known = known_of(config)
         slot = slot_of(config.agent[0], known)
-        before = {name: slot.at(name) for name in known}
+        before = {name: slot.strategies_in(name) for name in known}
         watched, waiting = slot.drift, slot.challenger_drift
         slot.promote()
         assert (slot.drift, slot.challenger_drift) == (waiting, watched)
-        assert {name: slot.at(name) for name in known} == {
+        assert {name: slot.strategies_in(name) for name in known} == {
             name: (b, a) for name, (a, b) in before.items()
         }
 
@@ -352,11 +357,11 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
 
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
-    assert out_of_card(read_config(None)) == []
+    assert find_agents_out_of_card(read_config(None)) == []
     config = parse_config(
         demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
     )
-    [(agent, text)] = out_of_card(config)
+    [(agent, text)] = find_agents_out_of_card(config)
     assert agent == "default"
     assert "BBB is ibm-santa-fe" in text
 
@@ -381,11 +386,11 @@ strategy = "twap_take"
 
 def test_at_a_venue_a_market_that_nobody_named_is_said_to_be_assumed() -> None:
     config = parse_config(AT_A_VENUE.format(market=""), "desk.toml")
-    assert "AAPL as in csco-santa-fe" in unsaid_markets(config)
-    [(agent, text)] = out_of_card(config)
+    assert "AAPL as in csco-santa-fe" in assumed_markets_warning(config)
+    [(agent, text)] = find_agents_out_of_card(config)
     assert (agent, "AAPL is at fix://127.0.0.1:1" in text) == ("learned", True)
     named = parse_config(AT_A_VENUE.format(market='market = "csco"'), "desk.toml")
-    assert (unsaid_markets(named), out_of_card(named)) == ("", [])
+    assert (assumed_markets_warning(named), find_agents_out_of_card(named)) == ("", [])
 
 
 @pytest.mark.parametrize(
@@ -400,7 +405,7 @@ def test_a_setting_of_the_packaged_desk_is_obeyed_or_refused(
     settings: dict[str, object], said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        described(None, settings)
+        read_config_and_text(None, settings)
 
 
 def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
@@ -412,7 +417,10 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
         parse_config(demo_text().replace('market = "csco"', "market = 3"), "desk.toml")
     card = read_card(packaged_policies.folder_of(packaged_policies.DEFAULT) / "card.json").limits
     assert (demo.desk.round_s, demo.desk.decision_s) == (card["horizon_s"], card["decision_s"])
-    floor, most = demo.loop.hedge.floor, 1.0 - (len(demo.agent) - 1) * demo.loop.hedge.floor
+    floor, most = (
+        demo.loop.expert_weights.floor,
+        1.0 - (len(demo.agent) - 1) * demo.loop.expert_weights.floor,
+    )
     assert (
         card["share"][0]
         <= demo.order_arrivals.share * floor
@@ -439,16 +447,16 @@ def test_a_clock_of_events_that_would_send_more_than_its_limit_is_refused_before
     None
 ):
     text = demo_text()
-    check(parse_config(text, "desk.toml"))
+    check_config(parse_config(text, "desk.toml"))
     slow = text.replace('"agents.*.long_lots"', '"agents.*.messages" = 11\n"agents.*.long_lots"')
     with pytest.raises(ConfigError, match="at most 11 messages in 1000 ms") as refused:
-        check(parse_config(slow, "desk.toml"))
+        check_config(parse_config(slow, "desk.toml"))
     assert "may send 12 of one order, a look every 1 s" in str(refused.value)
-    check(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
+    check_config(parse_config(slow.replace("= 11", "= 12"), "desk.toml"))
     no_clock = slow.replace('"packaged:default"', '"twap_take"').replace(
         '"guarded"', '"score_rule"'
     )
-    check(parse_config(no_clock, "desk.toml"))
+    check_config(parse_config(no_clock, "desk.toml"))
 
 
 def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
@@ -479,13 +487,13 @@ def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
     mean, half = savings(rows, "x")
     assert (mean, half) == (2.0, pytest.approx(4.302653 / math.sqrt(3), rel=1e-6))
     assert savings(rows[-1:], "x") == (None, None)
-    assert money(rows) == pytest.approx(27.0)
+    assert total_cost(rows) == pytest.approx(27.0)
 
 
 def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_path: Path) -> None:
     slopes = {str(h): {"slope": 1.0, "speaks": True} for h in HORIZONS}
-    card = {**shipped().card, TABLE: {"AAA": {"days": [], WAITING: 0.25, **slopes}}}
-    ours = save(tmp_path / "ours", replace(shipped(), card=card))
+    card = {**shipped_forecaster().card, TABLE: {"AAA": {"days": [], WAITING: 0.25, **slopes}}}
+    ours = save(tmp_path / "ours", replace(shipped_forecaster(), card=card))
     text = demo_text().replace('# flow = "off"', f'flow = "{tmp_path / "ours"}"')
     config = parse_config(text, "desk.toml")
     slots = [slot_of(one, known_of(config), config.signals.flow) for one in config.agent]
@@ -494,4 +502,6 @@ def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_pa
     assert told[0] is not None
     assert [told[0].of(name).waiting for name in ("AAA", "BBB")] == [0.25, told[0].waiting]
     with pytest.raises(TercelError, match="nowhere"):
-        check(parse_config(demo_text().replace('# flow = "off"', 'flow = "nowhere"'), "desk.toml"))
+        check_config(
+            parse_config(demo_text().replace('# flow = "off"', 'flow = "nowhere"'), "desk.toml")
+        )

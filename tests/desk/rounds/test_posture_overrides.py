@@ -12,9 +12,9 @@ from tercel.api.desk.config import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
+from tercel.desk.engine.assembly import DeskDependencies, open_desk
 from tercel.desk.engine.outcome import outcome_of
-from tercel.desk.engine.posture_overrides import combined
-from tercel.desk.engine.runtime import DeskDependencies, open_desk
+from tercel.desk.engine.posture_overrides import combine
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import SetStanceEntry
 from tercel.desk.trading.journal.store import SqlJournal
@@ -48,7 +48,7 @@ def stance(instead: bool = False, **words: Any) -> SetStanceEntry:
 def test_what_one_person_sets_is_never_less_careful_than_what_risk_says(
     risk: Posture, words: dict[str, Any], careful: tuple[float, float, int, float]
 ) -> None:
-    found = combined(risk, stance(**words))
+    found = combine(risk, stance(**words))
     assert (
         found.urgency,
         found.max_participation,
@@ -56,7 +56,7 @@ def test_what_one_person_sets_is_never_less_careful_than_what_risk_says(
         found.size_multiplier,
     ) == careful
     assert found.reasons[-1] == "set by ann: news"
-    instead = combined(risk, stance(True, **words))
+    instead = combine(risk, stance(True, **words))
     for name, value in words.items():
         assert getattr(instead, name) == value
 
@@ -212,7 +212,9 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
     placed.desk.wait(30 * S)
     placed.say("take_over", parent=parent.id)
     placed.desk.wait(2 * S)
-    placed.say("order", parent=parent.id, lots=placed.session.ledger.parents.must(parent.id).left)
+    placed.say(
+        "order", parent=parent.id, lots=placed.session.ledger.parents.require(parent.id).left
+    )
     placed.desk.wait(2 * S)
     (told,) = [one for one in placed.entries(kinds.FEEDBACK) if one.parent == parent.id]
     assert told.body["by_hand"] > 0
@@ -227,7 +229,7 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
 def test_a_promotion_that_was_asked_for_twice_is_done_once(tmp_path: Path) -> None:
     placed = Placed(tmp_path, text=SMALL + 'challenger = "twap_passive"\n')
     slot = placed.desk.slots["peg"]
-    names = champion, challenger = slot.shown, slot.challenger_shown
+    names = champion, challenger = slot.strategy_name, slot.challenger_name
     asked = {"agent": "peg", "champion": champion, "challenger": challenger}
     (promoted, *_) = placed.say("promote", **asked)
     assert (promoted.kind, promoted.body["champion"], promoted.body["challenger"]) == (
@@ -236,9 +238,9 @@ def test_a_promotion_that_was_asked_for_twice_is_done_once(tmp_path: Path) -> No
     )
     said = placed.say.refused("promote", **asked)
     assert f"{challenger} over {champion} of peg; {champion} over {challenger} now" in said
-    assert (slot.shown, slot.challenger_shown) == (challenger, champion)
+    assert (slot.strategy_name, slot.challenger_name) == (challenger, champion)
     assert "over somebody" in placed.say.refused("promote", agent="peg", champion="somebody")
     placed.say("promote", agent="peg", champion=challenger, challenger=champion)
     placed.say("promote", agent="peg")
-    assert (slot.shown, slot.challenger_shown) == (challenger, champion)
+    assert (slot.strategy_name, slot.challenger_name) == (challenger, champion)
     assert len(placed.entries(kinds.PROMOTED)) == 3

@@ -7,10 +7,10 @@ from tests.parts import whole
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import read_config
+from tercel.desk.engine.assembly import BuiltDesk
 from tercel.desk.engine.config import DeskConfig
-from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 ROUNDS = 2
 

@@ -17,18 +17,22 @@ from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, ran, t
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk import shadow
 from tercel.api.desk.config import read_config
-from tercel.api.desk.run_page import cost_through_rounds, forecast_sentences
+from tercel.api.desk.run_figures import cost_through_rounds
+from tercel.api.desk.run_text import forecast_sentences
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.ports import Capabilities, Entry
+from tercel.core.ports import Entry
 from tercel.core.system import WallClock
-from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
+from tercel.desk.engine.assembly import check_config
+from tercel.desk.engine.forecast_results import read_forecast_outcome
+from tercel.desk.engine.forecasts import session_begin_ns, share_within
 from tercel.desk.engine.instrument import Sizing
-from tercel.desk.engine.runtime import check
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.guidance import pack
-from tercel.signals.models.model_folder import SignalModel, _digest, load
+from tercel.signals.models.model_folder import _digest, load
 from tercel.signals.models.predict import ServedForecasts, predict
+from tercel.signals.models.signal_model import SignalModel
 
 DAY_NS = 86_400 * 10**9
 
@@ -84,7 +88,7 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
     opened, entries = ran(folder / "desk.toml", tools)
     alphas = of(entries, kinds.ALPHA)
     assert [entry.instrument for entry in alphas] == ["AAA", "BBB"] * 2
-    found = forecasts_in(entries)
+    found = read_forecast_outcome(entries)
     first = {entry.instrument: entry.body["left_bps"] for entry in alphas[:2]}
     assert [dict(one) for one in found.names] == [
         {"name": name, "forecast_bps": left, "came_bps": None} for name, left in first.items()
@@ -123,17 +127,19 @@ def test_a_round_has_its_own_part_of_a_forecast(folder: Path) -> None:
     alpha = predict(load(folder / "o" / "model")).alphas[0]
     now, span = alpha.at_ns + 60 * 3600 * 10**9, 3600 * 10**9
     before, after = (pack(alpha, None, at)[0] / 1000 for at in (now, now + span))
-    assert within(alpha, now, span) * alpha.expected_bps == pytest.approx(before - after, abs=2e-3)
-    whole = sum(within(alpha, alpha.at_ns + n * DAY_NS, DAY_NS) for n in range(7))
+    assert share_within(alpha, now, span) * alpha.expected_bps == pytest.approx(
+        before - after, abs=2e-3
+    )
+    whole = sum(share_within(alpha, alpha.at_ns + n * DAY_NS, DAY_NS) for n in range(7))
     assert whole == pytest.approx(1.0)
 
 
 def test_a_session_without_dates_is_the_weekday_after_the_forecast() -> None:
     friday = round(datetime(2017, 5, 19, 20, 30, tzinfo=UTC).timestamp()) * 10**9
-    assert datetime.fromtimestamp(begins_ns(friday, "") / 1e9, UTC) == datetime(
+    assert datetime.fromtimestamp(session_begin_ns(friday, "") / 1e9, UTC) == datetime(
         2017, 5, 22, 13, 30, tzinfo=UTC
     )
-    assert datetime.fromtimestamp(begins_ns(friday, "2017-12-01") / 1e9, UTC).hour == 14
+    assert datetime.fromtimestamp(session_begin_ns(friday, "2017-12-01") / 1e9, UTC).hour == 14
 
 
 def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(
@@ -165,7 +171,7 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
     assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0].at] * 4
     ((_, told),) = why_none(entries)
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
-    said = forecast_sentences(forecasts_in(entries))
+    said = forecast_sentences(read_forecast_outcome(entries))
     assert said[-1] == f"{told}."
     grown.filter(
         late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")
@@ -233,7 +239,7 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
     assert told[0] == ""
     assert said in told[1]
     assert {row["alpha_bps"] for row in opened.desk.results} == {None}
-    assert said in forecasts_in(entries).without[0]
+    assert said in read_forecast_outcome(entries).without[0]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ def test_what_can_never_be_looked_for_is_refused_at_once(
     folder: Path, old: str, new: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
-        check(read_config(desk_file(folder, old=old, new=new)), folder)
+        check_config(read_config(desk_file(folder, old=old, new=new)), folder)
 
 
 def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
@@ -296,12 +302,12 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
     assert forecasts is not None
     before = dict(forecasts._served)
     prices(625).write_parquet(folder / "prices.parquet")
-    forecasts.look(opened.session.now_ns)
+    forecasts.refresh(opened.session.now_ns)
     assert forecasts._served == before
-    forecasts.look(opened.session.now_ns + 3 * DAY_NS)
+    forecasts.refresh(opened.session.now_ns + 3 * DAY_NS)
     assert forecasts._served != before
     with pytest.raises(TercelError, match="known by now"):
-        forecasts.outlook("AAA", opened.desk._states["AAA"].monitor, 1, opened.session.now_ns)
+        forecasts.make_outlook("AAA", opened.desk._states["AAA"].monitor, 1, opened.session.now_ns)
 
 
 def test_a_hit_rate_says_how_few_forecasts_are() -> None:
@@ -319,7 +325,7 @@ def test_a_hit_rate_says_how_few_forecasts_are() -> None:
             Entry(kinds.ALPHA, 1, f"N{n}", body=about), Entry(kinds.MARKET, 2, f"N{n}", body={"bid": 999, "ask": 1001}),
             Entry(kinds.MARKET, 9, f"N{n}", body={"bid": mid, "ask": mid}),
         ]  # fmt: skip
-    found = forecasts_in(entries)
+    found = read_forecast_outcome(entries)
     assert (found.scored, found.hits, found.not_due, len(found.names)) == (3, 2, 0, 4)
     assert found.hit_rate == pytest.approx(2 / 3)
     assert found.ci_low is not None
@@ -350,7 +356,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         opened.append(len(read))
         return SimpleNamespace(capabilities=Capabilities())
 
-    monkeypatch.setattr(shadow, "venue_at", reached)
+    monkeypatch.setattr(shadow, "connect_venue", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)

@@ -11,19 +11,20 @@ import pytest
 
 from tercel.api.demo import demo_text
 from tercel.api.desk.config import parse_config
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
-from tercel.core.ports import Capabilities, Entry
-from tercel.desk.engine.config import (
-    DeskConfig,
+from tercel.core.ports import Entry
+from tercel.desk.engine.assembly import limits_of
+from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.live_checks import (
     check_clock,
     check_live,
     check_stage,
+    confirmation_text,
     identity,
     kills_tried,
     largest_loss,
-    sentence,
 )
-from tercel.desk.engine.runtime import limits_of
 from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
@@ -169,12 +170,12 @@ WHY = 'stage = "live"'
 
 
 def test_the_sentence_names_venue_account_and_the_largest_loss() -> None:
-    assert sentence(*live()) == f"trade live at {FIX} as ann, lose 1,000 at most"
+    assert confirmation_text(*live()) == f"trade live at {FIX} as ann, lose 1,000 at most"
     assert largest_loss(read(default_file())) == "250,000"
 
 
 def test_live_with_everything_passes(tried: Path) -> None:
-    check_live(*live(), f" {sentence(*live())}\n", tried, NOW_NS, WHY)
+    check_live(*live(), f" {confirmation_text(*live())}\n", tried, NOW_NS, WHY)
 
 
 def test_a_wrong_word_is_told_what_was_expected(tried: Path) -> None:
@@ -189,7 +190,7 @@ def test_live_with_orders_that_are_drawn_at_random_is_refused(tried: Path) -> No
     drawn = desk("live", FIX, OWN).signals.model_copy(update={"orders": "drawn"})
     config = desk("live", FIX, OWN).model_copy(update={"signals": drawn})
     with pytest.raises(ConfigError, match=r'at random by a seed .*say orders = "none" under'):
-        check_live(config, limits_of(config), sentence(*live()), tried, NOW_NS, WHY)
+        check_live(config, limits_of(config), confirmation_text(*live()), tried, NOW_NS, WHY)
 
 
 def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
@@ -197,7 +198,7 @@ def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
     with pytest.raises(
         ConfigError, match="limits in currency units that a person set; received the packaged ones"
     ):
-        check_live(config, limits_of(config), sentence(*live()), tried, NOW_NS, WHY)
+        check_live(config, limits_of(config), confirmation_text(*live()), tried, NOW_NS, WHY)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(
 ) -> None:
     folder = journal_with(tmp_path / "desk", *entries)
     with pytest.raises(ConfigError, match="tried on 2030-01-02"):
-        check_live(*live(), sentence(*live()), folder, NOW_NS, WHY)
+        check_live(*live(), confirmation_text(*live()), folder, NOW_NS, WHY)
 
 
 def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_rows_that_were_put_into_a_journal_by_hand_are_no_evidence(tmp_path: Pat
                 f"INSERT INTO journal VALUES ({', '.join('?' * len(row))})", list(row.values())
             )
     with pytest.raises(ConfigError, match="a journal that is as it was written"):
-        check_live(*live(), sentence(*live()), folder, NOW_NS, WHY)
+        check_live(*live(), confirmation_text(*live()), folder, NOW_NS, WHY)
 
 
 def venue(ahead_ns: int | None, told: bool = True) -> Any:

@@ -13,19 +13,20 @@ from tests.desk.rounds.forecast_material import DESK, ran, trained
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import check_file, read_config
 from tercel.core.errors import DataError, TercelError
-from tercel.core.orders import ONE, Listing
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, check_config, open_desk
 from tercel.desk.engine.config import SignalsSection
-from tercel.desk.engine.forecasts import forecasts_in
+from tercel.desk.engine.forecast_results import read_forecast_outcome
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
-from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, check, open_desk
 from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.parent import entry_of
-from tercel.desk.trading.session import SessionTerms
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.signals.models.model_folder import _digest, load
 from tercel.signals.models.predict import predict
 from tercel.signals.portfolio.targets import Target, read_targets
@@ -80,15 +81,21 @@ def test_a_session_that_follows_counts_what_the_first_holds(
 ) -> None:
     config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
     exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
-    first = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="a-"))
+    first = open_desk(
+        config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="a-")
+    )
     first.desk.run()
     (tmp_path / "targets.csv").write_text("name,lots\nAAA,12\nBBB,5\n")
-    second = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="b-"))
+    second = open_desk(
+        config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="b-")
+    )
     second.desk.run()
     texts = said([entry for _, entry in journal.read(0)])
     assert texts["AAA"].endswith("holds 30, 0 at work: sells 18")
     assert held(second) == {"AAA": 12, "BBB": 5}
-    third = open_desk(config, journal, DeskDependencies(exchange), terms=SessionTerms(mark="c-"))
+    third = open_desk(
+        config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="c-")
+    )
     before = third.session.ledger.fills
     third.desk.run()
     assert third.session.ledger.fills == before
@@ -153,7 +160,7 @@ def test_a_file_that_is_not_there_and_none_that_is_named(tmp_path: Path) -> None
 
 def test_weights_without_a_capital_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TercelError, match="capital"):
-        check(read_config(written(tmp_path, "name,weight\nAAA,0.5\nBBB,-0.25\n")))
+        check_config(read_config(written(tmp_path, "name,weight\nAAA,0.5\nBBB,-0.25\n")))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +357,7 @@ def test_a_weight_is_worth_its_share_where_the_desk_trades_and_the_file_s_close_
     assert worth == pytest.approx(price * lots * listing.lot)
     assert worth == pytest.approx(50_000, abs=price * listing.lot)
     assert held(opened)["AAA"] == lots
-    assert len(forecasts_in(entries).targets) == 2
+    assert len(read_forecast_outcome(entries).targets) == 2
 
 
 def test_a_target_of_no_name_in_the_panel_is_refused_with_the_nearest(

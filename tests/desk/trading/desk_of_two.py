@@ -10,11 +10,12 @@ from tests.parts import whole
 from tercel.core.errors import VenueError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.execution.strategies import build
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import Source, reactive
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
@@ -73,7 +74,7 @@ def session_of(
 ) -> Session:
     """A session whose market has run a little, so that there is a price."""
     latch = options.get("latch")
-    killed = options.pop("killed", None if latch is None else latch.killed)
+    killed = options.pop("killed", None if latch is None else latch.kill_reason)
     listings = list(exchange.listings())
     gate = LimitGate(parse(limits), listings, ["ann", "bob"], killed=killed)
     journal = MemoryJournal() if journal is None else journal

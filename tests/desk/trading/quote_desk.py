@@ -19,7 +19,7 @@ from tests.waiting import until
 from tercel.core.errors import OrderError, VenueError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
@@ -84,7 +84,7 @@ def run(port, folder, seed, rounds):
     ):
         fate.around(owner, name)
     step = lambda: session.step(session.now_ns + S // 100)  # noqa: E731
-    if not session.ledger.used("p1"):
+    if not session.ledger.is_used("p1"):
         session.accept(ParentRequest("p1", "TINY", 1, 10**5, 10**6 * S, 10, "twap_passive", "A"))
         session.pause("p1", "a person asks dealers")
     until(lambda: step() is not None and session.follow("TINY").mid2, what="a market")
@@ -107,7 +107,9 @@ def run(port, folder, seed, rounds):
                 session.quotes.accept(name, quote.id, "dora")
             except OrderError:
                 continue
-            until(lambda: step() is not None and not session.quotes.taking("p1"), what="its end")
+            until(
+                lambda: step() is not None and not session.quotes.quote_orders("p1"), what="its end"
+            )
         until(
             lambda name=name: step() is not None and name not in session.quotes._open,
             what="its end",

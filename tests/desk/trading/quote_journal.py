@@ -4,7 +4,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import QuoteEntry

@@ -44,7 +44,7 @@ class Quoting(DealerVenue):
         self.mid, self.requests, self.hits, self.passed = float(MID), [], [], []
 
     def request_quotes(self, request):
-        assert not self.book.ask(request)
+        assert not self.book.add_request(request)
         self.requests.append(request)
 
     def pass_quotes(self, request, quotes=()):
@@ -58,8 +58,8 @@ class Quoting(DealerVenue):
     def say(self, event):
         """What a dealer says; its own book believes nothing that cannot be."""
         if isinstance(event, Quote):
-            self.book.take(event)
-        self._out.append(event)
+            self.book.apply_event(event)
+        self._pending_events.append(event)
 
     def quote(self, dealer="D2", price=101, **other):
         """A quote on the last request, or what is left of it where something else is said."""

@@ -4,9 +4,9 @@ import random
 
 from tests.parts import whole
 
-from tercel.core.lifecycle import ChildOrder
+from tercel.core.child_order import ChildOrder
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -23,7 +23,8 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted, entry_of
+from tercel.desk.trading.parent_orders.parent import acceptance_entry, entry_of
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 
 S, X = OrdStatus, ExecType
 
@@ -85,7 +86,7 @@ class Story:
             self.draw.choice(["ann", "bob"]),
         )
         order = ParentRequest(f"p{self.number()}", instrument, side, 50, 10**12, 5, "t", agent)
-        self.put(accepted(order, self.ns))
+        self.put(acceptance_entry(order, self.ns))
 
     def order(self) -> None:
         for parent in self.draw.sample(

@@ -10,9 +10,9 @@ from tests.waiting import until
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
-from tercel.desk.trading.alerts import EVERY_S, TIMEOUT_S, AlertSender
+from tercel.desk.trading.alerts import POLL_INTERVAL_S, TIMEOUT_S, AlertSender
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 
 def alert(text: str, severity: str = "warning") -> Entry:
@@ -22,7 +22,7 @@ def alert(text: str, severity: str = "warning") -> Entry:
 
 
 def test_an_alert_waits_less_than_five_seconds_for_a_webhook_that_answers() -> None:
-    assert EVERY_S + TIMEOUT_S < 5
+    assert POLL_INTERVAL_S + TIMEOUT_S < 5
 
 
 def test_a_webhook_gets_every_alert() -> None:

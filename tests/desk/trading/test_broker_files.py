@@ -6,6 +6,7 @@ The layouts are those that the maps cite; the rows are made up.
 import json
 from dataclasses import replace
 from fractions import Fraction
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import fills_map, read_fill_file
 from tercel.cli import app
 from tercel.core.errors import DataError
-from tercel.core.tables.table_map import shipped, table_map
+from tercel.core.tables.table_map import shipped_maps, table_map
 from tercel.market.tape import Instrument, Lake
-from tercel.signals.sources.tables import read_prices
+from tercel.signals.sources.prices import read_prices
 
 S = 1_000_000_000
 XETRA = Instrument("XETR", "RWE", "2024-04-03", 0.01, timezone="Europe/Berlin")
@@ -141,11 +142,13 @@ def test_a_file_of_each_vendor_comes_to_its_page(lake: Lake, tmp_path: Path, nam
     found = costs(path, lake, "--map", name, "--out", tmp_path / "out")
     assert found["odd_fills"].keys() <= {"no_parent", "off_market"}
     assert found["total"]["filled"] > 0
-    assert "quotes older than 60 s do not count" in (tmp_path / "out" / "tca.html").read_text()
+    page = (tmp_path / "out" / "tca.html").read_text()
+    assert "quotes older than 60 s do not count" in page
+    assert [said for said in found["sentences"] if escape(said) not in page] == []
 
 
 def test_every_map_that_ships_is_tried() -> None:
-    assert {*FILES, "yfinance"} == {*shipped()}
+    assert {*FILES, "yfinance"} == {*shipped_maps()}
 
 
 def facts(fill: FileFill) -> tuple[Any, ...]:

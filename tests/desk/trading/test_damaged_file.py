@@ -12,7 +12,8 @@ from tests.cli.test_settle_order import journal_of
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import SqlJournal, verify
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.verification import verify
 
 COMMANDS = (
     "trade run --demo --desk {desk}",

@@ -18,24 +18,26 @@ from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.execution import step
 from tercel.execution.costs import Costs
-from tercel.execution.foresight.forecaster import TABLE, save, shipped
-from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.foresight.forecaster import TABLE, save, shipped_forecaster
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.policies_packaged import packaged
+from tercel.execution.policies_packaged import load_packaged
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.fix.client import FixVenue
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
-from tercel.market.simulator.source import Source, reactive, replay, with_impact
+from tercel.market.simulator.source import Source, reactive, with_impact
+from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -59,7 +61,11 @@ FORESEEING = ["take_timed", "default"]
 
 def strategy_of(name: str) -> Strategy:
     if name != "mlp":
-        return replace(packaged("default-1")[0], waiting=0.4) if name == "default" else build(name)
+        return (
+            replace(load_packaged("default-1")[0], waiting=0.4)
+            if name == "default"
+            else build(name)
+        )
     rng = np.random.default_rng(5)
     layers = tuple(
         (
@@ -119,8 +125,8 @@ def batch(
         source, task, 1, run_out=run_out, log_rows=4096, looks_back=told_by is not None
     )
     episodes.start(plan)
-    episodes.pace(gap_of(strategy))
-    episodes.foresee(told_by)
+    episodes.set_gap(gap_of(strategy))
+    episodes.set_forecaster(told_by)
     while episodes.working.any():
         episodes.step(strategy.decide(episodes.view))
     return episodes.costs(), episodes.fills(0)
@@ -209,9 +215,9 @@ def test_an_executor_is_told_the_forecasts_of_its_instrument(csco: Source, tmp_p
         symbol: {h: {"slope": 3.0, "speaks": symbol == "X"} for h in ("10", "30")}
         for symbol in ("X", "csco-santa-fe")
     }
-    save(tmp_path, replace(shipped(), card={**shipped().card, TABLE: gates}))
+    save(tmp_path, replace(shipped_forecaster(), card={**shipped_forecaster().card, TABLE: gates}))
     told = {"flow": {"model": str(tmp_path)}}
-    strategy = replace(packaged("default-1")[0], waiting=0.4, action_parameters=told)
+    strategy = replace(load_packaged("default-1")[0], waiting=0.4, action_parameters=told)
     task, plan = replace(TASK, latency=LATENCIES[1]), seeded_plan(TASK, 220, 7, 1, 1)
     heard, _ = the_same(csco, task, strategy, 1, replace(csco, name="X"))
     plain = batch(csco, task, plan, build("guarded"), True)

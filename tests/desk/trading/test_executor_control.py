@@ -21,7 +21,7 @@ from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -115,7 +115,7 @@ def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Sou
     assert executor.open > 0
     floor.send(executor, executor.pause())
     floor.run(1)
-    assert (executor.open, executor.states.why(StateReason.PAUSED)) == (0, "paused")
+    assert (executor.open, executor.states.text_of(StateReason.PAUSED)) == (0, "paused")
     filled, sent = executor.filled, len(floor.sent)
     floor.run(60)
     assert (executor.filled, len(floor.sent)) == (filled, sent)
@@ -175,15 +175,15 @@ def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(cs
         assert executor.done
         executor.driver.check()
         assert executor.filled == floor.traded(executor.order.parent) == 250
-        assert executor.began is not None
-        again = Driver(*executor.began, build("twap_passive"))
-        again.run(executor.take_recorded())
+        assert executor.arrival_market is not None
+        again = Driver(*executor.arrival_market, build("twap_passive"))
+        again.run(executor.take_rows())
         np.testing.assert_array_equal(
             again.state[sim.SPREAD : sim.STEP_CASH],
             executor.driver.state[sim.SPREAD : sim.STEP_CASH],
         )
         np.testing.assert_array_equal(again.book, executor.driver.book)
-        assert len(executor.take_recorded()) == 0
+        assert len(executor.take_rows()) == 0
         filled = executor.filled
         assert executor.on_events(floor.reports) == []
         assert executor.filled == filled, "what is heard twice counts once"
@@ -209,9 +209,9 @@ def test_market_data_that_wait_for_a_decision_change_nothing(
     monkeypatch.setattr("tercel.desk.trading.parent_orders.executor.WAITING", 2)
     often.run(330)
     assert left.sent == looked.sent == often.sent
-    recorded = alone.take_recorded()
+    recorded = alone.take_rows()
     for other in (asked, hurried):
-        np.testing.assert_array_equal(recorded, other.take_recorded())
+        np.testing.assert_array_equal(recorded, other.take_rows())
         np.testing.assert_array_equal(alone.driver.state, other.driver.state)
 
 
@@ -220,13 +220,13 @@ def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: 
     floor.exchange.subscribe("X")
     snapshot = next(event for event in floor.exchange.step(floor.exchange.now_ns) if event.snapshot)
     again = snapshot.rows[-1:].copy()  # an order that rests already
-    assert executor.waits(MarketRows("X", again))
+    assert executor.queue_market_data(MarketRows("X", again))
     executor.guide(None, None, floor.exchange.now_ns)
     assert [type(command) for command in executor.pause()] == [CancelOrder]
     executor.resume()
     with pytest.raises(TapeError, match="subscribe"):
         executor.on_time(executor.due_ns)
-    assert not executor.waits(MarketRows("X", again))
+    assert not executor.queue_market_data(MarketRows("X", again))
     with pytest.raises(TapeError, match="subscribe"):
         executor.on_events([MarketRows("X", again)])
 

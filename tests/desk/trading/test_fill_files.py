@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,16 +12,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tercel.api.tca.analysis import HOURS, MarketDay, read_day
+from tercel.api.tca.analysis import HOURS
 from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import fills_map, read_fill_file, read_orders
+from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.api.tca.report import own_costs
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.serialization import to_jsonable
 from tercel.core.tables.table import Table
 from tercel.core.tables.table_map import TableMap, table_map
-from tercel.core.tables.times import moments
+from tercel.core.tables.times import parse_moments
 from tercel.desk.trading.tca.summary import parts_of
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
@@ -69,7 +71,7 @@ def time_of(text: str, zone: str = "America/New_York") -> int:
         "fills.csv",
         table_map(columns={"timezone": zone}),
     )
-    return int(moments(table, "time").to_physical()[0])
+    return int(parse_moments(table, "time").to_physical()[0])
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def flex(day: MarketDay, fills: int = 60) -> str:
     rows, tick = [], Fraction(str(day.instrument.tick))
     inside = (day.ns > day.open_ns + S) & (day.ns < day.close_ns - S) & (day.bid > 0)
     for ns, bid, ask in zip(day.ns[inside].tolist(), day.bid[inside], day.ask[inside], strict=True):
-        bid_then, ask_then = day.before(ns // S * S)
+        bid_then, ask_then = day.quote_before(ns // S * S)
         if len(rows) < 2 * fills and (ask > ask_then or bid < bid_then):
             side = 1 if ask > ask_then else -1
             at, price = (
@@ -220,7 +222,7 @@ def test_the_order_time_of_a_flex_query_is_the_arrival(
         ordered = datetime.fromtimestamp(day.open_ns // S + 600 + 900 * number, ZONE)
         for waits in (30, 120):
             at = ordered + timedelta(seconds=waits)
-            price = day.before(round(at.timestamp()) * S)[1] * tick
+            price = day.quote_before(round(at.timestamp()) * S)[1] * tick
             row = f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},100,{price},-0.35,BUY,{number}"
             rows.append(f"{row},{ordered:%Y%m%d;%H%M%S},EXECUTION")
     path.write_text(
@@ -230,7 +232,9 @@ def test_the_order_time_of_a_flex_query_is_the_arrival(
     assert found.not_read == ("ClientAccountID",)
     for one, row in zip(found.analysis.parents, found.rows, strict=True):
         assert one.cost.end_ns - one.cost.start_ns == 120 * S
-        move = sum(day.before(one.cost.start_ns + 30 * S)) - sum(day.before(one.cost.start_ns))
+        move = sum(day.quote_before(one.cost.start_ns + 30 * S)) - sum(
+            day.quote_before(one.cost.start_ns)
+        )
         assert one.cost.sums["delay"] == move * one.grain * one.cost.filled
         assert row.is_bps == pytest.approx(sum(parts_of(row).values()))
     assert "In parts, bps: delay" in found.sentences()[1]
@@ -257,6 +261,13 @@ def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path:
     with pytest.raises(DataError) as caught:
         read_fill_file(path)
     assert caught.value.remedy.startswith("`map=ib-flex`")
+    filtered = fills_map().model_copy(update={"only": {"LevelOfDetail": ("EXECUTION",)}})
+    for read in (read_orders, partial(read_fill_file, map=filtered)):
+        with pytest.raises(DataError) as caught:
+            read(path)
+        assert "ib-flex" not in caught.value.remedy, (
+            "of no list of orders; rows were chosen by hand"
+        )
     by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
     with pytest.raises(
         DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee"
@@ -336,7 +347,7 @@ def spread_out(day: MarketDay, by_ns: int = 0) -> list[FileFill]:
     found = []
     for number in range(40):
         ns = day.open_ns + (number + 1) * step
-        price = Fraction(sum(day.before(ns)), 2) * Fraction(str(day.instrument.tick))
+        price = Fraction(sum(day.quote_before(ns)), 2) * Fraction(str(day.instrument.tick))
         found.append(
             FileFill(
                 number + 2,
@@ -361,21 +372,23 @@ def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(
     rng = np.random.default_rng(5)
     ns = rng.integers(day.open_ns - 60 * S, day.close_ns + 60 * S, 400)
     ns[:200] = rng.choice(day.ns, 200)
-    price = np.array([sum(day.before(int(one))) / 2 for one in ns]) + rng.integers(-2, 3, 400) / 2
+    price = (
+        np.array([sum(day.quote_before(int(one))) / 2 for one in ns]) + rng.integers(-2, 3, 400) / 2
+    )
     twin = []
     for one, paid in zip(ns.tolist(), price.tolist(), strict=True):
         moments = [
             one,
             *(int(seen) + 1 for seen in day.ns[(day.ns >= one) & (day.ns <= one + within_ns)]),
         ]
-        quotes = [(bid, ask) for bid, ask in map(day.before, moments) if bid]
-        held = bool(day.before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(
+        quotes = [(bid, ask) for bid, ask in map(day.quote_before, moments) if bid]
+        held = bool(day.quote_before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(
             q[1] for q in quotes
         )
         twin.append(held)
-        lowest, highest = day.span(one, within_ns)
+        lowest, highest = day.quote_range(one, within_ns)
         assert held == (0 < lowest <= paid <= highest)
-    assert day.fits(ns, price, within_ns).tolist() == twin
+    assert day.is_within_quotes(ns, price, within_ns).tolist() == twin
     assert any(twin)
     assert not all(twin)
 
@@ -385,16 +398,16 @@ def test_a_wrong_clock_is_told_first_with_the_shift_that_mends_it(
     lake: Lake, day: MarketDay, hours: int
 ) -> None:
     found = analyse(spread_out(day, -hours * HOUR), {}, lake)
-    assert found.fits[hours] == 40
-    assert max(found.fits.values()) == 40
-    assert set(found.fits) <= set(HOURS)
+    assert found.fits_by_shift[hours] == 40
+    assert max(found.fits_by_shift.values()) == 40
+    assert set(found.fits_by_shift) <= set(HOURS)
     way = "later" if hours > 0 else "earlier"
     assert found.warnings[0].startswith("the clock of the fills looks wrong by 1 hour: ")
     assert f"40 would lie in the market 1 hour {way}" in found.warnings[0]
     gone = sorted(
         {f"p{number}" for number in range(4)} - {one.cost.parent for one in found.parents}
     )
-    assert found.left_parents == gone
+    assert found.skipped_parents == gone
     assert gone
     assert found.warnings[1].endswith(", ".join(gone))
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.quoted import quoted_lake
 
-from tercel.api.tca.analysis import OwnParent, read_day
+from tercel.api.tca.analysis import OwnParent
 from tercel.api.tca.counterfactual import counterfactual
 from tercel.api.tca.executions import FileFill
+from tercel.api.tca.fees import settle_fee
 from tercel.api.tca.files import FileOrder
-from tercel.api.tca.own_fills import analyse, settled
+from tercel.api.tca.market_day import read_day
+from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import DataError
 from tercel.execution.strategies import build
 from tercel.market.tape import Instrument, Lake
@@ -46,8 +48,8 @@ def test_after_an_early_close_no_fill_is_priced_against_the_last_quote(tmp_path:
     found = analyse([late, early], {}, lake)
     assert found.odd["stale_quote"] == [late]
     assert [one.cost.parent for one in found.parents] == ["p"]
-    assert found.left_parents == ["late"]
-    assert found.odd_words[-1] == "1 without a quote within 60 s before them or before their order"
+    assert found.skipped_parents == ["late"]
+    assert found.odd_counts[-1] == "1 without a quote within 60 s before them or before their order"
     with pytest.raises(DataError, match="without a quote within 60 s before them"):
         analyse([late], {}, lake)
 
@@ -104,8 +106,8 @@ def by_hand(
     """The split in plain fractions: price units x coins, from the quotes just before each fill."""
     day = read_day(lake, one.day)
     tick, side = Fraction("0.01"), fills[0].side
-    quotes = [[tick * price for price in day.before(row.ns)] for row in fills]
-    arrival = sum(tick * price for price in day.before(fills[0].ns)) / 2
+    quotes = [[tick * price for price in day.quote_before(row.ns)] for row in fills]
+    arrival = sum(tick * price for price in day.quote_before(fills[0].ns)) / 2
     total = dict.fromkeys(PARTS, Fraction(0))
     for row, less, (bid, ask) in zip(fills, kept, quotes, strict=True):
         far, mid, got = (ask if side > 0 else bid), (bid + ask) / 2, row.quantity - less
@@ -205,7 +207,7 @@ def test_a_fee_is_in_the_prices_money_or_apart(
     symbol: str, currency: str, paid_in: str, left: str
 ) -> None:
     one = fill(0, symbol=symbol, currency=currency, fee=Fraction(1), fee_currency=paid_in)
-    assert settled(one) == replace(one, fee_currency=left)
+    assert settle_fee(one) == replace(one, fee_currency=left)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +223,8 @@ def test_a_fee_in_the_coin_lessens_what_a_buy_receives(
         "asset": asset,
         "fee_currency": "BNB",
     }
-    bought = settled(fill(0, "200", "2", fee=Fraction("0.01"), **words))
-    sold = settled(fill(0, "200", "2", side=-1, fee=Fraction("0.01"), **words))
+    bought = settle_fee(fill(0, "200", "2", fee=Fraction("0.01"), **words))
+    sold = settle_fee(fill(0, "200", "2", side=-1, fee=Fraction("0.01"), **words))
     assert (bought.fee, bought.withheld, bought.fee_currency) == (2, Fraction("0.01"), "")
     assert (sold.fee, sold.withheld, sold.fee_currency) == (2, 0, "")
 
@@ -238,7 +240,7 @@ def test_nothing_is_summed_across_currencies(coins: Lake) -> None:
     ]
     found = analyse(rows, {}, coins)
     assert found.money()["fees"] == Fraction("0.5")
-    assert found.apart == {"BNB": Fraction("0.02"), "EUR": 2}
+    assert found.foreign_fees == {"BNB": Fraction("0.02"), "EUR": 2}
     assert (
         found.warnings[-1]
         == "fees of 0.02 BNB, 2 EUR stand apart and are in no cost: prices are in USDT"
@@ -255,7 +257,7 @@ def test_strategies_work_whole_lots(coins: Lake) -> None:
     rows = [fill(at, quantity="120"), fill(at + 300 * S, quantity="120"), fill(at, quantity="30", parent="q"),
             fill(at + S, quantity="0.3426", parent="q")]  # fmt: skip
     found = analyse(rows, {}, coins)
-    assert {one.cost.parent: one.worked for one in found.parents} == {"p": 2, "q": 0}
+    assert {one.cost.parent: one.worked_lots for one in found.parents} == {"p": 2, "q": 0}
     again = counterfactual(
         found.parents, coins, {"immediate": partial(build, "immediate")}, impact="none"
     )

@@ -9,7 +9,7 @@ from tests.fix.plain import PlainClient
 from certify.faults.market import MarketServer
 from exchange.fix.server import serve_fix
 from tercel.core.pace import Pace
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue

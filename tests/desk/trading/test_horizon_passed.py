@@ -19,9 +19,9 @@ from tercel.core.ports import Entry
 from tercel.core.price_limit import limit_at
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.heartbeat import carry_out
+from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -46,7 +46,10 @@ def ended(session, id_="p1", waits_s=70):
     recorder = TcaRecorder(session)
     session.run_until(session.now_ns + waits_s * S)
     recorder.close()
-    parent, account = session.ledger.parents.must(id_), session.ledger.parents.must(id_).order.agent
+    parent, account = (
+        session.ledger.parents.require(id_),
+        session.ledger.parents.require(id_).order.agent,
+    )
     assert parent.status == "expired"
     assert truth(session.venue, account) == (parent.filled, 0)
     assert session.ledger.faults() == []
@@ -62,7 +65,7 @@ def ended(session, id_="p1", waits_s=70):
     told = [body for body in bodies(session, kinds.ALERT, parent=id_) if body["code"] == "expired"]
     assert [body["severity"] for body in told] == ["critical"]
     assert parent.reason in told[0]["text"]
-    again = Ledger.of(session.journal).parents.must(id_)
+    again = Ledger.of(session.journal).parents.require(id_)
     assert again == parent
     state = DeskState()
     for seq, entry in session.journal.read():
@@ -88,12 +91,12 @@ def ended(session, id_="p1", waits_s=70):
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
     old = begun()
-    standing, mid2 = old.ledger.orders.live("ann"), old.ledger.parents.must("p1").arrival_mid2
+    standing, mid2 = old.ledger.orders.live("ann"), old.ledger.parents.require("p1").arrival_mid2
     assert standing
     nobody_works(old.venue, 400)
     again = session_of(old.venue, old.journal, warm_s=0, resume=resume)
     assert (
-        again.ledger.parents.must("p1").status == "expired"
+        again.ledger.parents.require("p1").status == "expired"
     )  # at once: a session that only recovers says it too
     parent, analysis = ended(again)
     assert "it was not worked" in parent.reason
@@ -142,9 +145,9 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
         return made.get(name) or build(name)
 
     latch, session = latched(tmp_path, strategy=strategy, strategies=makes)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     session.run_until(parent.ends_ns - S // 10)
-    before, on_time = session.ledger.parents.must("p1").filled, session.manager.on_time
+    before, on_time = session.ledger.parents.require("p1").filled, session.manager.on_time
 
     def falls(now_ns):
         if now_ns >= parent.ends_ns and not latch.state().history:
@@ -165,14 +168,14 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
 
 def test_fills_of_every_session_that_worked_it_are_in_the_analysis():
     old = begun(lots=400)
-    before, arrival = old.ledger.parents.must("p1").filled, old.ledger.parents.must("p1")
+    before, arrival = old.ledger.parents.require("p1").filled, old.ledger.parents.require("p1")
     assert 0 < before < 400
     again = session_of(old.venue, old.journal, warm_s=0, resume=True)
     recorder = TcaRecorder(again)
     again.run(again.now_ns + 400 * S)
     again.run_until(again.now_ns + 70 * S)
     recorder.close()
-    parent = again.ledger.parents.must("p1")
+    parent = again.ledger.parents.require("p1")
     assert parent.status == "done"
     assert (parent.arrival_ns, parent.arrival_mid2) == (arrival.arrival_ns, arrival.arrival_mid2)
     [analysis] = bodies(again, kinds.TCA, parent="p1")
@@ -186,7 +189,7 @@ def test_what_ended_before_its_analysis_was_written_is_analysed_by_the_next_sess
     TcaRecorder(session)
     session.accept(asked(lots=20, strategy="immediate"))
     session.run_until(session.now_ns + 20 * S)
-    assert session.ledger.parents.must("p1").status == "done"
+    assert session.ledger.parents.require("p1").status == "done"
     assert bodies(session, kinds.TCA, parent="p1") == []
     again = session_of(session.venue, journal, warm_s=0)
     recorder = TcaRecorder(again)
@@ -208,7 +211,7 @@ def limited(limit_price, **words):
 
 def held(session, limit, id_="p1"):
     """No order left beyond the limit, and none without one; no fill lies beyond it. Lots filled."""
-    parent = session.ledger.parents.must(id_)
+    parent = session.ledger.parents.require(id_)
     side = parent.order.side
     sent = [
         body
@@ -230,7 +233,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     session.run(session.now_ns + 400 * S)
     session.run_until(session.now_ns + 70 * S)
     recorder.close()
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     [arrived] = [
         body for body in bodies(session, kinds.PARENT, parent="p1") if body["event"] == "arrived"
     ]
@@ -251,7 +254,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
         filled,
         2000 - filled,
     )
-    assert Ledger.of(session.journal).parents.must("p1") == parent
+    assert Ledger.of(session.journal).parents.require("p1") == parent
     state = DeskState()
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
@@ -265,13 +268,13 @@ def test_it_stays_where_it_was_when_another_session_goes_on():
     session = session_of(exchange_of(), journal)
     session.accept(limited("-1bps", lots=2000, strategy="twap_passive"))
     session.run_until(session.now_ns + 60 * S)
-    limit = session.ledger.parents.must("p1").limit
+    limit = session.ledger.parents.require("p1").limit
     mids = [session.followers["X"].mid2]
     for _ in range(2):
         session = session_of(session.venue, journal, warm_s=0, resume=True)
         session.run_until(session.now_ns + 60 * S)
         mids.append(session.followers["X"].mid2)
-        assert session.ledger.parents.must("p1").limit == limit
+        assert session.ledger.parents.require("p1").limit == limit
     session.run(session.now_ns + 400 * S)
     assert len(set(mids)) > 1
     held(session, limit)
@@ -292,10 +295,10 @@ def test_it_is_amended_and_taken_off():
     began = session.now_ns
     session.accept(limited("-40bps", lots=300, strategy="twap_take"))
     session.run_until(began + 60 * S)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert parent.filled == 0
     session.amend("p1", "ann: further", limit_price="-2bps")
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.limit_price, parent.limit) == (
         "-2bps",
         limit_at("-2bps", 1, 0.01, parent.arrival_mid2),
@@ -303,10 +306,10 @@ def test_it_is_amended_and_taken_off():
     session.run_until(began + 120 * S)
     held(session, parent.limit)
     session.amend("p1", "ann: any price", limit_price="none")
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.limit_price, parent.limit) == (None, 0)
     session.run(began + 400 * S)
-    assert session.ledger.parents.must("p1").filled == 300
+    assert session.ledger.parents.require("p1").filled == 300
 
 
 NONSENSE = [0, -1.0, float("nan"), True, "12", "6000bps", "cheap", [15.0], {"bps": 3}]
@@ -331,7 +334,11 @@ def test_nonsense_is_refused_and_told(nonsense):
             "reason": "",
             "wall_ns": 0,
         }
-        carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
+        carry_out(
+            session.gateway,
+            Entry(kinds.OPERATOR, session.now_ns, body=told),
+            session.commands.execute,
+        )
     refused = [entry.body for _, entry in session.journal.read(kinds=(kinds.ALERT,))]
     assert [(body["code"], body["operator"]) for body in refused] == [
         ("operator_refused", 0),

@@ -6,13 +6,13 @@ from hypothesis import given, strategies as st
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
+from tercel.core.capabilities import Capabilities
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, StatusRequest, Tif
-from tercel.core.ports import Capabilities
-from tercel.desk.trading.gateway import FIRST_NS, FREE, LONGEST_NS as LONGEST_PAUSE_NS, BackOff
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.reconciliation.recovery import LONGEST_NS, Inquiry
+from tercel.desk.trading.reconciliation.inquiry import LONGEST_NS, Inquiry
 from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.desk.trading.risk.trading_state import Sender, StateReason, TradingStates
+from tercel.desk.trading.throttle import FIRST_NS, FREE, LONGEST_NS as LONGEST_PAUSE_NS, BackOff
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 
@@ -50,7 +50,7 @@ def turns(gateway, made, seconds, each=lambda: None):
     until_ns = gateway.venue.now_ns + seconds * AGAIN_NS
     while gateway.venue.now_ns < until_ns:
         each()
-        made.turn()
+        made.on_step()
         gateway.venue.now_ns += AGAIN_NS // 4
 
 
@@ -67,7 +67,7 @@ def test_a_link_that_speaks_up_again_and_again_is_one_round_of_questions_a_secon
 
     def storm():
         for _ in range(STORM):
-            made.link(True)
+            made.on_link(True)
 
     turns(gateway, made, 10, storm)
     assert gateway.times == rounds == [second * AGAIN_NS for second in range(10)]
@@ -78,14 +78,14 @@ def test_a_way_that_comes_back_is_asked_at_once_and_nobody_while_there_is_none()
     made = inquiry(gateway, lambda: rounds.append(gateway.venue.now_ns))
     turns(gateway, made, 3)
     gateway.states.add(StateReason.LINK_DOWN, "down")
-    made.link(False)
+    made.on_link(False)
     before = list(gateway.times)
     turns(gateway, made, 3)
     assert gateway.times == before
     gateway.states.end(StateReason.LINK_DOWN)
-    made.link(True)
+    made.on_link(True)
     now = gateway.venue.now_ns
-    made.turn()
+    made.on_step()
     assert (gateway.times[-1], rounds) == (now, [now])
 
 
@@ -93,8 +93,8 @@ def ask_again(venue, times):
     """Have a venue ask for all that it was ever sent, so many times at once."""
     with venue._lock:
         for _ in range(times):
-            venue.session._box.emit("2", [(7, "1"), (16, "0")])
-        venue._take(venue.session.on_time(venue.now_ns()))
+            venue.session._outbox.emit("2", [(7, "1"), (16, "0")])
+        venue._apply_outcome(venue.session.on_time(venue.now_ns()))
 
 
 def test_a_storm_of_resend_requests_holds_up_no_order_and_asks_nothing(tmp_path):
@@ -145,6 +145,6 @@ def test_a_storm_is_thinned_out_and_whoever_is_taken_goes_on(words):
         waits = now - last_ns < wait
         assert bool(back_off.waits(order, now)) == waits
         if not waits:
-            back_off.sent(order, now)
+            back_off.note_sent(order, now)
             last_ns = now if row else last_ns
     assert back_off.waits(NewOrder("o", "Y", 1, 1, 1, Tif.DAY, "ann", "p", 0), now) == ""

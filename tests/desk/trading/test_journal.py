@@ -30,17 +30,15 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import KillEntry, LimitsEntry, ParentEntry
-from tercel.desk.trading.journal.chain import (
-    ORIGIN,
-    ChainKey,
-    ChainRow,
-    MemoryJournal,
-    digest,
-    key_of,
-)
+from tercel.desk.trading.journal.chain import ORIGIN, ChainRow, digest
 from tercel.desk.trading.journal.codec import command_of, message_of, to_json
-from tercel.desk.trading.journal.log import ROOM
-from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, verify
+from tercel.desk.trading.journal.command_inbox import post
+from tercel.desk.trading.journal.keys import ChainKey, key_of
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.sqlite_log import ROOM
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.verification import verify
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.fix import memory
 from tercel.fix.memory import OrderMemory
@@ -408,7 +406,7 @@ def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
     ]
     raw.set_trace_callback(None)
     flushed = []
-    monkeypatch.setattr("tercel.desk.trading.journal.log.os.fsync", flushed.append)
+    monkeypatch.setattr("tercel.desk.trading.journal.sqlite_log.os.fsync", flushed.append)
     journal.append([])
     assert flushed == []
     journal.append(entries(1, 5), sync=False)
@@ -481,9 +479,9 @@ def test_a_key_comes_from_a_file_that_nobody_else_reads(tmp_path, monkeypatch):
     read = key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
     assert read is not None
     assert (
-        read.mark
-        == ChainKey(secret.encode()).mark
-        == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).mark
+        read.fingerprint
+        == ChainKey(secret.encode()).fingerprint
+        == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).fingerprint
     )
     assert key_of(desk, {}) is None
     wrong = [

@@ -24,19 +24,19 @@ def path(tmp_path: Path) -> Path:
 def test_kill_of_one_agent_leaves_the_others(path: Path) -> None:
     latch = KillLatch(path)
     latch.kill("drifts", by="ann", at_ns=1, agents=["ppo", "dqn"])
-    assert (latch.killed("ppo"), latch.killed("twap")) == ("drifts", None)
+    assert (latch.kill_reason("ppo"), latch.kill_reason("twap")) == ("drifts", None)
     assert latch.state().killed == dict.fromkeys(["ppo", "dqn"], "drifts")
     with pytest.raises(OrderError, match="twap"):
         latch.rearm("x", by="ann", at_ns=2, agents=["twap"])
     latch.rearm("retrained", by="ann", at_ns=3, agents=["dqn"])
-    assert (latch.killed("ppo"), latch.killed("dqn")) == ("drifts", None)
+    assert (latch.kill_reason("ppo"), latch.kill_reason("dqn")) == ("drifts", None)
     latch.kill("all off", by="ann", at_ns=2)
-    assert (latch.killed("ppo"), latch.killed("twap")) == ("all off", "all off")
+    assert (latch.kill_reason("ppo"), latch.kill_reason("twap")) == ("all off", "all off")
     assert latch.state().killed[ALL] == "all off"
     with pytest.raises(OrderError, match="re-arm all"):
         latch.rearm("one only", by="ann", at_ns=3, agents=["ppo"])
     latch.rearm("all well", by="bob", at_ns=4)
-    assert latch.killed("ppo") is None
+    assert latch.kill_reason("ppo") is None
     assert [(each["what"], each["by"], each["at_ns"]) for each in latch.state().history] == [
         ("kill", "ann", 1),
         ("rearm", "ann", 3),
@@ -55,9 +55,9 @@ def test_a_rearm_of_another_kill_than_is_meant_is_refused(path: Path) -> None:
     with pytest.raises(OrderError, match="another one now"):
         latch.rearm("ppo is fine", by="ann", at_ns=3, mark=meant)
     assert path.read_bytes() == before
-    assert latch.killed("twap") == "the tape is bad"
+    assert latch.kill_reason("twap") == "the tape is bad"
     latch.rearm("all is fine", by="ann", at_ns=4, mark=latch.state().mark)
-    assert latch.killed("ppo") is None
+    assert latch.kill_reason("ppo") is None
     other.kill("drifts", by="ann", at_ns=1, agents=["ppo"])
     with pytest.raises(OrderError, match="another one now"):
         latch.rearm("ppo is fine", by="ann", at_ns=5, mark=meant)
@@ -96,14 +96,14 @@ def test_needs_a_reason_and_a_name(path: Path, what: str, words: dict[str, str])
 def test_a_damaged_file_kills_until_rearmed(path: Path, damage: bytes) -> None:
     latch = KillLatch(path)
     latch.kill("one", by="ann", at_ns=1, agents=["ppo"])
-    assert latch.killed("twap") is None
+    assert latch.kill_reason("twap") is None
     path.write_bytes(damage)
-    assert "makes no sense" in str(latch.killed("twap"))
-    assert "makes no sense" in str(KillLatch(path).killed("twap"))
+    assert "makes no sense" in str(latch.kill_reason("twap"))
+    assert "makes no sense" in str(KillLatch(path).kill_reason("twap"))
     latch.kill("more", by="ann", at_ns=2, agents=["dqn"])
-    assert latch.killed("twap") is not None  # a kill of one does not re-arm the rest
+    assert latch.kill_reason("twap") is not None  # a kill of one does not re-arm the rest
     latch.rearm("file mended", by="ann", at_ns=3)
-    assert latch.killed("twap") is None
+    assert latch.kill_reason("twap") is None
     assert path.with_name("kill.json.damaged-1").read_bytes() == damage
 
 
@@ -111,26 +111,26 @@ def test_a_file_that_vanished_kills(path: Path) -> None:
     latch = KillLatch(path)
     latch.kill("one", by="ann", at_ns=1)
     latch.rearm("fine", by="ann", at_ns=2)
-    assert latch.killed("twap") is None
+    assert latch.kill_reason("twap") is None
     path.unlink()
-    assert "gone" in str(latch.killed("twap"))
+    assert "gone" in str(latch.kill_reason("twap"))
     latch.rearm("put back", by="ann", at_ns=3)
-    assert latch.killed("twap") is None
+    assert latch.kill_reason("twap") is None
     assert len(latch.state().history) == 3
 
 
 def test_a_file_that_is_a_folder_kills(path: Path) -> None:
     path.mkdir()
-    assert "cannot be read" in str(KillLatch(path).killed("twap"))
+    assert "cannot be read" in str(KillLatch(path).kill_reason("twap"))
 
 
 def test_two_states_never_look_alike(path: Path) -> None:
     latch, seen = KillLatch(path), KillLatch(path)
     for turn in range(20):
         latch.kill("same", by="ann", at_ns=0)
-        assert seen.killed("x") == "same", turn
+        assert seen.kill_reason("x") == "same", turn
         latch.rearm("same", by="ann", at_ns=0)
-        assert seen.killed("x") is None, turn
+        assert seen.kill_reason("x") is None, turn
 
 
 def _kill_often(path: Path, who: str) -> None:
@@ -176,13 +176,13 @@ def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(
         assert json.loads(path.read_bytes())["history"][-1]["what"] == what
     assert KillLatch(path).state().damaged == ""
     KillLatch(path).kill("still works", by="ann", at_ns=3)  # the lock died with its holder
-    assert KillLatch(path).killed("x") == "still works"
+    assert KillLatch(path).kill_reason("x") == "still works"
 
 
 def test_a_full_disk_kills_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     latch, other = KillLatch(path), KillLatch(path)
     latch.rearm("begin", by="ann", at_ns=0)
-    assert other.killed("x") is None
+    assert other.kill_reason("x") is None
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -191,11 +191,11 @@ def test_a_full_disk_kills_all_the_same(path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="No space"):
         latch.kill("stop", by="ann", at_ns=1)
     monkeypatch.undo()
-    assert "stop" in str(latch.killed("x"))
-    assert other.killed("x") is not None
-    assert KillLatch(path).killed("x") is not None
+    assert "stop" in str(latch.kill_reason("x"))
+    assert other.kill_reason("x") is not None
+    assert KillLatch(path).kill_reason("x") is not None
     latch.rearm("disk cleared", by="ann", at_ns=2)
-    assert (latch.killed("x"), other.killed("x")) == (None, None)
+    assert (latch.kill_reason("x"), other.kill_reason("x")) == (None, None)
 
 
 def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):

@@ -17,11 +17,12 @@ from tests.desk.trading.desk_of_two import (
 
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
-from tercel.desk.limits import changed, hash_of_json, limits_json, parse
+from tercel.desk.limits import hash_of_json, limits_json, parse, with_changes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.journal.store import SqlJournal, post
-from tercel.desk.trading.ledger import EXPIRES_NS
+from tercel.desk.trading.journal.command_inbox import post
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.limit_record import EXPIRES_NS
 from tercel.desk.trading.risk.kill_switch import KillLatch, Latch
 from tercel.desk.trading.risk.limit_keeper import audit_limits
 
@@ -89,7 +90,7 @@ def test_a_loss_latches_and_cancels(latch, limits, limit, killed):
     while "ann" not in session.stopper.killed and session.now_ns < until:
         falls(session)
     sent = len(venue.sends)
-    assert {agent for agent in ("ann", "bob") if latch.killed(agent)} == killed
+    assert {agent for agent in ("ann", "bob") if latch.kill_reason(agent)} == killed
     assert latch.state().history[-1]["by"] == "limits"
     assert any(limit in each["reason"] for each in latch.state().history)
     assert any(isinstance(each, MassCancel) and each.account == "ann" for each in venue.sends)
@@ -120,12 +121,12 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(latch):
 
 def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(latch):
     session, venue = begun(tight(instrument="reference_age_ms = 5_000"), latch, 30)
-    assert latch.killed("ann") is None
+    assert latch.kill_reason("ann") is None
     assert session.ledger.positions.of("ann", "X").lots > 0
     deaf(session, venue)
     session.run_until(session.now_ns + 10 * S)
-    assert "reference_age_ms of instrument X" in latch.killed("ann")
-    assert latch.killed("bob") is None
+    assert "reference_age_ms of instrument X" in latch.kill_reason("ann")
+    assert latch.kill_reason("bob") is None
     assert truth(venue, "ann")[1] == 0
 
 
@@ -139,9 +140,9 @@ def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(la
     limits = tight(agent="executions = 3")
     session, venue = begun(limits, latch, 0, 400)
     until = session.now_ns + 300 * S
-    while not latch.killed("ann") and session.now_ns < until:
+    while not latch.kill_reason("ann") and session.now_ns < until:
         session.step(session.now_ns + S)
-    assert "executions of agent ann" in latch.killed("ann")
+    assert "executions of agent ann" in latch.kill_reason("ann")
     sent, words = len(venue.sends), {"limits": limits, "latch": latch}
     second = session_of(venue, session.journal, **words, resume=True, warm_s=2)
     assert new_risk(venue.sends[sent:]) == []
@@ -312,7 +313,7 @@ def test_an_audit_finds_values_that_nobody_agreed_on(event):
     session.keeper.tighten({"agents.ann.order_lots": "2000"}, "ann", "news")
     number = session.keeper.request({"agents.ann.order_lots": "5000"}, "ann", "it is over")
     session.keeper.approve(number, "bob", "seen")
-    more = limits_json(changed(session.limits.limits, {"agents.ann.order_lots": "50000"}))
+    more = limits_json(with_changes(session.limits.limits, {"agents.ann.order_lots": "50000"}))
     other = {"event": event, "limits": more, "hash": hash_of_json(more)}
 
     def change(entry):

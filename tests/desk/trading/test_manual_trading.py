@@ -9,9 +9,10 @@ from tests.desk.trading.word import Word
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, CancelReject, OrdStatus
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import SqlJournal, post
+from tercel.desk.trading.journal.command_inbox import post
+from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
@@ -66,7 +67,7 @@ def order_away(session, say, lots=10):
 
 
 def parent(session):
-    return session.ledger.parents.must("p1")
+    return session.ledger.parents.require("p1")
 
 
 def run(session, seconds):
@@ -280,7 +281,7 @@ def test_an_order_for_a_session_that_is_gone_is_not_sent_by_the_next(tmp_path, h
     alerts = [one.body for _, one in again.journal.read(kinds=(kinds.ALERT,))]
     (told,) = [one for one in alerts if one.get("operator") == number]
     assert told["received"] == "one sent to a session that has ended"
-    assert again.ledger.requested == {}
+    assert again.ledger.pending_commands == {}
     Word(again, tmp_path)("order", parent="p1", lots=10)
     assert len(parent(again).by_hand) == 1
 
@@ -385,7 +386,7 @@ def test_what_was_paused_by_itself_waits_until_it_is_resumed_itself(tmp_path):
     freed, *_ = say("resume_agent", agent="ann")
     assert freed.body["parents"] == ["p2"]
     assert statuses(session) == {"p1": "paused", "p2": "working", "q1": "working"}
-    assert session.ledger.parents.must("p1").reason == f"{DORA}: news are due"
+    assert session.ledger.parents.require("p1").reason == f"{DORA}: news are due"
     say("resume", parent="p1")
     assert set(statuses(session).values()) == {"working"}
 

@@ -13,14 +13,15 @@ from tests.desk.console.desks import S, report
 from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
-from tercel.core.orders import ONE, Listing, Unit
+from tercel.core.fixed_point import ONE, Unit
+from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.desk.limits import MONEY
 from tercel.desk.trading.child_orders.positions import Position
-from tercel.desk.trading.heartbeat import traded_in
+from tercel.desk.trading.heartbeat import trading_units
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk import money as m
 from tercel.desk.trading.risk.money import (
@@ -31,8 +32,8 @@ from tercel.desk.trading.risk.money import (
     HeldPosition,
     Money,
     VarMonitor,
-    by,
-    summed,
+    group_holdings,
+    sum_figure,
 )
 from tercel.fix.standard import scaled_listing
 
@@ -117,12 +118,12 @@ def test_agents_add_up_to_the_desk_in_every_currency(seed: int) -> None:
         Entry(kinds.MARKET, 10**15, "X", body={"bid": money.marks["X"][1] - 100, "ask": 100}),
         ledger,
     )
-    held = by(money.holdings(ledger.positions), lambda one: one.unit.currency)
+    held = group_holdings(money.holdings(ledger.positions), lambda one: one.unit.currency)
     points = [one for _, point in money.curve.points for one in point]
     for currency, row in desk.items():
         (some,) = (some for at, some in held if at == currency)
-        assert row["net"] == pytest.approx(sum(summed([one], "value") for one in some))
-        assert row["gross"] == pytest.approx(sum(summed([one], "gross") for one in some))
+        assert row["net"] == pytest.approx(sum(sum_figure([one], "value") for one in some))
+        assert row["gross"] == pytest.approx(sum(sum_figure([one], "gross") for one in some))
         last = [one for one in points if one["currency"] == currency][-1]
         assert (last["realised"], last["open"]) == (row["realised"], row["open"])
 
@@ -211,7 +212,7 @@ def test_the_curve_is_thinned_and_never_cut() -> None:
 
 def test_a_journal_without_listings_shows_ticks_and_says_so() -> None:
     money, ledger = folded(Story(3).entries)
-    assert Unit().shown() == {"tick": None, "lot": None, "currency": "ticks x lots"}
+    assert Unit().to_json() == {"tick": None, "lot": None, "currency": "ticks x lots"}
     story = Story(3)
     for _ in range(300):
         story.step()
@@ -232,7 +233,7 @@ def test_without_a_mark_nobody_knows_what_is_open() -> None:
 
 
 def test_a_lot_of_less_than_a_coin_is_journaled_as_it_trades() -> None:
-    shown = traded_in(scaled_listing("BTCUSDT", "0.01", "0.00001")[0])
+    shown = trading_units(scaled_listing("BTCUSDT", "0.01", "0.00001")[0])
     assert (shown["tick"], shown["lot"]) == (0.01, 0.00001)
 
 
@@ -282,7 +283,7 @@ class Desk:
         self.limits.daily_loss = most * MONEY
         entries = [Entry(kinds.HEARTBEAT, ns, body={}), a_mark(ns, half)]
         self.write(*entries)
-        self.watch.look(entries)
+        self.watch.check(entries)
 
     @property
     def risk(self) -> float:

@@ -6,10 +6,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 
+from tercel.core.child_order import Code
 from tercel.core.errors import OrderError
-from tercel.core.lifecycle import Code
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -26,10 +26,10 @@ from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders import parent as p
+from tercel.desk.trading.parent_orders import parent as p, parent_request
 
 S, X = OrdStatus, ExecType
 UNASKED = [
@@ -475,7 +475,7 @@ def test_positions_add_up_in_whole_numbers(trades):
 
 # -- parents ----------------------------------------------------------------------------------------------------------
 
-ASKED = p.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a")
+ASKED = parent_request.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a")
 
 
 def ledger_of(*entries):
@@ -486,8 +486,8 @@ def ledger_of(*entries):
 
 
 def test_a_parent_goes_through_its_states():
-    ledger = ledger_of(p.accepted(ASKED, 5))
-    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").ends_ns) == (
+    ledger = ledger_of(p.acceptance_entry(ASKED, 5))
+    assert (ledger.parents.require("p1").status, ledger.parents.require("p1").ends_ns) == (
         "working",
         10**9 + 5,
     )
@@ -498,17 +498,20 @@ def test_a_parent_goes_through_its_states():
         ("cancelled", "cancelled"),
     ):
         ledger.apply(p.entry_of("p1", ParentEntry(event, reason="ann"), 6))
-        assert ledger.parents.must("p1").status == status
-    assert ledger.parents.must("p1").over
+        assert ledger.parents.require("p1").status == status
+    assert ledger.parents.require("p1").over
     with pytest.raises(OrderError, match="cancelled"):
-        ledger.parents.may("p1", "resumed")
+        ledger.parents.require_for_event("p1", "resumed")
 
 
 def test_a_parent_that_is_done_gives_no_reason_of_before():
     done = ParentEntry("done", filled=100, left=0, refused=0)
     told = (ParentEntry("paused", reason="ann: news"), ParentEntry("resumed", reason="calm"), done)
-    ledger = ledger_of(p.accepted(ASKED, 5), *(p.entry_of("p1", one, 6) for one in told))
-    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
+    ledger = ledger_of(p.acceptance_entry(ASKED, 5), *(p.entry_of("p1", one, 6) for one in told))
+    assert (ledger.parents.require("p1").status, ledger.parents.require("p1").reason) == (
+        "done",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -516,9 +519,9 @@ def test_a_parent_that_is_done_gives_no_reason_of_before():
     [{"side": 0}, {"lots": 0}, {"horizon_ns": 0}, {"decisions": 0}, {"id": ""}, {"agent": ""}],
 )
 def test_a_senseless_parent_is_refused(wrong):
-    fields = {name: getattr(ASKED, name) for name in p.ParentRequest.__slots__}
+    fields = {name: getattr(ASKED, name) for name in parent_request.ParentRequest.__slots__}
     with pytest.raises(OrderError):
-        p.ParentRequest(**{**fields, **wrong})
+        parent_request.ParentRequest(**{**fields, **wrong})
 
 
 def test_names_of_sessions_leap_after_lost_entries():

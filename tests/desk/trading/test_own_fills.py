@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from tercel.api.tca.analysis import MarketDay, read_day
 from tercel.api.tca.counterfactual import (
     Counterfactual,
     StrategyOnParents,
@@ -18,20 +17,22 @@ from tercel.api.tca.counterfactual import (
 )
 from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import FileOrder, fills_map, read_fill_file, read_orders
+from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
-from tercel.api.tca.report import verdicts
+from tercel.api.tca.report import verdict_sentence
 from tercel.core.errors import DataError
 from tercel.core.stats import Estimate
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.windows import window_row
 from tercel.market.book import Book
 from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_lake
-from tercel.market.simulator.source import replay
+from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 
@@ -62,7 +63,7 @@ def order(start: int, end: int, quantity: int = 500, **changes: object) -> FileO
 def taken(day: MarketDay) -> tuple[int, int, Fraction]:
     """A quarter of an hour after the opening, a lot, and the price at which one is sold then."""
     ns = day.open_ns + 900 * S
-    return ns, day.instrument.lot, day.before(ns)[1] * Fraction(str(day.instrument.tick))
+    return ns, day.instrument.lot, day.quote_before(ns)[1] * Fraction(str(day.instrument.tick))
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_quotes_are_those_of_a_book_that_is_played_up_to_the_moment(
             stop = int(np.searchsorted(events.exch_ns, moment))
             book.apply(events, played, stop)
             played = stop
-            assert day.before(moment) == (book.best_bid, book.best_ask)
+            assert day.quote_before(moment) == (book.best_bid, book.best_ask)
 
 
 def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_path: Path) -> None:
@@ -163,11 +164,11 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
     halted = Lake(tmp_path)
     halted.write(replace(about, rows=0, content_hash=""), Events(**columns))
     held = read_day(halted, halted.list()[0])
-    assert held.before(stop - S) == day.before(stop - S)
-    assert held.before(stop + S) == held.before(again - S + 1) == (0, 0)
-    assert held.before(again + S) != (0, 0)
-    assert held.before(held.open_ns - 1) == held.before(held.close_ns + 1) == (0, 0)
-    price = Fraction(day.before(stop - S)[1]) * Fraction(str(about.tick))
+    assert held.quote_before(stop - S) == day.quote_before(stop - S)
+    assert held.quote_before(stop + S) == held.quote_before(again - S + 1) == (0, 0)
+    assert held.quote_before(again + S) != (0, 0)
+    assert held.quote_before(held.open_ns - 1) == held.quote_before(held.close_ns + 1) == (0, 0)
+    price = Fraction(day.quote_before(stop - S)[1]) * Fraction(str(about.tick))
     found = analyse([fill(stop - S, price), fill(stop + S, price, row=3)], {}, halted)
     assert [one.row for one in found.odd["no_quote"]] == [3]
     assert found.parents[0].cost.filled == 100 // about.lot
@@ -207,14 +208,14 @@ def test_an_order_time_in_the_file_is_the_arrival_and_delay_a_part_of_the_cost(
     arrival = day.open_ns + data.draw(st.integers(-60, 5000)) * S
     waited = sorted(data.draw(st.lists(st.integers(60, 900), min_size=1, max_size=5)))
     rows = [
-        fill(arrival + w * S, day.before(arrival + w * S)[side > 0] * tick, side=side, row=n, quantity=lot * (n + 1),
+        fill(arrival + w * S, day.quote_before(arrival + w * S)[side > 0] * tick, side=side, row=n, quantity=lot * (n + 1),
              arrival_ns=arrival + data.draw(st.integers(0, 1)) * S if n else arrival)
         for n, w in enumerate(waited) if arrival + w * S > day.open_ns
     ]  # fmt: skip
     assume(rows)
     [one], start = analyse(rows, {}, lake).parents, max(arrival, day.open_ns)
     assert (one.ordered, one.cost.start_ns, one.cost.end_ns) == (True, start, rows[-1].ns)
-    mid = {ns: sum(day.before(ns)) * tick / 2 for ns in (start, *(row.ns for row in rows))}
+    mid = {ns: sum(day.quote_before(ns)) * tick / 2 for ns in (start, *(row.ns for row in rows))}
     if start == day.open_ns:  # before the first quote of the session the first mid is the arrival
         mid[start] = Fraction(one.arrival_mid2, one.grain) * tick / 2
     delay = shortfall = Fraction(0)
@@ -236,7 +237,7 @@ def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
     """A parent of its own for what has none; an unknown symbol, a night, a price off the market, a second day."""
     inside, lot, price = taken(day)
     next_day = read_day(lake, lake.list()[1])
-    there = next_day.before(inside + 86_400 * S)[1] * Fraction(str(day.instrument.tick))
+    there = next_day.quote_before(inside + 86_400 * S)[1] * Fraction(str(day.instrument.tick))
     rows = [
         fill(inside, price, parent="", quantity=lot),
         fill(inside, price, symbol="NONE", parent="q", quantity=lot),
@@ -331,7 +332,7 @@ def test_a_wide_limit_and_a_price_off_the_market_are_told_apart(
 ) -> None:
     """Multiples of the touch, of a sell divisions: where a fill was is read off the tape, not off its order."""
     inside, lot = day.open_ns + 900 * S, day.instrument.lot
-    touch = day.before(inside)[side > 0] * Fraction(str(day.instrument.tick))
+    touch = day.quote_before(inside)[side > 0] * Fraction(str(day.instrument.tick))
     price, worst = touch * paid**side, touch * limit**side
     mine = fill(inside, price, quantity=lot, side=side, row=3)
     beside = fill(inside, touch, quantity=lot, side=side, row=4, parent="q")
@@ -363,7 +364,7 @@ def test_an_order_without_fills_has_opportunity_alone(lake: Lake, day: MarketDay
     found = analyse([fill(start + S, price, quantity=lot)], asked, lake)
     idle = next(one for one in found.parents if one.cost.parent == "idle")
     assert (idle.cost.filled, idle.cost.unfilled, idle.cost.sums["fills"]) == (0, 3, 0)
-    assert [one.parent for one in found.left_orders] == ["gone"]
+    assert [one.parent for one in found.skipped_orders] == ["gone"]
 
 
 # -- the counterfactual -----------------------------------------------------------------------------------------------
@@ -395,12 +396,12 @@ def written_by(lake: Lake, name: str, impact: str, n: int = 24, limited: bool = 
     rows[:, kernels.E_WORLD] = np.arange(n)
     if limited:
         held = read_day(lake, about)
-        mids = np.array([sum(held.before(start)) // 2 for start in starts.tolist()])
+        mids = np.array([sum(held.quote_before(start)) // 2 for start in starts.tolist()])
         rows[::2, kernels.E_LIMIT] = (mids + sides * np.resize(TIGHT, n))[::2]
     limits = [None if ticks == 0 else int(ticks) * tick for ticks in rows[:, kernels.E_LIMIT]]
     apart = replace(source, worlds_b=source.worlds_b[worlds], worlds_k=source.worlds_k[worlds])
     episodes, strategy = Episodes(apart, task, n, log_rows=400), build(name)
-    episodes.vary(spans, np.full(n, task.decisions), np.zeros(n, np.int64))
+    episodes.vary_worlds(spans, np.full(n, task.decisions), np.zeros(n, np.int64))
     episodes.start(Plan(rows, np.zeros(n, np.int64)))
     while episodes.working.any():
         episodes.step(strategy.decide(episodes.view))
@@ -472,8 +473,8 @@ def test_a_limit_that_nobody_meets_costs_the_move_of_the_mid(lake: Lake, day: Ma
     again = counterfactual(found.parents, lake, makers)
     assert again is not None
     m0, m1 = (
-        [sum(day.before(start + i * S)) for i in range(3)],
-        sum(day.before(start + 300 * S + 1)),
+        [sum(day.quote_before(start + i * S)) for i in range(3)],
+        sum(day.quote_before(start + 300 * S + 1)),
     )
     moved = [1e4 * side * (m1 - mid) / mid for side, mid in zip((1, -1, 1), m0, strict=True)]
     for costs in again.costs.values():
@@ -532,11 +533,11 @@ def test_the_headline_compares_with_no_strategy_that_left_more_than_one_in_a_hun
         "submit_and_leave": StrategyOnParents(-3.0, Estimate(6.0, 5.0, 7.0), 101),
     }
     found = Counterfactual(3.0, 0, rows, 30, 30, "none", incomplete=("submit_and_leave",))
-    said = verdicts(found)
+    said = verdict_sentence(found)
     assert "twap_take would have cost 2.00 bps where yours cost 3.00" in said
     assert "of 1 strategies 1 are cheaper, 0 more expensive" in said
     assert said.endswith("left out, with more than 1 % unfilled: submit_and_leave.")
-    none = verdicts(
+    none = verdict_sentence(
         replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]}, clusters=4)
     )
     assert "no strategy filled enough to be compared; there is no verdict below 5 clusters" in none

@@ -18,11 +18,12 @@ from tercel.core.errors import OrderError
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.parent_orders.manual import resume_agent, suspend_agent
+from tercel.desk.trading.parent_orders.agent_holds import resume_agent, suspend_agent
 from tercel.desk.trading.risk.kill_switch import Latch
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.desk.trading.tca.pairs import pair_costs
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
@@ -194,7 +195,7 @@ def test_worst_cases_of_pairs_add_up_over_the_desk():
         gate.parent(one, "X", agent, 1, 100)
         gate.parent(f"{one}-hedge", "Y", agent, -1, 100)
     # 1,500 a lot and ten lots in all; of a pair's two directions the worse.
-    gate.sent(order("a", "p", "X", 1, 6))
+    gate.count_sent(order("a", "p", "X", 1, 6))
     assert gate.check(order("b", "q", "X", 1, 4, "bob"), 0) is None
     denial = gate.check(order("b", "q", "X", 1, 5, "bob"), 0)
     assert (denial.code, "limit=15000.00" in denial.text) == ("LEGGED", True)
@@ -244,7 +245,7 @@ def test_a_leg_that_is_being_cancelled_at_its_horizon_does_not_end_the_session()
     session.cancel("p1", "no more")
     suspend_agent(session.manager, "ann", "dora", "a break", 1)
     run(session, 40)
-    assert session.ledger.parents.must("p1").status == "cancelling"
+    assert session.ledger.parents.require("p1").status == "cancelling"
     resume_agent(session.manager, "ann", "dora", "on", 2)
     run(session, 10)
     assert all(parent.over for parent in session.ledger.parents)
@@ -258,7 +259,7 @@ def test_a_leg_that_is_over_stays_as_long_as_its_pair_works():
     suspend_agent(session.manager, "ann", "dora", "a break", 1)
     run(session, 5)
     session.cancel("p1", "no more")
-    assert session.ledger.parents.must("p1").over
+    assert session.ledger.parents.require("p1").over
     for name in ("p2", "p3"):
         session.accept(asked(name, agent="bob", horizon_s=2))
         run(session, 40)

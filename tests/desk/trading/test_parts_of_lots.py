@@ -11,28 +11,24 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of
 
-from tercel.core.orders import (
+from tercel.core.capabilities import Capabilities
+from tercel.core.fixed_point import (
     ONE,
     PAID_ONE,
-    ExecType,
-    Listing,
-    NewOrder,
-    OrdStatus,
-    Report,
-    Tif,
-    ceiled,
-    floored,
-    shown,
-    text,
+    ceil_units,
+    floor_units,
+    format_decimal,
+    to_number,
 )
-from tercel.core.ports import Capabilities
+from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.file import MONEY
+from tercel.desk.limits.limit_sets import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.recovery import count
+from tercel.desk.trading.parent_orders.parent import acceptance_entry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.reconciliation.refold import count_entry
 from tercel.desk.trading.tca.measure import ParentFacts, fill_rows, measure
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
@@ -55,13 +51,13 @@ class Book:
         self.limits = LimitGate(parse(WIDE), [Listing("X", 0.01, 1)], ["a"])
         self.limits.mark("X", MID2 // 2, MID2 // 2 + 1, 1)
         order = NewOrder("p.1", "X", side, LOTS, 1000, Tif.DAY, "a", "p", 2)
-        self.put(accepted(ParentRequest("p", "X", side, LOTS, 10**12, 1, "t", "a"), 1))
+        self.put(acceptance_entry(ParentRequest("p", "X", side, LOTS, 10**12, 1, "t", "a"), 1))
         self.put(entry_out(order, "p"))
 
     def put(self, entry: Any) -> None:
         assert json.loads(json.dumps(entry.body)) == entry.body, "whole numbers pass through JSON"
         self.ledger.apply(entry)
-        count(entry, self.limits, self.ledger)
+        count_entry(entry, self.limits, self.ledger)
 
     @property
     def cum(self) -> Fraction:
@@ -106,7 +102,7 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(
         book.do(number, *act)
     cum = book.cum
     paid = sum((lots * price for lots, price in book.stands.values()), Fraction(0))
-    order, parent = book.ledger.orders.get("p.1"), book.ledger.parents.must("p")
+    order, parent = book.ledger.orders.get("p.1"), book.ledger.parents.require("p")
     held, limits = book.ledger.positions.of("a", "X"), book.limits
     assert order is not None
     assert book.ledger.faults() == []
@@ -129,7 +125,9 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(
     rows = fill_rows(book.ledger.fills_of["p"])
     none = np.zeros(0, np.int64)
     mids = np.array([1, 10**6]), np.array([MID2, MID2 + 6])
-    facts = ParentFacts("p", "X", "a", side, LOTS, 1, 10**6, MID2, rows, *mids, none, none, one=ONE)
+    facts = ParentFacts(
+        "p", "X", "a", side, LOTS, 1, 10**6, MID2, rows, *mids, none, none, scale=ONE
+    )
     cost = measure(replace(facts, refused=parent.left // 3))
     sums = {name: Fraction(value, PAID_ONE) for name, value in cost.sums.items()}
     assert sums["fills"] == side * (2 * paid - MID2 * cum)
@@ -140,7 +138,7 @@ def test_ledger_positions_limits_and_costs_are_those_of_fractions(
         sums[part] for part in ("spread", "walk", "timing", "forced", "fees")
     )
     assert (cost.filled, cost.unfilled) == (
-        shown(int(cum * ONE)),
+        to_number(int(cum * ONE)),
         float(LOTS - cum - parent.left // 3),
     )
 
@@ -150,7 +148,7 @@ def test_the_order_that_has_half_a_lot_left_is_live_and_keeps_it_reserved() -> N
     book.do(1, "trade", 0, LOTS * ONE - ONE // 2, 1000 * ONE)
     (order,) = book.ledger.orders.live()
     assert (order.open_qty, book.limits.holdings["a", "X"].buys) == (ONE // 2, ONE // 2)
-    parent = book.ledger.parents.must("p")
+    parent = book.ledger.parents.require("p")
     assert (parent.left, parent.row["left"], parent.row["filled"]) == (0, 0.5, 49.5)
 
 
@@ -209,7 +207,7 @@ def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strat
     session.accept(asked(strategy=strategy, lots=60, decisions=12, horizon_s=120))
     session.run(session.now_ns + 200 * S)
     recorder.close()
-    parent, ledger = session.ledger.parents.must("p1"), session.ledger
+    parent, ledger = session.ledger.parents.require("p1"), session.ledger
     assert session.venue.seen > 2
     assert (str(parent.status), ledger.faults(), ledger.orders.live()) == ("done", [], [])
     assert parent.filled_qty <= 60 * ONE
@@ -225,20 +223,25 @@ def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strat
     assert all(type(body["lots"]) is int for body in sent if "lots" in body)
     (analysis,) = (entry.body for _, entry in session.journal.read(kinds=(kinds.TCA,)))
     assert analysis["filled"] == parent.filled
-    assert analysis["unfilled"] + analysis["refused"] == shown(parent.unfilled_qty)
+    assert analysis["unfilled"] + analysis["refused"] == to_number(parent.unfilled_qty)
     if parent.unfilled_qty:
-        assert f"{shown(parent.unfilled_qty):,} of 60 lots unfilled" in parent.reason
+        assert f"{to_number(parent.unfilled_qty):,} of 60 lots unfilled" in parent.reason
     if strategy == "twap_take":
         assert parent.unfilled_qty < ONE, "every whole lot that is left is sent again"
 
 
 def test_numbers_for_people() -> None:
-    assert [shown(one) for one in (0, ONE, -ONE, ONE // 2, -ONE // 2)] == [0, 1, -1, 0.5, -0.5]
-    assert [type(shown(one)) for one in (7 * ONE, ONE // 4)] == [int, float]
-    assert [text(one) for one in (0, 12 * ONE, ONE + 1, -ONE - ONE // 10)] == [
+    assert [to_number(one) for one in (0, ONE, -ONE, ONE // 2, -ONE // 2)] == [0, 1, -1, 0.5, -0.5]
+    assert [type(to_number(one)) for one in (7 * ONE, ONE // 4)] == [int, float]
+    assert [format_decimal(one) for one in (0, 12 * ONE, ONE + 1, -ONE - ONE // 10)] == [
         "0",
         "12",
         "1.00000001",
         "-1.1",
     ]
-    assert [floored(-1), ceiled(-1), floored(ONE + 1), ceiled(ONE + 1)] == [-1, 0, 1, 2]
+    assert [floor_units(-1), ceil_units(-1), floor_units(ONE + 1), ceil_units(ONE + 1)] == [
+        -1,
+        0,
+        1,
+        2,
+    ]

@@ -12,12 +12,13 @@ from certify.fix.quotes_acceptor import panel
 from certify.tiny import TinyVenue
 from exchange.dealers import DealerVenue
 from exchange.fix.server import serve_fix
-from tercel.core.orders import ONE, OrdStatus, Report, Unread
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import OrdStatus, Report, Unread
 from tercel.core.pace import Pace
 from tercel.core.system import WallClock
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import QuoteEntry
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 
 
@@ -66,7 +67,7 @@ def test_kills_between_request_and_fill(kills, tmp_path):
     assert max(Counter(venue.hits).values()) == 1
     assert {fill.exec_id for fill in ledger.orders.fills} == {one.exec_id for one in trades}
     assert len(ledger.orders.fills) == len(trades) >= kills // 2
-    parent = ledger.parents.must("p1")
+    parent = ledger.parents.require("p1")
     assert parent.filled_qty == sum(one.last_qty for one in trades)
     assert {one.last_qty for one in trades} == {2 * ONE}
     assert ledger.faults() == []

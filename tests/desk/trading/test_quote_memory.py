@@ -12,7 +12,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import EntryError, QuoteEntry
 from tercel.desk.trading.quote_memory import LEAST, DeskRouter, QuoteMemory
 from tercel.execution.outside import Terms
-from tercel.execution.routing import Knowledge, Routed, ranked
+from tercel.execution.routing import Knowledge, Routed, rank_dealers
 from tercel.execution.strategies import build
 from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import load_panel
@@ -22,7 +22,7 @@ BASE = dict.fromkeys(
 )
 PANEL = load_panel("equity")
 NAMES = [f"D{n}" for n in range(10)]
-KNOWN = Knowledge.expected(Terms(PANEL, CrossingSession(), lots=100.0), BASE)
+KNOWN = Knowledge.prior(Terms(PANEL, CrossingSession(), lots=100.0), BASE)
 MID2 = 200_000
 """Half ticks: a bp of mid is 10 ticks."""
 
@@ -68,22 +68,22 @@ def request(name: str, bps: dict[str, float], moved: float = 0.0, side: int = 1)
 def after(memory: QuoteMemory, requests: int, bps: dict[str, float], **words) -> QuoteMemory:
     for n in range(requests):
         for entry in request(f"q{n}", bps, side=1 - 2 * (n % 2), **words):
-            memory.saw(entry)
+            memory.apply(entry)
     return memory
 
 
 def test_the_nearer_of_two_dealers_is_asked_first_and_a_change_is_found():
     """After 50 requests D3, who quotes 2 bps nearer than D7; 300 requests after they have changed places D7."""
     memory = after(QuoteMemory(KNOWN, NAMES), 50, {"D3": 2.0, "D7": 4.0})
-    first = list(ranked(memory.known, 3.0))
+    first = list(rank_dealers(memory.known, 3.0))
     assert first[0] == 3
     assert first.index(3) < first.index(7)
     memory = after(memory, 300, {"D3": 4.0, "D7": 2.0})
-    assert ranked(memory.known, 3.0)[0] == 7
+    assert rank_dealers(memory.known, 3.0)[0] == 7
     memory = after(QuoteMemory(KNOWN, NAMES), 60, {"D1": 3.0, "D2": float("nan")})
-    rate = memory.known.answered / memory.known.asked
+    rate = memory.known.replies / memory.known.requests
     assert (rate[2] < 0.1, rate[1] > 0.9) == (True, True)
-    assert list(ranked(memory.known, 3.0))[-1] == 2, "who does not answer is asked last"
+    assert list(rank_dealers(memory.known, 3.0))[-1] == 2, "who does not answer is asked last"
 
 
 def test_drift_after_requests_is_learned():
@@ -107,39 +107,39 @@ def test_the_same_entries_teach_the_same_whatever_else_the_journal_holds():
     plain, mixed, late = (QuoteMemory(KNOWN, NAMES) for _ in range(3))
     for entries in asked:
         for entry in entries:
-            plain.saw(entry)
-            mixed.saw(Entry(kinds.ALERT, 0, body={"text": "?"}))
-            mixed.saw(entry)
+            plain.apply(entry)
+            mixed.apply(Entry(kinds.ALERT, 0, body={"text": "?"}))
+            mixed.apply(entry)
         for entry in sorted(entries, key=lambda one: one.body["event"] == "ended"):
-            late.saw(entry)
+            late.apply(entry)
     assert not late._open
-    mixed.saw(said("quoted", "never asked", id="x", dealer="D0", offer=1, lots=1))
-    mixed.saw(said("requested", "without a side", lots=3, dealers=["D0"]))
+    mixed.apply(said("quoted", "never asked", id="x", dealer="D0", offer=1, lots=1))
+    mixed.apply(said("requested", "without a side", lots=3, dealers=["D0"]))
     for other in (mixed, late):
-        for name in ("weight", "shift", "noise", "asked", "answered", "moves"):
+        for name in ("weight", "shift", "noise", "requests", "replies", "moves"):
             assert (getattr(plain.known, name) == getattr(other.known, name)).all()
 
 
 def test_strangers_two_way_requests_and_a_market_without_a_mid_teach_no_distance():
     memory = QuoteMemory(KNOWN, NAMES)
     for entry in request("q1", {"nobody": 1.0}):
-        memory.saw(entry)
-    assert (memory.known.answered <= KNOWN.answered).all()
-    memory.saw(said("requested", "q2", side=0, want=-1, lots=300, dealers=["D0"]))
-    memory.saw(said("quoted", "q2", id="a", dealer="D0", bid=99_980, offer=100_100, lots=300))
-    memory.saw(said("ended", "q2", outcome="expired"))
+        memory.apply(entry)
+    assert (memory.known.replies <= KNOWN.replies).all()
+    memory.apply(said("requested", "q2", side=0, want=-1, lots=300, dealers=["D0"]))
+    memory.apply(said("quoted", "q2", id="a", dealer="D0", bid=99_980, offer=100_100, lots=300))
+    memory.apply(said("ended", "q2", outcome="expired"))
     assert memory.known.weight[0] > KNOWN.weight[0]
     assert memory.known.shift[0] < 0.0  # 2 bps, as it sold: nearer than the panel says
     dark = QuoteMemory(KNOWN, NAMES)
-    dark.saw(said("requested", "q3", want=1, lots=300, dealers=["D0"], mid2=None))
-    dark.saw(said("quoted", "q3", id="a", dealer="D0", offer=100_020, lots=300))
-    dark.saw(said("ended", "q3", outcome="expired"))
+    dark.apply(said("requested", "q3", want=1, lots=300, dealers=["D0"], mid2=None))
+    dark.apply(said("quoted", "q3", id="a", dealer="D0", offer=100_020, lots=300))
+    dark.apply(said("ended", "q3", outcome="expired"))
     assert dark.known is KNOWN
 
 
 def test_a_damaged_entry_is_refused():
     with pytest.raises(EntryError, match="fields"):
-        QuoteMemory(KNOWN, NAMES).saw(Entry(kinds.QUOTE, 0, body={"event": 3}))
+        QuoteMemory(KNOWN, NAMES).apply(Entry(kinds.QUOTE, 0, body={"event": 3}))
 
 
 def worked(session, bps: float, orders: int, lots: int = 5) -> None:
@@ -179,17 +179,17 @@ def test_a_desk_that_begins_again_knows_what_it_knew():
     routed = Routed(build("twap_passive"))
     one, other = (DeskRouter(session.journal, PANEL, ("D1", "D2", "D3"), 1) for _ in range(2))
     worked(session, 0.0, LEAST, 0)
-    assert one.way(routed, "TINY", 5)[0].known is None
+    assert one.choose_route(routed, "TINY", 5)[0].knowledge is None
     worked(session, 400.0, LEAST)
-    assert one.way(routed, "TINY", 5)[0].known.asked.tolist() == [4.0, 4.0, 4.0]
+    assert one.choose_route(routed, "TINY", 5)[0].knowledge.requests.tolist() == [4.0, 4.0, 4.0]
     worked(session, 200.0, 20, 50)
     session.accept(order_of(5, strategy="rfq"))
     steps(session)
     session.venue.quote("D2", 101)
     steps(session, 20)
-    found = [router.way(routed, "TINY", 5) for router in (one, other)]
-    first, second = (strategy.known for strategy, _ in found)
-    assert first.answered.tolist() == second.answered.tolist()
-    assert first.answered[1] > max(first.answered[0], first.answered[2])
+    found = [router.choose_route(routed, "TINY", 5) for router in (one, other)]
+    first, second = (strategy.knowledge for strategy, _ in found)
+    assert first.replies.tolist() == second.replies.tolist()
+    assert first.replies[1] > max(first.replies[0], first.replies[2])
     assert first.terms.lots == second.terms.lots
     assert found[0][1] == found[1][1]

@@ -18,23 +18,25 @@ from tests.desk.trading.word import Word
 
 from certify.tiny import TinyVenue
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.orders import ONE, ExecType, OrdStatus, Unread, refused
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, OrdStatus, Unread, refusal_report
 from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.ledger import ArchiveIndex, Ledger
+from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentStatus
-from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.desk.trading.reconciliation.snapshot import canonical, restored
+from tercel.desk.trading.reconciliation.refold import refold
+from tercel.desk.trading.reconciliation.snapshot import canonical_lines, restore
 from tercel.desk.trading.risk.kill_switch import KillLatch
 
 DORA = "dora (password)"
 
 
 def parent_of(session, name="p1"):
-    return session.ledger.parents.must(name)
+    return session.ledger.parents.require(name)
 
 
 def order_of(lots=20, **other):
@@ -96,13 +98,13 @@ def sound(session):
     assert len(hits) == len({*hits})
     for parent in session.ledger.parents:
         open_ = session.ledger.open_of(parent.id)
-        held = session.quotes.held(parent.id, in_flight=False)
+        held = session.quotes.withheld_lots(parent.id, in_flight=False)
         assert parent.filled_qty + open_ + held * ONE <= parent.lots * ONE
     booked = {fill.exec_id for fill in session.ledger.orders.fills}
     assert booked == {one.exec_id for one in session.venue.executions("ann")}
     again = Ledger.of(session.journal)
     assert list(again.parents) == list(session.ledger.parents)
-    assert again.asked == session.ledger.asked
+    assert again.quote_requests == session.ledger.quote_requests
 
 
 # -- a request from its beginning to its end --------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
     session.venue.say(Unread("35=S|...", "no request was made", now))
     steps(session)
     assert session.manager.executors["p1"] is executor
-    assert not executor.off
+    assert not executor.detach_reason
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_a_request_that_cannot_be_made(words, why):
     assert why in refusal(session.quotes.request, *said.values(), by=DORA)
     assert not told(session)
     assert not session.venue.requests
-    assert session.quotes.held("p1") == 0
+    assert session.quotes.withheld_lots("p1") == 0
 
 
 # -- what limits and people allow -------------------------------------------------------------------------------------
@@ -480,7 +482,9 @@ def hostile(strategy, lots, ops):
             elif what == "accept":
                 session.quotes.accept(names[one % len(names)], quotes[one % len(quotes)], DORA)
             elif what == "pass":
-                session.quotes.pass_(names[one % len(names)], quotes[-1:] if two else (), DORA)
+                session.quotes.pass_quotes(
+                    names[one % len(names)], quotes[-1:] if two else (), DORA
+                )
             elif what == "move":
                 venue.mid += one
             elif what == "steps":
@@ -502,7 +506,7 @@ def hostile(strategy, lots, ops):
     steps(session, 130)
     assert parent_of(session).over
     assert not session.quotes.open
-    assert not session.ledger.asked
+    assert not session.ledger.quote_requests
     assert not session.ledger.orders.live()
     sound(session)
     ended = [one.request for one in told(session, "ended")]
@@ -584,13 +588,13 @@ def test_an_order_that_was_accepted_is_the_last_of_its_request():
     for n, (kind, status) in enumerate(
         ((ExecType.NEW, OrdStatus.NEW), (ExecType.REJECTED, OrdStatus.REJECTED))
     ):
-        session.venue.say(refused(take, f"E{n}", session.now_ns, "", kind, status))
+        session.venue.say(refusal_report(take, f"E{n}", session.now_ns, "", kind, status))
     steps(session, 5)
     assert session.venue.hits == [take]
     assert [one.outcome for one in told(session, "ended")] == ["rejected"]
     assert take.quote in {quote.id for quote in quotes}
     late = replace(
-        refused(take, "E9", session.now_ns, "", ExecType.TRADE, OrdStatus.FILLED),
+        refusal_report(take, "E9", session.now_ns, "", ExecType.TRADE, OrdStatus.FILLED),
         last_qty=20 * ONE,
         last_px=100 * ONE,
         cum_qty=20 * ONE,
@@ -612,7 +616,7 @@ def test_whatever_a_take_raises_on_its_way_ends_no_desk(error):
     assert session.ledger.orders.get(order).status is OrdStatus.UNKNOWN
     steps(session, 8)
     assert "send_failed" in codes(session)
-    assert session.quotes.held("p1") == 5, "no other order may have its lots"
+    assert session.quotes.withheld_lots("p1") == 5, "no other order may have its lots"
 
 
 # -- restarts ---------------------------------------------------------------------------------------------------------
@@ -627,7 +631,7 @@ def test_a_request_ends_with_its_session():
     session, name, quote = quoted(journal=MemoryJournal())
     session = again(session)
     assert [one.outcome for one in told(session, "ended", name)] == ["expired"]
-    assert session.quotes.held("p1") == 0
+    assert session.quotes.withheld_lots("p1") == 0
     assert "is open" in refusal(session.quotes.accept, name, quote.id, DORA)
     session.venue.quote("D1")
     steps(session)
@@ -641,12 +645,12 @@ def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
     session.quotes.accept(name, quote.id, DORA)
     listings = session.venue.listings()
     one, other = (LimitGate(parse(asking()), listings, ["ann", "bob"]) for _ in range(2))
-    lines = list(canonical(refold(session.journal, one), one))
+    lines = list(canonical_lines(refold(session.journal, one), one))
     ledger = Ledger(ArchiveIndex(session.journal), other)
-    restored(iter(lines), ledger, other)
-    assert list(canonical(ledger, other)) == lines
-    assert ledger.asked == session.ledger.asked
-    assert [len(told) for told in ledger.asked.values()] == [2]
+    restore(iter(lines), ledger, other)
+    assert list(canonical_lines(ledger, other)) == lines
+    assert ledger.quote_requests == session.ledger.quote_requests
+    assert [len(told) for told in ledger.quote_requests.values()] == [2]
     assert other.desk.requests == session.limits.desk.requests
 
 
@@ -660,7 +664,7 @@ def test_a_request_that_does_not_leave_loses_nothing_and_gives_the_executor_noth
     with pytest.raises(VenueError):
         asks(session)
     assert [one.event for one in told(session)] == ["requested", "ended"]
-    assert session.quotes.held("p1") == 0
+    assert session.quotes.withheld_lots("p1") == 0
     assert session.manager.executors["p1"].order.quantity == 20
     sound(session)
 
@@ -693,7 +697,7 @@ def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
     session.manager.detach(session.manager.executors["p1"], "a gap")
     steps(session, 1)
     assert session.manager.executors["p1"].left == parent_of(session).left - 6
-    session.quotes.pass_(name, by=DORA)
+    session.quotes.pass_quotes(name, by=DORA)
     session.amend("p1", "more", lots=30)
     steps(session, 1)
     assert session.manager.executors["p1"].left == parent_of(session).left > 20

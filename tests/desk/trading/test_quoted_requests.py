@@ -22,20 +22,13 @@ from tests.desk.trading.quote_journal import (
     story,
 )
 
-from tercel.core.orders import Unit
+from tercel.core.fixed_point import Unit
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.tca.rfq import (
-    ALL,
-    DealerCosts,
-    QuotedRequest,
-    dealer_cells,
-    dealer_costs,
-    dealer_section,
-    request_sentences,
-    requests_of,
-)
+from tercel.desk.trading.tca.dealer_costs import ALL, DealerCosts, dealer_costs
+from tercel.desk.trading.tca.dealer_report import dealer_cells, dealer_section, request_sentences
+from tercel.desk.trading.tca.rfq import QuotedRequest, requests_of
 
 UNIT = Unit.of(LISTED)
 

@@ -20,8 +20,8 @@ from tests.desk.trading.desk_of_two import (
 from tests.parts import parts, whole
 
 from tercel.core.errors import JournalError, OrderError, VenueError
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     ExecType,
     Holdings,
     MassCancel,
@@ -34,12 +34,12 @@ from tercel.core.orders import (
 )
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 
@@ -130,7 +130,7 @@ def test_an_order_that_was_journaled_and_never_sent_never_arrived():
         if type(command) is NewOrder
     )
     assert again.ledger.next_child("p1") == 78
-    assert again.gateway.limits.parents["p1"].used == again.ledger.parents.must("p1").filled
+    assert again.gateway.limits.parents["p1"].used == again.ledger.parents.require("p1").filled
     assert list(journal.read(kinds=[kinds.ALERT])) == []
 
 
@@ -194,10 +194,13 @@ def test_a_parent_is_given_a_later_horizon_while_it_waits_for_a_person():
     again = session_of(old.venue, journal, warm_s=0)
     again.amend("p1", "ann: later", horizon_ns=900 * S)
     again.run_until(again.now_ns + 400 * S)
-    assert [again.ledger.parents.must(id_).status for id_ in ("p1", "p2")] == ["paused", "expired"]
+    assert [again.ledger.parents.require(id_).status for id_ in ("p1", "p2")] == [
+        "paused",
+        "expired",
+    ]
     again.resume("p1", "ann: go on")
     again.run_until(again.now_ns + 30 * S)
-    assert again.ledger.parents.must("p1").status in ("working", "done")
+    assert again.ledger.parents.require("p1").status in ("working", "done")
     agrees(again)
 
 
@@ -356,7 +359,7 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     """Whatever comes with them, and also where the journal could not be written when it came."""
     journal = Torn()
     session = session_of(Asked(), journal=journal, warm_s=0)
-    session.positions.look()
+    session.positions.check()
     session.venue.asked.clear()
     events = [fill(n, lots) for n, lots in enumerate(before)]
     events += [Holdings("bob", {}, 5), Holdings("ann", {"X": (sum(before) + off) * ONE}, 5)]
@@ -383,7 +386,7 @@ def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
     assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
     assert "the line is cut" in session.gateway.standing("").reason
     venue.deaf = False
-    session.positions.look()
+    session.positions.check()
     session.step(session.now_ns)
     assert session.gateway.standing("").code == ""
 
@@ -401,7 +404,7 @@ def test_a_difference_that_goes_elsewhere_keeps_it_shut():
     session = session_of(venue, warm_s=0)
     for says in ({"ann": {"X": 3}}, {"bob": {"X": 1}}, {"ann": {"X": 2}}):
         venue.says = lambda account, says=says: says.get(account, {})
-        session.positions.look()
+        session.positions.check()
         session.step(session.now_ns)
         assert session.gateway.standing("").code == "POSITIONS_DIFFER", says
 
@@ -463,7 +466,7 @@ def check(session):
 
 def test_busted_lots_go_back_to_work(session):
     session.accept(asked(strategy="twap_take"))
-    while session.ledger.parents.must("p1").filled < 60:
+    while session.ledger.parents.require("p1").filled < 60:
         session.step(session.now_ns + S)
     first = session.manager.executors["p1"]
     order = session.ledger.orders.get(trades(session)[0].cl_ord_id)
@@ -473,9 +476,9 @@ def test_busted_lots_go_back_to_work(session):
     session.step(session.now_ns)
     assert check(session) == before - whole(trades(session)[0].last_qty)
     assert "busted" in codes(session)
-    assert first.off.startswith("busted")
+    assert first.detach_reason.startswith("busted")
     session.run(session.now_ns + 400 * S)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.filled, check(session)) == ("done", 200, 200)
     assert sum(whole(trade.last_qty) for trade in trades(session)) == 200 + whole(
         trades(session)[0].last_qty
@@ -493,7 +496,7 @@ def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
     session.step(session.now_ns)
     session.run_until(session.now_ns + 5 * S)
     recorder.close()
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.filled, check(session)) == (
         "done",
         200 - whole(one.last_qty),
@@ -533,22 +536,22 @@ def test_a_session_goes_on_through_words_that_it_cannot_use(session):
     assert len(session.ledger.orders.quarantined) == 3
     check(session)
     session.run(session.now_ns + 400 * S)
-    assert (session.ledger.parents.must("p1").status, check(session)) == (
+    assert (session.ledger.parents.require("p1").status, check(session)) == (
         "done",
-        session.ledger.parents.must("p1").filled,
+        session.ledger.parents.require("p1").filled,
     )
     session.venue.more.append(nobodys)
     session.step(FOREVER_NS if session.now_ns == FOREVER_NS else session.now_ns)
     assert {"unallocated", "STRANGE_FILL"} <= set(codes(session))
     assert nobodys not in session.venue.disowned  # it is our account's, and it is booked
-    before = session.ledger.parents.must("p1").filled
+    before = session.ledger.parents.require("p1").filled
     assert check(session) == before + whole(nobodys.last_qty)
 
 
 def test_an_order_that_a_bust_opened_again_is_asked_about_and_no_order_works_for_nobody(session):
     session.accept(asked(strategy="twap_take", lots=20, decisions=1, horizon_s=30))
     session.run(session.now_ns + 60 * S)
-    assert session.ledger.parents.must("p1").over
+    assert session.ledger.parents.require("p1").over
     trade = trades(session)[-1]
     left = {"leaves_qty": trade.last_qty, "cum_qty": trade.cum_qty - trade.last_qty}
     open_again = {"status": OrdStatus.PARTIALLY_FILLED, **left}
@@ -585,7 +588,7 @@ def test_a_session_that_ends_before_it_saw_a_market_says_so_of_what_it_cannot_an
     session.run_until(session.now_ns + 60 * S)
     session.cancel("p1", "a restart")
     session.run_until(session.now_ns + 2 * S)
-    assert session.ledger.parents.must("p1").over
+    assert session.ledger.parents.require("p1").over
     unseen = Follower(session.listings["X"])
     monkeypatch.setattr(session, "follow", lambda name: unseen)
     recorder.close()

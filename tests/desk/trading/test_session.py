@@ -29,12 +29,13 @@ from tercel.core.errors import OrderError, TercelError, UnknownNameError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
 from tercel.core.ports import Entry
-from tercel.desk.trading.heartbeat import carry_out
+from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.store import SqlJournal, post
+from tercel.desk.trading.journal.command_inbox import post
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
@@ -43,7 +44,7 @@ from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.execution import columns as c, policies_packaged
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
-from tercel.execution.policies.network import OnnxPolicy
+from tercel.execution.policies.onnx_policy import OnnxPolicy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
@@ -57,7 +58,7 @@ def alerts(session):
 def done(session, seconds=400):
     """Run it to the end of its parent, which is filled."""
     session.run(session.now_ns + seconds * S)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.filled) == ("done", parent.lots)
     check(session)
 
@@ -118,7 +119,7 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
             getattr(mine.costs(), field.name), getattr(executor.costs(), field.name)
         )
     check(session)
-    assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
+    assert session.ledger.parents.require("p1").filled + mine.costs().unfilled_lots[0] == 200
 
 
 # -- the gateway ------------------------------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ def test_amend_changes_what_is_left(words):
     began = session.now_ns - 60 * S
     session.amend("p1", "ann: other plans", **words)
     done(session, 940)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert parent.filled == words.get("lots", 200)
     if "horizon_ns" in words:
         assert parent.over_ns <= began + words["horizon_ns"] + 2 * S
@@ -257,20 +258,20 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
     post(tmp_path, "submit", names, "ann", "work it", 1)
     session.run_until(session.now_ns + 30 * S)
-    assert session.ledger.parents.must("q1").status == "working"
+    assert session.ledger.parents.require("q1").status == "working"
     post(tmp_path, "pause", {"parent": "q1"}, "ann", "news", 2)
     post(tmp_path, "amend", {"parent": "q1", "lots": 300}, "ann", "more", 3)
     post(tmp_path, "pause", {"parent": "nobody"}, "ann", "what", 4)
     post(tmp_path, "dance", {}, "bob", "joy", 5)
     session.run_until(session.now_ns + 5 * S)
-    parent = session.ledger.parents.must("q1")
+    parent = session.ledger.parents.require("q1")
     assert (parent.status, parent.lots) == ("paused", 300)
     refused = [body for body in alerts(session) if body["code"] == "operator_refused"]
     assert [(body["operator"], body["severity"]) for body in refused] == [(4, "info"), (5, "info")]
     assert all(
         body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused
     )
-    assert session.ledger.requested == {}
+    assert session.ledger.pending_commands == {}
     session.close()
 
 
@@ -296,7 +297,9 @@ def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
         "reason": "",
         "wall_ns": 0,
     }
-    carry_out(session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session._obey)
+    carry_out(
+        session.gateway, Entry(kinds.OPERATOR, session.now_ns, body=told), session.commands.execute
+    )
     assert [body["code"] for body in alerts(session)] == ["operator_refused"]
     assert not list(session.ledger.parents)
 
@@ -315,8 +318,8 @@ def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session()
     }
     journal.append([Entry(kinds.OPERATOR, session.now_ns, body=body)])
     again = session_of(exchange, journal, warm_s=0)
-    assert again.ledger.parents.must("p1").status == "cancelled"
-    assert again.ledger.requested == {}
+    assert again.ledger.parents.require("p1").status == "cancelled"
+    assert again.ledger.pending_commands == {}
 
 
 # -- strategies that fail ---------------------------------------------------------------------------------------------
@@ -347,7 +350,7 @@ def test_a_strategy_that_fails_is_replaced_by_the_fallback(then, said):
     )
     session.accept(asked(strategy="bad"))
     session.run(session.now_ns + 400 * S)
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.filled, parent.strategy) == ("done", 200, "twap_passive")
     (alert,) = alerts(session)
     assert (alert["code"], said in alert["text"]) == ("strategy_failed", True), alert["text"]
@@ -358,7 +361,7 @@ def test_when_the_fallback_fails_too_the_parent_is_paused():
     session = at_work(
         asked(strategy="bad"), seconds=200, strategies=lambda name, _: Fails(lambda view: 1 // 0)
     )
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert parent.status == "paused"
     assert session.ledger.orders.live() == []
     check(session)
@@ -436,16 +439,16 @@ def test_no_executor_works_on_when_a_snapshot_says_that_trading_is_halted():
     assert not follower.on_market(whole), "the same book"
     rows = np.vstack([whole.rows[0], whole.rows[whole.rows[:, 1] != STATUS]])
     rows[0, 1:] = STATUS, 0, 0, -1, 0, -1
-    session._digest([MarketRows("X", rows, True)])
+    session._process_events([MarketRows("X", rows, True)])
     assert follower.halted
-    assert session.manager.executors["p1"].off
+    assert session.manager.executors["p1"].detach_reason
 
 
 def test_missed_market_data_is_asked_for_anew():
     session = at_work(asked(), seconds=40)
     follower = session.followers["X"]
     bad = np.array([[session.now_ns, 2, 3, 1, 1, 10**6, -1]], np.int64)
-    session._digest([MarketRows("X", bad)])
+    session._process_events([MarketRows("X", bad)])
     assert not follower.ready
     done(session)
     assert follower.ready
@@ -534,7 +537,7 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
     loop.join(DEADLINE_S)
     assert not loop.is_alive()
     assert truth(session.venue, "ann")[1] == 0
-    assert session.ledger.parents.must("p1").status == "paused"
+    assert session.ledger.parents.require("p1").status == "paused"
     check(session)
     session.close()
 
@@ -574,7 +577,7 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A network that does not end is refused before it runs; it is stopped as well.
-    monkeypatch.setattr("tercel.execution.policies.network.read_graph", lambda data: None)
+    monkeypatch.setattr("tercel.execution.policies.onnx_policy.read_graph", lambda data: None)
     network = OnnxPolicy(endless_onnx())
 
     def endless(view):
@@ -588,7 +591,7 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
     )
     session.accept(asked())
     session.run()
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.strategy) == ("done", FALLBACK)
     assert "no answer within 0.2 s" in alerts(session)[0]["text"]
     check(session)
@@ -596,7 +599,7 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
 
 
 def test_a_parent_says_by_which_weights_it_is_worked():
-    policy = policies_packaged.named("default-1+alpha+posture")
+    policy = policies_packaged.build_named("default-1+alpha+posture")
     session = session_of(exchange_of())
     session.accept(asked("learned"), policy)
     session.accept(asked("written"))

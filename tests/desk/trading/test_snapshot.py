@@ -12,17 +12,17 @@ from tercel.core.errors import JournalError
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading import ledger as ledger_of
+from tercel.desk.trading import archive, ledger as ledger_of
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import FOLDED, Ledger
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.reconciliation.snapshot import (
     Snapshots,
     blank_of,
-    canonical,
-    restored,
+    canonical_lines,
+    restore,
     version_of,
 )
 
@@ -52,7 +52,7 @@ def folded(entries):
 
 
 def lines_of(ledger, limits):
-    return list(canonical(ledger, limits))
+    return list(canonical_lines(ledger, limits))
 
 
 class Cut:
@@ -72,8 +72,8 @@ def test_a_snapshot_and_the_rest_are_the_fold_of_everything(seed, share):
     cut = round(share * len(story.entries))
     early = limits_of()
     body = lines_of(refold(Cut(journal, cut), early), early)
-    again, limits = Ledger(ledger_of.ArchiveIndex(journal), later := limits_of()), later
-    restored(iter(body), again, limits)
+    again, limits = Ledger(archive.ArchiveIndex(journal), later := limits_of()), later
+    restore(iter(body), again, limits)
     assert lines_of(again, limits) == body
     after = _Rest(journal, again, cut)
     assert lines_of(after.fold(limits), limits) == lines_of(whole, counts)
@@ -86,9 +86,9 @@ def test_a_body_that_lacks_a_line_is_refused():
     for at in range(len(lines)):
         fresh = limits_of()
         with pytest.raises((JournalError, ValueError, KeyError)):
-            restored(
+            restore(
                 iter([*lines[:at], *lines[at + 1 :]]),
-                Ledger(ledger_of.ArchiveIndex(journal), fresh),
+                Ledger(archive.ArchiveIndex(journal), fresh),
                 fresh,
             )
 
@@ -105,9 +105,9 @@ def test_what_a_person_asked_for_stands_in_it_until_it_is_answered():
         for number, command in ((1, "resume_agent"), (2, "own_alert"))
     ]
     ledger, limits, journal = folded([*story.entries, *asked])
-    again = Ledger(ledger_of.ArchiveIndex(journal), later := limits_of())
-    restored(iter(lines_of(ledger, limits)), again, later)
-    assert again.requested == ledger.requested == {1: asked[0]}
+    again = Ledger(archive.ArchiveIndex(journal), later := limits_of())
+    restore(iter(lines_of(ledger, limits)), again, later)
+    assert again.pending_commands == ledger.pending_commands == {1: asked[0]}
 
 
 class _Rest:
@@ -117,12 +117,12 @@ class _Rest:
         self._journal, self._ledger, self._cut = journal, ledger, cut
 
     def fold(self, limits):
-        from tercel.desk.trading.reconciliation.recovery import count
+        from tercel.desk.trading.reconciliation.refold import count_entry
 
         for seq, entry in self._journal.read(self._cut, [*FOLDED, kinds.MARKET]):
             self._ledger.last = seq
             self._ledger.apply(entry)
-            count(entry, limits, self._ledger)
+            count_entry(entry, limits, self._ledger)
         return self._ledger
 
 
@@ -132,7 +132,7 @@ def test_what_left_memory_is_known_when_it_is_asked_for(seed):
     story = story_of(seed)
     journal = MemoryJournal(chained=False)
     journal.append(story.entries)
-    whole, short = Ledger(), Ledger(ledger_of.ArchiveIndex(journal))
+    whole, short = Ledger(), Ledger(archive.ArchiveIndex(journal))
     for seq, entry in journal.read():
         whole.last = short.last = seq
         assert short.apply(entry) == whole.apply(entry)
@@ -146,9 +146,9 @@ def test_what_left_memory_is_known_when_it_is_asked_for(seed):
         parent.id for parent in whole.parents.open()
     ]
     for trade in story.trades:
-        assert short.knows(trade)
+        assert short.has_execution(trade)
     for parent in whole.parents:
-        assert short.used(parent.id)
+        assert short.is_used(parent.id)
 
 
 def test_stories_let_go_and_bring_back():
@@ -174,7 +174,7 @@ def kept(folder, entries, cut, version=None):
     snapshots = Snapshots(
         journal, blank_of(limits_of()), version or version_of(limits_of()), refold, every=1
     )
-    snapshots.look()
+    snapshots.take_if_due()
     assert snapshots.failure is None
     if entries[cut:]:
         journal.append(entries[cut:])
@@ -248,7 +248,7 @@ def test_another_version_is_told_by_any_field_and_not_by_where_the_limits_lie(mo
 
 
 def test_a_flipped_bit_after_the_snapshot_is_found_and_one_before_by_the_command(tmp_path):
-    from tercel.desk.trading.journal.store import verify
+    from tercel.desk.trading.journal.verification import verify
 
     story = story_of(7)
     for seq, found in ((240, True), (100, False)):
@@ -267,7 +267,7 @@ def test_an_older_snapshot_serves_when_the_newest_is_damaged(tmp_path):
     story = story_of(7)
     whole, counts, _ = folded(story.entries)
     journal = kept(tmp_path, story.entries, 100)
-    Snapshots(journal, blank_of(limits_of()), version_of(limits_of()), refold, every=1).keep()
+    Snapshots(journal, blank_of(limits_of()), version_of(limits_of()), refold, every=1).take()
     journal.close()
     assert changed(tmp_path, "UPDATE snapshot SET seal = '' WHERE seq > 100") == 2
     journal, limits = SqlJournal(tmp_path), limits_of()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
-from tercel.core.lifecycle import Code, opened
+from tercel.core.child_order import Code, open_order
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
-    ONE,
     CancelOrder,
     LinkStatus,
     MassCancel,
@@ -24,10 +24,11 @@ from tercel.desk.limits import PAUSES
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.refusals import refusal
 from tercel.desk.trading.risk.trading_state import (
     PERMITS,
     REASONS,
@@ -39,7 +40,6 @@ from tercel.desk.trading.risk.trading_state import (
     StateReason,
     TradingState,
     TradingStates,
-    refusal,
     waiting_entry,
 )
 
@@ -100,7 +100,7 @@ STANDING = {
 def test_who_may_send_what_in_which_state(sender, state):
     orders, held = Orders(), Positions()
     held.book(Fill("E", "o", "p", "ann", "X", 1, 6 * ONE, 100 * ONE, 0, False))
-    orders._open(opened(NewOrder("open", "X", -1, 4, 100, Tif.DAY, "ann", "p", 0)))
+    orders._add(open_order(NewOrder("open", "X", -1, 4, 100, Tif.DAY, "ann", "p", 0)))
     refused = {
         name: refusal(sender, one, STANDING[state], orders, held) for name, one in COMMANDS.items()
     }
@@ -200,13 +200,13 @@ def test_the_fold_holds_what_entries_began_and_did_not_end(entries):
     for entry, adds, ends in entries:
         states.apply(entry)
         twin = (twin - ends) | adds
-        assert {(key[0], key[1]) for key in states._of} == twin
+        assert {(key[0], key[1]) for key in states._texts} == twin
         assert {row.account for row in states.rows()} == {whose for _, whose in twin}
 
 
 # -- the fold against a session that lives ----------------------------------------------------------------------------
 def journaled(states):
-    return {key: text for key, text in states._of.items() if REASONS[key[0]].journal}
+    return {key: text for key, text in states._texts.items() if REASONS[key[0]].journal}
 
 
 class Watched(MemoryJournal):
@@ -241,7 +241,7 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     assert session.gateway.standing("ann").code == "KILLED"
     assert session.gateway.standing("bob").state is ACTIVE
     for up in (False, True):
-        session._take([LinkStatus(up, session.now_ns, "cut")])
+        session.record_events([LinkStatus(up, session.now_ns, "cut")])
         assert session.gateway.standing("bob").state is (ACTIVE if up else HALTED)
         session.step(session.now_ns + S)
     session.gateway.write([alert("exec_changed", agent="bob", stops="until positions agree")])
@@ -257,7 +257,7 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     for seq, entry in journal.read():
         folded.apply(entry)
         if seq in journal.stood:
-            assert journaled(folded.states) == folded.states._of == journal.stood[seq], seq
+            assert journaled(folded.states) == folded.states._texts == journal.stood[seq], seq
     assert any(journal.stood.values())
     assert not all(journal.stood.values())
     after = session_of(venue, journal, latch=latch, warm_s=0)
@@ -286,7 +286,7 @@ def test_the_page_has_the_tables_of_the_code():
     ]
     assert table("| Sender |") == permitted
     reasons = [
-        [f"`{one}`", str(terms.state), str(terms.scope), terms.words,
+        [f"`{one}`", str(terms.state), str(terms.scope), terms.description,
          ", ".join(terms.ends) or "nothing", terms.journal or "not journaled"]
         for one, terms in REASONS.items()
     ]  # fmt: skip

@@ -157,10 +157,10 @@ def test_lots_that_limits_refuse_are_no_execution_and_do_not_pass_unsaid() -> No
     recorder = TcaRecorder(session)
     session.accept(asked(lots=MOST, strategy="immediate"))
     session.run_until(session.now_ns + 10 * S)
-    assert session.ledger.parents.must("p1").row["reason"] == "refused: ORDER_LOTS"
+    assert session.ledger.parents.require("p1").row["reason"] == "refused: ORDER_LOTS"
     session.run(session.now_ns + 400 * S)
     recorder.close()
-    parent = session.ledger.parents.must("p1")
+    parent = session.ledger.parents.require("p1")
     assert (parent.filled, parent.refused, parent.left) == (0, MOST, MOST)
     [analysis] = of(session, kinds.TCA)
     assert analysis.body["filled"] == 0

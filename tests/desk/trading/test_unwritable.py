@@ -12,8 +12,8 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import JournalError
 from tercel.core.orders import MassCancel
-from tercel.desk.trading.journal import kinds, log
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal import kinds, sqlite_log
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.risk.kill_switch import KillLatch
 
@@ -50,7 +50,7 @@ def at_work(journal, **options):
 def refuses(session, venue):
     """Step until the journal is asked for; nothing but cancels leaves, and what stood is gone."""
     sent, told = len(venue.sends), []
-    session.gateway.urgent = told.append
+    session.gateway.send_urgent = told.append
     with pytest.raises(JournalError):
         session.run_until(session.now_ns + 400 * S)
     after = venue.sends[sent:]
@@ -80,7 +80,7 @@ def test_a_full_disk_cancels_what_is_open_and_says_so(caplog):
     assert [entry.kind for entry in written[:2]] == [kinds.ALERT, kinds.ORDER_OUT]
     assert written[0].body["code"] == "JOURNAL_DOWN"
     session.run(session.now_ns + 400 * S)
-    assert session.ledger.parents.must("p1").over
+    assert session.ledger.parents.require("p1").over
     assert session.ledger.faults() == []
     assert session.ledger.last == max(seq for seq, _ in journal.read()), (
         "a snapshot of now would say where to go on"
@@ -119,7 +119,7 @@ def test_a_lock_that_another_program_holds_for_a_while_costs_time_alone(tmp_path
     session.run(session.now_ns + 400 * S)
     release.join()
     other.close()
-    assert session.ledger.parents.must("p1").status == "done"
+    assert session.ledger.parents.require("p1").status == "done"
     assert session.gateway.standing("").code == ""
     assert not any(isinstance(command, MassCancel) for command in venue.sends)
     session.close()
@@ -163,7 +163,7 @@ def test_an_order_between_the_check_and_the_wire_does_not_leave_after_a_kill(tmp
 
 def test_a_session_on_a_full_disk_ends_with_nothing_open(tmp_path, monkeypatch):
     """The real thing: a limit on the size of files; what was said to be written is there."""
-    monkeypatch.setattr(log, "ROOM", 0)
+    monkeypatch.setattr(sqlite_log, "ROOM", 0)
     session, venue = at_work(SqlJournal(tmp_path))
     room = (tmp_path / "journal.db-wal").stat().st_size + 9000
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -4,21 +4,14 @@ import pytest
 from tests.desk.trading.test_orders import codes, fill, told
 from tests.parts import whole
 
-from tercel.core.lifecycle import Code
-from tercel.core.orders import (
-    PAID_ONE,
-    CancelOrder,
-    ExecType,
-    NewOrder,
-    OrdStatus,
-    Tif,
-    Unread,
-)
-from tercel.desk.trading.gateway import SEVERITY
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.core.child_order import Code
+from tercel.core.fixed_point import PAID_ONE
+from tercel.core.orders import CancelOrder, ExecType, NewOrder, OrdStatus, Tif, Unread
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of, to_json
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parent_orders import parent as p
+from tercel.desk.trading.parent_orders import parent as p, parent_request
+from tercel.desk.trading.report_booking import SEVERITY
 
 S, X = OrdStatus, ExecType
 
@@ -49,7 +42,11 @@ class Desk:
 
     def __init__(self):
         self.ledger, self.journal = Ledger(), MemoryJournal(chained=False)
-        self.hear(p.accepted(p.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a"), 5))
+        self.hear(
+            p.acceptance_entry(
+                parent_request.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a"), 5
+            )
+        )
         self.hear(
             entry_out(NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)), told(exec_id="n")
         )
@@ -78,7 +75,7 @@ class Desk:
         return (
             held.lots,
             held.cash2 // PAID_ONE,
-            self.ledger.parents.must("p1").filled,
+            self.ledger.parents.require("p1").filled,
             whole(self.order.open_qty),
         )
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from tercel.core.fixed_point import ONE
 from tercel.core.orders import (
     HELD,
-    ONE,
     TERMINAL,
     CancelOrder,
     CancelReject,

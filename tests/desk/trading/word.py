@@ -3,7 +3,7 @@
 from tests.desk.trading.desk_of_two import S
 
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.store import post
+from tercel.desk.trading.journal.command_inbox import post
 
 
 class Word:
@@ -28,7 +28,7 @@ class Word:
             for _, one in self.session.journal.read(before)
             if one.body.get("operator") == number
         ]
-        assert number not in self.session.ledger.requested
+        assert number not in self.session.ledger.pending_commands
         assert found, (command, body)
         assert all(one.kind != kinds.ALERT for one in found) or refused, found
         return found

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from exchange.binance.accounts import ApiKey
-from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
+from exchange.binance.engine import BinanceExchange, OrderRequest, TradingAccount
 from exchange.binance.limits import RateLimits
-from exchange.binance.opened import endow, lots_of_presets, opened
+from exchange.binance.opened import endow, lots_of_presets, open_exchange
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.binance.symbols import PREVENTION
 from exchange.binance.words import BinanceOrderType, BinanceSide, SelfTradePrevention, TimeInForce
 from tercel.core.pace import Pace
 from tercel.core.system import WallClock
-from tercel.venues.exchange.shadow import preset_markets
+from tercel.venues.exchange.named_markets import preset_markets
 
 collect_ignore = ["foreign_nautilus.py"]
 """Run by a Python of its own, which has nautilus_trader."""
@@ -43,9 +43,9 @@ class Bench:
     def ask(
         self, side: str = "BUY", kind: str = "LIMIT", lots: int = 10, ticks: int = 0, tif: str = "GTC", spent: int = 0,
         name: str = "", prevention: str = PREVENTION,
-    ) -> OrderAsked:  # fmt: skip
+    ) -> OrderRequest:  # fmt: skip
         rules = self.engine.rules[self.symbol]
-        return OrderAsked(
+        return OrderRequest(
             rules,
             BinanceSide(side),
             BinanceOrderType(kind),
@@ -66,7 +66,7 @@ class Bench:
 
 
 def bench_of(name: str = MARKET, seed: int = 1, wall_ns: int = 1_700_000_000 * SECOND) -> Bench:
-    engine = opened(
+    engine = open_exchange(
         preset_markets([name], seed), lots_of_presets([name]), wall_ns=wall_ns, fee=100_000
     )
     endow(engine, ACCOUNT, ())

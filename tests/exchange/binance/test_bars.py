@@ -26,7 +26,7 @@ def test_bars_of_a_zone_are_those_of_trades_moved_there(trades, interval, hours)
     for number, (at, ticks, lots, bought) in enumerate(sorted(trades), 1):
         here.take(number, BEGAN + at * SECOND, ticks, lots, bought)
         there.take(number, BEGAN + (at + shift) * SECOND, ticks, lots, bought)
-    found = here.zoned(interval, now, shift)
+    found = here.zone_bars(interval, now, shift)
     wanted = there.of(interval, now + shift * SECOND)
     assert [one.open_ns + shift * SECOND for one in found] == [one.open_ns for one in wanted]
     for one, other in zip(found, wanted, strict=True):

@@ -11,7 +11,7 @@ from exchange.binance.report import impact, middles
 from exchange.binance.words import BinanceError, SelfTradePrevention
 from tercel.core.orders import M_LOTS, M_PRICE, M_SIDE
 from tercel.venues.binance_venue import ErrorCode, Status
-from tercel.venues.exchange.shadow import preset_markets
+from tercel.venues.exchange.named_markets import preset_markets
 
 MODES = list(SelfTradePrevention)
 STEPS = st.lists(

@@ -9,10 +9,17 @@ from tests.exchange.binance.conftest import bench_of
 
 from exchange.binance.opened import twin
 from exchange.binance.public import MarketRecord
-from exchange.binance.report import expired, middles, recorded, summed, venue_report, write_tape
-from tercel.core.orders import ONE
+from exchange.binance.report import (
+    expired_rows,
+    middles,
+    settled_blocks,
+    summarize,
+    venue_report,
+    write_tape,
+)
+from tercel.core.fixed_point import ONE
 from tercel.market.tape import Lake
-from tercel.venues.exchange.shadow import preset_markets
+from tercel.venues.exchange.named_markets import preset_markets
 
 
 @pytest.mark.parametrize(
@@ -56,9 +63,9 @@ def test_what_expired_is_in_the_report_with_its_reason() -> None:
     bench = bench_of("btc-spot")
     order = bench.place(kind="MARKET", lots=40_000)
     assert order.status == "EXPIRED"
-    found = {bench.symbol: summed(bench.account, bench.engine.rules[bench.symbol])}
+    found = {bench.symbol: summarize(bench.account, bench.engine.rules[bench.symbol])}
     unfilled = f"{(order.lots - order.cum) / 1e5:g}"
-    assert expired(found) == [("BTCUSDT: 1", unfilled, "INSUFFICIENT_LIQUIDITY (1)")]
+    assert expired_rows(found) == [("BTCUSDT: 1", unfilled, "INSUFFICIENT_LIQUIDITY (1)")]
 
 
 def test_a_record_in_parts_is_the_record(tmp_path) -> None:
@@ -72,8 +79,8 @@ def test_a_record_in_parts_is_the_record(tmp_path) -> None:
     for _ in range(10):
         bench.place(kind="MARKET", lots=500)
         bench.go_on(20)
-    told = np.concatenate(list(recorded(whole)))
-    again = list(recorded(parts))
+    told = np.concatenate(list(settled_blocks(whole)))
+    again = list(settled_blocks(parts))
     assert len(again) > 20
     assert np.concatenate(again).tolist() == told.tolist()
     assert all(one[-1, 0] < other[0, 0] for one, other in pairwise(again))

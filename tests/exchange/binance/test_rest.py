@@ -373,7 +373,7 @@ def test_limits_begin_anew_with_their_interval_and_a_ban_ends() -> None:
         BinanceError, match="Too many new orders; current limit is 2 orders per 10 SECOND"
     ):
         usage.order("me")
-    usage.filled("me")
+    usage.record_fill("me")
     usage.order("me")
     for _ in range(PATIENCE + 1):
         with pytest.raises(BinanceError):

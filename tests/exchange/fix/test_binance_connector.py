@@ -16,8 +16,8 @@ from tercel.core.errors import ConfigError
 from tercel.fix.connection import TlsSettings
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.dictionary import read_xml
 from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.quickfix_xml import read_xml
 
 SCRIPT = Path(__file__).parent / "peers" / "binance_connector.script"
 API_KEY = "sBRXrJx2DsOraMXOaUovEhgVRcjOvCtQwnWj8VxkOh1xqboS02SPGfKi2h8spZJb"
@@ -82,7 +82,7 @@ class Connector:
             )
             found.append(message)
             if checked:
-                fault = v.check(message, self._dictionary)
+                fault = v.first_fault(message, self._dictionary)
                 assert fault is None, (fault, fields)
                 assert message.kind in self._dictionary.messages
         return found

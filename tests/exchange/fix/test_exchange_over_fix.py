@@ -12,9 +12,9 @@ from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
 from tercel.execution.task import Latency, Task
 from tercel.fix.link import Address
-from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.dealers import load_panel
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange

@@ -214,10 +214,10 @@ def test_wrong_passwords_are_slowed_and_nobody_else_waits():
 def test_the_wait_grows_with_wrong_passwords_and_ends():
     throttle, now_ns, waits = LogonThrottle(), 0, []
     for _ in range(12):
-        throttle.note("A", "here", now_ns, wrong=True)
+        throttle.record_attempt("A", "here", now_ns, wrong=True)
         waits.append(throttle.wait_s("A", "here", now_ns))
         now_ns += round(waits[-1] * 1e9)
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 8, 8, 8, 8]
-    throttle.note("A", "here", now_ns, wrong=False)
-    throttle.note("A", "here", now_ns, wrong=True)
+    throttle.record_attempt("A", "here", now_ns, wrong=False)
+    throttle.record_attempt("A", "here", now_ns, wrong=True)
     assert throttle.wait_s("A", "here", now_ns) == 0

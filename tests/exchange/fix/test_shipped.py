@@ -16,10 +16,10 @@ from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings, serve_fix
 from exchange.fix.service import TAKES
-from tercel.fix.dialect import own_dictionary
-from tercel.fix.protocol.message import decode
-from tercel.fix.protocol.settings import Outcome
-from tercel.fix.protocol.validate import check
+from tercel.fix.own_dialect import own_dictionary
+from tercel.fix.protocol.codec import decode
+from tercel.fix.protocol.events import Outcome
+from tercel.fix.protocol.validate import first_fault
 
 INITIATOR = Path(__file__).with_name("peers") / "jspurefix_initiator.js"
 
@@ -62,7 +62,7 @@ class _Plug:
             return Outcome()
         except ConnectionResetError:
             out = b""
-        return Outcome(out=out, close=not out)
+        return Outcome(data=out, close=not out)
 
     def disconnect(self, _now_ns: int) -> Outcome:
         self._socket.close()
@@ -129,6 +129,6 @@ def test_messages_with_all_that_they_may_have_are_answered(begin):
             while heard[-1].get(112) != kind:
                 heard.append(decode(client.hear_raw(), rules.data_fields))
             assert server.error is None
-            assert all(check(one, rules) is None for one in heard), kind
+            assert all(first_fault(one, rules) is None for one in heard), kind
             assert len(heard) > 1 or kind in ("j", "Q", "V"), f"{kind} has no answer"
         client.close()

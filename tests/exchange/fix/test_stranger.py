@@ -9,11 +9,13 @@ from tests.fix.plain import order, parse
 from certify.tiny import TinyVenue
 from exchange.fix.aggregated import AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty, Login, OrderFills
-from tercel.core.orders import ONE, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
-from tercel.fix.dialect import own_dictionary
-from tercel.fix.protocol.message import Message, decode
-from tercel.fix.protocol.validate import check
-from tercel.fix.translate import PriceScale
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.fix.own_dialect import own_dictionary
+from tercel.fix.price_scale import PriceScale
+from tercel.fix.protocol.codec import decode
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.validate import first_fault
 
 VERSIONS = ("FIX.4.2", "FIX.4.4")
 
@@ -44,7 +46,7 @@ def read(client, *kinds):
         raw = client.hear_raw()
         assert raw, "the connection is closed"
         fields = parse(raw)
-        assert check(decode(raw), own_dictionary(client.begin)) is None, fields
+        assert first_fault(decode(raw), own_dictionary(client.begin)) is None, fields
         assert not [tag for tag, _ in fields if tag >= 5000], fields
         if dict(fields)[35] in kinds or not kinds:
             return fields
@@ -340,4 +342,4 @@ def test_a_login_says_who_sees_what():
     party = Counterparty(Login("A", cancel_on_disconnect=True))
     for said, cancels in ({}, True), ({20022: "N"}, False), ({20022: "Y"}, True):
         party.greet(Message("FIX.4.4", [(35, "A"), *said.items()]))
-        assert (party.own, party.cancels) == (False, cancels)
+        assert (party.uses_private_tags, party.cancels) == (False, cancels)

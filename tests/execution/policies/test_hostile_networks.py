@@ -24,7 +24,7 @@ from onnx import (
 )
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.network import from_onnx
+from tercel.execution.policies.onnx_policy import from_onnx
 
 GB = 2**30
 D = 50

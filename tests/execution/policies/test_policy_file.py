@@ -8,16 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.network import (
-    HEADS,
-    MlpPolicy,
-    OnnxPolicy,
-    fast_tanh,
-    from_onnx,
-    mlp_forward,
-    to_onnx,
-)
-from tercel.execution.policies.policy import Card, layout_hash, load_policy, save_policy
+from tercel.execution.policies.card import Card, layout_hash
+from tercel.execution.policies.folder import load_policy, save_policy
+from tercel.execution.policies.mlp import HEADS, MlpPolicy, fast_tanh, mlp_forward
+from tercel.execution.policies.onnx_policy import OnnxPolicy, from_onnx, to_onnx
 
 NAMES = tuple(f"feature_{i}" for i in range(6))
 
@@ -119,9 +113,8 @@ def test_bytes_that_are_no_onnx(data):
 
 def test_a_killed_save_leaves_the_old_policy(saved, monkeypatch):
     folder, policy = saved
-    from tercel.execution.policies import policy as module
 
-    monkeypatch.setattr(module.Card, "to_json", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(Card, "to_json", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         save_policy(folder, random_policy((6, 64, 64, 8), seed=9), card())
     monkeypatch.undo()

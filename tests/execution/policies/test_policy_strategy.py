@@ -11,8 +11,9 @@ from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution import decoders
 from tercel.execution.action_sets import action_set
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import Card, save_policy
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import save_policy
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import shares

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import Card, save_policy
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import save_policy
+from tercel.execution.policies.mlp import MlpPolicy
 
 
 def small_policy(folder: Path, seed: int = 0) -> Path:

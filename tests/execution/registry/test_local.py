@@ -7,8 +7,8 @@ from tests.execution.registry.helper import small_policy
 
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.policies_packaged import folder_of
-from tercel.execution.registry import open_registry, pinned, resolve_policy
-from tercel.execution.registry.resolve import INDEX, LocalRegistry
+from tercel.execution.registry import open_registry, pin_version, resolve_policy
+from tercel.execution.registry.local_registry import INDEX, LocalRegistry
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_versions_count_up_and_keep_their_bytes(
     registry: LocalRegistry, policies: list[Path]
 ) -> None:
     versions = [
-        registry.register(folder, "csco", note=f"n{i}", at="t", by="b")
+        registry.register(folder, "csco", note=f"n{i}", timestamp="t", by="b")
         for i, folder in enumerate(policies)
     ]
     assert [version.label for version in versions] == ["csco@1", "csco@2", "csco@3"]
@@ -51,10 +51,10 @@ def test_aliases_move_and_tell_where_from(registry: LocalRegistry, policies: lis
     for folder in policies:
         registry.register(folder, "csco")
     assert registry.entry("csco").find("").number == 3  # no champion: the latest
-    assert registry.promote("csco", "1", "champion", why="first").before == 0
-    made = registry.promote("csco", "3", "champion", why="better", at="now", by="me")
+    assert registry.promote("csco", "1", "champion", reason="first").before == 0
+    made = registry.promote("csco", "3", "champion", reason="better", timestamp="now", by="me")
     assert (made.number, made.before, made.why) == (3, 1, "better")
-    registry.promote("csco", "2", "challenger", why="try")
+    registry.promote("csco", "2", "challenger", reason="try")
     entry = registry.entry("csco")
     assert dict(entry.aliases) == {"challenger": 2, "champion": 3}
     assert [p.why for p in entry.promotions] == ["first", "better", "try"]
@@ -67,13 +67,13 @@ def test_what_is_not_there_is_refused_with_what_is(
 ) -> None:
     registry.register(policies[0], "csco")
     with pytest.raises(PolicyError, match=r"csco@1"):
-        registry.promote("csco", which, "champion", why="x")
+        registry.promote("csco", which, "champion", reason="x")
 
 
 def test_reading_makes_nothing(registry: LocalRegistry) -> None:
     assert registry.entries() == []
     with pytest.raises(PolicyError, match="none is registered"):
-        registry.promote("csco", "1", "champion", why="x")
+        registry.promote("csco", "1", "champion", reason="x")
     assert not registry.root.exists()
 
 
@@ -116,7 +116,7 @@ def test_a_killed_registration_leaves_what_was(
 def _register_many(root: Path, folders: list[Path], who: str) -> None:
     for folder in folders:
         LocalRegistry(root).register(folder, "csco", by=who)
-        LocalRegistry(root).promote("csco", "latest", "champion", why=who)
+        LocalRegistry(root).promote("csco", "latest", "champion", reason=who)
 
 
 def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_registered_names(tmp_path: Path) -> None:
     registry = open_registry()
     for seed in range(3):
         registry.register(small_policy(tmp_path / f"p{seed}", seed), "csco")
-    registry.promote("csco", "2", "champion", why="x")
+    registry.promote("csco", "2", "champion", reason="x")
     assert (
         resolve_policy("csco@3")
         == resolve_policy("csco@latest")
@@ -172,9 +172,12 @@ def test_registered_names(tmp_path: Path) -> None:
         == resolve_policy("policy:csco@2")
         == tmp_path / "registry" / "csco" / "2"
     )
-    assert resolve_policy("csco@1", registry.where).name == "1"
-    assert (pinned("policy:csco@champion"), pinned("csco@latest")) == ("policy:csco@2", "csco@3")
-    assert [pinned(text) for text in ("twap_take", "csco@1", "packaged:default")] == [
+    assert resolve_policy("csco@1", registry.location).name == "1"
+    assert (pin_version("policy:csco@champion"), pin_version("csco@latest")) == (
+        "policy:csco@2",
+        "csco@3",
+    )
+    assert [pin_version(text) for text in ("twap_take", "csco@1", "packaged:default")] == [
         "twap_take",
         "csco@1",
         "packaged:default",
@@ -207,6 +210,6 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_registry_of_another_distribution_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tercel.core.extras.entry_points", lambda **_: ())
+    monkeypatch.setattr("tercel.core.entry_points.entry_points", lambda **_: ())
     with pytest.raises(ConfigError, match=r"pip install 'tercel-studies\[mlflow\]'"):
         open_registry("mlflow+http://127.0.0.1:5000")

@@ -11,17 +11,12 @@ from tests.execution.test_own import Patient, PegBehind, twap
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c, decoders, intent as i
-from tercel.execution.intent import View
-from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.policies_packaged import named
+from tercel.execution.policies_packaged import build_named
+from tercel.execution.probe_views import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
-from tercel.execution.strategies.almgren_chriss import (
-    AlmgrenChrissAlpha,
-    CarteaJaimungal,
-    Parameters,
-)
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
+from tercel.execution.strategies.almgren_chriss import AlmgrenChrissAlpha, Parameters
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import (
     LAST,
     ImbalancePeg,
@@ -31,9 +26,12 @@ from tercel.execution.strategies.baselines import (
     TwapTake,
     shares_done,
 )
-from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed
+from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
+from tercel.execution.strategies.posture_cap import PostureCap
+from tercel.execution.strategies.timed_takes import SpreadRule, TakeTimed
 from tercel.execution.strategy import Strategy, shares
-from tercel.execution.user_strategy import checked
+from tercel.execution.user_strategy import wrap_strategy
+from tercel.execution.view import View
 
 ESTIMATES = MarketEstimates(
     1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0
@@ -51,7 +49,7 @@ MORE: dict[str, Callable[[], object]] = {
     "spread_rule": SpreadRule,
     "take_timed": TakeTimed,
     "twap_repeg+events": lambda: build("twap_repeg+events"),
-    "default+alpha+posture": lambda: named("default+alpha+posture"),
+    "default+alpha+posture": lambda: build_named("default+alpha+posture"),
     "a policy": lambda: PolicyStrategy("ppo", small_network(0, 8)),
     "a policy of levels": lambda: PolicyStrategy("dqn", small_network(0, 6, "q"), "level"),
     "a function of the user's": lambda: twap,
@@ -73,7 +71,7 @@ class TestEveryStrategy(StrategyConformance):
         return MORE[self.name]() if self.name in MORE else build(self.name, ESTIMATES)
 
     def test_carries_its_name(self) -> None:
-        assert self.name in MORE or checked(self.strategy()).name == self.name
+        assert self.name in MORE or wrap_strategy(self.strategy()).name == self.name
 
 
 def at(decision: int, left: int, decisions: int = 10, qty0: int = 100, **more: int) -> View:

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from scipy.optimize import minimize
 
 from certify.kits.strategy import StrategyConformance, random_views, take_rows
 from tercel.execution import intent as i
-from tercel.execution.observation import HORIZON_NS, view_of
+from tercel.execution.probe_views import HORIZON_NS, view_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
-from tercel.execution.strategies.tunable import (
+from tercel.execution.strategies.impact_schedules import (
     AlmgrenChrissFitted,
     ObizhaevaWang,
     TunablePropagator,
@@ -43,6 +43,8 @@ def test_the_propagator_schedule_is_the_optimum_of_the_quadratic_programme(reach
 
 
 @given(st.floats(0.05, 50.0), st.integers(1, 60))
+@example(3.0, 1)
+@example(3.0, 2)
 def test_the_closed_form_of_exponential_decay_is_the_solved_system(resilience, n):
     kernel = np.exp(-resilience * np.arange(n) / n)
     done = np.concatenate([[0.0], np.cumsum(optimal_shares(kernel))])

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from certify.kits.strategy import random_views, wanted
+from certify.kits.strategy import random_views, wanted_lots
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c, intent as i, strategies
-from tercel.execution.decoders import ROUNDING_PARTS
-from tercel.execution.observation import view_of
+from tercel.execution.decoder_kernels import ROUNDING_PARTS
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
-from tercel.execution.strategies.row_rules import SCORE as LAYOUT, DirectionRule, ScoreRule
-from tercel.execution.strategies.tunable import TwapRepeg
+from tercel.execution.strategies.direction_rule import DirectionRule
+from tercel.execution.strategies.resting_rules import TwapRepeg
+from tercel.execution.strategies.score_rule import SCORE as LAYOUT, ScoreRule
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
 """No taking, nothing leant, nothing capped."""
@@ -121,7 +122,7 @@ def test_any_parameters_keep_the_rules_of_an_intent(seed: int, size: float) -> N
             rng.normal(0, size, (view.n, len(rule.layout.names))), view.x, view.m
         )
         assert (intents[:, [i.TAKE, *range(i.REST0, i.WIDTH)]] >= 0).all()
-        assert (wanted(intents) <= view.left).all()
+        assert (wanted_lots(intents) <= view.left).all()
 
 
 def test_direction_waits_while_the_market_comes_and_takes_when_it_turns() -> None:

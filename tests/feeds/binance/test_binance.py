@@ -14,8 +14,9 @@ from certify.kits.feed import FeedContract
 from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import BinanceFeed, Feed, FeedOptions
 from tercel.feeds.capture_day import CaptureDay, book_after
-from tercel.feeds.members import exact, shown
-from tercel.feeds.verify import verify_alone, verify_quotes
+from tercel.feeds.captures import exact, format_decimal
+from tercel.feeds.verify import verify_alone
+from tercel.feeds.verify_captures import verify_quotes
 from tercel.market.tape import Events, schema, validate
 
 
@@ -103,7 +104,7 @@ def test_a_capture_without_loss_has_no_gap_and_its_quotes_agree(seed: int, futur
 
 @given(st.integers(0, 10**12))
 def test_decimals_are_exact(number: int) -> None:
-    assert exact(shown(number), "here") == number
+    assert exact(format_decimal(number), "here") == number
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------

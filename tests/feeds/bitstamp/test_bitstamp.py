@@ -13,8 +13,9 @@ from certify.kits.feed import FeedContract
 from tercel.core.errors import FeedError
 from tercel.feeds import BitstampFeed, Feed, FeedOptions, Imported
 from tercel.feeds.capture_day import book_after
-from tercel.feeds.members import ONE, exact
-from tercel.feeds.verify import verify_alone, verify_orders
+from tercel.feeds.captures import ONE, exact
+from tercel.feeds.verify import verify_alone
+from tercel.feeds.verify_captures import verify_orders
 from tercel.market.tape import schema, validate
 
 LOT = "0.00000001"

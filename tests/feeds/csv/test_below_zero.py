@@ -14,7 +14,7 @@ from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 
 from tercel.core.errors import FeedError, TapeError
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.compiled import compiled
+from tercel.market.tape.compiled_store import load_compiled
 from tercel.market.tape.events import content_hash
 
 UP = Decimal("100.01")
@@ -166,7 +166,7 @@ def test_a_lake_gives_such_days_to_those_alone_who_ask_for_them(tmp_path):
         lake.read,
         lake.check,
         lake.frame,
-        lambda *key: compiled(lake, *key),
+        lambda *key: load_compiled(lake, *key),
         lambda symbol, _: lake.days(symbol),
     ):
         with pytest.raises(
@@ -177,9 +177,9 @@ def test_a_lake_gives_such_days_to_those_alone_who_ask_for_them(tmp_path):
     about, events = open_to_all.check(*key)
     assert events == day.events
     assert [one.price_origin for one in lake.list()] == [about.price_origin] == [-10_001]
-    assert compiled(open_to_all, *key).instrument == about
+    assert load_compiled(open_to_all, *key).instrument == about
     with pytest.raises(TapeError):  # nor once it is compiled
-        compiled(lake, *key)
+        load_compiled(lake, *key)
 
 
 def test_the_origin_gives_the_integers_their_meaning():

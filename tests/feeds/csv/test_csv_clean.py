@@ -13,9 +13,11 @@ from tests.feeds.csv.test_csv_feed import shown_by
 
 from certify.kits.feed import read_all
 from tercel.feeds import csv_kernels as k
-from tercel.feeds.csv_feed import CsvFeed, clean_quotes, clean_trades
+from tercel.feeds.csv_clean import clean_quotes, clean_trades
+from tercel.feeds.csv_columns import NS, RECEIVED, ROW
+from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import CleanMap, map_text, parse_map
-from tercel.feeds.csv_read import NS, RECEIVED, ROW, Taken
+from tercel.feeds.csv_rows import RuleCounts
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
 
@@ -59,7 +61,7 @@ def test_each_rule_takes_its_rows_and_says_so():
         (108, 12.0, 12.02),
     ]
     rows = sorted(good + bad + [(110, 10.00, 10.04), (300, 10.0, 10.02)])
-    report = Taken()
+    report = RuleCounts()
     kept = clean_quotes(quotes(rows), CleanMap(merge="last"), 100, 200, 0.01, report)
     assert report == {
         "quotes without a price or a size on a side": 1, "quotes outside the session": 2,
@@ -69,7 +71,7 @@ def test_each_rule_takes_its_rows_and_says_so():
     assert kept.height == 19
     assert kept.filter(pl.col(NS) == 110)["ask_1"].to_list() == [10.04]  # the last of its stamp
     off = CleanMap(zero=False, session=False, negative_spread=False, wide_spread=0, outliers=0)
-    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, Taken()).height == len(rows)
+    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, RuleCounts()).height == len(rows)
 
 
 def test_the_last_quote_before_the_session_opens_it():
@@ -79,7 +81,7 @@ def test_the_last_quote_before_the_session_opens_it():
         100,
         200,
         0.01,
-        Taken(),
+        RuleCounts(),
     )
     assert kept[NS].to_list() == [100, 150]
     assert kept["bid_1"][0] == 10.0
@@ -90,7 +92,7 @@ def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
         [1, 1, 1, 2, 2], price=[10.0, 10.2, 10.4, 11.0, 11.0], size=[1.0, 2, 3, 4, 5], sign=[0] * 5,
         cross=[False, False, False, True, False],
     )  # fmt: skip
-    report = Taken()
+    report = RuleCounts()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)
     assert (merged["price"].to_list(), merged["size"].to_list()) == (
         [10.2, 11.0, 11.0],

@@ -8,10 +8,10 @@ import pytest
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import ConfigError, FeedError
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import load_map, parse_map, shipped
+from tercel.feeds.csv_map import load_map, parse_map, shipped_maps
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 MAP = """
 [instrument]
@@ -308,7 +308,7 @@ def test_a_map_that_makes_no_sense_is_refused(text, said):
 
 
 def test_shipped_maps_load_and_an_unknown_name_offers_one():
-    for name in shipped():
+    for name in shipped_maps():
         assert load_map(name).about
     with pytest.raises(ConfigError, match="try 'lean'"):
         load_map("leen")

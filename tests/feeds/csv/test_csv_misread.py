@@ -12,10 +12,11 @@ from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 
 from certify.kits.feed import read_all
 from tercel.core.errors import FeedError
-from tercel.feeds.csv_feed import CsvFeed, without_copies
+from tercel.feeds.csv_columns import NS, ROW
+from tercel.feeds.csv_day import without_copies
+from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
-from tercel.feeds.csv_read import NS, ROW
-from tercel.feeds.csv_tape import finest_parts, lots_of, numbered
+from tercel.feeds.csv_tape import finest_parts, lots_of, number_ids
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
 
@@ -126,7 +127,7 @@ TEXTS = st.one_of(
 @example(["007", "7", "07"])
 @example(["9223372036854775807", str(UUID(int=5))])
 def test_ids_are_equal_where_their_texts_are(texts):
-    made = numbered(pl.Series(texts)).to_list()
+    made = number_ids(pl.Series(texts)).to_list()
     assert len(set(zip(texts, made, strict=True))) == len(set(texts)) == len(set(made))
 
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from certify.kits.feed import read_all
-from tercel.api.tca.analysis import Calendar
+from tercel.api.tca.market_day import Calendar
 from tercel.core.errors import ConfigError, FeedError, TapeError
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
 from tercel.feeds.verify import verify_alone
-from tercel.lab.evaluation.orders import Order, placed
+from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.market.feed import FeedOptions
 from tercel.market.impact.fitted import tape_law
-from tercel.market.simulator.source import replay
+from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake, schema, validate
-from tercel.market.tape.compiled import crossings
+from tercel.market.tape.crossed import crossings
 
 MAP = """
 [instrument]
@@ -171,13 +171,13 @@ def test_a_moment_a_clock_and_an_order_find_the_trading_day(tmp_path):
     assert calendar.day("EURUSD", round((EVENING - HOUR).timestamp()) * 10**9) is None
     evening = Order("2024-01-07 20:00", "EURUSD", "buy", 1, "2h")
     days = {date: lake.instrument("EURUSD", date) for date in lake.days("EURUSD")}
-    assert placed([evening], lake) == [evening]
+    assert assign_days([evening], lake) == [evening]
     assert [day.date for day in evening.days(days)] == ["2024-01-08"]
     assert evening.hours(days["2024-01-08"])[0] == round((EVENING + 2 * HOUR).timestamp()) * 10**9
-    each = placed([Order("20:00", "EURUSD", "buy", 1, "2h")], lake)
+    each = assign_days([Order("20:00", "EURUSD", "buy", 1, "2h")], lake)
     assert [order.time for order in each] == ["2024-01-07 20:00", "2024-01-08 20:00"]
     with pytest.raises(ConfigError, match="inside a session"):  # the pause
-        placed([Order("2024-01-08 17:10", "EURUSD", "buy", 1, "20m")], lake)
+        assign_days([Order("2024-01-08 17:10", "EURUSD", "buy", 1, "20m")], lake)
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ from tests.feeds.dbn.dbn_twin import (
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import ConfigError, FeedError, TercelError, UnknownNameError
-from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn
-from tercel.feeds.dbn_records import words_of
-from tercel.feeds.verify import verify_alone, verify_mbp10
+from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn_day
+from tercel.feeds.dbn_records import decode_records
+from tercel.feeds.verify import verify_alone
+from tercel.feeds.verify_mbp10 import verify_mbp10
 from tercel.market.book import Book
 from tercel.market.tape import schema, validate
 
@@ -95,7 +96,7 @@ def test_after_each_event_the_book_is_what_the_changes_alone_make(
     with TemporaryDirectory() as folder:
         day = read([write(Path(folder) / "a.dbn", made.records)], tick=0.25)
     validate(day.events, day.instrument)
-    events, plain, book, at = day.events, Plain(), Book(orders=256, own=0), 0
+    events, plain, book, at = day.events, Plain(), Book(orders=256, own_orders=0), 0
     start = 0
     # the next tranche of an iceberg goes behind all others, which a plain reading of the M does not know
     refilled = any(what == "iceberg" for what, *_ in operations)
@@ -146,13 +147,13 @@ def test_where_pieces_end_makes_no_difference(
     operations: list[tuple[str, str, int, int, int]], piece: int
 ) -> None:
     made = played(operations)
-    words, others = words_of(b"".join(r.packed() for r in made.records), 0, "here")
+    words, others = decode_records(b"".join(r.packed() for r in made.records), 0, "here")
     assert others == 0
-    whole, report = dbn.translate(words, TICK, DAY, "here")
-    ends = dbn.event_ends(words)
-    assert [stop for _, stop in dbn.pieces(ends, 1)] == made.ends
-    assert dbn.pieces(ends, piece)[-1][1] == len(words)
-    cut, again = dbn.translate(words, TICK, DAY, "here", piece)
+    whole, report = dbn_day.translate(words, TICK, DAY, "here")
+    ends = dbn_day.event_ends(words)
+    assert [stop for _, stop in dbn_day.pieces(ends, 1)] == made.ends
+    assert dbn_day.pieces(ends, piece)[-1][1] == len(words)
+    cut, again = dbn_day.translate(words, TICK, DAY, "here", piece)
     assert cut == whole
     assert again.tolist() == report.tolist()
 
@@ -455,7 +456,7 @@ def test_es_through_databentos_reader_and_a_plain_book(shared_data: Path) -> Non
         data = frame.unused_data
     decoder = databento_dbn.DBNDecoder()
     decoder.write(raw)
-    plain, ours, at, events = Plain(), Book(own=0), 0, 0
+    plain, ours, at, events = Plain(), Book(own_orders=0), 0, 0
     for theirs in decoder.decode()[1:]:
         record = Record(
             str(theirs.action),

@@ -15,13 +15,20 @@ from tests.feeds.itch.twin import Row, Twin
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
-from tercel.feeds import Feed, FeedOptions, itch_book as k, itch_kernels as f
-from tercel.feeds.itch import ItchFeed, ItchStore, Staging, date_and_venue, run_chunks
+from tercel.feeds import (
+    Feed,
+    FeedOptions,
+    itch_book_kernels,
+    itch_format,
+    itch_state,
+)
+from tercel.feeds.itch import ItchFeed, date_and_venue
 from tercel.feeds.itch_book import ItchBooks, check_file, totals
+from tercel.feeds.itch_pass import ItchStore, Staging, run_chunks
 from tercel.feeds.members import members
 from tercel.market.book import Book
 from tercel.market.tape import schema
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 DATE = "2019-01-30"
 NAME = "01302019.NASDAQ_ITCH50"
@@ -78,7 +85,7 @@ def rows_of(store: ItchStore, staging: Staging) -> dict[str, list[Row]]:
             rows.append(
                 Row(ns, kind, key, side, price, lots_price >> 32, bool(flags & schema.MESSAGE_END))
             )
-        found[f.unpacked_name(int(store.names[locate]))] = rows
+        found[itch_format.unpacked_name(int(store.names[locate]))] = rows
     return found
 
 
@@ -104,12 +111,12 @@ def test_rows_and_oddities_are_the_plain_readers(
     store, staging = staged(data, cuts)
     assert rows_of(store, staging) == {name: rows for name, rows in twin.rows.items() if rows}
     odd = {
-        name: int(store.w[f.ODD + i])
-        for i, name in enumerate(f.ODDITIES)
+        name: int(store.w[itch_state.ODD + i])
+        for i, name in enumerate(itch_state.ODDITIES)
         if name != "longer_messages"
     }
     assert odd == {name: twin.odd[name] for name in odd}
-    assert int(store.w[f.LIVE]) == len(twin.orders)
+    assert int(store.w[itch_state.LIVE]) == len(twin.orders)
 
 
 @given(m.PLAYS)
@@ -264,13 +271,15 @@ def side_of(
     books: ItchBooks, store: ItchStore, locate: int, side: int, refs: dict[int, int]
 ) -> list[tuple[int, list[tuple[int, int]]]]:
     """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
-    base, n = books.sides[2 * locate + (side < 0), [k.S_BASE, k.S_N]].tolist()
+    base, n = books.sides[
+        2 * locate + (side < 0), [itch_book_kernels.S_BASE, itch_book_kernels.S_N]
+    ].tolist()
     found = []
     for price, level in books.rungs[base : base + n].tolist()[::-1]:
-        queue, slot = [], int(books.levels[level, k.L_HEAD])
+        queue, slot = [], int(books.levels[level, itch_book_kernels.L_HEAD])
         while slot >= 0:
-            queue.append((refs[slot], int(store.orders[slot, f.O_SHARES])))
-            slot = int(store.orders[slot, f.O_NEXT])
+            queue.append((refs[slot], int(store.orders[slot, itch_state.O_SHARES])))
+            slot = int(store.orders[slot, itch_state.O_NEXT])
         found.append((price & 0xFFFFFFFF, queue))
     return found
 
@@ -311,7 +320,9 @@ def test_books_are_the_plain_readers(operations: list[tuple[int, tuple]], cut: i
             found |= {(locate, side, price): queue for price, queue in levels}
     assert found == plain_queues(twin)
     for name in ("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "unknown_types"):
-        assert int(store.w[f.ODD + f.ODDITIES.index(name)]) == twin.odd[name], name
+        assert int(store.w[itch_state.ODD + itch_state.ODDITIES.index(name)]) == twin.odd[name], (
+            name
+        )
     for check in books.check(store):
         assert check.conserved
 
@@ -388,7 +399,7 @@ def test_the_synthetic_sample_is_read_alike_by_three(folder: Path) -> None:
         assert [(r.kind, r.order_id, r.side, r.price, r.lots) for r in rows] == list(
             zip(*(c.tolist() for c in day.events.columns()[3:8]), strict=True)
         )
-        book = Book(orders=1 << 13, own=0)
+        book = Book(orders=1 << 13, own_orders=0)
         book.apply(day.events)
         assert (book.best_bid, book.best_ask) == (
             round(check.bid * 10_000),

@@ -19,7 +19,8 @@ from tercel.feeds.itch import ItchFeed
 from tercel.market.flow import load
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, Lake, schema, validate
-from tercel.market.tape.events import content_hash, midnight_ns
+from tercel.market.tape.events import content_hash
+from tercel.market.tape.local_times import midnight_ns
 
 Day = tuple[Instrument, Events]
 TICK = FeedOptions(tick=1e-4)

@@ -28,14 +28,9 @@ from tercel.core.errors import ConfigError
 from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
 from tercel.feeds.binance_messages import USDM
 from tercel.feeds.capture_day import CaptureDay, book_after
-from tercel.feeds.recorder import (
-    BinanceStream,
-    BitstampStream,
-    CaptureWriter,
-    Recorder,
-    stream_of,
-    websocket_client,
-)
+from tercel.feeds.capture_writer import CaptureWriter
+from tercel.feeds.live_streams import BinanceStream, BitstampStream, stream_of
+from tercel.feeds.recorder import Recorder, websocket_client
 from tercel.market.tape import Lake, schema
 
 MESSAGES = 6000
@@ -117,7 +112,7 @@ def record(folder: Path, server: PlayedBinance, symbol: str = "BTCUSDT") -> Reco
         return quiet > 3
 
     def recorder_has_snapshot() -> bool:
-        return recorder.recorded.snapshots > 0 and not stream.wants_snapshot
+        return recorder.summary.snapshots > 0 and not stream.wants_snapshot
 
     recorder = Recorder(stream, writer, Fake(done))
     with writer:
@@ -134,7 +129,7 @@ def test_dropped_connections_with_overlap_lose_nothing(real: list[str], tmp_path
     with PlayedBinance(real, drops=drops, skips={at: at - 150 for at in drops}) as server:
         recorder = record(tmp_path / "captures", server)
         assert server.connections == 4
-    assert (recorder.recorded.connections, recorder.recorded.failures) == (4, 3)
+    assert (recorder.summary.connections, recorder.summary.failures) == (4, 3)
     assert same(tape(tmp_path / "captures"), direct(tmp_path, real))
     with BinanceFeed().days([tmp_path / "captures"], FeedOptions()) as days:
         one = days[0].read().instrument
@@ -147,7 +142,7 @@ def test_after_a_gap_the_book_comes_back_from_a_new_snapshot(seed: int, tmp_path
     messages = made(seed, updates=400)
     with PlayedBinance(messages, pause_s=0.1, drops={100}, skips={100: 130}) as server:
         recorder = record(tmp_path / "captures", server, "XYUSDT")
-    assert recorder.recorded.snapshots >= 2
+    assert recorder.summary.snapshots >= 2
     got, want = tape(tmp_path / "captures"), direct(tmp_path, messages)
     events, truth = got.imported.events, want.imported.events
     assert (
@@ -187,7 +182,7 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
             recorder = Recorder(
                 stream,
                 writer,
-                Fake(lambda: stream.seen.others > 0 and recorder.recorded.snapshots > 0),
+                Fake(lambda: stream.counts.others > 0 and recorder.summary.snapshots > 0),
             )
             recorder.run()
         over.set()
@@ -263,22 +258,22 @@ def test_a_stream_asks_for_a_snapshot_after_connecting_and_after_a_gap() -> None
     stream = BinanceStream("XYUSDT", USDM, "ws://here/stream", "http://here/depth")
     assert stream.url.endswith("?streams=xyusdt@depth@0ms/xyusdt@trade/xyusdt@bookTicker")
     diffs = [text for text in made(1) if "depthUpdate" in text]
-    assert stream.take(diffs[0])
+    assert stream.accept(diffs[0])
     assert stream.wants_snapshot
     stream.wants_snapshot = False
-    assert stream.take(diffs[1])
-    assert not stream.take(diffs[1])
+    assert stream.accept(diffs[1])
+    assert not stream.accept(diffs[1])
     assert not stream.wants_snapshot
-    assert stream.take(diffs[3])
+    assert stream.accept(diffs[3])
     assert stream.wants_snapshot
-    assert (stream.seen.gaps, stream.seen.duplicates, stream.seen.accepted) == (1, 1, 3)
+    assert (stream.counts.gaps, stream.counts.duplicates, stream.counts.accepted) == (1, 1, 3)
     stream.wants_snapshot = False
     before = json.loads(diffs[3])["data"]["pu"]
     assert json.loads(stream.snapshot(json.dumps({"lastUpdateId": before, "bids": [], "asks": []})))
     assert not stream.wants_snapshot
     stream.snapshot(json.dumps({"lastUpdateId": before - 1, "bids": [], "asks": []}))
     assert stream.wants_snapshot
-    assert not stream.take('{"result":null,"id":1}')
+    assert not stream.accept('{"result":null,"id":1}')
     with pytest.raises(ValueError, match="code"):
         stream.snapshot('{"code":-1121,"msg":"Invalid symbol."}')
 
@@ -286,16 +281,16 @@ def test_a_stream_asks_for_a_snapshot_after_connecting_and_after_a_gap() -> None
 def test_bitstamp_asks_once_a_connection_and_takes_each_trade_once() -> None:
     stream, asked = BitstampStream("BTCUSD", "wss://ws.bitstamp.net"), list[bool]()
     channel = '"channel":"live_orders_btcusd","data":'
-    assert not stream.take(f'{{"event":"bts:subscription_succeeded",{channel}{{}}}}')
+    assert not stream.accept(f'{{"event":"bts:subscription_succeeded",{channel}{{}}}}')
     for _ in range(2):
-        stream.connected()
+        stream.begin_connection()
         for _ in range(2):
-            assert stream.take(f'{{"event":"order_created",{channel}{{"id":1}}}}')
+            assert stream.accept(f'{{"event":"order_created",{channel}{{"id":1}}}}')
             asked.append(stream.wants_snapshot)
             stream.wants_snapshot = False
     assert asked == [True, False, True, False]
     trade = '{"event":"trade","channel":"live_trades_btcusd","data":{"id":7}}'
-    assert [stream.take(trade), stream.take(trade)] == [True, False]
+    assert [stream.accept(trade), stream.accept(trade)] == [True, False]
 
 
 def test_pauses_double_until_somebody_answers(tmp_path: Path) -> None:
@@ -305,7 +300,7 @@ def test_pauses_double_until_somebody_answers(tmp_path: Path) -> None:
     with CaptureWriter(tmp_path, 5) as writer:
         recorder = Recorder(stream, writer, senses, said.append)
         recorder.run()
-    assert recorder.recorded.failures >= 4
+    assert recorder.summary.failures >= 4
     assert sum(senses.slept) >= (1 + 2 + 4) * 10**8
     assert not (tmp_path / "5.jsonl").exists()
 

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exchange.fix.arrival import IncomingConnection, named
-from tercel.fix.protocol.message import Message, checksum, decode, utc_text
+from exchange.fix.arrival import IncomingConnection, index_sessions
+from tercel.fix.protocol.codec import checksum, decode
+from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import SessionSettings
 
@@ -68,7 +69,7 @@ class Script:
 
     def connected(self, now_ns: int):
         """A connection: what is called as an :class:`IncomingConnection` is."""
-        return IncomingConnection(named(self._session), now_ns)
+        return IncomingConnection(index_sessions(self._session), now_ns)
 
     def _one(self, line: str) -> None:
         name, rest = (line[1:2], line[3:]) if line[2:3] == "," else ("1", line[1:])
@@ -125,11 +126,13 @@ class Script:
     def _take(self, line: Line, outcome) -> None:
         """Note what left; echo orders, unless they say that they may have been sent before and were."""
         line.came += [
-            decode(raw) for raw in re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", outcome.out, re.DOTALL)
+            decode(raw) for raw in re.findall(rb"8=FIX.*?\x0110=\d{3}\x01", outcome.data, re.DOTALL)
         ]
         line.closed |= outcome.close
         for message in outcome.messages:
-            if message.kind not in ECHOED or (message.says(97) and message.get(11) in self._names):
+            if message.kind not in ECHOED or (
+                message.is_yes(97) and message.get(11) in self._names
+            ):
                 continue
             self._names.add(message.get(11))
             routed = {8, 9, 10, 34, 35, 43, 49, 52, 56, 122}

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from tercel.fix.protocol.message import Decoder, Message, decode, encode, utc_text
+from tercel.fix.protocol.codec import Decoder, decode, encode
+from tercel.fix.protocol.events import Outcome, SessionEvent
+from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import MemoryStore, Outcome, SessionEvent, SessionSettings
+from tercel.fix.protocol.session_store import MemoryStore
+from tercel.fix.protocol.settings import SessionSettings
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -37,12 +40,12 @@ class Side:
         """Note what came of a call; the messages that left."""
         self.messages += outcome.messages
         self.events += outcome.events
-        self.out += outcome.out
+        self.out += outcome.data
         self.closed |= outcome.close
-        return [one for one in Decoder().feed(outcome.out) if isinstance(one, Message)]
+        return [one for one in Decoder().feed(outcome.data) if isinstance(one, Message)]
 
     def told(self, what: str) -> list[str]:
-        return [one.text for one in self.events if one.what == what]
+        return [one.text for one in self.events if one.kind == what]
 
 
 class Script:

@@ -4,16 +4,8 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol.message import (
-    Decoder,
-    GarbledMessage,
-    Message,
-    checksum,
-    decode,
-    encode,
-    utc_ns,
-    utc_text,
-)
+from tercel.fix.protocol.codec import Decoder, GarbledMessage, checksum, decode, encode
+from tercel.fix.protocol.message import Message, utc_ns, utc_text
 
 values = st.text(
     st.characters(blacklist_characters="\x01", blacklist_categories=()), min_size=0, max_size=12

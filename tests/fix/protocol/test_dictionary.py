@@ -6,9 +6,11 @@ import pytest
 from tests.fix.protocol.samples import HEAD, full
 
 from tercel.core.errors import ConfigError
-from tercel.fix.protocol.dictionary import Block, Dictionary, read_toml, read_xml, standard
-from tercel.fix.protocol.message import Message, decode, encode
-from tercel.fix.protocol.validate import check, faults
+from tercel.fix.protocol.codec import decode, encode
+from tercel.fix.protocol.dictionary import Block, Dictionary, read_toml, standard
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.quickfix_xml import read_xml
+from tercel.fix.protocol.validate import faults, first_fault
 
 STANDARD = [
     (version, kind) for version in ("FIX.4.2", "FIX.4.4") for kind in standard(version).messages
@@ -21,7 +23,7 @@ def round_trip(kind: str, dictionary: Dictionary) -> None:
     raw = encode(message.begin, message.fields, dictionary.data_fields)
     back = decode(raw, dictionary.data_fields)
     assert back.fields == message.fields
-    assert check(back, dictionary) is None
+    assert first_fault(back, dictionary) is None
     inside(back, dictionary.messages[kind].block)
 
 
@@ -59,7 +61,7 @@ def fault(
     head: tuple[tuple[int, str], ...] = HEAD,
     user_tags: bool = False,
 ):
-    found = check(Message("FIX.4.4", [(35, kind), *head, *body]), FOUR, user_tags)
+    found = first_fault(Message("FIX.4.4", [(35, kind), *head, *body]), FOUR, user_tags)
     return found and (found.reason, found.tag)
 
 
@@ -117,7 +119,7 @@ def test_what_is_missing() -> None:
 
 
 def test_fields_of_the_body_before_the_headers() -> None:
-    assert check(Message("FIX.4.4", [(35, "D"), *ORDER, *HEAD]), FOUR).tag == 49  # type: ignore[union-attr]
+    assert first_fault(Message("FIX.4.4", [(35, "D"), *ORDER, *HEAD]), FOUR).tag == 49  # type: ignore[union-attr]
 
 
 def test_users_tags_stand_anywhere_once_they_may() -> None:

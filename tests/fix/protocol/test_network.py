@@ -5,8 +5,10 @@ from hypothesis import given, strategies as st
 from tests.fix.protocol.pair import Side, Wire, order, report
 
 from tercel.core.errors import VenueError
+from tercel.fix.protocol.events import SessionEventKind
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import Commit, MemoryStore, SessionEventKind, SessionSettings
+from tercel.fix.protocol.session_store import Commit, MemoryStore
+from tercel.fix.protocol.settings import SessionSettings
 
 side = st.sampled_from([0, 1])
 steps = st.one_of(
@@ -109,8 +111,8 @@ def test_an_order_arrives_at_most_once_and_never_late(todo: list[tuple[str, int,
         lost = {
             event.message.get(11)
             for event in net.sides[one].events
-            if event.what == SessionEventKind.NOT_REPEATED
+            if event.kind == SessionEventKind.NOT_REPEATED
         }
         assert came == [name for name in sent[one] if name in came]
         assert lost | set(came) >= set(sent[one])
-        assert not any(message.says(43) for message in net.sides[other].messages)
+        assert not any(message.is_yes(43) for message in net.sides[other].messages)

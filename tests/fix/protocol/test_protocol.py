@@ -6,14 +6,17 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.fix.protocol.pair import START, S, Script, kinds, order, report
 
-from exchange.fix.arrival import IncomingConnection, named
+from exchange.fix.arrival import IncomingConnection, index_sessions
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.protocol import outbox
-from tercel.fix.protocol.dictionary import read_xml, standard
-from tercel.fix.protocol.message import encode, utc_text
+from tercel.fix.protocol.codec import encode
+from tercel.fix.protocol.dictionary import standard
+from tercel.fix.protocol.events import SessionEventKind
+from tercel.fix.protocol.message import utc_text
+from tercel.fix.protocol.quickfix_xml import read_xml
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.protocol.settings import SessionEventKind, SessionSettings
-from tercel.fix.protocol.validate import check
+from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.protocol.validate import first_fault
 
 
 def down(script: Script) -> str:
@@ -75,9 +78,11 @@ def test_nobody_waits_for_a_logon_for_ever() -> None:
     "data", [b"GET / HTTP/1.1\r\n\r\n", encode("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")])]
 )
 def test_a_stranger_is_shown_the_door(data: bytes) -> None:
-    arrival = IncomingConnection(named(FixSession(SessionSettings("VENUE", "DESK"))), START)
+    arrival = IncomingConnection(
+        index_sessions(FixSession(SessionSettings("VENUE", "DESK"))), START
+    )
     assert arrival.receive(data, START).close
-    silent = IncomingConnection(named(), START)
+    silent = IncomingConnection(index_sessions(), START)
     assert not silent.on_time(START).close
     assert silent.on_time(START + 11 * S).close
 
@@ -112,7 +117,7 @@ def test_each_side_repeats_by_itself_what_the_other_expects_next() -> None:
         script.side.take(script.side.session.send("8", report(name), script.now))
     script.again()
     sent = script.say("A", (98, "0"), (108, "30"), (789, "3"))
-    assert [(one.kind, one.number, one.says(43)) for one in sent] == [
+    assert [(one.kind, one.number, one.is_yes(43)) for one in sent] == [
         ("A", 4, False),
         ("8", 3, True),
     ]
@@ -149,7 +154,7 @@ def test_orders_are_not_repeated_reports_are() -> None:
         script.side.take(script.side.session.send(kind, body or reject, script.now))
     script.now += S
     sent = script.say("2", (7, "1"), (16, "0"))
-    told = [(one.kind, one.number, one.get(36), one.says(43), one.says(123)) for one in sent]
+    told = [(one.kind, one.number, one.get(36), one.is_yes(43), one.is_yes(123)) for one in sent]
     assert told == [
         ("4", 1, "2", True, True),
         ("8", 2, "", True, False),
@@ -163,11 +168,11 @@ def test_orders_are_not_repeated_reports_are() -> None:
     lost = [
         one.message.get(11)
         for one in script.side.events
-        if one.what == SessionEventKind.NOT_REPEATED and one.message
+        if one.kind == SessionEventKind.NOT_REPEATED and one.message
     ]
     assert lost == ["o", "p"]
     after = script.side.take(script.side.session.send("D", order("q"), script.now))
-    assert [(one.number, one.says(43)) for one in after] == [(7, False)]
+    assert [(one.number, one.is_yes(43)) for one in after] == [(7, False)]
 
 
 def test_what_is_asked_for_too_often_is_repeated_once_for_all(
@@ -196,7 +201,7 @@ def test_a_report_waits_for_the_next_connection_and_an_order_does_not() -> None:
     script = Script()
     session = script.side.session
     script.side.take(session.disconnect(script.now))
-    assert session.send("8", report("late"), script.now).out == b""
+    assert session.send("8", report("late"), script.now).data == b""
     numbers = session.numbers
     with pytest.raises(VenueError, match="may not wait"):
         session.send("D", order("late"), script.now)
@@ -310,9 +315,9 @@ def test_messages_sent_together_are_one_commit_or_none() -> None:
 def test_market_data_is_not_kept() -> None:
     script = Script()
     script.side.take(script.side.session.send("W", [(55, "X"), (268, "0")], script.now))
-    assert list(script.side.store.sent(1, 9)) == []
+    assert list(script.side.store.load_sent(1, 9)) == []
     again = script.say("2", (7, "2"), (16, "0"))
-    assert [(one.kind, one.says(43)) for one in again] == [("W", True)], (
+    assert [(one.kind, one.is_yes(43)) for one in again] == [("W", True)], (
         "on its own connection it is repeated"
     )
     script.again()
@@ -327,7 +332,7 @@ def test_what_was_refused_is_in_the_commit_with_all_that_was_in_it() -> None:
     raw = script.wire("D", *order("a"), (44, "x"))
     script.side.take(script.side.session.receive(b"8=FIXgarbage\x01\x01" + raw, script.now))
     events = commits[0].events
-    assert [one.what for one in events] == [
+    assert [one.kind for one in events] == [
         SessionEventKind.GARBLED,
         SessionEventKind.GARBLED,
         SessionEventKind.REJECTED,
@@ -350,7 +355,7 @@ def test_a_session_by_a_venues_dictionary(shared_peers: Path) -> None:
         on_gap="logout",
         digits=6,
     )
-    assert check(script.sent[0], rules) is None
+    assert first_fault(script.sent[0], rules) is None
     assert script.sent[0].get(96) == "a\x01b="
     script.say("A", (98, "0"), (108, "30"), (141, "Y"))
     body = [(11, "a"), (38, "1"), (40, "1"), (54, "1"), (55, "BTCUSDT")]

@@ -6,7 +6,8 @@ import pytest
 from tests.fix.protocol.pair import S, Script, kinds, report
 
 from tercel.core.errors import ConfigError
-from tercel.fix.protocol.settings import SessionEventKind, SessionTimes
+from tercel.fix.protocol.events import SessionEventKind
+from tercel.fix.protocol.settings import SessionTimes
 
 
 def ns(text: str) -> int:

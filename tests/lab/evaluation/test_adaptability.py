@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from tercel.core.errors import TercelError
 from tercel.core.stats import intervals
 from tercel.execution import columns as c
-from tercel.lab.evaluation.runs import Decisions, respond
+from tercel.lab.evaluation.adaptability import Decisions, measure_response
 
 
 def recorded(seed, episodes=200, steps=3, sides=(1, -1), live=None):
@@ -24,7 +24,7 @@ def recorded(seed, episodes=200, steps=3, sides=(1, -1), live=None):
 
 def estimate(decisions, expected, redraws=8, seed=1):
     rng = np.random.default_rng(seed)
-    response = respond(decisions, expected, rng, redraws)
+    response = measure_response(decisions, expected, rng, redraws)
     return intervals(response.moments(), rng, resamples=200)[0]
 
 
@@ -93,7 +93,7 @@ def test_markets_come_from_other_episodes_of_the_same_side_and_decision():
         met.extend(zip(view.decision.tolist(), view.left.tolist(), view.ofi.tolist(), strict=True))
         return np.zeros((view.n, 1))
 
-    respond(decisions, watch, np.random.default_rng(0), redraws=5)
+    measure_response(decisions, watch, np.random.default_rng(0), redraws=5)
     assert len(met) == len(set(met)) == steps * episodes * 5  # all 5 others of the side, each once
 
 
@@ -103,7 +103,7 @@ def test_all_pairs_give_the_exact_ratio():
     def expected(view):
         return np.sin(0.01 * view.left * view.ofi)[:, None]
 
-    response = respond(decisions, expected, np.random.default_rng(0), redraws=8)
+    response = measure_response(decisions, expected, np.random.default_rng(0), redraws=8)
     table = np.array(
         [
             [
@@ -123,12 +123,14 @@ def test_decisions_without_lots_left_do_not_count():
     live[:, 2] = False
     live[50:, 1] = False
     decisions = recorded(9, episodes=100, live=live)
-    response = respond(decisions, lambda view: flow(view)[:, None], np.random.default_rng(0))
+    response = measure_response(
+        decisions, lambda view: flow(view)[:, None], np.random.default_rng(0)
+    )
     np.testing.assert_array_equal(response.rows, live.sum(axis=1))
 
 
 def test_too_few_episodes_answer_nothing_and_nonsense_is_an_error():
-    few = respond(
+    few = measure_response(
         recorded(0, episodes=4), lambda view: np.zeros((view.n, 1)), np.random.default_rng(0)
     )
     assert not few.rows.any(), "no market of two others of a side is there to draw"

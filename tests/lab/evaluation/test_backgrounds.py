@@ -13,14 +13,16 @@ from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan, bank_sampler, seeded_plan
+from tercel.lab.evaluation.backgrounds import Backgrounds
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, bank_sampler, seeded_plan
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
-from tercel.market.impact.law import of_card
-from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.law import Factors
-from tercel.market.simulator import background, layout as sim
+from tercel.market.flow.registry import load
+from tercel.market.impact.law import law_on_card
+from tercel.market.regimes.choice import with_named_regimes
+from tercel.market.regimes.named import Factors
+from tercel.market.simulator import layout as sim, packed_events
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 
@@ -47,9 +49,9 @@ def own_words() -> NDArray[np.bool_]:
 
 def market(name: str, regimes: str = "") -> Source:
     preset = load(name)
-    law = of_card(preset.card)
+    law = law_on_card(preset.card)
     source = reactive(preset, worlds=2, seed=3, settle_s=900.0, impact=law or "none")
-    return with_chosen(source, regimes, preset, 100.0) if regimes else source
+    return with_named_regimes(source, regimes, preset, 100.0) if regimes else source
 
 
 def check_same(one: Episodes, other: Episodes) -> None:
@@ -74,9 +76,9 @@ def run_both(
     alone, shared = (
         Episodes(source, task, len(plan), record_rows=10_000, log_rows=4_000) for _ in range(2)
     )
-    shared.share(Backgrounds(**options))
+    shared.share_backgrounds(Backgrounds(**options))
     for episodes in (alone, shared):
-        episodes.pace(gap_of(make))
+        episodes.set_gap(gap_of(make))
         episodes.start(plan)
     while alone.working.any():
         check_same(alone, shared)
@@ -124,12 +126,12 @@ def test_written_strategies_and_their_clocks(rule: str) -> None:
 
 def test_both_sides_share_one_and_a_full_room_begins_anew_with_a_whole_batch() -> None:
     source, plan = market("csco"), seeded_plan(TASK, 2_000, 4, 0, 8)
-    small = run_both(source, TASK, plan, Anything(1), Anything(1), most_mb=0.13)
+    small = run_both(source, TASK, plan, Anything(1), Anything(1), max_mb=0.13)
     ends = small.states[:, sim.CURSOR_END]
     assert np.array_equal(ends[::2], ends[1::2])
     assert 0 < (ends > 0).sum() < 8
-    backgrounds, episodes = Backgrounds(most_mb=0.13), Episodes(source, TASK, 8)
-    episodes.share(backgrounds)
+    backgrounds, episodes = Backgrounds(max_mb=0.13), Episodes(source, TASK, 8)
+    episodes.share_backgrounds(backgrounds)
     for seed in (1, 2):
         episodes.start(seeded_plan(TASK, 100, seed, 0, 8))
         assert 0 < (episodes.states[:, sim.CURSOR_END] > 0).sum() < 8
@@ -149,7 +151,7 @@ def test_a_market_that_loses_orders_simulates_itself() -> None:
 
 def test_flow_that_own_trades_lean_on_is_not_shared() -> None:
     preset = load("csco")
-    law = of_card(preset.card)
+    law = law_on_card(preset.card)
     assert law is not None
     source = reactive(preset, 2, 3, 900.0, replace(law, law="weights"))
     plan = seeded_plan(TASK, 2_000, 5, 0, 4, worlds=2)
@@ -159,7 +161,7 @@ def test_flow_that_own_trades_lean_on_is_not_shared() -> None:
 
 def test_shared_markets_take_no_regime_from_outside() -> None:
     episodes = Episodes(market("csco"), TASK, 2)
-    episodes.share(Backgrounds())
+    episodes.share_backgrounds(Backgrounds())
     with pytest.raises(ConfigError, match="no episodes share"):
         episodes.impose(Factors())
 
@@ -204,14 +206,14 @@ ROW = st.tuples(
     st.sampled_from([ADD, TRADE_HIDDEN]),
     st.integers(0, 63),
     st.sampled_from([1, -1]),
-    st.integers(0, background.MOST + 1),
-    st.integers(0, background.MOST + 1),
+    st.integers(0, packed_events.MAX_VALUE + 1),
+    st.integers(0, packed_events.MAX_VALUE + 1),
 )
 
 
 @given(
     rows=st.lists(ROW, max_size=5),
-    wait=st.integers(0, background.LONGEST_WAIT + 1),
+    wait=st.integers(0, packed_events.LONGEST_WAIT + 1),
     draws=st.integers(0, 40),
     mid2=st.none() | st.integers(-(1 << 40), 1 << 40),
 )
@@ -220,24 +222,29 @@ def test_rows_come_out_as_they_went_in(
 ) -> None:
     k = np.zeros(sim.GRID, np.int64)
     b = lay.new_book(64, 64, 4, background=True)
-    packed = np.zeros((9, background.PACKED_WORDS), np.int64)
+    packed = np.zeros((9, packed_events.PACKED_WORDS), np.int64)
     words = np.array([sim.R_KIND, sim.R_WHO, sim.R_SIDE, sim.R_PRICE, sim.R_LOTS])
     at = sim.MIRROR + np.arange(len(rows))[:, None] * sim.RECORD_WORDS + words
     k[at] = np.array(rows).reshape(-1, 5)
     k[sim.MIRROR_ROW] = len(rows)
     k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = mid2 or 0
-    end = background.pack_event(k, packed, 1, wait, draws, mid2 is not None)
-    if wait > background.LONGEST_WAIT or any(max(row[3:]) > background.MOST for row in rows):
-        assert end == background.NO_ROOM
+    end = packed_events.pack_event(k, packed, 1, wait, draws, mid2 is not None)
+    if wait > packed_events.LONGEST_WAIT or any(
+        max(row[3:]) > packed_events.MAX_VALUE for row in rows
+    ):
+        assert end == packed_events.NO_ROOM
         return
     assert end == 1 + max(len(rows) + (mid2 is not None), 1)
-    assert background.pack_event(k, packed[:end], 1, wait, draws, True) in (end, background.NO_ROOM)
-    assert int(packed[1, background.HEAD]) >> background.WAIT_AT == wait
+    assert packed_events.pack_event(k, packed[:end], 1, wait, draws, True) in (
+        end,
+        packed_events.NO_ROOM,
+    )
+    assert int(packed[1, packed_events.HEAD]) >> packed_events.WAIT_AT == wait
     there = np.zeros_like(k)
     there[[sim.CURSOR, sim.CURSOR_END]] = 1, end
     there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
     k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
-    background.unpack_event(b, there, packed)
+    packed_events.unpack_event(b, there, packed)
     assert there[sim.CURSOR] == end
     assert there[sim.MIRROR_ROW] == len(rows)
     np.testing.assert_array_equal(there[at], np.array(rows).reshape(-1, 5))
@@ -246,4 +253,4 @@ def test_rows_come_out_as_they_went_in(
     assert there[sim.HIDDEN_LOTS] == sum(row[4] for row in rows if row[0] == TRADE_HIDDEN)
     k[[sim.DRAW_RNG, sim.DRAW_RNG + 1]] = k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
     k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
-    assert background.drawn_since(k, sim.DRAW_RNG) == draws
+    assert packed_events.count_draws(k, sim.DRAW_RNG) == draws

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.core.serialization import from_jsonable, to_jsonable
+from tercel.core.records import from_jsonable
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats import holm
-from tercel.core.stats.inference import needed
+from tercel.core.stats.power import required_sample
 from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import claim
 from tercel.lab.evaluation.comparisons import (
@@ -16,24 +17,23 @@ from tercel.lab.evaluation.comparisons import (
     ResampledScores,
     Scores,
     compare,
-    compared,
     detectable,
     gains,
     pooled_gain,
+    scenario_cell,
 )
 from tercel.lab.evaluation.judge import JudgedEntry
 from tercel.lab.evaluation.risk_statistics import (
-    SampleSize,
     by_side,
     deflated_gain,
     loss_to,
     price_move_beta,
     price_moves,
     ratios,
-    sample_size,
-    tails,
-    wins,
+    tail_means,
+    win_shares,
 )
+from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 
 
 def rng(seed=0):
@@ -94,15 +94,16 @@ def test_a_gain_is_what_the_other_costs_more_and_pairing_sees_it():
 
 def test_everything_entered_is_corrected_together():
     s, ledger = scores(), ComparisonLedger()
-    whole = compared(s, ["agent"], {}, ledger, rng())
-    part = compared(s.part(np.arange(50)), ["agent"], {}, ledger, rng())
+    whole = scenario_cell(s, ["agent"], {}, ledger, rng())
+    part = scenario_cell(s.select(np.arange(50)), ["agent"], {}, ledger, rng())
     rows = [cell for place in (whole, part) for cell in place.paired["agent"].values()]
     assert ledger.adjust() == len(rows)
-    expected = stats.false_discovery_control([p for _, p in ledger.rows])
+    expected = stats.false_discovery_control([p for _, p in ledger.exploratory])
     assert [cell.p_adjusted for cell in rows] == pytest.approx(expected)
     assert set(rows[0].to_json()) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
     assert (
-        compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng()).json_fields()["paired"] is None
+        scenario_cell(s.select(np.arange(5)), ["agent"], {}, ledger, rng()).json_fields()["paired"]
+        is None
     )
 
 
@@ -110,7 +111,7 @@ def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
     s, ledger, alone = scores(), ComparisonLedger(), ComparisonLedger()
     few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"}).cell.paired["agent"]
     for at in range(20):
-        compared(s.part(np.arange(10 * at, 10 * at + 40)), ["agent"], {}, ledger, rng())
+        scenario_cell(s.select(np.arange(10 * at, 10 * at + 40)), ["agent"], {}, ledger, rng())
     many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"}).cell.paired["agent"]
     alone.adjust()
     ledger.adjust()
@@ -140,10 +141,13 @@ def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
     found = sample_size({"rule": rule, "shared": shared}, judged=1000, orders_a_day=20.0)
     assert found is not None
     assert found.sd_bps == pytest.approx(2**0.5 * pairs.std(), rel=0.01)
-    assert found.episodes_for_1_bps == needed(found.sd_bps)
-    assert found.detectable_bps == pytest.approx((needed(found.sd_bps) / 1000) ** 0.5, rel=0.01)
+    assert found.episodes_for_1_bps == required_sample(found.sd_bps)
+    assert found.detectable_bps == pytest.approx(
+        (required_sample(found.sd_bps) / 1000) ** 0.5, rel=0.01
+    )
     assert (
-        f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
+        f"{round(required_sample(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged"
+        in found.words
     )
     assert from_jsonable(SampleSize, to_jsonable(found)) == found
     cancelled = replace(costs(half_ticks * (apart + 100)), cluster=cluster)
@@ -199,9 +203,9 @@ def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
 def test_tails_odds_power_and_deflation_of_known_samples():
     s = scores(2000)
     worst = np.sort(s.bps["rule"][0])[-100:].mean()
-    assert tails(s, rng())["rule"].mean == pytest.approx(worst)
+    assert tail_means(s, rng())["rule"].mean == pytest.approx(worst)
     won = (s.bps["rule"][0] > s.bps["agent"][0]).mean()
-    assert wins(s, ["agent"], rng())["agent"]["rule"].mean == pytest.approx(won)
+    assert win_shares(s, ["agent"], rng())["agent"]["rule"].mean == pytest.approx(won)
     gain = gains(ResampledScores.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
     assert detectable(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
     one, many = (deflated_gain(s, "agent", "rule", variants) for variants in (1, 500))
@@ -257,8 +261,8 @@ def test_what_is_above_open_and_below_is_counted_and_named():
     found, *_ = claimed({"plain": {"a": row, "b": row}})
     assert found.training_seeds == {"a": TEAM, "b": TEAM}
     for key in ("these_markets", "any_markets"):
-        assert set(found.called_by_view[key]["open"]) <= {"equal", "weak", "strong"}
-    told = found.called_by_view["these_markets"]
+        assert set(found.means_by_view[key]["open"]) <= {"equal", "weak", "strong"}
+    told = found.means_by_view["these_markets"]
     assert {word: list(names) for word, names in told.items()} == {
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
@@ -292,7 +296,7 @@ def test_a_regime_that_loses_is_not_averaged_away():
         "calm": {"a": good, "b": good},
     }
     found, cells, _ = claimed(worlds)
-    assert found.called_by_view["these_markets"]["above"].keys() == {"weak"}
+    assert found.means_by_view["these_markets"]["above"].keys() == {"weak"}
     assert [(part.against, part.place) for part in found.worse] == [("weak", "b thin")]
     assert found.lowest["by_regime"].place == "thin"
     row = found.against["weak"]

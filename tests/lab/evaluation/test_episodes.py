@@ -9,7 +9,8 @@ from tercel.execution import intent as it, step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state

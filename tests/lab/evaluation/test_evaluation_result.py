@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
-from tercel.lab.evaluation.pipeline.page import answer, lead
-from tercel.lab.evaluation.pipeline.views import QUICK, judged_table, run_table
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.judged_tables import QUICK, judged_table, run_table
+from tercel.lab.evaluation.pipeline.page import headline, lead_text
 
 COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
 GAIN = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01, "power": 0.5}
@@ -93,10 +93,10 @@ def test_what_was_written_comes_back() -> None:
 
 def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_of() -> None:
     plain = EvaluationResult.from_json(written())
-    assert run_table(plain).beside == plain.best_baseline, "guarded was not judged"
+    assert run_table(plain).benchmark_label == plain.best_baseline, "guarded was not judged"
     text = json.dumps(written() | {"notes": ["The order: 10 % of the volume, 5 shares."]})
     table = run_table(EvaluationResult.from_json(json.loads(text.replace("twap_take", "guarded"))))
-    assert (table.beside, table.title) == ("guarded", "thin, 10 % of the volume, 5 shares")
+    assert (table.benchmark_label, table.title) == ("guarded", "thin, 10 % of the volume, 5 shares")
     first, *_, last = table.sentences()
     gain = "(gain +1.00 [+0.20, +1.80] bps)"
     assert first == f"mine: cheaper than guarded {gain}, cheaper than pov {gain}."
@@ -150,9 +150,9 @@ def test_the_best_candidates_have_the_sentences_and_the_others_are_counted() -> 
     said = list(judged_table(five).sentences())
     assert [line.partition(":")[0] for line in said[:3]] == ["s1", "s2", "s0"]
     assert "These are the best 3 candidates, and 2 more cost more: s4, s3." in said
-    assert lead(five).startswith("s1 costs")
-    assert "and 2 more cost more: s4, s3." in lead(five)
-    assert answer(five).startswith("s1, s2, s0, s4, s3: cheaper than pov")
+    assert lead_text(five).startswith("s1 costs")
+    assert "and 2 more cost more: s4, s3." in lead_text(five)
+    assert headline(five).startswith("s1, s2, s0, s4, s3: cheaper than pov")
 
 
 def test_no_verdict_is_on_what_found_nobody() -> None:
@@ -165,13 +165,13 @@ def test_no_verdict_is_on_what_found_nobody() -> None:
         table = judged_table(one)
         assert next(table.sentences()) == note
         assert not any("cheaper" in line for line in table.sentences())
-        assert lead(one).startswith(f"{note} {rest}".rstrip())
+        assert lead_text(one).startswith(f"{note} {rest}".rstrip())
         assert run_table(one).notes == [note]
-    assert answer(one) == "No verdict: too many lots of pov found no counterparty"
+    assert headline(one) == "No verdict: too many lots of pov found no counterparty"
 
 
 def test_the_answer_names_who_was_cheaper() -> None:
     found = EvaluationResult.from_json(written())
-    assert answer(found) == "mine: cheaper than pov, the best of 3 rules"
+    assert headline(found) == "mine: cheaper than pov, the best of 3 rules"
     quick = replace(found, notes=(QUICK,))
-    assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"
+    assert headline(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"

@@ -17,10 +17,11 @@ from tercel.execution.features import features_of
 from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window
-from tercel.market.flow.preset import load
+from tercel.market.book.book_records import in_window
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state

@@ -12,25 +12,23 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.stats import Estimate
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.execution.task import Task
+from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import (
-    KEYS,
-    MEANINGS,
     ComparisonLedger,
-    JudgedRun,
     ResampledScores,
     Scores,
     compare,
     gains,
 )
-from tercel.lab.evaluation.example import (
+from tercel.lab.evaluation.cost_sections import (
     composition,
-    distribution,
-    left_to_do,
+    distribution_row,
     order_facts,
+    remaining_shares,
     timing,
 )
-from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
-from tercel.lab.evaluation.runs import Response
+from tercel.lab.evaluation.judge import JudgedEntry, clip_to_range, judge, paired_correlation
+from tercel.lab.evaluation.judged_run import KEYS, MEANINGS, JudgedRun
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)
@@ -126,7 +124,7 @@ def test_every_strategy_has_every_key_with_its_interval(judged):
     assert set(MEANINGS) == set(KEYS)
     for row in judged.strategies.values():
         assert tuple(row.json_fields()) == KEYS
-        for key, cell in row.known.items():
+        for key, cell in row.estimates.items():
             if key != "adaptability":
                 assert cell.ci_low <= cell.mean <= cell.ci_high
 
@@ -147,7 +145,7 @@ def test_means_are_those_of_the_attribution(judged):
 def test_the_parts_add_up_in_the_table(answered):
     result = run(field(60), twin(60) if answered else None)
     for row in result.strategies.values():
-        parts = [row.known[key].mean for key in PARTS if key in row.known]
+        parts = [row.estimates[key].mean for key in PARTS if key in row.estimates]
         assert len(parts) == (5 if answered else 4)
         assert sum(parts) == pytest.approx(row.is_bps.mean, abs=1e-9)
 
@@ -190,7 +188,7 @@ def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfal
     row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
     error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
     for key in ("impact_bps", "timing_bps"):
-        assert row.known[key].ci_high - row.known[key].ci_low == pytest.approx(
+        assert row.estimates[key].ci_high - row.estimates[key].ci_low == pytest.approx(
             2 * 1.96 * error, rel=0.25
         )
     assert row.is_bps.ci_high == pytest.approx(row.is_bps.ci_low)
@@ -291,7 +289,7 @@ def test_lots_that_found_nobody_forbid_a_rank_and_a_verdict_above_a_tenth():
     assert result.ranked == ["c", "b", "a"]
     assert result.strategies["a"].is_bps.mean < result.strategies["c"].is_bps.mean
     found = Scores.of({"a": short, **plain}, {})
-    assert set(found.unranked) == set(found.part(np.arange(50)).unranked) == {"a"}
+    assert set(found.unranked) == set(found.select(np.arange(50)).unranked) == {"a"}
     ledger, rng = ComparisonLedger(), np.random.default_rng(0)
     cells = compare(found, ["a", "c"], {}, ledger, rng).cell.paired
     assert ledger.adjust() == 1
@@ -381,10 +379,10 @@ def test_what_cannot_be_judged_is_refused(entries, error, message):
 
 
 def test_intervals_stay_within_what_a_key_can_be():
-    cut = within_range("passive_share", Estimate(0.9, 0.4, 1.3))
+    cut = clip_to_range("passive_share", Estimate(0.9, 0.4, 1.3))
     assert (cut.mean, cut.ci_low, cut.ci_high) == (0.9, 0.4, 1.0)
-    assert within_range("timing_risk_bps", Estimate(2.0, -1.0, 5.0)).ci_low == 0.0
-    assert within_range("is_bps", Estimate(2.0, -1.0, 5.0)).ci_low == -1.0
+    assert clip_to_range("timing_risk_bps", Estimate(2.0, -1.0, 5.0)).ci_low == 0.0
+    assert clip_to_range("is_bps", Estimate(2.0, -1.0, 5.0)).ci_low == -1.0
 
 
 def test_the_correlation_of_paired_costs_is_said() -> None:
@@ -406,7 +404,7 @@ def test_the_correlation_of_paired_costs_is_said() -> None:
 
 def test_what_it_cost_and_when_it_traded_have_a_row_and_a_picture_each() -> None:
     judged, costs = run(field(60), twin(60)), {entry.name: entry.runs for entry in field(60)}
-    known = {name: row.known for name, row in judged.strategies.items()}
+    known = {name: row.estimates for name, row in judged.strategies.items()}
     section = composition(costs, known, "twap_take", ["ppo", "twap_take"])
     assert all(name in section.html for name in costs)
     assert len(section.figures) == 2
@@ -423,17 +421,17 @@ def test_facts_are_told_in_words() -> None:
 
 
 def test_left_to_do_falls_where_lots_were_filled() -> None:
-    share = left_to_do(make(3, 0, forced=25))
+    share = remaining_shares(make(3, 0, forced=25))
     assert share[0].tolist() == [1.0, 1.0, 1.0, 0.25, 0.25]
     assert QTY == 100
 
 
 def test_distribution_counts_wins_and_the_worst() -> None:
     cheap, dear = make(40, 0, seed=1), make(40, 60, seed=2)
-    row = distribution("a", (dear,), (cheap,))
+    row = distribution_row("a", (dear,), (cheap,))
     assert row[0] == "a"
     assert row[1] <= row[2] <= row[3] <= row[4]
     assert row[5] == 0.0
-    assert distribution("b", (cheap,), (dear,))[5] == 1.0
+    assert distribution_row("b", (cheap,), (dear,))[5] == 1.0
     same = (cheap,)
-    assert distribution("c", same, same)[5] is None
+    assert distribution_row("c", same, same)[5] is None

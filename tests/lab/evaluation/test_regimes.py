@@ -8,11 +8,12 @@ from studies.regimes.effects import effects
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, regimes_of, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes, regimes_of
+from tercel.lab.evaluation.plans import Plan, seeded_plan
 from tercel.lab.evaluation.runs import run_strategy, without_orders
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.regimes.choice import default_chain
-from tercel.market.regimes.law import RegimeScript, Season, packed, with_regimes
+from tercel.market.regimes.law import RegimeScript, Season, pack_law, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.source import Source, reactive
@@ -113,7 +114,7 @@ def test_a_market_without_regimes_is_the_market_it_was(market: Source) -> None:
 def test_a_season_has_the_volume_curve_of_the_preset() -> None:
     """Days of 6.5 hours: lots traded in each half hour over the day's mean, against the curve."""
     preset = load("csco-santa-fe")
-    law = packed(None, Season.of(preset, arrival_s=0.0))
+    law = pack_law(None, Season.of(preset, arrival_s=0.0))
     traded = np.zeros(13)
     for seed in range(4):
         day = simulated_day(preset, seed, 23_400.0, 300.0, from_s=0.0, law=law)

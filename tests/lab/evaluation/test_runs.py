@@ -12,24 +12,20 @@ from studies.twins import public_volume, run_twins
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.observation import view_of
+from tercel.execution.probe_views import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategy import Strategy, Wrapper, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation import runs
-from tercel.lab.evaluation.arrivals import LABEL, cheapest, offers, run_arrivals, terciles
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.lab.evaluation.pipeline import jobs
-from tercel.lab.evaluation.pipeline.jobs import Guard, guard
-from tercel.lab.evaluation.runs import (
-    Decisions,
-    Recording,
-    batches,
-    pilot,
-    run_strategies,
-    run_strategy,
-)
-from tercel.market.flow.preset import load
+from tercel.lab.evaluation.adaptability import Decisions
+from tercel.lab.evaluation.arrivals import LABEL, least_cost, offers, run_arrivals, terciles
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.market_estimates import pilot
+from tercel.lab.evaluation.pipeline import fill_checks
+from tercel.lab.evaluation.pipeline.fill_checks import Guard, check_strategy_fills
+from tercel.lab.evaluation.plans import Plan, seeded_plan
+from tercel.lab.evaluation.runs import Recording, batches, run_strategies, run_strategy
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import Source, reactive
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4, latency=Latency())
@@ -111,7 +107,10 @@ def test_a_stop_keeps_what_is_whole(market, strategies):
 
 def test_a_market_s_fills_pass(market, strategies):
     total = sum(
-        (guard(market, TASK, seeded_plan(TASK, 200, 5, 0, 16), one) for one in strategies),
+        (
+            check_strategy_fills(market, TASK, seeded_plan(TASK, 200, 5, 0, 16), one)
+            for one in strategies
+        ),
         Guard(0, 0, 0, 0),
     )
     assert total.takes > 50
@@ -121,17 +120,17 @@ def test_a_market_s_fills_pass(market, strategies):
 
 def test_a_fill_at_mid_is_caught_on_either_side():
     taken = np.zeros((3, 7), np.int64)
-    taken[:, jobs.PRICE], taken[:, jobs.MID2] = (101, 100, 99), 200
-    assert jobs._at_mid(taken, side=1) == 2
-    assert jobs._at_mid(taken, side=-1) == 2
-    assert jobs._at_mid(taken[:1], side=1) == 0
+    taken[:, fill_checks.PRICE], taken[:, fill_checks.MID2] = (101, 100, 99), 200
+    assert fill_checks._count_at_mid(taken, side=1) == 2
+    assert fill_checks._count_at_mid(taken, side=-1) == 2
+    assert fill_checks._count_at_mid(taken[:1], side=1) == 0
 
 
 def test_more_than_was_displayed_is_caught():
     taken = np.zeros((2, 7), np.int64)
-    taken[:, jobs.NS], taken[:, jobs.PRICE], taken[:, jobs.LOTS] = 5, 100, 6
-    assert jobs._displayed(taken, [(5, 100, 11), (9, 100, 11)]) == (1, 1)
-    assert jobs._displayed(taken, [(5, 100, 12), (9, 100, 11)]) == (1, 0)
+    taken[:, fill_checks.NS], taken[:, fill_checks.PRICE], taken[:, fill_checks.LOTS] = 5, 100, 6
+    assert fill_checks._count_beyond_display(taken, [(5, 100, 11), (9, 100, 11)]) == (1, 1)
+    assert fill_checks._count_beyond_display(taken, [(5, 100, 12), (9, 100, 11)]) == (1, 0)
 
 
 def test_arrivals_are_the_twins_and_what_stood_there(market):
@@ -226,7 +225,7 @@ def test_greed_is_the_optimum_of_the_linear_programme(offered, quantity):
         [*prices[0], spare], A_eq=[[1] * (len(offered) + 1)], b_eq=[quantity],
         bounds=[*((0, int(count)) for count in lots[0]), (0, None)],
     )  # fmt: skip
-    assert cheapest(prices, lots, np.array([quantity]))[0] == pytest.approx(found.fun)
+    assert least_cost(prices, lots, np.array([quantity]))[0] == pytest.approx(found.fun)
 
 
 def test_an_interval_offers_the_far_levels_and_what_was_traded_against_us():
@@ -270,7 +269,7 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
-    seen = runs._Seen(len(plan), task, 0)
+    seen = runs._DecisionRecorder(len(plan), task, 0)
     while episodes.working.any() and seen.steps < task.decisions:
         seen.observe(episodes)
         episodes.step(strategy.decide(episodes.view))

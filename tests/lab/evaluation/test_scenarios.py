@@ -14,10 +14,10 @@ from tercel.core.errors import ConfigError
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.jobs import firsts_of
-from tercel.lab.evaluation.routing import learned
+from tercel.lab.evaluation.pipeline.jobs import first_episodes
+from tercel.lab.evaluation.routing import learn_knowledge
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.flow import preset
+from tercel.market.flow import registry
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
@@ -46,7 +46,7 @@ def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "mine.json"
-    file.write_text((preset.FOLDER / "csco-santa-fe.json").read_text())
+    file.write_text((registry.FOLDER / "csco-santa-fe.json").read_text())
     scenario = Scenario(Market(str(file)), Task(horizon_s=60, decisions=2, warmup_s=60))
     one, other = (
         build_market(replace(scenario, seeds=(seed,), episodes=1), quick=True) for seed in (1, 2)
@@ -55,9 +55,11 @@ def test_a_market_is_settled_once_for_all_seeds_and_anew_when_its_file_changes(
     assert one.estimates.expected_volume == other.estimates.expected_volume
     assert one.plan.rows.tolist() != other.plan.rows.tolist()
     told = json.loads(file.read_text())
-    file.write_text(json.dumps(told | {"market_rate": 2 * told["market_rate"]}))
+    file.write_text(json.dumps(told | {"market_rate": 2 * told["market_rate"], "lot": 1}))
     after = build_market(replace(scenario, episodes=1), quick=True)
     assert after.estimates.expected_volume > 1.2 * one.estimates.expected_volume
+    assert one.notes[0].endswith(f" {one.facts['order, lots']:,} lots of 100 shares.")
+    assert after.notes[0].endswith(f" {after.facts['order, lots']:,} shares.")
 
 
 # -- a router in an evaluation: learned dealers, the same episodes for every way --------------------------------------
@@ -70,8 +72,8 @@ DEALERS = Market("csco-santa-fe", dealers="drawn", impact="translation")
 def test_jobs_of_drawn_dealers_have_one_seed_each():
     """Two seeds of 300 episodes: jobs of 256 and 44 each."""
     scenario = Scenario(DEALERS, ROUTED, name="routed", seeds=(1, 2), episodes=600)
-    assert firsts_of(scenario) == [0, 256, 300, 556]
-    assert firsts_of(scenario.in_market(dealers="")) == [0, 256, 512]
+    assert first_episodes(scenario) == [0, 256, 300, 556]
+    assert first_episodes(scenario.in_market(dealers="")) == [0, 256, 512]
 
 
 def test_a_router_needs_dealers():
@@ -100,7 +102,7 @@ def test_ways_are_judged_on_the_same_orders():
 def test_a_router_learns_what_its_dealers_quote():
     """After 200 orders its expected distances follow the dealers' order, and what it knows of hedges is about the truth."""
     built = build_market(Scenario(DEALERS, ROUTED, name="routed", seeds=(5,), episodes=8))
-    known, oracle = learned(built, 5), informed_by_dealers(built, 5)
+    known, oracle = learn_knowledge(built, 5), informed_by_dealers(built, 5)
     units = float(built.plan.rows[0, 3]) / known.terms.lots
     seen = known.weight > 20.0
     assert seen.sum() >= 3

@@ -10,20 +10,20 @@ from tercel.core.errors import ConfigError
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build, wrap
 from tercel.execution.task import Task
-from tercel.lab.evaluation.cma import CmaEs
-from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.runs import run_strategy
-from tercel.lab.evaluation.tuning import (
+from tercel.lab.evaluation.cma import MAX_SIGMA, CmaEs
+from tercel.lab.evaluation.parameter_search import (
+    EPISODES_PER_CANDIDATE,
     OVERFLOWED_BPS,
-    TRIED_ON,
     Arena,
+    cost_candidates,
     episodes_for,
     population_of,
-    scores,
+    score_strategies,
     search,
-    try_all,
-    tune,
 )
+from tercel.lab.evaluation.plans import seeded_plan
+from tercel.lab.evaluation.runs import run_strategy
+from tercel.lab.evaluation.tuning import tune
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 
@@ -34,6 +34,51 @@ def minimise(function, start, generations, seed=1, **options):
         tried = found.ask()
         found.tell(tried, np.apply_along_axis(function, 1, tried))
     return found.mean
+
+
+@pytest.mark.parametrize("jump", [1.0, 30.0])
+def test_a_generation_is_that_of_the_tutorial(jump):
+    """Hansen (2016), "The CMA evolution strategy: a tutorial", equations 24 to 37, weights of the better half alone.
+
+    After a jump of thirty steps the path of step lengths is long, and h of equation 36 is 0.
+    """
+    d, size, rng = 3, 8, np.random.default_rng(5)
+    found = CmaEs(np.zeros(d), 1.0, np.random.default_rng(1), population=size)
+    raw = np.log((size + 1) / 2) - np.log(np.arange(1, size // 2 + 1))
+    w = raw / raw.sum()
+    mu = 1 / (w**2).sum()
+    c_s, c_c = (mu + 2) / (d + mu + 5), (4 + mu / d) / (d + 4 + 2 * mu / d)
+    c_1 = 2 / ((d + 1.3) ** 2 + mu)
+    c_mu = min(1 - c_1, 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
+    damping = 1 + 2 * max(0.0, np.sqrt((mu - 1) / (d + 1)) - 1) + c_s
+    norm = np.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))
+    mean, sigma, covariance, p_s, p_c = np.zeros(d), 1.0, np.eye(d), np.zeros(d), np.zeros(d)
+    steady = []
+    for generation in range(1, 5):
+        x = mean + sigma * (jump + rng.standard_normal((size, d)))
+        values = (x**2).sum(1)
+        found.tell(x, values)
+        y = (x[np.argsort(values)[: size // 2]] - mean) / sigma
+        step = w @ y
+        mean = mean + sigma * step
+        values, axes = np.linalg.eigh(covariance)
+        p_s = (1 - c_s) * p_s + np.sqrt(c_s * (2 - c_s) * mu) * (
+            axes / np.sqrt(values) @ axes.T @ step
+        )
+        length = np.linalg.norm(p_s)
+        h = length / np.sqrt(1 - (1 - c_s) ** (2 * generation)) < (1.4 + 2 / (d + 1)) * norm
+        p_c = (1 - c_c) * p_c + h * np.sqrt(c_c * (2 - c_c) * mu) * step
+        covariance = (
+            (1 + c_1 * (1 - h) * c_c * (2 - c_c) - c_1 - c_mu) * covariance
+            + c_1 * np.outer(p_c, p_c)
+            + c_mu * sum(part * np.outer(one, one) for part, one in zip(w, y, strict=True))
+        )
+        sigma = min(sigma * np.exp(c_s / damping * (length / norm - 1)), MAX_SIGMA)
+        np.testing.assert_allclose(found.covariance, covariance, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.mean, mean, rtol=1e-12)
+        assert found.sigma == pytest.approx(sigma)
+        steady.append(bool(h))
+    assert steady[0] == (jump == 1.0)
 
 
 def test_it_finds_the_minimum_of_a_sphere_an_ellipsoid_and_rosenbrocks_valley():
@@ -83,17 +128,19 @@ def arena():
 def test_a_search_uses_its_episodes_and_gives_named_parameters(arena):
     steps = []
     kind = TUNABLE["popv"]
-    found = search(arena, kind, 3 * 16 * TRIED_ON, 1, steps.append)
+    found = search(arena, kind, 3 * 16 * EPISODES_PER_CANDIDATE, 1, steps.append)
     assert tuple(found.parameters) == kind.layout.names
-    assert found.episodes == sum(steps) == 3 * 16 * TRIED_ON
+    assert found.episodes == sum(steps) == 3 * 16 * EPISODES_PER_CANDIDATE
     assert np.isfinite(found.training_bps)
     assert found.overflowed == 0
-    assert search(arena, kind, 3 * 16 * TRIED_ON, 1) == found, "the same seed finds the same"
+    assert search(arena, kind, 3 * 16 * EPISODES_PER_CANDIDATE, 1) == found, (
+        "the same seed finds the same"
+    )
 
 
 def test_both_sides_of_a_market_are_one_in_an_error(arena):
     strategy = build("obizhaeva_wang")
-    found = scores(arena, arena.validation, [strategy])[0]
+    found = score_strategies(arena, arena.validation, [strategy])[0]
     costs = run_strategy(arena.source, TASK, arena.validation, strategy)
     pairs = attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1)
     assert found.se == pytest.approx(pairs.std(ddof=1) / np.sqrt(len(pairs)))
@@ -104,18 +151,18 @@ def test_both_sides_of_a_market_are_one_in_an_error(arena):
 def test_candidates_side_by_side_cost_what_each_costs_alone(arena, name, around):
     kind = TUNABLE[name]
     rows = kind.layout.vector() + np.random.default_rng(4).normal(0, 1, (3, len(kind.layout.names)))
-    plan = arena.sample(0, TRIED_ON)
-    found = try_all(arena, plan, kind, rows, around).bps
-    alone = [scores(arena, plan, [wrap(kind(row), around)])[0].bps for row in rows]
+    plan = arena.sample(0, EPISODES_PER_CANDIDATE)
+    found = cost_candidates(arena, plan, kind, rows, around).bps
+    alone = [score_strategies(arena, plan, [wrap(kind(row), around)])[0].bps for row in rows]
     np.testing.assert_allclose(found, alone, rtol=1e-12)
-    assert np.allclose(found, try_all(arena, plan, kind, rows).bps) == (not around)
+    assert np.allclose(found, cost_candidates(arena, plan, kind, rows).bps) == (not around)
 
 
 @pytest.mark.parametrize("name", ["obizhaeva_wang", "obizhaeva_wang+events"])
 def test_the_better_on_validation_stands(arena, name):
-    found = tune(arena, name, 3 * 8 * TRIED_ON, 1)
+    found = tune(arena, name, 3 * 8 * EPISODES_PER_CANDIDATE, 1)
     both = [build(name, arena.estimates, one) for one in (found.parameters, {})]
-    assert [found.validation, found.begun_from] == scores(arena, arena.validation, both)
+    assert [found.validation, found.begun_from] == score_strategies(arena, arena.validation, both)
     assert found.validation.bps <= found.begun_from.bps
 
 
@@ -126,14 +173,14 @@ def test_a_candidate_that_loses_orders_is_dear_and_counted_and_stops_nothing(are
     martingale.lay_book(overflowing, market.worlds_k[0].copy(), market.flow)
     overflowing = replace(arena, source=replace(market, worlds_b=overflowing[None]))
     spread, single = kind.layout.vector(), kind.layout.vector({"behind_1": 40.0})
-    plan = arena.sample(0, TRIED_ON)
-    found = try_all(overflowing, plan, kind, np.stack([spread, single]))
+    plan = arena.sample(0, EPISODES_PER_CANDIDATE)
+    found = cost_candidates(overflowing, plan, kind, np.stack([spread, single]))
     assert found.overflowed[0] > found.overflowed[1]
-    lost = found.overflowed[0] / TRIED_ON * OVERFLOWED_BPS
+    lost = found.overflowed[0] / EPISODES_PER_CANDIDATE * OVERFLOWED_BPS
     assert found.bps[0] == pytest.approx(lost, abs=OVERFLOWED_BPS / 10)
-    validated = scores(overflowing, plan, [kind(spread)])[0]
+    validated = score_strategies(overflowing, plan, [kind(spread)])[0]
     assert validated.overflowed == found.overflowed[0]
-    tuned = tune(overflowing, "score_rule", 3 * 24 * TRIED_ON, 1)
+    tuned = tune(overflowing, "score_rule", 3 * 24 * EPISODES_PER_CANDIDATE, 1)
     assert tuned.training_overflowed > 0
     assert tuned.validation.bps <= tuned.begun_from.bps
 

@@ -11,13 +11,14 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import tercel as tc
-from tercel.execution.intent import Intents, View, empty
+from tercel.execution.intent import Intents, empty
 from tercel.execution.user_strategy import CheckedStrategy
-from tercel.lab.evaluation.comparisons import KEYS, CostRow
+from tercel.execution.view import View
+from tercel.lab.evaluation.judged_run import KEYS, CostRow
 from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
-from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.scenario_results import Results
 from tercel.lab.evaluation.scenario import Scenario
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,7 @@ RESULTS = {
     "BigTable",
     "PromotionEvidence",
 }
-SAID = {"POOLED_WORDS", "limits", "trained_on"}
+SAID = {"POOLING_TEXTS", "limits", "trained_on"}
 """Words for a key of a result, and what a policy's card says of its limits and its training: no results."""
 
 

@@ -8,25 +8,32 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tercel.api.tca.counterfactual import _Runs
+from tercel.api.tca.parent_replay import ReplayRuns
 from tercel.core.vocabulary import BUY, NS_PER_SECOND as S
 from tercel.execution import columns as c, step as kernels
-from tercel.execution.foresight.forecaster import Forecaster, shipped, spread_alone
-from tercel.execution.intent import Intents, View
+from tercel.execution.foresight.forecaster import (
+    Forecaster,
+    shipped_forecaster,
+    spread_only_forecaster,
+)
+from tercel.execution.intent import Intents
 from tercel.execution.market import Market
-from tercel.execution.policies.strategy import PLACEBO, PlaceboForecast, without
-from tercel.execution.policies_packaged import named
+from tercel.execution.policies.parts import PLACEBO, PlaceboForecast, without_part
+from tercel.execution.policies_packaged import build_named
 from tercel.execution.strategies import build
-from tercel.execution.strategies.event_clock import WAITING
+from tercel.execution.strategies.guarded import WAITING
 from tercel.execution.strategy import Strategy, hold
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.lab.evaluation.market import build_market, waiting_on
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.market import build_market, waiting_cost_on
+from tercel.lab.evaluation.market_estimates import PRIOR_DAYS, PRIOR_RATIO, Waiting, with_waiting
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.runs import USUAL, USUAL_DAYS, Waiting, run_strategies, waits
+from tercel.lab.evaluation.plans import Plan, seeded_plan
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.evaluation.windows import DAY_NS, outlooks, placebo_plan
-from tercel.market.flow.preset import load
+from tercel.lab.evaluation.windows import DAY_NS, forecast_outlooks, placebo_plan
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.source import Source, reactive, with_impact
@@ -57,7 +64,7 @@ class Watching:
     name = "watching"
 
     def __init__(self) -> None:
-        self.policy = named("default")
+        self.policy = build_named("default")
         self.forecaster, self.gap_ns = self.policy.forecaster, self.policy.gap_ns  # type: ignore[attr-defined]
         self.told: set[float] = set()
 
@@ -81,7 +88,7 @@ def test_it_is_what_guarded_pays_over_half_the_spread_drawn_to_what_is_usual(
         rests.shortfall / rests.denominator
     ).mean()
     streams = len(np.unique(plan.cluster))
-    expected = (streams * (1 - saved / spread) + USUAL_DAYS * USUAL) / (streams + USUAL_DAYS)
+    expected = (streams * (1 - saved / spread) + PRIOR_DAYS * PRIOR_RATIO) / (streams + PRIOR_DAYS)
     assert measured.value == pytest.approx(max(expected, 0.01), rel=1e-12)
     assert measured.value == measured.value
     assert sampler.drawn == 1
@@ -91,7 +98,7 @@ def test_who_listens_is_told_and_the_policy_is_guarded_where_it_is_not_known(
     source: Source,
 ) -> None:
     plan, sampler = seeded_plan(TASK, 300, 3, 0, 16), Sampler()
-    knows = waits(source, TASK, sampler)
+    knows = with_waiting(source, TASK, sampler)
     listening, rule = Watching(), build("guarded")
     told, _ = run_strategies(knows, TASK, plan, [listening, rule])
     assert knows.waiting is not None
@@ -118,19 +125,19 @@ def test_a_policy_is_told_what_taking_is_charged_more(
     """In bps of the mid, whatever the schedule is written in, and by the state that desks drive too."""
     state = np.zeros((1, source.worlds_k.shape[1]), np.int64)
     state[:, sim.PHASE], state[:, sim.MID2] = sim.WORKING, round(2 * price / source.tick)
-    state[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = fees.words(source.tick)
+    state[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = fees.kernel_values(source.tick)
     outlook = np.zeros((1, c.OUTLOOK), np.int64)
-    spread_alone().teller().tell(source.worlds_b[:1], state, outlook)
+    spread_only_forecaster().forecast_writer().write_forecasts(source.worlds_b[:1], state, outlook)
     assert outlook[0, c.FEES] == 1000 * expected
 
 
 def test_fees_enter_what_taking_costs_and_not_what_waiting_costs(source: Source) -> None:
     dear, plan = Fees(0.0, 8.0, "bps"), seeded_plan(TASK, 300, 3, 0, 64)
     markets = [
-        waits(replace(source, fees=fees), TASK, Sampler())
+        with_waiting(replace(source, fees=fees), TASK, Sampler())
         for fees in (dear, NO_FEES, Fees(0.0, -8.0, "bps"))
     ]
-    told = [run_strategies(one, TASK, plan, [named("default")])[0] for one in markets]
+    told = [run_strategies(one, TASK, plan, [build_named("default")])[0] for one in markets]
     assert len({one.waiting.value for one in markets if one.waiting}) == 1
     rests = [(costs.passive_lots / costs.qty).mean() for costs in told]
     assert rests[0] > rests[1] > 0.1
@@ -175,14 +182,14 @@ def test_what_waiting_costs_is_of_days_before_the_judged_ones(
         assert {days[one] for one in (starts // DAY_NS).tolist()} == set(DAYS[:before])
     else:
         learned, rule = run_strategies(
-            built.judged, built.task, built.plan, [named("default"), build("guarded")]
+            built.judged, built.task, built.plan, [build_named("default"), build("guarded")]
         )
         np.testing.assert_array_equal(learned.shortfall, rule.shortfall)
 
 
 def test_own_fills_worked_again_know_it_of_the_day_before_alone(lake: Lake) -> None:
     """Volume and volatility are those of the very day where there is no earlier one, and so it is said; this is not."""
-    runs = _Runs(lake, {"default": lambda known: named("default", known)}, "none", 1, {})
+    runs = ReplayRuns(lake, {"default": lambda known: build_named("default", known)}, "none", 1, {})
     task = Task(horizon_s=300.0, warmup_s=300.0)
     first, second = (runs._estimates(lake.instrument("SIM", day), task) for day in DAYS[:2])
     assert runs.hindsight
@@ -205,7 +212,7 @@ def test_a_table_of_days_says_what_an_evaluation_of_later_days_measures(tmp_path
     later = Scenario(Market(lake=str(lake.root), symbol=symbol, days=dates[2:]), seeds=(0,))
     measured = build_market(later).training.waiting
     assert measured is not None
-    assert waiting_on(lake, symbol, dates[:2]) == measured.value
+    assert waiting_cost_on(lake, symbol, dates[:2]) == measured.value
 
 
 # -- a placebo is told what is forecast elsewhere: whose episode, at what time, for which side ------------------------
@@ -228,7 +235,7 @@ class Noting(Strategy):
 
     @property
     def forecaster(self) -> Forecaster:
-        return shipped()
+        return shipped_forecaster()
 
     def decide(self, view: View) -> Intents:
         self.told.append(view.outlook_rows.copy())
@@ -284,7 +291,7 @@ def test_who_is_told_elsewhere_hears_the_other_stream_for_its_own_side(foretold:
     own, other, placebo = Noting(), Noting(), Noting()
     run_strategies(foretold, LOOKS, plan, [own])
     run_strategies(foretold, LOOKS, met, [other])
-    run_strategies(foretold, LOOKS, plan, [PlaceboForecast(placebo)], elsewhere=met)
+    run_strategies(foretold, LOOKS, plan, [PlaceboForecast(placebo)], placebo=met)
     assert len(placebo.told) == len(own.told) == len(other.told)
     for mine, theirs, heard in zip(own.told, other.told, placebo.told, strict=True):
         np.testing.assert_array_equal(heard[:, c.USUAL_SPREAD], mine[:, c.USUAL_SPREAD])
@@ -294,7 +301,7 @@ def test_who_is_told_elsewhere_hears_the_other_stream_for_its_own_side(foretold:
 
 def test_forecasts_elsewhere_are_those_of_a_market_alone_second_by_second(foretold: Source) -> None:
     plan = seeded_plan(LOOKS, 0, 5, 0, 2)
-    found = outlooks(foretold, LOOKS, plan, shipped())
+    found = forecast_outlooks(foretold, LOOKS, plan, shipped_forecaster())
     assert found.shape == (40, 2, c.OUTLOOK)
     alone = Noting()
     run_strategies(foretold, replace(LOOKS, decisions=40), plan, [alone])
@@ -311,7 +318,7 @@ def test_an_episode_without_room_or_before_its_time_is_told_the_nearest(foretold
     episodes = Episodes(foretold, LOOKS, 2, looks_back=True)
     episodes.start(plan)
     told = np.arange(1, 4)[:, None, None] * np.ones((3, 2, c.OUTLOOK), np.int64)
-    episodes.foresee(shipped(), told)
+    episodes.set_forecaster(shipped_forecaster(), told)
     heard = []
     while episodes.working.any():
         heard.append(int(episodes.view.outlook_rows[0, c.FORECAST_10]))
@@ -321,11 +328,11 @@ def test_an_episode_without_room_or_before_its_time_is_told_the_nearest(foretold
 
 def test_who_listens_has_a_placebo_and_nobody_else() -> None:
     for one, listens in (
-        (named("default"), True),
+        (build_named("default"), True),
         (build("take_timed"), True),
         (build("spread_rule"), False),
     ):
-        assert (without(one, PLACEBO) is not None) == listens
-    told = without(named("default+posture"), PLACEBO)
+        assert (without_part(one, PLACEBO) is not None) == listens
+    told = without_part(build_named("default+posture"), PLACEBO)
     assert isinstance(told, PlaceboForecast)
     assert told.name == "default+posture"

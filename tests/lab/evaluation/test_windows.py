@@ -14,7 +14,7 @@ from tercel.execution import step as kernels
 from tercel.execution.task import Task
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
-from tercel.lab.evaluation.market import Split
+from tercel.lab.evaluation.tape_split import Split
 from tercel.lab.evaluation.windows import (
     BLOCK_NS,
     expected_lots,
@@ -23,7 +23,7 @@ from tercel.lab.evaluation.windows import (
     window_starts,
 )
 from tercel.market.feed import FeedOptions
-from tercel.market.simulator.source import TapeDay
+from tercel.market.simulator.tape_source import TapeDay
 from tercel.market.tape import Instrument
 
 OPEN, CLOSE = 34_200 * S, 57_600 * S

@@ -11,12 +11,15 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.costs import BPS
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import bank_sampler
+from tercel.lab.evaluation.plans import bank_sampler
 from tercel.lab.evaluation.runs import run_strategy
-from tercel.lab.learning import envs
-from tercel.lab.learning.envs import ExecutionVec, MixedVec, Ranges, RewardWeights, TrainingTerms
+from tercel.lab.learning import reward_weights
+from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
+from tercel.lab.learning.mixed_env import MixedVec
+from tercel.lab.learning.order_ranges import Ranges
+from tercel.lab.learning.reward_weights import RewardWeights
 from tercel.lab.learning.rewards import Step
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
@@ -87,7 +90,7 @@ def test_each_cost_has_its_weight(source, market):
     env = make(source, market, weights=weights, actions="fraction")
     forced = 0.0
     for _, reward, done, info in play(env, 40, seed=3):
-        costs = np.stack([info[name] for name in envs.COSTS])
+        costs = np.stack([info[name] for name in reward_weights.COSTS])
         np.testing.assert_allclose(reward, -weights.array @ costs, atol=1e-12)
         if done.any():
             k = env.episodes.costs()
@@ -125,7 +128,7 @@ def test_metrics_are_means_over_ended_episodes(source, market):
     seen = [info["is_bps"][done].copy() for _, _, done, info in play(env, 30)]
     row = env.take_metrics()
     assert row["is_bps"] == pytest.approx(np.concatenate(seen).mean())
-    assert set(row) == {*envs.COSTS, "is_bps"}
+    assert set(row) == {*reward_weights.COSTS, "is_bps"}
     assert all(np.isnan(value) for value in env.take_metrics().values())
 
 
@@ -252,12 +255,12 @@ def drawn(mix, n=8, **more):
 @given(st.floats(1e-3, 1), st.floats(1, 100), st.integers(1, 40), st.integers(0, 200))
 def test_ranges_grow_from_their_middle_to_the_whole(low, times, count, frames):
     whole = Ranges((low, low * times), (60.0, 600.0), (0.0, 50.0), grow_frames=100)
-    part = whole.at(frames)
+    part = whole.at_frames(frames)
     assert low - 1e-9 <= part.share[0] <= part.share[1] <= low * times * (1 + 1e-9)
     np.testing.assert_allclose(np.prod(part.share), low * low * times)
     if frames >= 100:
         np.testing.assert_allclose(part.share, whole.share)
-    horizon, decisions, latency = whole.at(frames).worlds(SHORT, count)
+    horizon, decisions, latency = whole.at_frames(frames).worlds(SHORT, count)
     np.testing.assert_array_equal(horizon, decisions * 30 * 10**9)
     assert (decisions >= 2).all()
     assert (decisions <= 20).all()

@@ -8,10 +8,12 @@ from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.costs import BPS, attribute
 from tercel.lab.evaluation.runs import run_strategies
+from tercel.lab.learning.agent.arena import TrainingArena, join_populations, repeat_population
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.env import TrainingArena, joined, learned_in, repeated, strategy_of
+from tercel.lab.learning.agent.env import learning_env
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.market import markets_of
+from tercel.lab.learning.agent.market import build_training_markets
+from tercel.lab.learning.agent.policy_parts import strategy_of
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings, Population
 from tercel.lab.learning.port import train
@@ -50,7 +52,7 @@ class Bowl:
     entries = ("a", "b", "c")
     labels = ("left", "right")
 
-    def observed(self, policy, seed, episodes):
+    def observe(self, policy, seed, episodes):
         return (
             np.random.default_rng(seed)
             .normal([1.0, 0.0, -2.0], [2.0, 1.0, 1.0], (400, 3))
@@ -64,7 +66,7 @@ class Bowl:
         )
         return [away[:, None] + noise], len(rows) * episodes * 10
 
-    def weighed(self, costs):
+    def weigh(self, costs):
         return costs[0].mean(axis=1)
 
 
@@ -80,8 +82,8 @@ def test_the_network_that_leaves_acts_as_the_candidate_did() -> None:
     learner = Evolution(Bowl(), settings, 3)
     train(learner, 20_000, lambda row: None)
     obs = np.random.default_rng(0).normal(0, 4, (50, 3)).astype(np.float32)
-    row = learner._row(learner.search.mean)
-    many = repeated(joined([row, row]), 25)
+    row = learner._population(learner.search.mean)
+    many = repeat_population(join_populations([row, row]), 25)
     policy = learner.policy()
     np.testing.assert_allclose(policy.act(obs), many.act(obs), atol=1e-5)
     assert not policy.layers[0][0][1].any(), "entries that were not asked for have no weight"
@@ -147,8 +149,8 @@ def test_what_it_cannot_do_is_refused(section: str, values: dict) -> None:
 def test_candidates_cost_what_the_judge_says_they_cost() -> None:
     """The mean of a market's bought and sold episodes, in spreads, is that of the same policy run as a strategy."""
     config = parse(RECIPE, "")
-    markets = markets_of(config)
-    arena = learned_in(config, markets)
+    markets = build_training_markets(config)
+    arena = learning_env(config, markets)
     assert isinstance(arena, TrainingArena)
     rng, seen = np.random.default_rng(2), np.array([21, 0])
     size = len(arena.entries)
@@ -163,11 +165,11 @@ def test_candidates_cost_what_the_judge_says_they_cost() -> None:
         np.testing.assert_array_equal(cost[0], cost[-1])
         plan = arena._plan(market, 9, 4, 6)
         for number in (0, 3):
-            strategy = strategy_of(config, repeated(rows[number], 6))
+            strategy = strategy_of(config, repeat_population(rows[number], 6))
             found = run_strategies(market.training, market.task, plan, [strategy], run_out=False)[0]
             ticks = attribute(found, None)["is_bps"] / BPS * found.arrival_mid2 / 2 / market.spread
             np.testing.assert_allclose(cost[number], ticks.reshape(3, 2).mean(axis=1), rtol=1e-12)
-    assert arena.weighed(costs)[0] == pytest.approx(costs[0][0].mean() / 2 + costs[1][0].mean() / 4)
+    assert arena.weigh(costs)[0] == pytest.approx(costs[0][0].mean() / 2 + costs[1][0].mean() / 4)
 
 
 def test_a_training_ends_with_a_policy_that_can_be_loaded(tmp_path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.native.learner import Adam
+from tercel.lab.learning.native.net import Adam
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 
 torch = pytest.importorskip("torch")
@@ -73,7 +73,7 @@ def test_ppo_gradient_equals_autograd(law, env):
     learner = Ppo(env(16), settings, seed=4)
     learner.update()  # away from the initial policy, so that ratios differ from 1 and some are clipped
     learner.collect()
-    learner._credit()
+    learner._compute_advantages()
     s, net, r = learner.settings, learner.net, learner.rollout
     rng = np.random.default_rng(0)
     net.params += rng.normal(scale=0.05, size=net.params.size).astype(np.float32)

@@ -6,7 +6,8 @@ from tests.markets import martingale_market
 from tercel.execution.costs import attribute
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, bank_sampler, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import bank_sampler, seeded_plan
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train

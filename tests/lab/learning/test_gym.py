@@ -12,9 +12,9 @@ from gymnasium.vector import AutoresetMode
 import tercel
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import bank_sampler
+from tercel.lab.evaluation.plans import bank_sampler
 from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator.source import reactive
 
 SOURCES = Path(tercel.__file__).resolve().parent

@@ -13,22 +13,16 @@ from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToy
 
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.policies.network import from_onnx, to_onnx
+from tercel.execution.policies.onnx_policy import from_onnx, to_onnx
 from tercel.lab.evaluation.training_files import read_metrics
-from tercel.lab.learning.native import distributions, learner
+from tercel.lab.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from tercel.lab.learning.metrics import MetricsLog
+from tercel.lab.learning.native import continuous_kernels, learner
 from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import (
-    CheckpointError,
-    Learner,
-    LearningError,
-    MetricsLog,
-    load_checkpoint,
-    save_checkpoint,
-    train,
-)
-from tercel.lab.learning.rewards import Risk, RiskTransform
+from tercel.lab.learning.port import Learner, LearningError, train
+from tercel.lab.learning.risk_objective import Risk, RiskTransform
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
 DQN = DqnSettings(
@@ -143,9 +137,11 @@ def test_a_killed_save_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         tmp_path,
         {"a": np.arange(3), "rng": np.random.default_rng(0).bit_generator.state, "n": None},
     )
-    from tercel.lab.learning import port
+    from tercel.lab.learning import checkpoint
 
-    monkeypatch.setattr(port.json, "dumps", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        checkpoint.json, "dumps", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, {"a": np.arange(4)})
     monkeypatch.undo()
@@ -244,7 +240,7 @@ def test_a_state_of_other_sizes_and_lost_numbers_are_refused(kind):
 
 def test_blas_gets_its_threads_back():
     def threads() -> list[int]:
-        pools = learner._libraries().info()
+        pools = learner._thread_pools().info()
         return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
 
     before = threads()
@@ -262,8 +258,8 @@ SMALL = {"hidden": (16, 16), "steps": 16, "minibatch": 32, "epochs": 2}
 
 @pytest.mark.parametrize("x", [1.0, 1.5, 2.0, 5.9, 6.0, 40.0, 1e4])
 def test_special_functions(x):
-    assert distributions.digamma(x) == pytest.approx(special.digamma(x), abs=1e-9)
-    assert distributions.trigamma(x) == pytest.approx(special.polygamma(1, x), abs=1e-9)
+    assert continuous_kernels.digamma(x) == pytest.approx(special.digamma(x), abs=1e-9)
+    assert continuous_kernels.trigamma(x) == pytest.approx(special.polygamma(1, x), abs=1e-9)
 
 
 def sampled(name, size, rows=20_000, sigma=0.4):
@@ -303,7 +299,7 @@ def test_dirichlet_draws_and_densities():
 @pytest.mark.parametrize("name", TOYS)
 def test_what_is_wanted_is_learned_and_exported_exactly(name):
     pytest.importorskip("onnxruntime")
-    from tercel.execution.policies.network import OnnxPolicy
+    from tercel.execution.policies.onnx_policy import OnnxPolicy
 
     env, frames = TOYS[name](64), 60_000 if name != "dirichlet" else 100_000
     learner = Ppo(env, PpoSettings(distribution=name, learning_rate=2e-3, anneal_frames=frames), 1)

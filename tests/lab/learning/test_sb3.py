@@ -10,8 +10,10 @@ from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToy
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.features import FEATURES
-from tercel.execution.policies.network import MlpPolicy, OnnxPolicy, RecurrentPolicy, from_onnx
-from tercel.execution.policies.policy import Card, load_policy, save_policy
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import load_policy, save_policy
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_policy import OnnxPolicy, RecurrentPolicy, from_onnx
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
 
@@ -23,7 +25,7 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.learning import sb3
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.sb3.bridge import exported
+from tercel.lab.learning.sb3.export import export_onnx
 
 pytestmark = pytest.mark.release
 
@@ -104,7 +106,10 @@ def test_an_export_gives_torchs_numbers(algorithm):
             want = model.get_distribution(seen, memory, torch.ones(8))[0].distribution.logits
         else:
             want = model.get_distribution(seen).distribution.logits
-    for policy in (learner.policy(), from_onnx(exported(learner.trained()), learner.policy().head)):
+    for policy in (
+        learner.policy(),
+        from_onnx(export_onnx(learner.trained_model()), learner.policy().head),
+    ):
         got = policy.logits(obs)
         if "ppo" in algorithm:
             got = got - np.log(np.exp(got).sum(axis=1, keepdims=True))

@@ -1,7 +1,7 @@
 """A book with own orders in it."""
 
 from tercel.market.book import Book, layout as lay
-from tercel.market.book.book import WHOLE
+from tercel.market.book.book import ALL_LOTS
 from tercel.market.book.ladder import insert_own, reduce
 
 
@@ -18,7 +18,7 @@ class OwnBook(Book):
         b[lay.OVERFLOW] += 1
         return -1
 
-    def own_cancel(self, own: int, qty: int = WHOLE) -> int:
+    def own_cancel(self, own: int, qty: int = ALL_LOTS) -> int:
         """Take lots from an own order; returns the lots taken."""
         return int(reduce(self.state, int(self.state[lay.ORDERS]) + own, qty))
 

@@ -7,7 +7,7 @@ from tests.market.book.conformance import Columns, columns
 from tercel.core.vocabulary import BUY
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
-from tercel.market.book.tape_kernels import home_of
+from tercel.market.book.order_ids import home_entry
 from tercel.market.tape.schema import ADD, DELETE
 
 
@@ -32,7 +32,7 @@ def test_many_random_ids_leave_nothing_behind() -> None:
     ids = np.unique(np.random.default_rng(3).integers(-(2**63), 2**63 - 1, size=300_000))
     np.random.default_rng(4).shuffle(ids)
     live = 200
-    book = Book(orders=256, width=16, own=0)
+    book = Book(orders=256, width=16, own_orders=0)
     before = (book.state.nbytes, book._ids.nbytes)
     tape = adds_and_deletes(ids, live)
     book.apply(tape, 0, len(ids))
@@ -46,7 +46,7 @@ def test_many_random_ids_leave_nothing_behind() -> None:
 
 
 def test_anonymous_blocks_give_their_slots_back() -> None:
-    book = Book(orders=16, width=16, own=2)
+    book = Book(orders=16, width=16, own_orders=2)
     for i in range(200):
         book.roll_in(BUY, 100 + i % 5, 3)
         book.execute(7, 3, BUY, 100 + i % 5) if i % 2 else book.roll_out(BUY, 100 + i % 5)
@@ -59,6 +59,6 @@ def test_anonymous_blocks_give_their_slots_back() -> None:
 def test_ids_in_a_pattern_spread_over_the_map(shift: int) -> None:
     mask = 2**14 - 1
     counters = np.arange(1, 4001, dtype=np.int64)
-    homes = {int(home_of(int(key), mask)) for key in counters << shift}
+    homes = {int(home_entry(int(key), mask)) for key in counters << shift}
     random_homes = (mask + 1) * (1 - np.exp(-len(counters) / (mask + 1)))  # expected for random ids
     assert len(homes) > 0.75 * random_homes

@@ -15,7 +15,7 @@ SCRIPT = "import json; from tests.market.book import test_interpreted as t; prin
 
 def played() -> list[object]:
     """Whether kernels are compiled, and what stands after two rude tapes."""
-    book = OwnBook(orders=128, width=16, own=4)
+    book = OwnBook(orders=128, width=16, own_orders=4)
     own = book.own_add(1, 10_000, 7)
     for seed in (1, 2):
         book.apply(random_columns(seed, n=250))

@@ -38,7 +38,10 @@ class BookMachine(RuleBasedStateMachine):
 
     @initialize(width=st.sampled_from([8, 16, 32]))
     def start(self, width: int) -> None:
-        self.book, self.reference = OwnBook(orders=256, width=width, own=OWN), ReferenceBook()
+        self.book, self.reference = (
+            OwnBook(orders=256, width=width, own_orders=OWN),
+            ReferenceBook(),
+        )
         self.added = self.executed = self.cancelled = self.forgotten = 0
 
     def both(self, call: str, *arguments: int) -> object:

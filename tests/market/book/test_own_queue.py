@@ -67,7 +67,7 @@ def draw_call(
 def test_own_orders_keep_their_place_whatever_happens(block: int) -> None:
     for seed in range(block * 25, block * 25 + 25):
         rng = random.Random(seed)
-        book, reference = OwnBook(orders=256, width=8, own=OWN), ReferenceBook()
+        book, reference = OwnBook(orders=256, width=8, own_orders=OWN), ReferenceBook()
         prices = [991, 999, 1000, 1008] if seed % 2 else [970, 1000]
         live: list[int] = []
         calls: list[Call] = []
@@ -90,7 +90,7 @@ def test_own_orders_keep_their_place_whatever_happens(block: int) -> None:
 
 
 def test_pieces_that_find_no_place_are_counted_and_stand_in_front() -> None:
-    book = OwnBook(orders=64, width=16, own=1)
+    book = OwnBook(orders=64, width=16, own_orders=1)
     for k, price in enumerate((100, 98)):
         book.add(1, BUY, price, 2)
         own = book.own_add(BUY, price, 1)

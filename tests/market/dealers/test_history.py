@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.market.dealers.history import (
-    FAMILIES,
-    RequestHistory,
-    calibrated,
-    fit,
-    read_history,
-    simulated,
-)
+from tercel.market.dealers.dealer_fit import FAMILIES, calibrate_panel, fit
+from tercel.market.dealers.history import RequestHistory, read_history, simulate_history
 from tercel.market.dealers.panel import load_panel, panel_text
 
 TRUTH = {"half_spread": 1.0, "dispersion": 0.3, "reservation": 1.2, "reservation_scale": 0.4}
@@ -67,7 +61,7 @@ def written(history, side: int = 1) -> str:
     rows = ["time,side,size,dealer,quote,mid,won"]
     for i in range(len(history)):
         for d, dealer in enumerate(history.dealers):
-            if history.asked[i, d]:
+            if history.invited[i, d]:
                 distance = history.distance[i, d]
                 quote = "" if np.isnan(distance) else f"{100 * (1 + side * distance / 1e4):.12f}"
                 won = "yes" if history.winner[i] == d else "no"
@@ -80,14 +74,14 @@ def written(history, side: int = 1) -> str:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_file_gives_the_history_that_was_written(tmp_path, side):
-    history = simulated(load_panel("eurusd"), 200, 3, 4, (0.4, 0.1))
+    history = simulate_history(load_panel("eurusd"), 200, 3, 4, (0.4, 0.1))
     path = tmp_path / "requests.csv"
     path.write_text(written(history, side).replace("dealer,", "counterparty,", 1))
     found = read_history(path)
     assert found.dealers == tuple(sorted(history.dealers))
     order = [history.dealers.index(name) for name in found.dealers]
     assert np.allclose(found.distance, history.distance[:, order], atol=1e-6, equal_nan=True)
-    assert (found.asked == history.asked[:, order]).all()
+    assert (found.invited == history.invited[:, order]).all()
     assert np.allclose(found.size, history.size)
     assert [found.dealers[w] if w >= 0 else "" for w in found.winner] == [
         history.dealers[w] if w >= 0 else "" for w in history.winner
@@ -104,11 +98,11 @@ def test_without_lost_requests_the_hit_ratio_is_not_fitted_and_said():
 def test_a_calibrated_panel_quotes_as_the_history_did(tmp_path):
     """Other dealers than the panel's, from the file that is written."""
     panel = load_panel("equity")
-    other = panel.drawn(7)
-    found = fit(simulated(other, 6000, 3, 5))
+    other = panel.draw_variant(7)
+    found = fit(simulate_history(other, 6000, 3, 5))
     path = tmp_path / "panel.toml"
-    path.write_text(panel_text(calibrated(panel, found, other.size)))
-    again = fit(simulated(load_panel(path), 6000, 4, 5))
+    path.write_text(panel_text(calibrate_panel(panel, found, other.size)))
+    again = fit(simulate_history(load_panel(path), 6000, 4, 5))
     theirs, ours = ([one.half_spread.mean for one in one.dealers] for one in (found, again))
     order = [int(one.dealer[1:]) - 1 for one in again.dealers]
     theirs = [theirs[i] for i in order]

@@ -9,8 +9,13 @@ from scipy.stats import norm
 
 from tercel.core.errors import ConfigError
 from tercel.market.dealers import Answers, State, load_panel, request
-from tercel.market.dealers.curves import requested
-from tercel.market.dealers.requests import chances, hedges, learn, quotes
+from tercel.market.dealers.curves import simulate_requests
+from tercel.market.dealers.requests import (
+    answer_probabilities,
+    draw_answers,
+    hedges,
+    update_toxicity,
+)
 
 EURUSD, EQUITY = load_panel("eurusd"), load_panel("equity")
 
@@ -27,10 +32,12 @@ def everyone(markets: int) -> np.ndarray:
 )
 def test_who_buys_and_sells_at_once_loses(seed, name, size, hidden):
     """Whatever dealers hold, the best offer is not below the best bid."""
-    panel, rng = load_panel(name).drawn(seed), np.random.default_rng(seed)
-    state = State.drawn(panel, 40, rng)
+    panel, rng = load_panel(name).draw_variant(seed), np.random.default_rng(seed)
+    state = State.draw(panel, 40, rng)
     asks, bids = (
-        quotes(panel, state, np.full(40, side), np.full(40, size), everyone(40), rng, hidden=hidden)
+        draw_answers(
+            panel, state, np.full(40, side), np.full(40, size), everyone(40), rng, hidden=hidden
+        )
         for side in (1, -1)
     )
     assert (asks.ranked.min(axis=1) + bids.ranked.min(axis=1) >= 0.0).all()
@@ -40,10 +47,10 @@ def test_who_buys_and_sells_at_once_loses(seed, name, size, hidden):
 def test_client_dealers_and_book_hold_nothing_together(seed, asked):
     """What the client got, the dealers gave or bought in the book."""
     rng = np.random.default_rng(seed)
-    state = State.drawn(EURUSD, 30, rng)
+    state = State.draw(EURUSD, 30, rng)
     before, side, size = state.inventory.copy(), rng.choice([-1, 1], 30), rng.uniform(0.5, 30, 30)
     found = request(
-        EURUSD, state, side, size, everyone(30) & (np.arange(10) < asked), rng, within=0.4
+        EURUSD, state, side, size, everyone(30) & (np.arange(10) < asked), rng, max_distance=0.4
     )
     client = np.where(found.traded, side * size, 0.0)
     assert (state.inventory - before).sum(axis=1) + client == pytest.approx(side * found.hedge)
@@ -53,8 +60,8 @@ def test_client_dealers_and_book_hold_nothing_together(seed, asked):
 
 def test_more_dealers_meet_the_same_draws():
     """Quotes of those who are asked by both do not change where nothing leaks."""
-    few, many = list(requested(EURUSD.firm(), 200, 4, 1.0))[2::7]
-    both = few[0].answers.there & many[0].answers.there
+    few, many = list(simulate_requests(EURUSD.firm(), 200, 4, 1.0))[2::7]
+    both = few[0].answers.has_quote & many[0].answers.has_quote
     assert both.sum() > 400
     assert (few[0].answers.distance[both] == many[0].answers.distance[both]).all()
 
@@ -88,7 +95,7 @@ def test_nobody_answers_more_than_the_largest_size():
     found = request(
         EURUSD, State.empty(5, 10), np.ones(5, np.int64), big, everyone(5), np.random.default_rng(1)
     )
-    assert not found.answers.there.any()
+    assert not found.answers.has_quote.any()
     assert (found.ahead == 0.0).all()
 
 
@@ -96,11 +103,17 @@ def test_requests_that_never_trade_are_answered_less():
     rng, state = np.random.default_rng(2), State.empty(400, 10)
     many = [
         request(
-            EURUSD, state, np.ones(400, np.int64), np.ones(400), everyone(400), rng, within=-1.0
+            EURUSD,
+            state,
+            np.ones(400, np.int64),
+            np.ones(400),
+            everyone(400),
+            rng,
+            max_distance=-1.0,
         )
         for _ in range(20)
     ]
-    assert many[-1].answers.there.mean() < 0.25 * many[0].answers.there.mean()
+    assert many[-1].answers.has_quote.mean() < 0.25 * many[0].answers.has_quote.mean()
     assert many[-1].ahead.mean() < 0.1 * many[0].ahead.mean()
 
 
@@ -111,7 +124,7 @@ def test_dealers_widen_for_a_client_who_knows_where_the_price_goes():
             found = request(
                 EURUSD, state, rng.choice([-1, 1], 300), np.ones(300), everyone(300), rng
             )
-            learn(state, found, np.full(300, move))
+            update_toxicity(state, found, np.full(300, move))
         return float(np.nanmean(found.answers.distance))
 
     assert mean_quote(0.5) > mean_quote(0.0) + 0.05
@@ -122,7 +135,7 @@ def test_answers_get_rarer_where_they_cost():
     """1 - x^(1 / (N - 1)): x = .1 gives .9, .684, .438 for 2, 3, 5 dealers."""
     panel = replace(EURUSD, cost_share=0.1, answers=np.ones(10))
     asked = np.arange(10)[None] < np.array([[2], [3], [5]])
-    found = chances(panel, asked, np.ones(3))[:, 0]
+    found = answer_probabilities(panel, asked, np.ones(3))[:, 0]
     assert found == pytest.approx([0.9, 1 - 0.1**0.5, 1 - 0.1**0.25])
 
 
@@ -130,18 +143,18 @@ def test_answers_get_rarer_where_they_cost():
 def test_leakage_makes_the_best_number_of_dealers_neither_one_nor_all(name):
     """2,000 common seeds; both ends 2 standard errors above the lowest."""
     panel = load_panel(name)
-    costs = np.array([paid for _, paid, _ in requested(panel, 2000, 11)])
+    costs = np.array([paid for _, paid, _ in simulate_requests(panel, 2000, 11)])
     best = int(costs.mean(axis=1).argmin())
     assert 0 < best < 9
     for end in (0, 9):
         gap = costs[end] - costs[best]
         assert gap.mean() > 2 * gap.std(ddof=1) / len(gap) ** 0.5
-    firm = np.array([paid for _, paid, _ in requested(panel.firm(), 2000, 11)])
+    firm = np.array([paid for _, paid, _ in simulate_requests(panel.firm(), 2000, 11)])
     assert int(firm.mean(axis=1).argmin()) == 9
 
 
 def test_a_hidden_side_leaks_nothing():
-    for _, _, small in requested(EQUITY, 100, 1, hidden=True):
+    for _, _, small in simulate_requests(EQUITY, 100, 1, hidden=True):
         assert (small.ahead == 0.0).all()
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from tercel.core.stats.inference import holm
+from tercel.core.stats.multiple_testing import holm
 from tercel.market.dealers import State, load_panel
-from tercel.market.dealers.requests import quotes, settle
+from tercel.market.dealers.requests import draw_answers, settle
 
 MARKETS = 200
 
@@ -21,7 +21,7 @@ def profit(panel, steps, seed: int, lag: float = 0.0) -> np.ndarray:
     before the trade: the client takes the best as the mid is then.
     """
     rng = np.random.default_rng(seed)
-    state = State.drawn(panel, MARKETS, rng)
+    state = State.draw(panel, MARKETS, rng)
     mid, cash, held = np.zeros(MARKETS), np.zeros(MARKETS), np.zeros(MARKETS)
 
     def at_market(lots: np.ndarray) -> None:
@@ -38,8 +38,8 @@ def profit(panel, steps, seed: int, lag: float = 0.0) -> np.ndarray:
             np.broadcast_to(np.arange(10) < dealers, (MARKETS, 10)),
         )
         sizes = np.full(MARKETS, size)
-        answers = quotes(panel, state, sides, sizes, asked, rng, hidden=hidden)
-        state.asked += asked.any(axis=1)
+        answers = draw_answers(panel, state, sides, sizes, asked, rng, hidden=hidden)
+        state.requests += asked.any(axis=1)
         path = lag * rng.standard_normal((MARKETS, 10)).cumsum(axis=1)[:, ::-1] / 10**0.5
         mid = mid + path[:, 0]
         found = settle(
@@ -49,9 +49,9 @@ def profit(panel, steps, seed: int, lag: float = 0.0) -> np.ndarray:
             sizes,
             answers,
             rng.standard_normal(MARKETS),
-            within=within,
+            max_distance=within,
             hidden=hidden,
-            moved=side * path,
+            move_bps=side * path,
         )
         lots = np.where(found.traded, side * size, 0.0)
         cash = cash - lots * (mid + side * np.nan_to_num(found.paid))
@@ -96,11 +96,11 @@ def test_quotes_of_the_past_that_are_not_withdrawn_would_earn():
     panel, rng = load_panel("equity"), np.random.default_rng(3)
     n = 4_000
     every, one, sizes = np.ones((n, 10), np.bool_), np.ones(n, np.int64), np.full(n, 0.5)
-    answers = quotes(panel, State.empty(n, 10), one, sizes, every, rng)
+    answers = draw_answers(panel, State.empty(n, 10), one, sizes, every, rng)
     moved = np.broadcast_to(3.0 * rng.standard_normal((n, 1)), (n, 10))
-    assert (answers.distance - moved)[answers.there].min() < -2.0
-    found = settle(panel, State.empty(n, 10), one, sizes, answers, one * 0.0, moved=moved)
-    assert (found.paid[found.traded] >= answers.least[found.traded].min(axis=1)).all()
+    assert (answers.distance - moved)[answers.has_quote].min() < -2.0
+    found = settle(panel, State.empty(n, 10), one, sizes, answers, one * 0.0, move_bps=moved)
+    assert (found.paid[found.traded] >= answers.min_distance[found.traded].min(axis=1)).all()
     assert 0.3 < found.traded.mean() < 0.95
 
 
@@ -108,10 +108,16 @@ def test_a_last_look_counts_what_the_mid_moved_since_the_quote():
     panel, rng = replace(load_panel("equity"), tolerance=np.full(10, 1.0)), np.random.default_rng(4)
     n = 500
     every, one, sizes = np.ones((n, 10), np.bool_), np.ones(n, np.int64), np.full(n, 0.5)
-    answers = quotes(panel, State.empty(n, 10), one, sizes, every, rng)
+    answers = draw_answers(panel, State.empty(n, 10), one, sizes, every, rng)
     for moved, refused in ((0.9, False), (1.1, True)):
         found = settle(
-            panel, State.empty(n, 10), one, sizes, answers, one * 0.0, moved=np.full((n, 10), moved)
+            panel,
+            State.empty(n, 10),
+            one,
+            sizes,
+            answers,
+            one * 0.0,
+            move_bps=np.full((n, 10), moved),
         )
         there = found.answers.best >= 0
         assert (found.rejected[there] == refused).all()

@@ -1,6 +1,6 @@
 """Conformance kit of order-flow models, and the oracle of the zero-intelligence law.
 
-:class:`SantaFe` is the law of `tercel.market.flow.preset` written as plainly as it can be: event by event,
+:class:`SantaFe` is the law of `tercel.market.flow.registry` written as plainly as it can be: event by event,
 no kernels, nothing shared with the simulator. :func:`simulate` runs any
 :class:`~tests.market.flow.port.Flow` on a plain book and gives the day as tape; the same census then
 reads real, kernel-made and oracle-made days. :class:`FlowConformance` and :class:`PresetConformance` are
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from tests.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEvent
 
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.market.flow.calibrate import quantities
 from tercel.market.flow.census import Census, census
+from tercel.market.flow.fit_table import quantities
 from tercel.market.flow.port import Preset
 from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
-from tercel.market.regimes.law import Factors, impose
+from tercel.market.regimes.named import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
 from tercel.market.simulator.records import put_real

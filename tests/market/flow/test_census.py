@@ -7,7 +7,8 @@ import pytest
 from tests.market.flow.conformance import as_events
 
 from tercel.core.errors import ConfigError
-from tercel.market.flow.census import LEVELS, REACH, census
+from tercel.market.flow.census import census
+from tercel.market.flow.census_kernel import LEVELS, REACH
 from tercel.market.tape import Events
 from tercel.market.tape.schema import (
     ADD,

@@ -7,7 +7,7 @@ from tests.market.flow.conformance import PresetConformance
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load
 from tercel.market.flow.port import Preset as AnyPreset
-from tercel.market.flow.preset import models
+from tercel.market.flow.registry import models
 from tercel.market.flow.santa_fe import SantaFePreset as Preset
 from tercel.market.score.calibrated import simulated_census
 from tercel.market.simulator.days import simulated_day

@@ -10,7 +10,7 @@ from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
 from tercel.market.flow.santa_fe import SantaFePreset as Preset
-from tercel.market.score.calibrated import make
+from tercel.market.score.calibrated import make_preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, Lake
 
@@ -41,13 +41,13 @@ def test_a_day_without_bid_and_ask_for_half_an_hour_is_refused(lake: Path, tmp_p
     kept = (events.side != BUY) | (events.exch_ns - events.exch_ns[0] > 7200 * S)
     Lake(tmp_path).write(instrument, Events.from_frame(events.to_frame().filter(kept)))
     with pytest.raises(ConfigError, match="stretches of 1970-01-02") as error:
-        make(
+        make_preset(
             tmp_path,
             "TOY",
             days=["1970-01-02"],
             held_out=[],
             name="x",
-            out=tmp_path / "x.json",
+            path=tmp_path / "x.json",
             date="2026-01-01",
         )
     assert "a bid and an ask" in str(error.value)
@@ -56,8 +56,8 @@ def test_a_day_without_bid_and_ask_for_half_an_hour_is_refused(lake: Path, tmp_p
 
 def test_make_writes_a_judged_preset(lake: Path, tmp_path: Path, toy: Preset) -> None:
     out = tmp_path / "toy.json"
-    preset = make(
-        lake, "TOY", days=["1970-01-02", "1970-01-03"], held_out=["1970-01-04"], name="toy-again", out=out,
+    preset = make_preset(
+        lake, "TOY", days=["1970-01-02", "1970-01-03"], held_out=["1970-01-04"], name="toy-again", path=out,
         date="2026-01-01", lot_shares=1, simulated_days=2,
     )  # fmt: skip
     assert load(out) == preset
@@ -69,21 +69,21 @@ def test_make_writes_a_judged_preset(lake: Path, tmp_path: Path, toy: Preset) ->
 
 def test_a_single_day_is_split_by_half_hours(lake: Path, tmp_path: Path) -> None:
     out = tmp_path / "one.json"
-    preset = make(
-        lake, "TOY", days=["1970-01-02"], held_out=[], name="one", out=out, date="2026-01-01", simulated_days=1
+    preset = make_preset(
+        lake, "TOY", days=["1970-01-02"], held_out=[], name="one", path=out, date="2026-01-01", simulated_days=1
     )  # fmt: skip
     assert preset.card["seconds"] == pytest.approx(5 * 1800.0, rel=0.01)
     assert "half hour" in preset.card["held_out_days"][0]
 
 
 def test_make_refuses(lake: Path, tmp_path: Path) -> None:
-    common = {"name": "x", "out": tmp_path / "x.json", "date": "2026-01-01"}
+    common = {"name": "x", "path": tmp_path / "x.json", "date": "2026-01-01"}
     with pytest.raises(ConfigError, match="in both"):
-        make(lake, "TOY", days=["1970-01-02"], held_out=["1970-01-02"], **common)
+        make_preset(lake, "TOY", days=["1970-01-02"], held_out=["1970-01-02"], **common)
     with pytest.raises(TapeError, match="1970-01-09"):
-        make(lake, "TOY", days=["1970-01-09"], held_out=[], **common)
+        make_preset(lake, "TOY", days=["1970-01-09"], held_out=[], **common)
     with pytest.raises(ConfigError, match="at least one of each"):
-        make(lake, "TOY", days=["1970-01-02", "1970-01-03"], held_out=[], **common)
+        make_preset(lake, "TOY", days=["1970-01-02", "1970-01-03"], held_out=[], **common)
     assert not list(tmp_path.iterdir())
 
 
@@ -100,9 +100,9 @@ def test_shipped_presets_are_made_again(name: str, shared_data: Path, tmp_path: 
             if day.date in (*shipped.card["days"], *held_out):
                 read = day.read()
                 store.write(read.instrument, read.events)
-    again = make(
+    again = make_preset(
         store.root, shipped.symbol, days=shipped.card["days"], held_out=held_out, name=name, date="2026-11-20",
-        out=tmp_path / f"{name}.json",
+        path=tmp_path / f"{name}.json",
     )  # fmt: skip
     assert again.model_dump(exclude={"card"}) == shipped.model_dump(exclude={"card"})
     for key, row in shipped.card["fit"].items():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.market.flow import Preset, load, names, preset
+from tercel.market.flow import Preset, load, names, registry
 from tercel.market.flow.santa_fe import SantaFePreset
-from tercel.market.score.calibrated import calibrated
+from tercel.market.score.calibrated import calibrate_preset
 from tercel.market.simulator.layout import FOREIGN
 
 SANTA_FE = [name for name in names() if name.endswith("-santa-fe")]
@@ -95,8 +95,8 @@ def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
 def test_what_gives_a_model_that_is_not_installed(
     toy: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preset, "entry_points", lambda **_: ())
-    monkeypatch.setattr(preset, "entry_point_names", lambda _: ())
+    monkeypatch.setattr(registry, "entry_points", lambda **_: ())
+    monkeypatch.setattr(registry, "entry_point_names", lambda _: ())
     file = tmp_path / "market.json"
     for model, remedy in (
         ("hawkes", "pip install tercel-studies"),
@@ -108,25 +108,25 @@ def test_what_gives_a_model_that_is_not_installed(
             load(file)
         assert caught.value.remedy == remedy
         with pytest.raises(ConfigError, match=f"model={model}") as caught:
-            calibrated(model, [], name="mine", stamp="2030-01-02")
+            calibrate_preset(model, [], name="mine", stamp="2030-01-02")
         assert caught.value.remedy == remedy
     for name in ("csco-hawkes", "cw-flow"):
         with pytest.raises(UnknownNameError) as unknown:
             load(name)
         assert unknown.value.remedy == "pip install tercel-studies"
     with pytest.raises(ConfigError, match="received none"):
-        preset.event_of(7)
+        registry.event_of(7)
 
 
 def test_a_package_gives_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = EntryPoint("coin", f"{SantaFePreset.__module__}:SantaFePreset", preset.GROUP)
-    monkeypatch.setattr(preset, "entry_points", lambda **_: (made,))
+    made = EntryPoint("coin", f"{SantaFePreset.__module__}:SantaFePreset", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda **_: (made,))
     with pytest.raises(ConfigError, match="a FlowModel whose presets are of model coin"):
-        preset.model_of("coin")
+        registry.model_of("coin")
 
 
 def test_two_models_of_one_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = preset.model_of("santa_fe")
-    monkeypatch.setattr(preset, "models", lambda: {"one": one, "other": one})
+    one = registry.model_of("santa_fe")
+    monkeypatch.setattr(registry, "models", lambda: {"one": one, "other": one})
     with pytest.raises(ConfigError, match="santa_fe and santa_fe"):
-        preset.event_of(one.code - FOREIGN)
+        registry.event_of(one.code - FOREIGN)

@@ -9,10 +9,11 @@ from studies.impact.metaorder import SHIFT, program, run
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
-from tercel.market.impact.fitted import mean_trade, pilot_law, weights_law
-from tercel.market.impact.law import ImpactLaw, exponentials, of_card, whole_order_ticks
-from tercel.market.simulator import engine, layout as sim
+from tercel.market.flow.registry import load
+from tercel.market.impact.impact_events import whole_order_ticks
+from tercel.market.impact.law import ImpactLaw, exponentials, law_on_card
+from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
+from tercel.market.simulator import engine, kernel_requests, layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free, with_impact
@@ -81,7 +82,7 @@ def test_the_pilot_measures_the_mean_trade_not_the_median(csco: Source) -> None:
     assert trade > 1.3 * np.median(sizes)
     law = pilot_law(preset, replenishment_s=(0.5, 20.0))
     assert law.mean_trade_lots * law.trades == pytest.approx(preset.volume_per_s * law.horizon_s)
-    assert of_card({"impact": law.card()}) == law
+    assert law_on_card({"impact": law.card()}) == law
 
 
 def test_a_market_in_which_we_do_not_trade_is_the_same_in_every_byte(csco: Source) -> None:
@@ -101,7 +102,7 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
     source = with_impact(csco, LAW)
     b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
     k[sim.SIDE] = 1
-    at = engine.alone(b, k, source.flow)
+    at = engine.single_market(b, k, source.flow)
     engine.enter_new(b, k, source.flow, at, 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, False)
     run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
     assert k[sim.PASSIVE_LOTS] > 0
@@ -129,9 +130,23 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
             k[sim.FLOW_RNG] ^= index
             before = int(k[sim.SOLD] - k[sim.BOUGHT])
             orders = program(60, 120.0, 4.0, int(k[sim.NOW]))
-            engine.program(b, k, source.flow, source.tape, orders, 0, 0, engine.NO_OUT)
+            engine.run_orders(b, k, source.flow, source.tape, orders, 0, 0, kernel_requests.NO_OUT)
             lots += int(k[sim.SOLD] - k[sim.BOUGHT]) - before
             assert (real(k, sim.BIAS) > 0.0) == (source is loud)
             assert k[sim.SHIFT] == 0
         sold.append(lots)
     assert sold[1] > sold[0]
+
+
+def test_looks_end_with_the_grid_though_orders_go_on() -> None:
+    """Ten lots a level: what is bought before, at and after the last look; nothing is written behind it."""
+    source = still(LAW)
+    b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+    orders = np.zeros((3, kernel_requests.EXTENT_WORDS), np.int64)
+    orders[:, 0] = np.array([0.5, 2.0, 9.0]) * NS_PER_SECOND
+    orders[:, 1] = 20, 10, 10
+    samples = np.full((4, 8), -7.0)
+    engine.run_orders(b, k, source.flow, source.tape, orders, 0, NS_PER_SECOND, samples[:3])
+    assert (samples[:3, 0] - samples[:3, SHIFT]).tolist() == [1000.0, 1001.0, 1001.0]
+    assert k[sim.MID2] / 2 - k[sim.SHIFT] == 1002.0
+    assert (samples[3] == -7.0).all()

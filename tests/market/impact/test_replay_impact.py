@@ -7,9 +7,17 @@ from studies.impact.metaorder import SHIFT, displacement, paired
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
-from tercel.market.impact.fitted import LAGS, SignedFlow, exponentials_of, fit, linear, tape_law
-from tercel.market.impact.law import ImpactLaw, of_card, translate
+from tercel.market.flow.registry import load
+from tercel.market.impact.book_shift import translate
+from tercel.market.impact.fitted import (
+    LAGS,
+    SignedFlow,
+    fit_exponentials,
+    fit_propagator,
+    linear_law,
+    tape_law,
+)
+from tercel.market.impact.law import ImpactLaw, law_on_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
 from tercel.market.simulator.layout import blank_state
@@ -71,8 +79,8 @@ def test_a_tape_under_a_law_is_the_same_until_we_trade(tape: Source) -> None:
     assert plain[0].tobytes() == quiet[0].tobytes()
     quiet[1][sim.IMPACT] = 0
     assert plain[1].tobytes() == quiet[1].tobytes()
-    assert not tape.answers
-    assert with_impact(tape, LAW).answers
+    assert not tape.reacts
+    assert with_impact(tape, LAW).reacts
 
 
 def test_prices_that_we_see_are_shifted_and_recover(tape: Source) -> None:
@@ -98,27 +106,27 @@ def test_a_known_propagator_is_found_again() -> None:
         np.concatenate(([0.0], np.convolve(sign, steps)[: n - 1])).cumsum()
         + rng.normal(0.0, 0.05, n).cumsum()
     )
-    found = fit([SignedFlow(sign, 2.0 * mid)])
+    found = fit_propagator([SignedFlow(sign, 2.0 * mid)])
     np.testing.assert_allclose(found.kernel[:50], known[:50], atol=0.06)
     assert found.correlation[1] == pytest.approx(0.5, abs=0.02)
 
 
 def test_the_kernel_of_the_law_follows_the_fitted_one_and_meets_the_square_root() -> None:
     known = 0.4 + 0.6 * np.exp(-np.arange(LAGS) / 15.0)
-    explicit = exponentials_of(known, 4.0)
+    explicit = fit_exponentials(known, 4.0)
     rates, weights = np.array(explicit).T
     read = np.exp(-np.outer(4.0 * np.arange(LAGS), rates)) @ weights
     assert np.abs(read - known).max() < 0.03
-    law = linear(LAW, explicit)
+    law = linear_law(LAW, explicit)
     held = np.where(rates > 0, -np.expm1(-rates * 600.0) / np.maximum(rates * 600.0, 1e-12), 1.0)
     end = law.scale_ticks * 0.1 * law.trades * float(weights @ held)
     assert end == pytest.approx(LAW.y * LAW.sigma_ticks * 0.1**0.5)
-    assert of_card({"impact": law.card()}) == law
+    assert law_on_card({"impact": law.card()}) == law
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:
     with pytest.raises(ConfigError, match="trades to fit"):
-        fit([SignedFlow(np.ones(50), np.zeros(50))])
+        fit_propagator([SignedFlow(np.ones(50), np.zeros(50))])
     with pytest.raises(ConfigError, match="square_root"):
         tape_law([], "cubic")
     with pytest.raises(ConfigError, match="days with trades"):

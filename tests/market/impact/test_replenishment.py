@@ -8,8 +8,8 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.impact.fitted import LONGEST_S, VALUES, delays, replenishment
-from tercel.market.observed import Observed, kernel as kinds, observe
+from tercel.market.impact.replenishment_delays import LONGEST_S, VALUES, delays, replenishment
+from tercel.market.observed import Observed, event_columns, observe
 from tercel.market.tape import Instrument, schema
 
 BOOK = (
@@ -32,7 +32,7 @@ def seen_in(*rows: tuple[float, int, int, int, int, int], stop_s: float = 2000.0
 def by_brute_force(seen: Observed) -> list[float]:
     """Delay of each market order, one row at a time."""
     found = []
-    for r in np.flatnonzero(seen.kind == kinds.MARKET):
+    for r in np.flatnonzero(seen.kind == event_columns.MARKET):
         taken = -int(seen.side[r])
         px, shown = (seen.bid_px, seen.bid_lots) if taken > 0 else (seen.ask_px, seen.ask_lots)
         levels = [(int(p), int(q)) for p, q in zip(px[r], shown[r], strict=True) if q > 0]
@@ -40,7 +40,7 @@ def by_brute_force(seen: Observed) -> list[float]:
         worst = levels[min(int(reached), len(levels) - 1)][0]
         later = slice(r + 1, None)
         counts = (
-            (seen.kind[later] <= kinds.LIMIT_DEEPER)
+            (seen.kind[later] <= event_columns.LIMIT_DEEPER)
             & (seen.side[later] == taken)
             & (seen.price[later] * taken >= worst * taken)
         )
@@ -54,7 +54,9 @@ def by_brute_force(seen: Observed) -> list[float]:
 def test_as_the_brute_force_twin(seed: int, step: int) -> None:
     events = rude_events(seed, 400, step_ns=step)
     seen = observe(Instrument("NASDAQ", "TOY", DAY.date, 0.01), events, 0.0)
-    if np.any(seen.kind == kinds.MARKET) and np.any(seen.kind <= kinds.LIMIT_DEEPER):
+    if np.any(seen.kind == event_columns.MARKET) and np.any(
+        seen.kind <= event_columns.LIMIT_DEEPER
+    ):
         assert delays([seen]).seconds.tolist() == by_brute_force(seen)
 
 

@@ -9,10 +9,10 @@ from tests.market.simulator.test_kept import OURS, PUBLIC, Order
 
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
-from tercel.market.impact.law import translate
+from tercel.market.book.price_window import allocate
+from tercel.market.impact.book_shift import translate
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
+from tercel.market.simulator.account import kill_own, public_add, public_take, rest_own
 from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import DELETE
 
@@ -93,14 +93,14 @@ class World:
         if touch is not None and (price - touch) * side >= 0:
             return
         announce(self.b, own, side, price, lots)
-        own_rest(self.b, self.k, own, price, lots, False)
+        rest_own(self.b, self.k, own, price, lots, False)
         self.brute.orders.append(Order(OURS, own, side, price, lots))
 
     def cancel(self, own: int, lots: int) -> None:
         for order in self.brute.orders:
             if (order.what, order.slot) == (OURS, own):
                 lots = min(lots, order.lots)
-                own_dead(self.b, self.k, own, lots, 0)
+                kill_own(self.b, self.k, own, lots, 0)
                 order.lots -= lots
         self.brute.orders = [o for o in self.brute.orders if o.lots > 0]
 

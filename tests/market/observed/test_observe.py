@@ -11,7 +11,7 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
-from tercel.market.observed import Observed, kernel as kinds, observe
+from tercel.market.observed import Observed, event_columns, observe
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 
@@ -63,13 +63,17 @@ class Twin:
                 return False
         best = own[0][0]
         if kind == "limit":
-            code = kinds.LIMIT_AT_BEST
+            code = event_columns.LIMIT_AT_BEST
             if price != best:
-                code = kinds.LIMIT_IN_SPREAD if (price - best) * side > 0 else kinds.LIMIT_DEEPER
+                code = (
+                    event_columns.LIMIT_IN_SPREAD
+                    if (price - best) * side > 0
+                    else event_columns.LIMIT_DEEPER
+                )
         elif kind == "cancel":
-            code = kinds.CANCEL_AT_BEST if price == best else kinds.CANCEL_DEEPER
+            code = event_columns.CANCEL_AT_BEST if price == best else event_columns.CANCEL_DEEPER
         else:
-            code, distance, side = kinds.MARKET, 0, -side
+            code, distance, side = event_columns.MARKET, 0, -side
         self.rows.append((now, code, side, price, distance, lots, key, int(remainder)))
         self.books.append([bids[: self.levels], asks[: self.levels]])
         return True
@@ -259,7 +263,7 @@ def test_the_kinds_and_where_they_stand() -> None:
         (8, schema.CROSS, 0, 1, 99, 10),
         (9, schema.ADD, 5, 1, 95, 1),
     )
-    assert [kinds.NAMES[x] for x in seen.kind] == [
+    assert [event_columns.NAMES[x] for x in seen.kind] == [
         "limit in spread", "limit at best", "limit deeper", "cancel deeper", "cancel at best", "market",
     ]  # fmt: skip
     assert seen.distance.tolist() == [1, 1, 3, 3, 1, 0]
@@ -282,7 +286,10 @@ def test_totals_of_levels_become_orders() -> None:
     )
     got = list(
         zip(
-            (kinds.NAMES[x] for x in seen.kind), seen.side.tolist(), seen.lots.tolist(), strict=True
+            (event_columns.NAMES[x] for x in seen.kind),
+            seen.side.tolist(),
+            seen.lots.tolist(),
+            strict=True,
         )
     )
     assert got == [
@@ -300,7 +307,7 @@ def test_a_message_of_many_levels_never_crosses_on_the_way() -> None:
         6,
     )  # the ask's next level, in the same message
     seen = observe(Instrument("X", "Y", DAY.date, 0.01), events, 0.0)
-    assert [kinds.NAMES[x] for x in seen.kind] == [
+    assert [event_columns.NAMES[x] for x in seen.kind] == [
         "cancel at best"
     ]  # then the ask is empty: no distance, no event
 

@@ -6,7 +6,7 @@ from tests.market.tape.tapes import DAY
 
 from tercel.market.book import Book
 from tercel.market.observed import observe
-from tercel.market.observed.observe import as_orders
+from tercel.market.observed.anonymous_orders import as_orders
 from tercel.market.tape import Events, Instrument, schema
 
 SECOND = 10**9

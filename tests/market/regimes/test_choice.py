@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.market.flow.preset import load
-from tercel.market.regimes.choice import chosen, default_chain, drawn_chain, with_chosen
+from tercel.market.flow.registry import load
+from tercel.market.regimes.choice import (
+    default_chain,
+    drawn_chain,
+    parse_regimes,
+    with_named_regimes,
+)
 from tercel.market.regimes.law import LONGEST_S, RegimeChain, RegimeScript, Season
 from tercel.market.simulator.source import reactive
 
@@ -40,9 +45,12 @@ def preset():  # type: ignore[no-untyped-def]
 
 
 def test_words_name_laws(preset) -> None:  # type: ignore[no-untyped-def]
-    assert chosen("thin", preset) == (RegimeScript([(-LONGEST_S, "thin")]), None)
-    assert chosen("flash_crash", preset, 600.0) == (RegimeScript([(600.0, "flash_crash")]), None)
-    law, season = chosen("chain, season", preset)
+    assert parse_regimes("thin", preset) == (RegimeScript([(-LONGEST_S, "thin")]), None)
+    assert parse_regimes("flash_crash", preset, 600.0) == (
+        RegimeScript([(600.0, "flash_crash")]),
+        None,
+    )
+    law, season = parse_regimes("chain, season", preset)
     assert isinstance(law, RegimeChain)
     assert season == Season.of(preset)
 
@@ -58,7 +66,7 @@ def test_the_default_chain_visits_every_regime_from_plain() -> None:
 
 
 def test_the_long_chain_stays_for_as_long_as_an_order(preset) -> None:  # type: ignore[no-untyped-def]
-    law, season = chosen("long_chain", preset)
+    law, season = parse_regimes("long_chain", preset)
     assert isinstance(law, RegimeChain)
     assert season is None
     stays = dict(zip(law.states, 1 / np.array(law.rates).sum(axis=1), strict=True))
@@ -67,10 +75,10 @@ def test_the_long_chain_stays_for_as_long_as_an_order(preset) -> None:  # type: 
 
 
 def test_drawn_markets_keep_their_liquidity_and_lean_to_both_sides(preset) -> None:  # type: ignore[no-untyped-def]
-    law, season = chosen("drawn", preset)
+    law, season = parse_regimes("drawn", preset)
     assert isinstance(law, RegimeChain)
     assert season is None
-    assert law.own == drawn_chain().own, "the same markets in every process"
+    assert law.own_regimes == drawn_chain().own_regimes, "the same markets in every process"
     factors = [one.phases[0].factors for one in law.regimes]
     assert len(set(factors)) == len(factors) > 50
     leans = [one.lean for one in factors]
@@ -82,19 +90,19 @@ def test_drawn_markets_keep_their_liquidity_and_lean_to_both_sides(preset) -> No
 def test_a_file_says_regimes_of_its_own(tmp_path: Path, preset) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "day.toml"
     path.write_text(FILE)
-    law, season = chosen(str(path), preset)
+    law, season = parse_regimes(str(path), preset)
     assert isinstance(law, RegimeScript)
     assert (law.since, list(law.entries)) == ("session", [(300.0, "gap"), (900.0, "plain")])
     assert [phase.factors.limit for phase in law.regimes[1].phases] == [0.2, 0.8]
-    assert law.played == ((300.0, "gap"), (320.0, "plain"), (900.0, "plain"))
+    assert law.timeline == ((300.0, "gap"), (320.0, "plain"), (900.0, "plain"))
     assert season == Season((1.5, 1.0, 0.5), arrival_s=3600.0)
     path.write_text(
         "[chain]\nstates = ['plain', 'thin']\nrates = [[0, 0.1], [0.2, 0]]\nfirst = [1, 0]\n"
     )
-    law, season = chosen(str(path), preset)
+    law, season = parse_regimes(str(path), preset)
     assert isinstance(law, RegimeChain)
     assert season is None
-    assert with_chosen(reactive(preset, settle_s=1.0), str(path), preset).regimes == (
+    assert with_named_regimes(reactive(preset, settle_s=1.0), str(path), preset).regimes == (
         "none",
         "plain",
         "thin",
@@ -119,13 +127,13 @@ def test_a_file_that_says_no_law_is_refused(tmp_path: Path, preset, text: str, s
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=said):
-        chosen(str(path), preset)
+        parse_regimes(str(path), preset)
 
 
 def test_words_that_name_nothing_are_refused(preset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnknownNameError, match="volatile"):
-        chosen("wild", preset)
+        parse_regimes("wild", preset)
     with pytest.raises(ConfigError, match="one law"):
-        chosen("thin,chain", preset)
+        parse_regimes("thin,chain", preset)
     with pytest.raises(ConfigError, match="No such file"):
-        chosen(str(tmp_path / "none.toml"), preset)
+        parse_regimes(str(tmp_path / "none.toml"), preset)

@@ -9,22 +9,11 @@ from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.market.flow.preset import load
-from tercel.market.regimes.choice import in_force, path
+from tercel.market.flow.registry import load
 from tercel.market.regimes.kernel import begin_regimes, regime_event, with_law
-from tercel.market.regimes.law import (
-    NAMED,
-    Factors,
-    Phase,
-    Regime,
-    RegimeChain,
-    RegimeScript,
-    Season,
-    impose,
-    packed,
-    steady,
-    with_regimes,
-)
+from tercel.market.regimes.law import RegimeChain, RegimeScript, Season, pack_law, with_regimes
+from tercel.market.regimes.named import NAMED, Factors, Phase, Regime, impose, steady
+from tercel.market.regimes.occupancy import regime_occupancy, regime_path
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source
@@ -65,7 +54,7 @@ def test_occupation_and_jumps_are_those_of_the_chain() -> None:
     market = source(RegimeChain(STATES, RATES, first))
     held, jumps = np.zeros((n, 3)), np.zeros((n, 3, 3))
     for i in range(n):
-        rows = path(market.flow, 7, i, 0, 0, seconds * S)
+        rows = regime_path(market.flow, 7, i, 0, 0, seconds * S)
         state = rows[:, 1] - 1
         np.add.at(held[i], state, np.diff(rows[:, 0], append=seconds * S) / S)
         np.add.at(jumps[i], (state[:-1], state[1:]), 1)
@@ -85,7 +74,7 @@ def test_a_chain_begins_in_its_stationary_law_and_stays_there() -> None:
     np.testing.assert_allclose(share @ generator, 0, atol=1e-12)
     n = 2000
     zero, index = np.zeros(n, np.int64), np.arange(n)
-    truth = in_force(source(chain), zero + 3, index, zero, zero + 50 * S, 60 * S)
+    truth = regime_occupancy(source(chain), zero + 3, index, zero, zero + 50 * S, 60 * S)
     assert truth.names == ("none", *STATES)
     np.testing.assert_allclose(truth.seconds.sum(axis=1), 60)
     mean, error = (
@@ -101,7 +90,7 @@ def test_a_script_is_kept_to_the_nanosecond() -> None:
     )
     market = source(script)
     names = market.regimes
-    rows = path(market.flow, 1, 1, 1000 * S, 1100 * S, 1400 * S)
+    rows = regime_path(market.flow, 1, 1, 1000 * S, 1100 * S, 1400 * S)
     told = [(int(ns - 1100 * S), names[number]) for ns, number, _ in rows.tolist()]
     assert told[:3] == [(-100 * S, "plain"), (-5 * S, "calm"), (10 * S, "thin")]
     crash = NAMED["flash_crash"]
@@ -124,13 +113,13 @@ def test_a_script_is_kept_to_the_nanosecond() -> None:
 def test_when_a_script_begins(
     script: RegimeScript, season: Season | None, wanted: list[list[int]]
 ) -> None:
-    rows = path(source(script, season).flow, 1, 1, 0, 100 * S, 200 * S)
+    rows = regime_path(source(script, season).flow, 1, 1, 0, 100 * S, 200 * S)
     assert rows[:, :2].tolist() == wanted
 
 
 def test_a_season_is_read_by_the_time_of_day_and_moves_the_event_that_waits() -> None:
     season = Season((2.0, 1.0, 0.5), step_s=100.0, arrival_s=150.0)
-    flow = with_law(np.zeros(sim.FLOW_HEAD), packed(None, season))
+    flow = with_law(np.zeros(sim.FLOW_HEAD), pack_law(None, season))
     k = np.zeros(sim.GRID, np.int64)
     k[sim.FLOW_NS] = 8 * S
     begin_regimes(k, flow, 1, 1, 100 * S)
@@ -149,7 +138,7 @@ def test_a_season_is_read_by_the_time_of_day_and_moves_the_event_that_waits() ->
 
 
 def test_drawn_times_of_day_fill_the_day_up_to_a_horizon_before_its_end() -> None:
-    flow = with_law(np.zeros(sim.FLOW_HEAD), packed(None, Season((1.0, 2.0), step_s=500.0)))
+    flow = with_law(np.zeros(sim.FLOW_HEAD), pack_law(None, Season((1.0, 2.0), step_s=500.0)))
     days = []
     for index in range(500):
         k = np.zeros(sim.GRID, np.int64)
@@ -172,7 +161,7 @@ def test_the_season_of_a_preset_keeps_the_day() -> None:
 @given(st.lists(st.floats(0.001, 1000), min_size=4, max_size=4), st.floats(-1, 1))
 def test_factors_reach_the_state_as_they_are(four: list[float], lean: float) -> None:
     own = steady("own", Factors(*four, lean))
-    market = source(RegimeScript([(0.0, "own")], own={"own": own}))
+    market = source(RegimeScript([(0.0, "own")], own_regimes={"own": own}))
     k, imposed = np.zeros(sim.GRID, np.int64), np.zeros((2, sim.GRID), np.int64)
     begin_regimes(k, market.flow, 1, 1, 0)
     impose(imposed, own.phases[0].factors)
@@ -191,7 +180,7 @@ REFUSED = [
     ("rates", lambda: RegimeChain(TWO, ((0, 1),))),
     ("rates", lambda: RegimeChain(TWO, ((0, float("nan")), (1, 0)))),
     ("rates", lambda: RegimeChain(TWO, (("a", 0), (0, 0)))),  # type: ignore[arg-type]
-    ("stationary", lambda: packed(RegimeChain(TWO, ((0, 0), (0, 0))), None)),
+    ("stationary", lambda: pack_law(RegimeChain(TWO, ((0, 0), (0, 0))), None)),
     ("add up", lambda: RegimeChain(TWO, ((0, 1), (1, 0)), (0.5, 0.4))),
     ("factor limit", lambda: Factors(limit=0.0)),
     ("lean", lambda: Factors(lean=1.5)),

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tercel.market.flow import santa_fe
-from tercel.market.flow.preset import load
-from tercel.market.regimes.law import Factors, impose
+from tercel.market.flow.registry import load
+from tercel.market.regimes.named import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
 from tercel.market.simulator.source import Source, reactive

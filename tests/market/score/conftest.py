@@ -7,10 +7,10 @@ import pytest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.flow.port import Preset
-from tercel.market.score.calibrated import Day
+from tercel.market.score.scored_days import Day
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 HOURS = 2
 WARM_S = 600.0

@@ -6,20 +6,15 @@ import numpy as np
 import pytest
 
 from tercel.market.flow.port import Preset
-from tercel.market.score.calibrated import Day, simulated
-from tercel.market.score.distance import (
-    FEATURES,
-    WINDOW,
-    Bins,
+from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
+from tercel.market.score.conditional import (
+    ConditionalBins,
     ConditionalReference,
-    Conditioned,
-    auc,
-    classifier_auc,
-    features,
     given_spread,
     given_time,
-    l1,
 )
+from tercel.market.score.distance import Bins, l1
+from tercel.market.score.scored_days import Day, simulate_stretch
 
 
 def test_the_area_by_counting_pairs() -> None:
@@ -30,7 +25,7 @@ def test_the_area_by_counting_pairs() -> None:
 
 
 def test_features_by_brute_force(days: list[Day]) -> None:
-    seen = days[0].seen()
+    seen = days[0].observe()
     found = features(seen)
     own = [i for i in range(seen.n) if not seen.remainder[i]]
     assert found.shape == (len(own) // WINDOW, len(FEATURES))
@@ -51,15 +46,15 @@ def test_features_by_brute_force(days: list[Day]) -> None:
 
 def test_a_market_is_not_told_from_itself_and_another_is(truth: Preset, days: list[Day]) -> None:
     pytest.importorskip("sklearn")
-    seen = days[0].seen()
-    own = classifier_auc(seen, simulated(truth, 9, seen))
+    seen = days[0].observe()
+    own = classifier_auc(seen, simulate_stretch(truth, 9, seen))
     other = truth.model_copy(update={"market_sizes": tuple(3 * s for s in truth.market_sizes)})
-    far = classifier_auc(seen, simulated(other, 9, seen))
+    far = classifier_auc(seen, simulate_stretch(other, 9, seen))
     assert own is not None
     assert far is not None
     assert own < 0.62
     assert far > own + 0.1
-    short = Day(days[0].instrument, days[0].events, 900.0, 1050.0).seen()
+    short = Day(days[0].instrument, days[0].events, 900.0, 1050.0).observe()
     assert classifier_auc(short, short) is None
 
 
@@ -70,22 +65,22 @@ def test_conditional_distances_by_hand() -> None:
         rng.integers(0, 3, 900).astype(float),
     )
     values, other = rng.normal(given), rng.normal(2 * other_given)
-    found = Conditioned(values, given).l1(other, other_given)
+    found = ConditionalBins(values, given).l1(other, other_given)
     by_hand = 0.0
     for c in range(3):
         a, b = values[given == c], other[other_given == c]
         bins = Bins.of(a, 20)
         by_hand += np.mean(given == c) * l1(bins.shares(a), bins.shares(b))
     assert found == pytest.approx(by_hand)
-    assert Conditioned(values, given).l1(values, given) == 0.0
-    assert Conditioned(values, given).l1(other, other_given + 50) is None
+    assert ConditionalBins(values, given).l1(values, given) == 0.0
+    assert ConditionalBins(values, given).l1(other, other_given + 50) is None
 
 
 def test_a_day_given_its_spread_and_hour_is_itself(days: list[Day]) -> None:
-    seen = days[0].seen()
+    seen = days[0].observe()
     reference = ConditionalReference(seen, 1)
     assert set(reference.l1([seen]).values()) == {0.0}
-    other = reference.l1([days[1].seen()])
+    other = reference.l1([days[1].observe()])
     assert all(value is not None and 0.0 < value < 0.5 for value in other.values())
     spread, time = given_spread([seen], 1), given_time([seen], 1)
     assert len(spread["touch_depth"][0]) == 2 * len(spread["event_mix"][0])

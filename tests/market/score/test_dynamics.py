@@ -10,19 +10,18 @@ import pytest
 
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
-from tercel.market.score.calibrated import Day
+from tercel.market.observed.event_columns import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
 from tercel.market.score.dynamics import (
     COLUMNS,
     FIGURES,
     bar,
-    judge,
-    of_tape,
+    judge_figures,
     spreads,
     sums_of,
-    table,
-    values,
+    tape_figures,
 )
+from tercel.market.score.half_hour_sums import figure_values, sums_table
+from tercel.market.score.scored_days import Day
 
 OPEN_NS = 34_200 * S
 
@@ -63,7 +62,7 @@ def drawn(seed: int, seconds: int = 5_400, n: int = 4_000) -> Observed:
 
 
 def figures(*stretches: Observed) -> dict[str, float]:
-    return values(FIGURES, table([sums_of(o) for o in stretches], COLUMNS), COLUMNS)
+    return figure_values(FIGURES, sums_table([sums_of(o) for o in stretches], COLUMNS), COLUMNS)
 
 
 # -- the slow twin ----------------------------------------------------------------------------------------------------
@@ -217,17 +216,17 @@ def with_mid(mid2: np.ndarray) -> Observed:
 
 def test_bars_come_from_the_days() -> None:
     days = [sums_of(drawn(seed)) for seed in range(4)]
-    tape = of_tape(days[:2], days[2:])
-    alone = [values(FIGURES, table([day], COLUMNS), COLUMNS) for day in days]
+    tape = tape_figures(days[:2], days[2:])
+    alone = [figure_values(FIGURES, sums_table([day], COLUMNS), COLUMNS) for day in days]
     sd = np.std([one["sign_acf_1"] for one in alone], ddof=1)
     assert tape["sign_acf_1"].bar == pytest.approx(1.5 * sd)
     assert tape["ofi_r2_10s"].bar == bar("ofi_r2_10s", tape["ofi_r2_10s"].real, 1.0)
     assert tape["ofi_r2_10s"].bar == pytest.approx(0.2 * tape["ofi_r2_10s"].real)
     assert tape["variance_1s_to_300s"].bar == 0.15
     assert tape["sign_acf_1"].ci_low <= tape["sign_acf_1"].real <= tape["sign_acf_1"].ci_high
-    itself = judge(tape, days[:2])
+    itself = judge_figures(tape, days[:2])
     assert all(row.passed and row.value == pytest.approx(row.real) for row in itself.values())
-    other = judge(tape, [sums_of(with_mid(np.cumsum(np.full(5_401, 2))))])
+    other = judge_figures(tape, [sums_of(with_mid(np.cumsum(np.full(5_401, 2))))])
     assert other["variance_1s_to_10s"].value == pytest.approx(10.0)
     assert not other["variance_1s_to_10s"].passed
     assert (other["sign_acf_1"].value, other["sign_acf_1"].passed) == (None, False)
@@ -238,14 +237,17 @@ def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures
 ) -> None:
     one = sums_of(drawn(9, seconds=7_200))
     halves = [{name: column * mask for name, column in one.items()} for mask in half_masks(2)]
-    apart = [values(FIGURES, table([half], COLUMNS), COLUMNS)["sign_acf_1"] for half in halves]
-    assert spreads(table([one], COLUMNS))["sign_acf_1"] == pytest.approx(np.std(apart, ddof=1))
-    told = of_tape([sums_of(drawn(9, 1_500, 800))], [])
+    apart = [
+        figure_values(FIGURES, sums_table([half], COLUMNS), COLUMNS)["sign_acf_1"]
+        for half in halves
+    ]
+    assert spreads(sums_table([one], COLUMNS))["sign_acf_1"] == pytest.approx(np.std(apart, ddof=1))
+    told = tape_figures([sums_of(drawn(9, 1_500, 800))], [])
     assert "sign_acf_1000" not in told
     assert "sign_acf_1" not in told  # one half hour has no spread
     assert told["ofi_r2_10s"].train is None
-    real = of_tape(
-        [sums_of(day.seen()) for day in days[:1]], [sums_of(day.seen()) for day in days[1:]]
+    real = tape_figures(
+        [sums_of(day.observe()) for day in days[:1]], [sums_of(day.observe()) for day in days[1:]]
     )
     assert all(
         abs(row.train - row.real) <= max(3 * row.bar, 0.1) for row in real.values() if row.train

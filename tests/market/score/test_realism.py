@@ -10,18 +10,18 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
-from tercel.market.observed.kernel import MARKET
-from tercel.market.score.calibrated import Day, half_hours, simulated
+from tercel.market.observed.event_columns import MARKET
 from tercel.market.score.card import (
-    HeldOutTape,
     ScoreDraw,
     compact,
-    interleaved,
-    keep,
+    interleaved_l1,
     score,
     score_by_card,
+    with_scores,
 )
-from tercel.market.score.distance import Reference, gates, mean14, numbers
+from tercel.market.score.distance import Reference, mean14
+from tercel.market.score.held_out import HeldOutTape
+from tercel.market.score.realism_gates import gate_values, gates
 from tercel.market.score.sample import (
     CURVES,
     FOURTEEN,
@@ -32,16 +32,17 @@ from tercel.market.score.sample import (
     returns,
     sample,
 )
+from tercel.market.score.scored_days import Day, half_hours, simulate_stretch
 from tercel.market.tape import Events, schema
 
 
 def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
-    one = sample(days[0].seen())
+    one = sample(days[0].observe())
     found = Reference.of(one).l1(one)
     assert set(found) == {*FOURTEEN, *CURVES}
     assert set(found.values()) == {0.0}
     assert mean14(found) == 0.0
-    assert all(gate.passed for gate in gates(numbers(one), numbers(one)).values())
+    assert all(gate.passed for gate in gates(gate_values(one), gate_values(one)).values())
 
 
 def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(
@@ -62,16 +63,16 @@ def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(
     truth: Preset, days: list[Day]
 ) -> None:
     part = Day(days[0].instrument, days[0].events, 1800.0, 3600.0)
-    seen = part.seen()
+    seen = part.observe()
     assert seen.seconds == 1800.0
-    like = simulated(truth, 1, seen)
+    like = simulate_stretch(truth, 1, seen)
     assert like.seconds == seen.seconds
     assert like.start_ns - like.open_ns == seen.start_ns - seen.open_ns
     assert len(like.mid2) == len(seen.mid2)
 
 
 def test_a_part_is_what_would_have_been_read(days: list[Day]) -> None:
-    day, whole = days[0], days[0].seen()
+    day, whole = days[0], days[0].observe()
     start = day.instrument.session_open_ns + 1800 * NS_PER_SECOND
     part = whole.part(start, start + 1200 * NS_PER_SECOND)
     read = observe(day.instrument, day.events, 900.0, from_s=1800.0, to_s=3000.0)
@@ -81,7 +82,7 @@ def test_a_part_is_what_would_have_been_read(days: list[Day]) -> None:
 
 
 def test_half_hours_take_turns_and_lose_nothing(days: list[Day]) -> None:
-    seen = [day.seen() for day in days[:2]]
+    seen = [day.observe() for day in days[:2]]
     odd, even = (half_hours(seen, odd) for odd in (True, False))
     assert sum(o.n for o in (*odd, *even)) == sum(o.n for o in seen)
     first = [(o.start_ns - o.open_ns) // (1800 * NS_PER_SECOND) for o in odd]
@@ -101,14 +102,14 @@ def test_interleaved_halves_forgive_no_day(truth: Preset, days: list[Day]) -> No
         truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,)
     )
     assert short.tape.interleaved_floor_mean_l1 is None
-    assert interleaved(short.tape, short.made) is None
+    assert interleaved_l1(short.tape, short.simulated) is None
 
 
 def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     """The tape travels as JSON: distances are the same to the last digit, gates to the five that are kept."""
     drawn = ScoreDraw(truth, days[:2], days[2:], seeds=(1,))
     told = score(drawn, classifier=False)
-    kept = keep(truth, drawn.tape, told)
+    kept = with_scores(truth, drawn.tape, told)
     assert len(json.dumps(kept.card["scored_tape"])) < 30_000
     kept = kept.model_copy(update={"card": json.loads(json.dumps(kept.card))})
     again = score_by_card(kept, (1,))
@@ -126,10 +127,10 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     assert again.scored_on == told.scored_on
     assert "need the days themselves" in again.notes[-1]
     with pytest.raises(ConfigError, match="no tape on the card"):
-        HeldOutTape.of_card(truth)
+        HeldOutTape.from_card(truth)
     torn = kept.card["scored_tape"] | {"references": [{"bins": {}, "curves": {}}]}
     with pytest.raises(ConfigError, match="market score` keeps it with `write=`"):
-        HeldOutTape.of_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
+        HeldOutTape.from_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
 
 
 def test_statistics_by_brute_force(days: list[Day]) -> None:
@@ -166,7 +167,7 @@ def test_statistics_by_brute_force(days: list[Day]) -> None:
     ten = [(seen.mid2[s + 10] - seen.mid2[s]) / 2 for s in range(len(seen.mid2) - 10)]
     assert returns(seen, 10).tolist() == ten
     assert found.sd[10] == pytest.approx(np.sqrt(np.mean(np.square(ten))))
-    assert numbers(found)["market_orders"] == pytest.approx(60 * len(trades) / 1800)
+    assert gate_values(found)["market_orders"] == pytest.approx(60 * len(trades) / 1800)
 
 
 def test_autocorrelation_of_a_known_process() -> None:
@@ -182,7 +183,7 @@ def test_autocorrelation_of_a_known_process() -> None:
 
 
 def test_waits_are_read_by_the_clock_of_the_tape(days: list[Day]) -> None:
-    seen = days[0].seen()
+    seen = days[0].observe()
     fine, coarse = sample(seen), sample(seen, 1_000_000)
     assert fine.values["log_wait"].min() > coarse.values["log_wait"].min() == -9.0
     assert clock_of(seen) == 1
@@ -190,7 +191,7 @@ def test_waits_are_read_by_the_clock_of_the_tape(days: list[Day]) -> None:
 
 def test_a_stretch_with_too_little(truth: Preset, days: list[Day]) -> None:
     with pytest.raises(ConfigError, match="market orders to score on"):
-        sample(Day(days[0].instrument, days[0].events, 1800.0, 1810.0).seen())
+        sample(Day(days[0].instrument, days[0].events, 1800.0, 1810.0).observe())
     other = truth.model_copy(update={"tick": 0.05})
     with pytest.raises(ConfigError, match="tick"):
         ScoreDraw(other, days[:1], days[1:2])
@@ -220,7 +221,7 @@ def with_status(day: Day, at_s: float, status: int) -> Day:
 
 def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
     halted = with_status(with_status(days[0], 3000.0, -1), 3600.0, 1)
-    seen, whole = halted.seen(), days[0].seen()
+    seen, whole = halted.observe(), days[0].observe()
     assert seen.counts["halts"] == 1
     in_halt = (whole.ns >= halted.instrument.session_open_ns + 3000 * NS_PER_SECOND) & (
         whole.ns < halted.instrument.session_open_ns + 3600 * NS_PER_SECOND

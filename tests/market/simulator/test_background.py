@@ -7,17 +7,19 @@ from tests.market.flow.queue_reactive.made import made
 from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.execution.intent import REST0, TAKE, Intents, View
+from tercel.execution.intent import REST0, TAKE, Intents
 from tercel.execution.strategies import build
-from tercel.execution.strategy import Strategy, ladder, settle
+from tercel.execution.strategy import Strategy, finish_intents, ladder
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import without_orders
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
-from tercel.market.impact.law import ImpactLaw, of_card
+from tercel.market.flow.registry import load
+from tercel.market.impact.law import ImpactLaw, law_on_card
 from tercel.market.simulator import background, engine, layout as sim
-from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.entry import process_new_order
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, with_impact
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 
@@ -50,7 +52,7 @@ class Anything(Strategy):
         for rung in range(5):
             shown = self.rng.random(n) < 0.5
             intents[:, REST0 + rung] = np.where(shown, view.left * self.rng.random(n) * 0.3, 0)
-        return settle(intents, view)
+        return finish_intents(intents, view)
 
 
 def behind(b: Book) -> Book:
@@ -144,7 +146,7 @@ def _enter(
     b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool
 ) -> None:
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = side, 10**9, 10**9
-    at = engine.alone(b, k, source.flow)
+    at = engine.single_market(b, k, source.flow)
     engine.enter_new(b, k, source.flow, at, 0, place, side, price, lots, now)
 
 
@@ -168,7 +170,7 @@ def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
 
 
 def _law_of(name: str) -> ImpactLaw:
-    law = of_card(load(name).card)
+    law = law_on_card(load(name).card)
     assert law is not None
     return law
 
@@ -274,7 +276,7 @@ def test_what_nobody_sold_moves_nothing() -> None:
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY], k[sim.UNFILLED_TICKS] = 1, 10**7, 10**7, 40
     led = int(b[lay.AT_LEDGER])
     b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE]] = lay.IN_FLIGHT, 10**7, 1
-    arrive_new(b, k, source.flow, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
+    process_new_order(b, k, source.flow, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
     assert 0 < k[sim.UNFILLED_LOTS] < 10**7
     law = _law_of("goog")
     own = (

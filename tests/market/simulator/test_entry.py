@@ -13,19 +13,14 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
-from tercel.market.impact.law import ImpactLaw, impact_event
+from tercel.market.impact.impact_events import impact_event
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import engine, layout as sim
-from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
+from tercel.market.simulator.bounds import BOUNDS, with_bound, with_strict_bound
+from tercel.market.simulator.entry import BAND_PERCENT, ladder_end, process_new_order
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.source import (
-    BOUNDS,
-    NO_TAPE,
-    QUEUE,
-    bounded,
-    reactive,
-    theirs,
-    with_impact,
-)
+from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.source import NO_TAPE, reactive, with_impact
 
 LOTS = 40
 TICKS = range(4)
@@ -48,7 +43,7 @@ def send(b: np.ndarray, k: np.ndarray, own: int, side: int, beyond: int, lots: i
     price = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID]) + side * beyond
     k[sim.SIDE] = side
     announce(b, own, side, price, lots)
-    arrive_new(b, k, SOURCE.flow, own, price, lots, 0)
+    process_new_order(b, k, SOURCE.flow, own, price, lots, 0)
     return price
 
 
@@ -163,12 +158,12 @@ def test_only_a_tape_of_single_orders_has_a_strict_bound(model: int) -> None:
     source = martingale_market()
     source.worlds_k[:, QUEUE] = model == sim.REPLAY  # a tape of level totals
     with pytest.raises(ConfigError, match="a tape of single orders"):
-        theirs(replace(source, model=model))
+        with_strict_bound(replace(source, model=model))
 
 
 def test_each_bound_is_what_its_name_says() -> None:
     source = replace(martingale_market(), model=sim.REPLAY)
-    kind, strict, undercut = (bounded(source, bound, "CSCO", "2012-06-21") for bound in BOUNDS)
+    kind, strict, undercut = (with_bound(source, bound, "CSCO", "2012-06-21") for bound in BOUNDS)
     assert kind is source
     assert strict.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, 0]
     assert undercut.worlds_k[0, [sim.THEIRS, sim.UNDERCUT]].tolist() == [1, len(source.flow)]

@@ -11,10 +11,10 @@ from tests.market.simulator.audit import announce, audit, is_own, orders_of
 from tests.market.simulator.test_background import behind, check, kept_slots, orders, public
 
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
+from tercel.market.book.price_window import allocate
 from tercel.market.flow.santa_fe import market_order
-from tercel.market.simulator import background, layout as sim
-from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
+from tercel.market.simulator import background, layout as sim, restoration
+from tercel.market.simulator.account import kill_own, public_add, public_take, rest_own
 from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
@@ -155,7 +155,7 @@ class World:
                 slot = allocate(self.b)
                 public_add(self.b, self.k, slot, side, MID - side * price, 5)
                 self.brute.add(slot, side, MID - side * price, 5)
-        background.part(self.b, self.k)
+        background.split_background(self.b, self.k)
         self.twin_b, self.twin_k = behind(self.b).copy(), self.k.copy()
         self.twin_k[sim.APART] = sim.WILL_PART
 
@@ -234,14 +234,14 @@ class World:
         if not free or (far and price * side >= min(far)):
             return
         announce(self.b, free[0], side, price, lots)
-        own_rest(self.b, self.k, free[0], price, lots, False)
+        rest_own(self.b, self.k, free[0], price, lots, False)
         self.brute.shown.append(Order(OURS, free[0], side, price, lots))
 
     def away(self, pick: int, lots: int) -> None:
         mine = [o for o in self.brute.shown if o.what == OURS]
         if mine:
             o = mine[pick % len(mine)]
-            own_dead(self.b, self.k, o.slot, min(lots, o.lots), 0)
+            kill_own(self.b, self.k, o.slot, min(lots, o.lots), 0)
             o.lots -= min(lots, o.lots)
             self.brute.clear()
 
@@ -398,7 +398,7 @@ def test_as_many_orders_are_kept_as_there_is_room_for() -> None:
 
 def test_nobody_brings_back_kept_lots_that_we_took() -> None:
     world = play(World(256), [*TOUCHED, ("take", -1, 2)])
-    background.restore_event(world.b, world.k, np.zeros(sim.FLOW_HEAD))
+    restoration.restore_event(world.b, world.k, np.zeros(sim.FLOW_HEAD))
     assert lane(world) == [(False, 1)]
 
 

@@ -11,9 +11,9 @@ from tests.market.simulator.audit import audit
 from tests.market.simulator.test_replay_rules import Replay
 
 from tercel.core.errors import ConfigError
-from tercel.market.simulator import layout as sim, levels as lv
+from tercel.market.simulator import layout as sim, levels as lv, queue_models
 from tercel.market.simulator.records import put_real
-from tercel.market.simulator.source import source_of
+from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE
@@ -33,27 +33,27 @@ MODELS = {
 
 @given(st.sampled_from(list(MODELS)), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_shares_are_those_of_the_formulas(name, front, back):
-    code, n = lv.queue_model(name)
-    assert lv.share_ahead(code, n, float(front), float(back)) == pytest.approx(
+    code, n = queue_models.queue_model(name)
+    assert queue_models.share_ahead(code, n, float(front), float(back)) == pytest.approx(
         1 - MODELS[name](front, back), abs=1e-9
     )
 
 
 @given(st.sampled_from(list(MODELS)), st.integers(2, 10**6), st.data())
 def test_shares_grow_from_none_at_the_head_to_all_at_the_tail(name, total, data):
-    code, n = lv.queue_model(name)
+    code, n = queue_models.queue_model(name)
     a, b = sorted(data.draw(st.tuples(st.integers(0, total), st.integers(0, total))))
-    low, high = (lv.share_ahead(code, n, float(f), float(total - f)) for f in (a, b))
+    low, high = (queue_models.share_ahead(code, n, float(f), float(total - f)) for f in (a, b))
     assert 0 <= low <= high + 1e-12 <= 1 + 1e-12
-    assert lv.share_ahead(code, n, 0.0, float(total)) == 0
+    assert queue_models.share_ahead(code, n, 0.0, float(total)) == 0
     if name != "risk_averse":
-        assert lv.share_ahead(code, n, float(total), 0.0) == 1
+        assert queue_models.share_ahead(code, n, float(total), 0.0) == 1
 
 
 @pytest.mark.parametrize("name", ["fifo", "power_prob:0", "log_prob:2", "power_prob:x"])
 def test_unknown_models_are_refused(name):
     with pytest.raises(ConfigError):
-        lv.queue_model(name)
+        queue_models.queue_model(name)
 
 
 class Level:
@@ -134,7 +134,7 @@ class Level:
 def market(name):
     rows = [[0, LEVEL_SET, 1, -1, ASK, 10**6]]
     play = Replay(rows)
-    play.k[lv.QUEUE], n = lv.queue_model(name)
+    play.k[lv.QUEUE], n = queue_models.queue_model(name)
     put_real(play.k, lv.POWER, n)
     assert play.run_to(1)
     return play
@@ -232,7 +232,7 @@ def test_levels_keep_their_slot_while_they_are_shown():
         -1,
     ]  # what was never shown and goes is no row
     source, _ = source_of([day], "log_prob")
-    assert (source.worlds_k[:, lv.QUEUE] == lv.LOG_PROB).all()
+    assert (source.worlds_k[:, lv.QUEUE] == queue_models.LOG_PROB).all()
 
 
 def test_a_level_that_rolls_out_keeps_the_place_of_an_own_order():

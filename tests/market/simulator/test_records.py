@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.jit import Longs, kernel
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.memory import MEMORY, memory_at
+from tercel.market.flow.queue_reactive.memory_record import MEMORY, memory_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import (
     STATE,

@@ -12,8 +12,8 @@ from tests.market.simulator.replay_oracle import RandomTape, ReplayOracle
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.engine import advance
 from tercel.market.simulator.entry import send_cancel, send_new
+from tercel.market.simulator.event_loop import advance
 from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.schema import (
     ADD,

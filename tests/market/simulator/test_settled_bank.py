@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tercel.market.book import layout as lay
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive, settled_bank
 

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.orders import FEE_UNIT
+from tercel.core.fixed_point import FEE_UNIT
 from tercel.core.seeds import seed_stream
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.terms import Fees, charge, entry_delay, feed_delay, receive_delays
@@ -19,7 +19,7 @@ MS = 1_000_000
 
 def state(fees: Fees = Fees(), tick: float = 0.01) -> NDArray[np.int64]:  # noqa: B008 - frozen
     k = np.zeros(sim.GRID, np.int64)
-    k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = fees.words(tick)
+    k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = fees.kernel_values(tick)
     seed_stream(k, sim.ENTRY_RNG, 1, 1, 2)
     seed_stream(k, sim.FEED_RNG, 1, 1, 5)
     k[sim.FEED_AT_NS] = -1
@@ -37,7 +37,7 @@ def test_what_is_charged_is_the_exact_sum_rounded_once(
 ) -> None:
     fees = Fees(maker, taker, unit)
     k = state(fees)
-    words, said, exact = fees.words(0.01), 0, Fraction(0)
+    words, said, exact = fees.kernel_values(0.01), 0, Fraction(0)
     for price2, lots, passive in trades:
         said += charge(k, price2, lots, passive)
         each = Fraction(words[0 if passive else 1] + words[2 if passive else 3] * price2, FEE_UNIT)
@@ -76,7 +76,7 @@ def test_units_of_fees(fees: Fees, passive: bool, charged: int) -> None:
 )
 def test_what_is_no_schedule_is_refused(taker: float, unit: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Fees(0.0, taker, unit).words(0.01)
+        Fees(0.0, taker, unit).kernel_values(0.01)
 
 
 def delays(k: NDArray[np.int64], n: int) -> NDArray[np.int64]:

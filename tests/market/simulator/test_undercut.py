@@ -12,10 +12,10 @@ from tests.market.simulator.test_replay_rules import Replay
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
-from tercel.market.simulator import layout as sim, replay as u
-from tercel.market.simulator.account import better_drawn
-from tercel.market.simulator.engine import advance
-from tercel.market.simulator.source import packed, table_of, tables
+from tercel.market.simulator import layout as sim, undercutting
+from tercel.market.simulator.bounds import pack_table, undercut_table, undercut_tables
+from tercel.market.simulator.event_loop import advance
+from tercel.market.simulator.public_touch import rival_improvement
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
 
 S = NS_PER_SECOND
@@ -25,8 +25,8 @@ def words(
     rate: float, life_s: float = 1e9, step: float = 0.01, lots: float = 1.0, usual: float = 5.0
 ) -> np.ndarray:
     """A table of one rate, one life, one size."""
-    sizes, draws = np.ones(u.SIZES), np.ones(u.DRAWS)
-    rates = np.full(u.ROOMS * u.AGES, rate)
+    sizes, draws = np.ones(undercutting.SIZES), np.ones(undercutting.DRAWS)
+    rates = np.full(undercutting.ROOMS * undercutting.AGES, rate)
     return np.concatenate(
         (np.zeros(sim.FLOW_HEAD), [usual], rates, sizes, step * draws, lots * draws, life_s * draws)
     )
@@ -39,7 +39,7 @@ class Undercut(Replay):
         super().__init__(rows, side, theirs=True, **more)
         self.flow = flow
         self.k[sim.UNDERCUT] = sim.FLOW_HEAD
-        u.begin_undercut(self.k, seed, 0)
+        undercutting.begin_undercut(self.k, seed, 0)
 
     def run_to(self, ns):
         self.k[sim.DUE_NS] = ns
@@ -123,7 +123,7 @@ def test_a_rule_by_hand(rule, side):
             "rivals": m.rivals(),
             "public": public_lots(m.b),
             "touch": m.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK],
-            "better": better_drawn(m.b, m.k),
+            "better": rival_improvement(m.b, m.k),
             "own": m.own(),
             "fills": [(number, lots) for _, number, _, lots, *_ in m.fills()],
             "volume": m.k[sim.SOLD if side > 0 else sim.BOUGHT],
@@ -257,11 +257,11 @@ def test_a_rate_of_nothing_is_the_strict_bound(seed):
 
 
 def test_every_table_is_whole_and_a_stranger_has_one():
-    assert {"", "2003", "2012", "IBM 2003"} <= set(tables())
-    for name in tables():
-        table = packed(name, 400.0)
-        assert table.shape == (u.RATE_WORDS,)
+    assert {"", "2003", "2012", "IBM 2003"} <= set(undercut_tables())
+    for name in undercut_tables():
+        table = pack_table(name, 400.0)
+        assert table.shape == (undercutting.RATE_WORDS,)
         assert (table >= 0).all()
-        assert table[u.USUAL] == 400.0
-        assert (np.diff(table[u.LIVES :]) >= 0).all()
-    assert table_of("IBM", "2012-06-21") == "2012"
+        assert table[undercutting.USUAL] == 400.0
+        assert (np.diff(table[undercutting.LIVES :]) >= 0).all()
+    assert undercut_table("IBM", "2012-06-21") == "2012"

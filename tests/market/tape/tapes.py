@@ -8,9 +8,9 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.replay import replay_row
-from tercel.market.simulator.source import world_of
+from tercel.market.simulator.tape_source import world_of
 from tercel.market.tape import Events, Instrument, schema
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
 MIDNIGHT = midnight_ns(DAY.date, DAY.timezone)

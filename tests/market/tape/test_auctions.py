@@ -54,7 +54,7 @@ def compiled(instrument, events):
 
 
 def resting(_, events):
-    book = Book(own=0)
+    book = Book(own_orders=0)
     book.apply(events)
     return (book.orders(),)
 

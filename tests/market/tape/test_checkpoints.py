@@ -11,16 +11,9 @@ import pytest
 from tests import forked
 from tests.market.tape.tapes import DAY, rude_events
 
-from tercel.market.tape import Lake, compiled as store
-from tercel.market.tape.compiled import (
-    CHECKPOINT_NS,
-    MARKS,
-    ORDERS,
-    ROWS,
-    CompiledDay,
-    compile_day,
-    compiled,
-)
+from tercel.market.tape import Lake, compiled_store as store
+from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
+from tercel.market.tape.compiled_store import MARKS, ORDERS, ROWS, load_compiled
 
 STORE = (MARKS, ORDERS, ROWS)
 
@@ -37,7 +30,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def get(lake: Lake) -> CompiledDay:
-    return compiled(lake, DAY.symbol, DAY.date)
+    return load_compiled(lake, DAY.symbol, DAY.date)
 
 
 def folder(lake: Lake) -> Path:

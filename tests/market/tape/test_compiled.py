@@ -21,7 +21,7 @@ from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import Book, layout as lay
 from tercel.market.feed import FeedOptions
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import source_of
+from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
 

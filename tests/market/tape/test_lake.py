@@ -13,7 +13,8 @@ import pytest
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.market.tape import Events, Instrument, Lake, schema
-from tercel.market.tape.events import content_hash, day_ns, midnight_ns
+from tercel.market.tape.events import content_hash
+from tercel.market.tape.local_times import day_ns, midnight_ns
 
 ROOT = Path(__file__).resolve().parents[3]
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
@@ -77,7 +78,7 @@ def test_other_content_needs_replace(tmp_path: Path) -> None:
 def test_the_swap_works_where_the_system_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tercel.market.tape.lake._exchange", lambda a, b: False)
+    monkeypatch.setattr("tercel.market.tape.folder_swap._exchange", lambda a, b: False)
     lake = Lake(tmp_path)
     lake.write(DAY, tape())
     assert lake.write(DAY, tape(6), replace=True) == "replaced"

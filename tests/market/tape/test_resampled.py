@@ -13,8 +13,10 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
-from tercel.market.tape.compiled import compile_day, compiled
-from tercel.market.tape.resampled import EACH_NS, OPENING_S, Resampler, join
+from tercel.market.tape.block_rows import join_books
+from tercel.market.tape.compiled import compile_day
+from tercel.market.tape.compiled_store import load_compiled
+from tercel.market.tape.resampled import MOMENT_NS, OPENING_S, Resampler
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, STATUS
 
 BLOCK_S = 120.0
@@ -25,7 +27,7 @@ def days(tmp_path_factory):
     lake = simulated_lake(
         tmp_path_factory.mktemp("lake"), 0.5, ("2003-01-13", "2003-01-14", "2003-01-15")
     )
-    return [compiled(lake, "SIM", date) for date in lake.days("SIM")]
+    return [load_compiled(lake, "SIM", date) for date in lake.days("SIM")]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def table_of(events):
 
 def test_within_every_block_the_book_is_that_of_a_real_day_moved(days, resampler) -> None:
     instrument, events = resampler.day("2031-01-02", 7)
-    rows, at = table_of(events), resampler._at
+    rows, at = table_of(events), resampler._grid
     _, blocks = at.blocks(resampler.steps, np.random.default_rng((7, resampler.steps)))
     clock = round(OPENING_S * NS_PER_SECOND)
     sources = set()
@@ -72,20 +74,20 @@ def test_within_every_block_the_book_is_that_of_a_real_day_moved(days, resampler
         number, start_ns = int(at.table[begins, 0]), int(at.table[begins, 2])
         sources.add(number)
         for part in (0, 1, 2, 3):
-            since = (ends - begins) * EACH_NS * part // 3 - (part == 3)
+            since = (ends - begins) * MOMENT_NS * part // 3 - (part == 3)
             real = levels_of(days[number].rows.tolist(), start_ns + since)
             made = levels_of(rows, instrument.session_open_ns + clock + since)
             moved = max(p for s, p in made if s > 0) - max(p for s, p in real if s > 0)
             assert made == Counter(
                 {(side, price + moved): lots for (side, price), lots in real.items()}
             )
-        clock += (ends - begins) * EACH_NS
+        clock += (ends - begins) * MOMENT_NS
     assert clock == instrument.session_close_ns - instrument.session_open_ns
     assert len(sources) > 1, "blocks of several days"
 
 
 def test_blocks_begin_where_a_book_stands_like_the_one_before(resampler) -> None:
-    at = resampler._at
+    at = resampler._grid
     same = []
     for seed in range(40):
         _, blocks = at.blocks(resampler.steps, np.random.default_rng((seed, resampler.steps)))
@@ -140,7 +142,7 @@ def test_joined_books_have_the_lots_of_the_new_one_and_the_order_of_the_old_one(
         np.zeros((16, 2), np.int64),
         np.zeros((96, 6), np.int64),
     )
-    rows, born, made = join(stands, comes, 5, own, len(old), pieces, ends, out)
+    rows, born, made = join_books(stands, comes, 5, own, len(old), pieces, ends, out)
     start = [(0, ADD, n, *before[n]) for n in range(len(old))]
     there = levels_of([*start, *out[:rows].tolist()], 9)
     assert there == _totals(new)
@@ -216,10 +218,10 @@ def test_blocks_are_of_the_hours_that_are_used_and_fill_a_whole_day(days) -> Non
     until_s = OPENING_S + 3 * BLOCK_S
     made = Resampler(days, BLOCK_S, until_s)
     for seed in range(8):
-        opening, blocks = made._at.blocks(made.steps, np.random.default_rng((seed, made.steps)))
-        assert max(made._at.clock[end] for _, end in blocks) <= until_s * NS_PER_SECOND
+        opening, blocks = made._grid.blocks(made.steps, np.random.default_rng((seed, made.steps)))
+        assert max(made._grid.clock[end] for _, end in blocks) <= until_s * NS_PER_SECOND
         steps = sum(end - begin for begin, end in blocks)
-        assert made._at.clock[opening] + steps * EACH_NS == 1800 * NS_PER_SECOND
+        assert made._grid.clock[opening] + steps * MOMENT_NS == 1800 * NS_PER_SECOND
     late = replace(days[0], rows=days[0].rows.copy())
     late.rows[late.rows[:, 0] > late.instrument.session_open_ns + until_s * NS_PER_SECOND, 5] += 7
     again = Resampler([late, *days[1:]], BLOCK_S, until_s)

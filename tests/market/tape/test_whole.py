@@ -12,7 +12,7 @@ from certify.kits.feed import read_all
 from studies.fills.lobster_write import as_shown, rows_shown
 from tercel.core.arrays import Ints
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.market.flow.resampled import whole_book
+from tercel.market.flow.whole_books import whole_book
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, ROLL_OUT

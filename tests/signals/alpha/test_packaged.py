@@ -8,9 +8,10 @@ from hypothesis import given, strategies as st
 
 from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.signals.models.fusion import BoundedLinear
-from tercel.signals.models.model_folder import SignalModel, load_packaged, packaged
+from tercel.signals.models.model_folder import load_packaged, packaged_names
+from tercel.signals.models.signal_model import SignalModel
 
 FEATURES = {
     "ofi": 40.0, "signed_volume": 20.0, "return_bps": 2.0, "imbalance": 0.2, "microprice_bps": 1.0, "news": 1.0,
@@ -19,7 +20,7 @@ FEATURES = {
 
 def test_it_reads_what_a_desk_senses() -> None:
     model = load_packaged("demo")
-    assert packaged() == ("demo",)
+    assert packaged_names() == ("demo",)
     assert set(model.features) == set(NAMES) == set(FEATURES)
     alpha = model.alpha(FEATURES, "AAA", 7)
     assert (alpha.instrument, alpha.at_ns, alpha.horizon_ns) == ("AAA", 7, 600 * 10**9)

@@ -16,15 +16,14 @@ from tercel.signals.portfolio.book import (
     BookRule,
     Walk,
     backtest,
-    flat,
+    book_weights,
     non_overlapping,
     sharpe,
     sharpes,
-    square_root,
     walk_of,
-    weights,
     years,
 )
+from tercel.signals.portfolio.cost_laws import flat_cost, square_root_cost
 
 WEEK = 7 * 86_400 * 10**9
 START = 1_041_900_000 * 10**9  # 2003-01-07
@@ -47,7 +46,7 @@ def drawn(seed: int, dates: int = 40, names: int = 30, skill: float = 0.0) -> Wa
 
 
 def run(of: Walk, book: BookRule | None = None, bps: float = 5.0) -> Backtest:
-    return backtest(of, book or BookRule(), flat(bps))
+    return backtest(of, book or BookRule(), flat_cost(bps))
 
 
 def twin(of: Walk, share: float, leave: float, hold: float, bps: float) -> list[dict[str, float]]:
@@ -137,21 +136,23 @@ def test_the_newest_date_needs_no_outcome() -> None:
     known = np.where(np.arange(40)[:, None] < 39, of.outcome, np.nan)
     found = run(replace(of, outcome=known), BookRule(hold=0.5, leave=0.3))
     assert len(found.net) == 39
-    np.testing.assert_allclose(found.target, weights(of.value, BookRule(hold=0.5, leave=0.3))[-1])
+    np.testing.assert_allclose(
+        found.target, book_weights(of.value, BookRule(hold=0.5, leave=0.3))[-1]
+    )
     np.testing.assert_allclose(found.net, run(of, BookRule(hold=0.5, leave=0.3)).net[:39])
 
 
 def test_the_square_root_law_by_hand() -> None:
     sd, dollars = np.full((10, 4), 0.02), np.full((10, 4), 1e8)
     sd[:, 3] = np.nan  # stands at the median
-    law = square_root(1.0, 4e6, sd, dollars)
+    law = square_root_cost(1.0, 4e6, sd, dollars)
     assert law(0, np.array([0.25, 0.0, 0.0, -0.25])) == pytest.approx(
         2 * 0.25 * 0.02 * math.sqrt(0.25 * 4e6 / 1e8)
     )
     with pytest.raises(DataError, match="volumes"):
-        square_root(1.0, 4e6, np.full((10, 4), np.nan), dollars)
+        square_root_cost(1.0, 4e6, np.full((10, 4), np.nan), dollars)
     with pytest.raises(ConfigError, match="capital"):
-        square_root(1.0, 0.0, sd, dollars)
+        square_root_cost(1.0, 0.0, sd, dollars)
 
 
 def test_dates_without_a_book_dilute_no_figure() -> None:
@@ -159,13 +160,15 @@ def test_dates_without_a_book_dilute_no_figure() -> None:
     of = drawn(9, dates=120, skill=0.2)
     of.value[np.r_[:20, 80:120]] = 1.0
     found, between = run(of), run(of.rows(np.arange(20, 80)))
-    assert found.held.tolist() == list(range(20, 80))
+    assert found.held_dates.tolist() == list(range(20, 80))
     assert np.flatnonzero(np.isfinite(found.ic)).tolist() == list(range(20, 80))
     sold = found.turnover[80]
     assert sold > 1.0
     net = between.net - np.where(np.arange(60) == 59, 5e-4 * sold, 0.0)
-    np.testing.assert_allclose(found.on_held(found.net), net, atol=1e-15)
-    assert found.on_held(found.turnover).sum() == pytest.approx(between.turnover.sum() + sold)
+    np.testing.assert_allclose(found.over_held_dates(found.net), net, atol=1e-15)
+    assert found.over_held_dates(found.turnover).sum() == pytest.approx(
+        between.turnover.sum() + sold
+    )
     year = found.walk.start_ns.astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
     for row in years(found):
         mine = net[year[20:80] == row.year]
@@ -260,13 +263,13 @@ def long(of: Walk) -> pl.DataFrame:
 
 def test_long_only_and_scores() -> None:
     value = np.array([[3.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    assert weights(value, BookRule("scores")).tolist() == [[1.0, 0.0, -0.5, -0.5], [0.0] * 4]
-    assert weights(value, BookRule("scores", long_only=True)).tolist() == [
+    assert book_weights(value, BookRule("scores")).tolist() == [[1.0, 0.0, -0.5, -0.5], [0.0] * 4]
+    assert book_weights(value, BookRule("scores", long_only=True)).tolist() == [
         [1.0, 0.0, 0.0, 0.0],
         [0.0] * 4,
     ]
     assert (
-        weights(value, BookRule())[1].tolist() == [0.0] * 4
+        book_weights(value, BookRule())[1].tolist() == [0.0] * 4
     )  # nothing is said on a date of one forecast
     assert (
         str(BookRule(leave=0.3, long_only=True))
@@ -321,7 +324,7 @@ def test_what_cannot_be_traded_is_refused(table: pl.DataFrame, said: str) -> Non
 @pytest.mark.parametrize("bps", [-1.0, float("nan"), float("inf")])
 def test_a_cost_below_0_or_without_end_is_refused(bps: float) -> None:
     with pytest.raises(ConfigError, match="0 bps or more"):
-        flat(bps)
+        flat_cost(bps)
 
 
 def test_a_paired_difference_is_surer_than_two_ratios() -> None:

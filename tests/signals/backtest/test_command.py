@@ -14,8 +14,8 @@ import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
 from tercel.core.errors import DataError
-from tercel.signals.models import model_folder
-from tercel.signals.portfolio import backtest as runs
+from tercel.signals.models import model_folder, signal_model
+from tercel.signals.portfolio import backtest as runs, daily_returns
 from tercel.signals.portfolio.book import walk_of
 
 
@@ -114,7 +114,7 @@ def test_figures_are_of_the_dates_with_a_book(
     times = walked["time"].unique().sort()
     spoken = pl.col("time").is_between(times[-50], times[-11])
     silent = walked.with_columns(pl.when(spoken).then("value").otherwise(0.0).alias("value"))
-    monkeypatch.setattr(model_folder.SignalModel, "walk", lambda _: silent)
+    monkeypatch.setattr(signal_model.SignalModel, "walk", lambda _: silent)
     found = done("backtest", out, "--cost-bps", "5", "--long-only", "--out", tmp_path)
     book = [row for row in found["curve"] if row["gross"]]
     assert (found["dates"], found["invested"]) == (len(found["curve"]), len(book))
@@ -139,8 +139,8 @@ def test_figures_are_of_the_dates_with_a_book(
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     total = SimpleNamespace(parents=7, is_bps=3.5)
     monkeypatch.setattr(
-        "tercel.api.desk.folder.costs_of",
-        lambda folder: SimpleNamespace(summed=SimpleNamespace(total=total)),
+        "tercel.api.desk.folder_costs.costs_of",
+        lambda folder: SimpleNamespace(cost_summary=SimpleNamespace(total=total)),
     )
     found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
     assert found["cost"] == "3.5 bps one-way, the mean of 7 parents of today"
@@ -270,7 +270,7 @@ def test_costs_of_the_law_by_hand(daily: Path) -> None:
     """The first name's deviation and volume on the first date, from the prices themselves."""
     model = model_folder.load(daily / "model")
     walk = walk_of(model.walk())
-    sd, dollars = runs.traded(model, walk)
+    sd, dollars = daily_returns.deviation_and_value_traded(model, walk)
     day = np.datetime64(int(walk.time_ns[0]), "ns").astype("datetime64[D]").item()
     prices = pl.read_parquet(daily.parent / "prices.parquet").filter(
         pl.col("ticker") == "N00", pl.col("date") <= day

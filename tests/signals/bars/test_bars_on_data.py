@@ -9,11 +9,11 @@ from tests.signals.command.material import done
 from studies.signals.ofi import FlowStudy, flow_study
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
+from tercel.signals.models.folds import yearly
 from tercel.signals.models.skill import Skill, rank_ic_by_date, skill
-from tercel.signals.models.walk_forward import yearly
 from tercel.signals.panel.build import load as load_panel
-from tercel.signals.panel.leak import CEILING
-from tercel.signals.panel.panel import Dataset
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.leak_report import CEILING
 
 pytest.importorskip("sklearn")
 

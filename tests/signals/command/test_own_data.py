@@ -25,9 +25,9 @@ from tercel.core.serialization import to_jsonable
 from tercel.signals.models.model_folder import load as load_model
 from tercel.signals.models.predict import cross_section
 from tercel.signals.panel.build import load
-from tercel.signals.panel.leak import lines_of, reports_of
+from tercel.signals.panel.leak import check_sources, lines_of
 from tercel.signals.runs.config import read_config
-from tercel.signals.sources.tables import read_prices
+from tercel.signals.sources.prices import read_prices
 
 
 def configured(made: Foreign, *parts: str, panel: str = SMALL) -> Path:
@@ -204,7 +204,7 @@ def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_no
     config = configured(made, planted(made, True), planted(made, False))
     read = read_config(config)
     found = to_jsonable(
-        lines_of(read, *reports_of(read, 1, synthetic=True))
+        lines_of(read, *check_sources(read, 1, synthetic=True))
     )  # as the command tells
     verdicts = {one["source"]: one["verdict"] for one in found}
     assert {

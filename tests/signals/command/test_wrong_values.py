@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import SERIES, configured, refused, trend
 
+from tercel.core.entry_points import entry_point_names
 from tercel.core.errors import ConfigError
-from tercel.core.extras import entry_point_names
-from tercel.signals.models.model_folder import family
+from tercel.signals.models.family_cards import family
 from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
 from tercel.signals.sources.registry import KINDS, kind_named
 

@@ -9,7 +9,14 @@ from hypothesis import given, strategies as st
 from tests.desk.rounds.forecast_material import prices as daily, weekdays
 
 from tercel.core.errors import DataError
-from tercel.signals.factors import LARGEST, NEAR, SPLITS, factors, guarded, split_of, unadjusted
+from tercel.signals.factors import factors, guard_prices
+from tercel.signals.price_moves import (
+    LARGEST_MOVE,
+    SPLIT_RATIOS,
+    SPLIT_TOLERANCE,
+    is_unadjusted,
+    split_of,
+)
 from tercel.signals.risk.portfolio import make_portfolio
 from tercel.signals.sources.daily import FACTORS
 
@@ -25,7 +32,7 @@ def prices() -> pl.DataFrame:
 
 def of(frame: pl.DataFrame, name: str = "BBB") -> pl.DataFrame:
     return (
-        guarded(frame.with_columns(adjusted=pl.lit(False)))
+        guard_prices(frame.with_columns(adjusted=pl.lit(False)))
         .with_columns(factors().values())
         .filter(pl.col("instrument") == name)
     )
@@ -88,8 +95,10 @@ def test_splits_and_zero_opens_are_missing_not_moves() -> None:
 
 def twin(move: float) -> bool:
     """The rule in words: beyond the largest moves, or down to within 1.5 % of a split's share."""
-    ratios = [1 / (1 + move) / new for new in SPLITS.tolist()]
-    return not LARGEST[0] <= move <= LARGEST[1] or any(abs(ratio - 1) <= NEAR for ratio in ratios)
+    ratios = [1 / (1 + move) / new for new in SPLIT_RATIOS.tolist()]
+    return not LARGEST_MOVE[0] <= move <= LARGEST_MOVE[1] or any(
+        abs(ratio - 1) <= SPLIT_TOLERANCE for ratio in ratios
+    )
 
 
 def test_a_fall_to_nothing_is_no_split() -> None:
@@ -97,10 +106,12 @@ def test_a_fall_to_nothing_is_no_split() -> None:
 
 
 @given(
-    move=st.one_of(st.floats(-0.99, 3.0), st.sampled_from([1 / new - 1 for new in SPLITS.tolist()]))
+    move=st.one_of(
+        st.floats(-0.99, 3.0), st.sampled_from([1 / new - 1 for new in SPLIT_RATIOS.tolist()])
+    )
 )
 def test_the_rule_is_its_twin_and_names_the_split(move: float) -> None:
-    found = pl.DataFrame({"m": [move]}).select(unadjusted(pl.col("m")))["m"][0]
+    found = pl.DataFrame({"m": [move]}).select(is_unadjusted(pl.col("m")))["m"][0]
     assert found == twin(move)
     if move < 0 and split_of(move):
         new, old = map(int, split_of(move).split(":"))
@@ -121,7 +132,7 @@ def test_the_panel_and_risk_go_by_one_rule(kept: float) -> None:
     priced = frame.with_columns(
         pl.Series("time", times), *(pl.col("close").alias(n) for n in ("open", "high", "low"))
     )
-    void = bool(guarded(priced.with_columns(volume=1.0))["void"].any())
+    void = bool(guard_prices(priced.with_columns(volume=1.0))["void"].any())
     if void:
         with pytest.raises(DataError, match="closes adjusted for splits"):
             make_portfolio(frame)

@@ -12,31 +12,30 @@ from hypothesis import given, strategies as st
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
+from tercel.signals.models.folds import DAY, walk_forward
 from tercel.signals.models.fusion import Fusion, stack
-from tercel.signals.models.model_folder import SignalModel
+from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.models.skill import (
     NO_SKILL,
     PERIODS,
-    chained,
+    chain_outcomes,
     scale_of,
     skill_sentence,
 )
 from tercel.signals.models.walk_forward import (
-    DAY,
     base_names,
     evidence,
-    final,
     fit_base,
-    fused,
+    fit_final,
+    fuse_all,
+    fuse_blocks,
     out_of_fold,
     spelt_evidence,
-    thinned,
-    walk_forward,
-    whole,
+    thin_rows,
 )
-from tercel.signals.panel.panel import Dataset
-from tercel.signals.runs.train import ic_of, out_of_sample
-from tercel.signals.sources.registry import synthetic_market
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.evaluation import ic_of, out_of_sample
+from tercel.signals.sources.synthetic import synthetic_market
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -70,13 +69,13 @@ def test_the_future_changes_no_forecast(
     data: Dataset, folds: Folds, names: list[str], told: np.ndarray
 ) -> None:
     """The oracle of all look-ahead: spoil every label after a moment; forecasts up to it stay as they are."""
-    value, sd, _ = fused(data, told, names, folds)
+    value, sd, _ = fuse_blocks(data, told, names, folds)
     late = data.time_ns >= data.time_ns[folds[1][1]].min()
     spoilt = replace(data, y=np.where(late, -data.y[::-1], data.y))
     again = out_of_fold(spoilt, ("linear",), folds)
     upto = folds[1][1]
     np.testing.assert_array_equal(again[upto], told[upto])
-    new_value, new_sd, _ = fused(spoilt, again, names, folds)
+    new_value, new_sd, _ = fuse_blocks(spoilt, again, names, folds)
     np.testing.assert_array_equal(new_value[upto], value[upto])
     np.testing.assert_array_equal(new_sd[upto], sd[upto])
 
@@ -92,8 +91,8 @@ def test_a_missing_source_takes_its_own_forecasts_and_no_other(
     assert np.isnan(less[last, names.index("linear:linear")]).all()
     rest = [k for k, name in enumerate(names) if name != "linear:linear"]
     np.testing.assert_array_equal(less[np.ix_(last, rest)], told[np.ix_(last, rest)])
-    whole, whole_sd, _ = fused(data, told, names, folds)
-    value, sd, _ = fused(holed, less, names, folds)
+    whole, whole_sd, _ = fuse_blocks(data, told, names, folds)
+    value, sd, _ = fuse_blocks(holed, less, names, folds)
     assert np.isfinite(value[last]).all()
     assert (sd[last] > whole_sd[last]).all()
     assert not np.array_equal(value[last], whole[last])
@@ -115,20 +114,20 @@ def test_a_source_that_never_speaks_is_left_out_and_none_at_all_is_refused(
 
 def test_thinning_keeps_whole_cross_sections_and_the_newest(data: Dataset) -> None:
     rows = np.arange(data.n)
-    kept = thinned(rows, data.dates, data.n // 3)
+    kept = thin_rows(rows, data.dates, data.n // 3)
     assert len(kept) <= data.n // 3
     counts = np.bincount(data.dates[kept])
     assert set(counts) <= {0, 20}
     assert kept[-1] == rows[-1]
-    assert thinned(rows, data.dates, data.n) is rows
+    assert thin_rows(rows, data.dates, data.n) is rows
 
 
 def test_messages_are_in_bps_and_less_is_less_sure(
     data: Dataset, folds: Folds, names: list[str], told: np.ndarray
 ) -> None:
-    fusion, models = final(data, ("linear",), told)
+    fusion, models = fit_final(data, ("linear",), told)
     scale = scale_of(
-        data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1]
+        data, fuse_blocks(data, told, names, folds)[0], fusion.without([True] * len(names))[1]
     )
     assert scale.horizon_ns == DAY
     assert scale.sd_bps == pytest.approx(200, rel=0.15)
@@ -154,7 +153,7 @@ def test_only_a_source_above_zero_by_its_interval_has_a_weight(
 ) -> None:
     """Oracle: the slope and Student's interval over blocks of dates, in a plain loop."""
     rows = ~np.isnan(told).all(axis=1)
-    fusion = whole(data, told, names, 0.5)
+    fusion = fuse_all(data, told, names, 0.5)
     for k, found in enumerate(evidence(data, told, rows)):
         sums: dict[int, list[float]] = {}
         for at in np.unique(data.dates[rows]).tolist():
@@ -183,7 +182,7 @@ def test_only_a_source_above_zero_by_its_interval_has_a_weight(
             slope - half <= 0
         )
     assert fusion.weights[0] > 0
-    none = whole(
+    none = fuse_all(
         data,
         np.where(
             np.isnan(told),
@@ -216,7 +215,7 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(
 ) -> None:
     late = told[:, :1].copy()
     late[np.concatenate([folds[0][1], folds[1][1]])] = np.nan
-    value, _, _ = fused(data, late, names[:1], folds)
+    value, _, _ = fuse_blocks(data, late, names[:1], folds)
     assert np.isnan(value[folds[1][1]]).all()
     assert np.isfinite(value[folds[2][1]]).all()
     wrong = scale_of(data, -told[:, 0], 0.3)
@@ -228,7 +227,7 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(
 
 def test_chained_moves_are_sums_of_the_same_name() -> None:
     data = synthetic_market(1, instruments=5, days=12).data
-    moves = chained(data, (1, 2, 3))
+    moves = chain_outcomes(data, (1, 2, 3))
     one = data.instrument == "S002"
     outcome = data.outcome[one]
     np.testing.assert_allclose(moves[one][:-1, 1], outcome[:-1] + outcome[1:])

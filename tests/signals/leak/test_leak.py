@@ -5,11 +5,14 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
+from tercel.core.report import palette
 from tercel.signals.models.skill import rank_ic_by_date, skill
-from tercel.signals.panel.leak import leak_report, profile_figure
-from tercel.signals.panel.panel import Panel, dataset_of, ranked
+from tercel.signals.panel.labels import rank_in_section
+from tercel.signals.panel.leak import profile_figure
+from tercel.signals.panel.leak_report import leak_report
+from tercel.signals.panel.panel import Panel, dataset_of
 from tercel.signals.sources.port import FrameSource
-from tercel.signals.sources.registry import SyntheticMarket, synthetic_leak, synthetic_market
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_leak, synthetic_market
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def test_the_report_reads_as_json_and_picture(market: SyntheticMarket) -> None:
     figure = profile_figure({"planted": report})
     assert figure.svg.startswith("<svg")
     assert "leak" in figure.alt
+    assert figure.svg.count(f"fill: {palette.BAD.css}") == 4, "the bar that ends at 0 had happened"
 
 
 def test_a_source_that_meets_no_prices_is_refused(market: SyntheticMarket) -> None:
@@ -91,7 +95,9 @@ def test_a_source_that_meets_no_prices_is_refused(market: SyntheticMarket) -> No
 def test_planted_alphas_have_the_skill_they_were_given() -> None:
     market = synthetic_market(4, strength=0.1)
     panel = Panel(market.sources)
-    data = dataset_of(market.prices, panel, ranked("forward").alias("y"), pl.col("forward"))
+    data = dataset_of(
+        market.prices, panel, rank_in_section("forward").alias("y"), pl.col("forward")
+    )
     assert data.names == market.data.names
     rng = np.random.default_rng(0)
     linear = skill(rank_ic_by_date(data.x[:, 0], data.outcome, data.dates), rng)

@@ -9,20 +9,21 @@ import pytest
 
 from tercel.core.errors import DataError
 from tercel.signals.models.fusion import stack
-from tercel.signals.models.model_folder import SignalModel, save
+from tercel.signals.models.model_folder import save
 from tercel.signals.models.online import (
     as_of,
     fixed_share,
+    format_time,
     learn,
     learn_all,
-    solved,
-    stamp,
+    solve_ridge,
     states_at,
 )
+from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.models.skill import AlphaScale
-from tercel.signals.panel.panel import Dataset
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import EXPERTS, OnlineRule
-from tercel.signals.sources.registry import synthetic_market
+from tercel.signals.sources.synthetic import synthetic_market
 
 pytest.importorskip("sklearn")
 RULE = OnlineRule(warm=20, window=30, half_life=12.0, penalty=3.0)
@@ -96,7 +97,7 @@ def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> No
         assert shorter.forecast.tobytes() == whole.forecast[early].tobytes()
         state = states_at(whole.moves, cut)
         assert states_at(shorter.moves, cut) == state
-        assert [line for line in whole.moves if line.at <= stamp(cut)] == shorter.moves
+        assert [line for line in whole.moves if line.at <= format_time(cut)] == shorter.moves
 
 
 def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Dataset) -> None:
@@ -155,4 +156,4 @@ def test_too_little_history_is_refused(data: Dataset) -> None:
 
 
 def test_a_singular_system_is_solved() -> None:
-    assert np.isfinite(solved(np.zeros((3, 4)), 0.0)).all()
+    assert np.isfinite(solve_ridge(np.zeros((3, 4)), 0.0)).all()

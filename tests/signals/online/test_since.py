@@ -19,12 +19,19 @@ from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals, told
 
 from tercel.core.errors import DataError
-from tercel.signals.models.model_folder import SignalModel, load
-from tercel.signals.models.online import EVER, Since, as_of, caught_up, drift_of, states_at
+from tercel.signals.models.model_folder import load
+from tercel.signals.models.online import as_of, states_at
 from tercel.signals.models.predict import config_of, cross_section, predict
+from tercel.signals.models.signal_model import SignalModel
+from tercel.signals.models.since_training import (
+    END_OF_TIME,
+    SinceTraining,
+    drift_of,
+    learn_since_training,
+)
 from tercel.signals.models.skill import Skill
-from tercel.signals.panel.panel import Dataset
-from tercel.signals.portfolio.config import opened, read_config as read_portfolio
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.portfolio.config import open_portfolio, read_config as read_portfolio
 from tercel.signals.runs.config import EXPERTS, read_config
 from tercel.signals.runs.train import train
 
@@ -95,7 +102,7 @@ def journal(model: SignalModel) -> str:
     return file.read_text() if file.is_file() else ""
 
 
-def since(model: SignalModel, day: date | None = None) -> Since:
+def since(model: SignalModel, day: date | None = None) -> SinceTraining:
     """What a model has learned when it forecasts."""
     found = predict(model, day).since
     assert found is not None
@@ -128,7 +135,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(
     for line in trained.updates():  # by the labels alone, no open row among them
         at = int(np.datetime64(line.at[:-1], "ns").astype(np.int64))
         near(states_at(early.updates(), at), states_at(trained.updates(), at))
-    near(states_at(early.updates(), EVER), states_at(late.updates(), EVER))
+    near(states_at(early.updates(), END_OF_TIME), states_at(late.updates(), END_OF_TIME))
     if update != "static":
         assert journal(early)
 
@@ -174,7 +181,7 @@ def test_days_between_that_were_served_change_no_later_one() -> None:
     for day in (500, 521, 535, 549):
         predict(often, weekdays(DAYS)[day])
     assert predict(often).rows() == predict(once).rows()
-    near(states_at(often.updates(), EVER), states_at(once.updates(), EVER))
+    near(states_at(often.updates(), END_OF_TIME), states_at(once.updates(), END_OF_TIME))
 
 
 def two_sources(
@@ -225,9 +232,9 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
     whole = journal(model).splitlines(keepends=True)
     assert len(whole) > 15
     assert {tuple(json.loads(line)) for line in whole} == {("at", "source", "moved", "model")}
-    before = as_of(model, EVER)
+    before = as_of(model, END_OF_TIME)
     (model.folder / "served.jsonl").write_text("".join(whole[:9]))
-    back = as_of(model, EVER)
+    back = as_of(model, END_OF_TIME)
     assert lines_of(back).tobytes() != lines_of(before).tobytes()
     last = json.loads(whole[8])["at"]
     then = int(np.datetime64(last[:-1], "ns").astype(np.int64))
@@ -235,7 +242,7 @@ def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
     assert journal(model) == "".join(whole)
     assert lines_of(as_of(model, then)).tobytes() == lines_of(back).tobytes()
     (model.folder / "served.jsonl").unlink()
-    assert as_of(model, EVER).updates() == load(kept("blend", 500) / "o" / "model").updates()
+    assert as_of(model, END_OF_TIME).updates() == load(kept("blend", 500) / "o" / "model").updates()
     load(model.folder)  # its own files are as they were written
 
 
@@ -246,9 +253,9 @@ def test_two_desks_that_learn_at_once_write_each_line_once() -> None:
     alone = caught("blend", 500, 560)
     for desk in (one, two, later):
         here = replace(desk, model=replace(desk.model, folder=model.folder))
-        assert here.keep() == ""
+        assert here.save() == ""
     assert journal(model).startswith(journal(alone))
-    assert lines_of(as_of(model, EVER)).tobytes() == lines_of(later.model).tobytes()
+    assert lines_of(as_of(model, END_OF_TIME)).tobytes() == lines_of(later.model).tobytes()
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_the_forecast_given() -> None:
@@ -263,7 +270,7 @@ def test_a_model_none_of_whose_sources_is_there_keeps_its_parameters() -> None:
     model = project("recursive", 500, prices(560))
     rows = cross_section(model, None)[0][0]
     strange = replace(rows, names=tuple(name.replace("daily", "strange") for name in rows.names))
-    found = caught_up(model, strange, config_of(model).train)
+    found = learn_since_training(model, strange, config_of(model).train)
     assert not found.lines
     assert lines_of(found.model).tobytes() == lines_of(model).tobytes()
 
@@ -402,11 +409,11 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
     assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
     assert journal(model) == journal(served)
     rows = cross_section(model, None)[0][0]
-    walk = opened(
+    walk = open_portfolio(
         read_portfolio(model.folder.parents[1] / "p.toml"), model.folder.parents[1], newest=True
-    ).sought.walk
+    ).targets.walk
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
-    learned, trained = (one.forecast(columns)[0] for one in (as_of(model, EVER), model))
+    learned, trained = (one.forecast(columns)[0] for one in (as_of(model, END_OF_TIME), model))
     here = np.searchsorted(walk.names, rows.instrument)
     np.testing.assert_allclose(walk.value[-1, here], learned, rtol=0, atol=1e-12)
     assert np.corrcoef(learned, trained)[0, 1] < 0, "its sign has turned since"

@@ -28,9 +28,11 @@ from tests.signals.online.test_since import (
     two_sources,
 )
 
-from tercel.signals.models.model_folder import ParameterMove, SignalModel, load
-from tercel.signals.models.online import EVER, as_of, states_at
+from tercel.signals.models.model_folder import load
+from tercel.signals.models.online import as_of, states_at
 from tercel.signals.models.predict import predict
+from tercel.signals.models.signal_model import ParameterMove, SignalModel
+from tercel.signals.models.since_training import END_OF_TIME
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
 
@@ -93,7 +95,7 @@ def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: 
         "".join(line for line in lines if json.loads(line)["source"] == "daily")
     )
     predict(model)
-    near(states_at(model.updates(), EVER), states_at(of_lines(model, lines), EVER))
+    near(states_at(model.updates(), END_OF_TIME), states_at(of_lines(model, lines), END_OF_TIME))
     model.updates()
 
 
@@ -197,7 +199,7 @@ def test_what_another_wrote_meanwhile_is_gone_on_from() -> None:
     learned = since(whole)
     lines = journal(whole).splitlines(keepends=True)
     served(model).write_text("".join(lines[:7]) + lines[7][:30])
-    assert "row 8" in replace(learned, model=replace(learned.model, folder=model.folder)).keep()
+    assert "row 8" in replace(learned, model=replace(learned.model, folder=model.folder)).save()
     assert journal(model) == journal(whole)
 
 
@@ -237,7 +239,7 @@ def test_prices_corrected_are_served_as_a_training_on_them_would(tmp_path: Path)
     np.testing.assert_allclose(lines_of(ours.model), lines_of(oracle.model), rtol=0, atol=1e-12)
     # and once they were told, what goes on from there is the same walk
     np.testing.assert_allclose(
-        lines_of(as_of(model, EVER)), lines_of(ours.model), rtol=0, atol=1e-12
+        lines_of(as_of(model, END_OF_TIME)), lines_of(ours.model), rtol=0, atol=1e-12
     )
 
 
@@ -295,5 +297,5 @@ def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(
             )
             assert one.since.corrected is None
         assert found[0].rows() == expected.rows()
-    near(states_at(after.updates(), EVER), states_at(late.updates(), EVER))
+    near(states_at(after.updates(), END_OF_TIME), states_at(late.updates(), END_OF_TIME))
     assert predict(after).rows() == predict(between("blend", 500, tmp_path / "once", 560)).rows()

@@ -12,11 +12,13 @@ from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.panel import build
-from tercel.signals.panel.panel import Dataset, Panel, forward_returns, ranked
-from tercel.signals.portfolio.backtest import daily_returns
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.labels import forward_returns, rank_in_section
+from tercel.signals.panel.panel import Panel
+from tercel.signals.portfolio.daily_returns import daily_returns
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.port import EVERY, FrameSource, SourceAbsentError
-from tercel.signals.sources.tables import read_prices
+from tercel.signals.sources.prices import read_prices
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -136,8 +138,8 @@ def test_a_source_that_never_varies_is_refused_to_train_on_alone() -> None:
     with pytest.raises(
         DataError, match="source s: features that vary; received constant or empty value in s"
     ):
-        build.joined(rows, flat, varies=True)
-    assert build.joined(rows, flat).names[-1] == "s.value"
+        build.join_source(rows, flat, varies=True)
+    assert build.join_source(rows, flat).names[-1] == "s.value"
 
 
 def small(n: int = 6) -> Dataset:
@@ -228,7 +230,7 @@ def test_an_interval_with_a_void_bar_says_so() -> None:
 
 def test_ranks_within_a_date_leave_out_what_is_missing() -> None:
     frame = pl.DataFrame({"time": [1, 1, 1, 1, 2], "a": [3.0, None, 1.0, 2.0, 7.0]})
-    assert frame.select(ranked("a"))["a"].to_list() == [0.5, None, -0.5, 0.0, None]
+    assert frame.select(rank_in_section("a"))["a"].to_list() == [0.5, None, -0.5, 0.0, None]
 
 
 DAYS = [date(2020, 1, 1) + timedelta(days=k) for k in range(60)]
@@ -270,7 +272,7 @@ def test_the_day_of_the_fall_is_a_loss_of_all_and_later_ones_none(
 ) -> None:
     source = DailyFactors(file_of(tmp_path, ["0"] * 20), history=5, least_dollars=0)
     monkeypatch.setattr(
-        "tercel.signals.portfolio.backtest.daily_prices", lambda *_: source.prices()
+        "tercel.signals.portfolio.daily_returns.daily_prices", lambda *_: source.prices()
     )
     daily: Any = daily_returns
     moved = daily(None, ["A", "B"], "").returns[:, 1]

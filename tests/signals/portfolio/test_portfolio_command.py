@@ -13,14 +13,14 @@ import polars as pl
 import pytest
 from tests.signals.command.material import daily_model, denied, ran, told
 
-from tercel.api.desk.folder import paid_of
+from tercel.api.desk.folder_costs import costs_by_session
 from tercel.core.errors import DataError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.signals.portfolio.backtest import DailyReturns
 from tercel.signals.portfolio.book import Walk
 from tercel.signals.portfolio.config import mean_variance
+from tercel.signals.portfolio.daily_returns import DailyReturns
 from tercel.signals.portfolio.targets import read_targets
 
 DATES, NAMES = 150, 20
@@ -320,7 +320,7 @@ def test_desks_say_what_was_paid(
     def paid(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
         return {f"{folder}, session {n}": rows for n in range(sessions)}
 
-    monkeypatch.setattr("tercel.api.desk.folder.paid_of", paid)
+    monkeypatch.setattr("tercel.api.desk.folder_costs.costs_by_session", paid)
     monkeypatch.setattr("tercel.api.desk.folder.weights_of", lambda folder: None)
     found = stepped(
         model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")]
@@ -349,7 +349,7 @@ def test_a_desk_tells_what_each_session_paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A parent belongs to the session that analysed it first; a correction takes the place of what it corrects."""
-    monkeypatch.setattr("tercel.api.desk.folder.names_of", lambda folder: {"first": "N00"})
+    monkeypatch.setattr("tercel.api.desk.folder_costs.names_of", lambda folder: {"first": "N00"})
 
     def tca(parent: str, instrument: str, bps: float | None) -> Entry:
         return Entry(
@@ -364,16 +364,20 @@ def test_a_desk_tells_what_each_session_paid(
     with closing(SqlJournal(tmp_path, "test")) as journal:
         begun = Entry(kinds.SESSION, 1)
         journal.append([begun, tca("p1", "first", 5.0), tca("p2", "N01", None)])
-        assert paid_of(tmp_path) == {str(tmp_path): [("N00", 5.0, 1e4)]}
+        assert costs_by_session(tmp_path) == {str(tmp_path): [("N00", 5.0, 1e4)]}
         journal.append([begun, tca("p3", "N01", 7.0), tca("p1", "first", 6.0), begun])
-    assert list(paid_of(tmp_path).values()) == [[("N00", 6.0, 1e4)], [("N01", 7.0, 1e4)], []]
+    assert list(costs_by_session(tmp_path).values()) == [
+        [("N00", 6.0, 1e4)],
+        [("N01", 7.0, 1e4)],
+        [],
+    ]
 
 
 @pytest.mark.usefixtures("quick_pictures")
 def test_what_a_desk_holds_is_what_is_stepped_from(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tercel.api.desk.folder.paid_of", lambda folder: {})
+    monkeypatch.setattr("tercel.api.desk.folder_costs.costs_by_session", lambda folder: {})
     monkeypatch.setattr(
         "tercel.api.desk.folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1}
     )

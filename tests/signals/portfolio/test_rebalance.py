@@ -11,8 +11,11 @@ from scipy.optimize import brentq, minimize_scalar
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.portfolio.book import BookRule, CostLaw, Walk, backtest, flat, square_root
-from tercel.signals.portfolio.comparison import back_after
+from tercel.signals.portfolio.book import BookRule, Walk, backtest
+from tercel.signals.portfolio.comparison import belief_of
+from tercel.signals.portfolio.comparison_result import THIRD, back_after
+from tercel.signals.portfolio.config import PortfolioConfig
+from tercel.signals.portfolio.cost_laws import CostLaw, flat_cost, square_root_cost
 from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     RULES,
@@ -49,12 +52,12 @@ def drawn(
 
 def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: Any) -> BookTargets:
     sd = 0.01 + 0.002 * np.arange(len(walk.names))[None, :] * np.ones((len(walk.time_ns), 1))
-    return book_targets(walk, sd, law or flat(1.0), np.full(len(walk.time_ns), bps), **more)
+    return book_targets(walk, sd, law or flat_cost(1.0), np.full(len(walk.time_ns), bps), **more)
 
 
 def root(walk: Walk) -> CostLaw:
     shape = walk.value.shape
-    return square_root(
+    return square_root_cost(
         1.0, 1e7, np.full(shape, 0.02), 1e7 * (1.0 + np.arange(shape[1])) * np.ones(shape)
     )
 
@@ -89,7 +92,7 @@ def twin(of: BookTargets, rule: str, chosen: Floats) -> list[tuple[float, float,
                 change = zoned(i, centre) - have
             else:
                 change = float(chosen[t]) * (aim - have)
-            scale = float(np.broadcast_to(of.law.at(t), of.target[t].shape)[i])
+            scale = float(np.broadcast_to(of.law.scale_at(t), of.target[t].shape)[i])
             came = 0.0 if math.isnan(of.walk.outcome[t, i]) else float(of.walk.outcome[t, i])
             wanted[name] = (have + change, came)
             gross += (have + change) * came
@@ -117,7 +120,7 @@ def test_all_at_once_is_the_backtest_of_signals() -> None:
     """With scores of equal risk: the same book, cost and return as `signals backtest --book scores`."""
     walk = drawn(4)
     of = sought(walk, 7.5, by_risk=False, hold=0.5)
-    plain = backtest(walk, BookRule("scores", hold=0.5), flat(7.5))
+    plain = backtest(walk, BookRule("scores", hold=0.5), flat_cost(7.5))
     found = trade(of, RULES["all_at_once"]).book
     for key in ("weights", "gross", "cost", "net", "turnover", "ic"):
         np.testing.assert_allclose(
@@ -130,7 +133,7 @@ def test_targets_by_hand() -> None:
     """Scores 2, 0, -2 around their mean over volatilities 1 %, 2 %, 4 %: each leg is one name here."""
     walk = drawn(1, dates=2, names=3, missing=0.0)
     walk.value[:] = [[3.0, 1.0, -1.0], [4.0, 1.0, -2.0]]
-    of = book_targets(walk, np.array([[0.01, 0.02, 0.04]] * 2), flat(1.0), np.ones(2))
+    of = book_targets(walk, np.array([[0.01, 0.02, 0.04]] * 2), flat_cost(1.0), np.ones(2))
     assert of.target.tolist() == [[1.0, 0.0, -1.0]] * 2
     each = np.array([100.0, 50.0, 25.0])
     np.testing.assert_allclose(of.unit[0], each * (4 / 3) * 2 / (200.0 + 50.0))
@@ -144,7 +147,7 @@ def test_by_name_is_each_names_own_optimum(by_root: bool) -> None:
     change = step(of, RULES["by_name"], t, held, np.ones((1, 1)))[0]
     for i in range(len(walk.names)):
         curve = of.gain[t] * of.sd[t, i] / of.unit[t, i]
-        scale = of.level[t] * np.broadcast_to(of.law.at(t), change.shape)[i]
+        scale = of.level[t] * np.broadcast_to(of.law.scale_at(t), change.shape)[i]
 
         def loses(x: float, i: int = i, curve: float = curve, scale: float = scale) -> float:
             left = of.target[t, i] - held[0, i] - x
@@ -253,7 +256,7 @@ def test_what_cannot_be_traded_is_refused() -> None:
     sd = np.full(walk.value.shape, 0.01)
     sd[3] = np.nan
     with pytest.raises(DataError, match="none on date 4"):
-        book_targets(walk, sd, flat(1.0), np.ones(10))
+        book_targets(walk, sd, flat_cost(1.0), np.ones(10))
     walk.outcome[:] = np.where(
         np.nan_to_num(walk.value) > np.nanmean(walk.value, axis=1, keepdims=True), -0.9, 0.9
     )
@@ -261,3 +264,13 @@ def test_what_cannot_be_traded_is_refused() -> None:
         trade(sought(walk), RULES["all_at_once"])
     with pytest.raises(DataError, match="mean-variance"):
         trade(sought(drawn(16)), RULES["mean_variance"])
+
+
+def test_a_named_belief_is_of_the_first_true_cost_and_a_third_of_the_last() -> None:
+    of = sought(drawn(17, dates=9, names=5))
+    of.level[:] = np.arange(10.0, 19.0)
+    priors = {
+        said: None if (one := belief_of(PortfolioConfig(), of, said)) is None else one.prior
+        for said in ("true", 1.0, 2.5, THIRD)
+    }
+    assert priors == {"true": None, 1.0: 10.0, 2.5: 25.0, THIRD: pytest.approx(18.0 / 3)}

@@ -11,20 +11,13 @@ from tercel.core.errors import CapacityError, DataError
 from tercel.core.orders import MarketRows
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
-from tercel.signals.risk.anomaly import (
-    RiskMeter,
-    Second,
-    SecondReader,
-    StreamingAnomaly,
-    alarm_starts,
-    fit_baseline,
-    simulate,
-)
+from tercel.signals.risk.anomaly import RiskMeter, StreamingAnomaly, alarm_starts, fit_baseline
 from tercel.signals.risk.posture import PosturePolicy
+from tercel.signals.risk.seconds import Second, SecondReader, simulate
 
 
 @pytest.fixture(scope="module")

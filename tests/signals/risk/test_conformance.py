@@ -10,15 +10,13 @@ from studies.risk.conformance import (
     VolatilityConformance,
 )
 from tercel.signals.risk.anomaly import StreamingAnomaly
-from tercel.signals.risk.volatility import (
-    CovarianceEstimator,
+from tercel.signals.risk.covariance import (
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,
     SampleCovariance,
-    TailModel,
-    VolatilityModel,
 )
+from tercel.signals.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
 SINGULAR = (SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(SampleCovariance()))

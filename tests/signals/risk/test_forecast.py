@@ -16,10 +16,12 @@ from hypothesis import given, strategies as st
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.portfolio.targets import read_portfolio
-from tercel.signals.risk.forecast import chi2_p, coverage, forecast, value_at_risk
+from tercel.signals.portfolio.portfolio_file import read_portfolio
+from tercel.signals.risk.coverage_tests import chi2_p, coverage
+from tercel.signals.risk.forecast import forecast
 from tercel.signals.risk.portfolio import Portfolio, make_portfolio
-from tercel.signals.risk.report import forecast_page, sentences, var_page
+from tercel.signals.risk.report import forecast_page, sentences, var_page, var_rows
+from tercel.signals.risk.value_at_risk import value_at_risk
 
 arch = pytest.importorskip("arch")
 DAY = date(2015, 1, 1)
@@ -94,7 +96,7 @@ def test_the_books_risk_adds_up() -> None:
     book = book_of(3, 300)
     found = forecast(book)
     assert found.book_sd == pytest.approx(math.sqrt(found.covariance.sum() / 9))
-    np.testing.assert_allclose(book.earned(), np.log(np.exp(book.returns).mean(axis=1)))
+    np.testing.assert_allclose(book.book_returns(), np.log(np.exp(book.returns).mean(axis=1)))
     told = found.to_json()
     assert {"at", "names", "sd", "covariance", "var_99", "es_99"} <= set(told)
     assert 0 < told["var_99"] < told["es_99"]
@@ -111,6 +113,7 @@ def test_many_names_take_the_volatility_of_the_covariance() -> None:
 
 def test_without_the_extra_it_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tercel.signals.risk.forecast.find_spec", lambda _: None)
+    monkeypatch.setattr("tercel.signals.risk.value_at_risk.find_spec", lambda _: None)
     found = forecast(book_of(2, 1100))
     assert found.models["volatility"] == "of the covariance"
     assert found.models["tail"] == "EWMA 0.94 normal"
@@ -151,6 +154,31 @@ def test_tomorrow_is_the_forecast_that_the_backtest_would_make_of_it() -> None:
     assert today.var == pytest.approx(float(later.verdict.var[0]), rel=1e-9)
     assert today.es == pytest.approx(float(later.verdict.es[0]), rel=1e-9)
     assert "199 days" in today.notes[-1]
+
+
+def test_the_rows_of_a_backtest_are_those_of_its_losses_counted_plainly() -> None:
+    found = value_at_risk(
+        make_portfolio(prices({"A": gjr_series(1301, 8).series.returns})), 0.975, since=1001
+    )
+    assert found.verdict is not None
+    losses, var, es = -found.book_returns[found.first :], found.verdict.var, found.verdict.es
+    assert len(losses) == len(var)
+    hit = losses > var
+    lost = np.where(hit, 0.975 * (losses - var), 0.025 * (var - losses))
+    days = found.book.days
+    assert dict(var_rows(found)) == {
+        "Value at Risk": found.var,
+        "Expected Shortfall": found.es,
+        "model": found.model,
+        "backtest": f"{days[-len(losses)]} to {days[-1]}, {len(losses)} days",
+        "hits, expected": f"{hit.sum()}, {len(losses) / 40:.1f}",
+        "Kupiec p": f"{coverage(hit, 0.025).kupiec:.3f}",
+        "Christoffersen p": f"{coverage(hit, 0.025).independence:.3f}",
+        "joint p": f"{coverage(hit, 0.025).joint:.3f}",
+        "pinball x 10,000": f"{1e4 * lost.mean():.2f}",
+        "loss / ES on hits": f"{losses[hit].mean() / es[hit].mean():.2f}",
+        "most hits in 250 days": f"{np.convolve(hit, np.ones(250)).max():.0f}",
+    }
 
 
 def test_a_short_history_has_no_backtest() -> None:
@@ -224,7 +252,7 @@ def test_weights_name_the_book_and_its_window() -> None:
     assert len(book.returns) == 649
     assert "B begins on" in book.notes[0]
     growth = 1 + 1.5 * np.expm1(book.returns[:, 0]) - 0.5 * np.expm1(book.returns[:, 1])
-    np.testing.assert_allclose(book.earned(), np.log(growth))
+    np.testing.assert_allclose(book.book_returns(), np.log(growth))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +271,7 @@ def test_weights_that_make_no_book_are_refused(weights: dict[str, float], words:
     made["S"][:] = 0.0
     made["L"][:250] = np.nan
     with pytest.raises(DataError, match=words):
-        make_portfolio(prices(made), weights).earned()
+        make_portfolio(prices(made), weights).book_returns()
 
 
 def test_moves_that_nothing_adjusts_are_refused_with_their_row() -> None:

@@ -37,7 +37,7 @@ def test_a_rule_enters_at_once_and_leaves_beyond_its_gap_after_the_dwell_time() 
     policy = PosturePolicy("A", PostureConfig(dwell_ns=30 * NS_PER_SECOND))
     policy.update(*at(0))
     assert policy.update(*at(1, volatility_ratio=1.6)).size_multiplier == 0.75
-    assert policy.changed == (
+    assert policy.changes == (
         "in force: volatility raised: volatility against its usual level is 1.60, at or above 1.5",
     )
     assert (
@@ -45,10 +45,10 @@ def test_a_rule_enters_at_once_and_leaves_beyond_its_gap_after_the_dwell_time() 
         .reasons[0]
         .endswith("is 1.30, not yet below 1.25")
     )
-    assert policy.changed == ()
+    assert policy.changes == ()
     held = policy.update(*at(41, volatility_ratio=1.2))
     assert held.reasons == ()
-    assert policy.changed == (
+    assert policy.changes == (
         "lifted volatility raised: volatility against its usual level is 1.20, below 1.25",
     )
     policy.update(*at(42, volatility_ratio=1.6))
@@ -87,7 +87,7 @@ def test_broken_inputs_give_the_cautious_posture_with_the_reason(
     assert posture.size_multiplier == 0.0
     assert posture.styles == Style.JOIN
     assert words in posture.reasons[0]
-    assert words in policy.changed[0]
+    assert words in policy.changes[0]
 
 
 def test_caution_outlasts_the_last_broken_input() -> None:
@@ -95,7 +95,7 @@ def test_caution_outlasts_the_last_broken_input() -> None:
     policy.update(None, 0)
     assert policy.update(*at(5)).reasons == ("cautious: inputs whole for 5.0 s of 10 s",)
     assert policy.update(*at(10)).reasons == ()
-    assert policy.changed == ("caution over: inputs whole for 10.0 s",)
+    assert policy.changes == ("caution over: inputs whole for 10.0 s",)
 
 
 def test_stale_and_future_states_are_refused() -> None:
@@ -116,7 +116,7 @@ def test_what_nobody_measures_and_nobody_requires_is_passed_over() -> None:
     assert policy.update(RiskState("A", 0), 0).reasons == ()
     policy.update(RiskState("A", 1, depth_ratio=0.5), 1)
     assert policy.update(RiskState("A", 2), 2).reasons == ()
-    assert "it is no longer measured" in policy.changed[0]
+    assert "it is no longer measured" in policy.changes[0]
 
 
 @pytest.mark.parametrize(
@@ -184,4 +184,4 @@ def test_seconds_in_which_nothing_can_change_are_passed_over(
             (second + (second % 3 == 0)) * NS_PER_SECOND,
         )
         assert quick.update(state, now) == whole.update(state, now)
-        assert quick.changed == whole.changed
+        assert quick.changes == whole.changes

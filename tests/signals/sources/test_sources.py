@@ -14,15 +14,16 @@ from tests.signals.command.foreign import foreign, headlines
 from tests.signals.command.material import denied, refused
 
 from certify.kits.source import SourceContract
-from tercel.core import extras
+from tercel.core import entry_points
 from tercel.core.errors import DataError
-from tercel.signals.panel.panel import forward_returns, ranked
+from tercel.signals.panel.labels import forward_returns, rank_in_section
 from tercel.signals.sources.daily import DailyFactors, daily_panel
-from tercel.signals.sources.news import PENALTY, RARE, News, learned, masked
+from tercel.signals.sources.news import PENALTY, RARE, News, mask_numbers, score_by_quarter
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
-from tercel.signals.sources.registry import source_of, synthetic_leak, synthetic_market
+from tercel.signals.sources.prices import read_prices
+from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.series import DatedSeries
-from tercel.signals.sources.tables import read_prices
+from tercel.signals.sources.synthetic import synthetic_leak, synthetic_market
 
 
 def daily_file(folder: Path, names: int = 6, days: int = 320) -> Path:
@@ -181,17 +182,17 @@ def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_pat
     headlines(made, "n.csv", False, 1)
     prices = read_prices(made.prices()).with_columns(time=at_new_york(pl.col("date"), 16))
     told = News(tmp_path / "n.csv", prices=prices).headlines()
-    score = learned(told, prices, 5)
+    score = score_by_quarter(told, prices, 5)
     begin = datetime(2018, 4, 1, tzinfo=UTC)
     moved = forward_returns(prices.select("instrument", "time", "close"), horizon=5).with_columns(
-        y=ranked("forward")
+        y=rank_in_section("forward")
     )
     past = told.join_asof(
         moved.sort("time"), left_on="published", right_on="time", by="instrument", strategy="forward",
         check_sortedness=False,
     ).filter(pl.col("end") < begin)  # fmt: skip
     words = text.TfidfVectorizer(
-        ngram_range=(1, 2), preprocessor=masked, sublinear_tf=True,
+        ngram_range=(1, 2), preprocessor=mask_numbers, sublinear_tf=True,
         vocabulary=[w for w, n in _counted(past["text"].to_list(), text) if n >= RARE],
     ).fit(past["text"])  # fmt: skip
     model = linear.Ridge(alpha=PENALTY).fit(words.transform(past["text"]), past["y"])
@@ -203,11 +204,11 @@ def test_what_is_learned_of_words_is_the_ridge_of_earlier_quarters_alone(tmp_pat
     # prices and headlines of later days change nothing
     cut = datetime(2018, 6, 1, tzinfo=UTC)
     early, known = told.filter(pl.col("published") < cut), prices.filter(pl.col("time") < cut)
-    assert np.array_equal(learned(early, known, 5), score[: early.height], equal_nan=True)
+    assert np.array_equal(score_by_quarter(early, known, 5), score[: early.height], equal_nan=True)
 
 
 def _counted(texts: list[str], text: Any) -> list[tuple[str, int]]:
-    counter = text.CountVectorizer(ngram_range=(1, 2), preprocessor=masked)
+    counter = text.CountVectorizer(ngram_range=(1, 2), preprocessor=mask_numbers)
     rows = (counter.fit_transform(texts) > 0).sum(axis=0).A1
     return list(zip(counter.get_feature_names_out(), rows.tolist(), strict=True))
 
@@ -294,7 +295,7 @@ def test_what_the_studies_give_is_refused_without_them_and_the_distribution_name
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(f'[[source]]\nkind = "{kind}"\npath = "x"\n')
-    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
+    monkeypatch.setattr(entry_points, "entry_points", lambda **_: ())
     told = refused("train", config, "--out", tmp_path / "out")
     assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
     assert "pip install tercel-studies" in denied("config", "check", config)

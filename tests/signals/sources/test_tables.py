@@ -13,14 +13,14 @@ from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import done, refused
 
 from tercel.core.errors import DataError, TercelError
-from tercel.core.tables.times import PLACES, readings
-from tercel.signals.factors import guarded
-from tercel.signals.portfolio.targets import read_named
+from tercel.core.tables.times import PLACES, date_readings
+from tercel.signals.factors import guard_prices
+from tercel.signals.portfolio.targets import read_named_values
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SourceAbsentError
+from tercel.signals.sources.prices import price_table, read_prices
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.series import DatedSeries
-from tercel.signals.sources.tables import price_table, read_prices
 
 LONG = """Date,Symbol,Open,High,Low,Close,Adj Close,Volume
 2020-01-02,A,1,2,.5,1.5,.75,100
@@ -243,12 +243,12 @@ def test_a_split_that_is_adjusted_leaves_what_was_traded_and_a_crash_is_a_move(
 ) -> None:
     """Dollars of a day do not know of later splits; where closes are adjusted, a fall by half and more is one."""
     split = "date,symbol,close,adj close,volume\n2024-01-02,A,100,25,10\n2024-01-03,A,26,26,40\n2024-01-04,A,10,10,50\n"
-    found = guarded(read_prices(written(tmp_path, split)).rename({"date": "time"}))
+    found = guard_prices(read_prices(written(tmp_path, split)).rename({"date": "time"}))
     assert found["dollar"].to_list() == [1000.0, 1040.0, 500.0]
     assert not found["void"].any()
     assert found["day"][0] is None, "a name's first day has no return, and no legs of one"
     np.testing.assert_allclose(found["r"].to_list()[1:], np.log([26 / 25, 10 / 26]))
-    raw = guarded(
+    raw = guard_prices(
         read_prices(written(tmp_path, split.replace("adj close", "other"))).rename({"date": "time"})
     )
     assert raw["void"].to_list() == [False, True, True]
@@ -291,7 +291,7 @@ def twins(cells: list[str], order: str) -> list[list[date]]:
 def test_orders_are_those_of_strptime(days: list[date], order: str, year: str, told: bool) -> None:
     days = [day for day in days if year == "%Y" or 1970 <= day.year < 2069] or [date(2024, 2, 3)]
     cells = [day.strftime(WRITTEN[order].format("/", year)) for day in days]
-    found = readings(pl.Series(cells), order if told else "")
+    found = date_readings(pl.Series(cells), order if told else "")
     said = [[date.fromisoformat(cell) for cell in one] for one in found]
     assert days in said
     assert sorted(said) == sorted(twins(cells, order if told else "")) or year == "%Y"
@@ -330,7 +330,7 @@ FILES: dict[str, tuple[str, Callable[[Path, dict[str, str]], pl.Series]]] = {
     ),
     "targets": (
         "date,name,lots\n{}/4/2024,A,5\n",
-        lambda path, map: pl.Series([read_named(path, {"lots": ("lots",)})[2]]),
+        lambda path, map: pl.Series([read_named_values(path, {"lots": ("lots",)})[2]]),
     ),
 }
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.models.predict import FEWEST, AdaptiveWidth, widths
-from tercel.signals.models.walk_forward import DAY, folds_of, walk_forward
-from tercel.signals.panel.panel import Dataset
+from tercel.signals.models.folds import DAY, folds_of, walk_forward
+from tercel.signals.models.intervals import FEWEST, AdaptiveWidth, widths
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.config import TrainSection
 
 PANEL = st.tuples(st.integers(12, 60), st.integers(1, 4), st.integers(1, 9), st.integers(0, 6))

@@ -11,7 +11,13 @@ import pytest
 
 from certify.kits.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals.models.model_folder import FAMILIES, FamilyCard, absent, families, family
+from tercel.signals.models.family_cards import (
+    FAMILIES,
+    FamilyCard,
+    families,
+    family,
+    missing_library,
+)
 from tercel.signals.models.regressors import BoostingRegressor, ForestRegressor, Ridge
 
 sklearn = pytest.importorskip("sklearn")
@@ -107,7 +113,7 @@ def test_nearest_name_is_offered() -> None:
 
 def test_absent_library_names_the_extra() -> None:
     card = FamilyCard("x", "", ("no_such_library",), "tercel.signals.models.regressors:Ridge")
-    assert absent(card) == "no_such_library"
+    assert missing_library(card) == "no_such_library"
     with pytest.raises(ConfigError, match=r"tercel\[signals\]"):
         card.make()
 

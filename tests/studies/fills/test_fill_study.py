@@ -16,14 +16,14 @@ from studies.fills.markouts import add_counts, add_markouts, market_orders
 from studies.fills.own_orders import add_own_orders
 from studies.fills.replayed import ReplayTally, replayed
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.score.dynamics import (
+from tercel.market.score.half_hour_sums import (
     HALVES,
     Sums,
-    clusters,
-    estimates,
-    interleaved,
-    shares,
-    table,
+    figure_estimates,
+    interleaved_differences,
+    share_figures,
+    sums_by_cluster,
+    sums_table,
 )
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
@@ -222,27 +222,33 @@ def made(*by_half_hour: float) -> Sums:
 
 def test_the_floor_of_interleaved_half_hours_is_no_trend() -> None:
     """Adjacent halves of a day that drifts differ by .2; such a floor would pass anything."""
-    day = table([made(*np.linspace(0.2, 0.6, 12))], ("x", "x#"))
+    day = sums_table([made(*np.linspace(0.2, 0.6, 12))], ("x", "x#"))
     halves = [day[:, h].sum((0, 1)) for h in (slice(0, 6), slice(6, 12))]
     assert abs(halves[0][0] / halves[0][1] - halves[1][0] / halves[1][1]) > 0.2
-    assert interleaved(shares(["x"]), day, ("x", "x#"))["x"] == pytest.approx(0.4 / 11)
-    days = table([made(0.2, 0.6), made(0.2, 0.6)], ("x", "x#"))  # odd ones change from day to day
-    assert interleaved(shares(["x"]), days, ("x", "x#"))["x"] == pytest.approx(0.0)
+    assert interleaved_differences(share_figures(["x"]), day, ("x", "x#"))["x"] == pytest.approx(
+        0.4 / 11
+    )
+    days = sums_table(
+        [made(0.2, 0.6), made(0.2, 0.6)], ("x", "x#")
+    )  # odd ones change from day to day
+    assert interleaved_differences(share_figures(["x"]), days, ("x", "x#"))["x"] == pytest.approx(
+        0.0
+    )
 
 
 def test_clusters_are_days_or_the_half_hours_of_one_day() -> None:
-    one, two = (table([made(0.2, 0.6)] * n, ("x", "x#")) for n in (1, 2))
-    assert clusters(one)[1] == "half hours"
-    assert clusters(one)[0].tolist() == [[20.0, 100.0], [60.0, 100.0]]
-    assert clusters(two)[1] == "days"
-    assert clusters(two)[0].tolist() == [[80.0, 200.0]] * 2
+    one, two = (sums_table([made(0.2, 0.6)] * n, ("x", "x#")) for n in (1, 2))
+    assert sums_by_cluster(one)[1] == "half hours"
+    assert sums_by_cluster(one)[0].tolist() == [[20.0, 100.0], [60.0, 100.0]]
+    assert sums_by_cluster(two)[1] == "days"
+    assert sums_by_cluster(two)[0].tolist() == [[80.0, 200.0]] * 2
 
 
 def test_an_interval_holds_the_share_and_is_that_of_the_seed() -> None:
     rng = np.random.default_rng(3)
-    days = table([made(*rng.uniform(0.3, 0.5, 5)) for _ in range(12)], ("x", "x#"))
-    found = estimates(shares(["x"]), days, ("x", "x#"), 1)["x"]
-    assert found == estimates(shares(["x"]), days, ("x", "x#"), 1)["x"]
+    days = sums_table([made(*rng.uniform(0.3, 0.5, 5)) for _ in range(12)], ("x", "x#"))
+    found = figure_estimates(share_figures(["x"]), days, ("x", "x#"), 1)["x"]
+    assert found == figure_estimates(share_figures(["x"]), days, ("x", "x#"), 1)["x"]
     assert found.ci_low < 0.4 < found.ci_high
     assert found.mean == pytest.approx(days[..., 0].sum() / days[..., 1].sum())
 

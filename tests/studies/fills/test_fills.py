@@ -19,9 +19,9 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.observed import observe
-from tercel.market.score.dynamics import Sums, table, values
-from tercel.market.simulator.days import session
-from tercel.market.simulator.source import source_of
+from tercel.market.score.half_hour_sums import Sums, figure_values, sums_table
+from tercel.market.simulator.days import simulated_session
+from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import (
@@ -97,7 +97,7 @@ def test_ghosts_are_those_of_a_slow_twin(seed: int, lots: int, distance: int) ->
 def test_one_lot_fills_when_an_own_order_of_the_simulated_exchange_does() -> None:
     """On a tape whose orders trade in turn the ghost's queue is that of replay, where hidden executions fill nobody."""
     preset = load("csco")
-    events = session(preset, 3, 3600.0, 1_000_000 * NS_PER_SECOND)
+    events = simulated_session(preset, 3, 3600.0, 1_000_000 * NS_PER_SECOND)
     events = Events(*(column[events.kind != TRADE_HIDDEN] for column in events.columns()))
     opening = 1_000_000 * NS_PER_SECOND
     instrument = Instrument(
@@ -150,7 +150,7 @@ def test_moves_go_on_or_turn_as_a_plain_loop_says() -> None:
     """And a variance over 2 h is that over h twice, times 1 + trend - bounce."""
     day = observe(*drawn(5, 1200), skip_s=900.0)
     sums = turns(day)
-    found = values(TURNS, table([sums], sorted(sums)), sorted(sums))
+    found = figure_values(TURNS, sums_table([sums], sorted(sums)), sorted(sums))
     mid = day.mid2[np.argmax(day.mid2 != 0) :] / 2.0
     for h in (10, 60):
         moved = [mid[i + h] - mid[i] for i in range(0, len(mid) - h, h)]

@@ -9,7 +9,7 @@ from studies.fills.fills import scale_of
 from studies.fills.replayed import ReplayedDay, replayed
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
-from tercel.market.score.dynamics import table, values
+from tercel.market.score.half_hour_sums import figure_values, sums_table
 
 NAMES = (
     "filled_10s", "filled_30s", "filled_100s", "filled_300s", "filled_900s", "filled_before_away", "filled_given_away",
@@ -100,7 +100,9 @@ def test_the_tapes_figures_are_those_found_before(shared_data: Path, symbol: str
     days = days_of(shared_data, symbol)
     scale, asked = scale_of(days), figures()
     columns = sorted({name for figure in asked for name in figure.columns})
-    found = values(asked, table([sums_of(day, scale) for day in days], columns), columns)
+    found = figure_values(
+        asked, sums_table([sums_of(day, scale) for day in days], columns), columns
+    )
     assert {name: found[name] for name in NAMES} == pytest.approx(
         dict(zip(NAMES, SHARES[symbol], strict=True)), abs=0.02
     )

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.port import load_checkpoint
+from tercel.lab.learning.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.release
 

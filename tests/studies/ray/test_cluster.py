@@ -11,11 +11,11 @@ from studies.ray import connect, env as ray_module, ray_env, run_strategy_on, sh
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
-from tercel.market.flow import preset as presets
+from tercel.market.flow import registry as presets
 from tercel.market.simulator.source import reactive
 
 pytestmark = pytest.mark.release

@@ -14,7 +14,7 @@ from studies.ray.env import (
     shard_seed,
     sharded_env,
 )
-from tercel.lab.learning.native.learner import ObservationNormaliser
+from tercel.lab.learning.native.normalisation import ObservationNormaliser
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
 
@@ -93,7 +93,7 @@ def test_a_rollout_in_one_shard_is_ppos_own():
     """With the shard's noise put into the plain learner, both fill the same rollout."""
     sharded = Ppo(sharded_env(tiny.TinyMarket, 8, 1), PPO, 3)
     plain = Ppo(tiny.TinyMarket(8), PPO, 3)
-    plain._begin(plain.env.reset(shard_seed(3, 0, 0)))
+    plain._set_observation(plain.env.reset(shard_seed(3, 0, 0)))
     plain.normaliser.restore(sharded.normaliser.state())
     plain.rng = np.random.default_rng([3, 0x990, 0, 0])
     plain.collect()

@@ -11,7 +11,7 @@ from studies.risk import covariance as c
 from studies.risk.panel import read_panel
 from studies.risk.synthetic import factor_covariance, factor_returns
 from tercel.core.errors import DataError
-from tercel.signals.risk.volatility import (
+from tercel.signals.risk.covariance import (
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,

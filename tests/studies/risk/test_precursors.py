@@ -13,13 +13,14 @@ from studies.risk.stress import power_for
 from studies.risk.trials.precursors import METHODS, Sizes, Usual, found_precursors
 from studies.risk.withdrawals import Withdrawal, plant
 from tercel.feeds import FeedOptions, LobsterFeed
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.observed import Observed, observe
-from tercel.market.observed.kernel import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
+from tercel.market.observed.event_columns import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
 from tercel.market.simulator.source import reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk.anomaly import RiskMeter, Second, alarm_starts, simulate
+from tercel.signals.risk.anomaly import RiskMeter, alarm_starts
 from tercel.signals.risk.posture import PosturePolicy
+from tercel.signals.risk.seconds import Second, simulate
 
 pytestmark = pytest.mark.release
 

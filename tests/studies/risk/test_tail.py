@@ -10,7 +10,7 @@ from studies.risk import regimes as r, tail as t
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError
-from tercel.signals.risk.forecast import FilteredHistoricalSimulation, judge
+from tercel.signals.risk.tail_models import FilteredHistoricalSimulation, judge
 
 pytestmark = pytest.mark.release
 

@@ -10,13 +10,9 @@ from studies.risk.series import read_csv, read_spy
 from studies.risk.synthetic import gjr_series
 from studies.risk.volatility import Scaled, Yesterday, qlike, rank
 from tercel.core.errors import DataError
-from tercel.signals.risk.volatility import (
-    DailySeries,
-    Ewma,
-    Garch,
-    Har,
-    fit_garch,
-)
+from tercel.signals.risk.garch import fit_garch
+from tercel.signals.risk.ports import DailySeries
+from tercel.signals.risk.volatility import Ewma, Garch, Har
 
 pytestmark = pytest.mark.release
 
@@ -29,7 +25,7 @@ def test_the_recursion_is_archs(asymmetric: bool) -> None:
     fit = fit_garch(returns, asymmetric)
     model = arch.arch_model(100 * returns, vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
     theirs = model.fit(disp="off", show_warning=False)
-    _, ours = fit.filtered(returns)
+    _, ours = fit.filter_returns(returns)
     np.testing.assert_allclose(
         ours[200:-1], theirs.conditional_volatility[200:] ** 2, rtol=1e-4
     )  # the start is forgotten

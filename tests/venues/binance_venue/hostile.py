@@ -17,18 +17,20 @@ from tercel.core.errors import TapeError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.follower import follower_of
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.parent_orders.parent import acceptance_entry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.fix.connection import WaitLimits
+from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.channel import ApiChannel
-from tercel.venues.binance_venue.rest import WeightBudget
-from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, SpotTerms
+from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 NAME, AGENT, S = "ABCUSDT", "ann", 10**9
 BEGAN_NS: Final = 1_790_000_000 * S
@@ -60,7 +62,7 @@ class Clock:
 class Server:
     """A market that walks, streams of it, and orders that rest."""
 
-    up, why, refusal = True, "", ""
+    up, down_reason, refusal = True, "", ""
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self.clock, self.rng = clock, random.Random(seed)
@@ -247,9 +249,9 @@ class LiedTo(BinanceVenue):
         super().__init__(BinanceTerms(**terms), Path(), None, lambda: server.clock.ns, WaitLimits(logon_s=5.0),
                          lambda: server.clock.ns - BEGAN_NS)  # fmt: skip
         self._watch._clock = self.inquiry._clock = server.clock
-        self._watch._clock_s = self._watch._account_s = self._watch._rules_s = 60.0
+        self._watch._clock_due_s = self._watch._account_due_s = self._watch._rules_due_s = 60.0
 
-    def _reach(self, terms: SpotTerms, folder: Path) -> Any:
+    def _make_connections(self, terms: SpotTerms, folder: Path) -> Any:
         self.budget = WeightBudget(6000, self.server.clock, terms.longest_wait_s)
         signer = ApiSigner("K" * 64, secret="S" * 64)
         channel = ApiChannel(signer, self.budget, self._now_ms, 5000, self.server.clock)
@@ -267,19 +269,21 @@ class Desk:
         self.venue = LiedTo(self.server, **terms)
         self.limits = LimitGate(parse(LIMITS), self.venue.listings(), [AGENT])
         self.latch = KillLatch(folder / "kill")
-        self.limits.killed = self.latch.killed
+        self.limits.killed = self.latch.kill_reason
         self.journal = MemoryJournal()
         self._names = count(1)
         self.gateway = OrderGateway(
             self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name
         )
         self.stopper = KillCanceller(self.gateway, self.latch, self.name)
-        self.keeper = LimitKeeper(self.gateway, self.latch, lambda: self.stopper.look([AGENT]))
+        self.keeper = LimitKeeper(
+            self.gateway, self.latch, lambda: self.stopper.poll_latch([AGENT])
+        )
         self.keeper.begin()
         self.follower = follower_of(self.venue, self.venue.listings()[0])
         request = ParentRequest("p", NAME, 1, 20_000, 10**15, 1, "drawn", AGENT)
         self.limits.parent("p", NAME, AGENT, 1, request.lots)
-        self.gateway.write([accepted(request, self.venue.now_ns)])
+        self.gateway.write([acceptance_entry(request, self.venue.now_ns)])
         self.passed, self.stale = list[float](), list[float]()
         self.denials = list[str]()
         self.venue.subscribe(NAME)
@@ -301,7 +305,7 @@ class Desk:
                     self.venue.subscribe(NAME)
                 self.limits.mark(NAME, *self.follower.quotes, event.dated_ns, self.venue.now_ns)
         self.keeper.watch()
-        self.stopper.look([AGENT])
+        self.stopper.poll_latch([AGENT])
         self.stopper.follow_up()
         if trades:
             self._trade()

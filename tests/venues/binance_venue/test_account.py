@@ -13,8 +13,8 @@ from tests.waiting import until
 from exchange.binance.limits import RateLimits
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE
-from tercel.venues.binance_venue import account
+from tercel.core.fixed_point import ONE
+from tercel.venues.binance_venue import account_watch
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 Serve = Callable[..., Served]
@@ -69,14 +69,14 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
 def test_a_balance_that_nothing_explains_is_told_once(
     served: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "AGAIN_S", 0.1)
+    monkeypatch.setattr(account_watch, "AGAIN_S", 0.1)
     one = served()
     venue = one.venue()
     one.engine.account(ACCOUNT).balances.free["USDT"] -= 7
-    venue._watch.soon()
+    venue._watch.schedule_all()
     heard = hear(venue, lambda heard: said(heard, "do not explain"))
     assert "USDT" in said(heard, "explain")[0].why
-    venue._watch.soon()
+    venue._watch.schedule_all()
     asked = one.server.requests
     heard = hear(venue, lambda _: one.server.requests > asked + 2)
     assert not said(heard, "explain")
@@ -120,7 +120,7 @@ def test_a_symbol_that_halts_or_changes_takes_no_orders(
             return found
 
         monkeypatch.setattr(type(rules), "info", told)
-        venue._watch.soon()
+        venue._watch.schedule_all()
         hear(venue, lambda heard, words=words: said(heard, words))  # type: ignore[misc]
         order(venue, f"n{status}", 5)
         (refused,) = of(

@@ -9,7 +9,7 @@ from tests.venues.binance_venue.hostile import DAY_MS, Desk, Server, late, refus
 
 from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
-from tercel.venues.binance_venue.rest import WeightBudget
+from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 WEEK_S = 7 * 86_400.0
 
@@ -35,7 +35,7 @@ def test_a_week_of_ban_silences_no_kill_and_is_tried_again(
     desk.run(5.0)
     desk.server.bend_answer = banned
     began = desk.run(1.0)
-    assert "418" in desk.gateway.venue.budget.why  # type: ignore[attr-defined]
+    assert "418" in desk.gateway.venue.budget.block_reason  # type: ignore[attr-defined]
     desk.latch.kill("enough", "ann", desk.venue.now_ns)
     desk.run(0.3)
     first = asked(desk, "order.cancel", began)
@@ -77,9 +77,9 @@ def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> N
 def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None:
     now = [0.0]
     budget = WeightBudget(6000, lambda: now[0])
-    budget.reported(60_001)
+    budget.take_reported(60_001)
     assert budget.fits(1), "more than ten times the limit is none"
-    budget.reported(used)
+    budget.take_reported(used)
     assert not budget.fits(1)
     budget.spend(1, urgent=True)
     with pytest.raises(VenueError):
@@ -113,7 +113,7 @@ def test_however_long_a_ban_is_said_to_be_few_requests_leave(
             assert budget.wait_s >= longest_s * 0.999, "the others wait for what becomes of it"
             left[urgent].append(now[0])
             if answered:
-                budget.answered(now[0])
+                budget.clear_block(now[0])
                 assert not budget.wait_s
                 return
             budget.block(max(said_s - now[0], 0.0), "status 418")
@@ -143,7 +143,7 @@ def test_a_clock_that_cannot_be_the_venues_is_not_believed(tmp_path: Path, ahead
         return told | {"result": {"serverTime": server.ms + ahead_ms}} if method == "time" else told
 
     desk.server.bend_answer, desk.server.bend = wrong, late(6.0)
-    desk.venue._watch._clock_s = desk.clock.s
+    desk.venue._watch._clock_due_s = desk.clock.s
     desk.run(7.0)
     assert abs(desk.venue._now_ms() - desk.server.ms) < 1000
     assert any("cannot be" in one["text"] for one in desk.alerts(2.0))

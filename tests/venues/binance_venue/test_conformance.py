@@ -12,9 +12,9 @@ from tests.venues.binance_venue.conftest import Served
 
 from certify.kits.venue import Trader, VenueConformance, number_of, reports
 from tercel.core import orders as o
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
+from tercel.desk.gate.opening import open_gate
 from tercel.market.tape.schema import EXECUTE
 from tercel.venues.binance_venue.venue import BinanceVenue
 from tercel.venues.wire import RemoteVenue
@@ -83,7 +83,7 @@ class TestBinanceBehindAGate(VenueConformance):
             return server.venue(store)
 
         with (
-            opened(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate,
+            open_gate(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate,
             turning(gate.run),
         ):
             session = Announcing(gate.path, ("kit",))

@@ -23,10 +23,12 @@ from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.follower import follower_of
-from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.recovery import Inquiry, refold
+from tercel.desk.trading.parent_orders.parent import acceptance_entry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.reconciliation.inquiry import Inquiry
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 AGENT, SPEED = "ann", 10.0
@@ -63,7 +65,7 @@ class Trading:
         for side, parent in PARENTS.items():
             request = ParentRequest(parent, self.symbol, side, 10**5, 10**15, 1, "drawn", AGENT)
             self.limits.parent(parent, self.symbol, AGENT, side, request.lots)
-            self.gateway.write([accepted(request, self.venue.now_ns)])
+            self.gateway.write([acceptance_entry(request, self.venue.now_ns)])
         place = self.served.engine.place
 
         def recorded(account: Any, asked: Any) -> Any:
@@ -88,7 +90,7 @@ class Trading:
         self.gateway.receive(events)
         for event in events:
             if isinstance(event, o.LinkStatus):
-                self.inquiry.link(event.up)
+                self.inquiry.on_link(event.up)
             elif isinstance(event, o.Unread):
                 self.told.append(event.why)
             elif isinstance(event, o.MarketRows):
@@ -101,7 +103,7 @@ class Trading:
                     self.symbol, *self.follower.quotes, self.follower.now_ns, self.venue.now_ns
                 )
         with suppress(VenueError):
-            self.inquiry.turn()
+            self.inquiry.on_step()
         self.look()
 
     def look(self) -> None:

@@ -156,7 +156,7 @@ def test_a_symbol_that_was_called_halted_trades_again_within_a_minute(
     desk = Desk(tmp_path, 3)
     desk.run(5.0)
     desk.server.bend_answer = listed(wrong)
-    desk.venue._watch._rules_s = desk.clock.s
+    desk.venue._watch._rules_due_s = desk.clock.s
     for n in range(700):
         desk.turn(trades=False)
         desk.server.last += 7 * (n == 15)

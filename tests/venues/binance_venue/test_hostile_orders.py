@@ -7,15 +7,15 @@ import pytest
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode
-from tercel.venues.binance_venue.account import AssetLedger
 from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.ledger import AssetLedger
 from tercel.venues.binance_venue.orders import OrderEntry
 from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
 from tercel.venues.binance_venue.tracker import OrderTracker
@@ -87,7 +87,7 @@ class Bench:
     def asks(self, method: str = "order.status") -> Any:
         """The question that leaves next."""
         self.clock_s += 100
-        self.inquiry.turn()
+        self.inquiry.send_due()
         return self.channel.then.pop(method)
 
     def reports(self, kind: o.ExecType) -> list[o.Report]:
@@ -163,8 +163,8 @@ def row(number: int, name: str, status: str, executed: str, **more: Any) -> dict
 
 def test_a_trade_after_the_cancel_is_booked_and_opens_nothing(bench: Bench) -> None:
     order = bench.works("a", 7)
-    bench.tracker.event(event(7, "c", "CANCELED", "CANCELED", C="a"))
-    bench.tracker.event(traded(7, "a", 1, "4", "4", "CANCELED"))
+    bench.tracker.process_event(event(7, "c", "CANCELED", "CANCELED", C="a"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4", "CANCELED"))
     (trade,) = bench.reports(X.TRADE)
     assert (trade.last_qty, trade.leaves_qty, trade.status) == (4 * ONE, 0, S.CANCELED)
     assert order.over
@@ -175,9 +175,9 @@ def test_a_trade_after_the_cancel_is_booked_and_opens_nothing(bench: Bench) -> N
 
 def test_trades_out_of_order_are_counted_once_each(bench: Bench) -> None:
     bench.works("a", 7)
-    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED"))
+    bench.tracker.process_event(traded(7, "a", 2, "6", "10", "FILLED"))
     assert bench.tracker.by_name["a"] in bench.inquiry.open
-    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4"))
     assert [one.cum_qty for one in bench.reports(X.TRADE)] == [6 * ONE, 10 * ONE]
     assert bench.told[-1].status is S.FILLED
 
@@ -185,7 +185,7 @@ def test_trades_out_of_order_are_counted_once_each(bench: Bench) -> None:
 def test_one_trade_number_at_two_symbols_and_orders_is_two_trades(bench: Bench) -> None:
     for name, number, symbol in (("a", 7, "AUSDT"), ("b", 7, "BUSDT"), ("c", 8, "AUSDT")):
         bench.works(name, number, symbol=symbol)
-        bench.tracker.event(traded(number, name, 5, "10", "10", "FILLED", s=symbol))
+        bench.tracker.process_event(traded(number, name, 5, "10", "10", "FILLED", s=symbol))
     assert len({one.exec_id for one in bench.reports(X.TRADE)}) == 3
 
 
@@ -193,7 +193,7 @@ def test_numbers_beyond_floats_are_kept_apart(bench: Bench) -> None:
     first, second = 2**53, 2**53 + 1
     bench.works("a", first)
     bench.works("b", second)
-    bench.tracker.event(
+    bench.tracker.process_event(
         read_json(
             str(traded(second, "b", 2**63 + 1, "10", "10", "FILLED"))
             .replace("'", '"')
@@ -210,42 +210,42 @@ def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_i
     known: list[int] = []
     bench.tracker.on_number = lambda order: known.append(order.number)
     then = bench.sends("a")
-    assert not bench.tracker.event(traded(7, "x-rewritten", 1, "4", "4"))
+    assert not bench.tracker.process_event(traded(7, "x-rewritten", 1, "4", "4"))
     then(answer(placed(7, "x-rewritten")))
     assert known == [7]
-    bench.tracker.event(traded(7, "x-rewritten", 2, "6", "10", "FILLED"))
+    bench.tracker.process_event(traded(7, "x-rewritten", 2, "6", "10", "FILLED"))
     assert bench.tracker.by_name["a"] in bench.inquiry.open
 
 
 @pytest.mark.parametrize("status", ["EXPIRED", "EXPIRED_IN_MATCH"])
 def test_what_self_trade_prevention_takes_off_ends(bench: Bench, status: str) -> None:
     bench.works("a", 7)
-    bench.tracker.event(traded(7, "a", 1, "4", "4"))
-    bench.tracker.event(event(7, "a", "TRADE_PREVENTION", status, "4", v=3, A="6", B="6"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4"))
+    bench.tracker.process_event(event(7, "a", "TRADE_PREVENTION", status, "4", v=3, A="6", B="6"))
     assert (bench.told[-1].exec_type, bench.told[-1].cum_qty) == (X.EXPIRED, 4 * ONE)
 
 
 def test_an_order_that_is_filled_with_fewer_lots_than_were_sent_ends(bench: Bench) -> None:
     """Prevention may take some lots off it, and the rest be filled."""
     order = bench.works("a", 7)
-    bench.tracker.event(event(7, "a", "TRADE_PREVENTION", "NEW", v=3, A="6", B="6"))
-    bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
+    bench.tracker.process_event(event(7, "a", "TRADE_PREVENTION", "NEW", v=3, A="6", B="6"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4", "FILLED"))
     assert order.over
     assert (bench.told[-1].exec_type, bench.told[-1].cum_qty, bench.told[-1].leaves_qty) == (
         X.EXPIRED,
         4 * ONE,
         0,
     )
-    bench.tracker.event(traded(7, "a", 1, "4", "4", "FILLED"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4", "FILLED"))
     assert len(bench.reports(X.TRADE)) == 1
 
 
 def test_an_order_that_others_make_smaller_is_told_so_and_ends(bench: Bench) -> None:
     order = bench.works("a", 7)
-    bench.tracker.event(event(7, "by-hand", "REPLACED", "NEW", q="4", C="a"))
+    bench.tracker.process_event(event(7, "by-hand", "REPLACED", "NEW", q="4", C="a"))
     (restated,) = bench.reports(X.RESTATED)
     assert (restated.lots, restated.leaves_qty) == (4, 4 * ONE)
-    bench.tracker.event(traded(7, "by-hand", 1, "4", "4", "FILLED", q="4"))
+    bench.tracker.process_event(traded(7, "by-hand", 1, "4", "4", "FILLED", q="4"))
     assert order.over
     assert bench.told[-1].status is S.FILLED
 
@@ -257,7 +257,7 @@ def test_a_change_whose_event_and_answer_are_lost_is_seen_by_what_follows(bench:
     bench.channel.then.pop("order.amend.keepPriority")(
         ApiAnswer(None, None, "no answer within 12 s", 2, 3)
     )
-    bench.tracker.event(traded(7, "b", 1, "6", "6", "FILLED", q="6"))
+    bench.tracker.process_event(traded(7, "b", 1, "6", "6", "FILLED", q="6"))
     assert [(one.cl_ord_id, one.orig) for one in bench.reports(X.REPLACED)] == [("b", "a")]
     assert not bench.reports(X.RESTATED)
     assert order.over
@@ -281,7 +281,7 @@ def test_an_answer_to_another_request_is_believed_by_nobody(bench: Bench, method
                 bench.desk.send(o.CancelOrder(f"c{name}", name, "AUSDT", 1, "ann", 0))
                 thens.append(bench.channel.then.pop(method))
             else:
-                bench.inquiry.about(order)
+                bench.inquiry.inquire(order)
                 thens.append(bench.asks())
     before = len(bench.reports(X.NEW))
     for then, result in zip(thens, rows, strict=True):
@@ -318,7 +318,7 @@ def test_a_replacement_whose_answer_is_about_something_else_is_asked_about(bench
 
 def test_no_order_takes_the_place_of_one_that_another_cancel_is_about(bench: Bench) -> None:
     before = bench.works("a", 7)
-    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4"))
     bench.desk.send(o.ReplaceOrder("b", "a", "AUSDT", 1, 10, 1001, "ann", "p", 0))
     with pytest.raises(VenueError, match="that of"):
         bench.channel.then.pop("order.cancel")(
@@ -333,17 +333,17 @@ def test_an_order_that_was_refused_and_works_all_the_same_is_cancelled(bench: Be
     bench.tracker.on_revival = lives.append
     bench.sends("a")(refused(ErrorCode.ORDER_REJECTED))
     assert bench.told[-1].status is S.REJECTED
-    bench.tracker.event(event(7, "a", "NEW", "NEW"))
+    bench.tracker.process_event(event(7, "a", "NEW", "NEW"))
     assert lives == [bench.tracker.by_name["a"]]
-    assert lives == list(bench.tracker.mine("ann"))
-    bench.tracker.event(traded(7, "a", 1, "4", "4"))
+    assert lives == list(bench.tracker.working_orders("ann"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4"))
     assert bench.reports(X.TRADE)[0].last_qty == 4 * ONE
 
 
 def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
     """The venue gives the latest thousand of an order, and from a number on a thousand more."""
     bench.works("a", 7, lots=2500)
-    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.inquiry.inquire(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "FILLED", "2500")))
     asked, ask = list[int](), bench.channel.ask
 
@@ -365,7 +365,7 @@ def test_every_page_of_an_orders_trades_is_read(bench: Bench) -> None:
 
 def test_pages_of_exactly_a_thousand_come_to_an_end(bench: Bench) -> None:
     bench.works("a", 7, lots=2000)
-    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.inquiry.inquire(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "NEW", "1500")))
     page = [
         {
@@ -392,7 +392,7 @@ def test_pages_of_exactly_a_thousand_come_to_an_end(bench: Bench) -> None:
 
 def test_trades_of_other_orders_are_not_booked(bench: Bench) -> None:
     bench.works("a", 7)
-    bench.inquiry.about(bench.tracker.by_name["a"])
+    bench.inquiry.inquire(bench.tracker.by_name["a"])
     bench.asks()(answer(row(7, "a", "NEW", "4")))
     trade = {"price": "10.00", "commission": "0", "time": 1, "isMaker": True}
     told = [
@@ -427,7 +427,7 @@ def test_an_order_that_the_venue_has_forgotten_after_it_was_filled_is_found_by_i
 
 def test_an_order_that_the_venue_has_forgotten_is_never_called_over(bench: Bench) -> None:
     order = bench.works("a", 7)
-    bench.inquiry.about(order, asked="a")
+    bench.inquiry.inquire(order, query_name="a")
     for _ in range(12):
         bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
         bench.channel.then.pop("myTrades")(answer([]))
@@ -438,11 +438,11 @@ def test_an_order_that_the_venue_has_forgotten_is_never_called_over(bench: Bench
 
 def test_quantities_finer_than_the_api_are_refused_and_asked_about(bench: Bench) -> None:
     bench.works("a", 7)
-    bench.tracker.event(traded(7, "a", 1, "1E-8", "1E-8"))
+    bench.tracker.process_event(traded(7, "a", 1, "1E-8", "1E-8"))
     assert bench.reports(X.TRADE)[0].last_qty == 1  # 1e-8 of a lot of one
     for qty in ("1e-9", "-1", "NaN", "1e999", {}, None):
         with pytest.raises((VenueError, ValueError, TypeError)):
-            bench.tracker.event(traded(7, "a", 2, qty, "2"))
+            bench.tracker.process_event(traded(7, "a", 2, qty, "2"))
     assert len(bench.reports(X.TRADE)) == 1
 
 
@@ -453,22 +453,22 @@ def test_a_stream_that_says_everything_again_tells_nothing_new(bench: Bench) -> 
         event(8, "b", "NEW", "NEW"), traded(8, "b", 3, "4", "4"), event(8, "c", "CANCELED", "CANCELED", "4", C="b"),
     ]  # fmt: skip
     for each in whole:
-        bench.tracker.event(each)
+        bench.tracker.process_event(each)
     told, held = len(bench.told), dict(bench.ledger.expected)
     for each in whole * 3:
-        bench.tracker.event(each)
+        bench.tracker.process_event(each)
     assert len(bench.told) == told
     assert bench.ledger.expected == held
-    assert not list(bench.tracker.mine(""))
+    assert not list(bench.tracker.working_orders(""))
 
 
 def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
     bench.works("a", 7)
-    bench.tracker.event(traded(7, "a", 1, "4", "4", n="0.00000001", N="BNB"))
-    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
-    bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
+    bench.tracker.process_event(traded(7, "a", 1, "4", "4", n="0.00000001", N="BNB"))
+    bench.tracker.process_event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
+    bench.tracker.process_event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
     assert bench.ledger.fees == {"BNB": 1, "A": ONE // 100}
-    bench.ledger.report([{"asset": "A", "free": "9.99", "locked": "0"}])
+    bench.ledger.store_report([{"asset": "A", "free": "9.99", "locked": "0"}])
     assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
 
 
@@ -503,9 +503,9 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives(bench: Bench) -
     """The desk would take it for over, and the order in its place would be watched by nobody."""
     first = bench.works("x1", 7, lots=5)
     bench.desk.send(o.ReplaceOrder("x2", "x1", "AUSDT", 1, 6, 1000, "ann", "p", 0))
-    bench.inquiry.about(first, asked="x1")
+    bench.inquiry.inquire(first, query_name="x1")
     asked = bench.inquiry.open[first]
-    bench.inquiry._ask(asked, "order.status", {}, 4, bench.inquiry._heard)
+    bench.inquiry._ask(asked, "order.status", {}, 4, bench.inquiry._on_status)
     swapped = {
         "cancelResponse": {"orderId": 7, "status": "CANCELED", "transactTime": 1},
         "newOrderResponse": placed(8, "x2"),
@@ -515,5 +515,5 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives(bench: Bench) -
     last = bench.told[-1]
     said = last.exec_type, last.cl_ord_id, last.status, last.order_id
     assert said == (X.STATUS, "x1", S.NEW, "8")
-    bench.inquiry.refused(first, bench.tracker.memory.by_name["x2"], "late")
+    bench.inquiry.report_refusal(first, bench.tracker.memory.by_name["x2"], "late")
     assert bench.told[-1].status is S.NEW

@@ -14,7 +14,7 @@ from exchange.binance.words import ServerCode
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.binance_venue import ErrorCode
-from tercel.venues.binance_venue.account import past
+from tercel.venues.binance_venue.account import iter_past_rows
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.links import LISTEN_KEY
 from tercel.venues.binance_venue.rest import RequestRefusedError
@@ -54,7 +54,7 @@ def logs_on(server: Wrong) -> None:
 
 
 def reads_orders(server: Wrong) -> None:
-    list(past(server, server.path, NAME, 0, "orderId", "orderId"))
+    list(iter_past_rows(server, server.path, NAME, 0, "orderId", "orderId"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_symbol_that_is_no_longer_listed_is_told(
             ask(method, params, weight, then, **more)
 
     monkeypatch.setattr(venue._channel, "ask", gone)
-    venue._watch.soon()
+    venue._watch.schedule_all()
     heard = hear(venue, lambda heard: said(heard, "no longer listed"))
     order(venue, "a", 5)
     heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED))
@@ -124,7 +124,7 @@ def test_a_listen_key_that_is_over_is_made_anew(
     """A renewal that is refused says that the stream has been silent: whatever works is asked about."""
     venue = served().venue()
     links = venue._links
-    links._key, asked = "k" * 60, list[tuple[str, str]]()
+    links._listen_key, asked = "k" * 60, list[tuple[str, str]]()
 
     def refuse(
         path: str, weight: int, params: Any = None, *, signed: bool = False, method: str = "GET"
@@ -135,7 +135,7 @@ def test_a_listen_key_that_is_over_is_made_anew(
         )
 
     monkeypatch.setattr(links._rest, "ask", refuse)
-    links._renew()
+    links._renew_listen_key()
     assert asked == [(LISTEN_KEY, "PUT")]
     assert not venue.up
     heard = hear(
@@ -159,7 +159,7 @@ def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) 
     heard = hear(ours, lambda heard: of(heard, o.ExecType.TRADE) and len(ours._strangers) >= 20)
     assert len(said(heard, "not sent here")) == 1
     assert {report.cl_ord_id for report in of(heard, o.ExecType.TRADE)} == {"mine"}
-    ours._strange_s = 0.0
+    ours._stranger_due_s = 0.0
     order(others, "last", 5)
     heard = hear(ours, lambda heard: said(heard, "not sent here"))
     assert "and 19 before it" in said(heard, "not sent here")[0].why
@@ -178,7 +178,9 @@ def test_a_stream_is_left_and_subscribed_to_anew(served: Serve) -> None:
     book.lose("the test says so")
     heard = hear(
         venue,
-        lambda heard: asked[:2] == ["UNSUBSCRIBE", "SUBSCRIBE"] and book.known and len(heard) > 3,
+        lambda heard: (
+            asked[:2] == ["UNSUBSCRIBE", "SUBSCRIBE"] and book.is_synced and len(heard) > 3
+        ),
     )
     cleared, *rows = [each for each in heard if isinstance(each, o.MarketRows)]
     assert not cleared.snapshot

@@ -9,7 +9,7 @@ from tests.exchange.binance.conftest import KEY, SECRET
 from tests.venues.binance_venue.conftest import Served
 
 from exchange.binance.accounts import ApiKey
-from exchange.binance.words import unsupported
+from exchange.binance.words import unsupported_operation
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.binance_venue.terms import BinanceTerms
@@ -63,9 +63,11 @@ def test_listen_keys_serve_where_there_is_no_subscription_by_signature(
     from exchange.binance import connections
 
     def refused(*_: Any) -> Any:
-        raise unsupported()
+        raise unsupported_operation()
 
-    monkeypatch.setitem(connections._OWN, "userDataStream.subscribe.signature", refused)
+    monkeypatch.setitem(
+        connections._SESSION_HANDLERS, "userDataStream.subscribe.signature", refused
+    )
     venue = served(listen_keys=True).venue()
     assert venue.up
     symbol = venue.listings()[0].instrument
@@ -90,9 +92,9 @@ def test_a_file_names_secrets_by_their_place(tmp_path: Path) -> None:
     assert SECRET not in str(caught.value)
     path.write_text('rest_url = "http://api.binance.com"\n')
     with pytest.raises(ConfigError, match="https://"):
-        BinanceTerms.named("venue.toml", tmp_path)
+        BinanceTerms.load_named("venue.toml", tmp_path)
     with pytest.raises(ConfigError, match="production"):
-        BinanceTerms.named("productoin")
+        BinanceTerms.load_named("productoin")
 
 
 def test_a_secret_may_lie_in_the_keyring(

@@ -10,8 +10,10 @@ from hypothesis import given, strategies as st
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError, WeightBudget
-from tercel.venues.binance_venue.terms import ApiSigner, check_url
+from tercel.venues.binance_venue.api_key import ApiSigner
+from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
+from tercel.venues.binance_venue.terms import check_url
+from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 KEY, SECRET = "K" * 64, "S" * 64
 
@@ -39,9 +41,9 @@ def test_what_others_use_counts_too_and_questions_leave_a_part_to_orders() -> No
     now = [0.0]
     budget = WeightBudget(1000, lambda: now[0])
     budget.spend(100)
-    budget.reported(700)
+    budget.take_reported(700)
     for lower in (3, -5, 0):
-        budget.reported(lower)
+        budget.take_reported(lower)
         assert budget.used == 700, "others at the same address may have used it"
     assert (budget.fits(201, question=True), budget.fits(201)) == (False, True)
     now[0] = 62.0

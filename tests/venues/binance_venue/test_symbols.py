@@ -10,8 +10,9 @@ from tests.exchange.binance.conftest import bench_of
 
 from exchange.binance.words import BinanceError
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE, NewOrder, Tif
-from tercel.venues.binance_venue.api import TradedSymbol, symbol_of, whole
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import NewOrder, Tif
+from tercel.venues.binance_venue.api import TradedSymbol, parse_amount, symbol_of
 from tercel.venues.binance_venue.rest import read_json
 
 BTC = {
@@ -43,9 +44,9 @@ def test_a_number_reads_the_same_however_it_is_written(number: Decimal, how: str
     written = {"f": format(number, "f"), "s": str(number), "n": format(number.normalize(), "f")}[
         how
     ]
-    assert whole(written, "it") == int(number * ONE)
+    assert parse_amount(written, "it") == int(number * ONE)
     (read,) = read_json(f"[{written}]")
-    assert whole(read, "it") == int(number * ONE)
+    assert parse_amount(read, "it") == int(number * ONE)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_number_reads_the_same_however_it_is_written(number: Decimal, how: str
 )
 def test_what_is_no_amount_is_refused(said: Any) -> None:
     with pytest.raises(VenueError):
-        whole(said, "it")
+        parse_amount(said, "it")
 
 
 def test_filters_are_read_from_strings_and_from_numbers() -> None:

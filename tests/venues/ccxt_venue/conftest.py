@@ -14,7 +14,8 @@ from tests.venues.binance_venue.conftest import (
     served,
 )
 
-from tercel.venues.ccxt_venue import CcxtTerms, CcxtVenue
+from tercel.venues.ccxt_venue.terms import CcxtTerms
+from tercel.venues.ccxt_venue.venue import CcxtVenue
 
 __all__ = ["keys_in_environment", "served"]
 

@@ -10,8 +10,8 @@ from tests.venues.ccxt_venue.conftest import ByCcxt
 
 from certify.kits.venue import VenueConformance
 from tercel.desk.gate.config import GateConfig, GateTerms
-from tercel.desk.gate.opening import opened
-from tercel.venues.ccxt_venue import CcxtVenue
+from tercel.desk.gate.opening import open_gate
+from tercel.venues.ccxt_venue.venue import CcxtVenue
 from tercel.venues.wire import RemoteVenue
 
 pytestmark = (
@@ -36,7 +36,7 @@ class TestCcxtBehindAGate(VenueConformance):
             return server.venue(store)
 
         with (
-            opened(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate,
+            open_gate(GateConfig(gate=terms), tmp_path, "test", reach=reach) as gate,
             turning(gate.run),
         ):
             session = Announcing(gate.path, ("kit",))

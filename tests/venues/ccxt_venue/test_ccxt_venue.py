@@ -23,48 +23,56 @@ from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.core.installation import PATH, proof
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
+from tercel.core.installation import PROOF_PATH, simulation_proof
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.feeds.ccxt_streams import CcxtStreams, name_of, number_of, plain, urls_of
-from tercel.venues.address import address, money_at, placed
-from tercel.venues.ccxt_venue import CcxtCalls, CcxtTerms, exchange_of, lacks_of, urls_at
-from tercel.venues.hosts import still_test
+from tercel.desk.trading.reconciliation.refold import refold
+from tercel.feeds.ccxt_exchange import urls_of
+from tercel.feeds.ccxt_messages import name_of, number_of, plain
+from tercel.feeds.ccxt_streams import CcxtStreams
+from tercel.venues.address import parse_address, resolve_profile_path, why_money_at
+from tercel.venues.ccxt_venue.calls import CcxtCalls
+from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, missing_features, urls_at
+from tercel.venues.hosts import check_still_test
 
 Serve = Callable[..., ByCcxt]
 
 
 # -- addresses and files ----------------------------------------------------------------------------------------------
 def test_an_address_names_exchange_and_file(tmp_path: Path) -> None:
-    assert [address(f"ccxt:kraken{rest}").profile for rest in ("", ":testnet", ":my.toml")] == [
+    assert [
+        parse_address(f"ccxt:kraken{rest}").profile for rest in ("", ":testnet", ":my.toml")
+    ] == [
         "",
         "testnet",
         "my.toml",
     ]
     (tmp_path / "my.toml").write_text('net = "production"\n')
-    assert placed("ccxt:kraken:my.toml", tmp_path) == f"ccxt:kraken:{tmp_path / 'my.toml'}"
+    assert (
+        resolve_profile_path("ccxt:kraken:my.toml", tmp_path)
+        == f"ccxt:kraken:{tmp_path / 'my.toml'}"
+    )
     for wrong in ("ccxt", "ccxt:"):
         with pytest.raises(ConfigError, match=r"ccxt:EXCHANGE"):
-            address(wrong)
+            parse_address(wrong)
 
 
 @pytest.mark.long
 def test_every_url_of_the_exchange_as_ccxt_has_it_is_a_tests_or_money_is_there(
     tmp_path: Path,
 ) -> None:
-    assert money_at("ccxt:binance") == ""
-    assert money_at("ccxt:bybit") == "", "https://bybit-exchange.github.io/docs/v5/guide"
+    assert why_money_at("ccxt:binance") == ""
+    assert why_money_at("ccxt:bybit") == "", "https://bybit-exchange.github.io/docs/v5/guide"
     for venue in ("ccxt:binance:production", "ccxt:kraken:production"):
-        assert "which counts as production" in money_at(venue)
+        assert "which counts as production" in why_money_at(venue)
     known = urls_of(exchange_of("binance", CcxtTerms(), tmp_path).urls["api"])
     name = next(one for one, url in known if "ws-api" in url)
     (tmp_path / "one.toml").write_text(
         f'[urls]\n"{name}" = "wss://ws-api.binance.com:443/ws-api/v3"\n'
     )
-    assert "which counts as production" in money_at("ccxt:binance:one.toml", tmp_path), (
+    assert "which counts as production" in why_money_at("ccxt:binance:one.toml", tmp_path), (
         "one is enough"
     )
 
@@ -140,10 +148,10 @@ def test_names_of_orders_are_numbers_and_back() -> None:
 def test_what_an_exchange_lacks_is_said() -> None:
     import ccxt.pro
 
-    assert lacks_of(ccxt.pro.binance()) == [
+    assert missing_features(ccxt.pro.binance()) == [
         "no cancel on disconnect: open orders stay open when the link breaks"
     ]
-    poor = "; ".join(lacks_of(ccxt.pro.kraken()))
+    poor = "; ".join(missing_features(ccxt.pro.kraken()))
     assert "no change of an order in its place" in poor
     assert "searched in lists" in poor
 
@@ -271,12 +279,12 @@ def test_executions_and_fees_explain_balances_and_strange_hands_are_told(by_ccxt
         venue,
         lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
     )
-    venue._watch._account_s = 0.0
+    venue._watch._account_due_s = 0.0
     hear(venue, lambda _: venue.ledger.reported == venue.ledger.expected)
     held = one.served.engine.account(ACCOUNT).balances
     assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
     one.served.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
-    venue._watch._account_s = 0.0
+    venue._watch._account_due_s = 0.0
     heard = hear(
         venue, lambda heard: said(heard, "do not explain"), what="a balance that nothing explains"
     )
@@ -375,12 +383,12 @@ def test_levels_beyond_what_is_exact_are_refused(by_ccxt: Serve) -> None:
     """A price or quantity finer than 1e-8 is told, and the book begins anew."""
     venue = by_ccxt().venue()
     name = venue.listings()[0].instrument
-    venue._market(
+    venue._on_market(
         {"s": name, "E": 1, "lastUpdateId": 1, "bids": [["1.000000001", "1"]], "asks": []}
     )
-    venue._market({"e": "depthUpdate", "s": name, "E": 1, "U": 2, "u": 2, "b": [], "a": []})
+    venue._on_market({"e": "depthUpdate", "s": name, "E": 1, "U": 2, "u": 2, "b": [], "a": []})
     assert said(venue._events, name)
-    assert venue._books[name].wanted
+    assert venue._books[name].snapshot_wanted
 
 
 def cut_all(exchange: Any) -> None:
@@ -402,7 +410,7 @@ def test_a_cut_is_told_and_what_happened_is_found_then_and_by_the_next_process(
     venue.subscribe(symbol)
     hear(venue, lambda heard: any(isinstance(event, o.MarketRows) for event in heard))
     book = venue._books[symbol]
-    shown, bid = book.shown, max(ticks for side, ticks in book._totals if side == 1)
+    shown, bid = book.shown_book, max(ticks for side, ticks in book._totals if side == 1)
     order(venue, "a", 5, bid - 5, tif=o.Tif.DAY)
     hear(venue, lambda heard: of(heard, o.ExecType.NEW))
     venue._ccxt.loop.call_soon_threadsafe(cut_all, venue._ccxt.exchange)
@@ -410,8 +418,8 @@ def test_a_cut_is_told_and_what_happened_is_found_then_and_by_the_next_process(
     hear(venue, lambda heard: venue.up)
     order(venue, "c", 1)
     heard = hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
-    assert shown is venue._books[symbol].shown
-    assert [one.sent.name for one in venue.tracker.mine("")] == ["a"]
+    assert shown is venue._books[symbol].shown_book
+    assert [one.sent.name for one in venue.tracker.working_orders("")] == ["a"]
     venue.close()
     again = one.venue(tmp_path / "store").executions("ann")
     told = [
@@ -468,8 +476,8 @@ class Redirects(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
         proved = (
-            proof("binance", parse_qs(parts.query)["nonce"][0]).encode()
-            if parts.path == PATH
+            simulation_proof("binance", parse_qs(parts.query)["nonce"][0]).encode()
+            if parts.path == PROOF_PATH
             else b""
         )
         self.send_response(200 if proved else 307)
@@ -506,7 +514,7 @@ def test_no_order_follows_a_redirect_to_where_money_is(tmp_path: Path) -> None:
             ).start()
             stack.callback(one.server_close)
             stack.callback(one.shutdown)
-        streams = CcxtStreams(made, selector, lambda: 0, str, still_test)
+        streams = CcxtStreams(made, selector, lambda: 0, str, check_still_test)
         stack.callback(streams.close)
         order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
         with pytest.raises(VenueError, match=f"{other}, which counts as production"):

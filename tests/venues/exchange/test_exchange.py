@@ -21,10 +21,11 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.regimes.choice import scaled
-from tercel.market.regimes.law import NAMED, RegimeScript, with_regimes
+from tercel.market.regimes.flow_scaling import scale_flow
+from tercel.market.regimes.law import RegimeScript, with_regimes
+from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.source import Source, reactive, with_impact
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
@@ -217,7 +218,9 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
     factors = heard(csco, RegimeChange(330 * S, factors=f))
     flow = heard(
         csco,
-        RegimeChange(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)),
+        RegimeChange(
+            330 * S, scale_flow(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)
+        ),
     )
     assert len(factors) == pytest.approx(len(flow), rel=0.05)
 

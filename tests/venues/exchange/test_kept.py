@@ -6,9 +6,10 @@ import pytest
 
 from certify.kits.venue import Trader
 from tercel.core.errors import ConfigError
-from tercel.core.orders import ONE, ExecType, OrdStatus, Report, StatusRequest, Tif
+from tercel.core.fixed_point import ONE
+from tercel.core.orders import ExecType, OrdStatus, Report, StatusRequest, Tif
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import Source, reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 

@@ -22,9 +22,9 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.simulator.source import Source, reactive
-from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange, orders
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange, order_record
 
 S = 10**9
 Said = Report | CancelReject
@@ -147,7 +147,7 @@ def test_it_answers_as_a_book_of_everything_would(
 ) -> None:
     """Orders that are over, names that were used, trades: nothing is forgotten, and none of it stays in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(orders, "_WAITING", waiting)
+        patch.setattr(order_record, "_WAITING", waiting)
         _answers(Client(csco, seed), steps)
 
 

@@ -18,20 +18,19 @@ from tercel.core.orders import M_KIND, M_LOTS, M_PRICE, M_SIDE, CancelOrder, Mar
 from tercel.core.ports import Entry, Venue
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.counterfactual_replay import CostObserver
-from tercel.desk.trading.heartbeat import traded_in
+from tercel.desk.trading.heartbeat import trading_units
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_terms import SessionTerms
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.exchange.shadow import (
-    LevelTotals,
-    RecordedStream,
-    ShadowVenue,
-    recorded_market,
-)
+from tercel.venues.exchange.level_totals import LevelTotals
+from tercel.venues.exchange.named_markets import recorded_market
+from tercel.venues.exchange.shadow import ShadowVenue
+from tercel.venues.exchange.stream_file import RecordedStream
 
 LATENCY = EntryLatency("constant", 40_000_000)
 WORK = ("twap_take", "peg_touch", "twap_passive", "peg_behind")
@@ -163,7 +162,7 @@ def test_a_real_day_of_binance_is_traded_in_shadow(shared_data: Path, tmp_path: 
     }
     market = recorded_market(tmp_path / "lake", None, None, 1, levels=True)
     (listing,) = SimulatedExchange(market).listings()
-    words = traded_in(listing)
+    words = trading_units(listing)
     assert (words["tick"], words["lot"]) == (0.01, float(day.instrument.lot_units))
     assert words["lot"] < 1
 
@@ -243,7 +242,7 @@ def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, in
         one[2] -= lots
         if not one[2]:
             del orders[who]
-    shown = LevelTotals(12).of(np.array(rows, np.int64).reshape(-1, 7))
+    shown = LevelTotals(12).convert_rows(np.array(rows, np.int64).reshape(-1, 7))
     book: dict[tuple[int, int], int] = {}
     for side, price, lots in orders.values():
         book[side, price] = book.get((side, price), 0) + lots
@@ -252,12 +251,14 @@ def test_totals_are_those_of_a_book_of_orders(told: list[tuple[int, int, int, in
     stood = np.array(
         [[9, schema.ADD, who, *one, -1] for who, one in orders.items()], np.int64
     ).reshape(-1, 7)
-    first = LevelTotals(12).of(stood, snapshot=True)
+    first = LevelTotals(12).convert_rows(stood, snapshot=True)
     assert totals_of(first) == book
 
 
 def test_rows_that_no_feed_of_totals_has_are_refused() -> None:
     with pytest.raises(TapeError, match="public feed"):
-        LevelTotals(4).of(np.array([[1, 99, -1, 0, 2, 0, -1]]))
+        LevelTotals(4).convert_rows(np.array([[1, 99, -1, 0, 2, 0, -1]]))
     with pytest.raises(TapeError, match="room"):
-        LevelTotals(1).of(np.array([[1, schema.ADD, n, 1, 90 + n, 5, -1] for n in range(2)]))
+        LevelTotals(1).convert_rows(
+            np.array([[1, schema.ADD, n, 1, 90 + n, 5, -1] for n in range(2)])
+        )

@@ -1,223 +1,41 @@
-"""A desk that the console serves: its folder, the state from its journal, and its requests for two persons.
+"""Desks that the console serves: each with its folder, the state folded from its journal, and its requests."""
 
-`RequestBook`: requests of one person that another has to confirm, in a file of the desk's folder.
-
-book = RequestBook(folder, time.time_ns)
-asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it", {})
-book.settle(asked.id, "confirmed", "bob", rearm)        # once; never after a quarter of an hour
-"""
-
-import json
-import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final
 
 from tercel.api.console.guard import HttpError
-from tercel.api.desk import folder as desk_folder
-from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, offer
-from tercel.core.files import locked, write_private
+from tercel.api.console.request_book import RequestBook
+from tercel.api.desk import folder as desk_folder, posted_commands
+from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, suggest_name
 from tercel.core.ports import Entry
+from tercel.core.report.formatting import format_percent
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.trading.journal.store import withdraw
-from tercel.desk.trading.ledger import EXPIRES_NS
+from tercel.desk.trading.journal.command_inbox import withdraw
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 
-FILE: Final = "requests.json"
-MOST_REQUESTS: Final = 200
-"""Requests in the file; the oldest are dropped first."""
-MOST_WAITING: Final = 50
-RequestState = Literal["waits", "confirmed", "refused", "expired"]
-WAITS: Final = "waits"
-CONFIRMED: Final = "confirmed"
-REFUSED: Final = "refused"
-EXPIRED: Final = "expired"
-_Done = TypeVar("_Done")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request of one person.
-
-    Parameters
-    ----------
-    id : str
-    act : str
-        rearm, promote or limits.
-    body : dict
-        Of the act.
-    what : str
-        The same in words.
-    asked_by, proof : str
-        Name of the requester, and how it was proved.
-    reason : str
-    ns : int
-        Time of the request, on the wall's clock.
-    state : str
-        waits, confirmed, refused or expired.
-    by : str
-        Name of the person who confirmed or refused it.
-    lifters : dict of str to float
-        The requester's `Person.lifters` at the time of the request.
-    """
-
-    id: str
-    act: str
-    body: dict[str, Any]
-    what: str
-    asked_by: str
-    proof: str
-    reason: str
-    ns: int
-    state: RequestState = WAITS
-    by: str = ""
-    lifters: dict[str, float] = field(default_factory=dict)
-
-    def at(self, now_ns: int) -> "Asked":
-        """The same at a time: what waits has expired, also where the clock was put back behind it."""
-        old = self.state == WAITS and not 0 <= now_ns - self.ns <= EXPIRES_NS
-        return replace(self, state=EXPIRED) if old else self
-
-
-class RequestBook:
-    """Requests of one desk, for all consoles that serve it.
-
-    Parameters
-    ----------
-    folder : Path
-        The desk's.
-    now_ns : callable
-        Time on the wall.
-    """
-
-    def __init__(self, folder: Path, now_ns: Callable[[], int]) -> None:
-        self._path = folder / FILE
-        self._now_ns = now_ns
-
-    def all(self) -> list[Asked]:
-        """Every request, the newest first.
-
-        Raises
-        ------
-        ConfigError
-            The file is none.
-        """
-        return [one.at(self._now_ns()) for one in reversed(self._read())]
-
-    def shown(self) -> list[Asked]:
-        """The same; of a file that is none, or cannot be read, a row that says so."""
-        try:
-            return self.all()
-        except (ConfigError, OSError) as error:
-            return [Asked("", "", {}, f"nothing: {error}", "", "", "", self._now_ns(), EXPIRED)]
-
-    def ask(
-        self,
-        act: str,
-        body: Mapping[str, Any],
-        what: str,
-        by: str,
-        proof: str,
-        reason: str,
-        lifters: Mapping[str, float],
-    ) -> Asked:
-        """Store a request; the arguments are those of `Asked`, `by` is the requester.
-
-        Raises
-        ------
-        OrderError
-            Too many wait.
-        """
-        made = secrets.token_hex(8)
-        asked = Asked(
-            made, act, dict(body), what, by, proof, reason, self._now_ns(), lifters=dict(lifters)
-        )
-        with self._changing() as rows:
-            waiting = sum(one.at(asked.ns).state == WAITS for one in rows)
-            if waiting >= MOST_WAITING:
-                raise OrderError(
-                    f"at most {MOST_WAITING} requests that wait",
-                    f"{waiting}",
-                    "confirm or refuse some",
-                )
-            rows.append(asked)
-        return asked
-
-    def settle(
-        self, id_: str, state: RequestState, by: str, act: Callable[[Asked], _Done]
-    ) -> _Done:
-        """Confirm or refuse a request that waits: it is done once, even if several try at the same time.
-
-        It is settled first, and `act` does it with no lock held, so that a slow desk delays no other request; if
-        that raises, nothing was done, and the request waits again. A console that dies between the two leaves it
-        settled: what may have been done is never done twice.
-
-        Raises
-        ------
-        OrderError
-            It does not wait any more.
-        """
-        with self._changing() as rows:
-            place = next((n for n, one in enumerate(rows) if one.id == id_), None)
-            now = EXPIRED if place is None else rows[place].at(self._now_ns()).state
-            if place is None or now != WAITS:
-                raise OrderError(
-                    "a request that waits",
-                    f"one that is {now}",
-                    f"ask again: a request is confirmed once, within {EXPIRES_NS // 10**9} s",
-                )
-            asked, rows[place] = rows[place], replace(rows[place], state=state, by=by)
-        try:
-            return act(asked)
-        except BaseException:
-            with self._changing() as rows:
-                rows[:] = [asked if one.id == id_ else one for one in rows]
-            raise
-
-    @contextmanager
-    def _changing(self) -> Iterator[list[Asked]]:
-        with locked(self._path.with_name(f".{FILE}.lock")):
-            rows = self._read()
-            yield rows
-            text = json.dumps(
-                {"requests": [asdict(one) for one in rows[-MOST_REQUESTS:]]}, indent=1
-            )
-            write_private(self._path, text + "\n")
-
-    def _read(self) -> list[Asked]:
-        try:
-            return [Asked(**row) for row in json.loads(self._path.read_bytes())["requests"]]
-        except FileNotFoundError:
-            return []
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ConfigError(
-                "a file of requests",
-                f"{self._path}: {type(error).__name__}: {error}",
-                "move it away, then make pending requests again",
-            ) from None
-
-
 ANSWER_S: Final = 10.0
-"""Within it a desk that runs answers a person's word."""
+"""Seconds within which a running desk answers a person's command."""
 LATCHED_S: Final = 2.0
-"""Within it a desk journals what it does of a kill or a re-arm; no request waits longer."""
-LOOK_S: Final = 0.02
+"""Seconds within which a desk journals its reaction to a kill or a re-arm; no HTTP request waits longer for journal entries."""
+POLL_S: Final = 0.02
 CAREFUL: Final = frozenset(
     {"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert", "pass_quotes"}
 )
-"""Words that may be taken late: they allow nothing."""
+"""Commands that only reduce risk: without an answer they stay in the desk's inbox, and may be carried out late."""
 
 
 class RemoteDesk(FolderDesk):
-    """A desk that answers: what it did of a person's word, as its journal says."""
+    """A desk's folder to which the console posts commands, with the answers from the desk's journal."""
 
     def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
-        """Send a command; return the desk's answer, None if none came in time. A desk that has ended still records alerts'
-        owners.
+        """Send a command; return the desk's answer. None: no answer in time, and it may still be carried out.
+        OrderError if the command could be withdrawn, or the desk refused it.
+
+        Alerts' owners are also recorded for a desk that has ended.
 
         A command without an answer is withdrawn, unless it reduces risk: none takes effect long after its request, in
         a different market.
@@ -229,10 +47,11 @@ class RemoteDesk(FolderDesk):
         """
         if (
             command == "own_alert"
-            and (written := desk_folder.own_alert(self.folder, body, by, reason)) is not None
+            and (entry := posted_commands.write_alert_owner(self.folder, body, by, reason))
+            is not None
         ):
-            return written
-        posted = desk_folder.ask(self.folder, command, body, reason, ANSWER_S, by)
+            return entry
+        posted = posted_commands.post_and_wait(self.folder, command, body, reason, ANSWER_S, by)
         if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
             raise OrderError(
                 f"an answer of {self.name}",
@@ -242,7 +61,7 @@ class RemoteDesk(FolderDesk):
         return posted.entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
-        """Post a note of an action that the kill switch has already done; return the error, or ""."""
+        """Post a note that the kill switch has already acted; return the error's text, or "". No answer is waited for."""
         try:
             self.post(command, body, by, reason)
         except (JournalError, OSError) as error:
@@ -256,7 +75,7 @@ class RemoteDesk(FolderDesk):
         except (TercelError, OSError):
             return {}
 
-    def last(self) -> int:
+    def last_seq(self) -> int:
         """Number of the journal's last entry; 0 if none is readable."""
         try:
             return self.position()[1]
@@ -266,7 +85,7 @@ class RemoteDesk(FolderDesk):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedDesk:
-    """One desk of a console.
+    """A desk that the console serves: its folder, the state followed from its journal, its two-person requests.
 
     Parameters
     ----------
@@ -281,11 +100,11 @@ class ConnectedDesk:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """Name of the desk's folder."""
         return self.desk.name
 
     @property
-    def at_gate(self) -> RemoteDesk | None:
+    def gate_desk(self) -> RemoteDesk | None:
         """The gate before the desk's venue, whose journal has alerts too; None without one."""
         gate = self.follower.gate.desk
         return gate if isinstance(gate, RemoteDesk) else None
@@ -293,24 +112,26 @@ class ConnectedDesk:
     def owner(self, seq: int, *, at_gate: bool) -> str | None:
         """Owner of an alert of the desk or of its gate; "" without one, None if there is no such alert."""
         if at_gate:
-            self.look_at_gate()
-            return self.follower.gate.ask(lambda book: book.owner(seq))
-        self.read_up()
-        return self.follower.ask(lambda state: state.alerts.owner(seq))
+            self.poll_gate()
+            return self.follower.gate.query(lambda book: book.owner(seq))
+        self.catch_up()
+        return self.follower.query(lambda state: state.alerts.owner(seq))
 
-    def look_at_gate(self) -> None:
-        """Fold what the gate's journal holds now; one that cannot be read, or is locked, is passed over."""
+    def poll_gate(self) -> None:
+        """Fold new entries of the gate's journal; an unreadable or locked journal is skipped."""
         if not self.follower.gate.fault:
-            self.follower.look_at_gate()
+            self.follower.poll_gate()
 
     def agents(self) -> set[str]:
-        """Whom the desk is known to have; empty also where that is not known."""
-        return set() if self.follower.fault else self.follower.ask(lambda state: set(state.agents))
+        """Names of the desk's agents known from its journal; empty where the journal is not readable."""
+        return (
+            set() if self.follower.fault else self.follower.query(lambda state: set(state.agents))
+        )
 
     @property
     def reading(self) -> bool:
-        """Whether its journal is read and not at its end yet; one that cannot be read is not."""
-        return not self.follower.fault and self.follower.read < 1.0
+        """Whether the journal is still being read and its end is not reached; False for an unreadable journal."""
+        return not self.follower.fault and self.follower.read_share < 1.0
 
     @property
     def blind(self) -> bool:
@@ -320,44 +141,45 @@ class ConnectedDesk:
         """
         return self.reading or not self.agents()
 
-    def must_have(self, agents: Iterable[str]) -> None:
+    def refuse_unknown_agents(self, agents: Iterable[str]) -> None:
         """Refuse agents that the desk is known not to have: 404."""
-        blind, known = self.blind, self.agents()
+        blind = self.blind
+        known_agents = self.agents()
         for agent in agents:
-            if agent not in known and not blind:
+            if agent not in known_agents and not blind:
                 raise HttpError(
                     404,
-                    f"an agent of {self.name}: {', '.join(sorted(known))}",
+                    f"an agent of {self.name}: {', '.join(sorted(known_agents))}",
                     repr(agent),
-                    offer(agent, sorted(known)),
+                    suggest_name(agent, sorted(known_agents)),
                 )
 
-    def must_be_read(self) -> None:
-        """Refuse what has to know the desk while its journal is read: 409."""
+    def refuse_while_reading(self) -> None:
+        """Raise 409 while the journal is not yet read to its end."""
         if self.reading:
             raise HttpError(
                 409,
                 f"the journal of {self.name}, read to its end",
-                f"{100 * self.follower.read:.0f} % of it",
+                f"{format_percent(self.follower.read_share)} of it",
                 "wait until the page has read it; kills, pauses and cancels are taken at once",
             )
 
     def parent(self, id_: str) -> ParentOrder:
         """A parent order of the desk by id; 404 if unknown."""
-        found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
-        if found is None:
+        parent = self.follower.query(lambda state: state.ledger.parents.get(id_))
+        if parent is None:
             raise HttpError(
                 404, f"a parent order of {self.name}", repr(id_[:80]), "see /api/orders"
             )
-        return found
+        return parent
 
     def listing(self, instrument: str) -> dict[str, Any]:
         """Tick, lot and currency of an instrument; {} where the journal does not say."""
-        said = self.follower.ask(lambda state: dict(state.session.get("listings") or {}))
-        return dict(said.get(instrument) or {})
+        listings = self.follower.query(lambda state: dict(state.session.get("listings") or {}))
+        return dict(listings.get(instrument) or {})
 
     def lots(self, instrument: str, qty: float) -> int:
-        """Lots of a quantity; 409 where they are not whole."""
+        """A quantity (shares or coins) of an instrument in lots; HTTP 409 if it is not a whole number of lots, at least one."""
         lot = float(self.listing(instrument).get("lot") or 1.0)
         lots = round(qty / lot)
         if lots < 1 or abs(lots * lot - qty) > 1e-9 * qty:
@@ -370,28 +192,33 @@ class ConnectedDesk:
         return lots
 
     def wait(
-        self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]
+        self, after_seq: int, kinds: Sequence[str], is_complete: Callable[[list[Entry]], bool]
     ) -> list[Entry]:
-        """Entries of some kinds above a number, once they are enough or `LATCHED_S` have passed; none of a journal
-        that cannot be read, and whatever there is of a desk that does not run."""
-        until, found = time.monotonic() + LATCHED_S, list[Entry]()
-        while True:
-            runs = self.desk.running() != ""
-            try:
-                found = [entry for _, entry in self.desk.read(after, kinds)]
-            except (JournalError, OSError):
-                return found
-            if not runs or enough(found) or time.monotonic() >= until:
-                return found
-            time.sleep(LOOK_S)
+        """Journal entries of some kinds after `after_seq`, once `is_complete` holds of them, `LATCHED_S` have passed,
+        the desk does not run, or its journal is unreadable.
 
-    def read_up(self) -> None:
-        """Wait until the page has what the journal holds now, `LATCHED_S` at most: the next question finds it there."""
-        last, until = self.desk.last(), time.monotonic() + LATCHED_S
-        while not self.follower.fault and self.follower.ask(lambda state: state.seq) < last:
-            if time.monotonic() >= until:
+        An unreadable journal gives the entries so far; a desk that does not run is not waited for.
+        """
+        deadline = time.monotonic() + LATCHED_S
+        entries = list[Entry]()
+        while True:
+            is_running = self.desk.lock_holder() != ""
+            try:
+                entries = [entry for _, entry in self.desk.read(after_seq, kinds)]
+            except (JournalError, OSError):
+                return entries
+            if not is_running or is_complete(entries) or time.monotonic() >= deadline:
+                return entries
+            time.sleep(POLL_S)
+
+    def catch_up(self) -> None:
+        """Wait until the followed state has the journal's present last entry; give up after `LATCHED_S` without an error."""
+        last_seq = self.desk.last_seq()
+        deadline = time.monotonic() + LATCHED_S
+        while not self.follower.fault and self.follower.query(lambda state: state.seq) < last_seq:
+            if time.monotonic() >= deadline:
                 return
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
 
 class Desks(dict[str, ConnectedDesk]):
@@ -400,24 +227,26 @@ class Desks(dict[str, ConnectedDesk]):
     def of(self, name: str) -> ConnectedDesk:
         """A desk by name; 404 if unknown."""
         if name not in self:
-            raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
+            raise HttpError(
+                404, f"a desk: {', '.join(self)}", repr(name[:80]), suggest_name(name, self)
+            )
         return self[name]
 
-    def chosen(self, name: str | None) -> list[ConnectedDesk]:
-        """The desk of a name, or all."""
+    def select(self, name: str | None) -> list[ConnectedDesk]:
+        """The named desk as a list, or all desks for None."""
         return list(self.values()) if name is None else [self.of(name)]
 
-    def whole(self, name: str) -> ConnectedDesk:
-        """One desk whose journal has been read; 409 while it is: what would be acted on may be of long ago."""
-        found = self.of(name)
-        found.must_be_read()
-        return found
+    def ready_desk(self, name: str) -> ConnectedDesk:
+        """The desk of a name; 409 until its journal is read to the end, as older state may be long out of date."""
+        desk = self.of(name)
+        desk.refuse_while_reading()
+        return desk
 
 
-def served(
+def connect_desks(
     folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]
 ) -> Desks:
-    """The desks of folders.
+    """Connect the console to the desks of these folders, by folder name.
 
     Parameters
     ----------
@@ -432,16 +261,16 @@ def served(
     ConfigError
         Two folders of one name.
     """
-    found = Desks()
-    for folder in dict.fromkeys(one.resolve() for one in folders):
+    desks = Desks()
+    for folder in dict.fromkeys(path.resolve() for path in folders):
         desk = RemoteDesk(folder, wall_ns)
-        if desk.name in found:
+        if desk.name in desks:
             raise ConfigError(
                 "folders of different names: a desk is called by its folder's",
-                f"{found[desk.name].desk.folder} and {folder}",
+                f"{desks[desk.name].desk.folder} and {folder}",
                 "rename one, or serve it apart",
             )
-        found[desk.name] = ConnectedDesk(
+        desks[desk.name] = ConnectedDesk(
             desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns)
         )
-    return found
+    return desks

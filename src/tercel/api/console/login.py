@@ -1,4 +1,4 @@
-"""Login, logout and users of the console over HTTP."""
+"""Login by password, logout and users of the console: HTTP routes and password checks (sessions: `console.sessions`)."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,17 +12,10 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
-from tercel.api.console.guard import (
-    COOKIE,
-    LIFE_S,
-    HttpError,
-    Sessions,
-    TooSoonError,
-    Visit,
-    needs,
-    unreadable_people,
-)
-from tercel.api.console.people import LEAST, PUBLIC, People, made_password, permissions
+from tercel.api.console.guard import COOKIE, HttpError, needs, unreadable_people
+from tercel.api.console.people import People, generate_password
+from tercel.api.console.roles import LEAST_ROLE, PUBLIC, permissions
+from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.core.errors import TercelError
 
 HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "console-hash-known")
@@ -30,14 +23,14 @@ HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "c
 a device from which a person has logged in."""
 DEVICE: Final = "tercel_device"
 DEVICE_S: Final = 180 * 86_400
-"""For so long a browser is known."""
+"""Seconds for which a browser stays a known device."""
 MOST_WAITING: Final = 16
-"""Tries that wait for those threads."""
-_Found = TypeVar("_Found")
+"""Password checks that may wait for those threads."""
+_Result = TypeVar("_Result")
 
 
-class Door:
-    """Passwords are tried here, a few at a time.
+class PasswordChecker:
+    """Checks passwords on its own threads, throttled by name, address and device.
 
     Parameters
     ----------
@@ -48,8 +41,8 @@ class Door:
         self._sessions = sessions
         self._waiting = [0, 0]
 
-    async def enter(self, name: str, password: str, request: Request) -> str:
-        """The secret of a new session.
+    async def log_in(self, name: str, password: str, request: Request) -> str:
+        """Check a name and a password; return the secret of a new session.
 
         Raises
         ------
@@ -57,71 +50,76 @@ class Door:
             401: not the password. 429: too many attempts from this place.
         """
         try:
-            secret = await self._tried(name, partial(self._sessions.enter, name, password), request)
+            secret = await self._run_check(
+                name, partial(self._sessions.log_in, name, password), request
+            )
         except TercelError:
             raise unreadable_people() from None
         if secret is None:
             raise HttpError(401, "a name and its password", "another", "try again, or ask an admin")
         return secret
 
-    async def change(self, asked: models.PasswordBody, request: Request) -> int:
-        """Give a logged-in person another password; how many other sessions ended.
+    async def change_password(self, payload: models.PasswordBody, request: Request) -> int:
+        """Change the password of a logged-in person; return how many other sessions ended.
 
         Raises
         ------
         HttpError
-            403: not the password. 429: as `enter`.
+            403: not the password. 429: as `log_in`.
         """
-        visit, secret = request.state.visit, request.cookies.get(COOKIE)
+        visit = request.state.visit
+        secret = request.cookies.get(COOKIE)
         change = self._sessions.change_password
-        ended = await self._tried(
-            visit.person.name, partial(change, visit, secret, asked.old, asked.new), request
+        ended_sessions = await self._run_check(
+            visit.person.name, partial(change, visit, secret, payload.old, payload.new), request
         )
-        if ended is None:
+        if ended_sessions is None:
             raise HttpError(
                 403, "your current password", "another, or none is set here", "try again"
             )
-        return ended
+        return ended_sessions
 
-    async def _tried(self, name: str, act: Callable[[str], _Found], request: Request) -> _Found:
-        """Run a password check on its own thread, within the limits of the name, address and device."""
-        device, address = (
-            request.cookies.get(DEVICE, ""),
-            request.client.host if request.client else "",
-        )
-        known = self._sessions.knows(name, device)
-        if self._waiting[known] >= MOST_WAITING:
-            raise _wait(1.0)
-        self._waiting[known] += 1
+    async def _run_check(
+        self, name: str, check: Callable[[str], _Result], request: Request
+    ) -> _Result:
+        """Result of `check(place)` on a thread of its own; place: the known device, else the address. HTTP 429 if throttled."""
+        device = request.cookies.get(DEVICE, "")
+        address = request.client.host if request.client else ""
+        is_known_device = self._sessions.is_known_device(name, device)
+        if self._waiting[is_known_device] >= MOST_WAITING:
+            raise _too_many_tries(1.0)
+        self._waiting[is_known_device] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                HASHING[known], act, device if known else address
+                HASHING[is_known_device], check, device if is_known_device else address
             )
         except TooSoonError as error:
-            raise _wait(error.wait_s) from None
+            raise _too_many_tries(error.wait_s) from None
         finally:
-            self._waiting[known] -= 1
+            self._waiting[is_known_device] -= 1
 
 
-def _wait(seconds: float) -> HttpError:
-    whole = max(1, round(seconds + 0.5))
+def _too_many_tries(seconds: float) -> HttpError:
+    """The 429 error that says after how many seconds the next attempt may be made."""
+    wait_s = max(1, round(seconds + 0.5))
     return HttpError(
         429,
         "fewer tries",
         "too many wrong ones of this name from here, or too many at once",
-        f"wait {whole} s",
-        {"Retry-After": str(whole)},
+        f"wait {wait_s} s",
+        {"Retry-After": str(wait_s)},
     )
 
 
 def with_session(response: Response, secret: str, request: Request) -> Response:
-    """A response that hands the session's secret to the browser, for this site alone."""
+    """Set the session cookie on a response, readable by this site alone."""
     return _with_cookie(response, COOKIE, secret, int(LIFE_S), request)
 
 
 def _with_cookie(
     response: Response, name: str, value: str, max_age: int, request: Request
 ) -> Response:
+    """Set a cookie on a response: not readable by scripts, sent to this site alone."""
     https = request.url.scheme == "https"
     response.set_cookie(
         name, value, httponly=True, samesite="strict", max_age=max_age, secure=https
@@ -139,7 +137,7 @@ def message_page(text: str, status: int) -> Response:
 
 def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
     """Add the routes of login, logout and the current person; `oidc`: whether an identity provider is configured."""
-    door = Door(sessions)
+    passwords = PasswordChecker(sessions)
 
     @app.get("/api/ways", **needs(PUBLIC))
     async def ways() -> models.Ways:
@@ -147,14 +145,14 @@ def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
         return models.Ways(oidc=oidc)
 
     @app.post("/api/login", **needs(PUBLIC))
-    async def login(request: Request, response: Response, asked: models.LoginBody) -> models.Me:
+    async def login(request: Request, response: Response, payload: models.LoginBody) -> models.Me:
         """Log in: sets the cookie of the session and answers as `/api/me`."""
-        secret = await door.enter(asked.name.strip(), asked.password, request)
+        secret = await passwords.log_in(payload.name.strip(), payload.password, request)
         with_session(response, secret, request)
         visit = sessions.visit(secret)
         if visit is None:
             raise HttpError(401, "a name and its password", "one that has just gone", "try again")
-        _with_cookie(response, DEVICE, sessions.device(visit.person), DEVICE_S, request)
+        _with_cookie(response, DEVICE, sessions.issue_device_token(visit.person), DEVICE_S, request)
         return _me(sessions, visit)
 
     @app.get("/api/me", **needs("look"))
@@ -164,46 +162,52 @@ def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
 
     @app.post("/api/password", **needs("look"))
     async def password(
-        request: Request, response: Response, asked: models.PasswordBody
+        request: Request, response: Response, payload: models.PasswordBody
     ) -> models.PasswordSet:
         """Change the own password; all other sessions of this person end, and the answer has their number."""
-        ended = await door.change(asked, request)
+        ended = await passwords.change_password(payload, request)
         _with_cookie(
-            response, DEVICE, sessions.device(request.state.visit.person), DEVICE_S, request
+            response,
+            DEVICE,
+            sessions.issue_device_token(request.state.visit.person),
+            DEVICE_S,
+            request,
         )
         return models.PasswordSet(ended=ended)
 
     @app.post("/api/logout", **needs("look"))
     async def logout(request: Request) -> models.Left:
         """End the session."""
-        sessions.leave(request.cookies.get(COOKIE))
+        sessions.log_out(request.cookies.get(COOKIE))
         return models.Left(left=True)
 
 
-def add_users(app: FastAPI, people: People) -> None:
-    """Add routes of the people."""
+def add_user_routes(app: FastAPI, people: People) -> None:
+    """Add to the app the routes that list, add, change and remove people."""
 
     @app.get("/api/users", **needs("users"))
     def list_users() -> list[models.User]:
         """People who may log in."""
-        return [models.User(name=one.name, role=one.role, by=one.by) for one in people.all()]
+        return [
+            models.User(name=person.name, role=person.role, by=person.by) for person in people.all()
+        ]
 
     @app.post("/api/users", **needs("users"))
-    async def add_user(request: Request, asked: models.NewUser) -> models.User:
+    async def add_user(request: Request, payload: models.NewUser) -> models.User:
         """Let a person in; a generated password is in the answer, this once."""
         visit: Visit = request.state.visit
-        made = made_password() if asked.password is None else None
-        one = await run_in_threadpool(
-            people.add, asked.name, asked.role, made or asked.password, visit.by
+        generated = generate_password() if payload.password is None else None
+        person = await run_in_threadpool(
+            people.add, payload.name, payload.role, generated or payload.password, visit.by
         )
-        return models.User(name=one.name, role=one.role, by=one.by, password=made)
+        return models.User(name=person.name, role=person.role, by=person.by, password=generated)
 
     @app.post("/api/users/{name}/role", **needs("users"))
-    def change_role(request: Request, name: str, asked: models.RoleBody) -> models.User:
+    def change_role(request: Request, name: str, payload: models.RoleBody) -> models.User:
         """Give a person another role; it counts at once."""
         visit: Visit = request.state.visit
-        one = people.set_role(name, asked.role, visit.by)
-        return models.User(name=one.name, role=one.role, by=one.by)
+        person = people.set_role(name, payload.role, visit.by)
+        return models.User(name=person.name, role=person.role, by=person.by)
 
     @app.delete("/api/users/{name}", **needs("users"))
     def remove_user(name: str) -> models.Removed:
@@ -213,13 +217,18 @@ def add_users(app: FastAPI, people: People) -> None:
 
 
 def _me(sessions: Sessions, visit: Visit) -> models.Me:
+    """The JSON of the logged-in person: name, role, permissions, CSRF token, end of the session."""
     role = visit.person.role
-    may = permissions(role)
+    permitted = permissions(role)
     return models.Me(
         name=visit.person.name,
         role=role,
-        may=may,
-        needs={one: least for one, least in LEAST.items() if one not in may},
+        may=permitted,
+        needs={
+            permission: least
+            for permission, least in LEAST_ROLE.items()
+            if permission not in permitted
+        },
         csrf=visit.csrf,
-        until_s=round(sessions.left_s(visit), 1),
+        until_s=round(sessions.remaining_s(visit), 1),
     )

@@ -6,38 +6,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tercel.api.console.people import LONGEST_PASSWORD
-from tercel.desk.console.report import Interval
-from tercel.desk.limits.change import blank
+from tercel.desk.console.model_report import Interval
+from tercel.desk.limits.persons import is_blank
 
 LONGEST_ID = 80
 
 
-def _name(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("has invisible letters, or none")
-    return text.strip()
-
-
-def _words(text: str) -> str:
-    """Words on one line: spaces and lines between them are one space; nothing that writes over others."""
-    line = " ".join(text.split())
-    if all(map(blank, line)) or any(
-        unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line
-    ):
-        raise ValueError("says nothing, or has invisible letters")
-    return line
-
-
-def _no_dots(text: str) -> str:
-    if text in (".", ".."):
-        raise ValueError("is dots alone: no address can name it")
-    return text
-
-
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_name)]
-NewId = Annotated[Name, AfterValidator(_no_dots)]
 VenueId = Annotated[str, Field(min_length=1, max_length=2 * LONGEST_ID)]
-Words = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_words)]
 Seq = Annotated[int, Field(ge=1, le=2**62)]
 Qty = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Minutes = Annotated[float, Field(ge=1 / 60, le=1e5, allow_inf_nan=False)]
@@ -46,27 +21,56 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Beyond = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6})?bps$")]
 
 
-class Given(BaseModel):
+def _check_name(text: str) -> str:
+    """Refuse a blank name, or one with invisible characters; return the name without outer spaces."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError("has invisible letters, or none")
+    return text.strip()
+
+
+def _check_text(text: str) -> str:
+    """One line of printable text: white space is collapsed, control and invisible characters are refused."""
+    line = " ".join(text.split())
+    if all(map(is_blank, line)) or any(
+        unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line
+    ):
+        raise ValueError("says nothing, or has invisible letters")
+    return line
+
+
+def _check_no_dots(text: str) -> str:
+    """Refuse `.` and `..`, which no address can contain as a name; return the text."""
+    if text in (".", ".."):
+        raise ValueError("is dots alone: no address can name it")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_check_name)]
+NewId = Annotated[Name, AfterValidator(_check_no_dots)]
+Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_check_text)]
+
+
+class StrictBody(BaseModel):
     """A request's body: its fields and no others, of their types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class LoginBody(Given):
+class LoginBody(StrictBody):
     """Credentials of a login."""
 
     name: Annotated[str, Field(max_length=LONGEST_ID)]
     password: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
 
 
-class PasswordBody(Given):
+class PasswordBody(StrictBody):
     """The own password, and what it is to be."""
 
     old: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
     new: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
 
 
-class NewUser(Given):
+class NewUser(StrictBody):
     """A person to let in; without a password one is generated, and is in the answer."""
 
     name: Name
@@ -74,16 +78,16 @@ class NewUser(Given):
     password: Annotated[str, Field(max_length=LONGEST_PASSWORD)] | None = None
 
 
-class RoleBody(Given):
+class RoleBody(StrictBody):
     """Another role for a person."""
 
     role: Name
 
 
-class ReasonBody(Given):
+class ReasonBody(StrictBody):
     """Reason of an action."""
 
-    reason: Words
+    reason: Text
 
 
 class OfDesk(ReasonBody):
@@ -106,7 +110,7 @@ class RearmBody(OfDesk):
     agents: Annotated[list[Name], Field(max_length=100)] = []
 
 
-class QuoteBody(Given):
+class QuoteBody(StrictBody):
     """A parent order that might be: quantity in shares or coins, minutes to its horizon."""
 
     desk: Name
@@ -121,7 +125,7 @@ class QuoteBody(Given):
 class ParentBody(QuoteBody):
     """A parent order; without an agent, the one that has most of the instrument's flow."""
 
-    reason: Words
+    reason: Text
     id: NewId | None = None
 
 
@@ -190,8 +194,8 @@ class PostureBody(EndPostureBody):
     instead: bool = False
 
     @model_validator(mode="after")
-    def says_something(self) -> "PostureBody":
-        """Refuse one that says nothing."""
+    def check_not_empty(self) -> "PostureBody":
+        """Refuse a body that sets nothing."""
         if {self.urgency, self.max_participation, self.size_multiplier} == {
             None
         } and self.styles is None:
@@ -207,11 +211,11 @@ class LimitsBody(OfDesk):
     changes: Annotated[dict[Name, Name | int | float], Field(min_length=1, max_length=50)]
 
 
-class AcknowledgeBody(Given):
+class AcknowledgeBody(StrictBody):
     """A note on an alert; its author owns the alert."""
 
     desk: Name
-    note: Words
+    note: Text
     gate: bool = False
     """Whether it is in the journal of the desk's gate."""
 

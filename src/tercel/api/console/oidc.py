@@ -21,11 +21,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from joserfc.errors import JoseError
 
-from tercel.api.console.guard import Sessions, needs
+from tercel.api.console.guard import needs
 from tercel.api.console.login import message_page, with_session
-from tercel.api.console.people import PUBLIC
+from tercel.api.console.roles import PUBLIC
+from tercel.api.console.sessions import Sessions
+from tercel.core.bounded_parsing import parse_tables
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.serialization import parse_tables
 
 FLOW_S: Final = 600.0
 """A login has to return from the provider within so many seconds."""
@@ -41,11 +42,11 @@ REDIRECT: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh
 
 
 class ProviderError(ConfigError):
-    """A provider that cannot be reached, or an invalid answer of one."""
+    """The identity provider cannot be reached, or its answer is invalid."""
 
 
-class _Begun(msgspec.Struct):
-    """A login under way, as authlib begins it."""
+class _PendingLogin(msgspec.Struct):
+    """A login that has been started and waits for the provider's redirect: state, nonce and PKCE verifier."""
 
     state: str
     url: str
@@ -54,11 +55,13 @@ class _Begun(msgspec.Struct):
 
 
 class _OpenIdClient(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
+    """authlib's OpenID Connect client, as far as it is used here."""
+
     client_cls = OAuth2Session
 
 
 class IdentityProvider:
-    """An OpenID provider.
+    """An OpenID Connect provider: starts logins, and verifies who came back.
 
     Parameters
     ----------
@@ -78,10 +81,10 @@ class IdentityProvider:
         now_s: Callable[[], float],
         claim: str = "name",
     ) -> None:
-        self.issuer = _safe(issuer)
+        self.issuer = _require_https(issuer)
         self._claim = claim
         self._now_s = now_s
-        self._flows: dict[str, tuple[float, str, _Begun]] = {}
+        self._flows: dict[str, tuple[float, str, _PendingLogin]] = {}
         """By the state of a login: when it expires, the redirect address, what began it."""
         self._client = _OpenIdClient(
             None,
@@ -109,25 +112,26 @@ class IdentityProvider:
             Address of the console as the browser knows it.
         """
         self._call(self._check_metadata)
-        back, now = site + CALLBACK, self._now_s()
-        made = self._call(
+        redirect_uri = site + CALLBACK
+        now_s = self._now_s()
+        login = self._call(
             lambda: msgspec.convert(
-                self._client.create_authorization_url(redirect_uri=back), _Begun
+                self._client.create_authorization_url(redirect_uri=redirect_uri), _PendingLogin
             )
         )
-        open_flows = [(key, flow) for key, flow in self._flows.items() if flow[0] > now]
+        open_flows = [(key, flow) for key, flow in self._flows.items() if flow[0] > now_s]
         self._flows = dict(open_flows[-MOST_FLOWS + 1 :])
-        self._flows[made.state] = now + FLOW_S, back, made
-        return made.state, made.url
+        self._flows[login.state] = now_s + FLOW_S, redirect_uri, login
+        return login.state, login.url
 
-    def name_of(self, state: str, answer: Mapping[str, str]) -> str:
-        """Name of the person whom the provider sent back with a state.
+    def name_of(self, state: str, query: Mapping[str, str]) -> str:
+        """Name of the person whom the provider sent back; the login of that `state` can be completed once.
 
         Parameters
         ----------
         state : str
             The cookie of the browser.
-        answer : mapping
+        query : mapping
             Query parameters of the callback.
 
         Raises
@@ -135,16 +139,16 @@ class IdentityProvider:
         ProviderError
             No login of this browser is open, the provider refused it, or the token is invalid.
         """
-        until_s, back, flow = self._flows.pop(state, (0.0, "", None))
-        if flow is None or answer.get("state") != state or until_s <= self._now_s():
+        expires_s, redirect_uri, flow = self._flows.pop(state, (0.0, "", None))
+        if flow is None or query.get("state") != state or expires_s <= self._now_s():
             raise ProviderError(
                 "a login that was begun here", "none, or one that is over", "log in again"
             )
-        if answer.get("iss", self.issuer) != self.issuer or "code" not in answer:
+        if query.get("iss", self.issuer) != self.issuer or "code" not in query:
             raise ProviderError(
-                "a code of the provider", str(answer.get("error", "none"))[:80], "log in again"
+                "a code of the provider", str(query.get("error", "none"))[:80], "log in again"
             )
-        claims = self._call(self._claims, answer["code"], back, flow)
+        claims = self._call(self._claims, query["code"], redirect_uri, flow)
         if not isinstance(name := claims.get(self._claim), str):
             raise ProviderError(
                 f"the claim {self._claim}",
@@ -153,10 +157,10 @@ class IdentityProvider:
             )
         return name
 
-    def _claims(self, code: str, back: str, flow: _Begun) -> Mapping[str, Any]:
+    def _claims(self, code: str, redirect_uri: str, flow: _PendingLogin) -> Mapping[str, Any]:
         """Verified claims of the id token, with those of the userinfo endpoint if the name is there."""
         token = self._client.fetch_access_token(
-            redirect_uri=back, code=code, code_verifier=flow.code_verifier
+            redirect_uri=redirect_uri, code=code, code_verifier=flow.code_verifier
         )
         required = {
             "iss": {"essential": True, "value": self.issuer},
@@ -166,21 +170,22 @@ class IdentityProvider:
         if claims is None:
             raise ValueError("no id token")
         if self._claim not in claims and "userinfo_endpoint" in self._client.server_metadata:
-            more = self._client.userinfo(token=token)
-            return {**claims, **(more if more.get("sub") == claims["sub"] else {})}
+            userinfo = self._client.userinfo(token=token)
+            return {**claims, **(userinfo if userinfo.get("sub") == claims["sub"] else {})}
         return dict(claims)
 
     def _check_metadata(self) -> None:
-        found = self._client.load_server_metadata()
-        if found.get("issuer") != self.issuer:
+        """Refuse published metadata whose issuer differs, or with an endpoint without https."""
+        metadata = self._client.load_server_metadata()
+        if metadata.get("issuer") != self.issuer:
             self._client.server_metadata.clear()
             raise ProviderError(
                 self.issuer,
-                f"a description of {found.get('issuer')!r}",
+                f"a description of {metadata.get('issuer')!r}",
                 "write the issuer as the provider does",
             )
         for key in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
-            _safe(str(found.get(key, self.issuer)))
+            _require_https(str(metadata.get(key, self.issuer)))
 
     def _call(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the provider; whatever fails becomes a `ProviderError`."""
@@ -202,8 +207,8 @@ class IdentityProvider:
             ) from None
 
 
-def provider_of(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
-    """The provider that a file names.
+def load_provider(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
+    """Read the file that describes an identity provider.
 
     Raises
     ------
@@ -211,26 +216,27 @@ def provider_of(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
         Unknown or missing keys, or a file that cannot be read.
     """
     try:
-        said = parse_tables(file.read_text(encoding="utf-8"))
-        if strange := set(said) - KEYS or KEYS - {"claim"} - set(said):
+        table = parse_tables(file.read_text(encoding="utf-8"))
+        if strange := set(table) - KEYS or KEYS - {"claim"} - set(table):
             raise ConfigError(
                 f"the keys {', '.join(sorted(KEYS))}",
                 f"{', '.join(sorted(strange))} in {file}",
                 "correct it",
             )
-        secret = (file.parent / str(said["secret_file"])).read_text(encoding="utf-8").strip()
+        secret = (file.parent / str(table["secret_file"])).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ConfigError(
             "a file of an identity provider", f"{file}: {error}", "see docs/concepts/console.md"
         ) from None
-    names = str(said["issuer"]), str(said["client_id"])
-    return IdentityProvider(*names, secret, now_s, str(said.get("claim", "name")))
+    names = str(table["issuer"]), str(table["client_id"])
+    return IdentityProvider(*names, secret, now_s, str(table.get("claim", "name")))
 
 
-def _safe(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme != "https" and not (
-        parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+def _require_https(address: str) -> str:
+    """Refuse an address without https, other than on loopback; return it."""
+    url_parts = urlsplit(address)
+    if url_parts.scheme != "https" and not (
+        url_parts.scheme == "http" and url_parts.hostname in ("127.0.0.1", "localhost", "::1")
     ):
         raise ProviderError(
             "an https address, or one on loopback", repr(address[:200]), "use https"
@@ -238,13 +244,16 @@ def _safe(address: str) -> str:
     return address
 
 
-def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
-    """Add the routes of login by an identity provider."""
+def add_provider_routes(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
+    """Add to the app the routes of the login by an identity provider."""
 
     @app.get("/oidc", include_in_schema=False, **needs(PUBLIC))
     def leave_for_provider(request: Request) -> Response:
-        state, there = provider.begin(f"{request.url.scheme}://{request.headers['host']}")
-        response = RedirectResponse(there, status_code=303)
+        """Redirect the browser to the provider, with a cookie that binds the login to this browser."""
+        state, authorization_url = provider.begin(
+            f"{request.url.scheme}://{request.headers['host']}"
+        )
+        response = RedirectResponse(authorization_url, status_code=303)
         response.set_cookie(
             FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK
         )
@@ -252,6 +261,7 @@ def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -
 
     @app.get(CALLBACK, include_in_schema=False, **needs(PUBLIC))
     def come_back(request: Request) -> Response:
+        """Open a session for the person whom the provider sent back."""
         try:
             name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
             person = sessions.people.get(name)

@@ -1,14 +1,8 @@
-"""The people of a console: names, roles and hashes of passwords, in a file of mode 600.
+"""People of a console: names, roles and password hashes, in a file of mode 600.
 
 people = People(Path("desks/people.json"))
 people.add("ann", "trader", "correct horse", by="root (tercel console users)")
 people.verify("ann", "correct horse")      # a Person, or None
-
-Roles, and the least role of everything that can be done at the console: the one table.
-
-Every route names its permission, once; `tests/api/console/test_roles.py` asks every path by every method as every role.
-
-The second person without whom no desk trades money: another one of the people of a file, by their own password.
 """
 
 import json
@@ -24,86 +18,28 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, check_known
-from tercel.core.extras import needed
-from tercel.core.files import locked, write_private
-from tercel.core.installation import FILE, check_guarded
-from tercel.core.system import user_name
-from tercel.desk.limits.change import blank, same_person
+from tercel.api.console.roles import ADMIN, ROLES, check_role
+from tercel.core.errors import ConfigError
+from tercel.core.extras import import_optional
+from tercel.core.files import write_private
+from tercel.core.locks import file_lock
+from tercel.desk.limits.persons import is_blank, is_same_person
 
-VIEWER, TRADER, RISK, ADMIN = ROLES = ("viewer", "trader", "risk", "admin")
-"""Roles from least to most: each has all permissions of those before it."""
-PUBLIC: Final = "public"
-"""Of routes that ask for no session: the way in."""
-LEAST: Final = {
-    "look": VIEWER,
-    "kill": TRADER,
-    "submit": TRADER,
-    "pause": TRADER,
-    "resume": TRADER,
-    "amend": TRADER,
-    "cancel": TRADER,
-    "by_hand": TRADER,
-    "acknowledge": TRADER,
-    "rearm": RISK,
-    "promote": RISK,
-    "limits": RISK,
-    "posture": RISK,
-    "confirm": RISK,
-    "users": ADMIN,
-}
-"""Permission to the least role that has it."""
-
-
-def check_role(role: object, where: str = "") -> str:
-    """A role as it is spelled.
-
-    Raises
-    ------
-    UnknownNameError
-        For another word; it names `where` it was found.
-
-    >>> check_role("risk")
-    'risk'
-    """
-    check_known(role, ROLES, "a role, one of", f"{role!r}{where and f' of {where}'}")
-    return str(role)
-
-
-def may(role: str, permission: str) -> bool:
-    """Whether a role has a permission.
-
-    >>> may("viewer", "kill"), may("trader", "kill"), may("admin", "look")
-    (False, True, True)
-    """
-    return ROLES.index(role) >= ROLES.index(LEAST[permission])
-
-
-def permissions(role: str) -> list[str]:
-    """All that a role may do.
-
-    >>> permissions("viewer")
-    ['look']
-    """
-    return [one for one in LEAST if may(role, one)]
-
-
-SHORTEST: Final = 8
-"""Letters of a password."""
+SHORTEST_PASSWORD: Final = 8
+"""Characters of a password."""
 LONGEST_PASSWORD: Final = 1024
-"""Letters of one that a login takes, in whichever form a browser sends it."""
-LONGEST: Final = 40
-"""Letters of a name."""
+"""Characters of the longest password that a login accepts, in whichever Unicode form a browser sends it."""
+LONGEST_NAME: Final = 40
+"""Characters of a name."""
 DAY_S: Final = 86_400.0
-"""For so long two people do not confirm for each other whom one person let in or raised, or where one did the other."""
-BOUND: Final = "one of the two let in or raised the other within a day, or a third did so with both"
-"""Reason why two people are not independent (`People.bound`), in words."""
+"""Seconds of the four-eyes rule: two people of whom one lifted (added, promoted, reset) the other, or whom one person lifted,
+do not confirm for each other within this time."""
 _FORBIDDEN: Final = set('()[]{}<>,;:"/\\|`')
 _FORMULA: Final = "=+-@"
 _ALIKE: Final = {"LATIN", "CYRILLIC", "GREEK"}
 """Alphabets whose letters look like each other's."""
 _TAKEN: Final = ("limits", "root", "desk")
-"""Names by which a desk or its machine's owner speaks in a journal."""
+"""Names that journals use for a desk, or for the owner of its machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +69,7 @@ class Person:
 
 
 class People:
-    """The people of a file, read again whenever it has changed: a removed person loses access at once.
+    """The people of a file, read again whenever the file changes, so that a removed person loses access at once.
 
     Parameters
     ----------
@@ -153,7 +89,7 @@ class People:
     def __init__(
         self, path: Path, now_s: Callable[[], float] = time.time, hasher: Any = None
     ) -> None:
-        argon2 = needed("argon2", "trade")
+        argon2 = import_optional("argon2", "trade")
         self.path = path
         self.now_s = now_s
         self._hasher = hasher or argon2.PasswordHasher()
@@ -164,40 +100,42 @@ class People:
         self._people: dict[str, Person] = {}
 
     def all(self) -> list[Person]:
-        """Everybody, by name."""
+        """All people, sorted by name."""
         with self._lock:
             try:
-                found = self.path.stat()
+                stat = self.path.stat()
             except FileNotFoundError:
                 return []
-            seen = (found.st_ino, found.st_size, found.st_mtime_ns)
-            if seen != self._seen:
-                if found.st_mode & 0o037:
+            fingerprint = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if fingerprint != self._seen:
+                if stat.st_mode & 0o037:
                     raise ConfigError(
                         "a file that its owner and a group alone read",
-                        f"{self.path}, mode {found.st_mode & 0o777:o}",
+                        f"{self.path}, mode {stat.st_mode & 0o777:o}",
                         f"chmod 600 {self.path}",
                     )
                 self._people = _read(self.path)
-                self._seen = seen
-            return sorted(self._people.values(), key=lambda one: one.name)
+                self._seen = fingerprint
+            return sorted(self._people.values(), key=lambda person: person.name)
 
     def get(self, name: str) -> Person | None:
         """A person by name; None if unknown."""
-        return next((one for one in self.all() if one.name == name), None)
+        return next((person for person in self.all() if person.name == name), None)
 
     def verify(self, name: str, password: str) -> Person | None:
-        """The person whose password it is; an unknown name takes as long as a wrong password."""
+        """The person whose password it is; None for an unknown name (which takes as long), a wrong password, or none set."""
         person = self.get(name)
-        known = person is not None and person.hash
+        has_password = person is not None and person.hash
         try:
-            self._hasher.verify(person.hash if person and known else self._dummy, _bytes(password))
+            self._hasher.verify(
+                person.hash if person and has_password else self._dummy, _bytes(password)
+            )
         except self._wrong:
             return None
-        return person if known else None
+        return person if has_password else None
 
     def add(self, name: str, role: str, password: str | None, by: str) -> Person:
-        """Let a person in.
+        """Add a person to the file, let in by `by`; without a `password` only an identity provider lets the person log in.
 
         Parameters
         ----------
@@ -214,17 +152,23 @@ class People:
             short or too long; an admin whose own access has ended.
         """
         check_name(name)
-        made = Person(name, check_role(role), "" if password is None else self._hashed(password))
-        with self._changing() as people:
-            if taken := next((one for one in people if same_person(one, name)), None):
+        person = Person(
+            name, check_role(role), "" if password is None else self._hash_password(password)
+        )
+        with self._edit_people() as people:
+            if similar_name := next(
+                (existing for existing in people if is_same_person(existing, name)), None
+            ):
                 raise ConfigError(
-                    "a name that is free", f"{name!r}, where {taken!r} is one", "choose another"
+                    "a name that is free",
+                    f"{name!r}, where {similar_name!r} is one",
+                    "choose another",
                 )
-            people[name] = self._lifted(people, made, by)
+            people[name] = self._with_lifter(people, person, by)
             return people[name]
 
     def set_role(self, name: str, role: str, by: str) -> Person:
-        """Give a person another role; it counts at once.
+        """Give a person another role, effective at once; `by` becomes one of the person's lifters if the role is raised.
 
         Raises
         ------
@@ -232,18 +176,20 @@ class People:
             An unknown name or role, no admin would remain, or the admin's own access has ended.
         """
         check_role(role)
-        with self._changing() as people:
-            before = self._known(people, name)
-            raised = ROLES.index(role) > ROLES.index(before.role)
-            after = replace(before, role=role)
-            people[name] = self._lifted(people, after, by) if raised else after
+        with self._edit_people() as people:
+            person = self._require_person(people, name)
+            is_raised = ROLES.index(role) > ROLES.index(person.role)
+            updated = replace(person, role=role)
+            people[name] = self._with_lifter(people, updated, by) if is_raised else updated
             return people[name]
 
     def set_password(self, name: str, password: str, by: str) -> Person:
         """Set a person's password: open sessions end, and `by` becomes one of the person's lifters."""
-        hashed = self._hashed(password)
-        with self._changing() as people:
-            people[name] = self._lifted(people, replace(self._known(people, name), hash=hashed), by)
+        hashed = self._hash_password(password)
+        with self._edit_people() as people:
+            people[name] = self._with_lifter(
+                people, replace(self._require_person(people, name), hash=hashed), by
+            )
             return people[name]
 
     def change_password(self, person: Person, password: str) -> Person:
@@ -254,14 +200,14 @@ class People:
         ConfigError
             A password that is too short or too long, or another one that was given meanwhile.
         """
-        hashed = self._hashed(password)
-        with self._changing() as people:
-            now = self._known(people, person.name)
-            if now.hash != person.hash:
+        hashed = self._hash_password(password)
+        with self._edit_people() as people:
+            current = self._require_person(people, person.name)
+            if current.hash != person.hash:
                 raise ConfigError(
                     "the password that was proved", "another, given meanwhile", "log in again"
                 )
-            people[person.name] = replace(now, hash=hashed)
+            people[person.name] = replace(current, hash=hashed)
             return people[person.name]
 
     def remove(self, name: str) -> None:
@@ -272,92 +218,104 @@ class People:
         ConfigError
             An unknown name, or no admin would remain.
         """
-        with self._changing() as people:
-            del people[self._known(people, name).name]
+        with self._edit_people() as people:
+            del people[self._require_person(people, name).name]
 
-    def bound(self, one: str, other: str, known: Mapping[str, float] | None = None) -> bool:
-        """Whether two names are not independent: they are the same; one let in or raised the other within a
-        day, directly or through others; or a third at the console did both. Actions at the command line bind to its
-        user alone: people whom it let in are independent of each other.
+    def are_dependent(
+        self, person: str, other_person: str, recorded_lifters: Mapping[str, float] | None = None
+    ) -> bool:
+        """Whether two people are not independent (four-eyes rule): equal, or within a day one let in, raised or reset the other,
+        directly or through others, or a third person at the console did so with both.
+
+        Actions at the command line bind to its user alone: people whom that user lifted are
+        independent of each other.
 
         Parameters
         ----------
-        one, other : str
-        known : mapping of str to float, optional
-            The lifters of `other` as written down earlier: that record may be gone, or started again.
+        person, other_person : str
+        recorded_lifters : mapping of str to float, optional
+            The lifters of `other_person` as written down earlier: that record may be gone, or started again.
         """
-        mine, theirs = (
-            self._young(self.lifters(one)),
-            self._young(known or {}) | self._young(self.lifters(other)),
+        own_lifters = self._recent_lifters(self.lifters(person))
+        other_lifters = self._recent_lifters(recorded_lifters or {}) | self._recent_lifters(
+            self.lifters(other_person)
         )
-        ours, others = (
+        own_names, other_names = (
             {name, *filter(_at_console, lifters)}
-            for name, lifters in ((one, mine), (other, theirs))
+            for name, lifters in ((person, own_lifters), (other_person, other_lifters))
         )
-        pairs = [*product(ours, others), *product((one,), theirs), *product(mine, (other,))]
-        return any(same_person(a, b) for a, b in pairs)
+        pairs = [
+            *product(own_names, other_names),
+            *product((person,), other_lifters),
+            *product(own_lifters, (other_person,)),
+        ]
+        return any(is_same_person(own_name, other_name) for own_name, other_name in pairs)
 
     def lifters(self, name: str) -> dict[str, float]:
-        """Name to time, seconds, of all who lifted a person; {} for an unknown name."""
-        found = self.get(name)
-        return {} if found is None else found.lifters
+        """Names of those who lifted a person (added, promoted, reset the password), with the times in seconds; {} if unknown."""
+        person = self.get(name)
+        return {} if person is None else person.lifters
 
-    def _young(self, lifters: Mapping[str, float]) -> set[str]:
-        """Those of less than a day; the wall's clock may have been put back: what seems to come is not old either."""
-        return {name for name, s in lifters.items() if self.now_s() - s < DAY_S}
+    def _recent_lifters(self, lifters: Mapping[str, float]) -> set[str]:
+        """Names of those who lifted a person within `DAY_S`; times in the future count as recent."""
+        return {name for name, lifted_s in lifters.items() if self.now_s() - lifted_s < DAY_S}
 
-    def _lifted(self, people: Mapping[str, Person], person: Person, by: str) -> Person:
-        """A person whom somebody lifts, with their own lifters: a record that is removed later breaks no chain."""
-        now, (name, _, proof) = self.now_s(), by.partition(" (")
+    def _with_lifter(self, people: Mapping[str, Person], person: Person, by: str) -> Person:
+        """A copy of the person that records `by` and by's own lifters, so that removing a record breaks no chain."""
+        now_s, (name, _, proof) = self.now_s(), by.partition(" (")
         if proof.startswith(("password)", "oidc:")):
-            self._known(
+            self._require_person(
                 people, name
             )  # an admin removed while a password was hashed cannot let others in
-        above = people[name].lifters if _at_console(by) and name in people else {}
-        added = {one: above[one] for one in self._young(above)} | {
-            name if _at_console(by) else by: now
+        inherited = people[name].lifters if _at_console(by) and name in people else {}
+        added = {lifter: inherited[lifter] for lifter in self._recent_lifters(inherited)} | {
+            name if _at_console(by) else by: now_s
         }
         lifters = person.lifters | {
-            one: max(s, person.lifters.get(one, s)) for one, s in added.items()
+            lifter: max(lifted_s, person.lifters.get(lifter, lifted_s))
+            for lifter, lifted_s in added.items()
         }
-        return replace(person, by=by, s=now, lifters=lifters)
+        return replace(person, by=by, s=now_s, lifters=lifters)
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, Person]]:
-        """Yield the people for a change under the file's lock; written at the end, if an admin remains."""
+    def _edit_people(self) -> Iterator[dict[str, Person]]:
+        """Yield the people, by name, for a change in place under the file's lock; written at the end, if an admin remains."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.path.with_name(f".{self.path.name}.lock")):
-            people = {one.name: one for one in self.all()}
-            had = any(one.role == ADMIN for one in people.values())
+        with file_lock(self.path.with_name(f".{self.path.name}.lock")):
+            people = {person.name: person for person in self.all()}
+            had_admin = any(person.role == ADMIN for person in people.values())
             yield people
-            if had and not any(one.role == ADMIN for one in people.values()):
+            if had_admin and not any(person.role == ADMIN for person in people.values()):
                 raise ConfigError(
                     "one admin at least",
                     "a change that would leave none",
                     "make another admin first",
                 )
             rows = {
-                name: {k: v for k, v in asdict(one).items() if k != "name"}
-                for name, one in people.items()
+                name: {key: value for key, value in asdict(person).items() if key != "name"}
+                for name, person in people.items()
             }
             write_private(self.path, json.dumps({"people": rows}, indent=1) + "\n")
 
-    def _hashed(self, password: str) -> str:
-        least, most = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
+    def _hash_password(self, password: str) -> str:
+        """Hash of a new password (argon2); refuses one that is too short or too long."""
+        composed, decomposed = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
         if (
-            len(least) < SHORTEST
-            or len(most) > LONGEST_PASSWORD
-            or any(unicodedata.category(c) == "Cs" for c in least)
+            len(composed) < SHORTEST_PASSWORD
+            or len(decomposed) > LONGEST_PASSWORD
+            or any(unicodedata.category(letter) == "Cs" for letter in composed)
         ):
             raise ConfigError(
-                f"a password of {SHORTEST} to {LONGEST_PASSWORD:,} characters of Unicode",
+                f"a password of {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,} characters of Unicode",
                 f"one of {len(password):,}"
-                + ", not all of them such" * (SHORTEST <= len(password) <= LONGEST_PASSWORD),
+                + ", not all of them such"
+                * (SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD),
                 "choose another one, or let one be made",
             )
         return str(self._hasher.hash(_bytes(password)))
 
-    def _known(self, people: Mapping[str, Person], name: str) -> Person:
+    def _require_person(self, people: Mapping[str, Person], name: str) -> Person:
+        """The person of a name; raises `UnknownUserError` if there is none."""
         if name not in people:
             raise UnknownUserError(
                 "the name of a person",
@@ -368,11 +326,11 @@ class People:
 
 
 class UnknownUserError(ConfigError):
-    """A name that no person of a console has."""
+    """A name of nobody in the console's people file."""
 
 
 def check_name(name: str) -> str:
-    """A name that a person may have: it is journaled, shown and written into tables.
+    """Refuse a name that could not be journaled, displayed or written into tables safely; return it.
 
     Raises
     ------
@@ -382,12 +340,12 @@ def check_name(name: str) -> str:
     >>> check_name("Ann Lee")
     'Ann Lee'
     """
-    seen = not any(blank(letter) for letter in name.replace(" ", ""))
-    fine = seen and name == " ".join(name.split()) and 0 < len(name) <= LONGEST
-    if not fine or name[0] in _FORMULA or _FORBIDDEN & set(name) or name in (".", ".."):
+    is_visible = not any(is_blank(letter) for letter in name.replace(" ", ""))
+    is_plain = is_visible and name == " ".join(name.split()) and 0 < len(name) <= LONGEST_NAME
+    if not is_plain or name[0] in _FORMULA or _FORBIDDEN & set(name) or name in (".", ".."):
         raise ConfigError(
-            f"a name of 1 to {LONGEST} letters, digits, spaces and dots",
-            ascii(name[: 2 * LONGEST]),
+            f"a name of 1 to {LONGEST_NAME} letters, digits, spaces and dots",
+            ascii(name[: 2 * LONGEST_NAME]),
             "choose another",
         )
     plain = unicodedata.normalize("NFKC", name)
@@ -400,21 +358,21 @@ def check_name(name: str) -> str:
             f"{name!a}, of {' and '.join(sorted(mixed))}",
             "choose another",
         )
-    if any(same_person(name, one) for one in _TAKEN):
+    if any(is_same_person(name, reserved) for reserved in _TAKEN):
         raise ConfigError(f"a name but {', '.join(_TAKEN)}", repr(name), "choose another")
     return name
 
 
 def _at_console(by: str) -> bool:
-    """Whether a change was made at the console: `by` is a name alone, or one with a proof of identity."""
+    """Whether a change was made at the console: `by` is then a plain name, or one with a proof of identity."""
     proof = by.partition(" (")[2]
     return not proof or proof.startswith(("password)", "oidc:"))
 
 
-def made_password() -> str:
+def generate_password() -> str:
     """A random password, 96 bits.
 
-    >>> len(made_password())
+    >>> len(generate_password())
     16
     """
     return secrets.token_urlsafe(12)
@@ -426,27 +384,33 @@ def _bytes(password: str) -> bytes:
 
 
 def _read(path: Path) -> dict[str, Person]:
-    """Everybody in a file; what cannot be obeyed to the letter is refused with the file and the name."""
+    """People of a file, by name; an invalid file is refused with the file's and the person's name."""
     try:
         rows: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["people"]
         people = {}
         for name, row in rows.items():
-            where = f"{name!r} in {path}"
+            location = f"{name!r} in {path}"
             strange = set(row) - {"role", "hash", "by", "s", "lifters"}
-            by, s = str(row.get("by", "")), float(row["s"])
-            lifters = {str(one): float(at) for one, at in row["lifters"].items()}
+            by = str(row.get("by", ""))
+            changed_s = float(row["s"])
+            lifters = {str(lifter): float(lifter_s) for lifter, lifter_s in row["lifters"].items()}
             if (
                 strange
                 or not isinstance(row.get("hash", ""), str)
-                or not all(map(isfinite, (s, *lifters.values())))
+                or not all(map(isfinite, (changed_s, *lifters.values())))
             ):
                 raise ConfigError(
                     "role, hash, by, s and lifters, times finite",
-                    f"{', '.join(strange) or 'a hash or a time'} of {where}",
+                    f"{', '.join(strange) or 'a hash or a time'} of {location}",
                     "mend the file",
                 )
             people[name] = Person(
-                name, check_role(row.get("role"), where), row.get("hash", ""), by, s, lifters
+                name,
+                check_role(row.get("role"), location),
+                row.get("hash", ""),
+                by,
+                changed_s,
+                lifters,
             )
     except (
         ValueError,
@@ -462,58 +426,3 @@ def _read(path: Path) -> dict[str, Person]:
             "mend it, or move it away and begin with `tercel console users add NAME`",
         ) from None
     return people
-
-
-@dataclass(frozen=True)
-class SecondPerson:
-    """The second person who approves that a desk goes live.
-
-    Parameters
-    ----------
-    name, password : str
-    """
-
-    name: str
-    password: str = field(repr=False)
-
-    def proved(self, file: str | Path, uid: int) -> str:
-        """Name and proof, for the journal.
-
-        Parameters
-        ----------
-        file : str or Path
-            File of people, as named by the gate's or the installation's file; "": none named.
-        uid : int
-            User id of the person who starts the desk; must not be able to write that file.
-
-        Raises
-        ------
-        ConfigError
-            No file, or one that the user could write; a wrong name or password, a role without the permission to
-            confirm, or a person who is not independent.
-        """
-        wanted = "a second person of risk or admin, who is not the one who starts it"
-        if not str(file):
-            raise ConfigError(
-                f"{wanted}, in a file of people",
-                "none named",
-                f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's",
-            )
-        check_guarded(Path(file), uid)
-        people, starter = People(Path(file)), user_name(uid)
-        found = people.verify(self.name, self.password)
-        if found is None:
-            raise ConfigError(
-                wanted,
-                f"{self.name!r} with another password, or no user of that name",
-                f"`second=NAME` of {file}, and that person types the password",
-            )
-        if not may(found.role, "confirm"):
-            raise ConfigError(wanted, f"{self.name}, who is {found.role}", "ask somebody of risk")
-        if same_person(found.name, starter):
-            raise ConfigError(wanted, f"{self.name}, who starts it", "ask somebody else")
-        if people.bound(found.name, starter):
-            raise ConfigError(
-                wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day"
-            )
-        return f"{found.name} (password)"

@@ -1,4 +1,4 @@
-"""Actions that two persons take: one asks, another of sufficient role confirms within a quarter of an hour."""
+"""Actions that need two persons: one requests, another of sufficient role confirms within a quarter of an hour."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,49 +7,56 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 
 from tercel.api.console import models
-from tercel.api.console.actions import NS_PER_MINUTE, Id, ask_desk, by, paused_parents
-from tercel.api.console.connected import ANSWER_S, CONFIRMED, REFUSED, Asked, ConnectedDesk, Desks
-from tercel.api.console.guard import HttpError, Sessions, Visit, needs
+from tercel.api.console.actions import NS_PER_MINUTE, Id, operator_name
+from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks
+from tercel.api.console.desk_commands import ask_desk, describe_paused_parents
+from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, LimitsBody, PostureBody, Waits
-from tercel.api.console.people import BOUND, may
+from tercel.api.console.request_book import CONFIRMED, REFUSED, TwoPersonRequest
+from tercel.api.console.roles import has_permission
+from tercel.api.console.second_person import BOUND
+from tercel.api.console.sessions import Sessions, Visit
 from tercel.core.errors import TercelError
 from tercel.core.messages import Style
-from tercel.desk.limits import changed, from_json, loosened
-from tercel.desk.limits.change import same_person
+from tercel.desk.limits import find_loosened, from_json, with_changes
+from tercel.desk.limits.persons import is_same_person
 from tercel.desk.trading.journal import bodies as entries, kinds
 from tercel.desk.trading.journal.agent_bodies import AssignmentEntry
 from tercel.desk.trading.journal.bodies import CommandBody
 
 
 def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
-    """Let killed agents trade again, where the latch has still that mark; what the desk did."""
-    before = served.desk.last()
+    """Re-arm killed agents whose kill latch still has this mark; return what the desk did."""
+    last_seq = served.desk.last_seq()
     served.desk.rearm(agents, by, reason, mark)
     unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
-    who = ", ".join(agents) or "every agent"
+    agents_text = ", ".join(agents) or "every agent"
     if unknown:
         return Done(
             done=[
-                f"{served.name}: {who} armed again; its journal does not know of it yet: {unknown}"
+                f"{served.name}: {agents_text} armed again; its journal does not know of it yet: {unknown}"
             ]
         )
-    found = served.wait(
-        before,
+    rearm_entries = served.wait(
+        last_seq,
         (kinds.REARM,),
-        lambda seen: bool(seen) and set(agents) <= {one.agent for one in seen},
+        lambda seen: bool(seen) and set(agents) <= {entry.agent for entry in seen},
     )
-    said = [f"{served.name}: {one.agent} armed again" for one in found]
-    runs = served.desk.running() != ""
-    why = "the desk has not spoken of it yet" if runs else "the desk is not running"
+    messages = [f"{served.name}: {entry.agent} armed again" for entry in rearm_entries]
+    is_running = served.desk.lock_holder() != ""
+    pending_text = "the desk has not spoken of it yet" if is_running else "the desk is not running"
     return Done(
-        done=(said or [f"{served.name}: {who} armed again; {why}"]) + paused_parents(served)
+        done=(messages or [f"{served.name}: {agents_text} armed again; {pending_text}"])
+        + describe_paused_parents(served)
     )
 
 
-def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
+def rearm_body(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     """Body of a re-arm request: agents and the latch's mark; 409 if they are not killed."""
-    served.must_have(agents)
-    mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
+    served.refuse_unknown_agents(agents)
+    # a kill between the two is another one
+    mark = served.desk.latch_mark()
+    killed = served.desk.read_latch()
     if killed is None:
         raise HttpError(
             409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
@@ -64,31 +71,31 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     return {"agents": list(agents), "mark": mark}
 
 
-def may_promote(served: ConnectedDesk, agent: str) -> CommandBody:
+def promotion_body(served: ConnectedDesk, agent: str) -> CommandBody:
     """Body of a promotion, as the desk's command has it; 409 without a challenger."""
-    served.must_have([agent])
-    there = msgspec.convert(
-        served.follower.ask(
+    served.refuse_unknown_agents([agent])
+    seat = msgspec.convert(
+        served.follower.query(
             lambda state: dict(state.agents[agent].seat) if agent in state.agents else {}
         ),
         AssignmentEntry,
     )
-    if not there.challenger:
+    if not seat.challenger:
         raise HttpError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
         )
-    return CommandBody(agent=agent, champion=there.strategy, challenger=there.challenger)
+    return CommandBody(agent=agent, champion=seat.strategy, challenger=seat.challenger)
 
 
-def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
+def refuse_if_changed(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
     """Refuse to confirm a request whose subject has changed since; the desk checks again when it acts."""
-    now = body
+    current = body
     if act == "rearm":
-        now = {**body, "mark": served.desk.mark()}
+        current = {**body, "mark": served.desk.latch_mark()}
     elif act == "promote":
         agent = msgspec.convert(body, CommandBody).agent or ""
-        now = msgspec.to_builtins(may_promote(served, agent))
-    if now != body:
+        current = msgspec.to_builtins(promotion_body(served, agent))
+    if current != body:
         raise HttpError(
             409,
             "the state for which it was requested",
@@ -97,10 +104,10 @@ def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -
         )
 
 
-def may_undo(served: ConnectedDesk, agent: str) -> None:
+def check_undo(served: ConnectedDesk, agent: str) -> None:
     """Refuse to undo a promotion where there was none in this session."""
-    served.must_have([agent])
-    if not served.follower.ask(
+    served.refuse_unknown_agents([agent])
+    if not served.follower.query(
         lambda state: agent in state.agents and state.agents[agent].promoted
     ):
         raise HttpError(
@@ -111,26 +118,28 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
         )
 
 
-def posture_of(asked: PostureBody) -> dict[str, Any]:
-    """Fields of a manual risk state as the desk's command has them."""
-    given = asked.model_dump(
+def posture_of(payload: PostureBody) -> dict[str, Any]:
+    """Fields of a manual risk state that are set, as the desk's command has them; styles as one number of flags."""
+    settings = payload.model_dump(
         include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
     )
-    if asked.styles is not None:
-        given["styles"] = int(sum({Style[one.upper()] for one in asked.styles}))
-    return {name: float(value) if name != "styles" else value for name, value in given.items()}
+    if payload.styles is not None:
+        settings["styles"] = int(sum({Style[style.upper()] for style in payload.styles}))
+    return {name: float(value) if name != "styles" else value for name, value in settings.items()}
 
 
-def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
-    """Changes as the desk's command has them, and the paths that they would loosen.
+def split_limit_changes(
+    served: ConnectedDesk, payload: LimitsBody
+) -> tuple[dict[str, str], list[str]]:
+    """Changes of limits as the desk's command has them, and the paths whose limits they would loosen.
 
     Raises
     ------
     LimitsError, HttpError
         Changes that no limit file could have, or a journal without the limits in force.
     """
-    changes = {path: str(value) for path, value in asked.changes.items()}
-    record = served.follower.ask(lambda state: state.ledger.limits.in_force)
+    changes = {path: str(value) for path, value in payload.changes.items()}
+    record = served.follower.query(lambda state: state.ledger.limits.in_force)
     if record is None:
         raise HttpError(
             409,
@@ -138,155 +147,173 @@ def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], li
             "none in its journal",
             "wait until the desk has begun",
         )
-    before = from_json(record)
-    return changes, loosened(before, changed(before, changes))
+    in_force = from_json(record)
+    return changes, find_loosened(in_force, with_changes(in_force, changes))
 
 
-def confirmed(
-    served: ConnectedDesk, act: str, body: Mapping[str, Any], both: str, second: str, reason: str
+def perform_request(
+    served: ConnectedDesk,
+    act: str,
+    body: Mapping[str, Any],
+    signers: str,
+    confirmer: str,
+    reason: str,
 ) -> Done:
-    """Do the action that one person requested and another confirmed (`both`: the two; `second`: the latter)."""
+    """Carry out a request that a second person has confirmed; `signers` names both persons, `confirmer` the second."""
     if act == "rearm":
         armed = msgspec.convert(body, CommandBody)
-        return rearm(served, armed.agents or (), both, reason, armed.mark)
+        return rearm(served, armed.agents or (), signers, reason, armed.mark)
     if act in ("posture", "promote"):
-        return ask_desk(served, act, body, both, reason)
+        return ask_desk(served, act, body, signers, reason)
     # the desk itself has the request, and refuses the same person and other values
-    return ask_desk(served, "limits", {"act": "approve", **body}, second, reason)
+    return ask_desk(served, "limits", {"act": "approve", **body}, confirmer, reason)
 
 
 def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
-    """Add the routes of actions that need two persons."""
-    two: dict[str, Any] = {"status_code": 202}
+    """Add to the app the routes of actions that need two persons."""
+    accepted: dict[str, Any] = {"status_code": 202}
 
-    @app.post("/api/rearm", name="rearm", **needs("rearm"), **two)
-    def ask_rearm(request: Request, asked: models.RearmBody) -> Waits:
+    @app.post("/api/rearm", name="rearm", **needs("rearm"), **accepted)
+    def ask_rearm(request: Request, payload: models.RearmBody) -> Waits:
         """Ask to let killed agents trade again."""
-        served = desks.whole(asked.desk)
-        body = may_rearm(served, asked.agents)
-        return ask(
+        served = desks.ready_desk(payload.desk)
+        body = rearm_body(served, payload.agents)
+        return request_confirmation(
             served,
             request.state.visit,
             "rearm",
             body,
-            f"re-arm {', '.join(asked.agents) or 'every agent'}",
-            asked.reason,
+            f"re-arm {', '.join(payload.agents) or 'every agent'}",
+            payload.reason,
         )
 
-    def promotion(words: str) -> Callable[..., Waits]:
-        def act(request: Request, name: Id, asked: models.OfDesk) -> Waits:
-            served = desks.whole(asked.desk)
-            if words:
-                may_undo(served, name)
-            body = may_promote(served, name)
-            return ask(
+    def promotion(suffix: str) -> Callable[..., Waits]:
+        """Route handler that requests a promotion, or (with a suffix) its reversal."""
+
+        def act(request: Request, name: Id, payload: models.OfDesk) -> Waits:
+            served = desks.ready_desk(payload.desk)
+            if suffix:
+                check_undo(served, name)
+            body = promotion_body(served, name)
+            return request_confirmation(
                 served,
                 request.state.visit,
                 "promote",
                 msgspec.to_builtins(body),
-                f"promote {body.challenger} over {body.champion} of {name}{words}",
-                asked.reason,
+                f"promote {body.challenger} over {body.champion} of {name}{suffix}",
+                payload.reason,
             )
 
         return act
 
-    for verb, words in (("promote", ""), ("demote", ", which undoes a promotion")):
-        words_of = {
+    for verb, suffix in (("promote", ""), ("demote", ", which undoes a promotion")):
+        description = {
             "promote": "Ask to put a challenger in its champion's place.",
             "demote": "Ask to undo that.",
         }[verb]
         route = app.post(
             f"/api/agents/{{name:path}}/{verb}",
             name=verb,
-            description=words_of,
+            description=description,
             **needs("promote"),
-            **two,
+            **accepted,
         )
-        route(promotion(words))
+        route(promotion(suffix))
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
-    def limits(request: Request, response: Response, asked: models.LimitsBody) -> Done | Waits:
+    def limits(request: Request, response: Response, payload: models.LimitsBody) -> Done | Waits:
         """Tighten limits at once (200), or ask to loosen some (202)."""
-        served = desks.whole(asked.desk)
-        changes, loosening = looser(served, asked)
+        served = desks.ready_desk(payload.desk)
+        changes, loosening = split_limit_changes(served, payload)
         if not loosening:
             body = {"act": "tighten", "changes": changes}
-            return ask_desk(served, "limits", body, by(request), asked.reason)
+            return ask_desk(served, "limits", body, operator_name(request), payload.reason)
         body = {"act": "request", "changes": changes}
-        entry = served.desk.ask("limits", body, by(request), asked.reason)
+        entry = served.desk.ask("limits", body, operator_name(request), payload.reason)
         if entry is None:
             raise HttpError(
                 409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
             )
         number = entries.LimitsEntry.of(entry).request
-        what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
+        summary = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
-        return ask(
+        return request_confirmation(
             served,
             request.state.visit,
             "limits",
             {"request": number, "changes": changes},
-            what,
-            asked.reason,
+            summary,
+            payload.reason,
         )
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
-    def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
+    def posture(request: Request, response: Response, payload: models.PostureBody) -> Done | Waits:
         """Set a manual risk state at once (200), or request one instead of risk's (202)."""
-        served = desks.whole(asked.desk)
-        served.must_have([asked.agent] if asked.agent else [])
-        given = posture_of(asked)
-        span_ns = round(asked.minutes * NS_PER_MINUTE)
-        body = {"agent": asked.agent, "words": given, "span_ns": span_ns}
-        if not asked.instead:
-            return ask_desk(served, "posture", body, by(request), asked.reason)
-        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
-        what = f"risk state of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
+        served = desks.ready_desk(payload.desk)
+        served.refuse_unknown_agents([payload.agent] if payload.agent else [])
+        settings = posture_of(payload)
+        span_ns = round(payload.minutes * NS_PER_MINUTE)
+        body = {"agent": payload.agent, "words": settings, "span_ns": span_ns}
+        if not payload.instead:
+            return ask_desk(served, "posture", body, operator_name(request), payload.reason)
+        settings_text = ", ".join(
+            f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items()
+        )
+        summary = f"risk state of {payload.agent or 'the desk'} instead of risk's, {payload.minutes:g} min: {settings_text}"
         response.status_code = 202
-        return ask(
-            served, request.state.visit, "posture", body | {"instead": True}, what, asked.reason
+        return request_confirmation(
+            served,
+            request.state.visit,
+            "posture",
+            body | {"instead": True},
+            summary,
+            payload.reason,
         )
 
     @app.post("/api/posture/end", **needs("posture"))
-    def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
+    def end_posture(request: Request, payload: models.EndPostureBody) -> Done:
         """End a manual risk state: risk's alone counts again."""
-        body = {"agent": asked.agent, "lift": True}
-        return ask_desk(desks.whole(asked.desk), "posture", body, by(request), asked.reason)
+        body = {"agent": payload.agent, "lift": True}
+        return ask_desk(
+            desks.ready_desk(payload.desk), "posture", body, operator_name(request), payload.reason
+        )
 
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:
         """Requests that need, or had, a second person: newest first."""
         rows = [
             models.Request(
-                id=one.id,
+                id=pending.id,
                 desk=served.name,
-                what=one.what,
-                asked_by=one.asked_by,
-                reason=one.reason,
-                ns=one.ns,
-                state=one.state,
-                by=one.by,
+                what=pending.what,
+                asked_by=pending.asked_by,
+                reason=pending.reason,
+                ns=pending.ns,
+                state=pending.state,
+                by=pending.by,
             )
             for served in desks.values()
-            for one in served.requests.shown()
+            for pending in served.requests.all_or_error()
         ]
         return sorted(rows, key=lambda row: -row.ns)
 
     @app.post("/api/requests/{id}/confirm", **needs("confirm"))
-    def confirm(request: Request, id: Id, asked: models.ReasonBody) -> Done:
+    def confirm(request: Request, id: Id, payload: models.ReasonBody) -> Done:
         """Confirm another person's request; returns the desk's action."""
         sessions: Sessions = request.app.state.sessions
-        served, found = _request(desks, id)
-        served.must_be_read()
+        served, pending = _find_request(desks, id)
+        served.refuse_while_reading()
         visit: Visit = request.state.visit
-        check_second(sessions, found, visit)
+        check_second(sessions, pending, visit)
 
-        def act(found: Asked) -> Done | HttpError:
-            must_be_so_still(served, found.act, found.body)
-            first = f"{found.asked_by} ({found.proof})"
-            both, reason = f"{first}, confirmed by {visit.by}", f"{found.reason}; {asked.reason}"
+        def act(pending: TwoPersonRequest) -> Done | HttpError:
+            """Carry out the confirmed request; an HTTP error is returned, not raised."""
+            refuse_if_changed(served, pending.act, pending.body)
+            requester = f"{pending.asked_by} ({pending.proof})"
+            signers = f"{requester}, confirmed by {visit.by}"
+            reason = f"{pending.reason}; {payload.reason}"
             try:
-                return confirmed(served, found.act, found.body, both, visit.by, reason)
+                return perform_request(served, pending.act, pending.body, signers, visit.by, reason)
             except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
@@ -296,24 +323,28 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         return answer
 
     @app.post("/api/requests/{id}/refuse", **needs("confirm"))
-    def refuse(request: Request, id: Id, asked: models.ReasonBody) -> Done:
+    def refuse(request: Request, id: Id, payload: models.ReasonBody) -> Done:
         """Refuse a request; its requester may withdraw it this way."""
-        served, _ = _request(desks, id)
-        what = served.requests.settle(id, REFUSED, by(request), lambda found: found.what)
-        return Done(done=[f"{served.name}: refused: {what}"])
+        served, _ = _find_request(desks, id)
+        summary = served.requests.settle(
+            id, REFUSED, operator_name(request), lambda pending: pending.what
+        )
+        return Done(done=[f"{served.name}: refused: {summary}"])
 
 
-def ask(
-    served: ConnectedDesk, visit: Visit, act: str, body: dict[str, Any], what: str, reason: str
+def request_confirmation(
+    served: ConnectedDesk, visit: Visit, act: str, body: dict[str, Any], summary: str, reason: str
 ) -> Waits:
-    """Write down what a second person has to confirm."""
-    who = visit.person
-    asked = served.requests.ask(act, body, what, who.name, visit.proof, reason, who.lifters)
-    return Waits(request=asked.id)
+    """Store a request that a second person has to confirm."""
+    requester = visit.person
+    pending = served.requests.ask(
+        act, body, summary, requester.name, visit.proof, reason, requester.lifters
+    )
+    return Waits(request=pending.id)
 
 
-def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
-    """Check that a person may confirm a request.
+def check_second(sessions: Sessions, pending: TwoPersonRequest, visit: Visit) -> None:
+    """Refuse a person who may not confirm a request: the requester, someone not independent, or too low a role.
 
     Raises
     ------
@@ -322,40 +353,43 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
         requester has lost the permission.
     """
     name = visit.person.name
-    if same_person(name, asked.asked_by):
+    if is_same_person(name, pending.asked_by):
         raise HttpError(
             403,
-            f"another person than the requester, {asked.asked_by}",
+            f"another person than the requester, {pending.asked_by}",
             name,
             "let somebody else confirm it",
         )
-    if sessions.people.bound(name, asked.asked_by, asked.lifters):
+    if sessions.people.are_dependent(name, pending.asked_by, pending.lifters):
         raise HttpError(
             403,
-            f"a person independent of the requester, {asked.asked_by}",
+            f"a person independent of the requester, {pending.asked_by}",
             f"{name}: {BOUND}",
             "let somebody else confirm it",
         )
-    asker = sessions.people.get(asked.asked_by)
-    if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
+    asker = sessions.people.get(pending.asked_by)
+    if asker is None or not has_permission(
+        asker.role, pending.act
+    ):  # an act is called as its permission is
         raise HttpError(
             409,
             "a request of a person with the permission",
-            f"{asked.asked_by}, now {asker.role if asker else 'removed'}",
+            f"{pending.asked_by}, now {asker.role if asker else 'removed'}",
             "refuse it; ask again",
         )
 
 
-def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
+def _find_request(desks: Desks, id_: str) -> tuple[ConnectedDesk, TwoPersonRequest]:
+    """The desk and the stored request of an id; 404 if unknown, the error of an unreadable file if it may be in that."""
     faults = list[TercelError | OSError]()
     for served in desks.values():
         try:
-            found = next((one for one in served.requests.all() if one.id == id_), None)
+            pending = next((row for row in served.requests.all() if row.id == id_), None)
         except (TercelError, OSError) as error:  # which keeps no other desk's from being answered
             faults.append(error)
             continue
-        if found is not None:
-            return served, found
+        if pending is not None:
+            return served, pending
     raise (
         faults[0]
         if faults

@@ -1,6 +1,6 @@
-"""The console over HTTP: every route with its permission, behind one guard; routes of the way in and out.
+"""The console's web application: its server, its page files, and all routes behind one guard.
 
-app = create_app(served([Path("desks/today")], time.time_ns, time.monotonic), People(file), time.monotonic)
+app = create_app(connect_desks([Path("desks/today")], time.time_ns, time.monotonic), People(file), time.monotonic)
 server_of(app).run(sockets=[bind(8321)])
 """
 
@@ -16,42 +16,44 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tercel.api.console.actions import add_actions
-from tercel.api.console.connected import ConnectedDesk, Desks, served
+from tercel.api.console.actions import add_action_routes
+from tercel.api.console.connected import ConnectedDesk, Desks, connect_desks
 from tercel.api.console.guard import (
     LOOPBACK_HOSTS,
     GuardedRoute,
     HttpError,
     HttpGuard,
     Json,
-    Sessions,
+    add_error_handlers,
     needs,
-    tell_errors,
 )
-from tercel.api.console.login import add_login_routes, add_users
-from tercel.api.console.people import PUBLIC, People
-from tercel.api.console.reads import add_reads
+from tercel.api.console.login import add_login_routes, add_user_routes
+from tercel.api.console.people import People
+from tercel.api.console.reads import add_read_routes
+from tercel.api.console.roles import PUBLIC
+from tercel.api.console.sessions import Sessions
 from tercel.api.console.two_persons import add_two_person_routes
 from tercel.venues.hosts import LOOPBACK, bind
 
 if TYPE_CHECKING:
     from tercel.api.console.oidc import IdentityProvider
 
-__all__ = ["LOOPBACK", "ConnectedDesk", "Desks", "bind", "create_app", "served", "server_of"]
+__all__ = ["LOOPBACK", "ConnectedDesk", "Desks", "bind", "connect_desks", "create_app", "server_of"]
 
 STATIC: Final = {"app.css": "text/css", "app.js": "text/javascript", "licenses.txt": "text/plain"}
 
 
 def page_file(name: str) -> str:
-    """A file of the page."""
+    """Text of a file of the web page, from the package."""
     return (files("tercel.core.pages") / name).read_text(encoding="utf-8")
 
 
-def add_page(app: FastAPI) -> None:
-    """Add the page."""
+def add_page_routes(app: FastAPI) -> None:
+    """Add to the app the routes of the web page's files."""
 
     @app.get("/static/{name}", include_in_schema=False, **needs(PUBLIC))
     async def static(name: str) -> Response:
+        """A static file of the web page; 404 for another name."""
         if name not in STATIC:
             raise HttpError(404, "a file of the page", repr(name[:80]), "reload the page")
         return Response(page_file(name), media_type=STATIC[name])
@@ -59,6 +61,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False, **needs(PUBLIC))
     @app.get("/login", include_in_schema=False, **needs(PUBLIC))
     async def page() -> Response:
+        """The web page."""
         return HTMLResponse(page_file("index.html"))
 
     @app.get("/openapi.json", **needs("look"))
@@ -68,35 +71,38 @@ def add_page(app: FastAPI) -> None:
 
 
 class TimedProtocol(H11Protocol):
-    """A connection that is closed where the head of a request is not here in time.
+    """HTTP connection that is closed where a request's head does not arrive in time.
 
     uvicorn waits for it without end: a client that sends half a line on every connection would hold them all.
     """
 
     headers_s = 10.0
     """Seconds from a connection, or from a request's first byte, to the end of its head."""
-    _late: asyncio.TimerHandle | None = None
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """See `asyncio.Protocol`."""
+        """Start the timer for the first request's head; see `asyncio.Protocol`."""
         super().connection_made(transport)
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
+        """Pass data on, and stop or restart the timer; see `asyncio.Protocol`."""
         super().data_received(data)
         self._wait_for_head()
 
     def _wait_for_head(self) -> None:
+        """Start or stop the timer within which the head of the next request has to arrive."""
         if self.conn.their_state is h11.IDLE:
-            self._late = self._late or self.loop.call_later(self.headers_s, self.transport.close)
-        elif self._late is not None:
-            self._late.cancel()
-            self._late = None
+            self._head_timer = self._head_timer or self.loop.call_later(
+                self.headers_s, self.transport.close
+            )
+        elif self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
-    """A server for the console; run it with `server.run(sockets=[bind(port)])`.
+    """Server of the console's application; run it with `server.run(sockets=[bind(port)])`.
 
     Addresses are those of connections: what a header says of another one is not believed.
     """
@@ -123,7 +129,7 @@ def create_app(
     provider: "IdentityProvider | None" = None,
     hosts: Iterable[str] = LOOPBACK_HOSTS,
 ) -> FastAPI:
-    """The console of some desks.
+    """The console's web application: all routes for some desks, behind one guard.
 
     Parameters
     ----------
@@ -143,11 +149,12 @@ def create_app(
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        for one in desks.values():
-            one.follower.start()
+        """Run the desks' journal followers as long as the application runs."""
+        for desk in desks.values():
+            desk.follower.start()
         yield
-        for one in desks.values():
-            one.follower.stop()
+        for desk in desks.values():
+            desk.follower.stop()
 
     app = FastAPI(
         title="Tercel console",
@@ -162,16 +169,16 @@ def create_app(
     app.router.route_class = GuardedRoute
     app.state.sessions = Sessions(people, now_s)
     app.state.token = token
-    tell_errors(app)
+    add_error_handlers(app)
     add_login_routes(app, app.state.sessions, provider is not None)
     if provider is not None:
-        from tercel.api.console.oidc import add_provider
+        from tercel.api.console.oidc import add_provider_routes
 
-        add_provider(app, app.state.sessions, provider)
-    add_users(app, people)
-    add_reads(app, desks)
-    add_actions(app, desks)
+        add_provider_routes(app, app.state.sessions, provider)
+    add_user_routes(app, people)
+    add_read_routes(app, desks)
+    add_action_routes(app, desks)
     add_two_person_routes(app, desks)
-    add_page(app)
+    add_page_routes(app)
     app.add_middleware(HttpGuard, hosts=hosts)
     return app

@@ -1,4 +1,4 @@
-"""Desk files: read, written into a desk's folder, checked."""
+"""Desk files: read, checked, described by a schema (the model is `DeskConfig`), and one written that trades a trained policy."""
 
 import json
 import shlex
@@ -8,154 +8,27 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api.demo import DEMO, MarketScenario, demo_text, scenario_of
+from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.files import write_atomic
-from tercel.core.serialization import JsonSchema, Tables
-from tercel.core.toml import changed, parse_toml, read_toml, schema_of, validated
+from tercel.core.json_schema import schema_of
+from tercel.core.toml import override_tables, parse_toml, read_toml
+from tercel.core.validation import validate_model
 from tercel.desk.engine.config import CLOSING_S, OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.engine.forecasts import PACKAGED, model_of
 from tercel.desk.engine.order_arrivals import names_to_trade
-from tercel.desk.engine.runtime import refuse
-from tercel.execution.foresight.forecaster import packaged
+from tercel.desk.engine.runtime import check_desk
+from tercel.execution.foresight.forecaster import packaged_forecasters
 from tercel.execution.market import Market
-from tercel.execution.observation import is_own_name
-from tercel.execution.policies.policy import CARD, Card, read_card
+from tercel.execution.observation import is_user_name
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.folder import CARD
 from tercel.execution.registry.resolve import POLICY
-from tercel.execution.strategies.event_clock import span_of
+from tercel.execution.strategies.order_size import span_of
 from tercel.market.flow import names
 from tercel.market.tape import Lake
 from tercel.venues.address import SIMULATED
 
 HELP: Final = "see tercel trade run `show_demo=True`"
-
-
-def read_config(path: Path | None) -> DeskConfig:
-    """Read a desk's file; None: the packaged one, the demo of `tercel trade run`.
-
-    Raises
-    ------
-    ConfigError
-        An invalid file; the error has the file, the key and the nearest known one.
-    """
-    return described(path, {})[0]
-
-
-def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfig, str]:
-    """Desk of a file (or the packaged one) with other values for dotted keys; and its text.
-
-    Raises
-    ------
-    ConfigError
-        As :func:`read_config`.
-    """
-    if path is None:
-        text = demo_text()
-        raw = changed(parse_toml(text, DEMO, HELP), settings)
-        if not _planted_in(raw, settings):
-            raw.pop("scenario")
-    else:
-        raw = changed(read_toml(path, HELP, "a desk file"), settings)
-        text = path.read_text(encoding="utf-8")
-    config = _read(_with_instruments(raw, path), str(path or DEMO))
-    config = config if path is None else _placed(config, path.parent)
-    return config, "".join(
-        f"# changed: {key} = {value!r}\n" for key, value in settings.items()
-    ) + text
-
-
-def _planted_in(raw: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether the packaged desk, changed so, has the simulated markets that its own scenario is written for."""
-    if any(key.partition(".")[0] == "scenario" for key in settings):
-        return True
-    desk, data = raw.get("desk"), raw.get("data", {})
-    if not (isinstance(desk, dict) and isinstance(data, dict)):
-        return True  # which is refused as no section of a desk
-    simulated = desk.get("venue", SIMULATED) == SIMULATED and not data.get("lake")
-    return simulated and "instrument" not in settings
-
-
-def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:
-    config = validated(DeskConfig, raw, name, "a desk")
-    scenario_of(config, name)
-    return config
-
-
-def _with_instruments(raw: Tables, path: Path | None) -> Tables:
-    """A desk that names no instrument trades those of its file of targets."""
-    signals = raw.get("signals")
-    if (
-        path is None
-        or "instrument" in raw
-        or not isinstance(signals, dict)
-        or signals.get("orders") != "targets"
-    ):
-        return raw
-    names = names_to_trade(
-        path.parent / str(signals.get("targets", "")),
-        path.parent / str(signals.get("model", "")),
-        signals.get("columns", {}),
-    )
-    return {**raw, "instrument": [{"name": name} for name in names]}
-
-
-def _placed(config: DeskConfig, folder: Path) -> DeskConfig:
-    """The same with its models, policies, markets and targets from the folder of its file."""
-    section = config.signals
-    where = {
-        key: str(folder / said) for key in ("model", "targets") if (said := getattr(section, key))
-    }
-    if section.model == OFF or section.model.startswith(PACKAGED):
-        where.pop("model")
-    if section.flow != OFF and section.flow not in packaged():
-        where["flow"] = str(folder / section.flow)
-    more = {
-        "instrument": tuple(_market_placed(one, folder) for one in config.instrument),
-        "agent": tuple(_policy_placed(one, folder) for one in config.agent),
-    }
-    return config.model_copy(update={"signals": section.model_copy(update=where), **more})
-
-
-def _market_placed(section: InstrumentSection, folder: Path) -> InstrumentSection:
-    """An instrument whose market is a file in the folder."""
-    if not (file := folder / section.market.preset).is_file():
-        return section
-    return section.model_copy(update={"market": Market(str(file))})
-
-
-def _policy_placed(section: AgentSection, folder: Path) -> AgentSection:
-    """An agent whose policies are folders in the folder."""
-    found = {}
-    for key in ("strategy", "challenger"):
-        name, plus, wrappers = getattr(section, key).partition("+")
-        if name.startswith(POLICY) and (inside := folder / name.removeprefix(POLICY)).is_dir():
-            found[key] = f"{POLICY}{inside}{plus}{wrappers}"
-    return section.model_copy(update=found)
-
-
-def parse_config(text: str, name: str) -> DeskConfig:
-    """As :func:`read_config`, from text; `name` is its name in errors."""
-    return _read(parse_toml(text, name, HELP, "a desk file"), name)
-
-
-def check_file(path: Path) -> None:
-    """Refuse a desk's file that is invalid or that no desk can be opened with; also one whose model does not load.
-
-    Raises
-    ------
-    TercelError
-    """
-    config = read_config(path)
-    refuse(config, path.parent)
-    if config.signals.model != OFF:
-        model_of(config.signals.model)
-
-
-def schema() -> JsonSchema:
-    """The JSON schema of a desk's file, with that of its table `[scenario]`."""
-    found = schema_of(DeskConfig, "a desk")
-    inner = schema_of(MarketScenario, "a scenario")
-    found["$defs"] |= inner.pop("$defs", {}) | {"MarketScenario": inner}
-    found["properties"]["scenario"] = {"$ref": "#/$defs/MarketScenario"}
-    return found
 
 
 FILE: Final = "desk.toml"
@@ -191,6 +64,144 @@ share = {share:g}
 """
 
 
+def read_config(path: Path | None) -> DeskConfig:
+    """Read a desk's file; None: the packaged one, the demo of `tercel trade run`.
+
+    Raises
+    ------
+    ConfigError
+        An invalid file; the error has the file, the key and the nearest known one.
+    """
+    return read_config_and_text(path, {})[0]
+
+
+def read_config_and_text(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfig, str]:
+    """Configuration of a desk file (None: the packaged one) with overridden dotted keys, and the file's text.
+    The text begins with a comment on each overridden key.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`read_config`.
+    """
+    if path is None:
+        text = demo_text()
+        raw = override_tables(parse_toml(text, DEMO, HELP), settings)
+        if not _uses_packaged_scenario(raw, settings):
+            raw.pop("scenario")
+    else:
+        raw = override_tables(read_toml(path, HELP, "a desk file"), settings)
+        text = path.read_text(encoding="utf-8")
+    config = _read(_with_instruments(raw, path), str(path or DEMO))
+    config = config if path is None else _resolve_paths(config, path.parent)
+    return config, "".join(
+        f"# changed: {key} = {value!r}\n" for key, value in settings.items()
+    ) + text
+
+
+def _uses_packaged_scenario(raw: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether the packaged desk, with these overrides, still trades the markets that its scenario is written for."""
+    if any(key.partition(".")[0] == "scenario" for key in settings):
+        return True
+    desk = raw.get("desk")
+    data = raw.get("data", {})
+    if not (isinstance(desk, dict) and isinstance(data, dict)):
+        return True  # which is refused as no section of a desk
+    simulated = desk.get("venue", SIMULATED) == SIMULATED and not data.get("lake")
+    return simulated and "instrument" not in settings
+
+
+def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:
+    """Validated configuration of a desk from the tables of its file; ConfigError if they, or the scenario, are invalid."""
+    config = validate_model(DeskConfig, raw, name, "a desk")
+    scenario_of(config, name)
+    return config
+
+
+def _with_instruments(raw: Tables, path: Path | None) -> Tables:
+    """The tables of a desk file; where it names no instrument, with those of its file of targets."""
+    signals = raw.get("signals")
+    if (
+        path is None
+        or "instrument" in raw
+        or not isinstance(signals, dict)
+        or signals.get("orders") != "targets"
+    ):
+        return raw
+    names = names_to_trade(
+        path.parent / str(signals.get("targets", "")),
+        path.parent / str(signals.get("model", "")),
+        signals.get("columns", {}),
+    )
+    return {**raw, "instrument": [{"name": name} for name in names]}
+
+
+def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
+    """The configuration with paths of models, policies, markets and targets relative to the folder of its file."""
+    signals = config.signals
+    paths = {
+        key: str(folder / value) for key in ("model", "targets") if (value := getattr(signals, key))
+    }
+    if signals.model == OFF or signals.model.startswith(PACKAGED):
+        paths.pop("model")
+    if signals.flow != OFF and signals.flow not in packaged_forecasters():
+        paths["flow"] = str(folder / signals.flow)
+    sections = {
+        "instrument": tuple(
+            _resolve_market(instrument, folder) for instrument in config.instrument
+        ),
+        "agent": tuple(_resolve_policies(agent, folder) for agent in config.agent),
+    }
+    return config.model_copy(update={"signals": signals.model_copy(update=paths), **sections})
+
+
+def _resolve_market(section: InstrumentSection, folder: Path) -> InstrumentSection:
+    """The instrument's section with its market's path resolved, where the market is a file in the folder."""
+    if not (file := folder / section.market.preset).is_file():
+        return section
+    return section.model_copy(update={"market": Market(str(file))})
+
+
+def _resolve_policies(section: AgentSection, folder: Path) -> AgentSection:
+    """The agent's section with its policies' paths resolved, where they are folders in the folder."""
+    paths = {}
+    for key in ("strategy", "challenger"):
+        name, plus, wrappers = getattr(section, key).partition("+")
+        if (
+            name.startswith(POLICY)
+            and (policy_folder := folder / name.removeprefix(POLICY)).is_dir()
+        ):
+            paths[key] = f"{POLICY}{policy_folder}{plus}{wrappers}"
+    return section.model_copy(update=paths)
+
+
+def parse_config(text: str, name: str) -> DeskConfig:
+    """Configuration of a desk from the text of a file; `name` is the file's name in errors."""
+    return _read(parse_toml(text, name, HELP, "a desk file"), name)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a desk's file that is invalid or that no desk can be opened with; also one whose model does not load.
+
+    Raises
+    ------
+    TercelError
+    """
+    config = read_config(path)
+    check_desk(config, path.parent)
+    if config.signals.model != OFF:
+        model_of(config.signals.model)
+
+
+def schema() -> JsonSchema:
+    """The JSON schema of a desk's file, with that of its table `[scenario]`."""
+    desk_schema = schema_of(DeskConfig, "a desk")
+    scenario_schema = schema_of(MarketScenario, "a scenario")
+    desk_schema["$defs"] |= scenario_schema.pop("$defs", {}) | {"MarketScenario": scenario_schema}
+    desk_schema["properties"]["scenario"] = {"$ref": "#/$defs/MarketScenario"}
+    return desk_schema
+
+
 @dataclass(frozen=True)
 class RecordedMarket:
     """Recorded days of a symbol that a policy was trained on."""
@@ -199,19 +210,20 @@ class RecordedMarket:
     symbol: str
 
 
-def best_of(policies: Sequence[Path]) -> Path:
+def best_policy(policies: Sequence[Path]) -> Path:
     """Folder of the policy with the best validation result."""
 
     def merit(folder: Path) -> float:
+        """Validation merit in the card of a policy folder; 0 if the card has none."""
         return float(read_card(folder / CARD).scores.get("validation", {}).get("merit", 0.0))
 
     return max(policies, key=merit)
 
 
-def how_to_trade(
+def write_desk_file(
     folder: Path, policy: Path, recorded: RecordedMarket | None = None, preset: Path | None = None
 ) -> str:
-    """Write the desk file of a policy; return the command that trades it, or the reason why no desk can.
+    """Write a desk file that trades a policy; return the command to run it, or why no desk can trade the policy.
 
     Parameters
     ----------
@@ -224,25 +236,30 @@ def how_to_trade(
     preset : Path, optional
         Market file to trade in, if any: calibrated to these days, or the user's own.
     """
-    card, file = read_card(policy / CARD), folder / FILE
-    if is_own_name(card.observation):
+    card = read_card(policy / CARD)
+    file = folder / FILE
+    if is_user_name(card.observation):
         return (
             f"a desk runs no code of a policy's folder, and this one observes by {card.observation}"
         )
-    horizon_s, decision_s = _times(card)
+    horizon_s, decision_s = _task_times(card)
     values: dict[str, Any] = {"rounds": ROUNDS, "round_s": horizon_s + CLOSING_S}
-    homes = [one for one in card.markets if one in names()]
-    market, name, stage, data = (homes or ["csco-santa-fe"])[0], "AAA", "", ""
+    packaged_homes = [home for home in card.markets if home in names()]
+    market = (packaged_homes or ["csco-santa-fe"])[0]
+    name = "AAA"
+    stage = ""
+    data = ""
     if preset is not None and preset.is_file():
-        inside = preset.resolve().is_relative_to(folder.resolve())
+        is_inside = preset.resolve().is_relative_to(folder.resolve())
         market = (
             preset.resolve().relative_to(folder.resolve()).as_posix()
-            if inside
+            if is_inside
             else str(preset.resolve())
         )
     elif recorded is not None:
         lake = Lake(Path(recorded.lake))
-        name, warmup_s = recorded.symbol, 60.0
+        name = recorded.symbol
+        warmup_s = 60.0
         span_s = lake.span_s(name, lake.longest(name, None), None)
         values["rounds"] = min(int((span_s - warmup_s) // values["round_s"]), ROUNDS)
         if values["rounds"] < 1:
@@ -250,7 +267,7 @@ def how_to_trade(
         stage = f'stage = "replay"\nwarmup_s = {warmup_s:g}\n'
         data = f"\n[data]\nlake = {json.dumps(str(Path(recorded.lake).resolve()))}\n"
     share = span_of(card.limits.get("share"), 1.0)
-    lots = read_config(None).limits.changed
+    changed_limits = read_config(None).limits.changed
     command = shlex.join(["tercel", "trade", "run", str(file)])
     text = TEXT.format(
         **values,
@@ -262,7 +279,7 @@ def how_to_trade(
         market=json.dumps(market),
         policy=policy.relative_to(folder).as_posix(),
         share=SHARE if share is None else 0.9 * share[1],
-        limits="\n".join(f"{json.dumps(key)} = {value}" for key, value in lots.items()),
+        limits="\n".join(f"{json.dumps(key)} = {value}" for key, value in changed_limits.items()),
     )
     if file.is_file() and file.read_text(encoding="utf-8") != text:
         file.replace(file.with_suffix(".old"))  # its owner may have changed it
@@ -270,7 +287,7 @@ def how_to_trade(
     return command
 
 
-def _times(card: Card) -> tuple[float, float]:
+def _task_times(card: Card) -> tuple[float, float]:
     """Horizon and seconds between decisions of a policy's task."""
     horizon_s = float(card.task.get("horizon_s", 1800.0))
     return horizon_s, horizon_s / int(card.task.get("decisions", 60))

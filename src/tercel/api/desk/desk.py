@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tercel.api.desk.config import described
+from tercel.api.desk.bound_scores import write_bounds
+from tercel.api.desk.bounds import ShadowBounds, bounds_of
+from tercel.api.desk.config import read_config_and_text
+from tercel.api.desk.desk_tables import costs_table, fills_table, parents_table, positions_table
 from tercel.api.desk.run_page import page
-from tercel.api.desk.shadow import ShadowBounds, bounds_of, dependencies_of, write_bounds
+from tercel.api.desk.shadow import dependencies_of
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_atomic
-from tercel.core.installation import installation
-from tercel.core.orders import PAID_ONE, shown
+from tercel.core.installation import read_installation
 from tercel.core.ports import Closing, Entry, Journal
-from tercel.core.report.svg import Section
+from tercel.core.report.page import Section
 from tercel.core.system import WallClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.config import LIVE, asks_live, check_clock, check_live, check_stage
+from tercel.desk.engine.assembly import limits_of
+from tercel.desk.engine.config import LIVE
+from tercel.desk.engine.live_checks import check_clock, check_live, check_stage, live_reason
 from tercel.desk.engine.outcome import DeskOutcome, outcome_of
-from tercel.desk.engine.runtime import DeskRuntime, limits_of
+from tercel.desk.engine.runtime import DeskRuntime
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
@@ -31,10 +35,11 @@ from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
 from tercel.venues.address import GATE
-from tercel.venues.exchange.shadow import STREAM, ShadowVenue
+from tercel.venues.exchange.shadow import ShadowVenue
+from tercel.venues.exchange.stream_file import STREAM
 
 if TYPE_CHECKING:
-    from tercel.api.console.people import SecondPerson
+    from tercel.api.console.second_person import SecondPerson
 
 REPORT: Final = "report.html"
 
@@ -72,7 +77,7 @@ class Desk(Closing):
         (as `confirm`) Folder of this desk in shadow or on paper in which the kill switch was tested today; its own
         if not given.
     second : SecondPerson, optional
-        (as `confirm`) Second person who approves (:class:`tercel.api.console.people.SecondPerson`).
+        (as `confirm`) Second person who approves (:class:`tercel.api.console.second_person.SecondPerson`).
 
     Raises
     ------
@@ -107,66 +112,73 @@ class Desk(Closing):
         tried: str | Path | None = None,
         second: "SecondPerson | None" = None,
     ) -> None:
+        """Read the file, check what live trading requires, connect to the venue, open the journal, and warm up."""
         file = None if config is None else Path(config)
-        beside = None if file is None else file.parent
+        file_folder = None if file is None else file.parent
         changes = dict(settings or {})
         changes |= {
             key: value
             for key, value in (("desk.seed", seed), ("desk.venue", venue))
             if value is not None
         }
-        self.config, text = described(file, changes)
+        self.config, text = read_config_and_text(file, changes)
         self._temporary = TemporaryDirectory(prefix="tercel-desk-")
         self.folder = Path(self._temporary.name if folder is None else folder)
         agreed: dict[str, str] = {}
 
         def agree(money: str) -> Mapping[str, str]:
-            """Check the requirements of live trading once; return what a gate is shown. An external gate checks the password
-            itself."""
+            """Check the requirements of live trading, once; return the agreement that a gate is shown.
+
+            An external gate checks the second person's password itself.
+            """
             if agreed:
                 return agreed
-            shown = confirm, Path(tried or self.folder), time.time_ns()
-            check_live(self.config, limits_of(self.config, beside), *shown, money)
+            terms = confirm, Path(tried or self.folder), time.time_ns()
+            check_live(self.config, limits_of(self.config, file_folder), *terms, money)
             if second is None:
                 raise ConfigError(
                     "a second person", f"none ({money})", "`second=NAME`, of risk or admin"
                 )
             gate = self.config.desk.venue.startswith(GATE)
-            other = second.name if gate else second.proved(installation().people, os.geteuid())
-            agreed["by"] = f"{user_name()} ({program}), confirmed by {other}"
+            confirmer = (
+                second.name
+                if gate
+                else second.prove_identity(read_installation().people, os.geteuid())
+            )
+            agreed["by"] = f"{user_name()} ({program}), confirmed by {confirmer}"
             agreed.update(second=second.name, password=second.password, reason=confirm)
             return agreed
 
         check_stage(self.config)
-        if money := asks_live(self.config, beside):
+        if money := live_reason(self.config, file_folder):
             agree(money)
-        self._beside = beside
+        self._file_folder = file_folder
         self._runtime = DeskRuntime(
             self.config,
             self.folder,
-            dependencies_of(self.config, WallClock(), beside, agree),
+            dependencies_of(self.config, WallClock(), file_folder, agree),
             text=text,
             holder=f"{user_name()} ({program})",
-            beside=beside,
+            base_folder=file_folder,
             acknowledge=acknowledge,
             progress=progress,
         )
         self._closed = False
         try:
             if agreed:
-                went: dict[str, Any] = {
+                live_body: dict[str, Any] = {
                     "command": LIVE,
                     "body": {"venue": self.config.desk.venue},
                     "reason": confirm,
                 }
-                went |= {"by": agreed["by"], "wall_ns": time.time_ns()}
+                live_body |= {"by": agreed["by"], "wall_ns": time.time_ns()}
                 session = self._runtime.session
-                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=went)])
+                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
             if progress is not None:
                 progress(0)
             self._runtime.desk.begin()
             if agreed:
-                check_clock(self._runtime.opened.venue, (self.folder / FOLDER, self.folder))
+                check_clock(self._runtime.built.venue, (self.folder / FOLDER, self.folder))
         except BaseException:
             self._runtime.close()
             raise
@@ -174,7 +186,7 @@ class Desk(Closing):
     # -- time -----------------------------------------------------------------------------------------------------
 
     def run(self, rounds: int | None = None) -> DeskOutcome:
-        """Run so many rounds of its program, or all that are left; what the desk came to so far.
+        """Run so many rounds of the desk's program (None: all that remain); return the outcome so far.
 
         Raises
         ------
@@ -182,21 +194,21 @@ class Desk(Closing):
             More rounds than are left, or a closed desk.
         """
         self._session()
-        left = self.config.desk.rounds - self.rounds
-        if rounds is not None and not 0 < rounds <= left:
+        rounds_left = self.config.desk.rounds - self.rounds
+        if rounds is not None and not 0 < rounds <= rounds_left:
             raise ConfigError(
-                f"at most the {left} rounds that are left"
-                if left > 0
+                f"at most the {rounds_left} rounds that are left"
+                if rounds_left > 0
                 else "a desk with rounds left",
                 f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}",
                 "open it with another settings={'desk.rounds': N}",
             )
-        for _ in range(left if rounds is None else rounds):
+        for _ in range(rounds_left if rounds is None else rounds):
             self._runtime.desk.round()
         return self.outcome
 
     def wait(self, span: float | str) -> None:
-        """Let time of the venue pass between rounds: seconds, or text such as ``10min``. Parents at work are worked.
+        """Let venue time pass between rounds: seconds, or text such as ``10min``; active parents continue to be worked.
 
         Raises
         ------
@@ -267,7 +279,8 @@ class Desk(Closing):
                 "buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)"
             )
         body: dict[str, Any] = {
-            "id": name or f"py{session.mark}{session.number}.{session.ledger.parents.count + 1}",
+            "id": name
+            or f"py{session.name_tag}{session.number}.{session.ledger.parents.count + 1}",
             "instrument": instrument,
             "side": number,
             "lots": lots,
@@ -301,27 +314,28 @@ class Desk(Closing):
                 "lots, horizon or limit_price", "none of them", "give at least one of them"
             )
         ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
-        self._session().amend(parent, self._why(reason), lots, ns, limit_price)
+        self._session().amend(parent, self._journal_reason(reason), lots, ns, limit_price)
         return self.parent(parent)
 
     def cancel(self, parent: str, reason: str = "cancel") -> ParentOrder:
         """Cancel a parent: it is cancelled once none of its orders is open."""
-        self._session().cancel(parent, self._why(reason))
+        self._session().cancel(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def pause(self, parent: str, reason: str = "pause") -> ParentOrder:
         """Cancel a parent's orders and let it wait."""
-        self._session().pause(parent, self._why(reason))
+        self._session().pause(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def resume(self, parent: str, reason: str = "resume") -> ParentOrder:
         """Resume a paused parent."""
-        self._session().resume(parent, self._why(reason))
+        self._session().resume(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def stop(self, reason: str, *agents: str) -> None:
-        """Engage the kill switch: no new orders of these agents, or of all, until a person re-arms them; open orders are
-        cancelled and parents pause. It holds across restarts.
+        """Engage the kill switch for these agents, or all: no new orders until a person re-arms them, also after a restart.
+
+        Open orders are cancelled and parents pause.
 
         Raises
         ------
@@ -353,80 +367,32 @@ class Desk(Closing):
             No such parent.
         """
         session = self._runtime.session
-        return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
+        return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.require(name)
 
     def parents(self) -> pl.DataFrame:
         """Table of parents: parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason."""
-        return _frame(
-            [
-                {"parent": one.id, **one.row}
-                for one in Ledger.of(self._runtime.session.journal).parents
-            ]
-        )
+        return parents_table(self._runtime.session.journal)
 
     def fills(self) -> pl.DataFrame:
         """Table of fills: parent, instrument, agent, side, lots, price (money), time_s (venue time), passive."""
-        session = self._runtime.session
-        return _frame(
-            [
-                {
-                    "parent": one.parent,
-                    "instrument": one.instrument,
-                    "agent": one.account,
-                    "side": one.side,
-                    "lots": shown(one.qty),
-                    "price": shown(one.px) * session.listings[one.instrument].tick,
-                    "time_s": one.ns / NS_PER_SECOND,
-                    "passive": one.passive,
-                }
-                for one in Ledger.of(session.journal).orders.fills
-            ]
-        )
+        return fills_table(self._runtime.session)
 
     def positions(self) -> pl.DataFrame:
         """Table of positions: agent, instrument, lots (signed), average and mark (prices), realised, unrealised (money)."""
-        rows, session = [], self._runtime.session
-        for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
-            listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
-            unit = listing.tick / 2 * listing.lot / PAID_ONE
-            rows.append(
-                {
-                    "agent": agent,
-                    "instrument": instrument,
-                    "lots": held.lots,
-                    "average": held.average * listing.tick,
-                    "mark": mid2 / 2 * listing.tick,
-                    "realised": held.realised2 * unit,
-                    "unrealised": (held.worth2(mid2) - held.realised2) * unit,
-                }
-            )
-        return _frame(rows)
+        return positions_table(self._runtime.session)
 
     def costs(self) -> pl.DataFrame:
-        """Table of finished parents: parent, instrument, agent, side, lots, filled, unfilled, refused,
-        shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
-        rows = [
-            {
-                "parent": one.id,
-                "instrument": one.instrument,
-                "agent": one.agent,
-                "side": one.side,
-                "lots": one.quantity,
-                "filled": one.filled,
-                "unfilled": one.unfilled,
-                "refused": one.refused,
-                "shortfall_bps": one.is_bps,
-                "opportunity_bps": one.opportunity_bps,
-                "status": one.status,
-            }
-            for one in self.outcome.parents
-        ]
-        return _frame(rows)
+        """Table of the costs of finished parent orders, in bps.
+
+        Columns: parent, instrument, agent, side, lots, filled, unfilled, refused, shortfall_bps (of the fills, against the mid at
+        arrival), opportunity_bps (of unfilled lots), status.
+        """
+        return costs_table(self.outcome)
 
     @property
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
-        return outcome_of(self._runtime.opened, self.folder)
+        return outcome_of(self._runtime.built, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) Simulated costs of finished parents at both bounds; also written to the folder.
@@ -434,16 +400,16 @@ class Desk(Closing):
         None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
         (``docs/howto/crypto.md``).
         """
-        venue = self._runtime.opened.venue
+        venue = self._runtime.built.venue
         if not isinstance(venue, ShadowVenue):
             return None
         venue.flush()
-        silent = [one.id for one in self.outcome.parents if one.silent_s]
-        found = bounds_of(
-            self.config, self.journal.read(), self.folder / STREAM, self._beside, silent
+        silent = [parent.id for parent in self.outcome.parents if parent.silent_s]
+        bounds = bounds_of(
+            self.config, self.journal.read(), self.folder / STREAM, self._file_folder, silent
         )
-        write_bounds(self.folder, found)
-        return found
+        write_bounds(self.folder, bounds)
+        return bounds
 
     def report(
         self,
@@ -458,13 +424,15 @@ class Desk(Closing):
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        found = self.outcome if outcome is None else outcome
-        write_atomic(file, page(self.config, self._runtime.opened, found, self.folder, experiments))
+        current = self.outcome if outcome is None else outcome
+        write_atomic(
+            file, page(self.config, self._runtime.built, current, self.folder, experiments)
+        )
         return file
 
     @property
     def unknown(self) -> list[str]:
-        """Orders of unknown state."""
+        """First ids (cl_ord_id) of the orders of which the venue's state is unknown."""
         return [order.root for order in self._runtime.session.ledger.orders.unknown()]
 
     @property
@@ -480,15 +448,16 @@ class Desk(Closing):
         self._runtime.close()
 
     def __repr__(self) -> str:
-        changes, many = self.config.desk, self._runtime.session.ledger.parents.count
+        section = self.config.desk
+        parent_count = self._runtime.session.ledger.parents.count
         state = "closed" if self._closed else "open"
-        return f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"
+        return f"<Desk {section.name}, {state}: {self.rounds} of {section.rounds} rounds, {parent_count} parents, {self.folder}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.parents()._repr_html_()}"
 
     def _session(self) -> Session:
-        """The session of a desk that can trade."""
+        """The session; ConfigError if the desk is closed."""
         if self._closed:
             raise ConfigError(
                 "a desk that is open",
@@ -498,13 +467,10 @@ class Desk(Closing):
         return self._runtime.session
 
     def _agent(self, name: str) -> str:
+        """Name of an agent of the desk; raises `UnknownNameError` for another name."""
         check_known(name, self._runtime.desk.slots, "an agent of the desk:")
         return name
 
-    def _why(self, reason: str) -> str:
+    def _journal_reason(self, reason: str) -> str:
         """A reason as the journal has it: the operator's name and the reason."""
         return f"{user_name()}: {reason}"
-
-
-def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, infer_schema_length=None)

@@ -11,35 +11,22 @@ strategies which differ in nothing shows a difference in 5 % of cases, however m
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
-from tercel.api.tca.analysis import WHY_NOT, Calendar, OwnParent, number
+from tercel.api.tca.analysis import WHY_NOT, OwnParent, number
+from tercel.api.tca.parent_replay import Maker, ReplayRuns
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
-from tercel.core.stats.bootstrap import BLOCK_NS, FEW_CLUSTERS, LEAST_CLUSTERS
-from tercel.core.stats.inference import normal_quantile, t_quantile
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution import step as kernels
+from tercel.core.stats.clusters import BLOCK_NS, FEW_CLUSTERS, LEAST_CLUSTERS
+from tercel.core.stats.quantiles import normal_quantile, t_quantile
 from tercel.execution.costs import BPS, Costs
-from tercel.execution.strategies import MarketEstimates
-from tercel.execution.strategy import Strategy, forecaster_of
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.runs import Waiting, pilot, run_strategies
-from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
-from tercel.market.impact.fitted import tape_law
-from tercel.market.simulator.source import Source, TapeDay, replay
-from tercel.market.tape import Instrument, Lake
-
-Maker = Callable[[MarketEstimates], Strategy]
+from tercel.market.tape import Lake
 
 MOST_UNFILLED = 0.01
-"""Part of the lots that a strategy may leave and still be compared with."""
-PILOT_WINDOWS = 16
-"""Windows of a day from which a strategy knows volume, volatility and depth."""
+"""Share of the lots that a strategy may leave unfilled and still be compared."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +50,8 @@ class StrategyOnParents:
     @property
     def verdict(self) -> str:
         """ "cheaper", "more expensive", "no significant difference", or below `LEAST_CLUSTERS` clusters "no verdict"."""
-        low, high = self.saves.ci_low, self.saves.ci_high
+        low = self.saves.ci_low
+        high = self.saves.ci_high
         if low is None or high is None or low <= 0 <= high:
             return "no verdict" if low is None else "no significant difference"
         return "cheaper" if low > 0 else "more expensive"
@@ -140,63 +128,79 @@ def counterfactual(
     """
     left_out: dict[str, list[str]] = {name: [] for name in WHY_NOT}
     groups: dict[tuple[tuple[str, str, str], int], list[OwnParent]] = defaultdict(list)
-    for one in parents:
-        if one.worked == 0:
-            left_out["under_a_lot" if one.asked else "nothing_worked"].append(one.cost.parent)
-        elif one.cost.end_ns <= one.cost.start_ns:
-            left_out["one_moment"].append(one.cost.parent)
+    for parent in parents:
+        if parent.worked_lots == 0:
+            left_out["under_a_lot" if parent.worked_parts else "nothing_worked"].append(
+                parent.cost.parent
+            )
+        elif parent.cost.end_ns <= parent.cost.start_ns:
+            left_out["one_moment"].append(parent.cost.parent)
         else:
-            groups[one.day.key, (one.cost.end_ns - one.cost.start_ns).bit_length()].append(one)
-    runs = _Runs(
-        lake, makers, impact, seed, {id(one): number for number, one in enumerate(parents)}
+            groups[parent.day.key, (parent.cost.end_ns - parent.cost.start_ns).bit_length()].append(
+                parent
+            )
+    runs = ReplayRuns(
+        lake, makers, impact, seed, {id(parent): number for number, parent in enumerate(parents)}
     )
     worked: list[OwnParent] = []
-    done, total = 0, sum(map(len, groups.values()))
-    found: dict[str, list[Costs]] = {name: [] for name in makers}
-    for _, mine in sorted(groups.items()):
-        fits = [one for one in mine if one.cost.end_ns <= runs.day(one.day).last_ns]
-        left_out["past_the_tape"] += [one.cost.parent for one in mine if one not in fits]
-        for name, costs in runs.run(fits).items() if fits else ():
-            found[name].append(costs)
-        worked += fits
+    done = 0
+    total = sum(map(len, groups.values()))
+    costs_of_strategy: dict[str, list[Costs]] = {name: [] for name in makers}
+    for _, group in sorted(groups.items()):
+        on_tape = [parent for parent in group if parent.cost.end_ns <= runs.day(parent.day).last_ns]
+        left_out["past_the_tape"] += [
+            parent.cost.parent for parent in group if parent not in on_tape
+        ]
+        for name, costs in runs.run(on_tape).items() if on_tape else ():
+            costs_of_strategy[name].append(costs)
+        worked += on_tape
         if progress is not None:
-            done += len(mine)
+            done += len(group)
             progress(done, total)
     if not worked:
         return None
-    theirs = {
-        name: _bps(worked, Costs.concat([part.totals() for part in parts]))
-        for name, parts in found.items()
+    strategy_bps = {
+        name: _strategy_bps(worked, Costs.concat([chunk.totals() for chunk in chunks]))
+        for name, chunks in costs_of_strategy.items()
     }
     unfilled = {
-        name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()
+        name: sum(int(chunk.unfilled_lots.sum()) for chunk in chunks)
+        for name, chunks in costs_of_strategy.items()
     }
-    own = np.array([_own_bps(one) for one in worked])
-    weights = np.array([float(one.value2 * one.asked * one.unit) for one in worked])
+    own_bps = np.array([_own_bps(parent) for parent in worked])
+    weights = np.array(
+        [float(parent.value2 * parent.worked_parts * parent.unit) for parent in worked]
+    )
     labels = clusters_of(worked)
-    saves = compare(own, theirs, weights, labels, np.random.default_rng(seed), resamples)
+    saves = compare(own_bps, strategy_bps, weights, labels, np.random.default_rng(seed), resamples)
     means = {
-        name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()
+        name: float((values * weights).sum() / weights.sum())
+        for name, values in strategy_bps.items()
     }
-    most = MOST_UNFILLED * sum(one.worked for one in worked)
+    most = MOST_UNFILLED * sum(parent.worked_lots for parent in worked)
     ranked = sorted(makers, key=lambda name: (unfilled[name] > most, means[name]))
     return Counterfactual(
-        float((own * weights).sum() / weights.sum()),
-        number(sum((Fraction(int(one.cost.unfilled), one.parts) for one in worked), Fraction(0))),
+        float((own_bps * weights).sum() / weights.sum()),
+        number(
+            sum(
+                (Fraction(int(parent.cost.unfilled), parent.parts) for parent in worked),
+                Fraction(0),
+            )
+        ),
         {name: StrategyOnParents(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],
         impact,
-        {why: names for why, names in left_out.items() if names},
+        {reason: names for reason, names in left_out.items() if names},
         runs.hindsight,
-        {"": own, **theirs},
-        tuple(one.cost.parent for one in worked),
+        {"": own_bps, **strategy_bps},
+        tuple(parent.cost.parent for parent in worked),
         tuple(name for name in ranked if unfilled[name] > most),
     )
 
 
 def compare(
-    own: Floats,
+    own_bps: Floats,
     costs: Mapping[str, Floats],
     weights: Floats,
     labels: Ints,
@@ -204,11 +208,11 @@ def compare(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """Paired gains of strategies on parents, with intervals that hold for all of them at once.
+    """Own costs less each strategy's (positive: it saves), as weighted means with intervals that hold for all of them at once.
 
     Parameters
     ----------
-    own, weights : float64 (n,)
+    own_bps, weights : float64 (n,)
         Own costs in bps, and what each parent weighs.
     costs : mapping of name to float64 (n,)
     labels : int64 (n,)
@@ -224,16 +228,17 @@ def compare(
     index, count = cluster_index(labels)
 
     def moments(values: Floats) -> Moments:
+        """Sums by cluster of a strategy's weighted gains and of the weights, whose ratio is the weighted mean gain."""
         sums = cluster_sums(np.stack([values * weights, weights], axis=1), index, count)
         return Moments(
             sums, np.ones(count), lambda means: means[:, :1] / np.maximum(means[:, 1:], 1e-300)
         )
 
-    parts = {name: moments(own - values) for name, values in costs.items()}
-    draws = replicate(parts, resamples, rng)
+    moments_of = {name: moments(own_bps - values) for name, values in costs.items()}
+    draws = replicate(moments_of, resamples, rng)
     rows = {
         name: Replicates(
-            float(parts[name].point()[0]), table[:, 0], ((float(table.var()), count - 1.0),)
+            float(moments_of[name].point()[0]), table[:, 0], ((float(table.var()), count - 1.0),)
         )
         for name, table in draws.items()
     }
@@ -251,126 +256,35 @@ def compare(
 
 def clusters_of(parents: Sequence[OwnParent]) -> Ints:
     """Cluster of each parent: its day if there are at least twenty days, else its half hour; shared by symbols."""
-    days = {date: number for number, date in enumerate(sorted({one.day.date for one in parents}))}
+    days = {
+        date: number for number, date in enumerate(sorted({parent.day.date for parent in parents}))
+    }
     if len(days) >= FEW_CLUSTERS:
-        return np.array([days[one.day.date] for one in parents], np.int64)
-    return np.array([one.cost.start_ns // BLOCK_NS for one in parents], np.int64)
+        return np.array([days[parent.day.date] for parent in parents], np.int64)
+    return np.array([parent.cost.start_ns // BLOCK_NS for parent in parents], np.int64)
 
 
-# -- replay -----------------------------------------------------------------------------------------------------------
-
-
-class _Runs:
-    """Days loaded for replay, and what strategies may know of them."""
-
-    def __init__(
-        self,
-        lake: Lake,
-        makers: Mapping[str, Maker],
-        impact: str,
-        seed: int,
-        numbers: Mapping[int, int],
-    ) -> None:
-        self.lake = lake
-        self.makers = makers
-        self.impact = impact
-        self.seed = seed
-        # Of parents, by identity: seeds of their random streams, whatever other parents are worked
-        self._numbers = numbers
-        self.calendar = Calendar(lake)
-        self.hindsight = False
-        self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
-        self._known: dict[tuple[tuple[str, str, str], int, bool], MarketEstimates] = {}
-
-    def day(self, about: Instrument) -> TapeDay:
-        """Tape of a day, loaded into memory."""
-        return self._load(about)[1]
-
-    def _load(self, about: Instrument) -> tuple[Source, TapeDay]:
-        if about.key not in self._loaded:
-            law = tape_law([self.lake.read(about.symbol, about.date, about.venue)], self.impact)
-            source, [day] = replay(self.lake, about.symbol, [about.date], about.venue, impact=law)
-            if len(self._loaded) > 1:
-                self._loaded.pop(next(iter(self._loaded)))
-            self._loaded[about.key] = source, day
-        return self._loaded[about.key]
-
-    def run(self, parents: Sequence[OwnParent]) -> dict[str, Costs]:
-        """Costs of every strategy on parents of one day and of much the same length."""
-        source, day = self._load(parents[0].day)
-        spans = np.array([one.cost.end_ns - one.cost.start_ns for one in parents], np.int64)
-        task = Task(horizon_s=float(np.median(spans)) / NS_PER_SECOND)
-        known = self._estimates(parents[0].day, task)
-        strategies = {name: make(known) for name, make in self.makers.items()}
-        order = sorted(range(len(parents)), key=lambda i: parents[i].cost.start_ns)
-        rows = [
-            window_row(
-                day,
-                _limited(task, one),
-                one.cost.start_ns,
-                one.cost.side,
-                one.worked,
-                self.seed,
-                self._numbers[id(one)],
-            )
-            for one in parents
-        ]
-        plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64))
-        plan.rows[:, kernels.E_HORIZON_NS] = spans
-        done = run_strategies(
-            source, task, plan.take(np.array(order)), list(strategies.values()), run_out=False
-        )
-        back = np.argsort(order)
-        return {name: costs.select(back) for name, costs in zip(strategies, done, strict=True)}
-
-    def _estimates(self, about: Instrument, task: Task) -> MarketEstimates:
-        """Market estimates from the previous day in the lake; from the day itself if it is the first."""
-        before = self.calendar.earlier(about)
-        of = before[-1] if before else about
-        self.hindsight |= not before
-        key = of.key, task.horizon_ns.bit_length(), not before
-        if key not in self._known:
-            source, day = self._load(of)
-            session = min(day.close_ns, day.last_ns) - max(day.open_ns, int(day.world_ns[0]))
-            horizon_s = min(task.horizon_s, session / NS_PER_SECOND / 3)
-            short = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))
-            every = max((session - short.horizon_ns - short.warmup_ns) // PILOT_WINDOWS, 1)
-            windows = tape_plan([day], short, [1.0], every_ns=every, both_sides=False)
-            known = pilot(source, short, windows)
-            if before and any(
-                forecaster_of(make(known)) is not None for make in self.makers.values()
-            ):
-                waits = Waiting(source, short, tape_sampler(windows))
-                known = replace(known, waiting=waits.value)
-            self._known[key] = known
-        return self._known[key]
-
-
-def _limited(task: Task, one: OwnParent) -> Task:
-    """The task with the parent's limit price, counted from the price at which the tape's ticks begin."""
-    if one.limit is None:
-        return task
-    limit = max(one.limit - one.day.price_of(Fraction(0)), Fraction(str(one.day.tick)))
-    return replace(task, side=one.cost.side, limit_price=float(limit))
-
-
-def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
-    """A strategy's costs against the parents' own arrival mids, fees left out.
+def _strategy_bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
+    """A strategy's costs in bps of the parents' own arrival mids, without fees.
 
     Lots beyond the visible book are booked at its last level. Where a limit stopped the strategy from taking at any price,
     they cost the mid's move to the end, as the owner's do.
     """
     m0, m1, value2 = np.array(
-        [(one.arrival_mid2, one.end_mid2, one.value2) for one in parents]
-    ).T / [one.grain for one in parents]
-    limited = np.array([one.limit is not None for one in parents])
+        [(parent.arrival_mid2, parent.end_mid2, parent.value2) for parent in parents]
+    ).T / [parent.grain for parent in parents]
+    limited = np.array([parent.limit is not None for parent in parents])
     paid = costs.shortfall - costs.fees + costs.side * (costs.arrival_mid2 - m0) * costs.qty
     moved = costs.side * (m1 - costs.arrival_mid2) * costs.unfilled_lots
     paid += limited * (moved - costs.unfilled_paid)
     return np.asarray(BPS * paid / (value2 * costs.qty), np.float64)
 
 
-def _own_bps(one: OwnParent) -> float:
-    """Fills and opportunity without fees, bps of all that was worked."""
-    sums = one.cost.sums
-    return BPS * (sums["fills"] - sums["fees"] + sums["opportunity"]) / (one.value2 * one.asked)
+def _own_bps(parent: OwnParent) -> float:
+    """A parent's own cost in bps of its worked value: fills and opportunity, without fees."""
+    sums = parent.cost.sums
+    return (
+        BPS
+        * (sums["fills"] - sums["fees"] + sums["opportunity"])
+        / (parent.value2 * parent.worked_parts)
+    )

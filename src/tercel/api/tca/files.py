@@ -26,14 +26,17 @@ from tercel.api.tca.executions import (
     standing_fills,
 )
 from tercel.core.errors import DataError
-from tercel.core.tables.columns import exact, not_money, renamed, sides, unread
-from tercel.core.tables.table import ROW, USUAL_FILLS, USUAL_ORDERS, Table, plain_name, read_table
-from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
-from tercel.core.tables.text import MONEY
-from tercel.core.tables.times import dates_alone, days, moments
+from tercel.core.tables.cell_text import MONEY
+from tercel.core.tables.columns import rename_columns, unread_columns
+from tercel.core.tables.numbers import parse_exact, without_money_columns
+from tercel.core.tables.sides import parse_sides
+from tercel.core.tables.table import ROW, Table, read_table
+from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped_maps, table_map
+from tercel.core.tables.times import has_dates_alone, parse_days, parse_moments
+from tercel.core.tables.usual_names import USUAL_FILLS, USUAL_ORDERS, plain_name
 from tercel.core.vocabulary import MOST_LOTS
 
-MAY_FILLS: Final = (
+OPTIONAL_FILLS: Final = (
     "parent",
     "venue",
     "agent",
@@ -45,9 +48,9 @@ MAY_FILLS: Final = (
     "amount",
 )
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
-MAY_ORDERS: Final = ("parent", "limit", "refused")
+OPTIONAL_ORDERS: Final = ("parent", "limit", "refused")
 PLACES: Final = 8
-"""Decimals of a quantity."""
+"""Most decimals of a quantity in a file."""
 _TAKE_OUT: Final = "correct the row, or take it out"
 
 
@@ -57,7 +60,7 @@ def fills_map(
     timezone: str = "",
     fees: str = "",
 ) -> TableMap:
-    """A map from its file and what was typed, which goes first.
+    """The table map of a file of fills: typed options first, then the map's file, then a shipped map.
 
     Parameters
     ----------
@@ -77,16 +80,18 @@ def fills_map(
     >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).columns
     {'quantity': ('LastQty', 'OrderQty')}
     """
-    known = (*FILLS, *MAY_FILLS, *EXECUTIONS, *ORDERS, *MAY_ORDERS)
-    found = table_map(map, columns, known=tuple(dict.fromkeys(known)))
-    typed = {name: word for name, word in (("timezone", timezone), ("fees", fees)) if word}
-    said = " ".join(f"`{name.replace('timezone', 'tz')}={word}`" for name, word in typed.items())
-    return table_map(found, typed, said=said) if typed else found
+    known_columns = (*FILLS, *OPTIONAL_FILLS, *EXECUTIONS, *ORDERS, *OPTIONAL_ORDERS)
+    base_map = table_map(map, columns, known=tuple(dict.fromkeys(known_columns)))
+    settings = {name: value for name, value in (("timezone", timezone), ("fees", fees)) if value}
+    options_text = " ".join(
+        f"`{name.replace('timezone', 'tz')}={value}`" for name, value in settings.items()
+    )
+    return table_map(base_map, settings, option_name=options_text) if settings else base_map
 
 
 @dataclass(frozen=True, slots=True)
 class FileOrder:
-    """A parent order as its file has it; `refused` of its `quantity` limits or the venue refused."""
+    """One parent order of a file; `refused` is the part of its `quantity` that limits or the venue refused."""
 
     row: int
     parent: str
@@ -101,7 +106,7 @@ class FileOrder:
 
 @dataclass(frozen=True)
 class FillFile:
-    """Fills of a file, in the file's order, with notes on how it was read.
+    """Fills of a file, in the file's order, with notes on how the file was read.
 
     Parameters
     ----------
@@ -125,8 +130,9 @@ class FillFile:
 
 def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> FillFile:
     """Read a file of fills; a map gives its column names, time zone and signs.
-
     Prices at or below zero are refused unless `below_zero`.
+
+    A repeated report counts once, a bust takes its execution out, a correction replaces it.
 
     Raises
     ------
@@ -134,12 +140,14 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
         A column is missing or misspelt, or a row has an impossible value; file and row are named. Most fees are
         negative and the map does not define their sign.
     """
-    whole = _table(path, map, FILLS, (*MAY_FILLS, *EXECUTIONS), USUAL_FILLS)
-    not_read = unread(whole, (*FILLS, *MAY_FILLS, *EXECUTIONS))
-    kinds = report_kinds(whole, not_read)
-    table = replace(whole, frame=whole.frame.filter(pl.Series(kinds).is_in(["fill", "correction"])))
-    bare = replace(table, frame=table.frame.select(ROW, "price", "quantity", *not_read))
-    if not not_money(bare, "quantity", ["quantity"]):
+    full_table = _read_named_table(path, map, FILLS, (*OPTIONAL_FILLS, *EXECUTIONS), USUAL_FILLS)
+    not_read = unread_columns(full_table, (*FILLS, *OPTIONAL_FILLS, *EXECUTIONS))
+    kinds = report_kinds(full_table, not_read)
+    table = replace(
+        full_table, frame=full_table.frame.filter(pl.Series(kinds).is_in(["fill", "correction"]))
+    )
+    numbers_table = replace(table, frame=table.frame.select(ROW, "price", "quantity", *not_read))
+    if not without_money_columns(numbers_table, "quantity", ["quantity"]):
         column = table.theirs["quantity"]
         raise DataError(
             "a quantity",
@@ -147,12 +155,14 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
             "name the column of shares, contracts or coins",
         )
     _refuse_signs(table)
-    side = sides(table).to_list()
-    dated = dates_alone(table, "time")
-    noon = days(table, "time").cast(pl.Datetime("ns")).dt.offset_by("12h") if dated else None
+    side = parse_sides(table).to_list()
+    dated = has_dates_alone(table, "time")
+    noon = parse_days(table, "time").cast(pl.Datetime("ns")).dt.offset_by("12h") if dated else None
     ns = _moments(table, "time") if noon is None else noon.to_physical().to_list()
     fees = _fees(table)
-    currencies = [said or table.map.currency for said in cell_texts(table, "currency", "amount")]
+    currencies = [
+        currency or table.map.currency for currency in cell_texts(table, "currency", "amount")
+    ]
     columns = (
         table.frame[ROW],
         ns,
@@ -169,37 +179,41 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
         cell_texts(table, "asset", "quantity"),
         cell_texts(table, "fee_currency", "fee"),
     )
-    fills = standing_fills(whole, kinds, [FileFill(*row) for row in zip(*columns, strict=True)])
+    fills = standing_fills(
+        full_table, kinds, [FileFill(*row) for row in zip(*columns, strict=True)]
+    )
     return FillFile(fills, table.map.unit == "lots", dated, not_read, table.notes)
 
 
 def _refuse_signs(table: Table) -> None:
-    """Refuse money of several currencies by its signs: nothing says what one is worth in the other."""
+    """Refuse prices and fees whose cells have signs of several currencies."""
     cells = [
         table.frame[name].cast(pl.String)
         for name in ("price", "fee")
         if name in table.frame.columns
     ]
-    signs = sorted({sign for one in cells for sign in one.str.extract(rf"({MONEY})").drop_nulls()})
+    signs = sorted(
+        {sign for series in cells for sign in series.str.extract(rf"({MONEY})").drop_nulls()}
+    )
     if len(signs) > 1:
         raise DataError(
             "prices and fees with one currency sign",
-            f"{' and '.join(signs)} in {table.where}",
+            f"{' and '.join(signs)} in {table.source}",
             "leave the signs out, and name the fee's currency in a column of its own: fee_currency",
         )
 
 
 def _fees(table: Table) -> list[Fraction]:
-    """Fees of fills, above 0 paid."""
+    """Fees of a table's fills as exact decimals; above 0 is paid."""
     if "fee" not in table.frame.columns:
         return [Fraction(0)] * table.frame.height
-    fees = [fee or Fraction(0) for fee in exact(table, "fee", "a fee")]
+    fees = [fee or Fraction(0) for fee in parse_exact(table, "fee", "a fee")]
     paid = [fee for fee in fees if fee]
     below = sum(fee < 0 for fee in paid)
     if not table.map.fees and 2 * below > len(paid):
         raise DataError(
             "fees whose sign is known: above 0 paid, below 0 a rebate",
-            f"{below:,} of {len(paid):,} below 0 in {table.where}",
+            f"{below:,} of {len(paid):,} below 0 in {table.source}",
             "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates",
         )
     return [-fee for fee in fees] if table.map.fees == "negative" else fees
@@ -208,19 +222,19 @@ def _fees(table: Table) -> list[Fraction]:
 def read_orders(
     path: Path, map: TableMap = AS_NAMED, below_zero: bool = False
 ) -> dict[str, FileOrder]:
-    """The parent orders of a file, by id; a map and prices as in :func:`read_fill_file`.
+    """Read the parent orders of a file, by id; `map` and `below_zero` as in :func:`read_fill_file`.
 
     Raises
     ------
     DataError
         As :func:`read_fill_file`; an id that comes twice; an end before its start.
     """
-    table = _table(path, map, ORDERS, MAY_ORDERS, USUAL_ORDERS)
+    table = _read_named_table(path, map, ORDERS, OPTIONAL_ORDERS, USUAL_ORDERS)
     names = pl.Series("parent", cell_texts(table, "parent"), pl.String)
     table = replace(table, frame=table.frame.with_columns(names))
-    again = (names == "") | ~names.is_first_distinct()
-    table.refuse(again, "parent", "an id of its own for every parent", "name each order once")
-    side = sides(table).to_list()
+    is_repeated = (names == "") | ~names.is_first_distinct()
+    table.refuse(is_repeated, "parent", "an id of its own for every parent", "name each order once")
+    side = parse_sides(table).to_list()
     columns = (
         table.frame[ROW],
         names,
@@ -232,87 +246,99 @@ def read_orders(
         _prices(table, "limit", below_zero),
         _quantities(table, "refused"),
     )
-    found = [FileOrder(*row) for row in zip(*columns, strict=True)]
+    orders = [FileOrder(*row) for row in zip(*columns, strict=True)]
     for name, expected, wrong in (
-        ("end", "an end after its start", [one.end_ns < one.start_ns for one in found]),
-        ("refused", "at most the quantity refused", [one.refused > one.quantity for one in found]),
+        ("end", "an end after its start", [order.end_ns < order.start_ns for order in orders]),
+        (
+            "refused",
+            "at most the quantity refused",
+            [order.refused > order.quantity for order in orders],
+        ),
     ):
         table.refuse(pl.Series(wrong, dtype=pl.Boolean), name, expected, "correct the row")
-    return {order.parent: order for order in found}
+    return {order.parent: order for order in orders}
 
 
-# -- columns ----------------------------------------------------------------------------------------------------------
-
-
-def _table(
+def _read_named_table(
     path: Path,
     map: TableMap,
     needed: Sequence[str],
-    may_be: Sequence[str],
+    optional: Sequence[str],
     usual: Mapping[str, Sequence[str]],
 ) -> Table:
+    """Read a CSV table through a map; refuse missing columns, and suggest a shipped map that fits."""
     table = read_table(path, map)
     low = {name.lower() for name in table.frame.columns}
     ids = tuple(name for name in low if plain_name(name) == "parentid")
-    called = ({"parent": ids} if ids else {}) | map.columns
+    column_names = ({"parent": ids} if ids else {}) | map.columns
     if (
         needed == ORDERS
     ):  # one map is of both files: orders may have our names where fills have theirs
-        there = {
-            ours for ours, words in called.items() if low & {word.strip().lower() for word in words}
+        mapped_names = {
+            ours
+            for ours, their_names in column_names.items()
+            if low & {their_name.strip().lower() for their_name in their_names}
         }
-        called = {ours: words for ours, words in called.items() if ours in there or ours not in low}
-    table = replace(table, map=map.model_copy(update={"columns": called}))
+        column_names = {
+            ours: their_names
+            for ours, their_names in column_names.items()
+            if ours in mapped_names or ours not in low
+        }
+    table = replace(table, map=map.model_copy(update={"columns": column_names}))
     try:
-        found = renamed(
+        renamed_table = rename_columns(
             table,
             needed,
-            may_be,
+            optional,
             usual,
-            asked=[name for name in (*needed, *may_be) if name not in EXECUTIONS],
+            explicit=[name for name in (*needed, *optional) if name not in EXECUTIONS],
         )
     except DataError as error:
-        fits = [] if map.only or needed != FILLS else _fitting(table)
+        fitting_maps = [] if map.only or needed != FILLS else _fitting_maps(table)
         raise DataError(
             error.expected,
             error.received,
             "; or ".join(
-                [*(f"`map={name}`, which reads such files" for name in fits), error.remedy]
+                [*(f"`map={name}`, which reads such files" for name in fitting_maps), error.remedy]
             ),
         ) from error
-    if not found.frame.height:
+    if not renamed_table.frame.height:
         raise DataError(
             "a file with rows",
             f"{path} with a header alone",
             "write one row per fill, or one row per order",
         )
-    return found
+    return renamed_table
 
 
-def _fitting(table: Table) -> list[str]:
+def _fitting_maps(table: Table) -> list[str]:
     """Shipped maps of fills whose columns a file has."""
-    there = {"", *(plain_name(name) for name in table.frame.columns)}
+    plain_columns = {"", *(plain_name(name) for name in table.frame.columns)}
     return [
         name
-        for name, called in ((name, table_map(name).columns) for name in shipped())
-        if "price" in called and called.items() - table.map.columns.items()
-        if all(any(plain_name(word) in there for word in words) for words in called.values())
+        for name, column_names in ((name, table_map(name).columns) for name in shipped_maps())
+        if "price" in column_names and column_names.items() - table.map.columns.items()
+        if all(
+            any(plain_name(their_name) in plain_columns for their_name in their_names)
+            for their_names in column_names.values()
+        )
     ]
 
 
 def _symbols(table: Table) -> list[str]:
-    found = cell_texts(table, "symbol")
+    """Symbols of a table's rows; refuses empty cells."""
+    symbols = cell_texts(table, "symbol")
     table.refuse(
-        pl.Series(found, dtype=pl.String) == "",
+        pl.Series(symbols, dtype=pl.String) == "",
         "symbol",
         "a symbol",
         "write it, or take the row out",
     )
-    return found
+    return symbols
 
 
 def _moments(table: Table, name: str) -> list[int]:
-    """A column of times as ns since 1970 UTC, 0 where it says nothing or is not there."""
+    """A column of times as ns since 1970 UTC; 0 without the column and for empty cells, which are refused where required."""
     if name not in table.frame.columns:
         return [0] * table.frame.height
     says = pl.Series(cell_texts(table, name)).str.strip_chars() != ""
@@ -321,50 +347,59 @@ def _moments(table: Table, name: str) -> list[int]:
         pl.repeat(0, table.frame.height, dtype=pl.Int64, eager=True)
         .scatter(
             says.arg_true(),
-            moments(replace(table, frame=table.frame.filter(says)), name).to_physical(),
+            parse_moments(replace(table, frame=table.frame.filter(says)), name).to_physical(),
         )
         .to_list()
     )
 
 
 def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
-    """A column of prices; None where it says nothing or is not there."""
+    """A column of prices as exact decimals; None without the column and for empty cells, which are refused where required."""
     if name not in table.frame.columns:
         return [None] * table.frame.height
-    found = exact(table, name, f"a {name} in price units, such as 15.63")
-    least = -math.inf if below_zero else 0
+    prices = parse_exact(table, name, f"a {name} in price units, such as 15.63")
+    minimum = -math.inf if below_zero else 0
     table.refuse(
         pl.Series(
-            [value <= least if value is not None else name in FILLS for value in found],
+            [value <= minimum if value is not None else name in FILLS for value in prices],
             dtype=pl.Boolean,
         ),
         name,
         f"a {name} above 0",
         "correct the row; where it is right, import its day with `lowest_price` in [instrument] of the map",
     )
-    return found
+    return prices
 
 
 def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fraction]:
-    """A column of quantities without the sign of a sell; 0 where `side` is empty and it says nothing."""
+    """A column of quantities, never below 0; 0 without the column. With `side` (+1, -1 by row) empty cells are refused.
+    Signed quantities of a map are multiplied by `side`.
+    """
     if name not in table.frame.columns:
         return [Fraction(0)] * table.frame.height
-    found = [
+    quantities = [
         value or Fraction(0)
-        for value in exact(table, name, f"a {name} of shares, contracts or coins")
+        for value in parse_exact(table, name, f"a {name} of shares, contracts or coins")
     ]
     signed = table.map.signed and bool(side)
     if side and not signed:
         table.refuse(
             pl.Series(
-                [value < 0 and way < 0 for value, way in zip(found, side, strict=True)],
+                [
+                    value < 0 and direction < 0
+                    for value, direction in zip(quantities, side, strict=True)
+                ],
                 dtype=pl.Boolean,
             ),
             name,
             "a quantity above 0",
-            f"say that sells are written below 0: {table.how.column.format('signed', 'true')}",
+            f"say that sells are written below 0: {table.how_to_map.column.format('signed', 'true')}",
         )
-    values = [value * way for value, way in zip(found, side, strict=True)] if signed else found
+    values = (
+        [value * direction for value, direction in zip(quantities, side, strict=True)]
+        if signed
+        else quantities
+    )
     sign = ", with the sign of its side" if signed else ""
     table.refuse(
         pl.Series(

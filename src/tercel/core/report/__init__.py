@@ -1,4 +1,4 @@
-"""Reports for people: tables in the terminal, figures, and pages that open offline, in one style.
+"""Tables for the terminal, figures, and pages that open offline, in one style.
 
 All functions take plain arrays and dictionaries; none depends on markets, tasks or learners.
 """

@@ -1,4 +1,4 @@
-"""Cells of tables: numbers as people read them, the same digits down a column, never with an exponent."""
+"""Cells of tables: format numbers with equal digits down a column, and write and read CSV cells."""
 
 import csv
 import html
@@ -17,7 +17,7 @@ WHOLE = 1000
 
 
 def digits_of(column: Sequence[object]) -> int | None:
-    """Digits after the point that serve all floats of a column; None where none do.
+    """Digits after the point that show all floats of a column well; None without floats, or if they lie too far apart.
 
     >>> digits_of([20.98, 0.3484]), digits_of([1.82e6]), digits_of([129.8, 0.04981]), digits_of([5e3, 1e-6])
     (2, 0, 3, None)
@@ -32,10 +32,10 @@ def digits_of(column: Sequence[object]) -> int | None:
     return digits if digits <= max(3 - large, MOST_DIGITS) else None
 
 
-def shown(value: object, digits: int | None = None) -> str:
-    """A cell as people read it, escaped; a float with `digits` after the point, or with four figures.
+def format_cell(value: object, digits: int | None = None) -> str:
+    """A cell as HTML text; a float with `digits` after the point, or with four figures; a dash for None and NaN, yes or no.
 
-    >>> shown(1.82e6), shown(0.3484, 2), shown(None), shown(True), shown("<")
+    >>> format_cell(1.82e6), format_cell(0.3484, 2), format_cell(None), format_cell(True), format_cell("<")
     ('1,820,000', '0.35', '–', 'yes', '&lt;')
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -52,17 +52,17 @@ def shown(value: object, digits: int | None = None) -> str:
 
 
 def are_words(column: Sequence[object]) -> bool:
-    """Whether a column reads as words, which begin at its left: each cell begins with a letter, some end with no digit.
+    """Whether a column holds words and is aligned left: each cell begins with a letter, some end without a digit.
 
     >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["csco", 4.5])
     (True, False, False)
     """
     filled = [value for value in column if value is not None and value not in ("", NOTHING)]
-    words = [value for value in filled if isinstance(value, str) and value[0].isalpha()]
+    texts = [value for value in filled if isinstance(value, str) and value[0].isalpha()]
     return (
         bool(filled)
-        and len(words) == len(filled)
-        and not all(value[-1].isdigit() for value in words)
+        and len(texts) == len(filled)
+        and not all(value[-1].isdigit() for value in texts)
     )
 
 
@@ -77,13 +77,13 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     >>> csv_text([["name", "weight"], ["=1+1", -0.5]])
     "name,weight\\r\\n'=1+1,-0.5\\r\\n"
     """
-    out = io.StringIO()
-    csv.writer(out).writerows(map(csv_cell, row) for row in rows)
-    return out.getvalue()
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(map(csv_cell, row) for row in rows)
+    return buffer.getvalue()
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell; a text that a spreadsheet would reckon with has an apostrophe before it.
+    """A value as a CSV cell: numbers and None as they are, others than text as JSON; an apostrophe before texts like formulas.
 
     >>> [csv_cell(value) for value in ("=1+1", "@x", "\\n\\ufeff \\uff1d1", "'=1", "p-1", -3.5, None, {"a": 1})]
     ["'=1+1", "'@x", "'\\n\\ufeff \\uff1d1", "''=1", 'p-1', -3.5, None, '{"a": 1}']
@@ -95,14 +95,14 @@ def csv_cell(value: Any) -> Any:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet reads a cell as a formula, with wide and invisible characters normalised."""
+    """Whether a spreadsheet takes a text for a formula, after normalising wide and invisible characters."""
     bare = text.lstrip("'")
-    seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
-    return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"
+    visible = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
+    return bare[:1] in ("\t", "\r", "\n") or next(visible, "x") in "=+-@"
 
 
 def read_cell(text: str) -> str:
-    """The text of which :func:`csv_cell` made a cell.
+    """The text that :func:`csv_cell` wrote: without the apostrophe before a formula; other text is unchanged.
 
     >>> [read_cell(cell) for cell in ("'=1+1", "''=1", "'tis", "p-1")]
     ['=1+1', "'=1", "'tis", 'p-1']

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: execution paths, costs, cost components, fills, learning curves.
+"""Figures of an evaluation: trajectories, costs, cost components, paired gains, learning curves, impact.
 
 Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.report.svg.Figure`.
 """
@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.estimate import Estimate
-from tercel.core.report import svg
+from tercel.core.report import palette
 from tercel.core.report.cells import is_known
-from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
-from tercel.core.report.tables import verdict
+from tercel.core.report.formatting import format_count, format_number, format_percent
+from tercel.core.report.interval_text import verdict
+from tercel.core.report.svg import Figure, finish_figure, name_rows, sketch, small_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,54 +27,56 @@ Gain = TypeVar("Gain", bound=Estimate)
 
 def trajectories(
     time_s: ArrayLike,
-    left: Mapping[str, ArrayLike],
-    own: Collection[str] = (),
+    remaining: Mapping[str, ArrayLike],
+    highlighted: Collection[str] = (),
     name: str = "trajectories",
 ) -> Figure:
-    """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
+    """Figure: share of the order left through time, mean and band of the middle 80 % of episodes, for each strategy.
 
     Parameters
     ----------
     time_s : array of shape (G,)
         Seconds since arrival.
-    left : mapping of strategy to array of shape (n, G)
+    remaining : mapping of strategy to array of shape (n, G)
         Lots left as a share of the order, 1 at arrival, per episode.
-    own : collection of str
+    highlighted : collection of str
         Strategies drawn boldest.
     name : str
         Of the figure.
     """
     time = np.asarray(time_s, dtype=np.float64)
     shares = {
-        key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in left.items()
+        key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in remaining.items()
     }
     columns = min(4, max(1, len(shares)))
     rows = -(-len(shares) // columns)
 
     with sketch(0.6 + 1.75 * rows) as drawing:
         panels = small_panels(drawing, len(shares), columns, sharex=True, sharey=True)
-        colours = svg.series_colours(shares, own)
+        colours = palette.series_colours(shares, highlighted)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
             for mean in means.values():
-                panel.plot(time / 60, 100 * mean, color=svg.RULE.token, linewidth=0.8)
+                panel.plot(time / 60, 100 * mean, color=palette.RULE.token, linewidth=0.8)
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
             panel.fill_between(
                 time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0
             )
-            panel.plot(time / 60, 100 * means[key], color=colour, linewidth=_width(key, own))
+            panel.plot(
+                time / 60, 100 * means[key], color=colour, linewidth=_width(key, highlighted)
+            )
             panel.set(title=key, ylim=(-2, 102))
             panel.margins(x=0)
         for panel in panels[max(0, len(shares) - columns) :]:
             panel.tick_params(labelbottom=True)
-        drawing.supxlabel("minutes since arrival", fontsize=9.5, color=svg.SOFT.token)
-        drawing.supylabel("% of the order left", fontsize=9.5, color=svg.SOFT.token)
+        drawing.supxlabel("minutes since arrival", fontsize=9.5, color=palette.SOFT.token)
+        drawing.supylabel("% of the order left", fontsize=9.5, color=palette.SOFT.token)
 
     ends = ", ".join(
-        f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items()
+        f"{key} {format_percent(float(np.nanmean(v[:, -1])))}" for key, v in shares.items()
     )
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
@@ -83,15 +86,15 @@ def trajectories(
 
 
 def cost_distributions(
-    costs: Mapping[str, ArrayLike], name: str = "costs", own: Collection[str] = ()
+    costs: Mapping[str, ArrayLike], name: str = "costs", highlighted: Collection[str] = ()
 ) -> Figure:
-    """Implementation shortfall episode by episode: its density, the middle half, the median and the mean.
+    """Figure: distribution of implementation shortfall over episodes, with median and mean, for each strategy.
 
     Parameters
     ----------
     costs : mapping of strategy to array of shape (n,)
         One value per episode, positive where it costs. NaN are left out.
-    own : collection of str
+    highlighted : collection of str
         Strategies drawn boldest.
     """
     values = {key: _finite(value) for key, value in costs.items()}
@@ -102,11 +105,11 @@ def cost_distributions(
 
     with sketch(0.9 + 0.42 * max(1, len(values))) as drawing:
         panel = drawing.subplots()
-        colours = svg.series_colours(values, own)
-        panel.axvline(0, color=svg.SOFT.token, linewidth=0.9)
+        colours = palette.series_colours(values, highlighted)
+        panel.axvline(0, color=palette.SOFT.token, linewidth=0.9)
         for row, (key, value) in enumerate(values.items()):
-            strength = 0.75 if key in own else 0.35
-            _violin(
+            strength = 0.75 if key in highlighted else 0.35
+            _draw_violin(
                 panel,
                 row,
                 value,
@@ -125,7 +128,7 @@ def cost_distributions(
         for key, value in values.items()
     )
     outside = float(np.mean((everything < low) | (everything > high)))
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Distribution of implementation shortfall per episode in bps, one row per strategy. {summary}.",
@@ -134,32 +137,34 @@ def cost_distributions(
     )
 
 
-def _width(key: str, own: Collection[str]) -> float:
-    return 2.6 if key in own else 2.2 if svg.is_learned(key) else 1.3
+def _width(key: str, highlighted: Collection[str]) -> float:
+    """Line width of a strategy: widest if highlighted, wide if its name is of a trained policy, else thin."""
+    return 2.6 if key in highlighted else 2.2 if palette.is_learned(key) else 1.3
 
 
-def _violin(
+def _draw_violin(
     panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float
 ) -> None:
+    """Draw the density, the middle half, median and mean of values on a row of a panel."""
     grid = np.linspace(*span, 241)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
     panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)
     first, median, third = np.quantile(value, [0.25, 0.5, 0.75])
     panel.plot([first, third], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
-    panel.plot([median, median], [row - 0.2, row + 0.2], color=svg.INK.token, linewidth=1.6)
+    panel.plot([median, median], [row - 0.2, row + 0.2], color=palette.INK.token, linewidth=1.6)
     panel.plot(
         [value.mean()],
         [row],
         "o",
         markersize=6,
-        markerfacecolor=svg.PAPER.token,
-        markeredgecolor=svg.INK.token,
+        markerfacecolor=palette.PAPER.token,
+        markeredgecolor=palette.INK.token,
     )
 
 
 def _density(value: Floats, grid: Floats) -> Floats:
-    """Gaussian kernel density with Silverman's (1986, eq. 3.31) bandwidth, from a histogram as fine as the grid."""
+    """Gaussian kernel density on the grid, not normalised, with Silverman's (1986, eq. 3.31) bandwidth, from a histogram."""
     step = grid[1] - grid[0]
     quartiles = np.quantile(value, [0.25, 0.75])
     spread = min(value.std(), (quartiles[1] - quartiles[0]) / 1.349) or value.std()
@@ -171,7 +176,7 @@ def _density(value: Floats, grid: Floats) -> Floats:
 
 
 def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
-    """Cost components: stacked bars of their means, and their sum, the shortfall, with its interval.
+    """Figure: cost components of strategies as stacked bars of their means, and the shortfall with its interval.
 
     Parameters
     ----------
@@ -180,18 +185,18 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     """
     parts = [
         key
-        for key in svg.COMPONENTS
+        for key in palette.COMPONENTS
         if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())
     ]
     absent = [
         key
-        for key in svg.COMPONENTS
+        for key in palette.COMPONENTS
         if strategies and all(_mean(r, key) is None for r in strategies.values())
     ]
 
     with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=svg.SOFT.token, linewidth=0.9)
+        panel.axvline(0, color=palette.SOFT.token, linewidth=0.9)
         for row, judged in enumerate(strategies.values()):
             ends = {1: 0.0, -1: 0.0}
             for key in parts:
@@ -202,16 +207,16 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
                     mean,
                     left=ends[sign],
                     height=0.62,
-                    color=svg.COMPONENTS[key].token,
+                    color=palette.COMPONENTS[key].token,
                     alpha=0.8,
                 )
                 ends[sign] += mean
-            whisker(panel, row, judged.get("is_bps"), svg.INK.token)
+            draw_whisker(panel, row, judged.get("is_bps"), palette.INK.token)
         for key in parts:
             panel.barh(
-                0, 0, color=svg.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps")
+                0, 0, color=palette.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps")
             )
-        panel.plot([], [], "o", color=svg.INK.token, markersize=5, label="shortfall, 95 %")
+        panel.plot([], [], "o", color=palette.INK.token, markersize=5, label="shortfall, 95 %")
         name_rows(panel, list(strategies))
         panel.set_xlabel("bps of the order's value at arrival")
         drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
@@ -226,7 +231,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
         if absent
         else ""
     )
-    return finished(
+    return finish_figure(
         drawing,
         "decomposition",
         f"Mean cost in basis points, split into its parts, one bar per strategy. {summary}.",
@@ -240,9 +245,9 @@ def paired_differences(
     baseline: str,
     name: str = "paired",
     unit: str = "bps",
-    called: Callable[[Gain], str] | None = None,
+    judge: Callable[[Gain], str] | None = None,
 ) -> Figure:
-    """Gain over the best baseline on the same episodes, with its interval: right of zero is better.
+    """Figure: gains over the best baseline on the same episodes, with intervals; right of zero is better.
 
     Parameters
     ----------
@@ -250,30 +255,36 @@ def paired_differences(
         Baseline's cost less the policy's, episode by episode.
     baseline : str
         Its name.
-    called : callable, optional
+    judge : callable, optional
         "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
     """
-    colours = {"better": svg.GOOD, "worse": svg.BAD, "open": svg.SOFT}
+    colours = {"better": palette.GOOD, "worse": palette.BAD, "open": palette.SOFT}
     grey = (
         "it holds zero"
-        if called is None
+        if judge is None
         else "no significant difference, after the correction for all comparisons"
     )
 
     with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
         panel = drawing.subplots()
-        panel.axvline(0, color=svg.INK.token, linewidth=1)
+        panel.axvline(0, color=palette.INK.token, linewidth=1)
         for row, interval in enumerate(paired.values()):
-            colour = colours[(called or verdict)(interval)]
-            whisker(panel, row, interval, colour.token, size=8)
+            colour = colours[(judge or verdict)(interval)]
+            draw_whisker(panel, row, interval, colour.token, size=8)
         name_rows(panel, list(paired))
         panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
 
-    summary = "; ".join(
-        f"{key}: {_text(row.mean)} from {_text(row.ci_low)} to {_text(row.ci_high)}"
+    texts = {
+        key: [
+            format_number(value, missing="not available")
+            for value in (row.mean, row.ci_low, row.ci_high)
+        ]
         for key, row in paired.items()
+    }
+    summary = "; ".join(
+        f"{key}: {mean} from {low} to {high}" for key, (mean, low, high) in texts.items()
     )
-    return finished(
+    return finish_figure(
         drawing,
         name,
         f"Paired difference to {baseline} with 95 % intervals, positive is better. {summary}.",
@@ -285,7 +296,7 @@ def learning_curves(
     curves: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
     baselines: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Learning curves: one thin line per training seed, a thick one for their mean.
+    """Figure: mean cost by frames of training, a thin line per training seed, a thick one for the mean; dashed baselines.
 
     Parameters
     ----------
@@ -297,7 +308,7 @@ def learning_curves(
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        colours = svg.series_colours(curves)
+        colours = palette.series_colours(curves)
         for key, seeds in curves.items():
             pairs = [
                 (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in seeds
@@ -313,7 +324,7 @@ def learning_curves(
                 )
                 panel.plot(grid / 1e3, mean, color=colour, linewidth=2.2, label=key)
         for key, level in (baselines or {}).items():
-            panel.axhline(level, color=svg.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
+            panel.axhline(level, color=palette.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
             panel.annotate(
                 key,
                 (1, level),
@@ -321,7 +332,7 @@ def learning_curves(
                 ha="right",
                 va="bottom",
                 fontsize=8.5,
-                color=svg.SOFT.token,
+                color=palette.SOFT.token,
             )
         panel.margins(x=0)
         panel.set(xlabel="thousand frames", ylabel="mean cost, bps (down: better)")
@@ -329,10 +340,9 @@ def learning_curves(
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
     summary = ", ".join(
-        f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}"
-        for key, pairs in curves.items()
+        f"{key} over {format_count(len(pairs), 'seed')}" for key, pairs in curves.items()
     )
-    return finished(
+    return finish_figure(
         drawing,
         "learning",
         f"Learning curves: {summary}.",
@@ -343,9 +353,10 @@ def learning_curves(
 
 
 def impact_paths(
-    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], own: Collection[str] = ()
+    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], highlighted: Collection[str] = ()
 ) -> Figure:
-    """Displacement of the mid by own trading, d(t): mean over paired episodes of s (m - m'); m': mid without own orders.
+    """Figure: displacement of the mid by own trading through time, mean over paired episodes of s (m - m'), m' without
+    own orders.
 
     Parameters
     ----------
@@ -353,7 +364,7 @@ def impact_paths(
         Seconds since arrival.
     displacement_bps : mapping of strategy to array of shape (G,)
         Positive: against the trader.
-    own : collection of str
+    highlighted : collection of str
         Strategies drawn boldest.
     """
     time = np.asarray(time_s, dtype=np.float64)
@@ -361,11 +372,12 @@ def impact_paths(
 
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
-        panel.axhline(0, color=svg.SOFT.token, linewidth=0.9)
-        colours = svg.series_colours(paths, own)
-        lines = svg.dashes(colours)
+        panel.axhline(0, color=palette.SOFT.token, linewidth=0.9)
+        colours = palette.series_colours(paths, highlighted)
+        lines = palette.dashes(colours)
         for key, path in paths.items():
-            width, above = _width(key, own), 3 if key in own else 2
+            width = _width(key, highlighted)
+            zorder = 3 if key in highlighted else 2
             panel.plot(
                 time / 60,
                 path,
@@ -373,7 +385,7 @@ def impact_paths(
                 color=colours[key].token,
                 linewidth=width,
                 label=key,
-                zorder=above,
+                zorder=zorder,
             )
         panel.margins(x=0)
         panel.set(xlabel="minutes since arrival", ylabel="displacement of the mid, bps")
@@ -381,7 +393,7 @@ def impact_paths(
             drawing.legend(loc="outside right upper")
 
     summary = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
-    return finished(
+    return finish_figure(
         drawing,
         "impact",
         f"Mean displacement of the mid by own trading through time. At the end, in basis points: {summary}.",
@@ -389,9 +401,10 @@ def impact_paths(
     )
 
 
-def whisker(
+def draw_whisker(
     panel: Any, row: int, interval: Estimate | None, colour: str, size: float = 5.5
 ) -> None:
+    """Draw an estimate on a row of a panel: a line for its interval, a point for its mean."""
     if interval is None:
         return
     if interval.ci_low is not None and interval.ci_high is not None:
@@ -401,14 +414,12 @@ def whisker(
 
 
 def _finite(value: ArrayLike) -> Floats:
+    """The finite values of an array, flattened, float64."""
     array = np.asarray(value, dtype=np.float64).ravel()
     return array[np.isfinite(array)]
 
 
 def _mean(row: Mapping[str, Estimate], key: str) -> float | None:
-    one = row.get(key)
-    return one.mean if one is not None and is_known(one.mean) else None
-
-
-def _text(value: float | None) -> str:
-    return f"{value:.2f}" if is_known(value) else "not available"
+    """Mean of the estimate `key` in a row; None if it is missing or not finite."""
+    estimate = row.get(key)
+    return estimate.mean if estimate is not None and is_known(estimate.mean) else None

@@ -1,110 +1,17 @@
-"""Cluster bootstrap of means, differences, tails, slopes and interquartile means, over seeds and markets."""
+"""Cluster bootstrap: intervals of statistics over clusters of episodes, training seeds and markets."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
-from tercel.core.stats.inference import normal_quantile, t_quantile, two_sided_p
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.stats.moments import Moments, moments_of_mean
+from tercel.core.stats.quantiles import normal_quantile, t_quantile, two_sided_p
 
-# -- clusters -------------------------------------------------------------------------------------
-# Which episodes belong together: cluster labels, sums by cluster, and standard errors that respect them.
-#
-# Episodes that share a market seed, a bank entry, a trading day or a stretch of one day are not independent
-# draws; the cluster is. Treating them as independent makes every interval too short (Cameron & Miller, 2015, "A
-# practitioner's guide to cluster-robust inference").
-
-LEAST_CLUSTERS = 5
-"""Clusters below which there is neither an interval nor a verdict."""
-FEW_CLUSTERS = 20
-"""Below this many clusters an interval is an indication, and every table says so."""
-BLOCK_NS = 30 * 60 * NS_PER_SECOND
-"""Length of the blocks that replace days when there is only one day."""
-
-
-def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
-    """Number the clusters 0..C-1 in the order of their labels.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        One label per episode, any integers.
-
-    Returns
-    -------
-    index : intp, shape (n,)
-    count : int
-        C, the number of different labels.
-
-    >>> cluster_index([7, 7, 3])
-    (array([1, 1, 0]), 2)
-    """
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ConfigError(
-            "one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes"
-        )
-    found, index = np.unique(array, return_inverse=True)
-    return index.astype(np.intp), int(found.size)
-
-
-def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDArray[np.float64]:
-    """Sum the rows of each cluster.
-
-    Parameters
-    ----------
-    values : array_like, shape (n,) or (n, F)
-    index : intp, shape (n,)
-        Cluster of each row, 0..count-1.
-    count : int
-        Number of clusters C.
-
-    Returns
-    -------
-    float64, shape (C,) or (C, F)
-
-    >>> cluster_sums([1.0, 2.0, 4.0], np.array([1, 1, 0]), 2)
-    array([4., 3.])
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim == 1:
-        return np.bincount(index, weights=array, minlength=count).astype(np.float64, copy=False)
-    totals = np.zeros((count, array.shape[1]))
-    # Stable, so that sums add up in the order of the episodes and are the same bytes on every machine.
-    order = np.argsort(index, kind="stable")
-    present, starts = np.unique(index[order], return_index=True)
-    totals[present] = np.add.reduceat(array[order], starts, axis=0)
-    return totals
-
-
-def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
-    """Standard error of a mean of clustered values.
-
-    With residual sums `e_c` over cluster c of C, n values in all: `sqrt(C / (C - 1) * sum e_c^2) / n`;
-    clusters of one value each give sd / sqrt(n).
-
-    Returns
-    -------
-    float
-        In the unit of `values`; nan when there is only one cluster.
-
-    >>> clustered_se([1.0, 3.0], [0, 1]), clustered_se([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1])
-    (1.0, 1.0)
-    """
-    array = np.asarray(values, dtype=np.float64)
-    index, count = cluster_index(labels)
-    if count == 1:
-        return float("nan")
-    residuals = cluster_sums(array - array.mean(), index, count)
-    return float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / array.size)
-
-
-# -- bootstrap ------------------------------------------------------------------------------------
 # Cluster bootstrap of anything that is a smooth function of means.
 #
 # A mean, a ratio, a standard deviation, a share of variance and the displacement-corrected impact of the judge
@@ -124,62 +31,9 @@ def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
 _CHUNK = 1 << 22
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Sums by cluster, and what to compute from their means.
-
-    Parameters
-    ----------
-    sums : float64, shape (C, F)
-        Sums over the episodes (or other rows) of each cluster.
-    weights : float64, shape (C,)
-        Number of rows behind each cluster; means are `sum(sums) / sum(weights)`.
-    statistic : callable
-        Means, float64 (B, F) -> statistics, float64 (B, K). Smooth, and the same for every row.
-    """
-
-    sums: Floats
-    weights: Floats
-    statistic: Callable[[Floats], Floats]
-
-    @property
-    def clusters(self) -> int:
-        """Number of clusters C."""
-        return len(self.weights)
-
-    def of_counts(self, counts: Floats) -> Floats:
-        """Statistics, float64 (B, K), when cluster c is taken `counts[b, c]` times."""
-        # A resample of clusters without rows has a mean of 0, not NaN: one such draw would spoil every quantile.
-        rows = np.maximum(counts @ self.weights, np.finfo(np.float64).tiny)
-        return self.statistic((counts @ self.sums) / rows[:, None])
-
-    def point(self) -> Floats:
-        """Statistics of the data as they are, float64 (K,)."""
-        result: Floats = self.of_counts(np.ones((1, self.clusters)))[0]
-        return result
-
-
-def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
-    """Moments of the mean of `values`, float (n,) or (n, K), clustered by `labels`, int (n,).
-
-    >>> moments_of_mean([1.0, 2.0, 6.0], [0, 0, 1]).point()
-    array([3.])
-    """
-    array = np.asarray(values, dtype=np.float64)
-    index, count = cluster_index(labels)
-    columns = array[:, None] if array.ndim == 1 else array
-    if len(columns) != index.size:
-        raise ConfigError(
-            "one cluster label per value",
-            f"{len(columns)} values, {index.size} labels",
-            "label every episode",
-        )
-    sums, rows = (cluster_sums(each, index, count) for each in (columns, np.ones(index.size)))
-    return Moments(sums, rows, lambda means: means)
-
-
 def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """How often each cluster is taken: C - 1 draws with replacement from C (all of them when C is 1).
+    """How often each cluster is drawn in each resample, float64 (resamples, C): C - 1 draws with replacement (1 if C is
+    1).
 
     Returns
     -------
@@ -199,7 +53,7 @@ def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floa
 def replicate(
     moments: Mapping[str, Moments], resamples: int, rng: np.random.Generator
 ) -> dict[str, Floats]:
-    """Bootstrap many statistics with the same draws, so that they can be compared resample by resample.
+    """Bootstrap several statistics with the same draws of clusters, so that they can be compared resample by resample.
 
     Parameters
     ----------
@@ -229,7 +83,7 @@ def replicate(
 
 @dataclass(frozen=True)
 class Replicates:
-    """One statistic with its resamples and where their variance comes from.
+    """One statistic with its resamples, and the sources of their variance.
 
     Parameters
     ----------
@@ -246,7 +100,7 @@ class Replicates:
     sources: tuple[tuple[float, float], ...]
 
     def __sub__(self, other: "Replicates") -> "Replicates":
-        """Paired difference: resample by resample, so the clusters must have been drawn together."""
+        """Difference of two statistics, resample by resample; the clusters must have been drawn together."""
         draws = self.draws - other.draws
         seeds = self.sources[1:] + other.sources[1:]
         # What clusters add after pairing: common noise cancels in the draws, and the seeds' own does not.
@@ -254,7 +108,7 @@ class Replicates:
         return Replicates(self.point - other.point, draws, ((shared, self.sources[0][1]), *seeds))
 
     def __truediv__(self, other: "Replicates") -> "Replicates":
-        """Paired ratio, resample by resample; its sources by the delta method."""
+        """Ratio of two statistics, resample by resample; its variance by the delta method."""
         # A ratio to nothing has no value; NaN says so in the result, an exception would lose the whole table.
         safe = other.point or np.nan
         draws = np.divide(
@@ -275,7 +129,7 @@ class Replicates:
         return float(self.draws.std())
 
     def p_value(self) -> float | None:
-        """Two-sided probability of an estimate so far from 0, by Student's t; None with a single cluster."""
+        """Two-sided p-value of the hypothesis 0, by Student's t; None with a single cluster."""
         if self.sources[0][1] < 1.0:
             return None
         # No spread at all: t would be 0 / 0, or infinite.
@@ -291,7 +145,7 @@ class Replicates:
         return max(total**2 / parts, 1.0) if parts > 0.0 else max(self.sources[0][1], 1.0)
 
     def estimate(self, level: float = 0.95) -> Estimate:
-        """Percentile interval, stretched for few clusters or seeds; no bounds with a single cluster.
+        """The estimate with its percentile interval, stretched for few clusters or seeds; no bounds with a single cluster.
 
         It holds the estimate itself, whatever the rounding of a statistic that hardly varies.
         """
@@ -309,10 +163,10 @@ class Replicates:
         )
 
 
-def over_seeds(
+def average_over_seeds(
     points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.random.Generator
 ) -> Replicates:
-    """Average a statistic over training seeds, the seeds being a level of the bootstrap of their own.
+    """Average a statistic over training seeds, which the bootstrap resamples as a level above the clusters.
 
     Parameters
     ----------
@@ -325,11 +179,12 @@ def over_seeds(
     rng : numpy Generator
         Draws the seeds; not used when S is 1, where the result holds for that one seed only.
 
-    >>> one = over_seeds([2.0], [[1.0, 3.0]], 9, np.random.default_rng(0))
+    >>> one = average_over_seeds([2.0], [[1.0, 3.0]], 9, np.random.default_rng(0))
     >>> one.point, one.draws, len(one.sources)
     (2.0, array([1., 3.]), 1)
     """
-    point, table = np.asarray(points, np.float64), np.asarray(draws, np.float64)
+    point = np.asarray(points, np.float64)
+    table = np.asarray(draws, np.float64)
     seeds = len(point)
     from_clusters = (float(table.mean(axis=0).var()), clusters - 1.0)
     if seeds == 1:
@@ -346,7 +201,7 @@ def over_seeds(
 def intervals(
     moments: Moments, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> list[Estimate]:
-    """Intervals of the K statistics of one set of moments, by cluster bootstrap.
+    """Estimates of the K statistics of one set of moments with intervals, by cluster bootstrap.
 
     Parameters
     ----------
@@ -363,7 +218,7 @@ def intervals(
     points = moments.point()
     draws = replicate({"": moments}, resamples, rng)[""]
     return [
-        over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level)
+        average_over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level)
         for k, point in enumerate(points)
     ]
 
@@ -381,21 +236,18 @@ def mean_interval(
 
 
 def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Cluster counts of all resamples, some rows at a time."""
+    """Cluster counts of all resamples, in chunks of rows."""
     # In pieces: ten thousand resamples of many clusters would not fit in memory.
     rows = max(1, _CHUNK // clusters)
     for start in range(0, resamples, rows):
         yield draw_counts(clusters, min(rows, resamples - start), rng)
 
 
-# -- iqm ------------------------------------------------------------------------------------------
 # The interquartile mean over training seeds, with a stratified bootstrap interval.
 #
 # Scores are a table, training seeds by tasks. The mean of the middle half of all its cells ignores one lucky or one
 # failed seed, and is less noisy than the median; the interval resamples seeds within each task, independently (Agarwal et
 # al. 2021, "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS: `rliable`).
-
-
 def interquartile_mean(
     scores: ArrayLike, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> Estimate:
@@ -423,63 +275,12 @@ def interquartile_mean(
     point = float(trim_mean(table, 0.25, axis=None))
     if seeds == 1:
         return Estimate(point, None, None)
-    taken = rng.integers(seeds, size=(resamples, seeds, tasks))
-    draws = trim_mean(table[taken, np.arange(tasks)].reshape(resamples, -1), 0.25, axis=1)
+    picked = rng.integers(seeds, size=(resamples, seeds, tasks))
+    draws = trim_mean(table[picked, np.arange(tasks)].reshape(resamples, -1), 0.25, axis=1)
     low, high = np.quantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Estimate(point, float(min(low, point)), float(max(high, point)))
 
 
-# -- tails ----------------------------------------------------------------------------------------
-# Tails, slopes and odds as functions of means, so that the cluster bootstrap of `stats.bootstrap` takes them as they
-# are.
-#
-# The mean of the worst share is linear in the episodes once its threshold is fixed: CVaR = q + E[(x - q)+] / share, and
-# the choice of q matters only to second order (Rockafellar and Uryasev 2000, J. Risk 2(3)), so the sample's own quantile
-# stays in every resample.
-
-
-def moments_of_cvar(values: ArrayLike, labels: ArrayLike, share: float = 0.05) -> Moments:
-    """Moments of the mean of the largest `share` of values, float (n,), clustered by labels.
-
-    >>> round(float(moments_of_cvar(np.arange(100.0), np.arange(100)).point()[0]), 9)
-    97.0
-    """
-    x = np.asarray(values, np.float64)
-    threshold = np.quantile(x, 1.0 - share, method="inverted_cdf")
-    return moments_of_mean(threshold + np.maximum(x - threshold, 0.0) / share, labels)
-
-
-def moments_of_wins(gains: ArrayLike, labels: ArrayLike) -> Moments:
-    """Moments of the share of gains above 0, a tie counting half.
-
-    >>> moments_of_wins([1.0, -1.0, 0.0, 2.0], np.arange(4)).point()
-    array([0.625])
-    """
-    x = np.asarray(gains, np.float64)
-    return moments_of_mean((x > 0) + 0.5 * (x == 0), labels)
-
-
-def moments_of_slope(x: ArrayLike, y: ArrayLike, labels: ArrayLike) -> Moments:
-    """Moments of the least-squares slope of y on x, float (n,) each; 0 where x does not vary.
-
-    >>> moments_of_slope([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], [0, 1, 2]).point()
-    array([2.])
-    """
-    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    a, b = a - a.mean(), b - b.mean()
-    plain = moments_of_mean(np.stack([a, b, a * b, a * a], axis=1), labels)
-    return Moments(plain.sums, plain.weights, _slope)
-
-
-def _slope(means: Floats) -> Floats:
-    """Covariance over variance, (B, 4) -> (B, 1)."""
-    a, b, ab, aa = means.T
-    variance = aa - a * a
-    slope = np.divide(ab - a * b, variance, out=np.zeros_like(variance), where=variance > 1e-18)
-    return np.asarray(slope[:, None])
-
-
-# -- hierarchy ------------------------------------------------------------------------------------
 # A bootstrap of three levels: training seeds, the markets they are judged in, and the episodes in each.
 #
 # Where the same trained policies are judged in several markets, seeds are crossed with these: a resample takes the same
@@ -487,9 +288,7 @@ def _slope(means: Floats) -> Floats:
 # drawn by themselves. Episodes belong to a market and are redrawn in each. Markets are either the ones of interest,
 # each with the same weight, or a draw from such as could have been chosen; the second claims more and has the longer
 # interval. Levels of k units are drawn k - 1 times, and intervals stretched for few of them, as in `stats.bootstrap`.
-
-
-def over_markets(
+def average_over_markets(
     points: Sequence[Floats],
     draws: Sequence[Floats],
     clusters: Sequence[int],
@@ -498,7 +297,8 @@ def over_markets(
     redraw_markets: bool,
     teams: Sequence[Hashable] | None = None,
 ) -> Replicates:
-    """Mean of a statistic over markets and training seeds.
+    """Mean over markets of the mean of a statistic over training seeds, with resamples of the seeds
+    and, with `redraw_markets`, of the markets too.
 
     Parameters
     ----------
@@ -521,12 +321,17 @@ def over_markets(
         Markets of one team with different seeds, or markets with different resamples.
     """
     labels = [0] * len(points) if teams is None else list(teams)
-    by_team = {label: [at for at, one in enumerate(labels) if one == label] for label in labels}
+    by_team = {
+        label: [market for market, team in enumerate(labels) if team == label] for label in labels
+    }
     shapes = [np.shape(part) for part in draws]
-    sizes = [{(len(points[at]), *shapes[at][:-1]) for at in rows} for rows in by_team.values()]
+    sizes = [
+        {(len(points[market]), *shapes[market][:-1]) for market in rows}
+        for rows in by_team.values()
+    ]
     alike = (
         all(len(size) == 1 and len(set(*size)) == 1 for size in sizes)
-        and len({one[-1] for one in shapes}) == 1
+        and len({shape[-1] for shape in shapes}) == 1
     )
     if not alike or {len(points), len(clusters), len(labels)} != {len(draws)}:
         raise ConfigError(
@@ -534,7 +339,8 @@ def over_markets(
             f"{sorted(shapes)}",
             "judge every seed in each",
         )
-    markets, resamples = len(points), shapes[0][-1]
+    markets = len(points)
+    resamples = shapes[0][-1]
     within = np.mean([part.mean(axis=0) for part in draws], axis=0).var()
     sources = [(float(within), float(max(sum(clusters) - markets, 1)))]
     weight = (
@@ -545,10 +351,12 @@ def over_markets(
     mixed = np.zeros(resamples)
     for rows in by_team.values():
         seeds = len(points[rows[0]])
-        by_seed = np.einsum("bm,msb->sb", weight[:, rows], np.stack([draws[at] for at in rows]))
+        by_seed = np.einsum(
+            "bm,msb->sb", weight[:, rows], np.stack([draws[market] for market in rows])
+        )
         mixed += np.einsum("bs,sb->b", _weights(seeds, resamples, rng), by_seed)
         if seeds > 1:
-            share = np.sum([points[at] for at in rows], axis=0) / markets
+            share = np.sum([points[market] for market in rows], axis=0) / markets
             sources.append((float(share.var(ddof=1)) / seeds, seeds - 1.0))
     by_market = np.array([part.mean() for part in points])
     if redraw_markets and markets > 1:
@@ -557,6 +365,6 @@ def over_markets(
 
 
 def _weights(units: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """Weights of the units of a level in each resample, float64 (B, units), each row adding up to 1."""
+    """Weight of each unit of a level in each resample, float64 (resamples, units); rows sum to 1."""
     counts = draw_counts(units, resamples, rng)
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Figures of a history that is observed as it comes: value at risk, correlation, a curve that is thinned."""
+"""Statistics of a growing history: value at risk, correlation, a thinned curve."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Point = TypeVar("Point")
 
 
 def historical_loss(results: Floats, level: float = 0.95) -> float:
-    """The loss of the ceil((1 - level) n)-th worst of n results; 0 where that is a gain.
+    """Value at risk: the loss of the ceil((1 - level) n)-th worst of n results; 0 if that result is a gain.
 
     >>> historical_loss(np.array([3.0, -7.0, 1.0, -2.0] + [5.0] * 36)), historical_loss(np.array([1.0]))
     (2.0, 0.0)
@@ -27,21 +27,22 @@ def correlation(rows: Floats, least: int = 3) -> list[list[float | None]]:
     >>> correlation(np.array([[1.0, -2.0, 0.0], [2.0, -4.0, 0.0], [4.0, -8.0, 0.0]]))[0]
     [1.0, -1.0, None]
     """
-    away = rows - rows.mean(axis=0) if len(rows) else rows
-    sums = away.T @ away
+    deviations = rows - rows.mean(axis=0) if len(rows) else rows
+    sums = deviations.T @ deviations
     scale = np.sqrt(np.outer(np.diag(sums), np.diag(sums)))
-    known = (scale > 0) & (len(rows) >= least)
-    found: list[list[Any]] = (
-        np.divide(sums, scale, out=np.zeros_like(sums), where=known).round(12).tolist()
+    varies = (scale > 0) & (len(rows) >= least)
+    matrix: list[list[Any]] = (
+        np.divide(sums, scale, out=np.zeros_like(sums), where=varies).round(12).tolist()
     )
     return [
-        [one if said else None for one, said in zip(*row, strict=True)]
-        for row in zip(found, known, strict=True)
+        [coefficient if is_known else None for coefficient, is_known in zip(*row, strict=True)]
+        for row in zip(matrix, varies, strict=True)
     ]
 
 
 class Curve(Generic[Point]):
-    """Points at most every so many nanoseconds; past twice `keep` every second one goes, and they come half as often.
+    """Points of a curve, at most one every `every_ns`; above 2 `keep` points every second one is dropped, and the
+    spacing doubles.
 
     >>> curve = Curve(keep=2, every_ns=10)
     >>> for ns in range(0, 100, 5):
@@ -58,7 +59,7 @@ class Curve(Generic[Point]):
         self._every_ns = every_ns
 
     def add(self, ns: int, point: Point) -> None:
-        """Add a point; the next is due at `due_ns`."""
+        """Add a point, due or not, and set when the next is due (`due_ns`); above 2 `keep` points thin the curve."""
         self.points.append((ns, point))
         if len(self.points) > 2 * self._keep:
             self.points = self.points[::2]
@@ -66,15 +67,15 @@ class Curve(Generic[Point]):
         self.due_ns = ns + self._every_ns
 
 
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
-    """At most so many of some points, evenly spread, the first and the last among them.
+def thin_points(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` (2 or more) of the points, evenly spread, with the first and the last.
 
-    >>> thinned(range(100), 5), thinned("abc", 5)
+    >>> thin_points(range(100), 5), thin_points("abc", 5)
     ([0, 25, 50, 74, 99], ['a', 'b', 'c'])
     """
     n = len(points)
     return (
         list(points)
         if n <= most
-        else [points[round(at * (n - 1) / (most - 1))] for at in range(most)]
+        else [points[round(i * (n - 1) / (most - 1))] for i in range(most)]
     )

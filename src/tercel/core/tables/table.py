@@ -1,7 +1,6 @@
-"""A table under our names of columns, with its file's rows: what every reader of people's tables starts from."""
+"""Read a table (CSV, Parquet, JSON lines, Excel's text, a data frame) with the rows of its file, before columns are named."""
 
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,362 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from tercel.core.errors import DataError, listed
-from tercel.core.serialization import parse_json
-from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
-from tercel.core.tables.text import Row, TableSection, content, decoded, sections, shown_signs
-
-
-def plain_name(name: str) -> str:
-    """A column's name in small letters and digits alone.
-
-    >>> plain_name("Cl_Ord ID")
-    'clordid'
-    """
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-_ORDER_IDS: Final = (
-    "orderid",
-    "clordid",
-    "clientorderid",
-    "parentorderid",
-    "parentorder",
-    "parentclordid",
-    "order",
-    "ordid",
-    "rootorderid",
-    "orderref",
-    "ordernumber",
-    "orderno",
-    "iborderid",
-)
-USUAL: Final[dict[str, tuple[str, ...]]] = {
-    "date": (
-        "date",
-        "day",
-        "tradedate",
-        "tradingday",
-        "asof",
-        "asofdate",
-        "datetime",
-        "timestamp",
-        "time",
-        "",
-        "index",
-    ),
-    "symbol": (
-        "symbol",
-        "ticker",
-        "sym",
-        "instrument",
-        "security",
-        "securityid",
-        "ric",
-        "product",
-        "pair",
-        "contract",
-        "stock",
-        "tickersymbol",
-        "name",
-        "names",
-        "code",
-        "company",
-        "tickers",
-        "symbols",
-    ),
-    "known": (
-        "known",
-        "knowntime",
-        "knownat",
-        "filed",
-        "filedat",
-        "fileddate",
-        "filingdate",
-        "filedon",
-        "reportdate",
-        "reported",
-        "announced",
-        "announcementdate",
-        "releasedate",
-        "released",
-        "publisheddate",
-        "publicationdate",
-        "published",
-        "collected",
-        "accepted",
-        "acceptancedate",
-        "acceptancedatetime",
-        "availabledate",
-        "datekey",
-    ),
-    "event": (
-        "event",
-        "eventtime",
-        "eventdate",
-        "period",
-        "periodend",
-        "periodending",
-        "periodenddate",
-        "enddate",
-        "end",
-        "fiscalperiodend",
-        "fiscaldateending",
-        "quarterend",
-        "reportperiod",
-        "calendardate",
-    ),
-    "time": (
-        "time",
-        "timestamp",
-        "datetime",
-        "published",
-        "publishedat",
-        "publishedutc",
-        "publishtime",
-        "createdat",
-        "date",
-        "timeutc",
-        "versioncreated",
-        "known",
-        "knowntime",
-    ),
-    "text": (
-        "text",
-        "headline",
-        "title",
-        "headlinetext",
-        "body",
-        "content",
-        "message",
-        "summary",
-        "news",
-    ),
-    "file": ("file", "filename", "path", "image", "picture", "scene"),
-    "taken": (
-        "taken",
-        "takenat",
-        "acquired",
-        "acquisitiondate",
-        "acquisitiontime",
-        "captured",
-        "sensed",
-    ),
-    "published": (
-        "published",
-        "publishedat",
-        "publicationdate",
-        "available",
-        "availabledate",
-        "released",
-    ),
-    "open": ("open", "openprice", "pxopen"),
-    "high": ("high", "highprice", "pxhigh"),
-    "low": ("low", "lowprice", "pxlow"),
-    "close": (
-        "close",
-        "closeprice",
-        "closelast",
-        "price",
-        "last",
-        "lastprice",
-        "pxlast",
-        "settle",
-        "settlement",
-    ),
-    "adj_close": (
-        "adjclose",
-        "adjustedclose",
-        "adjcloseprice",
-        "adjustedcloseprice",
-        "closeadj",
-        "closeadjusted",
-    ),
-    "volume": ("volume", "vol", "sharestraded", "totalvolume", "tradedvolume", "pxvolume"),
-    "side": ("side", "buysell", "bs", "direction", "action", "ordside", "orderside", "verb"),
-    "parent": _ORDER_IDS,
-}
-"""Of any table."""
-USUAL_FILLS: Final[dict[str, tuple[str, ...]]] = USUAL | {
-    "time": (
-        "transacttime",
-        "timestamp",
-        "datetime",
-        "ts",
-        "exectime",
-        "executiontime",
-        "tradetime",
-        "filltime",
-        "transactiontime",
-        "timeutc",
-        "utctime",
-        "timens",
-        "timems",
-        "dateutc",
-    ),
-    "quantity": (
-        "lastqty",
-        "lastshares",
-        "qty",
-        "shares",
-        "size",
-        "volume",
-        "fillqty",
-        "filledqty",
-        "execqty",
-        "tradeqty",
-        "lots",
-        "contracts",
-        "execquantity",
-        "fillquantity",
-        "tradequantity",
-        "lastquantity",
-        "executed",
-        "filled",
-        "amount",
-    ),
-    "price": (
-        "lastpx",
-        "px",
-        "fillprice",
-        "execprice",
-        "executionprice",
-        "tradeprice",
-        "lastprice",
-        "fillpx",
-    ),
-    "fee": (
-        "fees",
-        "commission",
-        "commissions",
-        "comm",
-        "charges",
-        "totalfees",
-        "totalfee",
-        "brokerage",
-        "execfee",
-        "ibcommission",
-    ),
-    "fee_currency": (
-        "feecurrency",
-        "feecoin",
-        "feeasset",
-        "commissionasset",
-        "commissioncurrency",
-        "ibcommissioncurrency",
-    ),
-    "arrival": (
-        "ordertime",
-        "orderdatetime",
-        "ordertimestamp",
-        "arrivaltime",
-        "decisiontime",
-        "submittime",
-        "submittedtime",
-        "timesubmitted",
-        "submitted",
-        "submittedat",
-        "placedtime",
-        "timeplaced",
-        "placed",
-        "orderplaced",
-        "placedat",
-        "orderentrytime",
-        "ordercreated",
-        "ordercreatedtime",
-    ),
-    "execution": (
-        "execid",
-        "17",
-        "ibexecid",
-        "executionid",
-        "tradeid",
-        "fillid",
-        "dealid",
-        "matchid",
-        "executionnumber",
-        "executionno",
-        "tradenumber",
-        "tradeno",
-    ),
-    "execution_type": ("exectype", "150", "executiontype"),
-    "execution_action": ("exectranstype", "20", "exectransactiontype", "tradereporttranstype"),
-    "execution_ref": (
-        "execrefid",
-        "19",
-        "executionrefid",
-        "origexecid",
-        "originalexecid",
-        "origtradeid",
-        "originaltradeid",
-    ),
-}
-"""Of somebody's fills."""
-USUAL_ORDERS: Final[dict[str, tuple[str, ...]]] = USUAL | {
-    "quantity": (
-        "orderqty",
-        "qty",
-        "shares",
-        "size",
-        "ordqty",
-        "orderquantity",
-        "lots",
-        "contracts",
-    ),
-    "start": (
-        "starttime",
-        "effectivetime",
-        "arrival",
-        "arrivaltime",
-        "transacttime",
-        "begin",
-        "begintime",
-    ),
-    "end": ("endtime", "expiretime", "finish", "finishtime", "stop", "stoptime", "until"),
-    "limit": ("limitprice", "limitpx", "price", "px", "lmt"),
-    "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
-}
-"""Of somebody's orders."""
-# Our columns of numbers.
-NUMBERS: Final = frozenset(
-    {
-        "quantity",
-        "price",
-        "fee",
-        "amount",
-        "limit",
-        "refused",
-        "open",
-        "high",
-        "low",
-        "close",
-        "adj_close",
-        "volume",
-        "weight",
-        "lots",
-        "shares",
-        "rv",
-        "vix",
-        "value",
-        "outcome",
-        "sd",
-        "dollars",
-    }
-)
-OURS: Final = frozenset(USUAL_FILLS | USUAL_ORDERS) | {
-    "venue",
-    "agent",
-    "currency",
-    "asset",
-    "amount",
-    "horizon",
-    "rv",
-    "vix",
-    "weight",
-    "lots",
-}
-"""Columns that a map of any table may name."""
-
+from tercel.core.bounded_parsing import parse_json
+from tercel.core.errors import DataError, split_commas
+from tercel.core.tables.cell_text import find_decimal_signs
+from tercel.core.tables.table_map import AS_NAMED, ColumnNames, TableMap, table_map
+from tercel.core.tables.text import Row, TableSection, decode_text, read_unpacked, split_tables
+from tercel.core.tables.usual_names import NUMBERS
 
 ROW: Final = "row"
 """Column: the row of the file that a record was read from, counted from 1."""
@@ -383,68 +32,71 @@ _PRICES: Final = (
 
 
 class TableAbsentError(DataError):
-    """There is no such file."""
+    """The table's file does not exist."""
 
 
 class HowToMap(NamedTuple):
-    """Instructions for errors on naming columns: one column, Tercel's name and the file's; the map; otherwise."""
+    """Texts for error messages on how to map columns: one column, the whole map, and otherwise."""
 
     column: str = "`column={}={}`"
-    whole: str = "`column=` or `map=`"
+    all_ways: str = "`column=` or `map=`"
     otherwise: str = "say what they are called in the file: {1}; or name them so in its first row"
 
 
-TYPED: Final = HowToMap()
+TYPED_OPTIONS: Final = HowToMap()
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of a file with the column `row`; `where` names it in errors, `theirs` has its own names of columns.
+    """A table read from a file: frame with the column `row`, source for errors, and the file's own column names
+    `theirs`.
 
     `separator` stood between cells, "" where there were none; `others` are sections of the same file with another
     header; notes on reading cells are appended to `notes`.
     """
 
     frame: pl.DataFrame
-    where: str
+    source: str
     map: TableMap = AS_NAMED
-    how: HowToMap = TYPED
+    how_to_map: HowToMap = TYPED_OPTIONS
     separator: str = ""
     theirs: Mapping[str, str] = field(default_factory=dict)
     others: tuple[pl.DataFrame, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, bad: pl.Series, name: str, expected: str, remedy: str) -> None:
-        """Refuse the first row where `bad` is true, with what it has in a column."""
-        at = bad.fill_null(False).arg_max()
-        if at is None or not bad[at]:
+        """Raise an error for the first row where `bad` is true, with its value in the column `name`; none is true: no effect."""
+        position = bad.fill_null(False).arg_max()
+        if position is None or not bad[position]:
             return
         rows = int(bad.sum())
-        called = self.theirs.get(name, name)
-        received = f"{called} {self.frame.row(at, named=True)[name]!r} in row {self.frame[ROW][at]} of {self.where}"
+        column = self.theirs.get(name, name)
+        received = f"{column} {self.frame.row(position, named=True)[name]!r} in row {self.frame[ROW][position]} of {self.source}"
         raise DataError(
             expected, received + (f", and {rows - 1} more rows" if rows > 1 else ""), remedy
         )
 
-    def sound(self, bad: pl.Series, name: str, expected: str, remedy: str, said: str) -> "Table":
-        """The table without rows that are bad, which are counted and `said`; empty: they are refused."""
-        if not said:
+    def drop_bad_rows(
+        self, bad: pl.Series, name: str, expected: str, remedy: str, note: str
+    ) -> "Table":
+        """The table without bad rows, counted in `notes` as `note`; with an empty note they are refused."""
+        if not note:
             self.refuse(bad, name, expected, remedy)
         if not bad.any():
             return self
-        self.notes.append(f"{int(bad.sum()):,} {said}")
+        self.notes.append(f"{int(bad.sum()):,} {note}")
         return replace(self, frame=self.frame.filter(~bad))
 
     @cached_property
     def signs(self) -> tuple[int, int]:
-        """Rows of the first cells that show a decimal comma and a decimal point; 0: none does.
+        """Rows of the first cells that show a decimal comma and a decimal point; 0 if none does.
 
         A time of 10.30 or an order id of 12.5 does not count: only the known columns of numbers do, or without any
         all but dates and names.
         """
         comma, point = (
             0 if place is None else int(self.frame[ROW][place])
-            for place in shown_signs(
+            for place in find_decimal_signs(
                 self.frame.select(
                     NUMBERS & {*self.frame.columns}
                     or {*self.frame.columns} - {"date", "time", "symbol", "side", "parent"}
@@ -454,8 +106,10 @@ class Table:
         return comma, point
 
 
-def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap = TYPED) -> Table:
-    """A table as it is in the file, every cell of a CSV as text.
+def read_table(
+    source: object, map: TableMap | ColumnNames = AS_NAMED, how_to_map: HowToMap = TYPED_OPTIONS
+) -> Table:
+    """Read a table from a file or data frame; every cell of a CSV as text.
 
     Parameters
     ----------
@@ -463,7 +117,7 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
         CSV with commas, semicolons, tabs or bars, perhaps gzipped; Parquet; JSON lines.
     map : TableMap or mapping
         Its columns and formats, see :func:`tercel.core.tables.table_map.table_map`.
-    how : HowToMap
+    how_to_map : HowToMap
         How users map columns, for errors.
 
     Raises
@@ -473,18 +127,24 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     DataError
         When it is no such table; a row with more or fewer cells than the header is named.
     """
-    chosen = map if isinstance(map, TableMap) else table_map(None, map, said=how.whole)
+    mapping = (
+        map if isinstance(map, TableMap) else table_map(None, map, option_name=how_to_map.all_ways)
+    )
     if not isinstance(source, str | Path):
-        return Table(_numbered(_of_frame(source)), "the data frame", chosen, how)
+        return Table(_number_rows(_from_frame(source)), "the data frame", mapping, how_to_map)
     path = Path(source)
     if not path.is_file():
         raise TableAbsentError(
             "a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path"
         )
-    data, suffix, where = content(path), path.suffix.lower(), str(path)
+    data = read_unpacked(path)
+    suffix = path.suffix.lower()
+    source_name = str(path)
     if data[:4] == b"PAR1" or suffix == ".parquet":
         try:
-            return Table(_numbered(pl.read_parquet(io.BytesIO(data))), where, chosen, how)
+            return Table(
+                _number_rows(pl.read_parquet(io.BytesIO(data))), source_name, mapping, how_to_map
+            )
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 "a Parquet file", f"{error} in {path}", "write the file again"
@@ -495,33 +155,36 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
             f"a workbook of Excel, {path}",
             "save it as CSV (UTF-8)",
         )
-    text, note = decoded(data, chosen.encoding, where)
+    text, note = decode_text(data, mapping.encoding, source_name)
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
-        return Table(_of_json(text, path), where, chosen, how)
-    parts, separator, notes = sections(text, chosen, where, listed(",".join(chosen.header)))
-    first, *others = [_of_section(part, where) for part in parts]
+        return Table(_from_json(text, path), source_name, mapping, how_to_map)
+    parts, separator, notes = split_tables(
+        text, mapping, source_name, split_commas(",".join(mapping.header))
+    )
+    first, *others = [_from_section(part, source_name) for part in parts]
     if others:
         notes.append(
-            f"one table of {where} is read, of those with headers in rows {[one.header[0] for one in parts]}"
+            f"one table of {source_name} is read, of those with headers in rows {[section.header[0] for section in parts]}"
         )
     return Table(
         first,
-        where,
-        chosen,
-        how,
+        source_name,
+        mapping,
+        how_to_map,
         separator,
         others=tuple(others),
         notes=[*filter(None, [note]), *notes],
     )
 
 
-def _numbered(frame: pl.DataFrame, rows: Sequence[int] = ()) -> pl.DataFrame:
-    """With the column `row`: those that are named, or 1, 2, ...; a column of that name is theirs."""
+def _number_rows(frame: pl.DataFrame, rows: Sequence[int] = ()) -> pl.DataFrame:
+    """The frame with the column `row`: the given row numbers, or 1, 2, ...; an existing `row` becomes `their row`."""
     numbered = pl.Series(ROW, rows or range(1, frame.height + 1), pl.UInt32)
     return frame.rename({ROW: f"their {ROW}"}, strict=False).insert_column(0, numbered)
 
 
-def _of_frame(source: Any) -> pl.DataFrame:
+def _from_frame(source: Any) -> pl.DataFrame:
+    """A Polars frame of a pandas or other data frame."""
     if isinstance(source, pl.DataFrame):
         return source
     if not hasattr(source, "reset_index"):
@@ -530,16 +193,17 @@ def _of_frame(source: Any) -> pl.DataFrame:
         )
     # an index of dates is a column here; pandas' own types would want pyarrow
     indexed = source if type(source.index).__name__ == "RangeIndex" else source.reset_index()
-    none = {
+    with_none = {
         name: indexed[name].astype(object).where(indexed[name].notna(), None)
         for name in indexed.columns
     }
     return pl.DataFrame(
-        {str(name): values.to_list() for name, values in none.items()}, strict=False
+        {str(name): values.to_list() for name, values in with_none.items()}, strict=False
     )
 
 
-def _of_json(text: str, path: Path) -> pl.DataFrame:
+def _from_json(text: str, path: Path) -> pl.DataFrame:
+    """A Polars frame of JSON lines, one object a line, with the column `row`; any other line is refused."""
     records: dict[int, dict[str, Any]] = {}
     for row, line in enumerate(text.splitlines(), start=1):
         try:
@@ -557,26 +221,29 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
         )
     names = dict.fromkeys(name for record in records.values() for name in record)
     columns = {
-        name: pl.Series(name, [one.get(name) for one in records.values()], strict=False)
+        name: pl.Series(name, [record.get(name) for record in records.values()], strict=False)
         for name in names
     }
-    return _numbered(pl.DataFrame(columns), list(records))
+    return _number_rows(pl.DataFrame(columns), list(records))
 
 
-def _of_section(part: TableSection, where: str) -> pl.DataFrame:
-    header, rows = _by_ticker(part)
-    names = [name or (f"column {at}" if at else "index") for at, name in enumerate(header)]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise DataError("columns of different names", f"{twice[0]} twice in {where}", "rename one")
+def _from_section(part: TableSection, source_name: str) -> pl.DataFrame:
+    """A Polars frame of a section of a CSV text, cells as text."""
+    header, rows = _split_by_ticker(part)
+    names = [name or (f"column {index}" if index else "index") for index, name in enumerate(header)]
+    if duplicates := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DataError(
+            "columns of different names", f"{duplicates[0]} twice in {source_name}", "rename one"
+        )
     columns = zip(*(cells for _, cells in rows), strict=True) if rows else [()] * len(names)
     frame = pl.DataFrame(
         [pl.Series(n, column, pl.String) for n, column in zip(names, columns, strict=True)]
     )
-    return _numbered(frame, [row for row, _ in rows])
+    return _number_rows(frame, [row for row, _ in rows])
 
 
-def _by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
-    """Rows by day and ticker of a file with two header rows, prices and tickers in either order, as pandas writes it.
+def _split_by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
+    """Header and rows by day and ticker of a pandas CSV with two header rows (prices and tickers); others unchanged.
 
     A third row may name the index.
     """
@@ -592,10 +259,10 @@ def _by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
     kinds = list(dict.fromkeys(prices))
     long: list[Row] = []
     for row, (day, *cells) in days:
-        by = dict(zip(zip(tickers, prices, strict=True), cells, strict=True))
-        found = [
-            (ticker, [by.get((ticker, kind), "") for kind in kinds])
+        cell_by_column = dict(zip(zip(tickers, prices, strict=True), cells, strict=True))
+        ticker_rows = [
+            (ticker, [cell_by_column.get((ticker, kind), "") for kind in kinds])
             for ticker in dict.fromkeys(tickers)
         ]
-        long += [(row, [day, ticker, *said]) for ticker, said in found if any(said)]
+        long += [(row, [day, ticker, *values]) for ticker, values in ticker_rows if any(values)]
     return ["Date", "Ticker", *kinds], long

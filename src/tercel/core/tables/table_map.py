@@ -1,4 +1,4 @@
-"""Map of a user's table: format of its text, names of its columns, time zone of its times."""
+"""A user's map of a table: format of its text, names of its columns, time zone of its times."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -9,18 +9,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.toml import TomlTable, read_toml, validated
+from tercel.core.toml import read_toml
+from tercel.core.validation import TomlTable, validate_model
 
 MAPS: Final = "tercel.core.tables.maps"
 Words = Annotated[
     tuple[str, ...],
-    BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,)),
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list | tuple) else (value,)),
 ]
 """One word or several; codes may be written as numbers."""
 UNNAMED: Final = "unnamed"
 """Name of a column of a file without a header, before its number."""
-Called = Mapping[str, str | Sequence[str]]
+ColumnNames = Mapping[str, str | Sequence[str]]
 """Our names of columns to theirs, and settings of :class:`TableMap` beside them; "" leaves a column out."""
+
+
+FRACTION: Final = "%3f, %6f or %9f for that many digits of a fraction, or %.f with its point: %f alone counts nanoseconds"
 
 
 class MapTable(TomlTable):
@@ -29,11 +33,8 @@ class MapTable(TomlTable):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
-FRACTION: Final = "%3f, %6f or %9f for that many digits of a fraction, or %.f with its point: %f alone counts nanoseconds"
-
-
 class TextFormat(MapTable):
-    """Format of a table's text; empty settings are detected, and refused if the text is ambiguous.
+    """Format of a table's text; settings left empty are detected, and refused if the text is ambiguous.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class TextFormat(MapTable):
 
     @model_validator(mode="after")
     def _text_holds_together(self) -> Self:
+        """Refuse an unknown encoding, or one sign for decimals and thousands."""
         if self.encoding:
             try:
                 "".encode(self.encoding)
@@ -70,20 +72,20 @@ class TextFormat(MapTable):
 
     @property
     def point(self) -> str:
-        """The decimal sign, "" where it is not said."""
-        other = {".": ",", ",": "."}
-        return self.decimal or other.get(self.thousands, "")
+        """The decimal sign as set, or as the thousands sign implies; "" if neither is set."""
+        opposite = {".": ",", ",": "."}
+        return self.decimal or opposite.get(self.thousands, "")
 
 
 class SideWords(MapTable):
-    """Words for sides, beside the usual ones."""
+    """Words for buys and sells, beside the usual ones."""
 
     buy: Words = ()
     sell: Words = ()
 
 
 class TableMap(TextFormat):
-    """All that a person says of a table.
+    """A user's map of a table: text format, column names, time zone, sides.
 
     Parameters
     ----------
@@ -147,6 +149,7 @@ class TableMap(TextFormat):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        """Refuse an unknown time zone, or a time format with %f."""
         try:
             ZoneInfo(self.timezone or "UTC")
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -164,8 +167,8 @@ SETTINGS: Final = tuple(
 """Settings of a map besides columns."""
 
 
-def shipped() -> list[str]:
-    """Names of the maps that come with the package."""
+def shipped_maps() -> list[str]:
+    """Names of the maps that the package ships."""
     return sorted(
         f.name.removesuffix(".toml")
         for f in resources.files(MAPS).iterdir()
@@ -175,23 +178,23 @@ def shipped() -> list[str]:
 
 def table_map(
     map: "TableMap | str | Path | None" = None,
-    columns: Called | Sequence[str] = (),
+    columns: ColumnNames | Sequence[str] = (),
     *,
     known: Sequence[str] = (),
-    said: str = "`column=`",
+    option_name: str = "`column=`",
 ) -> TableMap:
-    """A map from its file and what was typed, which goes first.
+    """A table map from a file or shipped name, overridden by typed settings.
 
     Parameters
     ----------
     map : TableMap, str, Path or None
-        A map, a shipped one's name (:func:`shipped`), or its file in TOML.
+        A map, a shipped_maps one's name (:func:`shipped_maps`), or its file in TOML.
     columns : mapping, or sequence of str
         Ours to theirs, or ``"parent=ClOrdID"``, of which one of ours may come several times. Settings of
         :class:`TableMap`, the words `buy` and `sell`, and `map` may be among them: ``"decimal=,"``.
     known : sequence of str
         Allowed column names of Tercel; empty: any.
-    said : str
+    option_name : str
         Name of `columns` in errors.
 
     Raises
@@ -203,69 +206,81 @@ def table_map(
     {'quantity': ('LastQty', 'OrderQty')}
     """
     pairs = _pairs(columns)
-    map = next((words[0] for ours, words in pairs if ours == "map"), map)
+    map = next((their_names[0] for ours, their_names in pairs if ours == "map"), map)
     base = map if isinstance(map, TableMap) else _map_of(map) if map else AS_NAMED
     settings: dict[str, Any] = {}
-    called: dict[str, tuple[str, ...]] = {}
+    mapped: dict[str, tuple[str, ...]] = {}
     sides: dict[str, tuple[str, ...]] = {}
-    for ours, words in pairs:
+    for ours, their_names in pairs:
         if ours in SETTINGS:
-            settings[ours] = ",".join(words)
+            settings[ours] = ",".join(their_names)
         elif ours == "map":
             continue
         elif ours in SideWords.model_fields:
-            sides[ours] = (*sides.get(ours, ()), *words)
+            sides[ours] = (*sides.get(ours, ()), *their_names)
         else:
             if known:
                 check_known(
-                    ours, (*known, *SETTINGS), "a column of", f"{ours!r} in {said}", ConfigError
+                    ours,
+                    (*known, *SETTINGS),
+                    "a column of",
+                    f"{ours!r} in {option_name}",
+                    ConfigError,
                 )
-            if not words:
+            if not their_names:
                 raise ConfigError(
-                    f"what {ours} is called", f"nothing in {said}", 'name it, or say "" for none'
+                    f"what {ours} is called",
+                    f"nothing in {option_name}",
+                    'name it, or say "" for none',
                 )
-            called[ours] = (*called.get(ours, ()), *words)
-    if not (settings or called or sides):
+            mapped[ours] = (*mapped.get(ours, ()), *their_names)
+    if not (settings or mapped or sides):
         return base
     for name in settings.keys() & {"skip", "signed", "units_in_cells", "price_scale", "excel"}:
         settings[name] = _plain(str(settings[name]))
     raw = base.model_dump() | settings
-    raw |= {"columns": base.columns | called, "sides": base.sides.model_dump() | sides}
-    return validated(TableMap, raw, said, "a map of columns")
+    raw |= {"columns": base.columns | mapped, "sides": base.sides.model_dump() | sides}
+    return validate_model(TableMap, raw, option_name, "a map of columns")
 
 
-def _pairs(columns: Called | Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _pairs(columns: ColumnNames | Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """(our name, their names) of each column, from a mapping or texts OURS=THEIRS."""
     if isinstance(columns, Mapping):
-        several = {
-            name: words if isinstance(words, list | tuple) else (words,)
-            for name, words in columns.items()
+        lists = {
+            name: their_names if isinstance(their_names, list | tuple) else (their_names,)
+            for name, their_names in columns.items()
         }
-        return [(name, tuple(map(str, words))) for name, words in several.items()]
-    found = list[tuple[str, tuple[str, ...]]]()
+        return [(name, tuple(map(str, their_names))) for name, their_names in lists.items()]
+    pairs = list[tuple[str, tuple[str, ...]]]()
     for text in columns:
         ours, equals, theirs = text.partition("=")
         if not equals:
             raise ConfigError(
                 "a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`"
             )
-        found.append((ours.strip(), (theirs.strip(),)))
-    return found
+        pairs.append((ours.strip(), (theirs.strip(),)))
+    return pairs
 
 
 def _plain(text: str) -> Any:
-    """A number or a truth of the command line."""
+    """A command-line text as number or truth value where it is one, else as it is."""
     truths = {"true": True, "false": False}
-    whole = text.lstrip("-").isdigit()
+    is_whole_number = text.lstrip("-").isdigit()
     return truths.get(
         text.lower(),
-        int(text) if whole else float(text) if text.replace(".", "", 1).isdigit() else text,
+        int(text)
+        if is_whole_number
+        else float(text)
+        if text.replace(".", "", 1).isdigit()
+        else text,
     )
 
 
 def _map_of(map: str | Path) -> TableMap:
-    named = str(map) in shipped()
-    path = Path(str(resources.files(MAPS))) / f"{map}.toml" if named else Path(map)
-    remedy = f"name a file of TOML with [columns], or a shipped map: {', '.join(shipped())}"
-    return validated(
+    """Read a map by the name of a shipped map or from a file."""
+    is_shipped = str(map) in shipped_maps()
+    path = Path(str(resources.files(MAPS))) / f"{map}.toml" if is_shipped else Path(map)
+    remedy = f"name a file of TOML with [columns], or a shipped map: {', '.join(shipped_maps())}"
+    return validate_model(
         TableMap, read_toml(path, remedy, "a map of columns"), str(map), "a map of columns"
     )

@@ -1,4 +1,4 @@
-"""Tables as text: files decoded and split, and what cells of text hold."""
+"""Split a table's text file: its encoding, its separator, its header, and the tables within it."""
 
 import codecs
 import csv
@@ -13,95 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
 from tercel.core.errors import DataError
 from tercel.core.report.cells import read_cell
 from tercel.core.tables.table_map import UNNAMED, TextFormat
 
-# -- cell text ------------------------------------------------------------------------------------
-# Numbers in cells of text: which decimal sign they show, and how they are written with a point.
-
-NOTHING: Final = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".")
-"""Cells that say nothing, in small letters."""
-MONEY: Final = "[$€£¥]"
-_SIGN: Final = "[-+]?"
-# An apostrophe, straight or curled, and blanks, also narrow and unbreakable ones.
-_BETWEEN: Final = r"['\x{2019} \x{a0}\x{202f}]"
-_GROUPS: Final = rf"^[-+]?\d{{1,3}}(?:{_BETWEEN}\d{{3}})+(?:[.,]\d+)?$"
-# A sign with other than three digits behind it, with nothing but zero before it, or behind the other sign, is decimal.
-_SHOWS: Final = (
-    r"^[-+]?(?:(?:0|\d{{4,}}){d}\d+|\d{{1,3}}{d}(?:\d{{1,2}}|\d{{4,}})"
-    r"|\d{{1,3}}(?:{t}\d{{3}})+{d}\d+|\d{{1,3}}(?:{t}\d{{3}}){{2,}})$"
-)
-EITHER: Final = r"^[-+]?(?:[1-9]\d{0,2}|0\d{1,2})[.,]\d{3}$"
-"""Numbers with one sign, which may be of decimals or of thousands."""
-# Numbers in thousands or millions.
-SCALED: Final = r"\d\s*(?i:k|m|b|mn|mm|bn|mio|mrd)$"
-# Not `\d`, which takes the digits of every script.
-_NUMBER: Final = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
-
-
-def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
-    """Cells without signs of currencies, blanks and apostrophes between digits; null where they say nothing.
-
-    ``(1.5)`` and ``1.5-`` are below 0. With `units` a word before or behind the number is taken off.
-
-    >>> pl.select(plain_text(pl.lit("-$1'000.5"))).item()
-    '-1000.5'
-    """
-    text = (
-        text.str.strip_chars()
-        .str.replace(r"^\((.+)\)$", "-${1}")
-        .str.replace(r"^([^-]+)-$", "-${1}")
-    )
-    text = text.str.replace(rf"^({_SIGN})\s*{MONEY}\s*", "${1}").str.replace(rf"\s*{MONEY}$", "")
-    if units:
-        # 1e5 has no unit, and in 5k, 1.5M the letter is a part of the number
-        bare = text.str.replace(r"\s*(?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*$", "").str.replace(
-            r"^([-+]?)[A-Za-z]+\s*", "${1}"
-        )
-        text = pl.when(text.str.contains(SCALED)).then(text).otherwise(bare)
-    grouped = text.str.contains(_GROUPS)
-    text = pl.when(grouped).then(text.str.replace_all(_BETWEEN, "")).otherwise(text)
-    return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)
-
-
-def with_point(text: pl.Expr, decimal: str) -> pl.Expr:
-    """Numbers with a point as their decimal sign and nothing between groups of digits; null where they are none.
-
-    >>> pl.select(with_point(pl.lit("1.000,5"), ",")).item(), pl.select(with_point(pl.lit("1.5"), ",")).item()
-    ('1000.5', None)
-    """
-    mark = {".": ",", ",": "."}[decimal]
-    group, sign = f"\\{mark}", f"\\{decimal}"
-    grouped = text.str.contains(rf"^{_SIGN}\d{{1,3}}({group}\d{{3}})+({sign}\d*)?$")
-    text = pl.when(grouped).then(text.str.replace_all(mark, "", literal=True)).otherwise(text)
-    if decimal == ",":
-        text = (
-            pl.when(~text.str.contains(".", literal=True))
-            .then(text)
-            .str.replace(",", ".", literal=True)
-        )
-    return pl.when(text.str.contains(_NUMBER)).then(text)
-
-
-def shown_signs(frame: pl.DataFrame) -> tuple[int | None, int | None]:
-    """Places of the first rows of which a cell shows a decimal comma, and a decimal point."""
-    first = list[int | None]()
-    names = [name for name, kind in frame.schema.items() if kind == pl.String]
-    for decimal, mark in (("[,]", "[.]"), ("[.]", "[,]")):
-        pattern = _SHOWS.format(d=decimal, t=mark)
-        shows = pl.any_horizontal(
-            False, *(plain_text(pl.col(name)).str.contains(pattern) for name in names)
-        )
-        first.append(next(iter(frame.select(shows.fill_null(False).arg_true()).to_series()), None))
-    return first[0], first[1]
-
-
-# -- text -----------------------------------------------------------------------------------------
 # Text of a table as cells: encoding, separator, lines before the header, sections, totals.
-
 SEPARATORS: Final = (",", ";", "\t", "|")
 HEAD: Final = 200
 """Rows by which the separator and the header are found."""
@@ -120,16 +36,19 @@ Row = tuple[int, list[str]]
 """A line's number from 1, and its cells."""
 
 
+_ENCODING: Final = "say which it is, such as `column=encoding=latin-1`, or save it as CSV (UTF-8)"
+
+
 @dataclass(frozen=True)
 class TableSection:
-    """A header and the rows below it, which have as many cells."""
+    """A header and the rows below it that have as many cells."""
 
     header: Row
     rows: list[Row]
 
 
-def content(path: Path) -> bytes:
-    """Bytes of a file, unpacked where it is gzipped."""
+def read_unpacked(path: Path) -> bytes:
+    """Bytes of a file, decompressed if it is gzipped."""
     data = path.read_bytes()
     try:
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
@@ -139,7 +58,7 @@ def content(path: Path) -> bytes:
         ) from error
 
 
-def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
+def decode_text(data: bytes, encoding: str, source_name: str) -> tuple[str, str]:
     """Decode a file's bytes; return the text and a note on its encoding.
 
     Raises
@@ -147,64 +66,66 @@ def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
     DataError
         Bytes that are invalid in the encoding.
 
-    >>> decoded("K\\xe4ufe".encode("cp1252"), "", "a.csv")
+    >>> decode_text("K\\xe4ufe".encode("cp1252"), "", "a.csv")
     ('Käufe', 'read as Windows-1252, since a.csv is not in UTF-8; the key encoding of a map says another')
     """
     marked = "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    ways = [encoding] if encoding else [marked, "cp1252"]
-    for way in ways:
+    encodings = [encoding] if encoding else [marked, "cp1252"]
+    for candidate in encodings:
         try:
-            text = data.decode(way)
+            text = data.decode(candidate)
         except UnicodeDecodeError as error:
             row = data[: error.start].count(b"\n") + 1
-            received = f"{error.reason} in row {row} of {where}"
+            received = f"{error.reason} in row {row} of {source_name}"
             refusal = DataError(
-                f"a text file in {ways[0].removesuffix('-sig').upper()}", received, _ENCODING
+                f"a text file in {encodings[0].removesuffix('-sig').upper()}", received, _ENCODING
             )
             continue
-        note = f"read as Windows-1252, since {where} is not in UTF-8; the key encoding of a map says another"
-        return text.removeprefix("\ufeff"), "" if encoding or way == marked else note
+        note = f"read as Windows-1252, since {source_name} is not in UTF-8; the key encoding of a map says another"
+        return text.removeprefix("\ufeff"), "" if encoding or candidate == marked else note
     raise refusal
 
 
-_ENCODING: Final = "say which it is, such as `column=encoding=latin-1`, or save it as CSV (UTF-8)"
+def find_separator(lines: Sequence[str], declared: str = "") -> str:
+    """The separator of cells: declared, or the one by which most rows have the same number of cells.
 
-
-def separator_of(lines: Sequence[str], given: str = "") -> str:
-    """The separator of cells: the one by which most rows have as many cells as others.
-
-    >>> separator_of(["Datum;Kurs", "03.04.2024;28,60"])
+    >>> find_separator(["Datum;Kurs", "03.04.2024;28,60"])
     ';'
     """
-    if given:
-        return given
+    if declared:
+        return declared
     if lines and lines[0].lower().startswith("sep="):  # Excel's own way to name it
         return lines[0].strip()[4:5]
 
     def like(separator: str) -> tuple[bool, float, int]:
+        """Sort key of a separator: more than one cell, share of rows of the usual width, that width."""
         widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if any(row))
         width, rows = max(
-            widths.items(), key=lambda one: (one[0] > 1, one[1], one[0]), default=(1, 0)
+            widths.items(),
+            key=lambda width_count: (width_count[0] > 1, width_count[1], width_count[0]),
+            default=(1, 0),
         )
         return width > 1, rows / max(widths.total(), 1), width
 
     return max(SEPARATORS, key=like)
 
 
-def header_at(rows: Sequence[Sequence[str]]) -> int:
-    """Place of the header: the first row with words in more than half of the cells that most rows have."""
+def find_header(rows: Sequence[Sequence[str]]) -> int:
+    """Index of the header: the first row with words in more than half as many cells as most rows have."""
     widths = Counter(len(row) for row in rows if any(row))
-    width = max(widths.items(), key=lambda one: (one[0] > 1, one[1]), default=(1, 0))[0]
-    filled = (at for at, row in enumerate(rows) if 2 * sum(map(bool, row)) > width)
-    first = next((at for at, row in enumerate(rows) if any(row)), 0)
-    found = next(filled, first)
-    return found if found <= MOST_TITLES else first
+    width = max(
+        widths.items(), key=lambda width_count: (width_count[0] > 1, width_count[1]), default=(1, 0)
+    )[0]
+    filled = (index for index, row in enumerate(rows) if 2 * sum(map(bool, row)) > width)
+    first = next((index for index, row in enumerate(rows) if any(row)), 0)
+    header_index = next(filled, first)
+    return header_index if header_index <= MOST_TITLES else first
 
 
-def sections(
-    text: str, how: TextFormat, where: str, header: Sequence[str] = ()
+def split_tables(
+    text: str, text_format: TextFormat, source_name: str, header: Sequence[str] = ()
 ) -> tuple[list[TableSection], str, list[str]]:
-    """Tables of a text, the separator of their cells, and what was skipped.
+    """Split a text into tables; return them, the separator of cells, and notes on skipped rows.
 
     `header` names the first columns of a text without one; others, and all where a first row of values shows that there
     is none, are called `UNNAMED` and their number.
@@ -219,44 +140,54 @@ def sections(
     """
     lines = io.StringIO(text, None).readlines()
     rows: list[Row] = []
-    skipped = max(how.skip, 0)
+    skipped = max(text_format.skip, 0)
     first = next(
-        (at for at, line in enumerate(lines) if at >= skipped and line.strip()), len(lines)
+        (index for index, line in enumerate(lines) if index >= skipped and line.strip()), len(lines)
     )
     try:
-        separator = separator_of(
-            [line for line in lines[first : first + HEAD] if line.strip()], how.separator
+        separator = find_separator(
+            [line for line in lines[first : first + HEAD] if line.strip()], text_format.separator
         )
         first += first < len(lines) and lines[first].lower().startswith("sep=")
         _add_cells(rows, lines, first, separator)
     except csv.Error as error:  # such as a cell of more letters than csv.field_size_limit(), or an open quotation mark
         raise DataError(
             "a text file of values separated by commas",
-            f"{where}: {error}" + (f", behind row {rows[-1][0]}" if rows else ""),
+            f"{source_name}: {error}" + (f", behind row {rows[-1][0]}" if rows else ""),
             "close the quotation mark, or export it as CSV",
         ) from error
     if not rows:
         raise DataError(
             "a table with a header",
-            f"an empty file, {where}",
+            f"an empty file, {source_name}",
             "write the names of columns, then rows",
         )
-    at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
-    notes = [f"lines before the header of {where} passed over: {_shown(rows[:at])}"] if at else []
-    if header or _VALUES.match("\t".join(rows[at][1])):
-        others = range(len(header), len(rows[at][1]))
-        rows.insert(at, (rows[at][0], [*header, *(f"{UNNAMED} {place}" for place in others)]))
-    parts = _split(rows[at:], where)
+    header_index = 0 if text_format.skip >= 0 else find_header([cells for _, cells in rows[:HEAD]])
+    notes = (
+        [
+            f"lines before the header of {source_name} passed over: {_describe_rows(rows[:header_index])}"
+        ]
+        if header_index
+        else []
+    )
+    if header or _VALUES.match("\t".join(rows[header_index][1])):
+        others = range(len(header), len(rows[header_index][1]))
+        rows.insert(
+            header_index,
+            (rows[header_index][0], [*header, *(f"{UNNAMED} {place}" for place in others)]),
+        )
+    parts = _split_sections(rows[header_index:], source_name)
     for part in parts:
         totals = []
         while part.rows and _is_total(part.rows[-1][1]):
             totals.append(part.rows.pop())
         if totals:
-            notes.append(f"totals of {where} left out: {_shown(totals)}")
+            notes.append(f"totals of {source_name} left out: {_describe_rows(totals)}")
     return parts, separator, notes
 
 
 def _add_cells(rows: list[Row], lines: list[str], first: int, separator: str) -> None:
+    """Append the non-empty rows of lines from `first` on to `rows`, with row numbers and cells split by the separator."""
     reader = csv.reader(
         islice(lines, first, None), delimiter=separator, strict=True
     )  # an open quote swallows rows
@@ -267,39 +198,45 @@ def _add_cells(rows: list[Row], lines: list[str], first: int, separator: str) ->
         number = first + 1 + reader.line_num
 
 
-def _shown(rows: Sequence[Row]) -> str:
+def _describe_rows(rows: Sequence[Row]) -> str:
+    """The first three rows as text for a note."""
     texts = [f"row {number}, {' '.join(filter(None, cells))[:60]!r}" for number, cells in rows[:3]]
     return "; ".join(texts) + ("; ..." if len(rows) > 3 else "")
 
 
 def _is_total(cells: Sequence[str]) -> bool:
+    """Whether a row is a total or another closing line."""
     filled = [cell for cell in cells if cell]
     return _TOTALS.match(filled[0].lower()) is not None and 2 * len(filled) <= len(cells) + 1
 
 
-def _split(rows: list[Row], where: str) -> list[TableSection]:
-    header, found = rows[0], list[Row]()
-    parts = [TableSection(header, found)]
+def _split_sections(rows: list[Row], source_name: str) -> list[TableSection]:
+    """Split rows at further headers into sections; repeated headers, totals and titles are skipped, other widths refused."""
+    header = rows[0]
+    section_rows = list[Row]()
+    parts = [TableSection(header, section_rows)]
     for place, (number, cells) in enumerate(rows[1:], start=1):
         if cells == header[1]:
             continue
         if len(cells) == len(header[1]):
-            found.append((number, cells))
+            section_rows.append((number, cells))
         elif _is_total(cells):
             continue
         elif _is_header(cells):
-            header, found = (number, cells), []
-            parts.append(TableSection(header, found))
+            header = (number, cells)
+            section_rows = []
+            parts.append(TableSection(header, section_rows))
         elif not (
             len(cells) == 1 and place + 1 < len(rows) and _is_header(rows[place + 1][1])
         ):  # no title either
             raise DataError(
                 f"{len(header[1])} cells, as in the first row",
-                f"{len(cells)} cells in row {number} of {where}",
+                f"{len(cells)} cells in row {number} of {source_name}",
                 "correct the row",
             )
     return parts
 
 
 def _is_header(cells: Sequence[str]) -> bool:
+    """Whether a row can be a header: several cells, none empty, none with a digit."""
     return len(cells) > 1 and all(cells) and not any(map(_DIGIT.search, cells))

@@ -1,4 +1,4 @@
-"""Dates and times of a table: their order and their clock are said or shown by the file, never guessed."""
+"""Parse the dates and times of a table's columns; their order and clock are told by the file or the map, never guessed."""
 
 import re
 from datetime import datetime, time, timedelta
@@ -6,124 +6,12 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Bools, Ints
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.tables.local_times import resolve_local_times
 from tercel.core.tables.table import ROW, Table
 from tercel.core.vocabulary import FIRST_DAY, LAST_DAY, NS_PER_SECOND
-
-# -- clock ----------------------------------------------------------------------------------------
-# Local times of a file as moments: an hour that a clock change repeats is ordered by the file's own sequence.
-
-DAY_NS: Final = 86_400 * 10**9
-LEAST_STEP_NS: Final = 10**9
-"""A step back in time of less than this is never taken for the change of the clocks."""
-NOISE: Final = 4
-"""The step back at a clock change must exceed this many times the largest disorder elsewhere in the file."""
-
-
-def utc_of_local(
-    local: pl.Series, zone: str, repeated: str = "", by: pl.Series | None = None
-) -> tuple[pl.Series, pl.Series]:
-    """Moments of local times, and which rows' moments the file does not show.
-
-    A change of clocks from summer time repeats a stretch of local time (an hour; half an hour at Lord Howe). Rows in
-    it belong to the first pass until the one step back of the file's clock that is far larger than the disorder
-    elsewhere in the file (`NOISE`, `LEAST_STEP_NS`), and to the second from there on. Without such a step, with several
-    or in a file without order, the pass is not shown. A file may be in descending order.
-
-    Parameters
-    ----------
-    local : polars.Series
-        Naive ``Datetime("ns")`` (n,), in the order of the file; null where a cell was no time.
-    zone : str
-        IANA name of the time zone.
-    repeated : str
-        Pass of the rows that the file does not show: "first", "second", or "" for none.
-    by : polars.Series, optional
-        (n,) What each row belongs to (a symbol), where each has its own sequence in the file.
-
-    Returns
-    -------
-    moments : polars.Series
-        ``Datetime("ns", "UTC")`` (n,); null for null, and for times that the clocks passed over in spring.
-    unshown : polars.Series
-        Booleans (n,): rows of which neither the file nor `repeated` shows the pass (`moments` has the first).
-
-    >>> from datetime import datetime
-    >>> clock = ["00:59", "01:20", "01:50", "01:10", "01:40", "02:00"]
-    >>> local = [datetime.fromisoformat(f"2024-11-03 {at}") for at in clock]
-    >>> moments, unshown = utc_of_local(pl.Series(local, dtype=pl.Datetime("ns")), "America/Chicago")
-    >>> [f"{moment:%H:%M}" for moment in moments], unshown.any()
-    (['05:59', '06:20', '06:50', '07:10', '07:40', '08:00'], False)
-    """
-    first, second = (
-        local.dt.replace_time_zone(zone, ambiguous=which, non_existent="null").dt.convert_time_zone(
-            "UTC"
-        )
-        for which in ("earliest", "latest")
-    )
-    twice = (first != second).fill_null(False)
-    if not twice.any():
-        return first, twice
-    early, late = (one.to_physical().fill_null(0).to_numpy() for one in (first, second))
-    doubled = twice.to_numpy()
-    moments, unshown = early.copy(), doubled.copy()
-    night = (
-        (local.to_physical() - DAY_NS // 2) // DAY_NS
-    ).to_numpy()  # from noon to noon: clocks change at night
-    whose = (
-        np.zeros(len(local), np.int64) if by is None else by.rank("dense").fill_null(0).to_numpy()
-    )
-    there = np.flatnonzero(first.is_not_null().to_numpy())
-    sorted_rows = there[np.argsort(whose[there], kind="stable")]
-    for rows in np.split(sorted_rows, np.flatnonzero(np.diff(whose[sorted_rows])) + 1):
-        for change in np.unique(night[rows][doubled[rows]]):
-            mine = rows[
-                ~doubled[rows] | (night[rows] == change)
-            ]  # each change is looked at for itself
-            walks = [
-                (way, _in_order(early[way], late[way], doubled[way])) for way in (mine, mine[::-1])
-            ]
-            sound = [(way, *found) for way, found in walks if found is not None]
-            if len(sound) == 1 and sound[0][2]:
-                way, moved, _ = sound[0]
-                moments[way], unshown[way] = moved, False
-    if repeated:
-        moments = np.where(unshown & (repeated == "second"), late, moments)
-        unshown[:] = False
-    made = pl.Series(local.name, moments, pl.Int64).set(first.is_null(), None)
-    return made.cast(pl.Datetime("ns", "UTC")), pl.Series(unshown)
-
-
-def _in_order(early: Ints, late: Ints, twice: Bools) -> tuple[Ints, bool] | None:
-    """Times of chronological rows through a repeated hour, and whether a step back within it shows both passes.
-
-    `early` and `late` (n,) are the moments of either pass, the same outside the stretch (`twice` is false). None where
-    no choice of passes puts the rows in order, but for the disorder that they have elsewhere.
-    """
-    allowed = max(NOISE * _furthest_back(early[~twice]), LEAST_STEP_NS)
-    if allowed >= (late - early).max():
-        return None
-    moments = early.copy()
-    around = np.maximum.accumulate(np.where(twice, early.min(), early))
-    passed, shown = [int(early.min())] * 2, False  # the latest moment of each pass
-    for row in np.flatnonzero(twice).tolist():
-        second = int(early[row]) < max(*passed, int(around[row])) - allowed
-        shown |= int(early[row]) < passed[0] - allowed
-        moments[row] = late[row] if second else early[row]
-        passed[second] = max(passed[second], int(moments[row]))
-    return (moments, shown) if _furthest_back(moments) <= allowed else None
-
-
-def _furthest_back(moments: Ints) -> int:
-    """The furthest that a moment lies behind one before it, ns."""
-    return int((np.maximum.accumulate(moments) - moments).max()) if len(moments) else 0
-
-
-# -- times ----------------------------------------------------------------------------------------
 
 PLACES: Final = {"dmy": ("c", "b", "a"), "mdy": ("c", "a", "b"), "ymd": ("a", "b", "c")}
 """Order of a date of three numbers -> groups of year, month and day."""
@@ -155,7 +43,7 @@ _MIDNIGHTS: Final = (
 
 
 def parse_time(text: str) -> tuple[int, bool]:
-    """Nanoseconds since 1970-01-01 of a time as files have it, and whether that is in UTC; else by a clock not named.
+    """Nanoseconds since 1970-01-01 of a time as text, and whether the text says that it is UTC.
 
     Parameters
     ----------
@@ -202,6 +90,7 @@ def parse_time(text: str) -> tuple[int, bool]:
 
 
 def _since_1970(text: str) -> int:
+    """Nanoseconds of a text that counts seconds, milli-, micro- or nanoseconds since 1970, by its size; else ValueError."""
     number = Fraction(text)
     unit = next((unit for below, unit in _UNITS if number < below), 0)
     ns = number * unit
@@ -210,8 +99,9 @@ def _since_1970(text: str) -> int:
     return int(ns)
 
 
-def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
-    """Texts with dates of three numbers as 2024-01-31, by each order in which most of them are dates.
+def date_readings(text: pl.Series, order: str = "") -> list[pl.Series]:
+    """Texts with numeric dates rewritten as 2024-01-31, once for each order of day, month and year that fits most of
+    them.
 
     Parameters
     ----------
@@ -226,26 +116,31 @@ def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
     list of Series
         One where the rows decide, else each that differs.
 
-    >>> [one[0] for one in readings(pl.Series(["3/4/2024"]))]
+    >>> [one[0] for one in date_readings(pl.Series(["3/4/2024"]))]
     ['2024-04-03', '2024-03-04']
-    >>> [one[0] for one in readings(pl.Series(["3/4/2024 10:30", "13/4/2024"]))], readings(pl.Series(["4.3.24"]))[0][0]
+    >>> [one[0] for one in date_readings(pl.Series(["3/4/2024 10:30", "13/4/2024"]))], date_readings(pl.Series(["4.3.24"]))[0][0]
     (['2024-04-03 10:30'], '2024-03-04')
     """
     parts = text.str.extract_groups(_PARTS).struct.unnest()
     if ((parts["a"].str.len_chars() == 4) & (parts["sign"] == "-")).fill_null(True).all():
         return [text]
-    found = [(_read(parts, one, stated=bool(order)), one) for one in ([order] if order else PLACES)]
-    most = max(one.count() for one, _ in found)
-    ways = list[pl.Series]()
-    for one, _ in found:
-        way = one.fill_null(text)
-        if one.count() == most and not any(way.equals(other, null_equal=True) for other in ways):
-            ways.append(way)
-    return ways
+    candidates = [
+        (_read_dates(parts, date_order, stated=bool(order)), date_order)
+        for date_order in ([order] if order else PLACES)
+    ]
+    most = max(dates.count() for dates, _ in candidates)
+    distinct = list[pl.Series]()
+    for dates, _ in candidates:
+        reading = dates.fill_null(text)
+        if dates.count() == most and not any(
+            reading.equals(earlier, null_equal=True) for earlier in distinct
+        ):
+            distinct.append(reading)
+    return distinct
 
 
-def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
-    """Dates in a given order of parts, with the text after them; null for other cells."""
+def _read_dates(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
+    """Dates in a given order of their parts, with the text after them; null for other cells."""
     full = pl.col("a").str.len_chars() == 4
     year, month, day = (
         pl.when(full).then(b).otherwise(a)
@@ -253,8 +148,8 @@ def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
     )
     digits = year.str.len_chars()
     century = pl.when(year.str.slice(0, 1) < "7").then(pl.lit("20")).otherwise(pl.lit("19"))
-    whole = pl.when(digits == 4).then(year).when(digits == 2).then(century + year)
-    date = (whole + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date(
+    full_year = pl.when(digits == 4).then(year).when(digits == 2).then(century + year)
+    date = (full_year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date(
         "%Y-%m-%d", strict=False
     )
     usual = full | (pl.col("sign") != ".") | pl.lit(stated or order == "dmy")
@@ -262,70 +157,72 @@ def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
     return parts.select(dated.alias("date"))["date"]
 
 
-def days(table: Table, name: str) -> pl.Series:
-    """A column as dates: by the calendar that the file writes, or for moments with a zone by that of the map's `timezone`.
+def parse_days(table: Table, name: str) -> pl.Series:
+    """A column as dates: as written, or for moments with a zone the date in the map's `timezone`.
 
     Refused are none, text that is no date, mixed zones, and moments by which a market trades on Sundays for Fridays.
     """
     cells = table.frame[name]
     utc = cells.dt.convert_time_zone("UTC") if getattr(cells.dtype, "time_zone", None) else None
     if cells.dtype in (pl.Date, pl.Datetime):
-        found = cells.dt.date()
+        dates = cells.dt.date()
     else:
-        text = _text(table, name)
+        text = _time_texts(table, name)
         _refuse_mixed_zones(table, text, name)
-        day = ordered(table, text.str.replace(_CLOCK, ""), name)
+        day = normalize_dates(table, text.str.replace(_CLOCK, ""), name)
         forms = (table.map.time_format,) if table.map.time_format else _DAYS
-        tries = [day.str.to_date(form, strict=False) for form in forms]
-        found = min(tries, key=lambda one: one.null_count())
-        since = text.str.contains(r"^\d{9,19}(?:\.0*)?$")
-        if (since | (text.str.contains(_CLOCK) & text.str.contains(_OFFSET))).any():
-            utc = _clocked(table, name)[0].dt.replace_time_zone("UTC")
-            found = found.fill_null(utc.dt.date())
+        attempts = [day.str.to_date(form, strict=False) for form in forms]
+        dates = min(attempts, key=lambda attempt: attempt.null_count())
+        is_number = text.str.contains(r"^\d{9,19}(?:\.0*)?$")
+        if (is_number | (text.str.contains(_CLOCK) & text.str.contains(_OFFSET))).any():
+            utc = _parse_clock_times(table, name)[0].dt.replace_time_zone("UTC")
+            dates = dates.fill_null(utc.dt.date())
     if utc is not None and table.map.timezone and (utc.dt.time() != time()).any():
-        found = utc.dt.convert_time_zone(table.map.timezone).dt.date()  # midnights of UTC are dates
-    on = found.unique().dt.weekday().to_list()
+        dates = utc.dt.convert_time_zone(table.map.timezone).dt.date()  # midnights of UTC are dates
+    weekdays = dates.unique().dt.weekday().to_list()
     if (
-        on.count(7) > max(on.count(6), len(on) / 20)
-        and on.count(5) <= on.count(4) - on.count(7) / 2
+        weekdays.count(7) > max(weekdays.count(6), len(weekdays) / 20)
+        and weekdays.count(5) <= weekdays.count(4) - weekdays.count(7) / 2
     ):
-        hours = [0] if utc is None else utc.filter(found.dt.weekday() == 7).dt.hour()
+        hours = [0] if utc is None else utc.filter(dates.dt.weekday() == 7).dt.hour()
         zone = [zone for first, zone in _MIDNIGHTS if first <= min(hours)][-1]
         table.refuse(
-            (found.dt.weekday() == 7) & (utc is not None and not table.map.timezone),
+            (dates.dt.weekday() == 7) & (utc is not None and not table.map.timezone),
             name,
             "days by the calendar of their market: there are Sundays, and Fridays are missing",
-            f"say whose days they are, such as {table.how.column.format('timezone', zone)}",
+            f"say whose days they are, such as {table.how_to_map.column.format('timezone', zone)}",
         )
         table.notes.append(
-            f"{on.count(7):,} of {len(on):,} days are Sundays, and Fridays are missing: each is a day early where they are "
+            f"{weekdays.count(7):,} of {len(weekdays):,} days are Sundays, and Fridays are missing: "
+            f"each is a day early where they are "
             "days of UTC"
         )
     table.refuse(
-        found.is_null(),
+        dates.is_null(),
         name,
         "a date such as 2024-01-31, written alike in every row",
-        f"say since when Excel counted these days: {table.how.column.format('excel', '1900')} (44564 is 2022-01-03), "
+        f"say since when Excel counted these days: {table.how_to_map.column.format('excel', '1900')} (44564 is 2022-01-03), "
         "or 1904 (2026-01-04)"
         if cells.cast(pl.String).str.contains(r"^\d{5}(?:[.,]\d+)?$").any()
         else "correct the row, or take it out",
     )
     table.refuse(
-        ~found.is_between(FIRST_DAY, LAST_DAY),
+        ~dates.is_between(FIRST_DAY, LAST_DAY),
         name,
         f"a date from {FIRST_DAY} to {LAST_DAY}",
         "correct the row, or take it out",
     )
-    return found.alias(name)
+    return dates.alias(name)
 
 
-def _text(table: Table, name: str) -> pl.Series:
-    """Cells of times; of '01/02/2024 as of 12/29/2023' the date after 'as of'; Excel's days, to the millisecond."""
+def _time_texts(table: Table, name: str) -> pl.Series:
+    """Cells of a time column as text; of '01/02/2024 as of 12/29/2023' the date after 'as of', Excel's day numbers as
+    times."""
     text = table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
     if table.map.excel:
-        first = 25_569 if table.map.excel == 1900 else 24_107  # 1970-01-01
+        epoch_day = 25_569 if table.map.excel == 1900 else 24_107  # 1970-01-01
         text = (
-            ((text.str.replace(",", ".").cast(float, strict=False) - first) * 86_400_000)
+            ((text.str.replace(",", ".").cast(float, strict=False) - epoch_day) * 86_400_000)
             .round()
             .cast(pl.Int64)
             .cast(pl.Datetime("ms"))
@@ -335,25 +232,25 @@ def _text(table: Table, name: str) -> pl.Series:
     return text
 
 
-def ordered(table: Table, text: pl.Series, name: str) -> pl.Series:
-    """Texts with dates of three numbers as 2024-01-31; refused where no row tells their order."""
+def normalize_dates(table: Table, text: pl.Series, name: str) -> pl.Series:
+    """Texts with numeric dates rewritten as 2024-01-31, unchanged with a `time_format`; refused if their order is not shown."""
     if table.map.time_format:
         return text
-    first, *others = readings(text, table.map.date_order)
-    for other in others:
-        key = table.how.column.format("date_order", "dmy")
+    reading, *alternatives = date_readings(text, table.map.date_order)
+    for alternative in alternatives:
+        key = table.how_to_map.column.format("date_order", "dmy")
         remedy = (f"say it: {key} (mdy, ymd); or " if key else "") + "write 2024-01-31"
         table.refuse(
-            first != other,
+            reading != alternative,
             name,
             "dates whose order is said, or shown by a day after the 12th",
             remedy,
         )
-    return first
+    return reading
 
 
 def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
-    """Offsets further apart than summer time, or rows with a zone beside rows without."""
+    """Refuse offsets further apart than summer time, and rows with a zone beside rows without."""
     clocked = text.str.contains(_CLOCK)
     zone = (
         text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")
@@ -361,22 +258,23 @@ def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
     if zone.n_unique() < 2:
         return
     hours = zone.str.extract(r"^([+-]\d\d)").cast(pl.Float64)
-    strange = ((hours - hours[0]).abs() > 1).fill_null((zone == "none") != (zone[0] == "none"))
-    at, rows = strange.arg_max(), table.frame[ROW].filter(clocked)
-    if at is not None and strange[at]:
+    differs = ((hours - hours[0]).abs() > 1).fill_null((zone == "none") != (zone[0] == "none"))
+    index = differs.arg_max()
+    rows = table.frame[ROW].filter(clocked)
+    if index is not None and differs[index]:
         raise DataError(
             "times of one zone",
-            f"zone {zone[0]} in row {rows[0]} and {zone[at]} in row {rows[at]} of {table.where}, column {name}",
+            f"zone {zone[0]} in row {rows[0]} and {zone[index]} in row {rows[index]} of {table.source}, column {name}",
             "write all rows by one clock",
         )
 
 
-def dates_alone(table: Table, name: str) -> bool:
-    """Whether a column has dates without a clock."""
+def has_dates_alone(table: Table, name: str) -> bool:
+    """Whether a column has dates without times of day."""
     cells = table.frame[name]
     if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime) or cells.dtype != pl.String:
         return cells.dtype == pl.Date
-    text = _text(table, name)
+    text = _time_texts(table, name)
     clocked = (
         text.str.contains(_CLOCK) | text.str.contains(_SINCE) | text.str.contains(r"^\d{8}[-;T ]\d")
     )
@@ -385,8 +283,8 @@ def dates_alone(table: Table, name: str) -> bool:
     return bool((~clocked | text.is_null()).all())
 
 
-def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
-    """A column as moments, Datetime ns UTC.
+def parse_moments(table: Table, name: str, timezone: str = "") -> pl.Series:
+    """A column as moments, Datetime in ns UTC.
 
     Local times of a stretch that a clock change repeats are resolved by the order of rows, or by `repeated_hour` of
     the table's map.
@@ -415,14 +313,14 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime):
         in_utc = pl.Series([cells.dtype.time_zone is not None] * len(cells), dtype=pl.Boolean)
-        whole = (
+        utc_times = (
             cells.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
             if cells.dtype.time_zone
             else cells
         )
-        naive = whole.cast(pl.Datetime("ns"))
+        naive = utc_times.cast(pl.Datetime("ns"))
     else:
-        naive, in_utc = _clocked(table, name)
+        naive, in_utc = _parse_clock_times(table, name)
         table.refuse(
             cells.is_not_null() & naive.is_null(),
             name,
@@ -431,57 +329,60 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         )
     local = naive.is_not_null() & ~in_utc
     if not zone:
-        key = table.how.column.format("timezone", "America/New_York")
+        key = table.how_to_map.column.format("timezone", "America/New_York")
         table.refuse(
             local,
             name,
             "a time with its zone",
             f"say whose clock it is: {key}; or write the zone, such as -04:00",
         )
-    found = naive.dt.replace_time_zone("UTC")
+    instants = naive.dt.replace_time_zone("UTC")
     if local.any():
         rows = naive.filter(local)
-        resolved, unshown = utc_of_local(rows, zone, table.map.repeated_hour)
+        resolved, unshown = resolve_local_times(rows, zone, table.map.repeated_hour)
         if (
             unshown.any() and "symbol" in table.frame.columns
         ):  # a file may be in order symbol by symbol
-            resolved, unshown = utc_of_local(rows, zone, by=table.frame["symbol"].filter(local))
+            resolved, unshown = resolve_local_times(
+                rows, zone, by=table.frame["symbol"].filter(local)
+            )
         places = local.arg_true()
-        found = found.scatter(places, resolved)
+        instants = instants.scatter(places, resolved)
         table.refuse(
-            found.is_null() & local,
+            instants.is_null() & local,
             name,
             f"a time of {zone}",
             "correct the row: the clock skipped this hour",
         )
-        twice = pl.repeat(False, len(found), eager=True).scatter(places, unshown)
-        say = table.how.column.format("repeated_hour", "first")
+        is_ambiguous = pl.repeat(False, len(instants), eager=True).scatter(places, unshown)
+        say = table.how_to_map.column.format("repeated_hour", "first")
         table.refuse(
-            twice,
+            is_ambiguous,
             name,
             f"a time that the clock of {zone} shows once, or rows in order of time",
             f"write the zone, such as -04:00, or say which is meant: {say} (or second)",
         )
     table.refuse(
-        found.is_null(),
+        instants.is_null(),
         name,
         "a time such as 2024-01-31T15:30:00-05:00",
         "correct the row, or take it out",
     )
-    return found.cast(pl.Datetime("ns", "UTC")).alias(name)
+    return instants.cast(pl.Datetime("ns", "UTC")).alias(name)
 
 
-def _clocked(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
-    """Naive times as in the text, and which of them are in UTC; null for unreadable cells."""
-    text = ordered(table, _text(table, name), name)
+def _parse_clock_times(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
+    """Times as the text shows them, without zone, and whether each is in UTC (offsets applied); null for unreadable cells."""
+    text = normalize_dates(table, _time_texts(table, name), name)
     if form := table.map.time_format:
         zoned = bool(re.search(r"%(:*|#)z|%\+", form))
-        made = text.str.to_datetime(form, time_unit="ns", strict=False)
-        naive = made.dt.replace_time_zone(None) if zoned else made
+        parsed = text.str.to_datetime(form, time_unit="ns", strict=False)
+        naive = parsed.dt.replace_time_zone(None) if zoned else parsed
         return naive, pl.Series([zoned] * len(text), dtype=pl.Boolean)
     text = text.str.replace(r"\s*(UTC|GMT)$", "Z")
 
     def read(cell: str) -> dict[str, int | bool] | None:
+        """Fields of one cell; None if unreadable."""
         try:
             ns, in_utc = parse_time(cell)
         except (ValueError, OverflowError):
@@ -489,5 +390,5 @@ def _clocked(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
         return {"ns": ns, "in_utc": in_utc}
 
     kind = pl.Struct({"ns": pl.Int64, "in_utc": pl.Boolean})
-    found = text.map_elements(read, kind, skip_nulls=True).struct.unnest()
-    return found["ns"].cast(pl.Datetime("ns")), found["in_utc"].fill_null(False)
+    cells = text.map_elements(read, kind, skip_nulls=True).struct.unnest()
+    return cells["ns"].cast(pl.Datetime("ns")), cells["in_utc"].fill_null(False)

@@ -1,20 +1,19 @@
-"""A desk's past: its state at any time, and charts of an instrument: price, own fills and orders, parents, the book.
+"""Charts of an instrument from a desk's journal: price, own fills and orders, parents, the public book.
 
 Prices are in the units of the market, quantities in shares, as far as the journal tells the tick and the lot.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
 from tercel.core.checkpoints import Checkpoints
-from tercel.core.lifecycle import ChildOrder
-from tercel.core.orders import ONE, Unit
-from tercel.core.ports import Entries, Entry
-from tercel.core.stats.history import thinned
-from tercel.desk.console.report import (
+from tercel.core.child_order import ChildOrder
+from tercel.core.fixed_point import ONE, Unit
+from tercel.core.ports import Entries
+from tercel.core.stats.history import thin_points
+from tercel.desk.console.chart_types import (
     BookPart,
     Chart,
     ChartFill,
@@ -23,94 +22,22 @@ from tercel.desk.console.report import (
     Heat,
     Trade,
 )
+from tercel.desk.console.history import apply_until, checkpoints, fold_until, restore_state
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.parent_orders.parent import ParentOrder
-from tercel.execution.driver import ReplayedBook
+from tercel.execution.replayed_book import ReplayedBook
 
-EVERY_NS: Final = 60 * 10**9
-EVERY: Final = 4_000
-"""Entries between two checkpoints, at least."""
-MOST_CHECKPOINTS: Final = 128
-ROWS: Final = (
-    "owners",
-    "decisions",
-    "operator",
-    "share_points",
-    "cost_points",
-    "points",
-    "returns",
-    "flow",
-    "_costs",
-    "session",
-    "heartbeat",
-    "postures",
-    "alphas",
-    "markets",
-    "latest",
-    "kills",
-    "_moves",
-    "_alike",
-    "_routed",
-    "quoted",
-)
-"""Attributes of a state whose rows are replaced and never changed."""
-
-
-def checkpoints() -> Checkpoints[DeskState]:
-    """Checkpoints of a page, none yet; a follower keeps them as it goes."""
-    return Checkpoints(EVERY_NS, EVERY, MOST_CHECKPOINTS, ROWS, lambda state: [state.ledger.past])
-
-
-def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:
-    """The state of the last checkpoint up to a time, its own copy; an empty one before the first."""
-    found = past.before(ns)
-    if found is None:
-        return DeskState(journal)
-    state = found[1]
-    if state.ledger.past is not None:
-        state.ledger.past = state.ledger.past.as_of(*state.archived)
-    return state
-
-
-def fold(
-    state: DeskState, journal: Entries, ns: int, past: Checkpoints[DeskState] | None = None
-) -> DeskState:
-    """Fold what follows up to a time; with `past`, keep checkpoints as they are due."""
-    for _ in span(state, journal, ns):
-        if past is not None:
-            note(past, state)
-    return state
-
-
-def span(state: DeskState, journal: Entries, ns: int) -> Iterator[Entry]:
-    """The entries that follow up to a time, each once the state has taken it."""
-    for seq, entry in journal.read(state.seq):
-        if entry.ns > ns:
-            return
-        state.apply(seq, entry)
-        yield entry
-
-
-def note(past: Checkpoints[DeskState], state: DeskState) -> None:
-    """Keep a checkpoint of the state where one is due."""
-    if past.due(state.ns, state.seq):
-        archive = state.ledger.past
-        state.archived = (0, 0) if archive is None else (len(archive), archive.fills)
-        past.keep(state.ns, state.seq, state)
-
-
-# -- the chart --------------------------------------------------------------------------------------------------------
-MOST: Final = 2_000
+MAX_POINTS: Final = 2_000
 """Points of a chart's part."""
-TAPE: Final = 200
+MAX_TRADES: Final = 200
 
 
 @dataclass
 class _OwnOrder:
-    """An own order on a chart; `to_ns` is None while it is open."""
+    """An own order on a chart, from and to a time in ns; `to_ns` is None while it is open."""
 
     order: ChildOrder
     from_ns: int
@@ -126,7 +53,7 @@ def chart(
 ) -> Chart:
     """Price, own fills, own orders, and parents against an even schedule, from one venue time to another.
 
-    Fills are those that are booked at `to_ns`. At most `MOST` of each part.
+    Fills are those that are booked at `to_ns`. At most `MAX_POINTS` of each part.
 
     Parameters
     ----------
@@ -136,7 +63,7 @@ def chart(
     past : Checkpoints, optional
         A follower's: without them the journal is folded from its beginning.
     """
-    state = _before(journal, from_ns, past)
+    state = _state_before(journal, from_ns, past)
     unit = state.money.unit(instrument)
     mids = list[tuple[int, float | None, float | None]]()
     fills = dict[tuple[str, str], Fill]()
@@ -145,12 +72,16 @@ def chart(
         order.root: _OwnOrder(order, from_ns)
         for order in state.ledger.orders.live(instrument=instrument)
     }
-    for entry in span(state, journal, to_ns):
-        for before, now in state.ledger.moves:
-            if before is not None:
-                fills.pop((before.order, before.exec_id), None)
-            if now is not None and now.instrument == instrument and now.ns >= from_ns:
-                fills[now.order, now.exec_id] = now
+    for entry in apply_until(state, journal, to_ns):
+        for old_fill, new_fill in state.ledger.moves:
+            if old_fill is not None:
+                fills.pop((old_fill.order, old_fill.exec_id), None)
+            if (
+                new_fill is not None
+                and new_fill.instrument == instrument
+                and new_fill.ns >= from_ns
+            ):
+                fills[new_fill.order, new_fill.exec_id] = new_fill
         if entry.instrument != instrument:
             continue
         unit = state.money.unit(instrument)
@@ -166,24 +97,24 @@ def chart(
             row.to_ns = (row.to_ns or entry.ns) if order.settled else None
         if (parent := state.ledger.parents.get(entry.parent)) is not None:
             schedule[parent.id].append(_progress(parent, entry.ns, unit))
-    ends = min(to_ns, state.ns)
+    end_ns = min(to_ns, state.ns)
     for parent in state.ledger.parents.open():
-        if parent.order.instrument == instrument and from_ns <= ends:
-            schedule[parent.id].append(_progress(parent, ends, unit))
+        if parent.order.instrument == instrument and from_ns <= end_ns:
+            schedule[parent.id].append(_progress(parent, end_ns, unit))
     return Chart(
         currency=unit.currency,
-        mid=thinned(mids, MOST),
+        mid=thin_points(mids, MAX_POINTS),
         fills=[
             ChartFill(
-                ns=one.ns,
-                price=unit.price(one.px),
-                qty=unit.qty(one.qty),
-                side=one.side,
-                agent=one.account,
-                parent=one.parent,
-                passive=one.passive,
+                ns=fill.ns,
+                price=unit.price(fill.px),
+                qty=unit.qty(fill.qty),
+                side=fill.side,
+                agent=fill.account,
+                parent=fill.parent,
+                passive=fill.passive,
             )
-            for one in thinned(list(fills.values()), MOST)
+            for fill in thin_points(list(fills.values()), MAX_POINTS)
         ],
         orders=[
             ChartOrder(
@@ -194,72 +125,84 @@ def chart(
                 price=None if row.order.price is None else unit.price(row.order.price * ONE),
                 qty=unit.qty(row.order.lots * ONE),
             )
-            for row in thinned(list(orders.values()), MOST)
+            for row in thin_points(list(orders.values()), MAX_POINTS)
         ],
         schedule=[
-            ChartSchedule(parent=name, points=thinned(points, MOST))
+            ChartSchedule(parent=name, points=thin_points(points, MAX_POINTS))
             for name, points in schedule.items()
         ],
     )
 
 
 def _progress(parent: ParentOrder, ns: int, unit: Unit) -> tuple[int, float, float]:
-    """Time, filled quantity of a parent, and what an even schedule would have filled by then."""
+    """Time (ns), filled quantity of a parent in the market's units, and what an even schedule would have filled by then."""
     share = min(max(ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
     return ns, unit.qty(parent.filled_qty), unit.qty(round(parent.lots * ONE * share))
 
 
-def _before(journal: Entries, ns: int, past: Checkpoints[DeskState] | None) -> DeskState:
-    return fold(begun(journal, ns - 1, checkpoints() if past is None else past), journal, ns - 1)
+def _state_before(journal: Entries, ns: int, past: Checkpoints[DeskState] | None) -> DeskState:
+    """State of the desk just before a time (exclusive), from checkpoints and the journal; `past` None: from its beginning."""
+    return fold_until(
+        restore_state(journal, ns - 1, checkpoints() if past is None else past), journal, ns - 1
+    )
 
 
 def book(
     journal: Entries, instrument: str, ns: int, past: Checkpoints[DeskState] | None = None
 ) -> BookPart:
-    """The public book that the last decision up to a venue time saw, and its history since the parent began.
+    """Public book at an instrument's last decision up to a time, own quantities, its history since that decision's
+    parent began, trades.
 
     `ns` is the time of that decision, None without one (`why` says so); `heat` has buys positive; `tape` the last
-    `TAPE` trades.
+    `MAX_TRADES` trades.
     """
-    state = _before(journal, ns + 1, past)
+    state = _state_before(journal, ns + 1, past)
     unit = state.money.unit(instrument)
-    last, parent = state.looked.get(instrument, (0, ""))
-    first = state.ledger.first_of(parent) if last else 0
-    read = (
+    decision_seq, parent = state.last_decisions.get(instrument, (0, ""))
+    parent_seq = state.ledger.first_of(parent) if decision_seq else 0
+    rows = (
         (seq, entry)
-        for seq, entry in journal.read(max(first - 1, 0), (kinds.DECISION,))
+        for seq, entry in journal.read(max(parent_seq - 1, 0), (kinds.DECISION,))
         if entry.parent == parent
     )
-    seen = [entry for _, entry in takewhile(lambda one: one[0] <= last, read) if entry.blob]
-    replayed, looks = ReplayedBook(), list[tuple[int, dict[int, int]]]()
-    for entry in seen:
-        replayed.decision(unpack(entry.blob))
+    decisions = [
+        entry for _, entry in takewhile(lambda row: row[0] <= decision_seq, rows) if entry.blob
+    ]
+    replayed = ReplayedBook()
+    snapshots = list[tuple[int, dict[int, int]]]()
+    for entry in decisions:
+        replayed.apply_decision(unpack(entry.blob))
         levels = {price: side * lots for side in (1, -1) for price, lots in replayed.levels(side)}
-        looks.append((entry.ns, levels))
-    own: defaultdict[int | None, int] = defaultdict(int)
+        snapshots.append((entry.ns, levels))
+    own_qty: defaultdict[int | None, int] = defaultdict(int)
     for order in state.ledger.orders.live(instrument=instrument):
-        own[order.price] += order.open_qty
-    looks = thinned(looks, MOST)
-    prices = sorted({price for _, levels in looks for price in levels})
+        own_qty[order.price] += order.open_qty
+    snapshots = thin_points(snapshots, MAX_POINTS)
+    prices = sorted({price for _, levels in snapshots for price in levels})
     bids, asks = (
         [
-            (unit.price(at * ONE), unit.qty(lots * ONE), unit.qty(own[at]))
-            for at, lots in replayed.levels(side)
+            (unit.price(price * ONE), unit.qty(lots * ONE), unit.qty(own_qty[price]))
+            for price, lots in replayed.levels(side)
         ]
         for side in (1, -1)
     )
     return BookPart(
-        ns=seen[-1].ns if seen else None,
+        ns=decisions[-1].ns if decisions else None,
         bids=bids,
         asks=asks,
         heat=Heat(
-            ns=[at for at, _ in looks],
-            price=[unit.price(one * ONE) for one in prices],
-            qty=[[unit.qty(levels.get(price, 0) * ONE) for price in prices] for _, levels in looks],
+            ns=[snapshot_ns for snapshot_ns, _ in snapshots],
+            price=[unit.price(price * ONE) for price in prices],
+            qty=[
+                [unit.qty(levels.get(price, 0) * ONE) for price in prices]
+                for _, levels in snapshots
+            ],
         ),
         tape=[
-            Trade(ns=at, price=unit.price(price * ONE), qty=unit.qty(lots * ONE), side=side)
-            for at, price, lots, side in replayed.trades[-TAPE:]
+            Trade(ns=trade_ns, price=unit.price(price * ONE), qty=unit.qty(lots * ONE), side=side)
+            for trade_ns, price, lots, side in replayed.trades[-MAX_TRADES:]
         ],
-        why="" if seen else f"no decision on {instrument} by then has its market in the journal",
+        why=""
+        if decisions
+        else f"no decision on {instrument} by then has its market in the journal",
     )

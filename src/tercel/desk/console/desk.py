@@ -1,4 +1,4 @@
-"""What the console needs of a desk: a journal reader, the operators' inbox, the kill latch."""
+"""Access to a desk through its folder: journal, operators' inbox, kill latch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from tercel.core.ports import Entry
-from tercel.desk.console.report import LatchPart
+from tercel.desk.console.report_base import LatchPart
 from tercel.desk.gate.process import gate_folder
+from tercel.desk.trading.journal.command_inbox import post
 from tercel.desk.trading.journal.database import DATABASE, holder
-from tercel.desk.trading.journal.store import JournalReader, post
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.risk.kill_switch import ALL, LATCH, KillLatch
 
 
@@ -33,22 +34,23 @@ class FolderDesk:
         """Identity of the journal, and the sequence number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
             file = (self.folder / DATABASE).stat()
-            return f"{file.st_dev}:{file.st_ino}:{reader.first}", reader.last
+            return f"{file.st_dev}:{file.st_ino}:{reader.first_hash}", reader.last
 
-    def running(self) -> str | None:
+    def lock_holder(self) -> str | None:
         """Process that holds the journal's lock; "" if none does, None if unknown."""
         return holder(self.folder)
 
     def read(
         self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
     ) -> Iterator[tuple[int, Entry]]:
-        """Journal entries above a sequence number, up to another."""
+        """Journal entries with their numbers, above `after` up to and including `until`; `kinds` empty: of all kinds."""
         with closing(JournalReader(self.folder)) as reader:
             yield from reader.read(after, kinds, until)
 
-    def before(self, ns: int) -> int:
+    def last_seq_before(self, ns: int) -> int:
         """Number of the last entry before a time, ns; 0 if none."""
-        low, high = 0, self.position()[1]
+        low = 0
+        high = self.position()[1]
         while low < high:
             mid = (low + high + 1) // 2
             earlier = any(entry.ns < ns for _, entry in self.read(mid - 1, (), mid))
@@ -56,26 +58,27 @@ class FolderDesk:
         return low
 
     def gate(self, terms: Mapping[str, Any]) -> Self | None:
-        """The gate before its venue, which has a journal too; None without one.
+        """Folder of the gate before the desk's venue, as a `FolderDesk` of its own; None without a gate.
 
         Parameters
         ----------
         terms : mapping
             What its last session says of a gate that serves others too (`trading.journal.kinds.SESSION`).
         """
-        where = gate_folder(self.folder, terms)
-        return None if where is None else type(self)(where, self._now_ns)
+        folder = gate_folder(self.folder, terms)
+        return None if folder is None else type(self)(folder, self._now_ns)
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
-        """Leave a command in the desk's inbox."""
+        """Write an operator's command into the desk's inbox; returns its number."""
         return post(self.folder, command, body, by, reason, self._now_ns())
 
     def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
-        """Latch the kill switch for some agents, or, where none is named, for all."""
+        """Engage the kill latch for the named agents, or for all agents if none is named."""
         self._latch.kill(reason, by, self._now_ns(), agents)
 
     def rearm(self, agents: Sequence[str], by: str, reason: str, mark: str = "") -> None:
-        """Release some agents, or, where none is named, everything that is latched.
+        """Release the kill latch for the named agents, or for everybody if none is named; `mark`: the latch state that
+        is meant.
 
         Raises
         ------
@@ -84,12 +87,12 @@ class FolderDesk:
         """
         self._latch.rearm(reason, by, self._now_ns(), agents, mark)
 
-    def mark(self) -> str:
+    def latch_mark(self) -> str:
         """Identity of the kill latch's current state: every kill and re-arm makes another."""
         return self._latch.state().mark
 
-    def killed(self) -> LatchPart | None:
-        """The kill latch's current state; None if it holds no agent."""
+    def read_latch(self) -> LatchPart | None:
+        """The kill latch's current state; None if it holds no agent; a damaged latch counts as latched for all."""
         state = self._latch.state()
         if state.damaged:
             return LatchPart(scope="all", by="", reason=state.damaged)
@@ -101,8 +104,8 @@ class FolderDesk:
         reasons = "; ".join(dict.fromkeys(state.killed.values()))
         return LatchPart(scope=", ".join(state.killed), by=by, reason=reasons)
 
-    def why(self, seq: int) -> Mapping[str, Any] | None:
-        """Explain a journaled decision: the observation and the intent."""
+    def explain_decision(self, seq: int) -> Mapping[str, Any] | None:
+        """The decision at a journal entry, explained: title, sentences, tables; None if the entry is no decision."""
         from tercel.desk.trading.explain import explain
 
         with closing(JournalReader(self.folder)) as reader:

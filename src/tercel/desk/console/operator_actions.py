@@ -1,4 +1,4 @@
-"""Actions of people in a journal, in words."""
+"""Texts for people of the actions in a journal: commands, kills, re-arms, holds, manual risk states, promotions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,12 +7,12 @@ from msgspec import convert
 
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import SIDE_WORDS
+from tercel.core.vocabulary import SIDE_NAMES
 from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import CommandBody, KillEntry, RearmEntry
 
-POSTURE: Final = {
+POSTURE_LABELS: Final = {
     "urgency": "urgency",
     "max_participation": "at most of volume",
     "size_multiplier": "size",
@@ -21,151 +21,168 @@ POSTURE: Final = {
 
 
 def operator_action(seq: int, entry: Entry) -> Deed:
-    """Action of a person, from an operator's, kill, re-arm, hold, posture or promotion entry.
+    """Row of the report about a person's action, from its journal entry of any of the kinds described here.
 
     >>> body = {"command": "amend", "body": {"parent": "p1", "lots": 1500}, "by": "ann", "reason": "less"}
     >>> operator_action(7, Entry(kinds.OPERATOR, 0, body=body)).what
     'asked to change p1: 1,500 lots'
     """
-    words = _DONE.get(entry.kind, _asked)
+    describe = _DESCRIBERS.get(entry.kind, _describe_command)
     return Deed(
         seq=seq,
         ns=entry.ns,
         kind=entry.kind,
         by=str(entry.body.get("by") or ""),
-        what=words(entry),
+        what=describe(entry),
         reason=str(entry.body.get("reason") or ""),
     )
 
 
-def _killed(entry: Entry) -> str:
+def _describe_kill(entry: Entry) -> str:
+    """Text of a kill entry: what was killed, or that the kill is confirmed."""
     body = KillEntry.of(entry)
     if body.event == "confirmed":
         return f"kill of {body.scope} is confirmed: nothing open at the venue"
     return f"killed {body.scope}" + (f", {body.open:,} lots being cancelled" if body.open else "")
 
 
-def _rearmed(entry: Entry) -> str:
+def _describe_rearm(entry: Entry) -> str:
+    """Text of a re-arm entry: what was re-armed, or which stop is over."""
     body = RearmEntry.of(entry)
     if body.ends:
-        return f"let {body.scope} resume: {_listed(body.ends)} is over"
+        return f"let {body.scope} resume: {_join_names(body.ends)} is over"
     return f"re-armed {body.scope}"
 
 
-def _held(entry: Entry) -> str:
+def _describe_hold(entry: Entry) -> str:
+    """Text of a pause or resumption of an agent, with its parents."""
     parents = entry.body.get("parents")
     return f"{entry.body.get('event')} {entry.agent}" + (
-        f", with {_listed(parents)}" if parents else ""
+        f", with {_join_names(parents)}" if parents else ""
     )
 
 
-def _stance(entry: Entry) -> str:
-    words, whom = entry.body.get("words"), entry.agent or "the desk"
-    set_ = f": {_posture(words)}" if isinstance(words, Mapping) else ""
+def _describe_stance(entry: Entry) -> str:
+    """Text of a manual risk state that was set, lifted or has ended."""
+    posture = entry.body.get("words")
+    target = entry.agent or "the desk"
+    setting = f": {_describe_posture(posture)}" if isinstance(posture, Mapping) else ""
     instead = ", instead of risk's" if entry.body.get("instead") else ""
-    return f"manual risk state of {whom} {entry.body.get('event')}{set_}{instead}"
+    return f"manual risk state of {target} {entry.body.get('event')}{setting}{instead}"
 
 
-_DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
-    kinds.KILL: _killed,
-    kinds.REARM: _rearmed,
-    kinds.HOLD: _held,
-    kinds.STANCE: _stance,
+_DESCRIBERS: Final[Mapping[str, Callable[[Entry], str]]] = {
+    kinds.KILL: _describe_kill,
+    kinds.REARM: _describe_rearm,
+    kinds.HOLD: _describe_hold,
+    kinds.STANCE: _describe_stance,
     kinds.PROMOTED: lambda entry: (
         f"promoted {entry.body.get('challenger')} over {entry.body.get('champion')} of {entry.agent}"
     ),
 }
 
 
-def _asked(entry: Entry) -> str:
-    """Request of an operator's command, which may hold anything and be refused."""
-    command, about = str(entry.body.get("command")), entry.body.get("body")
+def _describe_command(entry: Entry) -> str:
+    """Text of an operator's command; where its name is unknown or its body invalid, only "asked to COMMAND TARGET"."""
+    command = str(entry.body.get("command"))
+    command_body = entry.body.get("body")
     try:
-        return _request(command, convert(about, CommandBody))
+        return _describe_request(command, convert(command_body, CommandBody))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
-        said = about if isinstance(about, Mapping) else {}
-        whom = said.get("parent") or said.get("agent") or ""
-        return f"asked to {command.removesuffix('_agent').replace('_', ' ')} {whom}".rstrip()
+        fields = command_body if isinstance(command_body, Mapping) else {}
+        target = fields.get("parent") or fields.get("agent") or ""
+        return f"asked to {command.removesuffix('_agent').replace('_', ' ')} {target}".rstrip()
 
 
-def _request(command: str, said: CommandBody) -> str:
-    """Request in words.
+def _describe_request(command: str, body: CommandBody) -> str:
+    """Text of a command with a valid body; LookupError or TypeError if there is no text for it.
 
     Raises
     ------
     LookupError, TypeError
         A command without words of its own, or without what they are of.
     """
-    changes = [] if said.lots is None else [f"{said.lots:,} lots"]
+    changes = [] if body.lots is None else [f"{body.lots:,} lots"]
     limit = []
-    if said.limit_price is not None:
-        limit = ["no limit price" if said.limit_price == "none" else f"limit {said.limit_price}"]
+    if body.limit_price is not None:
+        limit = ["no limit price" if body.limit_price == "none" else f"limit {body.limit_price}"]
     match command:
         case "submit":
-            what = f"{SIDE_WORDS[said.side]} {said.lots:,} lots of {said.instrument}"
-            by = [what, _minutes(said.horizon_ns), f"by {said.agent}", *limit]
-            return f"requested {said.id}: {', '.join(by)}"
+            trade = f"{SIDE_NAMES[body.side]} {body.lots:,} lots of {body.instrument}"
+            parts = [trade, _format_minutes(body.horizon_ns), f"by {body.agent}", *limit]
+            return f"requested {body.id}: {', '.join(parts)}"
         case "amend":
-            if said.horizon_ns is not None:
-                changes.append(f"{_minutes(said.horizon_ns)} from its acceptance")
-            return f"asked to change {said.parent}: {', '.join(changes + limit)}"
+            if body.horizon_ns is not None:
+                changes.append(f"{_format_minutes(body.horizon_ns)} from its acceptance")
+            return f"asked to change {body.parent}: {', '.join(changes + limit)}"
         case "order":
-            lots = f"{said.lots:,} lots"
-            return f"asked to send a manual order of {said.parent}: {', '.join([lots, *limit])}"
+            lots = f"{body.lots:,} lots"
+            return f"asked to send a manual order of {body.parent}: {', '.join([lots, *limit])}"
         case "withdraw":
-            return f"asked to cancel {said.order or 'every manual order'} of {said.parent}"
+            return f"asked to cancel {body.order or 'every manual order'} of {body.parent}"
         case "request_quotes":
-            return f"asked {_listed(said.dealers) or 'all dealers'} for quotes of {said.lots:,} lots, {said.parent}"
+            return f"asked {_join_names(body.dealers) or 'all dealers'} for quotes of {body.lots:,} lots, {body.parent}"
         case "accept_quote":
-            return f"asked to take the quote {said.quote} of {said.request}"
+            return f"asked to take the quote {body.quote} of {body.request}"
         case "pass_quotes":
-            return f"asked to pass {_listed(said.quotes) or 'all quotes'} of {said.request}"
+            return f"asked to pass {_join_names(body.quotes) or 'all quotes'} of {body.request}"
         case "limits":
-            return _limits(said)
+            return _describe_limits(body)
         case "posture":
-            return f"asked {_wanted(said)} for {said.agent or 'the desk'}"
+            return f"asked {_describe_posture_request(body)} for {body.agent or 'the desk'}"
         case "promote":
-            return f"asked to promote {said.challenger or 'the challenger'} of {said.agent or ''}"
-        case "own_alert" if said.alert:
-            return f"took alert {said.alert} as their own"
+            return f"asked to promote {body.challenger or 'the challenger'} of {body.agent or ''}"
+        case "own_alert" if body.alert:
+            return f"took alert {body.alert} as their own"
         case "settle":
-            names = _listed(said.orders or said.executions)
+            names = _join_names(body.orders or body.executions)
             return f"said that {names or 'positions'} are settled"
-        case "kill" | "rearm" if said.agents is not None:
-            whom = _listed(said.agents) or "all agents"
-            return f"asked to {'kill' if command == 'kill' else 're-arm'} {whom}"
+        case "kill" | "rearm" if body.agents is not None:
+            target = _join_names(body.agents) or "all agents"
+            return f"asked to {'kill' if command == 'kill' else 're-arm'} {target}"
     raise LookupError(command)
 
 
-def _listed(names: object) -> str:
+def _join_names(names: object) -> str:
+    """Names joined by commas; "" for anything but a list."""
     return ", ".join(map(str, names)) if isinstance(names, list | tuple) else ""
 
 
-def _minutes(ns: float) -> str:
+def _format_minutes(ns: float) -> str:
+    """A time in ns as minutes, such as "30 min"."""
     return f"{ns / 60e9:,.4g} min"
 
 
-def _limits(said: CommandBody) -> str:
-    if said.act == "approve":
-        return f"confirmed looser limits, request {said.request}"
-    if said.changes is None:
+def _describe_limits(body: CommandBody) -> str:
+    """Text of a command that asks to change limits or confirms a change."""
+    if body.act == "approve":
+        return f"confirmed looser limits, request {body.request}"
+    if body.changes is None:
         raise LookupError("changes")
-    changes = ", ".join(f"{path.replace('_', ' ')} {value}" for path, value in said.changes.items())
-    return f"asked to {'tighten' if said.act == 'tighten' else 'loosen'} limits: {changes}"
+    changes = ", ".join(f"{path.replace('_', ' ')} {value}" for path, value in body.changes.items())
+    return f"asked to {'tighten' if body.act == 'tighten' else 'loosen'} limits: {changes}"
 
 
-def _wanted(said: CommandBody) -> str:
-    """Request about a manual risk state."""
-    if said.lift or not isinstance(said.words, Mapping):
+def _describe_posture_request(body: CommandBody) -> str:
+    """Text of a command that sets or ends a manual risk state."""
+    if body.lift or not isinstance(body.words, Mapping):
         return "to end the manual risk state"
-    instead = ", instead of risk's," if said.instead else ""
-    return f"to set a manual risk state, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
+    instead = ", instead of risk's," if body.instead else ""
+    return f"to set a manual risk state, {_describe_posture(body.words)}, {_format_minutes(body.span_ns)}{instead}"
 
 
-def _posture(words: Mapping[str, Any]) -> str:
-    def value(name: str, is_: Any) -> str:
+def _describe_posture(posture: Mapping[str, Any]) -> str:
+    """Text of a posture's fields: shares in percent, styles by name."""
+
+    def value(name: str, setting: Any) -> str:
+        """Text of one field's value: names of styles, or percent."""
         if name == "styles":
-            return ", ".join(one.name.lower() for one in Style if one & int(is_) and one.name)
-        return f"{100 * float(is_):.4g} %"
+            return ", ".join(
+                style.name.lower() for style in Style if style & int(setting) and style.name
+            )
+        return f"{100 * float(setting):.4g} %"
 
-    return ", ".join(f"{POSTURE.get(name, name)} {value(name, is_)}" for name, is_ in words.items())
+    return ", ".join(
+        f"{POSTURE_LABELS.get(name, name)} {value(name, setting)}"
+        for name, setting in posture.items()
+    )

@@ -1,7 +1,7 @@
-from tercel.desk.engine.agent_slot import strategy_of as strategy_of
+from tercel.desk.engine.configured_agents import strategy_of as strategy_of
 from tercel.desk.engine.config import DeskConfig as DeskConfig
 from tercel.desk.engine.config import LimitsSection as LimitsSection
-from tercel.desk.engine.runtime import open_desk as open_desk
+from tercel.desk.engine.assembly import open_desk as open_desk
 
 __all__ = [
     "DeskConfig",

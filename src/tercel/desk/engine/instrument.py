@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.fixed_point import ONE, PAID_ONE, floor_units, format_decimal
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ONE, PAID_ONE, floored, text
 from tercel.desk.engine.config import SizingRule, WeightsRule
 from tercel.desk.engine.forecasts import Outlook
 from tercel.desk.engine.monitor import MarketMonitor
@@ -26,12 +26,14 @@ from tercel.signals.risk.posture import PosturePolicy
 
 @dataclass(slots=True)
 class _Open:
+    """An open order of the flow: unfilled quantity (10^-8 of a lot) and its arrival mid in half ticks."""
+
     qty: int
     mid2: int
 
 
 class FlowShortfall:
-    """Orders received to one side of one instrument, and their cost.
+    """Open quantity and implementation shortfall of the orders received to one side of one instrument.
 
     Parameters
     ----------
@@ -39,8 +41,8 @@ class FlowShortfall:
         +1 buy, -1 sell.
 
     >>> flow = FlowShortfall(1)
-    >>> flow.ask(10, mid2=2000)
-    >>> flow.ask(10, mid2=2010)
+    >>> flow.add_order(10, mid2=2000)
+    >>> flow.add_order(10, mid2=2010)
     >>> flow.fill(15 * ONE, 15 * 2020 * PAID_ONE)
     >>> flow.open, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
     (5, 250, 99.75)
@@ -50,12 +52,12 @@ class FlowShortfall:
         self.side = side
         self.cost2 = 0
         """Cost of the fills, 10^-16 half ticks x lots (`core.orders`)."""
-        self.asked2 = 0
+        self.requested2 = 0
         """Value of all requested lots at their arrival mids, in the same unit."""
         self._open: deque[_Open] = deque()
 
-    def ask(self, lots: int, mid2: int) -> None:
-        """Add an order with its arrival mid."""
+    def add_order(self, lots: int, mid2: int) -> None:
+        """Add a received order of `lots` with its arrival mid, half ticks."""
         if lots <= 0 or mid2 <= 0:
             raise OrderError(
                 "lots above 0 at a two-sided market",
@@ -63,12 +65,12 @@ class FlowShortfall:
                 "wait for one",
             )
         self._open.append(_Open(lots * ONE, mid2))
-        self.asked2 += lots * mid2 * PAID_ONE
+        self.requested2 += lots * mid2 * PAID_ONE
 
     @property
     def open(self) -> int:
-        """Unfilled whole lots."""
-        return floored(self.open_qty)
+        """Unfilled quantity in whole lots, rounded down."""
+        return floor_units(self.open_qty)
 
     @property
     def open_qty(self) -> int:
@@ -85,8 +87,8 @@ class FlowShortfall:
         """
         if qty > self.open_qty:
             raise OrderError(
-                f"at most the {text(self.open_qty)} lots that are open",
-                f"{text(qty)} filled",
+                f"at most the {format_decimal(self.open_qty)} lots that are open",
+                f"{format_decimal(qty)} filled",
                 "reconcile with the venue",
             )
         self.cost2 += self.side * paid2
@@ -100,58 +102,60 @@ class FlowShortfall:
                 self._open.popleft()
 
     def cost_bps(self, mid2: int) -> float:
-        """Cost of the whole program, bps of its arrival value; open lots are marked at `mid2`."""
+        """Cost of all received orders, bps of their arrival value (0 without orders); open lots are marked at `mid2`,
+        half ticks."""
         waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
-        return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0
+        return 1e4 * (self.cost2 + waiting) / self.requested2 if self.requested2 else 0.0
 
 
 class Sizing:
-    """Sizes one instrument's rounds and learns how far forecasts hold.
+    """Decides how many open lots a round works, by forecast and posture, and learns how far to trust forecasts.
 
     >>> sizing = Sizing(SizingRule())
-    >>> sizing.lots(1, 100, None, None, last=False)
+    >>> sizing.lots(1, 100, None, None, is_last=False)
     100
-    >>> sizing.lots(1, 100, None, Posture("A", 0, size_multiplier=0.5), last=False)
+    >>> sizing.lots(1, 100, None, Posture("A", 0, size_multiplier=0.5), is_last=False)
     50
     """
 
     def __init__(self, rule: SizingRule) -> None:
         self._rule = rule
-        self._agreed = self._said = rule.prior_bps**2
+        self._product_sum = self._square_sum = rule.prior_bps**2
 
     def lots(
         self,
         side: int,
-        wanted: int,
+        open_lots: int,
         alpha: Alpha | None,
         posture: Posture | None,
-        last: bool,
+        is_last: bool,
     ) -> int:
-        """Lots of `wanted` to work this round; the last round takes all."""
-        if last or wanted == 0:
-            return wanted
+        """Lots of `open_lots` to work this round: the posture's share, less while a move in favour is forecast; all in
+        the last round."""
+        if is_last or open_lots == 0:
+            return open_lots
         share = 1.0 if posture is None else posture.size_multiplier
         if share == 0.0:
             return 0
-        said, sd_bps = (
+        expected_bps, sd_bps = (
             (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
         )
-        against = side * said
-        sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
-        if against < 0:  # the market is expected to come: wait with some of it
-            share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
-        return min(max(round(share * wanted), min(1, wanted)), wanted)
+        adverse_bps = side * expected_bps
+        confident_bps = max(abs(adverse_bps) - self._rule.confidence * sd_bps, 0.0)
+        if adverse_bps < 0:  # the market is expected to come: wait with some of it
+            share *= 1.0 - (1.0 - self._rule.least) * min(confident_bps / self._rule.scale_bps, 1.0)
+        return min(max(round(share * open_lots), min(1, open_lots)), open_lots)
 
     def learn_move(self, expected_bps: float, realised_bps: float) -> None:
-        """Update the trust in forecasts with a round's forecast and realised move."""
+        """Update the trust in forecasts with a forecast and the move that came, bps; values that are not finite are ignored."""
         if math.isfinite(realised_bps) and math.isfinite(expected_bps):
-            self._agreed += expected_bps * realised_bps
-            self._said += expected_bps**2
+            self._product_sum += expected_bps * realised_bps
+            self._square_sum += expected_bps**2
 
     @property
     def trust(self) -> float:
         """Shrunken slope of realised moves on forecasts, with a prior of 1, in [0, 1.5]."""
-        return min(max(self._agreed / self._said, 0.0), 1.5)
+        return min(max(self._product_sum / self._square_sum, 0.0), 1.5)
 
 
 class FlowShares:
@@ -173,7 +177,7 @@ class FlowShares:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of the flow of each agent; they sum to 1."""
+        """Share of the flow of each agent, at least the rule's floor; they sum to 1."""
         floor = min(self._rule.floor, 1.0 / len(self._penalty))
         raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
         total = sum(raw.values())
@@ -185,26 +189,29 @@ class FlowShares:
         self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
 
     def update(self, cost_bps: Mapping[str, float]) -> None:
-        """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
-        known = {
+        """Update the weights with each agent's cost of a round; missing or NaN costs count as the mean; no change below
+        two costs."""
+        finite_costs = {
             agent: cost
             for agent, cost in cost_bps.items()
             if agent in self._weights and math.isfinite(cost)
         }
-        if len(known) < 2:
+        if len(finite_costs) < 2:
             return
-        best = min(known.values())
+        best = min(finite_costs.values())
         losses = {
-            agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()
+            agent: min((cost - best) / self._rule.range_bps, 1.0)
+            for agent, cost in finite_costs.items()
         }
         absent = sum(losses.values()) / len(losses)
-        grown = {
+        updated = {
             a: w * math.exp(-self._rule.rate * losses.get(a, absent))
             for a, w in self._weights.items()
         }
-        total, n = sum(grown.values()), len(grown)
+        total = sum(updated.values())
+        n = len(updated)
         self._weights = {
-            a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()
+            a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in updated.items()
         }
 
 
@@ -214,17 +221,17 @@ def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
     >>> split(10, {"a": 0.5, "b": 0.26, "c": 0.24})
     {'a': 5, 'b': 3, 'c': 2}
     """
-    exact = {agent: lots * share for agent, share in shares.items()}
-    whole = {agent: int(value) for agent, value in exact.items()}
-    order = sorted(exact, key=lambda agent: whole[agent] - exact[agent])
-    for agent in order[: lots - sum(whole.values())]:
-        whole[agent] += 1
-    return whole
+    exact_lots = {agent: lots * share for agent, share in shares.items()}
+    lots_by_agent = {agent: int(value) for agent, value in exact_lots.items()}
+    order = sorted(exact_lots, key=lambda agent: lots_by_agent[agent] - exact_lots[agent])
+    for agent in order[: lots - sum(lots_by_agent.values())]:
+        lots_by_agent[agent] += 1
+    return lots_by_agent
 
 
 @dataclass
 class DeskInstrument:
-    """State of one instrument at the desk."""
+    """State of a desk in one instrument: flow, monitor, sizing, agents' weights, forecast, posture."""
 
     flow: FlowShortfall
     monitor: MarketMonitor

@@ -21,67 +21,15 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import SessionEntry
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.engine import COLUMNS
-from tercel.signals.risk.anomaly import (
-    AnomalyBaseline,
-    RiskMeter,
-    Second,
-    SecondReader,
-    fit_baseline,
-)
+from tercel.market.simulator.second_figures import COLUMNS
+from tercel.signals.risk.anomaly import AnomalyBaseline, RiskMeter, fit_baseline
 from tercel.signals.risk.posture import RiskState
+from tercel.signals.risk.seconds import Second, SecondReader
 
-MOST_S: Final = 8 * 3600
+MAX_BASELINE_S: Final = 8 * 3600
 """Seconds at most that a baseline is estimated from, the last ones."""
-LEAST_S: Final = 3600
+MIN_BASELINE_S: Final = 3600
 """Seconds at least that replace an earlier baseline."""
-
-
-def baselines_in(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
-    """The last baseline of each instrument in a desk's journal, of sessions at this venue only, not of a test network or
-    a recorded day that the same desk traded."""
-    found = {}
-    where = ""
-    for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
-        if entry.kind == kinds.SESSION:
-            where = SessionEntry.of(entry).venue
-        elif where == venue:
-            values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
-            arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
-            found[entry.instrument] = AnomalyBaseline(**values | arrays)
-    return found
-
-
-def baseline_entry(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: int) -> Entry:
-    """The journal's entry of a baseline that was learned from so many seconds."""
-    body = {name: to_jsonable(value) for name, value in asdict(baseline).items()}
-    return Entry(kinds.BASELINE, at_ns, instrument, body=body | {"seconds": seconds})
-
-
-class OrdinarySeconds:
-    """The last seconds of a market in which no risk rule was in force."""
-
-    def __init__(self) -> None:
-        self._rows = np.empty((MOST_S, COLUMNS))
-        self._seen = 0
-
-    def add(self, second: Second) -> None:
-        """One more second; one that is not all numbers is left out."""
-        row = np.array(second, np.float64)
-        if np.isfinite(row).all():
-            self._rows[self._seen % MOST_S] = row
-            self._seen += 1
-
-    @property
-    def count(self) -> int:
-        """Seconds that :meth:`baseline` learns from."""
-        return min(self._seen, MOST_S)
-
-    def baseline(self) -> AnomalyBaseline | None:
-        """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
-        if self.count < LEAST_S:
-            return None
-        return fit_baseline([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])
 
 
 SILENT_S: Final = 10.0
@@ -93,8 +41,63 @@ NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
 """The features, as a packaged model reads them; `news` comes from elsewhere."""
 
 
+def read_baselines(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
+    """Last journaled baseline of each instrument, from sessions at the named venue only.
+
+    Not of a test network or of a recorded day that the same desk traded.
+    """
+    baselines = {}
+    session_venue = ""
+    for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
+        if entry.kind == kinds.SESSION:
+            session_venue = SessionEntry.of(entry).venue
+        elif session_venue == venue:
+            values = {
+                parameter.name: entry.body[parameter.name] for parameter in fields(AnomalyBaseline)
+            }
+            arrays = {
+                name: np.array(value, np.float64)
+                for name, value in values.items()
+                if isinstance(value, list)
+            }
+            baselines[entry.instrument] = AnomalyBaseline(**values | arrays)
+    return baselines
+
+
+def baseline_entry(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: int) -> Entry:
+    """Journal entry of a baseline that was learned from `seconds` seconds."""
+    body = {name: to_jsonable(value) for name, value in asdict(baseline).items()}
+    return Entry(kinds.BASELINE, at_ns, instrument, body=body | {"seconds": seconds})
+
+
+class OrdinarySeconds:
+    """Buffer of the last seconds of a market in which no risk rule was in force."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty((MAX_BASELINE_S, COLUMNS))
+        self._seen = 0
+
+    def add(self, second: Second) -> None:
+        """Add a second's measurements; a second with a value that is not finite is left out."""
+        row = np.array(second, np.float64)
+        if np.isfinite(row).all():
+            self._rows[self._seen % MAX_BASELINE_S] = row
+            self._seen += 1
+
+    @property
+    def count(self) -> int:
+        """Seconds that :meth:`baseline` learns from."""
+        return min(self._seen, MAX_BASELINE_S)
+
+    def baseline(self) -> AnomalyBaseline | None:
+        """Baseline fitted to the stored seconds; None for fewer than :data:`MIN_BASELINE_S`."""
+        if self.count < MIN_BASELINE_S:
+            return None
+        return fit_baseline([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])
+
+
 class MarketMonitor:
-    """Measures the market of one instrument.
+    """Measures one instrument second by second: risk state, silences, features of the forecast model.
 
     Parameters
     ----------
@@ -130,12 +133,12 @@ class MarketMonitor:
         """The current risk measurements; None before the first second."""
 
     def on_market(self, event: MarketRows) -> None:
-        """Count cancelled, traded and added lots."""
+        """Count the cancelled, traded and added lots of new market data."""
         self._reader.on_market(event)
         self._times.update(event.rows[:, M_NS].tolist())
 
-    def _pass(self, at_ns: int) -> None:
-        """Count the gap before a second with events that are not the desk's own, which come with a report."""
+    def _count_gap(self, at_ns: int) -> None:
+        """If the second up to `at_ns` had events other than the desk's own, count the gap since the last such second."""
         if self._times - self.own_ns:
             gap_ns = at_ns - self._event_ns if self._event_ns else 1
             self._gaps[gap_ns.bit_length()] += 1
@@ -155,44 +158,50 @@ class MarketMonitor:
         """
         usual_ns = 2 << int(np.searchsorted(np.cumsum(self._gaps), 0.999 * self._gaps.sum()))
         gaps = [*self._silences, (self._event_ns, to_ns)]
-        far = [gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)]
-        found = (
-            max((min(end, to_ns) - max(begin, from_ns) for begin, end in far), default=0)
+        long_gaps = [
+            gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)
+        ]
+        longest_s = (
+            max((min(end, to_ns) - max(begin, from_ns) for begin, end in long_gaps), default=0)
             / NS_PER_SECOND
         )
-        return found if found > SILENT_S else None
+        return longest_s if longest_s > SILENT_S else None
 
-    def second(self, at_ns: int) -> None:
-        """Close one more second."""
-        self._pass(at_ns)
-        word = self._follower.state.item
-        if not self._follower.ready or not word(sim.MID2):
+    def close_second(self, at_ns: int) -> None:
+        """End a second at `at_ns`: measure risk and store order flow, both only while the book is known and two-sided."""
+        self._count_gap(at_ns)
+        state_word = self._follower.state.item
+        if not self._follower.ready or not state_word(sim.MID2):
             return
         self._second = self._reader.close(self._follower)
         self.risk = self._meter.update(self._second, at_ns)
-        bought, sold = word(sim.BOUGHT), word(sim.SOLD)
-        self._tallies.append((word(sim.OFI), bought - sold, word(sim.MID2)))
+        bought = state_word(sim.BOUGHT)
+        sold = state_word(sim.SOLD)
+        self._tallies.append((state_word(sim.OFI), bought - sold, state_word(sim.MID2)))
 
     @property
     def baseline(self) -> AnomalyBaseline | None:
         """Baseline that the risk score uses; None while it is learned."""
         return self._meter.score.baseline
 
-    def ordinary_second(self) -> None:
-        """No rule of risk was in force in the last second: a later baseline may be learned from it."""
+    def keep_ordinary_second(self) -> None:
+        """Store the last second, in which no risk rule was in force, for a later baseline."""
         if self._second is not None:
             self.ordinary.add(self._second)
 
     def features(self, news: float | None) -> dict[str, float | None]:
         """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""
         state = self._follower.state
-        bid, ask = int(state[sim.PUBLIC_BID]), int(state[sim.PUBLIC_ASK])
+        bid = int(state[sim.PUBLIC_BID])
+        ask = int(state[sim.PUBLIC_ASK])
         values: dict[str, float | None] = dict.fromkeys(NAMES)
         values["news"] = news
         if self._second is None or bid == NO_BID or ask == NO_ASK:
             return values
         mid2 = bid + ask
-        old, new, lean = self._tallies[0], self._tallies[-1], self._second.imbalance
+        old = self._tallies[0]
+        new = self._tallies[-1]
+        lean = self._second.imbalance
         return values | {
             "ofi": float(new[0] - old[0]),
             "signed_volume": float(new[1] - old[1]),

@@ -1,4 +1,4 @@
-"""Orders that come in to a desk: drawn from its seed, or towards positions that it is to reach.
+"""Orders that a desk receives: drawn at random from a seed, or made towards target positions.
 
 Those that are drawn are the same for every variant of a desk. Towards positions parents are made from target less
 position. A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not
@@ -17,16 +17,19 @@ from typing import Final
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.orders import ONE
-from tercel.core.tables.table_map import Called
+from tercel.core.fixed_point import ONE
+from tercel.core.tables.table_map import ColumnNames
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.engine.config import DeskConfig, SignalsSection
 from tercel.desk.engine.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
-from tercel.signals.models.model_folder import folder_at, load
+from tercel.signals.models.model_folder import find_model_folder, load
 from tercel.signals.portfolio.targets import Target, names_in, read_targets
-from tercel.signals.sources.registry import in_table
+from tercel.signals.sources.registry import table_instructions
+
+MAX_PRICE_GAP: Final = 0.2
+"""Part of a close beyond which both prices are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class OrderArrival:
 def order_arrivals(
     config: DeskConfig, volume_per_s: dict[str, float], seed: int
 ) -> list[OrderArrival]:
-    """One order per round and instrument, always to the same side of an instrument, as of a flow.
+    """Drawn orders: one for each round and instrument, a fixed share of its volume, to one side of it (drawn unless
+    configured).
 
     Parameters
     ----------
@@ -68,12 +72,8 @@ def order_arrivals(
     ]
 
 
-FAR: Final = 0.2
-"""Part of a close beyond which both prices are reported."""
-
-
-def targets_of(config: DeskConfig) -> dict[str, Target] | None:
-    """Targets by instrument; None where a desk's orders are drawn.
+def read_desk_targets(config: DeskConfig) -> dict[str, Target] | None:
+    """Target positions by instrument from the desk's file of targets; None if its orders are drawn.
 
     Raises
     ------
@@ -87,20 +87,24 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
         raise ConfigError(
             "a file of targets", 'signals.orders = "targets" alone', 'add targets = "targets.csv"'
         )
-    names = {section.names.get(one.name, one.name): one.name for one in config.instrument}
-    found = read_targets(Path(section.targets), names, section.columns, in_table("signals"))
-    if any(one.unit == "weight" for one in found.values()) and not section.capital > 0:
+    names = {
+        section.names.get(instrument.name, instrument.name): instrument.name
+        for instrument in config.instrument
+    }
+    targets = read_targets(
+        Path(section.targets), names, section.columns, table_instructions("signals")
+    )
+    if any(target.unit == "weight" for target in targets.values()) and not section.capital > 0:
         raise ConfigError(
             "capital for weights",
             f"{section.targets} and no signals.capital",
             "add capital = 1_000_000",
         )
-    return found
+    return targets
 
 
-def names_to_trade(path: Path, model: Path, columns: Called) -> tuple[str, ...]:
-    """Instrument names in a file of targets with its columns. Each must be in the model's panel; any name is accepted if the
-    model cannot be loaded.
+def names_to_trade(path: Path, model: Path, columns: ColumnNames) -> tuple[str, ...]:
+    """Instrument names in a file of targets; each must be in the model's panel if the model loads.
 
     Raises
     ------
@@ -110,15 +114,15 @@ def names_to_trade(path: Path, model: Path, columns: Called) -> tuple[str, ...]:
     from tercel.signals.models.predict import predict
 
     try:
-        known = predict(load(folder_at(model))).closes
+        closes = predict(load(find_model_folder(model))).closes
     except Exception:  # whatever a file holds: a desk trades without its forecast
-        known = {}
+        closes = {}
     return tuple(
         read_targets(
             path,
-            {name: name for name in known or names_in(path, columns)},
+            {name: name for name in closes or names_in(path, columns)},
             columns,
-            in_table("signals"),
+            table_instructions("signals"),
         )
     )
 
@@ -147,69 +151,87 @@ class TargetOrders:
         self._session = session
         self._section = section
         self._forecasts = forecasts
-        self._gross = sum(abs(one.value) for one in targets.values() if one.unit == "weight")
-        self._say = partial(session.gateway.alert, "info", kinds.TARGET)
+        self._gross = sum(
+            abs(target.value) for target in targets.values() if target.unit == "weight"
+        )
+        self._inform = partial(session.gateway.alert, "info", kinds.TARGET)
         self._warn = partial(session.gateway.alert_once, "warning", kinds.TARGET)
 
     def due(self, number: int) -> Iterator[OrderArrival]:
-        """Orders that can be sized now, for round `number`; an alert says what became of each target."""
-        if why := self._refused():
-            self._warn(f"{self._section.targets} is not traded: {why}")
+        """Orders for round `number` towards targets whose instruments have a market, each once; alerts each; none if
+        targets are refused."""
+        if reason := self._refusal_reason():
+            self._warn(f"{self._section.targets} is not traded: {reason}")
             return
         if round(self._gross, 3) > 1:  # weights may be rounded
-            asks = (
+            exposure_text = (
                 f"gross exposure of {self._gross:g} times the capital, {self._section.capital:,.2f}"
             )
-            self._warn(f"{self._section.targets} asks for a {asks}, long and short together")
+            self._warn(
+                f"{self._section.targets} asks for a {exposure_text}, long and short together"
+            )
         closes = {} if self._forecasts is None else self._forecasts.closes
         for name in list(self._targets):
-            mid2, listing = self._session.follow(name).mid2, self._session.listings[name]
+            mid2 = self._session.follow(name).mid2
+            listing = self._session.listings[name]
             if not mid2:
-                self._say(f"{name}: no two-sided market yet: its target waits a round", name)
+                self._inform(f"{name}: no two-sided market yet: its target waits a round", name)
                 continue
-            aim, price = self._targets.pop(name), mid2 / 2 * listing.tick
-            exact, held, works = aim.lots(listing, mid2, self._section.capital), *self._held(name)
+            aim = self._targets.pop(name)
+            price = mid2 / 2 * listing.tick
+            exact, held, at_work = (
+                aim.lots(listing, mid2, self._section.capital),
+                *self._held_and_working(name),
+            )
             close = closes.get(self._section.names.get(name, name), price)
-            file = (
+            close_text = (
                 f" (the file's last close, {close:.8g}, is not used)"
-                if abs(price - close) > FAR * close
+                if abs(price - close) > MAX_PRICE_GAP * close
                 else ""
             )
-            asked = f"{name}: {aim.unit} {aim.value:g} at {price:.8g}{file} is {exact:.8g} lots"
-            if abs(exact - held - works) > MOST_LOTS:
+            target_text = (
+                f"{name}: {aim.unit} {aim.value:g} at {price:.8g}{close_text} is {exact:.8g} lots"
+            )
+            if abs(exact - held - at_work) > MOST_LOTS:
                 self._warn(
-                    f"{asked}, beyond the {MOST_LOTS} of one order: it is refused, the others are traded",
+                    f"{target_text}, beyond the {MOST_LOTS} of one order: it is refused, the others are traded",
                     name,
                 )
                 continue
             target = round(exact)
-            lots = target - held - works
+            lots = target - held - at_work
             worth = f"target {target}, worth {target * listing.lot * price:,.2f}"
             order = f"{'buys' if lots > 0 else 'sells'} {abs(lots)}" if lots else "nothing to trade"
-            self._say(f"{asked}; {worth}; holds {held}, {works} at work: {order}", name)
+            self._inform(f"{target_text}; {worth}; holds {held}, {at_work} at work: {order}", name)
             if lots:
                 yield OrderArrival(number, name, BUY if lots > 0 else SELL, abs(lots))
 
-    def _refused(self) -> str:
-        """Why targets that have a date may not be traded now: their forecast is refused, or they are too old."""
-        day, found = next((one.day for one in self._targets.values()), None), self._forecasts
-        now_ns, days = self._session.now_ns, self._section.targets_days
+    def _refusal_reason(self) -> str:
+        """Reason why dated targets may not be traded now (forecast refused, or too old); "" if they may."""
+        day = next((target.day for target in self._targets.values()), None)
+        forecasts = self._forecasts
+        now_ns = self._session.now_ns
+        days = self._section.targets_days
         if day is None:
             return ""
-        if found is not None:
-            found.look(now_ns)
-            if found.fault is not None:
-                return f"the forecast that it is made from is refused, {found.fault.received}"
-            now_ns += found.offset_ns
-        session = session_day(now_ns, self._section.date)
-        if session is None or 0 <= (session - day).days <= days:
+        if forecasts is not None:
+            forecasts.refresh(now_ns)
+            if forecasts.fault is not None:
+                return f"the forecast that it is made from is refused, {forecasts.fault.received}"
+            now_ns += forecasts.offset_ns
+        session_date = session_day(now_ns, self._section.date)
+        if session_date is None or 0 <= (session_date - day).days <= days:
             return ""
-        return f"it is of {day}, traded for {days:g} days (signals.targets_days), not in a session of {session}"
+        return f"it is of {day}, traded for {days:g} days (signals.targets_days), not in a session of {session_date}"
 
-    def _held(self, name: str) -> tuple[int, int]:
-        """Lots that the desk's agents hold of an instrument, and those that their open parents will still trade."""
-        held = sum(of.get(name, 0) for of in self._session.ledger.positions.qty().values())
-        open_ones = [
-            one for one in self._session.ledger.parents.open() if one.order.instrument == name
+    def _held_and_working(self, name: str) -> tuple[int, int]:
+        """Signed lots that the desk's agents hold of an instrument, and signed lots that their open parents will still trade."""
+        held = sum(
+            quantities.get(name, 0) for quantities in self._session.ledger.positions.qty().values()
+        )
+        open_parents = [
+            parent
+            for parent in self._session.ledger.parents.open()
+            if parent.order.instrument == name
         ]
-        return round(held / ONE), sum(one.order.side * one.left for one in open_ones)
+        return round(held / ONE), sum(parent.order.side * parent.left for parent in open_parents)

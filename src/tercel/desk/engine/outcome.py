@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.orders import shown
+from tercel.core.fixed_point import to_number
 from tercel.core.ports import Journal
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats.inference import weighted_interval
+from tercel.core.stats.mean_intervals import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.agent_slot import Evidence
-from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
-from tercel.desk.engine.runtime import BuiltDesk
+from tercel.desk.engine.assembly import BuiltDesk
+from tercel.desk.engine.challenge import Evidence
+from tercel.desk.engine.forecast_results import ForecastOutcome, read_forecast_outcome
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import DeniedEntry
-from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
 from tercel.desk.trading.session import Session
@@ -59,7 +59,7 @@ class AgentOutcome:
     drift : float or None
         Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
     drifting : bool
-        They are outside the training distribution (`desk.engine.agent_slot`).
+        Whether its inputs are outside the training distribution (`desk.engine.drift`).
     strategy : str
     challenger : str or None
         The evidence on paper, where it has a challenger.
@@ -205,25 +205,32 @@ class DeskOutcome:
         return dict(to_jsonable(asdict(self)))
 
 
-def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
+def outcome_of(built: BuiltDesk, folder: Path) -> DeskOutcome:
     """The outcome of a desk so far, from its loop and its journal."""
-    desk, ledger = opened.desk, opened.session.ledger
+    desk = built.desk
+    ledger = built.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(
             DeniedEntry.of(entry).code for _, entry in journal.read(0, (kinds.DENIED,))
         )
-        checked = JournalCheck(journal.last, _consistent(journal, opened))
-        forecasts = forecasts_in(
+        journal_check = JournalCheck(journal.last, _is_consistent(journal, built))
+        forecasts = read_forecast_outcome(
             entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT))
         )
-    shares, rows = desk.shares(), desk.results
+    shares = desk.shares()
+    rows = desk.results
     currencies = {
-        opened.session.listings[instrument.name].currency for instrument in desk.config.instrument
+        built.session.listings[instrument.name].currency for instrument in desk.config.instrument
     }
     parents = tuple(ParentOutcome(**to_jsonable(row)) for row in rows)
-    alone = [one for one in parents if one.by_hand is None]
-    own = {name: [one for one in alone if one.agent == name] for name in desk.slots}
-    costs = {name: by_filled([vars(one) for one in mine]) for name, mine in own.items()}
+    unassisted = [parent for parent in parents if parent.by_hand is None]
+    agent_parents = {
+        name: [parent for parent in unassisted if parent.agent == name] for name in desk.slots
+    }
+    costs = {
+        name: by_filled([vars(parent) for parent in worked])
+        for name, worked in agent_parents.items()
+    }
     agents = {
         name: AgentOutcome(
             share=shares[name],
@@ -231,10 +238,10 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
             half_bps=costs[name][1],
             drift=to_jsonable(slot.drift.score) if slot.drift is not None else None,
             drifting=slot.drifting,
-            strategy=slot.shown,
+            strategy=slot.strategy_name,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
-            cost=money(own[name]),
-            **dict(zip(("saves_bps", "saves_half_bps"), savings(alone, name), strict=True)),
+            cost=total_cost(agent_parents[name]),
+            **dict(zip(("saves_bps", "saves_half_bps"), savings(unassisted, name), strict=True)),
         )
         for name, slot in desk.slots.items()
     }
@@ -242,42 +249,48 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         desk=str(folder),
         seed=desk.config.desk.seed,
         cost_bps=desk.cost_bps(),
-        cost=money(parents),
+        cost=total_cost(parents),
         parents_bps=Mean(*by_filled(rows)),
         parents=parents,
-        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
+        open_parents=tuple(_open_parent(parent, built.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),
         posture_changes=desk.posture_changes,
         fills=ledger.fills,
-        journal=checked,
+        journal=journal_check,
         currency=currencies.pop() if len(currencies) == 1 else "",
         forecasts=forecasts,
     )
 
 
-def money(parents: Sequence[ParentOutcome]) -> float:
+def total_cost(parents: Sequence[ParentOutcome]) -> float:
     """Total cost of parents' fills in money."""
     return float(
-        sum(one.is_bps * (one.notional or 0) / BPS for one in parents if one.is_bps is not None)
+        sum(
+            parent.is_bps * (parent.notional or 0) / BPS
+            for parent in parents
+            if parent.is_bps is not None
+        )
     )
 
 
 def savings(parents: Sequence[ParentOutcome], agent: str) -> tuple[float | None, float | None]:
-    """An agent's saving against the others on the same instrument and round, bps: mean and half of its interval."""
+    """What an agent's parents cost less than the others' of the same instrument and round, bps: mean and half of its interval."""
     rounds: dict[str, dict[str, float]] = defaultdict(dict)
-    for one in parents:
-        if one.is_bps is not None:
-            rounds[one.id.removesuffix(f"-{one.agent}")][one.agent] = one.is_bps
+    for parent in parents:
+        if parent.is_bps is not None:
+            rounds[parent.id.removesuffix(f"-{parent.agent}")][parent.agent] = parent.is_bps
     saved = [
-        float(np.mean([cost for other, cost in costs.items() if other != agent])) - costs[agent]
+        float(np.mean([cost for other_agent, cost in costs.items() if other_agent != agent]))
+        - costs[agent]
         for costs in rounds.values()
         if agent in costs and len(costs) > 1
     ]
     return weighted_interval(saved, [1.0] * len(saved))
 
 
-def _open(parent: ParentOrder, session: Session) -> OpenParent:
+def _open_parent(parent: ParentOrder, session: Session) -> OpenParent:
+    """Outcome of a parent order that is still open."""
     order = parent.order
     return OpenParent(
         id=parent.id,
@@ -285,30 +298,34 @@ def _open(parent: ParentOrder, session: Session) -> OpenParent:
         agent=order.agent,
         side=order.side,
         quantity=parent.lots,
-        left=shown(parent.unfilled_qty),
-        at_venue=shown(session.ledger.open_of(parent.id)),
+        left=to_number(parent.unfilled_qty),
+        at_venue=to_number(session.ledger.open_of(parent.id)),
         status=str(parent.status),
         reason=_why_open(parent, session.now_ns),
     )
 
 
 def _why_open(parent: ParentOrder, now_ns: int) -> str:
+    """Text why a parent order is still open."""
     if parent.status == ParentStatus.WORKING:
-        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
+        remaining_s = (parent.ends_ns - now_ns) / NS_PER_SECOND
         return (
-            f"its horizon comes {later:,.0f} s later"
-            if later > 0
+            f"its horizon comes {remaining_s:,.0f} s later"
+            if remaining_s > 0
             else "its last orders have no answer yet"
         )
     return f"{parent.status}: {parent.reason}"
 
 
-def _consistent(journal: Journal, opened: BuiltDesk) -> bool:
-    """The journal read again gives the session's own state: no faults, positions and open orders alike."""
-    again, ours = Ledger.of(journal), opened.session.ledger
-    same = (again.positions.qty(), again.orders.live()) == (
-        ours.positions.qty(),
-        ours.orders.live(),
+def _is_consistent(journal: Journal, built: BuiltDesk) -> bool:
+    """Whether refolding the journal gives the session's positions and open orders, without faults."""
+    refolded = Ledger.of(journal)
+    own_ledger = built.session.ledger
+    is_same = (refolded.positions.qty(), refolded.orders.live()) == (
+        own_ledger.positions.qty(),
+        own_ledger.orders.live(),
     )
-    astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
-    return same and not again.faults() and not astray
+    astray = [
+        order for order in refolded.orders.live() if refolded.parents.require(order.parent).over
+    ]
+    return is_same and not refolded.faults() and not astray

@@ -19,38 +19,41 @@ from tercel.desk.trading.session import Session
 
 LONGEST_NS: Final = 7 * 86_400 * 10**9
 """An end may lie so far ahead."""
-SET, LIFTED, ENDED = "set", "lifted", "ended"
-WORDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
+SET = "set"
+LIFTED = "lifted"
+ENDED = "ended"
+POSTURE_FIELDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
 """Fields of a posture that may be set manually."""
-_AT: Final = Posture("hand", 0)
+_BLANK_POSTURE: Final = Posture("hand", 0)
 
 
-def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
-    """A posture combined with a manual one: the stricter of both, or the manual one in its place.
+def combine(posture: Posture, stance: SetStanceEntry) -> Posture:
+    """A posture combined with a manual one: the stricter of both, field by field, or the manual one's fields in place
+    (`instead`).
 
     >>> half = {"size_multiplier": 0.5}
-    >>> said = SetStanceEntry(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
-    >>> combined(Posture("A", 0, size_multiplier=0.25), said).size_multiplier
+    >>> stance = SetStanceEntry(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
+    >>> combine(Posture("A", 0, size_multiplier=0.25), stance).size_multiplier
     0.25
-    >>> said.instead = True
-    >>> found = combined(Posture("A", 0, size_multiplier=0.25), said)
-    >>> found.size_multiplier, found.reasons
+    >>> stance.instead = True
+    >>> posture = combine(Posture("A", 0, size_multiplier=0.25), stance)
+    >>> posture.size_multiplier, posture.reasons
     (0.5, ('set by ann: news',))
     """
-    words = dict(stance.words)
+    fields = dict(stance.words)
     for name, value in () if stance.instead else stance.words.items():
         if name == "styles":
-            words[name] = int(posture.styles) & value
+            fields[name] = int(posture.styles) & value
         else:
-            words[name] = (max if name == "urgency" else min)(getattr(posture, name), value)
-    if (styles := words.get("styles")) is not None:
-        words |= {"styles": Style(styles) or Style.JOIN}
-    why = f"set by {stance.by}: {stance.reason}"
-    return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
+            fields[name] = (max if name == "urgency" else min)(getattr(posture, name), value)
+    if (styles := fields.get("styles")) is not None:
+        fields |= {"styles": Style(styles) or Style.JOIN}
+    reason = f"set by {stance.by}: {stance.reason}"
+    return replace(posture, **fields, reasons=tuple(dict.fromkeys((*posture.reasons, reason))))
 
 
 class PostureOverrides:
-    """Manual postures in force, from the session's ledger.
+    """Manual postures in force, read from the session's ledger.
 
     Parameters
     ----------
@@ -60,54 +63,63 @@ class PostureOverrides:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def over(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
-        """Risk's posture of an instrument combined with the desk's override; None without either."""
-        stance = self._in_force("", at_ns)
-        said = state.policy.posture() if state.policy is not None else None
+    def desk_posture(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
+        """Risk's posture of an instrument with the desk's manual one; without both None, or a neutral one after an
+        earlier posture."""
+        stance = self._stance_in_force("", at_ns)
+        risk_posture = state.policy.posture() if state.policy is not None else None
         if stance is None:
             # agents that had one are informed that it is over
-            return said if said is not None or state.posture is None else Posture(name, at_ns)
-        return combined(said or Posture(name, at_ns), stance)
+            return (
+                risk_posture
+                if risk_posture is not None or state.posture is None
+                else Posture(name, at_ns)
+            )
+        return combine(risk_posture or Posture(name, at_ns), stance)
 
-    def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
-        """Postures of the agents that have a manual one, by agent."""
-        asked = {
-            agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent
+    def agent_postures(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
+        """Postures of the agents that have a manual one, by agent: each combined with `posture`, the instrument's."""
+        stances = {
+            agent: self._stance_in_force(agent, at_ns)
+            for agent in self._session.ledger.stances
+            if agent
         }
-        found = {agent: stance for agent, stance in asked.items() if stance is not None}
-        base, of_desk = posture or Posture(name, at_ns), self._in_force("", at_ns)
-        said = {agent: combined(base, stance) for agent, stance in found.items()}
-        if of_desk is None or of_desk.instead:
-            return said
+        in_force = {agent: stance for agent, stance in stances.items() if stance is not None}
+        base = posture or Posture(name, at_ns)
+        desk_stance = self._stance_in_force("", at_ns)
+        postures = {agent: combine(base, stance) for agent, stance in in_force.items()}
+        if desk_stance is None or desk_stance.instead:
+            return postures
         # An agent's override replaces risk's posture, not one that a person set for the whole desk.
         return {
-            agent: combined(one, of_desk) if found[agent].instead else one
-            for agent, one in said.items()
+            agent: combine(own_posture, desk_stance) if in_force[agent].instead else own_posture
+            for agent, own_posture in postures.items()
         }
 
-    def size(self, agent: str) -> float:
-        """The multiplier of an agent's new parents."""
-        stance = self._in_force(agent, self._session.now_ns)
+    def size_multiplier(self, agent: str) -> float:
+        """Size multiplier of an agent's manual posture for its new parents; 1.0 without one."""
+        stance = self._stance_in_force(agent, self._session.now_ns)
         return 1.0 if stance is None else float(stance.words.get("size_multiplier", 1.0))
 
-    def _in_force(self, agent: str, at_ns: int) -> SetStanceEntry | None:
+    def _stance_in_force(self, agent: str, at_ns: int) -> SetStanceEntry | None:
+        """Manual posture of an agent ("": the desk) that has not ended at a time; None without one."""
         if (entry := self._session.ledger.stances.get(agent)) is None:
             return None
         stance = SetStanceEntry.of(entry)
         return stance if at_ns < stance.until_ns else None
 
-    def end(self, now_ns: int) -> bool:
-        """Journal the end of those that are over; whether there were any."""
-        over = []
+    def end_expired(self, now_ns: int) -> bool:
+        """Journal the end of manual postures whose time is over; whether there were any."""
+        entries = []
         for agent, entry in self._session.ledger.stances.items():
-            one = SetStanceEntry.of(entry)
-            if one.until_ns <= now_ns:
-                body = StanceEntry(event=ENDED, by=one.by, reason="its end has come").json()
-                over.append(Entry(kinds.STANCE, self._session.now_ns, agent=agent, body=body))
-        self._session.gateway.write(over)
-        return bool(over)
+            stance = SetStanceEntry.of(entry)
+            if stance.until_ns <= now_ns:
+                body = StanceEntry(event=ENDED, by=stance.by, reason="its end has come").json()
+                entries.append(Entry(kinds.STANCE, self._session.now_ns, agent=agent, body=body))
+        self._session.gateway.write(entries)
+        return bool(entries)
 
-    def obey(self, said: OperatorEntry, agents: Collection[str]) -> None:
+    def apply_command(self, operator_entry: OperatorEntry, agents: Collection[str]) -> None:
         """Set or lift a manual risk state, as an operator commands.
 
         Raises
@@ -115,16 +127,19 @@ class PostureOverrides:
         OrderError
             For an unknown agent, an invalid or missing posture, or an end that is not in the future.
         """
-        asked, now = said.asked(), self._session.now_ns
-        agent = asked.agent or ""
+        command = operator_entry.parse_body()
+        now = self._session.now_ns
+        agent = command.agent or ""
         if agent and agent not in agents:
             raise OrderError(
                 f"an agent of this desk: {', '.join(agents)}",
                 repr(agent),
                 "name one of them, or none",
             )
-        by, reason, number = said.by, said.reason, said.id
-        if asked.lift:
+        by = operator_entry.by
+        reason = operator_entry.reason
+        number = operator_entry.id
+        if command.lift:
             if agent not in self._session.ledger.stances:
                 raise OrderError(
                     "a manual risk state",
@@ -133,7 +148,7 @@ class PostureOverrides:
                 )
             body = StanceEntry(event=LIFTED, by=by, reason=reason, operator=number)
         else:
-            span_ns = asked.span_ns
+            span_ns = command.span_ns
             if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
                 raise OrderError(
                     f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days",
@@ -146,24 +161,24 @@ class PostureOverrides:
                 reason=reason,
                 operator=number,
                 until_ns=now + span_ns,
-                instead=bool(asked.instead),
-                words=_words(asked.words),
+                instead=bool(command.instead),
+                words=_check_fields(command.words),
             )
         self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body.json())])
 
 
-def _words(asked: object) -> dict[str, Any]:
-    """Fields of a posture, refused where one is none."""
-    if not isinstance(asked, Mapping) or not asked or not asked.keys() <= set(WORDS):
+def _check_fields(fields: object) -> dict[str, Any]:
+    """The fields of a manual posture, refused if a name or value is invalid."""
+    if not isinstance(fields, Mapping) or not fields or not fields.keys() <= set(POSTURE_FIELDS):
         raise OrderError(
-            f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "name the fields to tighten"
+            f"some of {', '.join(POSTURE_FIELDS)}", f"{fields!r:.200}", "name the fields to tighten"
         )
-    numbers = {name: value for name, value in asked.items() if name != "styles"}
-    styles = asked.get("styles", int(ANY_STYLE))
-    plain = all(
-        isinstance(one, int | float) and not isinstance(one, bool) for one in numbers.values()
+    numbers = {name: value for name, value in fields.items() if name != "styles"}
+    styles = fields.get("styles", int(ANY_STYLE))
+    are_numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in numbers.values()
     )
-    if not plain or type(styles) is not int or not 0 < styles <= int(ANY_STYLE):
-        raise OrderError("numbers, and styles from 1 to 7", f"{asked!r:.200}", "correct it")
-    replace(_AT, **numbers, styles=Style(styles))  # refuses what no one can act on
-    return dict(asked)
+    if not are_numbers or type(styles) is not int or not 0 < styles <= int(ANY_STYLE):
+        raise OrderError("numbers, and styles from 1 to 7", f"{fields!r:.200}", "correct it")
+    replace(_BLANK_POSTURE, **numbers, styles=Style(styles))  # refuses what no one can act on
+    return dict(fields)

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, TercelError, VenueError, of_files
+from tercel.core.errors import ConfigError, TercelError, VenueError, file_error
 from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import hide, hold, left_open
+from tercel.desk.gate.opening import forbid_tracing, open_order_ids, run_gate
 from tercel.desk.gate.server import Gate
 from tercel.venues.hosts import REMEDY
 
@@ -22,16 +22,17 @@ _log: Final = logging.getLogger("tercel.desk.gate")
 
 
 def main(file: Path, *, watchdog: bool = False) -> int:
-    """Run the gate of a configuration file, or its watchdog; the exit code."""
+    """Run the gate of a configuration file, or its watchdog; exit code 0, 1 if orders are left open, 2 after an error."""
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda got, _: signals.append(got))
+        signal.signal(number, lambda received, _: signals.append(received))
     gates: list[Gate] = []
-    desk = _ItsDesk()
+    desk = _StartingDesk()
 
     def listens(gate: Gate) -> None:
+        """Keep the gate that listens now, and tell the starting desk its socket."""
         gates.append(gate)
-        _say({"listen": gate.path})
+        _write_line({"listen": gate.path})
 
     code = 0
     try:
@@ -39,40 +40,42 @@ def main(file: Path, *, watchdog: bool = False) -> int:
         if watchdog:
             from tercel.desk.gate.watchdog import watch
 
-            hide()
+            forbid_tracing()
             watch(config, file.parent, lambda: bool(signals), _log.info)
         else:
             ends = (lambda: bool(signals) or _parent_ended()), listens
-            hold(config, file, user_name(), *ends, begins=desk.begins, prove=desk.prove)
+            run_gate(
+                config, file, user_name(), *ends, approve_money=desk.approve_money, prove=desk.prove
+            )
     except (TercelError, OSError) as error:
-        failure = error if isinstance(error, TercelError) else of_files(error)
+        failure = error if isinstance(error, TercelError) else file_error(error)
         _log.critical("%s", failure)
-        _say({"error": failure.to_json()})
+        _write_line({"error": failure.to_json()})
         code = 2
     for gate in gates:
-        left = left_open(gate)
-        _say({"open": left})
-        code = code or int(bool(left))
+        open_ids = open_order_ids(gate)
+        _write_line({"open": open_ids})
+        code = code or int(bool(open_ids))
     return code
 
 
-class _ItsDesk:
-    """The desk that started this gate, and gives its word where money is behind the venue: no other session trades here."""
+class _StartingDesk:
+    """The desk process that started this gate: it confirms a venue that moves money, by a token on standard input."""
 
     _token = ""
 
-    def begins(self, why: str) -> bool:
-        """Say what the gate found, and wait for the word: see `process`."""
-        _say({"money": why})
-        word = os.read(sys.stdin.fileno(), 1024)
-        if not word:
-            raise ConfigError("the confirmation of the desk that started this gate", why, REMEDY)
-        self._token = str(json.loads(word)["token"])
+    def approve_money(self, reason: str) -> bool:
+        """Write that the venue moves money, and wait for the desk's token; whether sessions may trade (see `process`)."""
+        _write_line({"money": reason})
+        answer = os.read(sys.stdin.fileno(), 1024)
+        if not answer:
+            raise ConfigError("the confirmation of the desk that started this gate", reason, REMEDY)
+        self._token = str(json.loads(answer)["token"])
         return bool(self._token)
 
-    def prove(self, shown: Mapping[str, Any], uid: int) -> str:
-        """Let the sessions of that desk trade."""
-        if not self._token or shown.get("token") != self._token:
+    def prove(self, proof: Mapping[str, Any], uid: int) -> str:
+        """Check that a session shows the starting desk's token; returns the name for the journal, or raises."""
+        if not self._token or proof.get("token") != self._token:
             raise VenueError(
                 "the desk that started this gate",
                 f"a session of uid {uid}",
@@ -81,14 +84,14 @@ class _ItsDesk:
         return "its desk"
 
 
-def _say(said: Mapping[str, Any]) -> None:
-    """Write a line that a desk reads, if there still is one."""
+def _write_line(message: Mapping[str, Any]) -> None:
+    """Write a JSON line to standard output for the starting desk; nothing happens if that is gone."""
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
+        os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
 
 
 def _parent_ended() -> bool:
-    """Whether the parent process is gone: nothing else closes the pipe."""
+    """Whether the parent process is gone: its end closes standard input."""
     ready, _, _ = select.select([sys.stdin], [], [], 0.0)
     return bool(ready) and not os.read(sys.stdin.fileno(), 1024)
 

@@ -10,7 +10,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tercel.core.toml import read_toml, validated
+from tercel.core.toml import read_toml
+from tercel.core.validation import validate_model
 from tercel.desk.limits import check_names
 
 _HELP: Final = "see `docs/howto/gate.md`"
@@ -20,11 +21,13 @@ LONGEST_PATH: Final = 100
 
 
 class _Table(BaseModel):
+    """Base of the sections: unknown keys are refused, values are frozen."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DropCopyTerms(_Table):
-    """A drop copy session of the venue that is reconciled with the order session."""
+    """Section [gate.drop_copy]: a drop copy session of the venue, reconciled with the order session."""
 
     venue: str
     """`fix://COMPID@host:port?profile=NAME`, or `fix:PROFILE.toml`."""
@@ -44,7 +47,7 @@ class WatchdogTerms(_Table):
 
 
 class GateTerms(_Table):
-    """A gate. Relative paths begin at the file's own folder."""
+    """Section [gate]; relative paths begin at the file's own folder."""
 
     venue: str
     """`fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, or `binance[:NET or FILE.toml]`."""
@@ -78,6 +81,7 @@ class GateTerms(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> "GateTerms":
+        """Refuse a watchdog at a venue other than FIX, and limits of accounts that are not served."""
         if self.watchdog is not None and not self.venue.startswith("fix"):
             raise ValueError("a venue at fix://, where a watchdog is named")
         check_names(self.changed, {"agents": self.accounts})
@@ -86,9 +90,12 @@ class GateTerms(_Table):
     @field_validator("accounts")
     @classmethod
     def _once(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse accounts that are empty, occur twice, or have a reserved name."""
         if len(set(accounts)) != len(accounts) or not all(accounts):
             raise ValueError(f"names that differ, not {', '.join(accounts)}")
-        if strange := [one for one in accounts if one in ("all", "*") or "," in one]:
+        if strange := [
+            account for account in accounts if account in ("all", "*") or "," in account
+        ]:
             raise ValueError(f"names of one account each, not {', '.join(map(repr, strange))}")
         return accounts
 
@@ -107,4 +114,4 @@ def read_config(path: Path) -> GateConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    return validated(GateConfig, read_toml(path, _HELP, "a gate's file"), str(path), "a gate")
+    return validate_model(GateConfig, read_toml(path, _HELP, "a gate's file"), str(path), "a gate")

@@ -17,14 +17,24 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Venue
 from tercel.core.system import freeze_heap, trim_heap
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
-from tercel.desk.gate.server import Gate, Prove, refuse_all
-from tercel.desk.limits import LimitGate, changed, check_names, check_own, default_file, read
+from tercel.desk.gate.server import Gate
+from tercel.desk.gate.venue_side import Prove, refuse_all
+from tercel.desk.limits import (
+    LimitGate,
+    check_names,
+    check_person_set,
+    default_file,
+    read,
+    with_changes,
+)
+from tercel.desk.trading.emergency import emergency_log
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import begun, emergency_log
+from tercel.desk.trading.heartbeat import session_entry
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.reconciliation.recovery import reconcile, refold
+from tercel.desk.trading.reconciliation.recovery import reconcile
+from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
-from tercel.venues.address import address, connect, mark_of
+from tercel.venues.address import connect, mark_of, parse_address
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4
@@ -32,22 +42,22 @@ WATCHDOG_LOG: Final = "watchdog.log"
 
 
 @contextmanager
-def opened(
+def open_gate(
     config: GateConfig,
-    beside: Path,
+    base_folder: Path,
     holder: str,
     acknowledge: str = "",
     reach: Callable[..., Venue] = connect,
     wall: Callable[[], int] = time.time_ns,
-    begins: Callable[[str], bool] = lambda why: True,
+    approve_money: Callable[[str], bool] = lambda reason: True,
     prove: Prove = refuse_all,
 ) -> Iterator[Gate]:
-    """An open, listening gate; orders of an earlier one have been brought to their end.
+    """Open a gate and yield it while it listens; orders of an earlier gate have been brought to their end.
 
     Parameters
     ----------
     config : GateConfig
-    beside : Path
+    base_folder : Path
         Folder that relative paths of the file begin at.
     holder : str
         Name of the user and program that run it, for messages.
@@ -57,7 +67,7 @@ def opened(
         Makes the venue of its address, accounts, store and folder.
     wall : callable
         ns since 1970.
-    begins : callable
+    approve_money : callable
         Called before anything is sent to a venue that moves money, with the reason why it does. Returns whether sessions may
         send orders once they have proved that they may; False: sessions may only cancel. May raise.
     prove : callable
@@ -70,46 +80,53 @@ def opened(
         damaged, limits that do not read.
     """
     section = config.gate
-    folder = beside / section.folder
+    folder = base_folder / section.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as closing:
         journal = SqlJournal(folder, holder, acknowledge)
         closing.callback(journal.close)
-        latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
+        latch = KillLatch(base_folder / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        found = list[str]()
+        money_reasons = list[str]()
 
-        def agree(why: str) -> Mapping[str, str]:
-            found.append(why)
-            if begins(why):
-                check_own(section.limits, section.changed, why)
+        def agree(reason: str) -> Mapping[str, str]:
+            """Confirm a venue that moves money; if sessions may trade there, refuse limits that no person set. Returns {}."""
+            money_reasons.append(reason)
+            if approve_money(reason):
+                check_person_set(section.limits, section.changed, reason)
             return {}
 
         venue = reach(
-            section.venue, section.accounts, folder / "fix", beside, section.link_s, wall, agree
+            section.venue,
+            section.accounts,
+            folder / "fix",
+            base_folder,
+            section.link_s,
+            wall,
+            agree,
         )
         closing.callback(venue.close)
-        limits_file = beside / section.limits if section.limits else default_file()
-        given = read(limits_file)
+        limits_file = base_folder / section.limits if section.limits else default_file()
+        file_limits = read(limits_file)
         if section.changed:
-            given = changed(given, section.changed)
-        limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
+            file_limits = with_changes(file_limits, section.changed)
+        limits = LimitGate(file_limits, venue.listings(), section.accounts, latch.kill_reason)
         check_names(section.changed, limits.usage())
         ledger = refold(journal, limits)
         trim_heap()  # what reading the journal took
-        name = _names(ledger.next_session, mark_of(section.venue))
+        name = _name_maker(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         closing.callback(emergency_log, gateway)
-        before = {order.root: order for order in gateway.ledger.orders.live()}
-        gateway.write([begun(gateway, holder, resume=False)])
-        reconcile(gateway, name, before, more=section.accounts)
-        listen = _free(beside / section.listen)
+        open_before = {order.root: order for order in gateway.ledger.orders.live()}
+        gateway.write([session_entry(gateway, holder, resume=False)])
+        reconcile(gateway, name, open_before, extra_accounts=section.accounts)
+        listen = _free_socket_path(base_folder / section.listen)
         copy = None
         if section.drop_copy is not None:
-            from tercel.desk.gate.drop_copy import DropCopy, copy_session
+            from tercel.desk.gate.drop_copy import DropCopy, open_copy_session
 
-            session = copy_session(
-                section.drop_copy.venue, folder / "copy", beside, venue.listings()
+            session = open_copy_session(
+                section.drop_copy.venue, folder / "copy", base_folder, venue.listings()
             )
             copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
             closing.callback(copy.close)
@@ -123,20 +140,21 @@ def opened(
             heartbeat_s=section.heartbeat_s,
             copy=copy,
             journal=str(folder.resolve()),
-            money="".join(found),
+            money="".join(money_reasons),
             prove=prove,
         )
         closing.callback(gate.close)
-        _share(Path(listen), section.group)
+        _allow_group(Path(listen), section.group)
         yield gate
 
 
-def _names(session: int, mark: str) -> Callable[[], str]:
+def _name_maker(session: int, mark: str) -> Callable[[], str]:
+    """Function that makes new ClOrdIDs of the gate's own cancels."""
     numbers = count(1)
     return lambda: f"~g{mark}{session}.{next(numbers)}"
 
 
-def _free(path: Path) -> str:
+def _free_socket_path(path: Path) -> str:
     """Path of a socket file without a listener; a dead gate's file is removed.
 
     Raises
@@ -144,23 +162,23 @@ def _free(path: Path) -> str:
     VenueError
         If a process listens there, or the path is too long for a socket.
     """
-    where = str(path)
-    if len(os.fsencode(where)) > LONGEST_PATH:
+    listen = str(path)
+    if len(os.fsencode(listen)) > LONGEST_PATH:
         raise VenueError(
             f"a socket file with a path of {LONGEST_PATH} bytes at most",
-            where,
+            listen,
             "choose a shorter folder",
         )
     with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
-        probe.connect(where)
+        probe.connect(listen)
         raise VenueError(
-            f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`"
+            f"no gate at {listen} yet", "one that answers", "stop it, or choose another `listen`"
         )
     path.unlink(missing_ok=True)
-    return where
+    return listen
 
 
-def _share(listen: Path, group: str) -> None:
+def _allow_group(listen: Path, group: str) -> None:
     """Let the members of a group connect, where one is named.
 
     Raises
@@ -179,47 +197,49 @@ def _share(listen: Path, group: str) -> None:
         ) from None
 
 
-def hide() -> None:
+def forbid_tracing() -> None:
     """Forbid other processes of this user to trace this one or read its memory, where the system can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)
 
 
-def hold(
+def run_gate(
     config: GateConfig,
     file: Path,
     holder: str,
     stop: Callable[[], bool],
-    listens: Callable[[Gate], object],
+    on_listen: Callable[[Gate], object],
     acknowledge: str = "",
-    begins: Callable[[str], bool] = lambda why: True,
+    approve_money: Callable[[str], bool] = lambda reason: True,
     prove: Prove = refuse_all,
 ) -> None:
-    """Open the gate of a configuration with its watchdog, and serve until `stop()` is true.
+    """Open a gate with its watchdog and serve until `stop()` is true.
 
     Parameters
     ----------
     config : GateConfig
     file : Path
         It was read from; whole.
-    holder, acknowledge, begins, prove
-        See :func:`opened`.
+    holder, acknowledge, approve_money, prove
+        See :func:`open_gate`.
     stop : callable
-    listens : callable
+    on_listen : callable
         Given the gate once it listens.
 
     Raises
     ------
     TercelError
-        See :func:`opened` and :func:`serve`.
+        See :func:`open_gate` and :func:`serve`.
     """
-    hide()
+    forbid_tracing()
     with (
-        opened(config, file.parent, holder, acknowledge, begins=begins, prove=prove) as gate,
-        beside_gate(file, config, lambda: not gate.open),
+        open_gate(
+            config, file.parent, holder, acknowledge, approve_money=approve_money, prove=prove
+        ) as gate,
+        run_watchdog(file, config, lambda: not gate.open),
     ):
         freeze_heap()
-        listens(gate)
+        on_listen(gate)
         serve(gate, stop)
 
 
@@ -231,28 +251,28 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     JournalError
     """
     gate.run(stop)
-    gate.leave()
+    gate.cancel_all()
     until = time.monotonic() + seconds
     while gate.open and time.monotonic() < until:
         gate.turn()
     gate.alarm()
 
 
-def left_open(gate: Gate) -> list[str]:
+def open_order_ids(gate: Gate) -> list[str]:
     """ClOrdIDs of orders that have not been confirmed ended."""
     return [order.root for order in gate.gateway.ledger.orders.live()]
 
 
 @contextmanager
-def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Iterator[None]:
-    """Start a watchdog process where the configuration asks for one; it outlives a gate that dies.
+def run_watchdog(file: Path, config: GateConfig, is_closed: Callable[[], bool]) -> Iterator[None]:
+    """Start a watchdog process if the configuration asks for one; it is ended with the gate only if `is_closed()`.
 
     Parameters
     ----------
     file : Path
         The gate's.
     config : GateConfig
-    over : callable
+    is_closed : callable
         Whether a gate that ends leaves nothing open: then the watchdog ends with it.
 
     Raises
@@ -263,9 +283,9 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
     if config.gate.watchdog is None:
         yield
         return
-    from tercel.desk.gate.watchdog import own_way
+    from tercel.desk.gate.watchdog import watchdog_address
 
-    own_way(address(config.gate.venue), config.gate.watchdog, file.parent)
+    watchdog_address(parse_address(config.gate.venue), config.gate.watchdog, file.parent)
     with (file.parent / config.gate.folder / WATCHDOG_LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"],
@@ -275,6 +295,6 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
             start_new_session=True,
         )
     yield
-    if over():
+    if is_closed():
         process.terminate()
         process.wait()

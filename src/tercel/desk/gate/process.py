@@ -1,12 +1,12 @@
 """A desk's own gate as a child process, which cancels open orders when the desk is silent or gone.
 
-It ends when its standard input does, and says on its standard output what a desk has to know, an object of JSON a line:
+The gate ends when its standard input closes. On its standard output it tells the desk, one JSON object a line:
 
-    {"money": why}     money is behind the venue: it waits for {"token": ...} on its standard input, before it is sent
-                       anything; sessions that show the token trade, with "" all of them cancel alone
-    {"listen": "desks/demo/gate/gate.sock"}     it listens
-    {"error": {"kind": ..., "expected": ..., "received": ..., "remedy": ...}}     why it ends, or does not begin
-    {"open": ["d1.4"]}     the last one of a gate that listened: orders that are not known to be over
+    {"money": reason}  the venue moves money: the gate waits for {"token": ...} on its standard input before it sends
+                       the venue anything; sessions that show the token may trade; with "" all may only cancel
+    {"listen": "desks/demo/gate/gate.sock"}     the gate listens on this socket
+    {"error": {"kind": ..., "expected": ..., "received": ..., "remedy": ...}}     why the gate ends, or does not begin
+    {"open": ["d1.4"]}     the last line of a gate that listened: orders that are not known to be over
 """
 
 import json
@@ -24,7 +24,15 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Closing, Venue
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.trading.journal.database import DATABASE
-from tercel.venues.address import BINANCE, FIX, Agree, address, connect, placed, refuse_money
+from tercel.venues.address import (
+    BINANCE,
+    FIX,
+    Agree,
+    connect,
+    parse_address,
+    refuse_money,
+    resolve_profile_path,
+)
 from tercel.venues.wire.client import RemoteVenue
 
 FOLDER: Final = "gate"
@@ -45,8 +53,8 @@ def gate_folder(desk: Path, gate: Mapping[str, Any]) -> Path | None:
     gate : mapping
         What its last session says of a gate that is not its own: {"journal", "accounts"}, or nothing.
     """
-    where = Path(gate["journal"]) if gate else desk / FOLDER
-    return where if gate or (where / DATABASE).exists() else None
+    folder = Path(gate["journal"]) if gate else desk / FOLDER
+    return folder if gate or (folder / DATABASE).exists() else None
 
 
 def gate_text(fields: Mapping[str, object]) -> str:
@@ -57,16 +65,15 @@ def gate_text(fields: Mapping[str, object]) -> str:
     venue = "fix://127.0.0.1:9001"
     accounts = ["ann"]
     """
-    said = {name: value for name, value in fields.items() if value is not None}
-    return "[gate]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in said.items())
+    present = {name: value for name, value in fields.items() if value is not None}
+    return "[gate]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in present.items())
 
 
 def _toml(value: object) -> str:
+    """A value as TOML text: JSON, or an inline table for a mapping."""
     if not isinstance(value, Mapping):
         return json.dumps(value)
-    return (
-        f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(one)}' for name, one in value.items())}}}"
-    )
+    return f"{{{', '.join(f'{json.dumps(name)} = {json.dumps(item)}' for name, item in value.items())}}}"
 
 
 class GateProcess(Closing):
@@ -106,15 +113,16 @@ class GateProcess(Closing):
         changes: Mapping[str, object] | None = None,
         agree: Agree = refuse_money,
     ) -> None:
+        """Write the gate's file into the desk's folder, start its process, and wait until it listens."""
         self._agree = agree
         self.token = ""
         self.folder = desk.resolve() / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listen = self.folder / LISTEN
-        self._short: tempfile.TemporaryDirectory[str] | None = None
+        self._short_folder: tempfile.TemporaryDirectory[str] | None = None
         if len(str(listen).encode()) > LONGEST_PATH:
-            self._short = tempfile.TemporaryDirectory(prefix="tercel-gate-")
-            listen = Path(self._short.name) / LISTEN
+            self._short_folder = tempfile.TemporaryDirectory(prefix="tercel-gate-")
+            listen = Path(self._short_folder.name) / LISTEN
         self.listen = listen
         """The listening socket that a desk connects to."""
         fields: dict[str, object] = {
@@ -127,18 +135,19 @@ class GateProcess(Closing):
         }
         (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
         (self.folder / LOG).unlink(missing_ok=True)
-        self._process = self._started()
+        self._process = self._start_process()
         try:
-            self._await()
+            self._wait_until_listening()
         except BaseException:
             self.close()
             raise
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "tercel.desk.gate", str(self.folder / FILE)]
+    def _start_process(self) -> subprocess.Popen[bytes]:
+        """Start the gate's process with pipes for its standard input and output."""
+        arguments = [sys.executable, "-m", "tercel.desk.gate", str(self.folder / FILE)]
         with (self.folder / LOG).open("ab") as log:
             return subprocess.Popen(
-                words,
+                arguments,
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -147,7 +156,7 @@ class GateProcess(Closing):
             )
 
     def revive(self) -> None:
-        """Restart a gate that has died: it ends the orders it left open and continues its journal.
+        """Restart the gate if it has died: it ends the orders it left open and continues its journal.
 
         Raises
         ------
@@ -156,56 +165,57 @@ class GateProcess(Closing):
         """
         if self._process.poll() is None:
             return
-        self._end()
-        self._process = self._started()
+        self._wait_for_exit()
+        self._process = self._start_process()
         try:
-            self._await()
+            self._wait_until_listening()
         except (
             ConfigError
         ) as error:  # a venue that proved to be a test does not now: perhaps it will
-            self._end()
+            self._wait_for_exit()
             raise VenueError(error.expected, error.received, error.remedy) from None
 
-    def _await(self) -> None:
-        """Wait until it listens, or has said why it does not."""
+    def _wait_until_listening(self) -> None:
+        """Wait until the gate listens, confirming money if it asks; raises the error that it reports."""
         assert self._process.stdout is not None
         assert self._process.stdin is not None
-        said = _read(self._process.stdout.readline())
-        if "money" in said:
-            self.token = secrets.token_hex(16) if self._agree(said["money"]) else ""
+        message = _parse_line(self._process.stdout.readline())
+        if "money" in message:
+            self.token = secrets.token_hex(16) if self._agree(message["money"]) else ""
             self._process.stdin.write(json.dumps({"token": self.token}).encode() + b"\n")
-            said = _read(self._process.stdout.readline())
-        if "listen" in said:
+            message = _parse_line(self._process.stdout.readline())
+        if "listen" in message:
             return
         log = self.folder / LOG
-        if error := said.get("error"):
+        if error := message.get("error"):
             raise VenueError(
                 error["expected"], f"{error['received']} (the gate, {log})", error["remedy"]
             )
-        words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
-        raise VenueError("a gate that opens", words[-600:] or "nothing", f"see {log}")
+        log_text = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
+        raise VenueError("a gate that opens", log_text[-600:] or "nothing", f"see {log}")
 
-    def _end(self) -> None:
-        """Wait for the process to end, and log the orders that it leaves open."""
+    def _wait_for_exit(self) -> None:
+        """Close the gate's standard input, wait for it to end (killed after `_PATIENCE_S`), and log the orders that it
+        leaves open."""
         process = self._process
         if process.stdout is None or process.stdout.closed:
             return
         try:
-            said, _ = process.communicate(timeout=_PATIENCE_S)
+            output, _ = process.communicate(timeout=_PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            said, _ = process.communicate()
-        for names in filter(None, (_read(line).get("open") for line in said.splitlines())):
+            output, _ = process.communicate()
+        for names in filter(None, (_parse_line(line).get("open") for line in output.splitlines())):
             _log.critical(
                 "GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names)
             )
 
     def close(self) -> None:
         """Have the gate cancel open orders and exit; a second call does nothing."""
-        self._end()
-        if self._short is not None:
-            self._short.cleanup()
-            self._short = None
+        self._wait_for_exit()
+        if self._short_folder is not None:
+            self._short_folder.cleanup()
+            self._short_folder = None
 
 
 class GatedVenue(RemoteVenue):
@@ -218,6 +228,7 @@ class GatedVenue(RemoteVenue):
     """
 
     def __init__(self, gate: GateProcess, accounts: Sequence[str]) -> None:
+        """Connect to the listening gate, with its token if money is behind it."""
         self._gate = gate
         super().__init__(
             str(gate.listen),
@@ -226,18 +237,18 @@ class GatedVenue(RemoteVenue):
         )
 
     def reconnect(self) -> None:
-        """See `RemoteVenue`."""
+        """Restart the gate if it has died, and connect to its socket again."""
         self._gate.revive()
         super().reconnect()
 
 
-def venue_at(
-    where: str,
+def connect_venue(
+    venue_address: str,
     accounts: Sequence[str],
     desk: Path,
     limits: Path | None,
     latch: Path,
-    opened: ExitStack,
+    stack: ExitStack,
     near: Path | None = None,
     changes: Mapping[str, object] | None = None,
     agree: Agree = refuse_money,
@@ -246,7 +257,7 @@ def venue_at(
 
     Parameters
     ----------
-    where, accounts
+    venue_address, accounts
         See `venues.address.connect`.
     desk : Path
         The desk's folder.
@@ -254,7 +265,7 @@ def venue_at(
         The limits file; None: the packaged one.
     latch : Path
         The kill latch.
-    opened : ExitStack
+    stack : ExitStack
         Closes the gate.
     near : Path, optional
         Folder that a profile's file is looked for in first.
@@ -267,16 +278,18 @@ def venue_at(
     ------
     ConfigError, VenueError
     """
-    if address(where).scheme in (FIX, BINANCE):
-        gate = GateProcess(desk, placed(where, near), accounts, limits, latch, changes, agree)
-        return GatedVenue(opened.enter_context(gate), accounts)
-    return connect(where, accounts, near=near, agree=agree)
+    if parse_address(venue_address).scheme in (FIX, BINANCE):
+        gate = GateProcess(
+            desk, resolve_profile_path(venue_address, near), accounts, limits, latch, changes, agree
+        )
+        return GatedVenue(stack.enter_context(gate), accounts)
+    return connect(venue_address, accounts, near=near, agree=agree)
 
 
-def _read(line: bytes) -> dict[str, Any]:
-    """Fields of a line of a gate; {} for one that was cut short."""
+def _parse_line(line: bytes) -> dict[str, Any]:
+    """JSON object of a line that a gate wrote; {} for a line that was cut short or holds no object."""
     try:
-        said = json.loads(line)
+        fields = json.loads(line)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}

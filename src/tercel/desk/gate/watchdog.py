@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
-from tercel.venues.address import VenueAddress, address, connect, profile_near
+from tercel.venues.address import VenueAddress, connect, parse_address, profile_near
 from tercel.venues.wire import frames
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 LOCK: Final = "watchdog.lock"
 """Held by the one watchdog of a folder; it contains the process number."""
-ASK_S: Final = 0.25
+PING_S: Final = 0.25
 """Seconds between two pings of the gate."""
-AGAIN_S: Final = 0.5
+CANCEL_AGAIN_S: Final = 0.5
 """Seconds between two cancels of the same account: an order may have been on its way."""
-ENOUGH_S: Final = 30.0
+GIVE_UP_S: Final = 30.0
 """Seconds of a gate's silence after which the watchdog ends."""
 _CHUNK: Final = 1 << 16
 
@@ -46,7 +46,7 @@ class Watchdog:
     log_on : callable
         A session with the venue, of a login that may cancel others' orders.
     silence_s : float
-        Longest time without a word of the gate, or without a link between it and the venue.
+        Longest time, s, without an answer of the gate, or without a link between the gate and the venue.
     say : callable
         Given what it did, for people.
     """
@@ -66,89 +66,94 @@ class Watchdog:
         self._say = say
         self._numbers = count(1)
         self._mark = f"{time.time_ns():x}"
-        self._link = frames.FrameReader()
-        self._plain: socket.socket | None = None
+        self._reader = frames.FrameReader()
+        self._socket: socket.socket | None = None
         self._venue: FixVenue | None = None
         self._cancelled_s = 0.0
-        self._failed = ""
+        self._failure = ""
 
     def watch(self, stop: Callable[[], bool]) -> None:
-        """Watch until `stop()`, or until the gate has been silent for `ENOUGH_S`."""
-        heard = time.monotonic()
+        """Ping the gate and cancel its orders while it is silent, until `stop()` or a silence of `GIVE_UP_S`."""
+        heard_s = time.monotonic()
         try:
             while not stop():
-                began = time.monotonic()
-                if self._alive():
-                    heard = time.monotonic()
-                    self._stand_down()
-                elif began - heard > ENOUGH_S:
-                    did = (
-                        f"its orders were NOT cancelled: {self._failed}"
-                        if self._failed
+                began_s = time.monotonic()
+                if self._is_alive():
+                    heard_s = time.monotonic()
+                    self._disconnect_venue()
+                elif began_s - heard_s > GIVE_UP_S:
+                    outcome = (
+                        f"its orders were NOT cancelled: {self._failure}"
+                        if self._failure
                         else "its orders were cancelled"
                     )
-                    self._say(f"no gate for {ENOUGH_S:g} s: {did}; the watch ends")
+                    self._say(f"no gate for {GIVE_UP_S:g} s: {outcome}; the watch ends")
                     return
-                elif began - heard >= self._silence_s:
+                elif began_s - heard_s >= self._silence_s:
                     self._cancel()
-                time.sleep(max(0.0, began + ASK_S - time.monotonic()))
+                time.sleep(max(0.0, began_s + PING_S - time.monotonic()))
         finally:
-            self._stand_down()
-            self._hang_up()
+            self._disconnect_venue()
+            self._disconnect_gate()
 
     # -- the gate -----------------------------------------------------------------------------------------------------
-    def _alive(self) -> bool:
-        """Whether the gate answers, and has a link to the venue."""
+    def _is_alive(self) -> bool:
+        """Whether the gate answers a ping in time and has a link to the venue; connects to its socket if need be."""
         try:
-            if self._plain is None:
-                self._plain = frames.connect(self._gate, ASK_S)
-                self._link = frames.FrameReader()
-            self._plain.sendall(frames.pack({"do": "alive"}))
-            return self._answer(self._plain)
+            if self._socket is None:
+                self._socket = frames.connect(self._gate, PING_S)
+                self._reader = frames.FrameReader()
+            self._socket.sendall(frames.pack({"do": "alive"}))
+            return self._wait_for_answer(self._socket)
         except (VenueError, OSError):
-            self._hang_up()
+            self._disconnect_gate()
             return False
 
-    def _answer(self, plain: socket.socket) -> bool:
-        until = time.monotonic() + ASK_S
+    def _wait_for_answer(self, link: socket.socket) -> bool:
+        """Whether the gate answers a ping in time, and says that its link to the venue is up."""
+        until = time.monotonic() + PING_S
         while time.monotonic() < until:
-            data = plain.recv(_CHUNK)
+            data = link.recv(_CHUNK)
             if not data:
                 raise VenueError("a gate", "one that is gone", "start it again")
-            for kind, body in self._link.feed(data):
-                said = frames.fields_of(body) if kind == frames.JSON else {}
-                if said.get("said") == "alive":
-                    return said.get("up") is True
+            for kind, body in self._reader.feed(data):
+                fields = frames.fields_of(body) if kind == frames.JSON else {}
+                if fields.get("said") == "alive":
+                    return fields.get("up") is True
         return False
 
-    def _hang_up(self) -> None:
-        if self._plain is not None:
-            self._plain.close()
-            self._plain = None
+    def _disconnect_gate(self) -> None:
+        """Close the socket to the gate."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     # -- the venue ----------------------------------------------------------------------------------------------------
     def _cancel(self) -> None:
+        """Log on at the venue if need be and send mass cancels for all accounts, every `CANCEL_AGAIN_S`; failures are
+        said, not raised."""
         try:
             if self._venue is None:
-                if not self._failed:
+                if not self._failure:
                     self._say("the gate is silent, or has no link: cancelling open orders")
                 self._venue = self._log_on()
                 self._cancelled_s = 0.0
-            if time.monotonic() - self._cancelled_s >= AGAIN_S:
+            if time.monotonic() - self._cancelled_s >= CANCEL_AGAIN_S:
                 self._cancelled_s = time.monotonic()
                 for account in self._accounts:
                     name = f"~w{self._mark}.{next(self._numbers)}"
                     self._venue.send(MassCancel(name, account, "", self._venue.now_ns))
             if self._venue.poll(0.0):
                 self._venue.step(self._venue.now_ns)
-            self._failed = ""
+            self._failure = ""
         except VenueError as error:
-            if (failed := f"{error}") != self._failed:
-                self._say(f"it cannot cancel: {failed}")
-            self._failed = failed
-            self._stand_down()
+            if (failure := f"{error}") != self._failure:
+                self._say(f"it cannot cancel: {failure}")
+            self._failure = failure
+            self._disconnect_venue()
 
-    def _stand_down(self) -> None:
+    def _disconnect_venue(self) -> None:
+        """Log out at the venue."""
         if self._venue is not None:
             with suppress(VenueError):
                 self._venue.close()
@@ -156,49 +161,58 @@ class Watchdog:
 
 
 def watch(
-    config: GateConfig, beside: Path, stop: Callable[[], bool], say: Callable[[str], object]
+    config: GateConfig, base_folder: Path, stop: Callable[[], bool], say: Callable[[str], object]
 ) -> None:
-    """Watch the gate of a configuration file, unless another process does already.
+    """Run the watchdog of a gate's configuration until `stop()`, unless another process runs it already.
 
     Raises
     ------
     ConfigError
         A venue that is reached without a login of its own.
     """
-    section, found = config.gate, address(config.gate.venue)
+    section = config.gate
+    venue = parse_address(config.gate.venue)
     assert section.watchdog is not None
     watchdog = section.watchdog
-    where = own_way(found, watchdog, beside)
-    with _alone(beside / section.folder / LOCK) as alone:
-        if alone:
+    own_address = watchdog_address(venue, watchdog, base_folder)
+    with _lock_folder(base_folder / section.folder / LOCK) as is_first:
+        if is_first:
             Watchdog(
-                str(beside / section.listen),
+                str(base_folder / section.listen),
                 section.accounts,
-                lambda: connect(where, section.accounts, None, beside, agree=lambda money: {}),  # type: ignore[arg-type, return-value]
+                lambda: connect(
+                    own_address, section.accounts, None, base_folder, agree=lambda money: {}
+                ),  # type: ignore[arg-type, return-value]
                 watchdog.silence_s,
                 say,
             ).watch(stop)
 
 
-def own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
-    """Address of the venue for the watchdog: where its profile says, else where the gate goes.
+def watchdog_address(venue: VenueAddress, watchdog: WatchdogTerms, base_folder: Path) -> str:
+    """Address that the watchdog logs on to, with its own CompID: host and port of its own profile, else of the gate's venue.
+
+    Host and port of the watchdog's own profile, else those of the gate's venue.
 
     Raises
     ------
     ConfigError
         A profile that cannot be read.
     """
-    place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
+    host_port = f"{venue.host}:{venue.port}"
+    profile = watchdog.profile or venue.profile
     if watchdog.profile:
         from tercel.fix.profiles import load
 
-        session = load(profile_near(watchdog.profile, beside), watchdog.comp_id).profile.session
-        place = f"{session.host or found.host}:{session.port or found.port}"
-    return f"fix://{watchdog.comp_id}@{place}" + (f"?profile={profile}" if profile else "")
+        session = load(
+            profile_near(watchdog.profile, base_folder), watchdog.comp_id
+        ).profile.session
+        host_port = f"{session.host or venue.host}:{session.port or venue.port}"
+    return f"fix://{watchdog.comp_id}@{host_port}" + (f"?profile={profile}" if profile else "")
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[bool]:
+def _lock_folder(file: Path) -> Iterator[bool]:
+    """Hold the lock file of a folder's only watchdog; yields False if another process holds it."""
     with file.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

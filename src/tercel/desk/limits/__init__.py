@@ -1,24 +1,27 @@
 """Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it.
 
-`LimitGate` (gate.py) allows or denies a command and counts what left; `checks.py` holds each question it asks,
-`state.py` what it counts, `reported.py` how reports change that, `watch.py` what it notices by itself, `file.py` the
-limits as a person writes them, `change.py` how they change while a desk runs. `certify/limits`, beside
-the package, tries to break it.
+`LimitGate` (gate.py) allows or denies a command and counts what left. `checks.py` holds its checks. `state.py` holds all
+counters, `scopes.py` those of desk, agents and instruments, `order_counts.py` those of orders; `reported.py` updates them
+from the venue's reports, `past_counts.py` archives them. `watch.py` finds warnings and breaches. `limit_sets.py` holds the
+limits, `file.py` and `file_values.py` read them from a file, `change.py` changes them while a desk runs. `certify/limits`,
+beside the package, tries to break the gate.
 """
 
 from tercel.desk.limits.change import (
     as_json as limits_json,
-    changed,
     check_names,
-    check_own,
+    check_person_set,
+    find_loosened,
     from_json,
     hash_of,
     hash_of_json,
-    loosened,
     tightest,
     values_at,
+    with_changes,
 )
-from tercel.desk.limits.file import (
+from tercel.desk.limits.file import default_file, parse, read
+from tercel.desk.limits.gate import CHECKS, LimitGate
+from tercel.desk.limits.limit_sets import (
     DAY_NS,
     MONEY,
     MS,
@@ -26,13 +29,10 @@ from tercel.desk.limits.file import (
     DeskLimits,
     InstrumentLimits,
     Limits,
-    default_file,
-    parse,
-    read,
 )
-from tercel.desk.limits.gate import CHECKS, LimitGate
 from tercel.desk.limits.reported import PAUSES
-from tercel.desk.limits.state import Alarm, Check, Denial, Holding, LimitQuery
+from tercel.desk.limits.scopes import Holding
+from tercel.desk.limits.state import Alarm, Check, Denial, LimitQuery
 from tercel.desk.limits.watch import EVERYBODY, Crossing
 
 __all__ = [
@@ -53,17 +53,17 @@ __all__ = [
     "LimitGate",
     "LimitQuery",
     "Limits",
-    "changed",
     "check_names",
-    "check_own",
+    "check_person_set",
     "default_file",
+    "find_loosened",
     "from_json",
     "hash_of",
     "hash_of_json",
     "limits_json",
-    "loosened",
     "parse",
     "read",
     "tightest",
     "values_at",
+    "with_changes",
 ]

@@ -1,38 +1,40 @@
 """Changes of limits while a desk runs: apply them, find what they loosen, hash the result.
 
-    changed(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
-    loosened(limits, changed(...))                         # [] or what allows more: a second person must agree
+    with_changes(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
+    find_loosened(limits, with_changes(...))                         # [] or what allows more: a second person must agree
     hash_of(limits)                                        # journaled with every order
 
-A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_LONGER` names.
+A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_TIGHTER_WHEN_HIGHER` names.
 """
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from typing import Any, Final, TypeVar
 
-from tercel.core.errors import ConfigError, LimitsError, TercelError, offer
-from tercel.core.serialization import parse_tables, to_jsonable
-from tercel.desk.limits import file
+from tercel.core.bounded_parsing import parse_tables
+from tercel.core.errors import ConfigError, LimitsError, TercelError, suggest_name
+from tercel.core.serialization import to_jsonable
+from tercel.desk.limits import file, file_values, limit_sets
 
 NEW: Final = ".*"
-"""Ends the path of the limits of a name that had none (`limits.loosened`)."""
+"""Ends the path of the limits of a name that had none (`limits.find_loosened`)."""
 HASH: Final = 12
 """Hexadecimal digits of a hash of limits."""
 # Limits that are tighter when they are longer, or when they require a person.
-_LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
-_ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
-    "instruments": file.InstrumentLimits,
-    "agents": file.AgentLimits,
+_TIGHTER_WHEN_HIGHER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
+_ROOM_TYPES: Final[dict[str, type[limit_sets.ScopeLimits]]] = {
+    "instruments": limit_sets.InstrumentLimits,
+    "agents": limit_sets.AgentLimits,
 }
-_Kind = TypeVar("_Kind", bound=file.ScopeLimits)
+_Kind = TypeVar("_Kind", bound=limit_sets.ScopeLimits)
 
 
-def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]) -> file.Limits:
-    """Limits with some values replaced.
+def with_changes(
+    limits: limit_sets.Limits, changes: Mapping[str, bool | int | float | str]
+) -> limit_sets.Limits:
+    """Copy of limits with single values replaced, by path such as `agents.NAME.KEY`, in a limit file's units and TOML text.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]
         For a section, a key or a value that a limit file would not have either, and for a name without any limits.
 
     >>> from tercel.desk.limits.file import default_file, read
-    >>> after = changed(read(default_file()), {"agents.twap.order_lots": "100"})
+    >>> after = with_changes(read(default_file()), {"agents.twap.order_lots": "100"})
     >>> after.of_agent("twap").order_lots, after.of_agent("pov").order_lots
     (100, 5000)
     """
@@ -58,19 +60,19 @@ def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]
     for path, text in changes.items():
         room, _, rest = path.partition(".")
         name, _, key = rest.rpartition(".")
-        value = _read(path, text)
+        value = _parse_value(path, text)
         if room == "desk" and key and not name:
-            limits = replace(limits, desk=_with(limits.desk, room, key, value))
-        elif room in _ROOMS and name:
+            limits = replace(limits, desk=_with_value(limits.desk, room, key, value))
+        elif room in _ROOM_TYPES and name:
             sections: Mapping[str, Any] = getattr(limits, room)
-            scope = sections.get(name, sections.get(file.ANY))
+            scope = sections.get(name, sections.get(limit_sets.ANY))
             if scope is None:
                 raise LimitsError(
                     f"a name with limits in [{room}]",
                     name,
-                    offer(name, tuple(sections), "name another"),
+                    suggest_name(name, tuple(sections), "name another"),
                 )
-            section: Any = {**sections, name: _with(scope, f'{room}."{name}"', key, value)}
+            section: Any = {**sections, name: _with_value(scope, f'{room}."{name}"', key, value)}
             limits = replace(limits, **{room: section})
         else:
             raise LimitsError(
@@ -83,16 +85,16 @@ def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]
 
 def check_names(
     paths: Iterable[str],
-    here: Mapping[str, Collection[str]],
+    known_names: Mapping[str, Collection[str]],
     error: type[TercelError] = LimitsError,
 ) -> None:
-    """Refuse limits of an agent or an instrument that is not there: they would change nothing, so a name is misspelt.
+    """Refuse limits of agents or instruments that do not exist: a name is misspelt.
 
     Parameters
     ----------
     paths : iterable of str
-        As :func:`changed` has taken them.
-    here : mapping of str to collection of str
+        As :func:`with_changes` has taken them.
+    known_names : mapping of str to collection of str
         Names by room: agents, and instruments if these are known.
 
     Raises
@@ -105,16 +107,21 @@ def check_names(
     for path in paths:
         room, _, rest = path.partition(".")
         name = rest.rpartition(".")[0]
-        if room != "desk" and room in here and name not in (file.ANY, *here[room]):
-            known = sorted(here[room])
+        if (
+            room != "desk"
+            and room in known_names
+            and name not in (limit_sets.ANY, *known_names[room])
+        ):
+            names = sorted(known_names[room])
             raise error(
-                f"{room} of the desk: {', '.join(known)}",
+                f"{room} of the desk: {', '.join(names)}",
                 f"{name!r} in {path}; nothing was changed",
-                offer(name, known, f'or "{file.ANY}" for all'),
+                suggest_name(name, names, f'or "{limit_sets.ANY}" for all'),
             )
 
 
-def _read(path: str, text: Any) -> Any:
+def _parse_value(path: str, text: Any) -> Any:
+    """Value of a limit from its TOML text."""
     try:
         return parse_tables(
             f"value = {str(text).lower() if isinstance(text, bool) else text}", decimals=True
@@ -125,106 +132,121 @@ def _read(path: str, text: Any) -> Any:
         ) from None
 
 
-def _with(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
-    name, understood = file.value_of(type(scope), section, key, value)
-    return replace(scope, **{name: understood})
+def _with_value(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
+    """A copy of a scope's limits with one key changed, given in the limit file's units."""
+    name, internal_value = file.value_of(type(scope), section, key, value)
+    return replace(scope, **{name: internal_value})
 
 
-def loosened(before: file.Limits, after: file.Limits) -> list[str]:
+def find_loosened(before: limit_sets.Limits, after: limit_sets.Limits) -> list[str]:
     """Paths of the limits of `after` that allow something `before` does not; [] where all are as tight.
 
     >>> from tercel.desk.limits.file import default_file, read
     >>> limits = read(default_file())
-    >>> loosened(limits, changed(limits, {"desk.messages": "2001", "desk.window_ms": "2000"}))
+    >>> find_loosened(limits, with_changes(limits, {"desk.messages": "2001", "desk.window_ms": "2000"}))
     ['desk.messages']
     """
-    found = [f"desk.{name}" for name in _looser(before.desk, after.desk)]
-    for room in _ROOMS:
-        old, new = getattr(before, room), getattr(after, room)
+    paths = [f"desk.{name}" for name in _looser(before.desk, after.desk)]
+    for room in _ROOM_TYPES:
+        old = getattr(before, room)
+        new = getattr(after, room)
         for name in dict.fromkeys((*old, *new)):
-            then, now = old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY))
-            if now is not None:
-                found += [
+            old_scope = old.get(name, old.get(limit_sets.ANY))
+            new_scope = new.get(name, new.get(limit_sets.ANY))
+            if new_scope is not None:
+                paths += [
                     f"{room}.{name}.{key}"
-                    for key in (["*"] if then is None else _looser(then, now))
+                    for key in (["*"] if old_scope is None else _looser(old_scope, new_scope))
                 ]
-    return found
+    return paths
 
 
-def values_at(limits: file.Limits, paths: Iterable[str]) -> dict[str, Any]:
-    """Values of limits by path, in internal units; a name without a section has what `"*"` has. Paths as `changed` has
-    taken them.
+def values_at(limits: limit_sets.Limits, paths: Iterable[str]) -> dict[str, Any]:
+    """Values of limits by path, in internal units; a name without a section has what `"*"` has.
+
+    Paths as `with_changes` has taken them.
 
     >>> from tercel.desk.limits.file import default_file, read
     >>> values_at(read(default_file()), ["agents.twap.order_lots", "desk.window_ms"])
     {'agents.twap.order_lots': 5000, 'desk.window_ms': 1000000000}
     """
-    found = {}
+    values = {}
     for path in paths:
         room, _, rest = path.partition(".")
         name, _, key = rest.rpartition(".")
         sections = {"": limits.desk} if room == "desk" else getattr(limits, room)
-        scope = to_jsonable(sections[name if name in sections else file.ANY])
-        found[path] = {file.key_of(field): value for field, value in scope.items()}[key]
-    return found
+        scope = to_jsonable(sections[name if name in sections else limit_sets.ANY])
+        values[path] = {file_values.key_of(field): value for field, value in scope.items()}[key]
+    return values
 
 
-def _looser(before: file.ScopeLimits, after: file.ScopeLimits) -> list[str]:
+def _looser(before: limit_sets.ScopeLimits, after: limit_sets.ScopeLimits) -> list[str]:
+    """Keys of the limits of `after` that allow something `before` does not."""
     return [
-        file.key_of(each.name)
+        file_values.key_of(each.name)
         for each in fields(before)
-        if not _as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
+        if not _is_as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
     ]
 
 
-def _as_tight(name: str, value: Any, than: Any) -> bool:
-    """Whether a limit's value allows nothing that another value does not."""
+def _is_as_tight(name: str, value: Any, than: Any) -> bool:
+    """Whether a limit's `value` allows nothing that the value `than` does not."""
     if name == "hours":
-        return within(value, than)
+        return are_hours_within(value, than)
     if name == "executions" and 0 in (value, than):
         return bool(than == 0)
-    return bool(value >= than if name in _LONGER else value <= than)
+    return bool(value >= than if name in _TIGHTER_WHEN_HIGHER else value <= than)
 
 
-def within(hours: file.Hours, of: file.Hours) -> bool:
-    """Whether trading hours lie within others, over midnight or not.
+def are_hours_within(hours: limit_sets.Hours, of: limit_sets.Hours) -> bool:
+    """Whether trading hours lie within the hours `of` (None: always), over midnight or not.
 
-    >>> within((8, 9), (7, 9)), within((7, 9), (8, 9)), within(None, (8, 9)), within((8, 9), None)
-    (True, False, False, True)
+    >>> are_hours_within((8, 9), (7, 9)), are_hours_within((7, 9), (8, 9))
+    (True, False)
+    >>> are_hours_within(None, (8, 9)), are_hours_within((8, 9), None)
+    (False, True)
     """
     if of is None or hours is None:
         return of is None
-    from_ns = (hours[0] - of[0]) % file.DAY_NS
-    return from_ns + (hours[1] - hours[0]) % file.DAY_NS <= (of[1] - of[0]) % file.DAY_NS
+    from_ns = (hours[0] - of[0]) % limit_sets.DAY_NS
+    return (
+        from_ns + (hours[1] - hours[0]) % limit_sets.DAY_NS <= (of[1] - of[0]) % limit_sets.DAY_NS
+    )
 
 
-def tightest(in_force: file.Limits, given: file.Limits) -> file.Limits:
-    """The tighter of two sets of limits, value by value; overlapping hours take those in force."""
+def tightest(in_force: limit_sets.Limits, given: limit_sets.Limits) -> limit_sets.Limits:
+    """The tighter of two sets of limits, value by value; of hours that overlap in part those `in_force`."""
     rooms: dict[str, Any] = {}
-    for room in _ROOMS:
-        old, new = getattr(in_force, room), getattr(given, room)
+    for room in _ROOM_TYPES:
+        old = getattr(in_force, room)
+        new = getattr(given, room)
         pairs = {
-            name: (old.get(name, old.get(file.ANY)), new.get(name, new.get(file.ANY)))
+            name: (old.get(name, old.get(limit_sets.ANY)), new.get(name, new.get(limit_sets.ANY)))
             for name in (*old, *new)
         }
         rooms[room] = {
-            name: _tighter(then, now) if then and now else then or now
-            for name, (then, now) in pairs.items()
+            name: _tighter(old_scope, new_scope)
+            if old_scope and new_scope
+            else old_scope or new_scope
+            for name, (old_scope, new_scope) in pairs.items()
         }
     return replace(given, desk=_tighter(in_force.desk, given.desk), **rooms)
 
 
 def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
+    """The tighter of two scopes' limits, value by value."""
     tighter = {
         each.name: getattr(given, each.name)
         for each in fields(in_force)
-        if _as_tight(each.name, getattr(given, each.name), getattr(in_force, each.name))
+        if _is_as_tight(each.name, getattr(given, each.name), getattr(in_force, each.name))
     }
     return replace(in_force, **tighter)
 
 
-def check_own(named: str, paths: Iterable[str], why: str) -> None:
-    """Refuse limits that no person set: neither a file, nor the desk's loss and gross value instead of the packaged.
+def check_person_set(named: str, paths: Iterable[str], reason: str) -> None:
+    """Refuse limits that no person set: no limits file is named, and not both `desk.daily_loss` and `desk.gross_value` are.
+
+    A limits file has to be named, or the desk's daily loss and gross value.
 
     Parameters
     ----------
@@ -232,7 +254,7 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
         The limits file, "" if none.
     paths : iterable of str
         Single limits that replace the file's.
-    why : str
+    reason : str
         Why they have to be set.
 
     Raises
@@ -242,19 +264,19 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
     if not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths):
         raise ConfigError(
             "limits in currency units that a person set",
-            f"the packaged ones ({why})",
+            f"the packaged ones ({reason})",
             'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
             '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`',
         )
 
 
-def as_json(limits: file.Limits) -> dict[str, Any]:
+def as_json(limits: limit_sets.Limits) -> dict[str, Any]:
     """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
-    rooms = {room: getattr(limits, room) for room in _ROOMS}
+    rooms = {room: getattr(limits, room) for room in _ROOM_TYPES}
     return dict(to_jsonable({"desk": limits.desk, **rooms}))
 
 
-def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limits:
+def from_json(body: Mapping[str, Any], source: str = "the journal") -> limit_sets.Limits:
     """Limits from the JSON of :func:`as_json`.
 
     Raises
@@ -263,13 +285,16 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         For anything else, among it limits that this version does not know.
     """
     try:
-        return file.Limits(
-            _scope(file.DeskLimits, body["desk"], source),
+        return limit_sets.Limits(
+            _scope_from_json(limit_sets.DeskLimits, body["desk"], source),
             {
-                name: _scope(file.InstrumentLimits, each, source)
+                name: _scope_from_json(limit_sets.InstrumentLimits, each, source)
                 for name, each in body["instruments"].items()
             },
-            {name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()},
+            {
+                name: _scope_from_json(limit_sets.AgentLimits, each, source)
+                for name, each in body["agents"].items()
+            },
             source,
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -280,11 +305,14 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         ) from error
 
 
-def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
-    """Limits of one scope, those that this version knows and no others; what an older one did not know is as tight as can be."""
+def _scope_from_json(kind: type[_Kind], values_json: Mapping[str, Any], source: str) -> _Kind:
+    """Limits of one scope from JSON; refused if a key is unknown or one without a default is missing.
+
+    A limit that older versions lacked is as tight as can be.
+    """
     needed = {each.name for each in fields(kind) if each.default is MISSING}
     if unknown := sorted(
-        (needed - written.keys()) | (written.keys() - {each.name for each in fields(kind)})
+        (needed - values_json.keys()) | (values_json.keys() - {each.name for each in fields(kind)})
     ):
         raise LimitsError(
             "limits that this version knows",
@@ -292,12 +320,12 @@ def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
             "open it with the version of tercel that wrote it: no limit of it is left out",
         )
     values: dict[str, Any] = {
-        name: tuple(each) if isinstance(each, list) else each for name, each in written.items()
+        name: tuple(each) if isinstance(each, list) else each for name, each in values_json.items()
     }
     return kind(**values)
 
 
-def hash_of(limits: file.Limits) -> str:
+def hash_of(limits: limit_sets.Limits) -> str:
     """Identity of limits: the shortened SHA-256 of their canonical JSON; the file's path does not matter."""
     return hash_of_json(as_json(limits))
 
@@ -308,56 +336,16 @@ def hash_of_json(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH]
 
 
-def with_values(before: file.Limits, after: file.Limits, paths: Sequence[str]) -> list[str]:
+def describe_changes(
+    before: limit_sets.Limits, after: limit_sets.Limits, paths: Sequence[str]
+) -> list[str]:
     """Limits with both their values, for people; a name that had none before (`agents.NAME.*`) by itself."""
-    both = {
+    value_pairs = {
         path: (values_at(limits, [path])[path] for limits in (before, after))
         for path in paths
         if path[-2:] != NEW
     }
     return [
-        f"{path} ({' to '.join(map(str, both[path]))})" if path in both else path for path in paths
+        f"{path} ({' to '.join(map(str, value_pairs[path]))})" if path in value_pairs else path
+        for path in paths
     ]
-
-
-# -- two persons ------------------------------------------------------------------------------------------------------
-_BLANK: Final = frozenset(
-    map(
-        chr,
-        (
-            0x34F,
-            0x115F,
-            0x1160,
-            *range(0x180B, 0x1810),
-            0x2800,
-            0x3164,
-            *range(0xFE00, 0xFE10),
-            0xFFA0,
-        ),
-    )
-)
-
-
-def blank(letter: str) -> bool:
-    """Whether a letter shows nothing: spaces, what does not print, and fillers, which pass for printed ones.
-
-    >>> blank(" "), blank("\u3164"), blank("a")
-    (True, True, False)
-    """
-    return letter.isspace() or not letter.isprintable() or letter in _BLANK
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: lookalike letters and invisible characters folded, how it was proved aside.
-
-    >>> same_person("Ann ", "ann"), same_person("ann", "\uff21nn\u200b"), same_person("ann", "bob")
-    (True, True, False)
-    >>> same_person("ann", "ann (password)")
-    True
-    """
-    return _spelt(one) == _spelt(other)
-
-
-def _spelt(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name.partition(" (")[0]).casefold()
-    return "".join(letter for letter in plain if not blank(letter))

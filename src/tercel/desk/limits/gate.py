@@ -4,7 +4,7 @@
     gate.parent("P1", "CSCO", "twap", BUY, 500)
     gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
     denial = gate.check(command, now_ns)                 # changes nothing
-    if denial is None: journal; gate.sent(command); venue.send(command)
+    if denial is None: journal; gate.count_sent(command); venue.send(command)
     alarm = gate.report(report, now_ns)                  # every report of the venue, in the order in which it comes
     for crossing in gate.watch(now_ns): ...              # warnings; breaches, whose agents are stopped from here on
 
@@ -18,28 +18,23 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.core.quotes import QuoteRequest
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
-from tercel.desk.limits.file import MONEY, Limits
+from tercel.desk.limits.limit_sets import MONEY, Limits
+from tercel.desk.limits.order_counts import AT_ANY_PRICE, OpenOrder, ParentLimit
 from tercel.desk.limits.reported import ReportedCounts
-from tercel.desk.limits.state import (
-    AT_ANY_PRICE,
+from tercel.desk.limits.scopes import (
     HOUR_NS,
     NEVER_NS,
     AgentState,
-    Check,
-    Denial,
     Holding,
     InstrumentState,
-    Killed,
-    LimitQuery,
-    OpenOrder,
-    ParentLimit,
     executions_by_side,
 )
+from tercel.desk.limits.state import Check, Denial, Killed, LimitQuery
 from tercel.desk.limits.watch import Crossing
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -93,7 +88,7 @@ class LimitGate(ReportedCounts):
         Its agents, as `account` names them. One without limits is unknown to the gate.
     killed : callable
         Returns why an agent is killed, or None.
-    more : sequence of Check
+    extra_checks : sequence of Check
         Additional checks, run after all others (`certify/limits`, beside the package, holds a kit for them).
 
     Raises
@@ -108,13 +103,14 @@ class LimitGate(ReportedCounts):
         listings: Iterable[o.Listing],
         agents: Iterable[str],
         killed: Killed | None = None,
-        more: Sequence[Check] = (),
+        extra_checks: Sequence[Check] = (),
     ) -> None:
+        """Make counters for every listed instrument, every agent and each pair of them that has limits."""
         super().__init__(limits.desk)
         self.limits = limits
         self.hash = hash_of(limits)
         self.killed = killed
-        self.checks: tuple[Check, ...] = (*CHECKS, *more)
+        self.checks: tuple[Check, ...] = (*CHECKS, *extra_checks)
         self._query = LimitQuery()
         self._query.gate = self
         for agent in agents:
@@ -123,15 +119,15 @@ class LimitGate(ReportedCounts):
         for listing in listings:
             if (of_instrument := limits.of_instrument(listing.instrument)) is not None:
                 name = listing.instrument
-                at = self.instruments[name] = InstrumentState(name, of_instrument, _unit(listing))
+                instrument = self.instruments[name] = InstrumentState(
+                    name, of_instrument, _unit(listing)
+                )
                 for agent, state in self.agents.items():
-                    self.holdings[agent, name] = Holding(at, state, self.desk, limits.desk)
+                    self.holdings[agent, name] = Holding(instrument, state, self.desk, limits.desk)
         self.holdings_of = {
-            agent: [holding for (who, _), holding in self.holdings.items() if who == agent]
+            agent: [holding for (owner, _), holding in self.holdings.items() if owner == agent]
             for agent in self.agents
         }
-
-    # -- the question ---------------------------------------------------------------------------------------------
 
     def check(self, command: o.Command, now_ns: int) -> Denial | None:
         """Denial of the first check that refuses a command, or None if it may leave; changes no count."""
@@ -142,7 +138,7 @@ class LimitGate(ReportedCounts):
                 return (
                     None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
                 )
-            query = self._ask(command, now_ns)  # type: ignore[arg-type]
+            query = self._fill_query(command, now_ns)  # type: ignore[arg-type]
             for check in self.checks:
                 if (denial := check(query)) is not None:
                     return denial
@@ -157,7 +153,9 @@ class LimitGate(ReportedCounts):
             # The order at the market that it may become.
             terms = request.lots, None, o.Tif.IOC, request.account, "", request.sent_ns
             side = request.side or BUY
-            query = self._ask(o.NewOrder(request.id, request.instrument, side, *terms), now_ns)
+            query = self._fill_query(
+                o.NewOrder(request.id, request.instrument, side, *terms), now_ns
+            )
             for check in REQUEST_CHECKS:
                 if (denial := check(query)) is not None:
                     return denial
@@ -170,7 +168,8 @@ class LimitGate(ReportedCounts):
         of_agent = self.limits.of_agent(agent)
         return self.limits.desk.person_accepts or of_agent is None or of_agent.person_accepts
 
-    def _ask(self, command: o.NewOrder | o.ReplaceOrder, now_ns: int) -> LimitQuery:
+    def _fill_query(self, command: o.NewOrder | o.ReplaceOrder, now_ns: int) -> LimitQuery:
+        """Fill the reused query with a command and all state that checks look up."""
         # One object for all commands: nothing is allocated on the way of an order.
         query = self._query
         query.command = command
@@ -190,14 +189,12 @@ class LimitGate(ReportedCounts):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
                 # What its largest size has reserved is reserved already: only lots beyond that are new.
-                most = max(order.most_lots * ONE, order.counted_qty, order.cum_qty)
-                query.extra = max(0, lots * ONE - most)
+                reserved_qty = max(order.most_lots * ONE, order.counted_qty, order.cum_qty)
+                query.extra = max(0, lots * ONE - reserved_qty)
         return query
 
-    # -- people and the market ---------------------------------------------------------------------------
-
     def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
-        """Register an accepted parent order: the most lots its children may come to.
+        """Register an accepted parent order with its lots, the most that its children may come to.
 
         Raises
         ------
@@ -218,15 +215,19 @@ class LimitGate(ReportedCounts):
                 f"side {side!r}, lots {lots!r}",
                 "correct the parent",
             )
-        known = self.parents.get(name)
-        if known is None:
-            mine = self.parents[name] = ParentLimit(name, holding, side, lots)
+        existing = self.parents.get(name)
+        if existing is None:
+            registered = self.parents[name] = ParentLimit(name, holding, side, lots)
             base, _, role = name.rpartition("-")
-            first = self.parents.get(base)
-            if first is not None and first.holding.agent is holding.agent and role in PAIRED:
-                first.legs.append(mine)
-                mine.first = first
-        elif known.holding is not holding or known.side != side or known.lots != lots:
+            first_leg = self.parents.get(base)
+            if (
+                first_leg is not None
+                and first_leg.holding.agent is holding.agent
+                and role in PAIRED
+            ):
+                first_leg.legs.append(registered)
+                registered.first = first_leg
+        elif existing.holding is not holding or existing.side != side or existing.lots != lots:
             raise OrderError(
                 "a new name for a new parent",
                 f"{name}, which is taken",
@@ -257,35 +258,40 @@ class LimitGate(ReportedCounts):
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
         """
-        at, now_ns = self.instruments.get(instrument), ns if now_ns is None else now_ns
-        if at is None:
+        state = self.instruments.get(instrument)
+        now_ns = ns if now_ns is None else now_ns
+        if state is None:
             return
         # An older mark would make a stale reference look fresh.
-        if ns >= at.marked_ns:
+        if ns >= state.marked_ns:
             # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
-            self.tell(now_ns)
-            at.bid = bid or 0
-            at.ask = ask or 0
-            at.marked_ns = ns
-            at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
-            at.age()
-            if at.sane:
-                if (mid2 := at.bid + at.ask) != at.mid2:
-                    self.revalue(at, mid2)
-                at.sane_ns = ns
-                self.rise(at)
-        bad_ns = at.bad_ns if at.bad_ns != NEVER_NS else now_ns
-        at.bad_ns = NEVER_NS if at.good_from_ns <= now_ns <= at.good_until_ns else bad_ns
+            self.advance_clock(now_ns)
+            state.bid = bid or 0
+            state.ask = ask or 0
+            state.marked_ns = ns
+            state.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+            state.update_validity()
+            if state.sane:
+                if (mid2 := state.bid + state.ask) != state.mid2:
+                    self.revalue(state, mid2)
+                state.sane_ns = ns
+                self.update_highs(state)
+        bad_ns = state.bad_ns if state.bad_ns != NEVER_NS else now_ns
+        state.bad_ns = NEVER_NS if state.good_from_ns <= now_ns <= state.good_until_ns else bad_ns
 
     def stop(self, agent: str, reason: str, code: str = "") -> None:
-        """Refuse new orders of an agent until it is resumed; the reason begins with a code, if none is given. Unknown:
-        ignored."""
+        """Refuse new orders of an agent until it is resumed; an unknown agent is ignored.
+
+        The reason begins with a code, if none is given.
+        """
         if (state := self.agents.get(agent)) is not None:
             # The first reason under a code stays: later ones are mostly its consequences.
             state.stops.setdefault(code or reason.partition(" ")[0], reason)
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
-        """Clear an agent's stops on a person's decision; its execution counts restart. Unknown: ignored.
+        """Clear an agent's stops by a person's decision, or only those with `codes`; unknown agents are ignored.
+
+        Without codes its execution counts restart.
 
         With `codes` only what it was stopped for under these is over; an execution of that name is confirmed.
         """
@@ -294,7 +300,7 @@ class LimitGate(ReportedCounts):
         if codes := tuple(codes):
             for code in codes:
                 state.stops.pop(code, None)
-                self.trust(agent, code)
+                self.confirm_execution(agent, code)
             return
         state.stops = {}
         state.repeated = ""
@@ -304,7 +310,7 @@ class LimitGate(ReportedCounts):
             holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
-        """Crossings since the last call, to be made every turn; a breach stops its agents until `resume`.
+        """Crossings since the last call, to be made every turn (without `warnings` only breaches); a breach stops its agents.
 
         The caller also kills them if it has a latch, and cancels their open orders. Without `warnings` only breaches are
         looked for, which takes less time.
@@ -312,7 +318,7 @@ class LimitGate(ReportedCounts):
         return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
 
     def enforce(self, limits: Limits) -> None:
-        """Put other limits in force; counts stay. See `change.changed` and `change.loosened`.
+        """Put other limits in force; counts stay (see `change.with_changes` and `change.find_loosened`).
 
         Raises
         ------
@@ -322,7 +328,9 @@ class LimitGate(ReportedCounts):
         of_agents = {name: limits.of_agent(name) for name in self.agents}
         of_instruments = {name: limits.of_instrument(name) for name in self.instruments}
         # All or nothing: looked for before anything is changed.
-        missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
+        missing = [
+            name for name, new_limits in (of_agents | of_instruments).items() if new_limits is None
+        ]
         if missing:
             raise LimitsError(
                 "limits for every agent and instrument of the gate",
@@ -333,13 +341,13 @@ class LimitGate(ReportedCounts):
         self.hash = hash_of(limits)
         self.duplicate_ns = limits.desk.duplicate_ns
         self.legged_value = limits.desk.legged_value
-        self.desk.take(limits.desk, self.sent_ns)
+        self.desk.adopt_limits(limits.desk, self.sent_ns)
         for name, of_agent in of_agents.items():
-            self.agents[name].take(of_agent, self.sent_ns)  # type: ignore[arg-type]
+            self.agents[name].adopt_limits(of_agent, self.sent_ns)  # type: ignore[arg-type]
         for name, of_instrument in of_instruments.items():
-            self.instruments[name].take(of_instrument, self.sent_ns)  # type: ignore[arg-type]
+            self.instruments[name].adopt_limits(of_instrument, self.sent_ns)  # type: ignore[arg-type]
         for holding in self.holdings.values():
-            holding.take(limits.desk)
+            holding.adopt_limits(limits.desk)
 
     def day(self) -> dict[str, Any]:
         """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
@@ -351,70 +359,73 @@ class LimitGate(ReportedCounts):
         if ends_ns < self.day_ends_ns:
             return
         self.day_ends_ns = ends_ns
-        known = {(scope.room, scope.name): scope for scope in self.scopes()}
+        scopes_by_key = {(scope.room, scope.name): scope for scope in self.scopes()}
         for room, name, opening, high in scopes:
-            if (scope := known.get((room, name))) is not None:
+            if (scope := scopes_by_key.get((room, name))) is not None:
                 scope.opening = opening
                 scope.high = high
-                scope.sink()
+                scope.update_floor()
 
-    # -- what left, and what became of it -------------------------------------------------------------------------
-
-    def sent(self, command: o.Command, now_ns: int | None = None) -> None:
+    def count_sent(self, command: o.Command, now_ns: int | None = None) -> None:
         """Count a command that leaves now (at `sent_ns`, or at `now_ns`); call it before the venue has it."""
-        self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
+        self._fold(self._count_sent, command, command.sent_ns if now_ns is None else now_ns)
 
-    def requested(
+    def count_request(
         self, instrument: str, agent: str, lots: int, mid2: int, dealers: Iterable[str], ns: int
     ) -> None:
         """Count a request for quotes that leaves now, at a mid (half ticks); call it before the venue has it."""
-        self._fold(self._requested, (instrument, agent), lots * mid2, dealers, ns)
+        self._fold(self._count_request, (instrument, agent), lots * mid2, dealers, ns)
 
-    def _requested(
-        self, where: tuple[str, str], lot_mids: int, dealers: Iterable[str], ns: int
+    def _count_request(
+        self, key: tuple[str, str], lot_mids: int, dealers: Iterable[str], ns: int
     ) -> None:
+        """Count a request for quotes in its scopes, worth `lot_mids` (lots times doubled mid), and its dealers among
+        the day's."""
         ns = max(ns, self.sent_ns)
-        self.tell(ns)
-        at, agent = self.instruments[where[0]], self.agents[where[1]]
+        self.advance_clock(ns)
+        instrument = self.instruments[key[0]]
+        agent = self.agents[key[1]]
         for scope in (agent, self.desk):
-            scope.requests.append((ns, lot_mids * at.unit))
+            scope.requests.append((ns, lot_mids * instrument.unit))
             while scope.requests[0][0] <= ns - HOUR_NS:
                 scope.requests.popleft()
-        at.dealers |= dict.fromkeys(dealers)
-        self.count_message((agent, at, self.desk), ns)
+        instrument.dealers |= dict.fromkeys(dealers)
+        self.count_message((agent, instrument, self.desk), ns)
 
-    def unsent(self, command: o.Command) -> None:
-        """A counted command did not leave, as the link was down: release an order's reserved lots."""
+    def release_unsent(self, command: o.Command) -> None:
+        """Release the reserved lots of a counted command that did not leave, as the link was down."""
         if isinstance(command, o.NewOrder):
-            self._fold(self._unsent, command.cl_ord_id)
+            self._fold(self._release_unsent, command.cl_ord_id)
         elif type(command) is o.ReplaceOrder:
             self._fold(self._drop_replace, command.cl_ord_id, command.orig)
 
     def cancel_reject(self, reject: o.CancelReject) -> None:
-        """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else.
+        """Drop the requested size and price of a replace that was rejected; nothing else is released.
 
         A venue that knows the order, and refuses to cancel it as it has ended, has answered every replace that was sent
         before the cancel.
         """
-        over = reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED
-        self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, over)
+        is_final = reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED
+        self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, is_final)
 
-    def _sent(self, command: o.Command, ns: int) -> None:
+    def _count_sent(self, command: o.Command, ns: int) -> None:
+        """Count a command that leaves: its name, its order's reserved lots, the messages of its scopes."""
         # A clock that goes back must not empty the windows.
         ns = max(ns, self.sent_ns)
-        self.tell(ns)
+        self.advance_clock(ns)
         if isinstance(command, o.NewOrder | o.ReplaceOrder):
             holding = self.holdings[command.account, command.instrument]
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
             self.names.add(command.cl_ord_id)
-            within, recent = self.duplicate_ns, self.recent
-            if within:
-                key = checks.content(command)
+            window_ns = self.duplicate_ns
+            recent = self.recent
+            if window_ns:
+                key = checks.content_key(command)
                 recent[key] = ns
                 # Oldest first, so that the loop below may stop at the first that is young enough.
                 recent.move_to_end(key)
-                while ns - next(iter(recent.values())) >= within:
+                while ns - next(iter(recent.values())) >= window_ns:
                     recent.popitem(last=False)
             # A market order may fill at any price: none of its fills is outside its terms.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
@@ -440,47 +451,48 @@ class LimitGate(ReportedCounts):
         self.names.add(command.cl_ord_id)
         self.count_message(self.scopes_of(command), ns)
 
-    def _unsent(self, name: str) -> None:
+    def _release_unsent(self, name: str) -> None:
+        """Mark an order that never left as rejected, and release its lots."""
         order = self.orders[name]
         # Its name stays used: it may have left in part.
         if order.live:
             order.base = o.OrdStatus.REJECTED
         self.settle(order)
 
-    def _drop_replace(self, name: str, orig: str, over: bool = False) -> None:
+    def _drop_replace(self, name: str, orig: str, is_final: bool = False) -> None:
+        """Drop a replace that was not accepted; a final reject drops all replaces sent before the cancel."""
         order = self.orders.get(name) or self.orders.get(orig)
         if order is None:
             return
         order.requested.pop(name, None)
         turn = order.probes.pop(name, None)
-        if turn is not None and over and not order.live:
-            late = {each: asked for each, asked in order.requested.items() if asked[0] > turn}
+        if turn is not None and is_final and not order.live:
+            late = {each: request for each, request in order.requested.items() if request[0] > turn}
             order.requested = late
         self.settle(order)
 
-    # -- for people -----------------------------------------------------------------------------------------------
-
     def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
-        """Usage of all limits: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
-        found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {
+        """Usage of all limits: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, warning level)}}}``, in
+        file units."""
+        usage: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {
             "desk": {},
             "instruments": {},
             "agents": {},
         }
         for scope in self.scopes():
-            found[scope.room][scope.name] = {
+            usage[scope.room][scope.name] = {
                 gauge.limit: (
-                    gauge.shown(gauge.used),
-                    gauge.shown(gauge.most),
-                    gauge.shown(gauge.level(scope.warn)),
+                    gauge.to_file_units(gauge.used),
+                    gauge.to_file_units(gauge.most),
+                    gauge.to_file_units(gauge.level(scope.warn)),
                 )
                 for gauge in watch.gauges(self, scope, self.sent_ns)
             }
-        return found
+        return usage
 
 
 def _unit(listing: o.Listing) -> int:
-    """The value of half a tick of a lot, in `MONEY`: so that money needs no fraction."""
+    """Value of half a tick of one lot, in integer units of `MONEY`."""
     unit = Fraction(repr(listing.tick)) * listing.lot * MONEY / 2
     if unit.denominator != 1 or unit <= 0:
         raise LimitsError(

@@ -1,4 +1,4 @@
-"""Best prices of one instrument: of own resting orders (self-trade prevention), and of the market from its data.
+"""Best prices of one instrument, no dealers' quotes: of own resting orders (self-trade prevention), and of the market's data.
 
 `QuoteBook` takes the same rows as a `Follower` and stores side, price and size of each order alone: the gate checks
 limits against its quotes, and no strategy trades on it.
@@ -18,6 +18,17 @@ NO_QUOTE: Final = sys.maxsize
 """No own order rests on that side: a price beyond every other."""
 
 
+_LEAVES: Final = frozenset({v.EXECUTE, v.REDUCE, v.DELETE})
+_RESTS: Final = frozenset({v.ADD, v.ROLL_IN, v.LEVEL_SET})
+_KNOWN: Final = (
+    _LEAVES | _RESTS | {v.TRADE, v.TRADE_HIDDEN, v.STATUS, v.CLEAR, v.ROLL_OUT, v.SHIFTED}
+)
+_SIDED: Final = _RESTS | {v.ROLL_OUT}
+_WRONG_KIND: Final = "a kind of row that this market knows"
+_WRONG_SLOT: Final = "a slot that fits the book so far"
+_WRONG_LOTS: Final = "no more lots than the order has"
+
+
 class OwnQuotes:
     """Prices of own resting orders on one side of one instrument, and the best of them.
 
@@ -27,6 +38,7 @@ class OwnQuotes:
     __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
 
     def __init__(self, sign: int) -> None:
+        """No orders yet; `sign` is +1 for sells, -1 for buys."""
         self.sign = sign
         self.best = NO_QUOTE
         self._orders: dict[int, int] = {}
@@ -54,19 +66,8 @@ class OwnQuotes:
         self.best = self._heap[0] if self._heap else NO_QUOTE
 
 
-_LEAVES: Final = frozenset({v.EXECUTE, v.REDUCE, v.DELETE})
-_RESTS: Final = frozenset({v.ADD, v.ROLL_IN, v.LEVEL_SET})
-_KNOWN: Final = (
-    _LEAVES | _RESTS | {v.TRADE, v.TRADE_HIDDEN, v.STATUS, v.CLEAR, v.ROLL_OUT, v.SHIFTED}
-)
-_SIDED: Final = _RESTS | {v.ROLL_OUT}
-_WRONG_KIND: Final = "a kind of row that this market knows"
-_WRONG_SLOT: Final = "a slot that fits the book so far"
-_WRONG_LOTS: Final = "no more lots than the order has"
-
-
 class Quoted(Protocol):
-    """An object that follows an instrument's market data."""
+    """Protocol of an object with the listing and best quotes of an instrument."""
 
     @property
     def listing(self) -> Listing:
@@ -92,6 +93,8 @@ def refuse_sparse(listing: Listing) -> None:
 
 @dataclass(slots=True)
 class _Order:
+    """Side, price and lots of an order in the market's data; `anonymous`: part of a level without names."""
+
     side: int
     price: int
     lots: int
@@ -130,6 +133,7 @@ class QuoteBook:
         self._clear()
 
     def _clear(self) -> None:
+        """Empty the book."""
         self._orders: dict[int, _Order] = {}
         self._levels: dict[int, dict[int, dict[int, _Order]]] = {v.BUY: {}, v.SELL: {}}
         self._prices: dict[int, list[int]] = {v.BUY: [], v.SELL: []}
@@ -152,116 +156,123 @@ class QuoteBook:
         if event.snapshot:
             self._ready = self._load(event)
         for row in event.rows.tolist() if self._ready and not event.snapshot else ():
-            ns, kind, who, side, price, lots, _ = row
-            if expected := self._fault(kind, who, side, lots):
+            ns, kind, slot, side, price, lots, _ = row
+            if expected := self._fault(kind, slot, side, lots):
                 self._ready = False
-                raise self._misfit(expected, row)
+                raise self._misfit_error(expected, row)
             self.now_ns = max(self.now_ns, ns)
-            self._apply(kind, who, side, price, lots)
+            self._apply(kind, slot, side, price, lots)
 
-    def _misfit(self, expected: str, row: list[int]) -> TapeError:
+    def _misfit_error(self, expected: str, row: list[int]) -> TapeError:
+        """Error for a row of market data that does not fit the book."""
         return TapeError(
             expected, f"row {row} of {self.listing.instrument}", "subscribe to it again"
         )
 
     def _load(self, event: MarketRows) -> bool:
-        """Replace the book by a snapshot."""
+        """Replace the book by a snapshot; always True, as a row that is no order or comes twice raises a TapeError."""
         self._clear()
         self.now_ns = 0
         self._ready = self._totals = False
         for row in event.rows.tolist():
-            ns, kind, who, side, price, lots, _ = row
+            ns, kind, slot, side, price, lots, _ = row
             self.now_ns = max(self.now_ns, ns)
             if kind == v.STATUS:
                 continue
-            fits = kind in _RESTS and side in self._levels and who >= 0 and lots > 0
-            if not fits or who in self._orders:
+            is_order = kind in _RESTS and side in self._levels and slot >= 0 and lots > 0
+            if not is_order or slot in self._orders:
                 self._clear()
-                raise self._misfit("a snapshot of orders, each once", row)
+                raise self._misfit_error("a snapshot of orders, each once", row)
             self._totals |= kind == v.LEVEL_SET
-            self._rest(who, side, price, lots, kind != v.ADD)
+            self._rest(slot, side, price, lots, kind != v.ADD)
         return True
 
-    def _fault(self, kind: int, who: int, side: int, lots: int) -> str:
+    def _fault(self, kind: int, slot: int, side: int, lots: int) -> str:
         """Expectation that a row violates, "" where it fits (`execution.driver_kernels.public_fault`)."""
-        known = self._orders.get(who)
-        inside = 0 <= who < self.listing.dense_ids
+        order = self._orders.get(slot)
+        inside = 0 <= slot < self.listing.dense_ids
         if kind not in _KNOWN:
-            return _WRONG_KIND if who >= -1 else _WRONG_SLOT
+            return _WRONG_KIND if slot >= -1 else _WRONG_SLOT
         if kind in _SIDED and side not in self._levels:
             return _WRONG_SLOT
-        if kind in (v.ADD, v.ROLL_IN) and (not inside or known is not None):
+        if kind in (v.ADD, v.ROLL_IN) and (not inside or order is not None):
             return _WRONG_SLOT
-        if kind == v.TRADE and (who >= self.listing.dense_ids or lots <= 0):
+        if kind == v.TRADE and (slot >= self.listing.dense_ids or lots <= 0):
             return _WRONG_SLOT
         if kind == v.LEVEL_SET and (not inside or lots < 0):
             return _WRONG_SLOT
         if kind == v.ADD and lots <= 0:
             return _WRONG_LOTS
         # What has no order here is a part of one, of which nothing is known but its level.
-        if kind in _LEAVES and who >= 0 and not self._totals:
-            have = 0 if known is None else known.lots
-            return "" if lots >= 0 and (have >= lots or not inside) else _WRONG_LOTS
-        return "" if who >= -1 else _WRONG_SLOT
+        if kind in _LEAVES and slot >= 0 and not self._totals:
+            resting_lots = 0 if order is None else order.lots
+            return "" if lots >= 0 and (resting_lots >= lots or not inside) else _WRONG_LOTS
+        return "" if slot >= -1 else _WRONG_SLOT
 
-    def _apply(self, kind: int, who: int, side: int, price: int, lots: int) -> None:
+    def _apply(self, kind: int, slot: int, side: int, price: int, lots: int) -> None:
+        """Apply one row of market data to the orders."""
         if kind in _LEAVES:
-            order = self._orders.get(who)
-            if order is not None and (order.lots >= lots or who < self.listing.dense_ids):
-                self._take(who, lots)
-            elif not 0 <= who < self.listing.dense_ids:
+            order = self._orders.get(slot)
+            if order is not None and (order.lots >= lots or slot < self.listing.dense_ids):
+                self._take(slot, lots)
+            elif not 0 <= slot < self.listing.dense_ids:
                 self._take_unnamed(kind, side, price, lots)
         elif kind == v.LEVEL_SET:
             self._totals = True
-            order = self._orders.get(who)
+            order = self._orders.get(slot)
             if order is not None and lots > 0:
                 order.lots = lots
             elif order is not None:
-                self._forget(who)
+                self._remove(slot)
             elif lots > 0:
-                self._rest(who, side, price, lots, True)
+                self._rest(slot, side, price, lots, True)
         elif kind in _RESTS and lots > 0:
-            self._rest(who, side, price, lots, kind == v.ROLL_IN)
+            self._rest(slot, side, price, lots, kind == v.ROLL_IN)
         elif kind == v.ROLL_OUT:
-            for one in list(self._levels[side].get(price, ())):
-                self._forget(one)
+            for resting_slot in list(self._levels[side].get(price, ())):
+                self._remove(resting_slot)
         elif kind == v.CLEAR:
             self._clear()
         elif kind == v.SHIFTED:
             orders = self._orders
             self._clear()
-            for one, order in orders.items():
-                self._rest(one, order.side, order.price + price, order.lots, order.anonymous)
+            for resting_slot, order in orders.items():
+                self._rest(
+                    resting_slot, order.side, order.price + price, order.lots, order.anonymous
+                )
         elif kind == v.TRADE:
             self._totals = True
 
-    def _rest(self, who: int, side: int, price: int, lots: int, anonymous: bool) -> None:
-        self._orders[who] = order = _Order(side, price, lots, anonymous)
+    def _rest(self, slot: int, side: int, price: int, lots: int, anonymous: bool) -> None:
+        """Add an order to its level; `anonymous`: it is part of a level whose orders have no names."""
+        self._orders[slot] = order = _Order(side, price, lots, anonymous)
         levels = self._levels[side]
         if price not in levels:
             levels[price] = {}
             insort(self._prices[side], price)
-        levels[price][who] = order
+        levels[price][slot] = order
 
-    def _take(self, who: int, lots: int) -> None:
-        order = self._orders[who]
+    def _take(self, slot: int, lots: int) -> None:
+        """Take lots from an order; at zero it is removed."""
+        order = self._orders[slot]
         order.lots -= max(lots, 0)
         if order.lots <= 0:
-            self._forget(who)
+            self._remove(slot)
 
     def _take_unnamed(self, kind: int, side: int, price: int, lots: int) -> None:
-        """Lots leave a level's unnamed orders: the first ones trade, the last ones are withdrawn."""
+        """Take lots from the unnamed orders of a level: from the first ones in a trade, else from the last ones."""
         level = self._levels[side].get(price, {}) if side in self._levels else {}
-        unnamed = [who for who, one in level.items() if one.anonymous]
-        for who in unnamed if kind == v.EXECUTE else reversed(unnamed):
-            taken = min(lots, self._orders[who].lots)
-            self._take(who, taken)
+        unnamed = [slot for slot, order in level.items() if order.anonymous]
+        for slot in unnamed if kind == v.EXECUTE else reversed(unnamed):
+            taken = min(lots, self._orders[slot].lots)
+            self._take(slot, taken)
             lots -= taken
 
-    def _forget(self, who: int) -> None:
-        order = self._orders.pop(who)
+    def _remove(self, slot: int) -> None:
+        """Remove an order, and its level if it was the last."""
+        order = self._orders.pop(slot)
         levels = self._levels[order.side]
-        del levels[order.price][who]
+        del levels[order.price][slot]
         if not levels[order.price]:
             del levels[order.price]
             prices = self._prices[order.side]

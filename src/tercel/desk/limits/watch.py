@@ -11,20 +11,22 @@ from collections.abc import Iterator
 from operator import ge
 from typing import Final, NamedTuple
 
-from tercel.core.orders import ONE, PAID_ONE, shown
-from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
-from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, LimitCounts, Scope
+from tercel.core.fixed_point import ONE, PAID_ONE, to_number
+from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS, WHOLE, Hours
+from tercel.desk.limits.scopes import NEVER_NS, AgentState, InstrumentState, Scope
+from tercel.desk.limits.state import LimitCounts
 
-CLEARED: Final = 9, 10
+CLEARED_SHARE: Final = 9, 10
 """Share of the warning level, as numerator and denominator, below which a warning is cleared."""
 EVERYBODY: Final = "*"
 """Name of all agents in `Crossing.agents`."""
-BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
+BLIND = "seconds_without_reference"
+BLIND_NS = 2_000_000_000
 """Name of the warning, and ns after which people are warned of market data that allow no order: crossed, lost, or old."""
 
 
 class Crossing(NamedTuple):
-    """A limit or its warning level was crossed, or the usage has fallen back below it.
+    """A limit or its warning level that was passed, or the usage that fell back below it.
 
     Parameters
     ----------
@@ -49,44 +51,49 @@ class Crossing(NamedTuple):
 
     @property
     def text(self) -> str:
-        """One line for people.
+        """The crossing as one line for people.
 
         >>> Crossing("breach", "agents", "twap", "daily_loss", 12.5, 10.0, ("twap",)).text
         'daily_loss of agent twap: 12.50 of 10.00'
         """
-        who = "the desk" if self.room == "desk" else f"{self.room[:-1]} {self.name}"
+        scope_name = "the desk" if self.room == "desk" else f"{self.room[:-1]} {self.name}"
         used, of = (
             f"{value:.2f}" if isinstance(value, float) else str(value)
             for value in (self.used, self.of)
         )
-        return f"{self.limit} of {who}: {used} of {of}"
+        return f"{self.limit} of {scope_name}: {used} of {of}"
 
 
 class Gauge(NamedTuple):
-    """Usage of one limit: `used` of `most`, shown in units of `unit`; `one` is a unit of the limit."""
+    """Usage of one limit: `used` of `most`, shown in units of `unit`; `limit_unit` is the rounding unit of the limit."""
 
     limit: str
     used: int
     most: int
     unit: int
-    one: int = 1
+    limit_unit: int = 1
 
     def level(self, warn: int) -> int:
-        """Usage from which on a warning is given."""
-        return max(1, -(self.most // self.one * warn // -WHOLE)) * self.one
+        """Usage from which on people are warned; `warn` is a share in ten thousandths."""
+        return max(1, -(self.most // self.limit_unit * warn // -WHOLE)) * self.limit_unit
 
-    def shown(self, value: int) -> float:
+    def to_file_units(self, value: int) -> float:
         """A value in the limit file's units."""
         if self.unit == ONE:
-            return shown(value)
+            return to_number(value)
         return value if self.unit == 1 else value / self.unit
 
 
 def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
     """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
-    used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
+    used = [
+        scope.gross,
+        scope.lost,
+        scope.drawn,
+        count_since(scope.times, now_ns - scope.window_ns),
+    ]
     if scope.rfq_value:
-        used.append(scope.requested(now_ns))
+        used.append(scope.requested_value(now_ns))
     if isinstance(scope, InstrumentState):
         used += (
             scope.position + scope.buys,
@@ -94,19 +101,21 @@ def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
             _age_ns(gate, scope, now_ns),
         )
     elif isinstance(scope, AgentState):
-        held = gate.holdings_of[scope.name]
-        used.append(max([0, *(h.position + h.buys for h in held)]))
-        used.append(max([0, *(h.sells - h.position for h in held)]))
+        holdings = gate.holdings_of[scope.name]
+        used.append(max([0, *(h.position + h.buys for h in holdings)]))
+        used.append(max([0, *(h.sells - h.position for h in holdings)]))
         if scope.limits.executions:
-            times = max((side for h in held for side in h.times.values()), key=len, default=deque())
-            used.append(within(times, now_ns - scope.limits.executions_ns))
+            times = max(
+                (side for h in holdings for side in h.times.values()), key=len, default=deque()
+            )
+            used.append(count_since(times, now_ns - scope.limits.executions_ns))
     return used
 
 
-def within(times: deque[int], since_ns: int) -> int:
+def count_since(times: deque[int], since_ns: int) -> int:
     """Number of times later than `since_ns` in an ascending deque.
 
-    >>> within(deque([3, 5, 8]), 5), within(deque([3, 5, 8]), 2)
+    >>> count_since(deque([3, 5, 8]), 5), count_since(deque([3, 5, 8]), 2)
     (1, 3)
     """
     for n, ns in enumerate(reversed(times)):
@@ -133,25 +142,27 @@ def gauges(gate: LimitCounts, scope: Scope, now_ns: int) -> Iterator[Gauge]:
         limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS, 1))
     elif isinstance(scope, AgentState) and scope.limits.executions:
         limits.append(("executions", scope.limits.executions, 1, 1))
-    for used, (limit, most, unit, one) in zip(amounts(gate, scope, now_ns), limits, strict=True):
-        yield Gauge(limit, max(0, used), most, unit, one)
+    for used, (limit, most, unit, limit_unit) in zip(
+        amounts(gate, scope, now_ns), limits, strict=True
+    ):
+        yield Gauge(limit, max(0, used), most, unit, limit_unit)
 
 
-def _age_ns(gate: LimitCounts, at: InstrumentState, now_ns: int) -> int:
-    """Age of the mark of a position while the instrument may be traded; 0 without a position.
+def _age_ns(gate: LimitCounts, instrument: InstrumentState, now_ns: int) -> int:
+    """Age of the mark of a position while the instrument may be traded; 0 without a position or outside trading hours.
 
     It counts from the first time that somebody watched, at the earliest, and from the opening.
     """
-    opened_ns = opened(at.limits.hours, now_ns)
-    if at.name not in gate.held or opened_ns is None:
+    opened_ns = opening_ns(instrument.limits.hours, now_ns)
+    if instrument.name not in gate.held or opened_ns is None:
         return 0
-    return max(0, now_ns - max(at.sane_ns, gate.watched_ns, opened_ns))
+    return max(0, now_ns - max(instrument.sane_ns, gate.watched_ns, opened_ns))
 
 
-def opened(hours: Hours, now_ns: int) -> int | None:
-    """Start of the trading hours that contain a time; None outside of them.
+def opening_ns(hours: Hours, now_ns: int) -> int | None:
+    """Start of the trading hours that contain a time; None outside of them, `NEVER_NS` where trading is always allowed.
 
-    >>> opened((100, 200), 5 * DAY_NS + 130) == 5 * DAY_NS + 100, opened((100, 200), 200), opened(None, 5) == NEVER_NS
+    >>> opening_ns((100, 200), 5 * DAY_NS + 130) == 5 * DAY_NS + 100, opening_ns((100, 200), 200), opening_ns(None, 5) == NEVER_NS
     (True, None, True)
     """
     if hours is None:
@@ -164,54 +175,56 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
     """Crossings since the last call, warnings cleared included; agents of a breach are stopped."""
     if gate.watched_ns == NEVER_NS:
         gate.watched_ns = now_ns
-    found: list[Crossing] = []
+    crossed: list[Crossing] = []
     for scope in gate.scopes():
-        suspect = scope.broken or scope.equity < scope.floor or _suspect(gate, scope, now_ns)
-        if suspect or (warnings and _near(gate, scope, now_ns)):
+        suspect = scope.broken or scope.equity < scope.floor or _may_breach(gate, scope, now_ns)
+        if suspect or (warnings and _is_near(gate, scope, now_ns)):
             for gauge in gauges(gate, scope, now_ns):
-                found += _warned(scope, gauge)
-                found += _broken(scope, gauge)
-    for at in gate.instruments.values():
-        blind_ns = 0 if at.bad_ns == NEVER_NS else now_ns - at.bad_ns
-        if (blind_ns >= BLIND_NS) != (BLIND in at.warned):
-            at.warned ^= {BLIND}
-            found.append(
+                crossed += _update_warning(scope, gauge)
+                crossed += _check_breach(scope, gauge)
+    for instrument in gate.instruments.values():
+        blind_ns = 0 if instrument.bad_ns == NEVER_NS else now_ns - instrument.bad_ns
+        if (blind_ns >= BLIND_NS) != (BLIND in instrument.warned):
+            instrument.warned ^= {BLIND}
+            crossed.append(
                 Crossing(
                     "warning" if blind_ns else "cleared",
-                    at.room,
-                    at.name,
+                    instrument.room,
+                    instrument.name,
                     BLIND,
                     blind_ns / 1e9,
                     BLIND_NS / 1e9,
                 )
             )
-    for crossing in found:
+    for crossing in crossed:
         if crossing.event == "breach":
             for agent in gate.agents.values():
                 if agent.name in crossing.agents or EVERYBODY in crossing.agents:
                     agent.stops.setdefault(crossing.limit, crossing.text)
-    return found
+    return crossed
 
 
-def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """Whether a scope may have a breach of its own kind: an old mark, too many executions."""
+def _may_breach(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
+    """Whether a scope may have a breach without a gauge's loss: an old mark, or too many executions."""
     if isinstance(scope, InstrumentState):
         return now_ns > scope.good_until_ns and scope.name in gate.held
     return isinstance(scope, AgentState) and scope.repeated != ""
 
 
-def _near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """Whether some limit is at its warning level, or was."""
+def _is_near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
+    """Whether some limit is at its warning level, or has a warning that is not cleared."""
     if not scope.levels:
         scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
     return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
 
 
-def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
-    level, limit = gauge.level(scope.warn), gauge.limit
+def _update_warning(scope: Scope, gauge: Gauge) -> list[Crossing]:
+    """Crossing of a gauge's warning level, up or down, as a list; [] without one."""
+    level = gauge.level(scope.warn)
+    limit = gauge.limit
     if limit in scope.warned:
-        part, whole = CLEARED
-        if gauge.used >= -(level * part // -whole):
+        numerator, denominator = CLEARED_SHARE
+        if gauge.used >= -(level * numerator // -denominator):
             return []
         scope.warned.discard(limit)
         scope.broken.discard(limit)
@@ -223,33 +236,34 @@ def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
 
 
 def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
+    """Crossing of a gauge in the limit file's units."""
     return Crossing(
         event,
         scope.room,
         scope.name,
         gauge.limit,
-        gauge.shown(gauge.used),
-        gauge.shown(gauge.most),
+        gauge.to_file_units(gauge.used),
+        gauge.to_file_units(gauge.most),
         agents,
     )
 
 
-def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
-    """Breach of a limit that is passed and was not before, as a list; executions are counted as they come."""
+def _check_breach(scope: Scope, gauge: Gauge) -> list[Crossing]:
+    """Breach of a gauge's limit if newly passed, as a list; [] otherwise, and for limits whose passing stops no agent."""
     limit = gauge.limit
     if limit in ("daily_loss", "drawdown", "reference_age_ms"):
-        passed = gauge.used > gauge.most
+        is_passed = gauge.used > gauge.most
     else:
-        passed = limit == "executions" and isinstance(scope, AgentState) and scope.repeated != ""
-    if not passed or limit in scope.broken:
+        is_passed = limit == "executions" and isinstance(scope, AgentState) and scope.repeated != ""
+    if not is_passed or limit in scope.broken:
         return []
     scope.broken.add(limit)
-    return [_crossing("breach", scope, gauge, _stopped(scope, limit))]
+    return [_crossing("breach", scope, gauge, _agents_to_stop(scope, limit))]
 
 
-def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
-    """Agents that a breach stops."""
+def _agents_to_stop(scope: Scope, limit: str) -> tuple[str, ...]:
+    """Names of the agents that a breach of a scope's limit stops."""
     if isinstance(scope, InstrumentState):
-        old = limit == "reference_age_ms"
-        return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))
+        is_old = limit == "reference_age_ms"
+        return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not is_old}))
     return (scope.name,) if isinstance(scope, AgentState) else (EVERYBODY,)

@@ -1,7 +1,7 @@
 """Delivery of alerts to the log and to a webhook, from a thread that reads the journal.
 
-It needs nothing of the session that writes the journal but the file, so an alert goes out while an agent hangs. A
-webhook that does not answer is tried again, in order, and never holds the log up.
+The thread reads the journal's file alone, so an alert goes out while the session hangs. A webhook that does not answer is
+tried again, in order, and does not delay the log.
 """
 
 import json
@@ -20,17 +20,17 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, KillEntry, RearmEntry
 from tercel.desk.trading.journal.codec import entry_alert
 
-EVERY_S: Final = 0.25
+POLL_INTERVAL_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
 MOST_WAITING: Final = 1000
-SENT: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
+DELIVERED_KINDS: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
 LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
 _log = logging.getLogger("tercel.alerts")
 
 
 def post_json(url: str, body: dict[str, Any]) -> None:
-    """POST a JSON object; raises OSError where it is not taken."""
+    """POST a JSON object, whose answer is ignored; raises OSError if no connection is made in time or the status is an error."""
     data = json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S):
@@ -38,7 +38,7 @@ def post_json(url: str, body: dict[str, Any]) -> None:
 
 
 def check_webhook(webhook: str) -> None:
-    """Refuse a webhook that is neither an http(s) URL nor "".
+    """Refuse the URL of a webhook that is neither http(s) nor "".
 
     Raises
     ------
@@ -47,17 +47,19 @@ def check_webhook(webhook: str) -> None:
     """
     try:
         parts = urlsplit(webhook)
-        known = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+        is_http_url = (
+            parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+        )
     except ValueError:
-        known = False
-    if webhook and not known:
+        is_http_url = False
+    if webhook and not is_http_url:
         raise ConfigError(
             "a webhook that is an http(s) URL", repr(webhook), "correct [alerts] webhook"
         )
 
 
 class AlertSender:
-    """Delivers every alert and kill once, in order, within seconds.
+    """Delivers every alert, kill and re-arm of the journal to log and webhook once, in order, within seconds, from a thread.
 
     Parameters
     ----------
@@ -69,10 +71,10 @@ class AlertSender:
         Entries up to this number were sent before.
     send : callable
         How the webhook is called; raises OSError when it did not take the alert.
-    about : collection of str
+    agents : collection of str
         Agents whose alerts are sent, with those of no agent; empty: all.
-    keep : callable
-        Given the number of the last entry that was taken, to go on from there.
+    save_position : callable
+        Called with the number of the last entry that was read, from which a later sender goes on.
 
     Raises
     ------
@@ -86,41 +88,43 @@ class AlertSender:
         webhook: str = "",
         after: int = 0,
         send: Callable[[str, dict[str, Any]], None] = post_json,
-        about: Collection[str] = (),
-        keep: Callable[[int], object] = lambda seq: None,
+        agents: Collection[str] = (),
+        save_position: Callable[[int], object] = lambda seq: None,
     ) -> None:
         check_webhook(webhook)
         self._journal = journal
         self._webhook = webhook
         self._send = send
         self._seen = after
-        self._about = {"", *about} if about else None
-        self._keep = keep
+        self._agents = {"", *agents} if agents else None
+        self._save_position = save_position
         self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
-        self._turns = PeriodicThread("alerts", EVERY_S, self.once)
-        self.start = self._turns.start
+        self._thread = PeriodicThread("alerts", POLL_INTERVAL_S, self.deliver_pending)
+        self.start = self._thread.start
 
     def stop(self) -> None:
-        """Deliver pending alerts, and stop."""
-        self._turns.stop(3 * TIMEOUT_S)
-        if not self._turns.is_alive():
-            self.once()
+        """Stop the thread, waiting some seconds for it, and deliver pending alerts unless it still runs."""
+        self._thread.stop(3 * TIMEOUT_S)
+        if not self._thread.is_alive():
+            self.deliver_pending()
 
-    def urgent(self, code: str, text: str) -> None:
-        """Deliver at once what the journal cannot hold; the session's thread waits briefly for the webhook."""
+    def send_urgent(self, code: str, text: str) -> None:
+        """Post a critical alert that the journal cannot hold to the webhook, if any; the calling thread waits briefly for the
+        answer, and a failure is only logged."""
         if self._webhook:
             try:
                 self._send(self._webhook, alert_of(0, entry_alert("critical", code, text, 0)))
             except OSError as error:
                 _log.warning("webhook %s: %s", self._webhook, error)
 
-    def once(self) -> None:
-        """Read new entries, log them, and post them until the webhook refuses."""
-        before = self._seen
+    def deliver_pending(self) -> None:
+        """Read new journal entries, log and post them in order; after the webhook's first failure the rest wait for the next
+        call."""
+        seen_before = self._seen
         try:
-            for seq, entry in self._journal.read(self._seen, SENT):
+            for seq, entry in self._journal.read(self._seen, DELIVERED_KINDS):
                 self._seen = seq
-                if self._about is not None and entry.agent not in self._about:
+                if self._agents is not None and entry.agent not in self._agents:
                     continue
                 alert = alert_of(seq, entry)
                 _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
@@ -128,9 +132,9 @@ class AlertSender:
                     self._waiting.append(alert)
         except TercelError as error:
             _log.warning("the journal cannot be read: %s", error)
-        if self._seen > before:
+        if self._seen > seen_before:
             with suppress(OSError):  # a full disk is another alert
-                self._keep(self._seen)
+                self._save_position(self._seen)
         while self._waiting:
             try:
                 self._send(self._webhook, self._waiting[0])
@@ -143,16 +147,19 @@ class AlertSender:
 
 
 def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
-    """A journal entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
+    """A journal entry (alert; kill or re-arm: critical) as {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
     if entry.kind == kinds.ALERT:
         body = AlertEntry.of(entry)
-        severity, code, text = body.severity, body.code, body.text
+        severity = body.severity
+        code = body.code
+        text = body.text
     else:
         event = KillEntry.of(entry).event if entry.kind == kinds.KILL else entry.kind
-        said = RearmEntry.of(entry)
-        by = f" by {said.by}" if said.by else ""
-        severity, code = "critical", entry.kind.upper()
-        text = f"{event}: {said.scope}{by}: {said.reason}"
+        rearm_body = RearmEntry.of(entry)
+        by = f" by {rearm_body.by}" if rearm_body.by else ""
+        severity = "critical"
+        code = entry.kind.upper()
+        text = f"{event}: {rearm_body.scope}{by}: {rearm_body.reason}"
     return {
         "seq": seq,
         "ns": entry.ns,

@@ -1,4 +1,4 @@
-"""Counterfactual replay of a journal's parent orders at another venue: their cost there.
+"""Replay of a journal's parent orders at another venue: what they would have cost there.
 
 Parents, guidance and people's commands come at the times at which the journal has them; strategies decide again.
 """
@@ -17,7 +17,7 @@ from tercel.desk.trading.journal.agent_bodies import AlphaEntry, PostureEntry
 from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
-from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.observers import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import cost_of
@@ -48,26 +48,30 @@ class ParentScript:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, Entry]]) -> "ParentScript":
-        """The script of a journal's entries."""
-        read = [entry for _, entry in entries]
+        """Script of a journal: requests, guidance, amendments, pauses and cancels of its parents, in order of time."""
+        journaled = [entry for _, entry in entries]
         ledger = Ledger()
-        for entry in read:
+        for entry in journaled:
             ledger.apply(entry)
-        over = {parent.id: parent.order.instrument for parent in ledger.parents if parent.over}
-        end_ns = max((entry.ns for entry in read), default=0)
+        instruments = {
+            parent.id: parent.order.instrument for parent in ledger.parents if parent.over
+        }
+        end_ns = max((entry.ns for entry in journaled), default=0)
         return cls(
-            tuple(_acts(read, {parent.id: parent for parent in ledger.parents})), over, end_ns
+            tuple(_acts(journaled, {parent.id: parent for parent in ledger.parents})),
+            instruments,
+            end_ns,
         )
 
     def work(self, session: Session) -> dict[str, Shortfall]:
-        """Replay the script in a session; shortfall of each parent that ended in both, by id.
+        """Replay the script in a session; shortfall of each parent that ended both in the journal and in the replay, by id.
 
         Raises
         ------
         TercelError
             As the session's own methods.
         """
-        costs = CostObserver(session)
+        observer = CostObserver(session)
         for name in session.listings:
             session.follow(name)
         for ns, act in self.acts:
@@ -75,36 +79,37 @@ class ParentScript:
             act(session)
         session.run_until(self.end_ns)
         session.run(self.end_ns + round(SETTLE_S * NS_PER_SECOND))
-        return {id_: costs.found[id_] for id_ in self.instruments if id_ in costs.found}
+        return {id_: observer.costs[id_] for id_ in self.instruments if id_ in observer.costs}
 
 
 def _acts(
     entries: Iterable[Entry], parents: Mapping[str, ParentOrder]
 ) -> Iterator[tuple[int, Callable[[Session], object]]]:
+    """Calls on a session that repeat a journal's guidance and parent events, each with its venue time, ns."""
     guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
     for entry in entries:
         name = entry.instrument
         if entry.kind in (kinds.ALPHA, kinds.POSTURE):
             alpha, posture = guidance.get(name, (None, None))
             if entry.kind == kinds.ALPHA:
-                given = AlphaEntry.of(entry)
+                alpha_body = AlphaEntry.of(entry)
                 alpha = Alpha(
                     name,
                     entry.ns,
-                    given.horizon_ns,
-                    given.expected_bps or 0.0,
-                    given.sd_bps or 0.0,
-                    given.half_life_ns,
+                    alpha_body.horizon_ns,
+                    alpha_body.expected_bps or 0.0,
+                    alpha_body.sd_bps or 0.0,
+                    alpha_body.half_life_ns,
                 )
             else:
-                said = PostureEntry.of(entry)
+                posture_body = PostureEntry.of(entry)
                 posture = Posture(
                     name,
                     entry.ns,
-                    said.urgency,
-                    said.max_participation,
-                    Style(said.styles),
-                    said.size_multiplier,
+                    posture_body.urgency,
+                    posture_body.max_participation,
+                    Style(posture_body.styles),
+                    posture_body.size_multiplier,
                 )
             guidance[name] = alpha, posture
             yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
@@ -114,7 +119,10 @@ def _acts(
 
 
 def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], object] | None:
-    id_, reason, event = parent.id, body.reason or "", body.event
+    """The call on a session that repeats a journaled event of a parent; None if no person or desk asked for it."""
+    id_ = parent.id
+    reason = body.reason or ""
+    event = body.event
     if event == "accepted":
         return lambda s: s.accept(parent.order)
     if event == "amended":
@@ -126,18 +134,18 @@ def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], o
 
 
 def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], object]:
-    """A call on a session if the parent is still open there: at another venue it may have ended earlier."""
+    """Wrap a call on a session so that it is skipped if the parent has ended there."""
 
-    def done(session: Session) -> None:
+    def act_if_open(session: Session) -> None:
         parent = session.ledger.parents.get(id_)
         if parent is not None and not parent.over:
             act(session)
 
-    return done
+    return act_if_open
 
 
 class CostObserver(SessionObserver):
-    """Cost of each parent of a session, taken as it ends (`trading.parent_orders.manager.SessionObserver`).
+    """Observer that computes the shortfall of each parent of a session as it ends, into `costs`; it adds itself to the session.
 
     Parameters
     ----------
@@ -146,11 +154,11 @@ class CostObserver(SessionObserver):
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.found = dict[str, Shortfall]()
-        session.manager.watchers.append(self)
+        self.costs = dict[str, Shortfall]()
+        session.manager.observers.append(self)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Take its cost."""
+        """Store the shortfall of a parent that ended."""
         follower = self._session.follow(parent.order.instrument)
         fills = self._session.ledger.fills_of[parent.id]
-        self.found[parent.id] = cost_of(parent, fills, follower.listing, follower.mid2)
+        self.costs[parent.id] = cost_of(parent, fills, follower.listing, follower.mid2)

@@ -1,22 +1,14 @@
-"""Explanation of a journaled decision, in sentences and numbers."""
+"""Explanation of one journaled decision: what the strategy saw and wanted, what was sent, what the venue reported."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
+from tercel.core.fixed_point import ONE, Unit, format_decimal as decimals
 from tercel.core.messages import Style
-from tercel.core.orders import (
-    ONE,
-    CancelReject,
-    Command,
-    ExecType,
-    NewOrder,
-    ReplaceOrder,
-    Report,
-    Unit,
-    text as decimals,
-)
+from tercel.core.orders import CancelReject, Command, ExecType, NewOrder, ReplaceOrder, Report
 from tercel.core.ports import Entry, Journal
+from tercel.core.report.formatting import format_percent
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import AlphaEntry, DecisionEntry
@@ -29,84 +21,14 @@ from tercel.desk.trading.journal.bodies import (
     SessionEntry,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of
-from tercel.execution import columns as c, intent as it
+from tercel.execution import columns as c, intent as intent_columns
 from tercel.execution.features import FEATURES
-
-
-def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
-    """The decision at a sequence number: {"title", "sentences", "tables": {name: {what: value}}}, or None.
-
-    The sentences name the guidance that the strategy had, what it wanted and what became of it; the tables hold what it
-    saw.
-    """
-    entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
-    if entry is None or entry.kind != kinds.DECISION:
-        return None
-    body, words = DecisionEntry.of(entry), None
-    for session in _until(journal, seq, kinds.SESSION):
-        words = SessionEntry.of(session).listings.get(entry.instrument)
-    sentences = [
-        *_asked(journal, seq, entry),
-        *_market(entry, words),
-        *_guidance(journal, seq, entry, body),
-        _wanted(entry, body.intent),
-        *_became(journal, seq, entry, set(body.commands)),
-        _ran(journal, seq, entry),
-    ]
-    title = f"Decision {body.n} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
-    if body.strategy:
-        title += f", by {body.strategy}"
-    return {"title": title, "sentences": sentences, "tables": _seen(entry)}
-
-
-def _until(journal: Journal, seq: int, *of: str) -> Iterator[Entry]:
-    """Entries of some kinds up to a sequence number."""
-    return (entry for _, entry in takewhile(lambda one: one[0] <= seq, journal.read(0, of)))
-
-
-def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
-    """Sentence on the target that made the parent; empty for an order that was drawn, or that a person sent."""
-    target = made_by = ""
-    for before in _until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
-        if before.kind == kinds.SESSION:
-            target = ""
-        elif before.kind == kinds.ALERT and before.instrument == entry.instrument:
-            alert = AlertEntry.of(before)
-            target = alert.text if alert.code == kinds.TARGET else target
-        elif before.kind == kinds.PARENT and before.parent == entry.parent:
-            body = ParentEntry.of(before)
-            if body.event == "accepted":
-                made_by = "" if body.operator is not None else target
-    return [f"The file of targets requested it, {made_by}."] if made_by else []
-
-
-def _ran(journal: Journal, seq: int, entry: Entry) -> str:
-    """Code version and model weights of a decision."""
-    code = model = ""
-    for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
-        if before.kind == kinds.SESSION:
-            code = SessionEntry.of(before).code
-        elif before.parent == entry.parent:
-            model = ParentEntry.of(before).model or model
-    return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
-
-
-def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:
-    """Sequence number of the last decision (of a parent) up to a venue time, or None."""
-    found = None
-    for seq, entry in journal.read(0, (kinds.DECISION,)):
-        if (parent is None or entry.parent == parent) and (ns is None or entry.ns <= ns):
-            found = seq
-    return found
-
-
-# -- what it saw: each row by name, in units for people ---------------------------------------------------------------
 
 _BPS: Final = ("alpha", "alpha_sd")
 _MILLIONTHS: Final = ("urgency", "max_participation", "size_multiplier")
 DAY_MIN: Final = 1440
 _HALF_TICKS: Final = ("mid2", "arrival_mid2")
-_NAMED: Final = {
+_COLUMN_TITLES: Final = {
     "qty0": "lots of the parent",
     "left": "lots left",
     "decision": "decision, from 0",
@@ -132,8 +54,79 @@ _NAMED: Final = {
 }
 
 
-def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
-    """The private and the public row, and the observation of a policy."""
+def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
+    """The decision at a sequence number: {"title", "sentences", "tables": {name: {what: value}}}; None if that entry is none.
+
+    The sentences name the guidance that the strategy had, what it wanted and what became of it; the tables hold what it
+    saw.
+    """
+    entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
+    if entry is None or entry.kind != kinds.DECISION:
+        return None
+    body = DecisionEntry.of(entry)
+    listing = None
+    for session in _entries_until(journal, seq, kinds.SESSION):
+        listing = SessionEntry.of(session).listings.get(entry.instrument)
+    sentences = [
+        *_target_sentences(journal, seq, entry),
+        *_market_sentences(entry, listing),
+        *_guidance_sentences(journal, seq, entry, body),
+        _intent_sentence(entry, body.intent),
+        *_outcome_sentences(journal, seq, entry, set(body.commands)),
+        _version_sentence(journal, seq, entry),
+    ]
+    title = f"Decision {body.n} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
+    if body.strategy:
+        title += f", by {body.strategy}"
+    return {"title": title, "sentences": sentences, "tables": _observation_tables(entry)}
+
+
+def _entries_until(journal: Journal, seq: int, *entry_kinds: str) -> Iterator[Entry]:
+    """Entries of some kinds from the journal's first up to a sequence number, which is included."""
+    return (
+        entry
+        for _, entry in takewhile(lambda numbered: numbered[0] <= seq, journal.read(0, entry_kinds))
+    )
+
+
+def _target_sentences(journal: Journal, seq: int, entry: Entry) -> list[str]:
+    """Sentence on the target that made the parent; empty for an order that was drawn, or that a person sent."""
+    target = made_by = ""
+    for earlier in _entries_until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
+        if earlier.kind == kinds.SESSION:
+            target = ""
+        elif earlier.kind == kinds.ALERT and earlier.instrument == entry.instrument:
+            alert = AlertEntry.of(earlier)
+            target = alert.text if alert.code == kinds.TARGET else target
+        elif earlier.kind == kinds.PARENT and earlier.parent == entry.parent:
+            body = ParentEntry.of(earlier)
+            if body.event == "accepted":
+                made_by = "" if body.operator is not None else target
+    return [f"The file of targets requested it, {made_by}."] if made_by else []
+
+
+def _version_sentence(journal: Journal, seq: int, entry: Entry) -> str:
+    """Code version and model weights of a decision."""
+    code = model = ""
+    for earlier in _entries_until(journal, seq, kinds.SESSION, kinds.PARENT):
+        if earlier.kind == kinds.SESSION:
+            code = SessionEntry.of(earlier).code
+        elif earlier.parent == entry.parent:
+            model = ParentEntry.of(earlier).model or model
+    return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
+
+
+def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:
+    """Sequence number of the last decision (None: of any parent) at or before a venue time (None: at any time); None if none."""
+    last_seq = None
+    for seq, entry in journal.read(0, (kinds.DECISION,)):
+        if (parent is None or entry.parent == parent) and (ns is None or entry.ns <= ns):
+            last_seq = seq
+    return last_seq
+
+
+def _observation_tables(entry: Entry) -> dict[str, dict[str, Any]]:
+    """Tables {title: {name: value}} of what a decision saw: own orders, market, forecasts, scaled observation, as journaled."""
     arrays = unpack(entry.blob)
     tables: dict[str, dict[str, Any]] = {}
     for title, key, names in (
@@ -142,28 +135,28 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
     ):
         if key in arrays:
             rows = zip(names, arrays[key].ravel().tolist(), strict=True)
-            tables[title] = dict(_shown(name, value) for name, value in rows)
+            tables[title] = dict(_format_column(name, value) for name, value in rows)
     if "outlook" in arrays:
         # The forecasts of a decision as people read them.
-        said = arrays["outlook"].ravel().tolist()
+        outlook = arrays["outlook"].ravel().tolist()
         table: dict[str, Any] = {
-            "usual spread, ticks": said[c.USUAL_SPREAD] / 1000,
-            "taking is charged more than resting": said[c.FEES] / 1000,
-            "waiting costs, half spreads": said[c.WAITING] / 1e6
-            if said[c.WAITING]
+            "usual spread, ticks": outlook[c.USUAL_SPREAD] / 1000,
+            "taking is charged more than resting": outlook[c.FEES] / 1000,
+            "waiting costs, half spreads": outlook[c.WAITING] / 1e6
+            if outlook[c.WAITING]
             else "not known",
         }
-        for ahead, mean, of_sd in (
+        for ahead, mean, sd_column in (
             (10, c.FORECAST_10, c.FORECAST_10_SD),
             (30, c.FORECAST_30, c.FORECAST_30_SD),
         ):
-            sd = said[of_sd]
-            about = (
-                f"{said[mean] / 1000:+.2f}, sd {sd / 1000:.2f}"
+            sd = outlook[sd_column]
+            forecast = (
+                f"{outlook[mean] / 1000:+.2f}, sd {sd / 1000:.2f}"
                 if sd
                 else "none: it went on without"
             )
-            table[f"next {ahead} s, against it"] = about
+            table[f"next {ahead} s, against it"] = forecast
         tables["what the forecaster said, bps"] = table
     if "obs" in arrays and arrays["obs"].size == len(FEATURES):
         values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
@@ -173,7 +166,7 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _shown(name: str, value: int) -> tuple[str, int | float | str]:
+def _format_column(name: str, value: int) -> tuple[str, int | float | str]:
     """A column's name and value as people read them."""
     if name in _BPS:
         return ("alpha against it, bps" if name == "alpha" else "its sd, bps"), value / 1000
@@ -189,37 +182,38 @@ def _shown(name: str, value: int) -> tuple[str, int | float | str]:
         return name, ", ".join(
             str(style.name).lower() for style in Style if value & style
         ) or "none"
-    stem, number = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz_")
+    stem = name.rstrip("0123456789")
+    number = name.lstrip("abcdefghijklmnopqrstuvwxyz_")
     if stem == "rest" and number:
         return f"own lots, rung {number}", value
     if stem == "ahead" and number:
         return f"lots ahead, rung {number}", "no order" if value < 0 else value
     if stem.startswith("past_") and number:
-        what = {"same": "v_same", "against": "v_against"}.get(stem[5:], stem[5:])
-        return f"{_NAMED[what]}, {number} back", value
+        column = {"same": "v_same", "against": "v_against"}.get(stem[5:], stem[5:])
+        return f"{_COLUMN_TITLES[column]}, {number} back", value
     if stem in ("own", "far") and number:
         return f"lots, {stem} level {number}", value
-    return _NAMED.get(name, name), value
+    return _COLUMN_TITLES.get(name, name), value
 
 
 def _side(side: int) -> str:
+    """Word for a side: "buy" for +1, "sell" for -1."""
     return "buy" if side > 0 else "sell"
 
 
-# -- guidance and intent -----------------------------------------------------------------------------------------------
-
-
-def _market(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
+def _market_sentences(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
     """State of the order and of the market; in ticks alone where no session has the instrument's listing."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
         return []
-    x, m = arrays["x"].ravel(), arrays["m"].ravel()
-    left_s, horizon_s = x[c.TIME_LEFT_NS] / 1e9, x[c.HORIZON_NS] / 1e9
+    x = arrays["x"].ravel()
+    m = arrays["m"].ravel()
+    left_s = x[c.TIME_LEFT_NS] / 1e9
+    horizon_s = x[c.HORIZON_NS] / 1e9
     order = f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
     bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
     moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
-    way = (
+    move = (
         f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
     )
     quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
@@ -231,11 +225,13 @@ def _market(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
             "none" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
         )
         priced = f" ({prices})"
-    return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
+    return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {move}."]
 
 
-def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> list[str]:
-    alpha, posture = body.alpha, body.posture
+def _guidance_sentences(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> list[str]:
+    """Sentences on the forecast and the risk posture that a decision was given."""
+    alpha = body.alpha
+    posture = body.posture
     forecast = "No forecast was in force."
     if alpha is not None:
         minutes = alpha.horizon_ns / 60e9
@@ -244,82 +240,100 @@ def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> 
         )
         sources = ", ".join(alpha.sources) or "nothing"
         forecast = f"Signals expected {alpha.expected_bps:+.1f} bps (sd {alpha.sd_bps:.1f}) {over}, from {sources}."
-        forecast += _served(journal, seq, entry.instrument)
+        forecast += _served_forecast(journal, seq, entry.instrument)
     risk = "No risk state was in force."
     if posture is not None:
-        why = "; ".join(posture.reasons) or "nothing unusual"
+        reasons = "; ".join(posture.reasons) or "nothing unusual"
         risk = (
-            f"Risk allowed {100 * posture.max_participation:.0f} % of the volume at urgency "
-            f"{posture.urgency:.2f} and size {posture.size_multiplier:.2f}: {why}."
+            f"Risk allowed {format_percent(posture.max_participation)} of the volume at urgency "
+            f"{posture.urgency:.2f} and size {posture.size_multiplier:.2f}: {reasons}."
         )
     return [forecast, risk]
 
 
-def _served(journal: Journal, seq: int, instrument: str) -> str:
-    """Source of a forecast that was served from files, and the part of it within the round."""
-    found = [one for one in _until(journal, seq, kinds.ALPHA) if one.instrument == instrument]
-    body = AlphaEntry.of(found[-1]) if found else AlphaEntry()
+def _served_forecast(journal: Journal, seq: int, instrument: str) -> str:
+    """Sentence on the model of an instrument's last forecast up to `seq`, and the part of it within the round; "" if it was not
+    served from files."""
+    forecasts = [
+        entry
+        for entry in _entries_until(journal, seq, kinds.ALPHA)
+        if entry.instrument == instrument
+    ]
+    body = AlphaEntry.of(forecasts[-1]) if forecasts else AlphaEntry()
     if not body.model:
         return ""
     ahead = f"{body.ahead_bps:+.2f} bps of it fall into the round"
     return f" Model {body.model} made it, known by {body.at}; {ahead}."
 
 
-def _wanted(entry: Entry, intent: Sequence[int]) -> str:
+def _intent_sentence(entry: Entry, intent: Sequence[int]) -> str:
+    """Sentence on the orders that a decision wanted: style, prices, lots."""
     if not intent:
         return "It said nothing."
     arrays = unpack(entry.blob)
     side = int(arrays["x"].ravel()[c.SIDE]) if "x" in arrays else 0
     rest = [
-        f"{lots} at {intent[it.ANCHOR] - side * intent[it.STEP] * rung}"
+        f"{lots} at {intent[intent_columns.ANCHOR] - side * intent[intent_columns.STEP] * rung}"
         if side
         else f"{lots} at rung {rung}"
-        for rung, lots in enumerate(intent[it.REST0 :])
+        for rung, lots in enumerate(intent[intent_columns.REST0 :])
         if lots
     ]
-    limit = intent[it.TAKE_LIMIT]
-    worst = "at any price" if abs(limit) >= it.MARKET_LIMIT else f"up to {limit}"
-    take = f"take {intent[it.TAKE]} lots {worst}" if intent[it.TAKE] else "take nothing"
+    limit = intent[intent_columns.TAKE_LIMIT]
+    worst = "at any price" if abs(limit) >= intent_columns.MARKET_LIMIT else f"up to {limit}"
+    take = (
+        f"take {intent[intent_columns.TAKE]} lots {worst}"
+        if intent[intent_columns.TAKE]
+        else "take nothing"
+    )
     return f"It wanted to {take} and to rest {', '.join(rest) if rest else 'nothing'}."
 
 
-def _became(journal: Journal, seq: int, entry: Entry, names: set[str]) -> list[str]:
+def _outcome_sentences(journal: Journal, seq: int, entry: Entry, names: set[str]) -> list[str]:
+    """Sentences on the commands of a decision, and what the venue reported on each."""
     if not names:
         return ["Its orders already stood as it wanted them: no command was needed."]
     sentences = []
-    for _, other in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
-        if other.order not in names or other.parent != entry.parent:
+    for _, later in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
+        if later.order not in names or later.parent != entry.parent:
             continue
-        if other.kind == kinds.ORDER_OUT:
-            what = OrderOutEntry.of(other).what
-            sentences.append(f"Sent {other.order}: {_command(what, command_of(other.body))}.")
-        elif other.kind == kinds.DENIED:
-            denied = DeniedEntry.of(other)
-            sentences.append(f"Denied {other.order}: {denied.code} {denied.text}.")
-        elif isinstance(said := message_of(other.body), Report):
-            after = (other.ns - entry.ns) / 1e9
-            sentences.append(f"The venue on {other.order}, {after:.3f} s later: {_report(said)}.")
-        elif isinstance(said, CancelReject):
-            sentences.append(f"The venue refused {other.order}: {said.text or 'no reason given'}.")
+        if later.kind == kinds.ORDER_OUT:
+            kind = OrderOutEntry.of(later).what
+            sentences.append(
+                f"Sent {later.order}: {_describe_command(kind, command_of(later.body))}."
+            )
+        elif later.kind == kinds.DENIED:
+            denied = DeniedEntry.of(later)
+            sentences.append(f"Denied {later.order}: {denied.code} {denied.text}.")
+        elif isinstance(message := message_of(later.body), Report):
+            after_s = (later.ns - entry.ns) / 1e9
+            sentences.append(
+                f"The venue on {later.order}, {after_s:.3f} s later: {_describe_report(message)}."
+            )
+        elif isinstance(message, CancelReject):
+            sentences.append(
+                f"The venue refused {later.order}: {message.text or 'no reason given'}."
+            )
     return sentences
 
 
-def _command(what: str, command: Command) -> str:
-    """A command in a few words."""
+def _describe_command(kind: str, command: Command) -> str:
+    """A command in a few words, for people."""
     if not isinstance(command, NewOrder | ReplaceOrder):
-        return f"{what} {command.orig}".strip()
+        return f"{kind} {command.orig}".strip()
     price = "at any price" if command.price is None else f"at {command.price}"
     replaces = isinstance(command, ReplaceOrder)
     doing = f"replace {command.orig} by" if replaces else _side(command.side)
     return f"{doing} {command.lots} lots {price}"
 
 
-def _report(report: Report) -> str:
+def _describe_report(report: Report) -> str:
+    """A venue's report in a few words, for people."""
     terms = f"{decimals(report.last_qty)} lots", f"at {decimals(report.last_px)}"
     if report.exec_type is ExecType.TRADE:
         return f"{terms[0]} filled {terms[1]}, {'resting' if report.passive else 'taking'}"
     text = f" ({report.text})" if report.text else ""
     if report.exec_type is ExecType.CORRECTED:
         return f"execution {report.ref} was {' '.join(terms)}{text}"
-    what = f" of execution {report.ref}" if report.ref else ""
-    return f"{report.exec_type}{what}{text}"
+    reference = f" of execution {report.ref}" if report.ref else ""
+    return f"{report.exec_type}{reference}{text}"

@@ -1,4 +1,4 @@
-"""Forecasts that a desk had, and what came of each, as far as its journal tells."""
+"""Outcomes of a desk's forecasts: the move of the mid over each forecast's horizon, from the journal's marks."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -18,8 +18,7 @@ MOST_WAITING: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class ForecastResult:
-    """Forecast of an instrument with a band of two standard deviations, and its outcome, basis points; what the entry
-    does not tell is None."""
+    """A forecast of an instrument's return with its band of two standard deviations and its outcome, bps; None: not known."""
 
     instrument: str
     source: str
@@ -32,7 +31,8 @@ class ForecastResult:
 
 
 class _Waiting(NamedTuple):
-    """A forecast whose time is not over: as of `ns`, until `due_ns`, the mid then in half ticks (0: no mark yet)."""
+    """A forecast whose time is not over: as of `ns`, until `due_ns`; `mid2`: the first mid marked since, half ticks (0: no mark
+    yet)."""
 
     ns: int
     due_ns: int
@@ -41,10 +41,7 @@ class _Waiting(NamedTuple):
 
 
 class Outcomes:
-    """The fold: each forecast is measured at its horizon and not before, by the journal's marks, from the first one at
-    or after the forecast to the first one at or after its horizon. One that was served from files is taken in every
-    round: it counts once, from the first on, as what was left of it then.
-    """
+    """Fold of a journal's forecasts and marks: measures each forecast at its horizon."""
 
     def __init__(self) -> None:
         self.scored: deque[ForecastResult] = deque(maxlen=MOST_ROWS)
@@ -57,11 +54,11 @@ class Outcomes:
         if entry.kind == kinds.ALPHA and (alpha := AlphaEntry.of(entry)).horizon_ns:
             due_ns = alpha.due_ns or entry.ns + alpha.horizon_ns
             if due_ns > entry.ns and not (
-                alpha.model and any(one.due_ns == due_ns for one in waiting)
+                alpha.model and any(forecast.due_ns == due_ns for forecast in waiting)
             ):
                 left_bps = alpha.expected_bps if alpha.left_bps is None else alpha.left_bps
-                left = replace(alpha, expected_bps=left_bps, horizon_ns=due_ns - entry.ns)
-                row = _Waiting(entry.ns, due_ns, left, 0)
+                remaining = replace(alpha, expected_bps=left_bps, horizon_ns=due_ns - entry.ns)
+                row = _Waiting(entry.ns, due_ns, remaining, 0)
                 self._waiting[entry.instrument] = (*waiting, row)[-MOST_WAITING:]
         elif entry.kind == kinds.MARKET and waiting:
             body = MarketEntry.of(entry)
@@ -72,28 +69,35 @@ class Outcomes:
     def waiting(self) -> list[ForecastResult]:
         """Forecasts whose horizon has not passed."""
         rows = self._waiting.items()
-        return [forecast_row(name, one.ns, one.alpha) for name, some in rows for one in some]
+        return [
+            forecast_row(name, forecast.ns, forecast.alpha)
+            for name, forecasts in rows
+            for forecast in forecasts
+        ]
 
     def _mark(self, name: str, ns: int, mid2: int) -> None:
-        left = []
-        for one in self._waiting[name]:
-            if ns < one.due_ns:
-                left.append(one if one.mid2 else one._replace(mid2=mid2))
-            elif one.mid2:  # without a mark while it held, the outcome is unknown
-                came_bps = 1e4 * (mid2 / one.mid2 - 1)
-                self.scored.append(forecast_row(name, one.ns, one.alpha, came_bps))
-        self._waiting[name] = tuple(left)
+        """Fold an instrument's mid (half ticks): the start of forecasts that have none, the outcome of those due; a due one
+        without a start is dropped."""
+        still_waiting = []
+        for forecast in self._waiting[name]:
+            if ns < forecast.due_ns:
+                still_waiting.append(forecast if forecast.mid2 else forecast._replace(mid2=mid2))
+            elif forecast.mid2:  # without a mark while it held, the outcome is unknown
+                came_bps = 1e4 * (mid2 / forecast.mid2 - 1)
+                self.scored.append(forecast_row(name, forecast.ns, forecast.alpha, came_bps))
+        self._waiting[name] = tuple(still_waiting)
 
 
 def forecast_row(
     instrument: str, ns: int, alpha: AlphaEntry, came_bps: float | None = None
 ) -> ForecastResult:
-    """A forecast of an entry, with its outcome.
+    """Forecast of a journal entry as a row, with its outcome in bps (None: not known yet).
 
     >>> forecast_row("A", 5, AlphaEntry(expected_bps=1.0, sd_bps=2.0, horizon_ns=3_000_000_000)).low
     -3.0
     """
-    mean, sd = alpha.expected_bps, alpha.sd_bps
+    mean = alpha.expected_bps
+    sd = alpha.sd_bps
     low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
     horizon_s = alpha.horizon_ns / 1e9 if alpha.horizon_ns else None
     source = alpha.model or ", ".join(alpha.sources)

@@ -1,21 +1,18 @@
-"""The ledger: orders, positions, parents and limit counts as one fold, for sessions, recovery and consoles.
+"""State of a desk folded from its journal: child orders, positions, parent orders, limits, open commands.
 
 ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
 """
 
-from array import array
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from tercel.core.executions import Key
-from tercel.core.hash_index import HashIndex, array_of, base64_of, hash_of
-from tercel.core.lifecycle import Notice
-from tercel.core.orders import ONE, NewOrder, Report, ceiled, shown
-from tercel.core.ports import Entries, Entry, Journal
+from tercel.core.child_order import Notice
+from tercel.core.fixed_point import ONE, ceil_units, to_number
+from tercel.core.orders import NewOrder, Report
+from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import LimitGate
+from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
@@ -24,7 +21,6 @@ from tercel.desk.trading.journal.bodies import (
     Answer,
     DeniedEntry,
     HoldEntry,
-    LimitsEntry,
     OperatorEntry,
     OrderOutEntry,
     QuoteEntry,
@@ -32,186 +28,13 @@ from tercel.desk.trading.journal.bodies import (
     StanceEntry,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of
+from tercel.desk.trading.limit_record import LimitRecord
 from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
 from tercel.desk.trading.risk.trading_state import TradingStates
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""
-
-
 _NEW: Final = ("new", "quoted")
-
-
-def _stem(order: str) -> str:
-    """The parent that an order's name begins with; "" where it says none."""
-    stem, _, digits = order.rpartition(".")
-    return stem if digits.isdigit() else ""
-
-
-EXPIRES_NS: Final = 900 * 10**9
-"""Venue time in which a request may be approved."""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRequest:
-    """A request for other limits, as ``PATH: value`` (`limits.changed`)."""
-
-    changes: Mapping[str, str]
-    by: str
-    reason: str
-    ns: int
-    was: Mapping[str, Any]
-    """Values in force at these paths at the time of the request (`limits.values_at`)."""
-
-    def open(self, now_ns: int) -> bool:
-        """Whether it may still be approved."""
-        return now_ns - self.ns <= EXPIRES_NS
-
-
-class LimitRecord:
-    """Fold of entries of kind `limits`: limits in force and open requests.
-
-    Parameters
-    ----------
-    in_force : mapping or None
-        `limits.limits_json` of the limits in force; None before the first session.
-    hash : str
-        Its name, "" before.
-    requests : dict of int to LimitRequest
-        Requests neither approved nor, by the last entry, expired: by number of the requesting entry.
-    """
-
-    def __init__(self) -> None:
-        self.in_force: Mapping[str, Any] | None = None
-        self.hash = ""
-        self.requests: dict[int, LimitRequest] = {}
-
-    def apply(self, entry: Entry) -> None:
-        """Fold one entry of kind `limits`."""
-        body = LimitsEntry.of(entry)
-        number = body.request or 0
-        self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
-        if body.event == "requested":
-            changes, was = body.changes or {}, body.was or {}
-            self.requests[number] = LimitRequest(changes, body.by, body.reason, entry.ns, was)
-            return
-        self.requests.pop(number, None)
-        self.in_force = body.limits
-        self.hash = body.hash
-
-
-class ArchiveIndex:
-    """Index of archived parents, by the names of their orders and executions, into the journal.
-
-    Parameters
-    ----------
-    journal : Entries
-        Where the entries are.
-    """
-
-    def __init__(self, journal: Entries) -> None:
-        self._journal = journal
-        self._parents = HashIndex()
-        self._executions = HashIndex()
-        self._first = array("q")
-        self._last = array("q")
-        self.fills = 0
-        """Number of executions in force of archived parents."""
-
-    def __len__(self) -> int:
-        return len(self._first)
-
-    def put(
-        self, parent: str, first: int, last: int, names: Iterable[str], executions: Iterable[Key]
-    ) -> None:
-        """Archive a parent: the range of its journal entries, its order names and its execution names."""
-        number = self._parents.get(hash_of(parent))
-        if number is None:
-            number = len(self._first)
-            self._first.append(first)
-            self._last.append(last)
-            self._parents.put(hash_of(parent), number)
-        self._last[number] = last
-        for name in names:
-            if _stem(name) != parent:
-                self._parents.put(hash_of("", name), number)
-        for account, _, name in executions:
-            self._executions.put(hash_of(account, name), number)
-
-    def has(self, parent: str) -> bool:
-        """Whether a parent of that name is archived."""
-        return len(self._first) > 0 and self._parents.get(hash_of(parent)) is not None
-
-    def knows(self, report: Report) -> bool:
-        """Whether an execution is an archived parent's; not where its order's name is of a later parent."""
-        number = (
-            self._executions.get(hash_of(report.account, report.exec_id))
-            if report.exec_id
-            else None
-        )
-        named = [name for name in (report.cl_ord_id, report.orig) if name]
-        return number is not None and (not named or number in map(self._parent_of, named))
-
-    def _parent_of(self, order: str) -> int | None:
-        """The past parent of an order, by its name."""
-        found = self._parents.get(hash_of(stem)) if (stem := _stem(order)) else None
-        return self._parents.get(hash_of("", order)) if found is None else found
-
-    def entries(self, number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
-        """Journal entries within an archived parent's range."""
-        first, last = self._first[number], self._last[number]
-        for seq, entry in self._journal.read(first - 1, kinds):
-            if seq > last:
-                return
-            yield seq, entry
-
-    def meant(self, body: Mapping[str, Any]) -> list[int]:
-        """Archived parents that a report's body refers to, by order or execution names."""
-        if not self._first:
-            return []
-        orders = [name for key in ("cl_ord_id", "orig") if (name := str(body.get(key) or ""))]
-        found = [self._parent_of(name) for name in orders]
-        if found.count(None) == len(found):
-            account, names = (
-                str(body.get("account", "")),
-                (str(body.get(key) or "") for key in ("exec_id", "ref")),
-            )
-            found += [self._executions.get(hash_of(account, name)) for name in names if name]
-        return list(dict.fromkeys(number for number in found if number is not None))
-
-    def as_of(self, count: int, fills: int) -> "ArchiveIndex":
-        """A copy as it was when it had so many parents, and fills of theirs."""
-        copy = ArchiveIndex(self._journal)
-        copy._parents, copy._executions = self._parents.below(count), self._executions.below(count)
-        copy._first = self._first[:count]
-        copy._last = self._last[:count]
-        copy.fills = fills
-        return copy
-
-    def first_of(self, parent: str) -> int:
-        """Sequence number of an archived parent's first entry."""
-        number = self._parents.get(hash_of(parent))
-        return 0 if number is None else self._first[number]
-
-    def rows(self) -> Iterator[tuple[str, Any]]:
-        """State as (name, JSON value) rows, as one value would be too long."""
-        yield "fills", self.fills
-        yield "parents", self._parents.state()
-        yield "executions", self._executions.state()
-        yield "first", base64_of(self._first)
-        yield "last", base64_of(self._last)
-
-    def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
-        """Restore from `rows`."""
-        fills, parents, executions, first, last = (value for _, value in rows)
-        self.fills = int(fills)
-        self._parents = HashIndex.of(parents)
-        self._executions = HashIndex.of(executions)
-        self._first = array_of("q", first)
-        self._last = array_of("q", last)
-
-
-# -- the ledger -------------------------------------------------------------------------------------------------------
 FOLDED = (
     *(
         kinds.SESSION,
@@ -269,15 +92,16 @@ class Ledger:
         self.moves: list[Move] = []
         """Fills that the last entry booked, busted or corrected."""
         self.last = 0
+        """Sequence number of the last entry folded."""
         self.acknowledged = 0
-        """Sequence number of the last entry taken, and how often damage was acknowledged."""
-        self.requested: dict[int, Entry] = {}
+        """How often a person acknowledged a damaged journal."""
+        self.pending_commands: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
         """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
         self.holds: dict[str, Entry] = {}
         """Agents that a person paused: the entry, a `HoldEntry`."""
-        self.asked: dict[str, list[Entry]] = {}
+        self.quote_requests: dict[str, list[Entry]] = {}
         """Requests for quotes that have not ended, by name: their entry, and those of the orders that took a quote."""
         self.stances: dict[str, Entry] = {}
         """Manual postures that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by agent, ""
@@ -299,13 +123,14 @@ class Ledger:
         return ledger
 
     def catch_up(self, journal: Journal) -> None:
-        """Fold entries written since."""
+        """Fold the journal's entries written since the last folded one."""
         for seq, entry in journal.read(self.last, FOLDED):
             self.last = seq
             self.apply(entry)
 
     def apply(self, entry: Entry) -> list[Notice]:
-        """Fold one entry; kinds other than `FOLDED` are ignored."""
+        """Fold one journal entry; returns notices, [] for kinds not in `FOLDED`. With an archive, first recall the parent that a
+        report refers to, and then archive parents that have been over for `keep_ns`."""
         self.moves = []
         if entry.kind not in FOLDED:
             return []
@@ -313,7 +138,7 @@ class Ledger:
             self._recall(self.past, entry)
         notices = self._fold(entry)
         if self.past is not None:
-            # What has been over for long leaves memory, at the same entry in every fold.
+            # Parents that have been over for `keep_ns` are archived, at the same entry in every fold.
             past = self.past
             if entry.kind == kinds.PARENT:
                 self._began.setdefault(entry.parent, self.last)
@@ -328,7 +153,7 @@ class Ledger:
                 if self.parents.get(name) is None:
                     continue
                 works = any(not order.settled for order in self.orders.of_parent(name))
-                if works or self.parents.paired(name):
+                if works or self.parents.has_open_pair(name):
                     self._over.append((entry.ns + self._keep_ns, name))
                     continue
                 self.parents.retire(name)
@@ -341,23 +166,25 @@ class Ledger:
         return notices
 
     def _fold(self, entry: Entry) -> list[Notice]:
-        booked, rebooked = len(self.orders.fills), len(self.orders.rebooked)
+        """Fold one entry into orders, positions, parents, trading states, limits and open commands."""
+        booked = len(self.orders.fills)
+        rebooked = len(self.orders.rebooked)
         notices = self.orders.apply(entry)
         for fill in self.orders.fills[booked:]:
             self.positions.book(fill)
-            self.parents.fill(fill.parent, fill.qty)
+            self.parents.add_fill(fill.parent, fill.qty)
             self.fills_of[fill.parent].append(fill)
             self.moves.append((None, fill))
-        for before, now in self.orders.rebooked[rebooked:]:
+        for before, after in self.orders.rebooked[rebooked:]:
             # A fill was busted (None) or corrected: positions are those of the fills in force.
-            self.positions.rebook(before, now)
-            self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
+            self.positions.rebook(before, after)
+            self.parents.add_fill(before.parent, (after.qty if after else 0) - before.qty)
             fills = self.fills_of[before.parent]
-            at = fills.index(before)
-            fills[at : at + 1] = [now] if now else []
-            self.moves.append((before, now))
+            index = fills.index(before)
+            fills[index : index + 1] = [after] if after else []
+            self.moves.append((before, after))
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
-            self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
+            self.parents.add_refusal(entry.parent, entry.ns, *_rejected_lots(entry))
         self.parents.apply(entry)
         self.states.apply(entry)
         if entry.kind == kinds.LIMITS:
@@ -366,7 +193,7 @@ class Ledger:
             gaps = entry.body["qty_gaps"]
             self.settled = {(account, instrument): qty for account, instrument, qty in gaps if qty}
         elif entry.kind == kinds.QUOTE:
-            self._quote(entry)
+            self._apply_quote(entry)
         elif entry.kind == kinds.STANCE:
             self.stances.pop(entry.agent, None)
             if StanceEntry.of(entry).event == "set":
@@ -376,68 +203,76 @@ class Ledger:
             if HoldEntry.of(entry).event == "paused":
                 self.holds[entry.agent] = entry
         if entry.kind == kinds.OPERATOR:
-            said = OperatorEntry.of(entry)
-            self.acknowledged += said.command == "acknowledge"
-            if said.id and said.command not in kinds.NOTED:
-                self.requested[said.id] = entry
+            operator_entry = OperatorEntry.of(entry)
+            self.acknowledged += operator_entry.command == "acknowledge"
+            if operator_entry.id and operator_entry.command not in kinds.NOTED:
+                self.pending_commands[operator_entry.id] = entry
         elif entry.kind in ANSWERS and (number := Answer.of(entry).operator) is not None:
-            self.requested.pop(number, None)
+            self.pending_commands.pop(number, None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
-            # What limits denied of a parent's lots, until another of its orders leaves.
+            # Lots of a parent that limits denied, until another order of the parent is sent.
             if entry.kind == kinds.ORDER_OUT and OrderOutEntry.of(entry).what in _NEW:
-                self.parents.sent(entry.parent, entry.ns)
+                self.parents.clear_refusal(entry.parent, entry.ns)
             elif entry.kind == kinds.DENIED:
                 denied = DeniedEntry.of(entry)
                 if isinstance(command := command_of(denied.command), NewOrder):
-                    self.parents.refuse(entry.parent, entry.ns, command.lots, denied.code)
+                    self.parents.add_refusal(entry.parent, entry.ns, command.lots, denied.code)
             stem, _, digits = entry.order.rpartition(".")
             if stem and digits.isdigit():
                 self.children[stem] = max(self.children.get(stem, 0), int(digits))
         return notices
 
-    def _quote(self, entry: Entry) -> None:
+    def _apply_quote(self, entry: Entry) -> None:
+        """Fold a `quote` entry into the open requests for quotes."""
         body = QuoteEntry.of(entry)
         if body.event == "requested":
-            # A gate does not hear how they end.
+            # The journal of a gate has no entries of their ends: old ones are dropped.
             young = {
                 name: entries
-                for name, entries in self.asked.items()
+                for name, entries in self.quote_requests.items()
                 if entry.ns - entries[0].ns < KEEP_NS
             }
-            self.asked = young | {body.request: [entry]}
-        elif body.event == "accepted" and body.request in self.asked:
-            self.asked[body.request].append(entry)
+            self.quote_requests = young | {body.request: [entry]}
+        elif body.event == "accepted" and body.request in self.quote_requests:
+            self.quote_requests[body.request].append(entry)
         elif body.event == "ended":
-            self.asked.pop(body.request, None)
+            self.quote_requests.pop(body.request, None)
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
-        """Bring back what a report is about; the fold of its entries is what it was when it went."""
+        """Restore the archived parent that a report refers to, by folding its entries again."""
         if entry.kind != kinds.REPORT_IN or any(
             self.orders.get(entry.body.get(key, "")) for key in ("cl_ord_id", "orig")
         ):
             return
-        for number in past.meant(entry.body):
-            old, name = Ledger(), ""
-            for seq, each in past.entries(number, FOLDED):
-                if seq >= self.last:  # a fold of the past, by a later index
+        for number in past.parents_of_report(entry.body):
+            restored = Ledger()
+            name = ""
+            for seq, past_entry in past.entries(number, FOLDED):
+                if seq >= self.last:  # the index may know of later entries than this fold
                     break
-                name = name or each.parent
-                if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
-                    old.last = seq
-                    old.apply(each)
+                name = name or past_entry.parent
+                if past_entry.parent == name or (
+                    past_entry.parent == "" and past_entry.kind != kinds.REPORT_IN
+                ):
+                    restored.last = seq
+                    restored.apply(past_entry)
             if self.parents.get(name) is None:
-                self._take_back(past, old.parents.must(name), old, entry.ns)
+                self._restore_parent(past, restored.parents.require(name), restored, entry.ns)
 
-    def _take_back(self, past: ArchiveIndex, parent: ParentOrder, old: "Ledger", ns: int) -> None:
-        name, fills = parent.id, old.fills_of[parent.id]
+    def _restore_parent(
+        self, past: ArchiveIndex, parent: ParentOrder, restored: "Ledger", ns: int
+    ) -> None:
+        """Take an archived parent's orders, fills and limit counts back into memory, from a fold of its entries."""
+        name = parent.id
+        fills = restored.fills_of[parent.id]
         self.parents.recall(parent)
         past.fills -= len(fills)
         if fills:
             self.fills_of[name] = fills
-        if name in old.children:
-            self.children[name] = old.children[name]
+        if name in restored.children:
+            self.children[name] = restored.children[name]
         self._began[name] = past.first_of(name)
-        self.orders.recall(name, old.orders)
+        self.orders.recall(name, restored.orders)
         self._over.append((ns + self._keep_ns, name))
         if self._counts is not None:
             orders = [
@@ -451,26 +286,28 @@ class Ledger:
 
     @property
     def fills(self) -> int:
-        """Number of executions in force."""
+        """Number of executions in force, archived parents included."""
         return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
 
-    def used(self, parent: str) -> bool:
+    def is_used(self, parent: str) -> bool:
         """Whether a parent of that name was ever accepted or requested."""
         return self.parents.get(parent) is not None or (
             self.past is not None and self.past.has(parent)
         )
 
-    def knows(self, report: Report) -> bool:
-        """Whether an execution was booked already."""
-        return self.orders.knows(report) or (self.past is not None and self.past.knows(report))
+    def has_execution(self, report: Report) -> bool:
+        """Whether a report's execution was booked already, in memory or in an archived parent."""
+        return self.orders.has_execution(report) or (
+            self.past is not None and self.past.has_execution(report)
+        )
 
     @property
     def accounts(self) -> list[str]:
-        """Accounts with trades or parent orders."""
+        """Accounts that have had orders or parents, sorted."""
         return sorted({*self.orders.accounts, *self.parents.agents})
 
     def next_child(self, parent: str) -> int:
-        """Number of a parent's next child; no name is reused, even after lost entries."""
+        """Number for the name of a parent's next child order; never one that was used, even if entries were lost."""
         return self.children.get(parent, 0) + 1 + 1_000 * self.acknowledged
 
     @property
@@ -483,55 +320,57 @@ class Ledger:
         return self.orders.session + 1 + 1_000 * self.acknowledged
 
     def open_of(self, parent: str) -> int:
-        """Open quantity of a parent's children, 10^-8 of a lot."""
+        """Open quantity of a parent's child orders, 10^-8 of a lot."""
         return sum(order.open_qty for order in self.orders.live(parent=parent))
 
     def lots_by_hand(self, parent: ParentOrder) -> int | float:
         """Lots of a parent that manual orders filled."""
         names = {name for name, _ in parent.by_hand}
-        return shown(
+        return to_number(
             sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names)
         )
 
-    def held(self, agent: str) -> str:
-        """Person and reason of an agent's pause, for people; "" where it is not paused."""
+    def describe_hold(self, agent: str) -> str:
+        """Text of an agent's pause for people, "AGENT, paused by PERSON: REASON"; "" where it is not paused."""
         if (entry := self.holds.get(agent)) is None:
             return ""
-        held = HoldEntry.of(entry)
-        return f"{agent}, paused by {held.by}: {held.reason}"
+        body = HoldEntry.of(entry)
+        return f"{agent}, paused by {body.by}: {body.reason}"
 
     def faults(self) -> list[str]:
-        """Failed consistency checks; none, whatever came in."""
+        """Texts of failed consistency checks: parents against their orders, positions against fills; [] if all agree."""
         wrong = []
         for parent in self.parents:
-            mine = self.orders.of_parent(parent.id)
-            if (cum := sum(order.cum_qty for order in mine)) != parent.filled_qty:
+            children = self.orders.of_parent(parent.id)
+            if (cum := sum(order.cum_qty for order in children)) != parent.filled_qty:
                 wrong.append(
-                    f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}"
+                    f"parent {parent.id}: {parent.filled} lots filled, its children {to_number(cum)}"
                 )
             if parent.filled_qty + self.open_of(parent.id) > parent.lots * ONE:
                 wrong.append(
                     f"parent {parent.id}: more filled and open than its {parent.lots} lots"
                 )
-        whole = self.past is None or not self.past.fills
-        for (account, name), held in self.positions.all().items() if whole else ():
+        is_complete = self.past is None or not self.past.fills
+        for (account, name), position in self.positions.all().items() if is_complete else ():
             fills = [f for f in self.orders.fills if (f.account, f.instrument) == (account, name)]
-            if held.qty != sum(f.side * f.qty for f in fills):
-                wrong.append(f"{account} in {name}: {held.lots} lots held, not the sum of fills")
+            if position.qty != sum(f.side * f.qty for f in fills):
+                wrong.append(
+                    f"{account} in {name}: {position.lots} lots held, not the sum of fills"
+                )
         return wrong
 
 
-def _not_taken(entry: Entry) -> tuple[int, str]:
-    """Lots of an order that the venue rejected, and why; a part of one counts as one."""
+def _rejected_lots(entry: Entry) -> tuple[int, str]:
+    """Lots of an order that the venue rejected, and the reason; a part of a lot counts as one."""
     report = message_of(entry.body)
     assert isinstance(report, Report)
-    return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(
+    return ceil_units(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(
         ": "
     )
 
 
-def obey(entry: Entry, limits: LimitGate) -> None:
-    """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
+def apply_to_limits(entry: Entry, limits: LimitGate) -> None:
+    """Apply an alert's stop or doubtful execution, or a re-arm, to the limits."""
     if entry.kind == kinds.ALERT:
         body = AlertEntry.of(entry)
         if body.stops is not None:

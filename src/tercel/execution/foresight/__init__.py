@@ -1,4 +1,4 @@
-"""Forecasts of the next seconds, in the decision path."""
+"""Forecasts of the mid for the next seconds, used in decisions."""
 
 from tercel.core.lazy import attach
 

@@ -1,4 +1,4 @@
-"""Learned policies: weights in flat arrays run by Numba, ONNX files, and the card that states their use."""
+"""Learned policies: MLPs run by Numba, ONNX files, the card of a policy, and policies as strategies."""
 
 from tercel.core.lazy import attach
 

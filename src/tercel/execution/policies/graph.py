@@ -1,4 +1,4 @@
-"""Checks of ONNX files before anything of them runs: operators, sizes, memory and work.
+"""Check an ONNX file before it runs: operators, sizes, memory and work.
 
 A file may be anybody's: what its network computes, and how much, is known from its graph alone. :func:`read_network`
 reads the bytes of a file, :func:`read_graph` the model in them.
@@ -24,17 +24,21 @@ OPERATORS: Final = (
     "Softplus, Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, Transpose, Unsqueeze, Where"
 )
 # Bytes of a file, and of all in it but weights: parsed, the latter take 250 times their size.
-FILE_BYTES, GRAPH_BYTES = 2**25, 2**19
+FILE_BYTES = 2**25
+GRAPH_BYTES = 2**19
 # Observations at once for which a network is measured; the most nodes, and numbers that they then put out, and read or
 # multiply.
-ROWS, NODES, NUMBERS, WORK = 1_024, 1_000, 2**26, 2**33
+ROWS = 1_024
+NODES = 1_000
+NUMBERS = 2**26
+WORK = 2**33
 _SMALLER: Final = (
     "export a smaller network, or evaluate it as a function: tercel.model_strategy(function, name)"
 )
 
 
 def read_network(path: Path) -> bytes:
-    """Bytes of an ONNX file.
+    """Bytes of an ONNX file; PolicyError if it cannot be read or is larger than `FILE_BYTES`.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def read_network(path: Path) -> bytes:
 
 
 def read_graph(data: bytes) -> "onnx.ModelProto":
-    """The model in the bytes of an ONNX file, whose work and memory are bounded; nothing of it has run.
+    """The model in the bytes of an ONNX file, checked and not run; PolicyError for foreign operators, too much work or memory.
 
     Raises
     ------
@@ -92,61 +96,70 @@ def read_graph(data: bytes) -> "onnx.ModelProto":
 
 
 def _graph_bytes(data: memoryview, path: tuple[int, ...]) -> int:
-    """Bytes of a serialised message without the weights, which lie behind the fields of `path`."""
-    at = total = 0
-    while at < len(data) and total <= GRAPH_BYTES:
-        key, start = _varint(data, at)
+    """Bytes of a serialised message without weights, those of tensors at the field numbers `path`; stops above `GRAPH_BYTES`."""
+    position = total = 0
+    while position < len(data) and total <= GRAPH_BYTES:
+        key, start = _varint(data, position)
         size, body = _varint(data, start) if key & 7 in (0, 2) else ({1: 8, 5: 4}[key & 7], start)
         end = body + (size if key & 7 else 0)
-        total += body - at
+        total += body - position
         if key & 7 == 2 and path and key >> 3 == path[0]:
             total += _graph_bytes(data[body:end], path[1:])
         elif path or key >> 3 not in (4, 9):  # float_data, raw_data of a tensor
             total += end - body
-        at = end
+        position = end
     return total
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number of Protocol Buffers, and the place behind it."""
-    size = next((n for n in range(1, 11) if data[at + n - 1] < 128), 0)
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Decode a Protocol Buffers integer at `position`; return it and the position after it."""
+    size = next((n for n in range(1, 11) if data[position + n - 1] < 128), 0)
     refuse_if(
         not size, "numbers of 10 bytes at most", "a longer one", "export it again", PolicyError
     )
-    return sum((data[at + n] & 127) << 7 * n for n in range(size)), at + size
+    return sum((data[position + n] & 127) << 7 * n for n in range(size)), position + size
 
 
 def _refuse_foreign(model: "onnx.ModelProto") -> None:
-    """Refuse a model with anything but tensors of numbers and the operators of networks."""
+    """Refuse a model with other content than numeric tensors and known operators."""
     from onnx import AttributeProto as Kind, numpy_helper
 
     graph = model.graph
-    attributes = [one for node in graph.node for one in node.attribute]
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
     plain = (Kind.INT, Kind.INTS, Kind.FLOAT, Kind.FLOATS, Kind.STRING, Kind.TENSOR)
-    tensors = {one.name: one for one in graph.initializer}
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
     tensors |= {
-        name: one.t for node in graph.node for one in node.attribute for name in node.output
+        name: attribute.t
+        for node in graph.node
+        for attribute in node.attribute
+        for name in node.output
     }
     foreign = [
         *(
-            one.domain + one.op_type
-            for one in graph.node
-            if one.op_type not in OPERATORS.split(", ") or one.domain
+            node.domain + node.op_type
+            for node in graph.node
+            if node.op_type not in OPERATORS.split(", ") or node.domain
         ),
-        *(f"attribute {one.name}" for one in attributes if one.type not in plain),
+        *(f"attribute {attribute.name}" for attribute in attributes if attribute.type not in plain),
         # an axis, a padding or a size is none of these numbers
         *(
-            f"{one.name} = {number}"
-            for one in attributes
-            for number in (one.i, *one.ints)
+            f"{attribute.name} = {number}"
+            for attribute in attributes
+            for number in (attribute.i, *attribute.ints)
             if abs(number) > 2**16
         ),
         # shape inference takes a rounded number for what it was: nothing whole may come from others
-        *("Cast to whole numbers" for one in attributes if one.name == "to" and one.i in (6, 7)),
         *(
-            f"{name} of shape {list(one.dims)}"
-            for name, one in tensors.items()
-            if one.data_location or one.external_data or not 0 <= math.prod(one.dims) <= FILE_BYTES
+            "Cast to whole numbers"
+            for attribute in attributes
+            if attribute.name == "to" and attribute.i in (6, 7)
+        ),
+        *(
+            f"{name} of shape {list(tensor.dims)}"
+            for name, tensor in tensors.items()
+            if tensor.data_location
+            or tensor.external_data
+            or not 0 <= math.prod(tensor.dims) <= FILE_BYTES
         ),
         *("a function" for _ in model.functions),
         *("a sparse tensor" for _ in graph.sparse_initializer),
@@ -161,7 +174,7 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
     refuse_if(
         foreign
         or size > NODES
-        or not all(one is not None and (numpy_helper.to_array(one) > 0).all() for one in steps),
+        or not all(step is not None and (numpy_helper.to_array(step) > 0).all() for step in steps),
         f"a network of {NODES:,} nodes at most, with these operators: {OPERATORS}; its weights in the file",
         (foreign or [f"{size:,} nodes with their inputs and outputs, or a Slice backwards"])[0],
         _SMALLER,
@@ -170,7 +183,7 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
 
 
 def _refuse_work(model: "onnx.ModelProto") -> None:
-    """Refuse a network that takes too much memory or time for `ROWS` observations, or an amount that is not known.
+    """Refuse a network whose memory or work for `ROWS` observations is too large or unknown.
 
     Its shapes are inferred from those of the observation alone: what the file says of others may be wrong.
     """
@@ -181,33 +194,35 @@ def _refuse_work(model: "onnx.ModelProto") -> None:
         helper.make_tensor_value_info(
             entry.name,
             entry.type.tensor_type.elem_type,
-            [ROWS, *(one.dim_value for one in entry.type.tensor_type.shape.dim[1:])],
+            [ROWS, *(dimension.dim_value for dimension in entry.type.tensor_type.shape.dim[1:])],
         )
         for entry in graph.input
     ]
     # shapes may depend on the values of whole numbers alone
-    whole = [one for one in graph.initializer if one.data_type == TensorProto.INT64]
+    integer_tensors = [
+        tensor for tensor in graph.initializer if tensor.data_type == TensorProto.INT64
+    ]
     inputs += [
-        helper.make_tensor_value_info(one.name, one.data_type, one.dims)
-        for one in graph.initializer
-        if one.data_type != TensorProto.INT64
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in graph.initializer
+        if tensor.data_type != TensorProto.INT64
     ]
     outputs = [
-        helper.make_tensor_value_info(one.name, one.type.tensor_type.elem_type, None)
-        for one in graph.output
+        helper.make_tensor_value_info(result.name, result.type.tensor_type.elem_type, None)
+        for result in graph.output
     ]
     bare = helper.make_model(
-        helper.make_graph(graph.node, "measured", inputs, outputs, whole),
+        helper.make_graph(graph.node, "measured", inputs, outputs, integer_tensors),
         opset_imports=model.opset_import,
         ir_version=model.ir_version,
     )
     inferred = shape_inference.infer_shapes(bare, True, True, True).graph
-    shapes = {one.name: tuple(one.dims) for one in whole} | {
-        one.name: tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim)
-        for one in (*inferred.input, *inferred.value_info, *inferred.output)
-        if one.type.tensor_type.elem_type in (1, 6, 7, 9, 11)  # float, int32, int64, bool, double
-        and one.type.tensor_type.HasField("shape")
-        and all(dim.HasField("dim_value") for dim in one.type.tensor_type.shape.dim)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in integer_tensors} | {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*inferred.input, *inferred.value_info, *inferred.output)
+        if value.type.tensor_type.elem_type in (1, 6, 7, 9, 11)  # float, int32, int64, bool, double
+        and value.type.tensor_type.HasField("shape")
+        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
     }
     names = [name for node in graph.node for name in (*node.input, *node.output) if name]
     unknown = [name for name in names if name not in shapes]
@@ -221,13 +236,13 @@ def _refuse_work(model: "onnx.ModelProto") -> None:
     work = numbers = 0
     for node in graph.node:
         sizes = [shapes[name] for name in (*node.input, *node.output) if name]
-        out = sum(math.prod(shapes[name]) for name in node.output if name)
-        numbers += out
+        output_size = sum(math.prod(shapes[name]) for name in node.output if name)
+        numbers += output_size
         work += sum(math.prod(size) for size in sizes)
         if node.op_type in ("LSTM", "GRU"):  # every step goes through all weights
             work += math.prod(sizes[0][:2]) * (math.prod(sizes[1]) + math.prod(sizes[2]))
         elif len(node.input) > 1:
-            work += out * max(sizes[1][-2:], default=1)
+            work += output_size * max(sizes[1][-2:], default=1)
     refuse_if(
         numbers > NUMBERS or work > WORK,
         f"a network of {NUMBERS // ROWS:,} numbers and {WORK // ROWS:,} products for an observation at most",

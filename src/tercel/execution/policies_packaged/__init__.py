@@ -11,15 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import UnknownNameError, offer
-from tercel.execution.policies.policy import (
-    CARD,
+from tercel.core.errors import UnknownNameError, suggest_name
+from tercel.execution.policies.calm_observations import (
     OBSERVATIONS,
     CalmObservations,
-    Card,
-    read_card,
-    read_observed,
+    read_calm_observations,
 )
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.folder import CARD
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
@@ -31,16 +30,32 @@ ALL: Final = "-all"
 SHARED: Final = "observations"
 
 
-def names() -> tuple[str, ...]:
-    """Policies that come with Tercel, those of one family by their seeds."""
-    found = (path.parent.name for path in FOLDER.glob("*/card.json"))
+__all__ = [
+    "SHARED",
+    "CalmObservations",
+    "build_named",
+    "calm_observations",
+    "family",
+    "figures_of",
+    "folder_of",
+    "load_packaged",
+    "packaged_names",
+    "read_calm_observations",
+    "resolve_packaged",
+    "stem",
+]
+
+
+def packaged_names() -> tuple[str, ...]:
+    """Names of the policies that the package ships, by family, then by training seed."""
+    folders = (path.parent.name for path in FOLDER.glob("*/card.json"))
     return tuple(
-        sorted(found, key=lambda name: (stem(name), int(name[len(stem(name)) + 1 :] or 0)))
+        sorted(folders, key=lambda name: (stem(name), int(name[len(stem(name)) + 1 :] or 0)))
     )
 
 
 def stem(name: str) -> str:
-    """A policy's name without its training seed.
+    """A policy's name without its training seed: what is before a final hyphen and digits.
 
     >>> stem("default-12"), stem("default")
     ('default', 'default')
@@ -54,37 +69,44 @@ def family(name: str) -> tuple[str, ...]:
     >>> DEFAULT in family("default"), family("unknown")
     (True, ())
     """
-    return tuple(one for one in names() if one.startswith(f"{name}-"))
+    return tuple(member for member in packaged_names() if member.startswith(f"{name}-"))
 
 
-def shipped(name: str) -> str:
-    """The packaged policy that `name` means.
+def resolve_packaged(name: str) -> str:
+    """The packaged policy that `name` means: of a family the member with the highest merit in validation, else `name` itself.
 
     For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
     pre-trained policy.
 
-    >>> shipped("default") == DEFAULT, shipped("twap_take")
+    >>> resolve_packaged("default") == DEFAULT, resolve_packaged("twap_take")
     (True, 'twap_take')
     """
-    seeds = [one for one in names() if one != name and stem(one) == name]
-    scores = {one: read_card(FOLDER / one / CARD).scores.get("validation", {}) for one in seeds}
-    return max(seeds, key=lambda one: float(scores[one].get("merit", -math.inf)), default=name)
+    seeds = [
+        candidate for candidate in packaged_names() if candidate != name and stem(candidate) == name
+    ]
+    scores = {
+        candidate: read_card(FOLDER / candidate / CARD).scores.get("validation", {})
+        for candidate in seeds
+    }
+    return max(
+        seeds, key=lambda candidate: float(scores[candidate].get("merit", -math.inf)), default=name
+    )
 
 
-DEFAULT: Final = shipped("default")
+DEFAULT: Final = resolve_packaged("default")
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a packaged policy.
+    """Folder of the packaged policy of exactly that name; UnknownNameError for a family or an unknown one.
 
     Raises
     ------
     UnknownNameError
         No such policy; the nearest name is offered.
     """
-    known = names()
+    known = packaged_names()
     if name not in known:
-        remedy = offer(
+        remedy = suggest_name(
             name,
             [*known, *map(stem, known)],
             "take one of these" if known else "install Tercel with its data files",
@@ -95,25 +117,25 @@ def folder_of(name: str) -> Path:
     return FOLDER / name
 
 
-def packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
+def load_packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
     """A packaged policy as a strategy, and its card.
 
     Parameters
     ----------
     name : str
-        One of :func:`names`.
+        One of :func:`packaged_names`.
     shown_as : str, optional
         Name in tables; the card's by default.
 
-    >>> packaged("default-1")[0].name
+    >>> load_packaged("default-1")[0].name
     'default'
     """
     folder = folder_of(name)
     return policy_strategy(folder, shown_as), read_card(folder / CARD)
 
 
-def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
-    """Any strategy that comes with Tercel, learned or written, with or without wrappers.
+def build_named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
+    """Build any shipped strategy by name, learned or rule, with wrappers such as `+alpha`; a family is its best member.
 
     Parameters
     ----------
@@ -129,48 +151,34 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
         As :func:`tercel.execution.strategies.build`.
     """
     base, *wrappers = name.split("+")
-    if shipped(base) in names():
-        return wrap(packaged(shipped(base), base)[0].knowing(estimates), wrappers)
+    if resolve_packaged(base) in packaged_names():
+        return wrap(
+            load_packaged(resolve_packaged(base), base)[0].with_estimates(estimates), wrappers
+        )
     return build(name, estimates)
 
 
-def observed(name: str) -> CalmObservations:
-    """Statistics of a packaged policy's observations in calm episodes."""
-    return read_observed(figures_of(folder_of(shipped(name))))
+def calm_observations(name: str) -> CalmObservations:
+    """Statistics of a packaged policy's observations over calm episodes."""
+    return read_calm_observations(figures_of(folder_of(resolve_packaged(name))))
 
 
 def figures_of(folder: Path) -> Path:
     """Path of the statistics of a policy's observations (it need not exist): beside its card or, for packaged policies,
     in the folder that they share."""
-    own = folder / OBSERVATIONS
-    if folder.parent != FOLDER or own.is_file():
-        return own
+    own_file = folder / OBSERVATIONS
+    if folder.parent != FOLDER or own_file.is_file():
+        return own_file
     return FOLDER / SHARED / f"{stem(folder.name)}.json"
-
-
-__all__ = [
-    "SHARED",
-    "CalmObservations",
-    "family",
-    "figures_of",
-    "folder_of",
-    "named",
-    "names",
-    "observed",
-    "packaged",
-    "read_observed",
-    "shipped",
-    "stem",
-]
 
 
 @cache
 def card_of(weights: str) -> Card | None:
-    """The card of the packaged policy whose weights have this hash, or one that begins so; None where none has.
+    """Card of the packaged policy whose weights have this hash (or hash prefix); None if there is none, or for "".
 
-    >>> card = read_card(folder_of(names()[0]) / CARD)
+    >>> card = read_card(folder_of(packaged_names()[0]) / CARD)
     >>> card_of(card.weights_sha256[:12]) == card, card_of("nothing")
     (True, None)
     """
-    cards = (read_card(folder_of(name) / CARD) for name in names() if weights)
+    cards = (read_card(folder_of(name) / CARD) for name in packaged_names() if weights)
     return next((card for card in cards if card.weights_sha256.startswith(weights)), None)

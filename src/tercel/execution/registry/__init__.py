@@ -1,4 +1,4 @@
-"""Registry of policies: names with versions, champion and challenger, and the folder that a name means.
+"""Registry of policies: names with versions, champion and challenger; and the folder that a text names.
 
 A registry is a folder; `tercel-studies` gives another on MLflow, behind the same port. :func:`resolve_policy` is how every
 command turns what a person wrote into a policy's folder.
@@ -10,10 +10,10 @@ from tercel.execution.registry.entries import (
     Registry,
     RegistryEntry,
     Version,
-    checked_alias,
-    checked_name,
+    check_alias,
+    check_name,
 )
-from tercel.execution.registry.resolve import open_registry, pinned, resolve_policy
+from tercel.execution.registry.resolve import open_registry, pin_version, resolve_policy
 
 __all__ = [
     "ALIASES",
@@ -21,9 +21,9 @@ __all__ = [
     "Registry",
     "RegistryEntry",
     "Version",
-    "checked_alias",
-    "checked_name",
+    "check_alias",
+    "check_name",
     "open_registry",
-    "pinned",
+    "pin_version",
     "resolve_policy",
 ]

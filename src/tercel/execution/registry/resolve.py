@@ -1,215 +1,15 @@
-"""A registry of policies in a folder, and the policy folder that a text names: a path, a name or `NAME@VERSION`."""
+"""Find the policy folder that a text names: a path, a packaged name, or `NAME@VERSION` in a registry."""
 
-import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tercel.core.errors import PolicyError, UnknownNameError, nearest, refuse_if
-from tercel.core.extras import given
-from tercel.core.files import locked
+from tercel.core.entry_points import load_from_distribution
+from tercel.core.errors import PolicyError, UnknownNameError, nearest_names, refuse_if
 from tercel.execution import policies_packaged
-from tercel.execution.policies.policy import CARD, load_policy
-from tercel.execution.registry.entries import (
-    Promotion,
-    Registry,
-    RegistryEntry,
-    Version,
-    checked_alias,
-    checked_name,
-)
-
-# -- local ----------------------------------------------------------------------------------------
-# A registry in a folder: ``<name>/<version>/`` with the policy's files, and ``registry.json`` that says which is what.
-#
-# The folder of a version is moved into place whole and never written again; the index is replaced whole. A process that changes
-# either holds the lock, so two processes at once get two versions, and one that is killed leaves the old or the new
-# state: a folder that no index names is swept away by the next registration.
-
-INDEX: Final = "registry.json"
-LOCK: Final = ".lock"
-FORMAT: Final = 1
-
-
-class LocalRegistry:
-    """Policies in a folder of this machine (port `entries.Registry`).
-
-    Parameters
-    ----------
-    root : Path
-        Made with the first registration.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @property
-    def where(self) -> str:
-        """The folder."""
-        return str(self.root)
-
-    def entries(self) -> list[RegistryEntry]:
-        """All names, sorted.
-
-        Raises
-        ------
-        PolicyError
-            For an index that does not read.
-        """
-        return sorted(self._read().values(), key=lambda entry: entry.name)
-
-    def entry(self, name: str) -> RegistryEntry:
-        """One name; without versions when nothing is registered under it."""
-        return self._read().get(checked_name(name), RegistryEntry(name))
-
-    def register(
-        self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = ""
-    ) -> Version:
-        """Copy the policy in `folder` as the next version of `name`; the same policy again is the version it has.
-
-        Raises
-        ------
-        PolicyError
-            For a folder that is no policy, or one that is damaged.
-        """
-        _, card = load_policy(folder)
-        checked_name(name)
-        with self._locked():
-            index = self._read()
-            entry = index.get(name, RegistryEntry(name))
-            for version in entry.versions:
-                if (version.weights_sha256, _bytes(self._folder(version))) == (
-                    card.weights_sha256,
-                    _bytes(folder),
-                ):
-                    return version
-            number = 1 + max((version.number for version in entry.versions), default=0)
-            hashes = card.weights_sha256, card.observation_hash
-            version = Version(name, number, *hashes, at, by, str(folder.resolve()), note)
-            self._place(folder, version)
-            index[name] = replace(entry, versions=(*entry.versions, version))
-            self._write(index)
-        return version
-
-    def promote(
-        self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = ""
-    ) -> Promotion:
-        """Make a version champion or challenger.
-
-        Raises
-        ------
-        PolicyError
-            No such version.
-        ConfigError
-            No such alias.
-        """
-        checked_alias(alias)
-        if not self.root.is_dir():
-            self.entry(name).find(which)  # refuses, and makes no folder for that
-        with self._locked():
-            index = self._read()
-            entry = index.get(checked_name(name), RegistryEntry(name))
-            number, aliases = entry.find(which).number, dict(entry.aliases)
-            made = Promotion(alias, number, aliases.get(alias, 0), why, at, by)
-            aliases[alias] = number
-            stored = tuple(sorted(aliases.items()))
-            index[name] = replace(entry, aliases=stored, promotions=(*entry.promotions, made))
-            self._write(index)
-        return made
-
-    def folder(self, version: Version) -> Path:
-        """The version's files.
-
-        Raises
-        ------
-        PolicyError
-            When they are gone or are not those that were registered.
-        """
-        folder = self._folder(version)
-        _, card = load_policy(folder)
-        if card.weights_sha256 != version.weights_sha256:
-            raise PolicyError(
-                f"{version.label} with weights {version.weights_sha256[:16]}",
-                f"{folder} with {card.weights_sha256[:16]}",
-                "versions are never edited: put the old files back, or register the new ones",
-            )
-        return folder
-
-    def _folder(self, version: Version) -> Path:
-        return self.root / version.name / str(version.number)
-
-    def _place(self, folder: Path, version: Version) -> None:
-        """Copy a policy's folder to where its version lives, whole or not at all."""
-        target = self._folder(version)
-        aside = target.with_name(f".{target.name}.part")
-        for leftover in (aside, target):  # of a registration that was killed: no index names it
-            shutil.rmtree(leftover, ignore_errors=True)
-        shutil.copytree(folder, aside, ignore=shutil.ignore_patterns(".*", "*.part", "*.old"))
-        aside.rename(target)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One writer at a time; the others wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with locked(self.root / LOCK):
-            yield
-
-    def _read(self) -> dict[str, RegistryEntry]:
-        path = self.root / INDEX
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise _damaged(path, str(error)) from error
-        if (
-            not isinstance(raw, dict)
-            or raw.get("format") != FORMAT
-            or not isinstance(raw.get("entries"), dict)
-        ):
-            raise _damaged(path, "no index of format 1")
-        try:
-            return {name: _entry(name, value) for name, value in raw["entries"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(path, f"{type(error).__name__}: {error}") from error
-
-    def _write(self, index: dict[str, RegistryEntry]) -> None:
-        plain = {
-            name: {**asdict(entry), "aliases": dict(entry.aliases)}
-            for name, entry in sorted(index.items())
-        }
-        aside = self.root / f".{INDEX}.part"
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(json.dumps({"format": FORMAT, "entries": plain}, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self.root / INDEX)
-
-
-def _bytes(folder: Path) -> bytes:
-    return (folder / "card.json").read_bytes()
-
-
-def _entry(name: str, raw: dict[str, Any]) -> RegistryEntry:
-    return RegistryEntry(
-        name,
-        tuple(Version(**version) for version in raw["versions"]),
-        tuple(sorted((str(alias), int(number)) for alias, number in raw["aliases"].items())),
-        tuple(Promotion(**promotion) for promotion in raw["promotions"]),
-    )
-
-
-def _damaged(path: Path, why: str) -> PolicyError:
-    return PolicyError(
-        "a registry's index", f"{path}: {why}", "put a copy back, or name another `registry=`"
-    )
-
-
-# -- resolve --------------------------------------------------------------------------------------
+from tercel.execution.policies.folder import CARD
+from tercel.execution.registry.entries import Registry, RegistryEntry
+from tercel.execution.registry.local_registry import LocalRegistry
 
 DEFAULT: Final = Path("runs") / "registry"
 PACKAGED: Final = "packaged:"
@@ -221,8 +21,8 @@ ARCHIVE: Final = ".zip"
 INSIDE: Final = ("", "policy")
 
 
-def open_registry(where: str | Path | None = None) -> Registry:
-    """The registry that is meant: a folder, ``mlflow+URL``, or by default `TERCEL_REGISTRY`, else ``runs/registry``.
+def open_registry(location: str | Path | None = None) -> Registry:
+    """Open a registry: a folder (it need not exist), ``mlflow+URL``, or by default `TERCEL_REGISTRY`, else ``runs/registry``.
 
     The kind ``mlflow`` comes from another package, by the entry point group ``tercel.registries``: a function of the text that
     returns a :class:`~tercel.execution.registry.Registry`.
@@ -232,15 +32,17 @@ def open_registry(where: str | Path | None = None) -> Registry:
     ConfigError
         An MLflow registry, where no such package is installed.
     """
-    text = str(where or os.environ.get("TERCEL_REGISTRY") or DEFAULT)
+    text = str(location or os.environ.get("TERCEL_REGISTRY") or DEFAULT)
     if not text.startswith(MLFLOW):
         return LocalRegistry(Path(text))
-    made: Registry = given("tercel.registries", "mlflow", "tercel-studies", "mlflow")(text)
-    return made
+    opened: Registry = load_from_distribution(
+        "tercel.registries", "mlflow", "tercel-studies", "mlflow"
+    )(text)
+    return opened
 
 
 def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
-    """Folder of the policy that `text` names: a path, a packaged name or a version in the registry.
+    """Folder of the policy that a text names: a path, then NAME@VERSION of the registry, or a packaged name; else an error.
 
     Parameters
     ----------
@@ -263,7 +65,9 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     """
     name = text.removeprefix(POLICY)
     if name.startswith(PACKAGED):
-        return policies_packaged.folder_of(policies_packaged.shipped(name.removeprefix(PACKAGED)))
+        return policies_packaged.folder_of(
+            policies_packaged.resolve_packaged(name.removeprefix(PACKAGED))
+        )
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder)
@@ -274,17 +78,19 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
         PolicyError,
     )
-    base, at, which = name.rpartition("@")
-    if at:
+    base, separator, which = name.rpartition("@")
+    if separator:
         opened = open_registry(registry)
         entry = opened.entry(base)
         if not entry.versions:
-            raise unknown(
-                base, [e.name for e in opened.entries()], f"policies registered in {opened.where}"
+            raise unknown_policy_error(
+                base,
+                [e.name for e in opened.entries()],
+                f"policies registered in {opened.location}",
             )
         return opened.folder(entry.find(which))
-    packaged = policies_packaged.shipped(name)
-    if packaged in policies_packaged.names():
+    packaged = policies_packaged.resolve_packaged(name)
+    if packaged in policies_packaged.packaged_names():
         return policies_packaged.folder_of(packaged)
     refuse_if(
         os.sep in name,
@@ -293,40 +99,41 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         "`tercel agent list` names some",
         PolicyError,
     )
-    raise unknown(
+    raise unknown_policy_error(
         name,
         choices(registry),
         "policies: a folder, a packaged one, or NAME@VERSION of the registry",
     )
 
 
-def pinned(text: str, registry: str | Path | None = None) -> str:
-    """`text` with an alias made the version that it means now; anything else as it is.
+def pin_version(text: str, registry: str | Path | None = None) -> str:
+    """NAME@alias as NAME@number, the version that the alias means now; texts without an alias, and folders, unchanged.
 
     A journaled name must keep its meaning when another version becomes champion.
     """
     head = POLICY if text.startswith(POLICY) else ""
-    base, at, which = text.removeprefix(POLICY).rpartition("@")
-    if not at or which.isdecimal() or Path(text.removeprefix(POLICY)).is_dir():
+    base, separator, which = text.removeprefix(POLICY).rpartition("@")
+    if not separator or which.isdecimal() or Path(text.removeprefix(POLICY)).is_dir():
         return text
     return head + open_registry(registry).entry(base).find(which).label
 
 
 def choices(registry: str | Path | None = None) -> list[str]:
-    """Every policy that can be named without a path, families included."""
+    """Names of all policies that can be named without a path: packaged ones, their families, and registered versions."""
     opened = open_registry(registry).entries()
-    packaged = policies_packaged.names()
-    stems = dict.fromkeys(policies_packaged.stem(one) for one in packaged)
+    packaged = policies_packaged.packaged_names()
+    stems = dict.fromkeys(policies_packaged.stem(packaged_name) for packaged_name in packaged)
     families = [
-        word
+        family_name
         for stem in stems
         if stem not in packaged
-        for word in (stem, f"{stem}{policies_packaged.ALL}")
+        for family_name in (stem, f"{stem}{policies_packaged.ALL}")
     ]
     return [*packaged, *families, *(name for entry in opened for name in _labels(entry))]
 
 
 def _labels(entry: RegistryEntry) -> list[str]:
+    """Labels of an entry: `name@number` of each version and `name@alias`."""
     return [
         *(version.label for version in entry.versions),
         *(f"{entry.name}@{alias}" for alias, _ in entry.aliases),
@@ -334,11 +141,12 @@ def _labels(entry: RegistryEntry) -> list[str]:
 
 
 def _in_folder(folder: Path) -> Path:
+    """The folder, or its subfolder, that holds a policy's card; refused if there is none."""
     for inside in INSIDE:
         if (folder / inside / CARD).is_file():
             return folder / inside
-    found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
-    some = f"; policies lie in {', '.join(str(path) for path in found[:3])}" if found else ""
+    folders = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
+    some = f"; policies lie in {', '.join(str(path) for path in folders[:3])}" if folders else ""
     raise PolicyError(
         f"a policy folder with {CARD}",
         f"{folder}, which has none{some}",
@@ -346,8 +154,8 @@ def _in_folder(folder: Path) -> Path:
     )
 
 
-def unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
-    """The error for a policy name that nothing has, with the nearest known one."""
-    listed = "`tercel agent list` shows what there is"
-    near = nearest(name, [one for one in known if one != name])
-    return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {listed}" if near else listed)
+def unknown_policy_error(name: str, known: list[str], expected: str) -> UnknownNameError:
+    """The error for an unknown policy name, with the nearest of the `known` names; it is returned, not raised."""
+    hint = "`tercel agent list` shows what there is"
+    near = nearest_names(name, [candidate for candidate in known if candidate != name])
+    return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {hint}" if near else hint)

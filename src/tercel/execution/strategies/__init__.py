@@ -1,4 +1,4 @@
-"""The rules, by the names they carry in every table.
+"""Strategies by name: rules, tuned rules and wrappers, and `build`, which makes any of them.
 
 To add one: a file with a frozen dataclass that has `name` and `decide`, a line in `_MAKERS`, and a test class
 that inherits `certify.kits.strategy.StrategyConformance`.
@@ -11,24 +11,19 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
 from tercel.core.removed import refuse_removed
 from tercel.execution.routing import BLOCK, BOOK, RFQ, ROUTED, Routed
-from tercel.execution.strategies import baselines as b, tunable as t
-from tercel.execution.strategies.almgren_chriss import (
-    AlmgrenChriss,
-    AlmgrenChrissAlpha,
-    CarteaJaimungal,
-    Parameters,
-)
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
-from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
-from tercel.execution.strategies.event_clock import (
-    EventClock,
-    Guarded,
-    RestAndTake,
-    SpreadRule,
-    TakeTimed,
-)
-from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule
-from tercel.execution.strategies.tunable import Tunable, tuned_parameters
+from tercel.execution.strategies import baselines as b, impact_schedules, resting_rules
+from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
+from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
+from tercel.execution.strategies.direction_rule import DirectionRule
+from tercel.execution.strategies.event_clock import EventClock
+from tercel.execution.strategies.guarded import Guarded, RestAndTake
+from tercel.execution.strategies.market_estimates import MarketEstimates, eta_of_depth
+from tercel.execution.strategies.posture_cap import PostureCap
+from tercel.execution.strategies.score_rule import ScoreRule
+from tercel.execution.strategies.timed_takes import SpreadRule, TakeTimed
+from tercel.execution.strategies.tunable import Tunable
+from tercel.execution.strategies.tuned_values import tuned_parameters
 from tercel.execution.strategy import Strategy
 
 __all__ = [
@@ -47,17 +42,48 @@ __all__ = [
 ]
 
 
-def _by_law(kind: Callable[..., Strategy]) -> Callable[..., Strategy]:
-    """Maker of a schedule from Almgren and Chriss's constants: given constants replace those measured in the market."""
+# A plain rule printed below the table, beside what the learned policies gain on it.
+YARDSTICK: Final = "peg_behind"
+# Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them.
+TUNABLE: Final[dict[str, type[Tunable]]] = {
+    kind.name: kind
+    for kind in (
+        resting_rules.TwapRepeg,
+        resting_rules.TwapCross,
+        resting_rules.VwapCross,
+        resting_rules.PovPassive,
+        impact_schedules.AlmgrenChrissFitted,
+        impact_schedules.ObizhaevaWang,
+        impact_schedules.TunablePropagator,
+        resting_rules.SubmitAndLeaveTuned,
+        resting_rules.Popv,
+        DirectionRule,
+        ScoreRule,
+    )
+}
+_NEED_ESTIMATES: Final = (resting_rules.VwapCross.name, resting_rules.PovPassive.name)
+# What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
+WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
+    "alpha": AlphaTilt,
+    "posture": PostureCap,
+    "events": EventClock,
+}
 
-    def made(estimates: MarketEstimates, **given: float) -> Strategy:
-        known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
-        own = (
-            {"rest_s": given.pop("rest_s")} if kind is CarteaJaimungal and "rest_s" in given else {}
+
+def _schedule_maker(kind: Callable[..., Strategy]) -> Callable[..., Strategy]:
+    """Maker of a schedule of class `kind` from estimates and Almgren and Chriss's constants; given ones replace estimates."""
+
+    def make(estimates: MarketEstimates, **constants: float) -> Strategy:
+        """Make the schedule from estimates and given constants."""
+        measured = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
+        options = (
+            {"rest_s": constants.pop("rest_s")}
+            if kind is CarteaJaimungal and "rest_s" in constants
+            else {}
         )
-        return kind(Parameters(**{**known, **given}), **own)
+        return kind(Parameters(**{**measured, **constants}), **options)
 
-    return made
+    return make
 
 
 # Name -> what makes it, and whether that needs the market's estimates; in the order of the tables.
@@ -69,36 +95,15 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "vwap_take": (b.VwapTake, True),
     "vwap_passive": (b.VwapPassive, True),
     "pov": (b.Pov, True),
-    "almgren_chriss": (_by_law(AlmgrenChriss), True),
+    "almgren_chriss": (_schedule_maker(AlmgrenChriss), True),
     "submit_and_leave": (b.SubmitAndLeave, False),
     "imbalance_peg": (b.ImbalancePeg, False),
 }
 NAMES: Final = tuple(_MAKERS)
-# A plain rule printed below the table, beside what the learned policies gain on it.
-YARDSTICK: Final = "peg_behind"
-# Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them.
-TUNABLE: Final[dict[str, type[Tunable]]] = {
-    kind.name: kind
-    for kind in (
-        t.TwapRepeg,
-        t.TwapCross,
-        t.VwapCross,
-        t.PovPassive,
-        t.AlmgrenChrissFitted,
-        t.ObizhaevaWang,
-        t.TunablePropagator,
-        t.SubmitAndLeaveTuned,
-        t.Popv,
-        DirectionRule,
-        ScoreRule,
-    )
-}
-_NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
 def tuned_values(name: str, market: str) -> dict[str, float]:
-    """Parameters of a tunable strategy that were tuned in a market; the others are generic. On the clock of events
-    (``twap_repeg+events``) those tuned on that clock come first.
+    """Tuned parameters of a strategy in a market, by name; those of NAME+events over those of NAME; empty if there are none.
 
     >>> tuned_values("twap_repeg", "csco")["ahead"]
     2.2292
@@ -108,13 +113,13 @@ def tuned_values(name: str, market: str) -> dict[str, float]:
     return {**known, **tuned_parameters(market, name)} if clock else known
 
 
-def _tunable(
+def _make_tunable(
     name: str,
     wrappers: Sequence[str],
     estimates: MarketEstimates | None,
     parameters: Mapping[str, Any],
 ) -> Strategy:
-    """A tunable strategy: the given values over those tuned in its market, on its clock, over the generic ones."""
+    """Make a tunable strategy: given parameters over tuned ones of its market over generic ones."""
     _refuse_unknown_market(name in _NEED_ESTIMATES, name, estimates)
     clock = "+events" if "events" in wrappers else ""
     known = {} if estimates is None else tuned_values(name + clock, estimates.market)
@@ -122,6 +127,7 @@ def _tunable(
 
 
 def _refuse_unknown_market(informed: bool, name: str, estimates: MarketEstimates | None) -> None:
+    """ConfigError if a strategy needs estimates of its market (`informed`) and there are none."""
     refuse_if(
         informed and estimates is None,
         f"market estimates for {name!r}",
@@ -130,7 +136,8 @@ def _refuse_unknown_market(informed: bool, name: str, estimates: MarketEstimates
     )
 
 
-def _routed(name: str, estimates: MarketEstimates) -> Strategy:
+def _make_routed(name: str, estimates: MarketEstimates) -> Strategy:
+    """Make a routed strategy for a market with dealers: `twap_repeg` in the book, no knowledge of dealers yet."""
     return Routed(build("twap_repeg", estimates), only="" if name == ROUTED else name)
 
 
@@ -141,10 +148,10 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     Guarded.name: (Guarded, False),
     RestAndTake.name: (RestAndTake, True),
     # Schedules that read a forecast: no rows of a table whose markets give none.
-    "almgren_chriss_alpha": (_by_law(AlmgrenChrissAlpha), True),
-    "cartea_jaimungal": (_by_law(CarteaJaimungal), True),
+    "almgren_chriss_alpha": (_schedule_maker(AlmgrenChrissAlpha), True),
+    "cartea_jaimungal": (_schedule_maker(CarteaJaimungal), True),
     # Orders beside the book, in markets with dealers.
-    **{name: (partial(_routed, name), True) for name in (BOOK, RFQ, BLOCK, ROUTED)},
+    **{name: (partial(_make_routed, name), True) for name in (BOOK, RFQ, BLOCK, ROUTED)},
     # Takes that wait for their moment, on a clock of their own.
     SpreadRule.name: (SpreadRule, False),
     TakeTimed.name: (TakeTimed, False),
@@ -155,16 +162,10 @@ KNOWN: Final = (*_ALL, *TUNABLE)
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, Guarded.name, CarteaJaimungal.name, *TUNABLE)
 # The rules that a policy is held against by default.
 ALL_BASELINES: Final = WRITTEN
-# What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
-WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
-    "alpha": AlphaTilt,
-    "posture": PostureCap,
-    "events": EventClock,
-}
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
-    """`strategy` in the wrappers named, the first innermost; its name says so.
+    """`strategy` in the named wrappers, the first innermost, with their names in its name.
 
     Raises
     ------
@@ -194,7 +195,7 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
 def build(
     name: str, estimates: MarketEstimates | None = None, parameters: Mapping[str, Any] | None = None
 ) -> Strategy:
-    """The strategy called `name`.
+    """Build the strategy called `name`, with wrappers such as `+events`; tuned values of the estimates' market are used.
 
     Parameters
     ----------
@@ -222,19 +223,19 @@ def build(
     """
     name, *wrappers = name.split("+")
     if name in TUNABLE:
-        return wrap(_tunable(name, wrappers, estimates, parameters or {}), wrappers)
-    check_known(name, KNOWN, said=f"strategy {name!r}")
+        return wrap(_make_tunable(name, wrappers, estimates, parameters or {}), wrappers)
+    check_known(name, KNOWN, received=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     _refuse_unknown_market(informed, name, estimates)
     if informed:
         arguments["estimates"] = estimates
     try:
-        made = maker(**arguments)
+        strategy = maker(**arguments)
     except TypeError as error:
         raise ConfigError(
             f"parameters of {name!r}",
             f"{sorted(arguments)} ({error})",
             "see the strategy's docstring for its parameters",
         ) from error
-    return wrap(made, wrappers)
+    return wrap(strategy, wrappers)

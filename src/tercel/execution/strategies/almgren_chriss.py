@@ -1,4 +1,4 @@
-"""`almgren_chriss`: the closed-form optimum of expected cost plus risk aversion times variance.
+"""`almgren_chriss` and `almgren_chriss_alpha`: the closed-form optimum of expected cost plus risk aversion times variance.
 
 Almgren and Chriss (2000), "Optimal execution of portfolio transactions": N takes of n_j lots, tau seconds
 apart, cost eps + eta n / tau a lot (temporary) and gamma a lot (permanent) while the mid diffuses with sigma.
@@ -24,19 +24,6 @@ that a decision needs, is with n intervals to go
 
 the discrete form of Cartea and Jaimungal's speed: every expected move counts with the share of the order that would
 still be there to meet it. Without a forecast it is the plain schedule, lot by lot.
-
-`cartea_jaimungal`: trading speed with a decaying signal in it, in continuous time.
-
-Cartea and Jaimungal (2016, "Incorporating order-flow into optimal execution"), for a signal that fades: the mid drifts
-against the order by mu_t = mu exp(-theta t), trading at speed v costs k v a lot beyond the touch, inventory is
-penalised with phi Q^2 a second and lots left at the horizon with a Q^2. The Riccati equation for chi turns into the
-ratio in which an order without a signal shrinks over the rest of the horizon, T:
-
-    r(s) = (sinh(g s) / g + c cosh(g s)) / (sinh(g T) / g + c cosh(g T)),   s to go,  g = sqrt(phi / k),  c = k / a
-    v = Q (cosh(g T) + c g sinh(g T)) / (sinh(g T) / g + c cosh(g T)) + mu / (2 k) I(T)
-    I(T) = int_0^T r(T - u) exp(-theta u) du
-
-c = 0 forbids a rest at the horizon, g = 0 gives TWAP with its alpha: I = 1/theta - (1 - exp(-theta T)) / (theta^2 T).
 """
 
 from dataclasses import dataclass
@@ -49,9 +36,12 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.guidance import expected_move
-from tercel.execution.intent import Intents, View
+from tercel.execution.intent import Intents
 from tercel.execution.strategies.baselines import lots_of, take_to
 from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+BPS = 1e4
 
 
 @dataclass(frozen=True)
@@ -104,8 +94,9 @@ class Parameters:
         )
 
     def lambda_of(self, quantity: ArrayLike, horizon: ArrayLike) -> Floats:
-        """float64: risk aversion of an order of `quantity` lots over `horizon` seconds."""
-        quantity, horizon = np.asarray(quantity, np.float64), np.asarray(horizon, np.float64)
+        """Risk aversion lambda for `quantity` lots over `horizon` seconds: the given one, else urgency / (sigma Q sqrt(T))."""
+        quantity = np.asarray(quantity, np.float64)
+        horizon = np.asarray(horizon, np.float64)
         if self.risk_aversion is not None:
             return np.full(np.broadcast(quantity, horizon).shape, self.risk_aversion)
         scale = self.sigma * quantity * np.sqrt(horizon)
@@ -113,7 +104,8 @@ class Parameters:
 
 
 def kappa(risk_aversion: ArrayLike, tau: ArrayLike, p: Parameters) -> Floats:
-    """Urgency of the optimal trajectory, per second (eq. 17 and 19).
+    """Urgency kappa of the optimal trajectory, per second (eq. 17 and 19), for takes `tau` seconds apart; ConfigError if gamma
+    is too large.
 
     Raises
     ------
@@ -133,8 +125,8 @@ def kappa(risk_aversion: ArrayLike, tau: ArrayLike, p: Parameters) -> Floats:
 
 
 def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
-    """x / X after a share `elapsed` of the horizon (eq. 20): sinh(k (1 - u)) / sinh(k), 1 - u when k = kappa
-    T is 0.
+    """Share of the order left after a share `elapsed` of the horizon (eq. 20): sinh(k (1 - u)) / sinh(k), 1 - u for k =
+    kappa T = 0.
 
     >>> share_left(0.0, 0.25)
     array(0.75)
@@ -151,7 +143,7 @@ def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class AlmgrenChriss(Strategy):
-    """Almgren and Chriss's trajectory: at decision k take the lots missing to X - x_{k+1} done."""
+    """Almgren and Chriss's trajectory: at decision k take the lots that are missing until only x_{k+1} are left."""
 
     parameters: Parameters
     name: ClassVar[str] = "almgren_chriss"
@@ -165,16 +157,14 @@ class AlmgrenChriss(Strategy):
         return take_to(lots_of(1 - share_left(k, elapsed), view), view)
 
 
-BPS = 1e4
-
-
 def alpha_ticks(view: View) -> Floats:
-    """Remaining move expected against the order, ticks: float64 (n,)."""
+    """Remaining expected move of the mid against the order, ticks, float64 (n,); negative: in its favour."""
     return np.asarray(view.alpha_bps * np.abs(view.mid2) / 2 / BPS, np.float64)
 
 
 def ahead_ticks(view: View, intervals: int) -> Floats:
-    """Move against the order expected in each of the next `intervals` decision intervals: float64 (n, intervals)."""
+    """Expected move against the order in each of the next `intervals` decision intervals, ticks, float64 (n,
+    intervals)."""
     edges = (view.horizon_ns / view.decisions)[:, None] * np.arange(intervals + 1)
     return np.diff(
         expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1
@@ -182,7 +172,7 @@ def ahead_ticks(view: View, intervals: int) -> Floats:
 
 
 def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
-    """Lots that a forecast adds to the next take (to be taken sooner: above 0): float64 (n,).
+    """Lots that a forecast adds to the next take, float64 (n,); positive: sooner.
 
     Parameters
     ----------
@@ -225,7 +215,7 @@ class AlmgrenChrissAlpha(Strategy):
 
 
 def base_share(kappa_horizon: Floats, view: View) -> Floats:
-    """Share of the order that is done after this decision, no move expected: float64 (n,).
+    """Share of the order done after this decision by the plain schedule, float64 (n,), from where the order is now.
 
     That of the schedule from arrival while the order is on it, up to the rounding of a lot; the same curve from the
     lots that are left elsewhere.
@@ -237,115 +227,3 @@ def base_share(kappa_horizon: Floats, view: View) -> Floats:
     on_schedule = np.abs(view.left - now * view.qty0) <= 0.5 + 1e-9
     keeps = np.where(now > 0, after / np.where(now > 0, now, 1.0), 0.0)
     return np.where(on_schedule, 1 - after, 1 - view.left * keeps / np.maximum(view.qty0, 1))
-
-
-_SMALL = 1e-5
-_LARGE = 300.0
-
-
-def _phi(z: Floats) -> Floats:
-    """(1 - exp(-z)) / z, 1 at 0."""
-    small = np.abs(z) < 1e-12
-    return np.asarray(np.where(small, 1.0, -np.expm1(-z) / np.where(small, 1.0, z)), np.float64)
-
-
-def _phi2(z: Floats) -> Floats:
-    """(1 - phi(z)) / z, 1/2 at 0."""
-    small = np.abs(z) < 1e-3
-    series = 0.5 - z / 6 + z**2 / 24 - z**3 / 120 + z**4 / 720
-    return np.asarray(np.where(small, series, (1 - _phi(z)) / np.where(small, 1.0, z)), np.float64)
-
-
-def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike) -> Floats:
-    """Seconds of drift that the optimal speed answers to, I(T) of the module.
-
-    Parameters
-    ----------
-    g, theta : float
-        Per second, at least 0: the schedule's urgency and the signal's decay.
-    c : float
-        Seconds, k / a: 0 forbids a rest at the horizon.
-    rest_s : float
-        Seconds to the horizon, above 0.
-
-    >>> float(speed_weight(0.0, 0.0, 0.0, 10.0))
-    5.0
-    """
-    g, c, theta, rest = np.broadcast_arrays(
-        *(np.asarray(v, np.float64) for v in (g, c, theta, rest_s))
-    )
-    gt = np.minimum(g * rest, _LARGE)
-    small = gt < _SMALL
-    safe = np.where(small, 1.0, gt)
-    # everything times exp(-g T); int exp(+-g s) exp(-theta (T - s)) ds = T exp(+-g T) phi((theta +- g) T)
-    up = rest * _phi(theta * rest + gt)
-    down = rest * np.exp(-2 * gt) * _phi(theta * rest - gt)
-    sinh = np.where(
-        small, np.exp(-gt) * rest**2 * _phi2(theta * rest), (up - down) / 2 * rest / safe
-    )
-    cosh = (up + down) / 2
-    whole = rest * _phi(2 * gt) + c * (1 + np.exp(-2 * gt)) / 2
-    return np.asarray((sinh + c * cosh) / whole, np.float64)
-
-
-def shrink(g: ArrayLike, c: ArrayLike, rest_s: ArrayLike, after_s: ArrayLike) -> Floats:
-    """r(after_s): share of the remaining lots still left when `after_s` of `rest_s` seconds remain, without a signal.
-
-    >>> float(shrink(0.0, 0.0, 10.0, 4.0)), float(shrink(0.0, 2.0, 10.0, 0.0))
-    (0.4, 0.16666666666666666)
-    """
-    g, c, rest, after = np.broadcast_arrays(
-        *(np.asarray(v, np.float64) for v in (g, c, rest_s, after_s))
-    )
-
-    def part(s: Floats) -> Floats:
-        return np.asarray(s * _phi(2 * g * s) + c * (1 + np.exp(-2 * g * s)) / 2, np.float64)
-
-    return np.asarray(np.exp(-g * (rest - after)) * part(after) / part(rest), np.float64)
-
-
-@dataclass(frozen=True)
-class CarteaJaimungal(Strategy):
-    """Cartea and Jaimungal's optimal speed: at every decision take its lots until the next.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Of Almgren and Chriss: k is eta, and g their kappa, so that without a signal and without a rest at the horizon
-        this is their schedule, lot by lot.
-    rest_s : float
-        c, seconds: k over the terminal penalty. Above 0 some lots are left to the horizon order.
-    """
-
-    parameters: Parameters
-    rest_s: float = 0.0
-    name: ClassVar[str] = "cartea_jaimungal"
-
-    def __post_init__(self) -> None:
-        """Refuse a penalty of the wrong sign."""
-        refuse_if(
-            not 0 <= self.rest_s < np.inf,
-            "rest_s >= 0",
-            f"{self.rest_s}",
-            "0 leaves nothing to the horizon",
-        )
-
-    def decide(self, view: View) -> Intents:
-        """Intents that take the speed's lots of one interval."""
-        p = self.parameters
-        horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
-        tau = horizon / view.decisions
-        g = kappa(p.lambda_of(view.qty0, horizon), tau, p)
-        rest = view.decisions_left * tau
-        share = base_share(g * horizon, view)
-        if self.rest_s > 0:
-            keeps = shrink(g, self.rest_s, rest, np.maximum(rest - tau, 0.0))
-            share = 1 - view.left * keeps / np.maximum(view.qty0, 1)
-        known = view.half_life_ns > 0
-        theta = np.where(known, np.log(2.0) * NS_PER_SECOND / np.maximum(view.half_life_ns, 1), 0.0)
-        drift = np.where(known, alpha_ticks(view) * theta, 0.0)
-        extra = drift / (2 * p.eta) * speed_weight(g, self.rest_s, theta, rest) * tau
-        extra = np.where((view.decisions_left > 1) | (self.rest_s > 0), extra, 0.0)
-        return take_to(
-            lots_of(np.clip(share + extra / np.maximum(view.qty0, 1), 0.0, 1.0), view), view
-        )

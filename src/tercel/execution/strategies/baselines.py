@@ -1,4 +1,4 @@
-"""The rules without parameters to tune.
+"""Rules without tuned parameters: immediate, random, TWAP, VWAP, percentage of volume, pegs, submit and leave.
 
 There are two ways to follow a schedule: take the missing lots, or rest first and cross the unfilled lots. A schedule
 says how many lots should be done by the end of the coming interval (`target`) and, for the passive way, how many should
@@ -34,127 +34,45 @@ buyer: up), so the order rests where trades come first; else it waits a tick beh
 `peg_behind` and `peg_touch`: everything a tick behind the own touch, or at it, moved along at every decision.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import refuse_if
 from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
-from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
+from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K
+from tercel.execution.strategies.market_estimates import MarketEstimates
+from tercel.execution.strategy import (
+    Shares,
+    Strategy,
+    expected_shares,
+    finish_intents,
+    hold,
+    ladder,
+)
+from tercel.execution.view import View
 
-# -- estimates ------------------------------------------------------------------------------------
-# Market estimates for rules, from training data alone.
-
-
-@dataclass(frozen=True, eq=False)
-class MarketEstimates:
-    """Averages of a market over the horizon of a task.
-
-    Parameters
-    ----------
-    expected_volume : float
-        Public lots traded over the whole horizon, own trades excluded.
-    volume_curve : float (g,), optional
-        Public lots still to be traded when a share ``j / (g - 1)`` of the horizon has passed: starts at about
-        `expected_volume`, ends at 0. A straight line when not given.
-    sigma : float
-        Volatility of the mid, ticks per square root of a second.
-    eta : float
-        Temporary impact: ticks of extra cost a lot when taking at one lot a second (see
-        :func:`eta_of_depth`).
-    spread : float
-        Mean spread, ticks.
-    market : str
-        The shipped preset that this is, whose tuned rules then apply; empty: none.
-    waiting : float
-        Cost of a resting order without own impact, over half the spread (`View.waiting`); 0: not known.
-
-    Raises
-    ------
-    ConfigError
-        A negative or non-finite number, or a curve that does not fall to 0.
-
-    >>> estimates = MarketEstimates(expected_volume=1000.0)
-    >>> estimates.volume_left(np.array([0.0, 0.25, 1.0])).tolist()
-    [1000.0, 750.0, 0.0]
-    """
-
-    expected_volume: float
-    volume_curve: ArrayLike | None = None
-    sigma: float = 0.0
-    eta: float = 0.0
-    spread: float = 1.0
-    market: str = ""
-    waiting: float = 0.0
-    curve: Floats = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        for name in ("expected_volume", "sigma", "eta", "spread"):
-            value = getattr(self, name)
-            refuse_if(
-                not 0 <= value < np.inf,
-                f"{name} >= 0",
-                f"{value}",
-                "estimate it from a market that trades",
-            )
-        given = (self.expected_volume, 0.0) if self.volume_curve is None else self.volume_curve
-        curve = np.array(given, np.float64)
-        falls = curve.ndim == 1 and len(curve) >= 2 and (np.diff(curve) <= 0).all()
-        refuse_if(
-            not falls or not np.isfinite(curve).all() or curve[-1] != 0,
-            "a volume curve (lots to go) that falls to 0",
-            f"{given}",
-            "sum volumes from the end",
-        )
-        object.__setattr__(self, "curve", curve)
-
-    def volume_left(self, elapsed: Floats) -> Floats:
-        """Expected public lots from `elapsed` (shares of the horizon, any shape) to its end."""
-        grid = np.linspace(0.0, 1.0, len(self.curve))
-        return np.asarray(np.interp(elapsed, grid, self.curve), np.float64)
-
-
-def eta_of_depth(mean_depth: ArrayLike, interval_s: float, level_ticks: float = 1.0) -> float:
-    """Temporary impact of taking, from the depth that is displayed.
-
-    A block of n lots that walks levels of d lots each, `level_ticks` apart, pays n * level_ticks / (2 d)
-    ticks a lot beyond the touch. Almgren and Chriss (2000, eq. 7) write that as eta * n / tau, hence eta =
-    tau level_ticks / (2 d).
-
-    Parameters
-    ----------
-    mean_depth : float (levels,)
-        Mean lots on the occupied levels.
-    interval_s : float
-        Seconds between two takes (tau).
-
-    >>> eta_of_depth([50, 150], interval_s=60)
-    0.3
-    """
-    return float(interval_s * level_ticks / (2 * np.mean(np.asarray(mean_depth, np.float64))))
-
-
-# -- baselines ------------------------------------------------------------------------------------
+ACTIONS = len(PLACEMENT_LABELS)
+# Decisions at the end that rest at the touch, whatever the queues; the very last takes.
+LAST: Final = 6
 
 
 def lots_of(share: Floats, view: View) -> Ints:
-    """int64 (n,): `share` of the parent order in whole lots, half a lot rounded up."""
+    """`share` of the parent order in whole lots, int64 (n,), half a lot rounded up."""
     return np.floor(share * view.qty0 + 0.5).astype(np.int64)
 
 
 def take_to(target: Ints, view: View) -> Intents:
-    """Take the lots missing to `target` lots done; nothing rests."""
+    """Intents that take the lots missing to `target` lots done; nothing rests."""
     intents = ladder(view)
     intents[:, TAKE] = np.clip(target - view.done, 0, view.left)
-    return settle(intents, view)
+    return finish_intents(intents, view)
 
 
 def rest_then_cross(due: Ints, target: Ints, view: View) -> Intents:
-    """Take the arrears against `due`, and rest at the own touch what then is missing to `target`.
+    """Intents that take the lots missing to `due` lots done, and rest those missing from there to `target` at the own touch.
 
     The resting lots have the coming interval to fill; what does not is in arrears at the next decision and
     crosses.
@@ -163,14 +81,14 @@ def rest_then_cross(due: Ints, target: Ints, view: View) -> Intents:
     take = np.clip(due - view.done, 0, view.left)
     intents[:, TAKE] = take
     intents[:, REST0 + AT_TOUCH] = np.clip(target - view.done - take, 0, view.left - take)
-    return settle(intents, view)
+    return finish_intents(intents, view)
 
 
 @dataclass(frozen=True)
 class Immediate(Strategy):
-    """Take all that is left at every decision: at the first one everything, later only what the book lacked.
+    """Take all lots left at every decision.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> Immediate().decide(view_of(left=90))[0, TAKE]
     np.int32(90)
     """
@@ -181,15 +99,12 @@ class Immediate(Strategy):
         """Intents that take everything at any price."""
         intents = ladder(view)
         intents[:, TAKE] = view.left
-        return settle(intents, view)
-
-
-ACTIONS = len(PLACEMENT_LABELS)
+        return finish_intents(intents, view)
 
 
 @dataclass(frozen=True)
 class Random(Strategy):
-    """A uniform draw from the eight placement actions, made with `view.draw`."""
+    """A random one of the eight placement actions, drawn by `view.draw`."""
 
     name: ClassVar[str] = "random"
 
@@ -198,13 +113,12 @@ class Random(Strategy):
         return decode_placement((view.draw * ACTIONS).astype(np.int64), view)
 
     def expected(self, view: View) -> Shares:
-        """The mean over the eight actions, whatever was drawn."""
+        """Mean shares over the eight actions, each as likely, whatever `view.draw` is."""
         return expected_shares(np.full(ACTIONS, 1 / ACTIONS), decode_placement, view)
 
 
-def target(view: View, slices: Ints) -> Ints:
-    """int64 (n,): lots done after `slices` of all decisions, Q slices / N, half a lot rounded up; exact
-    integers."""
+def twap_target(view: View, slices: Ints) -> Ints:
+    """Lots done after `slices` of all decisions, int64 (n,): Q slices / N, half a lot rounded up."""
     lots: Ints = (2 * view.qty0 * slices + view.decisions) // (2 * view.decisions)
     return lots
 
@@ -213,7 +127,7 @@ def target(view: View, slices: Ints) -> Ints:
 class TwapTake(Strategy):
     """TWAP that takes: at decision k take the lots missing to (k + 1) / N of the order.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
     np.int32(5)
     """
@@ -222,7 +136,7 @@ class TwapTake(Strategy):
 
     def decide(self, view: View) -> Intents:
         """Intents that take this decision's slice."""
-        return take_to(target(view, view.decision + 1), view)
+        return take_to(twap_target(view, view.decision + 1), view)
 
 
 @dataclass(frozen=True)
@@ -233,20 +147,24 @@ class TwapPassive(Strategy):
 
     def decide(self, view: View) -> Intents:
         """Intents that cross the arrears and rest this decision's slice."""
-        return rest_then_cross(target(view, view.decision), target(view, view.decision + 1), view)
+        return rest_then_cross(
+            twap_target(view, view.decision), twap_target(view, view.decision + 1), view
+        )
 
 
 def shares_done(view: View, estimates: MarketEstimates) -> tuple[Floats, Floats]:
-    """Shares of the order, float64 (n,) each, that should be done now and at the next decision."""
-    now = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
+    """Shares of the order that should be done now and at the next decision, by volume seen and expected, float64 (n,) each."""
+    elapsed = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
     last = view.decisions_left == 1
-    then = np.where(last, 1.0, now + (1.0 - now) / view.decisions_left)
-    to_come = estimates.volume_left(now)
+    next_elapsed = np.where(last, 1.0, elapsed + (1.0 - elapsed) / view.decisions_left)
+    to_come = estimates.volume_left(elapsed)
     total = view.v_seen + to_come
     silent = total <= 0
     total = np.where(silent, 1.0, total)
-    due = np.where(silent, now, view.v_seen / total)
-    target = np.where(silent, then, (view.v_seen + to_come - estimates.volume_left(then)) / total)
+    due = np.where(silent, elapsed, view.v_seen / total)
+    target = np.where(
+        silent, next_elapsed, (view.v_seen + to_come - estimates.volume_left(next_elapsed)) / total
+    )
     return due, np.where(last, 1.0, target)
 
 
@@ -301,22 +219,18 @@ class Pov(Strategy):
         )
 
     def decide(self, view: View) -> Intents:
-        """Intents that catch up with the volume seen."""
+        """Intents that take the lots missing to the rate (without one, order over expected volume) times the volume seen."""
         expected = max(self.estimates.expected_volume, 1.0)
         rate = view.qty0 / expected if self.rate is None else np.full(view.n, self.rate)
         target = np.floor(rate * view.v_seen + 0.5).astype(np.int64)
         return take_to(np.minimum(target, view.qty0), view)
 
 
-# Decisions at the end that rest at the touch, whatever the queues; the very last takes.
-LAST: Final = 6
-
-
 @dataclass(frozen=True)
 class ImbalancePeg(Strategy):
     """Rest the remaining lots at the touch or one tick behind it, by the imbalance of the best level.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> view = view_of(left=90, own1=[300, 100], far1=[100, 300])
     >>> ImbalancePeg().decide(view)[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 90, 0, 0]]
@@ -325,14 +239,14 @@ class ImbalancePeg(Strategy):
     name: ClassVar[str] = "imbalance_peg"
 
     def decide(self, view: View) -> Intents:
-        """Intents with everything on one rung at today's touch, or taken at the last decision."""
+        """Intents with all lots on one rung at the current touch, or taken at the last decision."""
         intents = ladder(view)
         last = view.decisions_left == 1
         front = (view.own_depth[:, 0] > view.far_depth[:, 0]) | (view.decisions_left <= LAST)
         intents[:, TAKE] = np.where(last, view.left, 0)
         intents[:, REST0 + AT_TOUCH] = np.where(front & ~last, view.left, 0)
         intents[:, REST0 + AT_TOUCH + 1] = np.where(front, 0, view.left)
-        return settle(intents, view)
+        return finish_intents(intents, view)
 
 
 @dataclass(frozen=True)
@@ -347,7 +261,7 @@ class Peg(Strategy):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> Peg().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 90, 0, 0]]
     """
@@ -364,17 +278,17 @@ class Peg(Strategy):
         )
 
     def decide(self, view: View) -> Intents:
-        """Intents with everything on one rung of the ladder at today's touch."""
+        """Intents with all lots on one rung of the ladder at the current touch."""
         intents = ladder(view)
         intents[:, REST0 + AT_TOUCH + self.level] = view.left
-        return settle(intents, view)
+        return finish_intents(intents, view)
 
 
 @dataclass(frozen=True)
 class PegTouch(Peg):
     """Rest the remaining lots at the touch of every decision: a primary peg.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0]]
     """
@@ -394,7 +308,7 @@ class SubmitAndLeave(Peg):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.observation import view_of
+    >>> from tercel.execution.probe_views import view_of
     >>> SubmitAndLeave().decide(view_of(left=[90, 80], live=[0, 80], rest2=[0, 80]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 80, 0, 0]]
     """
@@ -403,5 +317,7 @@ class SubmitAndLeave(Peg):
     name: ClassVar[str] = "submit_and_leave"
 
     def decide(self, view: View) -> Intents:
-        """Intents with everything on one rung, or a hold."""
-        return settle(np.where((view.live > 0)[:, None], hold(view), super().decide(view)), view)
+        """Intents with all lots on one rung at arrival, then a hold."""
+        return finish_intents(
+            np.where((view.live > 0)[:, None], hold(view), super().decide(view)), view
+        )

@@ -1,4 +1,4 @@
-"""Settings files of QuickFIX as profiles.
+"""Profiles read from settings files of QuickFIX.
 
 [DEFAULT]
 ConnectionType=initiator
@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, offer
-from tercel.core.serialization import Tables
+from tercel.core.bounded_parsing import Tables
+from tercel.core.errors import ConfigError, suggest_name
 from tercel.fix.profiles.model import DAYS
 
-_AT: Final = {
+_PROFILE_KEYS: Final = {
     "beginstring": ("version",),
     "datadictionary": ("dictionary",),
     "sendercompid": ("session", "sender"),
@@ -69,7 +69,7 @@ _HANDLED: Final = frozenset(
     }
 )
 # Without effect: names of files and of logs, which have other places here.
-_NAMES: Final = frozenset(
+_IGNORED: Final = frozenset(
     {
         *("filestorepath", "filelogpath", "filelogbackuppath", "description", "sessionqualifier"),
         *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents"),
@@ -96,11 +96,14 @@ _FIXED: Final = {
     "reconnectinterval": ("", "the way is tried again after 0.1 s to 5 s"),
     "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
-_BAD: Final = "mend the settings file"
+_REMEDY: Final = "mend the settings file"
+
+
+Settings = dict[str, tuple[str, int]]
 
 
 def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
-    """Profile tables from a settings file, and its keys that were not understood.
+    """Profile tables from a settings file, and notes on its settings that are not understood or have no effect.
 
     Parameters
     ----------
@@ -116,17 +119,17 @@ def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
+        reason = getattr(error, "strerror", None) or "bytes that are no UTF-8"
         raise ConfigError(
-            "a settings file of QuickFIX", f"{path}: {why}", "name another file"
+            "a settings file of QuickFIX", f"{path}: {reason}", "name another file"
         ) from None
-    session = _chosen(_sections(text, path), path, sender)
+    session = _select_session(_sections(text, path), path, sender)
     kind = session.get("connectiontype", ("initiator", 0))
     if kind[0].lower() != "initiator":
-        raise ConfigError("ConnectionType=initiator", f"{path}: {kind[0]} (row {kind[1]})", _BAD)
-    known = {*_AT, *_FLAGS, *_INVERSE, *_RESETS, *_HANDLED, *_NAMES, *_FIXED}
+        raise ConfigError("ConnectionType=initiator", f"{path}: {kind[0]} (row {kind[1]})", _REMEDY)
+    known = {*_PROFILE_KEYS, *_FLAGS, *_INVERSE, *_RESETS, *_HANDLED, *_IGNORED, *_FIXED}
     notes = [
-        f"{path}, row {row}: {key} is not understood ({offer(key, sorted(known), 'it has no effect')})"
+        f"{path}, row {row}: {key} is not understood ({suggest_name(key, sorted(known), 'it has no effect')})"
         for key, (_, row) in session.items()
         if key not in known
     ]
@@ -138,27 +141,25 @@ def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
     return _tables(session, path), notes
 
 
-Settings = dict[str, tuple[str, int]]
-
-
 def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
-    found: list[tuple[str, Settings]] = []
-    for row, whole in enumerate(text.splitlines(), 1):
-        line = whole.strip()
+    """Sections of a settings file in order: name, and each key's value with its row."""
+    sections: list[tuple[str, Settings]] = []
+    for row, raw_line in enumerate(text.splitlines(), 1):
+        line = raw_line.strip()
         if not line or line.startswith("#"):
             continue
         if line.startswith("["):
             name = line.strip("[]").strip().upper()
             if name not in ("DEFAULT", "SESSION"):
                 raise ConfigError(
-                    "[DEFAULT] or [SESSION]", f"{path}: {line[:40]} (row {row})", _BAD
+                    "[DEFAULT] or [SESSION]", f"{path}: {line[:40]} (row {row})", _REMEDY
                 )
-            found.append((name, {}))
+            sections.append((name, {}))
             continue
         key, equals, value = line.partition("=")
-        if not equals or not found:
+        if not equals or not sections:
             raise ConfigError(
-                "a row KEY=VALUE below [DEFAULT] or [SESSION]", f"{path} (row {row})", _BAD
+                "a row KEY=VALUE below [DEFAULT] or [SESSION]", f"{path} (row {row})", _REMEDY
             )
         name = key.strip().lower()
         if "passw" in name or "secret" in name or name in ("username", "rawdata"):
@@ -167,21 +168,25 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
                 f"{path}: {key.strip()} (row {row}; its value is not shown)",
                 'take it out, and write a profile with base = "FILE.cfg" and [logon], which names their place',
             )
-        found[-1][1][name] = value.strip(), row
-    return found
+        sections[-1][1][name] = value.strip(), row
+    return sections
 
 
-def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
+def _select_session(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
+    """Settings of the one session, or of the sender's, with the defaults."""
     default = {
-        key: said for name, one in sections if name == "DEFAULT" for key, said in one.items()
+        key: value
+        for name, section in sections
+        if name == "DEFAULT"
+        for key, value in section.items()
     }
-    sessions = [default | one for name, one in sections if name == "SESSION"]
+    sessions = [default | section for name, section in sections if name == "SESSION"]
     if sender:
         sessions = [
-            one for one in sessions if one.get("sendercompid", ("",))[0] == sender
+            session for session in sessions if session.get("sendercompid", ("",))[0] == sender
         ] or sessions
     if len(sessions) != 1:
-        names = ", ".join(one.get("sendercompid", ("?",))[0] for one in sessions) or "none"
+        names = ", ".join(session.get("sendercompid", ("?",))[0] for session in sessions) or "none"
         raise ConfigError(
             "one [SESSION], or one that is named",
             f"{path}: {len(sessions)} ({names})",
@@ -191,54 +196,63 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
 
 
 def _tables(session: Settings, path: Path) -> Tables:
-    found: Tables = {}
-    for key, place in [one for one in _AT.items() if one[0] in session]:
+    """Profile tables of a session's settings."""
+    tables: Tables = {}
+    for key, place in [pair for pair in _PROFILE_KEYS.items() if pair[0] in session]:
         value, row = session[key]
-        table = found
+        table = tables
         for name in place[:-1]:
             table = table.setdefault(name, {})
         table[place[-1]] = _value(place[-1], key, value, row, path)
-    own = found.setdefault("session", {})
+    session_table = tables.setdefault("session", {})
     if resets := [reset for key, reset in _RESETS.items() if _flag(session, key, path)]:
-        own["reset"] = resets
-    own |= {name: _flag(session, key, path) for key, name in _FLAGS.items() if key in session}
-    own |= {name: not _flag(session, key, path) for key, name in _INVERSE.items() if key in session}
-    if not own.get("validated", True):
-        found["dictionary"] = "standard"
+        session_table["reset"] = resets
+    session_table |= {
+        name: _flag(session, key, path) for key, name in _FLAGS.items() if key in session
+    }
+    session_table |= {
+        name: not _flag(session, key, path) for key, name in _INVERSE.items() if key in session
+    }
+    if not session_table.get("validated", True):
+        tables["dictionary"] = "standard"
     if not _flag(session, "checklatency", path, True):
-        own["clock_tolerance_s"] = 1_000_000_000  # thirty years
+        session_table["clock_tolerance_s"] = 1_000_000_000  # thirty years
     if not _flag(session, "millisecondsintimestamp", path, True):
-        own.setdefault("digits", 0)
+        session_table.setdefault("digits", 0)
     if _flag(session, "socketusessl", path):
-        found.setdefault("tls", {})
-    _times(found, session, path)
-    return found
+        tables.setdefault("tls", {})
+    _times(tables, session, path)
+    return tables
 
 
 def _value(name: str, key: str, value: str, row: int, path: Path) -> Any:
+    """A setting's value for a profile's key: text, or a whole number."""
     if name not in _NUMBERS:
         return value
     if not (value.isascii() and value.isdigit()):
-        raise ConfigError(f"a whole number for {key}", f"{path}: {value[:40]!r} (row {row})", _BAD)
+        raise ConfigError(
+            f"a whole number for {key}", f"{path}: {value[:40]!r} (row {row})", _REMEDY
+        )
     return int(value)
 
 
 def _flag(
     session: Mapping[str, tuple[str, int]], key: str, path: Path, default: bool = False
 ) -> bool:
+    """Whether a setting is Y; `default` where it is missing."""
     if key not in session:
         return default
     value, row = session[key]
     if value.upper() not in ("Y", "N", "YES", "NO", "TRUE", "FALSE"):
-        raise ConfigError(f"Y or N for {key}", f"{path}: {value[:40]!r} (row {row})", _BAD)
+        raise ConfigError(f"Y or N for {key}", f"{path}: {value[:40]!r} (row {row})", _REMEDY)
     return value.upper() in ("Y", "YES", "TRUE")
 
 
-def _times(found: Tables, session: Settings, path: Path) -> None:
-    """Times of day; a session that never stops has none, and one that ends when it starts begins again then."""
-    times = found.get("times", {})
+def _times(tables: Tables, session: Settings, path: Path) -> None:
+    """Add [times] from a session's start and end; a session that never stops gets none."""
+    times = tables.get("times", {})
     if not {"start", "end"} <= times.keys() or _flag(session, "nonstopsession", path):
-        found.pop("times", None)
+        tables.pop("times", None)
         return
     if _flag(session, "uselocaltime", path) and "zone" not in times:
         row = session["uselocaltime"][1]
@@ -249,7 +263,7 @@ def _times(found: Tables, session: Settings, path: Path) -> None:
         )
     if "weekdays" in session:
         times["days"] = [
-            _day(one, session["weekdays"][1], path) for one in session["weekdays"][0].split(",")
+            _day(day, session["weekdays"][1], path) for day in session["weekdays"][0].split(",")
         ]
     if "startday" in session:
         times["days"] = [_day(*session["startday"], path)]
@@ -258,7 +272,8 @@ def _times(found: Tables, session: Settings, path: Path) -> None:
 
 
 def _day(name: str, row: int, path: Path) -> str:
-    found = [day for day in DAYS if name.strip().lower() in (day, day[:2], day[:3])]
-    if not found:
-        raise ConfigError("a day of the week", f"{path}: {name[:40]!r} (row {row})", _BAD)
-    return found[0]
+    """Day of the week by its name or the name's first letters."""
+    matches = [day for day in DAYS if name.strip().lower() in (day, day[:2], day[:3])]
+    if not matches:
+        raise ConfigError("a day of the week", f"{path}: {name[:40]!r} (row {row})", _REMEDY)
+    return matches[0]

@@ -1,40 +1,32 @@
-"""Data dictionaries: fields, their values, and the messages that have them.
+"""Data dictionaries of FIX: fields, their values, and the messages that have them.
 
-FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose heads explain their form). A venue's own comes as the
-XML that QuickFIX defined:
-
-    <fix major="4" minor="4"> <header>...</header> <trailer>...</trailer> <components>...</components>
-      <messages> <message name="Heartbeat" msgtype="0" msgcat="admin"> <field name="TestReqID" required="N"/> ...
-      <fields> <field number="54" name="Side" type="CHAR"> <value enum="1" description="BUY"/> ... </fix>
-
-Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
-files, is refused, and so is a file larger than any dictionary.
+FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose heads explain their form). A venue's own dictionary may come
+as QuickFIX's XML (:mod:`tercel.fix.protocol.quickfix_xml`).
 """
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from tercel.core.bounded_parsing import Tables, parse_tables
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.serialization import Tables, parse_tables
-from tercel.fix.protocol.message import INCORRECT_FORMAT, INCORRECT_VALUE, NO_VALUE, Message
+from tercel.fix.protocol.faults import INCORRECT_FORMAT, INCORRECT_VALUE, NO_VALUE
+from tercel.fix.protocol.message import Message
 
 FRAMING: Final = frozenset({8, 9, 10})
 """Fields that the codec makes and checks; no message holds them."""
-
 _DAY: Final = r"[0-9]{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
-_WHOLE, _NUMBER = r"-?[0-9]{1,19}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_INTEGER = r"-?[0-9]{1,19}"
+_DECIMAL = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _FORMS: Final = {
-    **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), re.compile(_WHOLE)),
+    **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), re.compile(_INTEGER)),
     **dict.fromkeys(
-        ("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_NUMBER)
+        ("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_DECIMAL)
     ),
     **dict.fromkeys(("UTCDATE", "UTCDATEONLY", "LOCALMKTDATE"), re.compile(_DAY)),
     "MONTHYEAR": re.compile(rf"[0-9]{{4}}(?:0[1-9]|1[0-2])(?:w[1-5])?|{_DAY}"),
@@ -44,6 +36,10 @@ _FORMS: Final = {
     "BOOLEAN": re.compile(r"[YN]"),
 }
 _MULTIPLE: Final = ("MULTIPLEVALUESTRING", "MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE")
+
+
+_SHIPPED: Final = {"FIX.4.2": "fix42.toml", "FIX.4.4": "fix44.toml"}
+_TOKEN: Final = re.compile(r"(@?\w+)(!?)(\(?)|(\))(!?)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class FieldRule:
         if form is not None and form.fullmatch(value) is None:
             return INCORRECT_FORMAT
         known = not self.values or (
-            self.kind in _MULTIPLE and all(one in self.values for one in value.split(" "))
+            self.kind in _MULTIPLE and all(item in self.values for item in value.split(" "))
         )
         return 0 if known else INCORRECT_VALUE
 
@@ -167,7 +163,7 @@ class Dictionary:
         return MappingProxyType(pairs)
 
     def entries(self, message: Message, counter: int) -> list[Message]:
-        """Entries of a repeating group of a message.
+        """Entries of a message's repeating group that field `counter` counts; [] if messages of its type have none.
 
         >>> book = Message("FIX.4.4", [(35, "W"), (55, "XYZ"), (268, "1"), (269, "0"), (270, "9")])
         >>> [one.get(270) for one in standard("FIX.4.4").entries(book, 268)]
@@ -176,10 +172,6 @@ class Dictionary:
         rule = self.messages.get(message.kind)
         block = rule.block.members.get(counter) if rule else None
         return message.entries(counter, block.tags) if block else []
-
-
-_SHIPPED: Final = {"FIX.4.2": "fix42.toml", "FIX.4.4": "fix44.toml"}
-_TOKEN: Final = re.compile(r"(@?\w+)(!?)(\(?)|(\))(!?)")
 
 
 @lru_cache
@@ -201,7 +193,7 @@ def standard(version: str) -> Dictionary:
 
 
 def read_toml(text: str, name: str) -> Dictionary:
-    """A dictionary in this project's own form.
+    """Read a dictionary in this project's own TOML form.
 
     Parameters
     ----------
@@ -226,21 +218,21 @@ def read_toml(text: str, name: str) -> Dictionary:
     ((20001,), True)
     """
     try:
-        found = _on_base(parse_tables(text))
-        fields = dict(_field(line) for line in found["fields"].strip().split("\n"))
-        components: Mapping[str, str] = found.get("components", {})
+        tables = _apply_base(parse_tables(text))
+        fields = dict(_parse_field(line) for line in tables["fields"].strip().split("\n"))
+        components: Mapping[str, str] = tables.get("components", {})
         messages = {}
-        for kind, line in found["messages"].items():
+        for kind, line in tables["messages"].items():
             title, category, body = f"{line} ".split(" ", 2)
-            messages[kind] = MessageRule(title, category == "admin", block_of(body, components))
-        made = Dictionary(
-            found["version"],
+            messages[kind] = MessageRule(title, category == "admin", parse_block(body, components))
+        dictionary = Dictionary(
+            tables["version"],
             fields,
-            block_of(found["header"], components),
-            block_of(found["trailer"], components),
+            parse_block(tables["header"], components),
+            parse_block(tables["trailer"], components),
             messages,
-            frozenset(found.get("types", "").split()),
-            found.get("last_tag", 0),
+            frozenset(tables.get("types", "").split()),
+            tables.get("last_tag", 0),
         )
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise ConfigError(
@@ -248,7 +240,11 @@ def read_toml(text: str, name: str) -> Dictionary:
         ) from None
     used = {
         tag
-        for block in (made.header, made.trailer, *(one.block for one in messages.values()))
+        for block in (
+            dictionary.header,
+            dictionary.trailer,
+            *(rule.block for rule in messages.values()),
+        )
         for tag in block.tags
     }
     if used - fields.keys():
@@ -257,16 +253,17 @@ def read_toml(text: str, name: str) -> Dictionary:
             f"{sorted(used - fields.keys())} in {name}",
             "add them",
         )
-    return made
+    return dictionary
 
 
-def _on_base(found: Tables) -> Tables:
-    """Tables of a dictionary on those of its base; values that begin with + are appended to the base's."""
-    if "base" not in found:
-        return found
-    base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
+def _apply_base(tables: Tables) -> Tables:
+    """Tables of a dictionary upon those of its base; values that begin with + are appended to the base's."""
+    if "base" not in tables:
+        return tables
+    base = parse_tables((files(__package__) / _SHIPPED[tables["base"]]).read_text(encoding="utf-8"))
 
-    def joined(old: Tables, new: Tables) -> Tables:
+    def merge(old: Tables, new: Tables) -> Tables:
+        """One table upon another; texts that begin with + are appended to the old ones."""
         plus = {
             key: f"{old.get(key, '')} {text[1:]}"
             for key, text in new.items()
@@ -275,30 +272,33 @@ def _on_base(found: Tables) -> Tables:
         return {**old, **new, **plus}
 
     parts = {
-        part: joined(base.get(part, {}), found.get(part, {})) for part in ("components", "messages")
+        part: merge(base.get(part, {}), tables.get(part, {})) for part in ("components", "messages")
     }
     return {
-        **joined(base, found),
+        **merge(base, tables),
         **parts,
-        "fields": base["fields"] + found.get("fields", "").lstrip("\n"),
+        "fields": base["fields"] + tables.get("fields", "").lstrip("\n"),
     }
 
 
-def _field(line: str) -> tuple[int, FieldRule]:
+def _parse_field(line: str) -> tuple[int, FieldRule]:
+    """Tag and rule of a field, from its line `tag name type values...`."""
     tag, name, kind, *values = line.split()
     return int(tag), FieldRule(name, kind.upper(), frozenset(values))
 
 
-def block_of(text: str, components: Mapping[str, str]) -> Block:
+def parse_block(text: str, components: Mapping[str, str]) -> Block:
     """A block from members in the TOML form.
 
-    >>> block_of("11! 453(448! 447) @Text", {"Text": "58 354"}).members.keys()
+    >>> parse_block("11! 453(448! 447) @Text", {"Text": "58 354"}).members.keys()
     dict_keys([11, 453, 58, 354])
     """
-    return _block(_TOKEN.finditer(text), components)[0]
+    return _parse_members(_TOKEN.finditer(text), components)[0]
 
 
-def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> tuple[Block, str]:
+def _parse_members(
+    tokens: Iterator["re.Match[str]"], components: Mapping[str, str]
+) -> tuple[Block, str]:
     """Members up to the end or a closing bracket, and what follows the bracket ("!" or "")."""
     members: dict[int, Block | None] = {}
     required: list[int] = []
@@ -307,114 +307,17 @@ def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> 
         if closes:
             return Block(MappingProxyType(members), tuple(required)), last
         if name.startswith("@"):
-            part = block_of(components[name[1:]], components)
+            part = parse_block(components[name[1:]], components)
             members |= part.members
             required += part.required if needed else ()
             continue
         tag = int(name)
         members[tag] = None
         if opens:
-            members[tag], needed = _block(tokens, components)
+            members[tag], needed = _parse_members(tokens, components)
         if needed:
             required.append(tag)
     return Block(
-        MappingProxyType(members), tuple(one for one in required if one not in FRAMING)
+        MappingProxyType(members),
+        tuple(required_tag for required_tag in required if required_tag not in FRAMING),
     ), ""
-
-
-MOST_BYTES: Final = 16 << 20
-
-
-def read_xml(path: Path) -> Dictionary:
-    """Read a dictionary.
-
-    Parameters
-    ----------
-    path : Path
-        An XML file of the form `<fix><header/><messages/><trailer/><components/><fields/></fix>`.
-
-    Raises
-    ------
-    ConfigError
-        When it cannot be read, or is no such dictionary.
-    """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(
-                f"at most {MOST_BYTES} bytes",
-                f"{path.stat().st_size} in {path}",
-                "name the dictionary",
-            )
-        return _Reader(
-            ET.fromstring(path.read_bytes(), ET.XMLParser(target=_Builder()))
-        ).dictionary()
-    except OSError as error:
-        raise ConfigError(
-            "a dictionary that can be read", f"{error}", "name another file"
-        ) from None
-    except (ET.ParseError, ValueError, KeyError, RecursionError) as error:
-        raise ConfigError(
-            "a data dictionary in QuickFIX's XML", f"{error} in {path}", "mend the file"
-        ) from None
-
-
-class _Builder(ET.TreeBuilder):
-    def doctype(self, *_words: object) -> None:
-        """Called before anything that a document type declares is read."""
-        raise ValueError("a document type, which no dictionary needs")
-
-
-class _Reader:
-    def __init__(self, root: ET.Element) -> None:
-        self._root = root
-        self._components = {one.attrib["name"]: one for one in self._part("components")}
-        listed = [one for one in self._part("fields") if one.tag == "field"]
-        self._tags = {one.attrib["name"]: int(one.attrib["number"]) for one in listed}
-        self._fields = {int(one.attrib["number"]): self._field(one) for one in listed}
-
-    def _part(self, name: str) -> list[ET.Element]:
-        return self._root.findall(f"{name}/*")
-
-    @staticmethod
-    def _field(element: ET.Element) -> FieldRule:
-        return FieldRule(
-            element.attrib["name"],
-            element.attrib["type"].upper(),
-            frozenset(one.attrib["enum"] for one in element.iter("value")),
-        )
-
-    def dictionary(self) -> Dictionary:
-        root = self._root.attrib
-        messages = {
-            one.attrib["msgtype"]: MessageRule(
-                one.attrib["name"], one.get("msgcat") == "admin", self._block(list(one), ())
-            )
-            for one in self._part("messages")
-        }
-        kinds = self._fields.get(self._tags.get("MsgType", 35))
-        return Dictionary(
-            f"{root.get('type', 'FIX')}.{root['major']}.{root['minor']}",
-            MappingProxyType(self._fields),
-            self._block(self._part("header"), ()),
-            self._block(self._part("trailer"), ()),
-            MappingProxyType(messages),
-            frozenset(kinds.values if kinds else ()) - messages.keys(),
-        )
-
-    def _block(self, elements: list[ET.Element], inside: tuple[str, ...]) -> Block:
-        members: dict[int, Block | None] = {}
-        required: list[int] = []
-        for one in elements:
-            name, needed = one.attrib["name"], one.get("required") == "Y"
-            if one.tag == "component":
-                if name in inside:
-                    raise ValueError(f"component {name} is inside itself")
-                part = self._block(list(self._components[name]), (*inside, name))
-                members |= part.members
-                required += part.required if needed else ()
-                continue
-            tag = self._tags[name]
-            members[tag] = self._block(list(one), inside) if one.tag == "group" else None
-            if needed and tag not in FRAMING:
-                required.append(tag)
-        return Block(MappingProxyType(members), tuple(required))

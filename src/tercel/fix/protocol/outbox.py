@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol.message import Fields, Message, decode, encode, utc_text
-from tercel.fix.protocol.settings import SessionSettings, SessionStore
-from tercel.fix.protocol.validate import check
+from tercel.fix.protocol.codec import decode, encode
+from tercel.fix.protocol.message import Fields, Message, utc_text
+from tercel.fix.protocol.session_store import SessionStore
+from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.protocol.validate import first_fault
 
 REPEATS_PER_S: Final = 5_000
 """Numbers that are repeated in a second: a request for more waits, and is answered once for all of it."""
@@ -24,7 +26,7 @@ class Outbox:
     store : SessionStore
         Where messages are that were sent before; this class reads it alone.
 
-    >>> from tercel.fix.protocol.settings import MemoryStore
+    >>> from tercel.fix.protocol.session_store import MemoryStore
     >>> box = Outbox(SessionSettings("DESK", "VENUE"), MemoryStore())
     >>> box.emit("0", [])
     >>> decode(box.take()[0]).number, box.next
@@ -41,24 +43,24 @@ class Outbox:
         """The time that messages are dated with, ns since 1970; the session moves it."""
         self.sent_ns = 0
         """When something last left."""
-        self._out: list[bytes] = []
+        self._outgoing: list[bytes] = []
         self._unsaved: list[tuple[int, bytes]] = []
         self._recent: dict[
             int, bytes
         ] = {}  # of this connection alone, of types that are not stored
         self._stale: set[int] = set()  # reported once as not repeated
-        self._asked: tuple[int, int] | None = (
+        self._requested_range: tuple[int, int] | None = (
             None  # first and last number that the other side wants again
         )
-        self._free_ns = 0  # when all that was repeated would have left at `REPEATS_PER_S`
+        self._resend_free_ns = 0  # when all that was repeated would have left at `REPEATS_PER_S`
 
     @property
     def now_text(self) -> str:
         """Current SendingTime."""
         return utc_text(self.now_ns, self._settings.digits)
 
-    def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
-        """A message's fields with header; without a number, under the next one."""
+    def add_header(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
+        """Add the header to a message's fields; without a number, under the next one."""
         number = number or self.next
         return [
             (35, kind),
@@ -70,8 +72,8 @@ class Outbox:
             *fields,
         ]
 
-    def valid(self, kind: str, fields: Fields, number: int) -> Fields:
-        """An application message's fields with header, as the dictionary allows them.
+    def add_valid_header(self, kind: str, fields: Fields, number: int) -> Fields:
+        """Add the header to an application message, and check its fields against the dictionary.
 
         Raises
         ------
@@ -84,8 +86,8 @@ class Outbox:
             raise VenueError(
                 "an application message that the dictionary has", f"35={kind}", "name another type"
             )
-        headed = self.headed(kind, fields, number)
-        if (fault := check(Message(self._settings.begin, headed), rules)) is not None:
+        headed = self.add_header(kind, fields, number)
+        if (fault := first_fault(Message(self._settings.begin, headed), rules)) is not None:
             raise VenueError(
                 "a message that the dictionary allows",
                 f"35={kind} with field {fault.tag}: {fault.text}",
@@ -94,12 +96,12 @@ class Outbox:
         return headed
 
     def emit(self, kind: str, fields: Fields) -> None:
-        """Send a session-level message under the next number."""
-        self._write(self.headed(kind, fields))
+        """Append a session-level message, under the next number, to the bytes to send; it is not stored."""
+        self._write(self.add_header(kind, fields))
         self.next += 1
 
     def emit_stored(self, messages: Sequence[Fields], quiet: bool = False) -> None:
-        """Store application messages with their headers and send them; quiet ones are only stored."""
+        """Number application messages with their headers, store those of types that are stored, and send all unless `quiet`."""
         raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
         for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
             if headed[0][1] not in self._settings.not_stored:
@@ -110,15 +112,17 @@ class Outbox:
                     del self._recent[next(iter(self._recent))]
         self.next += len(raws)
         if not quiet:
-            self._out += raws
+            self._outgoing += raws
             self.sent_ns = self.now_ns
 
     def _write(self, headed: Fields) -> None:
-        self._out.append(encode(self._settings.begin, headed, self._data_fields))
+        """Append an encoded message to the bytes to send."""
+        self._outgoing.append(encode(self._settings.begin, headed, self._data_fields))
         self.sent_ns = self.now_ns
 
-    def repeat(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
-        """Answer a ResendRequest: resend stored messages as PossDup, and gap-fill the missing or stale ones.
+    def resend(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
+        """Answer a ResendRequest: resend stored messages as PossDup, gap-fill the others; returns those whose type is
+        never resent.
 
         After more than a second's worth, resends pause, and requests of that time are answered together: repeated
         requests do not delay other messages.
@@ -134,20 +138,23 @@ class Outbox:
             Messages that were not resent because their type never is; each once.
         """
         if first:
-            before = self._asked or (first, last)
-            self._asked = min(before[0], first), max(before[1], last)
-        if self._asked is None or self._free_ns > self.now_ns + _SECOND:
+            before = self._requested_range or (first, last)
+            self._requested_range = min(before[0], first), max(before[1], last)
+        if self._requested_range is None or self._resend_free_ns > self.now_ns + _SECOND:
             return []
-        (first, last) = self._asked
-        self._asked = None
+        (first, last) = self._requested_range
+        self._requested_range = None
         numbers = min(max(last - first + 1, 1), REPEATS_PER_S)
-        self._free_ns = max(self._free_ns, self.now_ns) + numbers * _SECOND // REPEATS_PER_S
-        return self._repeated(first, last)
+        self._resend_free_ns = (
+            max(self._resend_free_ns, self.now_ns) + numbers * _SECOND // REPEATS_PER_S
+        )
+        return self._resend_stored(first, last)
 
-    def _repeated(self, first: int, last: int) -> list[tuple[int, Message]]:
+    def _resend_stored(self, first: int, last: int) -> list[tuple[int, Message]]:
+        """Resend stored messages, gap-filling the rest; number and message of those that are never repeated."""
         stale = []
         new = [*self._recent.items(), *self._unsaved]
-        stored = dict(self._store.sent(first, last)) | {
+        stored = dict(self._store.load_sent(first, last)) | {
             n: raw for n, raw in new if first <= n <= last
         }
         dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
@@ -161,16 +168,16 @@ class Outbox:
                 continue
             self._fill(first, number)
             rest = [(tag, value) for tag, value in old.fields if tag not in dropped]
-            self._write(self.headed(old.kind, [(43, "Y"), (122, old.get(52)), *rest], number))
+            self._write(self.add_header(old.kind, [(43, "Y"), (122, old.get(52)), *rest], number))
             first = number + 1
         self._fill(first, last + 1)
         return stale
 
     def _fill(self, first: int, new: int) -> None:
-        """Tell that there is nothing from one number up to another."""
+        """Send a gap fill for numbers from `first` up to but not including `new`."""
         if first < new:
             self._write(
-                self.headed(
+                self.add_header(
                     "4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first
                 )
             )
@@ -183,14 +190,15 @@ class Outbox:
         self.forget()
 
     def forget(self) -> None:
-        """Start a new connection: drop unstored output and open resend requests."""
+        """Start a new connection: forget sent messages of types that are not stored, and open resend requests."""
         self._recent.clear()
-        self._asked = None
-        self._free_ns = 0
+        self._requested_range = None
+        self._resend_free_ns = 0
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
-        """Bytes to write to the connection, and messages to store."""
-        out, stored = b"".join(self._out), tuple(self._unsaved)
-        self._out = []
+        """Empty the outbox: bytes to write to the connection, and messages to store."""
+        data = b"".join(self._outgoing)
+        stored = tuple(self._unsaved)
+        self._outgoing = []
         self._unsaved = []
-        return out, stored
+        return data, stored

@@ -1,24 +1,23 @@
-"""Settings agreed between the sides of a session, and the events a session reports.
+"""Settings of a FIX session that its two sides agree on: CompIDs, heartbeat, tolerances, opening times."""
 
-Persistent state of a session: both sequence numbers, and sent messages.
-
-One call to the session makes one :class:`Commit`, with the numbers, the messages sent, those that came in, and what
-else happened: one durable write covers them all. The session hands out bytes and messages after the store has taken the
-commit, never before.
-"""
-
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import Dictionary, standard
-from tercel.fix.protocol.message import Fields, Message, MessageFault
+from tercel.fix.protocol.faults import MessageFault
+from tercel.fix.protocol.message import Fields, Message
 
 _WEEK = range(7)
+
+
+NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
+"""Messages that put orders into a market: stale when requested again, so a gap fill replaces them."""
+NOT_STORED: Final = frozenset({"W", "X"})
+"""Market data: there is much of it, and another one says more."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class SessionTimes:
     ends_on: int | None = None
 
     def __post_init__(self) -> None:
+        """Refuse an unknown time zone, no days, and days that are not 0 to 6."""
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
@@ -65,8 +65,8 @@ class SessionTimes:
     def window(self, now_ns: int) -> tuple[int, int] | None:
         """Start and end of the session open at a time, ns since 1970; None when none is."""
         today = datetime.fromtimestamp(now_ns // 1_000_000_000, ZoneInfo(self.zone)).date()
-        for back in range(9):
-            day = today - timedelta(days=back)
+        for days_back in range(9):
+            day = today - timedelta(days=days_back)
             if day.weekday() in self.days:
                 over_night = self.end <= self.start
                 days = int(over_night)
@@ -78,18 +78,12 @@ class SessionTimes:
                     return start, end
         return None
 
-    def _ns(self, day: date, at: time) -> int:
+    def _ns(self, day: date, time_of_day: time) -> int:
+        """Nanoseconds since 1970 of a time of day in the session's zone."""
         return (
-            int(datetime.combine(day, at, ZoneInfo(self.zone)).astimezone(UTC).timestamp())
+            int(datetime.combine(day, time_of_day, ZoneInfo(self.zone)).astimezone(UTC).timestamp())
             * 1_000_000_000
         )
-
-
-NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
-"""Messages that put orders into a market: stale when requested again, so a gap fill replaces them."""
-
-NOT_STORED: Final = frozenset({"W", "X"})
-"""Market data: there is much of it, and another one says more."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +168,11 @@ class SessionSettings:
     most_queued: int = 10_000
 
     def __post_init__(self) -> None:
-        for what, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
+        """Refuse invalid CompIDs, heartbeat or digits, and a dictionary of another version than `begin`."""
+        for field_name, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
             if not name or not name.isprintable():
                 raise ConfigError(
-                    f"a {what} of printable characters", repr(name), "choose another name"
+                    f"a {field_name} of printable characters", repr(name), "choose another name"
                 )
         if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):
             raise ConfigError(
@@ -194,152 +189,3 @@ class SessionSettings:
     def rules(self) -> Dictionary:
         """The dictionary in force."""
         return self.dictionary or standard(self.begin)
-
-
-class SessionEventKind(StrEnum):
-    """Kinds of session events."""
-
-    UP = "up"
-    """Both sides are logged on."""
-    DOWN = "down"
-    """They are not any more."""
-    REFUSED = "refused"
-    """A logon was not accepted, by either side."""
-    RESET = "reset"
-    """Both sequence numbers begin at 1."""
-    GARBLED = "garbled"
-    """Bytes came that are no message."""
-    GAP = "gap"
-    """Messages from the other side are missing."""
-    REJECTED = "rejected"
-    """A message from the other side was answered with a reject; it comes with the event."""
-    NOT_REPEATED = "not repeated"
-    """A message of ours that the other side never had, and will not have; it comes with the event."""
-
-
-@dataclass(frozen=True)
-class SessionEvent:
-    """One event of a session.
-
-    Parameters
-    ----------
-    what : SessionEventKind
-    text : str
-    message : Message, optional
-    raw : bytes
-        What was garbled.
-    fault : MessageFault, optional
-        For which the message was rejected.
-    """
-
-    what: SessionEventKind
-    text: str = ""
-    message: Message | None = None
-    raw: bytes = field(default=b"", repr=False)
-    fault: MessageFault | None = None
-
-
-@dataclass
-class Outcome:
-    """Result of a call to a session: output, messages, events; the store has it already.
-
-    Parameters
-    ----------
-    out : bytes
-        To be written to the connection.
-    messages : list of Message
-        For the application: its own kind, and rejects (35=3) of what it sent. Each comes once, in order.
-    events : list of SessionEvent
-    close : bool
-        Whether the connection is to be closed once `out` is written.
-    """
-
-    out: bytes = b""
-    messages: list[Message] = field(default_factory=list)
-    events: list[SessionEvent] = field(default_factory=list)
-    close: bool = False
-
-
-@dataclass(frozen=True)
-class SequenceNumbers:
-    """Sequence numbers of a session.
-
-    Parameters
-    ----------
-    next_out, next_in : int
-        MsgSeqNum of the next message sent, and of the next one expected.
-    since_ns : int
-        When both were 1, ns since 1970; 0: unknown.
-    """
-
-    next_out: int = 1
-    next_in: int = 1
-    since_ns: int = 0
-
-
-@dataclass(frozen=True)
-class Commit:
-    """State changes of one call to a session.
-
-    Parameters
-    ----------
-    numbers : SequenceNumbers
-        From now on.
-    sent : tuple of (number, bytes)
-        Application messages as they went out. Messages of the session itself are not stored: they are never repeated,
-        and a logon may have a password in it.
-    received : tuple of Message
-        What the application is about to be given.
-    events : tuple of SessionEvent
-        What else happened, rejected messages among it.
-    reset : bool
-        Forget all that was sent before.
-    """
-
-    numbers: SequenceNumbers
-    sent: tuple[tuple[int, bytes], ...] = ()
-    received: tuple[Message, ...] = ()
-    events: tuple[SessionEvent, ...] = ()
-    reset: bool = False
-
-
-class SessionStore(Protocol):
-    """Port of session storage. An implementation writes each commit whole or not at all."""
-
-    def load(self) -> SequenceNumbers:
-        """Sequence numbers of the last commit."""
-
-    def commit(self, change: Commit) -> None:
-        """Write a commit; it survives a crash once this returns."""
-
-    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
-        """Application messages sent with numbers from `first` to `last`, in order."""
-
-
-class MemoryStore:
-    """Session storage in memory.
-
-    >>> store = MemoryStore()
-    >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
-    >>> store.load().next_out, list(store.sent(1, 9))
-    (3, [(2, b'8=FIX...')])
-    """
-
-    def __init__(self) -> None:
-        self._numbers = SequenceNumbers()
-        self._sent: dict[int, bytes] = {}
-
-    def load(self) -> SequenceNumbers:
-        """See :class:`SessionStore`."""
-        return self._numbers
-
-    def commit(self, change: Commit) -> None:
-        """See :class:`SessionStore`."""
-        if change.reset:
-            self._sent.clear()
-        self._numbers = change.numbers
-        self._sent.update(change.sent)
-
-    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
-        """See :class:`SessionStore`."""
-        return [(number, raw) for number, raw in self._sent.items() if first <= number <= last]

@@ -1,4 +1,4 @@
-"""Markets at arrival and without own orders: how much liquidity an order found, and which way the price went."""
+"""Markets at an order's arrival and without own orders: liquidity, price move, and the cost with perfect foresight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,19 +11,23 @@ from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import BPS
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.runs import batches, streams_of, without_orders
 from tercel.market.simulator.source import Source
 
 LABEL = "hindsight (not attainable)"
 """Label of the bound in tables."""
-_ONE_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
+_OWN_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
 # Columns of a market row that trade places where an order is on the other side.
-_OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
+_FAR_SIDE = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
 
 
-def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
-    """Least cost of `quantity` lots when any of the offers may be had in part.
+TERCILES = ("low", "middle", "high")
+
+
+def least_cost(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
+    """Least cost (price x lots) of buying `quantity` lots from offers, in part or whole; missing lots at the highest price + 1.
 
     Parameters
     ----------
@@ -35,38 +39,41 @@ def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
     -------
     int64 (n,): price x lots. Lots that are offered nowhere cost one more than the most expensive offer.
 
-    >>> cheapest(np.array([[3, 1, 2]]), np.array([[5, 2, 2]]), np.array([6])).tolist()
+    >>> least_cost(np.array([[3, 1, 2]]), np.array([[5, 2, 2]]), np.array([6])).tolist()
     [12]
     """
-    order = np.argsort(prices, axis=1, kind="stable")
-    ranked, offered = np.take_along_axis(prices, order, 1), np.take_along_axis(lots, order, 1)
-    upto = np.minimum(np.cumsum(np.maximum(offered, 0), axis=1), quantity[:, None])
-    bought = np.diff(upto, axis=1, prepend=0)
-    missing = quantity - upto[:, -1]
+    ranking = np.argsort(prices, axis=1, kind="stable")
+    ranked = np.take_along_axis(prices, ranking, 1)
+    offered = np.take_along_axis(lots, ranking, 1)
+    cumulative_lots = np.minimum(np.cumsum(np.maximum(offered, 0), axis=1), quantity[:, None])
+    bought = np.diff(cumulative_lots, axis=1, prepend=0)
+    missing = quantity - cumulative_lots[:, -1]
     return np.asarray((bought * ranked).sum(axis=1) + missing * (ranked[:, -1] + 1), np.int64)
 
 
-def offers(m: Ints, after: Ints, side: Ints) -> tuple[Ints, Ints]:
-    """Offers of one interval: prices (side x ticks, less is better) and lots, int64 (n, levels + 1) each.
+def offers(m: Ints, next_m: Ints, side: Ints) -> tuple[Ints, Ints]:
+    """Prices (side x ticks, less is better) and lots that one interval offers to an order, int64 (n, levels + 1) each.
+
+    First the far side's levels, to be taken; in the last column the touch, at which as much fills at rest as trades there.
 
     Parameters
     ----------
-    m, after : int64 (n, MX)
+    m, next_m : int64 (n, MX)
         Market rows at the interval's decision and at the next.
     side : int64 (n,)
     """
     levels = np.arange(c.LEVELS)
     take_prices = (side * m[:, c.FAR])[:, None] + levels
     take_lots = m[:, c.FAR1 : c.FAR1 + c.LEVELS]
-    rest_price = np.minimum(side * m[:, c.TOUCH], side * after[:, c.TOUCH])
+    rest_price = np.minimum(side * m[:, c.TOUCH], side * next_m[:, c.TOUCH])
     prices = np.concatenate([take_prices, rest_price[:, None]], axis=1)
-    lots = np.concatenate([take_lots, after[:, c.V_AGAINST][:, None]], axis=1)
+    lots = np.concatenate([take_lots, next_m[:, c.V_AGAINST][:, None]], axis=1)
     return prices, lots
 
 
 @dataclass(frozen=True, eq=False)
 class MarketSnapshot:
-    """Touch and depth of n markets at one decision, or after the last one.
+    """Touch, depth and traded volume of n markets at one decision, or after the last one.
 
     Parameters
     ----------
@@ -82,47 +89,48 @@ class MarketSnapshot:
 
     @classmethod
     def of(cls, episodes: Episodes) -> "MarketSnapshot":
-        """Snapshot of the current markets."""
+        """Snapshot of the current state of the markets in which episodes run."""
         return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
 
-    def seen_by(self, market: Ints, turned: Bools) -> "MarketSnapshot":
-        """Snapshot for orders in these markets, int64 (k,), on the other side where `turned`, bool (k,)."""
+    def for_orders(self, market: Ints, opposite_side: Bools) -> "MarketSnapshot":
+        """Snapshot of the markets `market`, int64 (k,), seen by orders; sides are swapped where `opposite_side`, bool
+        (k,).
+        """
         m = self.m[market]
-        m[np.ix_(turned, _ONE_SIDE + _OTHER)] = m[np.ix_(turned, _OTHER + _ONE_SIDE)]
+        m[np.ix_(opposite_side, _OWN_SIDE + _FAR_SIDE)] = m[
+            np.ix_(opposite_side, _FAR_SIDE + _OWN_SIDE)
+        ]
         return MarketSnapshot(m, self.working[market], self.tradable[market])
 
 
-def hindsight(moments: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
+def hindsight_shortfall(snapshots: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
     """Arrival shortfall of n orders with perfect foresight, bps: float64 (n,).
 
     Parameters
     ----------
-    moments : sequence of MarketSnapshot
+    snapshots : sequence of MarketSnapshot
         The decisions of markets without own orders, and what came after the last, as the orders' sides see them.
     side, quantity : int64 (n,)
     """
-    arrival = moments[0].m[:, c.ARRIVAL_MID2]
+    arrival = snapshots[0].m[:, c.ARRIVAL_MID2]
     prices: list[Ints] = []
     lots: list[Ints] = []
-    for before, after in pairwise(moments):
+    for before, after in pairwise(snapshots):
         live = before.working & before.tradable
         quoted = live & after.tradable
-        cost, there = offers(before.m, after.m, side)
-        there[~live] = 0
-        there[~quoted, -1] = 0
-        cost[~live] = (
+        interval_prices, interval_lots = offers(before.m, after.m, side)
+        interval_lots[~live] = 0
+        interval_lots[~quoted, -1] = 0
+        interval_prices[~live] = (
             side[~live, None] * before.m[~live, c.MID2, None] // 2
         )  # no lots there: any price will do
-        cost[:, -1] = np.where(quoted, cost[:, -1], cost[:, 0])
-        prices.append(cost)
-        lots.append(there)
-    paid = cheapest(np.concatenate(prices, axis=1), np.concatenate(lots, axis=1), quantity)
+        interval_prices[:, -1] = np.where(quoted, interval_prices[:, -1], interval_prices[:, 0])
+        prices.append(interval_prices)
+        lots.append(interval_lots)
+    total_cost = least_cost(np.concatenate(prices, axis=1), np.concatenate(lots, axis=1), quantity)
     return np.asarray(
-        (2 * paid - side * arrival * quantity) / (arrival * quantity) * BPS, np.float64
+        (2 * total_cost - side * arrival * quantity) / (arrival * quantity) * BPS, np.float64
     )
-
-
-TERCILES = ("low", "middle", "high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +155,12 @@ class Arrivals:
     volume: Ints
 
     def select(self, rows: Bools | Indices) -> "Arrivals":
-        """The episodes of a mask, or of so many rows."""
+        """Arrivals of the episodes in a mask or in an array of row numbers."""
         return Arrivals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
     def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
-        """Episodes of several batches, one after another."""
+        """Arrivals of several batches of episodes in one object, in the order of the batches."""
         return cls(
             **{
                 f.name: np.concatenate([getattr(part, f.name) for part in parts])
@@ -162,35 +170,40 @@ class Arrivals:
 
 
 def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floats]:
-    """Run the plan's markets with nothing to execute, each once: what they were, and the arrival shortfall of the
-    oracle in every episode, bps: float64 (n,)."""
-    first, which = streams_of(plan)
-    parts, bps, at = list[Arrivals](), np.zeros(len(plan)), 0
-    for part in batches(plan.take(first)):
-        episodes = Episodes(source, task, len(part))
-        episodes.start(without_orders(part))
+    """Run each market of a plan once without own orders: for each episode its state at arrival, and the shortfall with
+    perfect foresight, bps, float64 (n,).
+    """
+    first_rows, market_of_row = streams_of(plan)
+    parts = list[Arrivals]()
+    bps = np.zeros(len(plan))
+    offset = 0
+    for batch in batches(plan.take(first_rows)):
+        episodes = Episodes(source, task, len(batch))
+        episodes.start(without_orders(batch))
         view = episodes.view
         depth = (view.own_depth + view.far_depth).sum(axis=1)
         spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
         volume = view.v_same + view.v_against
-        moments = [MarketSnapshot.of(episodes)]
+        snapshots = [MarketSnapshot.of(episodes)]
         while episodes.working.any():
-            episodes.meet()
-            episodes.step(empty(len(part)))
-            moments.append(MarketSnapshot.of(episodes))
+            episodes.advance_outside()
+            episodes.step(empty(len(batch)))
+            snapshots.append(MarketSnapshot.of(episodes))
         grid = episodes.costs().mid2_grid
         parts.append(
             Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume)))
         )
-        rows = np.flatnonzero((which >= at) & (which < at + len(part)))
+        rows = np.flatnonzero((market_of_row >= offset) & (market_of_row < offset + len(batch)))
         side, quantity = (
             plan.rows[rows, column] for column in (kernels.E_SIDE, kernels.E_QUANTITY)
         )
-        market = which[rows] - at
-        turned = side != part.rows[market, kernels.E_SIDE]
-        bps[rows] = hindsight([one.seen_by(market, turned) for one in moments], side, quantity)
-        at += len(part)
-    return Arrivals.concat(parts).select(which), bps
+        market = market_of_row[rows] - offset
+        opposite_side = side != batch.rows[market, kernels.E_SIDE]
+        bps[rows] = hindsight_shortfall(
+            [snapshot.for_orders(market, opposite_side) for snapshot in snapshots], side, quantity
+        )
+        offset += len(batch)
+    return Arrivals.concat(parts).select(market_of_row), bps
 
 
 def terciles(values: Ints) -> dict[str, Indices]:
@@ -200,5 +213,5 @@ def terciles(values: Ints) -> dict[str, Indices]:
     {'low': [1, 3], 'middle': [0, 2], 'high': [4, 5]}
     """
     low, high = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf")
-    which = (values > low).astype(int) + (values > high)
-    return {name: np.flatnonzero(which == number) for number, name in enumerate(TERCILES)}
+    tercile = (values > low).astype(int) + (values > high)
+    return {name: np.flatnonzero(tercile == number) for number, name in enumerate(TERCILES)}

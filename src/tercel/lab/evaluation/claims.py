@@ -1,4 +1,4 @@
-"""The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
+"""Claims: gains of a policy on every strategy over markets, training seeds and regimes, with a verdict on each.
 
 A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so a claim is built
 first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. Losses are complete: every market,
@@ -10,35 +10,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.serialization import Record
+from tercel.core.records import Record
 from tercel.core.stats import PairedGain
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
 
-FALSE_SHARE = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """Adjusted p-value below which a comparison is called."""
-BEST, RANDOM = "best written", "random"
+BEST = "best written"
+RANDOM = "random"
 """Opponents of the primary comparisons."""
 POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
-FIRST = "by_market"
+SINGLE_MARKET = "by_market"
 """The view of a claim in a single market."""
-Compared = Mapping[str, ScenarioComparison]
+ComparisonsByMarket = Mapping[str, ScenarioComparison]
 """Market -> what was compared there."""
-Cells = Mapping[str, Compared]
+ComparisonsByRegime = Mapping[str, ComparisonsByMarket]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
 Teams = Mapping[str, Sequence[str]]
 """Market -> the policies that make up the row there."""
 
 
-def called(gain: PairedGain) -> str:
-    """Verdict of a corrected comparison: "better", "worse" or "open" (also where the interval holds zero).
+_VERDICT_GROUPS = (("above", "better"), ("open", "open"), ("below", "worse"))
+_PLACE_KINDS = ("by_market", "by_regime", "by_market_and_regime")
 
-    >>> called(PairedGain(-23.6, -43.4, 0.8, p_adjusted=0.03))
+
+def verdict_of(gain: PairedGain) -> str:
+    """Verdict on a gain after the correction: "better", "worse" or "open" (also where the interval holds zero).
+
+    >>> verdict_of(PairedGain(-23.6, -43.4, 0.8, p_adjusted=0.03))
     'open'
     """
     if (
         gain.p_adjusted is None
-        or gain.p_adjusted >= FALSE_SHARE
+        or gain.p_adjusted >= SIGNIFICANCE_LEVEL
         or gain.ci_low is None
         or gain.ci_high is None
     ):
@@ -47,7 +52,7 @@ def called(gain: PairedGain) -> str:
 
 
 @dataclass(frozen=True)
-class Primary(Record):
+class PrimaryComparison(Record):
     """A comparison that was named before the evaluation: the opponent in each market, and the gain."""
 
     opponents: Mapping[str, str]
@@ -55,8 +60,8 @@ class Primary(Record):
 
 
 @dataclass(frozen=True)
-class Against(Record):
-    """Gains on one opponent.
+class OpponentGains(Record):
+    """Gains of a policy on one opponent: pooled over markets, and by market and regime.
 
     Parameters
     ----------
@@ -73,37 +78,37 @@ class Against(Record):
     by_market_and_regime: Mapping[str, PairedGain]
 
     @property
-    def first(self) -> PairedGain:
-        """The gain in the first market."""
+    def first_market_gain(self) -> PairedGain:
+        """Gain on this opponent in the first market."""
         return next(iter(self.by_market.values()))
 
-    def view(self, key: str) -> PairedGain:
-        """The gain in a view of a claim: see :attr:`Claim.called_by_view`."""
-        return self.first if key == FIRST else getattr(self, key)
+    def gain_in_view(self, key: str) -> PairedGain:
+        """Gain in a view of a claim (a key of `Claim.means_by_view`): pooled over markets, or in the only market."""
+        return self.first_market_gain if key == SINGLE_MARKET else getattr(self, key)
 
 
 @dataclass(frozen=True)
 class PlaceGain(Record):
-    """The gain on an opponent in one place."""
+    """Gain on one opponent in one place: a market, a regime, or a market in a regime."""
 
     against: str
     place: str
     gain: PairedGain
 
     def json_fields(self) -> dict[str, object]:
-        """Opponent, place and gain in one object."""
+        """Opponent, place and fields of the gain in one flat dict."""
         return {"against": self.against, "in": self.place, **vars(self.gain)}
 
 
 @dataclass(frozen=True)
-class Lowest(PlaceGain):
+class LowestGain(PlaceGain):
     """The lowest gain among parts, and how many of them have a mean below 0."""
 
     below_0: int
     parts: int
 
     def json_fields(self) -> dict[str, object]:
-        """The same with the counts."""
+        """Fields of the lowest gain, with the number of parts and of parts with a negative mean."""
         return super().json_fields() | {"below_0": self.below_0, "parts": self.parts}
 
 
@@ -119,59 +124,71 @@ class Claim(Record):
     against : mapping of opponent to Against
     """
 
-    primary: Mapping[str, Primary]
+    primary: Mapping[str, PrimaryComparison]
     markets: list[str]
     training_seeds: Mapping[str, int]
-    against: Mapping[str, Against]
+    against: Mapping[str, OpponentGains]
 
     @property
-    def called_by_view(self) -> dict[str, dict[str, dict[str, float]]]:
-        """View (pooled over markets in both ways, or the only market) -> above, open, below -> opponent -> mean."""
-        one_market = any(row.these_markets is None for row in self.against.values())
+    def means_by_view(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Mean gains by view (pooled both ways, or the only market), group (above, open, below) and opponent."""
+        one_market = any(gains.these_markets is None for gains in self.against.values())
         views = {
-            key: {other: row.view(key) for other, row in self.against.items()}
-            for key in ((FIRST,) if one_market else POOLED)
+            key: {opponent: gains.gain_in_view(key) for opponent, gains in self.against.items()}
+            for key in ((SINGLE_MARKET,) if one_market else POOLED)
         }
         return {
             key: {
-                word: {other: gain.mean for other, gain in row.items() if called(gain) == call}
-                for word, call in _CALLS
+                group: {
+                    opponent: gain.mean
+                    for opponent, gain in means.items()
+                    if verdict_of(gain) == verdict
+                }
+                for group, verdict in _VERDICT_GROUPS
             }
-            for key, row in views.items()
+            for key, means in views.items()
         }
 
     @property
     def worse(self) -> list[PlaceGain]:
-        """Parts in which it costs significantly more, after the correction."""
-        return [part for part in self.parts(_KINDS) if called(part.gain) == "worse"]
+        """Places in which the policy costs significantly more than an opponent, after the correction."""
+        return [part for part in self.place_gains(_PLACE_KINDS) if verdict_of(part.gain) == "worse"]
 
     @property
-    def lowest(self) -> dict[str, Lowest]:
-        """By market and by regime: where it gains least."""
-        found = {}
+    def lowest(self) -> dict[str, LowestGain]:
+        """Lowest mean gain on any opponent in any one market and in any one regime, by kind of place (by_market, by_regime)."""
+        lowest_by_kind = {}
         for kind in ("by_market", "by_regime"):
-            if parts := list(self.parts((kind,))):
-                low = min(parts, key=lambda part: part.gain.mean)
-                below = sum(part.gain.mean < 0 for part in parts)
-                found[kind] = Lowest(low.against, low.place, low.gain, below, len(parts))
-        return found
+            if parts := list(self.place_gains((kind,))):
+                lowest_part = min(parts, key=lambda part: part.gain.mean)
+                negative_parts = sum(part.gain.mean < 0 for part in parts)
+                lowest_by_kind[kind] = LowestGain(
+                    lowest_part.against,
+                    lowest_part.place,
+                    lowest_part.gain,
+                    negative_parts,
+                    len(parts),
+                )
+        return lowest_by_kind
 
     @property
     def verdict(self) -> dict[str, str]:
-        """View -> one line."""
-        return {key: _verdict(row, len(self.against)) for key, row in self.called_by_view.items()}
+        """One line of verdict for each view: opponents beaten, open, and not beaten."""
+        return {
+            key: _verdict_line(row, len(self.against)) for key, row in self.means_by_view.items()
+        }
 
-    def parts(self, kinds: Sequence[str]) -> Iterator[PlaceGain]:
-        """Gains on every opponent in places of some kinds."""
-        for other, row in self.against.items():
+    def place_gains(self, kinds: Sequence[str]) -> Iterator[PlaceGain]:
+        """Iterate over the gains on every opponent in places of some kinds (`by_market`, `by_regime`, ...)."""
+        for opponent, gains in self.against.items():
             for kind in kinds:
-                for place, gain in getattr(row, kind).items():
-                    yield PlaceGain(other, place, gain)
+                for place, gain in getattr(gains, kind).items():
+                    yield PlaceGain(opponent, place, gain)
 
     def json_fields(self) -> dict[str, object]:
-        """The fields, and the properties that follow from them."""
+        """Fields of the claim, with its verdicts, losses and lowest gains."""
         return super().json_fields() | {
-            "told": self.called_by_view,
+            "told": self.means_by_view,
             "worse": self.worse,
             "lowest": self.lowest,
             "verdict": self.verdict,
@@ -180,13 +197,13 @@ class Claim(Record):
 
 def claim(
     name: str,
-    cells: Cells,
+    cells: ComparisonsByRegime,
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     best: Mapping[str, str] | None = None,
 ) -> Claim:
-    """Claim of a row that is judged in every market; its verdicts follow once the ledger is adjusted.
+    """Build the claim of a row judged in every market, entering pooled gains in `ledger`; verdicts follow its adjustment.
 
     Parameters
     ----------
@@ -204,36 +221,46 @@ def claim(
     -------
     Claim
     """
-    (_, plain), *regimes = cells.items()
+    (_, unchanged), *regimes = cells.items()
     opponents = [
-        other
-        for other in next(iter(plain.values())).gains[name]
-        if all(other in one.gains[name] for row in cells.values() for one in row.values())
+        opponent
+        for opponent in next(iter(unchanged.values())).gains[name]
+        if all(
+            opponent in comparison.gains[name]
+            for comparisons in cells.values()
+            for comparison in comparisons.values()
+        )
     ]
     pooling = _Pooling(name, teams, ledger, rng)
-    primary = pooling.primary(plain, best) if best else {}
+    primary = pooling.primary(unchanged, best) if best else {}
     against = {
-        other: Against(
-            **pooling.over_markets(other, plain, primary),
-            by_market={market: one.cell.paired[name][other] for market, one in plain.items()},
-            by_regime={regime: pooling.gain([other] * len(row), row) for regime, row in regimes},
+        opponent: OpponentGains(
+            **pooling.over_markets(opponent, unchanged, primary),
+            by_market={
+                market: comparison.cell.paired[name][opponent]
+                for market, comparison in unchanged.items()
+            },
+            by_regime={
+                regime: pooling.gain([opponent] * len(comparisons), comparisons)
+                for regime, comparisons in regimes
+            },
             by_market_and_regime={
-                f"{market} {regime}": one.cell.paired[name][other]
-                for regime, row in regimes
-                for market, one in row.items()
-                if len(row) > 1
+                f"{market} {regime}": comparison.cell.paired[name][opponent]
+                for regime, comparisons in regimes
+                for market, comparison in comparisons.items()
+                if len(comparisons) > 1
             },
         )
-        for other in opponents
+        for opponent in opponents
     }
     return Claim(
-        primary, list(plain), {market: len(team) for market, team in teams.items()}, against
+        primary, list(unchanged), {market: len(team) for market, team in teams.items()}, against
     )
 
 
 @dataclass(frozen=True)
 class _Pooling:
-    """Gains of a row over several markets, as they are entered."""
+    """Pools gains of one row over several markets and enters them in the ledger of comparisons."""
 
     name: str
     teams: Teams
@@ -242,80 +269,96 @@ class _Pooling:
 
     def gain(
         self,
-        others: Sequence[str],
-        row: Compared,
+        opponents: Sequence[str],
+        comparisons: ComparisonsByMarket,
         redraw_markets: bool = False,
         primary: bool = False,
     ) -> PairedGain:
-        """On the opponent of each market; in a single one the very comparison of its table."""
-        if len(row) == 1:
-            return next(iter(row.values())).cell.paired[self.name][others[0]]
-        scenarios, teams = (
-            [one.resampled for one in row.values()],
-            [tuple(self.teams[market]) for market in row],
-        )
-        found = pooled_gain(
-            scenarios, self.name, others, self.rng, redraw_markets=redraw_markets, teams=teams
+        """Gain pooled over markets, against one opponent in each, entered in the ledger; of a single market that of its table."""
+        if len(comparisons) == 1:
+            return next(iter(comparisons.values())).cell.paired[self.name][opponents[0]]
+        scenarios = [comparison.resampled for comparison in comparisons.values()]
+        teams = [tuple(self.teams[market]) for market in comparisons]
+        pooled = pooled_gain(
+            scenarios, self.name, opponents, self.rng, redraw_markets=redraw_markets, teams=teams
         )
         ranked = all(
-            self.name not in one.unranked and its not in one.unranked
-            for one, its in zip(scenarios, others, strict=True)
+            self.name not in scenario.unranked and opponent not in scenario.unranked
+            for scenario, opponent in zip(scenarios, opponents, strict=True)
         )
-        return self.ledger.enter(found, primary=primary, ranked=ranked)
+        return self.ledger.enter(pooled, primary=primary, ranked=ranked)
 
-    def primary(self, plain: Compared, best: Mapping[str, str]) -> dict[str, Primary]:
-        """Against the best rule of each market and against `random`."""
-        found = dict[str, Primary]()
-        for key, others in (
-            (BEST, [best[market] for market in plain]),
-            (RANDOM, [RANDOM] * len(plain)),
+    def primary(
+        self, unchanged: ComparisonsByMarket, best: Mapping[str, str]
+    ) -> dict[str, PrimaryComparison]:
+        """Primary comparisons, pooled: with the best rule of each market, and with `random`; none if not compared everywhere."""
+        comparisons = dict[str, PrimaryComparison]()
+        for key, opponents in (
+            (BEST, [best[market] for market in unchanged]),
+            (RANDOM, [RANDOM] * len(unchanged)),
         ):
             if all(
-                other in one.gains[self.name]
-                for other, one in zip(others, plain.values(), strict=True)
+                opponent in comparison.gains[self.name]
+                for opponent, comparison in zip(opponents, unchanged.values(), strict=True)
             ):
-                gain = _found_in(found, others) or self.gain(others, plain, primary=True)
-                found[key] = Primary(dict(zip(plain, others, strict=True)), gain)
-        return found
+                gain = _find_primary_gain(comparisons, opponents) or self.gain(
+                    opponents, unchanged, primary=True
+                )
+                comparisons[key] = PrimaryComparison(
+                    dict(zip(unchanged, opponents, strict=True)), gain
+                )
+        return comparisons
 
     def over_markets(
-        self, other: str, plain: Compared, primary: Mapping[str, Primary]
+        self,
+        opponent: str,
+        unchanged: ComparisonsByMarket,
+        primary: Mapping[str, PrimaryComparison],
     ) -> dict[str, PairedGain | None]:
-        """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
-        if len(plain) == 1:
+        """Gain on an opponent pooled over markets in both ways, None for each if there is one market; of fixed markets a primary
+        comparison is reused, not entered a second time.
+        """
+        if len(unchanged) == 1:
             return dict.fromkeys(POOLED)
-        others = [other] * len(plain)
-        known = _found_in(primary, others)
+        opponents = [opponent] * len(unchanged)
+        primary_gain = _find_primary_gain(primary, opponents)
         return {
-            key: known if known and not redraw else self.gain(others, plain, redraw)
+            key: primary_gain
+            if primary_gain and not redraw
+            else self.gain(opponents, unchanged, redraw)
             for key, redraw in POOLED.items()
         }
 
 
-def _found_in(primary: Mapping[str, Primary], others: Sequence[str]) -> PairedGain | None:
-    """The primary comparison with these opponents, market by market, if there is one."""
+def _find_primary_gain(
+    primary: Mapping[str, PrimaryComparison], opponents: Sequence[str]
+) -> PairedGain | None:
+    """Gain of the primary comparison whose opponents are these, market by market; None if there is none."""
     return next(
-        (one.gain for one in primary.values() if list(one.opponents.values()) == others), None
+        (
+            comparison.gain
+            for comparison in primary.values()
+            if list(comparison.opponents.values()) == opponents
+        ),
+        None,
     )
 
 
-_CALLS = (("above", "better"), ("open", "open"), ("below", "worse"))
-_KINDS = ("by_market", "by_regime", "by_market_and_regime")
+def _verdict_line(means_by_group: Mapping[str, Mapping[str, float]], count: int) -> str:
+    """Line of verdict on `count` opponents, with names and mean gains of those that are not beaten.
 
-
-def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
-    """One line, with the name and the mean gain of everything that is not beaten.
-
-    >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
+    >>> _verdict_line({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
     'significantly cheaper than 2 of 3 and more expensive than none; no significant difference from 1 (c -0.25)'
     """
 
-    def named(means: Mapping[str, float]) -> str:
+    def list_means(means: Mapping[str, float]) -> str:
+        """Number of opponents, with names and means in ascending order; "none" without any."""
         ranked = sorted(means.items(), key=lambda item: item[1])
         text = ", ".join(f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in ranked)
         return f"{len(means)} ({text})" if means else "none"
 
     return (
-        f"significantly cheaper than {len(calls['above'])} of {count} and more expensive than {named(calls['below'])}; "
-        f"no significant difference from {named(calls['open'])}"
+        f"significantly cheaper than {len(means_by_group['above'])} of {count} and more expensive than "
+        f"{list_means(means_by_group['below'])}; "
+        f"no significant difference from {list_means(means_by_group['open'])}"
     )

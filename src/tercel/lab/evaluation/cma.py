@@ -18,11 +18,11 @@ from tercel.core.errors import refuse_if
 
 Floats = NDArray[np.float64]
 # Steps grow no longer than this: in a flat place they would grow for ever.
-LONGEST = 1e6
+MAX_SIGMA = 1e6
 
 
 class CmaEs:
-    """Ask for candidates, tell their values, again and again; `mean` is the answer.
+    """CMA-ES search for a minimum: `ask` for candidates, `tell` their values, repeat; `mean` is the result.
 
     Parameters
     ----------
@@ -57,18 +57,19 @@ class CmaEs:
         population: int | None = None,
         diagonal: bool = False,
     ) -> None:
+        """Start a search at `start` with steps of `scale` per parameter; `diagonal`: adapt variances alone."""
         self.mean: Floats = np.array(start, np.float64)
         d = len(self.mean)
         self.scale = np.broadcast_to(np.asarray(scale, np.float64), d)
         self.population = population or 4 + int(3 * math.log(max(d, 1)))
-        fits = (
+        is_valid = (
             d > 0
             and np.isfinite(self.mean).all()
             and (self.scale > 0).all()
             and np.isfinite(self.scale).all()
         )
         refuse_if(
-            not fits or self.population < 4,
+            not is_valid or self.population < 4,
             "a finite start, scales above 0 and 4 or more candidates",
             f"start {self.mean}, scale {self.scale}, {self.population} candidates",
             "such as scale 1",
@@ -78,66 +79,69 @@ class CmaEs:
         half = self.population // 2
         weights = np.log((self.population + 1) / 2) - np.log(np.arange(1, half + 1))
         self.weights: Floats = weights / weights.sum()
-        self.effective = 1 / float((self.weights**2).sum())
-        self._rates(d)
+        self.mu_effective = 1 / float((self.weights**2).sum())
+        self._set_rates(d)
         self.sigma = 1.0
         self.covariance: Floats = np.eye(d)
         self._path_s = np.zeros(d)
         self._path_c = np.zeros(d)
         self.generation = 0
 
-    def _rates(self, d: int) -> None:
-        """Learning rates of the tutorial's table 1."""
-        mu = self.effective
+    def _set_rates(self, d: int) -> None:
+        """Set the learning rates for `d` dimensions, by table 1 of the tutorial."""
+        mu = self.mu_effective
         self._c_s = (mu + 2) / (d + mu + 5)
         self._damp = 1 + 2 * max(0.0, math.sqrt((mu - 1) / (d + 1)) - 1) + self._c_s
         self._c_c = (4 + mu / d) / (d + 4 + 2 * mu / d)
-        faster = (d + 2) / 3 if self.diagonal else 1.0
-        self._c_1 = min(1.0, faster * 2 / ((d + 1.3) ** 2 + mu))
-        self._c_mu = min(1 - self._c_1, faster * 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
+        speedup = (d + 2) / 3 if self.diagonal else 1.0
+        self._c_1 = min(1.0, speedup * 2 / ((d + 1.3) ** 2 + mu))
+        self._c_mu = min(1 - self._c_1, speedup * 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
         self._norm = math.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))
 
-    def _roots(self) -> tuple[Floats, Floats]:
+    def _eigen_roots(self) -> tuple[Floats, Floats]:
+        """Square roots of the eigenvalues of the covariance, and its eigenvectors."""
         values, vectors = np.linalg.eigh(self.covariance)
         return np.sqrt(np.maximum(values, 1e-20)), vectors
 
     def ask(self) -> Floats:
-        """The next candidates, float64 (population, d)."""
-        roots, vectors = self._roots()
+        """Draw the candidates of the next generation, float64 (population, d)."""
+        roots, vectors = self._eigen_roots()
         steps = self.rng.standard_normal((self.population, len(self.mean))) * roots @ vectors.T
         return np.asarray(self.mean + self.sigma * self.scale * steps, np.float64)
 
     def tell(self, candidates: Floats, values: ArrayLike) -> None:
         """Update the search with the candidates' values; lower is better, and values that are not finite come last."""
         values = np.where(np.isfinite(values), values, np.inf)
-        best = candidates[np.argsort(values, kind="stable")[: len(self.weights)]]
-        steps = (best - self.mean) / (self.scale * self.sigma)
+        parents = candidates[np.argsort(values, kind="stable")[: len(self.weights)]]
+        steps = (parents - self.mean) / (self.scale * self.sigma)
         step = self.weights @ steps
         self.mean = self.mean + self.sigma * self.scale * step
         self.generation += 1
-        roots, vectors = self._roots()
+        roots, vectors = self._eigen_roots()
         whitened = vectors @ ((vectors.T @ step) / roots)
-        mu, c_s, c_c = self.effective, self._c_s, self._c_c
+        mu = self.mu_effective
+        c_s = self._c_s
+        c_c = self._c_c
         self._path_s = (1 - c_s) * self._path_s + math.sqrt(c_s * (2 - c_s) * mu) * whitened
         length = float(np.linalg.norm(self._path_s))
-        grown = length / math.sqrt(1 - (1 - c_s) ** (2 * self.generation))
-        steady = float(grown < (1.4 + 2 / (len(self.mean) + 1)) * self._norm)
-        self._path_c = (1 - c_c) * self._path_c + steady * math.sqrt(c_c * (2 - c_c) * mu) * step
-        forgotten = 1 - self._c_1 * (1 - (1 - steady) * c_c * (2 - c_c)) - self._c_mu
-        ranked = (steps * self.weights[:, None]).T @ steps
+        corrected_length = length / math.sqrt(1 - (1 - c_s) ** (2 * self.generation))
+        h_sigma = float(corrected_length < (1.4 + 2 / (len(self.mean) + 1)) * self._norm)
+        self._path_c = (1 - c_c) * self._path_c + h_sigma * math.sqrt(c_c * (2 - c_c) * mu) * step
+        retained = 1 - self._c_1 * (1 - (1 - h_sigma) * c_c * (2 - c_c)) - self._c_mu
+        rank_mu_update = (steps * self.weights[:, None]).T @ steps
         self.covariance = (
-            forgotten * self.covariance
+            retained * self.covariance
             + self._c_1 * np.outer(self._path_c, self._path_c)
-            + self._c_mu * ranked
+            + self._c_mu * rank_mu_update
         )
         if self.diagonal:
             self.covariance = np.diag(np.diag(self.covariance))
         self.sigma = min(
-            self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST
+            self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), MAX_SIGMA
         )
 
     def state(self) -> dict[str, Any]:
-        """State of the search, on which the next generation depends."""
+        """State of the search that :meth:`restore` reads: arrays and numbers by name."""
         arrays = {
             "mean": self.mean,
             "covariance": self.covariance,

@@ -21,31 +21,32 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.report.tables import UNRANKED
+from tercel.core.report.formatting import format_percent
+from tercel.core.report.judged_table import UNRANKED
 from tercel.core.stats import (
     Estimate,
     Moments,
     Replicates,
+    average_over_seeds,
     cluster_index,
     cluster_sums,
-    over_seeds,
     replicate,
 )
-from tercel.core.stats.bootstrap import FEW_CLUSTERS
+from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
-from tercel.lab.evaluation.comparisons import (
-    ALIKE,
+from tercel.lab.evaluation.adaptability import Response
+from tercel.lab.evaluation.judged_run import (
+    ALIKE_NOTE,
     FEW_NOTE,
     KEYS,
-    NOTED,
-    RAN_OUT,
+    RAN_OUT_NOTE,
     REPLAY_NOTE,
+    UNFILLED_NOTE_SHARE,
     Cell,
     CostRow,
     Counts,
     JudgedRun,
 )
-from tercel.lab.evaluation.runs import Response
 
 Kind = Literal["baseline", "random", "learned", "own"]
 
@@ -55,12 +56,20 @@ CHALLENGERS = ("learned", "own")
 _COST_KEYS = KEYS[:-1]
 TINY = 1e-12
 # Columns before the two grids: see :func:`cost_moments`.
-_PLAIN = 7
+_SCALAR_COLUMNS = 7
+
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "timing_risk_bps": (0.0, np.inf),
+    "passive_share": (0.0, 1.0),
+    "adaptability": (0.0, 1.0),
+}
+"""Range of each key: an interval from few clusters is cut to it."""
 
 
 @dataclass(frozen=True)
 class JudgedEntry:
-    """One row of the table: a strategy and the episodes it was judged on.
+    """One row of the judged table: a strategy, with costs of its runs on the judged episodes.
 
     Parameters
     ----------
@@ -95,7 +104,8 @@ def judge(
     best: str | None = None,
     paired: Mapping[str, Mapping[str, Estimate]] = MappingProxyType({}),
 ) -> JudgedRun:
-    """Judge strategies on paired episodes.
+    """Judged table of strategies on paired episodes: costs with intervals, gains by training seed, counts and notes;
+    `paired` is taken as given.
 
     Parameters
     ----------
@@ -130,7 +140,7 @@ def judge(
     TercelError
         When lots do not add up.
     """
-    _refuse_nonsense(entries)
+    _refuse_unjudgeable(entries)
     first = entries[0].runs[0]
     clusters = cluster_index(first.cluster)[1]
     cost_rng, response_rng = rng.spawn(2)
@@ -145,8 +155,8 @@ def judge(
     }
     shortfall = {name: row["is_bps"] for name, row in table.items()}
     if best is None:
-        written = [entry.name for entry in entries if entry.kind == "baseline"]
-        best = min(written, key=lambda name: shortfall[name].point)
+        baselines = [entry.name for entry in entries if entry.kind == "baseline"]
+        best = min(baselines, key=lambda name: shortfall[name].point)
     challengers = [entry.name for entry in entries if entry.kind in CHALLENGERS]
     return JudgedRun(
         strategies=strategies,
@@ -155,7 +165,7 @@ def judge(
         paired_vs_best_baseline={name: row[best] for name, row in paired.items()},
         paired=paired,
         paired_by_seed={
-            name: _seed_by_seed(name, by_run, shortfall, level) for name in challengers
+            name: _gains_by_seed(name, by_run, shortfall, level) for name in challengers
         },
         counts={entry.name: _counts(entry) for entry in entries},
         episodes=len(first),
@@ -174,15 +184,14 @@ def judge(
 def cost_replicates(
     entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
 ) -> dict[str, dict[str, Replicates]]:
-    """Bootstrap replicates by name and cost key, over all training seeds, under the same cluster draws: for comparisons
-    beyond the table."""
+    """Bootstrap replicates by strategy and cost key, over all training seeds, with the same cluster draws for all."""
     return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
 
 def cost_moments(
     costs: Costs, twin_mid2_grid: Ints | None, index: Indices, clusters: int
 ) -> Moments:
-    """Sums by cluster from which every cost key follows, displacement included.
+    """Sums by cluster from which the mean of every cost key follows, own displacement of the mid included.
 
     Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the
     episodes that ran to their horizon: a function of means, so the bootstrap estimates d again in each resample.
@@ -205,12 +214,12 @@ def cost_moments(
     scale = BPS / costs.denominator
     shortfall = costs.shortfall * scale
     centre = float(shortfall.mean())  # keeps the variance free of cancellation
-    answered = twin_mid2_grid is not None
+    reacts = twin_mid2_grid is not None
     forced = costs.forced_spread + costs.forced_walk + costs.forced_timing
     columns = [
         shortfall - centre,
         (shortfall - centre) ** 2,
-        (costs.spread if answered else costs.spread + costs.walk) * scale,
+        (costs.spread if reacts else costs.spread + costs.walk) * scale,
         costs.timing * scale,
         forced * scale,
         costs.fees * scale,
@@ -223,37 +232,40 @@ def cost_moments(
         columns.extend(own_displacement(costs, twin_mid2_grid).T.astype(np.float64))
     sums = cluster_sums(np.stack(columns, axis=1), index, clusters)
     weights = cluster_sums(np.ones(len(costs)), index, clusters)
-    return Moments(sums, weights, _statistic(centre, len(costs), answered))
+    return Moments(sums, weights, _statistic(centre, len(costs), reacts))
 
 
 def replicate_responses(
     strategies: Sequence[Sequence[Response]], rng: np.random.Generator, resamples: int = 2000
 ) -> list[Replicates] | None:
-    """Adaptability of each strategy over its runs; None when decisions of one were not recorded or could be paired."""
-    if not all(runs and all(one.rows.any() for one in runs) for runs in strategies):
+    """Bootstrap replicates of each strategy's adaptability over its runs; None if a strategy's decisions were not
+    recorded.
+    """
+    if not all(runs and all(response.rows.any() for response in runs) for runs in strategies):
         return None
     moments = {
-        f"{at}/{run}": one.moments()
-        for at, runs in enumerate(strategies)
-        for run, one in enumerate(runs)
+        f"{number}/{run}": response.moments()
+        for number, runs in enumerate(strategies)
+        for run, response in enumerate(runs)
     }
     draws = replicate(moments, resamples, rng)
-    found = []
-    for at, runs in enumerate(strategies):
-        names = [f"{at}/{run}" for run in range(len(runs))]
-        points, drawn = (
-            [moments[name].point()[0] for name in names],
-            [draws[name][:, 0] for name in names],
-        )
-        found.append(over_seeds(points, drawn, moments[names[0]].clusters, rng))
-    return found
+    replicates = []
+    for number, runs in enumerate(strategies):
+        names = [f"{number}/{run}" for run in range(len(runs))]
+        points = [moments[name].point()[0] for name in names]
+        run_draws = [draws[name][:, 0] for name in names]
+        replicates.append(average_over_seeds(points, run_draws, moments[names[0]].clusters, rng))
+    return replicates
 
 
 def _adaptability(
     responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float
 ) -> Cell:
-    found = replicate_responses([responses], rng, resamples)
-    return None if found is None else within_range("adaptability", found[0].estimate(level))
+    """Adaptability of a strategy with its interval; None if its decisions were not recorded."""
+    replicates = replicate_responses([responses], rng, resamples)
+    return (
+        None if replicates is None else clip_to_range("adaptability", replicates[0].estimate(level))
+    )
 
 
 def _replicate_costs(
@@ -262,7 +274,7 @@ def _replicate_costs(
     rng: np.random.Generator,
     resamples: int = 2000,
 ) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
-    """Name -> key -> replicates over all training seeds; name -> replicates of `is_bps` for each seed by itself."""
+    """Bootstrap replicates by strategy and cost key, and of each training seed's shortfall, by strategy."""
     index, clusters = cluster_index(entries[0].runs[0].cluster)
     cluster_rng, seed_rng = rng.spawn(2)
     moments = {
@@ -276,51 +288,46 @@ def _replicate_costs(
     for entry in entries:
         names = [f"{entry.name}/{run}" for run in range(len(entry.runs))]
         points = np.stack([moments[name].point() for name in names])
-        drawn = np.stack([draws[name] for name in names])
+        run_draws = np.stack([draws[name] for name in names])
         pooled[entry.name] = {
-            key: over_seeds(points[:, k], drawn[:, :, k], clusters, seed_rng)
+            key: average_over_seeds(points[:, k], run_draws[:, :, k], clusters, seed_rng)
             for k, key in enumerate(_COST_KEYS)
         }
         single[entry.name] = [
-            over_seeds(points[[run], 0], drawn[[run], :, 0], clusters, seed_rng)
+            average_over_seeds(points[[run], 0], run_draws[[run], :, 0], clusters, seed_rng)
             for run in range(len(names))
         ]
     return pooled, single
 
 
-def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats], Floats]:
-    """Means of the columns of :func:`cost_moments`, (B, F) -> the cost keys, (B, K)."""
+def _statistic(centre: float, episodes: int, reacts: bool) -> Callable[[Floats], Floats]:
+    """Function from means of the columns of :func:`cost_moments`, (B, F), to the cost keys, (B, K)."""
     unbiased = episodes / (episodes - 1.0) if episodes > 1 else np.nan  # one order does not scatter
 
     def statistic(means: Floats) -> Floats:
-        away, square, spread, timing, forced, fees, passive = means[:, :_PLAIN].T
-        risk = np.sqrt(np.maximum(square - away**2, 0.0) * unbiased)
+        """Cost keys, (B, K), from means of the columns of `cost_moments`, (B, F)."""
+        deviation, square, spread, timing, forced, fees, passive = means[:, :_SCALAR_COLUMNS].T
+        risk = np.sqrt(np.maximum(square - deviation**2, 0.0) * unbiased)
         impact = np.full(len(means), np.nan)
-        if answered:
-            lots, moves = np.split(means[:, _PLAIN + 2 :], 2, axis=1)
-            moved = (lots * moves).sum(axis=1) / np.maximum(means[:, _PLAIN + 1], TINY)
-            impact, timing = means[:, _PLAIN] + moved, timing - moved
+        if reacts:
+            lots, moves = np.split(means[:, _SCALAR_COLUMNS + 2 :], 2, axis=1)
+            own_move = (lots * moves).sum(axis=1) / np.maximum(means[:, _SCALAR_COLUMNS + 1], TINY)
+            impact = means[:, _SCALAR_COLUMNS] + own_move
+            timing = timing - own_move
         return np.stack(
-            [centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1
+            [centre + deviation, spread, impact, timing, forced, fees, risk, passive], axis=1
         )
 
     return statistic
 
 
-def _cell(key: str, one: Replicates, level: float) -> Cell:
-    return None if np.isnan(one.point) else within_range(key, one.estimate(level))
+def _cell(key: str, replicates: Replicates, level: float) -> Cell:
+    """Estimate of a cost key with its interval, cut to the key's range; None without a value."""
+    return None if np.isnan(replicates.point) else clip_to_range(key, replicates.estimate(level))
 
 
-RANGES: Mapping[str, tuple[float, float]] = {
-    "timing_risk_bps": (0.0, np.inf),
-    "passive_share": (0.0, 1.0),
-    "adaptability": (0.0, 1.0),
-}
-"""Range of each key: an interval from few clusters is cut to it."""
-
-
-def within_range(key: str, estimate: Estimate) -> Estimate:
-    """The estimate with its interval cut to the key's range."""
+def clip_to_range(key: str, estimate: Estimate) -> Estimate:
+    """Estimate whose interval, not its mean, is cut to the range of the cost key; unchanged for a key without a range."""
     if key not in RANGES or estimate.ci_low is None or estimate.ci_high is None:
         return estimate
     low, high = RANGES[key]
@@ -329,25 +336,32 @@ def within_range(key: str, estimate: Estimate) -> Estimate:
     )
 
 
-def _seed_by_seed(
+def _gains_by_seed(
     name: str, runs: Mapping[str, list[Replicates]], pooled: Mapping[str, Replicates], level: float
 ) -> dict[str, list[Estimate]]:
-    """Cost saved by each training seed of `name` against every other strategy."""
-    ours = runs[name]
+    """Gain of each training seed of strategy `name` on every other strategy, bps, by opponent.
+
+    Against the opponent's same seed where it has as many, else against its mean over seeds.
+    """
+    costs = runs[name]
     return {
-        other: [
-            ((theirs[seed] if len(theirs) == len(ours) else pooled[other]) - one).estimate(level)
-            for seed, one in enumerate(ours)
+        opponent: [
+            (
+                (opponent_costs[seed] if len(opponent_costs) == len(costs) else pooled[opponent])
+                - cost
+            ).estimate(level)
+            for seed, cost in enumerate(costs)
         ]
-        for other, theirs in runs.items()
-        if other != name
+        for opponent, opponent_costs in runs.items()
+        if opponent != name
     }
 
 
 def _counts(entry: JudgedEntry) -> Counts:
-    """Lots that deserve a remark, over all runs of a strategy."""
+    """Unfilled lots, shares of lots unfilled, forced and filled twice (in replay), and messages per order, over all runs."""
 
     def total(name: str) -> int:
+        """Sum of a column of the costs over all runs."""
         return sum(int(getattr(costs, name).sum()) for costs in entry.runs)
 
     lots = total("qty")
@@ -359,7 +373,7 @@ def _counts(entry: JudgedEntry) -> Counts:
 
 
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
-    """Notes below the table: few clusters, replay, missing parts of costs."""
+    """Notes below the table: few clusters, replay, single training seeds, unfilled or double-filled lots, same fills."""
     notes = []
     if clusters < FEW_CLUSTERS:
         notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
@@ -368,21 +382,29 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     if replayed:
         notes.append(f"{REPLAY_NOTE}: impact is not available, depth cost is in spread_bps")
     learned = [entry for entry in entries if entry.kind == "learned"]
-    single = [entry.name for entry in learned if len(entry.runs) == 1]
-    if single:
-        of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
-        notes.append(f"one training seed: intervals of {of} leave out what training varies")
-    short = {entry.name: _counts(entry).unfilled_share for entry in entries}
-    if left := ", ".join(f"{name} {100 * one:.0f} %" for name, one in short.items() if one > NOTED):
-        notes.append(
-            f"{RAN_OUT}: unfilled are {left}, so these are not the costs of such an order."
-            + f" Above {100 * UNRANKED:.0f} % nothing is ranked or compared."
-            * (max(short.values()) > UNRANKED)
+    single_seed = [entry.name for entry in learned if len(entry.runs) == 1]
+    if single_seed:
+        policies = (
+            "learned policies" if len(single_seed) == len(learned) else "policies judged one by one"
         )
-    for one, other in combinations(entries, 2):
-        if {one.kind, other.kind} & {*CHALLENGERS} and _alike(one.runs, other.runs):
+        notes.append(f"one training seed: intervals of {policies} leave out what training varies")
+    unfilled_shares = {entry.name: _counts(entry).unfilled_share for entry in entries}
+    if unfilled := ", ".join(
+        f"{name} {format_percent(share)}"
+        for name, share in unfilled_shares.items()
+        if share > UNFILLED_NOTE_SHARE
+    ):
+        notes.append(
+            f"{RAN_OUT_NOTE}: unfilled are {unfilled}, so these are not the costs of such an order."
+            + f" Above {format_percent(UNRANKED)} nothing is ranked or compared."
+            * (max(unfilled_shares.values()) > UNRANKED)
+        )
+    for entry, opponent in combinations(entries, 2):
+        if {entry.kind, opponent.kind} & {*CHALLENGERS} and _have_same_fills(
+            entry.runs, opponent.runs
+        ):
             notes.append(
-                f"{ALIKE}: {one.name} and {other.name} had the same fills in every episode."
+                f"{ALIKE_NOTE}: {entry.name} and {opponent.name} had the same fills in every episode."
             )
     for key, note in (
         (
@@ -401,16 +423,16 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     return notes
 
 
-def _alike(runs: Sequence[Costs], others: Sequence[Costs]) -> bool:
-    """Whether two strategies of a single run each were filled alike in every episode."""
+def _have_same_fills(runs: Sequence[Costs], other_runs: Sequence[Costs]) -> bool:
+    """Whether two strategies had the same fills in every episode; False where either has several runs."""
     keys = ("spread", "walk", "timing", "fees", "passive_lots", "lots_grid", "forced_lots_grid")
-    return len(runs) == len(others) == 1 and all(
-        np.array_equal(getattr(runs[0], key), getattr(others[0], key)) for key in keys
+    return len(runs) == len(other_runs) == 1 and all(
+        np.array_equal(getattr(runs[0], key), getattr(other_runs[0], key)) for key in keys
     )
 
 
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
-    """Median over pairs of rules of the correlation of their costs, episode by episode.
+    """Median over pairs of rules of the correlation of their costs by episode; None without two rules.
 
     Gain by pairing: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
@@ -420,14 +442,14 @@ def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
         for entry in entries
         if entry.kind == "baseline"
     ]
-    costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
+    costs = [series for series in costs if len(series) > 2 and np.ptp(series) > 0.0]
     if len(costs) < 2:
         return None
     return float(np.median(np.atleast_2d(np.corrcoef(costs))[np.triu_indices(len(costs), 1)]))
 
 
-def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
-    """Every reason not to judge."""
+def _refuse_unjudgeable(entries: Sequence[JudgedEntry]) -> None:
+    """Raise for entries that cannot be judged together: double names, no rule, no runs, overflow, runs of other episodes."""
     names = [entry.name for entry in entries]
     if len(set(names)) != len(names):
         raise ConfigError("strategies with different names", f"{names}", "rename one")
@@ -449,7 +471,7 @@ def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
 
 
 def _refuse_run(name: str, costs: Costs, first: Costs) -> None:
-    """A run must be over the same episodes as the first one, whole, and without overflow."""
+    """Raise unless a run has the same episodes as the first run, all ended and without overflow."""
     if costs.overflow.any():
         episode = int(np.flatnonzero(costs.overflow)[0])
         raise CapacityError(

@@ -1,4 +1,4 @@
-"""Parent orders, each at its own time: where they fall on the tapes of a lake."""
+"""Listed parent orders with arrival times, and the recorded days on which they fall."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.events import clock_s, local_ns, midnight_ns
+from tercel.market.tape.local_times import clock_s, local_ns, midnight_ns
 
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 
@@ -35,7 +35,7 @@ class Order:
         Seconds, or text such as ``2h``; it reads back as `horizon_s`.
     limit_price : float or str, optional
         As in :class:`Task`.
-    where : str
+    origin : str
         Where it was read, for errors.
 
     Raises
@@ -53,13 +53,13 @@ class Order:
     quantity: int
     horizon: InitVar[float | str]
     limit_price: float | str | None = None
-    where: str = field(default="", compare=False)
+    origin: str = field(default="", compare=False)
     horizon_s: float = field(init=False)
 
     def __post_init__(self, horizon: float | str) -> None:
         """Parse side and horizon; raise ConfigError for an invalid order."""
-        found = _TIME.fullmatch(self.time.strip()) if isinstance(self.time, str) else None
-        if found is None:
+        match = _TIME.fullmatch(self.time.strip()) if isinstance(self.time, str) else None
+        if match is None:
             raise ConfigError(
                 "a time of the exchange as 2012-06-21 10:30, or as 10:30 for every day",
                 repr(self.time),
@@ -73,22 +73,22 @@ class Order:
                 f"side {self.side!r}, quantity {self.quantity!r}",
                 "such as 'buy' and 50_000",
             )
-        own = Task(
+        task = Task(
             side=self.side,
             quantity=self.quantity,
-            start=found[2],
+            start=match[2],
             horizon=horizon,
             limit_price=self.limit_price,
         )
-        if found[1]:
-            midnight_ns(found[1], "UTC")
-        object.__setattr__(self, "time", " ".join(part for part in found.groups() if part))
-        object.__setattr__(self, "side", own.side)
-        object.__setattr__(self, "horizon_s", own.horizon_s)
+        if match[1]:
+            midnight_ns(match[1], "UTC")
+        object.__setattr__(self, "time", " ".join(part for part in match.groups() if part))
+        object.__setattr__(self, "side", task.side)
+        object.__setattr__(self, "horizon_s", task.horizon_s)
 
     @property
     def date(self) -> str:
-        """YYYY-MM-DD; empty: every recorded day."""
+        """Date of arrival, YYYY-MM-DD; empty: every recorded day."""
         return self.time.partition(" ")[0] if " " in self.time else ""
 
     @property
@@ -97,7 +97,7 @@ class Order:
         return self.time.rpartition(" ")[2]
 
     def task(self, task: Task) -> Task:
-        """The task with this order's size, side and time."""
+        """The task `task` with this order's side, quantity, horizon and limit price; share and start time are removed."""
         return replace(
             task,
             side=self.side,
@@ -108,23 +108,23 @@ class Order:
             limit_price=self.limit_price,
         )
 
-    def on(self, instrument: Instrument) -> "Order":
-        """The same order on a day, with the date that its clock has then: that of the evening before where it is."""
+    def on_day(self, instrument: Instrument) -> "Order":
+        """The order dated for the session of `instrument`; a clock of the evening before gets that evening's date."""
         begin = datetime.fromtimestamp(
             self.hours(instrument)[0] // NS_PER_SECOND, ZoneInfo(instrument.timezone)
         )
         return replace(self, time=f"{begin:%Y-%m-%d} {self.clock}", horizon=self.horizon_s)
 
-    def days(self, of: Mapping[str, Instrument]) -> list[Instrument]:
-        """Trading days that hold an order with a date: that of its date, or the next where this begins on the evening
-        before.
-        """
+    def days(self, instruments: Mapping[str, Instrument]) -> list[Instrument]:
+        """Sessions that hold an order with a date: that of its date, or the next one if it began the evening before."""
         return [
-            of[date] for date in (self.date, _next(self.date)) if date in of and self.fits(of[date])
+            instruments[date]
+            for date in (self.date, _next_date(self.date))
+            if date in instruments and self.fits(instruments[date])
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, of which ``Order(**values)`` makes it again."""
+        """Plain values from which ``Order(**values)`` builds the same order."""
         values = {
             "time": self.time,
             "symbol": self.symbol,
@@ -134,24 +134,34 @@ class Order:
         return {**values, "horizon": self.horizon_s, "limit_price": self.limit_price}
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
-        """From arrival to horizon on an instrument's day, ns since 1970."""
-        after_s, zone = clock_s(self.clock), instrument.timezone
-        begin = local_ns(self.date, zone, after_s) if self.date else instrument.clock_ns(self.clock)
+        """Begin (arrival) and end (arrival plus horizon) of the order on an instrument's day, ns since 1970."""
+        time_of_day_s = clock_s(self.clock)
+        zone = instrument.timezone
+        begin = (
+            local_ns(self.date, zone, time_of_day_s)
+            if self.date
+            else instrument.clock_ns(self.clock)
+        )
         return begin, begin + round(self.horizon_s * NS_PER_SECOND)
 
     def fits(self, instrument: Instrument) -> bool:
-        """Whether an instrument's session holds the order; any does that does not say when it opens."""
+        """Whether the order arrives from the open (the span's begin if unknown) to before the span's end, and ends by the close.
+
+        A close that is not known is not checked.
+        """
         (begin, end), (start, stop) = self.hours(instrument), instrument.span
-        opening, closing = instrument.session_open_ns or start, instrument.session_close_ns
+        opening = instrument.session_open_ns or start
+        closing = instrument.session_close_ns
         return opening <= begin < stop and (not closing or end <= closing)
 
 
-def _next(date: str) -> str:
+def _next_date(date: str) -> str:
+    """Date of the following day, YYYY-MM-DD."""
     return (calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat()
 
 
-def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
-    """Every order with its date, in order of time; one without a date on each day of its symbol on which it fits.
+def assign_days(orders: Sequence[Order], lake: Lake) -> list[Order]:
+    """Orders with their trading days, by time; an order without a date once for each day on which it fits.
 
     Raises
     ------
@@ -164,28 +174,34 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
         raise ConfigError(
             "at least one order", "none", "name time, symbol, side, quantity and horizon of each"
         )
-    found, about, spelt = [], cache(lake.instrument), cache(lake.spelt)
-    days = cache(lake.days)
+    dated_orders = []
+    instrument_of = cache(lake.instrument)
+    spell = cache(lake.match_case)
+    days_of = cache(lake.days)
     for order in orders:
-        order = replace(order, symbol=spelt(order.symbol), horizon=order.horizon_s)  # noqa: PLW2901
+        order = replace(order, symbol=spell(order.symbol), horizon=order.horizon_s)  # noqa: PLW2901
         try:
-            dates = days(order.symbol)
+            dates = days_of(order.symbol)
             if order.date:
-                dates = [date for date in (order.date, _next(order.date)) if date in dates] or [
-                    order.date
-                ]
-            fits = [one for one in (about(order.symbol, date) for date in dates) if order.fits(one)]
-            if not fits:
+                dates = [
+                    date for date in (order.date, _next_date(order.date)) if date in dates
+                ] or [order.date]
+            instruments = [
+                instrument
+                for instrument in (instrument_of(order.symbol, date) for date in dates)
+                if order.fits(instrument)
+            ]
+            if not instruments:
                 raise ConfigError(
                     f"an order inside a session of {order.symbol}",
                     f"{order.time} for {order.horizon_s / 60:g} minutes",
                     "shorten or move it",
                 )
         except TercelError as error:
-            if not order.where:
+            if not order.origin:
                 raise
             raise type(error)(
-                error.expected, f"{error.received} in {order.where}", error.remedy
+                error.expected, f"{error.received} in {order.origin}", error.remedy
             ) from error
-        found += [order.on(one) for one in fits]
-    return sorted(found, key=lambda order: (order.date, clock_s(order.clock)))
+        dated_orders += [order.on_day(instrument) for instrument in instruments]
+    return sorted(dated_orders, key=lambda order: (order.date, clock_s(order.clock)))

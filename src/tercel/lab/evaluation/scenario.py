@@ -13,12 +13,12 @@ from tercel import __version__
 from tercel.core.errors import ConfigError
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.task import LATER, Task
-from tercel.lab.evaluation.orders import Order, placed
-from tercel.market.simulator.source import KIND
+from tercel.lab.evaluation.orders import Order, assign_days
+from tercel.market.simulator.bounds import KIND
 from tercel.market.tape import Lake
 
 EPISODES = 1_000
-UNSAID: Final = ("orders", "bound", "dealers")
+OMITTED_IF_EMPTY: Final = ("orders", "bound", "dealers")
 """Keys of :meth:`Scenario.to_dict` that are left out where they are empty."""
 VALIDATION_SEED = -1_900_000_000
 """Seed of the episodes on which the best rule is chosen: no training, pilot or judged seed."""
@@ -83,14 +83,14 @@ class Scenario:
                 )
             self.task.limit_of_mid(1)
         if self.name and not self.content:
-            object.__setattr__(self, "content", _content(self.market))
+            object.__setattr__(self, "content", _content_hashes(self.market))
 
     def in_market(self, **changes: Any) -> Self:
-        """The same orders in a market with other values."""
+        """Scenario with the same orders in a market with other values."""
         return replace(self, market=replace(self.market, **changes))
 
     def on_validation(self, episodes: int) -> Self:
-        """The same market on episodes of its own, to choose on."""
+        """Scenario of `episodes` validation episodes, separate from the judged ones, to choose the best rule on."""
         return replace(
             self,
             name=f"{self.name} validation",
@@ -106,26 +106,26 @@ class Scenario:
 
     @property
     def by_clock(self) -> bool:
-        """Whether orders at times of their own are judged, on every day that they name."""
+        """Whether orders have set times of day and are judged on every day that they name."""
         return self.market.on_tape and not self.market.days and bool(self.task.start or self.orders)
 
     @property
     def id(self) -> str:
-        """Name of the folder of its results."""
+        """Name of the scenario's folder of results: its name, with a hash of its content."""
         identity = {**self.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
         identity |= {"validation": self.validation, "version": __version__, "format": FORMAT}
         identity |= {"content": self.content} if self.content else {}
-        plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
-        return f"{plain[:40]}@{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+        slug = "".join(letter if letter.isalnum() else "-" for letter in self.name)
+        return f"{slug[:40]}@{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Market, task and orders as plain values; fields added later are left out where they are not used."""
+        """Market, task and orders as plain values; optional fields are left out where they are empty."""
         market = asdict(self.market)
         task = asdict(self.task)
         for name in LATER:
             if not task[name]:
                 del task[name]
-        found = {
+        values = {
             "market": self.market.preset,
             "lake": self.market.lake,
             "symbol": self.market.symbol,
@@ -136,11 +136,13 @@ class Scenario:
             "bound": "" if self.market.bound == KIND else self.market.bound,
             "dealers": self.market.dealers,
         }
-        return {name: one for name, one in found.items() if one or name not in UNSAID}
+        return {
+            name: value for name, value in values.items() if value or name not in OMITTED_IF_EMPTY
+        }
 
 
-def _content(market: Market) -> tuple[str, ...]:
-    """Hashes of the days of a lake, and of the files of a market and of regimes."""
+def _content_hashes(market: Market) -> tuple[str, ...]:
+    """Hashes of the days of a lake, or of the files of a simulated market and of its regimes."""
     if market.on_tape:
         days = Lake(market.lake).list()
         return tuple(
@@ -153,16 +155,17 @@ def _content(market: Market) -> tuple[str, ...]:
 
 
 def write_regime_script(folder: Path, regime: str, at_s: float) -> str:
-    """Write a file of regimes in which `regime` begins `at_s` seconds after arrival; its path, a value of `Market.regimes`."""
+    """Write a file in which `regime` begins `at_s` seconds after arrival; returns its path for `Market.regimes`."""
     path = folder / "regimes" / f"{regime}-from-{at_s:g}-s.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'[[script]]\nat_s = {at_s}\nregime = "{regime}"\n', encoding="utf-8")
     return str(path.resolve())
 
 
-def with_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str, Scenario]:
-    """Scenarios of listed orders, by name: one for each symbol and power of two of the horizon (512 to 1,023 s, ...), since
-    strategies' estimates are of one length.
+def scenarios_of_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str, Scenario]:
+    """Group listed orders into scenarios by name, one for each symbol and power of two of the horizon.
+
+    For instance all orders of 512 to 1,023 s: the estimates of strategies are of one length.
 
     Parameters
     ----------
@@ -173,32 +176,33 @@ def with_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str, Scenar
     Raises
     ------
     ConfigError, TapeError
-        No lake, or an order that is not on the tapes (`evaluation.orders.placed`).
+        No lake, or an order that is not on the tapes (`evaluation.orders.assign_days`).
     """
     if not scenario.market.on_tape:
         raise ConfigError("a lake to judge orders on", scenario.market.name, "replay one (`tape=`)")
 
     def kind(order: Order) -> tuple[str, int]:
+        """Symbol and power of two of the horizon (s) of an order: the key of its scenario."""
         return order.symbol, round(order.horizon_s).bit_length()
 
-    found: dict[str, Scenario] = {}
+    scenarios: dict[str, Scenario] = {}
     for (symbol, _), group in groupby(
-        sorted(placed(orders, Lake(scenario.market.lake)), key=kind), key=kind
+        sorted(assign_days(orders, Lake(scenario.market.lake)), key=kind), key=kind
     ):
-        mine = sorted(group, key=lambda order: order.time)
-        horizon_s = float(median(order.horizon_s for order in mine))
+        group_orders = sorted(group, key=lambda order: order.time)
+        horizon_s = float(median(order.horizon_s for order in group_orders))
         task = replace(
             scenario.task,
             share=None,
-            quantity=int(median(order.quantity for order in mine)),
+            quantity=int(median(order.quantity for order in group_orders)),
             horizon_s=horizon_s,
         )
         name = (
             f"{symbol} tape"
-            if f"{symbol} tape" not in found
+            if f"{symbol} tape" not in scenarios
             else f"{symbol} tape, {horizon_s / 60:g} min"
         )
-        found[name] = replace(
-            scenario.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine)
+        scenarios[name] = replace(
+            scenario.in_market(symbol=symbol, days=()), task=task, orders=tuple(group_orders)
         )
-    return found
+    return scenarios

@@ -8,19 +8,29 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 
-# -- metrics --------------------------------------------------------------------------------------
 # Metrics file of a training: one row per update.
-
 Metrics = dict[str, float]
-FILE: Final = "metrics.csv"
+METRICS_FILE: Final = "metrics.csv"
 """File of a training's metrics in its folder."""
-LOOKS: Final = "validation.csv"
+VALIDATION_FILE: Final = "validation.csv"
 """And its looks: a row each, the greedy policy beside the rule on episodes that are not trained on."""
 FRAMES: Final = ("frames",)
 
 
+# Number of recipes tried in a sweep's folder, for which the gain of the best one is deflated.
+#
+# A sweep continues after its best configuration was written, and its trials have policies of their own: each count is
+# of the sweep's folder at that time.
+SWEEP: Final = "sweep.json"
+"""File by which a sweep's folder is known: its settings."""
+RESULT: Final = "result.json"
+TRIALS: Final = "trials"
+DEPTH: Final = 4
+"""A trial's policy lies at most so deep in a sweep's folder: sweep/trials/000/policy."""
+
+
 def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file; a last row cut short by a killed process is left out.
+    """Rows of a metrics file; an incomplete last row of a killed process is left out.
 
     Parameters
     ----------
@@ -38,24 +48,25 @@ def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
-            rows, names = list(table), table.fieldnames
+            rows = list(table)
+            names = table.fieldnames
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(path, str(error)) from None
+        raise _damage_error(path, str(error)) from None
     missing = [] if names is None else [name for name in needs if name not in names]
     if missing:
-        raise _damaged(path, f"no column {missing[0]!r}")
-    found = []
+        raise _damage_error(path, f"no column {missing[0]!r}")
+    metrics = []
     for number, row in enumerate(rows, 1):
         try:
-            found.append({key: float(value) for key, value in row.items()})
+            metrics.append({key: float(value) for key, value in row.items()})
         except (TypeError, ValueError):
             if number < len(rows):
-                raise _damaged(path, f"row {number} is no row of numbers") from None
-    return found
+                raise _damage_error(path, f"row {number} is no row of numbers") from None
+    return metrics
 
 
-def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file that has some.
+def read_nonempty_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
+    """Rows of a metrics file; raises ConfigError if there is none, as if it were damaged.
 
     Raises
     ------
@@ -65,42 +76,31 @@ def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
     try:
         rows = read_metrics(path, needs)
     except OSError as error:
-        raise _damaged(path, error.strerror or str(error)) from None
+        raise _damage_error(path, error.strerror or str(error)) from None
     if not rows:
-        raise _damaged(path, "no whole row")
+        raise _damage_error(path, "no whole row")
     return rows
 
 
-def rows_so_far(path: Path) -> list[Metrics]:
-    """Whole rows of a metrics file, for a bar or a picture: none where it is not there yet, or cannot be read."""
+def read_partial_metrics(path: Path) -> list[Metrics]:
+    """Complete rows of a metrics file for progress displays; none if it is missing or unreadable."""
     try:
         return read_metrics(path)
     except (OSError, ValueError, ConfigError):
         return []
 
 
-def _damaged(path: Path, why: str) -> ConfigError:
+def _damage_error(path: Path, reason: str) -> ConfigError:
+    """Error for a metrics file that is damaged for `reason`."""
     return ConfigError(
-        "the metrics of a training", f"{path}: {why}", "put a copy back, or train again elsewhere"
+        "the metrics of a training",
+        f"{path}: {reason}",
+        "put a copy back, or train again elsewhere",
     )
 
 
-# -- variants -------------------------------------------------------------------------------------
-# Number of recipes in a sweep's folder, by which the gain of the best one is deflated.
-#
-# A sweep continues after its best configuration was written, and its trials have policies of their own: each count is
-# of the sweep's folder at that time.
-
-SWEEP: Final = "sweep.json"
-"""File by which a sweep's folder is known: its settings."""
-RESULT: Final = "result.json"
-TRIALS: Final = "trials"
-DEPTH: Final = 4
-"""A trial's policy lies at most so deep in a sweep's folder: sweep/trials/000/policy."""
-
-
 def variants_in(folder: Path) -> int | None:
-    """Recipes tried in a sweep's folder, those before the sweep included; None for any other folder."""
+    """Number of recipes tried in a sweep's folder, with those counted before the sweep; None for any other folder."""
     if not (folder / SWEEP).is_file():
         return None
     before = _count(_read(folder / SWEEP).get("guards"), "variants")
@@ -109,11 +109,11 @@ def variants_in(folder: Path) -> int | None:
 
 
 def variants_of_trial(policy: Path, checks: int) -> int:
-    """Recipes and looks that the policy in a sweep's folder is the best of; 1 where it is in none."""
+    """Number of recipes and checks among which a sweep's policy was selected; 1 for a policy outside any sweep."""
     for folder in [policy, *policy.parents][:DEPTH]:
-        found = variants_in(folder)
-        if found is not None:
-            return found + max(checks, 1) - 1
+        variants = variants_in(folder)
+        if variants is not None:
+            return variants + max(checks, 1) - 1
     return 1
 
 
@@ -127,6 +127,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _count(content: Any, key: str) -> int:
-    """A count in a table, at least 1."""
+    """Whole number stored under a key, at least 1; 1 if there is none."""
     value = content.get(key) if isinstance(content, dict) else None
     return max(value, 1) if isinstance(value, int) and not isinstance(value, bool) else 1

@@ -1,4 +1,4 @@
-"""Windows of recorded days as episodes: arrival times, order sizes, clusters."""
+"""Windows of recorded days, and listed orders, as episodes: arrival times, sizes, clusters; placebo plans and forecasts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +14,11 @@ from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.orders import Order
-from tercel.market.simulator.source import Source, TapeDay
+from tercel.lab.evaluation.plans import Plan
+from tercel.market.simulator.source import Source
+from tercel.market.simulator.tape_source import TapeDay
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
@@ -25,11 +27,16 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 """Length of a cluster within one day: non-overlapping half hours count as independent."""
 
 
+MAX_FORECASTS: Final = 1800
+"""Largest number of forecasts in an episode: one per second in half an hour, fewer per second in longer orders."""
+DAY_NS: Final = 86_400 * NS_PER_SECOND
+_STREAM = [kernels.E_SEED, kernels.E_INDEX]
+
+
 def window_starts(
     day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS
 ) -> Ints:
-    """Arrival times in a day, `every_ns` apart, or the one that the task names: after the opening and the warm-up, the
-    horizon inside the tape.
+    """Arrival times in a day, ns, `every_ns` apart (or the task's own), with warm-up and horizon inside the tape.
 
     The whole of each window, warm-up included, lies in `[earliest, latest]`.
     """
@@ -43,11 +50,11 @@ def window_starts(
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
-    """Volume expected in `[start, start + horizon)` from a curve of lots over equal parts of the session."""
+    """Volume expected in `[start, start + horizon)`, lots, from a curve of lots over equal parts of the session."""
     edges = np.linspace(day.open_ns, day.close_ns, len(curve) + 1)
     total = np.concatenate([[0.0], np.cumsum(curve)])
-    at = np.interp([start_ns, start_ns + horizon_ns], edges, total)
-    return float(at[1] - at[0])
+    cumulative_lots = np.interp([start_ns, start_ns + horizon_ns], edges, total)
+    return float(cumulative_lots[1] - cumulative_lots[0])
 
 
 def tape_plan(
@@ -60,9 +67,9 @@ def tape_plan(
     seed: int = 0,
     earliest_ns: int = 0,
     latest_ns: int = FOREVER_NS,
-    apart: Hours = NO_HOURS,
+    excluded: Hours = NO_HOURS,
 ) -> Plan:
-    """All windows of some days as episodes.
+    """Plan of all windows of some recorded days, each bought and sold; unless `both_sides`, each once, sides in turn.
 
     Parameters
     ----------
@@ -80,7 +87,7 @@ def tape_plan(
         Of the episodes' own streams (latency, draws).
     earliest_ns, latest_ns : int
         Bounds of the windows, to split one day into an earlier and a later part.
-    apart : mapping of date to sequence of (begin, end)
+    excluded : mapping of date to sequence of (begin, end)
         Hours, ns, that no window may touch, warm-up included.
 
     Raises
@@ -91,13 +98,13 @@ def tape_plan(
     rows: list[list[int]] = []
     cluster: list[int] = []
     for number, day in enumerate(days):
-        taken = apart.get(day.instrument.date, ())
+        excluded_hours = excluded.get(day.instrument.date, ())
         for start in window_starts(
             day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns
         ).tolist():
             if any(
                 start - task.warmup_ns < end and begin < start + task.horizon_ns
-                for begin, end in taken
+                for begin, end in excluded_hours
             ):
                 continue
             expected = expected_lots(day, start, task.horizon_ns, curve)
@@ -118,10 +125,10 @@ def tape_plan(
                 one_day = len(days) == 1
                 cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
     if not rows:
-        spans = ", ".join(d.instrument.date for d in days) or "no days"
-        at = f" from {task.start}" if task.start else ""
+        spans = ", ".join(day_of_plan.instrument.date for day_of_plan in days) or "no days"
+        start_text = f" from {task.start}" if task.start else ""
         raise ConfigError(
-            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{at} inside the tape",
+            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{start_text} inside the tape",
             f"none fits in {spans}",
             f"choose {'another start, ' if task.start else ''}a shorter horizon, or import longer days",
         )
@@ -131,7 +138,7 @@ def tape_plan(
 def orders_plan(
     days: Sequence[TapeDay], task: Task, orders: Sequence[Order], seed: int = 0
 ) -> Plan:
-    """An episode for each order of a symbol where it falls on its tape; a half hour is a cluster.
+    """Plan of listed orders on the tape of their symbol, one episode each; half hours are clusters.
 
     Parameters
     ----------
@@ -145,13 +152,14 @@ def orders_plan(
         Of the episodes' own streams.
     """
     by_date = {day.instrument.date: day for day in days}
-    about = {date: day.instrument for date, day in by_date.items()}
+    instruments = {date: day.instrument for date, day in by_date.items()}
     rows = []
     for number, order in enumerate(orders):
-        [instrument], own = order.days(about), order.task(task)
-        day, start = by_date[instrument.date], order.hours(instrument)[0]
-        rows.append(window_row(day, own, start, order.side, order.quantity, seed, number))
-        rows[-1][kernels.E_HORIZON_NS] = own.horizon_ns
+        [instrument], order_task = order.days(instruments), order.task(task)
+        day = by_date[instrument.date]
+        start = order.hours(instrument)[0]
+        rows.append(window_row(day, order_task, start, order.side, order.quantity, seed, number))
+        rows[-1][kernels.E_HORIZON_NS] = order_task.horizon_ns
     starts = np.array(rows, np.int64)
     return Plan(starts, starts[:, kernels.E_START_NS] // BLOCK_NS)
 
@@ -159,7 +167,7 @@ def orders_plan(
 def window_row(
     day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int
 ) -> list[int]:
-    """The episode that arrives in a day at `start`; its warm-up is as long as the day then is, at most."""
+    """Plan row of an episode that arrives at `start` in a day; its warm-up is cut at the beginning of the tape."""
     begin = max(
         start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0])
     )
@@ -167,15 +175,17 @@ def window_row(
     row = [0] * kernels.EPISODE_WORDS
     row[kernels.E_SEED], row[kernels.E_INDEX] = seed, index
     row[kernels.E_SIDE], row[kernels.E_QUANTITY] = side, quantity
-    row[kernels.E_START_NS], row[kernels.E_WARMUP_NS] = start, start - begin
-    row[kernels.E_CURSOR], row[kernels.E_CURSOR_END] = int(day.world_row[world]), day.last_row
+    row[kernels.E_START_NS] = start
+    row[kernels.E_WARMUP_NS] = start - begin
+    row[kernels.E_CURSOR] = int(day.world_row[world])
+    row[kernels.E_CURSOR_END] = day.last_row
     row[kernels.E_WORLD] = int(day.world[world])
     row[kernels.E_LIMIT], row[kernels.E_LIMIT_OF_MID] = task.limit(side, day.instrument.tick)
     return row
 
 
 def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
-    """Training episodes drawn from a plan's windows: episode i of a seed is always the same window.
+    """Sampler of training episodes from a plan's windows; episode i of a seed is always the same window.
 
     Parameters
     ----------
@@ -187,29 +197,24 @@ def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
     callable
         (seed, first, n) -> Plan, for `learning.envs.ExecutionVec`.
     """
-    return partial(_of_windows, plan)
+    return partial(_draw_windows, plan)
 
 
-def _of_windows(plan: Plan, seed: int, first: int, n: int) -> Plan:
+def _draw_windows(plan: Plan, seed: int, first: int, n: int) -> Plan:
+    """Plan of `n` training episodes of a seed from number `first` on, each a random window of `plan`."""
     index = np.arange(first, first + n)
-    part = plan.take(
+    sample = plan.take(
         np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()])
     )
-    part.rows[:, kernels.E_SEED] = -1 - seed
-    part.rows[:, kernels.E_INDEX] = index
-    return part
-
-
-MOST_LOOKS: Final = 1800
-"""Forecasts of an episode at most: one a second in half an hour, fewer a second in longer orders."""
-DAY_NS: Final = 86_400 * NS_PER_SECOND
-_STREAM = [kernels.E_SEED, kernels.E_INDEX]
+    sample.rows[:, kernels.E_SEED] = -1 - seed
+    sample.rows[:, kernels.E_INDEX] = index
+    return sample
 
 
 def placebo_plan(plan: Plan) -> Plan | None:
-    """Plan with another episode, without an order, for each of a plan; None if there is no other.
+    """Plan that pairs each episode with another one, without an order, for placebo forecasts; None if there is none.
 
-    >>> from tercel.lab.evaluation.episodes import seeded_plan
+    >>> from tercel.lab.evaluation.plans import seeded_plan
     >>> found = placebo_plan(seeded_plan(Task(), 5, 1, 0, 4))
     >>> found.rows[:, [kernels.E_INDEX, kernels.E_SIDE, kernels.E_QUANTITY]].tolist()
     [[1, 1, 0], [1, -1, 0], [0, 1, 0], [0, -1, 0]]
@@ -217,25 +222,28 @@ def placebo_plan(plan: Plan) -> Plan | None:
     rows = plan.rows
     start = rows[:, kernels.E_START_NS]
     # a recorded day is identified by its last row
-    words_of = [[kernels.E_CURSOR_END], [kernels.E_START_NS]] if start.any() else [_STREAM]
-    labels = [np.unique(rows[:, by], axis=0, return_inverse=True)[1].ravel() for by in words_of]
-    label = next((one for one in labels if one.max() > 0), None)
+    key_columns = [[kernels.E_CURSOR_END], [kernels.E_START_NS]] if start.any() else [_STREAM]
+    labels = [
+        np.unique(rows[:, columns], axis=0, return_inverse=True)[1].ravel()
+        for columns in key_columns
+    ]
+    label = next((candidate for candidate in labels if candidate.max() > 0), None)
     if label is None:
         return None
-    found = np.empty(len(rows), np.int64)
+    partner = np.empty(len(rows), np.int64)
     for n in range(len(rows)):
         later = (label - label[n]) % (label.max() + 1)
-        off = np.abs(start % DAY_NS - start[n] % DAY_NS)
-        found[n] = np.lexsort((later, off, later == 0))[0]
-    other = rows[found]
-    other[:, kernels.E_QUANTITY] = 0
-    own = [kernels.E_SIDE, kernels.E_HORIZON_NS]
-    other[:, own] = rows[:, own]
-    return Plan(other, plan.cluster)
+        clock_distance = np.abs(start % DAY_NS - start[n] % DAY_NS)
+        partner[n] = np.lexsort((later, clock_distance, later == 0))[0]
+    placebo_rows = rows[partner]
+    placebo_rows[:, kernels.E_QUANTITY] = 0
+    kept_columns = [kernels.E_SIDE, kernels.E_HORIZON_NS]
+    placebo_rows[:, kept_columns] = rows[:, kept_columns]
+    return Plan(placebo_rows, plan.cluster)
 
 
-def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> Ints:
-    """Forecasts in episodes without orders, int64 (looks, n, OUTLOOK), at looks evenly over the horizon.
+def forecast_outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> Ints:
+    """Forecasts in episodes without orders, int64 (looks, n, OUTLOOK), at times evenly spaced over the horizon.
 
     Parameters
     ----------
@@ -245,13 +253,13 @@ def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> 
         Of :func:`placebo_plan`.
     forecaster : Forecaster
     """
-    looks = min(max(int(task.horizon_s), 1), MOST_LOOKS)
-    watching = replace(task, clock="time", clock_step=0, decisions=looks)
-    episodes = Episodes(source, watching, len(plan), looks_back=True)
+    looks = min(max(int(task.horizon_s), 1), MAX_FORECASTS)
+    forecast_task = replace(task, clock="time", clock_step=0, decisions=looks)
+    episodes = Episodes(source, forecast_task, len(plan), looks_back=True)
     episodes.start(plan)
-    episodes.foresee(forecaster)
-    seen = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
+    episodes.set_forecaster(forecaster)
+    rows = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
     for look in range(looks):
-        seen[look] = episodes.view.outlook_rows
+        rows[look] = episodes.view.outlook_rows
         episodes.step(empty(len(plan)))
-    return seen
+    return rows

@@ -1,4 +1,4 @@
-"""Learners: the port, native PPO and DQN, Stable-Baselines3 as their judge, checkpoints and metrics."""
+"""Learners and their environments: protocols, native PPO and DQN, Stable-Baselines3, checkpoints and metrics."""
 
 from tercel.core.lazy import attach
 

@@ -1,9 +1,9 @@
 from tercel.lab.learning.envs import ExecutionVec as ExecutionVec
-from tercel.lab.learning.envs import MixedVec as MixedVec
+from tercel.lab.learning.mixed_env import MixedVec as MixedVec
 from tercel.lab.learning.native.dqn import Dqn as Dqn
 from tercel.lab.learning.native.dqn import DqnSettings as DqnSettings
-from tercel.lab.learning.native.learner import CLIP as CLIP
-from tercel.lab.learning.native.learner import EPSILON as EPSILON
+from tercel.lab.learning.native.normalisation import CLIP as CLIP
+from tercel.lab.learning.native.normalisation import EPSILON as EPSILON
 from tercel.lab.learning.native.ppo import Ppo as Ppo
 from tercel.lab.learning.native.ppo import PpoSettings as PpoSettings
 from tercel.lab.learning.port import Info as Info

@@ -3,89 +3,21 @@
 `api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library.
 """
 
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Bytes, Float32
+from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.report import svg
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Sampler
-from tercel.lab.evaluation.example import levels_of
-from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
+from tercel.lab.evaluation.plans import Sampler
+from tercel.lab.learning.envs import ExecutionVec, Options
+from tercel.lab.learning.gym_frame import METADATA, frame_of
 from tercel.lab.learning.port import Info
-from tercel.market.book import layout as lay
+from tercel.lab.learning.reward_weights import COSTS
 from tercel.market.simulator.source import Source
-
-# -- frame ----------------------------------------------------------------------------------------
-# A frame of `tercel/Execution-v1`: the book, own orders in their queues, time and lots left; NumPy draws it.
-
-# What Gymnasium asks of what can be drawn; 10 decisions are a second of film.
-METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
-ROWS: Final = 25
-_HIGH, _EDGE, _WIDE = 10, 12, 456
-_PAPER, _RULE, _SOFT, _INK, _BUY, _SELL = (
-    np.frombuffer(bytes.fromhex(one.light[1:]), np.uint8)
-    for one in (svg.PAPER, svg.RULE, svg.SOFT, svg.INK, svg.BUY, svg.SELL)
-)
-
-
-def frame_of(episodes: Episodes, i: int) -> Bytes:
-    """One of the markets as a picture.
-
-    Rows are prices around the mid, one tick each, or more where the spread is wide; the price rises upwards. A bar is
-    as long as the lots at its price: orange asks, blue bids. Dark in it are own lots, as far from the left as lots are
-    ahead of them in the queue. Line: the mid; dotted: the mid at arrival. Below: time left, and lots left.
-
-    Returns
-    -------
-    uint8 (320, 480, 3)
-    """
-    book, view = episodes.books[i], episodes.view
-    ledger = book[book[lay.AT_LEDGER] :][: book[lay.OWN] * lay.LEDGER].reshape(-1, lay.LEDGER)
-    own = ledger[
-        np.ix_(
-            ledger[:, lay.STATE] == lay.RESTING, [lay.OWN_SIDE, lay.OWN_PRICE, lay.OPEN, lay.AHEAD]
-        )
-    ]
-    orders = np.array(
-        [*own, *((*level, lots, -1) for level, lots in levels_of(book).items())], np.int64
-    ).reshape(-1, 4)
-    step, centre = 1 + int(view.spread[i]) // (ROWS // 3), int(view.mid2[i]) // 2
-    rows = ROWS // 2 - (orders[:, 1] - centre) // step
-    orders, rows = (one[(rows >= 0) & (rows < ROWS)] for one in (orders, rows))
-    depth = np.zeros((2, ROWS))
-    np.add.at(depth, ((orders[:, 0] < 0).astype(int), rows), orders[:, 2])
-    lots = (np.arange(_WIDE) + 0.5) / _WIDE * max(float(depth.max()), 1.0)
-    bars = np.full((ROWS + 4, _WIDE, 3), _PAPER)
-    for long, colour in zip(depth, (_BUY, _SELL), strict=True):
-        bars[:ROWS][lots < long[:, None]] = 0.55 * _PAPER + 0.45 * colour
-    for (side, _, size, ahead), row in zip(orders, rows, strict=True):
-        before = lots - min(ahead, depth[int(side < 0), row] - size)
-        bars[row, (before >= 0) & (before < size) & (ahead >= 0)] = _INK
-    for row, left, whole, colour in (
-        (-3, view.time_left_ns[i], view.horizon_ns[i], _SOFT),
-        (-1, view.left[i], view.qty0[i], _INK),
-    ):
-        bars[row] = np.where(
-            (np.arange(_WIDE) < round(_WIDE * left / whole))[:, None], colour, _RULE
-        )
-    picture = np.pad(
-        np.repeat(bars, _HIGH, axis=0),
-        ((_EDGE, _EDGE + 6), (_EDGE, _EDGE), (0, 0)),
-        constant_values=255,
-    )
-    picture[_EDGE - 1 : -6 : _HIGH] = picture[_EDGE:-6:_HIGH] = _PAPER
-    for mid2, dots in ((view.arrival_mid2[i], 8), (view.mid2[i], 1)):
-        at = ROWS / 2 - (mid2 / 2 - centre - (step - 1) / 2) / step
-        picture[_EDGE + int(np.clip(at, 0, ROWS) * _HIGH), _EDGE:-_EDGE:dots] = _SOFT
-    return picture
-
-
-# -- gym env --------------------------------------------------------------------------------------
 
 # Seeds that are drawn when none is given.
 SEEDS = 2**31
@@ -181,6 +113,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         render_mode: str | None = None,
         **options: Unpack[Options],
     ) -> None:
+        """Make one market of an execution environment; `options` are those of `ExecutionVec`."""
         self.render_mode = render_mode
         self.vec = ExecutionVec(source, task, sampler, 1, **options)
         self.observation_space, self.action_space = spaces_of(self.vec)
@@ -189,20 +122,20 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, Info]:
-        """Start the next episode, or the first of `seed`."""
+        """Start the next episode, or the first of `seed` (of a drawn one before any): observation and empty info."""
         super().reset(seed=seed)
         if seed is None and self.vec.started:
             obs = self.vec.restart(self._which)
         else:
             obs = self.vec.reset(
-                int(self.np_random.integers(SEEDS)) if seed is None else within(seed)
+                int(self.np_random.integers(SEEDS)) if seed is None else fold_seed(seed)
             )
         return obs[0].copy(), {}
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:
-        """One decision; `info` has the three costs, and `is_bps` at the end."""
+        """Take one decision: observation, reward, terminated, truncated, info with costs (and `is_bps` at the end)."""
         obs, reward, done, info = self.vec.advance(
-            checked(self.vec, self.action_space, np.asarray([action]))
+            check_actions(self.vec, self.action_space, np.asarray([action]))
         )
         names = (*COSTS, "is_bps") if done[0] else COSTS
         return (
@@ -214,12 +147,12 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         )
 
     def render(self) -> Any:
-        """The market as it is, uint8 (320, 480, 3); None without a `render_mode`."""
+        """Picture of the market, uint8 (320, 480, 3); None without a `render_mode`."""
         return frame_of(self.vec.episodes, 0) if self.render_mode else None
 
 
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
-    """`num_envs` markets of `tercel/Execution-v1` in one compiled loop; see :class:`ExecutionEnv` for the card.
+    """`num_envs` markets of `tercel/Execution-v1` in one compiled loop; see :class:`ExecutionEnv` for its description.
 
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
     ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``), ``info["is_bps"]``
@@ -242,6 +175,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
         render_mode: str | None = None,
         **options: Unpack[Options],
     ) -> None:
+        """Make `num_envs` markets of an execution environment; with `copy`, steps return new arrays."""
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
@@ -256,50 +190,60 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, Info]:
-        """Start episodes in all markets: those of `seed`, of a drawn one, or of a seed for each market.
+        """Start episodes in all markets, from one seed, a drawn seed, or a seed for each market.
 
         Raises
         ------
         ConfigError
             If `seed` is a list of another length.
         """
-        each = seed if isinstance(seed, list) else [seed] * self.num_envs
+        market_seeds = seed if isinstance(seed, list) else [seed] * self.num_envs
         refuse_if(
-            len(each) != self.num_envs,
+            len(market_seeds) != self.num_envs,
             f"one seed, or {self.num_envs}",
-            f"{len(each)} of them",
+            f"{len(market_seeds)} of them",
             "give one for each market",
         )
         super().reset(seed=None if isinstance(seed, list) else seed)
         seeds = [
-            int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each
+            int(self.np_random.integers(SEEDS)) if market_seed is None else fold_seed(market_seed)
+            for market_seed in market_seeds
         ]
-        self.vec.seeds = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
-        return self._own(self.vec.reset(seeds[0])), {}
+        self.vec.seeds = (
+            [[market_seed, 0] for market_seed in seeds] if isinstance(seed, list) else ()
+        )
+        return self._copy_if_asked(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
-        """One decision in every market."""
+        """Take one decision in every market, where ended episodes restart: observations, rewards, terminated, truncated, info."""
         obs, reward, done, info = self.vec.step(
-            checked(self.vec, self.single_action_space, actions)
+            check_actions(self.vec, self.single_action_space, actions)
         )
-        out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
+        step_info: Info = {name: self._copy_if_asked(info[name]) for name in (*COSTS, "is_bps")}
         if "which" in info:
-            out |= {
-                "final_obs": self._own(info["final_obs"]),
+            step_info |= {
+                "final_obs": self._copy_if_asked(info["final_obs"]),
                 "_final_obs": done.copy(),
                 "_is_bps": done.copy(),
             }
-        return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
+        return (
+            self._copy_if_asked(obs),
+            self._copy_if_asked(reward),
+            self._copy_if_asked(done),
+            self._truncated.copy(),
+            step_info,
+        )
 
     def render(self) -> Any:
-        """A picture of every market; None without a `render_mode`."""
+        """Pictures of all markets; None without a `render_mode`."""
         return (
             tuple(frame_of(self.vec.episodes, i) for i in range(self.num_envs))
             if self.render_mode
             else None
         )
 
-    def _own(self, array: AnyArray) -> AnyArray:
+    def _copy_if_asked(self, array: AnyArray) -> AnyArray:
+        """A copy of the array if the environment was made with `copy`, else the array."""
         return array.copy() if self._copy else array
 
 
@@ -312,8 +256,8 @@ def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[
     return box, gymnasium.spaces.Discrete(vec.n_actions)
 
 
-def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
-    """`actions`, all of them in `space`; vectors are checked where they are decoded.
+def check_actions(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -> AnyArray:
+    """Actions as int64 after checking that all lie in `space`; vectors as float32, checked when they are decoded.
 
     Raises
     ------
@@ -333,16 +277,16 @@ def checked(vec: ExecutionVec, space: gymnasium.Space[Any], actions: AnyArray) -
         )
     if not isinstance(space, gymnasium.spaces.Discrete):
         return actions.astype(np.float32)
-    wrong = actions[~np.isin(actions, np.arange(space.n))]
-    if wrong.size:
+    invalid = actions[~np.isin(actions, np.arange(space.n))]
+    if invalid.size:
         raise ConfigError(
-            f"whole actions from 0 to {space.n - 1}", f"{wrong[0]}", "draw from the action space"
+            f"whole actions from 0 to {space.n - 1}", f"{invalid[0]}", "draw from the action space"
         )
     return actions.astype(np.int64)
 
 
-def within(seed: int) -> int:
-    """A seed of any size as one of 63 bits, itself where it is one.
+def fold_seed(seed: int) -> int:
+    """Fold a seed of any size into 63 bits; smaller seeds are unchanged.
 
     Raises
     ------

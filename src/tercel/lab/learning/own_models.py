@@ -12,45 +12,43 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, Observer, observer
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.folder import require_free_folder, save_policy
 from tercel.execution.policies.graph import read_network
-from tercel.execution.policies.network import (
-    DISCRETE,
-    Activation,
-    Head,
-    MlpPolicy,
-    OnnxPolicy,
-    from_onnx,
-)
-from tercel.execution.policies.policy import Card, free, save_policy
-from tercel.execution.policies.strategy import PolicyStrategy, statistics_of
+from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
+from tercel.execution.policies.model_policy import statistics_of
+from tercel.execution.policies.onnx_policy import OnnxPolicy, from_onnx
+from tercel.execution.policies.strategy import PolicyStrategy
 
-# -- own models -----------------------------------------------------------------------------------
-
-# Where nothing is clipped.
-OPEN: Final = float(np.finfo(np.float32).max)
+# Clip value that leaves all observations unchanged.
+NO_CLIP: Final = float(np.finfo(np.float32).max)
 Layers = Sequence[tuple[Any, Any]]
 
 
-def meant_by(model: Any) -> dict[str, Any]:
-    """Meaning of a model's inputs and outputs, from the environment attached to it: arguments of a `PolicyStrategy`.
+# Folder of archives that were converted for an evaluation.
+CONVERTED = "converted"
+
+
+def meaning_of(model: Any) -> dict[str, Any]:
+    """Arguments of a `PolicyStrategy` that say what a model's inputs and outputs mean, from its environment.
 
     Empty if no environment is attached.
     """
     env = getattr(model, "get_env", lambda: None)()
     try:
-        return {} if env is None else dict(getattr(env.get_attr("vec")[0], "meant", {}))
+        return {} if env is None else dict(getattr(env.get_attr("vec")[0], "meaning", {}))
     except AttributeError:
         return {}
 
 
 def policy_from(
     model: Any,
-    observed: Observer,
+    encoder: Observer,
     actions: ActionSet,
     activation: Activation = "tanh",
     normalize: Any = None,
 ) -> MlpPolicy | OnnxPolicy:
-    """A model as a policy that runs without the library that it was made with.
+    """Policy with a model's weights, which runs without the library that the model was made with.
 
     Parameters
     ----------
@@ -58,7 +56,7 @@ def policy_from(
         A path is that of an ONNX file. Layers are float (in, out) and float (out,), with the activation between them.
         Whatever it is puts out a number for each action, or a vector; layers for an allocation are followed by a
         softmax.
-    observed, actions
+    encoder, actions
         Its observation and actions.
     activation : str
         Between layers: tanh or relu.
@@ -75,7 +73,7 @@ def policy_from(
     head: Head = (
         "simplex" if actions.name == "allocation" else "vector" if actions.continuous else "logits"
     )
-    size = observed.size
+    size = encoder.size
     width = actions.size
     if isinstance(model, MlpPolicy | OnnxPolicy):
         policy = model
@@ -86,23 +84,25 @@ def policy_from(
     elif isinstance(model, Sequence):
         policy = _layers(model, size, head, activation)
     elif hasattr(model, "observation_space") and hasattr(model, "predict"):
-        from tercel.lab.learning.sb3.bridge import policy_of, trained
+        from tercel.lab.learning.sb3.export import policy_of, trained_model
 
-        statistics = statistics_of(model, observed, actions, normalize)
-        policy = policy_of(trained(model, head == "simplex", statistics))
+        statistics = statistics_of(model, encoder, actions, normalize)
+        policy = policy_of(trained_model(model, head == "simplex", statistics))
     elif hasattr(model, "forward") and hasattr(model, "state_dict"):
-        from tercel.lab.learning.sb3.bridge import copied, onnx_of
+        from tercel.lab.learning.sb3.export import copy_module, onnx_of
 
         _refuse_sizes(model, size, width)
         name = "logits" if head in DISCRETE else head
-        policy = from_onnx(onnx_of(copied(model), ["observation"], [name], [size], [width]), head)
+        policy = from_onnx(
+            onnx_of(copy_module(model), ["observation"], [name], [size], [width]), head
+        )
     else:
         raise ConfigError(
             "an ONNX file, layers as pairs (weight, bias), a torch module, or a model of Stable-Baselines3",
             f"{type(model).__name__} {model!r}"[:200],
             "give one of these, or judge a function with tercel.model_strategy(function, name)",
         )
-    return _checked(policy, size) if policy.observation_size == size else policy
+    return _check_output(policy, size) if policy.observation_size == size else policy
 
 
 def strategy_of(
@@ -116,15 +116,16 @@ def strategy_of(
     activation: Activation = "tanh",
     normalize: Any = None,
 ) -> PolicyStrategy:
-    """A model of the user's as a strategy; see :func:`policy_from`.
+    """Strategy that acts by a user's model; see :func:`policy_from`.
 
     Raises
     ------
     ConfigError, PolicyError, UnknownNameError
         No such model, or one that has other sizes than its observation and actions.
     """
-    decided, watched = action_set(actions, action_parameters), observer(observation, stack)
-    policy = policy_from(model, watched, decided, activation, normalize)
+    decoder = action_set(actions, action_parameters)
+    encoder = observer(observation, stack)
+    policy = policy_from(model, encoder, decoder, activation, normalize)
     return PolicyStrategy(
         name,
         policy,
@@ -144,7 +145,8 @@ def save_model(
     trained_on: Mapping[str, Any] = MappingProxyType({}),
     normalize: Any = None,
 ) -> PolicyStrategy:
-    """A model of the user's in a policy folder; `meaning` says what its numbers mean, unless its environment does.
+    """Save a user's model as a policy folder and return its strategy; `meaning` describes inputs and outputs unless its
+    environment does.
 
     Raises
     ------
@@ -153,28 +155,30 @@ def save_model(
     """
     strategy = strategy_of(
         model,
-        name or free(folder).resolve().name,
+        name or require_free_folder(folder).resolve().name,
         activation=activation,
         normalize=normalize,
-        **(meant_by(model) or dict(meaning)),
+        **(meaning_of(model) or dict(meaning)),
     )
-    watched, policy = observer(strategy.observation, strategy.stack), strategy.policy
+    encoder = observer(strategy.observation, strategy.stack)
+    policy = strategy.policy
     assert isinstance(policy, MlpPolicy | OnnxPolicy)
     card = Card(
         strategy.name,
-        watched.entries,
+        encoder.entries,
         strategy.action_set_name,
         policy.n_actions,
-        observation=watched.name,
-        stack=watched.stack,
+        observation=encoder.name,
+        stack=encoder.stack,
         action_parameters=dict(strategy.action_parameters),
         trained_on=dict(trained_on),
     )
-    save_policy(free(folder), policy, card)
+    save_policy(require_free_folder(folder), policy, card)
     return strategy
 
 
 def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> MlpPolicy:
+    """Perceptron policy from pairs (weight, bias)."""
     try:
         pairs = tuple(
             (np.array(weight, np.float32), np.array(bias, np.float32)) for weight, bias in layers
@@ -184,34 +188,33 @@ def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> Ml
             "layers as pairs (weight, bias)", str(error), "such as [(W1, b1), (W2, b2)]"
         ) from error
     return MlpPolicy(
-        pairs, np.zeros(size, np.float32), np.ones(size, np.float32), OPEN, activation, head
+        pairs, np.zeros(size, np.float32), np.ones(size, np.float32), NO_CLIP, activation, head
     )
 
 
 def _refuse_sizes(module: Any, size: int, width: int) -> None:
-    """Refuse a torch module that does not take `size` numbers a row, or does not answer with `width`."""
+    """Refuse a torch module that does not map rows of `size` numbers to rows of `width` numbers."""
     import torch
 
-    from tercel.lab.learning.sb3.bridge import copied
+    from tercel.lab.learning.sb3.export import copy_module
 
-    expected, remedy = (
-        f"a network with {size} inputs and {width} outputs",
-        "see `observation`, `stack` and `actions`",
-    )
+    expected = f"a network with {size} inputs and {width} outputs"
+    remedy = "see `observation`, `stack` and `actions`"
     try:
         with torch.no_grad():
-            shape = tuple(copied(module)(torch.zeros(2, size)).shape)
+            shape = tuple(copy_module(module)(torch.zeros(2, size)).shape)
     except (RuntimeError, TypeError, ValueError) as error:
-        takes = next(
-            (f"{one.shape[1]} inputs: " for one in module.parameters() if one.ndim == 2), ""
+        inputs_text = next(
+            (f"{weight.shape[1]} inputs: " for weight in module.parameters() if weight.ndim == 2),
+            "",
         )
-        raise PolicyError(expected, f"{takes}{error}"[:300], remedy) from error
+        raise PolicyError(expected, f"{inputs_text}{error}"[:300], remedy) from error
     if shape != (2, width):
         raise PolicyError(expected, f"{shape[-1] if len(shape) == 2 else shape} outputs", remedy)
 
 
-def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolicy:
-    """The policy, if it answers two ordinary observations with a row each."""
+def _check_output(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolicy:
+    """Return the policy after checking that it maps two observations to one row each."""
     obs: Float32 = np.zeros((2, size), np.float32)
     rows = policy.logits(obs).shape
     refuse_if(
@@ -224,21 +227,16 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
     return policy
 
 
-# -- convert --------------------------------------------------------------------------------------
-# Archives of somebody's own model that are trusted: opened for `agent convert`, and to be judged.
-
-# Folder of archives that were opened to be judged.
-CONVERTED = "converted"
+# Archives of a user's model that are trusted: converted for `agent convert` and for evaluations.
 
 
-def opened(archive: str, out: Path) -> str:
-    """Convert a trusted archive with the default actions and observation to a policy folder below `out`; return its
-    path."""
-    from tercel.lab.learning.sb3.bridge import unpickled
+def convert_archive(archive: str, out_dir: Path) -> str:
+    """Convert a trusted Stable-Baselines3 archive (unpickled: its code runs) to a policy folder below `out_dir`; its path."""
+    from tercel.lab.learning.sb3.archive import unpickle_model
 
-    folder = out / CONVERTED / Path(archive).stem
+    folder = out_dir / CONVERTED / Path(archive).stem
     save_model(
-        unpickled(Path(archive))[0],
+        unpickle_model(Path(archive))[0],
         folder,
         Path(archive).stem,
         {"actions": "placement", "action_parameters": {}, "observation": OBSERVATION, "stack": 1},

@@ -1,33 +1,29 @@
-"""Rewards: user-defined functions, and risk aversion."""
+"""Rewards by a function of the user's: the `Step` that it sees, and checks of its values (`reward_weights`: built-in)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError, check_known, refuse_if
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
-from tercel.execution.intent import View
 from tercel.execution.observation import name_of
-from tercel.execution.user_strategy import place_of, remedy_of
+from tercel.execution.user_strategy import error_location, remedy_of
+from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.learning.port import State
 from tercel.market.simulator import layout as sim
 
-# -- own reward -----------------------------------------------------------------------------------
+
 # A reward of the user's: a function of what one decision came to, by name, in n markets at once.
 #
 # def my_reward(step):
 #     return -step.cost_bps - 2.0 * step.forced / step.quantity
-
-
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Outcome of one decision in n markets: every column a read-only array (n,).
+    """Outcome of one decision in n markets: read-only columns, one value per market.
 
     Parameters
     ----------
@@ -92,7 +88,7 @@ class Step:
 
     @classmethod
     def of(cls, episodes: Episodes, left_before: Ints, costs: Floats, sums: Floats) -> Self:
-        """Outcome of a step of `episodes`.
+        """Outcome of the step that `episodes` just took.
 
         Parameters
         ----------
@@ -102,10 +98,11 @@ class Step:
         costs, sums : float64 (3, n)
             Of the step and of the episode so far: execution and impact in ticks per lot, share sent at the horizon.
         """
-        view, k = episodes.view.read_only(), episodes.states
+        view = episodes.view.read_only()
+        k = episodes.states
         arrival_mid = k[:, sim.ARRIVAL_MID2] / 2
         per_tick = BPS / arrival_mid
-        made = cls(
+        step = cls(
             side=view.side,
             quantity=view.qty0,
             filled=left_before - view.left,
@@ -128,8 +125,8 @@ class Step:
         )
         for column in fields(cls):
             if column.name != "view":
-                getattr(made, column.name).setflags(write=False)
-        return made
+                getattr(step, column.name).setflags(write=False)
+        return step
 
 
 # A reward of the user's: a :class:`Step` of n markets -> n numbers, more being better.
@@ -137,27 +134,30 @@ Reward = Callable[[Step], Any]
 
 
 def rewards_of(function: Reward, step: Step) -> Floats:
-    """Rewards of a function, after checks of kind and shape: float64 (n,).
+    """Rewards of n markets by a user's function, checked for type and shape: float64 (n,).
 
     Raises
     ------
     ConfigError
         Anything but a finite number a market; an `if` on a column.
     """
-    name, n = name_of(function), len(step.side)
+    name = name_of(function)
+    n = len(step.side)
     try:
-        found = np.asarray(function(step))
+        values = np.asarray(function(step))
     except ValueError as error:
         if not (remedy := remedy_of(error)):
             raise
-        raise ConfigError(f"a reward from {name}", f"{error}{place_of(error)}", remedy) from error
-    if found.dtype.kind not in "fiub" or found.shape != (n,):
+        raise ConfigError(
+            f"a reward from {name}", f"{error}{error_location(error)}", remedy
+        ) from error
+    if values.dtype.kind not in "fiub" or values.shape != (n,):
         raise ConfigError(
             f"numbers of shape ({n},) from {name}",
-            f"{found.dtype} of shape {found.shape}",
+            f"{values.dtype} of shape {values.shape}",
             "such as return -step.cost_bps",
         )
-    rewards = found.astype(np.float64)
+    rewards = values.astype(np.float64)
     if not np.isfinite(rewards).all():
         row = int(np.argmin(np.isfinite(rewards)))
         raise ConfigError(
@@ -166,125 +166,3 @@ def rewards_of(function: Reward, step: Step) -> Floats:
             "look for divisions by zero: nothing may be filled",
         )
     return rewards
-
-
-# -- risk -----------------------------------------------------------------------------------------
-# Aversion to risk: the same episodes, paid by a utility of their total cost.
-#
-# With L the total cost of an episode (minus the sum of its rewards) and `a` the aversion,
-#
-#     cvar           (1 - a) E L + a CVaR(L),  CVaR(L) = min_w  w + E (L - w)+ / (1 - level)
-#     mean_variance  E L + a Var(L),           Var(L)  = min_w  E (L - w)^2
-#
-# Both are the least value over a threshold w of the mean of a function u(L; w), so for a given w each episode has a price
-# of its own and any learner can minimise its mean (Rockafellar and Uryasev 2000; Buehler et al. 2019, "Deep hedging",
-# train w beside the network). Here w follows the policy: it is the best w for the latest episodes, the quantile or mean.
-#
-# The price is paid as the cost comes in, u(cost so far) - u(cost before), which adds up to u(L) - u(0). The best action
-# depends on the cost so far; a policy that does not observe it finds the best among policies without that observation.
-
-Measure = Literal["cvar", "mean_variance"]
-MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
-# Episodes that the threshold is taken from.
-MEMORY = 1_000
-
-
-@dataclass(frozen=True)
-class Risk:
-    """Risk objective to minimise.
-
-    Parameters
-    ----------
-    aversion : float
-        Weight of the risk; 0 is the mean cost. Of the CVaR at most 1; of the variance per unit of cost.
-    measure : {"cvar", "mean_variance"}
-    level : float
-        Of the CVaR: the mean of the worst 1 - `level` of episodes.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of range.
-    """
-
-    aversion: float = 0.0
-    measure: Measure = "cvar"
-    level: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_known(self.measure, MEASURES, "a risk measure among", error=ConfigError)
-        most = 1.0 if self.measure == "cvar" else np.inf
-        refuse_if(
-            not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion),
-            f"a risk aversion from 0 to {most}",
-            f"{self.aversion}",
-            "0 is indifferent to risk",
-        )
-        refuse_if(
-            not 0.0 < self.level < 1.0,
-            "a level of the CVaR between 0 and 1",
-            f"{self.level}",
-            "0.9 is the worst tenth",
-        )
-
-    def price(self, cost: Floats, threshold: Floats) -> Floats:
-        """u(cost; threshold)."""
-        beyond = cost - threshold
-        if self.measure == "mean_variance":
-            return np.asarray(cost + self.aversion * beyond**2)
-        tail = threshold + np.maximum(beyond, 0.0) / (1.0 - self.level)
-        return np.asarray((1.0 - self.aversion) * cost + self.aversion * tail)
-
-    def threshold(self, costs: Floats) -> float:
-        """The threshold at which the mean price of `costs` is least."""
-        return float(np.quantile(costs, self.level) if self.measure == "cvar" else costs.mean())
-
-    def value(self, costs: Floats) -> float:
-        """The objective for a sample of total costs."""
-        return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
-
-
-class RiskTransform:
-    """Turns the rewards of `n` episode slots into what the risk has them pay, step by step."""
-
-    def __init__(self, n: int, risk: Risk) -> None:
-        self.risk = risk
-        self.cost = np.zeros(n)
-        self._threshold = np.zeros(n)
-        self._recent: Floats = np.zeros(0)
-
-    @property
-    def threshold(self) -> float:
-        """That of the episodes which start now: of the latest costs; 0 before the first."""
-        return self.risk.threshold(self._recent) if len(self._recent) else 0.0
-
-    def begin(self, which: slice = slice(None)) -> None:
-        """Begin new episodes in these slots; the learned threshold stays."""
-        self.cost[which], self._threshold[which] = 0.0, self.threshold
-
-    def pay(self, reward: NDArray[np.floating], done: Bools) -> Floats:
-        """Risk-adjusted rewards [n] for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
-        before = self.risk.price(self.cost, self._threshold)
-        self.cost -= reward
-        paid = before - self.risk.price(self.cost, self._threshold)
-        if done.any():
-            self._recent = np.concatenate([self._recent, self.cost[done]])[-MEMORY:]
-            self.cost[done], self._threshold[done] = 0.0, self.threshold
-        return np.asarray(paid)
-
-    def state(self) -> State:
-        return {
-            "cost": self.cost.copy(),
-            "threshold": self._threshold.copy(),
-            "recent": self._recent.copy(),
-        }
-
-    def restore(self, state: State) -> None:
-        self.cost[:], self._threshold[:] = state["cost"], state["threshold"]
-        self._recent = np.array(state["recent"])
-
-
-def risk_transform(n: int, aversion: float, measure: str, level: float) -> RiskTransform | None:
-    """For settings of a learner; None when it is indifferent to risk."""
-    risk = Risk(aversion, measure, level)  # type: ignore[arg-type]  # refuses a measure that is none
-    return RiskTransform(n, risk) if aversion else None

@@ -2,19 +2,12 @@
 
 from tercel.market.book import layout
 from tercel.market.book.book import Book, BookFill, OrderType
-from tercel.market.book.ladder import (
-    allocate,
-    best,
-    in_window,
-    ledger_at,
-    level_at,
-    lots_at,
-    order_at,
-    public_depth,
-    side_at,
-)
+from tercel.market.book.book_records import best, in_window, ledger_at, level_at, order_at, side_at
+from tercel.market.book.ladder import lots_at, public_depth
 from tercel.market.book.layout import OVERFLOW, new_book
-from tercel.market.book.tape_kernels import Ids, apply_one, find, new_ids
+from tercel.market.book.order_ids import Ids, find_entry, new_ids
+from tercel.market.book.price_window import allocate
+from tercel.market.book.tape_kernels import apply_row
 
 __all__ = [
     "OVERFLOW",
@@ -23,9 +16,9 @@ __all__ = [
     "Ids",
     "OrderType",
     "allocate",
-    "apply_one",
+    "apply_row",
     "best",
-    "find",
+    "find_entry",
     "in_window",
     "layout",
     "ledger_at",

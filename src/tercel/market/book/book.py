@@ -12,11 +12,11 @@ from tercel.core.arrays import Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay, tape_kernels as tape
 from tercel.market.book.ladder import lots_at
-from tercel.market.book.tape_kernels import find, new_ids
+from tercel.market.book.order_ids import find_entry, new_ids
 from tercel.market.tape.events import Events
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
-WHOLE = 1 << 30
+ALL_LOTS = 1 << 30
 
 
 class OrderType(IntEnum):
@@ -45,7 +45,7 @@ class Book:
 
     Parameters
     ----------
-    orders, width, own : int
+    orders, width, own_orders : int
         Capacities, see :func:`tercel.market.book.layout.new_book`.
 
     >>> book = Book(orders=64, width=64)
@@ -57,11 +57,11 @@ class Book:
     [BookFill(resting_id=1, price=100, lots=5), BookFill(resting_id=2, price=100, lots=3)]
     """
 
-    def __init__(self, orders: int = 65536, width: int = 4096, own: int = 32) -> None:
-        self.state = lay.new_book(orders, width, own)
+    def __init__(self, orders: int = 65536, width: int = 4096, own_orders: int = 32) -> None:
+        self.state = lay.new_book(orders, width, own_orders)
         self._ids = new_ids(orders)
         self._key_of = np.zeros(orders, np.int64)
-        self._touch = np.zeros(4, np.int64)
+        self._touch_stats = np.zeros(4, np.int64)
         self._fills = np.zeros((256, 4), np.int64)
 
     # -- events of a feed ---------------------------------------------------------------------------------------------
@@ -80,12 +80,12 @@ class Book:
             events.qty_lots,
             start,
             stop,
-            self._touch,
+            self._touch_stats,
         )
 
     def quotes(self, events: Events) -> Int32:
-        """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
-        found = np.zeros((len(events.kind), 2), np.int32)
+        """Apply tape rows and return best bid and ask after each, int32 (n, 2); NO_BID or NO_ASK where a side is empty."""
+        quotes = np.zeros((len(events.kind), 2), np.int32)
         tape.quotes_after(
             self.state,
             self._ids,
@@ -95,9 +95,9 @@ class Book:
             events.side,
             events.price_ticks,
             events.qty_lots,
-            found,
+            quotes,
         )
-        return found
+        return quotes
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
         """Rest a new order; False when there was no room (counted in `overflow`)."""
@@ -111,12 +111,12 @@ class Book:
         return int(tape.reduce_any(self.state, self._ids, REDUCE, order_id, side, price, qty))
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
-        """Withdraw a whole order (`qty` serves only where its id is unknown). Returns the lots taken."""
-        lots = WHOLE if self._find(order_id) >= 0 else qty
+        """Remove a whole order from the book (`qty` counts only where its id is unknown). Returns the lots removed."""
+        lots = ALL_LOTS if self._find_entry(order_id) >= 0 else qty
         return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
-        """The named order trades `qty` lots. Returns the lots taken."""
+        """Trade `qty` lots of the order with this id. Returns the lots traded."""
         return int(tape.reduce_any(self.state, self._ids, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
@@ -125,7 +125,7 @@ class Book:
 
     def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:
         """Withdraw `old_id` and rest `new_id` on its side, behind all others. False for an unknown id."""
-        slot = self._slot(old_id)
+        slot = self._find_slot(old_id)
         if slot < 0:
             self.state[lay.UNKNOWN_IDS] += 1
             self.state[lay.UNKNOWN_LOTS] += qty
@@ -143,35 +143,39 @@ class Book:
         tape.set_level(self.state, self._ids, self._key_of, side, price, qty)
 
     def roll_out(self, side: int, price: int) -> None:
-        """A level leaves the feed's window: its orders are forgotten."""
+        """Forget the orders of a level that leaves the feed's window of visible levels."""
         tape.drop_level(self.state, self._ids, self._key_of, side, price)
 
     def roll_in(self, side: int, price: int, qty: int) -> None:
-        """A level enters the feed's window as one anonymous block."""
-        tape.block_in(self.state, side, price, qty)
+        """Add a level that enters the feed's window of visible levels, as one anonymous block of `qty` lots."""
+        tape.add_block(self.state, side, price, qty)
 
     # -- matching -----------------------------------------------------------------------------------------------------
 
     def submit(
         self, order_id: int, side: int, price: int, qty: int, kind: OrderType = OrderType.LIMIT
     ) -> list[BookFill]:
-        """Match an incoming order at price-time priority; a LIMIT or POST_ONLY remainder rests under its id."""
+        """Match an incoming order in price-time priority; returns its fills.
+        A remainder of LIMIT or POST_ONLY rests under its id, others are dropped. A POST_ONLY order that would cross is refused.
+        """
         far = self.best_ask if side > 0 else self.best_bid
         crosses = far not in (NO_ASK, NO_BID) and (price - far) * side >= 0
         if kind == OrderType.POST_ONLY and crosses:
             return []
         limit = side * NO_ASK if kind == OrderType.MARKET else price
         fills: list[BookFill] = []
-        left = qty
-        while left > 0:
-            n = tape.match_into(self.state, self._ids, self._key_of, side, limit, left, self._fills)
-            for _, resting, at, lots in self._fills[:n].tolist():
-                fills.append(BookFill(resting, at, lots))
-                left -= lots
+        remaining = qty
+        while remaining > 0:
+            n = tape.match_into(
+                self.state, self._ids, self._key_of, side, limit, remaining, self._fills
+            )
+            for _, resting_id, resting_price, lots in self._fills[:n].tolist():
+                fills.append(BookFill(resting_id, resting_price, lots))
+                remaining -= lots
             if n < len(self._fills):
                 break
-        if left > 0 and kind in (OrderType.LIMIT, OrderType.POST_ONLY):
-            self.add(order_id, side, price, left)
+        if remaining > 0 and kind in (OrderType.LIMIT, OrderType.POST_ONLY):
+            self.add(order_id, side, price, remaining)
         return fills
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -195,14 +199,15 @@ class Book:
         return prices, lots
 
     def _depth_with_far(self, side: int, prices: Int32, lots: Int32) -> None:
+        """Write prices and lots of a side's best levels, orders beyond the price window included, into the two arrays."""
         rows = self.orders()
         rows = rows[rows[:, 1] == side]
-        found = sorted({int(p) for p in rows[:, 2]}, reverse=side > 0)[: len(prices)]
-        for k, price in enumerate(found):
+        best_prices = sorted({int(p) for p in rows[:, 2]}, reverse=side > 0)[: len(prices)]
+        for k, price in enumerate(best_prices):
             prices[k], lots[k] = price, lots_at(self.state, side, price)
 
     def lots_at(self, side: int, price: int) -> int:
-        """All lots at a price."""
+        """All lots of a side at a price, own orders included."""
         return int(lots_at(self.state, side, price))
 
     def orders(self) -> Ints:
@@ -210,30 +215,38 @@ class Book:
 
         Anonymous lots have id 0, own order i has id -1 - i.
         """
-        b = self.state
-        total = int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])
-        records = b[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
+        state = self.state
+        total = int(state[lay.ORDERS]) + 2 * int(state[lay.OWN])
+        records = state[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
         live = np.flatnonzero(records[:, lay.QTY] > 0)
         ids = np.zeros(total, np.int64)
         ids[: len(self._key_of)] = self._key_of
-        own = int(b[lay.ORDERS]) + np.arange(int(b[lay.OWN]))
-        ids[own] = -1 - np.arange(int(b[lay.OWN]))
-        ids[own + int(b[lay.OWN])] = 0
+        own_slots = int(state[lay.ORDERS]) + np.arange(int(state[lay.OWN]))
+        ids[own_slots] = -1 - np.arange(int(state[lay.OWN]))
+        ids[own_slots + int(state[lay.OWN])] = 0
         ids[np.flatnonzero(records[:, lay.FLAGS] & lay.ANONYMOUS)] = 0
-        rec = records[live].astype(np.int64)
+        live_records = records[live].astype(np.int64)
         rows = np.stack(
-            [ids[live], rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR]],
+            [
+                ids[live],
+                live_records[:, lay.SIDE],
+                live_records[:, lay.PRICE],
+                live_records[:, lay.QTY],
+                live_records[:, lay.ARR],
+            ],
             axis=1,
         )
         order = np.lexsort((rows[:, 4], -rows[:, 1] * rows[:, 2], -rows[:, 1]))
         return rows[order]
 
-    def _find(self, order_id: int) -> int:
-        return int(find(self._ids, order_id)) if order_id != 0 else -1
+    def _find_entry(self, order_id: int) -> int:
+        """Position of an exchange id in the id map; -1 for an unknown id and for id 0."""
+        return int(find_entry(self._ids, order_id)) if order_id != 0 else -1
 
-    def _slot(self, order_id: int) -> int:
-        at = self._find(order_id)
-        return int(self._ids["slot"][at]) if at >= 0 else -1
+    def _find_slot(self, order_id: int) -> int:
+        """Slot of the order with an exchange id; -1 for an unknown id."""
+        entry = self._find_entry(order_id)
+        return int(self._ids["slot"][entry]) if entry >= 0 else -1
 
     # -- counters -----------------------------------------------------------------------------------------------------
 
@@ -244,30 +257,30 @@ class Book:
 
     @property
     def unknown_ids(self) -> int:
-        """Messages about unknown ids at prices without anonymous lots."""
+        """Number of messages about unknown ids at prices without anonymous lots."""
         return int(self.state[lay.UNKNOWN_IDS])
 
     @property
     def unknown_lots(self) -> int:
-        """Lots of such messages that no resting order could supply."""
+        """Lots that messages about unknown ids took and no resting order could supply."""
         return int(self.state[lay.UNKNOWN_LOTS])
 
     @property
     def duplicate_ids(self) -> int:
-        """Adds under an id that was alive."""
+        """Number of orders added under an id that was already in the book."""
         return int(self.state[lay.DUPLICATE_IDS])
 
     @property
     def crossed(self) -> int:
-        """Rows applied with `apply` after which the best bid was above the best ask."""
-        return int(self._touch[0])
+        """Number of rows applied with `apply` after which the best bid was above the best ask."""
+        return int(self._touch_stats[0])
 
     @property
     def locked(self) -> int:
-        """Rows applied with `apply` after which the best bid was at the best ask."""
-        return int(self._touch[1])
+        """Number of rows applied with `apply` after which the best bid equalled the best ask."""
+        return int(self._touch_stats[1])
 
     @property
     def checksum(self) -> int:
         """Sum over rows applied with `apply` of 3 bid + 5 ask + 7 bid lots + 11 ask lots: equal books, equal sums."""
-        return int(self._touch[2])
+        return int(self._touch_stats[2])

@@ -3,7 +3,7 @@
 One array holds a header, one 8-word record per order, one 4-word record per price level and side, and one 4-word
 ledger record per own order. Passing one array whole is what makes small kernels fast (measured 2.25 x against a tuple
 of arrays). Copying the array copies the book. Kernels read and write the records by name
-(`records`); the offsets below are those of their words, in the same order.
+(`book_records`); the offsets below are those of their words, in the same order.
 
 Order slots come in three ranges: `[0, orders)` public orders, `[orders, orders + own)` own orders (slot `orders + i`
 is own order `i`), and `[orders + own, orders + 2 own)` pieces of anonymous blocks split around an own order.
@@ -17,9 +17,9 @@ from tercel.core.arrays import Int32
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 
-# -- header -----------------------------------------------------------------------------------------------------------
+# Header.
 ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER = GEOMETRY = range(5)
-"""Words that a book is made with and that never change: kernels read them with `core.jit.fixed`. Public order
+"""Words that a book is made with and that never change: kernels read them with `core.jit.load_fixed`. Public order
 slots; price levels in the ring of one side, a power of two; own order slots; offset of the bid ring, which the ask ring
 follows; offset of the own ledger."""
 BEST_BID, LO_BID, FAR_BID, LEVELS_BID, CHANGES_BID = range(5, 10)
@@ -46,7 +46,7 @@ BEST_ASK, LO_ASK, FAR_ASK, LEVELS_ASK, CHANGES_ASK = range(10, 15)
 # BACKGROUND: offset of a second book, of public orders alone, in the same array; 0: no second book
 HEADER: Final = 32
 
-# -- order record -----------------------------------------------------------------------------------------------------
+# Order record.
 PRICE, QTY, PREV, NEXT, ARR, SIDE, FLAGS, TAG, ORDER = range(9)
 # QTY: 0: not in the book; FLAGS: bits below; ORDER: how many words it is
 # TAG: (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
@@ -57,11 +57,11 @@ FAR: Final = 1
 ANONYMOUS: Final = 2
 PRINTED: Final = 4  # (tapes of level totals) lots that traded but are still in the total
 
-# -- level record -----------------------------------------------------------------------------------------------------
+# Level record.
 HEAD, TAIL, LOTS, OWN_LOTS, LEVEL = range(5)
 """First and last slot, all lots (own included), own lots; the length."""
 
-# -- own ledger record ------------------------------------------------------------------------------------------------
+# Own ledger record.
 STATE, OPEN, PENDING_CANCEL, AHEAD, OWN_PRICE, OWN_SIDE, SENT, AHEAD_STATE, LEDGER = range(9)
 # STATE: FREE_SLOT, IN_FLIGHT, RESTING
 # OPEN, PENDING_CANCEL: lots not known dead, and lots of them in a cancel not yet acknowledged
@@ -79,8 +79,8 @@ NO_WINDOW: Final = 2**30
 """Lower bound of the ring's window of an empty side: no price lies in it."""
 
 
-def new_book(orders: int, width: int, own: int = 0, *, background: bool = False) -> Int32:
-    """An empty book: int32 array of the whole state.
+def new_book(orders: int, width: int, own_orders: int = 0, *, background: bool = False) -> Int32:
+    """An empty book: int32 array of the whole state, twice as long with `background`, as room for a second book.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def new_book(orders: int, width: int, own: int = 0, *, background: bool = False)
         Public orders that can rest at once; one more is refused and counted in `OVERFLOW`.
     width : int
         Price levels held in the ring of each side (a power of two, at least 8); orders further away go to a far list.
-    own : int
+    own_orders : int
         Own orders that can be alive at once.
     background : bool
         Whether room for a second book lies behind it (`market.simulator.background`).
@@ -101,18 +101,18 @@ def new_book(orders: int, width: int, own: int = 0, *, background: bool = False)
     >>> int(new_book(orders=16, width=8)[BEST_BID]) == NO_BID
     True
     """
-    if orders < 1 or own < 0 or width < 8 or width & (width - 1):
+    if orders < 1 or own_orders < 0 or width < 8 or width & (width - 1):
         raise ConfigError(
-            "orders >= 1, own >= 0 and a ring width that is a power of two >= 8",
-            f"orders={orders}, width={width}, own={own}",
-            "choose capacities such as orders=512, width=256, own=32",
+            "orders >= 1, own_orders >= 0 and a ring width that is a power of two >= 8",
+            f"orders={orders}, width={width}, own_orders={own_orders}",
+            "choose capacities such as orders=512, width=256, own_orders=32",
         )
-    at_levels = HEADER + (orders + 2 * own) * ORDER
+    at_levels = HEADER + (orders + 2 * own_orders) * ORDER
     at_ledger = at_levels + 2 * width * LEVEL
-    length = at_ledger + own * LEDGER
+    length = at_ledger + own_orders * LEDGER
     book = np.zeros(length * (2 if background else 1), dtype=np.int32)
     for start in (0, length) if background else (0,):
-        book[start : start + len(GEOMETRY)] = orders, width, own, at_levels, at_ledger
+        book[start : start + len(GEOMETRY)] = orders, width, own_orders, at_levels, at_ledger
     book[BACKGROUND] = length if background else 0
     book[BEST_BID], book[BEST_ASK] = NO_BID, NO_ASK
     book[[FAR_BID, FAR_ASK, FREE]] = -1

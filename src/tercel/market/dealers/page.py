@@ -1,15 +1,18 @@
-"""Hit ratios and cost of requests to a panel by the number of dealers, and the law fitted to them."""
+"""Study of a panel (`DealerStudy`): hit ratio and cost by number of dealers, and a fitted law; text, JSON, HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tercel.core.estimate import Estimate
-from tercel.core.report import svg
-from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
+from tercel.core.report import palette
+from tercel.core.report.formatting import format_interval
+from tercel.core.report.page import Section, render_page
+from tercel.core.report.svg import PAGE, Figure, finish_figure, sketch
 from tercel.core.report.tables import plain_table
-from tercel.market.dealers.curves import RESERVED, ByDealers, by_dealers, hit_formula
-from tercel.market.dealers.history import DealerFit, RequestHistory, fit, simulated
+from tercel.market.dealers.curves import RESERVATION_SHARE, ByDealers, by_dealers, hit_formula
+from tercel.market.dealers.dealer_fit import DealerFit, fit
+from tercel.market.dealers.history import RequestHistory, simulate_history
 from tercel.market.dealers.panel import DealerPanel
 
 
@@ -24,7 +27,7 @@ class DealerStudy:
 
     @property
     def formula(self) -> list[float | None]:
-        """Hit ratios of the fitted law for 1, 2, ... dealers."""
+        """Hit ratios by the fitted law for 1, 2, ... dealers; None where no reservation was fitted."""
         return [hit_formula(self.fit, row.dealers) for row in self.rows]
 
     @property
@@ -33,7 +36,7 @@ class DealerStudy:
         return min(self.rows, key=lambda row: row.cost.mean).dealers
 
     def to_json(self) -> dict[str, Any]:
-        """Hit ratios, fit and leakage curve by their keys, never rounded."""
+        """Hit ratios, fit and leakage curve by their keys, never rounded; `fit` is the `DealerFit` itself."""
         hits = [
             {
                 "dealers": row.dealers,
@@ -57,34 +60,37 @@ class DealerStudy:
         return {**about, "size": self.size, "hit_ratio": hits, "fit": self.fit, "leakage": leakage}
 
     def sentences(self) -> list[str]:
-        """At most five, for a terminal and a page."""
+        """At most five sentences of results, for a terminal and a page."""
         low = self.rows[self.cheapest - 1].cost
-        said = [
+        lines = [
             f"A request for {self.size:g} {self.panel.unit} costs least, {low.mean:.3f} bps, with {self.cheapest} of "
             f"{len(self.panel)} dealers asked.",
-            f"Quotes: half spread {_interval(self.fit.half_spread)} bps, dispersion {_interval(self.fit.dispersion)} bps.",
+            f"Quotes: half spread {format_interval(self.fit.half_spread, digits=3)} bps, "
+            f"dispersion {format_interval(self.fit.dispersion, digits=3)} bps.",
         ]
         if self.fit.reservation is not None:
-            said.append(f"The client trades within {_interval(self.fit.reservation)} bps of mid.")
-        return [*said, *self.fit.notes, f"Numbers of the panel: {self.panel.source}."][:5]
+            lines.append(
+                f"The client trades within {format_interval(self.fit.reservation, digits=3)} bps of mid."
+            )
+        return [*lines, *self.fit.notes, f"Numbers of the panel: {self.panel.source}."][:5]
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Headings and rows."""
+        """Headings and rows of the table by number of dealers."""
         headings = ["dealers asked", "hit ratio", "by the fit", "cost, bps"]
         return headings, [
             [
                 str(row.dealers),
-                _interval(row.hit),
+                format_interval(row.hit, digits=3),
                 "" if formula is None else f"{formula:.3f}",
-                _interval(row.cost),
+                format_interval(row.cost, digits=3),
             ]
             for row, formula in zip(self.rows, self.formula, strict=True)
         ]
 
     def page(self) -> str:
-        """A report of one file."""
+        """The study as an HTML page in one file."""
         headings, rows = self.table()
-        return render(
+        return render_page(
             f"Dealers: {self.panel.name}",
             " ".join(self.sentences()),
             [
@@ -95,12 +101,6 @@ class DealerStudy:
                 )
             ],
         )
-
-
-def _interval(one: Estimate) -> str:
-    if one.ci_low is None or one.ci_high is None:
-        return f"{one.mean:.3f}"
-    return f"{one.mean:.3f} [{one.ci_low:.3f}, {one.ci_high:.3f}]"
 
 
 def study(
@@ -116,40 +116,41 @@ def study(
     """
     rows = tuple(by_dealers(panel, requests, seed, size))
     if history is None:
-        limit = panel.book_bps, RESERVED * panel.book_bps
-        history = simulated(panel, requests, seed, min(3, len(panel)), limit)
+        limit = panel.book_bps, RESERVATION_SHARE * panel.book_bps
+        history = simulate_history(panel, requests, seed, min(3, len(panel)), limit)
     return DealerStudy(panel, panel.large if size is None else size, rows, fit(history))
 
 
-def _curves(found: DealerStudy) -> Figure:
+def _curves(results: DealerStudy) -> Figure:
     """Hit ratio and cost by the number of dealers, with 95 % intervals."""
-    x = [row.dealers for row in found.rows]
+    x = [row.dealers for row in results.rows]
 
     def draw(axis: Any, estimates: Sequence[Estimate], label: str) -> None:
-        means = [one.mean for one in estimates]
+        """Draw estimates with error bars against the number of dealers, on one axis."""
+        means = [estimate.mean for estimate in estimates]
         axis.fill_between(
             x,
-            [one.ci_low for one in estimates],
-            [one.ci_high for one in estimates],
-            color=svg.SERIES[1].token,
+            [estimate.ci_low for estimate in estimates],
+            [estimate.ci_high for estimate in estimates],
+            color=palette.SERIES[1].token,
             alpha=0.22,
             linewidth=0,
         )
-        axis.plot(x, means, "o-", color=svg.SERIES[1].token, markersize=3, label="simulated")
+        axis.plot(x, means, "o-", color=palette.SERIES[1].token, markersize=3, label="simulated")
         axis.set_xlabel("dealers asked")
         axis.set_ylabel(label)
 
     with sketch(2.6, PAGE) as drawing:
         left, right = drawing.subplots(1, 2)
-        draw(left, [row.hit for row in found.rows], "hit ratio of an answer")
-        if found.fit.reservation is not None:
-            left.plot(x, found.formula, "--", color=svg.INK.token, label="fitted law")
+        draw(left, [row.hit for row in results.rows], "hit ratio of an answer")
+        if results.fit.reservation is not None:
+            left.plot(x, results.formula, "--", color=palette.INK.token, label="fitted law")
         left.legend(frameon=False)
-        draw(right, [row.cost for row in found.rows], "cost, bps")
-    low = found.rows[found.cheapest - 1].cost.mean
-    return finished(
+        draw(right, [row.cost for row in results.rows], "cost, bps")
+    low = results.rows[results.cheapest - 1].cost.mean
+    return finish_figure(
         drawing,
         "dealers",
-        f"Hit ratio and cost by dealers asked; cost is lowest, {low:.3f} bps, at {found.cheapest}.",
+        f"Hit ratio and cost by dealers asked; cost is lowest, {low:.3f} bps, at {results.cheapest}.",
         "Left: more dealers share the trades. Right: more quotes are better until what losers do costs more.",
     )

@@ -19,13 +19,17 @@ from typing import Final, Self
 import numpy as np
 
 from tercel.core.arrays import Floats
+from tercel.core.bounded_parsing import parse_tables
 from tercel.core.errors import ConfigError, check_known, refuse_if
-from tercel.core.serialization import parse_tables
 from tercel.market.dealers.quotes import inventory_cost
 
 FOLDER: Final = files("tercel.market.dealers") / "presets"
 SECONDS: Final = 86_400.0
 """Seconds of a day, as volatilities and rates have it."""
+
+
+DRAWN: Final = "drawn"
+"""Word for dealers that are drawn for each seed, from the panel `equity`."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,9 @@ class DealerPanel:
     hedge_bps: Floats
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none, and arrays of several lengths."""
+        """Refuse parameters out of range, and arrays of several lengths."""
         arrays = [getattr(self, name) for name in PER_DEALER]
-        lengths = {len(one) for one in arrays}
+        lengths = {len(array) for array in arrays}
         numbers = np.concatenate([*arrays, [self.sigma, self.size, self.rate, self.impact]])
         if (
             len(lengths) != 1
@@ -126,49 +130,45 @@ class DealerPanel:
         """Marginal cost of a unit of inventory, bps, (D,)."""
         return inventory_cost(self.gamma, self.sigma, self.rate, self.size, self.alpha, self.beta)
 
-    def drawn(self, seed: int, spread: float = 0.35) -> Self:
-        """Other dealers of the same market: each number times a lognormal one with the standard deviation `spread`.
+    def draw_variant(self, seed: int, spread: float = 0.35) -> Self:
+        """A panel with other dealers of the same market: every number times a lognormal factor with sd `spread`.
 
         Probabilities stay below 1; `alpha` moves by as much as 3 x `spread`, so that spreads differ by dealer.
         """
         rng = np.random.default_rng(seed)
-        by = {name: np.exp(spread * rng.standard_normal(len(self))) for name in PER_DEALER}
-        changed = {name: getattr(self, name) * by[name] for name in PER_DEALER}
-        changed["alpha"] = self.alpha + 3.0 * np.log(by["alpha"])
+        factors = {name: np.exp(spread * rng.standard_normal(len(self))) for name in PER_DEALER}
+        changed = {name: getattr(self, name) * factors[name] for name in PER_DEALER}
+        changed["alpha"] = self.alpha + 3.0 * np.log(factors["alpha"])
         changed["answers"] = np.minimum(changed["answers"], 0.99)
         return replace(self, **changed)
 
     def firm(self) -> Self:
-        """The same without last look, leakage and costs of answering: more dealers are always better."""
+        """The same panel without last look, leakage and costs of answering: more dealers are then always better."""
         zero = np.zeros(len(self))
         return replace(
             self, ahead=zero, cost_share=0.0, tolerance=zero + np.inf, hedge_bps=zero + np.inf
         )
 
 
-PER_DEALER: Final = tuple(one.name for one in fields(DealerPanel) if one.type == Floats)
+PER_DEALER: Final = tuple(field.name for field in fields(DealerPanel) if field.type == Floats)
 
 
 def panel_text(panel: DealerPanel) -> str:
-    """A panel as its file has it.
+    """TOML text of a panel, as its file has it.
 
     >>> panel_text(load_panel("eurusd")).splitlines()[0]
     'name = "eurusd"'
     """
-    words = {one.name: getattr(panel, one.name) for one in fields(DealerPanel)}
-    shown = {
+    values = {field.name: getattr(panel, field.name) for field in fields(DealerPanel)}
+    texts = {
         name: str(np.asarray(value).tolist()) if name in PER_DEALER else json.dumps(value)
-        for name, value in words.items()
+        for name, value in values.items()
     }
-    return "".join(f"{name} = {text}\n" for name, text in {**shown, "dealers": len(panel)}.items())
+    return "".join(f"{name} = {text}\n" for name, text in {**texts, "dealers": len(panel)}.items())
 
 
-DRAWN: Final = "drawn"
-"""Word for dealers that are drawn for each seed, from the panel `equity`."""
-
-
-def located(name: str) -> str:
-    """A panel's name, or the whole path of its file, once it was read."""
+def resolve_panel(name: str) -> str:
+    """Name of a shipped panel, or the absolute path of a panel's file; the panel is read once to check it."""
     load_panel(name)
     return str(Path(name).resolve()) if name.endswith(".toml") else name
 
@@ -185,22 +185,22 @@ def load_panel(name: str | Path) -> DealerPanel:
     (10, 'million USD')
     """
     path = Path(name)
-    known = sorted(one.name.removesuffix(".toml") for one in FOLDER.iterdir())
+    names = sorted(file.name.removesuffix(".toml") for file in FOLDER.iterdir())
     if path.suffix == ".toml":
         refuse_if(not path.is_file(), "a panel of dealers (.toml)", f"no file {path}", "name one")
         text = path.read_text(encoding="utf-8")
     else:
-        check_known(str(name), known, "a panel of dealers, or a file of one (.toml):")
+        check_known(str(name), names, "a panel of dealers, or a file of one (.toml):")
         text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     try:
-        found = parse_tables(text)
-        shape = int(found.pop("dealers"))
-        for one in PER_DEALER:
-            found[one] = np.broadcast_to(np.asarray(found[one], np.float64), shape)
-        return DealerPanel(**found)
+        values = parse_tables(text)
+        shape = int(values.pop("dealers"))
+        for key in PER_DEALER:
+            values[key] = np.broadcast_to(np.asarray(values[key], np.float64), shape)
+        return DealerPanel(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"a panel's keys: dealers, {', '.join(one.name for one in fields(DealerPanel))}",
+            f"a panel's keys: dealers, {', '.join(field.name for field in fields(DealerPanel))}",
             f"{name}: {error}",
             "compare it with a shipped one",
         ) from error

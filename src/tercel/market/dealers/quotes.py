@@ -13,7 +13,7 @@ from tercel.core.arrays import Floats
 
 
 def _w(alpha: ArrayLike, beta: ArrayLike, cost: ArrayLike) -> Floats:
-    """Lambert's W of ``exp(-(1 + alpha + beta cost))``: the odds of a hit at the best distance."""
+    """Lambert's W of ``exp(-(1 + alpha + beta cost))``, the odds of a hit at the best distance."""
     exponent = -(1.0 + np.asarray(alpha) + np.asarray(beta) * np.asarray(cost))
     return np.asarray(wrightomega(exponent), np.float64)
 
@@ -40,8 +40,10 @@ def inventory_cost(
     alpha: ArrayLike,
     beta: ArrayLike,
 ) -> Floats:
-    """Marginal cost of one unit of inventory, bps per unit: a bid for z at inventory q costs ``A (2q + z)``, an offer
-    ``A (z - 2q)``; ``A = sqrt(gamma sigma^2 / (8 rate size H''(0)))``, ``H'' = beta W / (1 + W)^3``.
+    """Marginal cost of one unit of inventory in closed form, bps per unit.
+
+    A bid for z at inventory q costs ``A (2q + z)``, an offer ``A (z - 2q)``; ``A = sqrt(gamma sigma^2 / (8 rate size
+    H''(0)))``, ``H'' = beta W / (1 + W)^3``.
 
     Parameters
     ----------
@@ -60,6 +62,6 @@ def inventory_cost(
     0.0355
     """
     w = _w(alpha, beta, 0.0)
-    bend = np.asarray(beta) * w / (1.0 + w) ** 3
+    curvature = np.asarray(beta) * w / (1.0 + w) ** 3
     risk = np.asarray(gamma) * np.square(sigma)
-    return np.asarray(np.sqrt(risk / (8.0 * np.asarray(rate) * np.asarray(size) * bend)))
+    return np.asarray(np.sqrt(risk / (8.0 * np.asarray(rate) * np.asarray(size) * curvature)))

@@ -15,27 +15,22 @@ seconds with both sides quoted:
 
 I is the smallest distance that covers `COVER` of the placements; orders placed farther away are left out (they are no
 events), so the book stays bounded and no wall of orders builds up at I.
-
-Fit of a preset's market to its tape: the same census of real and simulated days, side by side.
-
-The table has three columns of values: the days calibrated on (train), days held out, and simulated days; and their
-ratios: simulated over train (what the law itself misses), simulated over held-out, and train over held-out, which is
-the floor (what another real day misses by).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.census import LEVELS, REACH, Census, census, total
-from tercel.market.flow.port import Card, Preset
+from tercel.market.flow.census import Census, census, total
+from tercel.market.flow.census_kernel import REACH
+from tercel.market.flow.fit_table import sd_of_mid_changes
+from tercel.market.flow.port import Card
 from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
-from tercel.market.observed.observe import as_orders
+from tercel.market.observed.anonymous_orders import as_orders
 from tercel.market.tape import Events, Instrument
 
 COVER = 0.98
@@ -80,11 +75,11 @@ def calibrate(
     ConfigError
         No days, several symbols or ticks, or too few events to estimate a rate.
     """
-    first = one_market(days)
+    first = common_instrument(days)
     counts = [census_of(instrument, events, skip_s) for instrument, events in days]
     return from_census(
         counts,
-        [i for i, _ in days],
+        [instrument for instrument, _ in days],
         name=name,
         date=date,
         lot_shares=lot_shares or choose_lot(counts, first.lot),
@@ -108,11 +103,16 @@ def blocks(
     Volume curve and hidden volume are the whole day's in every block.
     """
     opening, close = instrument.session_open_ns, instrument.session_close_ns
-    whole = census_of(instrument, events, skip_s)
-    start, step = opening + int(skip_s * NS_PER_SECOND), int(block_s * NS_PER_SECOND)
-    parts = [census(events, at, at + step, 0) for at in range(start, close - step + 1, step)]
+    day_census = census_of(instrument, events, skip_s)
+    start = opening + int(skip_s * NS_PER_SECOND)
+    step = int(block_s * NS_PER_SECOND)
+    parts = [
+        census(events, start_ns, start_ns + step, 0)
+        for start_ns in range(start, close - step + 1, step)
+    ]
     return [
-        replace(part, curve_lots=whole.curve_lots, hidden_lots=whole.hidden_lots) for part in parts
+        replace(part, curve_lots=day_census.curve_lots, hidden_lots=day_census.hidden_lots)
+        for part in parts
     ]
 
 
@@ -132,7 +132,7 @@ def from_census(
     if seconds <= 0.0 or len(markets) < MIN_MARKET_ORDERS:
         raise ConfigError(
             f"at least {MIN_MARKET_ORDERS} market orders to calibrate on",
-            f"{len(markets)} in {seconds:.0f} s of two-sided book on {', '.join(i.date for i in instruments)}",
+            f"{len(markets)} in {seconds:.0f} s of two-sided book on {', '.join(instrument.date for instrument in instruments)}",
             "calibrate on more or longer days",
         )
     placed = np.asarray(total(counts, "placed"))
@@ -173,17 +173,17 @@ def from_census(
 
 
 def covering_distance(placed: Floats, beyond: int) -> int:
-    """Smallest distance that holds `COVER` of the placements (`placed` by distance, index 0 unused).
+    """Smallest distance that holds `COVER` of all placements, those `beyond` included (`placed` by distance, index 0 unused).
 
     >>> covering_distance(np.array([0.0, 50.0, 48.0, 1.0, 1.0]), 0)
     2
     """
-    everything = placed.sum() + beyond
-    if everything <= 0:
+    placements = placed.sum() + beyond
+    if placements <= 0:
         raise ConfigError(
             "limit orders behind a quoted opposite side", "none", "calibrate on other days"
         )
-    return int(min(np.searchsorted(np.cumsum(placed), COVER * everything), len(placed) - 1))
+    return int(min(np.searchsorted(np.cumsum(placed), COVER * placements), len(placed) - 1))
 
 
 def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
@@ -207,12 +207,12 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
         ):  # the far end has too few: the shortest run up to it that holds `MIN_CANCELS`, else all
             from_end = np.cumsum(orders[:stop][::-1])
             start = max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
-        rest = resting[start:stop].sum()
-        if rest <= 0.0 or lots[start:stop].sum() <= 0.0:
+        lot_seconds = resting[start:stop].sum()
+        if lot_seconds <= 0.0 or lots[start:stop].sum() <= 0.0:
             raise ConfigError(
                 "cancelled orders to calibrate on", "none", "calibrate on more or longer days"
             )
-        rates[start:stop] = lots[start:stop].sum() / rest
+        rates[start:stop] = lots[start:stop].sum() / lot_seconds
         start = stop
     return rates
 
@@ -247,8 +247,7 @@ def size_table(lots: Ints) -> tuple[int, ...]:
 
 
 def walking_slope(depth: Floats, offset: Floats) -> float:
-    """eta: least-squares slope through 0 of the mean cost per lot (ticks beyond the touch) of walking the
-    mean book.
+    """eta: least-squares slope through 0 of the mean cost per lot, ticks beyond the touch, of an order that walks the book.
 
     >>> round(walking_slope(np.full(5, 10.0), np.arange(5.0)), 3)
     0.036
@@ -271,7 +270,7 @@ def power_of_two(value: float) -> int:
 
 
 def choose_lot(counts: Sequence[Census], unit: int) -> int:
-    """Coarsest lot that changes neither mean size by more than `LOT_BIAS`."""
+    """Coarsest power of ten as a lot that changes neither mean size by more than a share `LOT_BIAS`; `unit` if none does."""
     samples = [
         np.concatenate([c.limit_sizes for c in counts]),
         np.concatenate([c.market_sizes for c in counts]),
@@ -285,7 +284,7 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
     return unit
 
 
-def one_market(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
+def common_instrument(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
     """Instrument of the first day; all days must share symbol, tick and lot."""
     if not days:
         raise ConfigError(
@@ -312,10 +311,10 @@ def _card(
     market_lots: Ints,
     per_lot: float,
 ) -> Card:
-    """Card of a calibration: its data and rates; `judge` adds the fit."""
+    """Card of a calibration: its data and rates; `judge` adds the fit table later."""
     placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
     reach = len(cancel_rate)
-    levels = sorted({i.levels for i in instruments})
+    levels = sorted({instrument.levels for instrument in instruments})
     visible = float(np.sum(total(counts, "curve_lots")))
     within = float(np.sum(np.asarray(total(counts, "placed"))[: reach + 1]))
     notes = [
@@ -330,7 +329,7 @@ def _card(
             "not followed."
         )
     return {
-        "days": [i.date for i in instruments],
+        "days": [instrument.date for instrument in instruments],
         "calibrated": date,
         "estimator": ESTIMATOR,
         "seconds": float(total(counts, "seconds")),
@@ -349,131 +348,3 @@ def _card(
         "feed_levels": levels,
         "notes": notes,
     }
-
-
-# -- fit: the same census of real and simulated days, side by side --
-
-P = TypeVar("P", bound=Preset)
-
-SESSION_S = 23_400.0
-"""A session of 6.5 hours: what "a day" means in the table."""
-MISSES_BAND = (0.9, 1.1)
-"""A ratio outside is named on the card as missed, unless real days differ as much."""
-
-
-def sd_of_mid_changes(mids2: Sequence[Ints], seconds: int) -> float:
-    """Standard deviation (about zero) of the mid's changes over `seconds`, in ticks, not overlapping, within days."""
-    steps = np.concatenate([np.diff(mid2[mid2 != 0][::seconds]) for mid2 in mids2]) / 2.0
-    return float(np.sqrt(np.mean(steps**2))) if len(steps) else 0.0
-
-
-def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]:
-    """Compared quantities, days pooled.
-
-    Parameters
-    ----------
-    days : sequence of Census
-    per_lot : float
-        Tape lots in one simulated lot (1 for simulated days).
-
-    Returns
-    -------
-    dict
-        Spread (ticks), sd of mid changes (ticks), market orders a session, lots a market order, lots on
-        each level, traded lots a minute, placements a second, known resting orders.
-    """
-    seconds = float(total(days, "seconds"))
-    sizes = np.concatenate([day.market_sizes for day in days]) / per_lot
-    depth = np.asarray(total(days, "depth_time")) / seconds / per_lot
-    mids2 = [day.mid2 for day in days]
-    placements = float(np.sum(total(days, "placed"))) + float(total(days, "beyond"))
-    result = {
-        "spread_ticks": float(total(days, "spread_time")) / seconds,
-        "sd1_ticks": sd_of_mid_changes(mids2, 1),
-        "sd10_ticks": sd_of_mid_changes(mids2, 10),
-        "sd60_ticks": sd_of_mid_changes(mids2, 60),
-        "market_orders_a_day": len(sizes) / seconds * SESSION_S,
-        "market_order_lots": float(sizes.mean()) if len(sizes) else 0.0,
-    }
-    result |= {f"depth{k + 1}_lots": float(depth[k]) for k in range(LEVELS)}
-    result |= {
-        "volume_lots_a_minute": float(sizes.sum()) / seconds * 60.0,
-        "placements_per_s": placements / seconds,
-        "live_orders": float(total(days, "orders_live_time")) / seconds,
-    }
-    return result
-
-
-def table(
-    train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]
-) -> Card:
-    """The fit table: quantity -> train, held_out, simulated, and their ratios.
-
-    >>> table({"a": 1.0}, {"a": 2.0}, {"a": 3.0})["a"]["simulated_over_held_out"]
-    1.5
-    """
-    return {
-        key: {
-            "train": train[key],
-            "held_out": held_out[key],
-            "simulated": simulated[key],
-            "simulated_over_train": _ratio(simulated[key], train[key]),
-            "simulated_over_held_out": _ratio(simulated[key], held_out[key]),
-            "train_over_held_out": _ratio(train[key], held_out[key]),
-        }
-        for key in held_out
-    }
-
-
-def _ratio(value: float, reference: float) -> float | None:
-    return value / reference if reference else None
-
-
-def misses(fit: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """One sentence for each quantity off by more than a tenth and more than real days differ."""
-    low, high = MISSES_BAND
-    sentences = []
-    for key, row in fit.items():
-        ratio, floor = row["simulated_over_held_out"], row["train_over_held_out"]
-        if (
-            ratio is None
-            or low <= ratio <= high
-            or (floor and abs(np.log(max(ratio, 1e-9))) <= abs(np.log(floor)))
-        ):
-            continue
-        sentences.append(
-            f"{key}: simulated is {ratio:.2f} x the held-out days (other real days: {floor:.2f} x)"
-        )
-    return sentences
-
-
-LAW_MISSES = (
-    "The flow has no memory: no runs of same-sided trades, no clustering in time, no hour of the day, no answer to "
-    "the size of a queue or to imbalance. Its mid reverts at short horizons, and without feedback the impact of an "
-    "order is about linear and permanent. Hidden orders are absent."
-)
-
-
-def judge(
-    preset: P,
-    train: Sequence[Census],
-    held_out: Sequence[Census],
-    simulated: Sequence[Census],
-    *,
-    per_lot: float,
-    held_out_days: Sequence[str],
-    simulation: str,
-) -> P:
-    """Return the preset with its card completed: fit table, misses, and averages of the simulated market.
-
-    `per_lot` is tape lots per simulated lot, `simulation` says how the simulated days were made.
-    """
-    rows = table(quantities(train, per_lot), quantities(held_out, per_lot), quantities(simulated))
-    card = preset.card | {
-        "held_out_days": list(held_out_days),
-        "simulation": simulation,
-        "fit": rows,
-        "misses": [LAW_MISSES, *misses(rows)],
-        "simulated": {key: row["simulated"] for key, row in rows.items()},
-    }
-    return preset.model_copy(update={"card": card})

@@ -10,14 +10,15 @@ import math
 from tercel.core.jit import Floats, Longs, Packed, kernel, late_kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, order_at
+from tercel.market.book.book_records import order_at
+from tercel.market.book.price_window import allocate
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import fill_crossed, public_add, public_take, write
+from tercel.market.simulator.account import public_add, public_take, write_row
+from tercel.market.simulator.crossing import fill_crossed
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE
 
-# -- parameters: one float64 array ------------------------------------------------------------------------------------
 JUMP_RATE = 0  # one-tick moves of the mid, per second
 TRADE_RATE = 1  # per second, both sides
 TRADE_LOTS = 2  # trade sizes are uniform on 1..TRADE_LOTS
@@ -26,46 +27,46 @@ LEVELS = 4  # levels a side
 
 
 @kernel
-def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
-    """Replace all public orders by the fixed shape around the walk's mid."""
-    s = state_at(k)
-    for slot in range(b[lay.HIGH]):
-        o = order_at(b, slot)
-        if o.qty > 0:
-            public_take(b, k, slot, o.qty, DELETE, False)
+def lay_book(book: Packed, state: Longs, flow: Floats) -> None:
+    """Replace all public orders by the fixed shape around the walk's mid; own orders that a new level crosses are filled."""
+    s = state_at(state)
+    for slot in range(book[lay.HIGH]):
+        order = order_at(book, slot)
+        if order.qty > 0:
+            public_take(book, state, slot, order.qty, DELETE, False)
     centre = s.refilled
     s.aggressor_mid2 = s.mid2
     for distance in range(1, int(flow[LEVELS]) + 1):
         for side in (1, -1):
             price = centre - side * distance
-            left = fill_crossed(b, k, side, price, int(flow[LEVEL_LOTS]))
-            if left > 0:
-                slot = allocate(b)
+            remaining = fill_crossed(book, state, side, price, int(flow[LEVEL_LOTS]))
+            if remaining > 0:
+                slot = allocate(book)
                 if slot >= 0:
-                    public_add(b, k, slot, side, price, left)
+                    public_add(book, state, slot, side, price, remaining)
 
 
 @kernel
-def walk_to(k: Longs, centre: int) -> None:
+def walk_to(state: Longs, centre: int) -> None:
     """Move the walk's mid one tick, to `centre`."""
-    s = state_at(k)
+    s = state_at(state)
     s.refilled = centre
     s.mid2 = 2 * centre
     s.variance += 4
-    write(k, sim.WALKED, 0, 0, centre, 0, 0, 0)
+    write_row(state, sim.WALKED, 0, 0, centre, 0, 0, 0)
 
 
 @late_kernel
-def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """A move of the walk or a trade, and the time of the next event."""
-    s = state_at(k)
+def martingale_event(book: Packed, state: Longs, flow: Floats) -> None:
+    """One event of the martingale market, a move of the mid or a trade, and the time of the next."""
+    s = state_at(state)
     total = flow[JUMP_RATE] + flow[TRADE_RATE]
-    u = uniform(k, sim.FLOW_RNG) * total
-    up = uniform(k, sim.FLOW_RNG) < 0.5
+    u = uniform(state, sim.FLOW_RNG) * total
+    up = uniform(state, sim.FLOW_RNG) < 0.5
     if u < flow[JUMP_RATE]:
-        walk_to(k, s.refilled + (1 if up else -1))
+        walk_to(state, s.refilled + (1 if up else -1))
     else:
-        lots = 1 + int(uniform(k, sim.FLOW_RNG) * flow[TRADE_LOTS])
-        market_order(b, k, 1 if up else -1, lots)
-    lay_book(b, k, flow)
-    s.flow_ns += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)
+        lots = 1 + int(uniform(state, sim.FLOW_RNG) * flow[TRADE_LOTS])
+        market_order(book, state, 1 if up else -1, lots)
+    lay_book(book, state, flow)
+    s.flow_ns += 1 + int(-math.log(1.0 - uniform(state, sim.FLOW_RNG)) * 1e9 / total)

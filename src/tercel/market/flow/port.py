@@ -31,12 +31,15 @@ Positive = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
 Lots = Annotated[int, Field(ge=1, le=1_000_000)]
 FirstOrder = tuple[int, int, int]
 """Side, price in ticks, lots."""
-Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
-MOST_EVENTS_PER_S = 100_000
+FiveRates = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
+MAX_EVENTS_PER_S = 100_000
 """Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 
 Card = dict[str, Any]
 """Metadata of a preset or a score: JSON values."""
+
+
+_NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
 
 
 class Preset(BaseModel):
@@ -92,8 +95,8 @@ class Preset(BaseModel):
     lot: Lots
     start_mid_ticks: Annotated[int, Field(ge=1, lt=2**29)]
     volume_per_s: Positive
-    mean_depth: Five
-    level_offset_ticks: Five
+    mean_depth: FiveRates
+    level_offset_ticks: FiveRates
     mean_spread_ticks: Positive
     sd60_ticks: Rate
     volume_curve: Annotated[tuple[Rate, ...], Field(min_length=13, max_length=13)]
@@ -105,15 +108,17 @@ class Preset(BaseModel):
     @field_validator("orders", "width")
     @classmethod
     def _power_of_two(cls, value: int) -> int:
+        """Refuse a capacity of the arrays that is not a power of two."""
         if value & (value - 1):
             raise ValueError(f"{value} is no power of two")
         return value
 
     @field_validator("card")
     @classmethod
-    def _readable(cls, card: Card) -> Card:
+    def _check_card(cls, card: Card) -> Card:
         """Validate the entries of a card that programs read; the others are free text."""
-        days, window = card.get("days", []), card.get("window_s")
+        days = card.get("days", [])
+        window = card.get("window_s")
         for key in ("from_s", "to_s"):
             if not (card.get(key) is None or type(card[key]) in (int, float)):
                 raise ValueError(f"{key} {card[key]!r} is no time in seconds")
@@ -139,8 +144,8 @@ class Preset(BaseModel):
         return start, end
 
     @property
-    def mark(self) -> str:
-        """Fingerprint of the market, 16 hex digits; new scores on the card do not change it."""
+    def fingerprint(self) -> str:
+        """Fingerprint of the market, 16 hex digits: of all fields, of the card `impact` alone; new scores do not change it."""
         text = self.model_dump_json(exclude={"card"}) + json.dumps(
             self.card.get("impact"), sort_keys=True
         )
@@ -148,7 +153,7 @@ class Preset(BaseModel):
 
     @property
     def typical_lots(self) -> int:
-        """Order size with which a first book is laid."""
+        """Typical size of a limit order, lots: that of the orders laid in a first book. Each model defines it."""
         raise NotImplementedError
 
     def first_orders(self) -> list[FirstOrder]:
@@ -157,31 +162,33 @@ class Preset(BaseModel):
         orders: list[FirstOrder] = []
         for offset, depth in zip(self.level_offset_ticks, self.mean_depth, strict=True):
             for side in (1, -1):
-                left = max(round(depth), 1)
+                remaining = max(round(depth), 1)
                 price = self.start_mid_ticks - side * (half + round(offset))
-                while left > 0:
-                    lots = min(left, self.typical_lots)
+                while remaining > 0:
+                    lots = min(remaining, self.typical_lots)
                     orders.append((side, price, lots))
-                    left -= lots
+                    remaining -= lots
         return orders
 
-    def packed(self) -> Floats:
-        """Parameters as the kernel's one float64 array: `REGIMES_AT` and `IMPACT_AT` are 0, the rest is its own."""
+    def pack_parameters(self) -> Floats:
+        """The kernel's parameters, one float64 array; words REGIMES_AT and IMPACT_AT are 0. Each model defines it."""
         raise NotImplementedError
 
-    def recorded(self, date: str, seed: int) -> tuple[Instrument, Events] | None:
-        """A whole day that comes from tape and no kernel; None: days are simulated."""
+    def make_tape_day(self, date: str, seed: int) -> tuple[Instrument, Events] | None:
+        """A whole day resampled from tape, for models without a kernel; None: the model simulates."""
         return None
 
-    def path(self, seed: int, number: int) -> int:
-        """Seed of the path that is compared with stretch `number` of a tape."""
+    def path_seed(self, seed: int, number: int) -> int:
+        """Seed of the simulated path that is compared with stretch `number` of a tape; `seed`, unless a model overrides it."""
         return seed
 
-    def remember(self, k: Ints) -> None:
-        """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0."""
+    def init_memory(self, state: Ints) -> None:
+        """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0.
+        There is none by default: nothing is done.
+        """
 
     def save(self, path: Path) -> None:
-        """Write as JSON atomically, floats unrounded, one list of numbers a line."""
+        """Write the preset as JSON, atomically; floats unrounded, one list of numbers a line."""
         body = ",\n".join(
             f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items()
         )
@@ -190,14 +197,14 @@ class Preset(BaseModel):
 
 @dataclass(frozen=True)
 class FlowModel:
-    """A flow model: what the public does in a simulated market.
+    """A flow model: the class of its presets, and the kernel of its events.
 
     Parameters
     ----------
     preset : type of Preset
         Reads a preset file and packs its parameters; the default of its field `model` is the model's name.
     event : str
-        ``module:name`` of the kernel of the next event, a ``late_kernel`` of ``(b: Packed, k: Longs, flow: Floats) ->
+        ``module:name`` of the kernel of the next event, a ``late_kernel`` of ``(book: Packed, state: Longs, flow: Floats) ->
         None``, imported when a market of the model first moves; "": the loop of the simulator contains it, or days come
         from tape.
     calibrate : str
@@ -224,13 +231,13 @@ class FlowModel:
 
 
 def check_rates(limit: Sequence[float], cancel: Sequence[float], events_per_s: float) -> None:
-    """Refuse rates by distance that no zero-intelligence market has; the last argument is of one side."""
+    """Refuse (ValueError) unequal numbers of limit and cancel rates, limit rates all 0, or too many events a second a side."""
     if len(limit) != len(cancel):
         raise ValueError(f"{len(limit)} limit rates with {len(cancel)} cancel rates")
     if sum(limit) <= 0.0:
         raise ValueError("all limit rates are zero: the book would stay empty")
-    if events_per_s > MOST_EVENTS_PER_S:
-        raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
+    if events_per_s > MAX_EVENTS_PER_S:
+        raise ValueError(f"more than {MAX_EVENTS_PER_S:,} orders a second on each side")
 
 
 def _json(value: Any) -> str:
@@ -238,7 +245,4 @@ def _json(value: Any) -> str:
     if not isinstance(value, dict):
         return json.dumps(value)
     lines = json.dumps(value, indent=1, ensure_ascii=False)
-    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), lines).replace("\n", "\n ")
-
-
-_NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
+    return _NUMBERS.sub(lambda numbers: " ".join(numbers[0].split()), lines).replace("\n", "\n ")

@@ -2,15 +2,10 @@
 
 import hashlib
 import math
-from bisect import insort
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
@@ -18,117 +13,13 @@ from tercel.core.kernel_keys import cache_root
 from tercel.core.progress import say
 from tercel.market.flow.calibrate import calibrate as counted
 from tercel.market.flow.port import Positive, Preset
-from tercel.market.tape.compiled import CompiledDay, compile_day, compiled
-from tercel.market.tape.events import FIRST_MADE, Events, Instrument, working_days
-from tercel.market.tape.lake import TRAINING_SHARE, Lake, learned_on
-from tercel.market.tape.resampled import BLOCK_S, LEAST_LEVELS, Resampler
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
-
-# -- whole -----------------------------------------------------------------------------------------
-# A tape of some levels near the touch as one of whole books, every order with a name.
-#
-# A feed of L levels says nothing of what lies beyond them. Here that stays as it was when it was last seen:
-#
-# - A level that leaves the window keeps its orders. When it comes back with fewer lots, those at the back of its queue
-#   have gone; with more, these joined there.
-# - Nothing is known of a level before it is first seen. What would be shown if it were still there has gone: what lies
-#   nearer to the touch than a level that is shown, and all where fewer levels are shown than the feed has.
-# - All of this happens before the message with which the level is shown, while it is out of sight: an observer of the
-#   tape through as many levels sees the feed's own book after every message and no order more.
-# - A message on an order that was never shown takes lots of orders that were not shown: an execution from the front of
-#   the queue, a cancel from its back.
-
-
-def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Events]:
-    """A day of single orders within a window of levels as a day of whole books.
-
-    Parameters
-    ----------
-    instrument : Instrument
-    events : Events
-        ADD, REDUCE, DELETE, EXECUTE, ROLL_IN and ROLL_OUT rows; others stay as they are.
-
-    Returns
-    -------
-    instrument : Instrument
-        Of all levels.
-    events : Events
-        A message each row.
-    """
-    rows: list[tuple[int, ...]] = []
-    levels: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    hidden: dict[int, list[int]] = {
-        1: [],
-        -1: [],
-    }  # side times price of the levels out of sight, the nearest last
-    old: set[int] = set()  # orders with which a level came into view
-    number, rolled = int(events.order_id.max(initial=0)) + 1, (0, 0)
-
-    def take(ns: int, kind: int, side: int, price: int, lots: int, orders: list[int]) -> None:
-        """Lots go from these orders of a level, in turn."""
-        level = levels[side, price]
-        for one in orders:
-            if (gone := min(lots, level[one])) > 0:
-                less = EXECUTE if kind == EXECUTE else REDUCE if gone < level[one] else DELETE
-                rows.append((ns, less, one, side, price, gone))
-                level[one] -= gone
-                lots -= gone
-                if not level[one]:
-                    del level[one]
-
-    columns = (
-        events.exch_ns,
-        events.seq,
-        events.kind,
-        events.order_id,
-        events.side,
-        events.price_ticks,
-        events.qty_lots,
-    )
-    first = np.lexsort(
-        (events.kind != ROLL_IN, events.seq)
-    )  # what comes into view was there before the message
-    for ns, seq, kind, who, side, price, lots in np.column_stack(
-        [np.int64(column[first]) for column in columns]
-    ).tolist():
-        level = levels[side, price]
-        emptied = (
-            kind in (REDUCE, DELETE, EXECUTE)
-            and sum(level.values()) <= lots
-            and rolled != (seq, side)
-        )
-        if kind in (ADD, ROLL_IN) or emptied:
-            rolled = seq, side
-            while hidden[side] and (emptied or hidden[side][-1] >= side * price):
-                at = side * hidden[side].pop()
-                if at != price or kind != ROLL_IN:  # it would be shown if it were still there
-                    take(
-                        ns, DELETE, side, at, sum(levels[side, at].values()), list(levels[side, at])
-                    )
-        if kind == ROLL_OUT:
-            insort(hidden[side], side * price)
-        elif kind in (ADD, ROLL_IN):
-            if (more := lots - sum(level.values()) * (kind == ROLL_IN)) > 0:
-                level[who or number + len(rows)] = more
-                rows.append((ns, ADD, who or number + len(rows), side, price, more))
-            take(ns, DELETE, side, price, -more, list(level)[::-1])
-            old.update(level if kind == ROLL_IN else ())
-        elif kind in (REDUCE, DELETE, EXECUTE):
-            others = [one for one in level if one in old and one != who]
-            take(
-                ns,
-                kind,
-                side,
-                price,
-                lots,
-                [who] * (who in level) + others[:: 1 if kind == EXECUTE else -1],
-            )
-        else:
-            rows.append((ns, kind, who, side, price, lots))
-    return replace(instrument, levels=0), Events.of_messages(
-        *np.array(rows, np.int64).reshape(-1, 6).T
-    )
-
+from tercel.market.flow.whole_books import whole_book
+from tercel.market.tape.compiled import CompiledDay, compile_day
+from tercel.market.tape.compiled_store import load_compiled
+from tercel.market.tape.events import Events, Instrument
+from tercel.market.tape.lake import TRAINING_SHARE, Lake, count_training_days
+from tercel.market.tape.local_times import FIRST_SYNTHETIC_DATE, working_days
+from tercel.market.tape.resampled import BLOCK_S, MIN_LEVELS, Resampler
 
 DAYS = 60
 """Days of a market on which orders are worked: the earlier two thirds to learn on, the others to judge on."""
@@ -137,7 +28,7 @@ VERSION = "1"
 
 
 class ResampledPreset(Preset):
-    """Days of a lake that others are made of; its card names them.
+    """Preset of a market whose days are resampled from days of a lake, which its card names.
 
     It has no kernel: orders are worked on days of it that are written once, as on any tape.
 
@@ -153,30 +44,32 @@ class ResampledPreset(Preset):
     lake: str
     block_s: Positive = BLOCK_S
 
-    def recorded(self, date: str, seed: int) -> tuple[Instrument, Events]:
-        """A day of its own for each seed.
+    def make_tape_day(self, date: str, seed: int) -> tuple[Instrument, Events]:
+        """A resampled day for a date; each seed gives another.
 
         Raises
         ------
         TapeError
             Days that the lake does not hold any more, or that cannot be resampled.
         """
-        return self._made_of(self._dates).day(date, seed)
+        return self._resampler_of(self._dates).day(date, seed)
 
     @property
     def _dates(self) -> tuple[str, ...]:
+        """Dates of the days that the preset resamples, from its card, ascending."""
         return tuple(sorted(self.card.get("days", [])))
 
-    def _made_of(self, dates: Sequence[str]) -> Resampler:
+    def _resampler_of(self, dates: Sequence[str]) -> Resampler:
+        """Resampler of some of the preset's days, cached."""
         until_s = self.stretch_s[1] or math.inf
         return _resampler(self.lake, self.symbol, self.venue, tuple(dates), self.block_s, until_s)
 
-    def path(self, seed: int, number: int) -> int:
-        """Another day for each stretch."""
+    def path_seed(self, seed: int, number: int) -> int:
+        """Seed of the resampled day that is compared with stretch `number`: another day for each stretch."""
         return 1000 * number + seed
 
-    def written(self, days: int = DAYS) -> Path:
-        """Folder of a lake with so many days of it; those that are there are not made again.
+    def write_days(self, days: int = DAYS) -> Path:
+        """Folder of a lake with so many resampled days; days that are there already are not made again.
 
         The earlier two thirds, to learn on, are made of the earlier two thirds of its days, the others of the others:
         no hour is learned on and judged. A single day is behind both, as reports say.
@@ -184,7 +77,7 @@ class ResampledPreset(Preset):
         Raises
         ------
         TapeError
-            As :meth:`recorded`, and a cache that cannot be written.
+            As :meth:`make_tape_day`, and a cache that cannot be written.
         """
         source = Lake(Path(self.lake))
         source.refuse_absent(self.symbol, self._dates, self.venue)
@@ -195,21 +88,23 @@ class ResampledPreset(Preset):
             str, self.card.get("window_s", ())
         )  # the same days to another hour are another market
         key = hashlib.sha256(
-            "|".join((VERSION, self.mark, *self._dates, *hashes)).encode()
+            "|".join((VERSION, self.fingerprint, *self._dates, *hashes)).encode()
         ).hexdigest()[:16]
-        lake, cut = Lake(cache_root() / "resampled" / key), round(TRAINING_SHARE * len(self._dates))
-        early, late = self._dates[:cut], self._dates[cut:] or self._dates
-        known = {one.date for one in lake.list()} if lake.root.is_dir() else set()
-        dates = list(working_days(FIRST_MADE, days))
+        lake = Lake(cache_root() / "resampled" / key)
+        cut = round(TRAINING_SHARE * len(self._dates))
+        early = self._dates[:cut]
+        late = self._dates[cut:] or self._dates
+        known = {day.date for day in lake.list()} if lake.root.is_dir() else set()
+        dates = list(working_days(FIRST_SYNTHETIC_DATE, days))
         if missing := [(seed, date) for seed, date in enumerate(dates, 1) if date not in known]:
             say(f"{self.name}: {len(missing)} days are resampled, once")
         for seed, date in missing:
-            part = early if seed <= learned_on(len(dates)) else late
-            lake.write(*self._made_of(part).day(date, seed), replace=True)
+            part = early if seed <= count_training_days(len(dates)) else late
+            lake.write(*self._resampler_of(part).day(date, seed), replace=True)
         return lake.root
 
-    def packed(self) -> Floats:
-        """Refused: nothing answers here but tape.
+    def pack_parameters(self) -> Floats:
+        """Raise ConfigError: this model has no kernel that could react to orders.
 
         Raises
         ------
@@ -226,17 +121,23 @@ class ResampledPreset(Preset):
 def _resampler(
     lake: str, symbol: str, venue: str, dates: tuple[str, ...], block_s: float, until_s: float
 ) -> Resampler:
+    """Resampler of days of a lake, compiled as whole books; cached."""
     store = Lake(Path(lake))
     store.refuse_absent(symbol, dates, venue)
-    return Resampler([_whole(store, symbol, date, venue) for date in dates], block_s, until_s)
+    return Resampler(
+        [_compile_whole(store, symbol, date, venue) for date in dates], block_s, until_s
+    )
 
 
-def _whole(store: Lake, symbol: str, date: str, venue: str) -> CompiledDay:
-    """A day compiled, of levels near the touch as one of whole books."""
-    day = compiled(store, symbol, date, venue)
+def _compile_whole(store: Lake, symbol: str, date: str, venue: str) -> CompiledDay:
+    """Compile a day of a lake; single orders in a window of levels are first rewritten as a day of whole books.
+
+    Level totals, and windows below `MIN_LEVELS`, are compiled as they are: `Resampler` refuses them.
+    """
+    day = load_compiled(store, symbol, date, venue)
     return (
         day
-        if day.by_level or day.instrument.levels < LEAST_LEVELS
+        if day.by_level or day.instrument.levels < MIN_LEVELS
         else compile_day(*whole_book(*store.read(symbol, date, venue)))
     )
 
@@ -251,7 +152,7 @@ def calibrate(
     lake: str = "",
     until_s: float | None = None,
 ) -> ResampledPreset:
-    """A preset whose days are made of these.
+    """A preset that resamples the given days.
 
     Parameters
     ----------
@@ -269,7 +170,9 @@ def calibrate(
     """
     common = counted(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     fields = {field: getattr(common, field) for field in Preset.model_fields if field != "model"}
-    made = ResampledPreset(**fields | {"card": common.card | {"to_s": until_s}}, lake=lake)
+    preset = ResampledPreset(**fields | {"card": common.card | {"to_s": until_s}}, lake=lake)
     if lake:  # what cannot be resampled is refused now
-        made._made_of([instrument.date for instrument, _ in days]).day(FIRST_MADE, 1)
-    return made
+        preset._resampler_of([instrument.date for instrument, _ in days]).day(
+            FIRST_SYNTHETIC_DATE, 1
+        )
+    return preset

@@ -1,6 +1,6 @@
 """Tapes as event flows: each public event with the book just before it."""
 
-from tercel.market.observed.kernel import (
+from tercel.market.observed.event_columns import (
     CANCEL_AT_BEST,
     CANCEL_DEEPER,
     LIMIT_AT_BEST,

@@ -12,36 +12,32 @@ Definition of an event:
 
 Of a feed of level totals (LEVEL_SET) the differences are read: prints (TRADE) are MARKET rows, what a level has more
 than its prints left is a limit order, what it has less is a cancel. Several orders within one update are one there.
-
-Level-total tapes as tapes of anonymous orders, for code that counts orders.
-
-An increase of a level is an order placed (id 0), a decrease is withdrawn from anonymous lots there, a
-print is an execution of what the level had. Several orders within one update are one.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Bytes, Int8, Int32, Ints
 from tercel.core.errors import TapeError
-from tercel.core.jit import kernel
-from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.market.observed import kernel as k
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.observed import event_columns, kernel as k
 from tercel.market.tape import Events, Instrument
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    EXECUTE,
-    LEVEL_SET,
-    MODIFY,
-    OPENING,
-    REDUCE,
-    ROLL_IN,
-    TRADE,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
+
+_WIDE = {
+    "ns": np.int64,
+    "kind": np.uint8,
+    "side": np.int8,
+    "price": np.int32,
+    "distance": np.int32,
+    "lots": np.int32,
+    "order_id": np.int64,
+    "remainder": np.bool_,
+}
+_BOOK = ("bid_px", "ask_px", "bid_lots", "ask_lots")
+# Columns of a row, as the kernel writes them: to its row of words, and to its row of levels.
+_BY_ROW = (*_WIDE, *_BOOK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +129,8 @@ class Observed:
         begin, end = (-(-(ns - self.start_ns) // NS_PER_SECOND) for ns in (start_ns, stop_ns))
         rows = {name: getattr(self, name)[first:last] for name in _BY_ROW}
         hidden = self.hidden[(self.hidden[:, 0] >= start_ns) & (self.hidden[:, 0] < stop_ns)]
-        mid2, spread = self.mid2[begin : end + 1], self.spread[begin : end + 1]
+        mid2 = self.mid2[begin : end + 1]
+        spread = self.spread[begin : end + 1]
         return replace(
             self,
             start_ns=start_ns,
@@ -143,21 +140,6 @@ class Observed:
             spread=spread,
             **rows,
         )
-
-
-_WIDE = {
-    "ns": np.int64,
-    "kind": np.uint8,
-    "side": np.int8,
-    "price": np.int32,
-    "distance": np.int32,
-    "lots": np.int32,
-    "order_id": np.int64,
-    "remainder": np.bool_,
-}
-_BOOK = ("bid_px", "ask_px", "bid_lots", "ask_lots")
-# Columns of a row, as the kernel writes them: to its row of words, and to its row of levels.
-_BY_ROW = (*_WIDE, *_BOOK)
 
 
 def observe(
@@ -203,46 +185,44 @@ def observe(
     prices, rank = np.unique(events.price_ticks, return_inverse=True)
     ids, dense = np.unique(events.order_id, return_inverse=True)
     rows = len(kind) + int(np.count_nonzero(kind == MODIFY))
-    wide = np.zeros((rows, 8), np.int64)
+    event_rows = np.zeros((rows, 8), np.int64)
     book = np.zeros((rows, 4, levels), np.int32)
     grid2 = np.zeros(((stop - start) // NS_PER_SECOND + 1, 2), np.int64)
     hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 5), np.int64)
-    state = np.zeros(k.STATE, np.int64)
-    shown = instrument.levels if window is None else window
-    level, known = (
-        np.zeros((2, len(prices), k.COLUMNS), np.int64),
-        np.zeros((len(ids), k.FIELDS), np.int64),
-    )
-    k.play(
+    state = np.zeros(event_columns.STATE, np.int64)
+    visible_levels = instrument.levels if window is None else window
+    level = np.zeros((2, len(prices), event_columns.COLUMNS), np.int64)
+    known = np.zeros((len(ids), event_columns.FIELDS), np.int64)
+    k.replay_tape(
         events.columns(),
         dense.astype(np.int64),
         rank.astype(np.int64),
         prices.astype(np.int64),
         start,
         stop,
-        shown,
-        k.Tally(level, known, state, wide, book),
+        visible_levels,
+        event_columns.Tally(level, known, state, event_rows, book),
         grid2,
         hidden,
     )
     counts = {
-        "unknown": k.UNKNOWN,
-        "halts": k.HALTS,
-        "clears": k.CLEARS,
-        "outside": k.OUTSIDE,
-        "hidden_lots": k.HIDDEN,
+        "unknown": event_columns.UNKNOWN,
+        "halts": event_columns.HALTS,
+        "clears": event_columns.CLEARS,
+        "outside": event_columns.OUTSIDE,
+        "hidden_lots": event_columns.HIDDEN,
     }
     return Observed(
-        **_columns(wide, book, int(state[k.ROWS])),
-        hidden=hidden[: state[k.HIDDEN_ROWS]],
+        **_columns(event_rows, book, int(state[event_columns.ROWS])),
+        hidden=hidden[: state[event_columns.HIDDEN_ROWS]],
         mid2=np.ascontiguousarray(grid2[:, 0]),
         spread=np.ascontiguousarray(grid2[:, 1]),
         start_ns=start,
         stop_ns=stop,
         open_ns=opening,
         lot=instrument.lot,
-        window=shown,
-        counts={name: int(state[at]) for name, at in counts.items()},
+        window=visible_levels,
+        counts={name: int(state[word]) for name, word in counts.items()},
     )
 
 
@@ -273,82 +253,12 @@ def stretch(
     return start, stop, opening
 
 
-def _columns(wide: Ints, book: Int32, n: int) -> dict[str, AnyArray]:
-    """The kernel's rows as columns."""
+def _columns(event_rows: Ints, book: Int32, n: int) -> dict[str, AnyArray]:
+    """The event rows of the kernel as a mapping of column names to arrays."""
     columns: dict[str, AnyArray] = {
-        name: wide[:n, at].astype(dtype) for at, (name, dtype) in enumerate(_WIDE.items())
+        name: event_rows[:n, column].astype(dtype)
+        for column, (name, dtype) in enumerate(_WIDE.items())
     }
-    return columns | {name: np.ascontiguousarray(book[:n, at]) for at, name in enumerate(_BOOK)}
-
-
-# -- level totals as anonymous orders --
-
-ROW: Final = 0
-KIND: Final = 1
-LOTS: Final = 2
-"""Columns of what comes out: the row that it comes from, its kind and its lots."""
-
-
-def as_orders(events: Events) -> Events:
-    """The same book as anonymous orders; tapes without level totals are returned unchanged."""
-    if not np.any(events.kind == LEVEL_SET):
-        return events
-    prices, rank = np.unique(events.price_ticks, return_inverse=True)
-    out = np.zeros((events.n, 3), np.int64)
-    n = _translate(
-        events.seq,
-        events.kind,
-        events.side,
-        rank.astype(np.int64),
-        events.qty_lots,
-        events.flags,
-        np.zeros((2, len(prices)), np.int64),
-        out,
-    )
-    rows = Events(*(column[out[:n, ROW]] for column in events.columns()))
-    rows.kind[:] = out[:n, KIND]
-    rows.qty_lots[:] = out[:n, LOTS]
-    rows.order_id[:] = 0
-    return rows
-
-
-@kernel
-def _translate(
-    seq: Any, kind: Any, side: Any, rank: Any, qty: Any, flags: Any, lots: Any, out: Any
-) -> int:
-    """Rows (row, kind, lots) of the same book; of a message of many levels those that shrink come first."""
-    n, r = 0, 0
-    while r < kind.shape[0]:
-        what = kind[r]
-        if what == LEVEL_SET:
-            end = r + 1
-            while end < kind.shape[0] and kind[end] == LEVEL_SET and seq[end] == seq[r]:
-                end += 1
-            for growing in range(2):
-                for i in range(r, end):
-                    s, p = 0 if side[i] == BUY else 1, rank[i]
-                    more = qty[i] - lots[s, p]
-                    if more == 0 or (more > 0) != (growing == 1):
-                        continue
-                    out[n, ROW], out[n, LOTS] = i, abs(more)
-                    out[n, KIND] = REDUCE if more < 0 else (ROLL_IN if flags[i] & OPENING else ADD)
-                    lots[s, p] = qty[i]
-                    n += 1
-            r = end
-            continue
-        if what == TRADE and (side[r] == BUY or side[r] == SELL):
-            s, p = 0 if side[r] == BUY else 1, rank[r]
-            gone = min(qty[r], lots[s, p])
-            if gone > 0:
-                lots[s, p] -= gone
-                out[n, ROW], out[n, KIND], out[n, LOTS] = r, EXECUTE, gone
-                n += 1
-        elif what != TRADE:
-            if what == CLEAR:
-                for s in range(2):
-                    for p in range(lots.shape[1]):
-                        lots[s, p] = 0
-            out[n, ROW], out[n, KIND], out[n, LOTS] = r, what, qty[r]
-            n += 1
-        r += 1
-    return n
+    return columns | {
+        name: np.ascontiguousarray(book[:n, column]) for column, name in enumerate(_BOOK)
+    }

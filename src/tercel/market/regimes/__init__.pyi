@@ -1,9 +1,9 @@
-from tercel.market.regimes.choice import chosen as chosen
+from tercel.market.regimes.choice import parse_regimes as parse_regimes
 from tercel.market.regimes.law import LONGEST_S as LONGEST_S
-from tercel.market.regimes.law import NAMED as NAMED
-from tercel.market.regimes.law import PLAIN as PLAIN
-from tercel.market.regimes.law import TRENDING as TRENDING
-from tercel.market.regimes.law import Factors as Factors
+from tercel.market.regimes.named import NAMED as NAMED
+from tercel.market.regimes.named import PLAIN as PLAIN
+from tercel.market.regimes.named import TRENDING as TRENDING
+from tercel.market.regimes.named import Factors as Factors
 from tercel.market.regimes.law import RegimeScript as RegimeScript
 from tercel.market.regimes.law import with_regimes as with_regimes
 
@@ -14,6 +14,6 @@ __all__ = [
     "TRENDING",
     "Factors",
     "RegimeScript",
-    "chosen",
+    "parse_regimes",
     "with_regimes",
 ]

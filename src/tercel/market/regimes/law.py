@@ -1,4 +1,4 @@
-"""Named regimes and their laws: a Markov chain or a script that switches them, and a season by the time of day.
+"""Laws that switch regimes: a Markov chain or a script, and a season by the time of day.
 
 The chain goes in continuous time: in state i it waits an exponential time of mean 1 / sum_j rates[i][j] and goes to j
 with probability in proportion to rates[i][j]. Its stream is seeded by an episode's (seed, index) alone, so all
@@ -6,186 +6,20 @@ strategies, and the counterfactual market without orders, meet the same regimes 
 them.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from tercel.core.arrays import Ints
-from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes import kernel as lay
+from tercel.market.regimes.named import PLAIN, Factors, OwnRegimes, Regime, regime
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-
-# -- factors on the rates of a flow --
-
-# -- named -----------------------------------------------------------------------------------------
-# Named regimes: their factors on a flow, phase by phase.
-#
-# What they come to in a market is measured (`python -m studies regimes` prints it), not promised: volatility, depth
-# and drift follow from the flow.
-
-MOST: Final = 1000.0
-"""Factors beyond this, or below one over it, are a slip."""
-
-
-@dataclass(frozen=True)
-class Factors:
-    """Factors on a flow's rates; all ones leave the market as calibrated.
-
-    Parameters
-    ----------
-    limit, market, cancel : float
-        On limit orders, market orders, and the rate at which each resting order dies.
-    pace : float
-        On all of them: the same market in another time.
-    lean : float
-        From -1 (market orders only sell) to 1 (only buy): buyers' share is (1 + lean) / 2.
-    """
-
-    limit: float = 1.0
-    market: float = 1.0
-    cancel: float = 1.0
-    pace: float = 1.0
-    lean: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse factors that stop the market or are none."""
-        for name in ("limit", "market", "cancel", "pace"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and 1 / MOST <= value <= MOST):
-                raise ConfigError(
-                    f"a factor {name} from {1 / MOST:g} to {MOST:g}",
-                    f"{value!r}",
-                    "1 changes nothing",
-                )
-        if not -1.0 <= self.lean <= 1.0:
-            raise ConfigError(
-                "a lean from -1 (all sell) to 1 (all buy)", f"{self.lean!r}", "0 leans to neither"
-            )
-
-    @property
-    def words(self) -> tuple[float, ...]:
-        """Factors in the order of the state: limit, market, cancel, pace, lean."""
-        return tuple(float(getattr(self, field.name)) for field in fields(self))
-
-
-def impose(states: Ints, factors: Factors) -> None:
-    """Set the factors in force from the markets' next event until changed; any regime law is replaced.
-
-    Parameters
-    ----------
-    states : int64 (..., >= GRID)
-        Of one market or of a batch; changed.
-    """
-    states[..., sim.REGIME] = 1
-    states[..., sim.REGIME_NS] = FOREVER_NS
-    states[..., sim.LIMIT_FACTOR : sim.LEAN + 1] = np.array(factors.words).view(np.int64)
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Factors that are in force for `seconds`; 0: to the end of the regime (the last phase alone)."""
-
-    factors: Factors
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Regime:
-    """A named market state.
-
-    Parameters
-    ----------
-    name : str
-    phases : tuple of Phase
-        One after another; all but the last have a length.
-    """
-
-    name: str
-    phases: tuple[Phase, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse phases that never end before the last."""
-        lengths = [phase.seconds for phase in self.phases]
-        if (
-            not self.name
-            or not lengths
-            or lengths[-1] != 0.0
-            or any(not 0 < s < 1e6 for s in lengths[:-1])
-        ):
-            raise ConfigError(
-                "a named regime of phases with a length each, the last without (0)",
-                f"{self.name!r}: {lengths}",
-                "see market.regimes.named",
-            )
-
-    @property
-    def passes_s(self) -> float:
-        """Seconds until a scripted regime ends by itself; 0: it stays."""
-        return sum(phase.seconds for phase in self.phases)
-
-
-def steady(name: str, factors: Factors) -> Regime:
-    """A regime of one phase."""
-    return Regime(name, (Phase(factors),))
-
-
-PLAIN: Final = steady("plain", Factors())
-"""The market as it was calibrated."""
-
-CALM: Final = steady("calm", Factors(limit=1.25, market=0.8, pace=0.6))
-VOLATILE: Final = steady("volatile", Factors(limit=0.6, market=0.95, pace=2.0))
-THIN: Final = steady("thin", Factors(limit=0.45, market=0.6))
-TRENDING: Final = steady("trending", Factors(lean=0.15))
-LIQUIDITY_WITHDRAWAL: Final = Regime(
-    "liquidity_withdrawal",
-    (
-        Phase(Factors(limit=0.25, market=0.7, cancel=3.0), 30.0),  # it goes within seconds,
-        Phase(Factors(limit=0.25, market=0.7, cancel=1.2), 180.0),  # stays away,
-        Phase(Factors(limit=1.3, market=0.8), 90.0),  # comes back,
-        Phase(Factors()),
-    ),
-)
-FLASH_CRASH: Final = Regime(
-    "flash_crash",
-    (
-        Phase(
-            Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.7), 45.0
-        ),  # sellers find no buyers,
-        Phase(Factors(limit=0.7, market=0.6, cancel=1.0, pace=1.5), 15.0),  # stop for a moment,
-        Phase(
-            Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.7), 40.0
-        ),  # and are bought back
-        Phase(Factors(limit=0.8, pace=1.3)),
-    ),
-)
-
-NAMED: Final[Mapping[str, Regime]] = {
-    regime.name: regime
-    for regime in (PLAIN, CALM, VOLATILE, THIN, TRENDING, LIQUIDITY_WITHDRAWAL, FLASH_CRASH)
-}
-
-
-def regime(name: str, own: Mapping[str, Regime] | None = None) -> Regime:
-    """A regime by name, looked up in `own` before the shipped ones.
-
-    Raises
-    ------
-    UnknownNameError
-    """
-    known = {**NAMED, **(own or {})}
-    if name not in known:
-        raise UnknownNameError(f"a regime among {', '.join(known)}", repr(name), offer(name, known))
-    return known[name]
-
-
-OwnRegimes = Mapping[str, Regime]
 
 LONGEST_S: Final = 1e7
 ORIGINS: Final = {"arrival": lay.ARRIVAL, "session": lay.SESSION}
@@ -203,20 +37,21 @@ class RegimeChain:
         Jumps a second from state i (row) to j; the diagonal is 0.
     first : sequence of float, optional
         Chances of the state that an episode's warm-up begins in; the stationary law where none are given.
-    own : mapping of str to Regime
+    own_regimes : mapping of str to Regime
         Regimes beside the named ones.
     """
 
     states: Sequence[str]
     rates: Sequence[Sequence[float]]
     first: Sequence[float] | None = None
-    own: OwnRegimes = field(default_factory=dict)
+    own_regimes: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless states, rates and start make a chain."""
-        n, rates = len(self.states), _matrix(self.rates)
+        n = len(self.states)
+        rates = _matrix(self.rates)
         for name in self.states:
-            regime(name, self.own)
+            regime(name, self.own_regimes)
         if not n or len(set(self.states)) < n:
             raise ConfigError(
                 "a chain over regimes, each once", f"{list(self.states)}", "name each state once"
@@ -242,7 +77,7 @@ class RegimeChain:
     @property
     def regimes(self) -> tuple[Regime, ...]:
         """States of the chain."""
-        return tuple(regime(name, self.own) for name in self.states)
+        return tuple(regime(name, self.own_regimes) for name in self.states)
 
     @property
     def stationary(self) -> Floats:
@@ -256,19 +91,20 @@ class RegimeChain:
         >>> RegimeChain(("plain", "thin"), ((0, 0.001), (0.003, 0))).stationary
         array([0.75, 0.25])
         """
-        n, rates = len(self.states), _matrix(self.rates)
+        n = len(self.states)
+        rates = _matrix(self.rates)
         generator = rates - np.diag(rates.sum(axis=1))
         system = np.vstack([generator.T / max(rates.max(), 1e-300), np.ones(n)])
-        solved, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=1e-12)
+        solution, _, rank, _ = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=1e-12)
         if rank < n:
             raise ConfigError(
                 "a chain with one stationary law", "states that never meet", "give `first`"
             )
-        return np.asarray(np.abs(np.round(solved, 15)), np.float64)
+        return np.asarray(np.abs(np.round(solution, 15)), np.float64)
 
     @property
-    def words(self) -> Floats:
-        """The chain's part of a packed law: initial distribution, then rates."""
+    def packed_values(self) -> Floats:
+        """The chain's part of a packed law, float64: law of the first state (K), then rates by rows (K x K, the diagonal 0)."""
         first = self.stationary if self.first is None else np.asarray(self.first, np.float64)
         return np.concatenate([first, _matrix(self.rates).ravel()])
 
@@ -286,19 +122,19 @@ class RegimeScript:
         it begins with it.
     since : {"arrival", "session"}
         Origin of the seconds.
-    own : mapping of str to Regime
+    own_regimes : mapping of str to Regime
         Regimes beside the named ones.
     """
 
     entries: Sequence[tuple[float, str]]
     since: str = "arrival"
-    own: OwnRegimes = field(default_factory=dict)
+    own_regimes: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless the entries make a script."""
         times = [seconds for seconds, _ in self.entries]
         for _, name in self.entries:
-            regime(name, self.own)
+            regime(name, self.own_regimes)
         bad = (
             not times or any(not abs(t) <= LONGEST_S for t in times) or times != sorted(set(times))
         )
@@ -313,29 +149,29 @@ class RegimeScript:
     def regimes(self) -> tuple[Regime, ...]:
         """Regimes of the script, plain first."""
         names = dict.fromkeys([PLAIN.name, *(name for _, name in self.entries)])
-        return tuple(regime(name, self.own) for name in names)
+        return tuple(regime(name, self.own_regimes) for name in names)
 
     @property
-    def played(self) -> tuple[tuple[float, str], ...]:
+    def timeline(self) -> tuple[tuple[float, str], ...]:
         """Entries in time order, with what follows a regime that ends by itself."""
-        out: list[tuple[float, str]] = []
+        timeline: list[tuple[float, str]] = []
         ends = [seconds for seconds, _ in self.entries[1:]] + [float("inf")]
-        steady = PLAIN.name
+        last_steady = PLAIN.name
         for (seconds, name), end in zip(self.entries, ends, strict=True):
-            out.append((seconds, name))
-            passes = regime(name, self.own).passes_s
+            timeline.append((seconds, name))
+            passes = regime(name, self.own_regimes).passes_s
             if passes == 0.0:
-                steady = name
+                last_steady = name
             elif seconds + passes < end:
-                out.append((seconds + passes, steady))
-        return tuple(out)
+                timeline.append((seconds + passes, last_steady))
+        return tuple(timeline)
 
     @property
-    def words(self) -> Floats:
-        """The script's part of a packed law: times in ns, states."""
-        number = {one.name: i for i, one in enumerate(self.regimes)}
+    def packed_values(self) -> Floats:
+        """The script's part of a packed law, float64: of each entry of `timeline` its time, ns, and its state's number."""
+        number = {state.name: i for i, state in enumerate(self.regimes)}
         return np.array(
-            [(round(s * NS_PER_SECOND), number[name]) for s, name in self.played], np.float64
+            [(round(s * NS_PER_SECOND), number[name]) for s, name in self.timeline], np.float64
         ).ravel()
 
 
@@ -394,18 +230,18 @@ class Season:
         return cls(tuple((curve / curve.mean()).tolist()), arrival_s=arrival_s)
 
 
-def packed(law: Law | None, season: Season | None) -> Floats:
+def pack_law(law: Law | None, season: Season | None) -> Floats:
     """A law in the kernel's layout (`regimes.kernel`), float64 (p,); without one the market stays plain."""
     if law is None:
         law = RegimeScript([(-LONGEST_S, PLAIN.name)])
     regimes = law.regimes
-    phases = [phase for one in regimes for phase in one.phases]
-    first = np.cumsum([0] + [len(one.phases) for one in regimes])
+    phases = [phase for state in regimes for phase in state.phases]
+    first = np.cumsum([0] + [len(state.phases) for state in regimes])
     head = np.zeros(lay.HEAD)
     head[lay.STATES], head[lay.PHASES] = len(regimes), len(phases)
     head[lay.LAW] = lay.CHAIN if isinstance(law, RegimeChain) else lay.SCRIPT
     if isinstance(law, RegimeScript):
-        head[lay.ENTRIES], head[lay.FROM] = len(law.played), ORIGINS[law.since]
+        head[lay.ENTRIES], head[lay.FROM] = len(law.timeline), ORIGINS[law.since]
     head[lay.SEASON_START_NS] = lay.AS_IT_IS
     if season is not None:
         head[lay.SEASON_STEPS], head[lay.SEASON_STEP_NS] = (
@@ -414,9 +250,11 @@ def packed(law: Law | None, season: Season | None) -> Floats:
         )
         start = season.arrival_s
         head[lay.SEASON_START_NS] = lay.DRAWN if start is None else round(start * NS_PER_SECOND)
-    rows = [(round(phase.seconds * NS_PER_SECOND), *phase.factors.words) for phase in phases]
+    rows = [(round(phase.seconds * NS_PER_SECOND), *phase.factors.values) for phase in phases]
     times = () if season is None else season.factors
-    return np.concatenate([head, first, np.ravel(rows), law.words, times]).astype(np.float64)
+    return np.concatenate([head, first, np.ravel(rows), law.packed_values, times]).astype(
+        np.float64
+    )
 
 
 def with_regimes(source: Source, law: Law | None, season: Season | None = None) -> Source:
@@ -433,17 +271,18 @@ def with_regimes(source: Source, law: Law | None, season: Season | None = None) 
         )
     return replace(
         source,
-        flow=lay.with_law(source.flow, packed(law, season)),
+        flow=lay.with_law(source.flow, pack_law(law, season)),
         regimes=("none", *names_of(law)),
     )
 
 
 def names_of(law: Law | None) -> tuple[str, ...]:
     """Names of a law's regimes, in the order of their numbers from 1 on."""
-    return tuple(one.name for one in (law.regimes if law is not None else (PLAIN,)))
+    return tuple(state.name for state in (law.regimes if law is not None else (PLAIN,)))
 
 
 def _matrix(rates: Sequence[Sequence[float]]) -> Floats:
+    """Rates as a float64 matrix; ConfigError if they are no rows of numbers."""
     try:
         return np.asarray(rates, np.float64).reshape(len(rates), -1)
     except (TypeError, ValueError) as error:

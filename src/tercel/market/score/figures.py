@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tercel.core.jit import Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report import palette
+from tercel.core.report.svg import Figure, finish_figure, sketch
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import KINDS
+from tercel.market.observed.event_columns import KINDS
 from tercel.market.score.card import Distance, ScoreDraw
-from tercel.market.score.distance import given_spread, given_time
+from tercel.market.score.conditional import given_spread, given_time
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REAL, SIMULATED, TRAIN = svg.SERIES[1].token, svg.SERIES[0].token, svg.SERIES[9].token
+REAL = palette.SERIES[1].token
+SIMULATED = palette.SERIES[0].token
+TRAIN = palette.SERIES[9].token
 LOGGED = ("touch_depth", "deep_depth", "limit_size", "cancel_size", "market_size", "minute_volume")
 UNITS = {
     "spread": "ticks",
@@ -31,7 +33,7 @@ UNITS = {
 KIND_LABELS = ("limit\nin", "limit\nbest", "limit\ndeep", "cancel\nbest", "cancel\ndeep", "market")
 
 
-def pooled(samples: Sequence[Sample], name: str) -> Floats:
+def pool_statistic(samples: Sequence[Sample], name: str) -> Floats:
     """One statistic of several samples together."""
     return np.concatenate([s.values[name] for s in samples])
 
@@ -43,11 +45,11 @@ def laws(score: ScoreDraw) -> Figure:
     with sketch(10.0) as drawing:
         panels = drawing.subplots(5, 3).ravel()
         for panel, name in zip(panels, FOURTEEN, strict=False):
-            _law(panel, name, pooled(score.test, name), pooled(simulated, name))
+            _law(panel, name, pool_statistic(score.test, name), pool_statistic(simulated, name))
         for panel in panels[len(FOURTEEN) :]:
             panel.set_visible(False)
         drawing.legend(*panels[0].get_legend_handles_labels(), loc="lower right", frameon=False)
-    return finished(
+    return finish_figure(
         drawing,
         "laws",
         "Fourteen panels, one per statistic: the held-out tape's law as a filled shape and the simulated one as a line.",
@@ -57,6 +59,7 @@ def laws(score: ScoreDraw) -> Figure:
 
 
 def _law(panel: "Axes", name: str, real: Floats, simulated: Floats) -> None:
+    """Draw histograms of one statistic, real and simulated, into a panel."""
     panel.set_title(name.replace("_", " "))
     panel.set_yticks([])
     if name == "event_mix":
@@ -67,7 +70,8 @@ def _law(panel: "Axes", name: str, real: Floats, simulated: Floats) -> None:
         edges = 10.0 ** np.linspace(low - 0.05, high + 0.05, 33)
         panel.set_xscale("log")
         panel.xaxis.set_minor_formatter("")
-        real, simulated = np.maximum(real, 1.0), np.maximum(simulated, 1.0)
+        real = np.maximum(real, 1.0)
+        simulated = np.maximum(simulated, 1.0)
     else:
         edges = _even_edges(real)
     for values, drawn_as in ((real, "filled"), (simulated, "line")):
@@ -101,17 +105,17 @@ def memories(score: ScoreDraw) -> Figure:
             "abs_return_acf": "absolute 1 s returns, lag in seconds",
             "sign_acf": "trade signs, lag in trades",
         }
-        for panel, (name, words) in zip(panels, wanted.items(), strict=True):
+        for panel, (name, title) in zip(panels, wanted.items(), strict=True):
             for samples, colour, label in _series(score, simulated):
                 curve = np.mean([s.curves[name] for s in samples], axis=0)
                 panel.plot(
                     np.arange(1, len(curve) + 1), curve, color=colour, label=label, linewidth=1.6
                 )
             panel.set_xscale("log")
-            panel.axhline(0, color=svg.RULE.token, linewidth=0.8)
-            panel.set_title(words)
+            panel.axhline(0, color=palette.RULE.token, linewidth=0.8)
+            panel.set_title(title)
         panels[1].legend(frameon=False)
-    return finished(
+    return finish_figure(
         drawing,
         "memories",
         "Autocorrelation of absolute one-second returns and of trade signs, real and simulated.",
@@ -122,6 +126,7 @@ def memories(score: ScoreDraw) -> Figure:
 def _series(
     score: ScoreDraw, simulated: Sequence[Sample]
 ) -> list[tuple[Sequence[Sample], str, str]]:
+    """Samples with colour and label: train (if any), held-out tape, and simulated."""
     train = [(score.train, TRAIN, "tape calibrated on")] if score.train else []
     return [*train, (score.test, REAL, "held-out tape"), (simulated, SIMULATED, "simulated")]
 
@@ -152,7 +157,7 @@ def moves(score: ScoreDraw) -> Figure:
         right.set_title("volatility: sd / root of the seconds, ticks")
         right.set_xlabel("seconds")
         right.set_ylim(bottom=0.0)
-    return finished(
+    return finish_figure(
         drawing,
         "moves",
         "Mean signed change of the mid after a trade by number of trades; volatility by horizon.",
@@ -166,25 +171,30 @@ def floors(distances: Mapping[str, Distance]) -> Figure:
 
     with sketch(4.6) as drawing:
         panel = drawing.subplots()
-        at = np.arange(len(names))
-        values = [one.l1 or 0.0 for one in distances.values()]
-        panel.barh(at, values, height=0.62, color=SIMULATED, alpha=0.75, label="simulated")
-        days = [one.floor_l1 for one in distances.values()]
-        together = [one.pooled_floor_l1 for one in distances.values()]
+        positions = np.arange(len(names))
+        values = [distance.l1 or 0.0 for distance in distances.values()]
+        panel.barh(positions, values, height=0.62, color=SIMULATED, alpha=0.75, label="simulated")
+        days = [distance.floor_l1 for distance in distances.values()]
+        together = [distance.pooled_floor_l1 for distance in distances.values()]
         for real, marker, colour, label in (
-            (days, "|", svg.INK.token, "a real day"),
+            (days, "|", palette.INK.token, "a real day"),
             (together, "d", REAL, "real days pooled"),
         ):
             if all(x is not None for x in real):
                 panel.plot(
-                    np.array(real, np.float64), at, marker, color=colour, label=label, markersize=8
+                    np.array(real, np.float64),
+                    positions,
+                    marker,
+                    color=colour,
+                    label=label,
+                    markersize=8,
                 )
-        panel.set_yticks(at, [n.replace("_", " ") for n in names])
+        panel.set_yticks(positions, [n.replace("_", " ") for n in names])
         panel.invert_yaxis()
         panel.set_xlabel("L1 to the held-out tape (0 the same law, 1 nothing in common)")
         panel.legend(frameon=False, loc="lower right")
         panel.grid(axis="y", visible=False)
-    return finished(
+    return finish_figure(
         drawing,
         "floors",
         "L1 distance of each statistic to held-out tape: bars simulated, marks real against real.",
@@ -194,7 +204,7 @@ def floors(distances: Mapping[str, Distance]) -> Figure:
 
 def conditionals(score: ScoreDraw) -> Figure:
     """Means given the spread, and through the day."""
-    simulated = [o for row in score.sim_seen for o in row]
+    simulated = [o for row in score.sim_observed for o in row]
 
     with sketch(4.6) as drawing:
         panels = drawing.subplots(2, 3).ravel()
@@ -202,7 +212,7 @@ def conditionals(score: ScoreDraw) -> Figure:
         wanted += [("half hour", n) for n in ("spread", "minute_volume", "log_wait")]
         for panel, (given, name) in zip(panels, wanted, strict=True):
             for seen, colour, label in (
-                (score.test_seen, REAL, "held-out tape"),
+                (score.test_observed, REAL, "held-out tape"),
                 (simulated, SIMULATED, "simulated"),
             ):
                 panel.plot(
@@ -217,7 +227,7 @@ def conditionals(score: ScoreDraw) -> Figure:
                 f"given the {given}" + (" since the opening" if given == "half hour" else ", ticks")
             )
         panels[0].legend(frameon=False)
-    return finished(
+    return finish_figure(
         drawing,
         "conditionals",
         "Means of statistics given the spread and through the day, real and simulated.",
@@ -237,6 +247,6 @@ def _means_given(
     else:
         classes = condition.astype(np.int64)
     weights = np.bincount(classes).astype(np.float64)
-    met = weights > 0
-    at = np.bincount(classes, weights=condition)[met] / weights[met]
-    return at, np.bincount(classes, weights=values)[met] / weights[met]
+    occupied = weights > 0
+    centres = np.bincount(classes, weights=condition)[occupied] / weights[occupied]
+    return centres, np.bincount(classes, weights=values)[occupied] / weights[occupied]

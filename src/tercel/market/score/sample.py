@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
-from tercel.market.observed.kernel import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
+from tercel.market.observed.event_columns import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
 
 FOURTEEN: Final = (
     "spread",
@@ -87,10 +87,11 @@ def clock_of(seen: Observed | Sequence[Observed]) -> int:
     >>> _clock(np.array([5_000_000, 7_000_000]))
     1000000
     """
-    return min(_clock(o.ns) for o in _listed(seen))
+    return min(_clock(o.ns) for o in _as_list(seen))
 
 
 def _clock(ns: Longs) -> int:
+    """Resolution of time stamps, ns: the largest of 1 s, 1 ms, 1 us that divides them all, else 1."""
     for unit in (NS_PER_SECOND, 1_000_000, 1_000):
         if not np.any(ns % unit):
             return unit
@@ -112,7 +113,7 @@ def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
     ConfigError
         Too few events or market orders to say anything.
     """
-    parts = _listed(seen)
+    parts = _as_list(seen)
     events = sum(o.n for o in parts)
     markets = sum(int(np.count_nonzero(o.kind == MARKET)) for o in parts)
     if events < MIN_EVENTS or markets < MIN_MARKET_ORDERS:
@@ -121,8 +122,8 @@ def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
             f"{events} and {markets} in {sum(o.seconds for o in parts):.0f} s",
             "take a longer stretch or more days",
         )
-    drawn = [_values(o, clock_ns) for o in parts]
-    values = {name: np.concatenate([d[name] for d in drawn]) for name in FOURTEEN}
+    by_stretch = [_values(o, clock_ns) for o in parts]
+    values = {name: np.concatenate([d[name] for d in by_stretch]) for name in FOURTEEN}
     seconds = sum(o.seconds for o in parts)
     return Sample(
         values=values,
@@ -144,23 +145,26 @@ def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
     )
 
 
-def _listed(seen: Observed | Sequence[Observed]) -> Sequence[Observed]:
+def _as_list(seen: Observed | Sequence[Observed]) -> Sequence[Observed]:
+    """A single stretch as a list of one."""
     return [seen] if isinstance(seen, Observed) else seen
 
 
 def _values(o: Observed, clock_ns: int) -> dict[str, Floats]:
     """The fourteen samples of one stretch."""
-    own = ~o.remainder
-    kind, lots = o.kind[own], o.lots[own] * float(o.lot)
+    counted = ~o.remainder
+    kind = o.kind[counted]
+    lots = o.lots[counted] * float(o.lot)
     limit = kind <= LIMIT_DEEPER
     market = kind == MARKET
-    bid, ask = o.bid_lots[own], o.ask_lots[own]
-    touch_bid, touch_ask = bid[:, 0].astype(np.float64), ask[:, 0].astype(np.float64)
+    bid, ask = o.bid_lots[counted], o.ask_lots[counted]
+    touch_bid = bid[:, 0].astype(np.float64)
+    touch_ask = ask[:, 0].astype(np.float64)
     deep = np.concatenate((bid[:, 1:5].sum(axis=1), ask[:, 1:5].sum(axis=1)))
-    ticks = o.ns[own] // clock_ns
+    ticks = o.ns[counted] // clock_ns
     wait = np.diff(ticks) * (clock_ns / NS_PER_SECOND)
     return {
-        "spread": (o.ask_px[own, 0] - o.bid_px[own, 0]).astype(np.float64),
+        "spread": (o.ask_px[counted, 0] - o.bid_px[counted, 0]).astype(np.float64),
         "touch_depth": np.concatenate((touch_bid, touch_ask)) * o.lot,
         "deep_depth": deep * float(o.lot),
         "imbalance": (touch_bid - touch_ask) / (touch_bid + touch_ask),
@@ -169,7 +173,7 @@ def _values(o: Observed, clock_ns: int) -> dict[str, Floats]:
         "market_size": lots[market],
         "log_wait": np.log10(np.maximum(wait, ZERO_WAIT_S)),
         "event_mix": kind.astype(np.float64),
-        "limit_distance": o.behind[own][limit].astype(np.float64),
+        "limit_distance": o.behind[counted][limit].astype(np.float64),
         **{f"return_{h}s": returns(o, h) for h in (1, 10, 60)},
         "minute_volume": minute_volume(o),
     }
@@ -185,48 +189,51 @@ def minute_volume(o: Observed) -> Floats:
     """Shares executed in each full minute of the stretch."""
     minutes = int((o.stop_ns - o.start_ns) // (60 * NS_PER_SECOND))
     market = o.kind == MARKET
-    at = (o.ns[market] - o.start_ns) // (60 * NS_PER_SECOND)
-    shares = o.lots[market][at < minutes] * float(o.lot)
-    return np.bincount(at[at < minutes], weights=shares, minlength=minutes).astype(np.float64)
+    minute = (o.ns[market] - o.start_ns) // (60 * NS_PER_SECOND)
+    shares = o.lots[market][minute < minutes] * float(o.lot)
+    return np.bincount(minute[minute < minutes], weights=shares, minlength=minutes).astype(
+        np.float64
+    )
 
 
 def acf(series: Sequence[Floats], lags: int, centred: bool = True) -> Floats:
-    """Autocorrelation at lags 1 .. `lags`, pooled over series; 0 for a lag without pairs.
+    """Autocorrelation at lags 1 .. `lags`, pooled over series, about 0 unless `centred`; 0 for a lag without pairs.
 
     >>> acf([np.array([1.0, -1.0] * 50)], 2).round(2).tolist()
     [-1.0, 1.0]
     """
-    everything = np.concatenate(list(series))
-    if not len(everything):
+    pooled = np.concatenate(list(series))
+    if not len(pooled):
         return np.zeros(lags)
-    mean = everything.mean() if centred else 0.0
-    variance = np.mean((everything - mean) ** 2)
-    out = np.zeros(lags)
+    mean = pooled.mean() if centred else 0.0
+    variance = np.mean((pooled - mean) ** 2)
+    correlation = np.zeros(lags)
     if variance <= 0.0:
-        return out
+        return correlation
     for lag in range(1, lags + 1):
         products = sum(
             float(np.dot(x[lag:] - mean, x[:-lag] - mean)) for x in series if len(x) > lag
         )
         pairs = sum(max(len(x) - lag, 0) for x in series)
-        out[lag - 1] = products / pairs / variance if pairs else 0.0
-    return out
+        correlation[lag - 1] = products / pairs / variance if pairs else 0.0
+    return correlation
 
 
 def response(parts: Sequence[Observed]) -> Floats:
     """R(l) = mean of sign x (mid before the l-th next trade - mid before the trade), ticks; NaN without pairs."""
-    out = np.full(len(RESPONSE_LAGS), np.nan)
-    for at, lag in enumerate(RESPONSE_LAGS):
-        moved = []
+    responses = np.full(len(RESPONSE_LAGS), np.nan)
+    for index, lag in enumerate(RESPONSE_LAGS):
+        moves = []
         for o in parts:
             market = o.kind == MARKET
             mid = (o.bid_px[market, 0] + o.ask_px[market, 0]) / 2.0
-            moved.append(o.side[market][:-lag] * (mid[lag:] - mid[:-lag]))
-        pairs = np.concatenate(moved)
+            moves.append(o.side[market][:-lag] * (mid[lag:] - mid[:-lag]))
+        pairs = np.concatenate(moves)
         if len(pairs):
-            out[at] = pairs.mean()
-    return out
+            responses[index] = pairs.mean()
+    return responses
 
 
 def _rms(x: Floats) -> float:
+    """Root of the mean square; NaN for an empty array."""
     return float(np.sqrt(np.mean(x * x))) if len(x) else float("nan")

@@ -1,261 +1,181 @@
-"""Public book without own trades (the background); the visible book is it, shifted by impact, with own orders.
+"""The public book without own orders (the *background*), and the visible book that is kept in step with it.
 
-From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
-order those of the counterfactual market without own orders. Whatever happens there is mirrored in the visible book
-(`docs/concepts/simulator.md`): own orders join queues at their true place and take their share of an aggressor by priority, and
-of the public orders that it met in the background as many lots stay (residual orders). So own orders neither size an aggressor
-nor cause one, no lot trades twice, and all strategies on one seed share the market's moves.
+From the first own order on, a market has two books in one array:
 
-Lots that own orders took are gone from the visible book. Their owner still has them in the background; they come back,
-behind what rests at their price by then, after a delay that the tape's replenishment says, and not while a resting own
-order is in their way. What own volume does to the price is the law's business alone.
+- the *background* holds public orders alone. The flow model acts on it and never sees an own order, so its events are
+  those of the market as it would be without us, order by order, and the same for all strategies on one seed;
+- the *visible book* is what agents see. Every event of the background is mirrored in it, at prices moved by the ticks of
+  the impact law, and own orders queue in it at their true place (`docs/concepts/simulator.md`).
 
-Public lots that own lots stood in front of: an aggressor's lots are used once.
+An own order therefore neither causes a public market order nor makes one larger, and no lot trades twice: what a market
+order trades with own orders, it does not trade with public ones. The impact law alone decides how own volume moves the
+price.
 
-What own orders trade, the public order behind them keeps in the visible book. While its counterpart in the background
-lives these are lots of one order, and go with it; when the counterpart has been executed they are a *residual* order. It
-stays where it was and trades by price and time, goes as often as public orders of its price or the next one behind
-are cancelled, and gives way to a public order of the other side that reaches it.
+**Lots that own orders took** leave the visible book, while their owner still has them in the background. They come back
+after a delay, at the end of the queue of their price, and not while an own order rests on the other side at that price or
+a better one (`restoration`).
 
-A public limit order that crosses own ones has traded early: as many lots of the next aggressors of its side trade
-nothing, and what they met in the background becomes residual. So own and public lots of a side add up to those of the
-counterfactual.
+**Residual orders.** Where own orders traded in place of a public order, its lots stay in the visible book
+(`residual_orders`).
 
-The flow uses a slot again at once. While a residual order holds it, one of the last RESIDUAL_SLOTS shows the new order.
+**Early trades.** A public limit order that crosses an own order trades with it at once; the background knows nothing of
+that trade. The next public market orders of the same direction therefore trade as many lots less in the visible book
+(`EARLY`), and the orders that they met in the background become residual. Own and public lots traded on a side thus add
+up to those of the market without own orders.
+
+**Slots.** An order has the same slot in both books. Where a residual order still occupies the slot that the background
+uses again, the new order is shown in one of the last RESIDUAL_SLOTS slots (`SPARE_AT`).
 """
 
-from typing import Any, Final
-
-from tercel.core.jit import Floats, Longs, Packed, Rows, fixed, kernel, late_kernel
-from tercel.core.seeds import mix, next_word
+from tercel.core.jit import Longs, Packed, kernel, load_fixed
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, is_own, level_at, order_at, own_order_at
-from tercel.market.impact import law
+from tercel.market.book.book_records import order_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,
-    first_own,
-    meet,
-    owe,
-    public_add,
+    mark_for_restoration,
     public_take,
-    sooner,
-    write,
+    write_row,
 )
-from tercel.market.simulator.past_seconds import printed
+from tercel.market.simulator.crossing import first_own, has_priority, note_aggressor
+from tercel.market.simulator.recent_sums import record_hidden_trade
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import replay_row
+from tercel.market.simulator.residual_orders import (
+    drop_gone_residuals,
+    make_residual,
+    thin_residuals,
+    yield_residuals,
+)
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
-# -- where the background's orders are shown --------------------------------------------------------------------------
-
 
 @kernel
-def shown_at(b: Packed, k: Longs, slot: int) -> int:
-    """The slot of the visible book that has the background's order of `slot`."""
-    for spare in range(state_at(k).spares):
-        if k[sim.SPARE_AT + spare] == slot + 1:
-            return fixed(b, lay.ORDERS) - sim.RESIDUAL_SLOTS + spare
+def visible_slot(book: Packed, state: Longs, slot: int) -> int:
+    """Slot of the visible book in which the background's order of `slot` is shown."""
+    for spare in range(state_at(state).spares):
+        if state[sim.SPARE_AT + spare] == slot + 1:
+            return load_fixed(book, lay.ORDERS) - sim.RESIDUAL_SLOTS + spare
     return slot
 
 
 @kernel
-def place_for(b: Packed, k: Longs, slot: int) -> int:
-    """Slot of the shown book for the background's new order of `slot`; -1: another of its orders is shown there."""
-    s = state_at(k)
-    first = fixed(b, lay.ORDERS) - sim.RESIDUAL_SLOTS
+def allocate_visible(book: Packed, state: Longs, slot: int) -> int:
+    """Slot in the visible book for a new order of the background; -1: the slot shows another of its orders, rebuild."""
+    s = state_at(state)
+    first_spare = load_fixed(book, lay.ORDERS) - sim.RESIDUAL_SLOTS
     for spare in range(s.spares):
-        if k[sim.SPARE_AT + spare] == slot + 1:  # the order that had the slot before
-            k[sim.SPARE_AT + spare] = 0
-    while s.spares > 0 and k[sim.SPARE_AT + s.spares - 1] == 0:
+        if state[sim.SPARE_AT + spare] == slot + 1:  # the order that had the slot before
+            state[sim.SPARE_AT + spare] = 0
+    while s.spares > 0 and state[sim.SPARE_AT + s.spares - 1] == 0:
         s.spares -= 1
-    if slot >= first and k[sim.SPARE_AT + slot - first] > 0:
+    if slot >= first_spare and state[sim.SPARE_AT + slot - first_spare] > 0:
         return -1
-    have = order_at(b, slot).qty
-    if have == 0:
+    old_lots = order_at(book, slot).qty
+    if old_lots == 0:
         return slot
-    for free in range(max(first, b[fixed(b, lay.BACKGROUND) + lay.HIGH]), fixed(b, lay.ORDERS)):
-        if order_at(b, free).qty == 0 and k[sim.SPARE_AT + free - first] == 0:
-            k[sim.SPARE_AT + free - first] = slot + 1
-            s.spares = max(s.spares, free - first + 1)
+    for free in range(
+        max(first_spare, book[load_fixed(book, lay.BACKGROUND) + lay.HIGH]),
+        load_fixed(book, lay.ORDERS),
+    ):
+        if order_at(book, free).qty == 0 and state[sim.SPARE_AT + free - first_spare] == 0:
+            state[sim.SPARE_AT + free - first_spare] = slot + 1
+            s.spares = max(s.spares, free - first_spare + 1)
             return free
-    public_take(b, k, slot, have, DELETE, False)
-    forget_gone(b, k)
+    public_take(book, state, slot, old_lots, DELETE, False)
+    drop_gone_residuals(book, state)
     return slot
 
 
-# -- executions -------------------------------------------------------------------------------------------------------
-
-
 @kernel
-def execute(b: Packed, k: Longs, row: int, side: int, price: int, lots: int) -> None:
-    """Row `row` of the background executes an order: own and residual orders ahead of it trade in its place.
+def mirror_execution(
+    book: Packed, state: Longs, row: int, side: int, price: int, lots: int
+) -> None:
+    """Mirror an execution of the background (row `row`): own and residual orders ahead trade in place of its order.
 
     Lots that limit orders traded with own ones before are done: that much less is traded now.
     """
-    s = state_at(k)
-    of = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS).who
-    slot = shown_at(b, k, of)
+    s = state_at(state)
+    background_slot = row_at(state, sim.MIRROR + row * sim.RECORD_WORDS).who
+    slot = visible_slot(book, state, background_slot)
     early = sim.EARLY + (0 if side > 0 else 1)
-    done = min(lots, k[early])
-    k[early] -= done
-    lots -= done
-    if lots > 0 and (b[lay.OWN_RESTING] > 0 or s.residual > 0):
-        meet(k, -side)
-        lots = fill_ahead(b, k, side, price, lots, slot)
-    have = order_at(b, slot).qty
-    if min(lots, have) > 0:
-        public_take(b, k, slot, lots, EXECUTE, False)
-    if have > lots and is_over(b, k, row, of):
-        keep(b, k, slot)
+    early_lots = min(lots, state[early])
+    state[early] -= early_lots
+    lots -= early_lots
+    if lots > 0 and (book[lay.OWN_RESTING] > 0 or s.residual > 0):
+        note_aggressor(state, -side)
+        lots = fill_ahead(book, state, side, price, lots, slot)
+    visible_lots = order_at(book, slot).qty
+    if min(lots, visible_lots) > 0:
+        public_take(book, state, slot, lots, EXECUTE, False)
+    if visible_lots > lots and has_left(book, state, row, background_slot):
+        make_residual(book, state, slot)
 
 
 @kernel
-def fill_ahead(b: Packed, k: Longs, side: int, price: int, lots: int, slot: int) -> int:
-    """An aggressor at `price` first meets own and residual orders ahead of the order in `slot`. Returns lots left."""
+def fill_ahead(book: Packed, state: Longs, side: int, price: int, lots: int, slot: int) -> int:
+    """Fill own and residual orders ahead of the order in `slot` from an aggressor at `price`. Returns lots left."""
     while lots > 0:
-        own = first_own(b, side, price, False) if b[lay.OWN_RESTING] > 0 else -1
-        residual = first_residual(b, k, side, price, slot, own)
+        own_index = first_own(book, side, price, False) if book[lay.OWN_RESTING] > 0 else -1
+        residual = first_residual(book, state, side, price, slot, own_index)
         if residual >= 0:
-            lots -= public_take(b, k, residual, lots, EXECUTE, False)
-            forget_gone(b, k)
-        elif own >= 0:
-            lots -= fill_own_head(b, k, own, lots)
+            lots -= public_take(book, state, residual, lots, EXECUTE, False)
+            drop_gone_residuals(book, state)
+        elif own_index >= 0:
+            lots -= fill_own_head(book, state, own_index, lots)
         else:
             break
     return lots
 
 
 @kernel
-def first_residual(b: Packed, k: Longs, side: int, price: int, slot: int, own: int) -> int:
-    """The residual order that an aggressor at `price` meets before own order `own` (-1: none) and the order in `slot`.
+def first_residual(
+    book: Packed, state: Longs, side: int, price: int, slot: int, own_index: int
+) -> int:
+    """The residual order that an aggressor at `price` meets before own order `own_index` (-1: none) and the order in `slot`.
 
     Its slot, -1 where none is ahead by price and time.
     """
-    found = -1
-    for j in range(state_at(k).residual):
-        at = k[sim.RESIDUAL_AT + j]
-        o = order_at(b, at)
-        if o.side != side or (o.price - price) * side < 0:
+    first_slot = -1
+    for j in range(state_at(state).residual):
+        candidate = state[sim.RESIDUAL_AT + j]
+        order = order_at(book, candidate)
+        if order.side != side or (order.price - price) * side < 0:
             continue
-        if o.price == price and order_at(b, slot).qty > 0 and order_at(b, slot).arrival < o.arrival:
+        if (
+            order.price == price
+            and order_at(book, slot).qty > 0
+            and order_at(book, slot).arrival < order.arrival
+        ):
             continue
-        if own >= 0 and sooner(own_order_at(b, own), o, side):
+        if own_index >= 0 and has_priority(own_order_at(book, own_index), order, side):
             continue
-        if found >= 0 and sooner(order_at(b, found), o, side):
+        if first_slot >= 0 and has_priority(order_at(book, first_slot), order, side):
             continue
-        found = at
-    return int(found)
+        first_slot = candidate
+    return int(first_slot)
 
 
 @kernel
-def is_over(b: Packed, k: Longs, row: int, slot: int) -> bool:
-    """Whether the background's order of `slot` is gone after row `row` of its event."""
-    for later in range(row + 1, state_at(k).mirror_row):
-        r = row_at(k, sim.MIRROR + later * sim.RECORD_WORDS)
+def has_left(book: Packed, state: Longs, row: int, slot: int) -> bool:
+    """Whether the background's order of `slot` is no longer in its book after row `row` of the event."""
+    for later in range(row + 1, state_at(state).mirror_row):
+        r = row_at(state, sim.MIRROR + later * sim.RECORD_WORDS)
         if r.who == slot:
             return bool(r.kind == ADD)
-    return bool(order_at(b[fixed(b, lay.BACKGROUND) :], slot).qty == 0)
-
-
-# -- residual orders ------------------------------------------------------------------------------------------------------
+    return bool(order_at(book[load_fixed(book, lay.BACKGROUND) :], slot).qty == 0)
 
 
 @kernel
-def keep(b: Packed, k: Longs, slot: int) -> None:
-    """Make the order in a slot residual; it is cancelled if all residual slots are in use."""
-    s = state_at(k)
-    if s.residual == sim.RESIDUAL_SLOTS:
-        public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)
-        return
-    k[sim.RESIDUAL_AT + s.residual] = slot
-    s.residual += 1
-
-
-@kernel
-def forget_gone(b: Packed, k: Longs) -> None:
-    """Forget residual orders that have left the book."""
-    s = state_at(k)
-    left = 0
-    for j in range(s.residual):
-        slot = k[sim.RESIDUAL_AT + j]
-        if order_at(b, slot).qty > 0:
-            k[sim.RESIDUAL_AT + left] = slot
-            left += 1
-    s.residual = left
-
-
-@kernel
-def give_way(b: Packed, k: Longs, side: int, price: int) -> None:
-    """A public order of `side` reaches residual orders of the other side or passes them: they go."""
-    for j in range(state_at(k).residual):
-        slot = k[sim.RESIDUAL_AT + j]
-        o = order_at(b, slot)
-        if o.side != side and (price - o.price) * side >= 0:
-            public_take(b, k, slot, o.qty, DELETE, False)
-    forget_gone(b, k)
-
-
-@kernel
-def thin(b: Packed, k: Longs, row: int, side: int, price: int) -> None:
-    """Row `row` cancels at `price`: each residual order there, or ahead of it with no other price between, goes at the odds
-    that an order there had of being the one.
-
-    Drawn by a hash that leaves the flow's stream untouched.
-    """
-    s = state_at(k)
-    first = price - side  # farthest residual price at `price` or ahead
-    for j in range(s.residual):
-        o = order_at(b, k[sim.RESIDUAL_AT + j])
-        if o.side == side and (o.price - first) * side > 0:
-            first = o.price
-    if (first - price) * side < 0 or not in_window(b, side, price):
-        return
-    orders = max(others_at(b, k, side, price), 1)
-    end = price + side
-    while (first - end) * side >= 0 and others_at(b, k, side, end) == 0:
-        end += side
-    for j in range(s.residual):
-        slot = k[sim.RESIDUAL_AT + j]
-        o = order_at(b, slot)
-        if o.side == side and (o.price - price) * side >= 0 and (end - o.price) * side > 0:
-            if int(mix(k[sim.FLOW_RNG] ^ (s.now + (row << 40) + (slot << 48))) >> 11) % orders == 0:
-                public_take(b, k, slot, o.qty, DELETE, False)
-    forget_gone(b, k)
-
-
-@kernel
-def others_at(b: Packed, k: Longs, side: int, price: int) -> int:
-    """Public orders at a price that are not residual; 0 beyond the window."""
-    if not in_window(b, side, price):
-        return 0
-    found = 0
-    slot = level_at(b, side, price).head
-    while slot >= 0:
-        found += 0 if is_own(b, slot) else 1
-        slot = order_at(b, slot).next
-    for j in range(state_at(k).residual):
-        o = order_at(b, k[sim.RESIDUAL_AT + j])
-        if o.qty > 0 and o.side == side and o.price == price:
-            found -= 1
-    return found
-
-
-_MS = 1_000_000
-# Lots whose way is blocked by an own order try again after so long.
-_AGAIN_MS = 1000
-
-
-@kernel
-def part(b: Packed, k: Longs) -> None:
-    """Split off the background book: a copy of the book before any own order."""
-    s = state_at(k)
-    length = fixed(b, lay.BACKGROUND)
+def split_background(book: Packed, state: Longs) -> None:
+    """Begin the background book as a copy of the market's book, before any own order rests there."""
+    s = state_at(state)
+    length = load_fixed(book, lay.BACKGROUND)
     for j in range(length):
-        b[length + j] = b[j]
+        book[length + j] = book[j]
     for j in range(sim.TALLIES):
-        k[sim.BACKGROUND + j] = k[sim.EVENTS + j]
+        state[sim.BACKGROUND + j] = state[sim.EVENTS + j]
     s.mirror_row = 0
     s.mirror_at = sim.MIRROR
     s.mirror_room = sim.MIRROR_ROWS
@@ -264,284 +184,122 @@ def part(b: Packed, k: Longs) -> None:
 
 
 @kernel
-def swap(k: Longs) -> None:
-    """Exchange the shown tallies and record with the background's."""
-    s = state_at(k)
+def swap_tallies(state: Longs) -> None:
+    """Exchange the tallies and record shown to agents with those of the background."""
+    s = state_at(state)
     for j in range(sim.TALLIES):
-        k[sim.EVENTS + j], k[sim.BACKGROUND + j] = k[sim.BACKGROUND + j], k[sim.EVENTS + j]
+        state[sim.EVENTS + j], state[sim.BACKGROUND + j] = (
+            state[sim.BACKGROUND + j],
+            state[sim.EVENTS + j],
+        )
     s.record, s.mirror_row = s.mirror_row, s.record
     s.record_at, s.mirror_at = s.mirror_at, s.record_at
     s.record_rows, s.mirror_room = s.mirror_room, s.record_rows
 
 
 @kernel
-def enter_background(k: Longs) -> None:
+def enter_background(state: Longs) -> None:
     """Switch to the background for the flow's next event."""
-    s = state_at(k)
+    s = state_at(state)
     s.mirror_row = 0
-    swap(k)
+    swap_tallies(state)
     s.apart = sim.WILL_PART
     s.seconds_room = -s.seconds_room
 
 
 @kernel
-def leave_background(b: Packed, k: Longs) -> None:
-    """Switch back after the flow's event."""
-    s = state_at(k)
+def leave_background(book: Packed, state: Longs) -> None:
+    """Switch back to the visible book after the flow's event."""
+    s = state_at(state)
     s.apart = sim.PARTED
     s.seconds_room = -s.seconds_room
-    swap(k)
-    b[lay.OVERFLOW] = b[fixed(b, lay.BACKGROUND) + lay.OVERFLOW]
+    swap_tallies(state)
+    book[lay.OVERFLOW] = book[load_fixed(book, lay.BACKGROUND) + lay.OVERFLOW]
 
 
 @kernel
-def mirror(b: Packed, k: Longs) -> None:
-    """The shown book follows the rows of the background's event."""
-    s = state_at(k)
+def mirror(book: Packed, state: Longs) -> None:
+    """Apply the rows of the background's last event to the visible book."""
+    s = state_at(state)
     s.aggressor_mid2 = s.mid2
     if s.mirror_row > sim.MIRROR_ROWS:
-        rebuild_shown(b, k)
+        rebuild_shown(book, state)
         return
     if s.residual > 0:
-        forget_gone(b, k)
+        drop_gone_residuals(book, state)
     for row in range(s.mirror_row):
-        r = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS)
+        r = row_at(state, sim.MIRROR + row * sim.RECORD_WORDS)
         side, lots = r.side, r.lots
         price = r.price + s.shift
         if r.kind == ADD:
-            slot = place_for(b, k, r.who)
+            slot = allocate_visible(book, state, r.who)
             if slot < 0:
-                rebuild_shown(b, k)
+                rebuild_shown(book, state)
                 return
             if s.residual > 0:
-                give_way(b, k, side, price)
-            order_at(b[fixed(b, lay.BACKGROUND) :], r.who).tag = 0
-            arrives(b, k, slot, side, price, lots)
+                yield_residuals(book, state, side, price)
+            order_at(book[load_fixed(book, lay.BACKGROUND) :], r.who).tag = 0
+            mirror_arrival(book, state, slot, side, price, lots)
         elif r.kind == TRADE_HIDDEN:
-            printed(k, price)
-            write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
+            record_hidden_trade(state, price)
+            write_row(state, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
         elif r.kind == EXECUTE:
-            execute(b, k, row, side, price, lots)
+            mirror_execution(book, state, row, side, price, lots)
         else:
             if s.residual > 0:
-                thin(b, k, row, side, price)
-            slot = shown_at(b, k, r.who)
-            have = order_at(b, slot).qty
-            if have > 0:  # the residual lots that own orders left of it are cancelled with it
-                replay_row(b, k, r.kind, slot, side, price, have if r.kind == DELETE else lots)
+                thin_residuals(book, state, row, side, price)
+            slot = visible_slot(book, state, r.who)
+            visible_lots = order_at(book, slot).qty
+            if (
+                visible_lots > 0
+            ):  # the residual lots that own orders left of it are cancelled with it
+                replay_row(
+                    book,
+                    state,
+                    r.kind,
+                    slot,
+                    side,
+                    price,
+                    visible_lots if r.kind == DELETE else lots,
+                )
 
 
 @kernel
-def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
-    """A public limit order in the shown book; lots that own orders take of it are restored later."""
-    s = state_at(k)
+def mirror_arrival(book: Packed, state: Longs, slot: int, side: int, price: int, lots: int) -> None:
+    """Rest a public limit order in the visible book; lots of it that own orders take are restored later."""
+    s = state_at(state)
     before = s.passive_lots
-    replay_row(b, k, ADD, slot, side, price, lots)
+    replay_row(book, state, ADD, slot, side, price, lots)
     if s.passive_lots > before:
         s.crossed_lots += s.passive_lots - before
-        k[sim.EARLY + (1 if side > 0 else 0)] += s.passive_lots - before
-        owe(b, k, slot)
+        state[sim.EARLY + (1 if side > 0 else 0)] += s.passive_lots - before
+        mark_for_restoration(book, state, slot)
 
 
 @kernel
-def rebuild_shown(b: Packed, k: Longs) -> None:
-    """Rebuild the shown public book after an event with more rows than there is room for; residual orders go."""
-    background = b[fixed(b, lay.BACKGROUND) :]
-    for slot in range(fixed(b, lay.ORDERS)):
-        o = order_at(b, slot)
-        if o.qty > 0:
-            public_take(b, k, slot, o.qty, DELETE, False)
-    state_at(k).residual = 0
+def rebuild_shown(book: Packed, state: Longs) -> None:
+    """Rebuild the visible public book from the background, after an event with too many rows; residual orders are dropped."""
+    background = book[load_fixed(book, lay.BACKGROUND) :]
+    for slot in range(load_fixed(book, lay.ORDERS)):
+        order = order_at(book, slot)
+        if order.qty > 0:
+            public_take(book, state, slot, order.qty, DELETE, False)
+    state_at(state).residual = 0
     for spare in range(sim.RESIDUAL_SLOTS):
-        k[sim.SPARE_AT + spare] = 0
+        state[sim.SPARE_AT + spare] = 0
     after = -1
     while True:
-        found = -1
+        next_slot = -1
         for slot in range(background[lay.HIGH]):
-            o = order_at(background, slot)
-            if o.qty > 0 and o.arrival > after:
-                if found < 0 or o.arrival < order_at(background, found).arrival:
-                    found = slot
-        if found < 0:
+            order = order_at(background, slot)
+            if order.qty > 0 and order.arrival > after:
+                if next_slot < 0 or order.arrival < order_at(background, next_slot).arrival:
+                    next_slot = slot
+        if next_slot < 0:
             return
-        o = order_at(background, found)
-        after = o.arrival
-        o.tag = 0
-        arrives(b, k, found, o.side, o.price + state_at(k).shift, o.qty)
-
-
-# -- what own orders took comes back ----------------------------------------------------------------------------------
-
-
-@late_kernel
-def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """Date newly taken lots for restoration; restore those that are due."""
-    s = state_at(k)
-    background = b[fixed(b, lay.BACKGROUND) :]
-    now = s.now // _MS
-    first = FOREVER_NS
-    for slot in range(background[lay.HIGH]):
-        o = order_at(background, slot)
-        when = o.tag
-        if when == 0:
-            continue
-        if o.qty <= order_at(b, shown_at(b, k, slot)).qty:
-            o.tag = 0
-            continue
-        if when == lay.UNDATED:
-            wait = delay_ms(k, flow, slot)
-            when = now + wait if wait > 0 else 0
-        elif when <= now:
-            when = 0 if put_back(b, k, slot) else now + _AGAIN_MS
-        o.tag = when
-        if when > 0:
-            first = min(first, when * _MS)
-    s.restore_ns = first
-
-
-@kernel
-def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
-    """Replenishment delay, drawn from the tape's law by a hash that leaves the flow's stream untouched.
-
-    0: for as long as their order lives, as in replay.
-    """
-    p = int(flow[sim.IMPACT_AT])
-    delays = int(flow[p + law.DELAYS]) if p > 0 else 0
-    if delays == 0:
-        return 0
-    drawn = int(mix(k[sim.FLOW_RNG] ^ (state_at(k).now + (slot << 48))) >> 11) % delays
-    at = p + law.HEAD + 2 * int(flow[p + law.COMPONENTS])
-    return max(int(flow[at + drawn] * 1000.0), 1)
-
-
-@kernel
-def put_back(b: Packed, k: Longs, slot: int) -> bool:
-    """Restore an order's missing lots: it rejoins its price with all its lots at the end of the queue."""
-    o = order_at(b[fixed(b, lay.BACKGROUND) :], slot)
-    side, price = o.side, o.price + state_at(k).shift
-    if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:
-        return False
-    shown = shown_at(b, k, slot)
-    left = order_at(b, shown).qty
-    if left > 0:
-        public_take(b, k, shown, left, DELETE, False)
-    public_add(b, k, shown, side, price, o.qty)
-    return True
-
-
-# -- followed --------------------------------------------------------------------------------------
-# The background market of a seed, simulated once: its events packed, and markets that follow them.
-#
-# Own orders do not change the background (but under a law of `weights`, which leans on the flow), so what the public
-# does after an order's arrival is the same whatever is done with the order. It is written down once, two words a row, and
-# every further market of that seed takes its rows from there: no flow is drawn, no second book is updated, only what the
-# shown book needs of it (the lots left of each public order). Observations, trades and accounts are the same to the
-# byte.
-#
-# A row's head is | ns since the event before (40 bits) | draws of the flow's stream (16) | last row of its event (1) |
-# side is a sell (1) | kind (6) |, its body | slot (16) | price (24) | lots (24) |. A row of kind `MID` tells in its body
-# the background's new mid, half-ticks; one of kind 0 is of an event in which nothing happened.
-
-HEAD, BODY, PACKED_WORDS = range(3)
-SELL: Final = 1 << 6
-LAST: Final = 1 << 7
-DRAWS_AT: Final = 8
-MOST_DRAWS: Final = (1 << 16) - 1
-WAIT_AT: Final = 24
-LONGEST_WAIT: Final = (1 << 39) - 1
-MID: Final = 63
-"""Kind of a row that tells the background's mid."""
-SLOT_AT, PRICE_AT = 48, 24
-MOST: Final = (1 << 24) - 1
-"""Price and lots that a row has room for."""
-MOST_SLOTS: Final = (1 << 15) - 1
-NO_ROOM: Final = -1
-"""The market does not fit into the rows, or what happens in it into one."""
-
-
-@kernel
-def follows(k: Longs) -> bool:
-    """Whether the background's events are known already."""
-    s = state_at(k)
-    return bool(s.apart == sim.PARTED and s.cursor_end > 0)
-
-
-@kernel
-def drawn_since(k: Longs, at: int) -> int:
-    """Draws that bring the stream at `k[at]` to where the flow's is; more than a row has room for: one too many."""
-    draws = 0
-    while draws <= MOST_DRAWS and (k[at] != k[sim.FLOW_RNG] or k[at + 1] != k[sim.FLOW_RNG + 1]):
-        next_word(k, at)
-        draws += 1
-    return draws
-
-
-@kernel
-def pack_event(k: Longs, rows: Longs, at: int, wait: int, draws: int, moved: bool) -> int:
-    """Pack the rows that the background's last event left in the mirror; where the next event's rows begin.
-
-    `moved`: whether its mid did.
-    """
-    s = state_at(k)
-    end = at + max(s.mirror_row + int(moved), 1)
-    if (
-        end > rows.shape[0]
-        or s.mirror_row > sim.MIRROR_ROWS
-        or wait > LONGEST_WAIT
-        or draws > MOST_DRAWS
-    ):
-        return NO_ROOM
-    rows[end - 1, HEAD], rows[end - 1, BODY] = (MID, s.background_mid2) if moved else (0, 0)
-    for row in range(s.mirror_row):
-        r = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS)
-        if min(r.who, r.price, r.lots) < 0 or r.who > MOST_SLOTS or max(r.price, r.lots) > MOST:
-            return NO_ROOM
-        rows[at + row, HEAD] = r.kind | (SELL if r.side < 0 else 0)
-        rows[at + row, BODY] = r.who << SLOT_AT | r.price << PRICE_AT | r.lots
-    rows[at, HEAD] |= wait << WAIT_AT | draws << DRAWS_AT
-    rows[end - 1, HEAD] |= LAST
-    return end
-
-
-@late_kernel
-def unpack_event(b: Packed, k: Longs, rows: Rows) -> None:
-    """The background's next event: its rows go to the mirror, as the flow would have left them there."""
-    s = state_at(k)
-    background = b[fixed(b, lay.BACKGROUND) :]
-    s.mirror_row = 0
-    for _ in range((rows[s.cursor, HEAD] >> DRAWS_AT) & MOST_DRAWS):
-        next_word(k, sim.FLOW_RNG)
-    while True:
-        head, body = rows[s.cursor, HEAD], rows[s.cursor, BODY]
-        s.cursor += 1
-        kind = head & MID
-        if kind == MID:
-            s.background_mid2 = body
-        elif kind > 0:
-            r = row_at(k, sim.MIRROR + s.mirror_row * sim.RECORD_WORDS)
-            r.kind = kind
-            r.who = body >> SLOT_AT
-            r.side = -1 if head & SELL else 1
-            r.price = (body >> PRICE_AT) & MOST
-            r.lots = body & MOST
-            s.mirror_row += 1
-            if kind == TRADE_HIDDEN:
-                s.hidden_lots += r.lots
-            else:
-                leave_left(background, r)
-        if head & LAST:
-            break
-    s.flow_ns = s.now + (rows[s.cursor, HEAD] >> WAIT_AT) if s.cursor < s.cursor_end else FOREVER_NS
-
-
-@kernel
-def leave_left(background: Packed, r: Any) -> None:
-    """Apply a row to the lots of its order in the background; queue and level do not change."""
-    o = order_at(background, r.who)
-    if r.kind == ADD:
-        o.side = r.side
-        o.price = r.price
-        o.qty = r.lots
-        background[lay.HIGH] = max(background[lay.HIGH], r.who + 1)
-    else:
-        o.qty -= r.lots
+        order = order_at(background, next_slot)
+        after = order.arrival
+        order.tag = 0
+        mirror_arrival(
+            book, state, next_slot, order.side, order.price + state_at(state).shift, order.qty
+        )

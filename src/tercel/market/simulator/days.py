@@ -1,27 +1,23 @@
-"""Undisturbed days of a market as tape, for scoring models and making synthetic lakes."""
+"""Simulated days of a market without own orders, as tape: for scoring models and making synthetic lakes."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
-from tercel.market.flow.preset import load
+from tercel.market.flow.registry import load
 from tercel.market.observed import Observed, observe
-from tercel.market.regimes.choice import chosen, path
 from tercel.market.regimes.kernel import begin_regimes, with_law
-from tercel.market.regimes.law import names_of as law_names, packed
 from tercel.market.simulator import engine, layout as sim
-from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.events import Extra, midnight_ns
+from tercel.market.tape.local_times import midnight_ns
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
@@ -43,7 +39,7 @@ def simulated_day(
     """A day of the preset's flow from its mean book, times in ns from 0, warm-up included.
 
     Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
-    warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.packed`); what
+    warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.pack_law`); what
     counts from the arrival counts from the end of the warm-up, and no row says which regime is in force.
 
     Raises
@@ -56,15 +52,15 @@ def simulated_day(
     True
     """
     opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)
-    b, k, flow = first_world(preset, seed, session_ns=opening)
+    book, state, flow = first_world(preset, seed, session_ns=opening)
     if law is not None:
         flow = with_law(flow, law)
-        begin_regimes(k, flow, seed, 0, round(warmup_s * NS_PER_SECOND))
-    stood = standing(b)
-    rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
-    if b[lay.OVERFLOW]:
+        begin_regimes(state, flow, seed, 0, round(warmup_s * NS_PER_SECOND))
+    opening_rows = resting_rows(book)
+    rows = run_recorded(book, state, flow, int((warmup_s + seconds) * NS_PER_SECOND))
+    if book[lay.OVERFLOW]:
         raise too_small(preset)
-    return as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
+    return as_events(np.concatenate((opening_rows, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
 
 
 def observed_day(
@@ -75,10 +71,12 @@ def observed_day(
     from_s: float | None = None,
     window: int = 0,
 ) -> Observed:
-    """A simulated day observed as a tape is, without warm-up, through a window of levels (0: all)."""
-    if (found := preset.recorded("2000-01-03", seed)) is not None:
+    """Observed events of a simulated day without its warm-up, through a window of levels (0: all), as from a tape."""
+    if (tape_day := preset.make_tape_day("2000-01-03", seed)) is not None:
         start = from_s or 0.0
-        return observe(found[0], found[1], 0.0, from_s=start, to_s=start + seconds, window=window)
+        return observe(
+            tape_day[0], tape_day[1], 0.0, from_s=start, to_s=start + seconds, window=window
+        )
     stop = round((warmup_s + seconds) * NS_PER_SECOND)
     instrument = Instrument(
         preset.venue,
@@ -92,28 +90,30 @@ def observed_day(
     return observe(instrument, simulated_day(preset, seed, seconds, warmup_s, from_s), warmup_s)
 
 
-def run_recorded(b: Packed, k: Longs, flow: Floats, until_ns: int) -> Longs:
+def run_recorded(book: Packed, state: Longs, flow: Floats, until_ns: int) -> Longs:
     """Run a market alone up to a time: its public rows, int64 (n, RECORD_WORDS).
 
-    `b` is moved on; of `k`, which must be without grid and record, so is what a world keeps.
+    `book` is moved on; of `state`, which must be without grid and record, so is what a world keeps.
     """
-    margin = 2 * int(b[lay.ORDERS]) + 64  # what one event can write
-    wide = sim.extend(k, 0, CHUNK + margin)
+    margin = 2 * int(book[lay.ORDERS]) + 64  # what one event can write
+    wide = sim.extend(state, 0, CHUNK + margin)
     record = wide[wide[sim.RECORD_AT] : wide[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)
     chunks = [_NO_ROWS]
     full = 1
     while full:
         wide[sim.RECORD] = 0
-        full = engine.run_recorded(b, wide, flow, NO_TAPE, until_ns, margin)
+        full = engine.run_recorded(book, wide, flow, NO_TAPE, until_ns, margin)
         chunks.append(record[: wide[sim.RECORD]].copy())
     wide[[sim.RECORD, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT]] = 0
-    k[:] = wide[: sim.GRID]
+    state[:] = wide[: sim.GRID]
     return np.concatenate(chunks)
 
 
-def standing(b: Packed) -> Longs:
+def resting_rows(book: Packed) -> Longs:
     """Resting public orders of a book as rows at time 0, by arrival."""
-    orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+    orders = book[lay.HEADER : lay.HEADER + int(book[lay.ORDERS]) * lay.ORDER].reshape(
+        -1, lay.ORDER
+    )
     slots = np.flatnonzero(orders[:, lay.QTY])
     slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
     rows = np.zeros((len(slots), sim.RECORD_WORDS), np.int64)
@@ -125,7 +125,7 @@ def standing(b: Packed) -> Longs:
 
 
 def as_events(rows: Longs) -> Events:
-    """Public rows of a record, from a moment when the book was empty, as canonical events."""
+    """Rows of a market's record, from a moment when the book was empty, as a tape (`Events`)."""
     columns = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
     return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *columns)
 
@@ -148,7 +148,7 @@ def order_ids(rows: Longs) -> Longs:
     return ids
 
 
-def session(
+def simulated_session(
     preset: Preset,
     seed: int,
     seconds: float,
@@ -158,7 +158,7 @@ def session(
 ) -> Events:
     """A session of the preset's flow as a recorded day: the initial book as OPENING rows, then its public rows.
 
-    `law` is one of regimes (`market.regimes.law.packed`), counted from the opening; no row says which is in force.
+    `law` is one of regimes (`market.regimes.law.pack_law`), counted from the opening; no row says which is in force.
 
     Raises
     ------
@@ -166,18 +166,18 @@ def session(
         The preset's book is too small for its flow.
     """
     warm = round(warmup_s * NS_PER_SECOND)
-    b, k, flow = first_world(preset, seed, session_ns=warm)
+    book, state, flow = first_world(preset, seed, session_ns=warm)
     if law is not None:
         flow = with_law(flow, law)
-        begin_regimes(k, flow, seed, 0, warm)
-    run_recorded(b, k, flow, warm)
-    stood = standing(b)
-    stood[:, sim.R_NS] = warm
-    rows = run_recorded(b, k, flow, warm + round(seconds * NS_PER_SECOND))
-    events = as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
-    if b[lay.OVERFLOW]:
+        begin_regimes(state, flow, seed, 0, warm)
+    run_recorded(book, state, flow, warm)
+    opening_rows = resting_rows(book)
+    opening_rows[:, sim.R_NS] = warm
+    rows = run_recorded(book, state, flow, warm + round(seconds * NS_PER_SECOND))
+    events = as_events(np.concatenate((opening_rows, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
+    if book[lay.OVERFLOW]:
         raise too_small(preset)
-    opening = len(stood)
+    opening = len(opening_rows)
     events.exch_ns[:] += open_ns - warm
     events.recv_ns[:] = events.exch_ns
     events.seq[:] = np.maximum(np.arange(events.n) - opening + 1, 0)  # the snapshot is message 0
@@ -206,11 +206,12 @@ def simulated_lake(
     market : str
         The preset.
     """
-    preset, lake = load(market), Lake(folder)
+    preset = load(market)
+    lake = Lake(folder)
     for number, date in enumerate(days):
         events = simulated_day(preset, seed + number, hours * 3600.0, WARM_S)
         opening = midnight_ns(date, "America/New_York") + OPENS_S * NS_PER_SECOND
-        at = events.exch_ns + opening - WARM_S * NS_PER_SECOND
+        ns = events.exch_ns + opening - WARM_S * NS_PER_SECOND
         instrument = Instrument(
             "TEST",
             "SIM",
@@ -220,79 +221,5 @@ def simulated_lake(
             session_open_ns=opening,
             session_close_ns=opening + round(hours * 3600 * NS_PER_SECOND),
         )
-        lake.write(instrument, dataclasses.replace(events, exch_ns=at, recv_ns=at))
+        lake.write(instrument, dataclasses.replace(events, exch_ns=ns, recv_ns=ns))
     return lake
-
-
-# -- days with their regimes as ground truth --
-
-VENUE = "SIM"
-TIMEZONE = "America/New_York"
-OPEN_S = 34_200
-"""09:30."""
-WARMUP_S = 600.0
-LONGEST_S = 86_400.0 - OPEN_S
-
-
-def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[Floats | None, tuple[str, ...]]:
-    """Regime law and regime names of a day; a passing regime begins after a third of the session."""
-    if not regimes:
-        return None, ()
-    law, season = chosen(regimes, preset, seconds / 3)
-    if season is not None and season.arrival_s is None:
-        season = dataclasses.replace(season, arrival_s=0.0)
-    return packed(law, season), ("none", *law_names(law))
-
-
-def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
-    """Ground truth: regimes with their starts, seconds since the opening."""
-    warm = round(WARMUP_S * NS_PER_SECOND)
-    flow = with_law(np.zeros(FLOW_HEAD), law)
-    rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
-    switches: list[dict[str, Any]] = []
-    for ns, number, _ in rows.tolist():
-        from_s = max((ns - warm) / NS_PER_SECOND, 0.0)
-        if switches and (from_s == 0.0 or switches[-1]["regime"] == names[number]):
-            switches[-1] |= {"regime": names[number]}
-        else:
-            switches.append({"from_s": from_s, "regime": names[number]})
-    return switches
-
-
-def synthetic(
-    preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: Floats | None = None
-) -> tuple[Instrument, Events]:
-    """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`; whole where it comes from tape.
-
-    Raises
-    ------
-    ConfigError
-        Regimes in a market that comes from tape.
-    """
-    if (found := preset.recorded(date, seed)) is not None:
-        if law is not None:
-            raise ConfigError(
-                "days of tape as they were", "regimes", f"leave them out with {preset.name}"
-            )
-        return dataclasses.replace(found[0], venue=VENUE), found[1]
-    opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
-    events = session(preset, seed, seconds, opening, WARMUP_S, law)
-    extra: Extra = {
-        "synthetic": True,
-        "preset": preset.name,
-        "model": preset.model,
-        "seed": seed,
-    }
-    instrument = Instrument(
-        VENUE,
-        symbol,
-        date,
-        preset.tick,
-        lot=preset.lot,
-        timezone=TIMEZONE,
-        source=(f"preset {preset.name}",),
-        session_open_ns=opening,
-        session_close_ns=opening + round(seconds * NS_PER_SECOND),
-        extra=extra,
-    )
-    return instrument, events

@@ -14,7 +14,7 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.tape import schema
 
-# -- clock and stop rules ----------------------------------------------------------------------------------------------
+# Clock and stop rules.
 NOW, FLOW_NS, DUE_NS, DUE_EVENTS, DUE_VOLUME, DUE_HELD, HALTED, MODEL, ATTENTION = range(9)
 # FLOW_NS: when the flow's next event happens
 # DUE_NS, DUE_EVENTS, DUE_VOLUME: when the next decision falls due, or after how many flow events, or at which traded
@@ -27,11 +27,11 @@ CURSOR, CURSOR_END, FEED_LEVELS, ATTENTIVE, RECORD = range(9, 14)
 # ATTENTIVE: (exchange) stop after every moment in which own orders traded
 # RECORD: rows written to the record
 
-# -- random streams (xoroshiro128+, two words each, as signed numbers) -------------------------------------------------
+# Random streams (xoroshiro128+, two words each, as signed numbers).
 FLOW_RNG, ENTRY_RNG, DRAW_RNG = range(14, 20, 2)
 # the flow's stream, order-entry latency, a random strategy's draws
 
-# -- public tallies, all since the start, own lots excluded ------------------------------------------------------------
+# Public tallies, all since the start, own lots excluded.
 EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2, PUBLIC_BID, PUBLIC_ASK, LAST_BID, LAST_ASK = range(
     20, 30
 )
@@ -44,12 +44,12 @@ REFILLED, DOUBLE_LOTS = range(30, 32)
 # REFILLED: (martingale) the walk's mid, ticks
 # DOUBLE_LOTS: (replay, rule 6) lots filled on tape and here
 
-# -- tallies as they stood at the previous observation -----------------------------------------------------------------
+# Tallies as they stood at the previous observation.
 SEEN: Final = 32  # SEEN_WORDS words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
 SEEN_WORDS: Final = 6
 ARRIVED: Final = 38  # five words: the same without MID2, at arrival
 
-# -- the parent order and the own account ------------------------------------------------------------------------------
+# The parent order and the own account.
 (
     SIDE,
     QUANTITY,
@@ -75,7 +75,7 @@ OWN_OVERFLOW, LATENCY_KIND, LATENCY_A, LATENCY_B, AT_MID = range(62, 67)
 # LATENCY_B: ns: the upper bound, or the mean above the lower bound
 # AT_MID: book every own fill at the mid of its time (the martingale guard)
 
-# -- costs, half-ticks x lots ------------------------------------------------------------------------------------------
+# Costs, half-ticks x lots.
 SPREAD, WALK, TIMING, FORCED_SPREAD, FORCED_WALK, FORCED_TIMING = range(67, 73)
 PASSIVE_LOTS, FORCED_LOTS, UNFILLED_LOTS, FILL_ROWS, STEP_CASH, DECISION_MID2, CLOCK_EVENTS = range(
     73, 80
@@ -83,7 +83,7 @@ PASSIVE_LOTS, FORCED_LOTS, UNFILLED_LOTS, FILL_ROWS, STEP_CASH, DECISION_MID2, C
 # STEP_CASH: execution against the mid at decision since the last decision: sum s (2 p - mid2_decision) q
 # CLOCK_EVENTS: flow events between decisions, 0: decisions fall on a time grid
 
-# -- commands in flight: a ring ----------------------------------------------------------------------------------------
+# Commands in flight: a ring.
 COMMAND_HEAD, COMMAND_TAIL, COMMAND_LAST_NS, COMMAND_OVERFLOW, CLOCK_VOLUME, RUN_OUT, BEGAN_NS = (
     range(80, 87)
 )
@@ -113,7 +113,7 @@ COMMAND_SLOTS: Final = 64
 AT_NS, WHAT, WHO, AT_PRICE, HOW_MANY, HOW, COMMAND = range(7)
 # words of a command: arrival ns, what, own index, price, lots, flags; how many they are
 
-# -- the time grid of mids, and guidance: what signals and risk say, as integers (see `execution.guidance`) ------------
+# The time grid of mids, and guidance of signals and risk as integers (see `execution.guidance`).
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
 GRID_POINTS: Final = GRID_NEXT + 1
 ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER = range(
@@ -127,14 +127,14 @@ ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLI
 # SIZE_MULTIPLIER: millionths
 MILLION: Final = 1_000_000
 
-# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`records.real`) --
+# Memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`records.real`).
 FLOW_MEMORY: Final = GRID_NEXT + 10
 FLOW_WORDS: Final = 176
 SESSION_NS: Final = (
     FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
 )
 
-# -- regimes: the law in force (`market.regimes`) ----------------------------------------------------------------------
+# Regimes: the law in force (`market.regimes`).
 REGIME_NS, REGIME, REGIME_RNG = range(FLOW_MEMORY + FLOW_WORDS, FLOW_MEMORY + FLOW_WORDS + 3)
 # when it changes next (FOREVER: never); number of the regime in force; two words: the stream of the chain
 REGIME_MEMORY: Final = REGIME_NS + 4
@@ -152,7 +152,7 @@ CHANGE_NS, PHASE_NS, SEASON_NS, REGIME_PHASE, ENTRY, SEASON = range(
 # REGIME_PHASE: the phase in force, counted over all regimes
 # ENTRY: the script's next entry
 
-# -- impact: own volume under its kernel, shift that is due, shift that is done (`market.impact`) ----------------------
+# Impact: own volume under its kernel, shift that is due, shift that is done (`market.impact`).
 IMPACT_NS: Final = REGIME_NS + REGIME_WORDS  # when the next instalment falls due; FOREVER: none
 IMPACT: Final = IMPACT_NS + 1  # NO_IMPACT, TRANSLATION, WEIGHTS
 SHIFT: Final = IMPACT_NS + 2  # ticks by which the public book was translated since the world began
@@ -165,7 +165,7 @@ BIAS, PENDING, LAW_NS, ROUNDING, KERNEL = range(IMPACT_MEMORY, IMPACT_MEMORY + 5
 # KERNEL: reals: own mean trades under each exponential of the kernel
 KERNEL_WORDS: Final = IMPACT_WORDS - 7
 
-# -- what the venue asks and how late it speaks (`market.simulator.terms`) ---------------------------------------------
+# Fees and latencies of the venue (`market.simulator.terms`).
 TERMS: Final = IMPACT_NS + IMPACT_WORDS
 MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE, FEES, FEES_REST, HIDDEN_LOTS = range(TERMS, TERMS + 7)
 # MAKER_FEE, TAKER_FEE: a lot, FEE_UNIT-ths of a half-tick; below 0: a rebate
@@ -181,7 +181,7 @@ ENTRY_TABLE: Final = TERMS + 14
 FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
 TERMS_WORDS: Final = 80
 
-# -- what the decision intervals before the last one showed (`execution.observation`) ----------------------------------
+# What earlier decision intervals showed (`execution.observation`).
 PAST: Final = (
     TERMS + TERMS_WORDS
 )  # the interval before the last first; zeros where the order is younger
@@ -189,7 +189,7 @@ PAST_INTERVALS: Final = 3
 PAST_FEATURES: Final = 6  # volume with and against, order flow imbalance, variance, events, drift
 PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
 
-# -- the background market: the public's book without us (`market.simulator.background`) -------------------------------
+# The background: the public's book without own orders (`market.simulator.background`).
 APART, RESTORE_NS, BACKGROUND = range(PAST + PAST_WORDS, PAST + PAST_WORDS + 3)
 # APART: TOGETHER, WILL_PART, PARTED
 # RESTORE_NS: when lots that own orders took come back next; FOREVER: none do
@@ -210,7 +210,7 @@ RESIDUAL, SPARES = range(MIRROR_ROW + 9, MIRROR_ROW + 11)
 MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the visible book is rebuilt
 
-# -- the clock of events: decisions between those of the schedule (`execution.step`) -----------------------------------
+# The clock of events: decisions between those of the schedule (`execution.step`).
 GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(
     MIRROR + MIRROR_ROWS * 8, MIRROR + MIRROR_ROWS * 8 + 5
 )
@@ -221,7 +221,7 @@ GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(
 LONGEST_GAPS: Final = 10
 """A decision falls due so many gaps after the last one at the latest, whatever happened."""
 
-# -- undercutting: public orders that come because an own one improves the touch (`market.simulator.replay`) ---------
+# Undercutting: public orders drawn because an own order improves the touch (`market.simulator.undercutting`).
 UNDERCUT: Final = GAP_NS + 5
 UNDERCUT_NS, RIVALS, ALONE_AT, ALONE_SINCE, HAZARD_NS = range(UNDERCUT + 1, UNDERCUT + 6)
 # UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: no undercutting
@@ -235,7 +235,7 @@ RIVAL_UNTIL: Final = UNDERCUT + 10
 RIVAL_SLOTS: Final = 8
 """The last public slots of a replayed book are for undercutting orders; RIVAL_UNTIL: end of each order, 0: free."""
 
-# -- what the market was like, second by second, and what a forecaster made of it (`simulator.past_seconds`) -----------
+# The market second by second, and its forecast (`simulator.past_seconds`).
 SECONDS_AT, SECONDS_ROOM, SECOND, FIRST_SECOND, USUAL_SPREAD, FORECAST = range(
     RIVAL_UNTIL + RIVAL_SLOTS, RIVAL_UNTIL + RIVAL_SLOTS + 6
 )
@@ -249,7 +249,7 @@ FORECAST_WORDS: Final = 4
 PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
-# -- what happened lately (`simulator.past_seconds`) -------------------------------------------------------------------------
+# Recent events and their decaying sums (`simulator.recent_sums`).
 TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = range(
     FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 7
 )
@@ -259,7 +259,7 @@ TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = r
 # LATELY: reals: sums as they stood then
 LATELY_WORDS: Final = 10
 
-# -- public lots that own lots stood in front of (`market.simulator.background`) ---------------------------------------------
+# Residual orders (`market.simulator.residual_orders`).
 RESIDUAL_SLOTS: Final = 64
 """Room for residual public orders; so many of the last public slots of the visible book are spare."""
 RESIDUAL_AT: Final = LATELY + LATELY_WORDS  # slots of the residual orders
@@ -272,7 +272,7 @@ EARLY: Final = SPARE_AT + RESIDUAL_SLOTS
 GRID: Final = EARLY + 2  # mids[G], lots[G], forced lots[G]; then the record, the log, the seconds
 
 
-# -- values ------------------------------------------------------------------------------------------------------------
+# Values of the words above.
 SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE = range(4)
 SHIPPED: Final = {"santa_fe": SANTA_FE, "queue_reactive": QUEUE_REACTIVE, "resampled": REPLAY}
 FOREIGN: Final = 1 << 12
@@ -284,7 +284,7 @@ TOGETHER, WILL_PART, PARTED = range(3)
 NO_IMPACT, TRANSLATION, WEIGHTS = range(3)
 """The public book is translated to where the law wants it; own flow leans on the weights of public events."""
 
-# -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
+# The head that every flow model's parameters begin with: float64 words.
 # words 0 to 5, and those from FLOW_HEAD on, are the model's own
 REGIMES_AT, IMPACT_AT, FLOW_HEAD = range(6, 9)
 # where the regimes' parameters and the impact law's lie in the same array, 0: there are none; how many words they are
@@ -304,7 +304,7 @@ CONSTANT, UNIFORM, EXPONENTIAL, EMPIRICAL = range(4)
 DUE, ACKNOWLEDGED, NO_MORE = range(3)
 """Why `advance` returned."""
 
-# -- the record: 8-word rows -------------------------------------------------------------------------------------------
+# The record: 8-word rows.
 R_NS, R_KIND, R_WHO, R_SIDE, R_PRICE, R_LOTS, R_MID2, R_TOUCH2, RECORD_WORDS = range(9)
 """Kind: of the tape, or an own kind below. Who: order slot or own index. Of own fills the mid before the aggressor
 arrived and the doubled touch that it met; of public executions 1 in the touch when an own order was the aggressor."""
@@ -325,19 +325,23 @@ SHIFTED: Final = schema.SHIFTED
 REGIME_IS: Final = 41
 """Regime `price` is in force from here on, in its phase `lots`."""
 
-# -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
+# The log of own fills: 7-word rows.
 FILL_WORDS: Final = (
     7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, no counterparty)
 )
 
 
-# -- the ring of seconds: 10-word rows, as the market stood at the end of each -----------------------------------------
+# The ring of seconds: 10-word rows, as the market stood at the end of each.
 SECOND_WORDS: Final = 10
 SECOND_MID2: Final = 5
 # bought, sold, ofi, hidden lots, events, mid2; sums of squared moves of 1 s and of 10 s, of spreads, of lots
 
-# -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------
+# The tape as kernels read it: int64[n, 6] rows.
 T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
+
+
+OWN_ORDERS: Final = 64
+"""Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
 
 
 def number_of(kind: str, apart: bool) -> int:
@@ -355,13 +359,13 @@ def always_apart(model: int) -> bool:
 
 
 def extend(
-    k: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0
+    state: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0
 ) -> Ints:
     """Extend a market's int64 array (or a stack) by a grid of mids, a record, a log of own fills and past seconds.
 
     Parameters
     ----------
-    k : int64[..., >= GRID]
+    state : int64[..., >= GRID]
         Only its first GRID words are copied.
     grid_points, record_rows, log_rows, seconds : int
         Points of the time grid, rows of each store (a full record wraps, as seconds do; a full log stops).
@@ -369,29 +373,30 @@ def extend(
     record_at = GRID + 3 * grid_points
     log_at = record_at + record_rows * RECORD_WORDS
     seconds_at = log_at + log_rows * FILL_WORDS
-    out = np.zeros((*k.shape[:-1], seconds_at + seconds * SECOND_WORDS), np.int64)
-    out[..., :GRID] = k[..., :GRID]
-    out[..., GRID_POINTS] = grid_points
-    out[..., [RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS]] = record_at, record_rows, log_at, log_rows
-    out[..., [SECONDS_AT, SECONDS_ROOM]] = seconds_at if seconds else 0, seconds
-    return out
-
-
-OWN_ORDERS: Final = 64
-"""Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
+    extended = np.zeros((*state.shape[:-1], seconds_at + seconds * SECOND_WORDS), np.int64)
+    extended[..., :GRID] = state[..., :GRID]
+    extended[..., GRID_POINTS] = grid_points
+    extended[..., [RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS]] = (
+        record_at,
+        record_rows,
+        log_at,
+        log_rows,
+    )
+    extended[..., [SECONDS_AT, SECONDS_ROOM]] = seconds_at if seconds else 0, seconds
+    return extended
 
 
 def blank_state(model: int) -> Ints:
     """A market's initial int64 array, without the grid."""
-    k = np.zeros(GRID, np.int64)
-    k[MODEL] = model
-    k[[DUE_NS, DUE_EVENTS, DUE_VOLUME]] = FOREVER_NS
-    k[[FLOW_NS, REGIME_NS, IMPACT_NS, RESTORE_NS, UNDERCUT_NS]] = FOREVER_NS
-    k[APART] = WILL_PART if always_apart(model) else TOGETHER
-    k[[PUBLIC_BID, PUBLIC_ASK]] = NO_BID, NO_ASK
-    k[[LAST_BID, LAST_ASK]] = NO_BID, NO_ASK
-    k[[MAX_PARTICIPATION, SIZE_MULTIPLIER]] = MILLION
-    k[STYLES] = int(ANY_STYLE)
-    k[HORIZON_NS] = 1
-    k[DECISIONS] = 1
-    return k
+    state = np.zeros(GRID, np.int64)
+    state[MODEL] = model
+    state[[DUE_NS, DUE_EVENTS, DUE_VOLUME]] = FOREVER_NS
+    state[[FLOW_NS, REGIME_NS, IMPACT_NS, RESTORE_NS, UNDERCUT_NS]] = FOREVER_NS
+    state[APART] = WILL_PART if always_apart(model) else TOGETHER
+    state[[PUBLIC_BID, PUBLIC_ASK]] = NO_BID, NO_ASK
+    state[[LAST_BID, LAST_ASK]] = NO_BID, NO_ASK
+    state[[MAX_PARTICIPATION, SIZE_MULTIPLIER]] = MILLION
+    state[STYLES] = int(ANY_STYLE)
+    state[HORIZON_NS] = 1
+    state[DECISIONS] = 1
+    return state

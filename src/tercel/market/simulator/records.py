@@ -1,4 +1,4 @@
-"""Named records over a market's int64 array: `state_at(k).now` is a word of the array itself.
+"""Named records over a market's int64 array: `state_at(state).now` is a word of the array itself.
 
 Kernels say names; Python says places (`layout`), since NumPy takes microseconds to find a field of a record.
 """
@@ -10,19 +10,7 @@ import numpy as np
 from tercel.core.jit import Longs, inlined_kernel, kernel, record_at
 from tercel.market.simulator import layout as sim
 
-# -- floats, stored as their bits --
-
-
-@kernel
-def real(k: Longs, at: int) -> float:
-    """The float64 with the bits at `k[at]`."""
-    return np.int64(k[at]).view(np.float64)
-
-
-@kernel
-def put_real(k: Longs, at: int, value: float) -> None:
-    """Store a float64's bits at `k[at]`."""
-    k[at] = np.float64(value).view(np.int64)
+# Floats, stored as their bits.
 
 
 _WORDS = (
@@ -159,17 +147,42 @@ _REALS = (
     *("hazard_left", "hazard"),
 )
 _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
+_PAST = (
+    "bought",
+    "sold",
+    "ofi",
+    "hidden",
+    "events",
+    "mid2",
+    "squares",
+    "tens",
+    "spreads",
+    "depths",
+)
 
 
-def record_of(places: dict[str, int], words: int, reals: tuple[str, ...] = ()) -> Any:
+@kernel
+def real(state: Longs, word: int) -> float:
+    """The float64 with the bits at `state[word]`."""
+    return np.int64(state[word]).view(np.float64)
+
+
+@kernel
+def put_real(state: Longs, word: int, value: float) -> None:
+    """Store a float64's bits at `state[word]`."""
+    state[word] = np.float64(value).view(np.int64)
+
+
+def record_of(places: dict[str, int], length: int, reals: tuple[str, ...] = ()) -> Any:
     """Record type with named words of 64 bits: their offsets, and which are floats."""
     formats = [np.float64 if name in reals else np.int64 for name in places]
     offsets = [8 * place for place in places.values()]
-    fields = {"names": list(places), "formats": formats, "offsets": offsets, "itemsize": 8 * words}
+    fields = {"names": list(places), "formats": formats, "offsets": offsets, "itemsize": 8 * length}
     return np.dtype((np.record, fields))
 
 
 def _row(*names: str) -> Any:
+    """Record type of a row of 64-bit integers with these names."""
     return record_of({name: place for place, name in enumerate(names)}, len(names))
 
 
@@ -185,62 +198,48 @@ STATE = record_of(
 ROW = _row("ns", "kind", "who", "side", "price", "lots", "mid2", "touch2")
 COMMAND = _row("ns", "what", "who", "price", "lots", "how")
 FILL = _row("ns", "price", "lots", "mid2", "touch2", "passive", "forced")
-_PAST = (
-    "bought",
-    "sold",
-    "ofi",
-    "hidden",
-    "events",
-    "mid2",
-    "squares",
-    "tens",
-    "spreads",
-    "depths",
-)
 PAST_SECOND = _row(*_PAST)
 
-_state, _record, _command, _fill = (
-    record_at(STATE),
-    record_at(ROW),
-    record_at(COMMAND),
-    record_at(FILL),
-)
+_state = record_at(STATE)
+_record = record_at(ROW)
+_command = record_at(COMMAND)
+_fill = record_at(FILL)
 _second = record_at(PAST_SECOND)
 
 
 @inlined_kernel
-def state_at(k: Longs) -> Any:
+def state_at(state: Longs) -> Any:
     """State record of a market."""
-    return _state(k, 0)
+    return _state(state, 0)
 
 
 @inlined_kernel
-def row_at(rows: Longs, at: int) -> Any:
-    """The row of a record whose first word is `rows[at]`."""
-    return _record(rows, at)
+def row_at(rows: Longs, start: int) -> Any:
+    """Record of the row whose first word is `rows[start]`."""
+    return _record(rows, start)
 
 
 @inlined_kernel
-def recorded_at(k: Longs, n: int) -> Any:
+def recorded_at(state: Longs, n: int) -> Any:
     """Row number `n` of the market's record, which wraps."""
-    s = state_at(k)
-    return _record(k, s.record_at + n % s.record_rows * sim.RECORD_WORDS)
+    s = state_at(state)
+    return _record(state, s.record_at + n % s.record_rows * sim.RECORD_WORDS)
 
 
 @inlined_kernel
-def command_at(k: Longs, n: int) -> Any:
+def command_at(state: Longs, n: int) -> Any:
     """Command number `n` in the ring."""
-    return _command(k, sim.COMMANDS + n % sim.COMMAND_SLOTS * sim.COMMAND)
+    return _command(state, sim.COMMANDS + n % sim.COMMAND_SLOTS * sim.COMMAND)
 
 
 @inlined_kernel
-def fill_at(k: Longs, n: int) -> Any:
+def fill_at(state: Longs, n: int) -> Any:
     """Row `n` of the log of own fills."""
-    return _fill(k, state_at(k).log_at + n * sim.FILL_WORDS)
+    return _fill(state, state_at(state).log_at + n * sim.FILL_WORDS)
 
 
 @inlined_kernel
-def second_at(k: Longs, second: int) -> Any:
+def second_at(state: Longs, second: int) -> Any:
     """The market at the end of a stored second."""
-    s = state_at(k)
-    return _second(k, s.seconds_at + second % s.seconds_room * sim.SECOND_WORDS)
+    s = state_at(state)
+    return _second(state, s.seconds_at + second % s.seconds_room * sim.SECOND_WORDS)

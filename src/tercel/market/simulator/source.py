@@ -1,39 +1,25 @@
-"""Source of episodes: a flow model or a compiled tape, worlds to start from, and bounds on fills of a replay.
+"""A market from which episodes start: its worlds (book and state at one moment), flow and law of impact.
 
 A world is the pair of arrays of one market at one moment. Episodes copy one and go on with their own random streams.
 """
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import insert, order_at
 from tercel.market.flow.port import Preset
-from tercel.market.impact.law import COMPONENTS, LAWS, ImpactLaw, of_card
-from tercel.market.simulator import engine, layout as sim
+from tercel.market.impact.law import COMPONENTS, LAWS, ImpactLaw, law_on_card
+from tercel.market.simulator import engine, kernel_requests, layout as sim
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
-from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
-from tercel.market.simulator.records import put_real
-from tercel.market.simulator.replay import RATE_WORDS, touch_from_book
 from tercel.market.simulator.terms import NO_FEES, Fees
-from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay, compiled, refuse_crossed
-from tercel.market.tape.schema import ADD
 
-KIND, STRICT, UNDERCUT = "kind", "strict", "undercut"
-BOUNDS: Final = (KIND, STRICT, UNDERCUT)
-NO_TAPE = engine.NO_TAPE
-
+NO_TAPE = kernel_requests.NO_TAPE
 Impact = ImpactLaw | Literal["none"] | None
 """A law, none, or (None) that of the preset's card."""
 
@@ -42,7 +28,8 @@ class Measured(Protocol):
     """A figure that is measured on first use."""
 
     @property
-    def value(self) -> float: ...
+    def value(self) -> float:
+        """The figure, measured on first use."""
 
 
 @dataclass(frozen=True)
@@ -92,44 +79,47 @@ class Source:
     outside: Any = None
 
     @property
-    def answers(self) -> bool:
+    def reacts(self) -> bool:
         """Whether the market reacts to own orders, so that impact can be measured against the counterfactual market."""
         return self.model != sim.REPLAY or self.impact is not None
 
 
 def with_impact(source: Source, law: ImpactLaw | None) -> Source:
-    """The same market under a law of impact; None: without."""
+    """The same source under a law of impact; None: without one."""
     if law is None and source.impact is None:
         return source
-    flow, states = source.flow, source.worlds_k.copy()
-    if (at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
-        flow = flow[:at]
+    flow = source.flow
+    states = source.worlds_k.copy()
+    if (law_at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
+        flow = flow[:law_at]
     flow = flow.copy()
     flow[sim.IMPACT_AT] = 0
     states[:, sim.IMPACT] = sim.NO_IMPACT
-    moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
-    apart = sim.always_apart(source.model) or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
-    states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
+    is_translation = law is not None and law.law == "translation" and source.model != sim.REPLAY
+    separate = sim.always_apart(source.model) or (
+        is_translation and bool(source.worlds_b[0, lay.BACKGROUND])
+    )
+    states[:, sim.APART] = sim.WILL_PART if separate else sim.TOGETHER
     if law is not None:
-        packed = law.packed()
-        if packed[COMPONENTS] > sim.KERNEL_WORDS:
+        law_words = law.pack()
+        if law_words[COMPONENTS] > sim.KERNEL_WORDS:
             raise ConfigError(
-                f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[COMPONENTS]}", "use fewer"
+                f"at most {sim.KERNEL_WORDS} exponentials", f"{law_words[COMPONENTS]}", "use fewer"
             )
-        flow = np.concatenate((flow, packed))
-        flow[sim.IMPACT_AT] = len(flow) - len(packed)
+        flow = np.concatenate((flow, law_words))
+        flow[sim.IMPACT_AT] = len(flow) - len(law_words)
         states[:, sim.IMPACT] = LAWS[law.law]
     return replace(source, flow=flow, worlds_k=states, impact=law)
 
 
-def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until_ns: int) -> None:
+def run_free(book: Packed, state: Longs, flow: Floats, tape: Longs, until_ns: int) -> None:
     """Run a market alone up to a time."""
-    k[sim.DUE_NS] = until_ns
-    engine.run(b, k, flow, tape)
+    state[sim.DUE_NS] = until_ns
+    engine.run(book, state, flow, tape)
 
 
 def first_world(
-    preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS, session_ns: int = 0
+    preset: Preset, seed: int, index: int = 0, own_orders: int = OWN_ORDERS, session_ns: int = 0
 ) -> tuple[Packed, Longs, Floats]:
     """Preset market at time 0 with its mean book: book, state, parameters. `session_ns`: its session's opening.
 
@@ -138,23 +128,23 @@ def first_world(
     CapacityError
         When the order slots do not hold the mean book.
     """
-    flow = preset.packed()
-    b = lay.new_book(preset.orders, preset.width, own, background=True)
-    k = blank_state(preset.code)
-    seed_stream(k, sim.FLOW_RNG, seed, index, 0)
+    flow = preset.pack_parameters()
+    book = lay.new_book(preset.orders, preset.width, own_orders, background=True)
+    state = blank_state(preset.code)
+    seed_stream(state, sim.FLOW_RNG, seed, index, 0)
     for side, price, lots in preset.first_orders():
-        if engine.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
+        if engine.lay_order(book, state, flow, NO_TAPE, side, price, lots) < 0:
             raise too_small(preset)
-    k[sim.FLOW_NS] = 1
-    k[sim.SESSION_NS] = session_ns
-    preset.remember(k)
-    return b, k, flow
+    state[sim.FLOW_NS] = 1
+    state[sim.SESSION_NS] = session_ns
+    preset.init_memory(state)
+    return book, state, flow
 
 
 def reactive(
     preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None
 ) -> Source:
-    """Reactive market of a preset.
+    """Source that simulates a preset from settled books, under the law of impact given or, by default, the one on its card.
 
     Parameters
     ----------
@@ -167,7 +157,7 @@ def reactive(
     settle_s : float
         Seconds that the laid book runs before the first world is stored; 0 where the preset's book does not settle.
     impact : ImpactLaw or "none", optional
-        A law (`impact.fitted.law_for` has one by name); default: the law on the card, none where the card has none.
+        A law (`impact.pilot.law_for` has one by name); default: the law on the card, none where the card has none.
 
     Raises
     ------
@@ -176,17 +166,18 @@ def reactive(
     ConfigError
         For a card whose law is none of this version.
     """
-    law = of_card(preset.card) if impact is None else None if impact == "none" else impact
-    b, k, flow = first_world(preset, seed)
-    books, states = [], []
+    law = law_on_card(preset.card) if impact is None else None if impact == "none" else impact
+    book, state, flow = first_world(preset, seed)
+    books = []
+    states = []
     settle_s = settle_s if preset.settles else 0.0
     until = int(settle_s * NS_PER_SECOND)
     for _ in range(worlds):
-        run_free(b, k, flow, NO_TAPE, until)
-        if b[lay.OVERFLOW]:
+        run_free(book, state, flow, NO_TAPE, until)
+        if book[lay.OVERFLOW]:
             raise too_small(preset)
-        books.append(b.copy())
-        states.append(k.copy())
+        books.append(book.copy())
+        states.append(state.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
     source = Source(
         preset.name,
@@ -204,7 +195,7 @@ def reactive(
 def settled_bank(
     preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: Impact = None
 ) -> Source:
-    """Preset market with a bank of settled books at one time of day, as a judged market has.
+    """Preset market with a bank of settled books at one time of day, as the source of scored episodes.
 
     :func:`reactive` lets one world go on from the one before, so that its bank runs through the day, whose season makes
     some hours quieter than others; here every world settles by itself, with a stream of its own.
@@ -223,275 +214,23 @@ def settled_bank(
     source = reactive(preset, 1, seed, settle_s, impact)
     if not preset.settles:
         settle_s = 0.0
-    books, states = [], []
+    books = []
+    states = []
     for index in range(worlds):
-        b, k, _ = first_world(preset, seed, 1 + index)
-        run_free(b, k, source.flow, NO_TAPE, int(settle_s * NS_PER_SECOND))
-        if b[lay.OVERFLOW]:
+        book, state, _ = first_world(preset, seed, 1 + index)
+        run_free(book, state, source.flow, NO_TAPE, int(settle_s * NS_PER_SECOND))
+        if book[lay.OVERFLOW]:
             raise too_small(preset)
-        k[[sim.IMPACT, sim.APART]] = source.worlds_k[0, [sim.IMPACT, sim.APART]]
-        books.append(b)
-        states.append(k)
+        state[[sim.IMPACT, sim.APART]] = source.worlds_k[0, [sim.IMPACT, sim.APART]]
+        books.append(book)
+        states.append(state)
     return replace(source, worlds_b=np.stack(books), worlds_k=np.stack(states))
 
 
 def too_small(preset: Preset) -> CapacityError:
+    """Error for a preset whose order slots do not hold its resting orders."""
     return CapacityError(
         "as many order slots as orders rest at once",
         f"more than the {preset.orders} order slots of preset {preset.name} hold",
         "raise `orders` in the preset file",
     )
-
-
-# -- tape source -----------------------------------------------------------------------------------
-# Replay sources: compiled days of a lake, with worlds from their checkpoints.
-
-
-@dataclass(frozen=True, eq=False)
-class TapeDay:
-    """Location of a day in a tape source: its rows and worlds.
-
-    Parameters
-    ----------
-    instrument : Instrument
-        Symbol, date, tick, session times.
-    first_row, last_row : int
-        Rows `[first_row, last_row)` of the source's tape.
-    world_ns, world_row, world : int64 (w,)
-        Time, next row and index of each of its worlds, by time.
-    last_ns : int
-        Time of the day's last row.
-    """
-
-    instrument: Instrument
-    first_row: int
-    last_row: int
-    world_ns: Longs
-    world_row: Longs
-    world: Longs
-    last_ns: int
-
-    @property
-    def open_ns(self) -> int:
-        """Start of the session, of the tape where the feed does not say."""
-        return self.instrument.session_open_ns or int(self.world_ns[0])
-
-    @property
-    def close_ns(self) -> int:
-        """End of the session, of the tape where the feed does not say."""
-        return self.instrument.session_close_ns or self.last_ns
-
-
-@kernel
-def load_orders(b: Packed, orders: Longs) -> None:
-    """Rest the orders of a checkpoint (slot, side, price, lots, arrival, anonymous; by arrival) in an empty book."""
-    for n in range(orders.shape[0]):
-        slot = orders[n, 0]
-        b[lay.ARRIVAL] = orders[n, 4]
-        insert(b, slot, orders[n, 1], orders[n, 2], orders[n, 3])
-        if orders[n, 5] != 0:
-            order_at(b, slot).marks |= lay.ANONYMOUS
-
-
-def world_of(
-    checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
-) -> tuple[Packed, Longs]:
-    """Market of a checkpoint as two arrays; `queue` is the queue model for level-total tapes."""
-    b = lay.new_book(slots + sim.RIVAL_SLOTS, WIDTH, OWN_ORDERS)
-    k = blank_state(sim.REPLAY)
-    load_orders(b, checkpoint.orders)
-    k[sim.NOW] = checkpoint.ns
-    k[sim.FEED_LEVELS] = levels
-    k[sim.HALTED] = int(checkpoint.halted)
-    if checkpoint.row:
-        k[[sim.LAST_BID, sim.LAST_ASK, sim.MID2]] = (
-            checkpoint.last_bid,
-            checkpoint.last_ask,
-            checkpoint.mid2,
-        )
-    if queue is not None:
-        k[QUEUE] = queue[0]
-        put_real(k, POWER, queue[1])
-        for slot, lots in checkpoint.orders[:, [0, 3]].tolist():
-            tell(b, slot, lots)
-    touch_from_book(b, k)
-    return b, k
-
-
-def replay(
-    lake: Lake,
-    symbol: str,
-    dates: Sequence[str],
-    venue: str | None = None,
-    queue: str = DEFAULT,
-    impact: ImpactLaw | None = None,
-    bound: str = KIND,
-) -> tuple[Source, list[TapeDay]]:
-    """The recorded days of a symbol as one source; `queue` names the queue model of tapes of level totals.
-
-    Parameters
-    ----------
-    impact : ImpactLaw, optional
-        Law of impact of own trades on the prices of the tape (`market.impact.fitted.tape_law`); default: none.
-    bound : str
-        One of `bounds.BOUNDS`.
-
-    Raises
-    ------
-    ConfigError
-        For no days, or days that differ in tick, lot or venue.
-    TapeError
-        For a crossed tape, with the first row after which it is.
-    """
-    if not dates:
-        raise ConfigError(
-            "at least one day to replay", "none", "import days with `tercel data import`"
-        )
-    days = [compiled(lake, symbol, date, venue) for date in dates]
-    for day in days:
-        refuse_crossed(day.crossed)
-    units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
-    if len(units) > 1:
-        raise ConfigError(
-            "days of one venue, tick and lot",
-            f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
-            "import the days with the same `tick=`",
-        )
-    source, placed = source_of(days, queue)
-    return bounded(with_impact(source, impact), bound, symbol, days[0].instrument.date), placed
-
-
-def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:
-    """Compiled days end to end, one world per checkpoint."""
-    model = queue_model(queue)
-    slots = max(day.slots for day in days)
-    worlds: list[tuple[Packed, Longs]] = []
-    placed: list[TapeDay] = []
-    offset = 0
-    for day in days:
-        first = len(worlds)
-        worlds += [
-            world_of(c, slots, day.instrument.levels, model if day.by_level else None)
-            for c in day.checkpoints
-        ]
-        placed.append(
-            TapeDay(
-                day.instrument,
-                offset,
-                offset + len(day.rows),
-                np.array([c.ns for c in day.checkpoints], np.int64),
-                np.array([c.row for c in day.checkpoints], np.int64) + offset,
-                np.arange(first, len(worlds)),
-                int(day.rows[-1, 0]) if len(day.rows) else 0,
-            )
-        )
-        offset += len(day.rows)
-    one = days[0].instrument
-    source = Source(
-        one.symbol,
-        sim.REPLAY,
-        np.zeros(sim.FLOW_HEAD),
-        np.concatenate([day.rows for day in days]),
-        np.stack([b for b, _ in worlds]),
-        np.stack([k for _, k in worlds]),
-        one.tick,
-        one.lot,
-    )
-    return source, placed
-
-
-# -- measured rates of undercutting: which table is a tape's --
-
-# -- bounds ----------------------------------------------------------------------------------------
-# Bounds on fills in replay: whether trades that the tape gave to its own orders also fill ours, and undercutting.
-#
-# A bound is kinder than the next: `kind` lets such trades fill own orders too, `strict` leaves the tape what trades at an
-# own order's price, `undercut` is strict and draws public orders that come because an own order improves the touch.
-#
-# Measured rates of undercutting: which table is a tape's, and how kernels read it (`undercut.json`, with its card).
-#
-# A table is that of the name and its year where both were measured; else the mean of the names of that year, as reactions
-# became faster by orders of magnitude; else the mean of all names. `python -m studies undercut` counts them.
-
-ROOM_BPS: Final = (0.0, 2.0, 4.0, 8.0, 16.0)
-AGE_S: Final = (0.0, 0.1, 1.0, 3.0, 10.0, 30.0)
-SIZE_OVER_USUAL: Final = (0.0, 0.5, 2.0)
-"""Where the classes begin: room left inside the spread, age of the own order there, its size."""
-FILE: Final = Path(__file__).with_name("undercut.json")
-# parts of a table, in the order in which kernels read them
-PARTS: Final = ("rates", "by_size", "steps", "lots", "lives_s")
-
-
-@cache
-def tables() -> dict[str, dict[str, Any]]:
-    """Every table, by name and year, by year, and "" for all."""
-    return json.loads(FILE.read_text(encoding="utf-8"))["tables"]
-
-
-def table_of(symbol: str, date: str) -> str:
-    """Which table is that of a symbol's day.
-
-    >>> table_of("IBM", "2003-02-03"), table_of("SIM", "2003-02-03"), table_of("SIM", "2030-01-02")
-    ('IBM 2003', '2003', '')
-    """
-    return next((key for key in (f"{symbol} {date[:4]}", date[:4]) if key in tables()), "")
-
-
-def packed(table: str, usual_lots: float) -> Floats:
-    """A table as kernels read it: float64 (RATE_WORDS,)."""
-    one = tables()[table]
-    parts = [np.ravel(one[part]) for part in PARTS]
-    words = np.concatenate([[max(usual_lots, 1.0)], *parts])
-    assert len(words) == RATE_WORDS
-    return words
-
-
-def by_level(source: Source) -> bool:
-    """Whether a tape shows level totals alone: queues are guessed there, and no bound is known."""
-    return bool(source.worlds_k[:, QUEUE].any())
-
-
-def theirs(source: Source) -> Source:
-    """The same recorded days under the other bound on double fills (`docs/design.md`, rule 6).
-
-    What a tape's trade fills twice at an own order's price stays the tape's: own orders fill by trades beyond their
-    price, and by orders that arrive through them.
-
-    Raises
-    ------
-    ConfigError
-        A tape of level totals, or no tape.
-    """
-    if source.model != sim.REPLAY or by_level(source):
-        raise ConfigError(
-            "a tape of single orders", f"{source.name} without any", "leave the bound out"
-        )
-    states = source.worlds_k.copy()
-    states[:, sim.THEIRS] = 1
-    return replace(source, worlds_k=states)
-
-
-def undercutting(source: Source, table: str) -> Source:
-    """The same recorded days under the strictest bound: as :func:`theirs`, and an own order alone inside the spread is
-    undercut (`market.simulator.replay`) at the rates of a `table` (`table_of`).
-
-    Raises
-    ------
-    ConfigError
-        As :func:`theirs`.
-    """
-    lots = source.tape[source.tape[:, sim.T_KIND] == ADD, sim.T_LOTS]
-    plain, law = with_impact(theirs(source), None), source.impact
-    words = packed(table, float(np.median(lots)) if len(lots) else 1.0)
-    states = plain.worlds_k.copy()
-    states[:, sim.UNDERCUT] = len(plain.flow)
-    return with_impact(
-        replace(plain, flow=np.concatenate((plain.flow, words)), worlds_k=states), law
-    )
-
-
-def bounded(source: Source, bound: str, symbol: str, date: str) -> Source:
-    """Recorded days under a bound of :data:`BOUNDS`; tapes of level totals stay as they are."""
-    if bound == KIND or by_level(source):
-        return source
-    return theirs(source) if bound == STRICT else undercutting(source, table_of(symbol, date))

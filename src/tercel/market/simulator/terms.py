@@ -1,7 +1,7 @@
 """Fees and latencies of a venue: maker and taker fees, order-entry and feed latency.
 
 Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
-bp of the value) are stored in :data:`~tercel.core.orders.FEE_UNIT`-ths beside them and never lost: the charge so far is
+bp of the value) are stored in :data:`~tercel.core.fixed_point.FEE_UNIT`-ths beside them and never lost: the charge so far is
 at every moment the exact sum, rounded once.
 
 Feed latency. An agent that sees the book d late and decides at once does what an agent does that sees it in time and
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.fixed_point import FEE_UNIT
 from tercel.core.jit import Longs, kernel
-from tercel.core.orders import FEE_UNIT
 from tercel.core.seeds import uniform
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
@@ -40,7 +40,7 @@ class Fees:
     unit : {"share", "bps"}
         Price units per share (0.003 is 30 cents a hundred), or basis points of the value.
 
-    >>> Fees(-0.002, 0.003).words(tick=0.01)
+    >>> Fees(-0.002, 0.003).kernel_values(tick=0.01)
     (-40000000, 60000000, 0, 0)
     """
 
@@ -65,10 +65,10 @@ class Fees:
 
     @property
     def free(self) -> bool:
-        """Whether nothing is charged."""
+        """Whether all fees are 0."""
         return self.maker == 0.0 and self.taker == 0.0
 
-    def words(self, tick: float) -> tuple[int, int, int, int]:
+    def kernel_values(self, tick: float) -> tuple[int, int, int, int]:
         """MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE of a market with that tick.
 
         Raises
@@ -102,53 +102,57 @@ NO_FEES = Fees()
 
 
 @kernel
-def charge(k: Longs, price2: int, lots: int, passive: bool) -> int:
-    """Charge a fill at `price2` half-ticks; the whole half-ticks x lots that this adds to FEES."""
-    s = state_at(k)
+def charge(state: Longs, price2: int, lots: int, passive: bool) -> int:
+    """Charge a fill at `price2` half-ticks, maker fees if `passive`, else taker; the half-ticks x lots that this adds to FEES."""
+    s = state_at(state)
     fee, rate = (s.maker_fee, s.maker_rate) if passive else (s.taker_fee, s.taker_rate)
     if fee == 0 and rate == 0:
         return 0
-    rest = s.fees_rest + (fee + price2 * rate) * lots
-    whole = (rest + FEE_UNIT // 2) // FEE_UNIT
-    s.fees_rest = rest - whole * FEE_UNIT
-    s.fees += whole
-    return int(whole)
+    unrounded = s.fees_rest + (fee + price2 * rate) * lots
+    charged = (unrounded + FEE_UNIT // 2) // FEE_UNIT
+    s.fees_rest = unrounded - charged * FEE_UNIT
+    s.fees += charged
+    return int(charged)
 
 
 @kernel
-def drawn(k: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
+def draw_latency(state: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
     """A latency drawn from its law, ns."""
     if kind == sim.CONSTANT:
         return a
-    u = uniform(k, rng)
+    u = uniform(state, rng)
     if kind == sim.UNIFORM:
         return a + int(u * (b - a + 1))
     if kind == sim.EMPIRICAL:
-        return k[table + int(u * sim.LATENCY_VALUES)]
+        return state[table + int(u * sim.LATENCY_VALUES)]
     return a - int(math.log(1.0 - u) * b)
 
 
 @kernel
-def entry_delay(k: Longs) -> int:
+def entry_delay(state: Longs) -> int:
     """Order-entry latency of the next command, ns."""
-    s = state_at(k)
-    return drawn(k, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE, sim.ENTRY_RNG)
+    s = state_at(state)
+    return draw_latency(
+        state, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE, sim.ENTRY_RNG
+    )
 
 
 @kernel
-def feed_delay(k: Longs) -> int:
-    """Age of the data behind the current decision, ns: one draw a moment."""
-    s = state_at(k)
+def feed_delay(state: Longs) -> int:
+    """Age of the data behind the current decision, ns: drawn once for each moment."""
+    s = state_at(state)
     if s.feed_kind == sim.CONSTANT:
         return s.feed_a
     if s.feed_at_ns != s.now:
         s.feed_at_ns = s.now
-        s.feed_drawn = drawn(k, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE, sim.FEED_RNG)
+        s.feed_drawn = draw_latency(
+            state, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE, sim.FEED_RNG
+        )
     return s.feed_drawn
 
 
 def receive_delays(events: Events) -> tuple[int, ...]:
-    """Receive latency of a tape's rows: means of 32 equal parts of the sorted delays, ns.
+    """Receive latency of a tape's rows, ns: 32 values, means of equal parts of the sorted delays.
 
     Their mean is that of the tape, but for parts that differ by a row. Delays below 0 (two clocks) count as 0.
 

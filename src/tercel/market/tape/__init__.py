@@ -1,8 +1,9 @@
 """The tape: one canonical, integer event stream, in memory (:class:`Events`) and on disk (:class:`Lake`)."""
 
 from tercel.market.tape import schema
-from tercel.market.tape.events import Columns, Events, Instrument, midnight_ns, validate
+from tercel.market.tape.events import Columns, Events, Instrument
 from tercel.market.tape.lake import Lake
+from tercel.market.tape.local_times import midnight_ns
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,
@@ -20,6 +21,7 @@ from tercel.market.tape.schema import (
     TRADE,
     TRADE_HIDDEN,
 )
+from tercel.market.tape.validation import validate
 
 __all__ = [
     "ADD",

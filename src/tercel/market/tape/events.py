@@ -1,41 +1,31 @@
-"""The tape in memory: nine NumPy columns of equal length, one row per canonical event.
-
-Rules of a valid tape, checked before it is written; the first offending row is named.
-"""
+"""The tape of a day in memory: its instrument, and nine NumPy columns of equal length, one row per canonical event."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date as calendar_date, datetime, timedelta
+from datetime import date as calendar_date, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Ints
-from tercel.core.errors import ConfigError, TapeError
-from tercel.core.serialization import parse_json
-from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NO_ASK, NS_PER_SECOND
+from tercel.core.arrays import Ints
+from tercel.core.bounded_parsing import parse_json
+from tercel.core.errors import TapeError
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.market.tape import schema
+from tercel.market.tape.local_times import DAY_S, clock_s, day_ns, local_ns, midnight_ns
 
 if TYPE_CHECKING:
     import polars as pl
 
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?|24:00(?::00)?")
-FIRST_YEAR, LAST_YEAR = 1970, 2261
-DAY_S = 86_400
-FIRST_MADE = "2030-01-02"
-"""Date of the first day that a market makes; it names the day and nothing else."""
-
-
 Extra = dict[str, Any]
 """Further data of a feed on a day beside the fields of an instrument, JSON values."""
 
@@ -100,12 +90,12 @@ class Instrument:
     price_origin: int = 0
 
     def __post_init__(self) -> None:
-        for what in ("venue", "symbol"):
-            if not _NAME.fullmatch(getattr(self, what)):
+        for name in ("venue", "symbol"):
+            if not _NAME.fullmatch(getattr(self, name)):
                 raise TapeError(
-                    f"a {what} of at most 64 letters, digits and . - + _",
-                    repr(getattr(self, what)),
-                    f"give another {what}",
+                    f"a {name} of at most 64 letters, digits and . - + _",
+                    repr(getattr(self, name)),
+                    f"give another {name}",
                 )
         try:
             canonical = calendar_date.fromisoformat(self.date).isoformat()
@@ -143,8 +133,9 @@ class Instrument:
 
     @property
     def begins_s(self) -> int:
-        """When the trading day begins, seconds after midnight of its date: 0, or below it (-21,600 is 18:00 of the day
-        before) where the session opens on the day before.
+        """When the trading day begins, seconds after midnight of its date; below 0 if on the day before.
+
+        -21,600 is 18:00 of the day before.
         """
         if not 0 < self.session_open_ns < midnight_ns(self.date, self.timezone):
             return 0
@@ -179,9 +170,12 @@ class Instrument:
         >>> Instrument("NASDAQ", "AMZN", "2012-06-21", 0.01).clock_ns("10:30") // 10**9
         1340289000
         """
-        after, begins = clock_s(text), self.begins_s
+        seconds = clock_s(text)
+        begins = self.begins_s
         return local_ns(
-            self.date, self.timezone, after - DAY_S if begins and after - DAY_S >= begins else after
+            self.date,
+            self.timezone,
+            seconds - DAY_S if begins and seconds - DAY_S >= begins else seconds,
         )
 
     def session(self, ns: Ints) -> tuple[int, int]:
@@ -199,8 +193,8 @@ class Instrument:
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, where: str = "instrument.json") -> Instrument:
-        """Read what :meth:`to_json` wrote.
+    def from_json(cls, text: str, file_name: str = "instrument.json") -> Instrument:
+        """Instrument from its JSON text (see :meth:`to_json`).
 
         Raises
         ------
@@ -212,83 +206,10 @@ class Instrument:
             return cls(**{**raw, "source": tuple(raw["source"])})
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise TapeError(
-                f"an instrument as JSON in {where}",
+                f"an instrument as JSON in {file_name}",
                 str(error),
                 "import the day again with `replace=True`",
             ) from error
-
-
-def clock_s(text: str) -> int:
-    """Seconds after midnight of a time of day, HH:MM or HH:MM:SS; 24:00 is the end of the day.
-
-    >>> clock_s("9:45"), clock_s("24:00")
-    (35100, 86400)
-
-    Raises
-    ------
-    ConfigError
-        No time of day.
-    """
-    found = _CLOCK.fullmatch(text.strip())
-    if found is None:
-        raise ConfigError("a time of day as HH:MM or HH:MM:SS", repr(text), "write it as in 12:45")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return 3600 * hours + 60 * minutes + seconds if found.group(1) else 86_400
-
-
-def local_ns(date: str, timezone: str, after_s: int) -> int:
-    """Time at which local clocks show `after_s` seconds after midnight of a date, ns since 1970-01-01 UTC.
-
-    Below 0 it is of the day before, from 86,400 on of the day after; of a time that comes twice the first.
-
-    >>> (local_ns("2024-03-10", "America/New_York", 43_200) - midnight_ns("2024-03-10", "America/New_York")) // 10**9
-    39600
-
-    Raises
-    ------
-    TapeError
-        When the time zone is not known, or the date is none from 1970 to 2261 (where int64 nanoseconds end).
-    """
-    try:
-        day = calendar_date.fromisoformat(date)
-    except ValueError as error:
-        raise TapeError(
-            "a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21"
-        ) from error
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise TapeError(
-            f"a date from {FIRST_YEAR} to {LAST_YEAR}",
-            repr(date),
-            "correct the date in the file name or in `date=`",
-        )
-    try:
-        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone)) + timedelta(
-            seconds=after_s
-        )
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise TapeError(
-            "an IANA time zone", repr(timezone), "write it as in America/New_York"
-        ) from error
-    return int(start.timestamp()) * NS_PER_SECOND
-
-
-def midnight_ns(date: str, timezone: str) -> int:
-    """Start of the local day, ns since 1970-01-01 UTC; see :func:`local_ns`.
-
-    >>> midnight_ns("2012-06-21", "America/New_York") // 10**9
-    1340251200
-    """
-    return local_ns(date, timezone, 0)
-
-
-def day_ns(date: str, timezone: str, begins_s: int = 0) -> tuple[int, int]:
-    """Start and end of a trading day that begins so many seconds after midnight (below 0: on the day before).
-
-    >>> start, end = day_ns("2024-11-03", "America/New_York")
-    >>> (end - start) // (3600 * 10**9)
-    25
-    """
-    return local_ns(date, timezone, begins_s), local_ns(date, timezone, begins_s + DAY_S)
 
 
 def content_hash(instrument: Instrument, events: Events) -> str:
@@ -307,20 +228,6 @@ def content_hash(instrument: Instrument, events: Events) -> str:
         little = column.astype(column.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little).data)
     return digest.hexdigest()
-
-
-def working_days(first: str, count: int) -> Iterator[str]:
-    """ISO dates from Monday to Friday.
-
-    >>> list(working_days("2030-01-04", 2))
-    ['2030-01-04', '2030-01-07']
-    """
-    day = calendar_date.fromisoformat(first)
-    while count:
-        if day.weekday() < 5:
-            yield day.isoformat()
-            count -= 1
-        day += timedelta(days=1)
 
 
 class Columns(NamedTuple):
@@ -426,7 +333,7 @@ class Events:
     def of_messages(
         cls, ns: Ints, kind: Ints, order_id: Ints, side: Ints, price: Ints, lots: Ints
     ) -> Events:
-        """Rows that are a message each and were received when they happened.
+        """Rows of one message each, received when they happened.
 
         >>> Events.of_messages(*np.array([[5, 9], [1, 3], [7, 7], [1, 1], [99, 99], [2, 2]])).seq.tolist()
         [1, 2]
@@ -437,7 +344,7 @@ class Events:
         return cls.from_columns(dict(zip(schema.COLUMN_NAMES, columns, strict=True)))
 
     @classmethod
-    def joined(cls, parts: Sequence[Events]) -> Events:
+    def concatenate(cls, parts: Sequence[Events]) -> Events:
         """Concatenate tapes; a single tape is returned as it is."""
         if len(parts) < 2:
             return parts[0] if parts else cls.empty(0)
@@ -460,12 +367,12 @@ class Events:
                 raise TapeError(
                     f"columns {', '.join(schema.COLUMN_NAMES)}", f"no {name}", "add the column"
                 )
-            given = np.asarray(columns[name])
-            array = np.ascontiguousarray(given).astype(dtype)
-            if not np.array_equal(array, given):
-                row = int(np.flatnonzero(array != given)[0])
+            column = np.asarray(columns[name])
+            array = np.ascontiguousarray(column).astype(dtype)
+            if not np.array_equal(array, column):
+                row = int(np.flatnonzero(array != column)[0])
                 raise TapeError(
-                    f"{name} within {dtype}", f"{given[row]} in row {row}", "scale the column"
+                    f"{name} within {dtype}", f"{column[row]} in row {row}", "scale the column"
                 )
             arrays.append(array)
         return cls(*arrays)
@@ -493,108 +400,3 @@ class Events:
         import polars as pl
 
         return pl.DataFrame({f.name: getattr(self, f.name) for f in fields(self)})
-
-
-_KINDS = 256
-
-
-def _table(*kinds: int) -> Bools:
-    table = np.zeros(_KINDS, np.bool_)
-    table[list(kinds)] = True
-    return table
-
-
-_KNOWN = _table(*schema.KIND_NAMES)
-# Kinds that need a side and a price.
-_ON_A_LEVEL = _table(
-    *(schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE),
-    *(schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN, schema.TRADE),
-)
-# Kinds whose lots must be positive; the others may carry none.
-_SOME_LOTS = _table(
-    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN),
-    *(schema.MODIFY, schema.ROLL_IN, schema.TRADE),
-)
-# Kinds that an opening snapshot is made of.
-_OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
-_ALL_FLAGS = schema.OPENING | schema.OFF_TICK | schema.MESSAGE_END
-
-
-def validate(events: Events, instrument: Instrument) -> None:
-    """Check a tape against the schema.
-
-    Raises
-    ------
-    TapeError
-        With the first row that breaks a rule, the field, and its value.
-    """
-    if events.n == 0:
-        raise TapeError(
-            "at least one event",
-            f"an empty tape for {'/'.join(instrument.key)}",
-            "check the source file",
-        )
-    kind, side, price, flags = events.kind, events.side, events.price_ticks, events.flags
-    _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 13", events)
-    _require_times(events, instrument)
-    _require(_never_falls(events.seq), "seq", "numbers from 0 that never fall", events)
-    _require(flags <= _ALL_FLAGS, "flags", "bits of the schema", events)
-    needed = _ON_A_LEVEL[kind]
-    size = np.abs(side)
-    _require((size <= 1) & (size >= needed), "side", "+1, -1, or 0 where none is needed", events)
-    low = np.where(
-        needed | (kind == schema.TRADE_HIDDEN), 1, np.where(kind == schema.STATUS, -1, 0)
-    )
-    high = np.where(kind == schema.STATUS, 1, NO_ASK - 1)
-    _require(
-        (price >= low) & (price <= high),
-        "price_ticks",
-        "a positive price below 2**30 ticks (status: -1, 0 or 1)",
-        events,
-    )
-    _require(events.qty_lots >= _SOME_LOTS[kind], "qty_lots", "a positive quantity", events)
-    _require_marks(events)
-
-
-def _require_marks(events: Events) -> None:
-    ends = (events.flags & schema.MESSAGE_END) != 0
-    message_ends = np.append(events.seq[1:] != events.seq[:-1], True)
-    _require(
-        ends == message_ends,
-        "flags",
-        "MESSAGE_END on the last row of each message and on no other",
-        events,
-    )
-    opening = (events.flags & schema.OPENING) != 0
-    at_head = np.arange(events.n) < np.count_nonzero(opening)
-    _require(
-        ~opening | (at_head & _OPENING_KINDS[events.kind]),
-        "flags",
-        "OPENING on ADD, ROLL_IN and LEVEL_SET rows at the head of the tape alone",
-        events,
-    )
-
-
-def _require_times(events: Events, instrument: Instrument) -> None:
-    start, stop = instrument.span
-    exch = events.exch_ns
-    rule = f"a time on {instrument.date} ({instrument.timezone})"
-    _require(_never_falls(exch), "exch_ns", "times that never go back", events)
-    _require((exch >= start) & (exch <= stop), "exch_ns", rule, events)
-    _require(events.recv_ns > 0, "recv_ns", "a time after 1970", events)
-
-
-def _never_falls(column: Ints) -> Bools:
-    return np.append(column[0] >= 0, column[1:] >= column[:-1])
-
-
-def _require(holds: Bools, name: str, rule: str, events: Events) -> None:
-    if bool(holds.all()):
-        return
-    row = int(np.argmin(holds))
-    kind = schema.KIND_NAMES.get(int(events.kind[row]), "unknown kind")
-    raise TapeError(
-        f"{name}: {rule}",
-        f"{getattr(events, name)[row]} in row {row} ({kind}, message {events.seq[row]})",
-        "correct the feed or the importer that made this row",
-    )

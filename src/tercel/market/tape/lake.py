@@ -12,10 +12,8 @@ A day is written aside, flushed to disk, and renamed into place: a reader sees t
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import sys
 import uuid
 import warnings
 from collections.abc import Iterable, Sequence
@@ -23,41 +21,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tercel.core.errors import LakeConflictError, TapeError, nearest
-from tercel.core.files import locked
-from tercel.market.tape.events import Events, Instrument, content_hash, validate
-
-# -- swapping folders --
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-
-
-def swap_folders(new: Path, old: Path, spare: Path) -> None:
-    """Put `new` where `old` is, and `old` where `new` was.
-
-    On Linux one system call (``renameat2`` with ``RENAME_EXCHANGE``, since kernel 3.15). Elsewhere, or on file
-    systems without it, two renames by way of `spare`: a process killed between them leaves `old` at `spare`.
-    """
-    if sys.platform == "linux" and _exchange(new, old):
-        return
-    old.rename(spare)
-    try:
-        new.rename(old)
-    except OSError:
-        spare.rename(old)
-        raise
-    spare.rename(new)
-
-
-def _exchange(a: Path, b: Path) -> bool:
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
-    status = renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE)
-    return bool(status == 0)
-
+from tercel.core.errors import LakeConflictError, TapeError, nearest_names
+from tercel.core.locks import file_lock
+from tercel.market.tape.events import Events, Instrument, content_hash
+from tercel.market.tape.folder_swap import swap_folders
+from tercel.market.tape.validation import validate
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,16 +37,14 @@ INSTRUMENT = "instrument.json"
 Outcome = Literal["written", "unchanged", "replaced"]
 Dates = list[str]
 Days = list[Instrument]
-
-
 TRAINING_SHARE: Final = 2 / 3
 """Default share of a lake's days for training, the earlier ones; the others are for evaluation."""
 
 
-def learned_on(days: int) -> int:
+def count_training_days(days: int) -> int:
     """Number of training days out of `days`.
 
-    >>> learned_on(60), learned_on(1)
+    >>> count_training_days(60), count_training_days(1)
     (40, 1)
     """
     return max(int(days * TRAINING_SHARE), 1)
@@ -111,14 +77,14 @@ class Lake:
     def __init__(self, root: str | Path, below_zero: bool = False) -> None:
         self.root = Path(root)
         self.below_zero = below_zero
-        self._own = self.root / ".tercel"
+        self._internal = self.root / ".tercel"
 
     def folder(self, venue: str, symbol: str, date: str) -> Path:
         """Path of a day's folder (it need not exist)."""
         return self.root / f"venue={venue}" / f"symbol={symbol}" / f"date={date}"
 
     def write(self, instrument: Instrument, events: Events, replace: bool = False) -> Outcome:
-        """Validate a day and put it into the lake.
+        """Validate a day and put it into the lake; other content of that day is overwritten only with `replace`.
 
         Returns
         -------
@@ -136,20 +102,20 @@ class Lake:
         instrument = instrument.with_content(events)
         target = self.folder(*instrument.key)
         try:
-            self._own.mkdir(parents=True, exist_ok=True)
-            with locked(self._own / "lock"):  # one writer at a time
+            self._internal.mkdir(parents=True, exist_ok=True)
+            with file_lock(self._internal / "lock"):  # one writer at a time
                 self._sweep()
-                held = self._held(target, replace)
-                if held is not None and held.content_hash == instrument.content_hash:
+                existing = self._existing(target, replace)
+                if existing is not None and existing.content_hash == instrument.content_hash:
                     return "unchanged"
-                if held is not None and not replace:
-                    raise _conflict(held, instrument)
+                if existing is not None and not replace:
+                    raise _conflict(existing, instrument)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 aside = self._write_aside(instrument, events)
                 replaced = target.exists()
                 if replaced:
                     place = target.relative_to(self.root).as_posix().replace("/", "@")
-                    swap_folders(aside, target, self._own / f"replaced-{place}")
+                    swap_folders(aside, target, self._internal / f"replaced-{place}")
                     shutil.rmtree(aside, ignore_errors=True)
                 else:
                     aside.rename(target)
@@ -162,13 +128,15 @@ class Lake:
             ) from error
         return "replaced" if replaced else "written"
 
-    def behind(self, symbol: str, dates: Iterable[str], venue: str | None = None) -> list[str]:
+    def real_dates(self, symbol: str, dates: Iterable[str], venue: str | None = None) -> list[str]:
         """Dates of the real days that resampled ones among these are made of, ascending."""
-        about = (self.instrument(symbol, date, venue) for date in dates)
-        return sorted({day for one in about for day in one.extra.get("resampled_of", ())})
+        instruments = (self.instrument(symbol, date, venue) for date in dates)
+        return sorted(
+            {day for instrument in instruments for day in instrument.extra.get("resampled_of", ())}
+        )
 
     def read(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
-        """One day of tape.
+        """One day of tape: its instrument and events.
 
         Raises
         ------
@@ -177,10 +145,10 @@ class Lake:
         """
         folder = self.find(symbol, date, venue)
         for _ in range(3):
-            instrument = self._must_instrument(folder)
+            instrument = self._require_instrument(folder)
             frame = _events(folder)
             if (
-                self._must_instrument(folder) == instrument
+                self._require_instrument(folder) == instrument
             ):  # else the day was replaced while it was read
                 break
         self.check_prices(instrument)
@@ -238,17 +206,17 @@ class Lake:
         """
         from tercel.market.feed import FeedOptions, feed_named
 
-        listed = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
+        path_list = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
         translator = feed_named(feed) if isinstance(feed, str) else feed
         added = []
-        with translator.days(listed, FeedOptions(symbol, date, tick)) as days:
+        with translator.days(path_list, FeedOptions(symbol, date, tick)) as days:
             for day in days:
                 imported = day.read()
                 self.write(imported.instrument, imported.events, replace=replace)
-                venue, name, on = imported.instrument.key
-                added.append(self.instrument(name, on, venue))
+                venue, name, day_date = imported.instrument.key
+                added.append(self.instrument(name, day_date, venue))
                 for text in imported.warnings:
-                    warnings.warn(f"{name} {on}: {text}", stacklevel=2)
+                    warnings.warn(f"{name} {day_date}: {text}", stacklevel=2)
         return added
 
     def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
@@ -260,12 +228,12 @@ class Lake:
             As :meth:`read`, and when the content is not what was written.
         """
         instrument, events = self.read(symbol, date, venue)
-        found = content_hash(instrument, events)
-        if found != instrument.content_hash:
-            where = self.folder(*instrument.key)
+        digest = content_hash(instrument, events)
+        if digest != instrument.content_hash:
+            folder = self.folder(*instrument.key)
             raise TapeError(
                 f"content {instrument.content_hash[:12]}",
-                f"{found[:12]} in {where}",
+                f"{digest[:12]} in {folder}",
                 "import the day again with `replace=True`",
             )
         return instrument, events
@@ -278,13 +246,13 @@ class Lake:
         TapeError
             As :meth:`find`, and when ``instrument.json`` is damaged.
         """
-        return self._must_instrument(self.find(symbol, date, venue))
+        return self._require_instrument(self.find(symbol, date, venue))
 
     def list(self) -> list[Instrument]:
         """Every day in the lake, sorted by venue, symbol and date; folders without an instrument are not days."""
         folders = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
-        found = (self._instrument_of(path.parent) for path in folders)
-        return sorted((i for i in found if i is not None), key=lambda i: i.key)
+        instruments = (self._instrument_of(path.parent) for path in folders)
+        return sorted((i for i in instruments if i is not None), key=lambda i: i.key)
 
     def days(self, symbol: str, venue: str | None = None) -> Dates:
         """Dates of a symbol, ascending.
@@ -297,12 +265,12 @@ class Lake:
         days = [i for i in self.list() if i.symbol == symbol and venue in (None, i.venue)]
         if not days:
             raise self._unknown_symbol(symbol)
-        for one in days:
-            self.check_prices(one)
+        for instrument in days:
+            self.check_prices(instrument)
         return sorted({i.date for i in days})
 
     def check_prices(self, instrument: Instrument) -> None:
-        """Check that the reader of this lake takes the prices of a day.
+        """Refuse (TapeError) a day whose prices may be at or below zero, unless the lake was opened with `below_zero`.
 
         Raises
         ------
@@ -329,12 +297,12 @@ class Lake:
         folder = self.find(symbol, date, venue)
         ns = _events(folder, ["exch_ns"]).to_series().to_numpy()
         return (
-            max(int(ns[-1]) - max(int(ns[0]), self._must_instrument(folder).session_open_ns), 0)
+            max(int(ns[-1]) - max(int(ns[0]), self._require_instrument(folder).session_open_ns), 0)
             / 1e9
         )
 
     def longest(self, symbol: str, venue: str | None = None) -> str:
-        """The day of a symbol with events for longest, by the minute; of several the last.
+        """The longest day of a symbol, by the minute; of several the last.
 
         Raises
         ------
@@ -347,7 +315,7 @@ class Lake:
         )
 
     def refuse_absent(self, symbol: str, dates: Sequence[str], venue: str | None = None) -> None:
-        """Check that the lake holds days of a symbol.
+        """Raise TapeError unless the lake holds all the given days of a symbol.
 
         Raises
         ------
@@ -363,18 +331,18 @@ class Lake:
                     "import it first",
                 )
 
-    def spelt(self, symbol: str) -> str:
-        """A symbol in the lake's capitalisation, where it differs only in that.
+    def match_case(self, symbol: str) -> str:
+        """The symbol as the lake writes it, where it differs in upper and lower case alone; as it is if none, or several, match.
 
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     (Path(folder) / "venue=NASDAQ" / "symbol=IBM").mkdir(parents=True)
-        ...     Lake(folder).spelt("ibm"), Lake(folder).spelt("amzn")
+        ...     Lake(folder).match_case("ibm"), Lake(folder).match_case("amzn")
         ('IBM', 'amzn')
         """
-        held = {path.name.removeprefix("symbol=") for path in self.root.glob("venue=*/symbol=*")}
-        alike = [one for one in held if one.casefold() == symbol.casefold()]
-        return alike[0] if len(alike) == 1 else symbol
+        symbols = {path.name.removeprefix("symbol=") for path in self.root.glob("venue=*/symbol=*")}
+        matches = [name for name in symbols if name.casefold() == symbol.casefold()]
+        return matches[0] if len(matches) == 1 else symbol
 
     def find(self, symbol: str, date: str, venue: str | None = None) -> Path:
         """Folder of a day that exists.
@@ -384,20 +352,20 @@ class Lake:
         TapeError
             If no such day exists, or several venues have it and none is named.
         """
-        every = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
+        all_files = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
         tail = (f"symbol={symbol}", f"date={date}", INSTRUMENT)
-        found = [f for f in every if f.parts[-3:] == tail]
+        matching = [f for f in all_files if f.parts[-3:] == tail]
         if venue is not None:
-            found = [f for f in found if f.parents[2].name == f"venue={venue}"]
-        if len(found) == 1:
-            return found[0].parent
-        if len(found) > 1:
-            venues = ", ".join(sorted(f.parents[2].name.removeprefix("venue=") for f in found))
+            matching = [f for f in matching if f.parents[2].name == f"venue={venue}"]
+        if len(matching) == 1:
+            return matching[0].parent
+        if len(matching) > 1:
+            venues = ", ".join(sorted(f.parents[2].name.removeprefix("venue=") for f in matching))
             raise TapeError(
-                f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue"
+                f"one venue with {symbol} on {date}", f"{len(matching)}: {venues}", "name the venue"
             )
         days = self.days(symbol, venue)
-        near = nearest(date, days, 3) or days[:3]
+        near = nearest_names(date, days, 3) or days[:3]
         raise TapeError(
             f"a day of {symbol}",
             f"no {date} among its {len(days)} days in {self.root}",
@@ -405,6 +373,7 @@ class Lake:
         )
 
     def _unknown_symbol(self, symbol: str) -> TapeError:
+        """Error for a symbol that the lake does not hold, with similar ones."""
         symbols = sorted({i.symbol for i in self.list()})
         if not symbols:
             return TapeError(
@@ -412,38 +381,42 @@ class Lake:
                 f"no days in {self.root}",
                 f"run tercel data import lobster PATHS... `lake={self.root}`",
             )
-        near = nearest(symbol, symbols, 3) or symbols[:3]
+        near = nearest_names(symbol, symbols, 3) or symbols[:3]
         return TapeError(
             f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}"
         )
 
     def _instrument_of(self, folder: Path) -> Instrument | None:
+        """Instrument in a day's folder; None without one."""
         try:
             text = (folder / INSTRUMENT).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
         return Instrument.from_json(text, str(folder / INSTRUMENT))
 
-    def _held(self, folder: Path, replace: bool) -> Instrument | None:
+    def _existing(self, folder: Path, replace: bool) -> Instrument | None:
+        """Instrument of a day in the lake; None if the day is absent, or damaged and to be replaced."""
         try:
-            held = self._instrument_of(folder)
-            if held is None or not replace:
-                return held
-            if content_hash(held, Events.from_frame(_events(folder))) == held.content_hash:
-                return held
+            existing = self._instrument_of(folder)
+            if existing is None or not replace:
+                return existing
+            if content_hash(existing, Events.from_frame(_events(folder))) == existing.content_hash:
+                return existing
         except TapeError:
             if not replace:
                 raise
         return None  # damaged, and about to be overwritten
 
-    def _must_instrument(self, folder: Path) -> Instrument:
+    def _require_instrument(self, folder: Path) -> Instrument:
+        """Instrument in a day's folder; an error if the folder has none."""
         instrument = self._instrument_of(folder)
         if instrument is None:
             raise TapeError(f"{INSTRUMENT} in {folder}", "none", "import the day again")
         return instrument
 
     def _write_aside(self, instrument: Instrument, events: Events) -> Path:
-        aside = self._own / f"write-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        """Write a day into a folder of its own under `.tercel`; that folder."""
+        aside = self._internal / f"write-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         aside.mkdir()
         try:
             events.to_frame().write_parquet(
@@ -463,17 +436,18 @@ class Lake:
 
     def _sweep(self) -> None:
         """Remove what killed writers left; called under the lock, so no living writer's folder can be met."""
-        for left in self._own.glob("write-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        for left in self._own.glob("replaced-*"):
-            home = self.root / left.name.removeprefix("replaced-").replace("@", "/")
+        for leftover in self._internal.glob("write-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in self._internal.glob("replaced-*"):
+            home = self.root / leftover.name.removeprefix("replaced-").replace("@", "/")
             if home.exists():
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(leftover, ignore_errors=True)
             else:  # killed between the two renames of a swap: the old day comes back
-                left.rename(home)
+                leftover.rename(home)
 
 
 def _events(folder: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Columns of a day's events as a Polars frame; a damaged file is a TapeError."""
     import polars as pl
 
     try:
@@ -493,13 +467,16 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _conflict(held: Instrument, new: Instrument) -> LakeConflictError:
-    def described(i: Instrument) -> str:
+def _conflict(existing: Instrument, new: Instrument) -> LakeConflictError:
+    """Error for a day that the lake holds with other content."""
+
+    def describe(i: Instrument) -> str:
+        """An instrument's hash, rows, levels and source as text."""
         source = ", ".join(i.source) or "unknown files"
         return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {source}"
 
     return LakeConflictError(
-        f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})",
-        described(new),
+        f"the content that the lake holds for {'/'.join(new.key)} ({describe(existing)})",
+        describe(new),
         "give `replace=True` to overwrite it, or import into another lake",
     )

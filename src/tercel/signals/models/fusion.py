@@ -9,7 +9,7 @@ that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only m
 can be adjusted in closed form when a source is missing, without a refit: the other weights grow by what the missing
 source had in common with them and by no more, and the standard deviation grows by what only it knew.
 
-Out-of-fold evidence decides which sources have a weight: :mod:`tercel.signals.models.walk_forward` passes as `heard`
+Out-of-fold evidence decides which sources have a weight: :mod:`tercel.signals.models.walk_forward` passes as `eligible`
 the sources whose slope is above 0 by its 95 % interval. Without such a source the forecast is the target's mean: no
 forecast.
 
@@ -26,10 +26,15 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import AnyArray, Bools, Floats, Indices
 from tercel.core.errors import DataError, refuse_if
 
+BOUNDED: Final = "bounded_linear"
+"""Name of :class:`BoundedLinear` on a card, which needs NumPy alone; other parts are families of models."""
+LEAST_ROWS = 30
+"""Rows below which no weight is estimated."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoundedLinear:
-    """A line between bounds: values beyond are taken as these, so that nothing is extrapolated.
+    """A line of features clipped to bounds, so that nothing is extrapolated.
 
     Parameters
     ----------
@@ -52,19 +57,15 @@ class BoundedLinear:
         )
 
     def to_arrays(self) -> dict[str, AnyArray]:
-        """All that a prediction needs."""
+        """Fitted arrays: all that a prediction needs."""
         return {
             name: np.asarray(getattr(self, name), np.float64)
             for name in ("low", "high", "coef", "intercept")
         }
 
     def get_params(self) -> dict[str, Any]:
-        """None: everything is learned."""
+        """Constructor parameters: none, since everything is learned."""
         return {}
-
-
-BOUNDED: Final = "bounded_linear"
-"""Name of :class:`BoundedLinear` on a card, which needs NumPy alone; other parts are families of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,24 +93,22 @@ class BaseModel:
 
     @property
     def name(self) -> str:
-        """Name of the model in the fusion."""
+        """Name of the model in the fusion, `source:family`."""
         return f"{self.source}:{self.family}"
 
     def predict(self, x: Floats) -> Floats:
         """Forecasts (n,) for the source's columns (n, len(names)); NaN where all of them are missing."""
-        part = x[:, self.used]
+        features = x[:, self.used]
         missing = np.isnan(x).all(axis=1)
         ready = (
-            part if type(self.model).native_nan else np.where(np.isnan(part), self.medians, part)
+            features
+            if type(self.model).native_nan
+            else np.where(np.isnan(features), self.medians, features)
         )
-        out = np.full(len(x), np.nan)
+        forecasts = np.full(len(x), np.nan)
         if (~missing).any():
-            out[~missing] = self.model.predict(ready[~missing])
-        return out
-
-
-LEAST_ROWS = 30
-"""Rows below which no weight is estimated."""
+            forecasts[~missing] = self.model.predict(ready[~missing])
+        return forecasts
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,45 +153,49 @@ class Fusion:
         DataError
             For another number of columns, or an infinite forecast.
         """
-        given = np.asarray(forecasts, dtype=np.float64)
-        if given.ndim != 2 or given.shape[1] != len(self.sources):
+        by_source = np.asarray(forecasts, dtype=np.float64)
+        if by_source.ndim != 2 or by_source.shape[1] != len(self.sources):
             raise DataError(
                 "one column of forecasts per source",
-                f"shape {given.shape} for {', '.join(self.sources)}",
+                f"shape {by_source.shape} for {', '.join(self.sources)}",
                 "give NaN for a source that is missing",
             )
         refuse_if(
-            np.isinf(given).any(),
+            np.isinf(by_source).any(),
             "finite forecasts",
             "an infinite one",
             "look at the model that made it",
             DataError,
         )
-        here = ~np.isnan(given)
-        scaled = np.where(here, self.slope * (given - self.centre), 0.0)
-        masks, which = np.unique(here, axis=0, return_inverse=True)
-        value, sd = np.empty(len(given)), np.empty(len(given))
+        present = ~np.isnan(by_source)
+        scaled = np.where(present, self.slope * (by_source - self.centre), 0.0)
+        masks, pattern = np.unique(present, axis=0, return_inverse=True)
+        value = np.empty(len(by_source))
+        sd = np.empty(len(by_source))
         for number, mask in enumerate(masks):
-            rows = np.asarray(which).ravel() == number
+            rows = np.asarray(pattern).ravel() == number
             weights, deviation = self.without(mask)
             value[rows] = self.base + scaled[rows] @ weights
             sd[rows] = deviation
         return value, sd
 
-    def without(self, here: ArrayLike) -> tuple[Floats, float]:
-        """Weights (K,) and standard deviation when only the sources in `here`, bool (K,), are there."""
-        mask = np.asarray(here, dtype=bool)
-        left = np.where(mask, self.weights, 0.0)
-        whole = self._deviation(self.weights)
-        if mask.all() or left.sum() <= 0:
-            return left, max(whole, self._deviation(left))
-        power = float(left @ self.gram @ left)
-        fair = float(left @ self.common) / power if power > 0 else 1.0
+    def without(self, present: ArrayLike) -> tuple[Floats, float]:
+        """Weights (K,), grown for what is missing, and error's standard deviation with only the sources in `present`,
+        bool (K,).
+        """
+        mask = np.asarray(present, dtype=bool)
+        remaining = np.where(mask, self.weights, 0.0)
+        full_deviation = self._deviation(self.weights)
+        if mask.all() or remaining.sum() <= 0:
+            return remaining, max(full_deviation, self._deviation(remaining))
+        power = float(remaining @ self.gram @ remaining)
+        fair = float(remaining @ self.common) / power if power > 0 else 1.0
         # from "the missing source was independent" (1) to "it said the same" (all of its weight goes to the others)
-        grown = left * float(np.clip(fair, 1.0, self.weights.sum() / left.sum()))
-        return grown, max(whole, self._deviation(grown))
+        rescaled = remaining * float(np.clip(fair, 1.0, self.weights.sum() / remaining.sum()))
+        return rescaled, max(full_deviation, self._deviation(rescaled))
 
     def _deviation(self, weights: Floats) -> float:
+        """Standard deviation of the fused forecast's error for some weights (K,), from the stored moments."""
         variance = (
             self.spread**2 - 2 * float(weights @ self.common) + float(weights @ self.gram @ weights)
         )
@@ -209,7 +212,7 @@ class Fusion:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> "Fusion":
-        """Back from :meth:`to_json`.
+        """Restore a fusion from :meth:`to_json`.
 
         Raises
         ------
@@ -254,9 +257,9 @@ def stack(
     sources: Sequence[str],
     *,
     shrink: float = 0.5,
-    heard: ArrayLike = True,
+    eligible: ArrayLike = True,
 ) -> Fusion:
-    """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
+    """Learn the weights of sources from out-of-fold forecasts, float (n, K), and targets (n,).
 
     Parameters
     ----------
@@ -267,7 +270,7 @@ def stack(
     sources : sequence of str, length K
     shrink : float
         0: least squares with weights not negative; 1: equal weights.
-    heard : bool (K,)
+    eligible : bool (K,)
         Sources that may have a weight; that of all others is 0.
 
     Raises
@@ -275,7 +278,7 @@ def stack(
     DataError
         Fewer than 30 rows, targets that are not finite or do not vary, or no source that ever says anything.
     """
-    given, target, rows = _checked(out_of_fold, y, sources, shrink)
+    by_source, target, rows = _check_stack_inputs(out_of_fold, y, sources, shrink)
     base = float(rows @ target)
     spread = float(np.sqrt(rows @ (target - base) ** 2))
     refuse_if(
@@ -285,10 +288,13 @@ def stack(
         "take a longer history",
         DataError,
     )
-    here = ~np.isnan(given)
-    centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
-    scaled = np.where(here, slope * (given - centre), 0.0)
-    gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
+    present = ~np.isnan(by_source)
+    centre, slope = _calibrate_slopes(
+        by_source, present & np.asarray(eligible, bool), target - base, rows
+    )
+    scaled = np.where(present, slope * (by_source - centre), 0.0)
+    gram = (scaled * rows[:, None]).T @ scaled
+    common = scaled.T @ (rows * (target - base))
     weights = _nonnegative(gram, common, shrink)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
@@ -296,18 +302,20 @@ def stack(
     return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
 
 
-def _checked(
+def _check_stack_inputs(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float
 ) -> tuple[Floats, Floats, Floats]:
-    given, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
+    """Checked arrays of :func:`stack`: forecasts by source (n, K), targets (n,), and equal weights of rows (n,)."""
+    by_source = np.asarray(out_of_fold, np.float64)
+    target = np.asarray(y, np.float64)
     if (
-        given.ndim != 2
-        or given.shape != (len(target), len(sources))
+        by_source.ndim != 2
+        or by_source.shape != (len(target), len(sources))
         or len(set(sources)) != len(sources)
     ):
         raise DataError(
             "one forecast per row and source, sources named once",
-            f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}",
+            f"forecasts of shape {by_source.shape}, {len(target)} targets, sources {', '.join(sources)}",
             "line them up",
         )
     refuse_if(
@@ -318,7 +326,7 @@ def _checked(
         DataError,
     )
     refuse_if(
-        not np.isfinite(target).all() or np.isinf(given).any(),
+        not np.isfinite(target).all() or np.isinf(by_source).any(),
         "finite targets and forecasts",
         "others",
         "drop rows without a label",
@@ -331,28 +339,33 @@ def _checked(
         "0 trusts the sample, 1 is equal weights",
         DataError,
     )
-    silent = [name for name, column in zip(sources, given.T, strict=True) if np.isnan(column).all()]
+    silent = [
+        name for name, column in zip(sources, by_source.T, strict=True) if np.isnan(column).all()
+    ]
     if len(silent) == len(sources):
         raise DataError(
             "a source that says something", f"nothing from {', '.join(silent)}", "check the panel"
         )
-    return given, target, np.full(len(target), 1.0 / len(target))
+    return by_source, target, np.full(len(target), 1.0 / len(target))
 
 
-def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    """Centre and slope of each source over the rows that have it: least squares, never negative, at most 2."""
-    centre, slope = np.zeros(given.shape[1]), np.zeros(given.shape[1])
-    for k in range(given.shape[1]):
-        seen = here[:, k]
-        share = rows[seen]
-        if seen.sum() < LEAST_ROWS or not share.sum() > 0:
+def _calibrate_slopes(
+    by_source: Floats, present: Bools, target: Floats, rows: Floats
+) -> tuple[Floats, Floats]:
+    """Centre and slope of each source over the rows that have it: least squares, from 0 to 2; both 0 below `LEAST_ROWS` rows."""
+    centre = np.zeros(by_source.shape[1])
+    slope = np.zeros(by_source.shape[1])
+    for k in range(by_source.shape[1]):
+        present_rows = present[:, k]
+        share = rows[present_rows]
+        if present_rows.sum() < LEAST_ROWS or not share.sum() > 0:
             continue
         share = share / share.sum()
-        centre[k] = share @ given[seen, k]
-        moved = given[seen, k] - centre[k]
-        variance = float(share @ moved**2)
+        centre[k] = share @ by_source[present_rows, k]
+        centred = by_source[present_rows, k] - centre[k]
+        variance = float(share @ centred**2)
         if variance > 0:
-            slope[k] = np.clip(float(share @ (moved * target[seen])) / variance, 0.0, 2.0)
+            slope[k] = np.clip(float(share @ (centred * target[present_rows])) / variance, 0.0, 2.0)
     return centre, slope
 
 
@@ -367,7 +380,8 @@ def _nonnegative(gram: Floats, common: Floats, shrink: float, rounds: int = 500)
     if shrink >= 1.0:
         return even
     penalty = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))
-    matrix, target = gram + penalty * np.eye(len(even)), common + penalty * even
+    matrix = gram + penalty * np.eye(len(even))
+    target = common + penalty * even
     weights = even.copy()
     for _ in range(rounds):
         before = weights.copy()
@@ -381,6 +395,7 @@ def _nonnegative(gram: Floats, common: Floats, shrink: float, rounds: int = 500)
 
 
 def _weighted_quantile(values: Floats, weights: Floats, level: float) -> float:
+    """Quantile at `level` of values with weights."""
     order = np.argsort(values, kind="stable")
-    at = np.searchsorted(np.cumsum(weights[order]) / weights.sum(), level)
-    return float(values[order[min(int(at), len(order) - 1)]])
+    index = np.searchsorted(np.cumsum(weights[order]) / weights.sum(), level)
+    return float(values[order[min(int(index), len(order) - 1)]])

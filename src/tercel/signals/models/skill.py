@@ -19,18 +19,24 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, spelt
+from tercel.core.report.formatting import format_interval, format_number
 from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
-from tercel.core.stats.inference import spearman
+from tercel.core.stats.ranks import spearman
 from tercel.core.vocabulary import DAY_NS
 
 if TYPE_CHECKING:
-    from tercel.signals.panel.panel import Dataset
+    from tercel.signals.panel.dataset import Dataset
 
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation."""
+
+
+IC_OVER = "The rank IC is that of all test blocks but the first, before which nothing was fused."
+"""Which dates `signals train`, `evaluate`, `predict`, `backtest` and `explain` measure a fusion by."""
+PERIODS: Final = (1, 2, 3, 4)
+"""Dates in a row over which a panel's half-life is measured."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,22 @@ class Skill(Estimate):
         return bool(self.dates)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name; empty without any."""
+        """Numbers by name for JSON; empty without a measured skill."""
         return asdict(self) if self else {}
 
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
     """Spearman's correlation in each cross-section, in order of `dates`; NaN where it is too small or flat."""
-    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
-    known, at = np.unique(np.asarray(dates), return_inverse=True)
-    if len(known) == 0:
+    f = np.asarray(forecast, np.float64)
+    o = np.asarray(outcome, np.float64)
+    unique_dates, date_index = np.unique(np.asarray(dates), return_inverse=True)
+    if len(unique_dates) == 0:
         return np.zeros(0)
-    order = np.argsort(at, kind="stable")
-    counts = np.bincount(at)
-    place = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wide = np.full((2, len(known), int(counts.max())), np.nan)
-    wide[:, at[order], place] = f[order], o[order]
+    order = np.argsort(date_index, kind="stable")
+    counts = np.bincount(date_index)
+    place = np.arange(len(date_index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wide = np.full((2, len(unique_dates), int(counts.max())), np.nan)
+    wide[:, date_index[order], place] = f[order], o[order]
     return rank_ic_of_rows(wide[0], wide[1])
 
 
@@ -98,24 +105,22 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> S
     DataError
         When fewer than two blocks of dates have a cross-section of at least 5 instruments.
     """
-    known = by_date[np.isfinite(by_date)]
-    labels = np.arange(len(known)) // block
+    finite = by_date[np.isfinite(by_date)]
+    labels = np.arange(len(finite)) // block
     refuse_if(
-        len(known) == 0 or labels[-1] < 1,
+        len(finite) == 0 or labels[-1] < 1,
         f"at least {block + 1} dates with {FEWEST} instruments that vary",
-        f"{len(known)}",
+        f"{len(finite)}",
         "use a longer panel, more instruments, or a forecast that is not constant",
         DataError,
     )
-    found = mean_interval(known, labels, rng)
-    error = clustered_se(known, labels)
-    low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
-    mean = float(known.mean())
-    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(known))
-
-
-IC_OVER = "The rank IC is that of all test blocks but the first, before which nothing was fused."
-"""Which dates `signals train`, `evaluate`, `predict`, `backtest` and `explain` measure a fusion by."""
+    interval = mean_interval(finite, labels, rng)
+    error = clustered_se(finite, labels)
+    low, high = (
+        float("nan") if end is None else end for end in (interval.ci_low, interval.ci_high)
+    )
+    mean = float(finite.mean())
+    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(finite))
 
 
 def stride(start_ns: Ints, end_ns: Ints) -> int:
@@ -131,7 +136,7 @@ NO_SKILL: Final = Skill(math.nan, math.nan, math.nan, math.nan, 0)
 
 
 def skill_sentence(ic: Skill | None) -> str:
-    """The sentence in which every command says a fusion's skill.
+    """Sentence on a fusion's skill, as every command prints.
 
     >>> skill_sentence(Skill(0.02, 0.01, 0.03, 4.0, 90))
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
@@ -140,16 +145,12 @@ def skill_sentence(ic: Skill | None) -> str:
         silent = (
             "no source was statistically significant before any test block, so every forecast was 0"
         )
-        why = "too few dates with a forecast, or too few names" if ic is None else silent
-        return f"The fused forecast's rank IC out of sample is not known: {why}."
+        reason = "too few dates with a forecast, or too few names" if ic is None else silent
+        return f"The fused forecast's rank IC out of sample is not known: {reason}."
     open_ = "" if (ic.ci_low or 0.0) > 0 else ": not significantly above zero"
     dates = f"{ic.dates} of {ic.dates + ic.silent}" if ic.silent else f"{ic.dates}"
-    text = f"{spelt(ic, digits=4)}, t {fixed(ic.t, 1)}, over {dates} dates{open_}"
+    text = f"{format_interval(ic, digits=4)}, t {format_number(ic.t, 1)}, over {dates} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
-
-
-PERIODS: Final = (1, 2, 3, 4)
-"""Dates in a row over which a panel's half-life is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,7 @@ class Decay:
 
 
 def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Decay:
-    """Estimate the half-life of a score.
+    """Slope of moves (n, H) on a score and their rank correlation by horizon, and the half-life that fits the slopes best.
 
     Parameters
     ----------
@@ -190,7 +191,8 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     DataError
         For shapes that do not fit, fewer than two horizons, or a score that does not vary.
     """
-    f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
+    f = np.asarray(score, np.float64)
+    m = np.asarray(moves, np.float64)
     horizons = np.asarray(horizons_ns, np.int64)
     refuse_if(
         m.shape != (len(f), len(horizons))
@@ -202,7 +204,9 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
         "line them up",
         DataError,
     )
-    ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
+    ic = np.zeros(len(horizons))
+    slope = np.zeros(len(horizons))
+    precision = np.zeros(len(horizons))
     for h in range(len(horizons)):
         seen = np.isfinite(m[:, h]) & np.isfinite(f)
         x, y = f[seen], m[seen, h]
@@ -220,16 +224,18 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
 
 
 def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
-    """The half-life whose curve fits the slopes best, each weighted by its precision."""
+    """The half-life whose curve fits the slopes best, weighted by precision."""
     grid = np.geomspace(horizons[0] / 4, horizons[-1] * 16, 321)
-    best, found = math.inf, float(grid[-1])
+    lowest_loss = math.inf
+    best_half_life = float(grid[-1])
     for candidate in grid:
         curve = 1.0 - 0.5 ** (horizons / candidate)
         level = float((precision * curve) @ slope) / float((precision * curve) @ curve)
         loss = float(precision @ (slope - level * curve) ** 2)
-        if loss < best:
-            best, found = loss, float(candidate)
-    return round(found)
+        if loss < lowest_loss:
+            lowest_loss = loss
+            best_half_life = float(candidate)
+    return round(best_half_life)
 
 
 @dataclass(frozen=True)
@@ -257,7 +263,7 @@ class AlphaScale:
 
     @property
     def half_life(self) -> str:
-        """The half-life in hours, in words where it is none that was measured, a dash of a forecast that is always 0.
+        """The half-life in hours as text; words where none was measured, a dash for a forecast that is always 0.
 
         >>> AlphaScale(1.0, 1.0, 1.0, 86_400 * 10**9, 4 * 86_400 * 10**9).half_life
         'longer than measured (4.0 days)'
@@ -288,37 +294,47 @@ def scale_of(data: "Dataset", value: ArrayLike, full_sd: float) -> AlphaScale:
         raise DataError(
             "at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel"
         )
-    moves = chained(data, PERIODS)
-    x, y = within_dates(data, f, data.outcome, seen)
+    moves = chain_outcomes(data, PERIODS)
+    x, y = demean_by_date(data, f, data.outcome, seen)
     slope = slope_of(x, y)
     horizon = int(np.median(data.end_ns - data.start_ns))
     horizons = [horizon * period for period in PERIODS]
-    lasts = decay(x, moves[seen], horizons).half_life_ns if x @ x > 0 else horizon
+    half_life_ns = decay(x, moves[seen], horizons).half_life_ns if x @ x > 0 else horizon
     return AlphaScale(
-        1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, min(lasts, horizons[-1])
+        1e4 * slope,
+        1e4 * float((y - slope * x).std()),
+        full_sd,
+        horizon,
+        min(half_life_ns, horizons[-1]),
     )
 
 
-def within_dates(
-    data: "Dataset", value: Floats, came: Floats, rows: Bools
+def demean_by_date(
+    data: "Dataset", value: Floats, outcomes: Floats, rows: Bools
 ) -> tuple[Floats, Floats]:
-    """Forecasts and what came, of some rows, less the means of their dates."""
+    """Forecasts and outcomes of some rows, less the means of their dates."""
     index, count = cluster_index(data.dates[rows])
     size = cluster_sums(np.ones(index.size), index, count)
-    x, y = (a[rows] - (cluster_sums(a[rows], index, count) / size)[index] for a in (value, came))
+    x, y = (
+        values[rows] - (cluster_sums(values[rows], index, count) / size)[index]
+        for values in (value, outcomes)
+    )
     return x, y
 
 
 def slope_of(x: Floats, y: Floats) -> float:
-    """Slope of outcomes on forecasts, 0 where it comes out negative or nothing varies."""
+    """Slope through the origin of outcomes `y` on forecasts `x`; 0 where it comes out negative or x is all 0."""
     return max(float(x @ y / (x @ x)), 0.0) if x @ x > 0 else 0.0
 
 
-def chained(data: "Dataset", periods: Sequence[int]) -> Floats:
-    """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
-    who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
-    table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)
-    table[dates, who] = data.outcome
+def chain_outcomes(data: "Dataset", periods: Sequence[int]) -> Floats:
+    """Sums of an instrument's outcomes over h dates from the row's own on, float64 (n, H); NaN where one is missing."""
+    instruments = np.unique(data.instrument, return_inverse=True)[1]
+    dates = data.dates
+    table = np.full(
+        (dates.max(initial=0) + max(periods) + 1, instruments.max(initial=0) + 1), np.nan
+    )
+    table[dates, instruments] = data.outcome
     return np.stack(
-        [np.sum([table[dates + k, who] for k in range(h)], axis=0) for h in periods], axis=1
+        [np.sum([table[dates + k, instruments] for k in range(h)], axis=0) for h in periods], axis=1
     )

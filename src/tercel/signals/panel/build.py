@@ -1,4 +1,4 @@
-"""A panel as a folder of Parquet and a manifest with hashes.
+"""Building of a panel from the sources of a configuration, and its folder: Parquet and a manifest with hashes.
 
 The sources that a configuration names are joined to its rows point in time; absent sources are noted, or refused.
 """
@@ -21,31 +21,34 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.files import atomic_path, file_hash, write_atomic
 from tercel.core.serialization import to_jsonable
 from tercel.signals.models.fusion import LEAST_ROWS
-from tercel.signals.panel.panel import Dataset, fresh, joined as as_of
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import drop_superseded, join_as_of as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
-from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
+from tercel.signals.sources.daily import DailyFactors, daily_panel, last_complete_day
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
-from tercel.signals.sources.registry import (
-    SyntheticMarket,
-    in_table,
-    panel_named,
-    source_of,
-    synthetic_market,
-)
+from tercel.signals.sources.registry import panel_named, source_of, table_instructions
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 from tercel.signals.sources.tables import TableSource
 
-Aged = tuple[SignalSource, timedelta | None]
+AgedSource = tuple[SignalSource, timedelta | None]
 """A source and its facts' longest life."""
 
 
-def sources_of(
+PANEL = "panel.parquet"
+MANIFEST = "manifest.json"
+KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
+"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.dataset.Dataset`."""
+
+
+def make_sources(
     config: SignalsConfig,
     prices: pl.DataFrame | None = None,
     wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> tuple[list[Aged], dict[str, str]]:
-    """Every source of a configuration that can be made here, and why others cannot; some learn from `prices`, some
-    choose columns where `wanted` does not name those of a model, by source.
+) -> tuple[list[AgedSource], dict[str, str]]:
+    """Sources of a configuration that can be made here, and the reasons why others cannot.
+
+    Some learn from `prices`, some choose columns where `wanted` does not name those of a model, by source.
 
     Raises
     ------
@@ -54,59 +57,73 @@ def sources_of(
     DataError
         For one whose records are refused.
     """
-    found, absent, taken = list[Aged](), dict[str, str](), set[str]()
-    for one in config.source:
-        if one.called in taken:
+    sources = list[AgedSource]()
+    absent = dict[str, str]()
+    used_names = set[str]()
+    for section in config.source:
+        if section.label in used_names:
             raise ConfigError(
-                "sources of different names", f"{one.called} twice", "give one of them a name = ..."
+                "sources of different names",
+                f"{section.label} twice",
+                "give one of them a name = ...",
             )
-        taken.add(one.called)
+        used_names.add(section.label)
         try:
             source = source_of(
-                one.kind, Path(one.path), prices, wanted.get(one.called, ()), **one.options
+                section.kind,
+                Path(section.path),
+                prices,
+                wanted.get(section.label, ()),
+                **section.options,
             )
-            found.append(
-                (source, None if one.max_age_days is None else timedelta(days=one.max_age_days))
+            sources.append(
+                (
+                    source,
+                    None if section.max_age_days is None else timedelta(days=section.max_age_days),
+                )
             )
         except SourceAbsentError as error:
-            absent[one.called] = _absent(one, error)
-    return found, absent
+            absent[section.label] = _absence_reason(section, error)
+    return sources, absent
 
 
-def joined_all(
+def join_all(
     data: Dataset,
     config: SignalsConfig,
     prices: pl.DataFrame | None = None,
     wanted: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Dataset, dict[str, str]]:
-    """The rows with every source of the configuration, as of each row's time, and why sources are absent; `prices` and
-    `wanted` as in :func:`sources_of`. Without `wanted`, to train on: a source that never varies is refused, one that
-    says something of too few rows left out.
+    """Join every source of the configuration to the rows, as of each row's time; and why sources are absent.
+
+    `prices` and `wanted` as in :func:`make_sources`. Without `wanted`, to train on: a source that never varies is refused,
+    one with values in too few rows left out.
     """
-    (sources, absent), warnings = sources_of(config, prices, wanted), []
+    (sources, absent), warnings = make_sources(config, prices, wanted), []
     least = 0 if wanted else LEAST_ROWS
-    by_name = {one.called: one for one in config.source}
+    by_name = {section.label: section for section in config.source}
     for source, age in sources:
         if source.name in data.sources:
             text = f"{source.name}, which the panel has already"
             raise ConfigError("sources of different names", text, "give the source a name = ...")
-        one = by_name[source.name]
+        section = by_name[source.name]
         try:
-            more = joined(data, source, age, varies=not wanted)
+            extended = join_source(data, source, age, varies=not wanted)
         except SourceAbsentError as error:
-            absent[source.name] = _absent(one, error)
+            absent[source.name] = _absence_reason(section, error)
             continue
         warnings += [f"source {source.name}: {note}" for note in getattr(source, "notes", ())]
-        present = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
+        present = int(
+            (~np.isnan(extended.x[:, list(extended.sources[source.name])]).all(axis=1)).sum()
+        )
         if present >= least:
-            data = more
+            data = extended
             if not present:
                 absent[source.name] = "; ".join(
                     ("nothing known by then", *getattr(source, "notes", ()))
                 )
             continue
         text = f"{present} of {data.n} rows of which source {source.name} says something"
-        if one.required:
+        if section.required:
             raise DataError(
                 f"at least {least} rows with a source",
                 text,
@@ -116,14 +133,14 @@ def joined_all(
             f"source {source.name} is left out: it says something of {present} of {data.n} rows"
         )
     lacking = [
-        f"source {name} is absent, the panel continues without it: {why}"
-        for name, why in absent.items()
+        f"source {name} is absent, the panel continues without it: {reason}"
+        for name, reason in absent.items()
     ]
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
 
 
 def check_file(path: Path) -> list[str]:
-    """Missing files of a configuration, in words; tables are read.
+    """Sentences on what a configuration names and is absent; empty if all is there; tables of sources and prices are read.
 
     Raises
     ------
@@ -131,41 +148,47 @@ def check_file(path: Path) -> list[str]:
         As :func:`dataset_of_config`, of a column that is named or needed and not there, or a cell that does not read.
     """
     config = read_config(path)
-    (sources, absent), by_name = sources_of(config), {one.called: one for one in config.source}
+    (sources, absent), by_name = (
+        make_sources(config),
+        {section.label: section for section in config.source},
+    )
     if config.panel.kind != "synthetic":
         try:
             prices_of(config).prices()
         except SourceAbsentError as error:
             absent["panel"] = error.received
-    for source in (one for one, _ in sources if isinstance(one, TableSource)):
+    for source in (
+        table_source for table_source, _ in sources if isinstance(table_source, TableSource)
+    ):
         try:
             source.headlines() if isinstance(source, News) else source.facts()
         except SourceAbsentError as error:
-            absent[source.name] = _absent(by_name[source.name], error)
+            absent[source.name] = _absence_reason(by_name[source.name], error)
         except DataError as error:
-            raise _of_source(source, error) from error
-    return [f"{name} is absent: {why}" for name, why in absent.items()]
+            raise _error_of_source(source, error) from error
+    return [f"{name} is absent: {reason}" for name, reason in absent.items()]
 
 
-def _of_source(source: SignalSource, error: DataError) -> DataError:
+def _error_of_source(source: SignalSource, error: DataError) -> DataError:
+    """A DataError with the name of the source that it comes from."""
     return DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy)
 
 
-def _absent(one: SourceSection, error: SourceAbsentError) -> str:
-    """Why a source is not there; refused where it is required."""
-    if one.required:
+def _absence_reason(section: SourceSection, error: SourceAbsentError) -> str:
+    """Reason why a source is absent; raises its error if the source is required."""
+    if section.required:
         raise ConfigError(
             error.expected,
-            f"source {one.called}: {error.received}",
+            f"source {section.label}: {error.received}",
             f"{error.remedy}, or leave out `required`",
         ) from error
     return error.received
 
 
-def joined(
+def join_source(
     data: Dataset, source: SignalSource, max_age: timedelta | None = None, varies: bool = False
 ) -> Dataset:
-    """The rows with one more source, as known at each row's time; one that never varies is refused where it has to.
+    """The rows with one more source, as known at each row's time; with `varies`, one that never varies is refused.
 
     Raises
     ------
@@ -175,16 +198,16 @@ def joined(
         When its records are refused; the source is named.
     """
     try:
-        facts = fresh(source.facts())
+        facts = drop_superseded(source.facts())
         if varies:
             refuse_constants(facts, source.columns, str(getattr(source, "path", source.name)))
     except SourceAbsentError:
         raise
     except DataError as error:
-        raise _of_source(source, error) from error
+        raise _error_of_source(source, error) from error
     wanted = {column: f"{source.name}.{column}" for column in source.columns}
     rows = pl.DataFrame(
-        {"instrument": data.instrument, "time": utc(data), "row": np.arange(data.n)}
+        {"instrument": data.instrument, "time": times_of(data), "row": np.arange(data.n)}
     )
     rows = rows.with_columns(pl.col("time").cast(time_type()))
     table = as_of(
@@ -198,15 +221,9 @@ def joined(
     )
 
 
-def utc(data: Dataset) -> pl.Series:
-    """Times of the rows as Polars has them."""
+def times_of(data: Dataset) -> pl.Series:
+    """Times of the rows as a Polars series."""
     return pl.Series("time", data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
-
-
-PANEL = "panel.parquet"
-MANIFEST = "manifest.json"
-KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
-"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.panel.Dataset`."""
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
@@ -215,18 +232,21 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     Raises
     ------
     ConfigError, DataError
-        As :func:`tercel.signals.panel.build.joined_all` and the readers of prices.
+        As :func:`tercel.signals.panel.build.join_all` and the readers of prices.
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
         data, closes = market.data, market.prices
     else:
-        panel, source = config.panel, prices_of(config)
+        panel = config.panel
+        source = prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
-        whole, late = last_whole(prices)
-        if late and panel.last != (newest := str(prices["date"].max())):
-            prices = prices.filter(pl.col("date") <= whole)
-            late = f'{late}: prices that follow it are left out (last = "{newest}" keeps them)'
+        last_whole_day, late_note = last_complete_day(prices)
+        if late_note and panel.last != (newest := str(prices["date"].max())):
+            prices = prices.filter(pl.col("date") <= last_whole_day)
+            late_note = (
+                f'{late_note}: prices that follow it are left out (last = "{newest}" keeps them)'
+            )
         data = daily_panel(
             Path(panel.path),
             horizon=panel.horizon,
@@ -236,9 +256,11 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
             source=source,
             prices=prices,
         )
-        data = replace(data, warnings=(*source.notes, *[late] * bool(late), *data.warnings))
+        data = replace(
+            data, warnings=(*source.notes, *[late_note] * bool(late_note), *data.warnings)
+        )
         closes = prices.select("instrument", "time", "close")
-    return joined_all(data, config, closes)[0]
+    return join_all(data, config, closes)[0]
 
 
 def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
@@ -258,7 +280,7 @@ def prices_of(config: SignalsConfig) -> DailyFactors:
         history=panel.history,
         least_dollars=panel.least_dollars,
         called=panel.columns,
-        how=in_table("panel"),
+        how=table_instructions("panel"),
         survivors=panel.survivors,
     )
     return source
@@ -289,19 +311,19 @@ class PanelManifest:
     files: dict[str, str]
 
 
-def build(config: SignalsConfig, seed: int, out: Path) -> PanelManifest:
+def build(config: SignalsConfig, seed: int, folder: Path) -> PanelManifest:
     """Write the panel's folder; returns its manifest."""
     data = dataset_of_config(config, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / PANEL) as part:
-        frame(data).write_parquet(part)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / PANEL) as part:
+        to_frame(data).write_parquet(part)
     gap = np.isnan(data.x)
     manifest = PanelManifest(
         tercel=__version__,
         name=config.name,
         seed=seed,
-        config=rows_of(config),
-        data=data_of(config),
+        config=row_settings(config),
+        data=data_hashes(config),
         sources={name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
         rows=data.n,
         dates=len(np.unique(data.time_ns)),
@@ -314,43 +336,44 @@ def build(config: SignalsConfig, seed: int, out: Path) -> PanelManifest:
         },
         note=data.note,
         warnings=list(data.warnings),
-        files={PANEL: file_hash(out / PANEL)},
+        files={PANEL: file_hash(folder / PANEL)},
     )
-    write_atomic(out / MANIFEST, json.dumps(to_jsonable(manifest), indent=1) + "\n")
+    write_atomic(folder / MANIFEST, json.dumps(to_jsonable(manifest), indent=1) + "\n")
     return manifest
 
 
-def rows_of(config: SignalsConfig) -> dict[str, Any]:
+def row_settings(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
     relative, _ = portable(config)
     return {"panel": to_jsonable(relative.panel), "source": to_jsonable(relative.source)}
 
 
-def data_of(config: SignalsConfig) -> dict[str, str]:
-    """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
-    found, (relative, base) = {}, portable(config)
+def data_hashes(config: SignalsConfig) -> dict[str, str]:
+    """Hash of each file that a configuration names, by its path; of a folder, of names and sizes in it; absent ones left out."""
+    hashes, (relative, base) = {}, portable(config)
     for name in (
-        one for one in (relative.panel.path, *(source.path for source in relative.source)) if one
+        name for name in (relative.panel.path, *(source.path for source in relative.source)) if name
     ):
         path = base / name
         if path.is_file():
-            found[name] = file_hash(path)
+            hashes[name] = file_hash(path)
         elif path.is_dir():
             inside = [
-                (str(one.relative_to(path)), one.stat().st_size) for one in sorted(path.rglob("*"))
+                (str(file.relative_to(path)), file.stat().st_size)
+                for file in sorted(path.rglob("*"))
             ]
-            found[name] = sha256(repr(inside).encode()).hexdigest()
-    return found
+            hashes[name] = sha256(repr(inside).encode()).hexdigest()
+    return hashes
 
 
-def frame(data: Dataset) -> pl.DataFrame:
+def to_frame(data: Dataset) -> pl.DataFrame:
     """A training set as one table."""
     keys = {key: getattr(data, key) for key in KEYS}
     return pl.DataFrame({**keys, **{name: data.x[:, c] for c, name in enumerate(data.names)}})
 
 
 def load(folder: Path) -> tuple[Dataset, PanelManifest]:
-    """The panel in a folder, with its manifest.
+    """The panel in a folder, with its manifest; raises ConfigError if there is none or its table was changed.
 
     Raises
     ------
@@ -360,7 +383,7 @@ def load(folder: Path) -> tuple[Dataset, PanelManifest]:
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         manifest = msgspec.convert(raw, PanelManifest)
-        promised = manifest.files[PANEL]
+        expected_hash = manifest.files[PANEL]
     except OSError:
         raise ConfigError(
             "the folder of a panel",
@@ -371,7 +394,7 @@ def load(folder: Path) -> tuple[Dataset, PanelManifest]:
         raise ConfigError(
             "a panel's manifest", f"{folder / MANIFEST}: {error}", "build the panel again"
         ) from error
-    if not (folder / PANEL).exists() or file_hash(folder / PANEL) != promised:
+    if not (folder / PANEL).exists() or file_hash(folder / PANEL) != expected_hash:
         raise ConfigError(
             "the panel that was built", f"{folder / PANEL}, which was changed", "build it again"
         )
@@ -379,7 +402,8 @@ def load(folder: Path) -> tuple[Dataset, PanelManifest]:
     names = tuple(name for name in table.columns if name not in KEYS)
     x = np.ascontiguousarray(table.select(names).to_numpy(), np.float64)
     numbers = {key: table[key].to_numpy().copy() for key in KEYS[1:]}
-    who, warnings = table["instrument"].to_numpy().astype(np.str_), tuple(manifest.warnings)
+    instruments = table["instrument"].to_numpy().astype(np.str_)
+    warnings = tuple(manifest.warnings)
     return Dataset(
-        x=x, names=names, instrument=who, note=manifest.note, warnings=warnings, **numbers
+        x=x, names=names, instrument=instruments, note=manifest.note, warnings=warnings, **numbers
     ), manifest

@@ -1,4 +1,4 @@
-"""Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
+"""Backtest of a model's folder as a report: forecasts out of sample and the newest one as a book; `book` computes it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,78 +9,27 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError, TercelError, refuse_if
+from tercel.core.errors import DataError, TercelError
 from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
-from tercel.core.report.tables import spelt
-from tercel.signals.models.model_folder import AGAIN, SignalModel
-from tercel.signals.models.predict import HeldSpan, NameForecast, config_of, predict, present, when
+from tercel.core.report.formatting import format_interval, format_percent
+from tercel.signals.models.predict import HeldSpan, NameForecast, format_utc, predict
+from tercel.signals.models.signal_model import AGAIN, SignalModel
 from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
-from tercel.signals.panel.build import prices_of
-from tercel.signals.portfolio import book as books
-from tercel.signals.portfolio.book import (
-    Backtest,
-    BookRule,
-    Cost,
-    Walk,
-    YearFigures,
-    walk_of,
-)
+from tercel.signals.portfolio import book as books, cost_laws
+from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Walk, YearFigures, walk_of
+from tercel.signals.portfolio.daily_returns import deviation_and_value_traded
 from tercel.signals.portfolio.targets import names_in
-from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.port import time_type
-
-# -- daily returns --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class DailyReturns:
-    """Daily returns of names, and when each day was known.
-
-    Parameters
-    ----------
-    known_ns : int64 (K,)
-        Rising.
-    returns : float64 (K, N)
-        Fractions, 0 where a name has none.
-    """
-
-    known_ns: Ints
-    returns: Floats
-
-    def before(self, time_ns: Ints, least: int) -> Ints:
-        """Number of days that are known at each time, int64 (T,).
-
-        Raises
-        ------
-        DataError
-            Fewer than `least` at the first.
-        """
-        known = np.searchsorted(self.known_ns, time_ns, side="right")
-        refuse_if(
-            bool(known[0] < least),
-            f"at least {least} days of prices before the first date",
-            f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}",
-            "take a longer panel",
-            DataError,
-        )
-        return known
-
-
-# -- backtest -------------------------------------------------------------------------------------
 
 Row = TypeVar("Row")
 TARGETS: Final = "targets.csv"
-STALE: Final = "10d"
-"""Age of a price beyond which it says nothing of what a trade costs."""
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What trading costs: so many bps one-way, or the square-root law.
+    """Cost of trading: one-way bps, or the square-root law.
 
     Parameters
     ----------
@@ -111,80 +60,15 @@ class Charge:
     def cost(self, model: SignalModel, walk: Walk) -> Cost:
         """The cost of trades through a walk; for the law by the prices of the model's panel."""
         if self.bps is not None:
-            return books.flat(self.bps)
-        return books.square_root(self.law, self.capital, *traded(model, walk))
-
-
-def traded(model: SignalModel, walk: Walk) -> tuple[Floats, Floats]:
-    """Deviation of a day's return over 20 days and median value traded over 60, as known at each date: (T, N) each.
-
-    Raises
-    ------
-    DataError
-        For a panel without prices and volumes.
-    """
-    sd, dollars = (
-        pl.col("r").rolling_std(20, min_samples=10),
-        pl.col("dollar").rolling_median(60, min_samples=20),
-    )
-    both = known_by(model, walk, "give a cost in bps instead", sd, dollars)
-    return both[0], both[1]
-
-
-def known_by(model: SignalModel, walk: Walk, remedy: str, *measures: pl.Expr) -> tuple[Floats, ...]:
-    """Measures of each name's daily prices (columns `r`, log return, and `dollar`) as known at each date: (T, N) each.
-
-    Raises
-    ------
-    DataError
-        For a panel without daily prices, with a `remedy`.
-    """
-    prices = daily_prices(model, remedy).sort("instrument", "time")
-    named = {f"m{k}": one.over("instrument") for k, one in enumerate(measures)}
-    known = prices.select("instrument", "time", **named)
-    known = known.with_columns((pl.col("time") + SETTLES).cast(time_type())).sort("time")
-    size = walk.value.shape
-    asked = pl.DataFrame(
-        {"instrument": np.tile(walk.names, size[0]), "time": np.repeat(walk.time_ns, size[1])}
-    )
-    asked = asked.with_columns(pl.col("time").cast(time_type()))
-    found = asked.join_asof(
-        known, on="time", by="instrument", tolerance=STALE, check_sortedness=False
-    )
-    wide = found.select(pl.col(list(named)).fill_null(float("nan"))).to_numpy()
-    return tuple(wide[:, k].reshape(size) for k in range(len(measures)))
-
-
-def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
-    """Daily prices of the model's panel."""
-    config = config_of(model)
-    refuse_if(
-        config.panel.kind == "synthetic",
-        "a panel with volumes",
-        "a synthetic one",
-        remedy,
-        DataError,
-    )
-    return prices_of(present(config)).prices()
-
-
-def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyReturns:
-    """Daily returns of some names, from the prices of the model's panel."""
-    prices = daily_prices(model, remedy).filter(pl.col("instrument").is_in(names))
-    died = (pl.col("close") == 0) & (
-        pl.col("close").shift(1).over("instrument", order_by="time") > 0
-    )
-    moved = prices.with_columns(r=pl.when(died).then(float("-inf")).otherwise("r"))
-    wide = moved.pivot("instrument", index="time", values="r").sort("time")
-    return DailyReturns(
-        (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy(),
-        wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy(),
-    )
+            return cost_laws.flat_cost(self.bps)
+        return cost_laws.square_root_cost(
+            self.law, self.capital, *deviation_and_value_traded(model, walk)
+        )
 
 
 @dataclass(frozen=True)
 class HeldName:
-    """A name of the newest date: its weight, and where a forecast was served that forecast and its deviation in bps."""
+    """A name of the newest date: its weight, and its forecast with deviation in bps where one was served."""
 
     name: str
     weight: float
@@ -245,18 +129,19 @@ class BacktestReport:
     @property
     def dates(self) -> str:
         """Number of dates, and on how many there was a book, in words."""
-        dates, held = len(self.book.net), len(self.book.held)
+        dates = len(self.book.net)
+        held = len(self.book.held_dates)
         return f"{dates} dates" if held == dates else f"invested on {held} of {dates} dates"
 
     @property
     def turnover(self) -> float:
         """One-way turnover per date with a book, on average."""
-        return float(self.book.on_held(self.book.turnover).mean())
+        return float(self.book.over_held_dates(self.book.turnover).mean())
 
     @property
     def net_a_year(self) -> float:
         """Net return of a year of dates with a book, compounded."""
-        return float(self.book.equity[-1] ** (self.book.periods / len(self.book.held)) - 1.0)
+        return float(self.book.equity[-1] ** (self.book.periods / len(self.book.held_dates)) - 1.0)
 
     @property
     def breakeven_bps(self) -> float | None:
@@ -267,14 +152,14 @@ class BacktestReport:
     @property
     def fall(self) -> tuple[str, str]:
         """When the largest drawdown began, and when it was deepest."""
-        at = int(self.book.drawdown.argmax())
-        high = int(np.argmax(np.concatenate([[1.0], self.book.equity[:at]])))
-        return when(self.book.walk.start_ns[high]), when(self.book.walk.end_ns[at])
+        deepest = int(self.book.drawdown.argmax())
+        high = int(np.argmax(np.concatenate([[1.0], self.book.equity[:deepest]])))
+        return format_utc(self.book.walk.start_ns[high]), format_utc(self.book.walk.end_ns[deepest])
 
     @property
     def span(self) -> tuple[str, str]:
         """Beginning of the first label and end of the last."""
-        return when(self.book.walk.start_ns[0]), when(self.book.walk.end_ns[-1])
+        return format_utc(self.book.walk.start_ns[0]), format_utc(self.book.walk.end_ns[-1])
 
     def to_json(self) -> dict[str, Any]:
         """All figures by name, with the curve and the sentences."""
@@ -284,7 +169,7 @@ class BacktestReport:
             "name": self.model.name,
             "folder": self.model.folder,
             "dates": len(book.net),
-            "invested": len(book.held),
+            "invested": len(book.held_dates),
             "names": self.names,
             "first": self.span[0],
             "last": self.span[1],
@@ -297,8 +182,8 @@ class BacktestReport:
             "sharpe_gross": self.gross.mean,
             "sharpe_net_interval": self.net.to_json(),
             "sharpe_gross_interval": self.gross.to_json(),
-            "gross": float(book.on_held(book.gross).mean()),
-            "net": float(book.on_held(book.net).mean()),
+            "gross": float(book.over_held_dates(book.gross).mean()),
+            "net": float(book.over_held_dates(book.net).mean()),
             "net_a_year": self.net_a_year,
             "turnover": self.turnover,
             "breakeven_bps": self.breakeven_bps,
@@ -310,7 +195,7 @@ class BacktestReport:
             "curve": curve(book),
             "at": self.at,
             "held": None if self.held is None else asdict(self.held),
-            "weights": [asdict(one) for one in self.weights],
+            "weights": [asdict(holding) for holding in self.weights],
             "note": self.model.note,
             "warnings": self.warnings,
             "seed": self.seed,
@@ -319,20 +204,22 @@ class BacktestReport:
 
     def sentences(self) -> list[str]:
         """Summary of at most five sentences."""
-        net, worst, even = self.net, self.worst, self.breakeven_bps
+        net = self.net
+        worst = self.worst
+        even = self.breakeven_bps
         open_ = net.ci_low is None or net.ci_high is None or net.ci_low <= 0.0 <= net.ci_high
         sure = ", not significantly different from zero" if open_ else ""
-        held = self.book.walk.rows(self.book.held)
-        span = when(held.start_ns[0]), when(held.end_ns[-1])
+        held = self.book.walk.rows(self.book.held_dates)
+        span = format_utc(held.start_ns[0]), format_utc(held.end_ns[-1])
         first, last, fell, deepest = (day[:10] for day in (*span, *self.fall))
         free = (
             f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
         )
         lines = [
-            f"After costs ({self.cost}) the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
-            f"of {spelt(net)}{sure}, {self.dates}, {first} to {last}.",
+            f"After costs ({self.cost}) the book made {format_percent(self.net_a_year, 1)} a year, compounded, at a Sharpe ratio "
+            f"of {format_interval(net)}{sure}, {self.dates}, {first} to {last}.",
             f"One-way turnover is {self.turnover:.2f} per date, {self.turnover * self.book.periods:.0f} per year; {free}.",
-            f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
+            f"At worst it stood {format_percent(self.book.drawdown.max(), 1)} below its peak, {fell} to {deepest}; its worst "
             f"year is {worst.year}, {100 * worst.net:+.1f} %.",
             skill_sentence(self.ic),
         ]
@@ -342,11 +229,10 @@ class BacktestReport:
 def forecasts(
     model: SignalModel,
 ) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
-    """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
-    be said of it.
-    """
-    table = model.walk().select(books.NEEDED)
-    unit, last = model.scale.unit_bps, table["time"].dt.epoch("ns").max()
+    """A model's forecasts out of sample with the newest date behind them, that date's rows and span, and notes."""
+    table = model.walk().select(books.REQUIRED_COLUMNS)
+    unit = model.scale.unit_bps
+    last = table["time"].dt.epoch("ns").max()
     if model.silent:
         return walk_of(table), {}, None, [f"{model.silent}."]
     try:
@@ -370,12 +256,12 @@ def forecasts(
     value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
-    newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
+    newest = newest.with_columns(time=times, start=times, end=times).select(books.REQUIRED_COLUMNS)
     walk = walk_of(pl.concat([table, newest], how="vertical_relaxed"))
     return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
-def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
+def backtest_model(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
     """Backtest a model's forecasts out of sample, and say what the newest one is held as.
 
     Raises
@@ -383,43 +269,45 @@ def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) ->
     ConfigError, DataError
         As :mod:`tercel.signals.portfolio.book`; and for a folder without forecasts out of sample.
     """
-    walk, rows, held, said = forecasts(model)
+    walk, rows, held, warnings = forecasts(model)
     ic = ic_of(model)
-    found = books.backtest(walk, book, charge.cost(model, walk))
+    result = books.backtest(walk, book, charge.cost(model, walk))
     if book.long_only:
         # over the dates of the book alone, which are what it is compared over
-        all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome[found.held], axis=1)))
-        grew = 100 * (all_names ** (found.periods / len(found.held)) - 1.0)
-        said += [
+        all_names = float(np.prod(1.0 + np.nanmean(result.walk.outcome[result.held_dates], axis=1)))
+        grew = 100 * (all_names ** (result.periods / len(result.held_dates)) - 1.0)
+        warnings += [
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
     rng = np.random.default_rng([seed, 32])
     net, gross = (
-        books.sharpe(found.on_held(returns), found.periods, rng)
-        for returns in (found.net, found.gross)
+        books.sharpe(result.over_held_dates(returns), result.periods, rng)
+        for returns in (result.net, result.gross)
     )
     served = {name: HeldName(name, 0.0, row.expected_bps, row.sd_bps) for name, row in rows.items()}
     weights = (
         replace(served.get(name, HeldName(name, 0.0)), weight=weight)
         for name, weight, value in zip(
-            walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True
+            walk.names.tolist(), result.target.tolist(), walk.value[-1], strict=True
         )
         if np.isfinite(value)
     )
-    ordered = sorted(weights, key=lambda one: (-one.weight, -(one.expected_bps or 0.0), one.name))
+    ordered = sorted(
+        weights, key=lambda holding: (-holding.weight, -(holding.expected_bps or 0.0), holding.name)
+    )
     return BacktestReport(
         model,
         str(book),
         str(charge),
         len(walk.names),
-        found,
+        result,
         net,
         gross,
         ic,
-        when(walk.time_ns[-1]),
+        format_utc(walk.time_ns[-1]),
         held,
         tuple(ordered),
-        said,
+        warnings,
         seed,
     )
 
@@ -433,7 +321,7 @@ def ic_of(model: SignalModel) -> Skill:
         Where dates were too few for one, or none had a forecast.
     """
     if not (ic := model.ic):
-        said = (
+        by_date = (
             model.walk()
             .filter(pl.col("expected_bps").is_not_nan())
             .group_by("time")
@@ -443,21 +331,21 @@ def ic_of(model: SignalModel) -> Skill:
         raise DataError(
             f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, with a "
             "forecast other than 0",
-            f"{len(said)} such dates, {said['value'].sum()} with such a forecast{'' if ic is None else silent}",
+            f"{len(by_date)} such dates, {by_date['value'].sum()} with such a forecast{'' if ic is None else silent}",
             "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
             f"{AGAIN}",
         )
     return ic
 
 
-def curve(found: Backtest) -> list[dict[str, Any]]:
-    """One row per date; equity and drawdown as they are when its labels end."""
+def curve(book: Backtest) -> list[dict[str, Any]]:
+    """Rows of a book's curve, one per date; equity and drawdown at the end of the date's labels."""
     keys = ("gross", "cost", "net", "equity", "drawdown", "turnover", "ic")
-    rows = np.stack([getattr(found, key) for key in keys], axis=1).tolist()
-    times = found.walk.time_ns.tolist()
+    rows = np.stack([getattr(book, key) for key in keys], axis=1).tolist()
+    times = book.walk.time_ns.tolist()
     return [
-        {"at": when(at), **dict(zip(keys, row, strict=True))}
-        for at, row in zip(times, rows, strict=True)
+        {"at": format_utc(time_ns), **dict(zip(keys, row, strict=True))}
+        for time_ns, row in zip(times, rows, strict=True)
     ]
 
 
@@ -466,20 +354,20 @@ def ends(rows: Sequence[Row], most: int = 5) -> list[Row]:
     return [*rows] if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
 
 
-def write_targets(found: BacktestReport, out: Path) -> Path | None:
-    """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none. Where
-    no forecast is given there is no file: a previous one is removed, and `found` warns of it.
+def write_targets(report: BacktestReport, folder: Path) -> Path | None:
+    """Write the newest weights as a CSV of date, name, weight; 0 for names of the previous file. Without a newer
+    forecast: None, a previous file is removed, and `report.warnings` says so.
     """
-    file = out / TARGETS
-    if found.held is None:
+    file = folder / TARGETS
+    if report.held is None:
         removed = f", and the previous {file} is removed" * file.is_file()
         file.unlink(missing_ok=True)
-        found.warnings.append(f"No forecast is given, so no targets are written{removed}.")
+        report.warnings.append(f"No forecast is given, so no targets are written{removed}.")
         return None
-    weights = {one.name: one.weight for one in found.weights}
+    weights = {holding.name: holding.weight for holding in report.weights}
     return write_weights(
         file,
-        found.at[:10],
+        report.at[:10],
         weights,
         names_in(file, {"weight_unit": "fraction"}) if file.is_file() else (),
     )
@@ -488,7 +376,7 @@ def write_targets(found: BacktestReport, out: Path) -> Path | None:
 def write_weights(
     path: Path, day: str, weights: Mapping[str, float], before: Iterable[str]
 ) -> Path:
-    """Write weights that are not 0, and 0 for a name that was there before, as a file of targets."""
+    """Write a file of targets and return its path: weights that are not 0, and 0 for other names in `before`."""
     table = {name: weight for name, weight in weights.items() if weight}
     table |= {name: 0.0 for name in before if name not in table}
     rows = [("date", "name", "weight"), *((day, name, weight) for name, weight in table.items())]

@@ -1,6 +1,6 @@
 """Forecasts out of sample as a book: weights by date, turnover, costs, net returns, and how sure each figure is.
 
-    found = backtest(walk_of(table), BookRule(), flat(5.0), rng)
+    found = backtest(walk_of(table), BookRule(), flat_cost(5.0), rng)
 
 A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not overlap. **One-way turnover** is the sum of
 |change of weight| over all names, both legs, from the weights to which prices moved the last book: a book that is sold
@@ -9,7 +9,7 @@ and bought again takes four. The first book is bought, the last is not sold. Pro
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -18,19 +18,18 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
-from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
+from tercel.core.stats import Replicates, average_over_seeds, moments_of_mean, replicate
 from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
 
 SHARE: Final = 0.1
 """Of the names, in each leg of a book of deciles."""
 YEAR_NS: Final = 365.25 * 86_400e9
-NEEDED: Final = ("time", "start", "end", "name", "value", "outcome")
+REQUIRED_COLUMNS: Final = ("time", "start", "end", "name", "value", "outcome")
 DEFINITION: Final = (
     "one-way turnover is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
     "first book is bought, the last is not sold; means and Sharpe ratios are over dates with a book, whose sale counts on "
     "its last date; what is made a year is compounded"
 )
-
 Cost: TypeAlias = Callable[[int, Floats], float]
 """Maps the row of a date and the changes of weights (N,) to their cost, a fraction of equity."""
 
@@ -135,10 +134,10 @@ def walk_of(table: pl.DataFrame) -> Walk:
         Columns are missing, a name has two rows at a time, a forecast is infinite, nothing is forecast, an outcome is
         below -1 or infinite.
     """
-    if lacking := [column for column in NEEDED if column not in table.columns]:
+    if missing := [column for column in REQUIRED_COLUMNS if column not in table.columns]:
         raise DataError(
-            f"columns {', '.join(NEEDED)}",
-            f"none called {', '.join(lacking)}",
+            f"columns {', '.join(REQUIRED_COLUMNS)}",
+            f"none called {', '.join(missing)}",
             "train the model again",
         )
     numbers = [
@@ -146,10 +145,10 @@ def walk_of(table: pl.DataFrame) -> Walk:
     ]
     rows = table.select("name", pl.col("time", "start", "end").dt.epoch("ns"), *numbers)
     rows = rows.with_row_index("row", 1).filter(pl.col("value").is_not_nan())
-    wrong = (
+    is_invalid = (
         pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
     )
-    _refuse(rows.filter(wrong), "finite forecasts, returns of -1 or more")
+    _refuse(rows.filter(is_invalid), "finite forecasts, returns of -1 or more")
     _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row per time and name")
     refuse_if(
         rows.is_empty(),
@@ -164,15 +163,16 @@ def walk_of(table: pl.DataFrame) -> Walk:
         .sort("time")
         .fill_null(0)
     )
-    names, who = np.unique(rows["name"].to_numpy().astype(np.str_), return_inverse=True)
-    at = dates["time"].search_sorted(rows["time"]).to_numpy()
+    names, name_index = np.unique(rows["name"].to_numpy().astype(np.str_), return_inverse=True)
+    date_index = dates["time"].search_sorted(rows["time"]).to_numpy()
     wide = np.full((2, dates.height, len(names)), np.nan)
-    wide[:, at, who] = rows["value"].to_numpy(), rows["outcome"].to_numpy()
+    wide[:, date_index, name_index] = rows["value"].to_numpy(), rows["outcome"].to_numpy()
     times = dates.select("time", "start", "end").to_numpy().astype(np.int64).T
     return Walk(times[0], times[1], times[2], names, wide[0], wide[1])
 
 
 def _refuse(bad: pl.DataFrame, expected: str) -> None:
+    """Raise DataError with the first row of `bad`, if there is one."""
     if bad.height:
         row, name, time, value, outcome = bad.select("row", "name", "time", "value", "outcome").row(
             0
@@ -194,140 +194,62 @@ def non_overlapping(walk: Walk) -> Indices:
     DataError
         There is no date with an outcome.
     """
-    seen = np.flatnonzero(np.isfinite(walk.outcome).any(axis=1))
+    with_outcome = np.flatnonzero(np.isfinite(walk.outcome).any(axis=1))
     refuse_if(
-        not len(seen),
+        not len(with_outcome),
         "outcomes beside the forecasts",
         f"none on {len(walk.time_ns)} dates",
         "take a longer panel",
         DataError,
     )
-    start, end = walk.start_ns[seen], walk.end_ns[seen]
-    return seen[:: stride(start, end)]
+    start, end = walk.start_ns[with_outcome], walk.end_ns[with_outcome]
+    return with_outcome[:: stride(start, end)]
 
 
-def averaged(value: Floats, hold: float) -> Floats:
+def average_scores(value: Floats, hold: float) -> Floats:
     """Scores (T, N) averaged with their own past, `hold` times the last date's average; a missing date starts afresh.
 
-    >>> averaged(np.array([[4.0, 2.0], [0.0, 0.0]]), 0.5).tolist()
+    >>> average_scores(np.array([[4.0, 2.0], [0.0, 0.0]]), 0.5).tolist()
     [[4.0, 2.0], [2.0, 1.0]]
     """
-    out = value.copy()
-    for t in range(1, len(out) if hold else 0):
-        out[t] = np.where(
-            np.isfinite(out[t - 1]), hold * out[t - 1] + (1.0 - hold) * value[t], value[t]
+    averages = value.copy()
+    for t in range(1, len(averages) if hold else 0):
+        averages[t] = np.where(
+            np.isfinite(averages[t - 1]), hold * averages[t - 1] + (1.0 - hold) * value[t], value[t]
         )
-    return out
+    return averages
 
 
-def weights(value: Floats, book: BookRule) -> Floats:
-    """Weights of a book by forecasts, float64 (T, N): each leg adds up to 1.
+def book_weights(value: Floats, book: BookRule) -> Floats:
+    """Weights of a book by forecasts, float64 (T, N): longs add up to 1, shorts to -1 (none if `long_only`).
 
     A date whose forecasts do not vary has no book: zeros. Names of equal score rank by the order of their columns.
     """
-    out = np.zeros(value.shape)
-    for t, score in enumerate(averaged(value, book.hold)):
+    by_date = np.zeros(value.shape)
+    for t, score in enumerate(average_scores(value, book.hold)):
         rows = np.flatnonzero(np.isfinite(score))
         if len(rows) < 2 or not np.ptp(score[rows]) > 0:
             continue
         if book.kind == "scores":
             centred = score[rows] - score[rows].mean()
-            out[t, rows] = 2.0 * centred / np.abs(centred).sum()
+            by_date[t, rows] = 2.0 * centred / np.abs(centred).sum()
         else:
-            out[t, rows] = _deciles(
-                score[rows], np.zeros(len(rows)) if t == 0 else out[t - 1, rows], book.leave
+            by_date[t, rows] = _deciles(
+                score[rows], np.zeros(len(rows)) if t == 0 else by_date[t - 1, rows], book.leave
             )
-    return np.maximum(out, 0.0) if book.long_only else out
+    return np.maximum(by_date, 0.0) if book.long_only else by_date
 
 
 def _deciles(score: Floats, held: Floats, leave: float) -> Floats:
-    """Equal weights of the top and the bottom tenth, and of what was held and is not yet out."""
+    """Weights of one date (N,): top tenth, and longs still within `leave`, add up to 1; bottom tenth likewise to -1."""
     n = len(score)
     place = np.empty(n, np.intp)
     place[np.argsort(score, kind="stable")] = np.arange(n)
-    enter, stay = max(1, int(n * SHARE)), max(1, int(n * leave))
+    enter = max(1, int(n * SHARE))
+    stay = max(1, int(n * leave))
     longs = (place >= n - enter) | ((held > 0) & (place >= n - stay))
     shorts = (place < enter) | ((held < 0) & (place < stay))
     return np.asarray(longs / longs.sum() - shorts / shorts.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class CostLaw:
-    """A cost name by name: a change of weight costs ``scale * |change| ** power``, a fraction of equity.
-
-    Parameters
-    ----------
-    scale : float64 (T, N), or (1, 1) where it is one for all
-    power : float
-
-    >>> float(CostLaw(np.array([[0.1]]), 1.5)(7, np.array([0.25, -0.01])))
-    0.0126
-    """
-
-    scale: Floats
-    power: float
-
-    def at(self, t: int) -> Floats:
-        """The scale of a date."""
-        return np.asarray(self.scale[t if len(self.scale) > 1 else 0])
-
-    def __call__(self, t: int, traded: Floats) -> Any:
-        """Cost of the changes of a date: a number for (N,), (G,) for (G, N)."""
-        return (self.at(t) * np.abs(traded) ** self.power).sum(axis=-1)
-
-
-def flat(bps: float) -> CostLaw:
-    """A one-way cost of so many bps.
-
-    Raises
-    ------
-    ConfigError
-        Below 0, or no number.
-    """
-    refuse_if(
-        not (np.isfinite(bps) and bps >= 0.0),
-        "a one-way cost of 0 bps or more",
-        f"{bps:g}",
-        "give `cost_bps=5`",
-    )
-    return CostLaw(np.array([[1e-4 * bps]]), 1.0)
-
-
-def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> CostLaw:
-    """The square-root law: a name's trade costs ``law * sd * sqrt(value traded / value of a day)`` of its value.
-
-    Parameters
-    ----------
-    law : float
-        Y of the law, about 1.
-    capital : float
-        Of the book, in the currency of `dollars`; the same on every date.
-    sd, dollars : float64 (T, N)
-        Deviation of a day's return, a fraction; value that changes hands in a day. A name without them has the date's
-        median.
-
-    Raises
-    ------
-    ConfigError
-        For a law or capital that is not above 0.
-    DataError
-        When no name of a date has a deviation and a value.
-    """
-    refuse_if(
-        not (law > 0 and capital > 0 and np.isfinite(law * capital)),
-        "a law and capital above 0",
-        f"{law:g} and {capital:g}",
-        "give `cost_law=1` `capital=1e7`",
-    )
-    scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
-    if (bare := np.isnan(scale).all(axis=1)).any():
-        raise DataError(
-            "prices and volumes for every date",
-            f"none on date {int(bare.argmax()) + 1}",
-            "give a cost in bps instead",
-        )
-    filled = np.where(np.isfinite(scale), scale, np.nanmedian(scale, axis=1, keepdims=True))
-    return CostLaw(filled, 1.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,13 +280,13 @@ class Backtest:
     periods: float
 
     @property
-    def held(self) -> Indices:
+    def held_dates(self) -> Indices:
         """Dates with a book, intp (H,)."""
         return np.flatnonzero(self.weights.any(axis=1))
 
-    def on_held(self, values: Floats) -> Floats:
-        """Values of the dates with a book, float64 (H,); those of dates without one, its sale, are in the date before."""
-        return np.asarray(np.add.reduceat(values, self.held), np.float64)
+    def over_held_dates(self, values: Floats) -> Floats:
+        """Values of the dates with a book, float64 (H,); those of a date of sale are added to the date before."""
+        return np.asarray(np.add.reduceat(values, self.held_dates), np.float64)
 
     @property
     def equity(self) -> Floats:
@@ -380,18 +302,20 @@ class Backtest:
 
 
 def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
-    """Trade a book through the dates of a walk.
+    """Trade a book through the dates of a walk whose labels do not overlap: figures by date, and the newest date's weights.
 
     Raises
     ------
     DataError
         Forecasts never differ between names where there are outcomes, or the book loses all that it has.
     """
-    rows, newest = non_overlapping(walk), len(walk.time_ns) - 1
-    at = rows if rows[-1] == newest else np.append(rows, newest)
-    held, wanted = np.zeros(len(walk.names)), weights(walk.value[at], book)
+    rows = non_overlapping(walk)
+    newest = len(walk.time_ns) - 1
+    row_index = rows if rows[-1] == newest else np.append(rows, newest)
+    held = np.zeros(len(walk.names))
+    targets = book_weights(walk.value[row_index], book)
     refuse_if(
-        not wanted[: len(rows)].any(),
+        not targets[: len(rows)].any(),
         "forecasts that differ between names",
         f"one forecast for all of {len(walk.names)} names on each of {len(rows)} dates",
         "train on features that do",
@@ -399,21 +323,26 @@ def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
     )
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
-        moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held
-        earned, paid = float(wanted[t] @ moved), float(charge(row, traded))
-        figures[:, t] = earned, paid, earned - paid, np.abs(traded).sum()
+        returns = np.nan_to_num(walk.outcome[row])
+        weight_changes = targets[t] - held
+        earned = float(targets[t] @ returns)
+        paid = float(charge(row, weight_changes))
+        figures[:, t] = earned, paid, earned - paid, np.abs(weight_changes).sum()
         if earned - paid <= -1.0:
             raise DataError(
                 "a book that outlives its losses",
                 f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[row]), 'ns')}",
                 "look at that date's outcomes, or the cost",
             )
-        held = wanted[t] * (1.0 + moved) / (1.0 + earned - paid)
+        held = targets[t] * (1.0 + returns) / (1.0 + earned - paid)
     span = float(walk.start_ns[rows[-1]] - walk.start_ns[rows[0]])
     periods = (len(rows) - 1) * YEAR_NS / span if span > 0 else float("nan")
-    gross, cost, net, turned = figures
-    ic, done = rank_ic_of_rows(walk.value[rows], walk.outcome[rows]), walk.rows(rows)
-    return Backtest(done, wanted[: len(rows)], gross, cost, net, turned, ic, wanted[-1], periods)
+    gross, cost, net, turnover = figures
+    ic = rank_ic_of_rows(walk.value[rows], walk.outcome[rows])
+    rebuilt = walk.rows(rows)
+    return Backtest(
+        rebuilt, targets[: len(rows)], gross, cost, net, turnover, ic, targets[-1], periods
+    )
 
 
 def sharpe(returns: Floats, periods: float, rng: np.random.Generator) -> Estimate:
@@ -435,19 +364,20 @@ def sharpes(
     """Sharpe ratios of books on the same dates, drawn together: the difference of two is paired."""
 
     def ratio(means: Floats) -> Floats:
+        """Sharpe ratios a year from means of returns (column 0) and of their squares (other columns)."""
         variance = (means[:, 1:] - means[:, :1] ** 2) * n / max(n - 1, 1)
         return np.sqrt(periods / np.where(variance > 1e-18, variance, np.nan)) * means[:, :1]
 
     n = len(next(iter(books.values())))
-    squares = {name: np.column_stack([one, one**2]) for name, one in books.items()}
+    squares = {name: np.column_stack([returns, returns**2]) for name, returns in books.items()}
     moments = {
-        name: replace(moments_of_mean(one, np.arange(n) // BLOCK), statistic=ratio)
-        for name, one in squares.items()
+        name: replace(moments_of_mean(powers, np.arange(n) // BLOCK), statistic=ratio)
+        for name, powers in squares.items()
     }
     draws = replicate(moments, 2000, rng)
     return {
-        name: over_seeds(one.point(), draws[name].T, one.clusters, rng)
-        for name, one in moments.items()
+        name: average_over_seeds(moment.point(), draws[name].T, moment.clusters, rng)
+        for name, moment in moments.items()
     }
 
 
@@ -469,15 +399,17 @@ class YearFigures:
     drawdown: float
 
 
-def years(found: Backtest) -> list[YearFigures]:
+def years(book: Backtest) -> list[YearFigures]:
     """Figures of each calendar year of a book."""
-    columns = {key: getattr(found, key) for key in ("gross", "cost", "net", "turnover", "ic")}
+    columns = {key: getattr(book, key) for key in ("gross", "cost", "net", "turnover", "ic")}
     for key in ("net", "turnover"):
-        columns[f"held_{key}"] = np.full(len(found.net), np.nan)
-        columns[f"held_{key}"][found.held] = found.on_held(columns[key])
-    rows = pl.DataFrame({"start": found.walk.start_ns, **columns}).fill_nan(None)
-    equity, held = (1.0 + pl.col("net")).cum_prod(), pl.col("held_net")
-    mean, sd = held.mean(), held.std()
+        columns[f"held_{key}"] = np.full(len(book.net), np.nan)
+        columns[f"held_{key}"][book.held_dates] = book.over_held_dates(columns[key])
+    rows = pl.DataFrame({"start": book.walk.start_ns, **columns}).fill_nan(None)
+    equity = (1.0 + pl.col("net")).cum_prod()
+    held = pl.col("held_net")
+    mean = held.mean()
+    sd = held.std()
     year = pl.from_epoch("start", "ns").dt.year().alias("year")
     table = rows.group_by(year, maintain_order=True).agg(
         dates=pl.len(),
@@ -486,7 +418,7 @@ def years(found: Backtest) -> list[YearFigures]:
         gross=(1.0 + pl.col("gross")).product() - 1.0,
         cost=pl.col("cost").sum(),
         net=(1.0 + pl.col("net")).product() - 1.0,
-        sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5),
+        sharpe_net=pl.when(sd > 0).then(mean / sd * book.periods**0.5),
         turnover=pl.col("held_turnover").mean(),
         drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
     )

@@ -23,32 +23,36 @@ from pydantic import AfterValidator, Field, field_validator
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known
-from tercel.core.tables.columns import numbers, renamed
-from tercel.core.tables.table import USUAL, read_table
-from tercel.core.tables.table_map import Called
-from tercel.core.tables.times import days
-from tercel.core.toml import TomlTable, read_toml, validated
-from tercel.signals.models.model_folder import SignalModel, folder_at, load
-from tercel.signals.portfolio import book as books
-from tercel.signals.portfolio.backtest import (
-    Charge,
+from tercel.core.tables.columns import rename_columns
+from tercel.core.tables.numbers import parse_numbers
+from tercel.core.tables.table import read_table
+from tercel.core.tables.table_map import ColumnNames
+from tercel.core.tables.times import parse_days
+from tercel.core.tables.usual_names import USUAL
+from tercel.core.toml import read_toml
+from tercel.core.validation import TomlTable, validate_model
+from tercel.signals.models.model_folder import find_model_folder, load
+from tercel.signals.models.signal_model import SignalModel
+from tercel.signals.portfolio import cost_laws
+from tercel.signals.portfolio.backtest import Charge, forecasts
+from tercel.signals.portfolio.book import Walk, non_overlapping, walk_of
+from tercel.signals.portfolio.daily_returns import (
     DailyReturns,
     daily_returns,
-    forecasts,
-    known_by,
-    traded,
+    deviation_and_value_traded,
+    measures_known_by,
 )
-from tercel.signals.portfolio.book import Walk, non_overlapping, walk_of
 from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, BookTargets, book_targets
+from tercel.signals.risk.covariance import FastVolatility
 from tercel.signals.risk.forecast import WINDOW
-from tercel.signals.risk.volatility import MONTH, FastVolatility
+from tercel.signals.risk.volatility import MONTH
 from tercel.signals.runs.config import day_of
 from tercel.signals.sources.port import time_type
-from tercel.signals.sources.registry import in_table
+from tercel.signals.sources.registry import table_instructions
 
 EXAMPLE: Final = "see docs/examples/portfolio.toml"
 ALL_AT_ONCE: Final = "all_at_once"
-LARGE: Final = 0.3
+LARGE_OUTCOME: Final = 0.3
 """Median absolute outcome beyond which a table is in percent."""
 Day = Annotated[str, AfterValidator(day_of)]
 
@@ -92,7 +96,7 @@ class CostSection(TomlTable):
 
     @property
     def charge(self) -> Charge:
-        """The cost at its true level."""
+        """The cost at its level before `changes`; raises ConfigError unless one of `bps` and `law` (with `capital`) is given."""
         if (self.bps is None) == (self.law is None):
             raise ConfigError(
                 "one of cost.bps and cost.law",
@@ -116,7 +120,8 @@ class RulesSection(TomlTable):
 
     @field_validator("names")
     @classmethod
-    def _with_the_plain_one(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _with_all_at_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Rule names with the rule that trades all at once in front, each name once."""
         return tuple(dict.fromkeys((ALL_AT_ONCE, *names)))
 
 
@@ -141,14 +146,17 @@ def read_config(path: Path) -> PortfolioConfig:
         With the file, the key and the nearest known one; forecasts without costs, or costs without forecasts.
     """
     raw = read_toml(path, EXAMPLE)
-    config = validated(PortfolioConfig, raw, str(path), "`tercel portfolio`")
+    config = validate_model(PortfolioConfig, raw, str(path), "`tercel portfolio`")
     for section, remedy in (
         ("forecasts", 'model = "FOLDER" of a trained model'),
         ("cost", "bps = 10"),
     ):
         if section not in raw:
             others = (
-                ", ".join(f"[{one}]" for one in raw if isinstance(raw[one], dict)) or "no table"
+                ", ".join(
+                    f"[{table_name}]" for table_name in raw if isinstance(raw[table_name], dict)
+                )
+                or "no table"
             )
             raise ConfigError(
                 f"a table [{section}]",
@@ -168,99 +176,109 @@ def read_config(path: Path) -> PortfolioConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class PortfolioInputs:
     """Content of a portfolio file: targets on dates whose labels do not overlap with costs at a level of 1, and notes
     on the panel and on the newest forecast.
     """
 
-    sought: BookTargets
+    targets: BookTargets
     model: SignalModel | None
     note: str = ""
-    said: Sequence[str] = ()
+    sentences: Sequence[str] = ()
 
 
-def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
-    """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder; with the `newest` date
-    of a model's files behind them, whose outcome is not known yet.
+def open_portfolio(
+    config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False
+) -> PortfolioInputs:
+    """Targets, costs and model of a configuration whose paths are taken from `base`; with `newest`, also the newest
+    date of the model's files, whose outcome is not known yet.
 
     Raises
     ------
     ConfigError, DataError
         If the file cannot be read or used, with file and row.
     """
-    model, traded_of, said = None, None, list[str]()
+    model = None
+    traded_of = None
+    sentences = list[str]()
     if config.forecasts.file:
-        where = str(base / config.forecasts.file)
-        file, columns = base / config.forecasts.file, config.forecasts.columns
+        origin = str(base / config.forecasts.file)
+        file = base / config.forecasts.file
+        columns = config.forecasts.columns
         walk, sd, dollars = read_forecasts(file, config.cost.law is not None, columns)
         traded_of = sd, dollars
     else:
-        model = load(folder_at(base / config.forecasts.model, seed))
-        walk, where = walk_of(model.walk()), str(model.folder)
-        walk, said = with_newest(model) if newest else (walk.rows(non_overlapping(walk)), said)
-        away, remedy = (
-            1.0 - FastVolatility().decay,
-            "give the forecasts as a table with a column sd: file = ...",
+        model = load(find_model_folder(base / config.forecasts.model, seed))
+        walk = walk_of(model.walk())
+        origin = str(model.folder)
+        walk, sentences = (
+            with_newest(model) if newest else (walk.rows(non_overlapping(walk)), sentences)
         )
+        alpha = 1.0 - FastVolatility().decay
+        remedy = "give the forecasts as a table with a column sd: file = ..."
         variance = (pl.col("r") ** 2).ewm_mean(
-            alpha=away, adjust=False, min_samples=MONTH, ignore_nulls=True
+            alpha=alpha, adjust=False, min_samples=MONTH, ignore_nulls=True
         )
-        (sd,) = known_by(model, walk, remedy, variance.sqrt())
+        (sd,) = measures_known_by(model, walk, remedy, variance.sqrt())
     if len(walk.time_ns) < 2:
         remedy = "write more dates" if model is None else "take a longer panel"
-        raise DataError("forecasts of two dates or more", f"{len(walk.time_ns)} in {where}", remedy)
+        raise DataError(
+            "forecasts of two dates or more", f"{len(walk.time_ns)} in {origin}", remedy
+        )
     level = np.full(
         len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law
     )
     if config.cost.changes:
         day = np.datetime64(config.cost.changes, "ns").astype(np.int64)
         level[int(np.searchsorted(walk.time_ns, day)) :] *= config.cost.times
-    law = books.flat(1.0)
+    law = cost_laws.flat_cost(1.0)
     if config.cost.law is not None:
-        law = books.square_root(
-            1.0, config.cost.capital, *(traded(model, walk) if model else traded_of or (sd, sd))
+        law = cost_laws.square_root_cost(
+            1.0,
+            config.cost.capital,
+            *(deviation_and_value_traded(model, walk) if model else traded_of or (sd, sd)),
         )
     optimum = None
     if "mean_variance" in config.rules.names:
         if model is None:
             raise ConfigError(
-                "forecasts.model for the rule mean_variance", where, "take it out of rules.names"
+                "forecasts.model for the rule mean_variance", origin, "take it out of rules.names"
             )
         optimum = mean_variance(
             walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out")
         )
-    sought = book_targets(
+    targets = book_targets(
         walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
     )
     note = "" if model is None else model.note
-    return Opened(replace(sought, optimum=optimum), model, note, said)
+    return PortfolioInputs(replace(targets, optimum=optimum), model, note, sentences)
 
 
 def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
-    """Dates of a model whose labels do not overlap, and the newest one of its files; what to say of that.
+    """Dates of a model whose labels do not overlap, then the newest one of its files; and sentences on the newest forecast.
 
     Raises
     ------
     DataError
         No forecast of a newer date is given.
     """
-    walk, _, held, said = forecasts(model)
+    walk, _, held, sentences = forecasts(model)
     if held is None:
         raise DataError(
             "a forecast of a date after the walk-forward's",
-            said[0],
+            sentences[0],
             "bring the files up to date, or train again",
         )
-    found = walk.rows(np.append(non_overlapping(walk), len(walk.time_ns) - 1))
-    end = found.end_ns.copy()
-    end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
-    return replace(found, end_ns=end), said
+    rows = walk.rows(np.append(non_overlapping(walk), len(walk.time_ns) - 1))
+    end = rows.end_ns.copy()
+    end[-1] = rows.time_ns[-1] + int(np.median(rows.end_ns[:-1] - rows.time_ns[:-1]))
+    return replace(rows, end_ns=end), sentences
 
 
 def read_forecasts(
-    path: Path, by_law: bool, columns: Called = MappingProxyType({})
+    path: Path, by_law: bool, columns: ColumnNames = MappingProxyType({})
 ) -> tuple[Walk, Floats, Floats]:
-    """Forecasts in a table of one's own with volatilities and traded values, dates by names.
+    """Forecasts in a table of one's own, their deviations and traded values, dates (without overlapping labels) by names.
 
     Parameters
     ----------
@@ -277,7 +295,7 @@ def read_forecasts(
         With file and row.
     """
     remedy = "correct the cell, or take the row out"
-    table = read_table(path, columns, in_table("forecasts"))
+    table = read_table(path, columns, table_instructions("forecasts"))
     usual: dict[str, tuple[str, ...]] = {
         "date": USUAL["date"],
         "symbol": USUAL["symbol"],
@@ -288,32 +306,35 @@ def read_forecasts(
         "dollars": ("dollars", "adv"),
     }
     needed = ("date", "symbol", "value", "outcome", "sd", *["dollars"] * by_law)
-    table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), usual)
-    value, outcome, sd = (numbers(table, key) for key in ("value", "outcome", "sd"))
-    dollars = [numbers(table, "dollars")] if "dollars" in table.frame.columns else []
+    table = rename_columns(table, needed, ("end", *["dollars"] * (not by_law)), usual)
+    value, outcome, sd = (parse_numbers(table, key) for key in ("value", "outcome", "sd"))
+    dollars = [parse_numbers(table, "dollars")] if "dollars" in table.frame.columns else []
     table.refuse(value.is_null(), "value", "a forecast in each row", remedy)
     table.refuse(outcome < -1.0, "outcome", "a return of -1 or more", remedy)
     usual_size = outcome.abs().median()
-    if isinstance(usual_size, float) and usual_size > LARGE:
+    if isinstance(usual_size, float) and usual_size > LARGE_OUTCOME:
         raise DataError(
             "outcomes as fractions, 0.01 for 1 %",
             f"half of them beyond {usual_size:.3g} in {path}",
             "divide the column outcome by 100",
         )
     table.refuse(~(sd.fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
-    when, who = days(table, "date"), table.frame["symbol"].cast(pl.String).alias("name")
+    day = parse_days(table, "date")
+    name_column = table.frame["symbol"].cast(pl.String).alias("name")
     table.refuse(
-        pl.DataFrame({"d": when, "n": who}).is_duplicated(),
+        pl.DataFrame({"d": day, "n": name_column}).is_duplicated(),
         "symbol",
         "one row per date and name",
         remedy,
     )
-    time = when.cast(pl.Datetime("ns")).cast(time_type())
+    time = day.cast(pl.Datetime("ns")).cast(time_type())
     rows = pl.DataFrame(
-        [time.alias("time"), time.alias("start"), who, value, outcome, sd, *dollars]
+        [time.alias("time"), time.alias("start"), name_column, value, outcome, sd, *dollars]
     )
     if "end" in table.frame.columns:
-        rows = rows.with_columns(end=days(table, "end").cast(pl.Datetime("ns")).cast(time_type()))
+        rows = rows.with_columns(
+            end=parse_days(table, "end").cast(pl.Datetime("ns")).cast(time_type())
+        )
     else:
         dates = rows.select(pl.col("time").unique().sort()).with_columns(
             end=pl.col("time").shift(-1)
@@ -321,32 +342,32 @@ def read_forecasts(
         last = pl.col("time") + (pl.col("end") - pl.col("time")).median()
         rows = rows.join(dates.with_columns(pl.col("end").fill_null(last)), on="time")
     walk = walk_of(rows)
-    at = rows.with_columns(
+    indexed = rows.with_columns(
         t=pl.col("time").dt.epoch("ns").replace_strict(walk.time_ns, np.arange(len(walk.time_ns))),
         n=pl.col("name").replace_strict(walk.names.tolist(), np.arange(len(walk.names))),
     )
     wide = np.full((2, *walk.value.shape), np.nan)
-    wide[0, at["t"], at["n"]] = at["sd"]
-    if "dollars" in at.columns:
-        wide[1, at["t"], at["n"]] = at["dollars"].fill_null(float("nan"))
-    apart = non_overlapping(walk)
-    return walk.rows(apart), wide[0, apart], wide[1, apart]
+    wide[0, indexed["t"], indexed["n"]] = indexed["sd"]
+    if "dollars" in indexed.columns:
+        wide[1, indexed["t"], indexed["n"]] = indexed["dollars"].fill_null(float("nan"))
+    kept_rows = non_overlapping(walk)
+    return walk.rows(kept_rows), wide[0, kept_rows], wide[1, kept_rows]
 
 
 def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
     """Weights in proportion to the inverse covariance times forecasts (Grinold: score times volatility), 2 in absolute
-    sum; covariance by :class:`~tercel.signals.risk.volatility.FastVolatility` of the last two years. A name that moved
+    sum; covariance by :class:`~tercel.signals.risk.covariance.FastVolatility` of the last two years. A name that moved
     on less than half of their days has none.
     """
-    out = np.zeros(walk.value.shape)
-    for t, stop in enumerate(days_of.before(walk.time_ns, MONTH).tolist()):
+    weights = np.zeros(walk.value.shape)
+    for t, stop in enumerate(days_of.known_days(walk.time_ns, MONTH).tolist()):
         window = days_of.returns[max(stop - WINDOW, 0) : stop]
-        at = np.flatnonzero(
+        usable = np.flatnonzero(
             np.isfinite(walk.value[t] * sd[t]) & ((window != 0.0).mean(axis=0) > 0.5)
         )
-        if len(at) < 2 or not np.ptp(walk.value[t, at]) > 0:
+        if len(usable) < 2 or not np.ptp(walk.value[t, usable]) > 0:
             continue
-        alpha = sd[t, at] * (walk.value[t, at] - walk.value[t, at].mean())
-        found = np.linalg.solve(FastVolatility().estimate(np.log1p(window[:, at])), alpha)
-        out[t, at] = 2.0 * found / np.abs(found).sum()
-    return out
+        alpha = sd[t, usable] * (walk.value[t, usable] - walk.value[t, usable].mean())
+        direction = np.linalg.solve(FastVolatility().estimate(np.log1p(window[:, usable])), alpha)
+        weights[t, usable] = 2.0 * direction / np.abs(direction).sum()
+    return weights

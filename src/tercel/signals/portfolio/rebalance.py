@@ -1,7 +1,7 @@
 """Rebalancing rules: how fast a book follows its targets, each rule's parameter chosen by its past results.
 
-    sought = sought_of(walk, sd, flat(1.0), np.full(len(walk.time_ns), 10.0))
-    found = trade(sought, RULES["zone"], CostBelief(10.0))
+    targets = book_targets(walk, sd, flat_cost(1.0), np.full(len(walk.time_ns), 10.0))
+    found = trade(targets, RULES["zone"], CostBelief(10.0))
 
 A rule has a parameter (the share of the way to the target that is traded, the half-width of a zone in which nothing
 is). Books of each value are held on paper from the first date on; at the first date of a calendar year the value whose
@@ -25,9 +25,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError, refuse_if
-from tercel.signals.flow.recalibrate import NO_DAYS, after
+from tercel.signals.flow.recalibrate import NO_DAYS, update_slope_sums
 from tercel.signals.models.skill import rank_ic_of_rows
-from tercel.signals.portfolio.book import YEAR_NS, Backtest, CostLaw, Walk, averaged
+from tercel.signals.portfolio.book import YEAR_NS, Backtest, Walk, average_scores
+from tercel.signals.portfolio.cost_laws import CostLaw
 
 RATES: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 WIDTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -41,6 +42,10 @@ NOISE: Final = 3.0**-0.5
 
 HALVINGS: Final = 50
 """Of the interval in which the centre of balanced legs is sought."""
+
+
+CONTROLS: Final = ("by_name", "mean_variance")
+"""Rules that lose, included as controls."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +97,7 @@ def book_targets(
     hold: float = 0.0,
     optimum: Floats | None = None,
 ) -> BookTargets:
-    """Targets of forecasts: scores around their date's mean, over forecast volatility if `by_risk`, each leg adding up
-    to 1.
+    """Target weights from forecasts: scores around their date's mean, over volatility if `by_risk`, each leg of sum 1.
 
     Parameters
     ----------
@@ -102,9 +106,10 @@ def book_targets(
     sd : float64 (D, N)
         Deviation of a day's return, as forecast; a name without one has the date's median.
     hold : float
-        Weight of a name's past scores (:func:`tercel.signals.portfolio.book.averaged`).
+        Weight of a name's past scores (:func:`tercel.signals.portfolio.book.average_scores`).
     """
-    known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
+    has_forecast = np.isfinite(walk.value)
+    scores = average_scores(walk.value, hold)
     refuse_if(
         not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any(),
         "forecasts that differ between names",
@@ -112,26 +117,28 @@ def book_targets(
         "train on features that do",
         DataError,
     )
-    if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
+    if (without_volatility := ~np.isfinite(np.where(has_forecast, sd, np.nan)).any(axis=1)).any():
         raise DataError(
             "a volatility beside the forecasts",
-            f"none on date {int(bare.argmax()) + 1}",
+            f"none on date {int(without_volatility.argmax()) + 1}",
             "add prices",
         )
     risk = np.where(
-        sd > 0, sd, np.nanmedian(np.where(known & (sd > 0), sd, np.nan), axis=1, keepdims=True)
+        sd > 0,
+        sd,
+        np.nanmedian(np.where(has_forecast & (sd > 0), sd, np.nan), axis=1, keepdims=True),
     )
     target, unit, score = (np.zeros(walk.value.shape) for _ in range(3))
     for t, row in enumerate(scores):
-        at = np.flatnonzero(known[t])
-        score[t, at] = row[at] - row[at].mean()
-        each = 1.0 / risk[t, at] if by_risk else np.ones(len(at))
-        wanted = score[t, at] * each
-        if len(at) < 2 or not np.ptp(row[at]) > 0:
+        index = np.flatnonzero(has_forecast[t])
+        score[t, index] = row[index] - row[index].mean()
+        per_score = 1.0 / risk[t, index] if by_risk else np.ones(len(index))
+        raw_weights = score[t, index] * per_score
+        if len(index) < 2 or not np.ptp(row[index]) > 0:
             continue
-        legs = np.maximum(wanted, 0.0).sum(), np.maximum(-wanted, 0.0).sum()
-        target[t, at] = wanted / np.where(wanted > 0, *legs)
-        unit[t, at] = each * np.abs(score[t, at]).mean() * 2.0 / sum(legs)
+        legs = np.maximum(raw_weights, 0.0).sum(), np.maximum(-raw_weights, 0.0).sum()
+        target[t, index] = raw_weights / np.where(raw_weights > 0, *legs)
+        unit[t, index] = per_score * np.abs(score[t, index]).mean() * 2.0 / sum(legs)
     return BookTargets(walk, target, unit, risk, _gain(walk, score, risk), law, level, optimum)
 
 
@@ -141,13 +148,16 @@ def labels_ended(walk: Walk) -> Indices:
 
 
 def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
-    """Slope of outcomes, in deviations of a day, on scores of dates whose labels had ended, times the mean score."""
-    there = np.isfinite(walk.outcome)
-    mean = np.nansum(walk.outcome, axis=1) / np.maximum(there.sum(axis=1), 1)
+    """Slope of outcomes, in deviations of a day, on scores of dates whose labels had ended, 0 at least, times the mean
+    absolute score: (D,).
+    """
+    known = np.isfinite(walk.outcome)
+    mean = np.nansum(walk.outcome, axis=1) / np.maximum(known.sum(axis=1), 1)
     cross = np.nansum(score * (walk.outcome - mean[:, None]) / sd, axis=1)
-    done, square = labels_ended(walk), (score**2 * there).sum(axis=1)
-    crossed, squared = (np.append(0.0, np.cumsum(one))[done] for one in (cross, square))
-    slope = np.divide(crossed, squared, out=np.zeros(len(done)), where=squared > 0)
+    ended = labels_ended(walk)
+    square = (score**2 * known).sum(axis=1)
+    crossed, squared = (np.append(0.0, np.cumsum(values))[ended] for values in (cross, square))
+    slope = np.divide(crossed, squared, out=np.zeros(len(ended)), where=squared > 0)
     return np.asarray(
         np.maximum(slope, 0.0) * np.abs(score).sum(axis=1) / np.maximum((score != 0).sum(axis=1), 1)
     )
@@ -157,18 +167,21 @@ Step = Callable[[BookTargets, int, Floats, Floats], Floats]
 """From a date, weights held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
 
 
-def _share(sought: BookTargets, t: int, held: Floats, rate: Floats) -> Floats:
-    return np.asarray(rate * (sought.target[t] - held))
+def _share(targets: BookTargets, t: int, held: Floats, rate: Floats) -> Floats:
+    """Changes of weights (N,) at date `t`: the share `rate` of the way from the held weights to the target."""
+    return np.asarray(rate * (targets.target[t] - held))
 
 
-def _to_the_edge(sought: BookTargets, t: int, held: Floats, width: Floats) -> Floats:
-    """To the edge of each name's zone, the centre of all scores moved so far that the legs stay balanced: else a book
-    whose scores are skewed would bear the market, which no forecast asks for.
+def _to_the_edge(targets: BookTargets, t: int, held: Floats, width: Floats) -> Floats:
+    """Changes of weights (N,) to the edge of each name's zone, the zones moved so that the legs stay balanced.
+
+    Else a book whose scores are skewed would bear the market, which no forecast asks for.
     """
-    aim, unit = sought.target[t], sought.unit[t]
+    aim, unit = targets.target[t], targets.unit[t]
     reach = width * unit
 
-    def wanted(centre: Floats) -> Floats:
+    def to_edge(centre: Floats) -> Floats:
+        """Weights inside the zones once their centre is moved by `centre`."""
         middle = aim - centre * unit
         return np.asarray(np.minimum(np.maximum(held, middle - reach), middle + reach))
 
@@ -178,20 +191,23 @@ def _to_the_edge(sought: BookTargets, t: int, held: Floats, width: Floats) -> Fl
     low, high = -far, far
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
-        long = wanted(middle).sum(axis=-1, keepdims=True) > 0.0
-        low, high = np.where(long, middle, low), np.where(long, high, middle)
-    return np.asarray(wanted((low + high) / 2.0) - held)
+        long = to_edge(middle).sum(axis=-1, keepdims=True) > 0.0
+        low = np.where(long, middle, low)
+        high = np.where(long, high, middle)
+    return np.asarray(to_edge((low + high) / 2.0) - held)
 
 
-def _by_name(sought: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
-    """Each name's own best trade by this date's forecast alone: its expected return, less risk, less its true cost."""
-    gap = sought.target[t] - held
+def _by_name(targets: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
+    """Changes of weights (N,) by each name's own best trade: expected return, less risk, less its true cost."""
+    gap = targets.target[t] - held
     far = np.abs(gap)
-    cost = sought.level[t] * np.broadcast_to(sought.law.at(t), far.shape)
-    unit = sought.unit[t]
-    curve = np.divide(sought.gain[t] * sought.sd[t], unit, out=np.zeros(len(unit)), where=unit > 0)
+    cost = targets.level[t] * np.broadcast_to(targets.law.scale_at(t), far.shape)
+    unit = targets.unit[t]
+    curve = np.divide(
+        targets.gain[t] * targets.sd[t], unit, out=np.zeros(len(unit)), where=unit > 0
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        if sought.law.power == 1.0:
+        if targets.law.power == 1.0:
             best = np.maximum(far - cost / curve, 0.0)
         else:
             slope = 1.5 * cost
@@ -199,12 +215,13 @@ def _by_name(sought: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
     return np.asarray(np.sign(gap) * np.where(curve > 0, best, 0.0))
 
 
-def _to_optimum(sought: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
-    if sought.optimum is None:
+def _to_optimum(targets: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
+    """Changes of weights (N,) at date `t` from the held weights to the mean-variance optimum."""
+    if targets.optimum is None:
         raise DataError(
             "mean-variance weights", "none", "give daily prices: forecasts of a trained model"
         )
-    return np.asarray(sought.optimum[t] - held)
+    return np.asarray(targets.optimum[t] - held)
 
 
 @dataclass(frozen=True)
@@ -229,8 +246,8 @@ class Rule:
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        one.name: one
-        for one in (
+        rule.name: rule
+        for rule in (
             Rule("all_at_once", _share, says="the target, whatever it costs"),
             Rule("rate", _share, RATES, "a share of the way to the target"),
             Rule(
@@ -246,34 +263,34 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         )
     }
 )
-CONTROLS: Final = ("by_name", "mean_variance")
-"""Rules that lose, included as controls."""
 
 
-def step(sought: BookTargets, rule: Rule, t: int, held: Floats, parameter: Floats) -> Floats:
-    """Changes of weights of a date; a name without a forecast is closed, at its last close."""
-    return np.where(np.isfinite(sought.walk.value[t]), rule.step(sought, t, held, parameter), -held)
+def step(targets: BookTargets, rule: Rule, t: int, held: Floats, parameter: Floats) -> Floats:
+    """Changes of weights of a date by a rule; a name without a forecast is closed, its held weight taken off."""
+    return np.where(
+        np.isfinite(targets.walk.value[t]), rule.step(targets, t, held, parameter), -held
+    )
 
 
-def on_paper(sought: BookTargets, rule: Rule) -> tuple[Floats, Floats]:
+def on_paper(targets: BookTargets, rule: Rule) -> tuple[Floats, Floats]:
     """Gross returns and costs at a level of 1 of a book of each parameter, float64 (D, G) both; no book pays."""
     parameters = np.array(rule.parameters)[:, None]
-    held = np.zeros((len(parameters), sought.target.shape[1]))
-    gross, units = (np.zeros((len(sought.target), len(parameters))) for _ in range(2))
-    for t, moved in enumerate(np.nan_to_num(sought.walk.outcome)):
-        change = step(sought, rule, t, held, parameters)
-        wanted = held + change
-        gross[t], units[t] = wanted @ moved, sought.law(t, change)
-        held = wanted * (1.0 + moved) / np.maximum(1.0 + gross[t], 1e-3)[:, None]
+    held = np.zeros((len(parameters), targets.target.shape[1]))
+    gross, units = (np.zeros((len(targets.target), len(parameters))) for _ in range(2))
+    for t, returns in enumerate(np.nan_to_num(targets.walk.outcome)):
+        change = step(targets, rule, t, held, parameters)
+        new_weights = held + change
+        gross[t], units[t] = new_weights @ returns, targets.law(t, change)
+        held = new_weights * (1.0 + returns) / np.maximum(1.0 + gross[t], 1e-3)[:, None]
     return gross, units
 
 
 @dataclass(eq=False)
 class CostBelief:
-    """The level of cost that is believed: a number, or learned from fills, each of which says it with noise.
+    """Believed level of cost: a number, or learned from fills, each a noisy measurement.
 
     Learned is the least-squares slope of shortfalls on what a level of 1 would cost, weighted by the noise of a fill,
-    older dates forgotten (:func:`tercel.signals.flow.recalibrate.after`); before any fill, `prior`.
+    older dates forgotten (:func:`tercel.signals.flow.recalibrate.update_slope_sums`); before any fill, `prior`.
 
     Parameters
     ----------
@@ -292,12 +309,12 @@ class CostBelief:
     prior: float
     learns: bool = False
     half_life: float = HALF_LIFE
-    known: Floats = field(default_factory=NO_DAYS.copy)
+    slope_sums: Floats = field(default_factory=NO_DAYS.copy)
 
     @property
     def level(self) -> float:
         """Current belief on the level of costs, as a multiple."""
-        _, weight, square, cross = self.known[:4].tolist()
+        _, weight, square, cross = self.slope_sums[:4].tolist()
         return (
             max((cross + weight * self.prior) / (square + weight), 0.0)
             if square + weight > 0
@@ -305,11 +322,12 @@ class CostBelief:
         )
 
     def learn(self, square: float, cross: float) -> None:
-        """One more date: sums over fills of squared costs at a level of 1, and of those times shortfalls, each over the
-        variance of its noise.
+        """Add one date's sums over fills: squared costs at a level of 1, and those times shortfalls; ignored unless `learns`.
+
+        Both sums are over the variance of their noise.
         """
         if self.learns:
-            self.known = after(self.known, square, cross, self.half_life)
+            self.slope_sums = update_slope_sums(self.slope_sums, square, cross, self.half_life)
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,14 +341,14 @@ class Traded:
         The parameter of each date.
     believed : float64 (D,)
         Level of cost that was believed when the date fell due.
-    left : int
+    closed_without_forecast : int
         Positions closed because their names had no forecast any more.
     """
 
     book: Backtest
     chosen: Floats
     believed: Floats
-    left: int
+    closed_without_forecast: int
 
 
 def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
@@ -351,7 +369,7 @@ def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Float
     """Net Sharpe ratio a date of each parameter over those of the first `past` dates on which any book moved or traded, at
     a level of cost, float64 (G,); NaN where nothing moved.
     """
-    gross, units = (one[:past] for one in paper)
+    gross, units = (series[:past] for series in paper)
     net = (gross - level * units)[(gross != 0.0).any(axis=1) | (units != 0.0).any(axis=1)]
     sd = net.std(axis=0, ddof=1) if len(net) > 1 else np.zeros(net.shape[1])
     return np.asarray(
@@ -361,14 +379,14 @@ def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Float
     )
 
 
-def picks_of(walk: Walk) -> Indices:
-    """The first date of the calendar year of each date: when the parameter of that year was chosen."""
+def pick_dates(walk: Walk) -> Indices:
+    """For each date the index of the first date of its calendar year: when the parameter of that year was chosen."""
     years = walk.time_ns.astype("datetime64[ns]").astype("datetime64[Y]")
     return np.searchsorted(years, years)
 
 
 def trade(
-    sought: BookTargets,
+    targets: BookTargets,
     rule: Rule,
     belief: CostBelief | None = None,
     *,
@@ -391,24 +409,27 @@ def trade(
     DataError
         The book loses all that it has.
     """
-    walk, dates = sought.walk, len(sought.target)
-    paper = on_paper(sought, rule) if paper is None and len(rule.parameters) > 1 else paper
-    first, past = picks_of(walk), labels_ended(walk)
+    walk = targets.walk
+    dates = len(targets.target)
+    paper = on_paper(targets, rule) if paper is None and len(rule.parameters) > 1 else paper
+    first = pick_dates(walk)
+    past = labels_ended(walk)
     noise = np.random.default_rng([seed, 34]).standard_normal(dates)
-    held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
-    weights, figures, choices = (
-        np.zeros(sought.target.shape),
-        np.zeros((4, dates)),
-        np.zeros((2, dates)),
-    )
-    for t, moved in enumerate(np.nan_to_num(walk.outcome)):
-        level = float(sought.level[t]) if belief is None else belief.level
+    held = np.zeros(targets.target.shape[1])
+    pick = 0
+    closed = 0
+    weights = np.zeros(targets.target.shape)
+    figures = np.zeros((4, dates))
+    choices = np.zeros((2, dates))
+    for t, returns in enumerate(np.nan_to_num(walk.outcome)):
+        level = float(targets.level[t]) if belief is None else belief.level
         if paper is not None and first[t] == t:
             pick = choose(paper, int(past[t]), level)
-        left += int(((held != 0) & ~np.isfinite(walk.value[t])).sum())
-        change = step(sought, rule, t, held[None, :], np.array([[rule.parameters[pick]]]))[0]
-        wanted = held + change
-        earned, paid = float(wanted @ moved), float(sought.level[t] * sought.law(t, change))
+        closed += int(((held != 0) & ~np.isfinite(walk.value[t])).sum())
+        change = step(targets, rule, t, held[None, :], np.array([[rule.parameters[pick]]]))[0]
+        new_weights = held + change
+        earned = float(new_weights @ returns)
+        paid = float(targets.level[t] * targets.law(t, change))
         if earned - paid <= -1.0:
             raise DataError(
                 "a book that outlives its losses",
@@ -420,23 +441,23 @@ def trade(
             (rule.parameters[pick], level),
         )
         if belief is not None:
-            square = fill_information(sought, t, change)
-            belief.learn(square, float(sought.level[t]) * square + square**0.5 * float(noise[t]))
-        weights[t], held = wanted, wanted * (1.0 + moved) / (1.0 + earned - paid)
+            square = fill_information(targets, t, change)
+            belief.learn(square, float(targets.level[t]) * square + square**0.5 * float(noise[t]))
+        weights[t] = new_weights
+        held = new_weights * (1.0 + returns) / (1.0 + earned - paid)
     ic = rank_ic_of_rows(walk.value, walk.outcome)
-    gross, cost, net, turned = figures
-    book = Backtest(walk, weights, gross, cost, net, turned, ic, weights[-1], sought.periods)
-    return Traded(book, choices[0], choices[1], left)
+    gross, cost, net, turnover = figures
+    book = Backtest(walk, weights, gross, cost, net, turnover, ic, weights[-1], targets.periods)
+    return Traded(book, choices[0], choices[1], closed)
 
 
-def fill_information(sought: BookTargets, t: int, change: Floats) -> float:
-    """Information of a date's fills on the level of costs: squared costs at a level of 1, over the variance of their
-    noise.
+def fill_information(targets: BookTargets, t: int, change: Floats) -> float:
+    """Information of a date's fills on the cost level: squared costs at a level of 1 over the variance of their noise.
 
     The sum of independent noises, each weighted so, is one normal number of this very variance.
     """
-    at = np.flatnonzero(np.abs(change) > 1e-12)
-    scale = np.broadcast_to(sought.law.at(t), change.shape)[at] * np.abs(change[at]) ** (
-        sought.law.power - 1.0
-    )
-    return float(((scale / (NOISE * sought.sd[t, at])) ** 2).sum())
+    traded = np.flatnonzero(np.abs(change) > 1e-12)
+    scale = np.broadcast_to(targets.law.scale_at(t), change.shape)[traded] * np.abs(
+        change[traded]
+    ) ** (targets.law.power - 1.0)
+    return float(((scale / (NOISE * targets.sd[t, traded])) ** 2).sum())

@@ -1,33 +1,23 @@
-"""Today's book of a portfolio: one step of a rule from the holdings towards the newest targets, at the cost that desks paid."""
+"""Today's book of a portfolio: one step of a rule from the holdings to the newest targets, at the costs that desks paid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
+from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.files import write_atomic
-from tercel.core.report import svg
-from tercel.core.report.svg import (
-    PAGE,
-    Figure,
-    Section,
-    finished,
-    name_rows,
-    render,
-    sketch,
-    small_panels,
-)
-from tercel.core.report.tables import fixed, plain_table
-from tercel.core.serialization import json_text, parse_json
-from tercel.core.stats.inference import weighted_interval
-from tercel.signals.models.predict import when
+from tercel.core.report.formatting import format_half_width, format_number
+from tercel.core.serialization import json_text
+from tercel.core.stats.mean_intervals import weighted_interval
+from tercel.signals.models.predict import format_utc
 from tercel.signals.portfolio.backtest import TARGETS, write_weights
-from tercel.signals.portfolio.config import EXAMPLE, opened, read_config
+from tercel.signals.portfolio.config import EXAMPLE, open_portfolio, read_config
 from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     NOISE,
@@ -38,10 +28,10 @@ from tercel.signals.portfolio.rebalance import (
     labels_ended,
     on_paper,
     past_sharpes,
-    picks_of,
+    pick_dates,
     step,
 )
-from tercel.signals.portfolio.targets import read_named
+from tercel.signals.portfolio.targets import read_named_values
 
 BPS: Final = 1e-4
 DUST: Final = 1e-9
@@ -73,7 +63,7 @@ class PaidSession:
         >>> str(PaidSession("d", 3, 1.5, 0.25, 1.0, 1.2)), str(PaidSession("d", 3, 1.5, None, 1.0, 1.2))
         ('1.50 ± 0.25', '1.50')
         """
-        return fixed(self.bps) + ("" if self.half_bps is None else f" ± {fixed(self.half_bps)}")
+        return format_half_width(self.bps, self.half_bps, 2)
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ class TriedParameter:
 
 @dataclass(frozen=True)
 class NameTrade:
-    """Weights of a name: previous target, held, target without costs, and new book."""
+    """Weights of one name: previous target, held weight, target without costs, new weight."""
 
     name: str
     asked: float
@@ -131,21 +121,21 @@ class BookStep:
         return self.at[:10]
 
 
-def stepped(
+def step_book(
     file: Path,
-    out: Path,
+    folder: Path,
     desks: Mapping[str, Paid],
     rule: str = "rate",
     seed: int = 1,
     held: Mapping[str, float] | None = None,
 ) -> BookStep:
-    """Write today's book as targets that a desk reads, one step of a rule from the previous ones.
+    """Write today's book as `targets.csv`, one step of a rule from what is held; returns the step, which is not journalled here.
 
     Parameters
     ----------
     file : Path
         As `tercel portfolio backtest` reads it; its cost is the belief before any fill.
-    out : Path
+    folder : Path
         Folder of `targets.csv`; if `held` is None, the previous file is the holdings; without one there are none.
     desks : mapping of str to sequence of (str, float, float)
         Costs paid, one entry per day, the oldest first.
@@ -166,109 +156,127 @@ def stepped(
         f"a table in {file}",
         EXAMPLE,
     )
-    found = opened(config, file.resolve().parent, seed, newest=True)
-    sought = found.sought
-    walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
-    belief = CostBelief(float(sought.level[-1]), learns=True, half_life=config.cost.half_life)
+    inputs = open_portfolio(config, file.resolve().parent, seed, newest=True)
+    book_targets = inputs.targets
+    walk = book_targets.walk
+    names = book_targets.walk.names.tolist()
+    last = len(book_targets.level) - 1
+    belief = CostBelief(float(book_targets.level[-1]), learns=True, half_life=config.cost.half_life)
     learned = [
-        learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]
+        learn_cost(belief, book_targets, config.cost.capital, *each)
+        for each in desks.items()
+        if each[1]
     ]
-    pick, able, past, tried = (
-        0,
-        RULES[rule],
-        int(labels_ended(walk)[picks_of(walk)[-1]]),
-        list[float](),
-    )
-    if len(able.parameters) > 1:
-        paper = on_paper(sought, able)
+    pick = 0
+    chosen_rule = RULES[rule]
+    past = int(labels_ended(walk)[pick_dates(walk)[-1]])
+    past_ratios = list[float]()
+    if len(chosen_rule.parameters) > 1:
+        paper = on_paper(book_targets, chosen_rule)
         pick = choose(paper, past, belief.level)
         if past >= LEAST_PAST:
-            tried = (past_sharpes(paper, past, belief.level) * sought.periods**0.5).tolist()
-    targeted = held_before(out / TARGETS, sought)
+            past_ratios = (
+                past_sharpes(paper, past, belief.level) * book_targets.periods**0.5
+            ).tolist()
+    targeted = read_held_weights(folder / TARGETS, book_targets)
     before = targeted if held is None else held
-    own: Floats = np.array([before.get(name, 0.0) for name in names])
-    wanted = own + step(sought, able, last, own[None, :], np.array([[able.parameters[pick]]]))[0]
+    held_weights: Floats = np.array([before.get(name, 0.0) for name in names])
+    new_weights = (
+        held_weights
+        + step(
+            book_targets,
+            chosen_rule,
+            last,
+            held_weights[None, :],
+            np.array([[chosen_rule.parameters[pick]]]),
+        )[0]
+    )
     book = {
-        name: w if abs(w) > DUST else 0.0 for name, w in zip(names, wanted.tolist(), strict=True)
+        name: weight if abs(weight) > DUST else 0.0
+        for name, weight in zip(names, new_weights.tolist(), strict=True)
     }
-    aims = dict(zip(names, sought.target[last].tolist(), strict=True))
+    target_weights = dict(zip(names, book_targets.target[last].tolist(), strict=True))
     rows = [
         NameTrade(
             name=name,
             asked=targeted.get(name, 0.0),
             held=before.get(name, 0.0),
-            target=aims.get(name, 0.0),
+            target=target_weights.get(name, 0.0),
             weight=book.get(name, 0.0),
             trade=book.get(name, 0.0) - before.get(name, 0.0),
         )
         for name in dict.fromkeys([*names, *before, *targeted])
         if book.get(name) or before.get(name) or targeted.get(name)
     ]
-    day = when(walk.time_ns[-1])
-    made = BookStep(
+    day = format_utc(walk.time_ns[-1])
+    book_step = BookStep(
         name=config.name,
         file=str(file),
         at=day,
         rule=rule,
-        parameter=able.parameters[pick],
-        cost_said=float(sought.level[-1]),
+        parameter=chosen_rule.parameters[pick],
+        cost_said=float(book_targets.level[-1]),
         cost_believed=belief.level,
         desks=list(desks),
-        parents=sum(one.parents for one in learned),
+        parents=sum(session.parents for session in learned),
         learned=learned,
-        tried=[TriedParameter(*one) for one in zip(able.parameters, tried, strict=False)],
+        tried=[
+            TriedParameter(*figures)
+            for figures in zip(chosen_rule.parameters, past_ratios, strict=False)
+        ],
         past=past,
         trades=sorted(rows, key=lambda row: -abs(row.trade)),
         turnover=float(sum(abs(row.trade) for row in rows)),
-        targets=str(write_weights(out / TARGETS, day[:10], book, before)),
+        targets=str(write_weights(folder / TARGETS, day[:10], book, before)),
         seed=seed,
         held="targets" if held is None else "positions",
-        missed=None if held is None else away(held, targeted),
+        missed=None if held is None else turnover_between(held, targeted),
         sentences=[],
     )
-    return replace(made, sentences=[*sentences(made), *found.said])
+    return replace(book_step, sentences=[*sentences(book_step), *inputs.sentences])
 
 
-def steps_of(out: Path) -> list[BookStep]:
-    """Steps in the journal of a book's folder, as they were taken.
+def steps_of(folder: Path) -> list[BookStep]:
+    """Steps in the journal of a book's folder, in the order of its lines; empty without a journal.
 
     Raises
     ------
     DataError
         A line of the journal is no step.
     """
-    path, found = out / STEPS, list[BookStep]()
+    path = folder / STEPS
+    steps = list[BookStep]()
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(msgspec.convert(parse_json(line), BookStep))
+            steps.append(msgspec.convert(parse_json(line), BookStep))
         except ValueError as error:
             raise DataError(
                 "a step of a book, one JSON object",
                 f"row {number} of {path}: {error}",
                 "take the row out, or move the file away: then the page starts over",
             ) from None
-    return found
+    return steps
 
 
-def recorded(out: Path, steps: Sequence[BookStep]) -> list[BookStep]:
-    """Write the journal of a book's folder; its steps by date, the last one of each."""
-    write_atomic(out / STEPS, "".join(json_text(step) + "\n" for step in steps))
-    return [one for _, one in sorted({step.at: step for step in steps}.items())]
+def write_steps(folder: Path, steps: Sequence[BookStep]) -> list[BookStep]:
+    """Write all steps as the journal of a book's folder; returns the last one of each date, by date."""
+    write_atomic(folder / STEPS, "".join(json_text(step) + "\n" for step in steps))
+    return [book_step for _, book_step in sorted({step.at: step for step in steps}.items())]
 
 
-def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
+def turnover_between(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
     """One-way turnover between holdings and targets; 0 without targets."""
     return float(
         sum(
-            abs(held.get(n, 0.0) - targeted.get(n, 0.0))
-            for n in ({*held, *targeted} if targeted else ())
+            abs(held.get(name, 0.0) - targeted.get(name, 0.0))
+            for name in ({*held, *targeted} if targeted else ())
         )
     )
 
 
-def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
-    """Weights of the previous file of targets; empty without one.
+def read_held_weights(path: Path, targets: BookTargets) -> dict[str, float]:
+    """Weights of the previous file of targets; empty without one; raises DataError if it is nearly as new as the forecast.
 
     Raises
     ------
@@ -277,8 +285,8 @@ def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
     """
     if not path.is_file():
         return {}
-    _, rows, day = read_named(path, {"weight": ("weight",)}, {"weight_unit": "fraction"})
-    times = sought.walk.time_ns.astype("datetime64[ns]")
+    _, rows, day = read_named_values(path, {"weight": ("weight",)}, {"weight_unit": "fraction"})
+    times = targets.walk.time_ns.astype("datetime64[ns]")
     if day is not None and times[-1] - np.datetime64(day) < SPACED * np.median(np.diff(times[:-1])):
         raise DataError(
             "a forecast one step after the previous targets",
@@ -288,247 +296,72 @@ def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
     return {name: weight for name, weight, _ in rows}
 
 
-def learn(
-    belief: CostBelief, sought: BookTargets, capital: float, desk: str, paid: Paid
+def learn_cost(
+    belief: CostBelief, targets: BookTargets, capital: float, desk: str, paid: Paid
 ) -> PaidSession:
-    """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
-    value with its interval over parents, what was believed before and after.
+    """Update a belief by the costs of a desk's session; the session with its parents counted and their mean cost.
+
+    Parents count that are of names with a forecast now; their mean is by value, with its interval over parents; the belief
+    before and after is kept too.
 
     Raises
     ------
     DataError
         None of them.
     """
-    at = {name: i for i, name in enumerate(sought.walk.names.tolist())}
-    known = [
-        (at[name], bps, value)
+    name_index = {name: i for i, name in enumerate(targets.walk.names.tolist())}
+    matched = [
+        (name_index[name], bps, value)
         for name, bps, value in paid
-        if name in at and np.isfinite(sought.sd[-1, at[name]])
+        if name in name_index and np.isfinite(targets.sd[-1, name_index[name]])
     ]
-    if not known:
+    if not matched:
         raise DataError(
             "filled parents of names that the forecasts have",
             f"{', '.join(dict.fromkeys(name for name, _, _ in paid)) or 'none'} of {desk}",
             "leave the desk out",
         )
-    who = np.array([i for i, _, _ in known])
-    bps, value = np.array([row[1:] for row in known]).T
-    scale = np.broadcast_to(sought.law.at(len(sought.level) - 1), sought.target[-1].shape)[who]
-    unit = scale * (value / capital) ** (sought.law.power - 1.0)
-    noise = NOISE * sought.sd[-1, who]
+    indices = np.array([i for i, _, _ in matched])
+    bps, value = np.array([row[1:] for row in matched]).T
+    scale = np.broadcast_to(targets.law.scale_at(len(targets.level) - 1), targets.target[-1].shape)[
+        indices
+    ]
+    unit = scale * (value / capital) ** (targets.law.power - 1.0)
+    noise = NOISE * targets.sd[-1, indices]
     mean, half = weighted_interval(bps.tolist(), value.tolist())
     before = belief.level
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
-    return PaidSession(desk, len(known), mean, half, before, belief.level)
+    return PaidSession(desk, len(matched), mean, half, before, belief.level)
 
 
-def sentences(found: BookStep) -> list[str]:
+def sentences(book_step: BookStep) -> list[str]:
     """Summary of today's book for a desk, in at most four sentences."""
-    last = found.learned[-1] if found.learned else None
+    last = book_step.learned[-1] if book_step.learned else None
     aside = (
-        f", a one-way turnover of {found.missed:.3f} from the previous targets"
-        if found.missed
+        f", a one-way turnover of {book_step.missed:.3f} from the previous targets"
+        if book_step.missed
         else ""
     )
-    believed = f"Cost believed {found.cost_believed:.3g}"
+    believed = f"Cost believed {book_step.cost_believed:.3g}"
     return [
-        f"{found.rule} at {found.parameter:g} trades a one-way turnover of {found.turnover:.3f} in "
-        f"{len(found.trades)} names towards the targets of {found.day}.",
+        f"{book_step.rule} at {book_step.parameter:g} trades a one-way turnover of {book_step.turnover:.3f} in "
+        f"{len(book_step.trades)} names towards the targets of {book_step.day}.",
         f"Holdings are the desk's positions{aside}."
-        if found.held == "positions"
+        if book_step.held == "positions"
         else "Holdings are assumed to be the previous targets; no desk with a capital has positions.",
         f"{believed}, as the file says: no desk has filled a parent yet."
         if last is None
         else f"{believed}, {last.before:.3g} before the last session: {last.parents} parents that paid "
-        f"{last} bps; the file says {found.cost_said:.3g}.",
-        *([why(found)] if found.tried else []),
+        f"{last} bps; the file says {book_step.cost_said:.3g}.",
+        *([parameter_reason(book_step)] if book_step.tried else []),
     ]
 
 
-def why(found: BookStep) -> str:
+def parameter_reason(book_step: BookStep) -> str:
     """The reason of a step's parameter, in words."""
-    rows = sorted(found.tried, key=lambda row: -(row.sharpe_net or 0.0))
-    near = ", ".join(f"{row.parameter:g} {fixed(row.sharpe_net)}" for row in rows[:3])
+    rows = sorted(book_step.tried, key=lambda row: -(row.sharpe_net or 0.0))
+    near = ", ".join(f"{row.parameter:g} {format_number(row.sharpe_net)}" for row in rows[:3])
     return (
-        f"At this cost the {found.past} dates before {found.at[:4]} would have had these Sharpe ratios, the best "
+        f"At this cost the {book_step.past} dates before {book_step.at[:4]} would have had these Sharpe ratios, the best "
         f"three of {len(rows)} parameters: {near}."
-    )
-
-
-# -- steps page -----------------------------------------------------------------------------------
-# Page of a book's steps: targets and holdings, costs paid, costs believed, and the parameters chosen.
-
-Steps = Sequence[BookStep]
-LAST: Final = 10
-"""Steps that are drawn name by name."""
-MOST: Final = 16
-"""Names drawn of one step, those with the largest targets."""
-
-
-def steps_page(steps: Steps) -> str:
-    """HTML page of the steps of a book, in order (:func:`tercel.signals.portfolio.today.recorded`)."""
-    last, asked = steps[-1], [one for one in steps if one.missed is not None]
-    sections = [
-        Section(
-            "Step by step",
-            "A row begins with what the desk's last session made of the step before.",
-            plain_table(*table_of(steps)),
-            [paid(steps)] if any(one.learned for one in steps) else [],
-        ),
-        Section(
-            "Targets and holdings",
-            "Positions at their last marks, over the capital of the desk's file.",
-            figures=[held(asked[-LAST:])] if asked else [],
-        ),
-        *([Section("Why this parameter", why(last), figures=[tried(steps)])] if last.tried else []),
-    ]
-    facts = {
-        "rule": last.rule,
-        "steps": len(steps),
-        "cost the file says": f"{last.cost_said:.3g}",
-        "cost believed": f"{last.cost_believed:.3g}",
-    }
-    text = last.sentences
-    return render(
-        f"{last.name}: {len(steps)} steps",
-        text[0],
-        sections,
-        facts,
-        "printed by: tercel portfolio run",
-    )
-
-
-def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headings and rows, a step each."""
-    heads = (
-        "forecast of",
-        "parents",
-        "paid, bps",
-        "cost believed before",
-        "after",
-        "missed",
-        "parameter",
-        "past Sharpe net",
-        "turnover",
-    )
-    rows = list[tuple[str, ...]]()
-    for one in steps:
-        new = one.learned[-1] if one.learned else None
-        missed = "" if one.missed is None else fixed(one.missed, 3)
-        cells = (
-            ("", "", f"{one.cost_said:.3g}")
-            if new is None
-            else (str(new.parents), str(new), f"{new.before:.3g}")
-        )
-        best = next(
-            (row.sharpe_net for row in one.tried if row.parameter == one.parameter),
-            None,
-        )
-        rows.append(
-            (
-                one.day,
-                *cells,
-                f"{one.cost_believed:.3g}",
-                missed,
-                f"{one.parameter:g}",
-                fixed(best),
-                fixed(one.turnover, 3),
-            )
-        )
-    return heads, rows
-
-
-def _days(panel: Any, steps: Steps) -> None:
-    panel.set_xticks(range(len(steps)), [one.at[5:10] for one in steps])
-    panel.margins(x=0.04)
-
-
-def paid(steps: Steps) -> Figure:
-    """Cost paid in the last session before each step, with its interval, and the cost believed."""
-    sessions = [(n, one.learned[-1]) for n, one in enumerate(steps) if one.learned]
-    with sketch(3.0, PAGE) as drawing:
-        left, middle, right = drawing.subplots(1, 3)
-        left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
-        means = [one.bps or 0.0 for _, one in sessions]
-        halves = [one.half_bps or 0.0 for _, one in sessions]
-        left.errorbar(
-            [n for n, _ in sessions],
-            means,
-            halves,
-            fmt="o",
-            color=svg.SERIES[1].token,
-            markersize=4,
-        )
-        left.set(title="paid by the session before, bps", xlim=(-0.5, len(steps) - 0.5))
-        middle.plot(
-            [one.cost_believed for one in steps], "o-", color=svg.SERIES[2].token, markersize=4
-        )
-        middle.set(title="cost believed", ylim=(0, None))
-        right.step(
-            range(len(steps)),
-            [one.parameter for one in steps],
-            where="mid",
-            color=svg.SERIES[3].token,
-        )
-        right.set(title=f"parameter of {steps[-1].rule}", ylim=(0, None))
-        for panel in (left, middle, right):
-            _days(panel, steps)
-    spelt = "; ".join(f"{steps[n].day} {one!s} bps" for n, one in sessions)
-    return finished(
-        drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents."
-    )
-
-
-def held(steps: Steps) -> Figure:
-    """Targets of the step before, and weights that the desk held at the next."""
-    with sketch(2.9 * -(-len(steps) // 5), PAGE) as drawing:
-        panels = small_panels(drawing, len(steps), min(5, len(steps)))
-        for panel, one in zip(panels, steps, strict=True):
-            rows = sorted(one.trades, key=lambda row: -max(abs(row.asked), abs(row.held)))[:MOST]
-            rows.sort(key=lambda row: -row.asked)
-            at = np.arange(len(rows))
-            name_rows(panel, [row.name for row in rows])
-            panel.barh(at, [100 * row.held for row in rows], 0.6, color=svg.SERIES[1].token)
-            panel.plot(
-                [100 * row.asked for row in rows],
-                at,
-                "|",
-                color=svg.SERIES[0].token,
-                markersize=10,
-                markeredgewidth=2,
-            )
-            panel.set_title(f"before {one.day}", fontsize=9)
-            panel.set_xlabel("% of capital")
-    missed = "; ".join(f"{one.day} {one.missed:.3f}" for one in steps)
-    return finished(
-        drawing,
-        "held",
-        f"One-way turnover away from the targets: {missed}.",
-        "Bars: holdings. Strokes: targets.",
-    )
-
-
-def tried(steps: Steps) -> Figure:
-    """Past net Sharpe ratio of each parameter at the cost believed, one line per step; the one that was taken is marked."""
-    able = [one for one in steps if one.tried][-LAST:]
-    with sketch(3.2, PAGE) as drawing:
-        panel = drawing.subplots()
-        for one, shade in zip(able, np.linspace(0.35, 1.0, len(able)), strict=True):
-            x = [row.parameter for row in one.tried]
-            y = [np.nan if row.sharpe_net is None else row.sharpe_net for row in one.tried]
-            colour = svg.SERIES[1].token
-            panel.plot(range(len(x)), y, color=colour, alpha=shade)
-            at = x.index(one.parameter)
-            panel.plot(at, y[at], "o", color=colour, alpha=shade)
-            panel.set_xticks(range(len(x)), [f"{value:g}" for value in x])
-            panel.annotate(
-                one.at[5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7
-            )
-        panel.set(xlabel=f"parameter of {steps[-1].rule}", ylabel="past Sharpe ratio, net")
-    taken = "; ".join(f"{one.day} {one.parameter:g}" for one in able)
-    return finished(
-        drawing,
-        "tried",
-        f"Taken: {taken}.",
-        "Later steps are darker; the year's past is the same for all.",
     )

@@ -14,105 +14,16 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import CapacityError, DataError
-from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.orders import M_KIND, MarketRows
-from tercel.core.seeds import seed_stream
-from tercel.market.simulator import engine, layout as sim
-from tercel.market.simulator.engine import (
-    ADDS,
-    CANCELS,
-    COLUMNS,
-    FAR5,
-    LEVELS,
-    MOVE,
-    OWN5,
-    SPREAD,
-    TRADES,
-    measure,
-)
-from tercel.market.simulator.records import state_at
-from tercel.market.simulator.source import Source
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+from tercel.core.errors import DataError
+from tercel.core.jit import Floats, kernel
+from tercel.market.simulator.second_figures import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
 from tercel.signals.risk.posture import RiskState
-
-# -- seconds --------------------------------------------------------------------------------------
-# Seconds of a market, the input of an anomaly score, from a simulated market or from a followed one.
-#
-# A second is one row of eight numbers. The same kernel measures a simulated market and the book that a live session
-# follows, since both are the same pair of arrays.
-
-RECORD_ROWS: Final = 1 << 14
-"""Rows of a record that is read every second: more than any preset sends in one."""
-
-
-class Second(NamedTuple):
-    """One second of a market.
-
-    Parameters
-    ----------
-    spread_ticks : float
-        Ask less bid at its end; the last known one while a side is empty.
-    depth_own5, depth_far5 : float
-        Public lots on the best five levels of the own side (bid without an own order) and of the other.
-    imbalance : float
-        (own - far) / (own + far).
-    cancels, trades, adds : float
-        Public orders withdrawn (in part or whole), resting orders executed, orders that came to rest, in this second.
-    move_ticks : float
-        Move of the public mid within it.
-    """
-
-    spread_ticks: float
-    depth_own5: float
-    depth_far5: float
-    imbalance: float
-    cancels: float
-    trades: float
-    adds: float
-    move_ticks: float
-
-
-def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: int = 0) -> Floats:
-    """Seconds of a reactive market whose rates change as it runs.
-
-    Parameters
-    ----------
-    source : Source
-        A market that answers.
-    rates : float64[n, 3]
-        Factors of limit, market and cancel rates, by second; ones are an ordinary market.
-    seed, index, world : int
-        Of the flow's stream, and the book to start from.
-
-    Returns
-    -------
-    float64[n, 8]
-        One row per second, columns as in :class:`Second`, the bid being the own side.
-
-    Raises
-    ------
-    CapacityError
-        When the changed rates bring more orders than the book has slots for.
-    """
-    b, k = source.worlds_b[world].copy(), sim.extend(source.worlds_k[world], 0, RECORD_ROWS)
-    seed_stream(k, sim.FLOW_RNG, seed, index, 0)
-    out = np.zeros((len(rates), COLUMNS))
-    out[:, :3] = rates
-    full = engine.measure_seconds(b, k, source.flow, out)
-    if full >= 0:
-        raise CapacityError(
-            "room for the orders of every second", f"too many in second {full}", "scale rates less"
-        )
-    return out
-
-
-# -- anomaly --------------------------------------------------------------------------------------
+from tercel.signals.risk.seconds import Second
 
 SIGNS = (
     "spread",
@@ -133,14 +44,13 @@ SHRINK = 0.2
 """Weight of the identity in the signs' correlation."""
 FLOOR = 1e-3
 """Smallest scale of a sign, so that one without moves in the baseline does not give infinite scores."""
-FAST_S, SLOW_S = 40.0, 7200.0
+FAST_S = 40.0
+SLOW_S = 7200.0
 """Half-lives of the inputs' smoothing and of the adaptive baseline, seconds."""
-FAST, SLOW = 1.0 - math.exp2(-1.0 / FAST_S), 1.0 - math.exp2(-1.0 / SLOW_S)
-
+FAST = 1.0 - math.exp2(-1.0 / FAST_S)
+SLOW = 1.0 - math.exp2(-1.0 / SLOW_S)
 # A second as bytes: a row is filled by it in a third of the time that NumPy takes.
 _ROW = struct.Struct(f"{COLUMNS}d")
-
-# -- the state: one float64 array -------------------------------------------------------------------------------------
 _SEEN = 0  # seconds so far
 _ALARM = 1  # 1 while in alarm
 _SMOOTH = 2  # six smoothed inputs: spread, depth, thin side, cancels, adds, jumps
@@ -150,31 +60,37 @@ _Z = _SCALE + N
 _STATE = _Z + N
 
 
+GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
+"""Shares of a new second in volatility and in depth now: half-lives of two minutes and of half a minute."""
+
+
 @kernel
-def _signs(state: Floats, second: Floats, out: Floats) -> None:
-    """Smooth the inputs of one second and write the six signs, each the larger the more stress."""
-    own, far = second[OWN5], second[FAR5]
+def _signs(state: Floats, second: Floats, signs: Floats) -> None:
+    """Smooth the inputs of one second in `state` and write the six signs into `signs`, each the larger the more stress."""
+    own_depth, far_depth = second[OWN5], second[FAR5]
     gain = max(FAST, 1.0 / (state[_SEEN] + 1.0))  # a plain mean at first
     state[_SMOOTH] += gain * (second[SPREAD] - state[_SMOOTH])
-    state[_SMOOTH + 1] += gain * (own + far - state[_SMOOTH + 1])
-    state[_SMOOTH + 2] += gain * (min(own, far) - state[_SMOOTH + 2])
+    state[_SMOOTH + 1] += gain * (own_depth + far_depth - state[_SMOOTH + 1])
+    state[_SMOOTH + 2] += gain * (min(own_depth, far_depth) - state[_SMOOTH + 2])
     state[_SMOOTH + 3] += gain * (second[CANCELS] - state[_SMOOTH + 3])
     state[_SMOOTH + 4] += gain * (second[ADDS] - state[_SMOOTH + 4])
     state[_SMOOTH + 5] += gain * (abs(second[MOVE]) - state[_SMOOTH + 5])
     state[_SEEN] += 1.0
-    out[0] = math.log1p(max(state[_SMOOTH], 0.0))
-    out[1] = -math.log1p(state[_SMOOTH + 1])
-    out[2] = -math.log1p(state[_SMOOTH + 2])
-    out[3] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 1] + 1.0))
-    out[4] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 4] + 0.1))
-    out[5] = math.log1p(state[_SMOOTH + 5])
+    signs[0] = math.log1p(max(state[_SMOOTH], 0.0))
+    signs[1] = -math.log1p(state[_SMOOTH + 1])
+    signs[2] = -math.log1p(state[_SMOOTH + 2])
+    signs[3] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 1] + 1.0))
+    signs[4] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 4] + 0.1))
+    signs[5] = math.log1p(state[_SMOOTH + 5])
 
 
 @kernel
 def _score(
     state: Floats, second: Floats, weights: Floats, threshold: float, signs: Floats
 ) -> float:
-    """Score of one more second over its threshold; median and scale of each sign follow slowly outside alarms."""
+    """Score of one more second over its threshold; `state` is updated: outside alarms the signs' centre and scale
+    follow slowly.
+    """
     _signs(state, second, signs)
     score: float = 0.0
     for i in range(N):
@@ -198,19 +114,19 @@ def _score(
 
 
 @kernel
-def _follow(
+def _follow_seconds(
     scoring: bool,
     state: Floats,
     seconds: Floats,
     weights: Floats,
     threshold: float,
     signs: Floats,
-    out: Floats,
+    scores: Floats,
 ) -> None:
-    """Scores of seconds into `out`, with room for one row of `signs`; or a row of `signs` for each."""
+    """Write scores of seconds into `scores`; or, with `scoring` false, a row of `signs` for each second."""
     for t in range(len(seconds)):
         if scoring:
-            out[t] = _score(state, seconds[t], weights, threshold, signs[0])
+            scores[t] = _score(state, seconds[t], weights, threshold, signs[0])
         else:
             _signs(state, seconds[t], signs[t])
 
@@ -254,7 +170,7 @@ def fit_baseline(
     Parameters
     ----------
     days : sequence of float64[n, 8]
-        Seconds as in :class:`tercel.signals.risk.anomaly.Second`.
+        Seconds as in :class:`tercel.signals.risk.seconds.Second`.
     false_alarms_per_day : float
         Largest number of alarms per day on these days.
     least : float
@@ -265,25 +181,26 @@ def fit_baseline(
     DataError
         NaN, rows that are no seconds, or less than four half-lives of seconds in a day.
     """
-    arrays = [_checked(day, number) for number, day in enumerate(days)]
+    arrays = [_check_day(day, number) for number, day in enumerate(days)]
     if not arrays:
         raise DataError("at least one calm day", "none", "let the market run for a while first")
-    signs = [_smoothed(day) for day in arrays]
+    signs = [_smooth_signs(day) for day in arrays]
     skip = int(2 * FAST_S)  # until the smoothing is warm
-    everything = np.concatenate([one[skip:] for one in signs])
+    everything = np.concatenate([day_signs[skip:] for day_signs in signs])
     centre = np.median(everything, axis=0)
     scale = np.maximum(1.4826 * np.median(np.abs(everything - centre), axis=0), FLOOR)
     z = np.clip((everything - centre) / scale, -CLIP, CLIP)
-    weights = _matched(z)
+    weights = _matched_filter(z)
     weights /= max(float((z @ weights).std()), 1e-9)
-    smooth = np.mean([_inputs(day) for day in arrays], axis=0)
+    smooth = np.mean([_mean_inputs(day) for day in arrays], axis=0)
     variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
     baseline = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
-    scores = [_scored(baseline, day) for day in arrays]
+    scores = [_score_seconds(baseline, day) for day in arrays]
     return replace(baseline, threshold=_threshold(scores, false_alarms_per_day, least))
 
 
-def _checked(day: Floats, number: int) -> Floats:
+def _check_day(day: Floats, number: int) -> Floats:
+    """A day's seconds as a checked float64 array; raises DataError for a wrong shape, too few seconds or NaN."""
     array = np.ascontiguousarray(day, np.float64)
     if array.ndim != 2 or array.shape[1] != COLUMNS:
         raise DataError(
@@ -305,20 +222,23 @@ def _checked(day: Floats, number: int) -> Floats:
     return array
 
 
-def _inputs(day: Floats) -> Floats:
+def _mean_inputs(day: Floats) -> Floats:
+    """Mean of the score's six inputs over a day's seconds, (6,)."""
     thin = np.minimum(day[:, OWN5], day[:, FAR5])
-    depth, moves = day[:, OWN5] + day[:, FAR5], np.abs(day[:, MOVE])
+    depth = day[:, OWN5] + day[:, FAR5]
+    moves = np.abs(day[:, MOVE])
     inputs: tuple[Floats, ...] = (day[:, SPREAD], depth, thin, day[:, CANCELS], day[:, ADDS], moves)
     return np.array([column.mean() for column in inputs])
 
 
-def _smoothed(day: Floats) -> Floats:
-    out = np.zeros((len(day), N))
-    _follow(False, np.zeros(_STATE), day, np.zeros(N), 1.0, out, np.zeros(0))
-    return out
+def _smooth_signs(day: Floats) -> Floats:
+    """The six signs of stress of each second of a day, smoothed and not standardised, float64 (n, N)."""
+    signs = np.zeros((len(day), N))
+    _follow_seconds(False, np.zeros(_STATE), day, np.zeros(N), 1.0, signs, np.zeros(0))
+    return signs
 
 
-def _matched(z: Floats) -> Floats:
+def _matched_filter(z: Floats) -> Floats:
     """Weights of the matched filter for all signs at once, none below zero."""
     moving = z.std(axis=0) > 1e-6
     covariance = np.eye(N)
@@ -328,11 +248,12 @@ def _matched(z: Floats) -> Floats:
 
 
 def _threshold(scores: Sequence[Floats], allowed: float, least: float) -> float:
-    """Lowest threshold with at most `allowed` alarms a day on these scores."""
-    low, high = least, max(float(np.nanmax(np.concatenate(scores))), least)
+    """Lowest threshold, `least` at least, with at most `allowed` alarms a day on these scores, one array per day."""
+    low = least
+    high = max(float(np.nanmax(np.concatenate(scores))), least)
     for _ in range(40):
         middle = (low + high) / 2
-        alarms = sum(len(alarm_starts(one / middle)) for one in scores)
+        alarms = sum(len(alarm_starts(day_scores / middle)) for day_scores in scores)
         low, high = (low, middle) if alarms <= allowed * len(scores) else (middle, high)
     return high
 
@@ -343,15 +264,17 @@ def alarm_starts(scores: Floats) -> Ints:
     >>> alarm_starts(np.array([0.0, 1.2, 0.9, 1.1, 0.3, 1.0])).tolist()
     [1, 5]
     """
-    starts, on = [], False
+    starts = []
+    in_alarm = False
     for t in np.flatnonzero((scores >= 1.0) | (scores < LEAVE)):
-        if scores[t] >= 1.0 and not on:
+        if scores[t] >= 1.0 and not in_alarm:
             starts.append(int(t))
-        on = bool(scores[t] >= 1.0)
+        in_alarm = bool(scores[t] >= 1.0)
     return np.array(starts, np.int64)
 
 
-def _start(baseline: AnomalyBaseline) -> Floats:
+def _start_state(baseline: AnomalyBaseline) -> Floats:
+    """State array of the score at a baseline, its smoothing already warm."""
     state = np.zeros(_STATE)
     state[_SEEN] = 4 * FAST_S  # the smoothing starts warm, at the baseline
     state[_SMOOTH:_CENTRE] = baseline.smooth
@@ -360,12 +283,19 @@ def _start(baseline: AnomalyBaseline) -> Floats:
     return state
 
 
-def _scored(baseline: AnomalyBaseline, seconds: Floats) -> Floats:
-    out = np.zeros(len(seconds))
-    _follow(
-        True, _start(baseline), seconds, baseline.weights, baseline.threshold, np.zeros((1, N)), out
+def _score_seconds(baseline: AnomalyBaseline, seconds: Floats) -> Floats:
+    """Scores (n,) of many seconds over the alarm threshold, from the baseline's state on."""
+    scores = np.zeros(len(seconds))
+    _follow_seconds(
+        True,
+        _start_state(baseline),
+        seconds,
+        baseline.weights,
+        baseline.threshold,
+        np.zeros((1, N)),
+        scores,
     )
-    return out
+    return scores
 
 
 class StreamingAnomaly:
@@ -384,6 +314,7 @@ class StreamingAnomaly:
     """
 
     def __init__(self, baseline: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+        """Start at a baseline, or without one in the warm-up."""
         self.name = "signs against calm"
         self.warm_s = warm_s
         self.baseline: AnomalyBaseline | None = None
@@ -395,8 +326,9 @@ class StreamingAnomaly:
             self._begin(baseline)
 
     def _begin(self, baseline: AnomalyBaseline) -> None:
+        """Reset the score to a baseline."""
         self.baseline = baseline
-        self._state = _start(baseline)
+        self._state = _start_state(baseline)
         self._terms = baseline.weights, baseline.threshold, np.zeros(N)
 
     def update(self, second: Second) -> float:
@@ -413,88 +345,20 @@ class StreamingAnomaly:
         return float(_score(self._state, self._row, *self._terms))
 
     def scores(self, seconds: Floats) -> Floats:
-        """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
+        """Scores of many seconds from the baseline's state on, float64 (n,), as `update` would give; the stream's own
+        state is kept.
+        """
         if self.baseline is None:
             raise DataError(
                 "a score with a baseline",
                 "one still warming",
                 "pass `baseline`, or update it first",
             )
-        return _scored(self.baseline, np.ascontiguousarray(seconds, np.float64))
-
-
-GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
-"""Shares of a new second in volatility and in depth now: half-lives of two minutes and of half a minute."""
-
-
-class FollowedBook(Protocol):
-    """Port of a followed market: its pair of arrays."""
-
-    @property
-    def book(self) -> Packed:
-        """Packed book, int32, see `market.book.layout`."""
-
-    @property
-    def state(self) -> Longs:
-        """Packed state, int64, see `market.simulator.layout`."""
-
-
-@kernel
-def _count(rows: Longs, counts: Floats) -> None:
-    """Count the rows of an update by kind."""
-    for i in range(rows.shape[0]):
-        kind = rows[i, M_KIND]
-        if kind == ADD:
-            counts[ADDS] += 1.0
-        elif kind == EXECUTE:
-            counts[TRADES] += 1.0
-        elif kind == DELETE or kind == REDUCE:
-            counts[CANCELS] += 1.0
-
-
-@kernel
-def _close(
-    b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats
-) -> int:
-    """The second that ends now into `out`, the counts reset; returns the mid, half ticks."""
-    s = state_at(k)
-    measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
-    for column in (ADDS, TRADES, CANCELS):
-        out[column] = counts[column]
-        counts[column] = 0.0
-    return int(s.mid2)
-
-
-class SecondReader:
-    """Reader of seconds: counts a followed market's rows and closes a second on request.
-
-    >>> reader = SecondReader()
-    >>> reader.on_market(MarketRows("A", np.array([[0, ADD, 1, 1, 99, 5, 0]])))
-    >>> int(reader.counts[ADDS])
-    1
-    """
-
-    def __init__(self) -> None:
-        self.counts = np.zeros(COLUMNS)
-        self._mid2 = 0
-        self._scratch = np.zeros(2 * LEVELS, np.int64)
-        self._out = np.zeros(COLUMNS)
-
-    def on_market(self, event: MarketRows) -> None:
-        """Count the rows of an update; a snapshot is no flow."""
-        if not event.snapshot:
-            _count(event.rows, self.counts)
-
-    def close(self, market: FollowedBook) -> Second:
-        """The second that ends now: depth and touch of the market, counts and move since the last call."""
-        self._mid2 = _close(
-            market.book, market.state, self._mid2, self._scratch, self.counts, self._out
-        )
-        return Second._make(self._out.tolist())
+        return _score_seconds(self.baseline, np.ascontiguousarray(seconds, np.float64))
 
 
 class RiskMeter:
-    """Meter of one instrument: seconds to the states that its posture follows.
+    """Meter of one instrument: turns seconds into the risk states that its posture follows.
 
     Parameters
     ----------
@@ -508,12 +372,13 @@ class RiskMeter:
     def __init__(
         self, instrument: str, baseline: AnomalyBaseline | None = None, warm_s: int = 600
     ) -> None:
+        """Start with the score's baseline, or without one in the warm-up of `warm_s` seconds."""
         self.instrument = instrument
         self.score = StreamingAnomaly(baseline, warm_s)
         self._variance = self._depth = math.nan
 
     def update(self, second: Second, at_ns: int) -> RiskState:
-        """Risk state after one more second, which ended at `at_ns`."""
+        """Risk state after one more second, which ended at `at_ns`; its measures are NaN while warming or where the second is."""
         anomaly = self.score.update(second)
         baseline = self.score.baseline
         if baseline is None:

@@ -1,4 +1,4 @@
-"""A book: daily returns of a portfolio's names on the days that they share; what was left out of it, and why."""
+"""A portfolio as daily returns of its names on the days that they share; names left out, and why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import DataError, offer, refuse_if
-from tercel.signals.factors import DOUBTFUL, split_of, unadjusted
+from tercel.core.errors import DataError, refuse_if, suggest_name
+from tercel.core.report.formatting import format_percent
+from tercel.signals.price_moves import DOUBTFUL_FALL, is_unadjusted, split_of
 
 LEAST_DAYS = 100
 """Days that names must share."""
@@ -22,12 +23,13 @@ exchanges are up to 7 % of the weekdays.
 """
 LATE = 0.1
 """Share of the days by which a name may begin later than others though it has fewer."""
-STALE_DAYS, ENDED_DAYS = 10, 5
+STALE_DAYS = 10
+ENDED_DAYS = 5
 
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Daily log returns of a portfolio, no gaps, none of several days.
+    """Daily log returns of a portfolio's names on the days they share, without gaps.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class Portfolio:
     notes: tuple[str, ...] = ()
     columns: Mapping[str, Floats] = field(default_factory=dict)
 
-    def earned(self) -> Floats:
+    def book_returns(self) -> Floats:
         """Daily log returns of the whole book, float64[n].
 
         Raises
@@ -70,15 +72,15 @@ class Portfolio:
                 f"one that does on {day}",
                 "lower the weights",
             )
-        earned = np.asarray(np.log(growth))
+        log_returns = np.asarray(np.log(growth))
         refuse_if(
-            earned.std() < 1e-12,
+            log_returns.std() < 1e-12,
             "a book that moves",
             "one whose weights cancel out",
             "check the weights",
             DataError,
         )
-        return earned
+        return log_returns
 
 
 def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = None) -> Portfolio:
@@ -102,7 +104,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     ------
     DataError
         No name that can be used, a weight for one that cannot or is not there, too few days that all share, or a close
-        that is not adjusted and whose move is none (:mod:`tercel.signals.factors`): it falls by more than 60 %
+        that is not adjusted and whose move is none (:mod:`tercel.signals.price_moves`): it falls by more than 60 %
         in a day, rises by more than 65 % or, within 1.5 %, falls by the ratio of a split (3:2 and more).
 
     >>> days = pl.date_range(date(2024, 1, 1), date(2024, 6, 1), eager=True)
@@ -114,16 +116,21 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     """
     if weights is not None:
         closes = closes.filter(
-            pl.col("instrument").is_in(_checked(weights, closes["instrument"].unique().to_list()))
+            pl.col("instrument").is_in(
+                _check_weights(weights, closes["instrument"].unique().to_list())
+            )
         )
-    notes = _moved(closes.filter(~pl.col("adjusted")))
+    notes = _check_moves(closes.filter(~pl.col("adjusted")))
     table = closes.pivot("instrument", index="date", values="close").sort("date")
-    names, prices = table.columns[1:], table.drop("date").to_numpy().astype(np.float64)
-    every: list[date] = table["date"].to_list()
-    prices, days, roots = _trading(prices, every)
-    why = {name: _why_not(prices[:, c], days, weights is None) for c, name in enumerate(names)}
-    left_out = {name: reason for name, reason in sorted(why.items()) if reason}
-    usable = sorted(name for name in names if not why[name])
+    names = table.columns[1:]
+    prices = table.drop("date").to_numpy().astype(np.float64)
+    all_days: list[date] = table["date"].to_list()
+    prices, days, roots = _trading_days(prices, all_days)
+    reasons = {
+        name: _exclusion_reason(prices[:, c], days, weights is None) for c, name in enumerate(names)
+    }
+    left_out = {name: reason for name, reason in sorted(reasons.items()) if reason}
+    usable = sorted(name for name in names if not reasons[name])
     if not usable or (weights is not None and left_out):
         name, reason = next(iter(left_out.items()))
         raise DataError(
@@ -134,7 +141,8 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     used = [names.index(name) for name in usable]
     prices, roots = prices[:, used], roots[:, used]
     begins = np.argmax(np.isfinite(prices), axis=0)
-    first, latest = int(begins.max()), usable[int(begins.argmax())]
+    first = int(begins.max())
+    latest = usable[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
         raise DataError(
             f"at least {LEAST_DAYS} days of returns of every name",
@@ -143,9 +151,9 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         )
     holes = int(np.isnan(prices[first:]).sum())
     if left_out:
-        said = "; ".join(f"{name} ({reason})" for name, reason in list(left_out.items())[:4])
+        text = "; ".join(f"{name} ({reason})" for name, reason in list(left_out.items())[:4])
         notes.append(
-            f"{len(left_out)} of {len(names)} names are left out: {said}{' ...' * (len(left_out) > 4)}."
+            f"{len(left_out)} of {len(names)} names are left out: {text}{' ...' * (len(left_out) > 4)}."
         )
     if first:
         notes.append(
@@ -155,25 +163,25 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         notes.append(
             f"Closes missing on days on which others traded: {holes}; the previous close is used."
         )
-    if closed := len(every) - len(days):
-        last = max(set(every) - set(days))
+    if closed := len(all_days) - len(days):
+        last = max(set(all_days) - set(days))
         notes.append(
             "Left out as holidays, days on which less than half of the names have a close (Saturdays, Sundays: half or "
             f"less): {closed}, the last of them {last}; a return over k days of a name is divided by the root of k."
         )
     share = np.array([1.0 / len(usable) if weights is None else weights[name] for name in usable])
-    returns = np.diff(np.log(_carried(prices)[first:]), axis=0) / roots[first:]
+    returns = np.diff(np.log(_carry_forward(prices)[first:]), axis=0) / roots[first:]
     return Portfolio(tuple(usable), share, tuple(days[first:]), returns, left_out, tuple(notes))
 
 
-def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
-    """Names with a weight other than 0."""
+def _check_weights(weights: Mapping[str, float], names: list[str]) -> list[str]:
+    """Names with a weight other than 0; raises DataError for a name without prices, a weight not finite, or none but 0."""
     for name, weight in weights.items():
         if name not in names:
             raise DataError(
                 f"weights of names that have prices, such as {', '.join(names[:5])}",
                 f"one of {name!r}",
-                offer(name, names, "take it out"),
+                suggest_name(name, names, "take it out"),
             )
         if not np.isfinite(weight):
             raise DataError("a finite weight", f"{weight} of {name}", "correct the weight")
@@ -182,72 +190,74 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
     return used
 
 
-def _moved(closes: pl.DataFrame) -> list[str]:
+def _check_moves(closes: pl.DataFrame) -> list[str]:
     """Notes on moves that may be splits; raises DataError for a move near a split's ratio or too large."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
-    table = closes.with_columns(move=move).with_columns(sure=unadjusted(pl.col("move")))
-    doubtful = pl.col("move").is_between(-1, DOUBTFUL, "none")
-    moved = (
+    table = closes.with_columns(move=move).with_columns(sure=is_unadjusted(pl.col("move")))
+    doubtful = pl.col("move").is_between(-1, DOUBTFUL_FALL, "none")
+    moves = (
         table.filter(doubtful | pl.col("sure"))
         .sort("instrument", "date")
         .select("sure", "instrument", "move", "date", "row")
         .rows()
     )
-    if not moved:
+    if not moves:
         return []
-    sure = [row for row in moved if row[0]]
-    (_, name, by, day, number), *others = sure or moved
-    more = f" (and {len(others)} more)" if others else ""
-    said = f"{name} moves by {100 * by:+.0f} % on {day}, row {number}"
+    sure = [row for row in moves if row[0]]
+    (_, name, change, day, number), *others = sure or moves
+    more_text = f" (and {len(others)} more)" if others else ""
+    text = f"{name} moves by {100 * change:+.0f} % on {day}, row {number}"
     if not sure:
-        return [f"{said}{more}: a split, if these closes are not adjusted."]
-    split = split_of(by)
+        return [f"{text}{more_text}: a split, if these closes are not adjusted."]
+    split = split_of(change)
     raise DataError(
         "closes adjusted for splits, or none that moves as in a split or by 60 % in a day",
-        said + (f", as in a split of {split}" if split else "") + more,
+        text + (f", as in a split of {split}" if split else "") + more_text,
         "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
         "other names",
     )
 
 
-def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floats]:
-    """Closes of the trading days, these days, and the roots of the closes that each return of a name spans."""
-    known = np.isfinite(prices)
-    begun = np.maximum.accumulate(known, axis=0)
-    going = np.maximum.accumulate(known[::-1], axis=0)[::-1]
-    going[-1 - ENDED_DAYS :] |= known[-1 - ENDED_DAYS :].any(
+def _trading_days(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floats]:
+    """Closes of the trading days, these days, and by name the root of the closes that each return spans, (days - 1, names)."""
+    has_close = np.isfinite(prices)
+    begun = np.maximum.accumulate(has_close, axis=0)
+    going = np.maximum.accumulate(has_close[::-1], axis=0)[::-1]
+    going[-1 - ENDED_DAYS :] |= has_close[-1 - ENDED_DAYS :].any(
         axis=0
     )  # the last days may be a weekend
     # a share and a coin: on weekends half have a close, and these are days of neither
-    more = 2 * known.sum(axis=1) - (begun & going).sum(axis=1)
-    open_: Bools = more >= np.array([day.isoweekday() > 5 for day in days])
+    excess = 2 * has_close.sum(axis=1) - (begun & going).sum(axis=1)
+    open_: Bools = excess >= np.array([day.isoweekday() > 5 for day in days])
     # a close that repeats the one before was filled in: no move, so no day of the name
-    moved = known & (np.diff(_carried(prices), axis=0, prepend=np.nan) != 0)
-    besides = np.cumsum(moved & ~open_[:, None], axis=0)[open_]
-    return prices[open_], list(compress(days, open_)), np.sqrt(1 + np.diff(besides, axis=0))
+    has_moved = has_close & (np.diff(_carry_forward(prices), axis=0, prepend=np.nan) != 0)
+    extra_moves = np.cumsum(has_moved & ~open_[:, None], axis=0)[open_]
+    return prices[open_], list(compress(days, open_)), np.sqrt(1 + np.diff(extra_moves, axis=0))
 
 
-def _carried(prices: Floats) -> Floats:
+def _carry_forward(prices: Floats) -> Floats:
     """Closes, with missing ones filled by the previous close; NaN before the first."""
     row = np.arange(len(prices)).reshape(-1, *[1] * (prices.ndim - 1))
     last = np.maximum.accumulate(np.where(np.isfinite(prices), row, 0), axis=0)
     return np.take_along_axis(prices, last, axis=0)
 
 
-def _why_not(prices: Floats, days: list[date], equal: bool) -> str:
-    """Why a name cannot be used; empty where it can."""
-    known = np.flatnonzero(np.isfinite(prices))
-    first, last, count = int(known[0]), int(known[-1]), len(known)
+def _exclusion_reason(prices: Floats, days: list[date], equal: bool) -> str:
+    """Why a name cannot be used; empty where it can; `equal` (equal weights): a late begin with a short history counts too."""
+    close_index = np.flatnonzero(np.isfinite(prices))
+    first = int(close_index[0])
+    last = int(close_index[-1])
+    count = len(close_index)
     if not prices[last]:
         return f"a return of -100 % on {days[int(np.argmax(prices == 0))]}"
     if len(days) - 1 - last > ENDED_DAYS:
         return f"ends on {days[last]}"
     missing = 1 - count / (len(days) - first)
     if missing > LARGEST_GAP:
-        return f"no close on {100 * missing:.1f} % of its days"
-    moves = np.flatnonzero(np.diff(_carried(prices[first:])))
-    still = np.diff(np.concatenate([[-1], moves, [len(days) - 1 - first]])) - 1
-    if still.max() >= STALE_DAYS:
-        return f"the same close for {still.max() + 1} days"
+        return f"no close on {format_percent(missing, 1)} of its days"
+    moves = np.flatnonzero(np.diff(_carry_forward(prices[first:])))
+    unchanged = np.diff(np.concatenate([[-1], moves, [len(days) - 1 - first]])) - 1
+    if unchanged.max() >= STALE_DAYS:
+        return f"the same close for {unchanged.max() + 1} days"
     late = equal and len(days) - first <= min(ENOUGH_DAYS, (1 - LATE) * len(days))
     return f"begins on {days[first]}" if late else ""

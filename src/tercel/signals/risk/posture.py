@@ -52,7 +52,7 @@ class RiskState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PostureDemand:
-    """Demand of a rule in force; the defaults demand nothing."""
+    """Demand of a rule in force on trading; the defaults demand nothing."""
 
     urgency: float = 0.0
     max_participation: float = 1.0
@@ -104,11 +104,11 @@ class PostureRule:
         return self.enter > self.leave
 
     def enters(self, value: float) -> bool:
-        """Whether a value triggers the rule."""
+        """Whether a value triggers the rule: at or beyond `enter`."""
         return value >= self.enter if self.on_high else value <= self.enter
 
     def leaves(self, value: float) -> bool:
-        """Whether a value allows the rule to be lifted."""
+        """Whether a value allows the rule to be lifted: strictly beyond `leave`."""
         return value < self.leave if self.on_high else value > self.leave
 
 
@@ -126,6 +126,7 @@ def early_rules(
 
 
 def _smaller(name: str, watches: str, enter: float, leave: float, size: float) -> PostureRule:
+    """A rule that demands a smaller size while the input `watches` is beyond `enter`."""
     return PostureRule(name, watches, enter, leave, PostureDemand(size_multiplier=size))
 
 
@@ -183,11 +184,11 @@ class PostureConfig:
                 f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}",
                 "correct the policy of risk states",
             )
-        named = [rule.name for rule in self.rules]
-        if len(set(named)) < len(named):
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) < len(names):
             raise ConfigError(
                 "a name of its own for each rule",
-                ", ".join(named),
+                ", ".join(names),
                 "rename one of the rules of the same name",
             )
 
@@ -208,9 +209,10 @@ class PosturePolicy:
     """
 
     def __init__(self, instrument: str, config: PostureConfig | None = None) -> None:
+        """Start with no rule in force and no state."""
         self.instrument = instrument
         self.config = config or PostureConfig()
-        self.changed: tuple[str, ...] = ()
+        self.changes: tuple[str, ...] = ()
         """Changes by the last state, in words with figures; empty without a change."""
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
@@ -224,7 +226,8 @@ class PosturePolicy:
         return self.posture()
 
     def follow(self, state: RiskState | None, at_ns: int) -> bool:
-        """Take the newest state; whether a rule came into force or was lifted, or caution began or ended.
+        """Apply the newest state (None: there is none); return whether a rule came into force or was lifted, or caution
+        began or ended.
 
         Raises
         ------
@@ -246,23 +249,24 @@ class PosturePolicy:
         self._last_ns = at_ns
         self._state = state
         changes: list[str] = []
-        broken = self._broken(state, at_ns)
-        self._caution = self._cautious(broken, at_ns, changes)
+        broken = self._defects(state, at_ns)
+        self._caution = self._caution_reasons(broken, at_ns, changes)
         if state is not None and not broken:
-            self._move(state, at_ns, changes)
-        self.changed = tuple(changes)
+            self._apply_rules(state, at_ns, changes)
+        self.changes = tuple(changes)
         return bool(changes)
 
     def posture(self) -> Posture:
-        """The posture at the last state."""
-        at_ns, state = self._last_ns or 0, self._state
+        """The posture at the last state: the cautious one where it is broken or was until lately, else by the rules in force."""
+        at_ns = self._last_ns or 0
+        state = self._state
         if state is None or self._caution:
             return self._posture(at_ns, [CAUTIOUS], self._caution)
         active = [rule for rule in self.config.rules if rule.name in self._since]
-        reason = tuple(self._why(rule, state, at_ns) for rule in active)
+        reason = tuple(self._reason(rule, state, at_ns) for rule in active)
         return self._posture(at_ns, [PostureDemand(), *(rule.asks for rule in active)], reason)
 
-    def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
+    def _defects(self, state: RiskState | None, at_ns: int) -> list[str]:
         """Defects of a state, in words; empty for a usable state."""
         if state is None:
             return ["no state of the market is there"]
@@ -273,47 +277,50 @@ class PosturePolicy:
             ]
         if age < 0:
             return [f"the state is from the future: {-age / 1e9:.3g} s ahead of the clock"]
-        found = []
+        defects = []
         for name, reason in NAMES.items():
             value = getattr(state, name)
             if value is None:
                 if name in self.config.required:
-                    found.append(f"{reason} is missing")
+                    defects.append(f"{reason} is missing")
             elif not math.isfinite(value):
-                found.append(f"{reason} is no number ({value})")
+                defects.append(f"{reason} is no number ({value})")
             elif name != "anomaly" and value < 0:
-                found.append(f"{reason} cannot be {value:g}")
-        return found
+                defects.append(f"{reason} cannot be {value:g}")
+        return defects
 
-    def _cautious(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
-        """Reasons for the cautious posture; empty without a reason."""
+    def _caution_reasons(
+        self, broken: list[str], at_ns: int, changes: list[str]
+    ) -> tuple[str, ...]:
+        """Reasons for the cautious posture, empty without one; appends to `changes` where caution begins or ends."""
         if broken:
             if self._broken_ns is None:
                 changes.append("cautious: " + "; ".join(broken))
             self._broken_ns = at_ns
-            return tuple(f"cautious: {one}" for one in broken)
+            return tuple(f"cautious: {defect}" for defect in broken)
         if self._broken_ns is None:
             return ()
-        whole = at_ns - self._broken_ns
-        if whole < self.config.dwell_ns:
+        sound_ns = at_ns - self._broken_ns
+        if sound_ns < self.config.dwell_ns:
             return (
-                f"cautious: inputs whole for {whole / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",
+                f"cautious: inputs whole for {sound_ns / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",
             )
         self._broken_ns = None
-        changes.append(f"caution over: inputs whole for {whole / 1e9:.1f} s")
+        changes.append(f"caution over: inputs whole for {sound_ns / 1e9:.1f} s")
         return ()
 
-    def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
-        """Bring rules into force and lift them."""
+    def _apply_rules(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
+        """Bring rules into force and lift them by a usable state, appending each change in words to `changes`."""
         for rule in self.config.rules:
-            value, since = getattr(state, rule.watches), self._since.get(rule.name)
+            value = getattr(state, rule.watches)
+            since = self._since.get(rule.name)
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
                     changes.append(f"lifted {rule.name}: it is no longer measured")
             elif since is None and rule.enters(value):
                 self._since[rule.name] = at_ns
-                changes.append(f"in force: {self._why(rule, state, at_ns)}")
+                changes.append(f"in force: {self._reason(rule, state, at_ns)}")
             elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
@@ -321,7 +328,8 @@ class PosturePolicy:
                     f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}"
                 )
 
-    def _why(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
+    def _reason(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
+        """Reason for a rule in force, with the value of its input, its threshold and how long the rule has been held."""
         value = getattr(state, rule.watches)
         reason = f"{rule.name}: {NAMES[rule.watches]} is " + (
             "not measured" if value is None else f"{value:.2f}"
@@ -329,13 +337,14 @@ class PosturePolicy:
         if value is not None and rule.enters(value):
             return f"{reason}, at or {'above' if rule.on_high else 'below'} {rule.enter:g}"
         if value is None or rule.leaves(value):
-            held = (at_ns - self._since[rule.name]) / 1e9
-            return f"{reason}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
+            held_s = (at_ns - self._since[rule.name]) / 1e9
+            return f"{reason}, held for {held_s:.0f} s of {self.config.dwell_ns / 1e9:g} s"
         return f"{reason}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
 
     def _posture(
         self, at_ns: int, stances: list[PostureDemand], reasons: tuple[str, ...]
     ) -> Posture:
+        """The most careful combination of the demands of all rules in force."""
         styles = ANY_STYLE
         for stance in stances:
             styles &= stance.styles

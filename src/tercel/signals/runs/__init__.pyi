@@ -1,8 +1,8 @@
-from tercel.signals.models.walk_forward import folds_of as folds_of
-from tercel.signals.models.walk_forward import walked as walked
+from tercel.signals.models.folds import folds_of as folds_of
+from tercel.signals.models.walk_forward import walk_families as walk_families
 from tercel.signals.panel.build import dataset_of_config as dataset_of_config
-from tercel.signals.portfolio.comparison import back_after as back_after
-from tercel.signals.portfolio.config import opened as opened
+from tercel.signals.portfolio.comparison_result import back_after as back_after
+from tercel.signals.portfolio.config import open_portfolio as open_portfolio
 from tercel.signals.portfolio.config import read_config as read_config
 from tercel.signals.runs.config import PanelSection as PanelSection
 from tercel.signals.runs.config import SignalsConfig as SignalsConfig
@@ -18,8 +18,8 @@ __all__ = [
     "back_after",
     "dataset_of_config",
     "folds_of",
-    "opened",
+    "open_portfolio",
     "read_config",
     "train_signals",
-    "walked",
+    "walk_families",
 ]

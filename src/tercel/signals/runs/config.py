@@ -28,11 +28,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.toml import TomlTable, read_toml, validated
+from tercel.core.toml import read_toml
+from tercel.core.validation import TomlTable, validate_model
 from tercel.signals.sources.port import LONGEST_DAYS
-
-# -- online rule ----------------------------------------------------------------------------------
-# How a line that learns online does so, as a file of signals has it.
 
 EXPERTS: Final = ("static", "rolling", "recursive")
 Update = Literal["static", "rolling", "recursive", "blend"]
@@ -50,7 +48,7 @@ class OnlineRule(TomlTable):
     share: float = Field(default=0.01, ge=0, le=0.5)
     """Chance, a date, that the best expert is another from then on."""
     bets: float = Field(default=50.0, gt=0, le=1e6)
-    """Names of a date count as no more independent ones in a loss."""
+    """Largest number of independent names that a date counts as in a loss."""
     penalty: float = Field(default=1.0, ge=0, le=1e12)
     """Of the ridge, on standardised coefficients, in rows."""
 
@@ -58,11 +56,8 @@ class OnlineRule(TomlTable):
 USUAL: Final = OnlineRule()
 
 
-# -- config ---------------------------------------------------------------------------------------
-
-
 def day_of(text: str) -> str:
-    """A day of the calendar, after those that times in nanoseconds cannot be of."""
+    """Return a text that is a date YYYY-MM-DD from 1700 on; raise ValueError for any other."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) or date.fromisoformat(text).year < 1700:
         raise ValueError("a day such as 2024-01-31")
     return text
@@ -126,7 +121,7 @@ class SourceSection(TomlTable):
         return {**(self.model_extra or {}), **{key: value for key, value in named.items() if value}}
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """Its name in messages."""
         return self.name or self.kind
 
@@ -156,6 +151,7 @@ class TrainSection(TomlTable):
 
     @model_validator(mode="after")
     def _linear(self) -> "TrainSection":
+        """Refuse online updates without the family `linear`, which alone has them."""
         if self.update != "refit" and "linear" not in self.families:
             raise ValueError(
                 f"update = {self.update!r} for the family linear, not {', '.join(self.families)}"
@@ -165,6 +161,7 @@ class TrainSection(TomlTable):
     @field_validator("families")
     @classmethod
     def _once(cls, families: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse families that are named twice, or none."""
         if not families or len(set(families)) != len(families):
             raise ValueError(f"families named once, at least one, not {list(families)}")
         return families
@@ -191,55 +188,60 @@ def read_config(path: Path) -> SignalsConfig:
 
     raw = read_toml(path, "name one, such as docs/examples/signals.toml")
     config = parse(raw, str(path))
-    for at, one in enumerate(config.source):
+    for number, source in enumerate(config.source):
         try:
-            check_source(one.kind, one.options)
+            check_source(source.kind, source.options)
         except ConfigError as error:
             raise type(error)(
-                error.expected, f"{error.received} in source[{at}] of {path}", error.remedy
+                error.expected, f"{error.received} in source[{number}] of {path}", error.remedy
             ) from error
-    return placed(config, path.resolve().parent)
+    return with_base(config, path.resolve().parent)
 
 
-def placed(config: SignalsConfig, base: Path) -> SignalsConfig:
-    """The same with its paths taken from a folder."""
+def with_base(config: SignalsConfig, base: Path) -> SignalsConfig:
+    """The configuration with its relative paths taken from a folder."""
     return _with_paths(config, lambda path: str(base / path))
 
 
 def portable(config: SignalsConfig) -> tuple[SignalsConfig, Path]:
-    """The same with its paths taken from the folder that all of them share, and that folder: two configurations are the
-    same wherever their files lie.
+    """The configuration with paths relative to the folder that all of them share, and that folder.
+
+    Two configurations are equal in this form wherever their files lie.
 
     >>> config = parse({"panel": {"kind": "daily", "path": "/data/own/prices.csv"}}, "example")
     >>> found, base = portable(config)
     >>> found.panel.path, str(base)
     ('prices.csv', '/data/own')
     """
-    found = [path for one in config.source for path in _paths(one).values()] + [config.panel.path]
-    folders = [str(Path(path).absolute().parent) for path in found if path]
+    paths = [path for source in config.source for path in _paths(source).values()] + [
+        config.panel.path
+    ]
+    folders = [str(Path(path).absolute().parent) for path in paths if path]
     base = os.path.commonpath(folders) if folders else ""
     return _with_paths(config, lambda path: os.path.relpath(path, base)), Path(base)
 
 
-def _paths(one: SourceSection) -> dict[str, str]:
+def _paths(source: SourceSection) -> dict[str, str]:
     """Paths of a source by their keys; a kind may have others, `paths`, among its options."""
     from tercel.signals.sources.registry import kind_named
 
-    found = {
-        "path": one.path,
-        **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())},
+    paths = {
+        "path": source.path,
+        **{
+            name: source.options.get(name) for name in getattr(kind_named(source.kind), "paths", ())
+        },
     }
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    return {key: value for key, value in paths.items() if isinstance(value, str)}
 
 
 def _with_paths(config: SignalsConfig, change: Callable[[str], str]) -> SignalsConfig:
-    """Every path changed."""
+    """The configuration with each path changed by a function."""
     panel = config.panel.model_copy(
         update={"path": config.panel.path and change(config.panel.path)}
     )
     sources = (
-        one.model_copy(update={key: change(path) for key, path in _paths(one).items()})
-        for one in config.source
+        source.model_copy(update={key: change(path) for key, path in _paths(source).items()})
+        for source in config.source
     )
     return config.model_copy(update={"panel": panel, "source": tuple(sources)})
 
@@ -248,7 +250,7 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     """A configuration from plain values; `name` is how errors call it."""
     from tercel.signals.sources.registry import panel_named
 
-    config = validated(SignalsConfig, _with_panel(raw), name, "`tercel signals`")
+    config = validate_model(SignalsConfig, _panel_from_daily_source(raw), name, "`tercel signals`")
     try:
         panel_named(config.panel.kind)
     except ConfigError as error:
@@ -264,11 +266,13 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     return config
 
 
-def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
-    """A file without [panel] whose source is daily prices: they are the panel."""
-    found = raw.get("source")
-    sources = found if isinstance(found, list) else []
-    daily = [one for one in sources if isinstance(one, dict) and one.get("kind") == "daily"]
+def _panel_from_daily_source(raw: dict[str, Any]) -> dict[str, Any]:
+    """Tables with a [panel] made of the daily prices among the sources, where a file has no [panel]."""
+    raw_sources = raw.get("source")
+    sources = raw_sources if isinstance(raw_sources, list) else []
+    daily = [
+        source for source in sources if isinstance(source, dict) and source.get("kind") == "daily"
+    ]
     if "panel" in raw or not daily:
         return raw
     panel = {
@@ -276,7 +280,11 @@ def _with_panel(raw: dict[str, Any]) -> dict[str, Any]:
         for key, value in daily[0].items()
         if key not in ("name", "required", "max_age_days")
     }
-    return {**raw, "panel": panel, "source": [one for one in sources if one is not daily[0]]}
+    return {
+        **raw,
+        "panel": panel,
+        "source": [source for source in sources if source is not daily[0]],
+    }
 
 
 def demo() -> SignalsConfig:

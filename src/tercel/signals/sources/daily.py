@@ -20,10 +20,13 @@ from pydantic import Field
 
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
-from tercel.signals.factors import factors, guarded
-from tercel.signals.panel.panel import Dataset, Panel, forward_returns, from_frame, ranked
-from tercel.signals.sources.port import FrameSource, at_new_york, checked
-from tercel.signals.sources.tables import TableSource, first_names, price_table
+from tercel.signals.factors import factors, guard_prices
+from tercel.signals.panel.dataset import Dataset, from_frame
+from tercel.signals.panel.labels import forward_returns, rank_in_section
+from tercel.signals.panel.panel import Panel
+from tercel.signals.sources.port import FrameSource, at_new_york, check_facts
+from tercel.signals.sources.prices import list_names, price_table
+from tercel.signals.sources.tables import TableSource
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -78,7 +81,7 @@ class DailyFactors(TableSource):
     Parameters
     ----------
     path : Path or data frame
-        Daily prices as :func:`tercel.signals.sources.tables.read_prices` takes them.
+        Daily prices as :func:`tercel.signals.sources.prices.read_prices` takes them.
     collected : datetime, optional
         Day of collection; later rows are refused.
     without : sequence of str
@@ -103,50 +106,54 @@ class DailyFactors(TableSource):
 
     @property
     def bias(self) -> str:
-        """Caveat for every number of a panel of these prices."""
+        """Caveat that goes with every number of a panel of these prices."""
         return self.known_bias or (SURVIVORS if self.survivors else UNKNOWN)
 
     def prices(self) -> pl.DataFrame:
-        """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""
-        found = price_table(self.path, self.called, how=self.how)
+        """Daily prices with returns, void moves and `listed`; columns as :func:`guard_prices` adds them."""
+        table = price_table(self.path, self.called, how=self.how)
         dropped = (
-            found.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"]
+            table.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"]
             .unique()
             .sort()
         )
-        frame = found.frame.filter(~pl.col("instrument").is_in(list(self.without)))
-        lacking = [name for name in NEEDS if name not in found.has]
-        priced = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)
+        frame = table.frame.filter(~pl.col("instrument").is_in(list(self.without)))
+        missing = [name for name in NEEDS if name not in table.has]
+        priced = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
         priced = priced.with_columns(time=at_new_york(pl.col("date"), 16))
-        out = sorted({factor for name in lacking for factor in NEEDS[name]})
-        listed = universe(guarded(priced).drop("adjusted"), self.history, self.least_dollars)
+        left_out = sorted({factor for name in missing for factor in NEEDS[name]})
+        listed = universe(guard_prices(priced).drop("adjusted"), self.history, self.least_dollars)
         if self.wanted:
             return listed
-        notes = list(found.notes)
+        notes = list(table.notes)
         if len(dropped):
-            notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
-        if out:
-            asked = "; least_dollars is not applied" if "volume" in lacking else ""
+            notes.append(f"left out: {list_names(dropped.to_list())} (without = [] keeps them)")
+        if left_out:
+            note = "; least_dollars is not applied" if "volume" in missing else ""
             notes.append(
-                f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}"
+                f"no {', '.join(missing)} in {self.path}: left out {', '.join(left_out)}{note}"
             )
-        notes += unlisted(listed, self.history, self.least_dollars)
-        self._seen.update(columns=tuple(name for name in FACTORS if name not in out), notes=notes)
+        notes += note_unlisted(listed, self.history, self.least_dollars)
+        self._seen.update(
+            columns=tuple(name for name in FACTORS if name not in left_out), notes=notes
+        )
         return listed
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
+        """Factors of each listed name and day, ranked within the day, as checked facts, from the prices of the file."""
         return self.facts_of(self.prices())
 
     def with_factors(self, prices: pl.DataFrame) -> pl.DataFrame:
-        """Prices with the factors, not ranked, that they lack."""
+        """Prices with those factors that they lack, not ranked."""
         chosen = factors()
         return prices.with_columns(
             chosen[name] for name in self.columns if name not in prices.columns
         )
 
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
-        """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
+        """Facts (factors ranked within a day, 0 where missing) of listed names, from prices by :meth:`prices`; of all
+        days or `days` (closes).
+        """
         frame = self.with_factors(prices).filter(pl.col("listed"))
         if not self.wanted:
             self._leave_out_flat(frame)
@@ -154,16 +161,16 @@ class DailyFactors(TableSource):
             frame = frame.filter(pl.col("time").is_in(days.implode()))
         # the median of a cross-section where a factor is missing: a rank of 0
         frame = frame.with_columns(
-            ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns
+            rank_in_section(name).fill_null(0.0).fill_nan(0.0) for name in self.columns
         )
         timed = frame.rename({"time": "event_time"}).with_columns(
             known_time=pl.col("event_time") + SETTLES
         )
         facts = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
-        return checked(facts, self.columns, str(self.path), self.collected)
+        return check_facts(facts, self.columns, str(self.path), self.collected)
 
     def _leave_out_flat(self, frame: pl.DataFrame) -> None:
-        """Leave out factors that never differ: prices that open where they close, a history too short for them."""
+        """Drop factors that never vary from `columns`, with a note: prices that open where they close, or too short a history."""
         values = pl.col(self.columns)
         least, most = (frame.select(ends).row(0) for ends in (values.min(), values.max()))
         ends = zip(self.columns, least, most, strict=True)
@@ -180,16 +187,16 @@ def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.Dat
     """Add `listed`: worth more than 0, enough history behind it and, from the first volume of the file on, enough
     traded; all known on the day.
     """
-    enough = (pl.int_range(pl.len()).over("instrument") >= history) & (pl.col("close") > 0)
+    is_listed = (pl.int_range(pl.len()).over("instrument") >= history) & (pl.col("close") > 0)
     if least_dollars:
-        unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
+        no_volume_yet = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
         traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
-        enough &= unasked.fill_null(True) | (traded > least_dollars)
-    return prices.with_columns(listed=enough.fill_null(False))
+        is_listed &= no_volume_yet.fill_null(True) | (traded > least_dollars)
+    return prices.with_columns(listed=is_listed.fill_null(False))
 
 
-def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[str]:
-    """Notes on names that are never listed.
+def note_unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[str]:
+    """Notes on names that are never listed; raises DataError if no name ever is.
 
     Raises
     ------
@@ -199,7 +206,7 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
     names = (
         prices.group_by("instrument").agg(pl.col("listed").any(), days=pl.len()).sort("instrument")
     )
-    out = names.filter(~pl.col("listed"))
+    never_listed = names.filter(~pl.col("listed"))
     short = pl.col("days") <= history
     thin = f"never trade {least_dollars:,.0f} a day (median of 60 days)"
     reasons = (
@@ -207,12 +214,12 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
         (~short, thin, f"least_dollars = {least_dollars:g}"),
     )
     notes = []
-    for those, said, option in reasons:
-        if left_out := out.filter(those)["instrument"].to_list():
+    for is_case, text, option in reasons:
+        if left_out := never_listed.filter(is_case)["instrument"].to_list():
             notes.append(
-                f"{len(left_out)} of {names.height} names {said}: {first_names(left_out)} ({option})"
+                f"{len(left_out)} of {names.height} names {text}: {list_names(left_out)} ({option})"
             )
-    if out.height == names.height:
+    if never_listed.height == names.height:
         raise DataError(
             f"names with over {history} days of prices that trade over {least_dollars:,.0f} a day",
             "; ".join(notes),
@@ -221,20 +228,22 @@ def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[s
     return notes
 
 
-def last_whole(prices: pl.DataFrame) -> tuple[date, str]:
-    """The last day on which at least half of the usual names have prices, and what to say where others came later.
+def last_complete_day(prices: pl.DataFrame) -> tuple[date, str]:
+    """The last day on which at least half of the usual names have prices, and a note if later days have fewer.
 
     >>> names, days = ["A", "B", "C", "C"], [date(2024, 1, day) for day in (2, 2, 2, 3)]
-    >>> last_whole(pl.DataFrame({"instrument": names, "date": days}))[1]
+    >>> last_complete_day(pl.DataFrame({"instrument": names, "date": days}))[1]
     'only 1 of 3 names has prices of 2024-01-03, after 2024-01-02, the last whole day'
     """
     days = prices.group_by("date").len("names").sort("date").tail(RECENT)
     newest, names, usual = (
-        str(one) for one in (days["date"].last(), days["names"].last(), days["names"].max())
+        str(figure) for figure in (days["date"].last(), days["names"].last(), days["names"].max())
     )
-    whole: date = days.filter(2 * pl.col("names") >= pl.col("names").max())["date"].last()  # type: ignore[assignment]
+    complete_day: date = days.filter(2 * pl.col("names") >= pl.col("names").max())["date"].last()  # type: ignore[assignment]
     have = f"only {names} of {usual} names {'has' if names == '1' else 'have'} prices of {newest}"
-    return whole, f"{have}, after {whole}, the last whole day" if newest != str(whole) else ""
+    return complete_day, f"{have}, after {complete_day}, the last whole day" if newest != str(
+        complete_day
+    ) else ""
 
 
 def daily_panel(
@@ -249,7 +258,7 @@ def daily_panel(
     until: datetime | None = None,
     after_ns: int = 0,
 ) -> Dataset:
-    """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
+    """Labelled cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
     Labels whose interval holds a move that is none (:mod:`tercel.signals.factors`) and that nothing adjusts are
@@ -261,7 +270,7 @@ def daily_panel(
     Raises
     ------
     SourceAbsentError, DataError
-        As :func:`tercel.signals.sources.tables.read_prices`; when no name has enough days for a label, or there is
+        As :func:`tercel.signals.sources.prices.read_prices`; when no name has enough days for a label, or there is
         no cross-section of two names.
     """
     source = source or DailyFactors(Path(path))
@@ -273,13 +282,13 @@ def daily_panel(
     days = days.filter(days.dt.date() >= date.fromisoformat(first)).gather_every(every)
     if until is not None:
         days = pl.concat([days, pl.Series([until], dtype=days.dtype)]).unique().sort()
-        still = closes.select("instrument", "time").join(
+        open_rows = closes.select("instrument", "time").join(
             labels, on=["instrument", "time"], how="anti"
         )
-        still = still.with_columns(
+        open_rows = open_rows.with_columns(
             start="time", end=pl.lit(until, days.dtype) + OPEN, void=False, settled=False
         )
-        labels = pl.concat([labels, still], how="diagonal_relaxed")
+        labels = pl.concat([labels, open_rows], how="diagonal_relaxed")
     days = days.filter((days + 2 * SETTLES).dt.epoch("ns") > after_ns) if after_ns else days
     labels = labels.filter(pl.col("time").is_in(days.implode()))
     # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
@@ -290,11 +299,14 @@ def daily_panel(
     panel = Panel([known], max_age={source.name: timedelta(days=1)})
     # a name that is no longer traded enough has no fact of the day: out of the cross-section
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
-    void, rows = rows.filter("void"), rows.filter(~pl.col("void"))
-    rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome"))
+    void = rows.filter("void")
+    rows = rows.filter(~pl.col("void"))
+    rows = rows.with_columns(
+        rank_in_section("forward").alias("y"), pl.col("forward").alias("outcome")
+    )
     rows = rows.filter(pl.col("y").is_not_null() | pl.col("forward").is_null())
     if rows.is_empty():
-        names = first_names(prices["instrument"].unique().sort().to_list())
+        names = list_names(prices["instrument"].unique().sort().to_list())
         raise DataError(
             "dates on which two names or more have a fact and a label",
             f"{names} from {days.min()!s}, at most one of them on any date: a ranking needs two names or more",
@@ -306,10 +318,10 @@ def daily_panel(
         else f"{lag}-day lag"
     )
     settled = rows.filter("settled")
-    left = first_names(settled["instrument"].unique().sort().to_list())
-    over = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk-forward has no such row"
-    said = [over] * bool(void.height)
-    said += [
-        f"{settled.height:,} labels of names that leave are settled at their last close: {left}"
-    ] * bool(left)
-    return from_frame(rows, panel.columns, f"{delay}; {source.bias}", tuple(said))
+    left_names = list_names(settled["instrument"].unique().sort().to_list())
+    void_note = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk-forward has no such row"
+    notes = [void_note] * bool(void.height)
+    notes += [
+        f"{settled.height:,} labels of names that leave are settled at their last close: {left_names}"
+    ] * bool(left_names)
+    return from_frame(rows, panel.columns, f"{delay}; {source.bias}", tuple(notes))

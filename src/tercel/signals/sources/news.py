@@ -1,4 +1,4 @@
-"""Headlines as a source: how many of a name, their tone, and what such words were followed by.
+"""Headlines as a source of signals: their number by name, their tone, and returns that such words were followed by.
 
     time,symbols,text
     2016-05-02T13:05:00Z,"AAPL, MSFT",Sales rose 5.2 % to USD 205.5 mn
@@ -22,14 +22,18 @@ from pydantic import Field
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, check_known, refuse_if
-from tercel.core.extras import needed
+from tercel.core.extras import import_optional
 from tercel.core.tables.table import ROW, Table
-from tercel.signals.panel.panel import forward_returns, ranked
-from tercel.signals.sources.port import LONGEST_DAYS, SourceAbsentError, checked, lagged, time_type
-from tercel.signals.sources.tables import TableSource, first_names, moments
-
-# -- text -----------------------------------------------------------------------------------------
-# Texts as numbers: words, masked numbers, rising less falling words.
+from tercel.signals.panel.labels import forward_returns, rank_in_section
+from tercel.signals.sources.port import (
+    LONGEST_DAYS,
+    SourceAbsentError,
+    check_facts,
+    publication_lag,
+    time_type,
+)
+from tercel.signals.sources.prices import list_names
+from tercel.signals.sources.tables import TableSource, moments
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'&-]*")
@@ -43,19 +47,28 @@ FALLING = frozenset(
 )
 
 
-def words(text: str) -> list[str]:
+FEATURES = ("count", "tone", "learned")
+FEWEST = 200
+"""Headlines with an outcome below which nothing is learned."""
+RARE = 3
+"""Least number of headlines with a word for it to have a weight."""
+PENALTY = 30.0
+"""Of the ridge, against rows of TF-IDF weights of length 1."""
+
+
+def split_words(text: str) -> list[str]:
     """Words in lower case, without numbers.
 
-    >>> words("Net sales rose 5.2 % to EUR 205.5 mn")
+    >>> split_words("Net sales rose 5.2 % to EUR 205.5 mn")
     ['net', 'sales', 'rose', 'to', 'eur', 'mn']
     """
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def masked(text: str) -> str:
-    """Text in lower case with each number as one sign.
+def mask_numbers(text: str) -> str:
+    """Text in lower case with each number replaced by one sign.
 
-    >>> masked("Sales rose 5.2 % to EUR 205.5 mn")
+    >>> mask_numbers("Sales rose 5.2 % to EUR 205.5 mn")
     'sales rose # % to eur # mn'
     """
     return _NUMBER.sub("#", text.lower())
@@ -67,22 +80,11 @@ def word_score(texts: Sequence[str]) -> Floats:
     >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
     [3.0, -1.0]
     """
-    out = np.zeros(len(texts))
+    scores = np.zeros(len(texts))
     for i, text in enumerate(texts):
-        for word in words(text):
-            out[i] += (word in RISING) - (word in FALLING)
-    return out
-
-
-# -- news -----------------------------------------------------------------------------------------
-
-FEATURES = ("count", "tone", "learned")
-FEWEST = 200
-"""Headlines with an outcome below which nothing is learned."""
-RARE = 3
-"""Least number of headlines with a word for it to have a weight."""
-PENALTY = 30.0
-"""Of the ridge, against rows of TF-IDF weights of length 1."""
+        for word in split_words(text):
+            scores[i] += (word in RISING) - (word in FALLING)
+    return scores
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,12 @@ class News(TableSource):
     def headlines(self) -> pl.DataFrame:
         """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row per name, by time."""
         table = self.table(("time", "symbol", "text"))
-        table = self._sound(
+        table = self._drop_or_refuse(
             table, _names(table).list.len() == 0, "symbol", "a name in every headline"
         )
         for cell in ("text", "time"):
             empty = table.frame[cell].cast(pl.String).fill_null("").str.strip_chars() == ""
-            table = self._sound(table, empty, cell, f"a {cell} in every headline")
+            table = self._drop_or_refuse(table, empty, cell, f"a {cell} in every headline")
         published = moments(table, "time", self.timezone)
         last: Any = self.collected
         if last is None and self.prices is not None:
@@ -135,7 +137,9 @@ class News(TableSource):
             until = "the day of collection" if self.collected else "a day after the last price"
             remedy = "bring prices up to date, say when the set was collected (collected = 2024-01-31T00:00:00Z)"
             late = published > last
-            table = self._sound(table, late, "time", f"headlines up to {until}, {last}", remedy)
+            table = self._drop_or_refuse(
+                table, late, "time", f"headlines up to {until}, {last}", remedy
+            )
             published = published.filter(~late)
         self._seen["notes"] = table.notes
         headlines = table.frame.select("text", ROW).with_columns(
@@ -143,7 +147,7 @@ class News(TableSource):
         )
         return headlines.explode("instrument").sort("published", "instrument", maintain_order=True)
 
-    def _sound(
+    def _drop_or_refuse(
         self,
         table: Table,
         bad: pl.Series,
@@ -151,18 +155,20 @@ class News(TableSource):
         expected: str,
         remedy: str = "correct the row",
     ) -> Table:
-        """The table without rows that are bad, where they may be left out; else they are refused."""
-        said = f"headlines are left out: not {expected}" if self.drop_broken else ""
-        return table.sound(
-            bad, name, expected, f"{remedy}, or leave such rows out: drop_broken = true", said
+        """The table without bad rows if they may be dropped; else raises DataError."""
+        note = f"headlines are left out: not {expected}" if self.drop_broken else ""
+        return table.drop_bad_rows(
+            bad, name, expected, f"{remedy}, or leave such rows out: drop_broken = true", note
         )
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
+        """Count, tone and learned score of each name's headlines at each close, as checked facts; features that never
+        vary are left out.
+        """
         features = self.wanted or self.features
-        for one in features:
+        for feature in features:
             check_known(
-                one, FEATURES, "features of news among", f"features = {list(self.features)}"
+                feature, FEATURES, "features of news among", f"features = {list(self.features)}"
             )
         headlines = self.headlines()
         if headlines.is_empty():
@@ -172,24 +178,26 @@ class News(TableSource):
         )
         score = np.full(headlines.height, np.nan)
         if "learned" in features and self.prices is not None:
-            score = learned(headlines, self.prices, self.learn_days)
+            score = score_by_quarter(headlines, self.prices, self.learn_days)
         headlines = headlines.with_columns(pl.Series("learned", score, nan_to_null=True))
         closes = _evenings(headlines)
         if self.prices is not None:
             closes = self.prices["time"].unique().sort()
-            self._tell(headlines, self.prices["instrument"].unique(), closes[-1])
-        facts = windowed(headlines, closes, lagged(self.window_days))
+            self._note_gaps(headlines, self.prices["instrument"].unique(), closes[-1])
+        facts = aggregate_window(headlines, closes, publication_lag(self.window_days))
         columns = list(self.wanted) or [
-            one for one in features if facts[one].drop_nulls().n_unique() > 1
+            feature for feature in features if facts[feature].drop_nulls().n_unique() > 1
         ]
-        if out := [one for one in features if one not in columns]:
-            why = (
+        if left_out := [feature for feature in features if feature not in columns]:
+            reason = (
                 "needs prices"
                 if self.prices is None
                 else f"needs {FEWEST} headlines with a return before a quarter"
             )
-            said = {"learned": why, "tone": "no rising or falling words"}
-            reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
+            reason_of = {"learned": reason, "tone": "no rising or falling words"}
+            reasons = "; ".join(
+                f"{feature} ({reason_of.get(feature, 'always the same')})" for feature in left_out
+            )
             refuse_if(
                 not columns,
                 "features of news that vary",
@@ -199,17 +207,18 @@ class News(TableSource):
             )
             self._seen["notes"].append(f"left out: {reasons}")
         self._seen["columns"] = columns
-        return checked(facts, tuple(columns), str(self.path))
+        return check_facts(facts, tuple(columns), str(self.path))
 
-    def _tell(self, headlines: pl.DataFrame, names: pl.Series, close: datetime) -> None:
+    def _note_gaps(self, headlines: pl.DataFrame, names: pl.Series, close: datetime) -> None:
         """Note headlines of names that the panel does not have, and a file that ends before the last close."""
         last: Any = headlines["published"].max()
-        strange = headlines.filter(~pl.col("instrument").is_in(names.implode()))["instrument"]
-        few = first_names(strange.unique(maintain_order=True).to_list())
-        unknown = f"{len(strange):,} of {headlines.height:,} headlines are of names that the panel does not have: {few}"
-        over = f"the last headline of {self.path} is of {last.date()}: nothing is heard by {close.date()}"
-        self._seen["notes"] += [unknown] * bool(few) + [over] * (
-            last <= close - lagged(self.window_days)
+        unknown_names = headlines.filter(~pl.col("instrument").is_in(names.implode()))["instrument"]
+        listed_names = list_names(unknown_names.unique(maintain_order=True).to_list())
+        share = f"{len(unknown_names):,} of {headlines.height:,} headlines"
+        unknown = f"{share} are of names that the panel does not have: {listed_names}"
+        ended_note = f"the last headline of {self.path} is of {last.date()}: nothing is heard by {close.date()}"
+        self._seen["notes"] += [unknown] * bool(listed_names) + [ended_note] * (
+            last <= close - publication_lag(self.window_days)
         )
 
 
@@ -220,19 +229,21 @@ def _names(table: Table) -> pl.Series:
         plain = cells.cast(pl.String).fill_null("").str.replace_all(r"[\[\]'\"]", "")
         cells = plain.str.replace_all("[;|]", ",").str.split(",")
     word = pl.element().cast(pl.String).str.strip_chars()
-    words = cells.to_frame("names").select(pl.col("names").list.eval(word.filter(word != "")))
-    return words["names"].list.unique(maintain_order=True).fill_null([])
+    name_lists = cells.to_frame("names").select(pl.col("names").list.eval(word.filter(word != "")))
+    return name_lists["names"].list.unique(maintain_order=True).fill_null([])
 
 
 def _evenings(headlines: pl.DataFrame) -> pl.Series:
+    """21:00 UTC of every day from the first headline to the day after the last one."""
     day = headlines["published"].dt.truncate("1d") + timedelta(hours=21)
-    first, last = day.min(), day.max() + timedelta(days=1)  # type: ignore[operator]
+    first = day.min()
+    last = day.max() + timedelta(days=1)  # type: ignore[operator]
     return pl.select(at=pl.datetime_range(pl.lit(first), pl.lit(last), "1d"))["at"].cast(
         time_type()
     )
 
 
-def windowed(headlines: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
+def aggregate_window(headlines: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
     """Facts at each close: headlines in `(close - window, close]`, float64; `count` is log(1 + n), null where
     no name has a headline: a file that begins later or has ended has no values.
 
@@ -258,29 +269,29 @@ def windowed(headlines: pl.DataFrame, closes: pl.Series, window: timedelta) -> p
         .sort("known_time", "instrument")
     )
     grid = grid.with_columns(before=(pl.col("known_time") - window).cast(time_type()))
-    now, then = (
+    sums_now, sums_before = (
         grid.join_asof(
-            sums, left_on=at, right_on="published", by="instrument", check_sortedness=False
+            sums, left_on=time_column, right_on="published", by="instrument", check_sortedness=False
         )
-        for at in ("known_time", "before")
+        for time_column in ("known_time", "before")
     )
     counted = [
-        (now[one] - then[one].fill_null(0.0)).alias(one)
-        for one in ("n", "tone", "scores", "scored")
+        (sums_now[column] - sums_before[column].fill_null(0.0)).alias(column)
+        for column in ("n", "tone", "scores", "scored")
     ]
-    found = now.select("instrument", "known_time", "event_time").with_columns(counted)
-    heard = pl.col("n").sum().over("known_time") > 0
-    return found.drop_nulls("event_time").select(
+    facts = sums_now.select("instrument", "known_time", "event_time").with_columns(counted)
+    has_any = pl.col("n").sum().over("known_time") > 0
+    return facts.drop_nulls("event_time").select(
         "instrument",
         "event_time",
         "known_time",
-        count=pl.when(heard).then(pl.col("n").log1p()),
+        count=pl.when(has_any).then(pl.col("n").log1p()),
         tone=pl.when(pl.col("n") > 0).then(pl.col("tone") / pl.col("n")),
         learned=pl.when(pl.col("scored") > 0).then(pl.col("scores") / pl.col("scored")),
     )
 
 
-def learned(headlines: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
+def score_by_quarter(headlines: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
     """Score of each headline by a model of earlier quarters, float64 (n,), NaN before there is one.
 
     Parameters
@@ -291,12 +302,12 @@ def learned(headlines: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floa
         `instrument`, `time`, `close`. The outcome of a headline is the rank of its name's return over `horizon` bars
         from the first close after it, among all names at that close.
     """
-    moved = forward_returns(prices.select("instrument", "time", "close"), horizon=horizon)
+    outcomes = forward_returns(prices.select("instrument", "time", "close"), horizon=horizon)
     # among names whose return ends with it: a rank that waits for others would know more than the quarter's begin
-    among = ranked("forward", ("time", "end"))
-    moved = moved.select("instrument", "time", "end", outcome=among).drop_nulls().sort("time")
+    rank = rank_in_section("forward", ("time", "end"))
+    outcomes = outcomes.select("instrument", "time", "end", outcome=rank).drop_nulls().sort("time")
     rows = headlines.select("instrument", "published").join_asof(
-        moved,
+        outcomes,
         left_on="published",
         right_on="time",
         by="instrument",
@@ -304,23 +315,28 @@ def learned(headlines: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floa
         tolerance="5d",
         check_sortedness=False,
     )
-    text = needed("sklearn.feature_extraction.text")
-    texts, at = np.unique(headlines["text"].to_numpy().astype(str), return_inverse=True)
-    words = text.CountVectorizer(
-        ngram_range=(1, 2), preprocessor=masked, dtype=np.float64
-    ).fit_transform(texts)[at]
+    text = import_optional("sklearn.feature_extraction.text")
+    texts, text_index = np.unique(headlines["text"].to_numpy().astype(str), return_inverse=True)
+    word_counts = text.CountVectorizer(
+        ngram_range=(1, 2), preprocessor=mask_numbers, dtype=np.float64
+    ).fit_transform(texts)[text_index]
     end = rows["end"].dt.epoch("ns").fill_null(np.iinfo(np.int64).max).to_numpy()
     outcome = rows["outcome"].to_numpy()
     quarter = rows["published"].dt.truncate("1q").dt.epoch("ns").to_numpy()
-    out = np.full(headlines.height, np.nan)
+    scores = np.full(headlines.height, np.nan)
     for begin in np.unique(quarter):
-        past, now = np.flatnonzero(end < begin), np.flatnonzero(quarter == begin)
-        if len(past) < FEWEST:
+        past_rows = np.flatnonzero(end < begin)
+        current_rows = np.flatnonzero(quarter == begin)
+        if len(past_rows) < FEWEST:
             continue
-        seen = words[past]
-        common = np.flatnonzero(np.bincount(seen.indices, minlength=seen.shape[1]) >= RARE)
-        weights = text.TfidfTransformer(sublinear_tf=True).fit(seen[:, common])
-        model = needed("sklearn.linear_model").Ridge(alpha=PENALTY, solver="sparse_cg")
-        model.fit(weights.transform(seen[:, common]), outcome[past])
-        out[now] = model.predict(weights.transform(words[now][:, common]))
-    return out
+        past_counts = word_counts[past_rows]
+        common = np.flatnonzero(
+            np.bincount(past_counts.indices, minlength=past_counts.shape[1]) >= RARE
+        )
+        weights = text.TfidfTransformer(sublinear_tf=True).fit(past_counts[:, common])
+        model = import_optional("sklearn.linear_model").Ridge(alpha=PENALTY, solver="sparse_cg")
+        model.fit(weights.transform(past_counts[:, common]), outcome[past_rows])
+        scores[current_rows] = model.predict(
+            weights.transform(word_counts[current_rows][:, common])
+        )
+    return scores

@@ -1,4 +1,4 @@
-"""The port of every source of signals: dated facts, and the one check that all of them pass.
+"""The port of every source of signals: dated facts, and the check that all facts pass.
 
 A *fact* is a row that says what was so (`event_time`) and from when one could have acted on it (`known_time`)::
 
@@ -7,7 +7,7 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
 
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
 all of them (an index, a search volume). Only `known_time` may decide where a fact is visible
-(:class:`~tercel.signals.panel.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
+(:class:`~tercel.signals.panel.panel.Panel`). :func:`check_facts` refuses what breaks these rules, with file and row.
 
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
@@ -33,6 +33,9 @@ Days = Annotated[float, Field(ge=0, le=LONGEST_DAYS)]
 
 SourceAbsentError = TableAbsentError
 """A source whose files, records or extra are not there: a panel continues without it, with a warning."""
+
+
+NEW_YORK = "America/New_York"
 
 
 @runtime_checkable
@@ -64,10 +67,10 @@ def time_type() -> pl.Datetime:
     return pl.Datetime("ns", "UTC")
 
 
-def checked(
-    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
+def check_facts(
+    frame: pl.DataFrame, columns: tuple[str, ...], origin: str, collected: datetime | None = None
 ) -> pl.DataFrame:
-    """Facts in the order in which they became known, without the column `row`.
+    """Check facts and return them in the order in which they became known, without the column `row`.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ def checked(
         `instrument`, `event_time`, `known_time`, the value columns; perhaps `row`, the row of the file.
     columns : tuple of str
         Value columns that must be there.
-    where : str
+    origin : str
         The file, for errors.
     collected : datetime, optional
         When the set was collected, with a zone: nothing in it can have been known later.
@@ -91,13 +94,13 @@ def checked(
     wanted = (*KEYS, *columns)
     if missing := [name for name in wanted if name not in frame.columns]:
         raise DataError(
-            f"columns {', '.join(wanted)} in {where}",
+            f"columns {', '.join(wanted)} in {origin}",
             f"none named {', '.join(missing)}",
             "check the file",
         )
     if frame.is_empty():
         raise SourceAbsentError(
-            "facts", f"not one in {where}", "check the file and the settings of its source"
+            "facts", f"not one in {origin}", "check the file and the settings of its source"
         )
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
     kinds = (
@@ -106,9 +109,13 @@ def checked(
         pl.col(columns).cast(pl.Float64),
     )
     facts = frame.select(*kinds, row.cast(pl.Int64))
-    who, event, known = (pl.col(key) for key in KEYS)
+    instrument, event, known = (pl.col(key) for key in KEYS)
     rules = [
-        (who.is_null() | (who == ""), "an instrument in every record", "an empty one"),
+        (
+            instrument.is_null() | (instrument == ""),
+            "an instrument in every record",
+            "an empty one",
+        ),
         (event.is_null() | known.is_null(), "an event time and a known time", "an empty one"),
         (
             known < event,
@@ -122,22 +129,23 @@ def checked(
             (known > pl.lit(collected).cast(time_type()), expected, "one dated in the future")
         )
     for bad, expected, received in rules:
-        _refuse(facts, bad, where, expected, received)
+        _refuse(facts, bad, origin, expected, received)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
 
 
-def _refuse(facts: pl.DataFrame, bad: pl.Expr, where: str, expected: str, received: str) -> None:
-    found = facts.filter(bad.fill_null(True))
-    if found.is_empty():
+def _refuse(facts: pl.DataFrame, bad: pl.Expr, origin: str, expected: str, received: str) -> None:
+    """Raise DataError with the first fact for which `bad` holds, if there is one."""
+    bad_rows = facts.filter(bad.fill_null(True))
+    if bad_rows.is_empty():
         return
-    first = found.row(0, named=True)
+    first = bad_rows.row(0, named=True)
     dated = ", ".join(f"{key} {first[key]}" for key in KEYS)
-    others = f" and {found.height - 1} more" if found.height > 1 else ""
-    received += f" in {where}, row {first[ROW]} ({dated}){others}"
+    others = f" and {bad_rows.height - 1} more" if bad_rows.height > 1 else ""
+    received += f" in {origin}, row {first[ROW]} ({dated}){others}"
     raise DataError(expected, received, "remove the record or mend its times")
 
 
-def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) -> None:
+def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], origin: str) -> None:
     """Refuse value columns that say the same of every record: no model can learn from them.
 
     Raises
@@ -150,15 +158,15 @@ def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) 
     if flat := [name for name in columns if facts[name].drop_nulls().drop_nans().n_unique() < 2]:
         raise DataError(
             "features that vary",
-            f"constant or empty {', '.join(flat)} in {where}",
+            f"constant or empty {', '.join(flat)} in {origin}",
             "leave the column out",
         )
 
 
-def lagged(days: float) -> timedelta:
-    """A publication lag of so many days.
+def publication_lag(days: float) -> timedelta:
+    """A publication lag of so many days as a timedelta; raises DataError below 0 or if implausibly long.
 
-    >>> lagged(1.5)
+    >>> publication_lag(1.5)
     datetime.timedelta(days=1, seconds=43200)
 
     Raises
@@ -174,9 +182,6 @@ def lagged(days: float) -> timedelta:
         DataError,
     )
     return timedelta(days=days)
-
-
-NEW_YORK = "America/New_York"
 
 
 def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
@@ -199,9 +204,9 @@ class FrameSource:
     name: str
     columns: tuple[str, ...]
     frame: pl.DataFrame
-    where: str = "memory"
+    origin: str = "memory"
     collected: datetime | None = None
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        return checked(self.frame, self.columns, self.where, self.collected)
+        """The facts in memory, checked, by `known_time`."""
+        return check_facts(self.frame, self.columns, self.origin, self.collected)

@@ -1,4 +1,4 @@
-"""Sources by kind, as a configuration names them.
+"""Registry of sources by kind, as a configuration names them.
 
     source_of("news", Path("news.parquet"), drop_broken=True)
 
@@ -31,25 +31,21 @@ tells; and `noise`, which tells nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 from pydantic import InstanceOf
 
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError, refuse_if
-from tercel.core.extras import entry_point
+from tercel.core.entry_points import resolve_entry_point
+from tercel.core.errors import ConfigError
 from tercel.core.tables.table import HowToMap
-from tercel.core.toml import fitting
-from tercel.signals.panel.panel import Dataset, Panel, dataset_of, ranked
+from tercel.core.validation import validate_options
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.news import News
-from tercel.signals.sources.port import FrameSource, SignalSource, time_type
+from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.series import DatedSeries
 
 KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
@@ -73,12 +69,12 @@ def kind_named(kind: str) -> Any:
     return (
         KINDS[kind]
         if kind in KINDS
-        else entry_point("tercel.sources", kind, KINDS, "a kind of source among")
+        else resolve_entry_point("tercel.sources", kind, KINDS, "a kind of source among")
     )
 
 
 def panel_named(kind: str) -> Any:
-    """The class of daily factors that a kind of panel has; none of a synthetic one.
+    """The class of daily factors that a kind of panel has; None of a synthetic one.
 
     Raises
     ------
@@ -88,32 +84,34 @@ def panel_named(kind: str) -> Any:
     return (
         PANELS[kind]
         if kind in PANELS
-        else entry_point("tercel.panels", kind, PANELS, "a kind of panel among")
+        else resolve_entry_point("tercel.panels", kind, PANELS, "a kind of panel among")
     )
 
 
 def check_source(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a kind as their types are; a kind or options that cannot be are refused, without a look at the files.
+    """Checked options of a kind of source; raises ConfigError for unknown, missing or wrong ones, without reading files.
 
     Raises
     ------
     UnknownNameError, ConfigError
         As :func:`source_of`.
     """
-    _, *takes = signature(kind_named(kind)).parameters.values()
-    names = {one.name for one in takes} - {"columns", "how", "prices", "wanted"}
+    _, *parameters = signature(kind_named(kind)).parameters.values()
+    names = {parameter.name for parameter in parameters} - {"columns", "how", "prices", "wanted"}
     known = sorted("columns" if name == "called" else name for name in names)
     if unknown := sorted(set(options) - set(known)):
         raise ConfigError(
             f"options of {kind} among {', '.join(known)}", ", ".join(unknown), "mend the names"
         )
-    if lacking := [
-        one.name
-        for one in takes
-        if one.default is one.empty and options.get(one.name) in (None, [], ())
+    if missing := [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty and options.get(parameter.name) in (None, [], ())
     ]:
-        raise ConfigError(f"the options that {kind} needs", f"no {', '.join(lacking)}", "add them")
-    return fitting(kind_named(kind), options, f"[[source]] {kind}", collected=InstanceOf[date])
+        raise ConfigError(f"the options that {kind} needs", f"no {', '.join(missing)}", "add them")
+    return validate_options(
+        kind_named(kind), options, f"[[source]] {kind}", collected=InstanceOf[date]
+    )
 
 
 def source_of(
@@ -134,169 +132,37 @@ def source_of(
     ConfigError
         For an option that the kind does not know, or lacks.
     """
-    fitted = check_source(kind, options)
-    handed = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in fitted.items()
+    checked_options = check_source(kind, options)
+    arguments = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in checked_options.items()
     }
-    day = handed.get("collected")
+    day = arguments.get("collected")
     if isinstance(day, datetime):
-        handed["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
+        arguments["collected"] = day if day.tzinfo else day.replace(tzinfo=UTC)
     elif isinstance(day, date):
         # a day without an hour: until its end
-        handed["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    made = kind_named(kind)
-    takes = signature(made).parameters
-    if "called" in takes:
-        handed |= {"called": handed.pop("columns", {}), "how": in_table("source")}
-    handed |= {
-        name: value for name, value in (("prices", prices), ("wanted", wanted)) if name in takes
+        arguments["collected"] = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(
+            days=1
+        )
+    make = kind_named(kind)
+    parameters = signature(make).parameters
+    if "called" in parameters:
+        arguments |= {"called": arguments.pop("columns", {}), "how": table_instructions("source")}
+    arguments |= {
+        name: value
+        for name, value in (("prices", prices), ("wanted", wanted))
+        if name in parameters
     }
-    source: SignalSource = made(path, **handed)
+    source: SignalSource = make(path, **arguments)
     return source
 
 
-def in_table(table: str) -> HowToMap:
-    """Instructions, for errors, to map columns in a table of a configuration."""
-    whole = f"[{table}.columns]"
+def table_instructions(table: str) -> HowToMap:
+    """How to map columns in a table of a configuration, as error messages explain it."""
+    section_name = f"[{table}.columns]"
     return HowToMap(
-        f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}"
+        f'{{}} = "{{}}" in {section_name}',
+        section_name,
+        f"say what they are called in {section_name}: {{}}",
     )
-
-
-FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
-DAILY_SD = 0.02
-
-
-@dataclass(frozen=True)
-class SyntheticMarket:
-    """Prices, synthetic sources and the set that joins them.
-
-    Parameters
-    ----------
-    prices : DataFrame
-        `instrument`, `time`, `close`.
-    sources : tuple of FrameSource
-        `linear`, `interaction`, `noise`.
-    data : Dataset
-        Next day's return; `y` is its rank within the day.
-    """
-
-    prices: pl.DataFrame
-    sources: tuple[FrameSource, ...]
-    data: Dataset
-
-
-def synthetic_market(
-    seed: int,
-    *,
-    instruments: int = 60,
-    days: int = 300,
-    strength: float = 0.05,
-    persistence: float = 0.8,
-) -> SyntheticMarket:
-    """A market of `instruments` over `days` with alphas of `strength` in `linear` and `interaction`.
-
-    Raises
-    ------
-    DataError
-        When it would be too small to hold a cross-section.
-    """
-    refuse_if(
-        instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1,
-        "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
-        f"{instruments}, {days}, {strength}, {persistence}",
-        "make it larger",
-        DataError,
-    )
-    rng = np.random.default_rng(seed)
-    signal = _persistent(rng, days, instruments, 5, persistence)
-    effect = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
-    noise = np.sqrt(1 - strength**2) * rng.standard_normal((days, instruments))
-    moved = np.zeros((days, instruments))
-    moved[1:] = DAILY_SD * (effect[:-1] + noise[1:]) + 0.008 * rng.standard_normal((days - 1, 1))
-    close = 50.0 * np.exp(np.cumsum(moved, axis=0))
-    times = [FIRST + timedelta(days=d) for d in range(days)]
-    names = [f"S{i:03d}" for i in range(instruments)]
-    prices = _long(times, names, {"close": close}).rename({"known_time": "time"}).drop("event_time")
-    sources = (
-        _source("linear", times, names, {"a": signal[..., 0]}),
-        _source("interaction", times, names, {"b": signal[..., 1], "c": signal[..., 2]}),
-        _source("noise", times, names, {"d": signal[..., 3], "e": signal[..., 4]}),
-    )
-    data = dataset_of(prices, Panel(sources), ranked("forward").alias("y"), pl.col("forward"))
-    return SyntheticMarket(prices, sources, data)
-
-
-def _persistent(
-    rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float
-) -> Floats:
-    """Standard normal AR(1) paths, float64 (days, instruments, count)."""
-    out = rng.standard_normal((days, instruments, count))
-    for d in range(1, days):
-        out[d] = persistence * out[d - 1] + np.sqrt(1 - persistence**2) * out[d]
-    return out
-
-
-def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) -> pl.DataFrame:
-    when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
-    stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
-    columns = {key: value.reshape(-1) for key, value in values.items()}
-    return pl.DataFrame(
-        {"instrument": names * len(times), "event_time": stamps, "known_time": stamps, **columns}
-    )
-
-
-def _source(
-    name: str, times: list[datetime], names: list[str], values: dict[str, Floats]
-) -> FrameSource:
-    return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
-
-
-def synthetic_leak(
-    prices: pl.DataFrame,
-    seed: int,
-    *,
-    strength: float = 0.2,
-    falsified: bool = True,
-    name: str = "planted",
-) -> FrameSource:
-    """A source whose `hint` is `strength` parts the standardised return of the next bar, the rest noise.
-
-    Parameters
-    ----------
-    prices : DataFrame
-        `instrument`, `time`, `close`.
-    strength : float
-        In (0, 1]: about the IC that the falsified source shows.
-    falsified : bool
-        Says that it was known when the bar began; the truth is when it ended, where nothing is left to gain.
-
-    Raises
-    ------
-    DataError
-        When no instrument has three bars.
-    """
-    refuse_if(
-        not 0 < strength <= 1, "a strength in (0, 1]", f"{strength}", "mend the setting", DataError
-    )
-    frame = prices.sort("instrument", "time").with_columns(
-        move=(pl.col("close").shift(-1) / pl.col("close")).log().over("instrument"),
-        over=pl.col("time").shift(-1).over("instrument"),
-    )
-    frame = frame.filter(pl.col("move").is_finite())
-    refuse_if(
-        frame.height < 3,
-        "prices of at least three bars",
-        f"{frame.height} moves",
-        "use a longer panel",
-        DataError,
-    )
-    noise = pl.Series("noise", np.random.default_rng(seed).standard_normal(frame.height))
-    centred = pl.col("move") - pl.col("move").mean().over("time")
-    scaled = (centred / pl.col("move").std().over("time")).fill_nan(0.0).fill_null(0.0)
-    frame = frame.with_columns(noise).with_columns(
-        hint=strength * scaled + (1 - strength**2) ** 0.5 * pl.col("noise")
-    )
-    known = "time" if falsified else "over"
-    facts = frame.select("instrument", event_time=known, known_time=known, hint="hint")
-    return FrameSource(name, ("hint",), facts, "a synthetic leak")

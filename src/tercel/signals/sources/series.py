@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tercel.core.tables.table import ROW
-from tercel.signals.sources.port import EVERY, Days, checked, lagged
-from tercel.signals.sources.tables import TableSource, differing, instants, values_of
+from tercel.signals.sources.port import EVERY, Days, check_facts, publication_lag
+from tercel.signals.sources.tables import TableSource, differing_records, instants, values_of
 
 
 @dataclass(frozen=True)
 class DatedSeries(TableSource):
-    """Numbers with a date: search volumes, vegetation, ratings; of every instrument, or by name.
+    """Numbers with a date as facts, for every instrument or by name: search volumes, vegetation, ratings.
 
     Parameters
     ----------
@@ -57,30 +57,31 @@ class DatedSeries(TableSource):
         )
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        called = replace(self, called={**self.called, "date": self.date}) if self.date else self
-        table = called.table(("date",), () if self.instrument else ("symbol",))
+        """Each series and its change as checked facts, known `lag_days` after the end of the period."""
+        source = replace(self, called={**self.called, "date": self.date}) if self.date else self
+        table = source.table(("date",), () if self.instrument else ("symbol",))
         values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
-        names = [one.name for one in values]
-        who = (
+        names = [column.name for column in values]
+        instrument = (
             table.frame["symbol"].cast(pl.String)
             if "symbol" in table.frame.columns
             else pl.lit(EVERY)
         )
-        who = pl.lit(self.instrument) if self.instrument else who
+        instrument = pl.lit(self.instrument) if self.instrument else instrument
         frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
         before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
-        ended = pl.col("date") + lagged(self.period_days)
+        period_end = pl.col("date") + publication_lag(self.period_days)
         timed = (
-            frame.with_columns(who.alias("instrument"))
+            frame.with_columns(instrument.alias("instrument"))
             .sort("date", maintain_order=True)
             .with_columns(
                 *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
-                event_time=ended,
-                known_time=ended + lagged(self.lag_days),
+                event_time=period_end,
+                known_time=period_end + publication_lag(self.lag_days),
             )
         )
         self._seen.update(
-            columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)]
+            columns=names,
+            notes=[*table.notes, *notes, *differing_records(timed, names, table.source)],
         )
-        return checked(timed, self.columns, table.where, self.collected)
+        return check_facts(timed, self.columns, table.source, self.collected)

@@ -6,9 +6,9 @@ from tercel.venues.binance_venue.api import (
     ErrorCode,
     Status,
     depth_weight,
+    format_amount,
     hmac_signer,
-    in_text,
-    shown,
+    payload_text,
     sorted_payload,
 )
 
@@ -18,8 +18,8 @@ __all__ = [
     "ErrorCode",
     "Status",
     "depth_weight",
+    "format_amount",
     "hmac_signer",
-    "in_text",
-    "shown",
+    "payload_text",
     "sorted_payload",
 ]

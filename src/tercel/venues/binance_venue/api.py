@@ -23,15 +23,20 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE, PLACES, text
+from tercel.core.fixed_point import ONE, PLACES, format_decimal
 from tercel.core.vocabulary import MOST_LOTS
+from tercel.fix.price_scale import PriceScale
 from tercel.fix.standard import scaled_listing
-from tercel.fix.translate import PriceScale
 
 SIGNATURE: Final = "signature"
 LONGEST_WINDOW_MS: Final = 60_000
 MS: Final = 1_000_000
 """Nanoseconds of a millisecond."""
+
+
+TRADING: Final = "TRADING"
+_PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
+_LONGEST_NUMBER: Final = 40
 
 
 class ErrorCode(IntEnum):
@@ -68,7 +73,7 @@ class Status(StrEnum):
 
 
 def depth_weight(limit: int) -> int:
-    """Weight of a depth request.
+    """Request weight of a depth request of `limit` levels.
 
     >>> [depth_weight(n) for n in (100, 101, 1000, 5000)]
     [5, 25, 50, 250]
@@ -76,10 +81,10 @@ def depth_weight(limit: int) -> int:
     return 5 if limit <= 100 else 25 if limit <= 500 else 50 if limit <= 1000 else 250
 
 
-def shown(value: int) -> str:
-    """A whole number of 1e-8 as the API writes it.
+def format_amount(value: int) -> str:
+    """An amount in 1e-8 as the API's decimal text.
 
-    >>> shown(10_000_000), shown(-5)
+    >>> format_amount(10_000_000), format_amount(-5)
     ('0.10000000', '-0.00000005')
     """
     sign, value = ("-", -value) if value < 0 else ("", value)
@@ -87,45 +92,43 @@ def shown(value: int) -> str:
 
 
 def hmac_signer(secret: str) -> Callable[[str], str]:
-    """HMAC-SHA256 by a secret, in hexadecimal, of a payload; most of what it costs is done here, once.
+    """A function that signs a payload: HMAC-SHA256 by a secret, in hexadecimal.
 
     >>> payload = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
     >>> secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
     >>> hmac_signer(secret)(payload + "&timestamp=1499827319559")
     'c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71'
     """
-    begun = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+    base = hmac.new(secret.encode(), digestmod=hashlib.sha256)
 
     def sign(payload: str) -> str:
-        one = begun.copy()
-        one.update(payload.encode())
-        return one.hexdigest()
+        """HMAC-SHA256 of a payload, in hexadecimal."""
+        digest = base.copy()
+        digest.update(payload.encode())
+        return digest.hexdigest()
 
     return sign
 
 
 def sorted_payload(params: Mapping[str, Any]) -> str:
-    """Payload of a request of the WebSocket API.
+    """Text that a request of the WebSocket API signs: `name=value` in order of names, without the signature.
 
     >>> sorted_payload({"symbol": "A", "apiKey": "k", "signature": "s", "recvWindow": 100, "flag": True})
     'apiKey=k&flag=true&recvWindow=100&symbol=A'
     """
     return "&".join(
-        f"{name}={in_text(value)}" for name, value in sorted(params.items()) if name != SIGNATURE
+        f"{name}={payload_text(value)}"
+        for name, value in sorted(params.items())
+        if name != SIGNATURE
     )
 
 
-def in_text(value: Any) -> str:
-    """A JSON value as text of a payload."""
+def payload_text(value: Any) -> str:
+    """A JSON value as text of a payload: true and false in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-TRADING: Final = "TRADING"
-_PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
-_LONGEST: Final = 40
-
-
-def whole(value: Any, what: str) -> int:
+def parse_amount(value: Any, name: str) -> int:
     """A number of the API in 1e-8, written as a string or as a number.
 
     Raises
@@ -133,39 +136,42 @@ def whole(value: Any, what: str) -> int:
     VenueError
         No number at or above zero, or finer than 1e-8.
 
-    >>> whole("0.10", "a price"), whole(12, "a price"), whole("1e-5", "a price")
+    >>> parse_amount("0.10", "a price"), parse_amount(12, "a price"), parse_amount("1e-5", "a price")
     (10000000, 1200000000, 1000)
     """
-    said = str(value) if not isinstance(value, bool) else ""
-    if _PLAIN.fullmatch(said):
-        head, _, part = said.partition(".")
-        if not part[PLACES:].strip("0"):
-            return int(head) * ONE + int(part[:PLACES].ljust(PLACES, "0"))
+    literal = str(value) if not isinstance(value, bool) else ""
+    if _PLAIN_DECIMAL.fullmatch(literal):
+        head, _, fraction = literal.partition(".")
+        if not fraction[PLACES:].strip("0"):
+            return int(head) * ONE + int(fraction[:PLACES].ljust(PLACES, "0"))
     try:
-        number = Decimal(said).scaleb(PLACES) if len(said) <= _LONGEST else Decimal("NaN")
-        found = int(number)
-    except (InvalidOperation, ValueError, OverflowError):
-        number, found = Decimal("NaN"), 0
-    if number != found or found < 0 or found >= 10**28:
-        raise VenueError(
-            f"{what} of {PLACES} decimals at most", repr(value)[:60], "see what the venue answered"
+        number = (
+            Decimal(literal).scaleb(PLACES) if len(literal) <= _LONGEST_NUMBER else Decimal("NaN")
         )
-    return found
+        amount = int(number)
+    except (InvalidOperation, ValueError, OverflowError):
+        number = Decimal("NaN")
+        amount = 0
+    if number != amount or amount < 0 or amount >= 10**28:
+        raise VenueError(
+            f"{name} of {PLACES} decimals at most", repr(value)[:60], "see what the venue answered"
+        )
+    return amount
 
 
-def signed(value: Any, what: str) -> int:
+def parse_signed_amount(value: Any, name: str) -> int:
     """An amount in 1e-8 that may be below zero, as a rebate is.
 
-    >>> signed("-0.5", "a fee")
+    >>> parse_signed_amount("-0.5", "a fee")
     -50000000
     """
-    said = str(value)
-    return whole(said.removeprefix("-"), what) * (-1 if said.startswith("-") else 1)
+    literal = str(value)
+    return parse_amount(literal.removeprefix("-"), name) * (-1 if literal.startswith("-") else 1)
 
 
 @dataclass(frozen=True)
 class TradedSymbol:
-    """A symbol: what it is made of, its scale and its filters, in 1e-8; 0: no such filter.
+    """A traded symbol: its assets, scale and filters, in 1e-8; 0 for no such filter.
 
     Parameters
     ----------
@@ -214,7 +220,8 @@ class TradedSymbol:
 
     @cached_property
     def _listed(self) -> tuple[o.Listing, PriceScale]:
-        return scaled_listing(self.symbol, text(self.tick), text(self.lot))
+        """Listing and price scale of the symbol."""
+        return scaled_listing(self.symbol, format_decimal(self.tick), format_decimal(self.lot))
 
     @property
     def rules(self) -> tuple[Any, ...]:
@@ -237,9 +244,8 @@ class TradedSymbol:
             return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS - 1:,} are"
         qty, (least, most) = new.lots * self.lot, self.takes if market else self.quantities
         if qty < least or (most and qty > most):
-            return (
-                f"LOT_SIZE: a quantity of {text(qty)}, where {text(least)} to {text(most)} may be"
-            )
+            bounds = f"{format_decimal(least)} to {format_decimal(most)}"
+            return f"LOT_SIZE: a quantity of {format_decimal(qty)}, where {bounds} may be"
         value = qty * mean // ONE
         if new.price is not None:
             price = new.price * self.tick
@@ -249,22 +255,21 @@ class TradedSymbol:
                 or (self.prices[1] and price > self.prices[1])
             ):
                 least, most = self.prices
-                return f"PRICE_FILTER: a price of {text(price)}, where {text(least)} to {text(most)} may be"
+                bounds = f"{format_decimal(least)} to {format_decimal(most)}"
+                return f"PRICE_FILTER: a price of {format_decimal(price)}, where {bounds} may be"
             low, high = self.percent[:2] if new.side > 0 else self.percent[2:]
             if mean and ((high and price * ONE > mean * high) or price * ONE < mean * low):
-                return (
-                    f"PERCENT_PRICE: a price of {text(price)}, where the market is at {text(mean)}"
-                )
+                return f"PERCENT_PRICE: a price of {format_decimal(price)}, where the market is at {format_decimal(mean)}"
             value = qty * price // ONE
         if value and (value < self.values[0] and (self.market_value or not market)):
-            return f"NOTIONAL: a value of {text(value)}, where {text(self.values[0])} is the least"
+            return f"NOTIONAL: a value of {format_decimal(value)}, where {format_decimal(self.values[0])} is the least"
         if value and self.values[1] and value > self.values[1] and not market:
-            return f"NOTIONAL: a value of {text(value)}, where {text(self.values[1])} is the most"
+            return f"NOTIONAL: a value of {format_decimal(value)}, where {format_decimal(self.values[1])} is the most"
         return ""
 
 
 def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
-    """A symbol of its entry in `exchangeInfo`.
+    """A symbol with its filters from its entry in `exchangeInfo`; raises VenueError for one without a tick or lot.
 
     Raises
     ------
@@ -273,17 +278,21 @@ def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
     """
     name = str(entry.get("symbol", ""))
     filters: dict[str, Mapping[str, Any]] = {
-        str(one.get("filterType")): one for one in entry.get("filters", ())
+        str(symbol_filter.get("filterType")): symbol_filter
+        for symbol_filter in entry.get("filters", ())
     }
 
-    def number(kind: str, key: str, otherwise: int = 0) -> int:
+    def number(kind: str, key: str, default_value: int = 0) -> int:
+        """A filter's value in 1e-8; `default_value` where the symbol lacks it."""
         value = filters.get(kind, {}).get(key)
-        return otherwise if value is None else whole(value, f"{kind}.{key} of {name}")
+        return default_value if value is None else parse_amount(value, f"{kind}.{key} of {name}")
 
     def pair(kind: str, least: str, most: str) -> tuple[int, int]:
+        """Two values of one filter in 1e-8, 0 where missing."""
         return number(kind, least), number(kind, most)
 
-    tick, lot = number("PRICE_FILTER", "tickSize"), number("LOT_SIZE", "stepSize")
+    tick = number("PRICE_FILTER", "tickSize")
+    lot = number("LOT_SIZE", "stepSize")
     if not name or not tick or not lot:
         raise VenueError(
             "a symbol with a tick and a lot",
@@ -302,7 +311,7 @@ def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
             *pair(sided, "askMultiplierDown", "askMultiplierUp"),
         )
     default = str(entry.get("defaultSelfTradePreventionMode") or "NONE")
-    modes = [str(one) for one in entry.get("allowedSelfTradePreventionModes") or [default]]
+    modes = [str(mode) for mode in entry.get("allowedSelfTradePreventionModes") or [default]]
     value = filters.get(kind, {})
     return TradedSymbol(
         symbol=name,
@@ -319,5 +328,5 @@ def symbol_of(entry: Mapping[str, Any]) -> TradedSymbol:
         percent=percent,
         most_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
         amends=bool(entry.get("amendAllowed", False)),
-        modes=(default, *(one for one in modes if one != default)),
+        modes=(default, *(mode for mode in modes if mode != default)),
     )

@@ -22,25 +22,21 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
-    APPLIED,
-    LOST,
-    OPENED,
     SPOT,
     BinanceTrade,
-    BookSync,
     DepthDiff,
     Snapshot,
-    SyncStep,
     diff_of,
     snapshot_of,
     trade_of,
 )
-from tercel.feeds.members import exact
+from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
+from tercel.feeds.captures import exact
 from tercel.fix.shown_book import ShownBook
 from tercel.venues.binance_venue.api import TRADING, TradedSymbol
 from tercel.venues.binance_venue.rest import GARBLED
 
-Spot = tuple[int, int]
+Level = tuple[int, int]
 """Side and price in ticks."""
 Row = tuple[int, ...]
 _FINER: Final = 100
@@ -48,25 +44,30 @@ _FINER: Final = 100
 _MOST_TRADES: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
-TROUBLE_S, SOUND_S, _LOOK_S = 2.0, 5.0, 0.25
+TROUBLE_S = 2.0
+SOUND_S = 5.0
+_CHECK_S = 0.25
 """Seconds that a book may be crossed, or its stream bring nothing new, before it is lost; seconds until it counts as sound."""
-FIRST_S, LONGEST_S = 0.5, 16.0
+FIRST_S = 0.5
+LONGEST_S = 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 1_000_000_000
 """Largest lead of a market time over the estimated clock of the venue, ns."""
-_TRIES, _IDLE = 3, 3
+_TRIES = 3
+_IDLE = 3
 """Snapshots without a sound book, after which the stream is renewed each time and an event reports it; and updates
 in a row that do not move a book: fewer may be doubled or late."""
 _NEAR: Final = 1000
 """A trade whose number is so far back is no old one: what came before it was numbered wrongly."""
 
 
-def _scaled(value: Any) -> int:
+def _parse_scaled(value: Any) -> int:
+    """A decimal number of a stream as an exact integer in 1e-10."""
     return exact(str(value), "a stream of Binance")
 
 
 class StreamedBook:
-    """Book of one symbol.
+    """Book of one symbol, kept in step with its streams.
 
     Parameters
     ----------
@@ -74,67 +75,77 @@ class StreamedBook:
     """
 
     def __init__(self, symbol: TradedSymbol) -> None:
+        """Start without a book: a snapshot is wanted."""
         self.symbol = symbol
-        self.shown = ShownBook(symbol.symbol, symbol.scale)
-        self.wanted = True
+        self.shown_book = ShownBook(symbol.symbol, symbol.scale)
+        self.snapshot_wanted = True
         """Whether a snapshot is to be requested."""
-        self.asked = False
-        self.why = ""
-        """Whether the answer to that is on its way; and why the book was lost, until that is reported."""
+        self.snapshot_pending = False
+        """Whether a snapshot was requested and has not come."""
+        self.lost_reason = ""
+        """Why the book was lost, until that is reported."""
         self._tries = 0
+        """Requested snapshots since the book was last valid."""
         self._idle = 0
+        """Updates since the book last changed."""
         self._renewed = False
-        """Requested snapshots since the book was last valid, updates since its last change, whether its stream is new."""
-        self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
+        """Whether its stream is new."""
+        self._due_s = self._asked_s = self._check_s = self._sound_s = self._unknown_s = 0.0
         self.last_price = 0
         """Of the last trade, 1e-8; 0: none yet."""
         self._sync = BookSync(SPOT)
-        self._totals: dict[Spot, int] = {}
-        self._due: set[Spot] = set()
-        self._own: dict[Spot, int] = {}
+        self._totals: dict[Level, int] = {}
+        self._changed_levels: set[Level] = set()
+        self._own_levels: dict[Level, int] = {}
         """Levels that a report changed, and when."""
         self._prints: deque[BinanceTrade] = deque(maxlen=_WAITING)
-        self._mine: dict[int, None] = {}
+        self._own_trades: dict[int, None] = {}
         """Numbers of own trades."""
-        self._trade = 0
+        self._last_trade = 0
 
     @property
-    def known(self) -> bool:
+    def is_synced(self) -> bool:
         """Whether the book is in step with the stream."""
         return bool(self._sync.last)
 
-    def lose(self, why: str) -> None:
-        """The state of the book is unknown from now on."""
+    def lose(self, reason: str) -> None:
+        """Mark the book as lost for a reason: its state is unknown, and a new snapshot is wanted."""
         self._sync.lose()
         self._prints.clear()
-        self.wanted = True
-        self.why = self.why or why[:300]
-        self._trade = 0
+        self.snapshot_wanted = True
+        self.lost_reason = self.lost_reason or reason[:300]
+        self._last_trade = 0
 
     # -- whether it gets on -------------------------------------------------------------------------------------------
-    def look(self, now_s: float) -> None:
-        """Lose a book that has been in trouble for long."""
-        if not self.known:
+    def check_progress(self, now_s: float) -> None:
+        """Lose a synced book that for TROUBLE_S was crossed or empty, or got updates that changed nothing."""
+        if not self.is_synced:
             self._sound_s = self._unknown_s = now_s
-        elif now_s >= self._look_s:
-            self._look_s = now_s + _LOOK_S
+        elif now_s >= self._check_s:
+            self._check_s = now_s + _CHECK_S
             bids, asks = (
-                [price for side, price in self._totals if side == each] for each in (BUY, SELL)
+                [price for side, price in self._totals if side == book_side]
+                for book_side in (BUY, SELL)
             )
             crossed = bool(bids and asks) and max(bids) >= min(asks)
             if not crossed and self._idle < _IDLE and self._totals:
                 self._sound_s = now_s
             elif now_s - self._sound_s >= TROUBLE_S:
-                stuck = "updates bring nothing new" if self._totals else "it is empty"
+                reason = "updates bring nothing new" if self._totals else "it is empty"
                 self.lose(
-                    f"{'bids are at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
+                    f"{'bids are at or above asks' if crossed else reason} for {TROUBLE_S:g} s"
                 )
             self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
-    def wants(self, now_s: float) -> str:
+    def needed_request(self, now_s: float) -> str:
         """Request that a lost book needs now: "stream" (a new one) or "snapshot"; "": none yet."""
-        self.wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
-        if self.known or not self.wanted or self.asked or now_s < self._due_s:
+        self.snapshot_wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
+        if (
+            self.is_synced
+            or not self.snapshot_wanted
+            or self.snapshot_pending
+            or now_s < self._due_s
+        ):
             return ""
         if self._tries >= _TRIES - 1 and not self._renewed:
             self._sync.lose()  # the old stream's updates do not join those of the new one
@@ -143,18 +154,20 @@ class StreamedBook:
             return "stream"
         return "snapshot" if self._sync.waiting else ""
 
-    def ask(self, now_s: float, answered: bool = False) -> None:
-        """Record that a snapshot is requested (`answered`: with an answer of its own); the next one only after a pause."""
+    def note_request(self, now_s: float, answered: bool = False) -> None:
+        """Record that a snapshot or stream is requested; the next request follows only after a pause. `answered`: a
+        snapshot is to come as an answer.
+        """
         pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
         self._asked_s = now_s
         self._due_s = now_s + pause_s
         self._tries = self._tries + 1
-        self.asked = answered
-        self.wanted = False
+        self.snapshot_pending = answered
+        self.snapshot_wanted = False
         self._renewed = False
         self._idle = 0
         if self._tries == _TRIES:
-            self.why = self.why or "snapshots do not fit the updates"
+            self.lost_reason = self.lost_reason or "snapshots do not fit the updates"
 
     def process(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
         """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
@@ -163,70 +176,83 @@ class StreamedBook:
         """
         try:
             if data.get("e") == "trade":
-                trade = trade_of(data, now_ns, _scaled)
+                trade = trade_of(data, now_ns, _parse_scaled)
                 self.last_price = trade.price // _FINER
-                if not self._trade - _NEAR < trade.number <= self._trade:
-                    self._trade = trade.number
+                if not self._last_trade - _NEAR < trade.number <= self._last_trade:
+                    self._last_trade = trade.number
                     self._prints.append(replace(trade, exch_ns=min(trade.exch_ns, now_ns)))
                 return None
-            whole = "lastUpdateId" in data
-            part = snapshot_of(data, now_ns, _scaled) if whole else diff_of(data, now_ns, _scaled)
-            if part.exch_ns > now_ns + AHEAD_NS or (whole and not (part.bids or part.asks)):
+            is_snapshot = "lastUpdateId" in data
+            part = (
+                snapshot_of(data, now_ns, _parse_scaled)
+                if is_snapshot
+                else diff_of(data, now_ns, _parse_scaled)
+            )
+            if part.exch_ns > now_ns + AHEAD_NS or (is_snapshot and not (part.bids or part.asks)):
                 raise VenueError(
                     f"levels of {self.symbol.symbol}, dated {now_ns} ns at most",
                     f"{len(part.bids + part.asks)} of {part.exch_ns} ns",
                     "its stream is renewed",
                 )
-            return self._follow(part, now_ns)
+            return self._apply_part(part, now_ns)
         except (TercelError, *GARBLED) as error:
             self.lose(
                 str(error) if isinstance(error, TercelError) else f"it cannot be used: {error!r}"
             )
             return None
 
-    def _follow(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
+    def _apply_part(self, part: DepthDiff | Snapshot, now_ns: int) -> o.MarketRows | None:
+        """Apply an update or a snapshot to the book; the rows that followers need, None if there are none."""
         stale = self._sync.counts.stale_snapshots
         self._sync.run([part])
         steps = self._sync.steps
         self._sync.steps = []
-        self.wanted |= self._sync.counts.stale_snapshots > stale
+        self.snapshot_wanted |= self._sync.counts.stale_snapshots > stale
         self._idle = 0 if steps or isinstance(part, Snapshot) else self._idle + 1
-        rows, opened = list[Row](), False
-        self.shown.as_of_ns = max(
-            [self.shown.as_of_ns, *(min(part.exch_ns or step.exch_ns, now_ns) for step in steps)]
+        rows = list[Row]()
+        opened = False
+        self.shown_book.as_of_ns = max(
+            [
+                self.shown_book.as_of_ns,
+                *(min(part.exch_ns or step.exch_ns, now_ns) for step in steps),
+            ]
         )
         for step in steps:
-            if step.what == LOST:
-                self.wanted = True
-                self.why = self.why or "updates are missing: their ids do not follow each other"
+            if step.change == LOST:
+                self.snapshot_wanted = True
+                self.lost_reason = (
+                    self.lost_reason or "updates are missing: their ids do not follow each other"
+                )
                 continue
-            if step.what == OPENED:
+            if step.change == OPENED:
                 self._totals = {}
                 opened = True
-                self._set(step)
-            elif step.what == APPLIED:
-                self._set(step)
+                self._set_levels(step)
+            elif step.change == APPLIED:
+                self._set_levels(step)
                 if not opened:
-                    rows += self._applied(step, now_ns)
+                    rows += self._rows_of_step(step, now_ns)
         if opened:
             self._prints.clear()
-            self._due.clear()
-            self.wanted = False
-            self.shown.whole(self._totals, now_ns)
-            return self.show(now_ns)
-        return self.shown.rows(rows)
+            self._changed_levels.clear()
+            self.snapshot_wanted = False
+            self.shown_book.set_levels(self._totals, now_ns)
+            return self.snapshot_rows(now_ns)
+        return self.shown_book.rows(rows)
 
-    def show(self, now_ns: int) -> o.MarketRows:
+    def snapshot_rows(self, now_ns: int) -> o.MarketRows:
         """The whole current book."""
-        return self.shown.shown(now_ns, 1 if self.symbol.status == TRADING else -1)
+        return self.shown_book.snapshot_rows(now_ns, 1 if self.symbol.status == TRADING else -1)
 
-    def _set(self, step: SyncStep) -> None:
-        tick, lot = self.symbol.tick * _FINER, self.symbol.lot * _FINER
+    def _set_levels(self, step: SyncStep) -> None:
+        """Store the level totals of a step, in ticks and lots; raises VenueError for finer ones."""
+        tick = self.symbol.tick * _FINER
+        lot = self.symbol.lot * _FINER
         for side, levels in ((BUY, step.bids), (SELL, step.asks)):
             for price, quantity in levels:
-                ticks, rest = divmod(price, tick)
-                lots, odd = divmod(quantity, lot)
-                if rest or odd or max(ticks, lots) >= MOST_LOTS:
+                ticks, tick_rest = divmod(price, tick)
+                lots, lot_rest = divmod(quantity, lot)
+                if tick_rest or lot_rest or max(ticks, lots) >= MOST_LOTS:
                     raise VenueError(
                         f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30",
                         f"{price / 10**10:g} x {quantity / 10**10:g}",
@@ -235,28 +261,29 @@ class StreamedBook:
                 self._totals[side, ticks] = lots
                 if not lots:
                     del self._totals[side, ticks]
-                self._due.add((side, ticks))
+                self._changed_levels.add((side, ticks))
 
-    def _applied(self, step: SyncStep, now_ns: int) -> list[Row]:
+    def _rows_of_step(self, step: SyncStep, now_ns: int) -> list[Row]:
+        """Rows of a depth step: earlier trades, then changed levels, but those that own reports have changed since."""
         rows: list[Row] = []
         while self._prints and self._prints[0].exch_ns <= step.exch_ns:
-            one = self._prints.popleft()
-            at = one.side, one.price // (self.symbol.tick * _FINER)
-            if one.number not in self._mine:
-                lots = one.quantity // (self.symbol.lot * _FINER)
-                rows += self.shown.print(now_ns, at[1], lots, _AGGRESSOR[one.side])
-            self._due.add(at)
-        settled = {at for at, ns in self._own.items() if ns <= step.exch_ns}
-        for at in settled:
-            del self._own[at]
-        later = self._due & self._own.keys()
-        for at in sorted((self._due | settled) - later):
-            rows += self.shown.total(now_ns, *at, self._totals.get(at, 0))
-        self._due = later
-        return rows + self.shown.arrive(now_ns)
+            trade = self._prints.popleft()
+            level = trade.side, trade.price // (self.symbol.tick * _FINER)
+            if trade.number not in self._own_trades:
+                lots = trade.quantity // (self.symbol.lot * _FINER)
+                rows += self.shown_book.apply_trade(now_ns, level[1], lots, _AGGRESSOR[trade.side])
+            self._changed_levels.add(level)
+        settled = {level for level, ns in self._own_levels.items() if ns <= step.exch_ns}
+        for level in settled:
+            del self._own_levels[level]
+        later = self._changed_levels & self._own_levels.keys()
+        for level in sorted((self._changed_levels | settled) - later):
+            rows += self.shown_book.set_total(now_ns, *level, self._totals.get(level, 0))
+        self._changed_levels = later
+        return rows + self.shown_book.rest_waiting(now_ns)
 
     # -- own orders ---------------------------------------------------------------------------------------------------
-    def reported(
+    def apply_report(
         self, report: o.Report, at_ns: int, trade: int = 0
     ) -> tuple[o.MarketRows | None, int, o.MarketRows | None]:
         """Book rows before a report, the order's number in the book (-1: none), rows after it.
@@ -271,10 +298,10 @@ class StreamedBook:
             Number of its trade.
         """
         if trade:
-            self._mine[trade] = None
-            if len(self._mine) > _MOST_TRADES:
-                del self._mine[next(iter(self._mine))]
-        gone, number, new = self.shown.reported(report)
+            self._own_trades[trade] = None
+            if len(self._own_trades) > _MOST_TRADES:
+                del self._own_trades[next(iter(self._own_trades))]
+        gone, number, new = self.shown_book.apply_report(report)
         for row in (*gone, *new):
-            self._own[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
-        return self.shown.rows(gone), number, self.shown.rows(new)
+            self._own_levels[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
+        return self.shown_book.rows(gone), number, self.shown_book.rows(new)

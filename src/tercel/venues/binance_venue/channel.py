@@ -1,188 +1,28 @@
-"""WebSocket API: a JSON socket without a thread, and requests over it, each answered, refused or called unknown once.
+"""Requests over Binance's WebSocket API, each answered, refused, or reported as unknown exactly once.
 
-The frames are those of the library `websockets`, without its I/O; bytes go through :class:`Connection`.
-
-    out: {"id":7,"method":"order.cancel","params":{"symbol":"BTCUSDT","orderId":12569099453,...}}
-    in:  {"id":7,"status":200,"result":{"symbol":"BTCUSDT","status":"CANCELED",...},"rateLimits":[...]}
-    in:  {"id":7,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."},"rateLimits":[...]}
+out: {"id":7,"method":"order.cancel","params":{"symbol":"BTCUSDT","orderId":12569099453,...}}
+in:  {"id":7,"status":200,"result":{"symbol":"BTCUSDT","status":"CANCELED",...},"rateLimits":[...]}
+in:  {"id":7,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."},"rateLimits":[...]}
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.extras import needed
-from tercel.fix.connection import Connection, TlsSettings
 from tercel.venues.binance_venue.api import ErrorCode
-from tercel.venues.binance_venue.rest import (
-    BANNED,
-    GARBLED,
-    MOST_OVER,
-    RequestRefusedError,
-    WeightBudget,
-    read_json,
-)
-from tercel.venues.binance_venue.terms import ApiSigner
-
-if TYPE_CHECKING:
-    from websockets.client import ClientProtocol
-
-
-LARGEST: Final = 1 << 25
-OPEN_S: Final = 10.0
-QUIET_S: Final = 15.0
-"""Silence after which the other side is pinged; it is given up after as much again. Binance pings every 20 s."""
-
-
-class JsonSocket:
-    """A WebSocket that says and hears JSON.
-
-    Parameters
-    ----------
-    url : str
-    tls : TlsSettings
-
-    Raises
-    ------
-    VenueError
-        The name of its host is unknown.
-    ConfigError
-        The library `websockets` is missing.
-    """
-
-    def __init__(self, url: str, tls: TlsSettings) -> None:
-        client, uri = (needed(f"websockets.{one}", "trade") for one in ("client", "uri"))
-        parts = urlsplit(url)
-        self._secure = parts.scheme == "wss"
-        self.host = parts.hostname or ""
-        port = parts.port or (443 if self._secure else 80)
-        self._connection = Connection.to(self.host, port, tls if self._secure else None)
-        self._protocol: ClientProtocol = client.ClientProtocol(uri.parse_uri(url), max_size=LARGEST)
-        self._parts: list[bytes] = []
-        self._begun = self.up = self._pinged = False
-        self._heard_s = self._began_s = time.monotonic()
-        self.why = ""
-        """Reason why it is closed, else ""."""
-
-    def fileno(self) -> int:
-        """For a selector; -1 once closed."""
-        return self._connection.fileno()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it is over."""
-        return self._connection.closed
-
-    @property
-    def wants_write(self) -> bool:
-        """Whether something waits to be written."""
-        return self._connection.wants_write
-
-    def send(self, message: Any) -> None:
-        """Say something.
-
-        Raises
-        ------
-        VenueError
-            It is not open: nothing was sent.
-        """
-        if not self.up or self.closed:
-            raise VenueError(
-                f"a link to {self.host}",
-                f"none: {self.why or 'it is not open'}",
-                "wait until it is up",
-            )
-        self._protocol.send_text(json.dumps(message, separators=(",", ":")).encode())
-        self._write()
-
-    def poll(self) -> list[Any]:
-        """Messages since the last call; one that is not JSON closes the socket."""
-        if self.closed:
-            return []
-        if self._connection.wants_write:
-            self._connection.flush()
-        if not self._begun and self._connection.established:
-            self._begun = True
-            self._protocol.send_request(self._protocol.connect())
-            self._write()
-        found: list[Any] = []
-        while (data := self._connection.receive()) is not None and data:
-            self._heard_s = time.monotonic()
-            self._pinged = False
-            self._protocol.receive_data(data)
-            found += self._events()
-            self._write()
-        if data is None:
-            self.close(self._connection.why)
-        self._watch()
-        return found
-
-    def _events(self) -> list[Any]:
-        from websockets.exceptions import WebSocketException
-        from websockets.frames import Frame, Opcode
-
-        found = []
-        for event in self._protocol.events_received():
-            if not isinstance(event, Frame):
-                self.up = self._protocol.handshake_exc is None
-                if not self.up:
-                    self.close(f"no WebSocket: {self._protocol.handshake_exc}")
-            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._parts.append(bytes(event.data))
-                if event.fin:
-                    data = b"".join(self._parts)
-                    self._parts = []
-                    try:
-                        found.append(read_json(data))
-                    except ValueError as error:
-                        self.close(f"a message that is not JSON: {error}")
-            elif event.opcode is Opcode.CLOSE:
-                self._write()
-                self.close("the other side closed it")
-        if (wrong := self._protocol.parser_exc) is not None and not isinstance(wrong, EOFError):
-            self.close(
-                str(wrong) if isinstance(wrong, WebSocketException) else type(wrong).__name__
-            )
-        return found
-
-    def _write(self) -> None:
-        data = b"".join(self._protocol.data_to_send())
-        if data:
-            self._connection.send(data)
-        if self._connection.closed:
-            self.close(self._connection.why)
-
-    def _watch(self) -> None:
-        """Ping a silent server, and close the connection if it stays silent."""
-        now = time.monotonic()
-        if self.closed:
-            return
-        if not self.up and now - self._began_s > OPEN_S:
-            self.close(f"no WebSocket within {OPEN_S:g} s")
-        elif self.up and now - self._heard_s > 2 * QUIET_S:
-            self.close(f"nothing came in {2 * QUIET_S:g} s")
-        elif self.up and not self._pinged and now - self._heard_s > QUIET_S:
-            self._pinged = True
-            self._protocol.send_ping(b"")
-            self._write()
-
-    def close(self, why: str = "closed here") -> None:
-        """Close it now."""
-        self.up = False
-        self.why = self.why or why
-        self._connection.close(why)
-
+from tercel.venues.binance_venue.api_key import ApiSigner
+from tercel.venues.binance_venue.json_socket import JsonSocket
+from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
+from tercel.venues.binance_venue.weight_budget import MOST_OVER, WeightBudget
 
 ANSWER_S: Final = 12.0
 """Time-out of an answer, seconds: the API gives up after 10 s (`web-socket-api.md`)."""
 SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
-MOST_JUMP_MS: Final = 86_400_000
+LARGEST_JUMP_MS: Final = 86_400_000
 """A clock of the venue's that is further away than a day from what it was is never believed."""
 _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
@@ -196,7 +36,7 @@ class ApiAnswer:
     result : Any
         None if there is none.
     error : RequestRefusedError or None
-    why : str
+    unknown_reason : str
         Reason why its outcome is unknown; "" if it was answered.
     stamp_ms, until_ms : int
         Its timestamp, and the venue's time after which it can no longer be executed.
@@ -204,14 +44,14 @@ class ApiAnswer:
 
     result: Any
     error: RequestRefusedError | None
-    why: str
+    unknown_reason: str
     stamp_ms: int
     until_ms: int
 
     @property
     def unknown(self) -> bool:
-        """Whether it may have been carried out without confirmation."""
-        return bool(self.why) or (self.error is not None and self.error.unsure)
+        """Whether the request may have been carried out without confirmation."""
+        return bool(self.unknown_reason) or (self.error is not None and self.error.unsure)
 
     @property
     def code(self) -> int:
@@ -220,27 +60,32 @@ class ApiAnswer:
 
     @property
     def text(self) -> str:
-        """Reason for people."""
-        return f"{self.error.text} ({self.error.code})" if self.error is not None else self.why
+        """Reason of an error or an unknown outcome, for people."""
+        return (
+            f"{self.error.text} ({self.error.code})"
+            if self.error is not None
+            else self.unknown_reason
+        )
 
 
 @dataclass(frozen=True)
-class _Pending:
+class _PendingRequest:
     method: str
-    then: Callable[[ApiAnswer], object]
+    on_answer: Callable[[ApiAnswer], object]
     stamp_ms: int
     until_ms: int
     sent_s: float
     orders: bool
 
     def answer(
-        self, why: str = "", result: Any = None, error: RequestRefusedError | None = None
+        self, unknown_reason: str = "", result: Any = None, error: RequestRefusedError | None = None
     ) -> ApiAnswer:
-        return ApiAnswer(result, error, why, self.stamp_ms, self.until_ms)
+        """The answer to this request: a result, an error, or the reason why its outcome is unknown."""
+        return ApiAnswer(result, error, unknown_reason, self.stamp_ms, self.until_ms)
 
 
 class ApiChannel:
-    """Requests on their way.
+    """Requests over the WebSocket API that wait for an answer.
 
     Parameters
     ----------
@@ -267,40 +112,44 @@ class ApiChannel:
         window_ms: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Start without a socket and without pending requests."""
         self._signer = signer
         self.budget = budget
         self.now_ms = now_ms
         self._window_ms = window_ms
         self._clock = clock
         self.socket: JsonSocket | None = None
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, _PendingRequest] = {}
         self._count = 0
         self._orders_until = 0.0
         self.wall_ms = now_ms
+        """This machine's clock."""
         self.jump_ms = 1000.0
-        self._more_ms = 0
-        """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
-        and how much further, once it refused a timestamp."""
+        """Largest plausible distance of a reported time from the local clock or from the estimated venue time."""
+        self._extra_jump_ms = 0
+        """Added to that distance once the venue refused a timestamp."""
         self.venue_ms = 0
         """The venue's time as it last said it: its clock shows that or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be queried."""
 
-    def update_time(self, said: Any, asked_ms: int = 0) -> bool:
+    def update_time(self, time_ms: Any, asked_ms: int = 0) -> bool:
         """Take a reported time of the venue's clock, ms; return whether it is plausible, as no local clock jumps. A
         requested time may go back; an unsolicited one counts at most as now, and a late one changes nothing."""
-        now, jump = self.now_ms(), self.jump_ms + self._more_ms
-        can_be = type(said) is int and (
-            (asked_ms or now) - jump <= said <= now + jump or abs(said - self.wall_ms()) <= jump
+        now = self.now_ms()
+        jump = self.jump_ms + self._extra_jump_ms
+        is_plausible = type(time_ms) is int and (
+            (asked_ms or now) - jump <= time_ms <= now + jump
+            or abs(time_ms - self.wall_ms()) <= jump
         )
-        if can_be:
-            self.venue_ms = said if asked_ms else max(self.venue_ms, min(said, now))
-            self._more_ms *= not asked_ms
-        return can_be
+        if is_plausible:
+            self.venue_ms = time_ms if asked_ms else max(self.venue_ms, min(time_ms, now))
+            self._extra_jump_ms *= not asked_ms
+        return is_plausible
 
     @property
     def settled_ms(self) -> int:
-        """The venue's time from when on nothing that is stamped now can be carried out."""
+        """Venue time from which on no request stamped now can still be carried out, ms."""
         return self.now_ms() + self._window_ms + self.settle_ms
 
     def ask(
@@ -308,13 +157,13 @@ class ApiChannel:
         method: str,
         params: Mapping[str, Any],
         weight: int,
-        then: Callable[[ApiAnswer], object],
+        on_answer: Callable[[ApiAnswer], object],
         *,
         signed: bool = True,
         orders: bool = False,
         urgent: bool = False,
     ) -> None:
-        """Send a request; `then` is called once, with its answer or the reason of a failure. See `WeightBudget.spend`.
+        """Send a request; `on_answer` is called once, with its answer or the reason of a failure. See `WeightBudget.spend`.
 
         Raises
         ------
@@ -324,68 +173,76 @@ class ApiChannel:
         if self.socket is None or not self.socket.up:
             raise VenueError("a link to Binance", "none", "wait until it is up")
         stamp = self.now_ms()
-        whole = dict(params)
+        signed_params = dict(params)
         if signed:
-            whole = self._signer.signed(
-                {**whole, "recvWindow": self._window_ms, "timestamp": stamp}
+            signed_params = self._signer.sign_params(
+                {**signed_params, "recvWindow": self._window_ms, "timestamp": stamp}
             )
-        number = self._begun(method, weight, then, stamp, orders, urgent)
+        number = self._register_request(method, weight, on_answer, stamp, orders, urgent)
         # A failure from here on is an event of the link: the request may have left.
-        self.socket.send({"id": number, "method": method, "params": whole})
+        self.socket.send({"id": number, "method": method, "params": signed_params})
 
-    def _begun(
+    def _register_request(
         self,
         method: str,
         weight: int,
-        then: Callable[[ApiAnswer], object],
+        on_answer: Callable[[ApiAnswer], object],
         stamp: int,
         orders: bool,
         urgent: bool,
     ) -> int:
+        """Count a request's weight and store the request as pending; its id."""
         self.budget.spend(weight, urgent)
         self._count += 1
         until = stamp + self._window_ms + self.settle_ms
-        self._pending[self._count] = _Pending(method, then, stamp, until, self._clock(), orders)
+        self._pending[self._count] = _PendingRequest(
+            method, on_answer, stamp, until, self._clock(), orders
+        )
         return self._count
 
     def receive(self, message: Mapping[str, Any]) -> None:
-        """Take an answer; one to nothing that waits is passed over: it came twice."""
-        self._limits(message.get("rateLimits"))
+        """Process an answer; one to no pending request is ignored."""
+        self._read_limits(message.get("rateLimits"))
         number = message.get("id")
-        found = self._pending.pop(number, None) if isinstance(number, int) else None
-        if found is None:
+        pending = self._pending.pop(number, None) if isinstance(number, int) else None
+        if pending is None:
             return
         try:
-            found.then(self._answer(found, message))
+            pending.on_answer(self._read_answer(pending, message))
         except (TercelError, *GARBLED) as error:
-            found.then(found.answer(f"an answer that cannot be read: {error!r}"))
+            pending.on_answer(pending.answer(f"an answer that cannot be read: {error!r}"))
 
-    def _answer(self, one: _Pending, message: Mapping[str, Any]) -> ApiAnswer:
+    def _read_answer(self, pending: _PendingRequest, message: Mapping[str, Any]) -> ApiAnswer:
+        """Read the answer to a pending request; holds requests back where the venue says so."""
         status = message.get("status")
         status = status if isinstance(status, int) else 0
-        self.budget.answered(
-            0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else one.sent_s
+        self.budget.clear_block(
+            0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else pending.sent_s
         )
         if status == HTTPStatus.OK and "result" in message:
-            return one.answer(result=message["result"])
-        said = message.get("error")
-        said = said if isinstance(said, dict) else {}
-        code, data = said.get("code"), said.get("data")
-        text = self._signer.clean(str(said.get("msg", ""))[:300])
-        error = RequestRefusedError(one.method, code if isinstance(code, int) else 0, text, status)
+            return pending.answer(result=message["result"])
+        error_body = message.get("error")
+        error_body = error_body if isinstance(error_body, dict) else {}
+        code = error_body.get("code")
+        data = error_body.get("data")
+        text = self._signer.clean(str(error_body.get("msg", ""))[:300])
+        error = RequestRefusedError(
+            pending.method, code if isinstance(code, int) else 0, text, status
+        )
         if error.code == ErrorCode.INVALID_TIMESTAMP:
             self.clock_off = True
-            self._more_ms = MOST_JUMP_MS
+            self._extra_jump_ms = LARGEST_JUMP_MS
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
-            self._wait(data if isinstance(data, dict) else {}, error, one.orders)
-        return one.answer("" if status else "an answer without a status", data, error)
+            self._hold_back(data if isinstance(data, dict) else {}, error, pending.orders)
+        return pending.answer("" if status else "an answer without a status", data, error)
 
-    def _wait(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
-        """Hold back until `retryAfter`: new orders where there were too many of them, else everything."""
-        later, now = data.get("retryAfter"), data.get("serverTime", self.now_ms())
+    def _hold_back(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
+        """Block requests until `retryAfter`: new orders where there were too many of them, else everything."""
+        retry_ms = data.get("retryAfter")
+        now = data.get("serverTime", self.now_ms())
         seconds = (
-            min(later - now, 10**12) / 1000
-            if isinstance(later, int) and isinstance(now, int)
+            min(retry_ms - now, 10**12) / 1000
+            if isinstance(retry_ms, int) and isinstance(now, int)
             else 60.0
         )
         if orders and error.code == ErrorCode.TOO_MANY_ORDERS:
@@ -393,40 +250,52 @@ class ApiChannel:
         else:
             self.budget.block(seconds, f"status {error.status}: {error.text}")
 
-    def _limits(self, limits: Any) -> None:
-        for one in limits if isinstance(limits, list) else ():
-            if not isinstance(one, dict):
+    def _read_limits(self, limits: Any) -> None:
+        """Take the venue's counts of request weight and of new orders from an answer's `rateLimits`."""
+        for rate_limit in limits if isinstance(limits, list) else ():
+            if not isinstance(rate_limit, dict):
                 continue
-            count, limit = one.get("count"), one.get("limit")
+            count = rate_limit.get("count")
+            limit = rate_limit.get("limit")
             if not isinstance(count, int) or not isinstance(limit, int):
                 continue
-            if one.get("rateLimitType") == "REQUEST_WEIGHT":
-                self.budget.reported(count)
-            elif one.get("rateLimitType") == "ORDERS" and 0 < limit <= count <= MOST_OVER * limit:
-                self._orders_until = self._clock() + _ORDERS_S.get(str(one.get("interval")), 60.0)
+            if rate_limit.get("rateLimitType") == "REQUEST_WEIGHT":
+                self.budget.take_reported(count)
+            elif (
+                rate_limit.get("rateLimitType") == "ORDERS"
+                and 0 < limit <= count <= MOST_OVER * limit
+            ):
+                self._orders_until = self._clock() + _ORDERS_S.get(
+                    str(rate_limit.get("interval")), 60.0
+                )
 
     @property
     def orders_held(self) -> bool:
         """Whether the venue's count of new orders is used up."""
         return self._clock() < self._orders_until
 
-    def waits(self, seconds: float) -> bool:
-        """Whether an order is on its way that was sent less than so long ago."""
+    def has_recent_order(self, seconds: float) -> bool:
+        """Whether a pending order request was sent less than so many seconds ago."""
         now = self._clock()
-        return any(one.orders and now - one.sent_s < seconds for one in self._pending.values())
+        return any(
+            pending.orders and now - pending.sent_s < seconds for pending in self._pending.values()
+        )
 
-    def overdue(self) -> None:
-        """Call unknown what was not answered in time."""
+    def expire_overdue(self) -> None:
+        """Answer as unknown the requests without an answer for ANSWER_S."""
         late = [
-            number for number, one in self._pending.items() if self._clock() - one.sent_s > ANSWER_S
+            number
+            for number, pending in self._pending.items()
+            if self._clock() - pending.sent_s > ANSWER_S
         ]
-        self._unknown(late, f"no answer within {ANSWER_S:g} s")
+        self._answer_unknown(late, f"no answer within {ANSWER_S:g} s")
 
-    def lost(self, why: str) -> None:
-        """The link broke: whatever is on its way is unknown."""
-        self._unknown(list(self._pending), why)
+    def fail_pending(self, reason: str) -> None:
+        """Answer all pending requests as unknown, since the link broke."""
+        self._answer_unknown(list(self._pending), reason)
 
-    def _unknown(self, numbers: list[int], why: str) -> None:
+    def _answer_unknown(self, numbers: list[int], reason: str) -> None:
+        """Answer pending requests as unknown, with a reason."""
         for number in numbers:
-            if (one := self._pending.pop(number, None)) is not None:
-                one.then(one.answer(why))
+            if (pending := self._pending.pop(number, None)) is not None:
+                pending.on_answer(pending.answer(reason))

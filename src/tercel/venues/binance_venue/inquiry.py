@@ -1,4 +1,4 @@
-"""Status requests for orders of unknown fate: by name until it is known, never guessed, and nothing is sent again.
+"""Queries for the status of orders of unknown fate, by name until the fate is known; no order is sent again.
 
 An order that the venue does not know may still be on its way. It never arrived, or was not changed, only once the
 venue has reported a time past the request's window and its own processing time; what it says of the order before
@@ -17,15 +17,18 @@ from tercel.fix.memory import SentOrder
 from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
-from tercel.venues.binance_venue.tracker import OVER, OrderTracker, WorkingOrder
+from tercel.venues.binance_venue.tracker import OrderTracker
+from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
-ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
-FIRST_S, LONGEST_S = 0.25, 32.0
+ORDER_WEIGHT = 4
+TRADES_WEIGHT = 5
+FIRST_S = 0.25
+LONGEST_S = 32.0
 _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
 
 
 @dataclass(eq=False)
-class OpenQuestion:
+class OpenInquiry:
     """An order whose status is being requested.
 
     Parameters
@@ -35,17 +38,17 @@ class OpenQuestion:
         Before this venue time, an order that is missing in an answer is not yet taken as unknown there.
     changes : list of SentOrder
         Cancels and replacements whose fate hangs on it.
-    asked : str
+    query_name : str
         The desk's name in its status query; "" if it sent none.
     """
 
     order: WorkingOrder
     until_ms: int = 0
     changes: list[SentOrder] = field(default_factory=list)
-    asked: str = ""
+    query_name: str = ""
     due_s: float = 0.0
     wait_s: float = FIRST_S
-    away: bool = False
+    pending: bool = False
     venue_ms: int = 0
     """The venue's last reported time when the query was sent."""
     since: int = -1
@@ -53,18 +56,18 @@ class OpenQuestion:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing has answered it for long."""
+        """Whether the inquiry has had no answer for long."""
         return self.wait_s >= LONGEST_S
 
 
 class FateInquiry:
-    """Asks what became of orders.
+    """Queries the status of orders of unknown fate until it is known.
 
     Parameters
     ----------
     channel : ApiChannel
     tracker : OrderTracker
-    say : callable
+    emit : callable
         Takes events beside the tracker's reports.
     stamp : callable
         Gives a time that does not go back.
@@ -76,73 +79,81 @@ class FateInquiry:
         self,
         channel: ApiChannel,
         tracker: OrderTracker,
-        say: Callable[[o.VenueEvent], object],
+        emit: Callable[[o.VenueEvent], object],
         stamp: Callable[[int], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Start without inquiries; orders that the tracker misses are inquired after."""
         self._channel = channel
         self._tracker = tracker
-        self._say = say
+        self._emit = emit
         self._stamp = stamp
         self._clock = clock
-        tracker.on_missing = self.about
-        self.open: dict[WorkingOrder, OpenQuestion] = {}
+        tracker.on_missing = self.inquire
+        self.open: dict[WorkingOrder, OpenInquiry] = {}
         self._count = 0
 
-    def about(
+    def inquire(
         self,
         order: WorkingOrder,
         until_ms: int = 0,
         change: SentOrder | None = None,
-        asked: str = "",
+        query_name: str = "",
         pause_s: float = 0.0,
     ) -> None:
-        """Ask about an order, soon or after a pause."""
-        found = self.open.setdefault(order, OpenQuestion(order))
-        found.until_ms = max(found.until_ms, until_ms)
-        found.asked = asked or found.asked
-        found.due_s = self._clock() + pause_s
-        found.wait_s = FIRST_S
-        if change is not None and change not in found.changes:
-            found.changes.append(change)
+        """Query an order's status, soon or after a pause; `change`: a cancel or replacement that hangs on it,
+        `query_name`: the desk's own request to answer.
+        """
+        inquiry = self.open.setdefault(order, OpenInquiry(order))
+        inquiry.until_ms = max(inquiry.until_ms, until_ms)
+        inquiry.query_name = query_name or inquiry.query_name
+        inquiry.due_s = self._clock() + pause_s
+        inquiry.wait_s = FIRST_S
+        if change is not None and change not in inquiry.changes:
+            inquiry.changes.append(change)
 
-    def turn(self) -> None:
+    def send_due(self) -> None:
         """Send queries that are due, within the weight budget."""
         now = self._clock()
-        for one in list(self.open.values()):
+        for inquiry in list(self.open.values()):
             if (
-                now < one.due_s
-                or one.away
+                now < inquiry.due_s
+                or inquiry.pending
                 or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
             ):
                 continue
-            sent, order = one.order.sent, one.order
-            named = {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
-            params = {"symbol": sent.instrument, **named}
-            one.venue_ms = self._channel.venue_ms
-            if one.venue_ms <= one.until_ms <= self._channel.now_ms():
+            sent = inquiry.order.sent
+            order = inquiry.order
+            reference = (
+                {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
+            )
+            params = {"symbol": sent.instrument, **reference}
+            inquiry.venue_ms = self._channel.venue_ms
+            if inquiry.venue_ms <= inquiry.until_ms <= self._channel.now_ms():
                 with suppress(VenueError):
-                    self._channel.ask("time", {}, 1, self._time, signed=False)
-            self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
+                    self._channel.ask("time", {}, 1, self._on_time, signed=False)
+            self._ask(inquiry, "order.status", params, ORDER_WEIGHT, self._on_status)
 
     def _ask(
         self,
-        one: OpenQuestion,
+        inquiry: OpenInquiry,
         method: str,
         params: dict[str, Any],
         weight: int,
-        then: Callable[[OpenQuestion, ApiAnswer], None],
+        on_answer: Callable[[OpenInquiry, ApiAnswer], None],
     ) -> None:
-        one.away = True
+        """Send a query of an inquiry; an answer that cannot be read is reported and queried again."""
+        inquiry.pending = True
 
-        def heard(answer: ApiAnswer) -> None:
-            one.away = False
+        def receive(answer: ApiAnswer) -> None:
+            """Pass the answer on; where it cannot be read, report that and query again later."""
+            inquiry.pending = False
             try:
-                then(one, answer)
+                on_answer(inquiry, answer)
             except (VenueError, *GARBLED) as error:
-                self._later(one)
-                sent = one.order.sent
-                self._say(
+                self._retry_later(inquiry)
+                sent = inquiry.order.sent
+                self._emit(
                     o.Unread(
                         method,
                         f"an answer that cannot be read: {error!r}",
@@ -154,54 +165,65 @@ class FateInquiry:
                 )
 
         try:
-            self._channel.ask(method, params, weight, heard)
+            self._channel.ask(method, params, weight, receive)
         except VenueError:
-            one.away = False
-            self._later(one)
+            inquiry.pending = False
+            self._retry_later(inquiry)
 
-    def _time(self, answer: ApiAnswer) -> None:
+    def _on_time(self, answer: ApiAnswer) -> None:
+        """Take the venue's time from an answer."""
         if isinstance(answer.result, dict):
             self._channel.update_time(answer.result.get("serverTime"), answer.stamp_ms)
 
-    def _later(self, one: OpenQuestion) -> None:
-        one.due_s = self._clock() + one.wait_s
-        one.wait_s = min(2 * one.wait_s, LONGEST_S)
+    def _retry_later(self, inquiry: OpenInquiry) -> None:
+        """Schedule an inquiry's next query after a pause that doubles up to LONGEST_S."""
+        inquiry.due_s = self._clock() + inquiry.wait_s
+        inquiry.wait_s = min(2 * inquiry.wait_s, LONGEST_S)
 
     # -- answers ------------------------------------------------------------------------------------------------------
-    def _heard(self, one: OpenQuestion, answer: ApiAnswer) -> None:
-        order = one.order
+    def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer) -> None:
+        """Process the answer to an order's status query."""
+        order = inquiry.order
         if answer.code == ErrorCode.NO_SUCH_ORDER:
-            self._absent(one, answer)
-        elif answer.error is not None or answer.why:
-            self._later(one)
+            self._on_absent(inquiry, answer)
+        elif answer.error is not None or answer.unknown_reason:
+            self._retry_later(inquiry)
         else:
             row = answer.result
             self._tracker.assign_number(
                 order, int(row["orderId"]), str(row.get("clientOrderId") or "")
             )
-            if self._tracker.qty(order, row["executedQty"]) > order.qty:
-                self._ask_trades(one, row)
+            if self._tracker.parse_qty(order, row["executedQty"]) > order.qty:
+                self._ask_trades(inquiry, row)
             else:
-                self._settled(one, row)
+                self._settle(inquiry, row)
 
-    def _ask_trades(self, one: OpenQuestion, row: dict[str, Any] | None) -> None:
-        params = {"symbol": one.order.sent.instrument, "orderId": one.order.number, "limit": PAGE}
-        if one.since >= 0:
-            params["fromId"] = one.since
+    def _ask_trades(self, inquiry: OpenInquiry, row: dict[str, Any] | None) -> None:
+        """Query an order's executions; `row` is its status row, None where the venue no longer knows the order."""
+        params = {
+            "symbol": inquiry.order.sent.instrument,
+            "orderId": inquiry.order.number,
+            "limit": PAGE,
+        }
+        if inquiry.since >= 0:
+            params["fromId"] = inquiry.since
         self._ask(
-            one,
+            inquiry,
             "myTrades",
             params,
             TRADES_WEIGHT,
-            lambda one, trades: self._traded(one, trades, row),
+            lambda inquiry, trades: self._on_trades(inquiry, trades, row),
         )
 
-    def _traded(self, one: OpenQuestion, answer: ApiAnswer, row: dict[str, Any] | None) -> None:
-        """Its executions; without a row the venue no longer knows the order itself."""
-        if answer.error is not None or answer.why:
-            self._later(one)
+    def _on_trades(
+        self, inquiry: OpenInquiry, answer: ApiAnswer, row: dict[str, Any] | None
+    ) -> None:
+        """Process an order's executions; without `row` the venue no longer knows the order itself."""
+        if answer.error is not None or answer.unknown_reason:
+            self._retry_later(inquiry)
             return
-        order, trades = one.order, sorted(answer.result, key=lambda trade: int(trade["id"]))
+        order = inquiry.order
+        trades = sorted(answer.result, key=lambda trade: int(trade["id"]))
         for trade in trades:
             if int(trade["orderId"]) == order.number:
                 self._tracker.fill(
@@ -210,107 +232,118 @@ class FateInquiry:
                     int(trade["time"]) * MS,
                     bool(trade["isMaker"]),
                 )
-        lacks = (
+        is_incomplete = (
             not order.over
             if row is None
-            else self._tracker.qty(order, row["executedQty"]) > order.qty
+            else self._tracker.parse_qty(order, row["executedQty"]) > order.qty
         )
-        if row is not None and not lacks:
-            self._settled(one, row)
-        elif row is None and not lacks:
-            self._answer(one)
+        if row is not None and not is_incomplete:
+            self._settle(inquiry, row)
+        elif row is None and not is_incomplete:
+            self._answer_query(inquiry)
             self.open.pop(order, None)
         elif len(trades) >= PAGE:  # the latest of more: from the first on, page by page
-            one.since = int(trades[-1]["id"]) + 1 if one.since >= 0 else 0
-            self._ask_trades(one, row)
+            inquiry.since = int(trades[-1]["id"]) + 1 if inquiry.since >= 0 else 0
+            self._ask_trades(inquiry, row)
         else:
-            one.since = -1
-            self._later(one)  # its list lags behind
+            inquiry.since = -1
+            self._retry_later(inquiry)  # its list lags behind
 
-    def _settled(self, one: OpenQuestion, row: dict[str, Any]) -> None:
-        """All that the venue counts is here."""
-        order, tracker = one.order, self._tracker
-        ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
+    def _settle(self, inquiry: OpenInquiry, row: dict[str, Any]) -> None:
+        """Report what an order's status row says (accepted, renamed, resized, ended) and close the inquiry, unless it
+        may still change.
+        """
+        order = inquiry.order
+        tracker = self._tracker
+        ns = int(row.get("updateTime") or row["time"]) * MS
+        status = str(row["status"])
         if status != Status.REJECTED:
             tracker.accept(order, ns)
         sent = tracker.memory.by_wire.get(str(row["clientOrderId"]))
         if (
             sent is not None
             and sent.kind == "replace"
-            and sent in one.changes
+            and sent in inquiry.changes
             and sent is not order.sent
         ):
             tracker.rename(order, sent, ns)
-            one.changes.remove(sent)
+            inquiry.changes.remove(sent)
         if "origQty" in row:
             tracker.resize(order, str(row["clientOrderId"]), row["origQty"], ns)
         if status in OVER and not order.over:
             if order.after is not None and not order.after.acked:
                 order.ended = status, ns
             else:
-                cancel = next((each for each in one.changes if status == Status.CANCELED), None)
-                names = {"name": cancel.name, "orig": cancel.orig} if cancel is not None else {}
-                tracker.ended(order, status, row["executedQty"], ns, **names)
+                cancel = next(
+                    (change for change in inquiry.changes if status == Status.CANCELED), None
+                )
+                cancel_names = (
+                    {"name": cancel.name, "orig": cancel.orig} if cancel is not None else {}
+                )
+                tracker.end_order(order, status, row["executedQty"], ns, **cancel_names)
                 if cancel is not None:
-                    one.changes.remove(cancel)
-        if not order.over and one.venue_ms <= one.until_ms:
-            self._answer(one)
-            self._later(one)
+                    inquiry.changes.remove(cancel)
+        if not order.over and inquiry.venue_ms <= inquiry.until_ms:
+            self._answer_query(inquiry)
+            self._retry_later(inquiry)
             return
-        for change in one.changes:
-            self.refused(order, change, "it was not carried out")
-        one.changes.clear()
-        self._answer(one)
+        for change in inquiry.changes:
+            self.report_refusal(order, change, "it was not carried out")
+        inquiry.changes.clear()
+        self._answer_query(inquiry)
         self.open.pop(order, None)
 
-    def _absent(self, one: OpenQuestion, answer: ApiAnswer) -> None:
-        order = one.order
-        if order.acked or order.over or one.venue_ms <= one.until_ms:
-            if one.asked:
-                self.report_status(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
-                one.asked = ""
+    def _on_absent(self, inquiry: OpenInquiry, answer: ApiAnswer) -> None:
+        """Process an answer that the venue does not know the order: not there yet, or never arrived."""
+        order = inquiry.order
+        if order.acked or order.over or inquiry.venue_ms <= inquiry.until_ms:
+            if inquiry.query_name:
+                self.report_status(order, o.OrdStatus.UNKNOWN, inquiry.query_name, _NOT_YET)
+                inquiry.query_name = ""
             if order.number and not order.over:
                 self._ask_trades(
-                    one, None
+                    inquiry, None
                 )  # it may have forgotten an order, and not what that traded
             else:
-                self._later(one)
+                self._retry_later(inquiry)
             return
-        before, ended = order.before, order.before is not None and order.before.ended is not None
+        before = order.before
+        ended = order.before is not None and order.before.ended is not None
         self._tracker.reject(order, answer.stamp_ms * MS, "it never arrived")
-        for change in one.changes:
-            self.refused(order, change, "the order never arrived")
+        for change in inquiry.changes:
+            self.report_refusal(order, change, "the order never arrived")
         if before is not None and not ended:
-            self.about(before, change=order.sent)
-        self._answer(one)
+            self.inquire(before, change=order.sent)
+        self._answer_query(inquiry)
         self.open.pop(order, None)
 
-    def refused(self, order: WorkingOrder, change: SentOrder, text: str) -> None:
-        """Tell that a cancel or a replacement was refused."""
+    def report_refusal(self, order: WorkingOrder, change: SentOrder, text: str) -> None:
+        """Report that a cancel or a replacement was refused."""
         now = self._stamp(0)
         if change.kind == "replace":
             change.status = o.OrdStatus.REJECTED
             self._tracker.memory.write(change)
-        self._say(
+        self._emit(
             o.CancelReject(change.name, change.orig, change.account, order.latest.status, now, text)
         )
 
-    def _answer(self, one: OpenQuestion) -> None:
-        if one.asked:
-            self.repeat(one.order, one.asked)
-            one.asked = ""
+    def _answer_query(self, inquiry: OpenInquiry) -> None:
+        """Answer the desk's own status request for the order, if there is one."""
+        if inquiry.query_name:
+            self.report_again(inquiry.order, inquiry.query_name)
+            inquiry.query_name = ""
 
-    def repeat(self, order: WorkingOrder, name: str) -> None:
-        """Report an order's executions again, and its status: of one that was replaced meanwhile, of its successor."""
+    def report_again(self, order: WorkingOrder, name: str) -> None:
+        """Report all executions of an order again, then its status; of the latest successor if it was replaced."""
         order = order.latest
         for trade in order.trades:
-            self._say(trade)
+            self._emit(trade)
         self.report_status(order, order.status, name, "")
 
     def report_status(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
         """Report an order's status."""
         self._count += 1
         exec_id = f"{order.sent.wire}-Q{self._channel.now_ms()}-{self._count}"
-        self._say(
+        self._emit(
             order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text)
         )

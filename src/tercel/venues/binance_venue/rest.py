@@ -1,19 +1,12 @@
-"""REST requests, one at a time: signed, counted, answered within a time or called unknown; and their request weight.
+"""REST requests to Binance, one at a time: signed, counted, answered within a time or unknown.
 
-The weight that the venue allows in a minute is not used up in any 61 seconds. The venue counts by the minute of its
-clock and by address, so other programs behind the same address count too: what it reports beyond our own count is
-theirs, and is held for as long. After 429 or 418 nothing leaves before Retry-After is over, or `longest_s`: then one
-request tries, and the next one as much later, until one is answered. So a wrong value silences a desk for a bounded
-time, and a ban is not prolonged by many requests. A kill tries at once, as often.
-
-    HTTP 400                                 {"code":-1121,"msg":"Invalid symbol."}
-    X-MBX-USED-WEIGHT-1M: 42, Retry-After: 7 (headers)
+HTTP 400                                 {"code":-1121,"msg":"Invalid symbol."}
+X-MBX-USED-WEIGHT-1M: 42, Retry-After: 7 (headers)
 """
 
 import http.client
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -22,125 +15,9 @@ from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, in_text
-from tercel.venues.binance_venue.terms import ApiSigner
-
-WINDOW_S: Final = 61.0
-RESERVE: Final = 0.1
-"""Share of the limit that questions leave to orders and cancels."""
-MOST_OVER: Final = 10
-"""A count of so many times its limit is none."""
-
-
-class WeightBudget:
-    """Request weight: used and allowed.
-
-    Parameters
-    ----------
-    limit : int
-        Weight a minute.
-    clock : callable
-        Seconds that never go back.
-    longest_s : float
-        So long nothing leaves at most, whatever the venue says.
-
-    >>> budget = WeightBudget(10, lambda: 0.0)
-    >>> budget.spend(8), budget.fits(3), budget.fits(1)
-    (None, False, True)
-    """
-
-    def __init__(
-        self,
-        limit: int = 6000,
-        clock: Callable[[], float] = time.monotonic,
-        longest_s: float = 60.0,
-    ) -> None:
-        self.limit = limit
-        self._clock = clock
-        self.longest_s = longest_s
-        self._spent: deque[tuple[float, int]] = deque()
-        self._sum = 0
-        self._others = 0
-        self._others_until = 0.0
-        self._blocked = 0.0
-        self.why = ""
-        self._until = self._urgent = self._since = self._pause = 0.0
-        """When the venue's block is over, when the next kill may try, when the venue last reported one, and how
-        long it is held for at least: each of a row twice as long as the one before."""
-        self.most = 0
-        """Most that was used in a window."""
-
-    @property
-    def used(self) -> int:
-        """Weight of the last 61 seconds, ours and, as far as the venue reported, others'."""
-        now = self._clock()
-        while self._spent and self._spent[0][0] <= now - WINDOW_S:
-            self._sum -= self._spent.popleft()[1]
-        return self._sum + (self._others if now < self._others_until else 0)
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds until the venue takes requests again; 0: it does."""
-        return max(0.0, self._blocked - self._clock())
-
-    def fits(self, weight: int, question: bool = False) -> bool:
-        """Whether a request may leave now; a question leaves a part to orders."""
-        most = int(self.limit * (1 - RESERVE)) if question else self.limit
-        return not self.wait_s and self.used + weight <= most
-
-    def spend(self, weight: int, urgent: bool = False) -> None:
-        """Count a request that leaves; an urgent one does against the venue's word, once in `longest_s`.
-
-        Raises
-        ------
-        VenueError
-            It may not: nothing was sent.
-        """
-        now, wait = self._clock(), self.wait_s
-        if urgent and now >= self._urgent and (now < self._until or not self.fits(weight)):
-            self._urgent = now + self.longest_s
-        elif wait:
-            raise VenueError(
-                "a venue that takes requests",
-                f"{self.why}; {wait:.1f} s until a try",
-                "wait until then",
-            )
-        elif self.used + weight > self.limit:
-            raise VenueError(
-                f"at most {self.limit} request weight a minute",
-                f"{self.used} used and {weight} more",
-                "send less",
-            )
-        if now < self._until:
-            self._blocked = now + self.longest_s  # it tries: the others wait for what becomes of it
-        self._spent.append((now, weight))
-        self._sum += weight
-        self.most = max(self.most, self.used)
-
-    def reported(self, count: int) -> None:
-        """Take the venue's count of weight in its minute: the part beyond the own count belongs to other clients. An
-        impossible count is ignored."""
-        others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
-        if (
-            others > 0
-            and count <= MOST_OVER * self.limit
-            and (others >= self._others or self._clock() >= self._others_until)
-        ):
-            self._others, self._others_until = others, self._clock() + WINDOW_S
-
-    def block(self, seconds: float, why: str) -> None:
-        """The venue takes nothing for so long, as it says."""
-        now, twice = self._clock(), min(max(2 * self._pause, 1.0), self.longest_s)
-        self._pause = twice if now >= self._since + self._pause else self._pause
-        self._since, self.why, seconds = now, why, max(seconds, self._pause)
-        self._until = max(self._until, now + seconds)
-        self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
-
-    def answered(self, sent_s: float) -> None:
-        """A request sent at `sent_s` was accepted: earlier blocks are over."""
-        if sent_s > self._since:
-            self._blocked = self._until = self._pause = 0.0
-
+from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, payload_text
+from tercel.venues.binance_venue.api_key import ApiSigner
+from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""
@@ -164,11 +41,11 @@ _REMEDIES: Final[Mapping[int, str]] = {
 
 
 class RequestRefusedError(VenueError):
-    """Error answer of Binance.
+    """An error answer of Binance.
 
     Parameters
     ----------
-    what : str
+    request : str
         The request, without its parameters.
     code, text : int, str
         Binance's; 0 where it gave none.
@@ -176,15 +53,16 @@ class RequestRefusedError(VenueError):
         Of HTTP.
     """
 
-    def __init__(self, what: str, code: int, text: str, status: int) -> None:
-        said = (
+    def __init__(self, request: str, code: int, text: str, status: int) -> None:
+        """Compose the message from request, code and text, with a remedy for known codes."""
+        received = (
             f"{code}: {text} (status {status})"
             if code
             else f"{text or 'nothing'} (status {status})"
         )
         super().__init__(
-            f"Binance to answer {what}",
-            said,
+            f"Binance to answer {request}",
+            received,
             _REMEDIES.get(code, "see errors.md of binance-spot-api-docs"),
         )
         self.code = code
@@ -198,7 +76,7 @@ class RequestRefusedError(VenueError):
 
 
 def read_json(text: str | bytes) -> Any:
-    """JSON with fractions as they were written, so that no digit is lost.
+    """Decode JSON with fractions kept as text, so that no digit is lost.
 
     >>> read_json('{"p": 0.10, "q": "1.50", "t": 5}')
     {'p': '0.10', 'q': '1.50', 't': 5}
@@ -209,15 +87,16 @@ def read_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _no_number(word: str) -> None:
+def _refuse_constant(word: str) -> None:
+    """Raise ValueError for NaN and infinity in JSON."""
     raise ValueError(f"a number that is {word}")
 
 
-_decode: Final = json.JSONDecoder(parse_float=str, parse_constant=_no_number).decode
+_decode: Final = json.JSONDecoder(parse_float=str, parse_constant=_refuse_constant).decode
 
 
 class BinanceRest:
-    """REST of one net.
+    """REST requests to one net of Binance.
 
     Parameters
     ----------
@@ -243,6 +122,7 @@ class BinanceRest:
         window_ms: int,
         timeout_s: float = 10.0,
     ) -> None:
+        """Set up without a connection: the first request opens it."""
         parts = urlsplit(base)
         self._host = parts.hostname or ""
         self._port = parts.port
@@ -273,14 +153,12 @@ class BinanceRest:
         VenueError
             No answer, no weight left.
         """
-        what, pairs = (
-            f"{method} {path}",
-            {name: in_text(value) for name, value in (params or {}).items()},
-        )
+        request = f"{method} {path}"
+        pairs = {name: payload_text(value) for name, value in (params or {}).items()}
         headers = (
             self._signer.headers if signed or path.startswith("/api/v3/userDataStream") else {}
         )
-        for last in (False, True):
+        for is_last_try in (False, True):
             self._budget.spend(weight)
             query = urlencode(pairs)
             if signed:
@@ -290,34 +168,36 @@ class BinanceRest:
                 query += "&" + urlencode({SIGNATURE: self._signer.sign(query)})
             reused = self._connection is not None
             try:
-                return self._answer(
-                    what, *self._asked(method, f"{self._prefix}{path}", query, headers)
+                return self._read_answer(
+                    request, *self._send(method, f"{self._prefix}{path}", query, headers)
                 )
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if last or not reused or method != "GET":
+                if is_last_try or not reused or method != "GET":
                     raise VenueError(
-                        f"an answer of {self._host} to {what}",
+                        f"an answer of {self._host} to {request}",
                         self._signer.clean(str(error) or type(error).__name__),
                         "check the network; ask again",
                     ) from None
         raise AssertionError
 
-    def _asked(
+    def _send(
         self, method: str, path: str, query: str, headers: Mapping[str, str]
     ) -> tuple[int, Any, bytes]:
+        """Send one HTTP request; status, headers and body of the answer."""
         if self._connection is None:
             kind: Any = (
                 http.client.HTTPSConnection if self._tls is not None else http.client.HTTPConnection
             )
-            more = {"context": self._tls} if self._tls is not None else {}
-            self._connection = kind(self._host, self._port, timeout=self._timeout_s, **more)
+            tls_options = {"context": self._tls} if self._tls is not None else {}
+            self._connection = kind(self._host, self._port, timeout=self._timeout_s, **tls_options)
         until = time.monotonic() + self._timeout_s
         self._connection.request(
             method, f"{path}?{query}" if query else path, headers=dict(headers)
         )
         answer = self._connection.getresponse()
-        parts, size = [], 0
+        parts = []
+        size = 0
         while part := answer.read1(1 << 16):
             parts.append(part)
             size += len(part)
@@ -327,9 +207,10 @@ class BinanceRest:
             raise http.client.IncompleteRead(b"", answer.length)
         return answer.status, answer.headers, b"".join(parts)
 
-    def _answer(self, what: str, status: int, headers: Any, body: bytes) -> Any:
+    def _read_answer(self, request: str, status: int, headers: Any, body: bytes) -> Any:
+        """JSON of an answer; raises RequestRefusedError for an error, and blocks requests after 429 or 418."""
         with suppress(ValueError):
-            self._budget.reported(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
+            self._budget.take_reported(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
         try:
             answer = read_json(body)
         except ValueError:
@@ -338,18 +219,19 @@ class BinanceRest:
             return answer
         if status == HTTPStatus.OK:
             raise VenueError(
-                f"JSON of {self._host} in answer to {what}",
+                f"JSON of {self._host} in answer to {request}",
                 repr(self._signer.clean(body[:60].decode("latin-1"))),
                 "check that the URL is Binance's",
             )
-        found = answer if isinstance(answer, dict) else {}
-        code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
+        fields = answer if isinstance(answer, dict) else {}
+        code = fields.get("code", 0)
+        text = self._signer.clean(str(fields.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._budget.block(
                 seconds_of(headers.get("Retry-After", "")), f"status {status}: {text}"
             )
         raise RequestRefusedError(
-            what,
+            request,
             code if isinstance(code, int) else 0,
             text or HTTPStatus(status).phrase if status in set(HTTPStatus) else text,
             status,
@@ -363,7 +245,7 @@ class BinanceRest:
 
 
 def seconds_of(text: str) -> float:
-    """Retry-After in seconds; a minute where it says nothing that can be read.
+    """Seconds of a Retry-After header; 60 where it cannot be read.
 
     >>> seconds_of("7"), seconds_of("soon")
     (7.0, 60.0)

@@ -1,4 +1,4 @@
-"""Address and API key of a Binance venue: a TOML file, or the name of a net.
+"""Settings of a Binance venue: a TOML file, or the name of a net, with its URLs and the place of its API key.
 
 net = "testnet"                  # or "production"
 symbols = ["BTCUSDT"]            # left out: every symbol that trades
@@ -6,97 +6,24 @@ symbols = ["BTCUSDT"]            # left out: every symbol that trades
 api_key = { env = "BINANCE_KEY" }
 secret = { env = "BINANCE_SECRET" }            # of HMAC; or
 private_key = { file = "ed25519.pem" }         # mode 600
-
-Signs requests with an API key: HMAC-SHA256 with its secret, or Ed25519 with its private key.
-
-Neither shows anywhere: not in `repr`, not in an error, and texts of the venue go through :meth:`ApiSigner.clean`.
 """
 
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.toml import TomlTable, read_toml, row_of, validated
+from tercel.core.toml import read_toml, row_of_key
+from tercel.core.validation import TomlTable, validate_model
 from tercel.fix.connection import TlsSettings
-from tercel.fix.profiles.model import Secret, ed25519_key, hidden, refuse_written
-from tercel.venues.binance_venue.api import (
-    LONGEST_WINDOW_MS,
-    SIGNATURE,
-    hmac_signer,
-    sorted_payload,
-)
+from tercel.fix.profiles.secrets import Secret, refuse_inline_secrets
+from tercel.venues.binance_venue.api import LONGEST_WINDOW_MS
+from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.hosts import is_loopback
-
-_LEAST: Final = 16
-
-
-class ApiSigner:
-    """An API key with its signing secret.
-
-    Parameters
-    ----------
-    name : str
-        Value of the header X-MBX-APIKEY.
-    secret : str
-        Of HMAC.
-    private_key : str
-        Of Ed25519, in PEM.
-
-    Raises
-    ------
-    ConfigError
-        A key of a wrong kind.
-
-    >>> ApiSigner("k" * 64, secret="s" * 64)
-    ApiSigner(HMAC)
-    """
-
-    def __init__(self, name: str, *, secret: str = "", private_key: str = "") -> None:
-        self._refuse("the API key", name)
-        self._name = name
-        self._secrets = (name, secret, *private_key.splitlines()[1:-1])
-        self.kind = "Ed25519" if private_key else "HMAC"
-        self.sign: Callable[[str], str]
-        if private_key:
-            key = ed25519_key(private_key, "the API key", private=True)
-            self.sign = lambda payload: b64encode(key.sign(payload.encode())).decode()
-        else:
-            self._refuse("the secret of an HMAC key", secret)
-            self.sign = hmac_signer(secret)
-        self._secrets = tuple(one for one in self._secrets if one)
-
-    @staticmethod
-    def _refuse(what: str, text: str) -> None:
-        if len(text) < _LEAST or not text.isascii() or not text.isalnum():
-            raise ConfigError(
-                f"{what}: letters and digits",
-                "something else (not shown)",
-                "copy it as Binance shows it; a private key of Ed25519 is named by private_key",
-            )
-
-    def __repr__(self) -> str:
-        return f"ApiSigner({self.kind})"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of a REST request."""
-        return {"X-MBX-APIKEY": self._name}
-
-    def signed(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters of a request of the WebSocket API, signed."""
-        whole = {"apiKey": self._name, **params}
-        return whole | {SIGNATURE: self.sign(sorted_payload(whole))}
-
-    def clean(self, text: str) -> str:
-        """A text without the key and its secret."""
-        return hidden(text, self._secrets)
-
 
 _HELP: Final = "see `docs/howto/crypto.md`"
 
@@ -126,14 +53,15 @@ NETS: Final = {
 
 
 class KeySection(TomlTable):
-    """[key]: where the API key is, and its secret of HMAC or its private key of Ed25519; never they themselves."""
+    """[key]: places of the API key and of its HMAC secret or Ed25519 private key, never their values."""
 
     api_key: Secret = Secret(env="BINANCE_KEY")
     secret: Secret | None = None
     private_key: Secret | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "KeySection":
+    def _check_one_secret(self) -> "KeySection":
+        """Return the section; refuse both a secret and a private key."""
         if self.secret is not None and self.private_key is not None:
             raise ValueError("either secret (HMAC) or private_key (Ed25519)")
         return self
@@ -164,7 +92,7 @@ class SpotTerms(TomlTable):
     """Whether a key that may withdraw money is accepted."""
 
     def check(self) -> Iterable[Secret | None]:
-        """Its secrets' places.
+        """Check the terms and return the places of their secrets: a subclass says how.
 
         Raises
         ------
@@ -174,7 +102,7 @@ class SpotTerms(TomlTable):
         raise NotImplementedError
 
     @classmethod
-    def named(cls, name: str, near: Path | None = None) -> tuple[Self, Path]:
+    def load_named(cls, name: str, near: Path | None = None) -> tuple[Self, Path]:
         """Terms by the name of a net or by their file, and the folder of their secrets.
 
         Parameters
@@ -189,7 +117,7 @@ class SpotTerms(TomlTable):
         ConfigError
             An invalid file; the error has file and row, if any.
 
-        >>> BinanceTerms.named("production")[0].endpoints().rest
+        >>> BinanceTerms.load_named("production")[0].endpoints().rest
         'https://api.binance.com'
         """
         folder = near or Path()
@@ -197,12 +125,12 @@ class SpotTerms(TomlTable):
             return cls.model_validate({"net": name or "testnet"}), folder
         path = folder / name if (folder / name).is_file() else Path(name)
         if not (path.suffix or path.exists()):
-            check_known(name, tuple(NETS), said=f"the net {name}")
+            check_known(name, tuple(NETS), received=f"the net {name}")
         return cls.read(path), path.parent
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Terms from their file.
+        """Read terms from their file.
 
         Raises
         ------
@@ -213,11 +141,12 @@ class SpotTerms(TomlTable):
         text = path.read_text(encoding="utf-8")
 
         def row(place: tuple[str, ...]) -> str:
-            found = row_of(text, place)
-            return "" if found is None else f" (row {found})"
+            """` (row N)` of a key in the file, empty where the file lacks the key."""
+            number = row_of_key(text, place)
+            return "" if number is None else f" (row {number})"
 
-        refuse_written(raw, str(path), row)
-        terms = validated(cls, raw, str(path), cls.READER)
+        refuse_inline_secrets(raw, str(path), row)
+        terms = validate_model(cls, raw, str(path), cls.READER)
         for secret in terms.check():
             if secret is not None:
                 secret.check(path.parent)
@@ -225,7 +154,7 @@ class SpotTerms(TomlTable):
 
 
 class BinanceTerms(SpotTerms):
-    """A Binance venue."""
+    """Settings of a Binance venue."""
 
     READER = "a Binance venue"
 
@@ -238,12 +167,12 @@ class BinanceTerms(SpotTerms):
     """Levels of a side that a snapshot has."""
 
     def check(self) -> Iterable[Secret | None]:
-        """See `SpotTerms`."""
+        """Check the URLs; return the places of API key, HMAC secret and Ed25519 private key, None where there is none."""
         self.endpoints()
         return self.key.api_key, self.key.secret, self.key.private_key
 
     def endpoints(self) -> Endpoints:
-        """Its URLs.
+        """Checked URLs of the venue: the terms' own where they are set, else the net's.
 
         Raises
         ------
@@ -251,20 +180,20 @@ class BinanceTerms(SpotTerms):
             One that is not TLS, and leaves this machine.
         """
         net = NETS[self.net]
-        found = Endpoints(
+        endpoints = Endpoints(
             self.rest_url or net.rest, self.ws_url or net.ws, self.ws_api_url or net.ws_api
         )
-        check_url("rest_url", found.rest, "https", "http")
-        check_url("ws_url", found.ws, "wss", "ws")
-        check_url("ws_api_url", found.ws_api, "wss", "ws")
-        return found
+        check_url("rest_url", endpoints.rest, "https", "http")
+        check_url("ws_url", endpoints.ws, "wss", "ws")
+        check_url("ws_api_url", endpoints.ws_api, "wss", "ws")
+        return endpoints
 
     def tls(self, folder: Path) -> TlsSettings:
-        """TLS of all connections."""
+        """TLS settings of all connections."""
         return TlsSettings(authorities=folder / self.ca if self.ca else None)
 
     def signer(self, folder: Path) -> ApiSigner:
-        """Signer of requests.
+        """Signer of requests with the terms' API key.
 
         Raises
         ------
@@ -279,7 +208,7 @@ class BinanceTerms(SpotTerms):
 
 
 def check_url(name: str, url: str, secure: str, plain: str) -> None:
-    """Refuse a base URL that is not TLS, unless it stays on this machine.
+    """Refuse a base URL with credentials or a query, or without TLS unless it stays on this machine.
 
     >>> check_url("rest_url", "http://127.0.0.1:8080", "https", "http")
 
@@ -289,9 +218,11 @@ def check_url(name: str, url: str, secure: str, plain: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host = parts.hostname or ""
+        _ = parts.port
     except ValueError:
-        parts, host = urlsplit(""), ""
+        parts = urlsplit("")
+        host = ""
     if parts.username or parts.password or parts.query:
         raise ConfigError(
             f"`{name}` without a name, password or query", "one with it (not shown)", _HELP

@@ -1,4 +1,4 @@
-"""Own orders at Binance: answers, events of the user stream and rows of lists become reports, once.
+"""Own orders at Binance: answers, user stream events and status rows become execution reports, each once.
 
 All three may report the same thing, in any order. An execution is known by its trade's number, an end by its order:
 nothing is reported twice, and an end waits until every execution that it counts is here.
@@ -9,120 +9,25 @@ nothing is reported twice, and an end waits until every execution that it counts
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.venues.binance_venue.account import AssetLedger
-from tercel.venues.binance_venue.api import MS, Status, TradedSymbol, signed, whole
-
-ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
-    Status.CANCELED: (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
-    "PENDING_CANCEL": (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
-    Status.REJECTED: (o.ExecType.REJECTED, o.OrdStatus.REJECTED),
-    Status.EXPIRED: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
-    Status.EXPIRED_IN_MATCH: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
-}
-"""Final statuses of orders that are not filled: type and status of the report."""
-OVER: Final = {**ENDS, Status.FILLED: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED)}
-"""The same for orders with lots that are not filled here: FILLED if the venue reduced the order."""
-
-
-@dataclass(eq=False, slots=True)
-class WorkingOrder:
-    """An order of ours, one leg where a replacement made a new one.
-
-    Parameters
-    ----------
-    sent : SentOrder
-        By the name under which it lives.
-    number : int
-        Binance's, 0 while it is not known.
-    before : WorkingOrder, optional
-        The order that it takes the place of.
-    """
-
-    sent: SentOrder
-    number: int = 0
-    before: "WorkingOrder | None" = None
-    base_qty: int = 0
-    """Filled by those before it, 10^-8 of a lot."""
-    qty: int = 0
-    """Filled of this one."""
-    acked: bool = False
-    over: bool = False
-    ended: tuple[str, int] | None = None
-    """Its final status and time, while executions are missing or a replacement is to come."""
-    after: "WorkingOrder | None" = None
-    """The order that is to take its place."""
-    trades: list[o.Report] = field(default_factory=list)
-    """Of all legs, as reported."""
-    seen: set[int] = field(default_factory=set)
-    """Numbers of its trades."""
-
-    @property
-    def latest(self) -> "WorkingOrder":
-        """The order that it lives on in: itself, unless it was replaced."""
-        return self if self.after is None or not self.over else self.after.latest
-
-    @property
-    def cum_qty(self) -> int:
-        """Filled by all legs."""
-        return self.base_qty + self.qty
-
-    @property
-    def status(self) -> o.OrdStatus:
-        """Its status, as far as it was reported."""
-        if self.over:
-            return self.sent.status
-        if not self.acked:
-            return o.OrdStatus.PENDING_NEW
-        return o.working(self.cum_qty)
-
-    def report(
-        self,
-        kind: o.ExecType,
-        status: o.OrdStatus,
-        exec_id: str,
-        ns: int,
-        *,
-        name: str = "",
-        orig: str = "",
-        qty: int = 0,
-        px: int = 0,
-        passive: bool = False,
-        text: str = "",
-    ) -> o.Report:
-        """A report on it."""
-        sent = self.sent
-        return o.Report(
-            exec_id,
-            kind,
-            status,
-            name or sent.name,
-            orig,
-            str(self.number or ""),
-            sent.account,
-            sent.instrument,
-            sent.side,
-            sent.lots,
-            sent.price,
-            qty,
-            px,
-            self.cum_qty,
-            0 if status in o.TERMINAL else max(sent.lots * ONE - self.cum_qty, 0),
-            ns,
-            passive,
-            text,
-        )
-
+from tercel.venues.binance_venue.api import (
+    MS,
+    Status,
+    TradedSymbol,
+    parse_amount,
+    parse_signed_amount,
+)
+from tercel.venues.binance_venue.ledger import AssetLedger
+from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
 MOST_STORED: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
-Tell = Callable[[o.Report, int, int], o.Report]
+EmitReport = Callable[[o.Report, int, int], o.Report]
 """Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
 
 
@@ -134,7 +39,7 @@ class OrderTracker:
     symbols : mapping of str to TradedSymbol
     memory : OrderMemory
     ledger : AssetLedger
-    tell : callable
+    emit_report : callable
     """
 
     def __init__(
@@ -142,12 +47,13 @@ class OrderTracker:
         symbols: Mapping[str, TradedSymbol],
         memory: OrderMemory,
         ledger: AssetLedger,
-        tell: Tell,
+        emit_report: EmitReport,
     ) -> None:
+        """Start without orders; `on_missing`, `on_number` and `on_revival` do nothing until they are set."""
         self._symbols = symbols
         self.memory = memory
         self._ledger = ledger
-        self._tell = tell
+        self._emit_report = emit_report
         self.on_missing: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose executions are not all here."""
         self.on_number: Callable[[WorkingOrder], object] = lambda _: None
@@ -158,7 +64,7 @@ class OrderTracker:
         """By every name of ours that it had."""
         self._by_wire: dict[str, WorkingOrder] = {}
         self._by_number: dict[tuple[str, int], WorkingOrder] = {}
-        self._over: deque[WorkingOrder] = deque()
+        self._past_orders: deque[WorkingOrder] = deque()
         self.executions: dict[str, deque[o.Report]] = {}
         """Reported executions by account."""
         self.live: dict[str, WorkingOrder] = {}
@@ -166,7 +72,7 @@ class OrderTracker:
 
     # -- finding ------------------------------------------------------------------------------------------------------
     def begin(self, sent: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
-        """Track an order that is sent, or that an earlier process sent."""
+        """Begin to track an order that is sent, or that an earlier process sent; `before`: the order that it replaces."""
         order = WorkingOrder(
             sent, int(sent.order_id) if sent.order_id.isdigit() else 0, before, sent.base_qty
         )
@@ -180,38 +86,40 @@ class OrderTracker:
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
         return order
 
-    def named(self, name: str) -> WorkingOrder | None:
-        """An order by a name of ours; one of an earlier process is tracked from now on."""
-        if (found := self.by_name.get(name)) is not None:
-            return found.latest
+    def find_by_name(self, name: str) -> WorkingOrder | None:
+        """The latest replacement of an order by a name of ours, None if unknown; an earlier process's order is tracked
+        from now on.
+        """
+        if (order := self.by_name.get(name)) is not None:
+            return order.latest
         sent = self.memory.by_name.get(name)
         if sent is None or sent.kind not in ("new", "replace"):
             return None
         return self.begin(sent)
 
-    def found(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
-        """An order by its number or a name at the venue."""
-        if (known := self._by_number.get((symbol, number))) is not None:
-            return known
+    def find_order(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
+        """An order by its number or a name at the venue, None if unknown; an earlier process's order is tracked from now on."""
+        if (order := self._by_number.get((symbol, number))) is not None:
+            return order
         for wire in wires:
-            if (known := self._by_wire.get(wire)) is not None:
-                return known
+            if (order := self._by_wire.get(wire)) is not None:
+                return order
             sent = self.memory.by_wire.get(wire)
             if sent is not None and sent.instrument == symbol and sent.kind in ("new", "replace"):
                 return self.begin(sent)
         return None
 
-    def unit(self, order: WorkingOrder) -> TradedSymbol:
+    def symbol_for(self, order: WorkingOrder) -> TradedSymbol:
         """The symbol of an order."""
         return self._symbols[order.sent.instrument]
 
-    def qty(self, order: WorkingOrder, value: Any) -> int:
+    def parse_qty(self, order: WorkingOrder, value: Any) -> int:
         """A quantity of the API in 10^-8 of a lot."""
-        return whole(value, "a quantity") * ONE // self.unit(order).lot
+        return parse_amount(value, "a quantity") * ONE // self.symbol_for(order).lot
 
     # -- reports ------------------------------------------------------------------------------------------------------
     def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
-        """Set the venue's number of an order.
+        """Set the venue's number of an order; raises VenueError if number or name belong to another order.
 
         Raises
         ------
@@ -248,11 +156,11 @@ class OrderTracker:
             before.sent.status = o.OrdStatus.CANCELED
             self.memory.write(before.sent)
             self._finish(before)
-            self._say(
+            self._report(
                 order, o.ExecType.REPLACED, order.status, f"R{sent.wire}", ns, orig=before.sent.name
             )
         else:
-            self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
+            self._report(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
     def executions_after(self, account: str, after: str) -> list[o.Report]:
         """Executions of an account as reported, after one of them where it is named.
@@ -262,42 +170,45 @@ class OrderTracker:
         VenueError
             No such execution.
         """
-        found = list(self.executions.get(account, ()))
+        reports = list(self.executions.get(account, ()))
         if not after:
-            return found
-        for at, one in enumerate(found):
-            if one.exec_id == after:
-                return found[at + 1 :]
+            return reports
+        for index, report in enumerate(reports):
+            if report.exec_id == after:
+                return reports[index + 1 :]
         raise VenueError(
             f"an execution of {account}", repr(after), "ask without one for all of them"
         )
 
     def fill(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
-        """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
+        """Book and report an execution, once by the number of its trade: `price`, `qty`, `commission`,
+        `commissionAsset`, `tradeId`.
 
         Raises
         ------
         VenueError
             Numbers that are none.
         """
-        number = whole(row["tradeId"], "a trade's number") // ONE
-        if number in order.seen:
+        number = parse_amount(row["tradeId"], "a trade's number") // ONE
+        if number in order.seen_trades:
             return
-        symbol = self.unit(order)
-        base, price = whole(row["qty"], "a quantity"), whole(row["price"], "a price")
-        fee = signed(row.get("commission") or 0, "a commission")
+        symbol = self.symbol_for(order)
+        base = parse_amount(row["qty"], "a quantity")
+        price = parse_amount(row["price"], "a price")
+        fee = parse_signed_amount(row.get("commission") or 0, "a commission")
         self.accept(order, ns)
-        order.seen.add(number)
-        qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
+        order.seen_trades.add(number)
+        qty = base * ONE // symbol.lot
+        px = price * ONE // symbol.tick
         order.qty += qty
-        self._ledger.filled(
+        self._ledger.book_fill(
             symbol, order.sent.side, base, price, fee, str(row.get("commissionAsset") or "")
         )
         full = order.cum_qty >= order.sent.lots * ONE
-        status = o.working(order.cum_qty, full)
+        status = o.working_status(order.cum_qty, full)
         if order.over and (order.after is not None or not full):
             status = order.sent.status  # a trade that comes after the end opens nothing again
-        report = self._say(
+        report = self._report(
             order,
             o.ExecType.TRADE,
             status,
@@ -313,21 +224,23 @@ class OrderTracker:
         if full and not order.over:
             self._finish(order)
 
-    def ended(
+    def end_order(
         self,
         order: WorkingOrder,
         status: str,
-        counted: Any,
+        executed: Any,
         ns: int,
         *,
         name: str = "",
         orig: str = "",
         text: str = "",
     ) -> bool:
-        """End an order with its status and executed quantity; False while executions are missing."""
+        """End an order with its final status and executed quantity; whether it is over: not while executions or the
+        other half of a replacement are missing.
+        """
         if order.over or status not in OVER:
             return order.over
-        if self.qty(order, counted) > order.qty:
+        if self.parse_qty(order, executed) > order.qty:
             self.on_missing(order)
             return False
         if status == Status.FILLED:
@@ -338,12 +251,12 @@ class OrderTracker:
         if status != Status.REJECTED:
             self.accept(order, ns)
         kind, final = OVER[status]
-        self._say(order, kind, final, "E", ns, name=name, orig=orig, text=text)
+        self._report(order, kind, final, "E", ns, name=name, orig=orig, text=text)
         self._finish(order)
         return True
 
     def rename(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
-        """Give an order fewer lots and a new name; it keeps its queue position."""
+        """Reduce an order's lots under a new name; the order keeps its queue position."""
         if order.sent is sent or order.over:
             return
         before = order.sent
@@ -353,11 +266,11 @@ class OrderTracker:
         before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
-        self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
+        self._report_reduction(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
     def resize(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
         """Reduce an order to the quantity that the venue has of it, requested by us or by others."""
-        lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
+        lots = -(-(self.parse_qty(order, quantity) + order.base_qty) // ONE)
         if order.over or not order.acked or not 0 < lots < order.sent.lots:
             return
         sent = self.memory.by_wire.get(name)
@@ -370,27 +283,31 @@ class OrderTracker:
             self.rename(order, sent, ns)
             return
         order.sent.lots = lots
-        self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
+        self._report_reduction(
+            order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand"
+        )
 
-    def _changed(
-        self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any
+    def _report_reduction(
+        self, order: WorkingOrder, kind: o.ExecType, exec_name: str, ns: int, **details: Any
     ) -> None:
-        """Report fewer lots of an order, which may be filled by that."""
+        """Report that an order has fewer lots, which may complete it."""
         full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
-        self._say(order, kind, status, what, ns, **more)
+        self._report(order, kind, status, exec_name, ns, **details)
         if full:
             self._finish(order)
 
     def reject(self, order: WorkingOrder, ns: int, text: str) -> None:
-        """The order was never placed; the one that it should replace has ended, or continues."""
+        """Report an order as never placed; if it should replace another, that one is ended or goes on instead. Ignored
+        once accepted.
+        """
         before = order.before
         if order.over or order.acked:
             return
         order.over = True
         order.sent.status = o.OrdStatus.REJECTED
         if before is None:
-            self._say(
+            self._report(
                 order,
                 o.ExecType.REJECTED,
                 o.OrdStatus.REJECTED,
@@ -404,90 +321,97 @@ class OrderTracker:
         self.memory.write(order.sent)
         self.live.pop(order.sent.wire, None)
         if before.ended is not None:
-            status, at = before.ended
+            status, end_ns = before.ended
             text = f"cancelled; the order in its place was refused: {text}"
-            name, orig = order.sent.name, before.sent.name
-            self.ended(before, status, 0, at, name=name, orig=orig, text=text)
+            name = order.sent.name
+            orig = before.sent.name
+            self.end_order(before, status, 0, end_ns, name=name, orig=orig, text=text)
 
-    def event(self, data: Mapping[str, Any]) -> bool:
-        """An `executionReport`; whether it is about an order of ours.
+    def process_event(self, data: Mapping[str, Any]) -> bool:
+        """Process an `executionReport`; whether it is about an own order.
 
         Raises
         ------
         VenueError, KeyError, ValueError
             What cannot be read.
         """
-        symbol, number, name, original = (
-            str(data["s"]),
-            int(data["i"]),
-            str(data["c"]),
-            str(data.get("C") or ""),
-        )
-        order = self.found(symbol, number, name, original) if symbol in self._symbols else None
+        symbol = str(data["s"])
+        number = int(data["i"])
+        name = str(data["c"])
+        original = str(data.get("C") or "")
+        order = self.find_order(symbol, number, name, original) if symbol in self._symbols else None
         if order is None:
             return False
-        ns, what, status = int(data["T"]) * MS, str(data["x"]), str(data["X"])
+        ns = int(data["T"]) * MS
+        event_type = str(data["x"])
+        status = str(data["X"])
         self.assign_number(order, number)
         if order.over and not order.acked and status not in OVER:
             order.over = False
             self.live[order.sent.wire] = order
             self.on_revival(order)
-        if what == "TRADE":
+        if event_type == "TRADE":
             row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
             row |= {"commission": data["n"], "commissionAsset": data["N"]}
             self.fill(order, row, ns, bool(data.get("m")))
-        elif what == "REPLACED":
+        elif event_type == "REPLACED":
             sent = self.memory.by_wire.get(name)
             if sent is not None:
                 self.rename(order, sent, ns)
-        elif what == "NEW":
+        elif event_type == "NEW":
             self.accept(order, ns)
         if "q" in data:
             self.resize(order, name, data["q"], ns)
         if status in OVER:
             cancel = self.memory.by_wire.get(name)
-            mine = cancel is not None and cancel.kind == "cancel"
+            is_ours = cancel is not None and cancel.kind == "cancel"
             text = str(data.get("eR") or ("" if data.get("r") in (None, "NONE") else data["r"]))
             names = (
-                {"name": cancel.name, "orig": cancel.orig} if cancel is not None and mine else {}
+                {"name": cancel.name, "orig": cancel.orig} if cancel is not None and is_ours else {}
             )
-            self.ended(order, status, data["z"], ns, text=text, **names)
-        elif self.qty(order, data["z"]) > order.qty:
+            self.end_order(order, status, data["z"], ns, text=text, **names)
+        elif self.parse_qty(order, data["z"]) > order.qty:
             self.on_missing(order)
         return True
 
     # -- events -------------------------------------------------------------------------------------------------------
-    def _say(
+    def _report(
         self,
         order: WorkingOrder,
         kind: o.ExecType,
         status: o.OrdStatus,
-        what: str,
+        exec_name: str,
         ns: int,
         trade: int = 0,
-        **more: Any,
+        **details: Any,
     ) -> o.Report:
-        exec_id = f"{order.sent.instrument}-{order.number}-{what}" if order.number else what
+        """Store an order's new state and emit an execution report on it; the report as emitted."""
+        exec_id = (
+            f"{order.sent.instrument}-{order.number}-{exec_name}" if order.number else exec_name
+        )
         sent = order.sent
         sent.status = status
         sent.cum_qty = order.cum_qty
         self.memory.write(sent)
-        return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
+        return self._emit_report(order.report(kind, status, exec_id, ns, **details), ns, trade)
 
     def _finish(self, order: WorkingOrder) -> None:
+        """Mark an order as over, and forget the oldest of too many ended orders."""
         order.over = True
-        self.live = {wire: one for wire, one in self.live.items() if one is not order}
-        self._over.append(order)
-        while len(self._over) > MOST_STORED:
-            gone = self._over.popleft()
-            self._by_number.pop((gone.sent.instrument, gone.number), None)
-            for known in (self.by_name, self._by_wire):
-                for name in [gone.sent.name, gone.sent.wire]:
-                    if known.get(name) is gone:
-                        del known[name]
+        self.live = {
+            wire: live_order for wire, live_order in self.live.items() if live_order is not order
+        }
+        self._past_orders.append(order)
+        while len(self._past_orders) > MOST_STORED:
+            oldest = self._past_orders.popleft()
+            self._by_number.pop((oldest.sent.instrument, oldest.number), None)
+            for index in (self.by_name, self._by_wire):
+                for name in [oldest.sent.name, oldest.sent.wire]:
+                    if index.get(name) is oldest:
+                        del index[name]
 
-    def mine(self, account: str, instrument: str = "") -> Iterable[WorkingOrder]:
-        """Orders of an account ("": of all) that are not over."""
+    def working_orders(self, account: str, instrument: str = "") -> Iterable[WorkingOrder]:
+        """Orders of an account and an instrument ("": of all) that have not ended."""
         for order in list(self.live.values()):
             sent = order.sent
             if (
@@ -497,8 +421,10 @@ class OrderTracker:
             ):
                 yield order
 
-    def remembered(self, account: str) -> list[WorkingOrder]:
-        """Orders of an account that are over, as far as they are remembered."""
+    def past_orders(self, account: str) -> list[WorkingOrder]:
+        """Ended orders of an account that no other replaced, as far as they are remembered."""
         return [
-            order for order in self._over if order.sent.account == account and order.after is None
+            order
+            for order in self._past_orders
+            if order.sent.account == account and order.after is None
         ]

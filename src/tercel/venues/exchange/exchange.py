@@ -12,21 +12,18 @@ from pathlib import Path
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.pace import Pace
-from tercel.core.ports import Capabilities
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
-from tercel.market.simulator import engine, layout as sim
+from tercel.market.simulator import kernel_requests, layout as sim
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.market import EntryLatency, ExchangeFolder, Markets, MarketSpec
-from tercel.venues.exchange.orders import (
-    ClientOrder,
-    OrderBooks,
-    OrderRecord,
-    fault_of,
-    price_fault,
-)
+from tercel.venues.exchange.folder import ExchangeFolder
+from tercel.venues.exchange.market import Markets
+from tercel.venues.exchange.market_spec import EntryLatency, MarketSpec
+from tercel.venues.exchange.order_record import OrderRecord
+from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
 
 NOWHERE = -1
 """The queue of commands that concern no market or several."""
@@ -78,6 +75,7 @@ class SimulatedExchange:
         pace: Pace | None = None,
         keep: Path | None = None,
     ) -> None:
+        """Build the markets, or load them from the folder `keep` with open orders cancelled."""
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
         self._latency = latency or EntryLatency()
@@ -102,9 +100,9 @@ class SimulatedExchange:
         self._pace = pace
         if self._store is not None and (now_ns := self._store.load(self._markets)):
             self.now_ns = now_ns
-            self._orders.begin_again(now_ns)
+            self._orders.resume(now_ns)
             self._regimes = [
-                [one for one in script if one.at_ns > now_ns] for script in self._regimes
+                [change for change in script if change.at_ns > now_ns] for script in self._regimes
             ]
         if pace is not None:
             pace.begin(self.now_ns)
@@ -113,7 +111,7 @@ class SimulatedExchange:
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Venue`."""
+        """Capabilities beside the port `Venue`: simulated, with executions, positions and depth."""
         return Capabilities(simulated=True, executions=self, positions=self, depth=self)
 
     @property
@@ -127,13 +125,14 @@ class SimulatedExchange:
 
     def width(self, instrument: str) -> int:
         """Prices of the ring of an instrument's book: a follower of the same width sees the same depth."""
-        return int(self._markets.books[self._find(instrument)][lay.WIDTH])
+        return int(self._markets.books[self._market_of(instrument)][lay.WIDTH])
 
     def feed_levels(self, instrument: str) -> int:
         """Levels that the tape behind an instrument shows; 0: all of them."""
-        return int(self._markets.states[self._find(instrument)][sim.FEED_LEVELS])
+        return int(self._markets.states[self._market_of(instrument)][sim.FEED_LEVELS])
 
-    def _find(self, instrument: str) -> int:
+    def _market_of(self, instrument: str) -> int:
+        """Index of an instrument's market; raises UnknownNameError for one that is not listed."""
         if instrument not in self._number:
             raise UnknownNameError(
                 "an instrument that is listed",
@@ -150,11 +149,11 @@ class SimulatedExchange:
         UnknownNameError
             Not listed.
         """
-        self._waiting_snapshots.append(self._find(instrument))
+        self._waiting_snapshots.append(self._market_of(instrument))
 
     def snapshot(self, instrument: str) -> o.MarketRows:
         """The book after the last step."""
-        return self._markets.snapshot(self._find(instrument))
+        return self._markets.snapshot(self._market_of(instrument))
 
     def would_fill(
         self, instrument: str, side: int, price: int | None, lots: int
@@ -170,7 +169,7 @@ class SimulatedExchange:
             More than the record of one moment keeps: such an order may not be sent.
         """
         limit = side * NO_ASK if price is None else price
-        return self._markets.try_new(self._find(instrument), side, limit, lots)
+        return self._markets.try_new(self._market_of(instrument), side, limit, lots)
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
         """Trades of an account after execution `after` ("": all), exactly as first reported.
@@ -203,12 +202,13 @@ class SimulatedExchange:
             self._cancel_all(self._orders.open_of(account), "cancel on disconnect", self._outbox)
 
     def close(self) -> None:
-        """Disconnect every account."""
+        """Disconnect every account, as `disconnect`; commands are refused from then on."""
         for account in self._accounts:
             self.disconnect(account)
         self._closed = True
 
     def _account(self, name: str) -> _Account:
+        """State of an account by its name, created on first use."""
         if name not in self._accounts:
             streams = [self._latency.stream(spec.seed, spec.index) for spec in self._markets.specs]
             self._accounts[name] = _Account(streams)
@@ -230,7 +230,8 @@ class SimulatedExchange:
         market = self._number.get(command.instrument, NOWHERE)
         if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
             # they draw no latency: they must not change what orders meet, and never overtake them
-            market, arrives = NOWHERE, max(self.now_ns, *account.last_ns.values(), 0)
+            market = NOWHERE
+            arrives = max(self.now_ns, *account.last_ns.values(), 0)
         else:
             arrives = max(
                 self.now_ns + int(entry_delay(account.streams[market])),
@@ -242,7 +243,7 @@ class SimulatedExchange:
         heapq.heappush(self._queues[market], (arrives, self._sent, command))
 
     def _next_arrival(self) -> tuple[int, int]:
-        """Time and queue of the next arrival; in a halt no command reaches its market."""
+        """Time and queue of the next command to arrive; none arrives at a halted market."""
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
             if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
@@ -261,6 +262,7 @@ class SimulatedExchange:
         return events
 
     def _step(self, until_ns: int) -> list[o.VenueEvent]:
+        """Advance the markets and carry out commands that arrive, up to a time or the first report."""
         events = self._outbox
         self._outbox = []
         for market in self._waiting_snapshots:
@@ -276,14 +278,14 @@ class SimulatedExchange:
                 ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
                 default=(FOREVER_NS, 0),
             )
-            why = self._markets.pass_time(min(until, arrival, regime_ns))
+            stop_bits = self._markets.pass_time(min(until, arrival, regime_ns))
             self.now_ns = int(self._markets.states[0][sim.NOW])
-            if self._hand_out(events) or why & engine.WORD:
-                while why & engine.FULL:  # the moment continues
-                    why = self._markets.pass_time(self.now_ns)
-                    self._hand_out(events)
+            if self._publish_all(events) or stop_bits & kernel_requests.WORD:
+                while stop_bits & kernel_requests.FULL:  # the moment continues
+                    stop_bits = self._markets.pass_time(self.now_ns)
+                    self._publish_all(events)
                 return events
-            if why & engine.FULL:
+            if stop_bits & kernel_requests.FULL:
                 continue
             if regime_ns <= self.now_ns:
                 self._markets.change(regime, self._regimes[regime].pop(0))
@@ -294,40 +296,46 @@ class SimulatedExchange:
                 self._markets.check()
                 return events
 
-    def _hand_out(self, events: list[o.VenueEvent]) -> bool:
-        """Publish what the markets did by themselves; whether reports on client orders were among it."""
-        spoke = False
+    def _publish_all(self, events: list[o.VenueEvent]) -> bool:
+        """Append what the markets did by themselves; whether reports on client orders were among it."""
+        has_report = False
         for market in range(len(self._number)):
-            spoke |= self._publish(market, events)
-        return spoke
+            has_report |= self._publish(market, events)
+        return has_report
 
     def _publish(self, market: int, events: list[o.VenueEvent], aggressor: int = -1) -> bool:
-        """New rows and reports of a market, in order. True when there was a report."""
-        rows, records = self._markets.published(market, aggressor)
-        shown, spoke = 0, False
+        """Append new rows and reports of a market, in order; whether there was a report. `aggressor`: number of an
+        arriving order.
+        """
+        rows, records = self._markets.drain(market, aggressor)
+        shown_rows = 0
+        has_report = False
         for record in records:
             report = self._report_of(market, record)
             if report is None:
                 continue
             upto = int(record[sim.RECORD_WORDS])
-            self._show(market, rows[shown:upto], events)
-            shown, spoke = upto, True
+            self._append_rows(market, rows[shown_rows:upto], events)
+            shown_rows = upto
+            has_report = True
             events.append(report)
-        self._show(market, rows[shown:], events)
-        return spoke
+        self._append_rows(market, rows[shown_rows:], events)
+        return has_report
 
-    def _show(self, market: int, rows: Ints, events: list[o.VenueEvent]) -> None:
+    def _append_rows(self, market: int, rows: Ints, events: list[o.VenueEvent]) -> None:
+        """Append a market's rows to `events` if its market data are subscribed."""
         if len(rows) and market in self._subscribed:
             events.append(o.MarketRows(self._markets.names[market], rows))
 
     def _report_of(self, market: int, record: Ints) -> o.Report | None:
-        """The report of a fill, or of the dropped rest of an order that takes."""
+        """Report of a fill, or of the dropped remainder of an order that takes; None for other records."""
         if record[sim.R_KIND] == sim.OWN_REST:
             return None
-        order = self._orders.placed.get((market, int(record[sim.R_WHO])))
+        order = self._orders.by_place.get((market, int(record[sim.R_WHO])))
         if order is None or not order.open:
             return None  # a cancel: its sender is notified by name
-        ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
+        ns = int(record[sim.R_NS])
+        lots = int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
             order.move(o.ExecType.TRADE, lots)
             report = self._orders.report(
@@ -346,11 +354,12 @@ class SimulatedExchange:
     # -- commands that arrive -----------------------------------------------------------------------------------------
 
     def _enter(self, command: o.Command, events: list[o.VenueEvent]) -> None:
+        """Carry out a command that has arrived; what it causes is appended to `events`."""
         if isinstance(command, o.NewOrder):
             self._enter_new(command, events)
         elif isinstance(command, o.CancelOrder):
-            if (order := self._resting(command, events)) is not None:
-                self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
+            if (order := self._find_resting(command, events)) is not None:
+                self._cancel_order(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
         elif isinstance(command, o.ReplaceOrder):
             self._enter_replace(command, events)
         elif isinstance(command, o.StatusRequest):
@@ -364,9 +373,10 @@ class SimulatedExchange:
             self._cancel_all(chosen, "mass cancel", events)
 
     def _enter_new(self, new: o.NewOrder, events: list[o.VenueEvent]) -> None:
+        """Accept and match a new order, or reject it."""
         fault = fault_of(new, self._number)
         place = NOWHERE
-        if not fault and not self._orders.record.take(new.account, new.cl_ord_id):
+        if not fault and not self._orders.record.claim_name(new.account, new.cl_ord_id):
             fault = f"duplicate cl_ord_id {new.cl_ord_id!r}"
         if not fault:
             market = self._number[new.instrument]
@@ -374,7 +384,7 @@ class SimulatedExchange:
             if place < 0:
                 fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
         if fault:
-            events.append(self._orders.refused(new, self.now_ns, fault))
+            events.append(self._orders.report_refusal(new, self.now_ns, fault))
             return
         order = ClientOrder(
             new,
@@ -386,13 +396,14 @@ class SimulatedExchange:
             new.price,
             leaves=new.lots,
         )
-        self._orders.keep(order)
+        self._orders.add(order)
         events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
         self._match(order, events)
 
     def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
-        """An order meets the book with all its open lots."""
-        new, at_any_price = order.new, order.price is None
+        """Match an order with the book with all its open lots."""
+        new = order.new
+        at_any_price = order.price is None
         self._markets.enter_new(
             order.market,
             order.place,
@@ -403,15 +414,15 @@ class SimulatedExchange:
         )
         self._publish(order.market, events, order.number)
 
-    def _resting(
+    def _find_resting(
         self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]
     ) -> ClientOrder | None:
-        """Open order of a command; if there is none, the command is rejected by an event."""
+        """The open order that a command names, once the command's own new name is claimed; else None and a reject in `events`."""
         order = self._orders.find(command.account, command.orig)
         status = o.OrdStatus.REJECTED if order is None else order.status
         if order is None:
             text = f"unknown order {command.orig!r}"
-        elif not self._orders.record.take(command.account, command.cl_ord_id):
+        elif not self._orders.record.claim_name(command.account, command.cl_ord_id):
             text = f"duplicate cl_ord_id {command.cl_ord_id!r}"
         elif isinstance(order, ClientOrder):
             return order
@@ -425,14 +436,14 @@ class SimulatedExchange:
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
-        """Lots leave the book; the market sees it, and no account is notified yet."""
+        """Take lots of an order off the book, appending its rows to `events`; no report yet, and `order.leaves` is unchanged."""
         leaves = order.leaves
         order.leaves = 0
         self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
         order.leaves = leaves
 
-    def _end(
+    def _cancel_order(
         self,
         order: ClientOrder,
         events: list[o.VenueEvent],
@@ -453,11 +464,13 @@ class SimulatedExchange:
     def _cancel_all(
         self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]
     ) -> None:
+        """Cancel some orders and report each, with a text."""
         for order in orders:
-            self._end(order, events, text=text)
+            self._cancel_order(order, events, text=text)
 
     def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:
-        order = self._resting(command, events)
+        """Replace an order's price or lots; fewer lots at the same price keep the queue position."""
+        order = self._find_resting(command, events)
         if order is None:
             return
         fault = price_fault(command.price) or (
@@ -473,7 +486,7 @@ class SimulatedExchange:
         leaves = max(command.lots - order.cum, 0)
         self._take_back(order, order.leaves - leaves if keeps_place else order.leaves, events)
         orig = order.cl_ord_id
-        self._orders.call(order, command.cl_ord_id)
+        self._orders.rename(order, command.cl_ord_id)
         order.lots = max(command.lots, order.cum)
         order.price = command.price
         order.leaves = leaves
@@ -484,26 +497,29 @@ class SimulatedExchange:
             self._match(order, events)
 
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
-        """Report the trades, as first reported, and the state of one order or of all that the account ever had."""
-        name, account = command.cl_ord_id, command.account
+        """Append the trades of one order, or of all of an account, as first reported, and their states."""
+        name = command.cl_ord_id
+        account = command.account
         reports = self._orders.states(account, name, self.now_ns)
         events += reports
-        travelling = [
-            sent
+        in_flight = [
+            queued
             for queue in self._queues.values()
-            for _, _, sent in queue
-            if isinstance(sent, o.NewOrder)
-            and sent.account == account
-            and name in ("", sent.cl_ord_id)
+            for _, _, queued in queue
+            if isinstance(queued, o.NewOrder)
+            and queued.account == account
+            and name in ("", queued.cl_ord_id)
         ]
-        for new in travelling:
+        for new in in_flight:
             events.append(
-                self._orders.refused(
+                self._orders.report_refusal(
                     new, self.now_ns, "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
                 )
             )
-        if name and not reports and not travelling:
+        if name and not reports and not in_flight:
             unknown = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
             events.append(
-                self._orders.refused(unknown, self.now_ns, "unknown order", o.ExecType.STATUS)
+                self._orders.report_refusal(
+                    unknown, self.now_ns, "unknown order", o.ExecType.STATUS
+                )
             )

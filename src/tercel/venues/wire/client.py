@@ -1,4 +1,4 @@
-"""A venue behind the channel: what a session sees of its gate."""
+"""Client of the wire: a venue behind a local socket, as a session sees its gate."""
 
 import select
 import socket
@@ -10,9 +10,10 @@ from dataclasses import asdict
 
 import numpy as np
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
 from tercel.core.orders import (
-    MARKET_WORDS,
+    MARKET_COLUMNS,
     Command,
     ExecType,
     LinkStatus,
@@ -21,7 +22,6 @@ from tercel.core.orders import (
     Report,
     VenueEvent,
 )
-from tercel.core.ports import Capabilities
 from tercel.core.quotes import QuoteRequest
 from tercel.venues.wire import frames
 
@@ -32,14 +32,15 @@ class RemoteQuotes:
     """Requests for quotes of a `RemoteVenue` whose other end has dealers."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
+        """Set the function that sends bytes to the other end."""
         self._send = send
 
     def request_quotes(self, request: QuoteRequest) -> None:
-        """See `core.ports.AsksForQuotes`: a refusal comes as a `QuoteReject` of no dealer."""
+        """Send a request for quotes to the other end's dealers; a refusal comes as a `QuoteReject` of no dealer."""
         self._send(frames.pack({"do": "quotes", "request": asdict(request)}))
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
-        """See `core.ports.AsksForQuotes`."""
+        """Decline quotes of a request at the other end; without `quotes` all open ones."""
         self._send(frames.pack({"do": "pass", "request": request, "quotes": list(quotes)}))
 
 
@@ -86,6 +87,7 @@ class RemoteVenue:
         timeout_s: float = 30.0,
         agree: Callable[[str], Mapping[str, str]] = lambda money: {},
     ) -> None:
+        """Connect and log in with the accounts."""
         self._path = path
         self._accounts = list(accounts)
         self._timeout_s = timeout_s
@@ -95,20 +97,21 @@ class RemoteVenue:
         self._sent_s = 0.0
         self._socket: socket.socket | None = None
         self._events: list[VenueEvent] = []
-        self._handed = set[str]()
+        self._returned_ids = set[str]()
         self.now_ns = 0
         self._connect()
 
     # -- the link -----------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
+        """Connect to the server's socket file and log in with the accounts."""
         self._socket = frames.connect(self._path, self._timeout_s)
         self._reader = frames.FrameReader()
         self._frames: list[tuple[int, bytes]] = []
-        self._ask({"do": "login", "accounts": self._accounts})
+        self._request({"do": "login", "accounts": self._accounts})
         answer = self._wait_for("hello")
         self._beat_s = float(answer.get("beat_s", 0.0))
-        self._link().settimeout(
+        self._require_link().settimeout(
             min(self._beat_s or self._timeout_s, self._timeout_s)
         )  # reads return as beats are due
         self.code, self.journal, self.money = (
@@ -120,7 +123,7 @@ class RemoteVenue:
         self._quotes = RemoteQuotes(self._send) if answer.get("quotes") is True else None
         self.now_ns = int(answer["now"])
         self._listings: list[Listing] = [
-            frames.message_of(self._frame()[1], commands=False)
+            frames.message_of(self._next_frame()[1], commands=False)
             for _ in range(int(answer["listings"]))
         ]
         names = [listing.instrument for listing in self._listings]
@@ -129,8 +132,8 @@ class RemoteVenue:
             for name in ("width", "feed_levels")
             if name in answer
         }
-        if self.money and self._accounts and (shown := self._agree(self.money)):
-            self._ask({"do": "live", **shown})
+        if self.money and self._accounts and (proof := self._agree(self.money)):
+            self._request({"do": "live", **proof})
             self._wait_for("live")
 
     def reconnect(self) -> None:
@@ -146,7 +149,7 @@ class RemoteVenue:
         try:
             self._connect()
             for instrument in self._subscribed:
-                self._ask({"do": "subscribe", "instrument": instrument})
+                self._request({"do": "subscribe", "instrument": instrument})
         except VenueError:
             self.close()
             self._events = waiting
@@ -155,11 +158,11 @@ class RemoteVenue:
 
     @property
     def up(self) -> bool:
-        """Whether there is a link."""
+        """Whether the link to the server is up."""
         return self._socket is not None
 
     def fileno(self) -> int:
-        """For a selector: readable when data has come; -1 without a link."""
+        """Descriptor for a selector, readable when data has come; -1 without a link."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
@@ -170,64 +173,67 @@ class RemoteVenue:
             self._socket.close()
             self._socket = None
 
-    def _link(self) -> socket.socket:
+    def _require_link(self) -> socket.socket:
+        """The socket; raises VenueError without a link."""
         if self._socket is None:
             raise VenueError("a link to the gate", "none", "reconnect()")
         return self._socket
 
-    def _lost(self, why: str) -> VenueError:
-        """The link broke: the next step tells it, whichever call noticed."""
+    def _break_link(self, reason: str) -> VenueError:
+        """Close the broken link and queue an event of it; returns the error, for the caller to raise."""
         self.close()
-        self._events.append(LinkStatus(False, self.now_ns, why))
-        return VenueError("a link to the gate", why, "reconnect()")
+        self._events.append(LinkStatus(False, self.now_ns, reason))
+        return VenueError("a link to the gate", reason, "reconnect()")
 
-    def _ask(self, body: frames.Fields) -> None:
+    def _request(self, body: frames.Fields) -> None:
+        """Send a JSON request."""
         self._send(frames.pack(body))
 
     def _send(self, data: bytes) -> None:
-        link = self._link()
+        """Write bytes to the socket; an error breaks the link."""
+        link = self._require_link()
         try:
             link.sendall(data)
         except OSError as error:
-            raise self._lost(error.strerror or str(error)) from None
+            raise self._break_link(error.strerror or str(error)) from None
         self._sent_s = time.monotonic()
 
-    def _frame(self) -> tuple[int, bytes]:
-        """The next frame; waits for it."""
+    def _next_frame(self) -> tuple[int, bytes]:
+        """Wait for the next frame; its kind and body."""
         until = time.monotonic() + self._timeout_s
         while not self._frames:
             self._read()
             if not self._frames and time.monotonic() > until:
-                raise self._lost(f"no answer within {self._timeout_s:g} s")
+                raise self._break_link(f"no answer within {self._timeout_s:g} s")
         return self._frames.pop(0)
 
-    def _beat(self) -> None:
-        """Say that this side is there, where that is due."""
+    def _send_heartbeat(self) -> None:
+        """Send a heartbeat if one is due."""
         if self._beat_s and time.monotonic() - self._sent_s >= self._beat_s:
-            self._ask({"do": "beat"})
+            self._request({"do": "beat"})
 
     def _read(self) -> None:
-        """Frames that come within a beat."""
-        self._beat()
+        """Receive bytes and split them into frames, waiting one heartbeat interval at most."""
+        self._send_heartbeat()
         try:
-            data = self._link().recv(CHUNK)
+            data = self._require_link().recv(CHUNK)
         except TimeoutError:
             return
         except OSError as error:
-            raise self._lost(error.strerror or str(error)) from None
+            raise self._break_link(error.strerror or str(error)) from None
         if not data:
-            raise self._lost("the other side closed it")
+            raise self._break_link("the other side closed it")
         self._frames += self._reader.feed(data)
 
     def _wait_for(self, answer: str) -> frames.Fields:
         """Read until an answer; events on the way are stored."""
         while True:
-            fields = self._take(*self._frame())
+            fields = self._handle_frame(*self._next_frame())
             if fields.get("said") == answer:
                 return fields
 
-    def _take(self, kind: int, body: bytes) -> frames.Fields:
-        """A frame: events are stored, an answer is given back ({}: it was none)."""
+    def _handle_frame(self, kind: int, body: bytes) -> frames.Fields:
+        """Process a frame: store an event, {} then, or return the answer to a request; raises VenueError for an error answer."""
         if kind == frames.ROWS:
             self._events.append(rows_of(body))
         elif kind == frames.MESSAGE:
@@ -271,6 +277,7 @@ class RemoteVenue:
         return self._shape("feed_levels", instrument)
 
     def _shape(self, name: str, instrument: str) -> int:
+        """Book width or feed levels of an instrument, as the server reported them at login."""
         try:
             return int(self._shapes[name][instrument])
         except KeyError:
@@ -291,7 +298,7 @@ class RemoteVenue:
             raise UnknownNameError(
                 "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(names)}"
             )
-        self._ask({"do": "subscribe", "instrument": instrument})
+        self._request({"do": "subscribe", "instrument": instrument})
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
 
@@ -317,14 +324,14 @@ class RemoteVenue:
         """
         if not self._beat_s:
             return
-        about = {"instrument": instrument, "account": account, "side": side, "lots": lots}
-        self._ask({"do": "parent", "id": parent, **about})
+        fields = {"instrument": instrument, "account": account, "side": side, "lots": lots}
+        self._request({"do": "parent", "id": parent, **fields})
 
     def leave(self) -> None:
-        """Say that this session ends in order; a link that is down says nothing."""
+        """Tell the gate that this session ends in order; nothing is sent over a link that is down."""
         if self._beat_s and self.up:
             with suppress(VenueError):
-                self._ask({"do": "leave"})
+                self._request({"do": "leave"})
 
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what has come, waiting at most so many seconds; whether a step has something to return.
@@ -334,13 +341,13 @@ class RemoteVenue:
         VenueError
             There is no link.
         """
-        link = self._link()
-        with self._losing():
-            self._beat()
+        link = self._require_link()
+        with self._suppress_lost_link():
+            self._send_heartbeat()
             if select.select([link], [], [], seconds)[0]:
                 self._read()
             while self._frames:
-                self._take(*self._frames.pop(0))
+                self._handle_frame(*self._frames.pop(0))
         return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
@@ -354,27 +361,27 @@ class RemoteVenue:
             There is no link.
         """
         if not self._events:
-            self._link()
-        with self._losing():
+            self._require_link()
+        with self._suppress_lost_link():
             if self._stepped:
-                if not self._spoke():
-                    self._ask({"do": "step", "until": int(until_ns)})
+                if not self._has_report():
+                    self._request({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")
             else:
-                while not self._spoke() and self.now_ns < until_ns:
+                while not self._has_report() and self.now_ns < until_ns:
                     self._wait_for("now")
         events = self._events
         self._events = []
-        self._handed.clear()
+        self._returned_ids.clear()
         return events
 
-    def _spoke(self) -> bool:
-        """Whether there is word on own orders."""
+    def _has_report(self) -> bool:
+        """Whether any queued event is no market data: a report, a reject or news of the link."""
         return any(not isinstance(event, MarketRows) for event in self._events)
 
     @contextmanager
-    def _losing(self) -> Iterator[None]:
-        """A link that breaks is an event."""
+    def _suppress_lost_link(self) -> Iterator[None]:
+        """Suppress VenueError of a link that breaks, which is queued as an event."""
         try:
             yield
         except VenueError:
@@ -389,13 +396,13 @@ class RemoteVenue:
         VenueError
             No such execution; no link.
         """
-        self._ask({"do": "executions", "account": account, "after": after})
-        found: list[Report] = [
-            frames.message_of(self._frame()[1], commands=False)
+        self._request({"do": "executions", "account": account, "after": after})
+        reports: list[Report] = [
+            frames.message_of(self._next_frame()[1], commands=False)
             for _ in range(int(self._wait_for("executions")["count"]))
         ]
-        self._handed |= {report.exec_id for report in found}
-        return found
+        self._returned_ids |= {report.exec_id for report in reports}
+        return reports
 
     def positions(self, account: str) -> dict[str, int]:
         """Signed positions of an account, 10^-8 of a lot, by instrument.
@@ -408,23 +415,25 @@ class RemoteVenue:
         VenueError
             There is no link.
         """
-        self._ask({"do": "positions", "account": account})
-        held = {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}
+        self._request({"do": "positions", "account": account})
+        positions = {
+            str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()
+        }
         for event in self._events:
             if (
                 isinstance(event, Report)
                 and event.account == account
                 and event.exec_type == ExecType.TRADE
             ):
-                if event.exec_id not in self._handed:
-                    held[event.instrument] = (
-                        held.get(event.instrument, 0) - event.side * event.last_qty
+                if event.exec_id not in self._returned_ids:
+                    positions[event.instrument] = (
+                        positions.get(event.instrument, 0) - event.side * event.last_qty
                     )
-        return held
+        return positions
 
 
 def rows_of(body: bytes) -> MarketRows:
-    """The market data that a ROWS frame holds.
+    """Market data of a ROWS frame's body.
 
     Raises
     ------
@@ -435,7 +444,7 @@ def rows_of(body: bytes) -> MarketRows:
         snapshot, as_of_ns, length = frames.ROWS_HEAD.unpack_from(body)
         name = body[frames.ROWS_HEAD.size : frames.ROWS_HEAD.size + length].decode()
         rows = np.frombuffer(body, "<i8", offset=frames.ROWS_HEAD.size + length).reshape(
-            -1, MARKET_WORDS
+            -1, MARKET_COLUMNS
         )
     except (struct.error, ValueError) as error:
         raise frames.refuse("a frame of market data", str(error)) from None

@@ -25,7 +25,7 @@ MESSAGE: Final = ord("M")
 ROWS: Final = ord("R")
 LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
-LONGEST_ASKED: Final = 1 << 20
+LONGEST_REQUEST: Final = 1 << 20
 """Bytes of a frame of a client: its commands are short, what it receives need not be."""
 _HEAD = struct.Struct("<IB")
 ROWS_HEAD: Final = struct.Struct("<BqH")
@@ -41,80 +41,17 @@ _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing, *QUOTE_EVENTS)
 }
-_SENT = {**_COMMANDS, **_EVENTS}
+_MESSAGES = {**_COMMANDS, **_EVENTS}
 _NAMES: Final = {
-    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SENT.values()
+    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _MESSAGES.values()
 }
 _VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
     kind: attrgetter(*names) for kind, names in _NAMES.items()
 }
-_text: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 Fields = dict[str, Any]
-Sent = o.Command | QuoteEvent | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
-
-
-def _framed(kind: int, data: bytes) -> bytes:
-    return _HEAD.pack(len(data), kind) + data
-
-
-def pack(body: Fields) -> bytes:
-    """Frame of a request or of its answer."""
-    return _framed(JSON, _text(body).encode())
-
-
-def pack_message(message: Sent) -> bytes:
-    """Frame of a message: its class's name, then its values."""
-    kind = type(message)
-    return _framed(MESSAGE, _text([kind.__name__, *_VALUES[kind](message)]).encode())
-
-
-def pack_event(event: o.ClientEvent | QuoteEvent) -> bytes:
-    """Frame of a venue event: rows in little-endian binary, all else as JSON."""
-    if not isinstance(event, o.MarketRows):
-        return pack_message(event)
-    name = event.instrument.encode()
-    head = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name))
-    return _framed(ROWS, head + name + event.rows.astype("<i8").tobytes())
-
-
-def message_of(body: bytes, *, commands: bool) -> Any:
-    """The message that a frame holds.
-
-    Raises
-    ------
-    VenueError
-        For another class, missing or foreign fields, values of another type.
-    """
-    known = _COMMANDS if commands else _EVENTS
-    values = _json_of(body)
-    kind = (
-        known.get(values[0])
-        if isinstance(values, list) and values and isinstance(values[0], str)
-        else None
-    )
-    if kind is None:
-        raise refuse(f"one of {', '.join(known)}", f"{body[:80]!r}")
-    readers = _READERS[kind]
-    if len(values) != len(readers) + 1:
-        raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
-    if commands and (
-        strange := [value for value in values if type(value) is str and not is_name(value)]
-    ):
-        raise refuse(
-            f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}"
-        )
-    try:
-        return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
-    except (ValueError, TypeError) as error:
-        raise refuse(f"the fields of {kind.__name__}", str(error)) from None
-
-
-def _read(types: tuple[type, ...], value: Any) -> Any:
-    """A value of these types; whole numbers fit into 64 bits."""
-    if type(value) not in types or (type(value) is int and abs(value) >= 2**63):
-        raise ValueError(f"{value!r} for {' or '.join(each.__name__ for each in types)}")
-    return value
+Message = o.Command | QuoteEvent | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
 
 
 _TYPES: Final[dict[Any, tuple[type, ...]]] = {
@@ -125,19 +62,83 @@ _TYPES: Final[dict[Any, tuple[type, ...]]] = {
 }
 
 
+def _pack_frame(kind: int, data: bytes) -> bytes:
+    """A frame: length, kind, data."""
+    return _HEAD.pack(len(data), kind) + data
+
+
+def pack(body: Fields) -> bytes:
+    """Frame of a request or of its answer."""
+    return _pack_frame(JSON, _encode_json(body).encode())
+
+
+def pack_message(message: Message) -> bytes:
+    """Frame of a message: its class's name, then its values."""
+    kind = type(message)
+    return _pack_frame(MESSAGE, _encode_json([kind.__name__, *_VALUES[kind](message)]).encode())
+
+
+def pack_event(event: o.ClientEvent | QuoteEvent) -> bytes:
+    """Frame of a venue event: rows in little-endian binary, all else as JSON."""
+    if not isinstance(event, o.MarketRows):
+        return pack_message(event)
+    name = event.instrument.encode()
+    head = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name))
+    return _pack_frame(ROWS, head + name + event.rows.astype("<i8").tobytes())
+
+
+def message_of(body: bytes, *, commands: bool) -> Any:
+    """Message of a frame's body; only commands with `commands`, else venue events.
+
+    Raises
+    ------
+    VenueError
+        For another class, missing or foreign fields, values of another type.
+    """
+    classes = _COMMANDS if commands else _EVENTS
+    values = _json_of(body)
+    kind = (
+        classes.get(values[0])
+        if isinstance(values, list) and values and isinstance(values[0], str)
+        else None
+    )
+    if kind is None:
+        raise refuse(f"one of {', '.join(classes)}", f"{body[:80]!r}")
+    readers = _READERS[kind]
+    if len(values) != len(readers) + 1:
+        raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+    if commands and (
+        bad_names := [value for value in values if type(value) is str and not is_name(value)]
+    ):
+        raise refuse(
+            f"printable names of {LONGEST_NAME} characters at most", f"{bad_names[0][:80]!a}"
+        )
+    try:
+        return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
+    except (ValueError, TypeError) as error:
+        raise refuse(f"the fields of {kind.__name__}", str(error)) from None
+
+
+def _check_type(types: tuple[type, ...], value: Any) -> Any:
+    """The value if it is of one of these types and fits into 64 bits; else raises ValueError."""
+    if type(value) not in types or (type(value) is int and abs(value) >= 2**63):
+        raise ValueError(f"{value!r} for {' or '.join(kind.__name__ for kind in types)}")
+    return value
+
+
 _READERS: Final = {
     kind: tuple(
         field.type
         if isinstance(field.type, type) and issubclass(field.type, StrEnum)
-        else partial(_read, _TYPES.get(field.type, (int, type(None))))
+        else partial(_check_type, _TYPES.get(field.type, (int, type(None))))
         for field in dataclasses.fields(kind)
     )
-    for kind in _SENT.values()
+    for kind in _MESSAGES.values()
 }
 
 
 def refuse(expected: str, received: str) -> VenueError:
-    """The error of a peer that does not speak this protocol."""
+    """Return, not raise, the error for a peer that does not speak this protocol."""
     return VenueError(expected, received, "connect with `RemoteVenue` of the same version")
 
 
@@ -151,6 +152,7 @@ class FrameReader:
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
+        """Start with no bytes."""
         self._buffer = bytearray()
         self._longest = longest
 
@@ -190,6 +192,7 @@ def fields_of(body: bytes) -> Fields:
 
 
 def _json_of(body: bytes) -> Any:
+    """JSON of a frame's body; raises VenueError if it is none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -197,7 +200,7 @@ def _json_of(body: bytes) -> Any:
 
 
 def listen(path: str) -> socket.socket:
-    """A listening socket on a file.
+    """A socket that listens on a new file, which only its owner may use.
 
     Raises
     ------
@@ -206,37 +209,37 @@ def listen(path: str) -> socket.socket:
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        before = os.umask(0o177)  # it is its owner's alone from its first moment
+        old_umask = os.umask(0o177)  # it is its owner's alone from its first moment
         try:
             listener.bind(path)
         finally:
-            os.umask(before)
+            os.umask(old_umask)
         listener.listen()
     except OSError as error:
         listener.close()
-        why = error.strerror or str(error)
+        reason = error.strerror or str(error)
         raise VenueError(
             f"to listen on {path}",
-            why,
+            reason,
             "choose another file, or stop the process that listens there",
         ) from None
     return listener
 
 
 def connect(path: str, timeout_s: float) -> socket.socket:
-    """A connected socket.
+    """A socket connected to the socket file `path`, with a time-out.
 
     Raises
     ------
     VenueError
         When no gate answers.
     """
-    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    found.settimeout(timeout_s)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout_s)
     try:
-        found.connect(path)
+        connection.connect(path)
     except OSError as error:
-        found.close()
-        why = error.strerror or str(error)
-        raise VenueError(f"a gate at {path}", why, "start one with `tercel gate`") from None
-    return found
+        connection.close()
+        reason = error.strerror or str(error)
+        raise VenueError(f"a gate at {path}", reason, "start one with `tercel gate`") from None
+    return connection

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from tercel.core.capabilities import require_capability
 from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import (
     ClientEvent,
@@ -24,15 +25,15 @@ from tercel.core.orders import (
     StatusRequest,
     VenueEvent,
 )
-from tercel.core.ports import Venue, needed
+from tercel.core.ports import Venue
 from tercel.core.quotes import QuoteEvent
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16
 MOST_WAITING = 256 << 20
 """Bytes that may wait for clients that do not read; beyond, the one for which most waits is dropped."""
-_MUCH: Final = 1 << 20
-CLIENT = "connect with `RemoteVenue`"
+_LARGE_OUTBOX: Final = 1 << 20
+CLIENT_REMEDY = "connect with `RemoteVenue`"
 MOST_CLIENTS = 128
 """Connections at a time; one more is closed at once."""
 LONGEST_TAKE_S = 0.05
@@ -41,20 +42,20 @@ LONGEST_TAKE_S = 0.05
 
 @dataclass(eq=False, slots=True)
 class Client:
-    """One client connection; `heard` grows with everything received and taken from it, so that silence shows."""
+    """One client connection; `activity` grows with everything received and taken from it, so that silence shows."""
 
     socket: socket.socket
     reader: frames.FrameReader = field(
-        default_factory=lambda: frames.FrameReader(frames.LONGEST_ASKED)
+        default_factory=lambda: frames.FrameReader(frames.LONGEST_REQUEST)
     )
     accounts: set[str] = field(default_factory=set)
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
-    out: bytearray = field(default_factory=bytearray)
+    outbox: bytearray = field(default_factory=bytearray)
     waiting: list[ClientEvent | QuoteEvent] = field(default_factory=list)
-    asked: deque[tuple[int, bytes]] = field(default_factory=deque)
+    requests: deque[tuple[int, bytes]] = field(default_factory=deque)
     gone: bool = False
-    heard: int = 0
+    activity: int = 0
 
 
 class OrderServer:
@@ -75,6 +76,7 @@ class OrderServer:
     """
 
     def __init__(self, venue: Venue, path: str, *, stepped: bool) -> None:
+        """Listen on the socket file, without clients."""
         self._venue = venue
         self.path = path
         self._stepped = stepped
@@ -85,12 +87,14 @@ class OrderServer:
         self._clients: list[Client] = []
 
     def poll(self, timeout_s: float) -> None:
-        """Read clients' data, waiting at most `timeout_s`."""
-        behind = [client for client in self._clients if client.asked]
-        for client in behind:
-            self._take(client)
+        """Read clients' data, waiting at most `timeout_s`; answer their requests, write to them, and drop those that
+        have gone.
+        """
+        backlog = [client for client in self._clients if client.requests]
+        for client in backlog:
+            self._take_requests(client)
             self.flush(client)
-        for key, events in self._selector.select(0.0 if behind else timeout_s):
+        for key, events in self._selector.select(0.0 if backlog else timeout_s):
             if key.data is None:
                 self._accept()
             elif isinstance(key.data, Client):
@@ -114,60 +118,64 @@ class OrderServer:
 
     # -- answers of a subclass ----------------------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
-        """Commands of one client, for accounts it holds, in their order."""
+        """Carry out commands of one client, for accounts that it holds, in their order: a subclass says how."""
         raise NotImplementedError
 
     def on_subscribe(self, instrument: str) -> None:
-        """Subscribe to market data; raises for an instrument that is not listed."""
+        """Subscribe to an instrument's market data; raises for one that is not listed."""
         raise NotImplementedError
 
     def on_step(self, client: Client, until_ns: int) -> None:
-        """A client advances time."""
+        """Advance time as a client requests: a subclass says how."""
         raise NotImplementedError
 
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
-        """Trades of an account."""
-        teller = needed(self._venue.capabilities.executions, "repeats executions", self._venue.name)
-        return teller.executions(account, after)
+        """Trades of an account after execution `after` ("": all), by the venue; raises where it cannot repeat them."""
+        source = require_capability(
+            self._venue.capabilities.executions, "repeats executions", self._venue.name
+        )
+        return source.executions(account, after)
 
     def on_positions(self, account: str) -> Mapping[str, int]:
-        """Signed positions of an account, 10^-8 of a lot, by instrument."""
-        return needed(
+        """Signed positions of an account, 10^-8 of a lot, by instrument, by the venue; raises where it tells none."""
+        return require_capability(
             self._venue.capabilities.positions, "tells positions", self._venue.name
         ).positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
-        """A client has taken an account."""
+        """Called before a client is given an account: nothing here, for subclasses, which may raise to refuse it."""
 
     def handshake(self) -> frames.Fields:
-        """Additional fields of the answer to a login."""
+        """Additional fields of the answer to a login: none here, for subclasses."""
         return {}
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
-        """Any other request."""
+        """Called with any other JSON request: raises VenueError here, for subclasses."""
         raise VenueError(
-            "login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT
+            "login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT_REMEDY
         )
 
     def on_gone(self, client: Client) -> None:
-        """A client has disconnected, or was dropped."""
+        """Called after a client has disconnected or was dropped: nothing here, for subclasses."""
 
     # -- clients ------------------------------------------------------------------------------------------------------
     def _accept(self) -> None:
+        """Accept a client's connection, or close it where there are MOST_CLIENTS already."""
         try:
-            found, _ = self._listener.accept()
+            connection, _ = self._listener.accept()
         except OSError:
             return
         if len(self._clients) >= MOST_CLIENTS:
-            found.close()
+            connection.close()
             return
-        found.setblocking(False)
-        client = Client(found)
+        connection.setblocking(False)
+        client = Client(connection)
         self._clients.append(client)
-        self._selector.register(found, selectors.EVENT_READ, client)
+        self._selector.register(connection, selectors.EVENT_READ, client)
 
     def _receive(self, client: Client) -> None:
-        if client.asked:  # earlier requests come first
+        """Read a client's bytes and answer the requests in them; drop a client that has gone."""
+        if client.requests:  # earlier requests come first
             return
         try:
             data = client.socket.recv(CHUNK)
@@ -178,28 +186,29 @@ class OrderServer:
         if not data:
             client.gone = True
             return
-        client.heard += 1
+        client.activity += 1
         try:
-            client.asked += client.reader.feed(data)
+            client.requests += client.reader.feed(data)
         except TercelError as error:
             self._refuse(client, error)
             self.flush(client)
             client.gone = True  # its next frame's start is unknown
             return
-        self._take(client)
+        self._take_requests(client)
         self.flush(client)
 
-    def _take(self, client: Client) -> None:
+    def _take_requests(self, client: Client) -> None:
         """Answer frames in order, within the time limit; consecutive commands are passed on together.
 
         Raises
         ------
         JournalError
         """
-        client.heard += 1
-        until, commands = time.monotonic() + LONGEST_TAKE_S, list[Command]()
-        while client.asked and time.monotonic() < until and len(client.out) <= MOST_WAITING:
-            kind, body = client.asked.popleft()
+        client.activity += 1
+        until = time.monotonic() + LONGEST_TAKE_S
+        commands = list[Command]()
+        while client.requests and time.monotonic() < until and len(client.outbox) <= MOST_WAITING:
+            kind, body = client.requests.popleft()
             try:
                 if kind == frames.MESSAGE:
                     command: Command = frames.message_of(body, commands=True)
@@ -208,16 +217,16 @@ class OrderServer:
                     of_all = isinstance(command, MassCancel) or (
                         isinstance(command, StatusRequest) and not command.cl_ord_id
                     )
-                    own = of_all and not command.account
-                    accounts = sorted(client.accounts) if own else [command.account]
+                    uses_own_accounts = of_all and not command.account
+                    accounts = sorted(client.accounts) if uses_own_accounts else [command.account]
                     if "" in accounts:
-                        named = f"{command.cl_ord_id[:80]!r}, of none"
-                        raise VenueError("a command of an account", named, "name one")
+                        command_text = f"{command.cl_ord_id[:80]!r}, of none"
+                        raise VenueError("a command of an account", command_text, "name one")
                     commands += [replace(command, account=account) for account in accounts]
                     continue
                 self._hand_over(client, commands)
                 if kind != frames.JSON:
-                    raise VenueError("JSON from a client", "market data", CLIENT)
+                    raise VenueError("JSON from a client", "market data", CLIENT_REMEDY)
                 self._answer(client, frames.fields_of(body))
             except JournalError:
                 raise
@@ -226,7 +235,7 @@ class OrderServer:
         self._hand_over(client, commands)
 
     def _hand_over(self, client: Client, commands: list[Command]) -> None:
-        """Commands are handed over once, whatever becomes of them."""
+        """Pass a client's commands on and empty the list, even if that raises."""
         if not commands:
             return
         batch = list(commands)
@@ -239,11 +248,13 @@ class OrderServer:
             self._refuse(client, error)
 
     def _refuse(self, client: Client, error: TercelError) -> None:
+        """Send an error's three parts to a client."""
         self.send(
             client, {"said": "error", "parts": [error.expected, error.received, error.remedy]}
         )
 
     def _drop(self, client: Client) -> None:
+        """Close a client's connection and forget the client."""
         self._selector.unregister(client.socket)
         with suppress(OSError):
             client.socket.close()
@@ -251,49 +262,53 @@ class OrderServer:
         self.on_gone(client)
 
     def send(self, client: Client, body: frames.Fields) -> None:
-        """Queue an answer."""
-        client.out += frames.pack(body)
+        """Append an answer to the client's outbox; `flush` writes it."""
+        client.outbox += frames.pack(body)
 
     def flush(self, client: Client) -> None:
-        """Write as much as the socket takes now."""
+        """Write to a client as much as its socket takes now."""
         try:
-            while client.out and not client.gone:
-                del client.out[: client.socket.send(client.out)]
+            while client.outbox and not client.gone:
+                del client.outbox[: client.socket.send(client.outbox)]
         except BlockingIOError:
             pass
         except OSError:
             client.gone = True
-        if len(client.out) > _MUCH and sum(len(one.out) for one in self._clients) > MOST_WAITING:
-            max(self._clients, key=lambda one: len(one.out)).gone = True
+        if (
+            len(client.outbox) > _LARGE_OUTBOX
+            and sum(len(peer.outbox) for peer in self._clients) > MOST_WAITING
+        ):
+            max(self._clients, key=lambda peer: len(peer.outbox)).gone = True
         if not client.gone:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.out else 0)
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.outbox else 0)
             if self._selector.get_key(client.socket).events != events:
                 self._selector.modify(client.socket, events, client)
 
     # -- what clients ask ---------------------------------------------------------------------------------------------
     def _answer(self, client: Client, body: frames.Fields) -> None:
-        what = body.get("do")
-        if what == "login":
+        """Carry out one JSON request of a client, by its key `do`."""
+        action = body.get("do")
+        if action == "login":
             self._login(client, body)
-        elif what == "subscribe":
+        elif action == "subscribe":
             instrument = str(body.get("instrument"))
             self.on_subscribe(instrument)
             client.instruments.add(instrument)
             client.fresh.add(instrument)
-        elif what == "step":
+        elif action == "step":
             if not self._stepped:
                 raise VenueError(
                     "a venue that is stepped", "a step of one that runs freely", "wait for its time"
                 )
-            self.on_step(client, whole(body, "until"))
-        elif what == "executions":
+            self.on_step(client, read_int(body, "until"))
+        elif action == "executions":
             account = str(body.get("account"))
             self._claim(client, account)
             trades = self.on_executions(account, str(body.get("after", "")))
             self.send(client, {"said": "executions", "count": len(trades)})
             for trade in trades:
-                client.out += frames.pack_event(trade)
-        elif what == "positions":
+                client.outbox += frames.pack_event(trade)
+        elif action == "positions":
             account = str(body.get("account"))
             self._claim(client, account)
             self.hand_out(client)  # what the answer counts is sent before it
@@ -302,9 +317,10 @@ class OrderServer:
             self.on_other(client, body)
 
     def _claim(self, client: Client, account: str) -> None:
+        """Give a client an account; raises VenueError if another client holds it."""
         if account in client.accounts or not account:
             return
-        if any(account in other.accounts for other in self._clients if not other.gone):
+        if any(account in peer.accounts for peer in self._clients if not peer.gone):
             raise VenueError(
                 f"account {account!r} free",
                 "another connection holds it",
@@ -314,6 +330,7 @@ class OrderServer:
         client.accounts.add(account)
 
     def _login(self, client: Client, body: frames.Fields) -> None:
+        """Give a client its accounts, and send it the venue's listings, time and capabilities."""
         accounts = body.get("accounts")
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))
@@ -333,35 +350,35 @@ class OrderServer:
                 ]
         self.send(client, answer)
         for listing in listings:
-            client.out += frames.pack_message(listing)
+            client.outbox += frames.pack_message(listing)
 
     # -- what happened ------------------------------------------------------------------------------------------------
     def route(
-        self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]
+        self, events: Iterable[VenueEvent], concerns: Callable[[Client, VenueEvent], bool]
     ) -> None:
-        """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
+        """Queue events for the clients for which `concerns` is true; answers to the server's own questions go to none."""
         for event in events:
             if isinstance(event, Holdings):
                 continue
             for client in self._clients:
-                if mine(client, event):
+                if concerns(client, event):
                     client.waiting.append(event)
 
     def hand_out(self, client: Client) -> None:
-        """Send a client's queued events, and the time."""
+        """Move a client's queued events, then the venue's time, to its outbox; `flush` writes it."""
         for event in client.waiting:
-            client.out += frames.pack_event(event)
+            client.outbox += frames.pack_event(event)
         client.waiting.clear()
         self.send(client, {"said": "now", "now": self._venue.now_ns})
 
 
-def of_account(client: Client, event: VenueEvent) -> bool:
-    """Whether a report belongs to an account that the client holds."""
+def concerns_client(client: Client, event: VenueEvent) -> bool:
+    """Whether an event is a report, not market data, of an account that the client holds."""
     return not isinstance(event, MarketRows) and event.account in client.accounts
 
 
-def whole(body: frames.Fields, name: str) -> int:
-    """A whole number from a request's field.
+def read_int(body: frames.Fields, name: str) -> int:
+    """A whole number from a request's field; raises VenueError for anything else, bool included.
 
     Raises
     ------
@@ -369,5 +386,5 @@ def whole(body: frames.Fields, name: str) -> int:
     """
     value = body.get(name)
     if type(value) is not int:
-        raise VenueError(f"{name} as a whole number", repr(value), CLIENT)
+        raise VenueError(f"{name} as a whole number", repr(value), CLIENT_REMEDY)
     return value

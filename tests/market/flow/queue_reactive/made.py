@@ -5,12 +5,8 @@ from typing import Any
 import numpy as np
 
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.preset import (
-    LAYOUT,
-    WEIGHTS,
-    PilotFactors,
-    QueueReactivePreset,
-)
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.tables import LAYOUT, WEIGHTS, PilotFactors
 
 SHARES = (0.06, 0.06, 0.08, 0.08, 0.13, 0.13, 0.08, 0.08, 0.12, 0.12, 0.03, 0.03)
 

@@ -39,9 +39,9 @@ def test_split_tells_as_much_as_the_best_of_all_choices(
     pairs: list[tuple[int, int]], most: int, least: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(at, "LEAST", least)
+        patch.setattr(at, "MIN_CLASS_EVENTS", least)
         values, labels = np.array(pairs).T
-        found = tuple(at.split(values, labels, most).tolist())
+        found = tuple(at.informative_edges(values, labels, most).tolist())
     seen = sorted({float(value) for value, _ in pairs})
     choices = [c for n in range(most + 1) for c in itertools.combinations(seen[1:], n)]
     best = max(likelihood(pairs, c, min(least, len(pairs))) for c in choices)
@@ -53,21 +53,21 @@ def test_split_tells_as_much_as_the_best_of_all_choices(
 
 def test_split_of_many_values_parts_them_where_the_labels_change() -> None:
     values = np.arange(100_000) // 10
-    found = at.split(values, (values >= 6_000).astype(np.int64), 1)
+    found = at.informative_edges(values, (values >= 6_000).astype(np.int64), 1)
     assert found == pytest.approx(6_000, abs=10_000 / at.VALUES)
 
 
 def test_split_of_nothing_and_of_one_value_has_no_edges() -> None:
     none = np.zeros(0, np.int64)
-    assert len(at.split(none, none, 3)) == 0
-    assert len(at.split(np.full(500, 7), np.arange(500) % 3, 3)) == 0
+    assert len(at.informative_edges(none, none, 3)) == 0
+    assert len(at.informative_edges(np.full(500, 7), np.arange(500) % 3, 3)) == 0
 
 
 def test_a_class_of_a_split_has_enough_events() -> None:
     """A hundred of a thousand values tell all, and are too few for a class."""
     values = np.concatenate((np.zeros(100), np.arange(1, 10).repeat(100))).astype(np.int64)
-    (edge,) = at.split(values, (values == 0).astype(np.int64), 1)
-    assert (values < edge).sum() == at.LEAST
+    (edge,) = at.informative_edges(values, (values == 0).astype(np.int64), 1)
+    assert (values < edge).sum() == at.MIN_CLASS_EVENTS
 
 
 @given(
@@ -75,12 +75,12 @@ def test_a_class_of_a_split_has_enough_events() -> None:
     st.lists(st.floats(0.0, 0.99), max_size=5),
 )
 def test_cuts_are_just_above_quantiles(sample: list[int], shares: list[float]) -> None:
-    found = at.cuts(np.array(sample), sorted(shares))
+    found = at.quantile_edges(np.array(sample), sorted(shares))
     assert (np.diff(found) > 0).all()
     assert set(found) == {float(int(np.quantile(sample, share)) + 1) for share in shares}
     for share, edge in ((share, float(int(np.quantile(sample, share)) + 1)) for share in shares):
         assert sum(x < edge for x in sample) >= share * (len(sample) - 1)
-    assert len(at.cuts(np.zeros(0, np.int64), shares)) == 0
+    assert len(at.quantile_edges(np.zeros(0, np.int64), shares)) == 0
 
 
 def day(rows: list[tuple[int, int, int, int, int]]) -> Any:
@@ -112,6 +112,6 @@ def test_drops_pauses_and_falls_by_hand() -> None:
 
 def test_a_tape_on_which_nothing_happens_has_edges() -> None:
     quiet = day([(0, q.LIMIT_AT_BEST, 1, 100, 101), (1, q.LIMIT_AT_BEST, -1, 100, 101)])
-    assert len(at.cuts(at.drops([quiet]), at.DROPS_AT)) == 0
+    assert len(at.quantile_edges(at.drops([quiet]), at.DROPS_AT)) == 0
     assert (np.diff(at.pauses([quiet])) > 0).all()
     assert at.falls([quiet]).tolist() == [1]

@@ -13,9 +13,9 @@ from tercel.market.feed import FeedOptions
 from tercel.market.flow import load, names
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
-from tercel.market.flow.queue_reactive.edges import expect, rake
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-from tercel.market.impact.law import of_card
+from tercel.market.flow.queue_reactive.raking import add_expected, rake
+from tercel.market.impact.law import law_on_card
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
@@ -27,9 +27,9 @@ def test_shipped_presets_are_whole_and_small_and_those_that_were_judged_carry_a_
     for name, preset in shipped.items():
         assert isinstance(preset, QueueReactivePreset)
         assert preset.name == name
-        assert preset.packed().nbytes < 1_100_000
+        assert preset.pack_parameters().nbytes < 1_100_000
         assert {"days", "calibrated", "tuned"} <= set(preset.card)
-        law = of_card(preset.card)
+        law = law_on_card(preset.card)
         if preset.card.get("judged", True):
             assert law is not None
             assert (law.law, law.y, law.exponent) == ("translation", 1.0, 0.5)
@@ -87,7 +87,7 @@ def test_a_file_of_another_version_says_how_to_make_it_anew(tmp_path: Path, text
 def test_products_of_tables_are_the_tables() -> None:
     """The joint tables that events are drawn from, against the two that each is made of."""
     preset = made(6)
-    flow = preset.packed()
+    flow = preset.pack_parameters()
     for at, one, other in (
         (q.W_BEST, "fresh", "alone"),
         (q.W_SIGNED, "runs", "signs"),
@@ -132,7 +132,7 @@ def test_what_is_expected_is_added_up_and_nothing_is_returned() -> None:
     offsets = rng.uniform(0.1, 2.0, (3, 6))
     expected = np.ones_like(tables)
     starts = np.array([0, 2])
-    assert expect(cells, offsets, tables, starts, 1, expected, np.zeros(q.EVENTS)) is None
+    assert add_expected(cells, offsets, tables, starts, 1, expected, np.zeros(q.EVENTS)) is None
     known = np.ones((3, q.EVENTS))
     known[:, :2], known[:, 2 * q.MARKET :] = offsets[:, :1], offsets[:, 5:]
     known[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 4] = offsets[:, 1:5]

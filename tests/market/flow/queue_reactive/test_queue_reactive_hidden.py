@@ -11,10 +11,17 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
-from tercel.market.flow.queue_reactive.empirical import WITH_NS, again
-from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
-from tercel.market.flow.queue_reactive.kernel import hidden, hidden_alone
-from tercel.market.flow.queue_reactive.preset import LAYOUT, PilotFactors, QueueReactivePreset
+from tercel.market.flow.queue_reactive.extract import (
+    WITH_NS,
+    day_of,
+    gone_states,
+    of_side,
+    track_state,
+)
+from tercel.market.flow.queue_reactive.hidden_execution_laws import hidden_again_share
+from tercel.market.flow.queue_reactive.hidden_executions import trade_hidden, trade_hidden_alone
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.tables import LAYOUT, PilotFactors
 from tercel.market.observed import Observed, observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
@@ -98,7 +105,7 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
         preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right"
     )
     day = day_of(o, 1.0)
-    states = gone(day, look(day, preset.packed(), np.zeros(o.n, np.int64)))
+    states = gone_states(day, track_state(day, preset.pack_parameters(), np.zeros(o.n, np.int64)))
     taken = of_side(states, sides)
     joined = rates[0, taken, spread][sides != 0]
     assert joined.mean() == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
@@ -123,7 +130,7 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
 @pytest.mark.parametrize("bursts", [0.0, 0.5])
 def test_bursts_of_a_made_tape_come_back(bare: Events, bursts: float) -> None:
     events = planted(bare, 2, with_share=0.0, alone=400, bursts=bursts)
-    assert again([day_of(seen(events), 1.0)]) == pytest.approx(bursts, abs=0.12)
+    assert hidden_again_share([day_of(seen(events), 1.0)]) == pytest.approx(bursts, abs=0.12)
 
 
 # -- from laws to draws -----------------------------------------------------------------------------------------------
@@ -133,9 +140,9 @@ def test_bursts_of_a_made_tape_come_back(bare: Events, bursts: float) -> None:
 def many(k: Longs, flow: Floats, side: int, alone: bool) -> None:
     for _ in range(DRAWS):
         if alone:
-            hidden_alone(k, flow)
+            trade_hidden_alone(k, flow)
         else:
-            hidden(k, flow, side)
+            trade_hidden(k, flow, side)
 
 
 @pytest.mark.parametrize("spread", [1, 4, 9])
@@ -223,7 +230,7 @@ def test_their_place_depends_on_how_far_the_touch_stands_behind_one_that_is_gone
     k[q.I_STATE] = 5 * q.TOUCHES
     k[q.I_VACATED] = cell * (q.TOUCHED if side > 0 else 1)
     for _ in range(20):
-        hidden(k, flow, side)
+        trade_hidden(k, flow, side)
     rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
     away = (drop * q.SPREADS + 5) % 50
     assert set(rows[:, sim.R_PRICE].tolist()) == {9_000 + away if side > 0 else 9_100 - away}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.market.flow.queue_reactive.calibrate import TAUS, covariance, latent
+from tercel.market.flow.queue_reactive.minute_activity import TAUS, latent_rates, rate_variances
 
 DAYS, MINUTES, MEAN = 60, 375, 6.0
 VARIANCES = {1.5: 0.06, 15.0: 0.1}
@@ -33,7 +33,7 @@ def correlogram(rates: np.ndarray, lags: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scatter", [1.0, 2.0])
 def test_the_covariance_of_the_rate_comes_back_without_the_scatter(scatter: float) -> None:
     counts, expected, rates = days(1, scatter)
-    variances, found = covariance(counts, expected)
+    variances, found = rate_variances(counts, expected)
     lags = np.array([0, 1, 2, 5, 10, 20, 40])
     fitted = np.exp(-lags[:, None] / np.array(TAUS)) @ variances
     np.testing.assert_allclose(fitted, truth(lags), atol=0.025)
@@ -43,7 +43,7 @@ def test_the_covariance_of_the_rate_comes_back_without_the_scatter(scatter: floa
 
 def test_a_draw_has_the_memory_of_the_rate_and_a_mean_too_little() -> None:
     counts, expected, rates = days(2)
-    mean, drawn = (x.reshape(DAYS, MINUTES) for x in latent(counts, expected, seed=5))
+    mean, drawn = (x.reshape(DAYS, MINUTES) for x in latent_rates(counts, expected, seed=5))
     lags = np.array([0, 1, 3, 10, 30])
     law = correlogram(rates, lags)
     np.testing.assert_allclose(correlogram(drawn, lags), law, atol=0.03)
@@ -53,11 +53,11 @@ def test_a_draw_has_the_memory_of_the_rate_and_a_mean_too_little() -> None:
 
 def test_counts_without_a_rate_behind_them_give_one() -> None:
     for count in (np.full(50, 3.0), np.zeros(50)):
-        mean, drawn = latent([count], [np.full(50, 3.0)])
+        mean, drawn = latent_rates([count], [np.full(50, 3.0)])
         assert (mean == 1.0).all() or not count.any()
         assert np.isfinite(drawn).all()
     rng = np.random.default_rng(1)
-    mean, _ = latent(
+    mean, _ = latent_rates(
         [rng.poisson(3.0, 400).astype(float) for _ in range(20)], [np.full(400, 3.0)] * 20
     )
     assert np.std(mean) < 0.1
@@ -65,6 +65,6 @@ def test_counts_without_a_rate_behind_them_give_one() -> None:
 
 @pytest.mark.parametrize("minutes", [1, 2, 3])
 def test_days_of_a_few_minutes(minutes: int) -> None:
-    mean, drawn = latent([np.arange(minutes, dtype=float)], [np.ones(minutes)])
+    mean, drawn = latent_rates([np.arange(minutes, dtype=float)], [np.ones(minutes)])
     assert mean.shape == drawn.shape == (minutes,)
     assert np.isfinite(drawn).all()

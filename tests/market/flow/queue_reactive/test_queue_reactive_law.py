@@ -12,12 +12,13 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
+from tercel.market.book.price_window import allocate
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.events import cancel, readiness
-from tercel.market.flow.queue_reactive.kernel import choose
-from tercel.market.flow.queue_reactive.memory import next_wait, see
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.cancellation import cancel, readiness
+from tercel.market.flow.queue_reactive.kernel import draw_event
+from tercel.market.flow.queue_reactive.memory import next_wait, update_classes
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.tables import PilotFactors
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
 from tercel.market.simulator.records import put_real
@@ -31,7 +32,7 @@ NOW = 1_000 * 10**9
 @kernel
 def many_events(k: Longs, flow: Floats, spread: int, live: int, counts: Longs) -> None:
     for _ in range(DRAWS):
-        counts[choose(k, flow, spread, live)] += 1
+        counts[draw_event(k, flow, spread, live)] += 1
 
 
 @kernel
@@ -188,7 +189,7 @@ def memory(
     preset: QueueReactivePreset, s: dict[str, Any], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The kernel's state in that situation, classes found."""
-    flow = preset.packed()
+    flow = preset.pack_parameters()
     k = np.zeros(sim.GRID, np.int64)
     seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
     start_memory(k, s["bid"] + s["ask"], NOW)
@@ -219,7 +220,7 @@ def memory(
     ):
         k[at + q.LEVELS : at + 2 * q.LEVELS] = [s[lots], *s[deep]]
         k[at + 2 * q.LEVELS] = q.LEVELS
-    see(
+    update_classes(
         k,
         flow,
         NOW,

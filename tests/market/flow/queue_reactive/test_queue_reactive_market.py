@@ -6,11 +6,12 @@ from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import changes
+from tercel.market.book.book_records import changes
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.events import readiness, scan, stand
+from tercel.market.flow.queue_reactive.cancellation import readiness, standing_weight
+from tercel.market.flow.queue_reactive.events import scan
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.days import run_recorded, standing
+from tercel.market.simulator.days import resting_rows, run_recorded
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
@@ -61,7 +62,7 @@ def test_random_tables_make_a_sound_book(
         seed, rough, scalars={"limited": float(limited), "by_imbalance": float(by_imbalance)}
     )
     b, k, flow = first_world(preset, seed)
-    first = standing(b)
+    first = resting_rows(b)
     rows = run_recorded(b, k, flow, 900 * NS_PER_SECOND)
     replay(rows, first)
     assert rows[rows[:, sim.R_KIND] == TRADE_HIDDEN, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS]
@@ -95,7 +96,7 @@ def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
                 kept[1] += 1
                 found = readiness(b, flow, side, int(k[sim.PUBLIC_BID + at]))
                 assert found == (k[q.STANDING + at], real(k, q.STANDING_READY + at)), event
-                assert stand(b, k2, flow, side) == found[1]
+                assert standing_weight(b, k2, flow, side) == found[1]
         np.testing.assert_array_equal(k, k2)
     assert 1_000 < kept[0] < 3_500
     assert 300 < kept[1] < kept[0]

@@ -7,29 +7,27 @@ import pytest
 from tests.market.flow.queue_reactive.made import made
 
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.memory import (
+from tercel.market.flow.queue_reactive.memory import record_event, record_taker, update_classes
+from tercel.market.flow.queue_reactive.preset import start_memory
+from tercel.market.flow.queue_reactive.touch_history import (
     again_cell,
-    dropped,
-    gone,
-    left,
+    drop_class,
+    emptied_class,
+    fall_class,
+    gone_state,
     lost_cell,
     lost_price,
-    recency,
-    remember,
+    made_class,
     retreat,
-    see,
-    since_fell,
-    took,
-    young,
+    touch_class_since,
 )
-from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import put_real, real
 
 # since_edges .1, 1, 5, 20 s; young_edges .2, 2, 10 s; drop_edges 2, 4; fell_edges .01, .1, 1, 10 s;
 # age_edges .01, .05, .5, 2 s; slow, fast, run 30, 2, 10 s
 PRESET = made(1)
-FLOW = PRESET.packed()
+FLOW = PRESET.pack_parameters()
 S = 10**9
 BID, ASK = 100, 103
 
@@ -39,7 +37,7 @@ def seen(now: int, bid: int = BID, ask: int = ASK, k: np.ndarray | None = None) 
     if k is None:
         k = np.zeros(sim.GRID, np.int64)
         start_memory(k, bid + ask, 0)
-    see(k, FLOW, now, bid, ask, 5, 5, 1, 1)
+    update_classes(k, FLOW, now, bid, ask, 5, 5, 1, 1)
     return k
 
 
@@ -50,16 +48,16 @@ def says(k: np.ndarray, now: int) -> dict[str | int, object]:
         return ask(1), ask(-1)
 
     return {
-        "emptied": both(lambda side: left(k, FLOW, now, side, q.EMPTIED)),
-        "vacated": both(lambda side: left(k, FLOW, now, side, q.VACATED)),
-        "gone": both(lambda side: gone(k, side)),
-        "dropped": both(lambda side: dropped(k, side)),
-        "young": both(lambda side: young(k, FLOW, now, side)),
-        "fell": both(lambda side: since_fell(k, FLOW, now, side)),
+        "emptied": both(lambda side: touch_class_since(k, FLOW, now, side, q.EMPTIED)),
+        "vacated": both(lambda side: touch_class_since(k, FLOW, now, side, q.VACATED)),
+        "gone": both(lambda side: gone_state(k, side)),
+        "dropped": both(lambda side: drop_class(k, side)),
+        "young": both(lambda side: made_class(k, FLOW, now, side)),
+        "fell": both(lambda side: fall_class(k, FLOW, now, side)),
         "again": both(lambda side: again_cell(k, FLOW, now, side)),
         "lost": both(lambda side: lost_cell(k, FLOW, now, side)),
         "lost price": both(lambda side: lost_price(k, side)),
-        "recency": recency(k, FLOW, now),
+        "recency": emptied_class(k, FLOW, now),
     }
 
 
@@ -150,7 +148,7 @@ def test_what_is_remembered_by_hand(story: str) -> None:
         if len(what) == 2:
             seen(now, *what, k)
         else:
-            remember(k, now, *what)
+            record_event(k, now, *what)
         told = says(k, now)
         assert {
             name: told.get(name, k[name] if isinstance(name, int) else None) for name in expected
@@ -162,7 +160,7 @@ def test_the_fast_mean_of_the_mid_goes_along_with_market_orders_alone() -> None:
     k = seen(0)
     put_real(k, q.MEAN_SLOW, 200.0)
     put_real(k, q.MEAN_FAST, 202.5)
-    remember(k, 0, q.MARKET, 1, ASK, 5, BID + 107)
+    record_event(k, 0, q.MARKET, 1, ASK, 5, BID + 107)
     assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     assert k[q.MID] == BID + 107
     for kind, side, mid2 in (
@@ -170,7 +168,7 @@ def test_the_fast_mean_of_the_mid_goes_along_with_market_orders_alone() -> None:
         (q.LIMIT_IN_SPREAD, -1, 203),
         (q.MARKET, -1, 203),
     ):
-        remember(k, 0, kind, side, BID, 5, mid2)
+        record_event(k, 0, kind, side, BID, 5, mid2)
         assert (real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)) == (200.0, 206.5)
     seen(2 * S, 100, 103, k)
     assert real(k, q.MEAN_FAST) == pytest.approx(203 + 3.5 * np.exp(-1.0))
@@ -186,10 +184,10 @@ def test_flow_of_the_last_seconds_is_remembered_and_forgotten() -> None:
         (q.LIMIT_DEEPER, 1), (q.CANCEL_AT_BEST, -1), (q.CANCEL_AT_BEST, -1), (q.CANCEL_DEEPER, -1),
     )  # fmt: skip
     for kind, side in events:
-        remember(k, 0, kind, side, ASK - 1, 5, BID + ASK)
+        record_event(k, 0, kind, side, ASK - 1, 5, BID + ASK)
     assert real(k, q.TAKERS) == 1.0
     assert real(k, q.PRESSURE) == 1 + 1 - 1 - 1 + 1 - 1 + 1 + 1 - 1
-    took(k, 0, 1)  # what was hidden
+    record_taker(k, 0, 1)  # what was hidden
     assert real(k, q.TAKERS) == real(k, q.RUN) - real(k, q.RUN + 1) == 2.0
     assert real(k, q.PRESSURE) == 1.0
     assert [real(k, q.INSIDE_RUN + at) for at in (0, 1)] == [0.0, 1.0]

@@ -12,32 +12,32 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
-from tercel.market.flow.queue_reactive import empirical, layout as q, memory as kernels
-from tercel.market.flow.queue_reactive.empirical import AgainChances
+from tercel.market.book.price_window import allocate
+from tercel.market.flow.queue_reactive import (
+    empirical,
+    layout as q,
+    memory as kernels,
+    touch_history,
+)
+from tercel.market.flow.queue_reactive.cancellation import cancel, withdraw
 from tercel.market.flow.queue_reactive.events import (
-    cancel,
     deeper_price,
     inside_price,
-    same_again,
+    repeat_price,
     scan,
     take,
-    withdraw,
 )
 from tercel.market.flow.queue_reactive.extract import (
     ExtractedDay,
     day_of,
-    dropped,
-    gone,
-    look,
-    since_fell,
+    drop_classes,
+    gone_states,
+    ns_since_fall,
+    track_state,
 )
-from tercel.market.flow.queue_reactive.preset import (
-    LAYOUT,
-    PilotFactors,
-    QueueReactivePreset,
-    start_memory,
-)
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.repetition import AgainChances
+from tercel.market.flow.queue_reactive.tables import LAYOUT, PilotFactors
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
@@ -93,7 +93,7 @@ def test_a_place_in_the_spread_stays_in_it(ticks: int, gap: int, at: int) -> Non
 @kernel
 def many_again(k: Longs, flow: Floats, side: int, near: int, far: int, found: Longs) -> None:
     for i in range(found.shape[0]):
-        found[i, 0], found[i, 1] = same_again(k, flow, side, near, far)
+        found[i, 0], found[i, 1] = repeat_price(k, flow, side, near, far)
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -168,7 +168,7 @@ def many_deeper(k: Longs, flow: Floats, side: int, near: int, prices: Longs) -> 
 
 def deeper(preset: QueueReactivePreset, side: int, behind: tuple[int, ...]) -> np.ndarray:
     """Ticks behind the best at which orders come to rest, levels lying `behind` it."""
-    k, flow = np.zeros(sim.GRID, np.int64), preset.packed()
+    k, flow = np.zeros(sim.GRID, np.int64), preset.pack_parameters()
     seed_stream(k, sim.FLOW_RNG, 1, 0, 0)
     at = 0 if side > 0 else 1
     scanned = q.SCAN + at * q.SCAN_SIDE
@@ -314,19 +314,23 @@ def told() -> tuple[QueueReactivePreset, ExtractedDay]:
 
 def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.ndarray]:
     """What the flow's own memory says before each event, of bid and ask."""
-    flow, o = preset.packed(), day.o
+    flow, o = preset.pack_parameters(), day.o
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(o.ns[0]))
     found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "behind")}
     for i in range(o.n):
         now, bid, ask = int(o.ns[i]), int(day.bid[i, 0]), int(day.ask[i, 0])
-        kernels.see(k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1)
-        found["gone"].append([kernels.gone(k, side) for side in (1, -1)])
-        found["dropped"].append([kernels.dropped(k, side) for side in (1, -1)])
-        found["since_fell"].append([kernels.since_fell(k, flow, now, side) for side in (1, -1)])
-        found["behind"].append([kernels.retreat(k, side) for side in (1, -1)])
+        kernels.update_classes(
+            k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1
+        )
+        found["gone"].append([touch_history.gone_state(k, side) for side in (1, -1)])
+        found["dropped"].append([touch_history.drop_class(k, side) for side in (1, -1)])
+        found["since_fell"].append(
+            [touch_history.fall_class(k, flow, now, side) for side in (1, -1)]
+        )
+        found["behind"].append([touch_history.retreat(k, side) for side in (1, -1)])
         after = min(i + 1, o.n - 1)
-        kernels.remember(
+        kernels.record_event(
             k, now, int(o.kind[i]), int(o.side[i]), int(o.price[i]), int(day.lots[i]),
             int(day.bid[after, 0] + day.ask[after, 0]),
         )  # fmt: skip
@@ -339,12 +343,12 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
 ) -> None:
     preset, day = told
     kernel_says = replayed(preset, day)
-    seen = look(day, preset.packed(), np.zeros(day.o.n, np.int64))
+    seen = track_state(day, preset.pack_parameters(), np.zeros(day.o.n, np.int64))
     law = {name: np.asarray(values) for name, values in preset.law.items()}
-    np.testing.assert_array_equal(gone(day, seen), kernel_says["gone"])
-    np.testing.assert_array_equal(dropped(day, seen), kernel_says["dropped"])
+    np.testing.assert_array_equal(gone_states(day, seen), kernel_says["gone"])
+    np.testing.assert_array_equal(drop_classes(day, seen), kernel_says["dropped"])
     np.testing.assert_array_equal(seen.retreat, kernel_says["behind"])
-    fell = np.searchsorted(law["fell_edges"], since_fell(day), side="right")
+    fell = np.searchsorted(law["fell_edges"], ns_since_fall(day), side="right")
     np.testing.assert_array_equal(fell, kernel_says["since_fell"])
     for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("since_fell", q.FELL)):
         assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name

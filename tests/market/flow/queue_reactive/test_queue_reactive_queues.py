@@ -10,9 +10,11 @@ from hypothesis import given, strategies as st
 from tests.market.flow.conformance import as_events
 
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.edges import leaving, lifetimes, returns
-from tercel.market.flow.queue_reactive.empirical import fresh
-from tercel.market.flow.queue_reactive.extract import day_of, queues
+from tercel.market.flow.queue_reactive.best_queues import queues
+from tercel.market.flow.queue_reactive.cancel_laws import fit_withdrawals
+from tercel.market.flow.queue_reactive.edges import lifetimes, returns
+from tercel.market.flow.queue_reactive.extract import day_of
+from tercel.market.flow.queue_reactive.repetition import fresh_sizes
 from tercel.market.observed import Observed, observe
 from tercel.market.tape import Instrument, schema as kind
 
@@ -143,7 +145,7 @@ def test_as_a_plain_book_has_them(seed: int, steps: int, before: int) -> None:
     np.testing.assert_array_equal(found.orders, market.orders)
     np.testing.assert_allclose(found.total, market.totals)
     np.testing.assert_array_equal(found.stood, market.stood)
-    np.testing.assert_array_equal(found.left, market.left)
+    np.testing.assert_array_equal(found.withdrawn, market.left)
     assert len(found.ages) == market.left.sum()
     plain = queues(o)
     np.testing.assert_array_equal(plain.total, plain.orders)
@@ -173,7 +175,7 @@ def test_hazards_come_back() -> None:
             here[side].append((i, lots, came))
             rows.append((i, kind.ADD, i, side, 100 + 5 * (side < 0), lots))
     day = day_of(observed(rows), 1.0)
-    tables, mean, totals = leaving([day], 1.0)
+    tables, mean, totals = fit_withdrawals([day], 1.0)
     leaves = np.asarray(tables["leaves"]).reshape(q.LIFE, q.STAY_CLASSES)
     assert mean == pytest.approx(np.mean(totals[0]))
     edges = np.concatenate(([0.0], tables["life_edges"]))
@@ -189,7 +191,7 @@ def test_a_tape_of_totals_tells_no_hazards() -> None:
     day = day_of(
         observed([(i, kind.ADD, 0, 1 - 2 * (i % 2), 100 + 5 * (i % 2), 5) for i in range(50)]), 1.0
     )
-    tables, mean, totals = leaving([day], 1.0)
+    tables, mean, totals = fit_withdrawals([day], 1.0)
     assert mean == 0.0
     assert (tables["leaves"] == 1.0).all()
     assert totals[0].shape == (day.o.n, 2)
@@ -223,4 +225,4 @@ def test_fresh_sizes_by_hand() -> None:
     for stood, left in ((8, 6), (4, 4)):  # 4 hits: 8 x 6 / 12 by chance, then half as many
         before = np.where(np.arange(12) < stood, 5, 0)
         seen: Any = SimpleNamespace(before=np.stack([none, before, none, none, none, none], axis=1))
-        assert fresh(day, seen, q.LIMIT_IN_SPREAD).tolist() == [1] * 4 + [2] * 2 + [5] * left
+        assert fresh_sizes(day, seen, q.LIMIT_IN_SPREAD).tolist() == [1] * 4 + [2] * 2 + [5] * left

@@ -18,7 +18,9 @@ def day(spread: list[int], kind: list[int]) -> Any:
 
 
 def stepped(turned: np.ndarray, tape: np.ndarray, made: np.ndarray) -> np.ndarray:
-    return np.reshape(tune._by_spread(turned.ravel().tolist(), tape, made, 1.0), turned.shape)
+    return np.reshape(
+        tune._step_spread_factors(turned.ravel().tolist(), tape, made, 1.0), turned.shape
+    )
 
 
 def counted(seed: int) -> np.ndarray:
@@ -36,10 +38,10 @@ def test_shares_of_kinds_by_hand() -> None:
         day([1, 1, 1], [q.MARKET] * 3),
         day([1, 3, 3], [q.LIMIT_AT_BEST, q.MARKET, q.LIMIT_AT_BEST]),
     ]
-    counts = tune.tallied(days, EDGES)
+    counts = tune.tally_events(days, EDGES)
     assert counts[:3, q.MARKET].tolist() == [3, 1, 0]
     assert counts[:3].sum(axis=1).tolist() == [4, 2, 0]
-    found, every = tune.mixes(counts), 5.0 / 12.0  # one event of each kind is added
+    found, every = tune.event_shares(counts), 5.0 / 12.0  # one event of each kind is added
     assert found[0, q.MARKET] == pytest.approx((3 + 50 * every) / 54)
     assert found[1, q.MARKET] == pytest.approx((1 + 50 * every) / 52)
     np.testing.assert_allclose(found[2:, q.MARKET], every)
@@ -81,8 +83,8 @@ def test_a_kind_that_never_comes_turns_nothing_into_nonsense(where: str) -> None
         [q.MARKET, q.LIMIT_IN_SPREAD, q.LIMIT_AT_BEST],
         [q.MARKET, q.LIMIT_AT_BEST, q.LIMIT_AT_BEST],
     )
-    tape = tune.tallied([day([1, 3, 5], few if where == "pilots" else none)], EDGES)
-    made = tune.tallied([day([1, 3, 5], few if where == "tape" else none)], EDGES)
+    tape = tune.tally_events([day([1, 3, 5], few if where == "pilots" else none)], EDGES)
+    made = tune.tally_events([day([1, 3, 5], few if where == "tape" else none)], EDGES)
     found = stepped(np.ones((q.SPREADS, q.KINDS)), tape, made)
     assert np.isfinite(found).all()
     assert ((found >= 0.1) & (found <= 8.0)).all()
@@ -102,7 +104,7 @@ def test_a_figure_that_a_tape_is_too_short_for_turns_no_knob() -> None:
     }
     told |= {"response10": 1.0, "response60": 2.0}
     told |= {f"depth{n}": 9.0 for n in range(q.LEVELS)} | {f"sd{h}": 1.0 for h in tune.HORIZONS}
-    short, wild = told | {"sd600": tune.UNTOLD}, told | {"sd600": 1e6, "sd60": 1e-6}
-    assert tune._turned(preset, short, wild | {"sd60": 1.0}, 1.0).knobs == preset.knobs
-    assert tune._turned(preset, told, wild, 1.0).knobs.trend <= 0.15 * tune.MOST + 1e-9
+    short, wild = told | {"sd600": tune.UNKNOWN}, told | {"sd600": 1e6, "sd60": 1e-6}
+    assert tune._step_knobs(preset, short, wild | {"sd60": 1.0}, 1.0).knobs == preset.knobs
+    assert tune._step_knobs(preset, told, wild, 1.0).knobs.trend <= 0.15 * tune.MAX_LOG_RATIO + 1e-9
     assert tune.loss_of(short, wild | {"sd60": 1.0}) == 0.0

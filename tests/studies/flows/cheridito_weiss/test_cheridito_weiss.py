@@ -14,7 +14,8 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND, SELL
 from tercel.execution import columns as c, intent as it
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import seeded_plan
 from tercel.market.flow import load
 from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.source import NO_TAPE, first_world, reactive
@@ -54,14 +55,15 @@ def house_mids(preset: CheriditoWeissPreset, episodes: int, seconds: float) -> N
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, 7, i, 1)
-        engine.watch(b, k, flow, round(seconds * NS_PER_SECOND), 1, out)
+        engine.sample_market(b, k, flow, round(seconds * NS_PER_SECOND), 1, out)
         touch = sum(lots_at_best(b, side) for side in (1, -1))
         rows.append((out[0, 0], out[0, 1], out[0, 2], touch))
     return np.array(rows)
 
 
 def lots_at_best(b: NDArray[np.int32], side: int) -> int:
-    from tercel.market.book.ladder import best, lots_at
+    from tercel.market.book.book_records import best
+    from tercel.market.book.ladder import lots_at
 
     return int(lots_at(b, side, best(b, side)))
 

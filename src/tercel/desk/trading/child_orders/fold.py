@@ -1,39 +1,32 @@
-"""Fold of all child orders over a journal: found by any of their names, every execution booked once."""
+"""State of all child orders, folded from a journal: found by any of their names, every execution booked once."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.executions import Execution, Executions, Key, strange
-from tercel.core.lifecycle import (
+from tercel.core.child_order import (
     ChildOrder,
     Code,
     Notice,
-    S,
-    X,
-    lost,
-    opened,
-    rebooked,
-    refused,
-    reported,
-    requested,
+    add_request,
+    apply_reject,
+    apply_report,
+    mark_unknown,
+    open_order,
+    rebook,
 )
-from tercel.core.orders import CancelReject, Holdings, Report, ceiled, text as decimals
+from tercel.core.executions import Execution, Executions, Key
+from tercel.core.fixed_point import format_decimal
+from tercel.core.orders import ExecType, OrdStatus
 from tercel.core.ports import Entry
-from tercel.core.serialization import fast_replace
+from tercel.core.records import fast_replace
 from tercel.desk.trading.child_orders.positions import Fill
+from tercel.desk.trading.child_orders.unsent_orders import lost_order, strange_order
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, OperatorEntry, SessionEntry
-from tercel.desk.trading.journal.codec import (
-    OrderMessage,
-    command_of,
-    entry_alert,
-    message_of,
-    readable,
-)
+from tercel.desk.trading.journal.codec import command_of, message_of
 
 _LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
 _Content = tuple[o.ExecType, int, int, int, str]
@@ -50,18 +43,18 @@ class Orders:
     def __init__(self) -> None:
         self._orders: dict[str, ChildOrder] = {}
         self._root: dict[str, str] = {}
-        self._by_id: dict[tuple[str, str], str] = {}
+        self._root_by_order_id: dict[tuple[str, str], str] = {}
         self._live: dict[str, None] = {}
-        self._of_parent: dict[str, list[str]] = {}
+        self._roots_by_parent: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
-        self._reports: dict[str, list[Key]] = {}
+        self._execution_keys: dict[str, list[Key]] = {}
         self.accounts: dict[str, None] = {}
         """Every account that has had an order."""
         self.last_ns = 0
         """Venue time, ns, of the last report of an order."""
         self._executions: dict[Key, _Content] = {}
         self._booked: Executions[Fill] = Executions()
-        self._aside: list[o.Report | o.CancelReject | o.Unread] = []
+        self._quarantine: list[o.Report | o.CancelReject | o.Unread] = []
         self.fills: list[Fill] = []
         """Every execution in force, in the order of booking."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
@@ -80,11 +73,12 @@ class Orders:
         return iter(self._orders.values())
 
     def get(self, name: str) -> ChildOrder | None:
-        """The order by any cl_ord_id it has had or was requested under."""
+        """Order by any cl_ord_id that it has had or was requested under; None if there is none."""
         return self._orders.get(self._root.get(name, ""))
 
-    def knows(self, report: o.Report) -> bool:
-        """Whether an execution was booked already."""
+    def has_execution(self, report: o.Report) -> bool:
+        """Whether an execution report of this account, order and exec_id was folded already; those of retired orders do not
+        count."""
         order = self.get(report.cl_ord_id) or self.get(report.orig)
         root = "" if report.cl_ord_id else self._booked.order_of(report.account, report.exec_id)
         root = root if order is None else order.root
@@ -92,20 +86,24 @@ class Orders:
 
     @property
     def quarantined(self) -> list[o.Report | o.CancelReject | o.Unread]:
-        """Reports set aside: of unknown orders, busts of executions still to come (applied then), unreadable ones."""
-        return [*self._aside, *(report for *_, report in self._booked.early)]
+        """Reports set aside: of unknown orders, unreadable ones, and busts and corrections of executions that have not come
+        yet."""
+        return [*self._quarantine, *(report for *_, report in self._booked.early)]
 
     def changes_nothing(self, report: o.Report) -> bool:
-        """Whether a report only answers a status request about an unknown name."""
-        named = report.cl_ord_id in self._root or report.orig in self._root
+        """Whether a report is a status without quantities, as answered to a status request, of an order name that nothing here
+        has."""
+        is_known = report.cl_ord_id in self._root or report.orig in self._root
         return (
-            not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
+            not is_known
+            and report.exec_type == ExecType.STATUS
+            and not (report.cum_qty or report.leaves_qty)
         )
 
     def live(
         self, account: str | None = None, parent: str | None = None, instrument: str = ""
     ) -> list[ChildOrder]:
-        """Unsettled orders, oldest first."""
+        """Orders that have not ended or lack executions, oldest first, of an account, parent or instrument if given."""
         live = [self._orders[root] for root in list(self._live)]
         if account is None and parent is None and not instrument:
             return live
@@ -119,21 +117,23 @@ class Orders:
 
     def rebooked_qty(self, account: str) -> Counter[str]:
         """Net effect of busts and corrections on an account's fills, signed, 10^-8 of a lot, by instrument."""
-        found: Counter[str] = Counter()
-        for before, now in self.rebooked:
+        net_qty: Counter[str] = Counter()
+        for before, after in self.rebooked:
             if before.account == account:
-                found[before.instrument] += before.side * ((now.qty if now else 0) - before.qty)
-        return found
+                net_qty[before.instrument] += before.side * (
+                    (after.qty if after else 0) - before.qty
+                )
+        return net_qty
 
     def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
-        """Executions in force of a parent's orders, by every name: order, name, execution."""
-        found: dict[tuple[str, str], Execution[Fill]] = {}
-        for root in self._of_parent.get(parent, ()):
-            for account, _, name in self._reports.get(root, ()):
-                one = self._booked.find(account or self._orders[root].account, root, name)
-                if one is not None:
-                    found[root, name] = one
-        return [(*key, one) for key, one in found.items()]
+        """Executions in force of a parent's orders, one (root of the order, name of the execution, execution) for every name."""
+        executions: dict[tuple[str, str], Execution[Fill]] = {}
+        for root in self._roots_by_parent.get(parent, ()):
+            for account, _, name in self._execution_keys.get(root, ()):
+                execution = self._booked.find(account or self._orders[root].account, root, name)
+                if execution is not None:
+                    executions[root, name] = execution
+        return [(*key, execution) for key, execution in executions.items()]
 
     def names_of(self, root: str) -> list[str]:
         """Every name that an order has had or was requested under."""
@@ -141,92 +141,96 @@ class Orders:
 
     def of_parent(self, parent: str) -> list[ChildOrder]:
         """Orders of a parent that are in memory."""
-        return [self._orders[root] for root in self._of_parent.get(parent, ())]
+        return [self._orders[root] for root in self._roots_by_parent.get(parent, ())]
 
     def retire(self, parent: str, fills: int) -> tuple[list[str], list[Key]]:
-        """Drop a parent's orders and so many fills from memory; their names and those of their executions."""
+        """Drop a parent's orders and its first `fills` fills from memory; returns all names of the orders and of their
+        executions."""
         names: list[str] = []
         executions: dict[Key, None] = {}
-        for root in self._of_parent.pop(parent, ()):
+        for root in self._roots_by_parent.pop(parent, ()):
             order = self._orders.pop(root)
             names += self._names.pop(root)
-            if self._by_id.get(where := (order.instrument, order.order_id)) == root:
-                del self._by_id[where]
-            for key in self._reports.pop(root, ()):
+            if self._root_by_order_id.get(venue_key := (order.instrument, order.order_id)) == root:
+                del self._root_by_order_id[venue_key]
+            for key in self._execution_keys.pop(root, ()):
                 del self._executions[key]
-                here = key[0] or order.account, *key[1:]
-                if self._booked.forget(here) is not None:
-                    executions |= dict.fromkeys((key, here))
+                booked_key = key[0] or order.account, *key[1:]
+                if self._booked.forget(booked_key) is not None:
+                    executions |= dict.fromkeys((key, booked_key))
         for name in names:
             self._root.pop(name, None)
-        theirs = (at for at, fill in enumerate(self.fills) if fill.parent == parent)
-        for at in reversed(
-            [*islice(theirs, fills)]
+        places = (index for index, fill in enumerate(self.fills) if fill.parent == parent)
+        for index in reversed(
+            [*islice(places, fills)]
         ):  # finished parents are old: their fills are among the first
-            del self.fills[at]
+            del self.fills[index]
         return names, list(executions)
 
-    def recall(self, parent: str, old: "Orders") -> None:
-        """Take a parent's orders back from another fold."""
-        for root in old._of_parent.get(parent, ()):
-            order = old._orders[root]
-            self._of_parent.setdefault(parent, []).append(root)
+    def recall(self, parent: str, source: "Orders") -> None:
+        """Put a retired parent's orders and fills back into this fold, from another fold that holds them."""
+        for root in source._roots_by_parent.get(parent, ()):
+            order = source._orders[root]
+            self._roots_by_parent.setdefault(parent, []).append(root)
             self._orders[root] = order
-            self._names[root] = old._names[root]
-            self._root |= dict.fromkeys(old._names[root], root)
+            self._names[root] = source._names[root]
+            self._root |= dict.fromkeys(source._names[root], root)
             if order.order_id:
-                self._by_id.setdefault((order.instrument, order.order_id), root)
-            self._reports[root] = old._reports.get(root, [])
-            for key in self._reports[root]:
-                self._executions[key] = old._executions[key]
-                here = key[0] or order.account, *key[1:]
-                if (one := old._booked.find(*here)) is not None:
-                    self._booked.recall(here, one)
-        self.fills += [fill for fill in old.fills if fill.parent == parent]
+                self._root_by_order_id.setdefault((order.instrument, order.order_id), root)
+            self._execution_keys[root] = source._execution_keys.get(root, [])
+            for key in self._execution_keys[root]:
+                self._executions[key] = source._executions[key]
+                booked_key = key[0] or order.account, *key[1:]
+                if (execution := source._booked.find(*booked_key)) is not None:
+                    self._booked.recall(booked_key, execution)
+        self.fills += [fill for fill in source.fills if fill.parent == parent]
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: fate unknown, or executions missing."""
         return [
             order
             for order in self.live()
-            if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty
+            if order.base is OrdStatus.UNKNOWN or order.cum_qty < order.counted_qty
         ]
 
     def apply(self, entry: Entry) -> list[Notice]:
-        """Fold one journal entry."""
+        """Fold one journal entry; returns the notices that it gives rise to."""
         if entry.kind == kinds.REPORT_IN:
-            return self._report_in(entry)
+            return self._apply_report(entry)
         if entry.kind == kinds.ORDER_OUT:
-            self._sent(command_of(entry.body))
+            self._apply_command(command_of(entry.body))
         elif entry.kind == kinds.SESSION:
             self.session = SessionEntry.of(entry).session
-            return self._lose([order.root for order in self.live()], "a new session began")
+            return self._mark_lost([order.root for order in self.live()], "a new session began")
         elif entry.kind == kinds.OPERATOR:
             self.damaged = self.damaged or OperatorEntry.of(entry).command == "acknowledge"
         elif entry.kind == kinds.ALERT:
             body = AlertEntry.of(entry)
             if body.code in _LOSES:
-                named = (self._root.get(name, "") for name in body.orders or ())
-                return self._lose(
-                    [root for root in dict.fromkeys(named) if root], _LOSES[body.code]
+                roots = (self._root.get(name, "") for name in body.orders or ())
+                return self._mark_lost(
+                    [root for root in dict.fromkeys(roots) if root], _LOSES[body.code]
                 )
             if body.code == kinds.LINK_DOWN:
-                return self._lose(
+                return self._mark_lost(
                     [order.root for order in self.live()], "the way to the venue went down"
                 )
         return []
 
-    def _name(self, root: str, name: str) -> None:
+    def _add_name(self, root: str, name: str) -> None:
+        """Record a cl_ord_id of an order."""
         self._root[name] = root
         self._names.setdefault(root, []).append(name)
 
-    def _open(self, order: ChildOrder) -> None:
-        self._name(order.root, order.root)
-        self._of_parent.setdefault(order.parent, []).append(order.root)
+    def _add(self, order: ChildOrder) -> None:
+        """Add a new order under its first name."""
+        self._add_name(order.root, order.root)
+        self._roots_by_parent.setdefault(order.parent, []).append(order.root)
         self.accounts.setdefault(order.account)
-        self._put(order)
+        self._store(order)
 
-    def _put(self, order: ChildOrder) -> None:
+    def _store(self, order: ChildOrder) -> None:
+        """Store an order's new state in place of the old; it is live until it is settled."""
         self._orders[order.root] = order
         self.last_ns = max(self.last_ns, order.last_ns)
         if order.settled:
@@ -234,45 +238,48 @@ class Orders:
         else:
             self._live.setdefault(order.root)
 
-    def _lose(self, roots: list[str], why: str) -> list[Notice]:
+    def _mark_lost(self, roots: list[str], reason: str) -> list[Notice]:
+        """Mark orders UNKNOWN for a reason; a notice for each that had not ended."""
         notices = []
         for root in roots:
             order = self._orders[root]
-            self._put(lost(order))
+            self._store(mark_unknown(order))
             if not order.done:
-                notices.append(Notice(Code.UNKNOWN, root, why))
+                notices.append(Notice(Code.UNKNOWN, root, reason))
         return notices
 
-    def _sent(self, command: o.Command) -> None:
+    def _apply_command(self, command: o.Command) -> None:
+        """Fold a sent command: add a new order, or add a cancel, replace or mass cancel to the pending requests of its orders."""
         if isinstance(command, o.NewOrder):
-            self._open(opened(command))
+            self._add(open_order(command))
         elif isinstance(command, o.CancelOrder | o.ReplaceOrder):
             if (order := self.get(command.orig)) is not None:
-                self._name(order.root, command.cl_ord_id)
+                self._add_name(order.root, command.cl_ord_id)
                 if not order.settled:
-                    self._put(requested(order, command))
+                    self._store(add_request(order, command))
             else:
                 self._fences.add(command.cl_ord_id)
         elif isinstance(command, o.MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
-                    self._put(requested(order, command))
+                    self._store(add_request(order, command))
 
-    def _report_in(self, entry: Entry) -> list[Notice]:
+    def _apply_report(self, entry: Entry) -> list[Notice]:
+        """Fold a venue's report: find its order, book its execution, or set it aside."""
         message = message_of(entry.body)
         if isinstance(message, o.LinkStatus):
             return []
         if isinstance(message, o.Unread):
-            return self._unread(message)
-        order = self._meant(message)
+            return self._set_aside_unread(message)
+        order = self._find_order(message)
         if (
             order is None
             and self.damaged
             and isinstance(message, o.Report)
-            and (order := _lost_order(message)) is not None
+            and (order := lost_order(message)) is not None
         ):
-            self._open(order)
-        found = (
+            self._add(order)
+        fault_notices = (
             [Notice(Code.FAULTY, message.cl_ord_id, message.fault)]
             if isinstance(message, o.Report) and message.fault
             else []
@@ -280,91 +287,102 @@ class Orders:
         if (
             order is None
             and isinstance(message, o.Report)
-            and (order := _strange_order(message)) is not None
+            and (order := strange_order(message)) is not None
         ):
-            self._open(order)
-            found.append(Notice(Code.UNALLOCATED, order.root, f"not sent by this desk: {message}"))
+            self._add(order)
+            fault_notices.append(
+                Notice(Code.UNALLOCATED, order.root, f"not sent by this desk: {message}")
+            )
         if order is None:
             if isinstance(message, o.Report) and self.changes_nothing(message):
                 return []
             if isinstance(message, o.CancelReject) and message.cl_ord_id in self._fences:
                 self._fences.discard(message.cl_ord_id)
                 return []
-            if isinstance(message, o.CancelReject) and (notices := self._mass_refused(message)):
+            if isinstance(message, o.CancelReject) and (
+                notices := self._restore_after_mass_reject(message)
+            ):
                 return notices
-            self._aside.append(message)
+            self._quarantine.append(message)
             return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
         if isinstance(message, o.CancelReject):
-            order, notices = refused(order, message)
-            self._put(order)
+            order, notices = apply_reject(order, message)
+            self._store(order)
             return notices
-        return [*found, *(self._seen(order, message) or self._report(order, message))]
+        return [
+            *fault_notices,
+            *(self._check_repeated(order, message) or self._book_report(order, message)),
+        ]
 
-    def _mass_refused(self, reject: o.CancelReject) -> list[Notice]:
-        """A mass cancel was refused: its orders stay as they were."""
-        found = []
+    def _restore_after_mass_reject(self, reject: o.CancelReject) -> list[Notice]:
+        """Drop a refused mass cancel from the pending requests of its orders; a notice for each."""
+        notices = []
         for order in self.live(reject.account or None):
-            left = tuple(
+            still_pending = tuple(
                 pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id
             )
-            if left != order.pending:
-                self._put(fast_replace(order, pending=left))
-                found.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
-        return found
+            if still_pending != order.pending:
+                self._store(fast_replace(order, pending=still_pending))
+                notices.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return notices
 
-    def _unread(self, message: o.Unread) -> list[Notice]:
-        self._aside.append(message)
+    def _set_aside_unread(self, message: o.Unread) -> list[Notice]:
+        """Set an unreadable report aside; the order that it names becomes UNKNOWN."""
+        self._quarantine.append(message)
         if (order := self.get(message.cl_ord_id)) is not None:
-            self._lose([order.root], message.why)
+            self._mark_lost([order.root], message.why)
         raw = "".join(letter if letter.isprintable() else "|" for letter in message.raw)
         return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {raw}", message)]
 
-    def _meant(self, message: o.Report | o.CancelReject) -> ChildOrder | None:
+    def _find_order(self, message: o.Report | o.CancelReject) -> ChildOrder | None:
+        """Order of a report, by its names, the venue's order id, or an execution that it changes; None if none fits."""
         names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
         if root is None and isinstance(message, o.Report):
             root = (
-                self._by_id.get((message.instrument, message.order_id))
+                self._root_by_order_id.get((message.instrument, message.order_id))
                 if message.order_id
                 else None
             )
             root = root or self._booked.order_of(message.account, message.ref) or None
         return None if root is None else self._orders[root]
 
-    def _seen(self, order: ChildOrder, report: o.Report) -> list[Notice]:
-        """A report that came before changes nothing; one that comes with other content is an alarm."""
-        if report.exec_type == X.STATUS or not report.exec_id:
+    def _check_repeated(self, order: ChildOrder, report: o.Report) -> list[Notice]:
+        """Notice of an execution that was reported before, with the same or other content; [] for a new one, now recorded."""
+        if report.exec_type == ExecType.STATUS or not report.exec_id:
             return []
         key = (report.account, order.root, report.exec_id)
-        core = (report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
-        before = self._executions.setdefault(key, core)
-        if before is core:
-            self._reports.setdefault(order.root, []).append(key)
+        content = (report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
+        known_content = self._executions.setdefault(key, content)
+        if known_content is content:
+            self._execution_keys.setdefault(order.root, []).append(key)
             return []
-        if before == core:
+        if known_content == content:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
         return [
             Notice(
                 Code.EXEC_CHANGED,
                 order.root,
-                f"{report.exec_id}: {_content(before)} before, {_content(core)} now",
+                f"{report.exec_id}: {_describe_content(known_content)} before, {_describe_content(content)} now",
             )
         ]
 
-    def _report(self, order: ChildOrder, report: o.Report) -> list[Notice]:
-        found: list[Notice] = []
-        if report.exec_type == X.TRADE:
-            report, found = self._booking(order, report)
+    def _book_report(self, order: ChildOrder, report: o.Report) -> list[Notice]:
+        """Book a report of a known order: its execution, then its effect on the order's state."""
+        rebook_notices: list[Notice] = []
+        if report.exec_type == ExecType.TRADE:
+            report, rebook_notices = self._book_trade(order, report)
         elif report.exec_type in o.REBOOKS:
-            order, found = self._rebooking(order, report)
-        order, notices = reported(order, report)
+            order, rebook_notices = self._change_execution(order, report)
+        order, notices = apply_report(order, report)
         if order.order_id:  # a venue may give the number of an order that is over to another
-            self._by_id[order.instrument, order.order_id] = order.root
-        self._put(order)
-        return [*found, *notices]
+            self._root_by_order_id[order.instrument, order.order_id] = order.root
+        self._store(order)
+        return [*rebook_notices, *notices]
 
-    def _booking(self, order: ChildOrder, report: o.Report) -> tuple[o.Report, list[Notice]]:
-        """Book a trade as now in force: its bust or correction may have come before it."""
+    def _book_trade(self, order: ChildOrder, report: o.Report) -> tuple[o.Report, list[Notice]]:
+        """Book a trade with the quantity and price now in force: its bust or correction may have come before it. Returns the
+        report with these, and notices."""
         fill = Fill(
             exec_id=report.exec_id,
             order=order.root,
@@ -378,144 +396,70 @@ class Orders:
             passive=report.passive,
         )
         key = report.account or order.account, order.root, report.exec_id
-        one = self._booked.book(key, fill, fill.qty, fill.px)
-        now = _standing(one)
-        if now is not None:
-            self.fills.append(now)
-        found = [] if one.changed is None else [_rebook_notice(order.root, fill, now)]
-        return fast_replace(report, last_qty=one.qty, last_px=one.px), found
+        execution = self._booked.book(key, fill, fill.qty, fill.px)
+        booked = _fill_in_force(execution)
+        if booked is not None:
+            self.fills.append(booked)
+        notices = [] if execution.changed is None else [_rebook_notice(order.root, fill, booked)]
+        return fast_replace(report, last_qty=execution.qty, last_px=execution.px), notices
 
-    def _rebooking(self, order: ChildOrder, report: o.Report) -> tuple[ChildOrder, list[Notice]]:
-        """Take back or correct the execution that a report names, and no other."""
-        account, root = report.account or order.account, order.root
-        one = self._booked.find(account, root, report.ref)
-        if one is None:
+    def _change_execution(
+        self, order: ChildOrder, report: o.Report
+    ) -> tuple[ChildOrder, list[Notice]]:
+        """Bust or correct the one execution that a report refers to, and its fill; if it has not come yet, the change waits for
+        it. Returns the order and notices."""
+        account = report.account or order.account
+        root = order.root
+        execution = self._booked.find(account, root, report.ref)
+        if execution is None:
             self._booked.change(account, root, report)
             text = f"{report.exec_type} of {report.ref!r}, which was never reported: {report}"
             return order, [Notice(Code.UNKNOWN_EXECUTION, root, text, report)]
-        before, last = _standing(one), one.changed
+        before = _fill_in_force(execution)
+        last_change = execution.changed
         self._booked.change(account, root, report)
-        now = _standing(one)
+        after = _fill_in_force(execution)
         if (
             before is None
-            and report.exec_type == X.CORRECTED
-            and last is not None
-            and report.ns >= last.ns
+            and report.exec_type == ExecType.CORRECTED
+            and last_change is not None
+            and report.ns >= last_change.ns
         ):
-            self._aside.append(report)
+            self._quarantine.append(report)
             return order, [
                 Notice(Code.CONFLICT, root, f"correction of {report.ref}, which was busted")
             ]
-        if before is None or before == now:
+        if before is None or before == after:
             return order, [Notice(Code.DUPLICATE, root, f"{report.exec_type} of {report.ref}")]
-        at = self.fills.index(before)
-        self.fills[at : at + 1] = [] if now is None else [now]
-        self.rebooked.append((before, now))
-        qty, paid = (0, 0) if now is None else (now.qty, now.qty * now.px)
-        order = rebooked(order, qty - before.qty, paid - before.qty * before.px)
-        return order, [_rebook_notice(root, before, now)]
+        index = self.fills.index(before)
+        self.fills[index : index + 1] = [] if after is None else [after]
+        self.rebooked.append((before, after))
+        qty, paid = (0, 0) if after is None else (after.qty, after.qty * after.px)
+        order = rebook(order, qty - before.qty, paid - before.qty * before.px)
+        return order, [_rebook_notice(root, before, after)]
 
 
-def _strange_order(report: o.Report) -> ChildOrder | None:
-    """The order behind an execution of one that was never sent here: over as far as it filled, of no parent."""
-    if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
-        return None
-    root = strange(report)
-    lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
-    names = report.instrument, report.side, lots, report.price, o.Tif.DAY, report.account
-    return fast_replace(
-        opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True
+def _fill_in_force(execution: Execution[Fill]) -> Fill | None:
+    """Fill of an execution as last corrected; None if it was busted."""
+    return (
+        fast_replace(execution.owner, qty=execution.qty, px=execution.px) if execution.qty else None
     )
 
 
-def _lost_order(report: o.Report) -> ChildOrder | None:
-    """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
-    if report.exec_type == X.STATUS or not (
-        report.cl_ord_id and report.instrument and report.lots > 0
-    ):
-        return None
-    root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
-    command = o.NewOrder(
-        cl_ord_id=root,
-        instrument=report.instrument,
-        side=report.side,
-        lots=report.lots,
-        price=report.price,
-        tif=o.Tif.DAY,
-        account=report.account,
-        parent=stem if number.isdigit() else "",
-        sent_ns=report.ns,
-    )
-    return lost(opened(command))
+def _rebook_notice(root: str, before: Fill, after: Fill | None) -> Notice:
+    """Notice that a fill was busted (`after` None) or corrected."""
+    before_text = f"{before.exec_id} of {_describe_fill(before)}"
+    if after is None:
+        return Notice(Code.BUSTED, root, f"{before_text} never was")
+    return Notice(Code.CORRECTED, root, f"{before_text} was {_describe_fill(after)}")
 
 
-def _standing(one: Execution[Fill]) -> Fill | None:
-    """The fill in force; None once it is busted."""
-    return fast_replace(one.owner, qty=one.qty, px=one.px) if one.qty else None
+def _describe_content(content: _Content) -> str:
+    """Kind, side, lots and price of an execution report as text."""
+    kind, side, qty, px, ref = content
+    return f"{kind} {side:+d} {format_decimal(qty)} lots at {format_decimal(px)} {ref}".rstrip()
 
 
-def _rebook_notice(root: str, before: Fill, now: Fill | None) -> Notice:
-    was = f"{before.exec_id} of {_terms(before)}"
-    if now is None:
-        return Notice(Code.BUSTED, root, f"{was} never was")
-    return Notice(Code.CORRECTED, root, f"{was} was {_terms(now)}")
-
-
-def _content(core: _Content) -> str:
-    """Content of an execution report, for people."""
-    kind, side, qty, px, ref = core
-    return f"{kind} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
-
-
-def _terms(fill: Fill) -> str:
-    return f"{decimals(fill.qty)} lots at {decimals(fill.px)}"
-
-
-# -- reports as they come in ------------------------------------------------------------------------------------------
-TOLERANCE_NS: Final = 120_000_000_000
-"""Largest difference of two clocks, ns: that of a message's SendingTime (52) in FIX."""
-REPORT_TIME: Final = "report_time"
-
-
-class Intake:
-    """Sanitises reports; alerts wrong timestamps once until they are right again."""
-
-    def __init__(self) -> None:
-        self._wrong = False
-        self._alerts: list[Entry] = []
-
-    def alerts(self) -> list[Entry]:
-        """Alerts since the last call."""
-        found = self._alerts
-        self._alerts = []
-        return found
-
-    def taken(
-        self, event: OrderMessage | Holdings, orders: Orders, now_ns: int
-    ) -> OrderMessage | Holdings:
-        """The message in sanitised form."""
-        if not isinstance(event, Report | CancelReject):
-            return event
-        return readable(
-            self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns)
-        )
-
-    def _dated(
-        self, report: Report | CancelReject, order: ChildOrder | None, now_ns: int
-    ) -> Report | CancelReject:
-        since_ns = report.ns if order is None else order.sent_ns
-        before = self._wrong
-        self._wrong = not since_ns - TOLERANCE_NS <= report.ns <= now_ns + TOLERANCE_NS
-        if not self._wrong:
-            return report
-        if not before:
-            off_s = (report.ns - now_ns) / 1e9
-            text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
-            where = (
-                report.instrument,
-                report.account,
-                "" if order is None else order.parent,
-                report.cl_ord_id,
-            )
-            self._alerts.append(entry_alert("critical", REPORT_TIME, text, now_ns, *where))
-        return replace(report, ns=now_ns)
+def _describe_fill(fill: Fill) -> str:
+    """Lots and price of a fill as text."""
+    return f"{format_decimal(fill.qty)} lots at {format_decimal(fill.px)}"

@@ -1,4 +1,4 @@
-"""Positions: the fold over fills, in whole numbers.
+"""Positions and their cost basis, folded from fills, in integers.
 
 Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.orders`). Cash is in 10^-16 half ticks x lots, as a mid lies
 on a half tick: a buy of q at p costs 2 p q.
@@ -7,8 +7,8 @@ on a half tick: a buy of q at p costs 2 p q.
 from array import array
 from dataclasses import dataclass
 
-from tercel.core.hash_index import hash_of
-from tercel.core.orders import ONE, PAID_ONE, shown
+from tercel.core.fixed_point import ONE, PAID_ONE, to_number
+from tercel.core.hash_index import hash_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Position:
     @property
     def lots(self) -> int | float:
         """Signed position in lots, for people."""
-        return shown(self.qty)
+        return to_number(self.qty)
 
     @property
     def average(self) -> float:
@@ -81,7 +81,7 @@ class Position:
 
     @property
     def realised2(self) -> int:
-        """Realised profit in the unit of cash: cash less the open position's cost."""
+        """Realised profit in the unit of cash: cash plus the signed cost basis of the open position."""
         return self.cash2 + self.basis2
 
     def worth2(self, mid2: int) -> int:
@@ -89,7 +89,8 @@ class Position:
         return self.cash2 + self.qty * mid2 * ONE
 
     def after(self, side: int, qty: int, px: int) -> "Position":
-        """The position after a fill."""
+        """Position after one more fill of a side, a quantity (10^-8 of a lot) and a price (10^-8 of a tick); this one is
+        unchanged."""
         traded = side * qty
         closing = min(qty, abs(self.qty)) if self.qty * traded < 0 else 0
         basis2 = self.basis2
@@ -113,52 +114,60 @@ class Positions:
     """Positions of accounts in instruments, and the executions behind them, 24 bytes each."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, str], Position] = {}
+        self._positions: dict[tuple[str, str], Position] = {}
         self._tapes: dict[tuple[str, str], array[int]] = {}
         """Signed quantity, price and hash of every execution in force, in the order of booking."""
 
     def book(self, fill: Fill) -> None:
-        """Add a fill."""
+        """Add a fill to its account's position."""
         key = (fill.account, fill.instrument)
-        self._held[key] = self._held.get(key, Position()).after(fill.side, fill.qty, fill.px)
-        self._tapes.setdefault(key, array("q")).extend((fill.side * fill.qty, fill.px, _tag(fill)))
+        self._positions[key] = self._positions.get(key, Position()).after(
+            fill.side, fill.qty, fill.px
+        )
+        self._tapes.setdefault(key, array("q")).extend(
+            (fill.side * fill.qty, fill.px, _fill_tag(fill))
+        )
 
-    def rebook(self, before: Fill, now: Fill | None) -> None:
-        """Remove a fill (None) or replace it, and refold: an average cost depends on the order of all fills."""
-        key, tag = (before.account, before.instrument), _tag(before)
+    def rebook(self, before: Fill, after: Fill | None) -> None:
+        """Remove a booked fill (`after` None) or replace it, and fold the position's fills again."""
+        key = (before.account, before.instrument)
+        tag = _fill_tag(before)
         tape = self._tapes[key]
-        at = next(at for at in range(len(tape) - 3, -1, -3) if tape[at + 2] == tag)
-        tape[at : at + 3] = array("q", () if now is None else (now.side * now.qty, now.px, tag))
+        index = next(index for index in range(len(tape) - 3, -1, -3) if tape[index + 2] == tag)
+        tape[index : index + 3] = array(
+            "q", () if after is None else (after.side * after.qty, after.px, tag)
+        )
         if not tape:
-            del self._held[key], self._tapes[key]
+            del self._positions[key], self._tapes[key]
             return
-        held = Position()
+        position = Position()
         for qty, px in zip(tape[::3], tape[1::3], strict=True):
-            held = held.after(1 if qty > 0 else -1, abs(qty), px)
-        self._held[key] = held
+            position = position.after(1 if qty > 0 else -1, abs(qty), px)
+        self._positions[key] = position
 
     def of(self, account: str, instrument: str) -> Position:
-        """Position of an account in an instrument."""
-        return self._held.get((account, instrument), Position())
+        """Position of an account in an instrument; an empty one if there is none."""
+        return self._positions.get((account, instrument), Position())
 
     def all(self) -> dict[tuple[str, str], Position]:
         """Positions by (account, instrument), in the order of their first fills."""
-        return dict(self._held)
+        return dict(self._positions)
 
     def qty(self) -> dict[str, dict[str, int]]:
         """Signed quantity, 10^-8 of a lot, by account and instrument."""
-        found: dict[str, dict[str, int]] = {}
-        for (account, instrument), held in self._held.items():
-            found.setdefault(account, {})[instrument] = held.qty
-        return found
+        quantities: dict[str, dict[str, int]] = {}
+        for (account, instrument), position in self._positions.items():
+            quantities.setdefault(account, {})[instrument] = position.qty
+        return quantities
 
     def lots(self) -> dict[str, dict[str, int | float]]:
         """Signed quantity in lots, as shown to people and journaled in heartbeats."""
         return {
-            account: {instrument: shown(qty) for instrument, qty in held.items()}
-            for account, held in self.qty().items()
+            account: {instrument: to_number(qty) for instrument, qty in quantities.items()}
+            for account, quantities in self.qty().items()
         }
 
 
-def _tag(fill: Fill) -> int:
-    return hash_of(fill.exec_id, fill.order) >> 1
+def _fill_tag(fill: Fill) -> int:
+    """Number by which a booked fill is found again: a hash of its order and execution."""
+    return hash_names(fill.exec_id, fill.order) >> 1

@@ -1,8 +1,8 @@
 """Bodies of journal entries about what agents decide and what people ask of them: forecasts, postures, decisions, costs.
 
-    AlphaEntry.of(entry).bps
+    AlphaEntry.of(entry).expected_bps
 
-As `journal.bodies`, which has what a gate writes and reads.
+`journal.bodies` has the bodies that a gate writes and reads.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tercel.desk.trading.journal.bodies import EntryBody, Signed, StanceEntry
 
 
 class AlphaEntry(EntryBody):
-    """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
+    """Forecast of an instrument's return (see `kinds.ALPHA`); `model` to `due_ns` are of forecasts served from files."""
 
     horizon_ns: int = field(default_factory=int)
     expected_bps: float | None = None
@@ -29,7 +29,7 @@ class AlphaEntry(EntryBody):
 
 
 class PostureEntry(EntryBody):
-    """See `kinds.POSTURE`."""
+    """Risk posture of an instrument: urgency, participation, styles, size (see `kinds.POSTURE`)."""
 
     urgency: float
     max_participation: float
@@ -39,7 +39,7 @@ class PostureEntry(EntryBody):
 
 
 class DecisionEntry(EntryBody):
-    """See `kinds.DECISION`, without what only its writer needs."""
+    """Decision of a strategy: forecast, posture, intent, commands (see `kinds.DECISION`); fields for replay are left out."""
 
     n: int | None = None
     strategy: str = ""
@@ -58,14 +58,14 @@ class SetStanceEntry(StanceEntry, kw_only=True):
 
 
 class AssignmentEntry(EntryBody):
-    """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
+    """Strategies assigned to an agent: the one in charge and its challenger (see `kinds.AGENT_ASSIGNMENT`)."""
 
     strategy: str = ""
     challenger: str = ""
 
 
 class PromotedEntry(Signed, kw_only=True):
-    """See `kinds.PROMOTED`."""
+    """Promotion of a challenger over the strategy in charge (see `kinds.PROMOTED`)."""
 
     champion: str
     challenger: str
@@ -73,7 +73,8 @@ class PromotedEntry(Signed, kw_only=True):
 
 
 class CostEntry(EntryBody):
-    """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
+    """Cost of a finished parent, bps (see `kinds.FEEDBACK`, `kinds.TCA`); None: not known; `by_hand`: lots of manual
+    orders."""
 
     is_bps: float | None = None
     notional: float = 0.0

@@ -1,4 +1,4 @@
-"""Named arrays as the blob of a journal entry, and back."""
+"""Packing of named arrays into the binary part of a journal entry, and unpacking."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from tercel.core.errors import JournalError
 
 
 class _Compressor(threading.local):
-    """One a thread: to make one takes longer than to use it, and two threads may not share one."""
+    """Compressor of each thread: making one takes longer than using it, and threads may not share one."""
 
     def __init__(self) -> None:
         self.compress = zstandard.ZstdCompressor(level=3).compress
@@ -23,15 +23,15 @@ _PACKED: Final = _Compressor()
 
 
 def pack(arrays: Mapping[str, AnyArray]) -> bytes:
-    """Arrays as the blob of an entry.
+    """Named arrays, packed and compressed, as the blob of an entry.
 
     >>> unpack(pack({"x": np.arange(3)}))["x"].tolist()
     [0, 1, 2]
     """
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in contiguous.items()])
     return _PACKED.compress(
-        b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())])
+        b"\n".join([head.encode(), b"".join(array.tobytes() for array in contiguous.values())])
     )
 
 
@@ -47,12 +47,14 @@ def unpack(blob: bytes) -> dict[str, AnyArray]:
         return {}
     try:
         head, body = zstandard.decompress(blob).split(b"\n", 1)
-        found, at = {}, 0
+        arrays = {}
+        offset = 0
         for name, kind, shape in json.loads(head):
-            array = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
-            found[name], at = array.copy(), at + array.nbytes
+            array = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), offset).reshape(shape)
+            arrays[name] = array.copy()
+            offset = offset + array.nbytes
     except (zstandard.ZstdError, ValueError, TypeError) as error:
         raise JournalError(
             "a blob of packed arrays", f"{len(blob)} bytes: {error}", "read it as its writer does"
         ) from error
-    return found
+    return arrays

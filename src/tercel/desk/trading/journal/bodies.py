@@ -1,4 +1,4 @@
-"""Bodies of journal entries as types: what writes an entry and what reads it name its fields here.
+"""Bodies of journal entries as types, for writers and readers: sessions, parents, limits, orders, quotes, commands, alerts.
 
     body = KillEntry(event="latched", scope="ann", by="bob", reason="news")
     journal.append([Entry(kinds.KILL, now_ns, agent="ann", body=body.json())])
@@ -23,7 +23,7 @@ class EntryError(JournalError, ValueError):
 
 
 class EntryBody(Struct, omit_defaults=True):
-    """Body of an entry.
+    """Base class of typed bodies of journal entries.
 
     >>> RearmEntry.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
     'bob'
@@ -33,7 +33,7 @@ class EntryBody(Struct, omit_defaults=True):
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
-        """The body of an entry.
+        """Typed body of a journal entry; raises EntryError where a field is missing or of another type.
 
         Raises
         ------
@@ -50,20 +50,20 @@ class EntryBody(Struct, omit_defaults=True):
             ) from error
 
     def json(self) -> dict[str, Any]:
-        """The same as JSON values.
+        """Body as a mapping of JSON values, without fields that were not set.
 
         Raises
         ------
         msgspec.ValidationError
             A field of another type: what could not be read again is not written.
         """
-        words: dict[str, Any] = msgspec.to_builtins(self)
-        msgspec.convert(words, type(self))
-        return words
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        msgspec.convert(values, type(self))
+        return values
 
 
 class Answer(EntryBody, kw_only=True):
-    """Body of what may answer a person's command.
+    """Body of an entry that may answer an operator's command, whose number it holds.
 
     Parameters
     ----------
@@ -75,14 +75,14 @@ class Answer(EntryBody, kw_only=True):
 
 
 class Signed(Answer, kw_only=True):
-    """Body of a person's action: name of the person, and reason."""
+    """Body of a person's action: the person's name and the reason."""
 
     by: str = field(default_factory=str)
     reason: str = field(default_factory=str)
 
 
 class SessionEntry(EntryBody):
-    """See `kinds.SESSION`; listings by instrument, as `core.orders.Unit.of` reads them."""
+    """Start of a session: number, venue, code version, listings by instrument (see `kinds.SESSION`)."""
 
     session: int
     venue: str = field(default_factory=str)
@@ -95,7 +95,7 @@ class SessionEntry(EntryBody):
 
 
 class ParentEntry(Answer):
-    """See `kinds.PARENT`; which fields there are depends on the event."""
+    """Event of a parent order (see `kinds.PARENT`); which fields are set depends on the event."""
 
     event: str
     side: int = 0
@@ -119,7 +119,7 @@ class ParentEntry(Answer):
 
 
 class LimitsEntry(Signed, kw_only=True):
-    """See `kinds.LIMITS`; without a name and a reason where a session began."""
+    """Limits in force or requested (see `kinds.LIMITS`); `by` and `reason` are empty where a session began."""
 
     event: str
     hash: str = field(default_factory=str)
@@ -135,7 +135,7 @@ class LimitsEntry(Signed, kw_only=True):
 
 
 class StateEntry(EntryBody):
-    """See `kinds.STATE`."""
+    """Trading state of an account that waits for orders to end (see `kinds.STATE`)."""
 
     state: str
     code: str
@@ -144,14 +144,14 @@ class StateEntry(EntryBody):
 
 
 class OrderOutEntry(EntryBody):
-    """What was sent, and under which limits; `codec.command_of` reads the rest."""
+    """Kind of a command that was sent, and hash of the limits it passed; `codec.command_of` reads the command itself."""
 
     what: str
     limits: str | None = None
 
 
 class DeniedEntry(EntryBody):
-    """See `kinds.DENIED`; the command as `codec.command_of` reads it."""
+    """Command that limits or the trading state denied, with code and text (see `kinds.DENIED`)."""
 
     command: Mapping[str, Any]
     code: str
@@ -159,7 +159,7 @@ class DeniedEntry(EntryBody):
 
 
 class MarketEntry(EntryBody):
-    """See `kinds.MARKET`."""
+    """Best bid and ask of an instrument, ticks (see `kinds.MARKET`)."""
 
     bid: int | None
     ask: int | None
@@ -167,20 +167,20 @@ class MarketEntry(EntryBody):
 
 
 class HoldEntry(Signed, kw_only=True):
-    """See `kinds.HOLD`."""
+    """Pause or resumption of an agent by a person (see `kinds.HOLD`)."""
 
     event: str
     parents: list[str]
 
 
 class StanceEntry(Signed, kw_only=True):
-    """See `kinds.STANCE`."""
+    """Manual risk posture that was set, lifted or ended (see `kinds.STANCE`)."""
 
     event: str
 
 
 class OperatorEntry(EntryBody):
-    """See `kinds.OPERATOR`; one that did not come through the inbox has no `id`."""
+    """Command of a person (see `kinds.OPERATOR`); `id` is 0 if it did not come through the inbox."""
 
     command: str
     body: Any = None
@@ -189,8 +189,8 @@ class OperatorEntry(EntryBody):
     wall_ns: int = field(default_factory=int)
     id: int = 0
 
-    def asked(self) -> "CommandBody":
-        """The command's typed body, for any command but `submit`.
+    def parse_body(self) -> "CommandBody":
+        """The command's arguments as a typed body, for any command but `submit`.
 
         Raises
         ------
@@ -201,7 +201,7 @@ class OperatorEntry(EntryBody):
 
 
 class QuoteEntry(Answer, kw_only=True):
-    """See `kinds.QUOTE`; which fields there are depends on the event."""
+    """Event of a request for quotes (see `kinds.QUOTE`); which fields are set depends on the event."""
 
     event: str
     request: str
@@ -225,7 +225,7 @@ class QuoteEntry(Answer, kw_only=True):
 
 
 class KillEntry(Signed, kw_only=True):
-    """See `kinds.KILL`."""
+    """Kill of an agent, or its confirmation by the venue (see `kinds.KILL`)."""
 
     event: str
     scope: str = field(default_factory=str)
@@ -233,14 +233,14 @@ class KillEntry(Signed, kw_only=True):
 
 
 class RearmEntry(Signed):
-    """See `kinds.REARM`."""
+    """Re-arm of an agent, or of some codes that it waited on (see `kinds.REARM`)."""
 
     scope: str = field(default_factory=str)
     ends: list[str] | None = None
 
 
 class AlertEntry(Answer):
-    """See `kinds.ALERT`; which fields follow the text depends on the code."""
+    """Alert: severity, code, text (see `kinds.ALERT`); which further fields are set depends on the code."""
 
     severity: str = field(default_factory=str)
     code: str = field(default_factory=str)
@@ -255,7 +255,8 @@ class AlertEntry(Answer):
 
 
 class CommandBody(Struct, omit_defaults=True):
-    """Body of an operator's command: each has some of these fields; its handler checks those of type Any."""
+    """Arguments of an operator's command; which fields are set depends on the command, and fields of type Any are
+    unchecked."""
 
     id: str = ""
     instrument: str = ""

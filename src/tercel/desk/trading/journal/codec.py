@@ -1,4 +1,4 @@
-"""Venue messages as JSON values for the journal, and back."""
+"""Commands, venue messages and alerts as journal entries, and back."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,7 +7,7 @@ import msgspec
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError
-from tercel.core.orders import shown
+from tercel.core.fixed_point import to_number
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry
@@ -20,19 +20,19 @@ _COMMANDS: Final[dict[str, type[Any]]] = {
     "status": o.StatusRequest,
     "mass_cancel": o.MassCancel,
 }
-_WORDS: Final[dict[str, type[Any]]] = {
+_MESSAGES: Final[dict[str, type[Any]]] = {
     "report": o.Report,
     "cancel_reject": o.CancelReject,
     "link": o.LinkStatus,
     "unread": o.Unread,
 }
-_NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
+_NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_MESSAGES}.items()}
 
 OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 
 
 def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
-    """A message as a mapping of JSON values.
+    """A command or venue message as a mapping of JSON values; "what" names its type.
 
     >>> to_json(o.CancelReject("c2", "c1", "a", o.OrdStatus.FILLED, 5))["status"]
     'filled'
@@ -40,12 +40,13 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     return {"what": _NAMES[type(message)], **msgspec.to_builtins(message)}
 
 
-def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
+def _from_json(body: Mapping[str, Any], types: Mapping[str, type[Any]]) -> Any:
+    """Message of one of some types from its JSON body; raises JournalError if it does not fit."""
     try:
-        return msgspec.convert(body, known[body["what"]])
+        return msgspec.convert(body, types[body["what"]])
     except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise JournalError(
-            f"a message that is one of {', '.join(known)}",
+            f"a message that is one of {', '.join(types)}",
             f"{dict(body)!r:.200} ({error})",
             "read it as its writer does",
         ) from error
@@ -74,7 +75,7 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
     JournalError
         For a body that is none.
     """
-    message: OrderMessage = _from_json(body, _WORDS)
+    message: OrderMessage = _from_json(body, _MESSAGES)
     return message
 
 
@@ -83,29 +84,37 @@ def entry_out(
 ) -> Entry:
     """Entry of an outgoing command at `now_ns` (or its own time); `limits`: hash of the limits that it passed."""
     parent = parent or command.parent
-    passed = (
+    limits_field = (
         {"limits": limits} if limits and isinstance(command, o.NewOrder | o.ReplaceOrder) else {}
     )
-    body = to_json(command) | passed
+    body = to_json(command) | limits_field
     ns = command.sent_ns if now_ns is None else now_ns
     return Entry(
         kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body
     )
 
 
-def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
-    """Alert of a command that may not have left: the orders it names become UNKNOWN."""
-    text = f"{command.cl_ord_id}: {why}"
-    where = command.instrument, command.account, command.parent, command.cl_ord_id
+def entry_unsent(command: o.Command, severity: str, reason: str) -> Entry:
+    """Alert entry of a command that may not have been sent: the orders that it names become UNKNOWN."""
+    text = f"{command.cl_ord_id}: {reason}"
+    subject = command.instrument, command.account, command.parent, command.cl_ord_id
     orders = [name for name in (command.cl_ord_id, command.orig) if name]
-    return entry_alert(severity, kinds.SEND_FAILED, text, command.sent_ns, *where, orders=orders)
+    return entry_alert(severity, kinds.SEND_FAILED, text, command.sent_ns, *subject, orders=orders)
 
 
 def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
-    out = entry_out(command, parent)
-    body = DeniedEntry(out.body, code, text).json()
-    return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
+    order_entry = entry_out(command, parent)
+    body = DeniedEntry(order_entry.body, code, text).json()
+    return Entry(
+        kinds.DENIED,
+        order_entry.ns,
+        order_entry.instrument,
+        order_entry.agent,
+        order_entry.parent,
+        order_entry.order,
+        body,
+    )
 
 
 def entry_alert(
@@ -117,10 +126,10 @@ def entry_alert(
     agent: str = "",
     parent: str = "",
     order: str = "",
-    **more: Any,
+    **details: Any,
 ) -> Entry:
-    """Entry of an alert of severity "info", "warning" or "critical", about the named objects; `more`: `AlertEntry` fields."""
-    body = AlertEntry(severity, str(code), text, **more)
+    """Entry of an alert of severity "info", "warning" or "critical", about the named objects; `details`: `AlertEntry` fields."""
+    body = AlertEntry(severity, str(code), text, **details)
     return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
 
 
@@ -139,19 +148,22 @@ def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None)
 
 
 def next_batch(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessage]:
-    """Messages up to the first position report; a bust or correction is one by itself, as what was booked before it
-    judges it."""
-    found: list[OrderMessage] = []
-    for one in received:
-        kinds = {each.exec_type for each in (one, *found[:1]) if isinstance(each, o.Report)}
-        if isinstance(one, o.Holdings) or (found and kinds & o.REBOOKS):
+    """The first messages, to be journaled together: those before the first position report; a bust or correction is alone in its
+    batch."""
+    batch: list[OrderMessage] = []
+    for message in received:
+        exec_types = {
+            report.exec_type for report in (message, *batch[:1]) if isinstance(report, o.Report)
+        }
+        if isinstance(message, o.Holdings) or (batch and exec_types & o.REBOOKS):
             break
-        found.append(one)
-    return found
+        batch.append(message)
+    return batch
 
 
-def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
-    """The event; an execution of zero quantity, or beyond 64 bits, which no sum can take, becomes an unreadable one."""
+def mark_unreadable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
+    """The message; a trade or correction whose quantity is not positive, or with a number beyond 64 bits, is replaced by an
+    `Unread`."""
     if (
         isinstance(event, o.Report)
         and event.exec_type in (o.ExecType.TRADE, o.ExecType.CORRECTED)
@@ -159,6 +171,6 @@ def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
     ):
         names = event.cl_ord_id, event.account, event.instrument
         return o.Unread(
-            f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names
+            f"{event}", f"{event.exec_type} of {to_number(event.last_qty)} lots", event.ns, *names
         )
     return event

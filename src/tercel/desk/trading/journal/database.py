@@ -1,4 +1,4 @@
-"""Location of a journal, its lock and database errors.
+"""Where a journal is stored (folder, file or server), the lock of its one writer, and its database errors.
 
 One session per journal: the system releases the lock file when its holder dies, however it dies.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import filelock
 
 from tercel.core.errors import ConfigError, JournalError
-from tercel.core.extras import needed
+from tercel.core.extras import import_optional
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 4
 DATABASE: Final = "journal.db"
-ELSEWHERE: Final = "journal.url"
+URL_FILE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
+
+
+LOCK: Final = "desk.lock"
+"""Of a desk's folder: held by the process that runs it."""
+BRIEFLY: Final = "for a moment)"
+PATIENCE_S: Final = 60.0
+RETRY_S: Final = 0.05
+PROC_LOCKS: Final = Path("/proc/locks")
 
 
 class JournalPlace:
@@ -39,11 +47,11 @@ class JournalPlace:
     'postgresql+psycopg://host/db'
     """
 
-    def __init__(self, where: str | Path) -> None:
-        text = str(where)
+    def __init__(self, location: str | Path) -> None:
+        text = str(location)
         self.file: Path | None = None
-        if "://" not in text and (Path(text) / ELSEWHERE).is_file():
-            text = (Path(text) / ELSEWHERE).read_text(encoding="utf-8").strip()
+        if "://" not in text and (Path(text) / URL_FILE).is_file():
+            text = (Path(text) / URL_FILE).read_text(encoding="utf-8").strip()
         if "://" not in text:
             path = Path(text)
             self.file = path if path.suffix == ".db" else path / DATABASE
@@ -61,18 +69,18 @@ class JournalPlace:
             )
 
     def __str__(self) -> str:
-        """For people: no password."""
+        """Path of the file, or URL of the server without its password, for people."""
         if self.file is not None:
             return str(self.file)
         return str(
-            needed("sqlalchemy", "trade")
+            import_optional("sqlalchemy", "trade")
             .engine.make_url(self.url)
             .render_as_string(hide_password=True)
         )
 
     def engine(self) -> "Engine":
-        """A SQLAlchemy engine for the server, configured for a journal."""
-        sa = needed("sqlalchemy", "trade")
+        """A SQLAlchemy engine for the server, without a pool of connections; raises ConfigError if the driver is missing."""
+        sa = import_optional("sqlalchemy", "trade")
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
         except (ImportError, sa.exc.ArgumentError) as error:
@@ -83,29 +91,29 @@ class JournalPlace:
 
 
 @contextmanager
-def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
-    """Turn any error of a database into a JournalError."""
+def journal_errors(place: JournalPlace, action: str) -> Iterator[None]:
+    """Context in which an error of the database or the system becomes a JournalError; `action`: what is done ("read")."""
     try:
         yield
     except failures(place) as error:
         reason = reason_of(error)
         if place.file is not None and "no such" in reason:
-            raise missing(place.file, f"another database: {reason}") from error
-        raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
+            raise missing_journal(place.file, f"another database: {reason}") from error
+        raise JournalError(f"to be able to {action} {place}", reason, remedy_of(reason)) from error
     except OSError as error:
         raise JournalError(
-            f"to be able to {doing} {place}",
+            f"to be able to {action} {place}",
             error.strerror or str(error),
             "check the path, its rights and the disk",
         ) from error
 
 
 def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
-    """Exception types that databases raise."""
+    """Exception types that a place's database raises: those of sqlite3 for a file, of SQLAlchemy for a server."""
     return (
         (sqlite3.Error,)
         if place.file is not None
-        else (needed("sqlalchemy", "trade").exc.SQLAlchemyError,)
+        else (import_optional("sqlalchemy", "trade").exc.SQLAlchemyError,)
     )
 
 
@@ -131,30 +139,22 @@ def is_transient(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def keep_elsewhere(folder: Path, url: str) -> None:
+def save_journal_url(folder: Path, url: str) -> None:
     """Record the location of a desk's journal, readable by its owner alone: the URL may hold a password."""
-    path = folder / ELSEWHERE
+    path = folder / URL_FILE
     path.touch(mode=0o600)
     path.write_text(url + "\n", encoding="utf-8")
 
 
-def missing(file: Path, found: str = "no such file") -> JournalError:
-    """Error for a journal that does not exist; `found`: what the path holds instead."""
+def missing_journal(file: Path, actual: str = "no such file") -> JournalError:
+    """Error for a journal that does not exist; `actual`: what the path holds instead."""
     return JournalError(
-        f"a desk's journal at {file}", found, "name the folder of a desk that has run"
+        f"a desk's journal at {file}", actual, "name the folder of a desk that has run"
     )
 
 
-LOCK: Final = "desk.lock"
-"""Of a desk's folder: held by the process that runs it."""
-BRIEFLY: Final = "for a moment)"
-PATIENCE_S: Final = 60.0
-AGAIN_S: Final = 0.05
-PROC_LOCKS: Final = Path("/proc/locks")
-
-
 class FileLock:
-    """An exclusive file lock that names its holder.
+    """An exclusive file lock, taken as it is made, that names its holder.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class FileLock:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._acquire(path)
         except filelock.Timeout as error:
-            by = _named(path)
+            by = _read_holder(path)
             raise JournalError(
                 f"one session on the journal beside {path}",
                 f"it is held by {by or 'somebody'}",
@@ -185,34 +185,35 @@ class FileLock:
             raise JournalError(
                 f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
             ) from error
-        said = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
+        holder_line = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
         with (
             suppress(OSError),
             path.open("r+b", buffering=0) as file,
         ):  # the file never lacks a holder's name
-            file.write(said)
+            file.write(holder_line)
             file.truncate()
 
     def _acquire(self, path: Path) -> None:
-        """Take the lock; wait for a brief holder, and once for a holder that has not yet written its name."""
-        until, met = time.monotonic() + PATIENCE_S, False
+        """Take the lock: retry once, or up to `PATIENCE_S` while the holder's name has `BRIEFLY`; then raise filelock.Timeout."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        has_waited = False
         while True:
             try:
                 self._lock.acquire()
                 return
             except filelock.Timeout:
-                brief = BRIEFLY in _named(path)
-                if (met and not brief) or time.monotonic() > until:
+                brief = BRIEFLY in _read_holder(path)
+                if (has_waited and not brief) or time.monotonic() > deadline_s:
                     raise
-                met = True
-                time.sleep(AGAIN_S)
+                has_waited = True
+                time.sleep(RETRY_S)
 
     def release(self) -> None:
         """Release the lock."""
         self._lock.release(force=True)
 
 
-def _named(path: Path) -> str:
+def _read_holder(path: Path) -> str:
     """Holder of a lock as written in its file; "" where nothing is, or where the lock forbids reading."""
     with suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace").strip()
@@ -220,12 +221,12 @@ def _named(path: Path) -> str:
 
 
 def holder(folder: Path) -> str | None:
-    """Process that holds a desk's lock, without touching it; "" if none does, None if unknown.
+    """Name of the process that holds a desk's lock, read without taking it; "" if none does, None if unknown.
 
     It is unknown if the system does not list locks, and for a journal on a server.
     """
     lock = folder / LOCK
-    if (folder / ELSEWHERE).is_file():
+    if (folder / URL_FILE).is_file():
         return None
     try:
         inode = f":{lock.stat().st_ino}"

@@ -1,4 +1,4 @@
-"""Kinds of journal entries. Consoles, tables and replays are folds over them.
+"""Kinds of journal entries, with the fields of their bodies.
 
 Every body is a mapping of JSON values; times are venue ns, prices ticks, quantities lots. `Entry.order` is the
 cl_ord_id of the command or report, `Entry.parent` the parent's id, `Entry.agent` the account.
@@ -26,7 +26,7 @@ cl_ord_id, "hand": {"lots", "price": ticks, None at the market}}: a manual order
 cancelled manually."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
-The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.codec`)."""
+The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
 ORDER_OUT: Final = "order_out"
 """A command that may leave: {"what": "new" | "quoted" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}; what
 may be filled also has {"limits": hash of the limits that it passed}."""

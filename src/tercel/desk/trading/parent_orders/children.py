@@ -5,17 +5,8 @@ from dataclasses import dataclass, field
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
-from tercel.core.orders import (
-    ONE,
-    CancelOrder,
-    Command,
-    NewOrder,
-    ReplaceOrder,
-    Report,
-    Tif,
-    ceiled,
-    floored,
-)
+from tercel.core.fixed_point import ONE, ceil_units, floor_units
+from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.price_limit import limit_at
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK
@@ -61,7 +52,7 @@ class Assignment:
     limit: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be worked."""
+        """Refuse a side other than +1 or -1, and less than 1 lot."""
         if self.side not in (1, -1) or self.quantity < 1:
             raise OrderError(
                 "a parent of side +1 or -1 and at least 1 lot",
@@ -70,8 +61,8 @@ class Assignment:
             )
 
 
-def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
-    """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode.
+def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
+    """Write an order into `state`, in place, as `execution.step.arrive` does for an episode.
 
     `gap_ns` is its strategy's clock of events (`execution.strategy.gap_of`).
     """
@@ -96,7 +87,7 @@ def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int 
 class Child:
     """A child order with its ledger place in the driver; `cum_qty` is its filled quantity, 10^-8 of a lot."""
 
-    own: int
+    place: int
     name: str
     price: int | None
     total: int
@@ -109,15 +100,15 @@ class Child:
         default_factory=lambda: {False: deque(), True: deque()}
     )
 
-    def stays(self, leaves_qty: int) -> int:
+    def open_lots(self, leaves_qty: int) -> int:
         """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
-        return ceiled(leaves_qty + self.cum_qty % ONE)
+        return ceil_units(leaves_qty + self.cum_qty % ONE)
 
     def fill(self, qty: int) -> int:
         """Book an execution; the number of whole lots it completes."""
-        before = self.cum_qty
+        qty_before = self.cum_qty
         self.cum_qty += qty
-        return floored(self.cum_qty) - floored(before)
+        return floor_units(self.cum_qty) - floor_units(qty_before)
 
 
 class Children:
@@ -130,43 +121,47 @@ class Children:
 
     def __init__(self, order: Assignment) -> None:
         self._order = order
-        self._named = order.first_child - 1
+        self._last_number = order.first_child - 1
         self.by_name: dict[str, Child] = {}
-        self.at: dict[int, Child] = {}
+        self.by_place: dict[int, Child] = {}
         """By the driver's place, the latest there."""
         self.cancels: dict[str, tuple[Child, int]] = {}
         """Cancels not yet answered, by name: of which order, for how many lots."""
         self._parts = 0
         """Parts of a lot that orders filled which are over, 10^-8."""
 
-    def meant_by(self, report: Report) -> Child | None:
+    def find(self, report: Report) -> Child | None:
         """The child order a report refers to; None for another's order."""
         return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
 
-    def ended(self, child: Child) -> int:
-        """A child ended: 1 if the fractions of lots filled by ended children now round up to one more lot, else 0."""
-        before = self._parts
+    def collect_parts(self, child: Child) -> int:
+        """Add an ended child's fraction of a lot; 1 if the fractions now round up to one more lot, else 0."""
+        parts_before = self._parts
         self._parts += child.cum_qty % ONE
-        return ceiled(self._parts) - ceiled(before)
+        return ceil_units(self._parts) - ceil_units(parts_before)
 
-    def renamed(self, child: Child, name: str) -> None:
-        """A replace was accepted: the order has a new ClOrdID."""
+    def rename(self, child: Child, name: str) -> None:
+        """Note an order's new ClOrdID after an accepted replace."""
         self.by_name[name] = child
         child.name = name
 
     def commands(self, rows: Ints | None) -> list[Command]:
-        """A driver's commands (`execution.driver.Commands`) as messages to a venue."""
+        """A driver's commands (`execution.driver.Commands`) as messages to a venue, noted as children and open cancels; [] of
+        None."""
         return [] if rows is None else [self._command(row) for row in rows.tolist()]
 
     def _command(self, row: list[int]) -> Command:
-        self._named += 1
-        order, name = self._order, f"{self._order.parent}.{self._named}"
-        ns, what, own, price, lots, how = row
-        if what == sim.NEW:
+        """One command of a driver as a message, which is noted: a new order, or a cancel; a replace where lots of a priced order
+        stay."""
+        self._last_number += 1
+        order = self._order
+        name = f"{self._order.parent}.{self._last_number}"
+        ns, kind, place, price, lots, flags = row
+        if kind == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price
-            tif = Tif.IOC if how & sim.IMMEDIATE else Tif.DAY
-            self.by_name[name] = self.at[own] = Child(
-                own, name, limit, lots, bool(how & sim.FORCED)
+            tif = Tif.IOC if flags & sim.IMMEDIATE else Tif.DAY
+            self.by_name[name] = self.by_place[place] = Child(
+                place, name, limit, lots, bool(flags & sim.FORCED)
             )
             return NewOrder(
                 name,
@@ -179,7 +174,7 @@ class Children:
                 order.parent,
                 ns,
             )
-        child = self.at[own]
+        child = self.by_place[place]
         child.total -= lots
         self.cancels[name] = child, lots
         if child.total * ONE <= child.cum_qty or child.price is None:

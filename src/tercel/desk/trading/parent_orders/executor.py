@@ -1,4 +1,4 @@
-"""The executor of a parent order: one strategy, one account at a venue, joined by the driver.
+"""Executor of a parent order: passes market data and reports to a strategy, and its decisions to a venue as orders.
 
 Venue events become driver rows and driver commands become orders:
 
@@ -8,39 +8,33 @@ Venue events become driver rows and driver commands become orders:
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
 - unfilled lots of the forced order are booked at the worst price seen, as the batch does.
 
-An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen.
+An executor runs on venue time: `on_events` with the events that came, then `on_time` once all up to a time were passed.
 
-One that can no longer be relied on (its strategy raised, its way to the venue was down, its session is new) is
+An executor that can no longer be relied on (its strategy raised, the link was down, the session is new) is
 *detached*: its manager cancels its children, and once the venue has ended them all a new executor works the remainder.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.errors import OrderError, PolicyError, TapeError
+from tercel.core.errors import OrderError, TapeError
+from tercel.core.fixed_point import round_against
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import (
-    M_NS,
-    CancelReject,
-    Command,
-    ExecType,
-    MarketRows,
-    Report,
-    VenueEvent,
-    against,
-)
+from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.parent_orders import kernels
-from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, begin
-from tercel.desk.trading.parent_orders.follower import DriverRows, Follower
+from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, write_order
+from tercel.desk.trading.parent_orders.driver_rows import DriverRows
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.strategies import refuse_broken_weights
 from tercel.desk.trading.risk.trading_state import (
     Act,
     ReasonScope,
@@ -54,48 +48,20 @@ from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.driver import Driver
 from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row
-from tercel.execution.intent import View
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import mark_unfilled
 from tercel.market.simulator.entry import ladder_end
 
 LOG_ROWS = 4096
-WAITING = 1024  # updates of a market, at most
-
-
-class Strategies(Protocol):
-    """Factory of a strategy by name for an instrument."""
-
-    def __call__(self, name: str, instrument: str) -> Strategy:
-        """Strategy of a name; `UnknownNameError` if it does not exist."""
-
-
-def refuse_broken_weights(strategy: Strategy) -> None:
-    """Refuse a learned strategy with non-finite weights: its compiled code checks no answers.
-
-    Raises
-    ------
-    PolicyError
-        For weights that are NaN or infinite.
-    """
-    if isinstance(strategy, PolicyStrategy) and isinstance(strategy.policy, MlpPolicy):
-        if not all(
-            np.isfinite(part).all()
-            for part in strategy.policy.packed
-            if isinstance(part, np.ndarray)
-        ):
-            raise PolicyError(
-                f"finite weights in {strategy.name}", "NaN or infinity", "train it again"
-            )
+WAITING = 1024  # most queued updates of a market
 
 
 class ParentExecutor:
-    """One parent order under one strategy.
+    """Works one parent order by one strategy: venue events in, commands out.
 
     Parameters
     ----------
@@ -116,21 +82,21 @@ class ParentExecutor:
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
         self._by_time = order.task.clock == "time"
-        self._missed: TapeError | None = None  # raised when the next word or time comes
+        self._gap_error: TapeError | None = None  # raised with the next event or time
         self._children = Children(order)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
         self.states = TradingStates()
-        """Why it may send nothing new: it is paused, cancelled or detached."""
+        """Reasons why the executor may send nothing new: paused, cancelled or detached."""
         self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self._guidance_json: list[dict[str, Any] | None] = [None, None]
-        self.began: tuple[Int32, Ints] | None = None
-        """Book and state at arrival: with what `take_recorded` gives they replay the session."""
+        self.arrival_market: tuple[Int32, Ints] | None = None
+        """Book and state at arrival, from which the rows of `take_rows` replay the session."""
         self.seen = 0
-        """Decisions that :meth:`decision` has returned."""
+        """Number of decisions that :meth:`decision_entries` has returned."""
         self.features = np.zeros((1, N_FEATURES), np.float32)
-        """Features of the last of them, which drift detection reads."""
+        """Features of the last decision, which drift detection reads."""
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -141,7 +107,7 @@ class ParentExecutor:
 
     @property
     def driver(self) -> Driver:
-        """The driver, once it has gone through the market data that waited.
+        """The driver of the strategy, with all queued market data applied.
 
         Raises
         ------
@@ -158,12 +124,12 @@ class ParentExecutor:
 
     @property
     def left(self) -> int:
-        """Lots not yet filled (or booked as unfilled at the horizon)."""
+        """Lots that are neither filled nor booked as unfilled at the horizon; all of them before arrival."""
         return self._driver.left if self._driver else self.order.quantity
 
     @property
     def filled(self) -> int:
-        """Lots that traded."""
+        """Filled lots of the order."""
         return (
             self.order.quantity
             - self.left
@@ -172,36 +138,37 @@ class ParentExecutor:
 
     @property
     def open(self) -> int:
-        """Own lots not known dead: in flight, resting or cancel pending."""
+        """Lots of own orders that may still fill: in flight, resting, or with a cancel pending."""
         return int(open_lots(self._driver.book)) if self._driver else 0
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was cancelled, or its horizon came while it was paused."""
-        return self.states.why(StateReason.CALLED_OFF) is not None
+        """Whether the order was cancelled, or its horizon passed while it was paused."""
+        return self.states.text_of(StateReason.CALLED_OFF) is not None
 
     @property
-    def off(self) -> str:
-        """Why it was detached; "" while it works."""
-        return self.states.why(StateReason.DETACHED) or ""
+    def detach_reason(self) -> str:
+        """Reason why the executor was detached; "" while it works."""
+        return self.states.text_of(StateReason.DETACHED) or ""
 
     @property
     def _decides(self) -> bool:
+        """Whether the trading state lets the strategy send new orders."""
         return permits(
             Sender.STRATEGY, Act.GROWS, self.states.standing(scope=ReasonScope.PARENT).state
         )
 
     @property
     def done(self) -> bool:
-        """Whether it is filled, ended, or cancelled with no order left at the venue."""
+        """Whether the order is filled, ended, or cancelled with no lots open at the venue."""
         return (self.cancelled and self.open == 0) or (
             self._driver is not None and self._driver.done
         )
 
     @property
     def due_ns(self) -> int:
-        """Time at which `on_time` has to be called next; FOREVER_NS where only events matter."""
-        if self.off:
+        """Venue time, ns, at which `on_time` has to be called next; FOREVER_NS if only events matter."""
+        if self.detach_reason:
             return FOREVER_NS
         if self._driver is None:
             waits = self.cancelled or not self._follower.ready or self._follower.halted
@@ -210,7 +177,7 @@ class ParentExecutor:
 
     @property
     def view(self) -> View:
-        """The last decision's view; overwritten by the next."""
+        """What the strategy saw at the last decision; overwritten by the next."""
         return self.driver.view
 
     @property
@@ -222,27 +189,28 @@ class ParentExecutor:
             else 0
         )
 
-    def take_recorded(self) -> Ints:
+    def take_rows(self) -> Ints:
         """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
         if self._waiting:
             self._catch_up([])
         return self._rows.take()
 
-    def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
-        """Journal entry of a decision taken since the last call ([]: none); together they replay the session."""
+    def decision_entries(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
+        """Journal entry of the decision taken since the last call, with the rows that replay it; [] if none was taken."""
         if self.decisions == self.seen:
             return []
         self.seen = self.decisions
-        order, view = self.order, self.view
+        order = self.order
+        view = self.view
         self.features = features_of(view.x, view.m)
-        # what a bound draws is of replay alone
+        # columns from UNDERCUT on are random draws, which a replay makes again
         orders = view.x[:, : c.UNDERCUT]
         arrays: dict[str, Any] = {"x": orders, "m": view.m, "obs": self.features}
         if view.outlook is not None:
             arrays["outlook"] = view.outlook
-        arrays["rows"] = self.take_recorded()
-        if self.began is not None and not self._began_journaled:
-            arrays["book"], arrays["state"] = self.began
+        arrays["rows"] = self.take_rows()
+        if self.arrival_market is not None and not self._began_journaled:
+            arrays["book"], arrays["state"] = self.arrival_market
             self._began_journaled = True
         body: dict[str, Any] = {
             "n": self.seen - 1,
@@ -272,30 +240,33 @@ class ParentExecutor:
         return fills_of(self.driver.state).copy()
 
     def costs(self) -> Costs:
-        """Current cost sums, one row."""
-        book, state = self.driver.book[None], self.driver.state[None]
+        """Costs of the fills so far, one row."""
+        book = self.driver.book[None]
+        state = self.driver.state[None]
         return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 
-    def waits(self, event: MarketRows) -> bool:
-        """Queue market data for the next decision; False if a decision may fall due before it.
+    def queue_market_data(self, event: MarketRows) -> bool:
+        """Queue market data for the next decision (True; also if they are ignored); False, not queued, if they must be processed
+        now.
 
         No caller needs their effect before that, and :meth:`on_events` need not see them again.
         """
-        rows, due = event.rows, self.due_ns
-        if self._driver is None or self.off or event.snapshot or not len(rows):
+        rows = event.rows
+        due = self.due_ns
+        if self._driver is None or self.detach_reason or event.snapshot or not len(rows):
             return True
         if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
             return False
         # Bounded, so that a decision after a long wait is not late by all the rows before it.
-        if self._missed is not None or len(self._waiting) >= WAITING:
+        if self._gap_error is not None or len(self._waiting) >= WAITING:
             return False
         self._waiting.append(rows)
         return True
 
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
-        """Process a venue's events in order; the commands to send.
+        """Process a venue's events in order; returns the commands to send.
 
         Raises
         ------
@@ -303,11 +274,11 @@ class ParentExecutor:
             Market data that does not fit: some were missed.
         """
         commands: list[Command] = []
-        if self._driver is None or self.off:
+        if self._driver is None or self.detach_reason:
             return commands
         for event in events:
             if isinstance(event, MarketRows):
-                if event.instrument == self.order.instrument and not self.waits(event):
+                if event.instrument == self.order.instrument and not self.queue_market_data(event):
                     self._waiting.append(event.rows)
                     self._catch_up(commands)
             elif isinstance(event, Report):
@@ -315,35 +286,37 @@ class ParentExecutor:
             elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
                 self._cancel_over(event.cl_ord_id, 0, event.ns, commands)
         self._end_if_over()
-        if self._missed is not None:
-            raise self._missed
+        if self._gap_error is not None:
+            raise self._gap_error
         return commands
 
     def on_time(self, now_ns: int) -> list[Command]:
-        """Advance to `now_ns`, all events until then processed: arrive, decide or close as due."""
+        """Arrive, decide or close as due by a venue time, ns; returns the commands to send."""
         commands: list[Command] = []
-        if self.off:
+        if self.detach_reason:
             return commands
         if self._driver is None and self.due_ns <= now_ns:
-            order, task = self.order, self.order.task
-            interval, rooms = task.horizon_ns // task.decisions, (task.grid_points, LOG_ROWS)
+            order = self.order
+            task = self.order.task
+            interval = task.horizon_ns // task.decisions
+            rooms = (task.grid_points, LOG_ROWS)
             looks_back = forecaster_of(self.strategy) is not None
-            self.began = b, k = self._follower.arrival(
+            self.arrival_market = b, k = self._follower.arrival(
                 order.start_ns, interval, task.warmup_ns, rooms, looks_back
             )
-            begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
-            self._driver = Driver(b, k, self.strategy, kernels.apply_heard, order.instrument)
+            write_order(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
+            self._driver = Driver(b, k, self.strategy, kernels.apply_single_row, order.instrument)
             if any(self._guidance):  # the first decision sees it
                 self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
             self._decide(now_ns, commands)
             self._end_if_over()
-            if self._missed is not None:
-                raise self._missed
+            if self._gap_error is not None:
+                raise self._gap_error
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
-        """A command was denied by limits: its lots are dead, or its cancel is dropped.
+        """Process the denial of a command by limits: its lots are dead, or its cancel is dropped; returns commands to send.
 
         What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
         order has no next decision, and is booked as unfilled.
@@ -358,7 +331,8 @@ class ParentExecutor:
                 self._book_unfilled(child, self._now, commands)
             else:
                 self._feed(
-                    self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands
+                    self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)),
+                    commands,
                 )
                 self._forget(child)
         self._end_if_over()
@@ -367,21 +341,23 @@ class ParentExecutor:
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Set the guidance of signals and risk for decisions from now on."""
         self._guidance = alpha, posture
-        self._guidance_json = [asdict(one) if one else None for one in (alpha, posture)]
-        if self.arrived and not self.done and not self.off:
+        self._guidance_json = [
+            asdict(guidance) if guidance else None for guidance in (alpha, posture)
+        ]
+        if self.arrived and not self.done and not self.detach_reason:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
     def pause(self) -> list[Command]:
-        """Cancel all orders and send none until `resume`; a horizon reached meanwhile cancels the parent."""
+        """Stop deciding until `resume`; returns cancels of all orders. A horizon reached meanwhile cancels the parent."""
         self.states.add(StateReason.PAUSED, "paused")
         return self._withdraw()
 
     def resume(self) -> None:
-        """Resume at the next decision."""
+        """Decide again, from the next decision on."""
         self.states.end(StateReason.PAUSED)
 
     def cancel(self) -> list[Command]:
-        """Cancel the parent: withdraw all orders and send no more."""
+        """Stop deciding for good; returns cancels of all orders."""
         self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
@@ -390,7 +366,7 @@ class ParentExecutor:
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
-        """Change the quantity; where more is open than remains to do, all orders are cancelled first.
+        """Set the total quantity, lots; returns cancels of all orders if more is open than remains to do.
 
         Raises
         ------
@@ -403,21 +379,23 @@ class ParentExecutor:
                 f"{quantity}",
                 "cancel the rest instead",
             )
-        more = quantity - self.order.quantity
+        added_lots = quantity - self.order.quantity
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
             return []
-        self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
+        self.driver.state[[sim.QUANTITY, sim.LEFT]] += added_lots
         return self._withdraw() if self.open > self.left else []
 
     # -- arrival and decisions ----------------------------------------------------------------------------------------
 
     @property
     def _now(self) -> int:
+        """Venue time, ns, of the last row applied."""
         return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
-        """Take the decisions due by `now_ns`; a paused order only lets them pass."""
+        """Take the decisions due by `now_ns`, adding their orders to `commands`; a paused order lets them pass and is cancelled
+        at its horizon."""
         driver = self.driver
         if self.cancelled:
             return
@@ -432,12 +410,13 @@ class ParentExecutor:
         commands += self._children.commands(driver.skip_due(now_ns))
 
     def _withdraw(self) -> list[Command]:
+        """Cancels of all orders that may still fill."""
         if self._driver is None or self._driver.done:
             return []
         return self._children.commands(self.driver.withdraw())
 
     def _end_if_over(self) -> None:
-        """The horizon is over, every command answered, and lots are left: book them as the batch does."""
+        """After the horizon, once every command is answered, book the lots left as unfilled."""
         if self._driver is None:
             return
         k = self._driver.words
@@ -450,44 +429,50 @@ class ParentExecutor:
     # -- the venue's reports -------------------------------------------------------------------------------------------
 
     def _catch_up(self, commands: list[Command]) -> None:
-        """Go through the market data that wait; a gap is raised with the next event or time."""
+        """Apply the queued market data to the driver, adding orders of decisions that fall due to `commands`; a gap is raised
+        later."""
         waiting = self._waiting
         self._waiting = []
-        if self._missed is not None:
+        if self._gap_error is not None:
             return
         try:
             rows = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-            driver, at = self.driver, 0
-            while at < len(rows):
-                at = self._rows.follow(driver, rows, at)
-                for own, passive, mid2, touch2 in self._rows.marks:
-                    self._children.at[own].marks[bool(passive)].append((mid2, touch2))
-                if at < len(rows):
+            driver = self.driver
+            index = 0
+            while index < len(rows):
+                index = self._rows.follow(driver, rows, index)
+                for place, passive, mid2, touch2 in self._rows.marks:
+                    self._children.by_place[place].marks[bool(passive)].append((mid2, touch2))
+                if index < len(rows):
                     # Up to the moment before: a decision sees all rows of its own time, as in the simulator.
-                    self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
+                    self._decide(max(int(rows[index, M_NS]), self._now) - 1, commands)
         except TapeError as error:
-            self._missed = error
+            self._gap_error = error
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
-        """One row of the driver's own record; decisions that fell due before it are taken first."""
+        """Apply one row of an own order's event to the driver, after decisions that were due before it (orders added to
+        `commands`), and record it."""
         if self._decides:
             commands += self._children.commands(self.driver.on_event(row))
         else:
             commands += self._children.commands(
                 self.driver.apply_alone(row)
             )  # no decision may be taken on the way
-        self._rows.keep(row)
+        self._rows.record(row)
 
-    def _row(
-        self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int
+    def _driver_row(
+        self, ns: int, kind: int, child: Child, flags: int, price: int, lots: int, *met_prices: int
     ) -> Ints:
-        mid2, touch2 = met or (0, 0)
+        """Driver row of an own order's event: kind, flags, price (ticks), lots, and mid and touch it met (half ticks)."""
+        mid2, touch2 = met_prices or (0, 0)
         return np.array(
-            [max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64
+            [max(ns, self._now), kind, child.place, flags, price, lots, mid2, touch2], np.int64
         )
 
     def _on_report(self, report: Report, commands: list[Command]) -> None:
-        child = self._children.meant_by(report)
+        """Apply a venue's report on an own order to the driver, adding orders that follow to `commands`; status and repeated
+        reports are ignored."""
+        child = self._children.find(report)
         # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
         if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
@@ -495,23 +480,27 @@ class ParentExecutor:
             self._catch_up(commands)
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
-            # The number before the dot is the one that market data call it by.
+            # Market data name the order by the number before the dot.
             child.number = int(report.order_id.partition(".")[0])
-            self._rows.name(child.number, child.own)
+            self._rows.map_number(child.number, child.place)
         elif report.exec_type is ExecType.TRADE:
-            self._filled(child, report, commands)
+            self._book_trade(child, report, commands)
         elif report.exec_type is ExecType.REPLACED:
-            self._children.renamed(child, report.cl_ord_id)
-            stays = child.stays(report.leaves_qty)
+            self._children.rename(child, report.cl_ord_id)
+            stays = child.open_lots(report.leaves_qty)
             self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
-            if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
-                how = 2 if child.forced else 1
+            if (
+                self._children.collect_parts(child)
+                and child.worst is not None
+                and child.mid2 is not None
+            ):
+                flags = 2 if child.forced else 1
                 touch2 = 2 * child.worst if child.forced else 0
                 self._feed(
-                    self._row(
-                        report.ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2
+                    self._driver_row(
+                        report.ns, sim.OWN_FILL, child, flags, child.worst, 1, child.mid2, touch2
                     ),
                     commands,
                 )
@@ -521,30 +510,38 @@ class ParentExecutor:
                 self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
             else:
                 if lots := self._open(child):
-                    self._feed(self._row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands)
+                    self._feed(
+                        self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands
+                    )
                 self._forget(child)
         # The venue may give its number to another order from now on.
         if report.leaves_qty == 0:
             self._forget(child)
 
-    def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
-        k, marks = self.driver.state, child.marks[report.passive]
+    def _book_trade(self, child: Child, report: Report, commands: list[Command]) -> None:
+        """Apply an execution to the driver, as a fill of the lots that it completes."""
+        k = self.driver.state
+        marks = child.marks[report.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
-        # What the aggressor met was marked by market data, which came first; else the market as it is now has to do.
-        met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.worst = against(self.order.side, report.last_px)
-        child.mid2 = met[0]
-        how = int(report.passive) + 2 * int(child.forced)
-        touch2 = 0 if report.passive else met[1]
+        # Mid and touch before the aggressor's first lot, if market data came first; else those of now.
+        met_prices = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
+        child.worst = round_against(self.order.side, report.last_px)
+        child.mid2 = met_prices[0]
+        flags = int(report.passive) + 2 * int(child.forced)
+        touch2 = 0 if report.passive else met_prices[1]
         if lots := child.fill(report.last_qty):
             self._feed(
-                self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2),
+                self._driver_row(
+                    report.ns, sim.OWN_FILL, child, flags, child.worst, lots, met_prices[0], touch2
+                ),
                 commands,
             )
 
     def _book_unfilled(self, child: Child, ns: int, commands: list[Command]) -> None:
-        """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""
-        k, lots, side = self.driver.state, self._open(child), self.order.side
+        """Book the unfilled lots of the forced order at the worst price paid, or the touch if its limit ended it."""
+        k = self.driver.state
+        lots = self._open(child)
+        side = self.order.side
         if lots == 0:
             return
         far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
@@ -556,19 +553,23 @@ class ParentExecutor:
         worst = ladder_end(k, side, worst)
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
         paid = int(k[sim.WORST_PAID])
-        self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
+        self._feed(
+            self._driver_row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands
+        )
         # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
-        """A cancel, or a replace sent as one, was answered."""
+        """Apply the answer to a cancel, or to a replace sent as one: `dead` lots are gone."""
         child, requested = self._children.cancels.pop(name)
-        self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
+        self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
 
     def _open(self, child: Child) -> int:
+        """Open lots of a child order."""
         book = self.driver.book
-        return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
+        return int(book[book[lay.AT_LEDGER] + child.place * lay.LEDGER + lay.OPEN])
 
     def _forget(self, child: Child) -> None:
-        self._rows.forget(child.number, child.own)
+        """Drop the venue's number of an ended child order, which the venue may use again."""
+        self._rows.unmap_number(child.number, child.place)
         child.number = -1

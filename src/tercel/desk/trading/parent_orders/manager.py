@@ -1,7 +1,7 @@
-"""Parent order manager: accepts, pauses, amends, cancels parents; each has an executor that may be replaced.
+"""Manager of parent orders: accepts, amends, pauses and cancels parents, and runs an executor for each at work.
 
 A strategy that raises or returns NaN is replaced by `FALLBACK`. An executor that lost track of its orders is replaced by a
-new one for the remaining lots. Both are journaled. `SessionObserver` receives a session's events.
+new one for the remaining lots. Both are journaled. `observers.SessionObserver` receives a session's events.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,73 +10,43 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError, refuse_if
+from tercel.core.fixed_point import ONE, ceil_units, floor_units, to_number
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ONE, Command, MarketRows, VenueEvent, ceiled, floored, shown
+from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.parent_orders.children import Assignment
-from tercel.desk.trading.parent_orders.executor import ParentExecutor, Strategies
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.observers import HeldLots, SessionObserver
 from tercel.desk.trading.parent_orders.parent import (
     NEW_SESSION,
     NO_LIMIT,
     ParentOrder,
-    ParentRequest,
     ParentStatus,
-    accepted,
+    acceptance_entry,
     entry_of,
     limit_at,
     model_of,
 )
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
+from tercel.desk.trading.parent_orders.strategies import Strategies
 from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller, cancels
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
-
-class SessionObserver:
-    """Observer of a session's events; methods that are not overridden ignore them."""
-
-    def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Venue events, after followers and executors processed them."""
-
-    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
-        """A parent arrived: its market with the order in it."""
-
-    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
-        """A decision was taken on this observation."""
-
-    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """A parent ended; `executor` is its last one, if any."""
-
-
-class HeldLots:
-    """Lots of parents withheld from executors for requests for quotes (`trading.quote_requests`); none in this base class."""
-
-    def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
-        """A parent was accepted and will be worked by a strategy."""
-
-    def held(self, parent: str, in_flight: bool = True) -> int:
-        """Lots held back; `in_flight`: those of orders that take a quote among them."""
-        return 0
-
-    def taking(self, parent: str) -> Sequence[str]:
-        """Orders that take a quote and are not over."""
-        return ()
-
-
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
 
 
 class ParentOrderManager:
-    """Open parent orders, each with its executor.
+    """Accepts, amends, pauses and cancels parent orders, and runs an executor for each that is at work.
 
     Parameters
     ----------
@@ -112,13 +82,13 @@ class ParentOrderManager:
         self._warmup_s = warmup_s
         self.requests = HeldLots()
         self.executors: dict[str, ParentExecutor] = {}
-        self.watchers: list[SessionObserver] = []
+        self.observers: list[SessionObserver] = []
         self.trying = ""
         """Id of the parent whose executor runs at this moment; "" between."""
         self.deadline: Deadline | None = None
         """Interrupts decisions that take more than `decision_s`."""
         self.decision_s = 0.0
-        self._given: dict[str, Strategy] = {}
+        self._given_strategies: dict[str, Strategy] = {}
         self._guidance: dict[str, tuple[Alpha | None, Posture | None, Mapping[str, Posture]]] = {}
 
     def __iter__(self) -> Iterator[ParentExecutor]:
@@ -126,11 +96,12 @@ class ParentOrderManager:
 
     @property
     def _now(self) -> int:
+        """Venue time, ns."""
         return self.gateway.venue.now_ns
 
     @property
     def due_ns(self) -> int:
-        """Earliest time at which an executor is due."""
+        """Earliest venue time, ns, at which an executor has work; FOREVER_NS if none has."""
         return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
     # -- commands of people and of other parts of the desk --------------------------------------------------------
@@ -138,7 +109,7 @@ class ParentOrderManager:
     def accept(
         self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
     ) -> ParentOrder:
-        """Accept a parent order; work begins with the next step.
+        """Accept a parent order, journal it, and start its executor.
 
         Parameters
         ----------
@@ -154,44 +125,47 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
-        self.must_trade(request.agent)
-        of = self.gateway.ledger.parents.get(request.id.rpartition("-")[0])
+        self.require_can_trade(request.agent)
+        prefix_parent = self.gateway.ledger.parents.get(request.id.rpartition("-")[0])
         refuse_if(
-            of is not None and of.pair,
+            prefix_parent is not None and prefix_parent.pair,
             "an id that is not that of a pair's parent",
             request.id,
             "choose another",
             OrderError,
         )
-        works = self.admit(request, strategy)
-        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
+        effective_strategy = self.admit(request, strategy)
+        self.gateway.write(
+            [acceptance_entry(request, self._now, model_of(effective_strategy), operator)]
+        )
         if strategy is not None:
-            self._given[request.id] = strategy
-        parent = self.gateway.ledger.parents.must(request.id)
+            self._given_strategies[request.id] = strategy
+        parent = self.gateway.ledger.parents.require(request.id)
         self.announce(parent)
-        self.requests.arrives(parent, works)
+        self.requests.on_accepted(parent, effective_strategy)
         self.work(parent)
         return parent
 
     def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
-        """Strategy of a parent that may be accepted, which limits then know; refuses any other."""
+        """Register a new parent with the limits; returns its strategy, or raises if its id, instrument or strategy will not
+        do."""
         if request.id in (".", ".."):
             raise OrderError(
                 "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
             )
-        if self.gateway.ledger.used(request.id):
+        if self.gateway.ledger.is_used(request.id):
             raise OrderError(
                 "a new id for a new parent order",
                 f"{request.id!r}, which was used",
                 "choose another",
             )
         self.follow(request.instrument)
-        works = strategy or self._strategies(request.strategy, request.instrument)
+        effective_strategy = strategy or self._strategies(request.strategy, request.instrument)
         with self.gateway.lock:
             self.gateway.limits.parent(
                 request.id, request.instrument, request.agent, request.side, request.lots
             )
-        return works
+        return effective_strategy
 
     def announce(self, parent: ParentOrder) -> None:
         """Announce a parent to the gate before the venue, if any."""
@@ -199,37 +173,40 @@ class ParentOrderManager:
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
-        """Announce every parent in memory to a gate before the venue: it may not know which are over."""
+        """Announce every parent in memory to the gate before the venue, which may not know which are over."""
         for parent in list(self.gateway.ledger.parents):
             self.announce(parent)
 
-    def killed(self, agent: str) -> str | None:
+    def kill_reason(self, agent: str) -> str | None:
         """Reason why an agent is killed, read from the latch now; None if it is not."""
-        self.stopper.look([agent])
+        self.stopper.poll_latch([agent])
         return self.stopper.killed.get(agent)
 
-    def must_live(self, agent: str) -> None:
-        """Refuse a killed agent."""
-        if (why := self.killed(agent)) is not None:
+    def require_not_killed(self, agent: str) -> None:
+        """Raise OrderError for a killed agent."""
+        if (reason := self.kill_reason(agent)) is not None:
             raise OrderError(
-                "an agent that may trade", f"{agent} is killed: {why}", "re-arm it first"
+                "an agent that may trade", f"{agent} is killed: {reason}", "re-arm it first"
             )
 
-    def must_trade(self, agent: str) -> None:
-        """Refuse a killed agent, and one that a person paused."""
-        self.must_live(agent)
-        if held := self.gateway.ledger.held(agent):
+    def require_can_trade(self, agent: str) -> None:
+        """Raise OrderError for an agent that is killed or paused by a person."""
+        self.require_not_killed(agent)
+        if hold := self.gateway.ledger.describe_hold(agent):
             raise OrderError(
-                "an agent that takes parents", held, "name another agent, or resume this one first"
+                "an agent that takes parents", hold, "name another agent, or resume this one first"
             )
 
     def work(self, parent: ParentOrder) -> None:
-        """Start a new executor on the rest of a parent, but for lots that are held back."""
-        order, ledger = parent.order, self.gateway.ledger
-        left = parent.left - self.requests.held(parent.id)
-        if left < 1:
+        """Start a new executor for a parent's remaining lots and time, less the lots withheld; none for less than a lot."""
+        order = parent.order
+        ledger = self.gateway.ledger
+        lots_left = parent.left - self.requests.withheld_lots(parent.id)
+        if lots_left < 1:
             return
-        given = self._given.get(parent.id) if parent.strategy == order.strategy else None
+        given_strategy = (
+            self._given_strategies.get(parent.id) if parent.strategy == order.strategy else None
+        )
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
         task = Task(
@@ -239,12 +216,12 @@ class ParentOrderManager:
             decisions=decisions,
             warmup_s=self._warmup_s,
         )
-        what_is_left = Assignment(
+        assignment = Assignment(
             parent.id,
             order.agent,
             order.instrument,
             order.side,
-            left,
+            lots_left,
             self._now,
             task,
             self._seed,
@@ -252,17 +229,17 @@ class ParentOrderManager:
             first_child=ledger.next_child(parent.id),
             limit=parent.limit,
         )
-        strategy = given or self._strategies(parent.strategy, order.instrument)
-        executor = ParentExecutor(what_is_left, self.follow(order.instrument), strategy)
+        strategy = given_strategy or self._strategies(parent.strategy, order.instrument)
+        executor = ParentExecutor(assignment, self.follow(order.instrument), strategy)
         self._guide(executor)
         self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Cancel a parent's children and take no decision until `resume`."""
-        parent = self.gateway.ledger.parents.may(id_, "paused")
+        """Pause a parent: its child orders are cancelled, and no decision is taken until `resume`."""
+        parent = self.gateway.ledger.parents.require_for_event(id_, "paused")
         self.journal(parent, ParentEntry("paused", reason=reason, operator=operator))
-        if (executor := self.executors.get(id_)) is not None and not executor.off:
-            self.send(executor, executor.pause(), sender=_by(operator))
+        if (executor := self.executors.get(id_)) is not None and not executor.detach_reason:
+            self.send(executor, executor.pause(), sender=_sender_of(operator))
 
     def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Resume a paused parent.
@@ -272,35 +249,35 @@ class ParentOrderManager:
         OrderError
             When it is not paused, its agent is killed, or its horizon has passed.
         """
-        parent = self.gateway.ledger.parents.may(id_, "resumed")
-        self.must_trade(parent.order.agent)
-        parent.must_have_time(self._now)
+        parent = self.gateway.ledger.parents.require_for_event(id_, "resumed")
+        self.require_can_trade(parent.order.agent)
+        parent.require_time_left(self._now)
         self.journal(parent, ParentEntry("resumed", reason=reason, operator=operator))
         self.resume_work(id_)
 
     def resume_work(self, id_: str) -> None:
-        """Continue a resumed parent; if manual orders are still open, work starts when they end."""
+        """Let a resumed parent's executor go on, or start one once manual orders have ended."""
         executor = self.executors.get(id_)
         if executor is None:
-            parent = self.gateway.ledger.parents.must(id_)
+            parent = self.gateway.ledger.parents.require(id_)
             if not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
                 self.work(parent)
-        elif not executor.off:
+        elif not executor.detach_reason:
             executor.resume()
 
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Cancel a parent; it ends once no child is open."""
-        parent = self.gateway.ledger.parents.may(id_, "cancelling")
+        """Cancel a parent: its child orders are cancelled, and it ends when none is open."""
+        parent = self.gateway.ledger.parents.require_for_event(id_, "cancelling")
         self.journal(parent, ParentEntry("cancelling", reason=reason, operator=operator))
         executor = self.executors.get(id_)
-        outside = parent.hand or self.requests.taking(id_)
+        outside = parent.hand or self.requests.quote_orders(id_)
         if executor is None and not (outside and self.gateway.ledger.orders.live(parent=id_)):
-            parent = self.gateway.ledger.parents.must(id_)
+            parent = self.gateway.ledger.parents.require(id_)
             self.journal(parent, ParentEntry("cancelled", reason=reason))
         elif executor is None:
-            self.gateway.submit(self.cancels(id_), sender=_by(operator))
-        elif not executor.off:
-            self.send(executor, executor.cancel(), sender=_by(operator))
+            self.gateway.submit(self.cancels(id_), sender=_sender_of(operator))
+        elif not executor.detach_reason:
+            self.send(executor, executor.cancel(), sender=_sender_of(operator))
 
     def amend(
         self,
@@ -318,8 +295,8 @@ class ParentOrderManager:
         OrderError
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
-        parent = self.gateway.ledger.parents.may(id_, "amended")
-        held = self.requests.held(id_)
+        parent = self.gateway.ledger.parents.require_for_event(id_, "amended")
+        withheld = self.requests.withheld_lots(id_)
         refuse_if(
             parent.pair and (lots is not None or limit_price is not None),
             "a parent that is no leg of a pair",
@@ -328,50 +305,54 @@ class ParentOrderManager:
             OrderError,
         )
         # Dealers may fill what they were asked for while the agent's order is still at its venue: both count.
-        at_work = bool(held) or parent.status == ParentStatus.BY_HAND
-        open_ = held * ONE + (self.gateway.ledger.open_of(id_) if at_work else 0)
+        at_work = bool(withheld) or parent.status == ParentStatus.BY_HAND
+        open_qty = withheld * ONE + (self.gateway.ledger.open_of(id_) if at_work else 0)
         if lots is not None and (
-            type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
+            type(lots) is not int or lots < max(ceil_units(parent.filled_qty + open_qty), 1)
         ):
-            what = "open in orders and requests" if held else "open in manual orders"
-            also = f" and {shown(open_)} {what}" if open_ else ""
-            is_ = f"{parent.filled} lots filled{also}"
-            raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
+            open_kind = "open in orders and requests" if withheld else "open in manual orders"
+            open_text = f" and {to_number(open_qty)} {open_kind}" if open_qty else ""
+            minimum_text = f"{parent.filled} lots filled{open_text}"
+            raise OrderError(f"at least the {minimum_text}", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (
             type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now
         ):
             raise OrderError(
                 "a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead"
             )
-        wanted = None if limit_price == NO_LIMIT else limit_price
-        requested = replace(
+        new_limit_price = None if limit_price == NO_LIMIT else limit_price
+        new_request = replace(
             parent.order,
             lots=lots or parent.lots,
             horizon_ns=horizon_ns or parent.horizon_ns,
-            limit_price=wanted,
+            limit_price=new_limit_price,
         )  # refuses nonsense
         body = ParentEntry(
             "amended", lots=lots, horizon_ns=horizon_ns, reason=reason, operator=operator
         )
         if limit_price is not None:
-            tick = self.follow(requested.instrument).listing.tick
-            body.limit_price = wanted
-            body.limit = limit_at(requested, tick, parent.arrival_mid2)
+            tick = self.follow(new_request.instrument).listing.tick
+            body.limit_price = new_limit_price
+            body.limit = limit_at(new_request, tick, parent.arrival_mid2)
         self.journal(parent, body)
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
-            self.announce(self.gateway.ledger.parents.must(id_))
+            self.announce(self.gateway.ledger.parents.require(id_))
         executor = self.executors.get(id_)
-        if executor is None or executor.off:
+        if executor is None or executor.detach_reason:
             return
-        over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
-        if over or horizon_ns is not None or limit_price is not None or held:
+        ends_executor = lots is not None and (
+            lots <= ceil_units(parent.filled_qty) or executor.done
+        )
+        if ends_executor or horizon_ns is not None or limit_price is not None or withheld:
             self.detach(executor, f"amended: {reason}")
         elif lots is not None:
-            more = lots - parent.lots
+            added_lots = lots - parent.lots
             self.send(
-                executor, executor.amend(executor.order.quantity + more), sender=_by(operator)
+                executor,
+                executor.amend(executor.order.quantity + added_lots),
+                sender=_sender_of(operator),
             )
 
     def guide(
@@ -379,60 +360,69 @@ class ParentOrderManager:
         instrument: str,
         alpha: Alpha | None,
         posture: Posture | None,
-        of: Mapping[str, Posture] | None = None,
+        agent_postures: Mapping[str, Posture] | None = None,
     ) -> None:
-        """Set guidance of signals and risk for an instrument, from its executors' next decision on; `of` some agents it
-        is another posture."""
-        self._guidance[instrument] = alpha, posture, of or {}
+        """Set the forecast and risk posture of an instrument for its executors' next decisions; `agent_postures` override
+        by agent."""
+        self._guidance[instrument] = alpha, posture, agent_postures or {}
         for executor in self:
             if executor.order.instrument == instrument:
                 self._guide(executor)
 
     def _guide(self, executor: ParentExecutor) -> None:
-        alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
-        executor.guide(alpha, of.get(executor.order.account, posture), self._now)
+        """Give an executor the guidance of its instrument and agent."""
+        alpha, posture, agent_postures = self._guidance.get(
+            executor.order.instrument, (None, None, {})
+        )
+        executor.guide(alpha, agent_postures.get(executor.order.account, posture), self._now)
 
     def journal(self, parent: ParentOrder, body: ParentEntry) -> None:
-        """Journal an event of a parent."""
+        """Journal an event of a parent, which also changes its state."""
         order = parent.order
         self.gateway.write([entry_of(parent.id, body, self._now, order.instrument, order.agent)])
 
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Pass the venue's events to executors; market data only to those of its instrument."""
-        moved = {event.instrument: event for event in events if isinstance(event, MarketRows)}
-        alone = len(moved) == len(events)  # one update an instrument, and nothing else
+        """Pass a venue's events to executors, and send the commands they return; market data only to those of its
+        instrument."""
+        rows_by_instrument = {
+            event.instrument: event for event in events if isinstance(event, MarketRows)
+        }
+        only_market = len(rows_by_instrument) == len(
+            events
+        )  # one update an instrument, and nothing else
         for executor in self if events else ():
-            event = moved.get(executor.order.instrument)
-            if not alone or (event is not None and not executor.waits(event)):
-                self._try(executor, executor.on_events, events)
+            event = rows_by_instrument.get(executor.order.instrument)
+            if not only_market or (event is not None and not executor.queue_market_data(event)):
+                self._run_executor(executor, executor.on_events, events)
         self.trying = ""
-        for watcher in self.watchers:
-            watcher.on_events(events)
+        for observer in self.observers:
+            observer.on_events(events)
 
     def on_time(self, now_ns: int) -> None:
-        """Advance executors to a processed time: arrivals, decisions, closes."""
+        """Let executors that are due by a venue time, ns, arrive, decide or close."""
         for executor in self:
             if executor.due_ns <= now_ns:
-                self._try(executor, executor.on_time, now_ns)
+                self._run_executor(executor, executor.on_time, now_ns)
         self.trying = ""
 
-    def _try(
-        self, executor: ParentExecutor, act: Callable[[Any], list[Command]], seen: Any
+    def _run_executor(
+        self, executor: ParentExecutor, act: Callable[[Any], list[Command]], observed: Any
     ) -> None:
-        """Let an executor act on what was seen; when its strategy fails, another takes over."""
-        arrived = executor.arrived
+        """Call an executor's method on events or a time and send its commands; a strategy that fails is replaced."""
+        had_arrived = executor.arrived
         self.trying = executor.id
         try:
             if self.deadline is None:
-                commands = act(seen)
+                commands = act(observed)
             else:
-                # Let it act within the time that a decision may take; the first may take long: kernels are compiled.
+                # A limited time for the decision; more for the first one, which may compile kernels.
                 commands = self.deadline.call(
-                    partial(act, seen), max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0)
+                    partial(act, observed),
+                    max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0),
                 )
-            decision = executor.decision(commands, self._now)
+            decision = executor.decision_entries(commands, self._now)
         except TapeError as error:
             order = executor.order
             self.gateway.alert(
@@ -441,38 +431,42 @@ class ParentOrderManager:
             self.detach(executor, "its record has a gap")
             return
         except Exception as error:
-            self._failed(executor, error)
+            self._replace_failed_strategy(executor, error)
             return
-        if not arrived and executor.arrived:
-            self._arrived(executor)
+        if not had_arrived and executor.arrived:
+            self._journal_arrival(executor)
         if commands or decision:
             self.send(executor, commands, decision)
         if decision:
-            for watcher in self.watchers:
-                watcher.on_decision(
-                    self.gateway.ledger.parents.must(executor.id).order, executor.features[0]
+            for observer in self.observers:
+                observer.on_decision(
+                    self.gateway.ledger.parents.require(executor.id).order, executor.features[0]
                 )
 
-    def _arrived(self, executor: ParentExecutor) -> None:
-        """The first arrival of a parent sets its benchmark, whichever executor continues it later."""
-        parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
+    def _journal_arrival(self, executor: ParentExecutor) -> None:
+        """Journal a parent's first arrival: mid and limit price are its benchmarks, whichever executor continues."""
+        parent = self.gateway.ledger.parents.require(executor.id)
+        driver = executor.driver
         if parent.arrival_ns == 0:
-            limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
+            limit = int(driver.state[sim.LIMIT])
+            mid2 = int(driver.state[sim.ARRIVAL_MID2])
             self.journal(parent, ParentEntry("arrived", mid2=mid2, limit=limit or None))
-            for watcher in self.watchers:
-                watcher.on_arrival(parent.order, driver.book, driver.state)
+            for observer in self.observers:
+                observer.on_arrival(parent.order, driver.book, driver.state)
 
-    def _failed(self, executor: ParentExecutor, error: Exception) -> None:
+    def _replace_failed_strategy(self, executor: ParentExecutor, error: Exception) -> None:
+        """Alert that a strategy raised, journal the fallback (or a pause, if that failed too), and detach the executor."""
         if isinstance(error, JournalError):
             raise error
-        order, text = executor.order, f"{type(error).__name__}: {error}"
+        order = executor.order
+        text = f"{type(error).__name__}: {error}"
         self.gateway.alert(
             "critical", "strategy_failed", text, order.instrument, order.account, order.parent
         )
-        parent = self.gateway.ledger.parents.must(order.parent)
+        parent = self.gateway.ledger.parents.require(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
-            why = f"its strategy and the fallback failed: {text}"
-            self.journal(parent, ParentEntry("paused", reason=why))
+            reason = f"its strategy and the fallback failed: {text}"
+            self.journal(parent, ParentEntry("paused", reason=reason))
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
             self.journal(parent, ParentEntry("fallback", strategy=FALLBACK, reason=text))
         self.detach(executor, text)
@@ -484,8 +478,8 @@ class ParentOrderManager:
         decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
     ) -> None:
-        """Send an executor's commands through the gateway, with a decision's entries. The executor is notified of denied
-        commands, and its answer is sent likewise."""
+        """Send an executor's commands and decision entries; denials are passed to the executor, and its answers are sent
+        too."""
         for _ in range(100):
             if not commands and not decision:
                 return
@@ -502,7 +496,8 @@ class ParentOrderManager:
             answers: list[Command] = []
             for command, _denial in outcome.denied:
                 answers += executor.on_denied(command)
-            commands, decision = answers, ()
+            commands = answers
+            decision = ()
         self.gateway.alert(
             "critical",
             "denied_for_ever",
@@ -512,100 +507,113 @@ class ParentOrderManager:
         self.detach(executor, "it repeats orders that limits deny")
 
     def detach(self, executor: ParentExecutor, reason: str) -> None:
-        """Retire a faulty executor: its children are cancelled, and `tidy` puts another in its place."""
-        if not executor.off:
+        """Stop relying on an executor, unless that is so already: cancel its child orders; `tidy` then starts another."""
+        if not executor.detach_reason:
             executor.states.add(StateReason.DETACHED, reason)
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
     def detach_all(self, instrument: str, reason: str) -> None:
-        """Retire the arrived executors of an instrument after a gap in its market data."""
+        """Detach the arrived executors of an instrument, after a gap in its market data."""
         for executor in self:
             if executor.order.instrument == instrument and executor.arrived:
                 self.detach(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
-        """Cancels of a parent's children without one in flight; manual orders of a parent in a person's hands, and orders that
-        take a quote, stay."""
-        held, live = (
-            self.gateway.ledger.parents.get(parent),
-            self.gateway.ledger.orders.live(parent=parent),
-        )
+        """Commands, not sent here, that cancel a parent's live child orders; manual orders and orders that take a quote are left
+        out."""
+        parent_order = self.gateway.ledger.parents.get(parent)
+        live = self.gateway.ledger.orders.live(parent=parent)
         by_hand = (
-            dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
+            dict(parent_order.by_hand)
+            if parent_order is not None and parent_order.status == ParentStatus.BY_HAND
+            else {}
         )
-        beside = {*by_hand, *self.requests.taking(parent)}
-        if held is not None and held.pair and held.status == ParentStatus.BY_HAND:
-            live = []  # its pair cancels them
+        kept_roots = {*by_hand, *self.requests.quote_orders(parent)}
+        if (
+            parent_order is not None
+            and parent_order.pair
+            and parent_order.status == ParentStatus.BY_HAND
+        ):
+            live = []  # `PairTrading` cancels the orders of a pair
         return cancels(
-            self.gateway, [order for order in live if order.root not in beside], self._name
+            self.gateway, [order for order in live if order.root not in kept_roots], self._name
         )
 
     # -- periodic work of every step ------------------------------------------------------------------------------
 
     def pause_killed(self) -> None:
-        """Pause parents of killed agents until a person resumes them."""
+        """Pause the working parents of killed agents."""
         for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
-            why = self.stopper.killed.get(executor.order.account)
+            reason = self.stopper.killed.get(executor.order.account)
             if (
-                why is not None
-                and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING
+                reason is not None
+                and self.gateway.ledger.parents.require(id_).status == ParentStatus.WORKING
             ):
-                self.pause(id_, f"killed: {why}")
+                self.pause(id_, f"killed: {reason}")
 
     def tidy(self) -> None:
-        """End finished parents, replace retired executors."""
+        """Finish, expire or restart parents whose executor is done or detached and has no live orders."""
         for id_, executor in list(self.executors.items()):
-            if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
-                parent = self.gateway.ledger.parents.must(id_)
+            if (executor.detach_reason or executor.done) and not self.gateway.ledger.orders.live(
+                parent=id_
+            ):
+                parent = self.gateway.ledger.parents.require(id_)
                 called_off = (
-                    executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
+                    executor.detach_reason
+                    or executor.cancelled
+                    or parent.status == ParentStatus.PAUSED
                 )
                 if parent.status == ParentStatus.CANCELLING:
                     self.journal(parent, ParentEntry("cancelled", reason=parent.reason))
                 elif parent.left == 0:
                     self.finish(parent)
-                elif not (executor.off or executor.cancelled) and self.requests.held(id_):
-                    del self.executors[id_]  # its own part is done
-                elif not executor.off and (
-                    called_off or (parent.refused and self.killed(parent.order.agent))
+                elif not (
+                    executor.detach_reason or executor.cancelled
+                ) and self.requests.withheld_lots(id_):
+                    del self.executors[id_]  # the lots that were not withheld are done
+                elif not executor.detach_reason and (
+                    called_off or (parent.refused and self.kill_reason(parent.order.agent))
                 ):
-                    self._expired(parent)
+                    self._expire_parent(parent)
                 elif not called_off:
                     self.finish(parent)
                 elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
-                    # A new one starts when it is resumed or given back.
+                    # Another executor starts when the parent is resumed or given back.
                     del self.executors[parent.id]
                 else:
                     del self.executors[parent.id]
                     self.work(parent)
-                if self.gateway.ledger.parents.must(parent.id).over:
+                if self.gateway.ledger.parents.require(parent.id).over:
                     del self.executors[parent.id]
-                    self._given.pop(parent.id, None)
+                    self._given_strategies.pop(parent.id, None)
                     self._notify_over(parent.id, executor)
 
     def expire(self, begins: bool = False) -> None:
-        """End parents whose horizon passed without an executor; `begins`: as the session starts."""
+        """Expire parents without an executor whose horizon has passed; `begins`: at the start of a session."""
         parents = self.gateway.ledger.parents
         for parent in [
-            parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
+            parents.require(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
         ]:
             # A parent that is being cancelled ends as cancelled, whatever cancels it.
-            beside = parent.status in (ParentStatus.BY_HAND, ParentStatus.CANCELLING)
-            if parent.ends_ns <= self._now and not (beside or self.requests.held(parent.id)):
+            ends_otherwise = parent.status in (ParentStatus.BY_HAND, ParentStatus.CANCELLING)
+            if parent.ends_ns <= self._now and not (
+                ends_otherwise or self.requests.withheld_lots(parent.id)
+            ):
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
-    def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
-        """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""
+    def end(self, parent: ParentOrder, event: str, without_session: bool = False) -> None:
+        """End a parent without an executor, as "cancelled", "done" or "expired"; `without_session`: no session ran at its
+        horizon."""
         if event == "cancelled":
             self.journal(parent, ParentEntry(event, reason=parent.reason))
         elif event == "done":
             self.finish(parent)
         else:
-            self._expired(parent, alone)
+            self._expire_parent(parent, without_session)
         self._notify_over(parent.id, None)
 
     def settle(self, parent: ParentOrder) -> None:
-        """End a parent without an executor and without open orders, or let its strategy work the remainder."""
+        """End a parent without executor and open orders if it is cancelled, filled or late; else start an executor."""
         if parent.status == ParentStatus.CANCELLING:
             self.end(parent, "cancelled")
         elif parent.left == 0:
@@ -618,14 +626,14 @@ class ParentOrderManager:
     # -- lots beside the executor -------------------------------------------------------------------------------------
 
     def room(self, parent: ParentOrder) -> int:
-        """Whole lots of a parent that are neither filled, nor open, nor in a request for quotes."""
-        free = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
-        return floored(free) - self.requests.held(parent.id, in_flight=False)
+        """Whole lots of a parent that are neither filled, open, nor in a request for quotes."""
+        free_qty = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
+        return floor_units(free_qty) - self.requests.withheld_lots(parent.id, in_flight=False)
 
     def shift(self, id_: str, lots: int) -> None:
-        """Give so many lots back to the executor, or (below 0) take them from it."""
+        """Add lots to a parent's executor, or (below 0) take them from it."""
         executor = self.executors.get(id_)
-        if executor is None or executor.off:
+        if executor is None or executor.detach_reason:
             return
         order = executor.order
         if lots and (executor.done or order.quantity + lots < max(executor.filled, 1)):
@@ -634,7 +642,7 @@ class ParentOrderManager:
             self.send(executor, executor.amend(order.quantity + lots))
 
     def arrival(self, parent: ParentOrder) -> tuple[list[Entry], int]:
-        """Limit price in ticks of a parent, and the entry of its arrival where nothing of it came to its market before.
+        """Journal entries of a parent's arrival now ([] if it arrived before), and its limit price in ticks.
 
         Raises
         ------
@@ -648,49 +656,57 @@ class ParentOrderManager:
             raise OrderError(
                 "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
             )
-        requested = replace(parent.order, limit_price=parent.limit_price)
-        limit = limit_at(requested, follower.listing.tick, mid2)
+        request = replace(parent.order, limit_price=parent.limit_price)
+        limit = limit_at(request, follower.listing.tick, mid2)
         body = ParentEntry("arrived", mid2=mid2, limit=limit or None)
         order = parent.order
         return [entry_of(parent.id, body, self._now, order.instrument, order.agent)], limit
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
-        parent = self.gateway.ledger.parents.must(id_)
+        """Tell the gate and the observers that a parent has ended."""
+        parent = self.gateway.ledger.parents.require(id_)
         self.announce(parent)
-        for watcher in self.watchers:
-            watcher.on_over(parent, executor)
+        for observer in self.observers:
+            observer.on_over(parent, executor)
 
     def finish(self, parent: ParentOrder) -> None:
-        """End a parent that is filled or past its horizon; alert lots that were refused and stay undone."""
+        """End a parent as done: filled, or past its horizon; alert if lots of it were refused."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
-        what = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
-        lots = parent.refused or shown(parent.unfilled_qty)
-        self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
+        outcome = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
+        lots = parent.refused or to_number(parent.unfilled_qty)
+        self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {outcome}" if lots else "")
         if parent.refused:
-            self._warn(parent.id, "refused")
+            self._alert_over(parent.id, "refused")
 
-    def _expired(self, parent: ParentOrder, alone: bool = False) -> None:
-        """Expire a parent that was not worked at its horizon; an alert states its unfilled lots and the reason."""
-        why = "it was not worked"
-        if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
-            why = f"its agent was killed: {killed}"
-        elif parent.status == ParentStatus.PAUSED and not alone:
-            why = f"it was paused ({parent.reason})"
+    def _expire_parent(self, parent: ParentOrder, without_session: bool = False) -> None:
+        """End a parent that no executor worked at its horizon as expired, with an alert that states unfilled lots and
+        reason."""
+        reason = "it was not worked"
+        if (kill_reason := self.stopper.killed.get(parent.order.agent)) is not None:
+            reason = f"its agent was killed: {kill_reason}"
+        elif parent.status == ParentStatus.PAUSED and not without_session:
+            reason = f"it was paused ({parent.reason})"
         elif parent.status == ParentStatus.BY_HAND:
-            why = f"{parent.hand} had taken it over"
-        lots = f"{shown(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
-        self._end(parent, "expired", f"its horizon came while {why}; {lots}")
-        self._warn(parent.id, "expired")
+            reason = f"{parent.hand} had taken it over"
+        lots = f"{to_number(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
+        self._end(parent, "expired", f"its horizon came while {reason}; {lots}")
+        self._alert_over(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        left = shown(parent.unfilled_qty)
+        """Journal the end of a parent with its filled, refused and unfilled lots."""
+        unfilled = to_number(parent.unfilled_qty)
         body = ParentEntry(
-            event, filled=parent.filled, refused=parent.refused, left=left, reason=reason or None
+            event,
+            filled=parent.filled,
+            refused=parent.refused,
+            left=unfilled,
+            reason=reason or None,
         )
         self.journal(parent, body)
 
-    def _warn(self, id_: str, code: str) -> None:
-        parent = self.gateway.ledger.parents.must(id_)
+    def _alert_over(self, id_: str, code: str) -> None:
+        """Raise a critical alert that a parent ended, with its reason."""
+        parent = self.gateway.ledger.parents.require(id_)
         self.gateway.alert(
             "critical",
             code,
@@ -701,5 +717,6 @@ class ParentOrderManager:
         )
 
 
-def _by(operator: int | None) -> Sender:
+def _sender_of(operator: int | None) -> Sender:
+    """Sender of the commands of a parent: a person if an operator's command caused them, else the manager."""
     return Sender.MANAGER if operator is None else Sender.PERSON

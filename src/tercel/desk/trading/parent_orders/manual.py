@@ -1,4 +1,4 @@
-"""Manual trading of parents: taken over from their strategy, worked by a person's orders, given back.
+"""Manual trading: parents taken over from their strategy, worked by a person's orders, and given back.
 
 A parent's manual orders come from the person who took it over, and pass the same limits and gateway as a strategy's. Anyone
 with the right to pause a parent may give it back. The state survives a restart. At its horizon nothing is forced through, as
@@ -10,19 +10,12 @@ from typing import Final
 
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import NewOrder, Tif
-from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.limits.change import same_person
-from tercel.desk.trading.heartbeat import traded_in
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import HoldEntry, ParentEntry
+from tercel.desk.limits.persons import is_same_person
+from tercel.desk.trading.heartbeat import trading_units
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
-from tercel.desk.trading.parent_orders.parent import (
-    ParentOrder,
-    Parents,
-    ParentStatus,
-    entry_of,
-)
+from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents, ParentStatus, entry_of
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
 from tercel.desk.trading.risk.trading_state import Sender
 
@@ -33,7 +26,7 @@ _REMEDIES: Final = {
 
 
 class ManualTrading:
-    """Manual trading of a parent: take over, order, cancel, give back.
+    """Parents taken over by persons: takes them over, sends and cancels their orders, gives them back.
 
     Parameters
     ----------
@@ -46,42 +39,46 @@ class ManualTrading:
         self._manager = manager
         self._gateway = manager.gateway
         self._name = name
-        self._seen = {
-            one.id for one in manager.gateway.ledger.parents.open() if one.hand and not one.pair
+        self._hand_parents = {
+            parent.id
+            for parent in manager.gateway.ledger.parents.open()
+            if parent.hand and not parent.pair
         }
         """Open parents that a person took over and that no strategy works yet again."""
-        self._asked_ns: dict[str, int] = {}
+        self._cancelled_ns: dict[str, int] = {}
         """Venue time, ns, of the last cancels of such a parent's open orders."""
 
     @property
     def due_ns(self) -> int:
-        """Earliest horizon of such a parent, venue ns; FOREVER_NS if none."""
-        held = [
-            one
-            for id_ in self._seen
-            if (one := self._parents.get(id_)) and one.status == ParentStatus.BY_HAND
+        """Earliest horizon still to come, venue ns, of a parent that a person has taken over; FOREVER_NS if none."""
+        by_hand = [
+            parent
+            for id_ in self._hand_parents
+            if (parent := self._parents.get(id_)) and parent.status == ParentStatus.BY_HAND
         ]
         now = self._gateway.venue.now_ns
-        return min([one.ends_ns for one in held if one.ends_ns > now], default=FOREVER_NS)
+        return min(
+            [parent.ends_ns for parent in by_hand if parent.ends_ns > now], default=FOREVER_NS
+        )
 
     def take_over(self, id_: str, by: str, reason: str, operator: int) -> None:
-        """Take a parent over: its orders are cancelled, and from here on its orders are this person's.
+        """Give a parent into a person's hands: its strategy's orders are cancelled, later ones are the person's.
 
         Raises
         ------
         OrderError
             When it is over, being cancelled, in somebody's hands, or its horizon has passed.
         """
-        parent = self._parents.may(id_, "taken_over")
-        parent.must_have_time(self._gateway.venue.now_ns)
+        parent = self._parents.require_for_event(id_, "taken_over")
+        parent.require_time_left(self._gateway.venue.now_ns)
         body = ParentEntry("taken_over", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
-        self._seen.add(id_)
+        self._hand_parents.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
             self._manager.detach(executor, f"taken over by {by}")
 
     def order(self, id_: str, by: str, lots: object, limit_price: object, operator: int) -> None:
-        """Send an order of a parent: at a price, or at the market against the present book.
+        """Send a person's order of a parent, at a price or (None) at the market.
 
         Parameters
         ----------
@@ -100,32 +97,34 @@ class ManualTrading:
             When the parent is not in this person's hands, or for an order that its lots, its limit price, limits or
             the trading state do not allow: nothing has left.
         """
-        parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
-        if not same_person(parent.hand, by):
+        parent = self._parents.require_for_event(id_, "ordered")
+        ledger = self._gateway.ledger
+        if not is_same_person(parent.hand, by):
             raise OrderError(
                 f"{parent.hand}, who took over {id_}",
                 by,
                 "give it back first, then take it over",
             )
-        parent.must_have_time(self._gateway.venue.now_ns)
+        parent.require_time_left(self._gateway.venue.now_ns)
         room = self._manager.room(parent)
         if type(lots) is not int or not 0 < lots <= room:
-            what = (
+            expected = (
                 f"1 to {room:,} lots, the rest that is not open"
                 if room > 0
                 else "an order where lots are left"
             )
-            raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel open orders first")
+            raise OrderError(expected, f"{lots!r}", "ask for fewer, or cancel open orders first")
         with self._gateway.lock:
-            before, limit = self._manager.arrival(parent)
+            arrival_entries, limit = self._manager.arrival(parent)
             price = self._price(parent, limit_price, limit)
-            order, now = parent.order, self._gateway.venue.now_ns
+            order = parent.order
+            now = self._gateway.venue.now_ns
             tif = Tif.IOC if limit_price is None else Tif.DAY
             name = f"{id_}.{ledger.next_child(id_)}"
             command = NewOrder(
                 name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
             )
-            if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
+            if (denial := self._gateway.denial_of(command, Sender.PERSON)) is not None:
                 raise OrderError(
                     "an order that limits and the trading state allow",
                     f"{denial.code}: {denial.text}",
@@ -133,33 +132,37 @@ class ManualTrading:
                 )
             hand = {"lots": lots, "price": price}
             body = ParentEntry("ordered", by=by, order=name, hand=hand, operator=operator)
-            said = entry_of(id_, body, now, order.instrument, order.agent)
-            self._gateway.submit([command], [*before, said], Sender.PERSON)
+            entry = entry_of(id_, body, now, order.instrument, order.agent)
+            self._gateway.submit([command], [*arrival_entries, entry], Sender.PERSON)
 
     def withdraw(self, id_: str, by: str, order: object, operator: int) -> None:
-        """Cancel a manual order, or (None) all that are open.
+        """Cancel one manual order of a parent, or (None) all that are open.
 
         Raises
         ------
         OrderError
             When no person has taken the parent over, or no such order is open.
         """
-        parent = self._parents.may(id_, "withdrawn")
-        given = {name for name, _ in parent.by_hand if order in (None, name)}
-        live = [one for one in self._gateway.ledger.orders.live(parent=id_) if one.root in given]
+        parent = self._parents.require_for_event(id_, "withdrawn")
+        selected = {name for name, _ in parent.by_hand if order in (None, name)}
+        live = [
+            child
+            for child in self._gateway.ledger.orders.live(parent=id_)
+            if child.root in selected
+        ]
         if not live:
             raise OrderError(
                 f"an open manual order of {id_}",
                 "none" if order is None else f"{order!r}",
                 "see the open orders",
             )
-        roots = [one.root for one in live]
+        roots = [child.root for child in live]
         body = ParentEntry("withdrawn", by=by, orders=roots, operator=operator)
         self._manager.journal(parent, body)
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
     def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
-        """Let its strategy work the remainder, once its manual orders have ended.
+        """Give a parent back to its strategy; it works the remainder once manual orders have ended.
 
         Raises
         ------
@@ -167,7 +170,7 @@ class ManualTrading:
             When no person has taken it over, its agent is killed or paused, its horizon has passed, or it is a leg
             of a pair.
         """
-        parent = self._parents.may(id_, "given_back")
+        parent = self._parents.require_for_event(id_, "given_back")
         refuse_if(
             parent.pair,
             "a parent that a person has taken over",
@@ -175,24 +178,26 @@ class ManualTrading:
             "cancel it, which closes the pair",
             OrderError,
         )
-        self._manager.must_trade(parent.order.agent)
-        parent.must_have_time(self._gateway.venue.now_ns)
+        self._manager.require_can_trade(parent.order.agent)
+        parent.require_time_left(self._gateway.venue.now_ns)
         body = ParentEntry("given_back", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
-        self.turn()
+        self.on_step()
 
-    def turn(self) -> None:
-        """Settle parents that a person has or had taken over; called in every step, after ended executors are gone."""
-        for id_ in list(self._seen):
-            parent, executor = self._parents.get(id_), self._manager.executors.get(id_)
-            live, now = self._gateway.ledger.orders.live(parent=id_), self._gateway.venue.now_ns
-            works = executor is not None and not executor.off
-            if parent is None or works or (parent.over and not live):
-                self._seen.discard(id_)
-                self._asked_ns.pop(id_, None)
+    def on_step(self) -> None:
+        """End or restart parents that are or were taken over, as due; called in every step."""
+        for id_ in list(self._hand_parents):
+            parent = self._parents.get(id_)
+            executor = self._manager.executors.get(id_)
+            live = self._gateway.ledger.orders.live(parent=id_)
+            now = self._gateway.venue.now_ns
+            is_worked = executor is not None and not executor.detach_reason
+            if parent is None or is_worked or (parent.over and not live):
+                self._hand_parents.discard(id_)
+                self._cancelled_ns.pop(id_, None)
             elif live and not (parent.status == ParentStatus.BY_HAND and parent.ends_ns > now):
-                if now - self._asked_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
-                    self._asked_ns[id_] = now
+                if now - self._cancelled_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
+                    self._cancelled_ns[id_] = now
                     self._gateway.submit(
                         cancels(self._gateway, live, self._name), sender=Sender.MANAGER
                     )
@@ -200,18 +205,18 @@ class ManualTrading:
                 # Nothing of it is open, and no strategy works it.
                 self._manager.settle(parent)
                 if parent.status == ParentStatus.WORKING:
-                    self._seen.discard(parent.id)
+                    self._hand_parents.discard(parent.id)
 
     @property
     def _parents(self) -> Parents:
+        """Parents in the session's ledger."""
         return self._gateway.ledger.parents
 
     def _price(self, parent: ParentOrder, limit_price: object, limit: int) -> int | None:
-        """The order's price in ticks; None at the market, of a parent without a limit price of its own."""
-        side, tick = (
-            parent.order.side,
-            float(traded_in(self._manager.follow(parent.order.instrument).listing)["tick"]),
-        )
+        """Price of a manual order in ticks, checked against tick size and the parent's limit (its default); None: at the
+        market."""
+        side = parent.order.side
+        tick = float(trading_units(self._manager.follow(parent.order.instrument).listing)["tick"])
         if limit_price is None:
             return limit or None
         if (
@@ -236,67 +241,3 @@ class ManualTrading:
                 "amend its limit price first",
             )
         return ticks
-
-
-# -- agents that a person paused --------------------------------------------------------------------------------------
-def suspend_agent(
-    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
-) -> None:
-    """Pause an agent, with every parent that its strategies work.
-
-    Raises
-    ------
-    OrderError
-        For an agent that is not of this desk, or is paused.
-    """
-    gateway = manager.gateway
-    if agent not in gateway.limits.agents:
-        known = ", ".join(sorted(gateway.limits.agents))
-        raise OrderError(f"an agent of this desk: {known}", repr(agent), "name one of them")
-    if held := gateway.ledger.held(agent):
-        raise OrderError("an agent that is not paused", held, "leave it")
-    ids = _write(manager, agent, "paused", by, reason, operator)
-    for id_ in ids:
-        if (executor := manager.executors.get(id_)) is not None and not executor.off:
-            manager.send(executor, executor.pause(), sender=Sender.PERSON)
-
-
-def resume_agent(
-    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
-) -> None:
-    """Let a paused agent go on, with those of its parents that were paused with it and have time left; what was paused
-    by itself waits until it is resumed itself.
-
-    Raises
-    ------
-    OrderError
-        When it is not paused, or is killed.
-    """
-    manager.must_live(agent)
-    if agent not in manager.gateway.ledger.holds:
-        raise OrderError(
-            "an agent that is paused", agent, "see the page; parents are resumed one by one"
-        )
-    for id_ in _write(manager, agent, "resumed", by, reason, operator):
-        manager.resume_work(id_)
-
-
-def _write(
-    manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int
-) -> list[str]:
-    """The hold's entry and those of its parents; which they are."""
-    now, ledger = manager.gateway.venue.now_ns, manager.gateway.ledger
-    parents = [one for one in ledger.parents.open() if one.order.agent == agent]
-    if event == "paused":
-        parents = [one for one in parents if one.status == ParentStatus.WORKING]
-    else:
-        held = HoldEntry.of(ledger.holds[agent]).parents
-        waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
-        parents = [one for one in waits if one.id in held]
-    why = f"its agent is {event} by {by}: {reason}"
-    ids = [one.id for one in parents]
-    said = HoldEntry(event=event, by=by, reason=reason, parents=ids, operator=operator)
-    body = ParentEntry(event, reason=why)
-    entries = [entry_of(one.id, body, now, one.order.instrument, agent) for one in parents]
-    manager.gateway.write([Entry(kinds.HOLD, now, agent=agent, body=said.json()), *entries])
-    return ids

@@ -1,4 +1,4 @@
-"""Parent orders: the request, its state, and the fold of their journal entries.
+"""Parent orders: state, journal entries, and the fold of these entries.
 
 Children belong to a parent by name. Lots are conserved: the filled and open lots of the children never exceed the parent's;
 the others are still to be traded.
@@ -12,17 +12,14 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from tercel.core import price_limit
-from tercel.core.errors import ConfigError, OrderError
-from tercel.core.orders import ONE, floored, shown
+from tercel.core.errors import OrderError
+from tercel.core.fixed_point import ONE, floor_units, to_number
 from tercel.core.ports import Entry
-from tercel.core.serialization import fast_replace
-from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
+from tercel.core.records import fast_replace
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry, SessionEntry
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 
-LONGEST_NS: Final = 10**7 * NS_PER_SECOND
-MOST_DECISIONS: Final = 10**6
-LONGEST_ID: Final = 80
 MODEL: Final = 12
 """Digits of a model's hash on an entry."""
 NO_LIMIT: Final = "none"
@@ -30,7 +27,7 @@ NO_LIMIT: Final = "none"
 PAIR: Final = "~pair"
 """Value of `ParentOrder.hand` for legs of pairs."""
 NEW_SESSION: Final = "a new session began"
-"""Reason of parents of an earlier session that are paused."""
+"""Reason with which parents of an earlier session are paused."""
 
 
 class ParentStatus(StrEnum):
@@ -60,97 +57,8 @@ AT_WORK: Final = _OF_AGENT | _BY_HAND
 
 
 @dataclass(frozen=True, slots=True)
-class ParentRequest:
-    """A request for a parent order: instrument, side, lots, horizon, strategy.
-
-    Parameters
-    ----------
-    id : str
-        Unique for ever.
-    instrument : str
-    side, lots : int
-        +1 or -1; lots above 0.
-    horizon_ns : int
-        Time from acceptance to the horizon; the remainder then goes to the market.
-    decisions : int
-        Decisions within it.
-    strategy : str
-        What works it.
-    agent : str
-        The account in whose name.
-    limit_price : float or str, optional
-        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`core.price_limit`).
-
-    Raises
-    ------
-    OrderError
-        For one that makes no sense.
-    """
-
-    id: str
-    instrument: str
-    side: int
-    lots: int
-    horizon_ns: int
-    decisions: int
-    strategy: str
-    agent: str
-    limit_price: float | str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be worked."""
-        names = (self.id, self.instrument, self.agent, self.strategy)
-        if not all(type(name) is str for name in names):
-            raise OrderError(
-                "a parent order with names that are text", f"{names!r}", "correct the order"
-            )
-        wrong: list[tuple[bool, str, object]] = [
-            (
-                not self.id or not self.instrument or not self.agent,
-                "an id, an instrument and an agent",
-                self,
-            ),
-            (
-                not self.id.isprintable() or len(self.id) > LONGEST_ID,
-                f"a printable id of {LONGEST_ID} at most",
-                self.id,
-            ),
-            (
-                self.id.startswith("~"),
-                "an id that does not begin with ~, as the session's own do",
-                self.id,
-            ),
-            (self.side not in (1, -1), "side +1 or -1", self.side),
-            (not _whole(self.lots, MOST_LOTS), f"lots above 0, at most {MOST_LOTS}", self.lots),
-            (
-                not _whole(self.horizon_ns, LONGEST_NS),
-                f"a horizon above 0 ns, at most {LONGEST_NS // NS_PER_SECOND} s",
-                self.horizon_ns,
-            ),
-            (
-                not _whole(self.decisions, MOST_DECISIONS),
-                f"1 to {MOST_DECISIONS} decisions",
-                self.decisions,
-            ),
-        ]
-        for bad, expected, received in wrong:
-            if bad:
-                raise OrderError(
-                    f"a parent order with {expected}", f"{received!r}", "correct the order"
-                )
-        try:
-            price_limit.limit_of(self.limit_price, self.side)
-        except ConfigError as error:
-            raise OrderError(error.expected, error.received, error.remedy) from error
-
-
-def _whole(value: object, most: int) -> bool:
-    return type(value) is int and 0 < value <= most
-
-
-@dataclass(frozen=True, slots=True)
 class ParentOrder:
-    """State of a parent order: lots filled, open and refused, status, horizon.
+    """State of a parent order: status, lots filled and refused, limit price, horizon.
 
     Parameters
     ----------
@@ -208,8 +116,8 @@ class ParentOrder:
 
     @property
     def filled(self) -> int | float:
-        """Filled lots, for people."""
-        return shown(self.filled_qty)
+        """Filled lots, as a number for people."""
+        return to_number(self.filled_qty)
 
     @property
     def unfilled_qty(self) -> int:
@@ -219,7 +127,7 @@ class ParentOrder:
     @property
     def left(self) -> int:
         """Whole lots that may still be sent; an unfilled fraction of a lot cannot be."""
-        return floored(self.unfilled_qty)
+        return floor_units(self.unfilled_qty)
 
     @property
     def refused(self) -> int:
@@ -228,11 +136,11 @@ class ParentOrder:
 
     @property
     def ends_ns(self) -> int:
-        """End of its horizon."""
+        """Venue time, ns, of the end of its horizon."""
         return self.accepted_ns + self.horizon_ns
 
-    def must_have_time(self, now_ns: int) -> None:
-        """Refuse one whose horizon has passed."""
+    def require_time_left(self, now_ns: int) -> None:
+        """Raise OrderError if the parent's horizon has passed."""
         if self.ends_ns <= now_ns:
             raise OrderError(
                 "a parent with time left",
@@ -242,19 +150,19 @@ class ParentOrder:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the parent has ended."""
         return self.status in OVER
 
     @property
-    def why(self) -> str:
+    def status_reason(self) -> str:
         """Reason of its status, or why lots of it were refused."""
         refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
         return self.reason or refused
 
     @property
     def row(self) -> dict[str, Any]:
-        """Its state for tables: plain values without the id."""
-        about = {
+        """The parent's state as a table row of plain values, without its id."""
+        identity = {
             "instrument": self.order.instrument,
             "agent": self.order.agent,
             "side": self.order.side,
@@ -262,14 +170,18 @@ class ParentOrder:
         lots = {
             "lots": self.lots,
             "filled": self.filled,
-            "left": shown(self.unfilled_qty),
+            "left": to_number(self.unfilled_qty),
             "refused": self.refused,
         }
-        status = {"status": str(self.status), "strategy": self.strategy, "reason": self.why}
-        return about | lots | status
+        status = {
+            "status": str(self.status),
+            "strategy": self.strategy,
+            "reason": self.status_reason,
+        }
+        return identity | lots | status
 
 
-# Event: from which states, to which (None: the same).
+# By event: statuses in which it is allowed, and the status after it (None: unchanged).
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
     "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
@@ -298,7 +210,7 @@ def entry_of(
 
 
 def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
-    """An order's limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
+    """Limit price of a parent in ticks, fixed by its arrival's bid + ask (half ticks); 0: none, or before arrival."""
     return price_limit.limit_at(order.limit_price, order.side, tick, mid2) if mid2 else 0
 
 
@@ -309,15 +221,14 @@ def model_of(strategy: object) -> str:
     return str(getattr(strategy, "weights", ""))[:MODEL]
 
 
-def accepted(
+def acceptance_entry(
     order: ParentRequest,
     ns: int,
     model: str = "",
     operator: int | None = None,
     pair: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights, `pair` the terms of a leg's
-    pair."""
+    """Journal entry that accepts a parent order; `model`: hash of the strategy's weights, `pair`: terms if it is a leg."""
     body = ParentEntry(
         "accepted",
         side=order.side,
@@ -334,7 +245,7 @@ def accepted(
 
 
 class Parents:
-    """Fold of parent orders over a journal; fills are booked by the fold of orders."""
+    """State of all parent orders, folded from journal entries; fills are added by the fold of child orders."""
 
     def __init__(self) -> None:
         self._parents: dict[str, ParentOrder] = {}
@@ -350,17 +261,17 @@ class Parents:
         return [self._parents[id_] for id_ in list(self.open_ids)]
 
     def retire(self, id_: str) -> ParentOrder:
-        """Drop an ended parent from memory."""
+        """Drop an ended parent from memory; returns it."""
         return self._parents.pop(id_)
 
-    def paired(self, id_: str) -> bool:
-        """Whether it is of a pair of which another parent has not ended."""
-        of = (self._parents[id_].pair or {}).get("of")
-        pairs = (self._parents[one].pair or {} for one in self.open_ids) if of else ()
-        return any(pair.get("of") == of for pair in pairs)
+    def has_open_pair(self, id_: str) -> bool:
+        """Whether a parent is a leg of a pair that still has an open parent."""
+        first_id = (self._parents[id_].pair or {}).get("of")
+        pairs = (self._parents[open_id].pair or {} for open_id in self.open_ids) if first_id else ()
+        return any(pair.get("of") == first_id for pair in pairs)
 
     def recall(self, parent: ParentOrder) -> None:
-        """Restore a parent from another fold."""
+        """Put a retired parent, taken from another fold, back into memory."""
         self._parents[parent.id] = parent
 
     def __iter__(self) -> Iterator[ParentOrder]:
@@ -370,11 +281,11 @@ class Parents:
         return len(self._parents)
 
     def get(self, id_: str) -> ParentOrder | None:
-        """A parent by its id."""
+        """A parent by its id; None if it is not in memory."""
         return self._parents.get(id_)
 
-    def must(self, id_: str) -> ParentOrder:
-        """A parent by its id.
+    def require(self, id_: str) -> ParentOrder:
+        """A parent by its id; raises OrderError if there is none.
 
         Raises
         ------
@@ -386,15 +297,15 @@ class Parents:
             raise OrderError("a parent order that exists", f"{id_!r}", f"name one of: {known:.200}")
         return parent
 
-    def may(self, id_: str, event: str) -> ParentOrder:
-        """The parent, if an event is allowed in its status.
+    def require_for_event(self, id_: str, event: str) -> ParentOrder:
+        """The parent of an id; raises OrderError unless its status allows an event.
 
         Raises
         ------
         OrderError
             When it may not.
         """
-        parent = self.must(id_)
+        parent = self.require(id_)
         if parent.status not in _AFTER[event][0]:
             allowed = ", ".join(sorted(_AFTER[event][0]))
             raise OrderError(
@@ -406,9 +317,9 @@ class Parents:
         return parent
 
     def apply(self, entry: Entry) -> None:
-        """Fold one journal entry."""
+        """Fold one journal entry: an event of a parent, or a new session, which pauses working parents unless it resumes them."""
         if entry.kind == kinds.PARENT:
-            self._event(entry, ParentEntry.of(entry))
+            self._apply_event(entry, ParentEntry.of(entry))
         elif entry.kind == kinds.SESSION and not SessionEntry.of(entry).resume:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
@@ -417,7 +328,8 @@ class Parents:
                         parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
                     )
 
-    def _event(self, entry: Entry, body: ParentEntry) -> None:
+    def _apply_event(self, entry: Entry, body: ParentEntry) -> None:
+        """Fold an event of a parent: a new one, or a change of status and terms."""
         event = body.event
         if event in ("accepted", "refused"):
             order = ParentRequest(
@@ -452,7 +364,7 @@ class Parents:
             if event == "accepted":
                 self.open_ids[order.id] = None
             return
-        parent = self.may(entry.parent, event)
+        parent = self.require_for_event(entry.parent, event)
         status = _AFTER[event][1] or parent.status
         if status in OVER:
             self.open_ids.pop(parent.id, None)
@@ -476,21 +388,21 @@ class Parents:
             else parent.by_hand,
         )
 
-    def fill(self, id_: str, qty: int) -> None:
-        """Book a filled quantity."""
+    def add_fill(self, id_: str, qty: int) -> None:
+        """Add a filled quantity, 10^-8 of a lot, to a parent."""
         if (parent := self._parents.get(id_)) is not None:
             self._parents[id_] = fast_replace(parent, filled_qty=parent.filled_qty + qty)
 
-    def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
-        """Add lots that limits or the venue refused; refusals at one time add up."""
+    def add_refusal(self, id_: str, ns: int, lots: int, reason: str) -> None:
+        """Add lots of a parent that limits or the venue refused; only refusals at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
-            before = parent.denied_lots if ns == parent.denied_ns else 0
+            earlier_lots = parent.denied_lots if ns == parent.denied_ns else 0
             self._parents[id_] = fast_replace(
-                parent, denied_ns=ns, denied_lots=before + lots, denied_why=why
+                parent, denied_ns=ns, denied_lots=earlier_lots + lots, denied_why=reason
             )
 
-    def sent(self, id_: str, ns: int) -> None:
-        """Fold an order sent after a refusal: the refused lots are ordered again and no longer counted."""
+    def clear_refusal(self, id_: str, ns: int) -> None:
+        """Clear a parent's refused lots when a later order of it is sent, as that orders them again."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
             self._parents[id_] = fast_replace(parent, denied_ns=0, denied_lots=0, denied_why="")

@@ -1,4 +1,4 @@
-"""Snapshots of the fold of a journal, so that a restart reads only the entries after one.
+"""Snapshots of a session's state, so that a restart reads only the journal entries after the newest one.
 
 A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read only into a fresh
 ledger and fresh limits of the same shape. One that is damaged, of another version or under other limits is skipped, and the
@@ -15,34 +15,41 @@ from typing import Any, Final
 
 import zstandard
 
-from tercel.core import executions, lifecycle, orders
+from tercel.core import child_order, executions, fixed_point, orders
 from tercel.core.errors import JournalError, TercelError
 from tercel.core.hash_index import HashIndex
+from tercel.core.object_graph import Graph
 from tercel.core.ports import Entry, Journal
-from tercel.core.serialization import Graph
 from tercel.core.system import PeriodicThread, trim_heap
-from tercel.desk.limits import file as limits_file, quotes as limits_quotes, state as limits_state
+from tercel.desk.limits import (
+    limit_sets,
+    order_counts,
+    quotes as limits_quotes,
+    scopes,
+    state as limits_state,
+)
 from tercel.desk.limits.gate import LimitGate
-from tercel.desk.trading.child_orders import fold as orders_fold, positions
-from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
-from tercel.desk.trading.parent_orders import parent
+from tercel.desk.trading.child_orders import fold as orders_fold, intake, positions
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.limit_record import LimitRecord, LimitRequest
+from tercel.desk.trading.parent_orders import parent, parent_request
 from tercel.desk.trading.risk import trading_state
 
 VERSION: Final = 5
 EVERY: Final = 20_000
 """Entries between two snapshots."""
-_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
-def _classes(*rooms: Any) -> tuple[type, ...]:
+def _classes(*modules: Any) -> tuple[type, ...]:
     """The classes that some modules define."""
     return tuple(
-        one
-        for room in rooms
-        for one in vars(room).values()
-        if isinstance(one, type)
-        and one.__module__ == room.__name__
-        and not issubclass(one, Exception)
+        member
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(member, type)
+        and member.__module__ == module.__name__
+        and not issubclass(member, Exception)
     )
 
 
@@ -55,10 +62,13 @@ _STATE: Final = Graph(
         HashIndex,
         *_classes(
             orders,
+            fixed_point,
             executions,
-            lifecycle,
+            child_order,
             orders_fold,
+            intake,
             parent,
+            parent_request,
             positions,
             trading_state,
         ),
@@ -66,13 +76,25 @@ _STATE: Final = Graph(
     {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
 )
 _COUNTS: Final = Graph(
-    (LimitGate, *_classes(orders, executions, limits_state, limits_quotes, limits_file)),
+    (
+        LimitGate,
+        *_classes(
+            orders,
+            fixed_point,
+            executions,
+            limits_state,
+            order_counts,
+            scopes,
+            limits_quotes,
+            limit_sets,
+        ),
+    ),
     {LimitGate: frozenset({"checks", "killed", "_query"})},
 )
 
 
 def version_of(limits: LimitGate) -> str:
-    """Version key of a snapshot: the shapes of the classes, and the limits."""
+    """Hash of everything that a snapshot depends on: the shapes of the classes, and the limits."""
     folds = (
         Ledger(),
         orders_fold.Orders(),
@@ -80,18 +102,23 @@ def version_of(limits: LimitGate) -> str:
         positions.Positions(),
         executions.Executions[Any](),
     )
-    words: list[Any] = [
+    key_parts: list[Any] = [
         VERSION,
         _STATE.shape,
         _COUNTS.shape,
         [sorted(vars(fold)) for fold in (*folds, HashIndex())],
     ]
-    same = replace(limits.limits, source="")
-    words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
-    return sha256(repr(words).encode()).hexdigest()[:32]
+    unsourced = replace(limits.limits, source="")
+    key_parts += [
+        sorted(vars(limits)),
+        repr(unsourced),
+        sorted(limits.agents),
+        sorted(limits.instruments),
+    ]
+    return sha256(repr(key_parts).encode()).hexdigest()[:32]
 
 
-def canonical(ledger: Ledger, limits: LimitGate) -> Iterator[bytes]:
+def canonical_lines(ledger: Ledger, limits: LimitGate) -> Iterator[bytes]:
     """State of ledger, archive and limit counts as canonical lines, an empty one after each part.
 
     Raises
@@ -106,17 +133,17 @@ def canonical(ledger: Ledger, limits: LimitGate) -> Iterator[bytes]:
     )
     for part in parts:
         for row in part:
-            yield _text(row).encode() + b"\n"
+            yield _encode(row).encode() + b"\n"
         yield b"\n"
 
 
-def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitGate) -> None:
+def restore(lines: Iterator[bytes], ledger: Ledger, limits: LimitGate) -> None:
     """Restore a snapshot into a fresh ledger and fresh limits.
 
     Raises
     ------
     JournalError
-        For what `canonical` did not write.
+        For what `canonical_lines` did not write.
     """
     _STATE.read(_part(lines), ledger)
     if ledger.past is not None:
@@ -125,12 +152,12 @@ def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitGate) -> None:
 
 
 def _part(lines: Iterator[bytes]) -> Iterator[Any]:
-    """The rows up to an empty line."""
+    """Decoded JSON rows of a snapshot up to the next empty line."""
     while (line := next(lines, b"")) != b"\n":
         yield json.loads(line)
 
 
-def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
+def restore_newest(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
     """Restore the newest snapshot that fits into a fresh ledger and fresh limits, if there is one.
 
     Raises
@@ -142,7 +169,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
     stored = find(version_of(limits)) if find is not None else None
     if stored is not None:
         try:
-            restored(
+            restore(
                 BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)),
                 ledger,
                 limits,
@@ -157,7 +184,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
 
 
 class Snapshots(PeriodicThread):
-    """Takes snapshots from time to time, in a thread with its own fold: live counts know more marks.
+    """Thread that takes snapshots from time to time, from its own fold of the journal, not from the live session.
 
     Parameters
     ----------
@@ -169,7 +196,7 @@ class Snapshots(PeriodicThread):
     every : int
         Entries between two.
     fold : callable
-        Brings a fresh ledger and limits up to the end of a journal: `recovery.refold`.
+        Brings a fresh ledger and limits up to the end of a journal: `refold.refold`.
     """
 
     def __init__(
@@ -180,7 +207,7 @@ class Snapshots(PeriodicThread):
         fold: Callable[[Journal, LimitGate], Ledger],
         every: int = EVERY,
     ) -> None:
-        super().__init__("tercel-snapshots", 1.0, self.look)
+        super().__init__("tercel-snapshots", 1.0, self.take_if_due)
         self._journal = journal
         self._blank = blank
         self._version = version
@@ -190,7 +217,7 @@ class Snapshots(PeriodicThread):
         self.failure: TercelError | None = None
         """Why the last one could not be stored."""
 
-    def look(self) -> None:
+    def take_if_due(self) -> None:
         """Take a snapshot if one is due; a failure never stops trading."""
         try:
             if self._last is None:
@@ -198,27 +225,27 @@ class Snapshots(PeriodicThread):
                     stored = reader.snapshot(self._version)
                 self._last = 0 if stored is None else stored.seq
             if self._journal.last - self._last >= self._every:
-                self.keep()
+                self.take()
                 trim_heap()  # the next one is long from now
         except TercelError as error:
             self.failure = error
             self._last = self._journal.last
 
-    def keep(self) -> None:
-        """Take a snapshot now, from a reader's own fold that starts at the newest one."""
+    def take(self) -> None:
+        """Take a snapshot now, from a fold of the journal that starts at the newest one."""
         limits = self._blank()
         with closing(self._journal.reader()) as reader:
             ledger = self._fold(reader, limits)
         body = BytesIO()
         with zstandard.ZstdCompressor(level=3).stream_writer(body, closefd=False) as stream:
-            for line in canonical(ledger, limits):
+            for line in canonical_lines(ledger, limits):
                 stream.write(line)
         self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
         self._last = ledger.last
 
 
 def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
-    """A factory of limits as fresh as these are now."""
+    """Factory that makes limits as fresh as the given ones are now."""
     rows = list(_COUNTS.write(limits))
 
     def blank() -> LimitGate:
@@ -234,7 +261,7 @@ def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
 def snapshots_of(
     journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger]
 ) -> Snapshots | None:
-    """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
+    """Thread that takes a session's snapshots, for limits that have counted nothing yet; None if the journal stores none."""
     if not hasattr(journal, "keep_snapshot"):
         return None
     return Snapshots(journal, blank_of(limits), version_of(limits), fold)

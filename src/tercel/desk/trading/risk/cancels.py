@@ -1,4 +1,4 @@
-"""Cancels of open orders until the venue confirms: after a kill, and of accounts without a session (`OrderWithdrawal`).
+"""Cancels of open orders, repeated until the venue confirms: of killed agents, and of accounts without a session.
 
 The latch itself refuses new orders (limits ask it before every order). Here open orders at the venue are cancelled,
 and cancelled again, until the venue has reported the end of every order; only then is a kill *confirmed*. The cancel
@@ -11,9 +11,10 @@ from operator import attrgetter
 from threading import Lock
 from typing import Final
 
+from tercel.core.child_order import ChildOrder
 from tercel.core.errors import TercelError
-from tercel.core.lifecycle import ChildOrder, S
-from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest, shown
+from tercel.core.fixed_point import to_number
+from tercel.core.orders import CancelOrder, Command, MassCancel, OrdStatus, StatusRequest
 from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
@@ -23,12 +24,17 @@ from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
-STILL_S: Final = 3.0
+STALL_S: Final = 3.0
 """Seconds without a turn of the session's loop after which people are notified."""
 FIRST_S: Final = 60.0
 """Seconds that the first decision of a parent may take: kernels are compiled in it."""
 AGAIN_NS: Final = 1_000_000_000
 """Venue time, ns, after which an unanswered cancel or status request is sent again."""
+
+
+UNWATCHED = "unwatched"
+LATE_NS = 3 * AGAIN_NS
+"""Venue time, ns, after which orders left open by a session that ended in order raise a critical alert."""
 
 
 class KillCanceller:
@@ -48,7 +54,7 @@ class KillCanceller:
         self._name = name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
-        self._seen: set[str] = set()
+        self._claimed: set[str] = set()
         """Killed agents whose kill this session has handled."""
         self._cancelled: set[str] = set()
         """Those whose cancels have left and whose kill is journaled: none is confirmed before that."""
@@ -58,103 +64,118 @@ class KillCanceller:
     @property
     def killed(self) -> dict[str, str]:
         """Kill reasons by agent."""
-        return self._gateway.states.held(StateReason.KILLED)
+        return self._gateway.states.texts_by_owner(StateReason.KILLED)
 
-    def look(self, agents: Iterable[str]) -> list[str]:
-        """Read the latch; agents killed since the last look, whose cancels leave before all else."""
-        whys = {agent: self._latch.killed(agent) for agent in agents}
-        if not self._seen and set(whys.values()) <= {None}:
+    def poll_latch(self, agents: Iterable[str]) -> list[str]:
+        """Read the latch for some agents: cancel and return those newly killed, release those re-armed."""
+        reasons = {agent: self._latch.kill_reason(agent) for agent in agents}
+        if not self._claimed and set(reasons.values()) <= {None}:
             return []
         killed = {
-            agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)
+            agent: reason
+            for agent, reason in reasons.items()
+            if reason is not None and self._claim(agent, reason)
         }
         if killed:
             self._engage(killed)
-        for agent, why in whys.items():
-            if why is None and agent in self._seen:
+        for agent, reason in reasons.items():
+            if reason is None and agent in self._claimed:
                 with self._gateway.lock:
-                    if agent in self._seen:  # the other thread may have been first
-                        self._rearmed(agent)
+                    if agent in self._claimed:  # the other thread may have been first
+                        self._release(agent)
         return list(killed)
 
-    def _claim(self, agent: str, why: str) -> bool:
-        """Whether this call is the first to handle the kill; two threads look."""
+    def _claim(self, agent: str, reason: str) -> bool:
+        """Whether this call is the first, of two threads that poll, to handle an agent's kill."""
         with self._mutex:
-            fresh = agent not in self._seen
+            fresh = agent not in self._claimed
             if fresh:
-                self._seen.add(agent)
+                self._claimed.add(agent)
                 self._cancelled.discard(agent)
-                self._gateway.states.add(StateReason.KILLED, why, agent)
+                self._gateway.states.add(StateReason.KILLED, reason, agent)
                 self.open.add(agent)
         return fresh
 
     def begin(self) -> None:
         """Release agents killed in the journal that were re-armed while no session ran."""
         for agent in self.killed:
-            if self._latch.killed(agent) is None:
-                self._rearmed(agent)
+            if self._latch.kill_reason(agent) is None:
+                self._release(agent)
 
     def _engage(self, killed: Mapping[str, str]) -> None:
-        """Send the cancels of all killed agents together, as journaling the first may hang."""
-        now, entries = self._gateway.venue.now_ns, list[Entry]()
-        for agent, why in killed.items():
+        """Send the cancels of all killed agents together, then journal the kills, as journaling the first may hang."""
+        now = self._gateway.venue.now_ns
+        entries = list[Entry]()
+        for agent, reason in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
             self._requested_ns[agent] = now
             body = KillEntry(
-                event="latched", scope=agent, by=self._by(), reason=why, open=shown(qty)
+                event="latched",
+                scope=agent,
+                by=self._last_operator(),
+                reason=reason,
+                open=to_number(qty),
             )
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body.json()))
         try:
-            self._gateway.withdraw([self._mass(agent) for agent in killed], before=entries)
+            self._gateway.withdraw(
+                [self._mass_cancel(agent) for agent in killed], preceding=entries
+            )
         finally:
             self._cancelled.update(killed)
 
-    def _rearmed(self, agent: str) -> None:
+    def _release(self, agent: str) -> None:
+        """Journal that an agent was re-armed at the latch, and stop cancelling its orders."""
         history = self._latch.state().history
-        last: Mapping[str, str] = history[-1] if history else {}
-        body = RearmEntry(scope=agent, by=last.get("by", ""), reason=last.get("reason", ""))
+        last_act: Mapping[str, str] = history[-1] if history else {}
+        body = RearmEntry(scope=agent, by=last_act.get("by", ""), reason=last_act.get("reason", ""))
         now = self._gateway.venue.now_ns
         self._gateway.write([Entry(kinds.REARM, now, agent=agent, body=body.json())])
-        self._seen.discard(agent)
+        self._claimed.discard(agent)
         self.open.discard(agent)
 
-    def _by(self) -> str:
+    def _last_operator(self) -> str:
+        """Name of the person who last changed the latch; "" if none did."""
         history = self._latch.state().history
         return str(history[-1].get("by", "")) if history else ""
 
-    def _mass(self, agent: str) -> MassCancel:
+    def _mass_cancel(self, agent: str) -> MassCancel:
+        """Mass cancel of an agent's orders, under a new name."""
         return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
 
     def follow_up(self) -> None:
-        """Confirm cancelled orders; resend cancels not answered in time."""
+        """Journal kills whose orders have all ended; cancel again where the venue has not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self._seen & self._cancelled):
-                trades = self._gateway.may_trade(agent)
-                if trades:
+            for agent in sorted(self._claimed & self._cancelled):
+                may_trade = self._gateway.can_still_trade(agent)
+                if may_trade:
                     self.open.add(
                         agent
                     )  # also after its kill was confirmed: a venue may accept a replace late
-                if agent in self.open and not trades:
+                if agent in self.open and not may_trade:
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
-                elif trades and now - self._requested_ns[agent] >= AGAIN_NS:
+                elif may_trade and now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now
-                    again = [self._mass(agent), *questions(self._gateway, self._name)]
-                    self._gateway.submit(again, sender=Sender.STOPPER)
+                    commands = [
+                        self._mass_cancel(agent),
+                        *status_requests(self._gateway, self._name),
+                    ]
+                    self._gateway.submit(commands, sender=Sender.STOPPER)
 
 
-def questions(
-    gateway: OrderGateway, name: Callable[[], str], about: Sequence[ChildOrder] | None = None
+def status_requests(
+    gateway: OrderGateway, name: Callable[[], str], orders: Sequence[ChildOrder] | None = None
 ) -> list[Command]:
-    """Status requests for orders of unknown fate; where the venue answers none, cancels in their place.
+    """Status requests, not sent here, for orders of unknown fate (by default all); cancels instead if the venue answers none.
 
     The report of such a cancel's end says what the order had filled; a refusal says that the venue does not have it. Where
     none are named, also cancels of orders that ended while a replace is not answered: a refusal answers the replace.
     """
     now = gateway.venue.now_ns
-    unknown = about
+    unknown = orders
     probes: list[Command] = []
     if unknown is None:
         unknown = gateway.ledger.orders.unknown()
@@ -172,76 +193,74 @@ def questions(
 def cancels(
     gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]
 ) -> list[Command]:
-    """Cancels for those of some orders that are live, of known fate and without one in flight."""
+    """Cancel commands, not sent here, for those orders that are live, of known fate, and without a cancel in flight."""
     now = gateway.venue.now_ns
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
         for order in orders
         if not order.done
-        and order.base != S.UNKNOWN
+        and order.base != OrdStatus.UNKNOWN
         and all(pending.lots for pending in order.pending)
     ]
 
 
 class LatchWatch(PeriodicThread):
-    """Thread that watches the latch beside the session, and cancels through the venue when its loop stalls.
+    """Thread that polls the kill latch beside the session's loop, and steps the venue for a kill while that loop stalls.
 
     Parameters
     ----------
-    look : callable
-        Look at the latch.
-    pump : callable
-        Let the venue step once; False when nothing is open any more.
-    beats : callable
+    poll : callable
+        Reads the kill latch.
+    step_venue : callable
+        Lets the venue step once; False when nothing is open any more.
+    turn_count : callable
         A number that grows while the session's loop turns; 0 before its first turn.
     every_s : float
-        Seconds between two looks.
-    still : callable
-        Called with the seconds, once the loop has stood still for `STILL_S`, again until it returns True.
+        Seconds between two reads.
+    on_stall : callable
+        Called with the seconds, once the loop has stalled for `STALL_S`, again until it returns True.
     """
 
     def __init__(
         self,
-        look: Callable[[], object],
-        pump: Callable[[], bool],
-        beats: Callable[[], int],
+        poll: Callable[[], object],
+        step_venue: Callable[[], bool],
+        turn_count: Callable[[], int],
         every_s: float = 0.05,
-        still: Callable[[float], bool] = lambda seconds: True,
+        on_stall: Callable[[float], bool] = lambda seconds: True,
     ) -> None:
         super().__init__("tercel-kill-watch", every_s, self._watch)
-        self._look = look
-        self._pump = pump
-        self._beats = beats
+        self._poll = poll
+        self._step_venue = step_venue
+        self._turn_count = turn_count
         self._seen = -1
-        self._still = still
-        self._stood_s = 0.0
+        self._on_stall = on_stall
+        self._stalled_s = 0.0
         self._reported = False
         self.failure: TercelError | None = None
-        """Why it could not look: journal or venue are gone. It keeps trying."""
+        """Error of the last poll: journal or venue could not be reached. The thread keeps polling."""
 
     def _watch(self) -> None:
+        """Poll the latch once, step the venue while the loop stalls, and report a stall longer than `STALL_S`."""
         try:
-            self._look()
-            while self._seen == self._beats() and not self.over and self._pump():
+            self._poll()
+            while self._seen == self._turn_count() and not self.over and self._step_venue():
                 pass
-            # Add up how long the loop has stood still, in looks: what stops this thread too is not counted.
-            self._stood_s = self._stood_s + self.every_s if self._seen == self._beats() > 0 else 0.0
-            if self._stood_s < STILL_S:
+            # The stall is counted in polls: time in which this thread was stopped too does not count.
+            self._stalled_s = (
+                self._stalled_s + self.every_s if self._seen == self._turn_count() > 0 else 0.0
+            )
+            if self._stalled_s < STALL_S:
                 self._reported = False
             elif not self._reported:
-                self._reported = self._still(self._stood_s)
+                self._reported = self._on_stall(self._stalled_s)
         except TercelError as error:
             self.failure = error
-        self._seen = self._beats()
-
-
-UNWATCHED = "unwatched"
-LATE_NS = 3 * AGAIN_NS
-"""Venue time, ns, after which orders left open by a session that ended in order raise a critical alert."""
+        self._seen = self._turn_count()
 
 
 class OrderWithdrawal:
-    """Accounts whose session is silent or disconnected, and the cancels of their orders.
+    """Cancels the orders of accounts whose session is silent or disconnected, until the venue has ended them.
 
     Parameters
     ----------
@@ -260,33 +279,35 @@ class OrderWithdrawal:
     def __bool__(self) -> bool:
         return bool(self._since_ns)
 
-    def begin(self, accounts: Iterable[str], why: str, *, calm: bool = False) -> None:
+    def begin(self, accounts: Iterable[str], reason: str, *, calm: bool = False) -> None:
         """Cancel the open orders of accounts that no session watches, unless they are being cancelled.
 
         A session that ends in order (`calm`) raises no alarm, unless the venue has not ended its orders after `LATE_NS`.
         """
-        new = [
+        unwatched = [
             account
             for account in sorted(accounts)
-            if account not in self._since_ns and self._open(account)
+            if account not in self._since_ns and self._open_count(account)
         ]
         now = self._gateway.venue.now_ns
-        self._since_ns |= dict.fromkeys(new, now)
-        self._calm_ns |= dict.fromkeys(new, now) if calm else {}
-        severity, what = "info" if calm else "critical", f"{why}; its orders are cancelled"
+        self._since_ns |= dict.fromkeys(unwatched, now)
+        self._calm_ns |= dict.fromkeys(unwatched, now) if calm else {}
+        severity = "info" if calm else "critical"
+        detail = f"{reason}; its orders are cancelled"
         alerts = [
-            entry_alert(severity, UNWATCHED, f"{account}: {what}", now, agent=account)
-            for account in new
+            entry_alert(severity, UNWATCHED, f"{account}: {detail}", now, agent=account)
+            for account in unwatched
         ]
         self._gateway.withdraw(
-            [MassCancel(self._name(), account, "", now) for account in new], before=alerts
+            [MassCancel(self._name(), account, "", now) for account in unwatched], preceding=alerts
         )
 
-    def _open(self, account: str) -> int:
+    def _open_count(self, account: str) -> int:
+        """Number of an account's open orders."""
         return len(self._gateway.ledger.orders.live(account))
 
     def end(self, account: str) -> None:
-        """A session watches the account again."""
+        """Stop cancelling an account's orders, as a session watches it again."""
         self._since_ns.pop(account, None)
         self._calm_ns.pop(account, None)
 
@@ -299,30 +320,35 @@ class OrderWithdrawal:
             self._gateway.alert(
                 "critical",
                 UNWATCHED,
-                f"{account}: {self._open(account)} of its orders open {open_ns / 1e9:.1f} s after its session ended",
+                f"{account}: {self._open_count(account)} of its orders open {open_ns / 1e9:.1f} s after its session ended",
                 "",
                 account,
             )
 
     def follow_up(self) -> None:
         """Drop accounts without open orders; resend cancels that were not answered in time."""
-        now, again = self._gateway.venue.now_ns, list[str]()
+        now = self._gateway.venue.now_ns
+        accounts = list[str]()
         for account, since_ns in list(self._since_ns.items()):
-            if not (self._open(account) or self._gateway.may_trade(account)):
+            if not (self._open_count(account) or self._gateway.can_still_trade(account)):
                 self.end(account)
             elif now - since_ns >= AGAIN_NS:
                 self._since_ns[account] = now
-                again.append(account)
-        if again:
-            commands = [*self._commands(again), *questions(self._gateway, self._name)]
+                accounts.append(account)
+        if accounts:
+            commands = [*self._commands(accounts), *status_requests(self._gateway, self._name)]
             self._gateway.submit(commands, sender=Sender.STOPPER)
         self.alarm(LATE_NS)
 
     def _commands(self, accounts: list[str]) -> list[Command]:
-        now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders
-        found: list[Command] = [MassCancel(self._name(), account, "", now) for account in accounts]
+        """Mass cancels of accounts, and cancels of their live orders one by one."""
+        now = self._gateway.venue.now_ns
+        orders = self._gateway.ledger.orders
+        mass_cancels: list[Command] = [
+            MassCancel(self._name(), account, "", now) for account in accounts
+        ]
         live = sorted(
             (order for account in accounts for order in orders.live(account)),
             key=attrgetter("parent"),
         )
-        return found + cancels(self._gateway, live, self._name)
+        return mass_cancels + cancels(self._gateway, live, self._name)

@@ -1,7 +1,8 @@
-"""The kill latch: a small file naming the agents that may send no new order; it works while everything else hangs.
+"""Kill switch: a small file that names the agents which may send no new order, read before every order; their open orders are
+cancelled by `risk.cancels`.
 
     latch = KillLatch(desk_folder / "kill.json")
-    gate = LimitGate(limits, listings, agents, killed=latch.killed)      # called before every order
+    gate = LimitGate(limits, listings, agents, killed=latch.kill_reason)      # called before every order
     latch.kill("runaway", by="ann", at_ns=now)                           # from any process
     latch.rearm("looked at it", by="ann", at_ns=now)                     # a person, with a reason
 
@@ -22,9 +23,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
-from tercel.core.files import locked
+from tercel.core.locks import file_lock
 from tercel.core.ports import Journal
-from tercel.core.serialization import from_jsonable
+from tercel.core.records import from_jsonable
 from tercel.desk.trading.journal import kinds
 
 LATCH: Final = "kill.json"
@@ -47,7 +48,7 @@ class LatchAct:
 
 @dataclass(frozen=True, slots=True)
 class KillState:
-    """Contents of the kill latch.
+    """Contents of the kill latch: killed agents with reasons, and the history of kills and re-arms.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ class KillState:
     history: tuple[dict[str, Any], ...] = ()
     damaged: str = ""
 
-    def why(self, agent: str) -> str | None:
-        """Why an agent is killed, or None."""
+    def reason_for(self, agent: str) -> str | None:
+        """Reason why an agent is killed, or None."""
         return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
 
     @property
@@ -75,8 +76,8 @@ class KillState:
     @property
     def mark(self) -> str:
         """Identity of this state, 16 hex digits: every kill and re-arm makes another."""
-        whole = self.damaged or json.dumps([self.killed, self.history])
-        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        content = self.damaged or json.dumps([self.killed, self.history])
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Latch:
@@ -85,25 +86,25 @@ class Latch:
     def __init__(self) -> None:
         self._state = KillState({})
 
-    def killed(self, agent: str) -> str | None:
+    def kill_reason(self, agent: str) -> str | None:
         """Why an agent may send nothing new, or None."""
-        return self._state.why(agent)
+        return self._state.reason_for(agent)
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """Stop new orders of some agents (by default all) until a person re-arms.
+        """Stop new orders of some agents (by default all) until a person re-arms; returns the new state.
 
         Raises
         ------
         ConfigError
             Without a reason or a name.
         """
-        _say_why(reason, by)
+        _require_reason(reason, by)
         return self._change("kill", reason, by, at_ns, agents)
 
     def rearm(
         self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
     ) -> KillState:
-        """Re-arm some agents (by default all).
+        """Re-arm some agents (by default all); returns the new state.
 
         Parameters
         ----------
@@ -121,13 +122,14 @@ class Latch:
             For agents that are not killed themselves: a desk that is killed whole is re-armed whole. Or where the state
             is another one than is meant.
         """
-        _say_why(reason, by)
+        _require_reason(reason, by)
         return self._change("rearm", reason, by, at_ns, agents, mark)
 
     def _change(
-        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+        self, action: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
     ) -> KillState:
-        self._state = _after(_meant(self._state, mark), what, reason, by, at_ns, agents)
+        """Apply a kill or a re-arm; returns the new state."""
+        self._state = _next_state(_check_mark(self._state, mark), action, reason, by, at_ns, agents)
         return self._state
 
     def state(self) -> KillState:
@@ -152,8 +154,9 @@ class KillLatch(Latch):
         self._quiet = True
         self._stuck = ""
 
-    def killed(self, agent: str) -> str | None:
-        """Why an agent may send nothing new, or None; reads the file on every call."""
+    def kill_reason(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None; each call looks whether the file has changed, and reads it then. A file
+        that cannot be believed kills everybody."""
         try:
             stat = os.stat(self._name)  # noqa: PTH116 - called before every order: Path.stat takes twice as long
         except FileNotFoundError:
@@ -168,10 +171,11 @@ class KillLatch(Latch):
             self._quiet = not (self._state.damaged or self._state.killed)
         if self._quiet and not self._stuck:
             return None
-        return self._stuck or self._state.why(agent)
+        return self._stuck or self._state.reason_for(agent)
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """See `Latch`.
+        """Stop new orders of some agents (by default all) in the file; if writing fails this process is killed, and the file
+        emptied to kill the others.
 
         Raises
         ------
@@ -190,29 +194,32 @@ class KillLatch(Latch):
     def rearm(
         self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
     ) -> KillState:
-        """See `Latch`; a damaged file is set aside and a new one begun."""
+        """Re-arm some agents (by default all) in the file; a damaged file is set aside and a new one begun."""
         state = super().rearm(reason, by, at_ns, agents, mark)
         self._stuck = ""
         return state
 
     def _change(
-        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+        self, action: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
     ) -> KillState:
+        """Apply a kill or a re-arm to the file, under its lock; returns the new state."""
         # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
-        with locked(self.path.with_name(self.path.name + ".lock")):
-            old = _meant(self.state(), mark)
-            state = _after(old, what, reason, by, at_ns, agents)
+        with file_lock(self.path.with_name(self.path.name + ".lock")):
+            old = _check_mark(self.state(), mark)
+            state = _next_state(old, action, reason, by, at_ns, agents)
             if old.damaged:
-                _keep(self.path)
+                _set_aside(self.path)
             self._write(state)
-        self.killed("")
+        self.kill_reason("")
         return state
 
     def state(self) -> KillState:
-        """The file's current contents."""
+        """The file's current contents; `damaged`, which kills all, if it cannot be read, makes no sense, or is gone after it was
+        seen."""
         try:
             stored = json.loads(self.path.read_bytes())
-            killed, history = stored["killed"], stored["history"]
+            killed = stored["killed"]
+            history = stored["history"]
             if not all(type(each) is str and each for pair in killed.items() for each in pair):
                 raise TypeError("killed is no list of reasons")
             if not all(type(each) is dict for each in history):
@@ -235,16 +242,19 @@ class KillLatch(Latch):
         return KillState(killed, tuple(history))
 
     def _write(self, state: KillState) -> None:
-        whole = json.dumps(
+        """Replace the file by a new state, durably."""
+        content = json.dumps(
             {"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False
         )
-        beside = self.path.with_name(self.path.name + ".tmp")
+        temporary = self.path.with_name(self.path.name + ".tmp")
         mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(whole.encode() + b"\n")
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
+        ) as file:
+            file.write(content.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self.path)
+        temporary.replace(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -252,8 +262,8 @@ class KillLatch(Latch):
             os.close(folder)
 
 
-def _meant(state: KillState, mark: str) -> KillState:
-    """The state, if its mark is the given one or none is given."""
+def _check_mark(state: KillState, mark: str) -> KillState:
+    """The state, if its mark is the given one or none is given (""); raises OrderError otherwise."""
     if mark and mark != state.mark:
         raise OrderError(
             "the kill that the request names",
@@ -263,12 +273,12 @@ def _meant(state: KillState, mark: str) -> KillState:
     return state
 
 
-def _after(
-    old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]
+def _next_state(
+    old: KillState, action: str, reason: str, by: str, at_ns: int, agents: Sequence[str]
 ) -> KillState:
-    """The state after a kill or a re-arm."""
+    """The state after a kill or a re-arm of some agents (none: all); raises OrderError to re-arm agents not killed by name."""
     killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
-    if what == "kill":
+    if action == "kill":
         killed |= dict.fromkeys(agents or (ALL,), reason)
     elif agents:
         missing = [agent for agent in agents if agent not in killed]
@@ -278,23 +288,25 @@ def _after(
                 f"{', '.join(missing or agents)}, where {', '.join(killed) or 'no agent'} is killed",
                 "re-arm all, without naming agents",
             )
-        killed = {agent: why for agent, why in killed.items() if agent not in agents}
+        killed = {agent: text for agent, text in killed.items() if agent not in agents}
     else:
-        agents, killed = () if ALL in killed else tuple(killed), {}
-    entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+        agents = () if ALL in killed else tuple(killed)
+        killed = {}
+    entry = {"what": action, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
     if old.damaged:
         entry["damaged"] = old.damaged
     return KillState(killed, (*old.history, entry))
 
 
-def _say_why(reason: str, by: str) -> None:
-    for what, text in (("a reason", reason), ("the operator's name", by)):
+def _require_reason(reason: str, by: str) -> None:
+    """Refuse a kill or a re-arm without a reason or a name."""
+    for expected, text in (("a reason", reason), ("the operator's name", by)):
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(what, repr(text), "give one: it is recorded")
+            raise ConfigError(expected, repr(text), "give one: it is recorded")
 
 
-def _keep(path: Path) -> None:
-    """Put a damaged file aside under a name of its own."""
+def _set_aside(path: Path) -> None:
+    """Copy a damaged file to a name of its own, before another is written in its place."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

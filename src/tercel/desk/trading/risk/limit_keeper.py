@@ -1,4 +1,5 @@
-"""Limits in a session: reactions to crossings, and changes by people.
+"""Limits in a session: alerts and kills when they are crossed, and changes by one or two persons; orders are checked by
+`LimitGate`.
 
 keeper.watch()                                           # every step: warnings are alerts, breaches kill and cancel
 keeper.tighten({"agents.twap.order_lots": "100"}, "ann", "news")
@@ -16,23 +17,24 @@ from tercel.desk.limits import (
     EVERYBODY,
     Crossing,
     Limits,
-    changed,
     check_names,
+    find_loosened,
     from_json,
     hash_of,
     hash_of_json,
     limits_json,
-    loosened,
     tightest,
     values_at,
+    with_changes,
 )
-from tercel.desk.limits.change import NEW, same_person, with_values
+from tercel.desk.limits.change import NEW, describe_changes
+from tercel.desk.limits.persons import is_same_person
 from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import LimitsEntry, OperatorEntry, OrderOutEntry
 from tercel.desk.trading.journal.codec import entry_alert
-from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
+from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import StateReason
 
@@ -47,101 +49,106 @@ ALERTS: Final = {
 }
 
 
+_ASK_AGAIN: Final = "look at the limits in force, and ask again"
+
+
 class LimitKeeper:
-    """A session's handling of its limits.
+    """Limits of a session: alerts and kills when they are crossed, and changes by one or two persons.
 
     Parameters
     ----------
     gateway : OrderGateway
     latch : Latch
         Engages after a breach; a person re-arms it.
-    look : callable
-        Ask the latch, and cancel what those have open whom it stops.
+    poll_latch : callable
+        Reads the kill latch, and cancels the open orders of killed agents.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch, look: Callable[[], object]) -> None:
+    def __init__(
+        self, gateway: OrderGateway, latch: Latch, poll_latch: Callable[[], object]
+    ) -> None:
         self._gateway = gateway
         self._latch = latch
-        self._look = look
+        self._poll_latch = poll_latch
         self._warned_ns = 0
 
     @property
     def _now(self) -> int:
+        """Venue time, ns."""
         return self._gateway.venue.now_ns
 
     # -- what limits notice ---------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Process crossings: kill and cancel on a breach, then journal them."""
+        """Alert on limit warnings, kill and cancel on breaches, and journal both."""
         now = self._now
         warnings = now - self._warned_ns >= WARN_EVERY_NS
         if warnings:
             self._warned_ns = now
         with self._gateway.lock:
-            found = self._gateway.limits.watch(now, warnings)
+            crossings = self._gateway.limits.watch(now, warnings)
             states = self._gateway.states
             breaches = {
                 agent: states.causes(StateReason.BREACH, agent)
-                for agent in states.held(StateReason.BREACH)
+                for agent in states.texts_by_owner(StateReason.BREACH)
             }
-        if not (found or breaches):
+        if not (crossings or breaches):
             return
         entries = []
-        for crossing in found:
+        for crossing in crossings:
             if crossing.agents:
                 agents = () if EVERYBODY in crossing.agents else crossing.agents
                 entries += self._engage(f"limit passed: {crossing.text}", now, agents)
             if crossing.limit == BLIND and crossing.event == "warning":
                 with self._gateway.wire, suppress(VenueError):
                     self._gateway.venue.subscribe(crossing.name)  # the book may be right as a whole
-        for agent, whys in breaches.items():
-            if self._latch.killed(agent) is None:
-                entries += self._engage("; ".join(whys.values()), now, (agent,))
-        self._look()
-        for agent, whys in breaches.items():
-            for cause in whys:
+        for agent, texts in breaches.items():
+            if self._latch.kill_reason(agent) is None:
+                entries += self._engage("; ".join(texts.values()), now, (agent,))
+        self._poll_latch()
+        for agent, texts in breaches.items():
+            for cause in texts:
                 states.end(StateReason.BREACH, agent, cause)
-        entries += [_alert(crossing, now) for crossing in found]
+        entries += [_crossing_alert(crossing, now) for crossing in crossings]
         self._gateway.write(entries)
 
-    def _engage(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
-        """Engage the kill switch; the alert of a latch that cannot be written, which stops every agent here."""
+    def _engage(self, reason: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
+        """Kill agents at the latch ((): all); returns an alert if the latch cannot be written."""
         try:
-            self._latch.kill(why, BY, now, agents)
+            self._latch.kill(reason, BY, now, agents)
         except OSError as error:
-            return [entry_alert("critical", "kill_not_durable", f"{why}: {error.strerror}", now)]
+            return [entry_alert("critical", "kill_not_durable", f"{reason}: {error.strerror}", now)]
         return []
 
     # -- what people change ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Limits in force as a session begins: the tighter of those given and those journaled.
+        """Put limits in force at a session's start: the tighter of those given and those in the journal.
 
         A file that allows more than what was in force is no way around the second person.
         """
-        given: Limits = self._gateway.limits.limits
+        file_limits: Limits = self._gateway.limits.limits
         record = self._gateway.ledger.limits
-        limits, looser = given, []
+        limits = file_limits
+        looser = []
         if record.in_force is not None:
             before = from_json(record.in_force)
-            limits, looser = (
-                tightest(before, given),
-                with_values(before, given, loosened(before, given)),
-            )
+            limits = tightest(before, file_limits)
+            looser = describe_changes(before, file_limits, find_loosened(before, file_limits))
         self._gateway.limits.enforce(limits)
         if hash_of(limits) != record.hash:
-            self._journal(limits, LimitsEntry(event="in_force", source=given.source))
+            self._journal(limits, LimitsEntry(event="in_force", source=file_limits.source))
         if looser:
             self._gateway.alert(
                 "warning",
                 "limits_file_looser",
-                f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve",
+                f"{file_limits.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve",
             )
 
     def tighten(
         self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None
     ) -> str:
-        """Tighten some limits at once; the hash of those then in force.
+        """Tighten some limits at once; returns the hash of the limits then in force.
 
         Raises
         ------
@@ -150,11 +157,11 @@ class LimitKeeper:
         OrderError
             Where some of it allows more than before, or without a name and a reason. Nothing changes then.
         """
-        _named(by, reason)
+        _require_name_and_reason(by, reason)
         before: Limits = self._gateway.limits.limits
-        after = changed(before, changes)
+        after = with_changes(before, changes)
         check_names(changes, self._gateway.limits.usage(), OrderError)
-        if looser := loosened(before, after):
+        if looser := find_loosened(before, after):
             raise OrderError(
                 "limits that get tighter",
                 f"{', '.join(looser)}, which would allow more",
@@ -163,7 +170,11 @@ class LimitKeeper:
         return self._enforce(
             after,
             LimitsEntry(
-                event="tightened", changes=_texts(changes), by=by, reason=reason, operator=operator
+                event="tightened",
+                changes=_to_texts(changes),
+                by=by,
+                reason=reason,
+                operator=operator,
             ),
         )
 
@@ -177,16 +188,16 @@ class LimitKeeper:
         LimitsError, OrderError
             As :meth:`tighten`, but that limits may get looser.
         """
-        _named(by, reason)
+        _require_name_and_reason(by, reason)
         before: Limits = self._gateway.limits.limits
-        looser = loosened(before, changed(before, changes))
+        looser = find_loosened(before, with_changes(before, changes))
         check_names(changes, self._gateway.limits.usage(), OrderError)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
             body = LimitsEntry(
                 event="requested",
                 hash=self._gateway.limits.hash,
-                changes=_texts(changes),
+                changes=_to_texts(changes),
                 by=by,
                 reason=reason,
                 request=number,
@@ -215,40 +226,40 @@ class LimitKeeper:
         OrderError
             For an unknown request, one that is over, was made by the same person, or is about other values.
         """
-        _named(by, reason)
-        asked = self._gateway.ledger.limits.requests.get(number)
-        if asked is None or not asked.open(self._now):
+        _require_name_and_reason(by, reason)
+        request = self._gateway.ledger.limits.requests.get(number)
+        if request is None or not request.open(self._now):
             raise OrderError(
                 "the number of a request",
                 f"{number}, which is not waiting",
                 f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s",
             )
-        if same_person(asked.by, by):
+        if is_same_person(request.by, by):
             raise OrderError(
-                f"another person than the requester, {asked.by}",
+                f"another person than the requester, {request.by}",
                 by,
                 "let another person approve it",
             )
-        if changes is not None and dict(changes) != dict(asked.changes):
+        if changes is not None and dict(changes) != dict(request.changes):
             raise OrderError(
-                f"the values of request {number}: {_words(asked.changes)}",
-                _words(changes),
+                f"the values of request {number}: {_format_values(request.changes)}",
+                _format_values(changes),
                 _ASK_AGAIN,
             )
-        now = values_at(self._gateway.limits.limits, asked.changes)
-        if now != asked.was:
+        current = values_at(self._gateway.limits.limits, request.changes)
+        if current != request.was:
             raise OrderError(
-                f"limits as they were at the request: {_words(asked.was)}",
-                _words(now),
+                f"limits as they were at the request: {_format_values(request.was)}",
+                _format_values(current),
                 _ASK_AGAIN,
             )
-        after = changed(self._gateway.limits.limits, asked.changes)
+        after = with_changes(self._gateway.limits.limits, request.changes)
         return self._enforce(
             after,
             LimitsEntry(
                 event="loosened",
-                changes=dict(asked.changes),
-                asked_by=asked.by,
+                changes=dict(request.changes),
+                asked_by=request.by,
                 request=number,
                 by=by,
                 reason=reason,
@@ -256,108 +267,119 @@ class LimitKeeper:
             ),
         )
 
-    def obey(self, said: OperatorEntry) -> None:
-        """Carry out an operator's `limits` command: {"act": "tighten" | "request", "changes"} or {"act": "approve",
-        "request", "changes": as the second person has seen them; may be left out}.
+    def execute(self, operator_entry: OperatorEntry) -> None:
+        """Execute an operator's `limits` command: tighten, request or approve.
 
         Raises
         ------
         TercelError
             What cannot be done.
         """
-        asked = said.asked()
-        by, reason, number = said.by, said.reason, said.id
-        if asked.act == "approve":
-            self.approve(int(asked.request), by, reason, number, asked.changes)
-        elif asked.changes is None:
+        args = operator_entry.parse_body()
+        by = operator_entry.by
+        reason = operator_entry.reason
+        number = operator_entry.id
+        if args.act == "approve":
+            self.approve(int(args.request), by, reason, number, args.changes)
+        elif args.changes is None:
             raise OrderError("limits to change", "none", "name limits and their new values")
-        elif asked.act == "tighten":
-            self.tighten(asked.changes, by, reason, number)
-        elif asked.act == "request":
-            self.request(asked.changes, by, reason, number)
+        elif args.act == "tighten":
+            self.tighten(args.changes, by, reason, number)
+        elif args.act == "request":
+            self.request(args.changes, by, reason, number)
         else:
             raise UnknownNameError(
-                "what to do with limits", repr(asked.act), "tighten, request or approve"
+                "what to do with limits", repr(args.act), "tighten, request or approve"
             )
 
     def _enforce(self, limits: Limits, body: LimitsEntry) -> str:
+        """Journal limits and put them in force; returns their hash."""
         with self._gateway.lock:
             self._journal(limits, body)
             self._gateway.limits.enforce(limits)
         return body.hash
 
     def _journal(self, limits: Limits, body: LimitsEntry) -> None:
+        """Set limits and their hash in `body`, and write it as a `limits` entry; they are not put in force here."""
         body.hash = hash_of(limits)
         body.limits = limits_json(limits)
         self._gateway.write([Entry(kinds.LIMITS, self._now, body=body.json())])
 
 
-_ASK_AGAIN: Final = "look at the limits in force, and ask again"
-
-
-def _words(values: Mapping[str, Any]) -> str:
+def _format_values(values: Mapping[str, Any]) -> str:
+    """Values by path as text, for people."""
     return ", ".join(f"{path} = {value}" for path, value in values.items())
 
 
-def _named(by: str, reason: str) -> None:
-    for what, text in (("the name of a person", by), ("a reason", reason)):
+def _require_name_and_reason(by: str, reason: str) -> None:
+    """Refuse a change of limits without a name or a reason."""
+    for expected, text in (("the name of a person", by), ("a reason", reason)):
         if not isinstance(text, str) or not text.strip():
-            raise OrderError(what, repr(text), "give one: it is journaled")
+            raise OrderError(expected, repr(text), "give one: it is journaled")
 
 
-def _alert(crossing: Crossing, now: int) -> Entry:
+def _crossing_alert(crossing: Crossing, now: int) -> Entry:
+    """Alert entry of a limit that was crossed or is nearly used up."""
     severity, code = ALERTS[crossing.event]
-    where = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(
+    subject = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(
         crossing.room, ("", "")
     )
-    return entry_alert(severity, code, crossing.text, now, *where)
+    return entry_alert(severity, code, crossing.text, now, *subject)
 
 
 def audit_limits(journal: Journal) -> tuple[int, list[str]]:
-    """Audit of limits in a journal: the number of orders, and those without the hash of the limits in force.
+    """Audit a journal's limits: the number of orders and replaces, and texts on orders and changes that were not allowed.
 
     Also listed: an entry of limits whose hash is not that of its limits; limits that were loosened by their requester, to other
     values than requested, or without a request. Orders from before the first entry of limits carry none.
     """
-    record, orders, found = LimitRecord(), 0, []
+    record = LimitRecord()
+    orders = 0
+    faults = []
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
         if entry.kind == kinds.ORDER_OUT:
-            out = OrderOutEntry.of(entry)
-            orders += (changes := out.what in ("new", "quoted", "replace"))
-            if changes and (out.limits or "") != record.hash:
-                found.append(
-                    f"entry {seq}: order {entry.order} says {out.limits}, not {record.hash}"
+            order_out = OrderOutEntry.of(entry)
+            orders += (changes := order_out.what in ("new", "quoted", "replace"))
+            if changes and (order_out.limits or "") != record.hash:
+                faults.append(
+                    f"entry {seq}: order {entry.order} says {order_out.limits}, not {record.hash}"
                 )
             continue
         body = LimitsEntry.of(entry)
-        found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
+        faults += [f"entry {seq}: {text}" for text in _audit_change(record, body)]
         record.apply(entry)
         if body.limits is not None and (hash_ := hash_of_json(body.limits)) != body.hash:
-            found.append(f"entry {seq}: limits are called {body.hash} and are {hash_}")
-    return orders, found
+            faults.append(f"entry {seq}: limits are called {body.hash} and are {hash_}")
+    return orders, faults
 
 
-def _not_agreed(record: LimitRecord, body: LimitsEntry) -> Iterator[str]:
-    """Faults of an entry of limits: limits loosened without two persons, or to other values than requested."""
+def _audit_change(record: LimitRecord, body: LimitsEntry) -> Iterator[str]:
+    """Texts on what is wrong with a change of limits: loosened without two persons, or to values not requested."""
     if record.in_force is None or body.limits is None:
         return
     try:
-        before, after = from_json(record.in_force), from_json(body.limits)
+        before = from_json(record.in_force)
+        after = from_json(body.limits)
         if body.event != "loosened":
-            more = with_values(
-                before, after, [path for path in loosened(before, after) if not path.endswith(NEW)]
+            loosened_paths = describe_changes(
+                before,
+                after,
+                [path for path in find_loosened(before, after) if not path.endswith(NEW)],
             )
-            yield from (f"limits {body.event} allow more, without a request: {one}" for one in more)
+            yield from (
+                f"limits {body.event} allow more, without a request: {path_text}"
+                for path_text in loosened_paths
+            )
             return
-        asked = record.requests.get(body.request or 0)
-        if asked is None or same_person(asked.by, body.by):
+        request = record.requests.get(body.request or 0)
+        if request is None or is_same_person(request.by, body.by):
             yield "limits were loosened without two persons"
-        elif hash_of(changed(before, asked.changes)) != hash_of(after):
+        elif hash_of(with_changes(before, request.changes)) != hash_of(after):
             yield f"limits were loosened to other values than those of request {body.request}"
     except LimitsError as error:
         yield f"limits that cannot be compared: {error}"
 
 
-def _texts(changes: Mapping[str, Any]) -> dict[str, str]:
+def _to_texts(changes: Mapping[str, Any]) -> dict[str, str]:
     """Values as text, as a limit file has them: people may send numbers."""
     return {path: f"{value}" for path, value in changes.items()}

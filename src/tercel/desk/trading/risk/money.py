@@ -1,4 +1,6 @@
-"""A desk's money: profit realised and open, fees, exposure, value at risk; exact inside, floats when shown.
+"""Money of a desk: realised and open profit, fees, exposure and value at risk, from its journal.
+
+Figures are exact integers, and floats only where they are shown.
 
 The fold takes sessions (units), marks, and every execution as it is booked, busted or corrected. Positions are the
 ledger's, in 10^-16 half ticks x lots; a figure becomes money by the tick and the lot that the session journaled. Where
@@ -16,13 +18,13 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.orders import ONE, PAID_ONE, Unit
+from tercel.core.fixed_point import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
 from tercel.desk.limits import MONEY
 from tercel.desk.trading.child_orders.positions import Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import traded_in
+from tercel.desk.trading.heartbeat import trading_units
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import MarketEntry, SessionEntry
 from tercel.desk.trading.ledger import Ledger
@@ -50,9 +52,15 @@ rebates); value at the mark, signed and absolute; each with its number of parts 
 Correlation = tuple[list[str], list[list[float | None]]]
 
 
+OVER: Final = "value_at_risk"
+UNDER: Final = "value_at_risk_cleared"
+CLEARED: Final = 0.9
+"""Part of the daily loss limit below which value at risk has to fall to end an alert."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
-    """A position with its unit, its last two-sided mark (time, half ticks) and its fees (parts: `FEE_PARTS`)."""
+    """Position of an agent in an instrument with unit, last two-sided mark (time ns, half ticks) and fees (`FEE_PARTS`)."""
 
     agent: str
     instrument: str
@@ -62,67 +70,73 @@ class HeldPosition:
     fee_parts: int
 
     def part(self, name: str) -> int | None:
-        """A figure as a whole number, of which `SCALES` make what a tick of a lot is worth; None: not known."""
-        held, mark = self.position, self.mark
+        """A figure ("realised", "open", "value", "gross", "fees") as an integer in units of `SCALES`; None: not known."""
+        position = self.position
+        mark = self.mark
         if name == "realised":
-            return held.realised2
+            return position.realised2
         if name == "fees":
             return None if self.unit.fees is None else self.fee_parts
-        if mark is None and held.qty:
+        if mark is None and position.qty:
             return None
-        worth = held.qty * mark[1] if mark is not None else 0
+        worth = position.qty * mark[1] if mark is not None else 0
         if name == "open":
-            return worth * ONE - held.basis2
+            return worth * ONE - position.basis2
         return worth if name == "value" else abs(worth)
 
     def exact(self, name: str) -> Fraction | None:
-        """A figure of `SCALES` in money; None where a mark or the fees are not known."""
+        """A figure in money, exactly; None if a mark or the fees are not known."""
         part = self.part(name)
         return None if part is None else part * self.unit.value / SCALES[name]
 
-    def shown(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Any]:
         """The table's row: prices in the units of the market, quantities in shares, the rest in money."""
-        held, unit = self.position, self.unit
+        position = self.position
+        unit = self.unit
         half = unit.tick / 2
         return {
             "agent": self.agent,
             "instrument": self.instrument,
-            "qty": unit.qty(held.qty),
-            "lots": held.lots,
-            "average": float(Fraction(held.basis2, held.qty * ONE) * half) if held.qty else None,
+            "qty": unit.qty(position.qty),
+            "lots": position.lots,
+            "average": float(Fraction(position.basis2, position.qty * ONE) * half)
+            if position.qty
+            else None,
             "mark": None if self.mark is None else float(half * self.mark[1]),
             "mark_ns": None if self.mark is None else self.mark[0],
-            **{name: summed([self], name) for name in ("value", "realised", "open", "fees")},
+            **{name: sum_figure([self], name) for name in ("value", "realised", "open", "fees")},
             "currency": unit.currency,
         }
 
 
-def summed(held: Iterable[HeldPosition], name: str) -> float | None:
+def sum_figure(holdings: Iterable[HeldPosition], name: str) -> float | None:
     """The exact sum of a figure over holdings, as the nearest float; None where one of them is not known."""
     sums: dict[str, int] = {}
     units: dict[str, Unit] = {}
-    for one in held:
-        if (part := one.part(name)) is None:
+    for holding in holdings:
+        if (part := holding.part(name)) is None:
             return None
-        sums[one.instrument] = sums.get(one.instrument, 0) + part
-        units[one.instrument] = one.unit
+        sums[holding.instrument] = sums.get(holding.instrument, 0) + part
+        units[holding.instrument] = holding.unit
     return float(
-        sum((units[each].value * part for each, part in sums.items()), Fraction(0)) / SCALES[name]
+        sum((units[instrument].value * part for instrument, part in sums.items()), Fraction(0))
+        / SCALES[name]
     )
 
 
-def by(
-    held: Iterable[HeldPosition], key: Callable[[HeldPosition], str]
+def group_holdings(
+    holdings: Iterable[HeldPosition], key: Callable[[HeldPosition], str]
 ) -> list[tuple[str, list[HeldPosition]]]:
-    """Holdings by a name of theirs, in its order."""
-    found: defaultdict[str, list[HeldPosition]] = defaultdict(list)
-    for one in held:
-        found[key(one)].append(one)
-    return sorted(found.items())
+    """Holdings grouped by a key, sorted by it."""
+    groups: defaultdict[str, list[HeldPosition]] = defaultdict(list)
+    for holding in holdings:
+        groups[key(holding)].append(holding)
+    return sorted(groups.items())
 
 
 class Money:
-    """The fold: units, marks, fees, returns of the marks, the curve of profit, agents' flow by the minute."""
+    """Money of a desk, folded from its journal: units, marks, fees, returns of marks, profit over time, traded lots by
+    minute."""
 
     def __init__(self) -> None:
         self.units: dict[str, Unit] = {}
@@ -134,18 +148,26 @@ class Money:
         self.flow: dict[int, dict[str, int]] = {}
         """Signed lots, 10^-8, of each agent by the minute."""
         self._fees: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._at = 0
-        self._counts = False
-        self._marked = 0
+        self._marked_ns = 0
+        self._has_step = False
+        """Whether the marks of the current time have marks of an earlier time before them, and so returns."""
+        self._mark_count = 0
         self._changed = 0
-        self._moves: tuple[int, dict[str, int], Floats, float] = (-1, {}, np.zeros((0, 0)), 0.0)
-        self._alike: tuple[tuple[int, int], Correlation] = ((-1, -1), ([], []))
+        self._return_matrix: tuple[int, dict[str, int], Floats, float] = (
+            -1,
+            {},
+            np.zeros((0, 0)),
+            0.0,
+        )
+        """Number of marks it was made at, column by instrument, returns (step, instrument), and the root of steps in a day."""
+        self._correlation_cache: tuple[tuple[int, int], Correlation] = ((-1, -1), ([], []))
+        """Minute and change count that it was computed at, and the result."""
 
     def apply(self, entry: Entry, ledger: Ledger) -> None:
-        """Fold one entry that the ledger has taken, with what that moved."""
+        """Fold one entry, after the ledger has folded it, with the fills that it moved."""
         if entry.kind == kinds.SESSION:
             self.units |= {
-                name: Unit.of(words) for name, words in SessionEntry.of(entry).listings.items()
+                name: Unit.of(listing) for name, listing in SessionEntry.of(entry).listings.items()
             }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
@@ -161,7 +183,7 @@ class Money:
                     self.flow[minute] = row | {
                         fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
                     }
-                    self._changed += minute < self._alike[0][0]
+                    self._changed += minute < self._correlation_cache[0][0]
                     if len(self.flow) > MOST_MINUTES:
                         del self.flow[min(self.flow)]
         if (ledger.moves or entry.kind == kinds.MARKET) and entry.ns >= self.curve.due_ns:
@@ -169,29 +191,31 @@ class Money:
                 entry.ns,
                 [
                     {"ns": entry.ns, "currency": currency}
-                    | {name: summed(some, name) for name in ("realised", "open", "fees")}
-                    for currency, some in by(
-                        self.holdings(ledger.positions), lambda one: one.unit.currency
+                    | {name: sum_figure(holdings, name) for name in ("realised", "open", "fees")}
+                    for currency, holdings in group_holdings(
+                        self.holdings(ledger.positions), lambda holding: holding.unit.currency
                     )
                 ],
             )
 
     def mark(self, entry: Entry) -> None:
-        """Take a mark of an instrument, and its return since the one before."""
-        name, body = entry.instrument, MarketEntry.of(entry)
+        """Store an instrument's mark from a market entry, and its return since the mark before; one without both sides is
+        ignored."""
+        name = entry.instrument
+        body = MarketEntry.of(entry)
         if body.bid is None or body.ask is None:
             return
-        if entry.ns != self._at:
-            self._counts = 0 < self._at < entry.ns
-            if self._counts:
-                self.returns.append((entry.ns - self._at, {}))
-            self._at = entry.ns
+        if entry.ns != self._marked_ns:
+            self._has_step = 0 < self._marked_ns < entry.ns
+            if self._has_step:
+                self.returns.append((entry.ns - self._marked_ns, {}))
+            self._marked_ns = entry.ns
         mid2 = body.bid + body.ask
-        if name in self.marks and self._counts:
+        if name in self.marks and self._has_step:
             step, row = self.returns[-1]
             self.returns[-1] = step, row | {name: mid2 / self.marks[name][1] - 1}
         self.marks[name] = (entry.ns, mid2)
-        self._marked = self._marked + 1
+        self._mark_count = self._mark_count + 1
 
     # -- results ------------------------------------------------------------------------------------------------------
 
@@ -203,19 +227,24 @@ class Money:
         """Every position that ever was, by agent and instrument."""
         return [
             HeldPosition(
-                agent, name, held, self.unit(name), self.marks.get(name), self._fees[agent, name]
+                agent,
+                name,
+                position,
+                self.unit(name),
+                self.marks.get(name),
+                self._fees[agent, name],
             )
-            for (agent, name), held in sorted(positions.all().items())
+            for (agent, name), position in sorted(positions.all().items())
         ]
 
     def total(
-        self, held: Iterable[HeldPosition], limit: float | None = None
+        self, holdings: Iterable[HeldPosition], limit: float | None = None
     ) -> list[dict[str, Any]]:
         """Sums of holdings, one row per currency; null where a part is not known.
 
         Parameters
         ----------
-        held : iterable of HeldPosition
+        holdings : iterable of HeldPosition
         limit : float, optional
             Money that may be lost in a day: `var_used` is the share of it that is at risk.
 
@@ -226,19 +255,21 @@ class Money:
             "net" (values at the mark), "var95" (:meth:`var95`), "var_used", "var_returns" (how many it is from).
         """
         rows = []
-        for currency, some in by(held, lambda one: one.unit.currency):
-            realised, open_, fees = (summed(some, name) for name in ("realised", "open", "fees"))
+        for currency, group in group_holdings(holdings, lambda holding: holding.unit.currency):
+            realised, open_, fees = (
+                sum_figure(group, name) for name in ("realised", "open", "fees")
+            )
             known = realised is not None and open_ is not None
-            risk = self.var95(some)
+            risk = self.var95(group)
             rows.append(
                 {
                     "currency": currency,
                     "realised": realised,
                     "open": open_,
                     "fees": fees,
-                    "gross": summed(some, "gross"),
+                    "gross": sum_figure(group, "gross"),
                     "total": math.fsum((realised, open_, -(fees or 0.0))) if known else None,  # type: ignore[arg-type]
-                    "net": summed(some, "value"),
+                    "net": sum_figure(group, "value"),
                     "var95": risk,
                     "var_used": risk / limit if risk is not None and limit else None,
                     "var_returns": len(self.returns),
@@ -246,7 +277,7 @@ class Money:
             )
         return rows
 
-    def var95(self, held: Iterable[HeldPosition]) -> float | None:
+    def var95(self, holdings: Iterable[HeldPosition]) -> float | None:
         """Value at risk of one day, 95 %, by historical simulation; None below `LEAST` returns or without a mark.
 
         The holdings at their last marks go through every return that the journal's marks have (the last `MOST_MARKS`);
@@ -255,73 +286,70 @@ class Money:
         """
         if len(self.returns) < LEAST:
             return None
-        if self._moves[0] != self._marked:
-            at = {name: number for number, name in enumerate(self.marks)}
-            moves = np.zeros((len(self.returns), len(at)))
-            for row, (_, found) in zip(moves, self.returns, strict=True):
-                row[[at[name] for name in found]] = list(found.values())
+        if self._return_matrix[0] != self._mark_count:
+            column = {name: number for number, name in enumerate(self.marks)}
+            moves = np.zeros((len(self.returns), len(column)))
+            for row, (_, row_returns) in zip(moves, self.returns, strict=True):
+                row[[column[name] for name in row_returns]] = list(row_returns.values())
             mean_ns = sum(step for step, _ in self.returns) / len(self.returns)
-            self._moves = self._marked, at, moves, math.sqrt(DAY_NS / mean_ns)
-        _, at, moves, scale = self._moves
-        weights = np.zeros(len(at))
-        for one in held:
-            if (worth := one.exact("value")) is None:
+            self._return_matrix = self._mark_count, column, moves, math.sqrt(DAY_NS / mean_ns)
+        _, column, moves, scale = self._return_matrix
+        weights = np.zeros(len(column))
+        for holding in holdings:
+            if (worth := holding.exact("value")) is None:
                 return None
             if worth:
-                weights[at[one.instrument]] += float(worth)
+                weights[column[holding.instrument]] += float(worth)
         return historical_loss(moves @ weights) * scale
 
     def correlation(self, ns: int) -> Correlation:
         """Agents, and the correlation of their signed lots by the minute, over minutes with fills that are over; None where
         fewer than three minutes or no variance are."""
         key = ns // MINUTE_NS, self._changed
-        if self._alike[0] != key:
+        if self._correlation_cache[0] != key:
             rows = [row for minute, row in self.flow.items() if minute < key[0]]
             agents = sorted({agent for row in rows for agent in row})
             flow = np.array([[row.get(agent, 0) / ONE for agent in agents] for row in rows])
             flow = flow.reshape(len(rows), len(agents))
-            self._alike = key, (agents, correlation(flow))
-        return self._alike[1]
-
-
-OVER: Final = "value_at_risk"
-UNDER: Final = "value_at_risk_cleared"
-CLEARED: Final = 0.9
-"""Part of what a day may lose under which an alert is over."""
+            self._correlation_cache = key, (agents, correlation(flow))
+        return self._correlation_cache[1]
 
 
 class VarMonitor:
-    """Value at risk of a session's positions, by the marks of its heartbeats and of sessions before.
+    """Alerts when the value at risk of a session's positions crosses the desk's daily loss limit.
 
     Parameters
     ----------
     gateway : OrderGateway
-        Folded.
+        With its journal folded.
     """
 
     def __init__(self, gateway: OrderGateway) -> None:
         self._gateway = gateway
         self._money = Money()
-        self._over = set[str]()
+        self._over_currencies = set[str]()
         self._money.units = {
-            one.instrument: Unit.of(traded_in(one)) for one in gateway.venue.listings()
+            listing.instrument: Unit.of(trading_units(listing))
+            for listing in gateway.venue.listings()
         }
-        # The last marks that a journal has, so many and some more, however long it is.
-        last = gateway.ledger.last
-        most = MOST_MARKS * max(len(self._money.units), 1)
-        found, span = list[Entry](), most
-        while last > 0 and len(found) < most:
-            found = [
-                entry for _, entry in gateway.journal.read(max(last - span, 0), (kinds.MARKET,))
+        # The journal's last marks: at least `most_marks` of them, without reading a long journal whole.
+        last_seq = gateway.ledger.last
+        most_marks = MOST_MARKS * max(len(self._money.units), 1)
+        entries = list[Entry]()
+        span = most_marks
+        while last_seq > 0 and len(entries) < most_marks:
+            entries = [
+                entry for _, entry in gateway.journal.read(max(last_seq - span, 0), (kinds.MARKET,))
             ]
-            if span >= last:
+            if span >= last_seq:
                 break
             span *= 4
-        for entry in found:
+        for entry in entries:
             self._money.mark(entry)
 
-    def look(self, entries: Sequence[Entry]) -> None:
-        """Take a heartbeat's entries (`heartbeat.heartbeat`), and alert where value at risk has crossed what they allow.
+    def check(self, entries: Sequence[Entry]) -> None:
+        """Store the marks of a heartbeat's entries; alert as value at risk exceeds the daily loss limit, or falls below `CLEARED`
+        of it.
 
         Raises
         ------
@@ -330,17 +358,23 @@ class VarMonitor:
         for entry in entries:
             if entry.kind == kinds.MARKET:
                 self._money.mark(entry)
-        most = self._gateway.limits.limits.desk.daily_loss / MONEY
-        for currency, held in by(
-            self._money.holdings(self._gateway.ledger.positions), lambda one: one.unit.currency
+        loss_limit = self._gateway.limits.limits.desk.daily_loss / MONEY
+        for currency, holdings in group_holdings(
+            self._money.holdings(self._gateway.ledger.positions),
+            lambda holding: holding.unit.currency,
         ):
-            risk, was = self._money.var95(held), currency in self._over
-            if risk is None or (CLEARED * most <= risk <= most) or (risk > most) == was:
+            risk = self._money.var95(holdings)
+            was_over = currency in self._over_currencies
+            if (
+                risk is None
+                or (CLEARED * loss_limit <= risk <= loss_limit)
+                or (risk > loss_limit) == was_over
+            ):
                 continue
-            self._over ^= {currency}
-            severity, code = ("info", UNDER) if was else ("warning", OVER)
+            self._over_currencies ^= {currency}
+            severity, code = ("info", UNDER) if was_over else ("warning", OVER)
             self._gateway.alert(
                 severity,
                 code,
-                f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose",
+                f"value at risk of a day: {risk:,.0f} {currency} of {loss_limit:,.0f} that a day may lose",
             )

@@ -6,7 +6,7 @@
 
 The state of a scope is the worst of the reasons in force, and nothing else restricts trading. `REASONS` gives each reason's
 state, scope and end; `PERMITS` the commands that each sender may send in each state. `TradingStates.apply` folds them from a
-journal. Waiting before a retry is no state (`trading.gateway`).
+journal. Waiting before a retry is no state (`trading.throttle`). `refusals.refusal` applies them to a command.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +16,9 @@ from typing import Final
 
 import msgspec
 
-from tercel.core.orders import (
-    ONE,
-    CancelOrder,
-    Command,
-    LinkStatus,
-    MassCancel,
-    NewOrder,
-    ReplaceOrder,
-)
+from tercel.core.orders import LinkStatus
 from tercel.core.ports import Entry
-from tercel.desk.limits import PAUSES, Denial
-from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.positions import Positions
+from tercel.desk.limits import PAUSES
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, KillEntry, RearmEntry, StateEntry
 
@@ -44,7 +34,7 @@ class TradingState(StrEnum):
 
 
 class ReasonScope(StrEnum):
-    """Scope of a reason."""
+    """Who a reason restricts: the desk, an account or a parent."""
 
     DESK = "desk"
     """Everything that leaves by one gateway."""
@@ -53,7 +43,7 @@ class ReasonScope(StrEnum):
 
 
 class Ends(StrEnum):
-    """Event that ends a reason."""
+    """What ends a reason."""
 
     ITSELF = "by itself"
     PERSON = "a person"
@@ -79,7 +69,7 @@ class StateReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonTerms:
-    """Definition of a reason: state, scope, source, what ends it.
+    """Terms of a reason: the state that it causes, its scope, its journal entries, what ends it.
 
     Parameters
     ----------
@@ -88,7 +78,7 @@ class ReasonTerms:
     journal : str
         The entries that it is folded from; "" where it is of the process alone.
     ends : tuple of Ends
-    words : str
+    description : str
         For people.
     """
 
@@ -96,17 +86,24 @@ class ReasonTerms:
     scope: ReasonScope
     journal: str
     ends: tuple[Ends, ...]
-    words: str
+    description: str
 
 
-_HALTED, _REDUCING, _ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
-_ITSELF, _PERSON, _SESSION = Ends.ITSELF, Ends.PERSON, Ends.SESSION
-_DESK, _ACCOUNT, _PARENT = ReasonScope.DESK, ReasonScope.ACCOUNT, ReasonScope.PARENT
-_ANYTHING, _RESTART = (_ITSELF, _PERSON, _SESSION), (_ITSELF, _SESSION)
+_HALTED = TradingState.HALTED
+_REDUCING = TradingState.REDUCING
+_ACTIVE = TradingState.ACTIVE
+_ITSELF = Ends.ITSELF
+_PERSON = Ends.PERSON
+_SESSION = Ends.SESSION
+_DESK = ReasonScope.DESK
+_ACCOUNT = ReasonScope.ACCOUNT
+_PARENT = ReasonScope.PARENT
+_ANYTHING = (_ITSELF, _PERSON, _SESSION)
+_RESTART = (_ITSELF, _SESSION)
 _ROWS: Final[
     tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]
 ] = (
-    # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, words
+    # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, description
     (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _RESTART, "the journal cannot be written"),
     (
         StateReason.POSITIONS_DIFFER,
@@ -202,7 +199,7 @@ class Sender(StrEnum):
 
 
 class Act(StrEnum):
-    """Effect of a command."""
+    """What a command does: adds to a position, reduces it, cancels, asks."""
 
     GROWS = "new order or replace"
     REDUCES = "one that makes a position smaller, or takes lots back"
@@ -242,7 +239,7 @@ def permits(sender: Sender, act: Act, state: TradingState) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Trading state of a scope, with its reason.
+    """Trading state of an account, a parent or the desk, with its reasons.
 
     Parameters
     ----------
@@ -273,7 +270,8 @@ _FREE: Final = Standing()
 
 
 class TradingStates:
-    """Reasons in force. Each operation changes one item, so that a kill from another thread needs no lock.
+    """Reasons in force that restrict trading, by whom they restrict. Each change is of one item, so that threads need no
+    lock.
 
     >>> states = TradingStates()
     >>> states.add(StateReason.KILLED, "runaway", "ann")
@@ -285,53 +283,59 @@ class TradingStates:
     """
 
     def __init__(self) -> None:
-        self._of: dict[tuple[StateReason, str, str], str] = {}
+        self._texts: dict[tuple[StateReason, str, str], str] = {}
         """Text for people by reason, whose it is ("": the desk's), and what tells apart several of one reason."""
 
-    def add(self, reason: StateReason, text: str, whose: str = "", cause: str = "") -> None:
-        """Put a reason in force."""
-        self._of[reason, whose, cause] = text
+    def add(self, reason: StateReason, text: str, owner: str = "", cause: str = "") -> None:
+        """Put a reason in force for an owner ("": the desk); `cause` tells several of one reason apart."""
+        self._texts[reason, owner, cause] = text
 
-    def end(self, reason: StateReason, whose: str = "", cause: str | None = None) -> None:
-        """End a reason, for one cause or for all."""
+    def end(self, reason: StateReason, owner: str = "", cause: str | None = None) -> None:
+        """End a reason of an owner, for one cause or (None) for all."""
         for key in [
-            key for key in list(self._of) if key[:2] == (reason, whose) and cause in (None, key[2])
+            key
+            for key in list(self._texts)
+            if key[:2] == (reason, owner) and cause in (None, key[2])
         ]:
-            self._of.pop(key, None)
+            self._texts.pop(key, None)
 
-    def why(self, reason: StateReason, whose: str = "") -> str | None:
-        """Text of a reason in force, or None."""
-        texts = self.causes(reason, whose).values() if self._of else ()
+    def text_of(self, reason: StateReason, owner: str = "") -> str | None:
+        """Text of a reason in force for an owner ("": the desk), of several causes joined; None if it is not in force."""
+        texts = self.causes(reason, owner).values() if self._texts else ()
         return "; ".join(dict.fromkeys(texts)) if texts else None
 
-    def causes(self, reason: StateReason, whose: str = "") -> dict[str, str]:
-        """Texts of a reason in force, by cause."""
-        return {key[2]: text for key, text in list(self._of.items()) if key[:2] == (reason, whose)}
-
-    def held(self, reason: StateReason) -> dict[str, str]:
-        """Scopes that a reason restricts, with its text."""
+    def causes(self, reason: StateReason, owner: str = "") -> dict[str, str]:
+        """Texts of a reason in force for an owner, by cause."""
         return {
-            key[1]: self.why(reason, key[1]) or "" for key in list(self._of) if key[0] is reason
+            key[2]: text for key, text in list(self._texts.items()) if key[:2] == (reason, owner)
         }
 
-    def standing(self, whose: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
-        """State of an account, a parent or (by default) the desk: the worst of its own and the desk's reasons."""
-        found = (
+    def texts_by_owner(self, reason: StateReason) -> dict[str, str]:
+        """Text of a reason by the accounts or parents that it restricts."""
+        return {
+            key[1]: self.text_of(reason, key[1]) or ""
+            for key in list(self._texts)
+            if key[0] is reason
+        }
+
+    def standing(self, owner: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
+        """Trading state of an account, a parent or (by default) the desk: the worst of its own reasons and the desk's."""
+        in_force = (
             {
-                (reason, held)
-                for reason, held, _ in list(self._of)
-                if (at := REASONS[reason].scope) is ReasonScope.DESK
-                or (at is scope and held == whose)
+                (reason, holder)
+                for reason, holder, _ in list(self._texts)
+                if (reason_scope := REASONS[reason].scope) is ReasonScope.DESK
+                or (reason_scope is scope and holder == owner)
             }
-            if self._of
+            if self._texts
             else ()
         )
-        if not found:
+        if not in_force:
             return _FREE
-        ordered = sorted(found, key=lambda key: _ORDER[key[0]])
+        ordered = sorted(in_force, key=lambda key: _ORDER[key[0]])
         worst, name = ordered[0]
         reasons = tuple(reason for reason, _ in ordered)
-        return Standing(REASONS[worst].state, str(worst), self.why(worst, name) or "", reasons)
+        return Standing(REASONS[worst].state, str(worst), self.text_of(worst, name) or "", reasons)
 
     # -- the fold ------------------------------------------------------------------------------------------------------
 
@@ -342,28 +346,34 @@ class TradingStates:
             fold(self, entry)
 
     def _session(self, entry: Entry) -> None:
-        """A new session ends the reasons that it establishes itself."""
-        for reason, whose, cause in list(self._of):
+        """Fold the start of a session: reasons that a session ends are over."""
+        for reason, owner, cause in list(self._texts):
             if Ends.SESSION in REASONS[reason].ends:
-                self.end(reason, whose, cause)
+                self.end(reason, owner, cause)
 
     def _state(self, entry: Entry) -> None:
-        body, account = StateEntry.of(entry), entry.agent
+        """Fold the entry of an account that waits for orders to end, or waits no more."""
+        body = StateEntry.of(entry)
+        account = entry.agent
         self.end(StateReason.ORDERS_OPEN, account)
         if body.state != TradingState.ACTIVE:
             for order in body.orders or [""]:
                 self.add(StateReason.ORDERS_OPEN, body.reason, account, order)
 
     def _report(self, entry: Entry) -> None:
+        """Fold a link's state: up or down."""
         if entry.body["what"] == "link":
             self.end(StateReason.LINK_DOWN)
             link = msgspec.convert(entry.body, LinkStatus)
             if not link.up:
-                self.add(StateReason.LINK_DOWN, link.text or REASONS[StateReason.LINK_DOWN].words)
+                self.add(
+                    StateReason.LINK_DOWN, link.text or REASONS[StateReason.LINK_DOWN].description
+                )
 
     def _rearm(self, entry: Entry) -> None:
-        """End an account's stops: all on a person's re-arm, or only the causes that the entry names."""
-        account, ends = entry.agent, RearmEntry.of(entry).ends
+        """Fold a re-arm: end all stops of an account, or those causes that the entry names."""
+        account = entry.agent
+        ends = RearmEntry.of(entry).ends
         if ends is not None:
             for cause in ends:
                 self.end(StateReason.STOPPED, account, cause)
@@ -372,6 +382,7 @@ class TradingStates:
             self.end(reason, account)
 
     def _alert(self, entry: Entry) -> None:
+        """Fold an alert that halts the desk because of positions, or stops an agent."""
         body = AlertEntry.of(entry)
         code = body.code
         if code in _POSITIONS:
@@ -386,18 +397,23 @@ class TradingStates:
         elif body.stops is not None or code in PAUSES:
             # The first text of a cause stays, which is the execution that is doubted, or the code.
             cause = StateReason.STOPPED, entry.agent, body.execution or code
-            self._of.setdefault(cause, f"{code} {entry.order}")
+            self._texts.setdefault(cause, f"{code} {entry.order}")
 
     def rows(self) -> list[AccountStanding]:
-        """State of the desk (account "") and of accounts that are not active."""
-        scopes = {(REASONS[reason].scope, whose) for reason, whose, _ in list(self._of)}
+        """Trading states of the desk (account "") and of accounts that are not active, for tables."""
+        scopes = {(REASONS[reason].scope, owner) for reason, owner, _ in list(self._texts)}
         return [
             AccountStanding(
-                one.state, one.code, one.reason, one.reasons, account=whose, scope=scope
+                standing.state,
+                standing.code,
+                standing.reason,
+                standing.reasons,
+                account=owner,
+                scope=scope,
             )
-            for scope, whose in sorted(scopes)
+            for scope, owner in sorted(scopes)
             if scope is not ReasonScope.PARENT
-            for one in [self.standing(whose)]
+            for standing in [self.standing(owner)]
         ]
 
 
@@ -419,7 +435,7 @@ FOLDED: Final = tuple(_FOLDS)
 
 
 def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> Entry:
-    """Journal entry that an account waits for orders to end; none left: it is active."""
+    """Journal entry that an account waits for orders to end; without orders: that it is active again."""
     state, code = (
         (TradingState.REDUCING, str(StateReason.ORDERS_OPEN))
         if orders
@@ -427,91 +443,3 @@ def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> 
     )
     body = StateEntry(str(state), code, reason, list(orders))
     return Entry(kinds.STATE, ns, agent=account, body=body.json())
-
-
-def refusal(
-    sender: Sender,
-    command: Command,
-    standing: Standing,
-    orders: Orders,
-    held: Positions,
-    before: Sequence[Command] = (),
-) -> Denial | None:
-    """Denial of a command in its account's trading state, or None.
-
-    Parameters
-    ----------
-    sender : Sender
-    command : Command
-    standing : Standing
-    orders, held : Orders, Positions
-        As booked.
-    before : sequence of Command
-        What leaves with it, before it.
-    """
-    state = standing.state
-    if not isinstance(command, NewOrder | ReplaceOrder):
-        act = Act.CANCEL if isinstance(command, CancelOrder | MassCancel) else Act.QUERY
-        return None if permits(sender, act, state) else _not_theirs(sender, act)
-    if permits(sender, Act.GROWS, state):
-        return None
-    if permits(sender, Act.REDUCES, state) and reduces(command, orders, held, before):
-        return None
-    if state is TradingState.ACTIVE:
-        return _not_theirs(sender, Act.GROWS)
-    if state is TradingState.REDUCING:
-        return Denial(
-            "REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}"
-        )
-    scope = REASONS[StateReason(standing.code)].scope
-    text = (
-        standing.reason
-        if scope is ReasonScope.DESK
-        else f"agent={command.account} reason={standing.reason}"
-    )
-    return Denial(standing.code, text)
-
-
-def _not_theirs(sender: Sender, act: Act) -> Denial:
-    return Denial("NOT_PERMITTED", f"sender={sender} act={act}")
-
-
-def reduces(
-    command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, before: Sequence[Command]
-) -> bool:
-    """Whether a command can only reduce a position, whatever open orders of its side fill, or cancels lots.
-
-    Parameters
-    ----------
-    command : NewOrder or ReplaceOrder
-    orders : Orders
-    held : Positions
-    before : sequence of Command
-        What leaves with it, before it.
-    """
-    if isinstance(command, ReplaceOrder):
-        order = orders.get(command.orig)
-        if order is not None and order.price == command.price and _more(command, orders) == 0:
-            return True
-    qty, side = held.of(command.account, command.instrument).qty, command.side
-    open_qty = sum(
-        order.open_qty
-        for order in orders.live(command.account, None, command.instrument)
-        if order.side == side
-    )
-    also = [
-        one
-        for one in before
-        if isinstance(one, NewOrder | ReplaceOrder)
-        and (one.account, one.instrument, one.side) == (command.account, command.instrument, side)
-    ]
-    return qty * side < 0 and open_qty + sum(_more(one, orders) for one in [*also, command]) <= abs(
-        qty
-    )
-
-
-def _more(command: NewOrder | ReplaceOrder, orders: Orders) -> int:
-    """Open quantity added by a command, 10^-8 of a lot."""
-    order = orders.get(command.orig) if isinstance(command, ReplaceOrder) else None
-    qty = command.lots * ONE
-    return qty if order is None else max(qty - order.cum_qty - order.open_qty, 0)

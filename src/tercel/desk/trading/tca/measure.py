@@ -15,9 +15,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.orders import FEE_UNIT, ONE, Listing
+from tercel.core.fixed_point import FEE_UNIT, ONE
+from tercel.core.orders import Listing
 from tercel.core.ports import Entry
-from tercel.core.serialization import Record
+from tercel.core.records import Record
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -31,6 +32,10 @@ PRINTS = (EXECUTE, TRADE, TRADE_HIDDEN)
 
 F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 """Columns of a fill, as the simulator logs them: int64 (f, 7)."""
+
+
+FEE_PARTS: Final = FEE_UNIT * ONE * ONE
+"""Parts of a half tick x lot in which `fee_of` counts fills of `core.orders`."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class ParentFacts(_ParentOrder):
     arrival_mid2 : int
         Bid + ask at arrival, half ticks.
     fills : int64 (f, 7)
-        In order of time: ns, price and quantity in parts (`one`), mid2 and touch2 as the aggressor met them, passive,
+        In order of time: ns, price and quantity in parts (`scale`), mid2 and touch2 as the aggressor met them, passive,
         forced.
     mid_ns, mid2 : int64 (m,)
         Every change of the mid without own orders, from arrival on and as long after the end as is known.
@@ -74,7 +79,7 @@ class ParentFacts(_ParentOrder):
     unit : float
         Money of a half tick x lot.
     one : int
-        Into how many parts the fills divide a tick, and a lot: `core.orders.ONE` where a venue reported them.
+        Into how many parts the fills divide a tick, and a lot: `core.fixed_point.ONE` where a venue reported them.
     value2 : int
         What bps are of, half ticks a lot; 0: the arrival mid. `shortfall.TICKS2` makes them ticks.
     """
@@ -89,13 +94,13 @@ class ParentFacts(_ParentOrder):
     refused: int = 0
     close_mid2: int = 0
     unit: float = 1.0
-    one: int = 1
+    scale: int = 1
     value2: int = 0
 
 
 @dataclass(frozen=True)
 class ParentCost(_ParentOrder):
-    """The analysis of one parent order; NaN where not available.
+    """Cost analysis of one parent order; NaN where a figure is not available.
 
     Parameters
     ----------
@@ -117,7 +122,7 @@ class ParentCost(_ParentOrder):
     markouts_bps : mapping of span to float
         Move of the mid after fills, in the order's favour.
     sums : mapping of str to int
-        The same costs as integers, half ticks x lots (in parts: `ParentFacts.one` squared are one): spread, walk,
+        The same costs as integers, half ticks x lots (in parts: `ParentFacts.scale` squared are one): spread, walk,
         timing, forced, fees add up to fills; fills, opportunity and refusal to whole.
     notional : float
         Arrival value of the fills: what the parent weighs in a mean.
@@ -147,7 +152,7 @@ class ParentCost(_ParentOrder):
 
 @dataclass(frozen=True)
 class AnalysedCost(ParentCost, Record):
-    """The analysis of one parent order as reports have it.
+    """Cost analysis of one parent order as read from the journal, for reports.
 
     Parameters
     ----------
@@ -165,47 +170,46 @@ class AnalysedCost(ParentCost, Record):
 
     @classmethod
     def of(cls, entry: Entry) -> "AnalysedCost":
-        """The analysis that a journal's entry of kind `tca` holds."""
+        """Cost analysis of a parent from a journal entry of kind `tca`."""
         head = {"parent": entry.parent, "instrument": entry.instrument, "agent": entry.agent}
         return cls.from_json({**head, **entry.body})
 
     def json_fields(self) -> dict[str, object]:
-        """Without `by_hand` and `delay_bps` where they are None."""
+        """Fields as a mapping, without `by_hand` and `delay_bps` where they are None."""
         return {
             key: value for key, value in vars(self).items() if value is not None or key == "limit"
         }
 
 
-FEE_PARTS: Final = FEE_UNIT * ONE * ONE
-"""Parts of a half tick x lot in which `fee_of` counts fills of `core.orders`."""
-
-
-def fee_of(px: int, qty: int, passive: bool, words: tuple[int, int, int, int], one: int = 1) -> int:
-    """Fee of one fill, exactly, in half ticks x lots / (`FEE_UNIT` one one).
+def fee_of(
+    px: int, qty: int, passive: bool, fees: tuple[int, int, int, int], scale: int = 1
+) -> int:
+    """Fee of one fill, exactly, in half ticks x lots / (`FEE_UNIT` x scale^2).
 
     >>> fee_of(101, 10, False, (0, 60_000_000, 0, 0)) / FEE_UNIT
     6.0
     """
-    fixed, rate = words[not passive], words[3 - passive]
-    return (fixed * one + rate * 2 * px) * qty
+    fixed = fees[not passive]
+    rate = fees[3 - passive]
+    return (fixed * scale + rate * 2 * px) * qty
 
 
-def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
-    """Fees of fills given in parts: the exact sum, rounded once to half ticks x lots as a market's state does.
+def fees_of(fills: Ints, fees: tuple[int, int, int, int], scale: int = 1) -> int:
+    """Fees of fills (`scale` parts a tick and a lot), rounded once to half ticks x lots.
 
     >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
     6
     """
     exact = sum(
-        fee_of(px, qty, bool(passive), words, one)
+        fee_of(px, qty, bool(passive), fees, scale)
         for _, px, qty, _, _, passive, _ in fills.tolist()
     )
-    unit = FEE_UNIT * one * one
+    unit = FEE_UNIT * scale * scale
     return (exact + unit // 2) // unit
 
 
 def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> ParentCost:
-    """Cost analysis of a parent's facts.
+    """Analyse the cost of a parent: shortfall and its parts, benchmarks, mark-outs.
 
     Raises
     ------
@@ -221,32 +225,36 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
     (100.0, 100.0, 1.0)
     """
     _check(facts)
-    f, s, one, m0 = facts.fills, facts.side, facts.one, facts.arrival_mid2
+    f = facts.fills
+    s = facts.side
+    scale = facts.scale
+    m0 = facts.arrival_mid2
     value2 = facts.value2 or m0
-    qty, px2 = (
-        f[:, F_QTY].astype(object),
-        2 * f[:, F_PX].astype(object),
-    )  # products of parts are beyond 64 bits
-    mid2, touch2 = f[:, F_MID2].astype(object) * one, f[:, F_TOUCH2].astype(object) * one
+    # products of parts are beyond 64 bits
+    qty = f[:, F_QTY].astype(object)
+    px2 = 2 * f[:, F_PX].astype(object)
+    mid2 = f[:, F_MID2].astype(object) * scale
+    touch2 = f[:, F_TOUCH2].astype(object) * scale
     mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
-    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one, value2)
+    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, scale, value2)
     forced = f[:, F_FORCED] != 0
-    free = np.where(forced, 0, qty)
+    unforced_qty = np.where(forced, 0, qty)
     parts = {
-        "spread": int((s * (touch2 - mid2) * free).sum()),
-        "walk": int((s * (px2 - touch2) * free).sum()),
-        "timing": int((s * (mid2 - m0 * one) * free).sum()),
-        "forced": int((s * (px2 - m0 * one) * (qty - free)).sum()),
-        "fees": facts.fees * one * one,
+        "spread": int((s * (touch2 - mid2) * unforced_qty).sum()),
+        "walk": int((s * (px2 - touch2) * unforced_qty).sum()),
+        "timing": int((s * (mid2 - m0 * scale) * unforced_qty).sum()),
+        "forced": int((s * (px2 - m0 * scale) * (qty - unforced_qty)).sum()),
+        "fees": facts.fees * scale * scale,
     }
-    whole = {name: getattr(cost, name) for name in ("fills", "opportunity", "refusal", "whole")}
-    traded = int(facts.trade_lots.sum()) * one
-    volume, filled = cost.filled + traded, cost.filled
-    prints2 = 2 * int((facts.trade_price.astype(object) * facts.trade_lots).sum()) * one * one
-    vwap2 = (cost.paid2 + prints2) / (volume * one) if volume else math.nan
-    average2 = cost.paid2 / (filled * one) if filled else math.nan
-    per_filled = BPS / (value2 * filled * one) if filled else math.nan
-    against = s * BPS / value2
+    totals = {name: getattr(cost, name) for name in ("fills", "opportunity", "refusal", "whole")}
+    traded = int(facts.trade_lots.sum()) * scale
+    volume = cost.filled + traded
+    filled = cost.filled
+    prints2 = 2 * int((facts.trade_price.astype(object) * facts.trade_lots).sum()) * scale * scale
+    vwap2 = (cost.paid2 + prints2) / (volume * scale) if volume else math.nan
+    average2 = cost.paid2 / (filled * scale) if filled else math.nan
+    per_filled = BPS / (value2 * filled * scale) if filled else math.nan
+    bps_per_half_tick = s * BPS / value2
     return ParentCost(
         parent=facts.parent,
         instrument=facts.instrument,
@@ -262,14 +270,16 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         is_bps=cost.is_bps,
         opportunity_bps=cost.opportunity_bps,
         refusal_bps=cost.refusal_bps,
-        vwap_bps=(average2 - vwap2) * against,
-        twap_bps=(average2 - _twap2(facts)) * against,
-        close_bps=(average2 - facts.close_mid2) * against if facts.close_mid2 else math.nan,
+        vwap_bps=(average2 - vwap2) * bps_per_half_tick,
+        twap_bps=(average2 - _twap2(facts)) * bps_per_half_tick,
+        close_bps=(average2 - facts.close_mid2) * bps_per_half_tick
+        if facts.close_mid2
+        else math.nan,
         participation=filled / volume if volume else math.nan,
         passive_share=int(qty[f[:, F_PASSIVE] != 0].sum()) / filled if filled else math.nan,
         markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
-        sums=parts | whole,
-        notional=value2 * filled / one * facts.unit,
+        sums=parts | totals,
+        notional=value2 * filled / scale * facts.unit,
         **{f"{name}_bps": part * per_filled for name, part in parts.items()},
     )
 
@@ -281,32 +291,41 @@ def shortfall(
     mids2: tuple[int, int],
     fills: Ints,
     fees: int,
-    one: int = 1,
+    scale: int = 1,
     value2: int = 0,
 ) -> Shortfall:
-    """Implementation shortfall from fills (in `one` parts) and the mids (half ticks) at arrival and end."""
+    """Implementation shortfall from fills (`scale` parts a lot and a tick) and the mids (half ticks) at arrival and end."""
     qty = fills[:, F_QTY].tolist()
     paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
     return Shortfall(
-        side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one, value2
+        side,
+        quantity * scale,
+        sum(qty),
+        refused * scale,
+        *mids2,
+        paid2,
+        fees * scale * scale,
+        scale,
+        value2,
     )
 
 
 def cost_of(parent: ParentOrder, fills: Sequence[Fill], listing: Listing, mid2: int) -> Shortfall:
     """Shortfall of an ended parent from its booked fills, with its unfilled lots at a mid (half ticks)."""
-    rows, mids2 = fill_rows(fills), (parent.arrival_mid2, mid2)
+    rows = fill_rows(fills)
+    mids2 = (parent.arrival_mid2, mid2)
     fees = fees_of(rows, listing.fees, ONE)
     return shortfall(parent.order.side, parent.lots, parent.refused, mids2, rows, fees, ONE)
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:
-    """A ledger's fills as rows, in parts of `core.orders`; mid and touch at the fill are unknown, and 0."""
+    """A ledger's fills as rows of `F_NS` to `F_FORCED`, in parts of `core.fixed_point.ONE`; mid and touch are unknown, 0."""
     rows = [[fill.ns, fill.px, fill.qty, 0, 0, int(fill.passive), 0] for fill in fills]
     return np.array(rows, np.int64).reshape(-1, 7)
 
 
 def without_market(cost: ParentCost) -> ParentCost:
-    """Cost analysis from fills alone, for a parent whose market was not observed throughout.
+    """Reduce a cost analysis to what fills alone tell, for a parent whose market was not observed throughout.
 
     Shortfall, opportunity and refusals need no more; the parts of the shortfall, benchmarks and mark-outs are NaN.
     """
@@ -314,21 +333,23 @@ def without_market(cost: ParentCost) -> ParentCost:
     unknown = [f"{name}_bps" for name in (*split, "vwap", "twap")] + ["participation"]
     sums = {name: total for name, total in cost.sums.items() if name not in split}
     marks = dict.fromkeys(cost.markouts_bps, math.nan)
-    words: dict[str, Any] = dict.fromkeys(unknown, math.nan)
-    return replace(cost, **words, sums=sums, markouts_bps=marks)
+    changes: dict[str, Any] = dict.fromkeys(unknown, math.nan)
+    return replace(cost, **changes, sums=sums, markouts_bps=marks)
 
 
 def without_own(facts: ParentFacts) -> ParentFacts:
-    """Facts with the parent's own fills removed from the market's trades."""
-    prices, lots = facts.trade_price, facts.trade_lots.copy()
+    """Facts whose public trades at the price of an own fill lose its lots (a part counts as one), as they include own fills."""
+    prices = facts.trade_price
+    lots = facts.trade_lots.copy()
     for px, qty in zip(facts.fills[:, F_PX].tolist(), facts.fills[:, F_QTY].tolist(), strict=True):
-        at = np.flatnonzero(prices * facts.one == px)
-        before = np.cumsum(lots[at]) - lots[at]
-        lots[at] -= np.clip(-(-qty // facts.one) - before, 0, lots[at])
+        matches = np.flatnonzero(prices * facts.scale == px)
+        before = np.cumsum(lots[matches]) - lots[matches]
+        lots[matches] -= np.clip(-(-qty // facts.scale) - before, 0, lots[matches])
     return replace(facts, trade_lots=lots)
 
 
 def _check(facts: ParentFacts) -> None:
+    """Refuse facts without a two-sided market at arrival, or with more lots than the order has."""
     if facts.fills.shape[1:] != (7,) or len(facts.mid_ns) != len(facts.mid2):
         raise DataError(
             "fills of 7 columns and as many mids as times",
@@ -342,23 +363,23 @@ def _check(facts: ParentFacts) -> None:
             "no cost can be stated without one",
         )
     filled = int(facts.fills[:, F_QTY].sum())
-    if filled > (facts.quantity - facts.refused) * facts.one:
-        met = f"{filled / facts.one:g} lots filled and {facts.refused} refused"
+    if filled > (facts.quantity - facts.refused) * facts.scale:
+        actual = f"{filled / facts.scale:g} lots filled and {facts.refused} refused"
         raise DataError(
             "no more lots than the order has",
-            f"{met} of {facts.quantity} of parent {facts.parent}",
+            f"{actual} of {facts.quantity} of parent {facts.parent}",
             "run `tercel trade reconcile`",
         )
 
 
 def _mid_at(facts: ParentFacts, ns: Ints) -> Floats:
-    """Mid at some times, half ticks: the last change by then, the first one before that."""
-    at = np.searchsorted(facts.mid_ns, ns, side="right") - 1
-    return facts.mid2[np.maximum(at, 0)].astype(np.float64)
+    """Mid at some times, half ticks: that of the last change by then, or before any the first."""
+    index = np.searchsorted(facts.mid_ns, ns, side="right") - 1
+    return facts.mid2[np.maximum(index, 0)].astype(np.float64)
 
 
 def _twap2(facts: ParentFacts) -> float:
-    """Time-weighted mid over the parent's life, half ticks."""
+    """Time-weighted mid over the parent's life, half ticks; the arrival mid if that life has no length."""
     if facts.end_ns <= facts.start_ns:
         return float(facts.arrival_mid2)
     inside = slice(*np.searchsorted(facts.mid_ns, (facts.start_ns + 1, facts.end_ns)))
@@ -368,7 +389,7 @@ def _twap2(facts: ParentFacts) -> float:
 
 
 def _markout(facts: ParentFacts, after_s: int) -> float:
-    """Mean move of the mid `after_s` seconds after the fills, by lots, in its favour; NaN where not known yet."""
+    """Mean move of the mid in the order's favour, bps, `after_s` seconds after its fills, by lots; NaN if not known."""
     when = facts.fills[:, F_NS] + after_s * NS_PER_SECOND
     known = when <= facts.mid_ns[-1]
     lots = facts.fills[:, F_QTY] * known

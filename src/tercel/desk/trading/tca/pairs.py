@@ -1,4 +1,4 @@
-"""What a pair cost: the spread that was paid beside that at arrival, and why they differ, in money.
+"""Cost of a pair order: the spread paid against the spread at arrival, and the parts of the difference, in money.
 
 With side s of the first leg, and of each leg fills (p, q) and the mids m at their time and a at arrival:
 
@@ -18,7 +18,7 @@ from operator import itemgetter
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.orders import ONE
+from tercel.core.fixed_point import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal.blobs import unpack
@@ -34,43 +34,44 @@ def pair_costs(entries: Iterable[Entry]) -> list[PairCost]:
     legs: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in entries:
         if pair := entry.body.get("pair"):
-            of = str(pair.get("of"))
-            legs[of][entry.parent.removeprefix(of)] = entry
+            first_id = str(pair.get("of"))
+            legs[first_id][entry.parent.removeprefix(first_id)] = entry
     return [
-        _cost(found, first, hedge)
-        for found in legs.values()
-        if (first := found.get("")) and (hedge := found.get("-hedge"))
+        _cost(pair_legs, first_entry, hedge)
+        for pair_legs in legs.values()
+        if (first_entry := pair_legs.get("")) and (hedge := pair_legs.get("-hedge"))
     ]
 
 
-def _cost(found: dict[str, Entry], first: Entry, hedge: Entry) -> PairCost:
-    mine = AnalysedCost.of(first)
-    its = AnalysedCost.of(hedge)
-    pair = first.body.get("pair", {})
-    one, mids, lot = _leg(first)
-    two, hedge_mids, hedge_lot = _leg(hedge)
+def _cost(pair_legs: dict[str, Entry], first_entry: Entry, hedge_entry: Entry) -> PairCost:
+    """Cost of one pair, from the cost analyses of its legs."""
+    first_cost = AnalysedCost.of(first_entry)
+    hedge_cost = AnalysedCost.of(hedge_entry)
+    pair = first_entry.body.get("pair", {})
+    first_leg, mids, lot = _leg(first_entry)
+    hedge_leg, hedge_mids, hedge_lot = _leg(hedge_entry)
     weight = float(Fraction(str(pair.get("ratio", "1")))) * hedge_lot / lot
-    at_arrival = _above(one, mids[0, 1]), -_above(two, hedge_mids[0, 1])
-    halves = _above(one, one[3]), -_above(two, two[3])
-    moved, waited = _legging(one, two, hedge_mids, weight)
-    average = [_above(leg, 0.0) / (leg[2].sum() or nan) for leg in (one, two)]
-    flattened = found.get("-flatten")
+    at_arrival = _paid_above(first_leg, mids[0, 1]), -_paid_above(hedge_leg, hedge_mids[0, 1])
+    halves = _paid_above(first_leg, first_leg[3]), -_paid_above(hedge_leg, hedge_leg[3])
+    moved, waited = _legging(first_leg, hedge_leg, hedge_mids, weight)
+    average = [_paid_above(leg, 0.0) / (leg[2].sum() or nan) for leg in (first_leg, hedge_leg)]
+    flattened = pair_legs.get("-flatten")
     return {
-        "pair": first.parent,
-        "side": mine.side,
-        "filled": mine.filled,
-        "unfilled": mine.unfilled,
-        "hedged": its.filled,
+        "pair": first_entry.parent,
+        "side": first_cost.side,
+        "filled": first_cost.filled,
+        "unfilled": first_cost.unfilled,
+        "hedged": hedge_cost.filled,
         "flattened": AnalysedCost.of(flattened).filled if flattened else 0,
         "arrival": float(mids[0, 1] - weight * hedge_mids[0, 1]),
         "paid": float(average[0] - weight * average[1]),
         "limit": float(pair.get("spread", nan)),
-        "first": mine.side * at_arrival[0],
-        "second": mine.side * at_arrival[1],
-        "half_first": mine.side * halves[0],
-        "half_second": mine.side * halves[1],
-        "legging": -mine.side * moved,
-        "moved": mine.side * (sum(at_arrival) - sum(halves) + moved),
+        "first": first_cost.side * at_arrival[0],
+        "second": first_cost.side * at_arrival[1],
+        "half_first": first_cost.side * halves[0],
+        "half_second": first_cost.side * halves[1],
+        "legging": -first_cost.side * moved,
+        "moved": first_cost.side * (sum(at_arrival) - sum(halves) + moved),
         "unhedged_s": waited,
     }
 
@@ -83,19 +84,20 @@ def _leg(entry: Entry) -> tuple[Floats, Floats, int]:
     return (fills[:, :4] * (1, tick / ONE, lot / ONE, tick / 2)).T, mids * (1, tick / 2), lot
 
 
-def _above(leg: Floats, against: Floats | float) -> float:
-    """Money paid above some prices, below 0: below them."""
+def _paid_above(leg: Floats, against: Floats | float) -> float:
+    """Money by which a leg's fills were above some prices; negative if below."""
     return float(((leg[1] - against) * leg[2]).sum())
 
 
 def _legging(first: Floats, hedge: Floats, mids: Floats, weight: float) -> tuple[float, float]:
-    """What the hedge leg's mid moved from each fill to its hedge, times shares; mean seconds between them."""
+    """Move of the hedge leg's mid from each fill of the first leg to its hedge, times shares, summed; and the mean seconds
+    between them, NaN if nothing was hedged."""
     needed = np.cumsum(first[2] * weight)
-    given = np.cumsum(hedge[2])
-    ends = np.union1d(needed, given)
-    ends = ends[ends <= min(needed[-1:].sum(), given[-1:].sum()) + 1e-9]
+    hedged = np.cumsum(hedge[2])
+    ends = np.union1d(needed, hedged)
+    ends = ends[ends <= min(needed[-1:].sum(), hedged[-1:].sum()) + 1e-9]
     shares = np.diff(ends, prepend=0.0)
-    i, k = (np.searchsorted(each, ends - shares / 2) for each in (needed, given))
-    then = mids[np.searchsorted(mids[:, 0], first[0, i], "right") - 1, 1]
+    i, k = (np.searchsorted(cumulative, ends - shares / 2) for cumulative in (needed, hedged))
+    mid_at_fill = mids[np.searchsorted(mids[:, 0], first[0, i], "right") - 1, 1]
     waited = (shares * (hedge[0, k] - first[0, i])).sum() / (shares.sum() or nan) / NS_PER_SECOND
-    return float((shares * (hedge[3, k] - then)).sum()), float(waited)
+    return float((shares * (hedge[3, k] - mid_at_fill)).sum()), float(waited)

@@ -1,4 +1,4 @@
-"""Journals the cost analysis of every finished parent once its last mark-out is known."""
+"""Recorder of cost analyses: one journal entry for each finished parent, once its last mark-out is known."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,17 +10,8 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import DataError
-from tercel.core.orders import (
-    M_KIND,
-    M_LOTS,
-    M_NS,
-    M_PRICE,
-    ONE,
-    PAID_PLACES,
-    MarketRows,
-    VenueEvent,
-    shown,
-)
+from tercel.core.fixed_point import ONE, PAID_PLACES, to_number
+from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
@@ -29,8 +20,9 @@ from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.desk.trading.parent_orders.manager import SessionObserver
-from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
+from tercel.desk.trading.parent_orders.observers import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder
+from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca import measure as tca
 from tercel.market.simulator import layout as sim
@@ -40,14 +32,14 @@ WAITED_S = tuple(span for span in tca.MARKOUTS_S if span <= 60)
 
 
 def _sums(fills: Ints) -> tuple[int, int]:
-    """Quantity of some fills, and price x quantity."""
+    """Sums over fills: quantity, and price times quantity."""
     return int(fills[:, tca.F_QTY].sum()), sum(
         map(mul, fills[:, tca.F_QTY].tolist(), fills[:, tca.F_PX].tolist())
     )
 
 
 class TcaRecorder(SessionObserver):
-    """Session observer that records cost analyses (`trading.parent_orders.manager.SessionObserver`).
+    """Observer that journals the cost analysis of each parent of a session, a while after it ended.
 
     Parameters
     ----------
@@ -66,10 +58,11 @@ class TcaRecorder(SessionObserver):
         for parent in session.ledger.parents:  # what earlier sessions owe
             if parent.over and parent.id not in analysed:
                 self.on_over(parent, None)
-        session.manager.watchers.append(self)
+        session.manager.observers.append(self)
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Keep trades of instruments with parents at work."""
+        """Store market trades of instruments with parents at work; analyse parents that are due, and those whose fills
+        changed."""
         for event in events:
             if isinstance(event, MarketRows) and not event.snapshot:
                 traded = event.rows[np.any(event.rows[:, [M_KIND]] == tca.PRINTS, axis=1)]
@@ -77,10 +70,11 @@ class TcaRecorder(SessionObserver):
                     self._trades[id_].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
         # A fill was busted or corrected after the analysis: the parent's cost is analysed again.
-        ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
-        new = ledger.orders.rebooked[self._rebooked :]
+        ledger = self._session.ledger
+        waiting = {parent.id for parent, *_ in self._waiting}
+        rebookings = ledger.orders.rebooked[self._rebooked :]
         self._rebooked = len(ledger.orders.rebooked)
-        for name in dict.fromkeys(before.parent for before, _ in new):
+        for name in dict.fromkeys(before.parent for before, _ in rebookings):
             if (
                 (parent := ledger.parents.get(name)) is not None
                 and parent.over
@@ -93,7 +87,7 @@ class TcaRecorder(SessionObserver):
         self._live[order.instrument].add(order.id)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Wait for the last mark-out; a parent that never arrived has nothing to analyse."""
+        """Queue an ended parent until its last mark-out is known; one that never arrived is left out."""
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
         public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
@@ -104,12 +98,14 @@ class TcaRecorder(SessionObserver):
             self._waiting.append((parent, logged[logged[:, tca.F_FORCED] != sim.UNFILLED], public))
 
     def close(self) -> None:
-        """Write pending analyses; mark-outs not yet known stay unknown."""
+        """Write the pending analyses; mark-outs that are not known yet stay unknown."""
         self._write(FOREVER_NS)
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
-        """The executor's log where it equals the fills in force; other fills are priced against the mid of their time."""
-        fills, logged = tca.fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
+        """Fills of a parent for its analysis: the executor's log if it equals the booked fills, else those, with mids of
+        their time."""
+        fills = tca.fill_rows(self._session.ledger.fills_of[parent.id])
+        logged = logged.copy()
         logged[:, [tca.F_PX, tca.F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):
             return logged
@@ -120,7 +116,8 @@ class TcaRecorder(SessionObserver):
         return fills
 
     def _write(self, until_ns: int) -> None:
-        """Analyse what was over by then, as soon as its market is seen."""
+        """Analyse the parents that were over by a venue time, ns, and whose market was seen; at FOREVER_NS alert those without
+        one."""
         waiting = self._waiting
         self._waiting = []
         for parent, logged, public in waiting:
@@ -136,6 +133,7 @@ class TcaRecorder(SessionObserver):
                 self._analyse(parent, self._fills(parent, logged, follower), public, follower)
 
     def _analyse(self, parent: ParentOrder, fills: Ints, public: Ints, follower: Follower) -> None:
+        """Measure a parent's cost and journal it (`kinds.TCA`)."""
         mid_ns, mid2 = follower.mids(parent.arrival_ns)
         listing = follower.listing
         facts = tca.ParentFacts(
@@ -155,7 +153,7 @@ class TcaRecorder(SessionObserver):
             fees=tca.fees_of(fills, listing.fees, ONE),
             refused=parent.refused,
             unit=listing.tick / 2 * listing.lot,
-            one=ONE,
+            scale=ONE,
         )
         head = parent.over_ns, facts.instrument, facts.agent, facts.parent
         try:
@@ -163,13 +161,15 @@ class TcaRecorder(SessionObserver):
         except DataError as error:
             self._session.gateway.write([entry_alert("warning", "NO_TCA", str(error), *head)])
             return
-        words = asdict(cost if follower.began_ns <= parent.arrival_ns else tca.without_market(cost))
+        fields = asdict(
+            cost if follower.began_ns <= parent.arrival_ns else tca.without_market(cost)
+        )
         body: dict[str, Any] = {
-            key: to_jsonable(words[key])
-            for key in words
+            key: to_jsonable(fields[key])
+            for key in fields
             if key not in ("parent", "instrument", "agent")
         }
-        body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
+        body["sums"] = {name: to_number(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
         body |= {"by_hand": self._session.ledger.lots_by_hand(parent)} if parent.hand else {}
         if parent.pair is not None:

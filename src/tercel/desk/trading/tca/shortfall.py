@@ -1,4 +1,4 @@
-"""Implementation shortfall of a parent order: fills, unfilled and refused lots apart; the one definition.
+"""Implementation shortfall of a parent order, split into filled, unfilled and refused lots.
 
 With side s, fills (p, q), arrival mid m0, mid at the end m1:
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats.inference import weighted_interval
+from tercel.core.stats.mean_intervals import weighted_interval
 
 BPS = 1e4
 TICKS2 = 20_000
@@ -40,7 +40,7 @@ class Shortfall:
         Sum of twice the price times quantity over the fills, in parts of a tick times parts of a lot.
     fees : int
         Charged on the fills, in the same.
-    one : int
+    scale : int
         Parts of a tick, and of a lot.
     value2 : int
         What bps are of, half ticks a lot; 0: the arrival mid. `TICKS2` makes them ticks.
@@ -62,7 +62,7 @@ class Shortfall:
     end_mid2: int
     paid2: int
     fees: int
-    one: int = 1
+    scale: int = 1
     value2: int = 0
 
     @property
@@ -72,22 +72,22 @@ class Shortfall:
 
     @property
     def fills(self) -> int:
-        """Cost of the fills, fees included."""
-        return self.side * (self.paid2 - self.arrival_mid2 * self.one * self.filled) + self.fees
+        """Cost of the fills with fees, in half ticks x lots x scale^2."""
+        return self.side * (self.paid2 - self.arrival_mid2 * self.scale * self.filled) + self.fees
 
     @property
     def opportunity(self) -> int:
-        """Opportunity cost of the unfilled lots."""
-        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.unfilled
+        """Opportunity cost of the unfilled lots, in half ticks x lots x scale^2."""
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.scale * self.unfilled
 
     @property
     def refusal(self) -> int:
-        """Opportunity cost of the refused lots."""
-        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.refused
+        """Opportunity cost of the refused lots, in half ticks x lots x scale^2."""
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.scale * self.refused
 
     @property
     def whole(self) -> int:
-        """Total of all three parts."""
+        """Sum of the costs of fills, unfilled and refused lots."""
         return self.fills + self.opportunity + self.refusal
 
     @property
@@ -111,28 +111,29 @@ class Shortfall:
         return self._bps(self.fills + self.opportunity, self.quantity - self.refused)
 
     def _bps(self, cost: int, quantity: int) -> float:
-        worth = (self.value2 or self.arrival_mid2) * self.one * quantity
+        """A cost in bps of the arrival value of a quantity; NaN for none."""
+        worth = (self.value2 or self.arrival_mid2) * self.scale * quantity
         return BPS * cost / worth if worth else math.nan
 
     def lots(self, quantity: int) -> int | float:
         """A quantity in lots, for people."""
-        whole, rest = divmod(quantity, self.one)
-        return quantity / self.one if rest else whole
+        lots, rest = divmod(quantity, self.scale)
+        return quantity / self.scale if rest else lots
 
     def to_dict(self, unit: float) -> dict[str, Any]:
-        """The figures of a journal's body, null if missing; `unit` is the money of a half tick x lot."""
+        """Figures as the body of a journal entry, null if missing; `unit`: money per half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
         figures = {name: to_jsonable(getattr(self, name)) for name in names}
         counts = {
             name: self.lots(getattr(self, name))
             for name in ("quantity", "filled", "unfilled", "refused")
         }
-        notional = self.arrival_mid2 * self.filled / self.one * unit
+        notional = self.arrival_mid2 * self.filled / self.scale * unit
         return {"side": self.side, **counts, **figures, "notional": notional}
 
 
 def weight(row: Mapping[str, Any]) -> float:
-    """Weight of a parent in a mean: the arrival value of its fills."""
+    """Weight of a parent in a mean over parents: the arrival value of its fills."""
     return float(row["notional"])
 
 
@@ -153,7 +154,7 @@ def by_filled(
 def weighted_mean(
     figures: Iterable[tuple[float | None, float]], least: int = 3
 ) -> tuple[float | None, float | None]:
-    """As :func:`by_filled`, of pairs of a figure (None or NaN: not known) and its weight."""
+    """Weighted mean of (figure, weight) pairs, and the half width of its 95 % interval; figures None or NaN are left out."""
     known = [
         (float(value), share)
         for value, share in figures
@@ -162,6 +163,3 @@ def weighted_mean(
     return weighted_interval(
         [value for value, _ in known], [share for _, share in known], least=least
     )
-
-
-# -- of many parents --------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
-"""Summaries of analysed costs: weighted means with intervals, by agent and in all, and sentences that say them."""
+"""Summaries of cost analyses of parents: weighted means with intervals, in total and by agent, and sentences on them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tercel.core.orders import summed
-from tercel.core.serialization import Record
+from tercel.core.fixed_point import sum_numbers
+from tercel.core.records import Record
 from tercel.desk.trading.tca.measure import AnalysedCost
 from tercel.desk.trading.tca.shortfall import weighted_mean
 
@@ -16,7 +16,7 @@ BENCHMARKS: Final = ("vwap", "twap", "close")
 
 @dataclass(frozen=True, kw_only=True)
 class CostMeans(Record):
-    """Costs of parents together.
+    """Costs of several parents together: sums of lots, means in bps weighted by filled value.
 
     Parameters
     ----------
@@ -56,19 +56,19 @@ class CostMeans(Record):
     money: Mapping[str, float] | None = None
 
     def json_fields(self) -> dict[str, object]:
-        """Fields with the interval as `ci_low` and `ci_high`, without those that were not requested."""
-        found = {
+        """Fields with the interval as `ci_low` and `ci_high`; interval, money and `delay_bps` are left out where None."""
+        fields = {
             key: value
             for key, value in vars(self).items()
             if key not in ("interval", "money") and (value is not None or key != "delay_bps")
         }
         low, high = self.interval or (None, None)
-        found |= {} if self.interval is None else {"ci_low": low, "ci_high": high}
-        return found | ({} if self.money is None else {"money": self.money})
+        fields |= {} if self.interval is None else {"ci_low": low, "ci_high": high}
+        return fields | ({} if self.money is None else {"money": self.money})
 
 
 def parts_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
-    """Parts that add up to the cost of what was filled, bps, by the names of `PARTS`."""
+    """Parts whose sum is the cost of the fills, bps, by their names for people in the order of `PARTS` ("walk": "depth cost")."""
     return {
         "delay": cost.delay_bps,
         "spread": cost.spread_bps,
@@ -80,7 +80,7 @@ def parts_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
 
 
 def against_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
-    """Costs against `BENCHMARKS`, bps."""
+    """Costs against each of `BENCHMARKS`, bps, by its name; None: not known."""
     return {"vwap": cost.vwap_bps, "twap": cost.twap_bps, "close": cost.close_bps}
 
 
@@ -93,7 +93,7 @@ class CostSummary:
 
 
 def summary(rows: Sequence[AnalysedCost]) -> CostSummary:
-    """Total and agents of analysed parents; parents that a person took over count in the total alone.
+    """Mean costs of all parents, and by agent of those that no person took over.
 
     Examples
     --------
@@ -103,12 +103,13 @@ def summary(rows: Sequence[AnalysedCost]) -> CostSummary:
     >>> found.is_bps, [round(end, 3) for end in found.interval]
     (2.0, [-0.484, 4.484])
     """
-    own: dict[str, list[AnalysedCost]] = {}
+    by_agent: dict[str, list[AnalysedCost]] = {}
     for row in rows:
         if row.by_hand is None:
-            own.setdefault(row.agent, []).append(row)
+            by_agent.setdefault(row.agent, []).append(row)
     agents = {
-        name: replace(_means(own[name]), interval=_interval(own[name])) for name in sorted(own)
+        name: replace(_means(by_agent[name]), interval=_interval(by_agent[name]))
+        for name in sorted(by_agent)
     }
     return CostSummary(_means(rows), agents)
 
@@ -116,17 +117,17 @@ def summary(rows: Sequence[AnalysedCost]) -> CostSummary:
 def sentences(
     rows: Sequence[AnalysedCost],
     money: Mapping[str, Any] | None = None,
-    more: Sequence[str] = (),
+    extra: Sequence[str] = (),
     unit: str = "bps",
 ) -> list[str]:
-    """Summary of parents in at most three sentences.
+    """Summary of analysed parents in at most three sentences, for reports.
 
     Parameters
     ----------
     rows : sequence of AnalysedCost
     money : mapping of str to number, optional
         The same costs in money: ``fills``, ``opportunity``, ``refusal``.
-    more : sequence of str
+    extra : sequence of str
         What else was left.
     unit : str
         What the rows' costs are in; where that is ticks, nothing is said of what the lots were worth.
@@ -145,8 +146,8 @@ def sentences(
     total = _means(rows)
     mean, half = weighted_mean((row.is_bps, row.notional) for row in rows)
     worth = f" worth {total.notional:,.0f}" if unit == "bps" else ""
-    several = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
-    filled = f"{several}: {total.filled:,} lots{worth} filled"
+    parent_text = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
+    filled = f"{parent_text}: {total.filled:,} lots{worth} filled"
     if mean is None:
         lines = [f"{filled}, nothing to tell a cost of."]
     else:
@@ -158,38 +159,38 @@ def sentences(
             for name, value in parts_of(total).items()
             if value is not None and (value or name not in ("delay", "forced"))
         )
-        words = zip(("VWAP", "TWAP", "the close"), against_of(total).values(), strict=True)
-        against = ", ".join(f"{word} {value:.2f}" for word, value in words if value is not None)
-        beside = f"; against {against}" if against else ""
-        lines += [f"In parts, {unit}: {parts}{beside}."] if parts else []
-    lost = [
-        f"{lots:,} lots {what}"
+        labelled = zip(("VWAP", "TWAP", "the close"), against_of(total).values(), strict=True)
+        against = ", ".join(f"{word} {value:.2f}" for word, value in labelled if value is not None)
+        benchmark_text = f"; against {against}" if against else ""
+        lines += [f"In parts, {unit}: {parts}{benchmark_text}."] if parts else []
+    losses = [
+        f"{lots:,} lots {fate}"
         + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
-        for lots, what, part in (
+        for lots, fate, part in (
             (total.unfilled, "unfilled", "opportunity"),
             (total.refused, "refused", "refusal"),
         )
         if lots
     ]
-    lost += more
-    return lines + ([f"{'; '.join(lost)}."] if lost else [])
+    losses += extra
+    return lines + ([f"{'; '.join(losses)}."] if losses else [])
 
 
 def _means(rows: Sequence[AnalysedCost]) -> CostMeans:
+    """Sums and weighted means over some parents."""
+
     def mean(figure: Callable[[AnalysedCost], float | None]) -> float | None:
         return weighted_mean((figure(row), row.notional) for row in rows)[0]
 
     spans = dict.fromkeys(span for row in rows for span in row.markouts_bps)
-    delay, measured = (
-        mean(lambda row: row.delay_bps),
-        any(row.delay_bps is not None for row in rows),
-    )
+    delay = mean(lambda row: row.delay_bps)
+    measured = any(row.delay_bps is not None for row in rows)
     return CostMeans(
         parents=len(rows),
-        quantity=summed(row.quantity for row in rows),
-        filled=summed(row.filled for row in rows),
-        unfilled=summed(row.unfilled for row in rows),
-        refused=summed(row.refused for row in rows),
+        quantity=sum_numbers(row.quantity for row in rows),
+        filled=sum_numbers(row.filled for row in rows),
+        unfilled=sum_numbers(row.unfilled for row in rows),
+        refused=sum_numbers(row.refused for row in rows),
         notional=sum(row.notional for row in rows),
         is_bps=mean(lambda row: row.is_bps),
         delay_bps=math.nan if measured and delay is None else delay,
@@ -210,5 +211,6 @@ def _means(rows: Sequence[AnalysedCost]) -> CostMeans:
 
 
 def _interval(rows: Sequence[AnalysedCost]) -> tuple[float | None, float | None]:
+    """95 % interval of the mean cost of fills, bps; (None, None) for fewer than two parents."""
     mean, half = weighted_mean(((row.is_bps, row.notional) for row in rows), least=2)
     return (None, None) if mean is None or half is None else (mean - half, mean + half)

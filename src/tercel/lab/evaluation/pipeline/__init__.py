@@ -1,4 +1,4 @@
-"""An evaluation: policies and rules on the same episodes, in one market or many, stored on disk."""
+"""Evaluation of policies and rules on the same episodes of one market or many: jobs on disk, results, tables, page."""
 
 from tercel.core.lazy import attach
 

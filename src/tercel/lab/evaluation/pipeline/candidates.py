@@ -1,22 +1,24 @@
-"""Candidates of an evaluation: policies by name, rules, the user's own, recipes of several seeds."""
+"""Candidates of an evaluation by the names that a user types: trained policies, rules, the user's own strategies."""
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tercel.core.errors import ConfigError, TercelError, UnknownNameError, listed
-from tercel.execution.foresight.forecaster import Forecaster, spread_alone
-from tercel.execution.observation import is_own_name, same_name
-from tercel.execution.policies.policy import CARD, Card, read_card
-from tercel.execution.policies.strategy import policy_strategy, without
-from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX, family, names, shipped
+from tercel.core.errors import ConfigError, split_commas
+from tercel.execution.foresight.forecaster import Forecaster, spread_only_forecaster
+from tercel.execution.observation import is_user_name, same_name
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.folder import CARD
+from tercel.execution.policies.parts import without_part
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import packaged_names, resolve_packaged
 from tercel.execution.registry import resolve_policy
-from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.execution.routing import ROUTED
+from tercel.execution.source_mark import source_mark
 from tercel.execution.strategies import (
     ALL_BASELINES,
     WRAPPERS,
@@ -26,23 +28,19 @@ from tercel.execution.strategies import (
     wrap,
 )
 from tercel.execution.strategy import Strategy, forecaster_of
-from tercel.execution.user_strategy import CheckedStrategy, located, mark_of, named, tried
+from tercel.execution.user_strategy import CheckedStrategy, import_object, load_named, try_strategy
 from tercel.lab.evaluation.judge import Kind
 from tercel.lab.evaluation.market import BuiltMarket
-from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.training_files import variants_in, variants_of_trial
-from tercel.market.flow import preset as presets
-
-# -- candidates -----------------------------------------------------------------------------------
 
 ALL = "all"
-SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
+PLACEHOLDER_ESTIMATES = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 """Estimates with which a name is tried before any market is built."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate: a row of every table.
+    """One candidate of an evaluation, a row of every table: a policy, a rule or a user's strategy.
 
     Parameters
     ----------
@@ -53,8 +51,8 @@ class Candidate:
     wrappers : tuple of str
         Around a policy (`execution.strategies.WRAPPERS`).
     lacks : str
-        The part that is taken from it (`execution.policies.strategy`); "" for none.
-    own : str, Strategy or callable, optional
+        Part of its strategy that is left out (ablation, `execution.policies.strategy`); "" for none.
+    user_strategy : str, Strategy or callable, optional
         A user's own strategy: its name (`execution.user_strategy`), an object, or a maker of one from a market's
         estimates.
     """
@@ -63,8 +61,8 @@ class Candidate:
     folder: str = ""
     wrappers: tuple[str, ...] = field(default=(), kw_only=True)
     lacks: str = field(default="", kw_only=True)
-    own: Any = field(default=None, compare=False, kw_only=True)
-    eyes: Any = field(default=None, compare=False, kw_only=True)
+    user_strategy: Any = field(default=None, compare=False, kw_only=True)
+    observation: Any = field(default=None, compare=False, kw_only=True)
     """The user's observation that a policy was trained with: a function, or as it was named."""
     session: str = field(
         default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False
@@ -72,16 +70,16 @@ class Candidate:
     """Tells an object of this process from any other."""
 
     @property
-    def learned(self) -> bool:
-        """Whether it is a trained policy."""
+    def is_learned(self) -> bool:
+        """Whether the candidate is a trained policy."""
         return bool(self.folder)
 
     @property
     def kind(self) -> Kind:
-        """Kind of the candidate for the judge; a rule that reads a learned forecast is no rule."""
-        if self.learned:
+        """Kind for the judge: learned (policy, or rule with a learned forecast), own (or `routed`), random, baseline."""
+        if self.is_learned:
             return "learned"
-        if self.own is not None:
+        if self.user_strategy is not None:
             return "own"
         if self.forecaster is not None:
             return "learned"
@@ -89,101 +87,102 @@ class Candidate:
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Forecaster whose learned forecasts it reads; None: none, or not known of a user's own strategy."""
-        if self.own is not None:
+        """Forecaster whose learned forecasts the candidate reads; None: none, or unknown for a user's strategy."""
+        if self.user_strategy is not None:
             return None
-        made: Strategy
-        if self.learned:
-            made = wrap(policy_strategy(Path(self.folder), "", self._eyes), self.wrappers)
+        strategy: Strategy
+        if self.is_learned:
+            strategy = wrap(
+                policy_strategy(Path(self.folder), "", self._observation), self.wrappers
+            )
         else:
-            made = build(self._written, SPARE)
-        found = forecaster_of(made)
-        return None if found is spread_alone() else found
+            strategy = build(self._rule_name, PLACEHOLDER_ESTIMATES)
+        forecaster = forecaster_of(strategy)
+        return None if forecaster is spread_only_forecaster() else forecaster
 
     @property
     def card(self) -> Card:
-        """The card of a policy; of anything else one that says nothing."""
-        return read_card(Path(self.folder) / CARD) if self.learned else Card(self.key, (), "", 0)
+        """Card of a policy; an empty card for any other candidate."""
+        return read_card(Path(self.folder) / CARD) if self.is_learned else Card(self.key, (), "", 0)
 
     def strategy(self, market: BuiltMarket) -> Strategy:
-        """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.
+        """Build the candidate's strategy with the estimates of a market; of a user's object a fresh copy.
 
         Raises
         ------
         ConfigError
             It has no such part as it is to lack.
         """
-        made = self.without(self.lacks, market) if self.lacks else self._whole(market)
-        if made is None:
+        strategy = self.without(self.lacks, market) if self.lacks else self._build_whole(market)
+        if strategy is None:
             raise ConfigError(f"a strategy with a {self.lacks}", self.key, "leave the part out")
-        return made
+        return strategy
 
     def without(self, part: str, market: BuiltMarket) -> Strategy | None:
-        """The strategy without a part; None where it has none."""
-        return without(self._whole(market), part)
+        """The candidate's strategy without a part (ablation); None if it does not have that part."""
+        return without_part(self._build_whole(market), part)
 
-    def _whole(self, market: BuiltMarket) -> Strategy:
-        if self.learned:
-            shown = self.key.split("+")[0] if self.wrappers else self.key
-            return wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
-        if self.own is None:
-            return build(self._written, market.estimates)
-        own: Strategy = named(self.own) if isinstance(self.own, str) else self.own
-        if not hasattr(own, "decide"):
-            own = self.own(market.estimates)
-        return own.fresh() if isinstance(own, CheckedStrategy) else own
+    def _build_whole(self, market: BuiltMarket) -> Strategy:
+        """Build the candidate's strategy with all its parts."""
+        if self.is_learned:
+            name = self.key.split("+")[0] if self.wrappers else self.key
+            return wrap(policy_strategy(Path(self.folder), name, self._observation), self.wrappers)
+        if self.user_strategy is None:
+            return build(self._rule_name, market.estimates)
+        strategy: Strategy = (
+            load_named(self.user_strategy)
+            if isinstance(self.user_strategy, str)
+            else self.user_strategy
+        )
+        if not hasattr(strategy, "decide"):
+            strategy = self.user_strategy(market.estimates)
+        return strategy.copy() if isinstance(strategy, CheckedStrategy) else strategy
 
     @property
-    def _written(self) -> str:
-        """Name of a rule, whatever part it lacks."""
+    def _rule_name(self) -> str:
+        """Name of a rule, without the suffix for a part that is left out."""
         return self.key.removesuffix(f" without {self.lacks}")
 
     @property
-    def _eyes(self) -> Any:
-        return located(self.eyes, "observation") if isinstance(self.eyes, str) else self.eyes
+    def _observation(self) -> Any:
+        """Observation function that a policy was trained with, imported if it is a name; None for a built-in one."""
+        return (
+            import_object(self.observation, "observation")
+            if isinstance(self.observation, str)
+            else self.observation
+        )
 
     def fingerprint(self, market: str) -> str:
-        """Name of its results on disk: changes with a policy's weights, a rule's tuned parameters, and the forecaster
-        that either listens to."""
-        if self.learned:
+        """Name of the candidate's results on disk, with a hash of weights, tuned parameters and forecaster."""
+        if self.is_learned:
             card = self.card
             identity = (
                 f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
             )
-            if self.eyes is not None:
-                identity += f" {mark_of(self._eyes) or self.session}"
-        elif self.own is not None:
-            identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
+            if self.observation is not None:
+                identity += f" {source_mark(self._observation) or self.session}"
+        elif self.user_strategy is not None:
+            identity = (
+                repr(load_named(self.user_strategy))
+                if isinstance(self.user_strategy, str)
+                else self.session
+            )
         else:
-            identity = repr(build(self._written, replace(SPARE, market=market)))
-        reads = "" if self.forecaster is None else self.forecaster.id
-        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, reads) if one)
-        plain = "".join(
+            identity = repr(build(self._rule_name, replace(PLACEHOLDER_ESTIMATES, market=market)))
+        forecaster_id = "" if self.forecaster is None else self.forecaster.id
+        identity += "".join(
+            f" {part}" for part in (*self.wrappers, self.lacks, forecaster_id) if part
+        )
+        slug = "".join(
             letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name
         )
-        return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+        return f"{slug[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Policies that differ in their training seed alone, judged as one row as well.
+def split_wrappers(text: str) -> tuple[str, tuple[str, ...]]:
+    """Split a typed policy into its name and the wrappers behind it; left whole if a word behind a + is no wrapper.
 
-    Parameters
-    ----------
-    key : str
-        Name in tables.
-    members : tuple of str
-        Keys of its policies.
-    """
-
-    key: str
-    members: tuple[str, ...]
-
-
-def wrapped(text: str) -> tuple[str, tuple[str, ...]]:
-    """A policy's name and the wrappers behind it; a folder's path may have a + of its own.
-
-    >>> wrapped("default-1+events"), wrapped("runs/a+b/policy")
+    >>> split_wrappers("default-1+events"), split_wrappers("runs/a+b/policy")
     (('default-1', ('events',)), ('runs/a+b/policy', ()))
     """
     base, *wrappers = text.split("+")
@@ -191,7 +190,7 @@ def wrapped(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
-    """Policies by the names that were typed, in that order.
+    """Candidates for trained policies by typed names or folders, in that order.
 
     Parameters
     ----------
@@ -206,57 +205,72 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     PolicyError, UnknownNameError
         One that does not exist or cannot be run.
     """
-    found = []
+    candidates = []
     for text in typed:
-        base, wrappers = wrapped(text)
+        base, wrappers = split_wrappers(text)
         folder = resolve_policy(base)
         if base in WRITTEN:
             raise ConfigError("a policy", f"the rule {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
-        eyes = next(
+        user_observation = next(
             (
-                one
-                for one in observations
-                if is_own_name(observation) and same_name(observation, one)
+                name
+                for name in observations
+                if is_user_name(observation) and same_name(observation, name)
             ),
             None,
         )
         wrap(
-            policy_strategy(folder, text, None if eyes is None else located(eyes, "observation")),
+            policy_strategy(
+                folder,
+                text,
+                None
+                if user_observation is None
+                else import_object(user_observation, "observation"),
+            ),
             wrappers,
         )
-        found.append(Candidate(text, str(folder.resolve()), wrappers=wrappers, eyes=eyes))
-    if len({(one.folder, one.wrappers) for one in found}) != len(found):
+        candidates.append(
+            Candidate(text, str(folder.resolve()), wrappers=wrappers, observation=user_observation)
+        )
+    if len({(candidate.folder, candidate.wrappers) for candidate in candidates}) != len(candidates):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
-    return found
+    return candidates
 
 
-def own_of(named_as: Sequence[str]) -> list[Candidate]:
-    """The user's strategies, tried on two markets, by the names that they give themselves.
+def load_user_strategies(typed: Sequence[str]) -> list[Candidate]:
+    """Candidates for the user's strategies, each tried on two markets, under the names that they give themselves.
 
     Raises
     ------
     ConfigError
         None of that name, or one that does not answer for two markets at once.
     """
-    return [Candidate(tried(named(text)).name, own=text) for text in named_as]
+    return [Candidate(try_strategy(load_named(text)).name, user_strategy=text) for text in typed]
 
 
 def refuse_same_names(candidates: Sequence[Candidate]) -> None:
-    """Refuse two rows of one name, and an own strategy with a name that means another.
+    """Raise for two candidates of one name, or a user's strategy with a built-in name.
 
     Raises
     ------
     ConfigError
     """
-    names = [one.key for one in candidates]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
+    names = [candidate.key for candidate in candidates]
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
         raise ConfigError(
-            "strategies with different names", f"{twice!r} twice", "rename one, or leave one out"
+            "strategies with different names",
+            f"{duplicate!r} twice",
+            "rename one, or leave one out",
         )
     taken = next(
-        (one.key for one in candidates if one.own is not None and one.key in WRITTEN), None
+        (
+            candidate.key
+            for candidate in candidates
+            if candidate.user_strategy is not None and candidate.key in WRITTEN
+        ),
+        None,
     )
     if taken is not None:
         raise ConfigError(
@@ -265,7 +279,7 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
 
 
 def baselines_of(against: str) -> list[Candidate]:
-    """The rules to compare with: names separated by commas, or all.
+    """Candidates for the rules to compare with, from names separated by commas or "all".
 
     Raises
     ------
@@ -274,56 +288,33 @@ def baselines_of(against: str) -> list[Candidate]:
     ConfigError
         A policy, or none that could be the best rule.
     """
-    typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
+    typed = (
+        rule
+        for name in split_commas(against)
+        for rule in (ALL_BASELINES if name == ALL else (name,))
+    )
     chosen = list(dict.fromkeys(typed))
     for name in chosen:
-        if shipped(name) in names():
+        if resolve_packaged(name) in packaged_names():
             raise ConfigError(
                 "rules in `against=`",
                 f"the policy {name}",
                 f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... `agent={name}`",
             )
-        build(name, SPARE)
-    found = [Candidate(name) for name in chosen]
-    if not any(one.kind == "baseline" for one in found):
+        build(name, PLACEHOLDER_ESTIMATES)
+    rules = [Candidate(name) for name in chosen]
+    if not any(rule.kind == "baseline" for rule in rules):
         raise ConfigError("a rule besides random", f"`against={against}`", "such as `against=all`")
-    return found
-
-
-def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
-    """Policies of one name, training and decoder, two or more of different training seeds."""
-    groups: dict[str, list[tuple[int, str]]] = {}
-    names: dict[str, str] = {}
-    for one in policies:
-        card = one.card
-        market = str(card.trained_on.get("market", card.trained_on.get("markets", "")))
-        alike = [card.name, card.actions, card.observes, market, card.task, *one.wrappers]
-        same = json.dumps(alike, sort_keys=True)
-        groups.setdefault(same, []).append((card.seed, one.key))
-        names[same] = card.name
-    taken = {one.key for one in policies}
-    recipes = []
-    for same, members in groups.items():
-        if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
-            continue
-        name = free_name(names[same], len(members), taken)
-        taken.add(name)
-        recipes.append(Recipe(name, tuple(key for _, key in members)))
-    return recipes
-
-
-def free_name(name: str, members: int, taken: Collection[str]) -> str:
-    """Name of a row of several policies, with their number where another row has it."""
-    return name if name not in {*taken, *WRITTEN} else f"{name} ({members} seeds)"
+    return rules
 
 
 def variants_of(policy: Candidate) -> int:
-    """Number of variants of which this one is the best, by its card, its run's folder or its sweep.
+    """Number of variants among which a policy was selected, by its card, its run folder or its sweep.
 
     A policy of a sweep's trial, or one that was trained with what a sweep found (`guards.sweep` in the `config.json`
     of its run), is the best of as many as lie in the sweep's folder by now.
     """
-    if not policy.learned:
+    if not policy.is_learned:
         return 1
     card = policy.card
     checks = card.learner.get("looks", 1)
@@ -338,192 +329,27 @@ def variants_of(policy: Candidate) -> int:
             except (OSError, ValueError):
                 continue
             counts.append(content.get("variants") if isinstance(content, dict) else None)
-            counts.append(_swept(content, checks))
+            counts.append(_count_swept_variants(content, checks))
     counts.append(variants_of_trial(Path(policy.folder).resolve(), checks))
-    return max([1, *(one for one in counts if isinstance(one, int) and not isinstance(one, bool))])
+    return max(
+        [1, *(count for count in counts if isinstance(count, int) and not isinstance(count, bool))]
+    )
 
 
-def _swept(content: Any, checks: int) -> int | None:
-    """Number of recipes and validation checks of the sweep that a training's configuration names; None without a
-    sweep."""
+def _count_swept_variants(content: Any, checks: int) -> int | None:
+    """Number of recipes and checks of the sweep that a training configuration names; None without a sweep."""
     guards = content.get("guards") if isinstance(content, dict) else None
     sweep = guards.get("sweep") if isinstance(guards, dict) else None
-    found = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
-    return None if found is None else found + checks - 1
+    variants = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
+    return None if variants is None else variants + checks - 1
 
 
 def policy_record(policy: Candidate) -> dict[str, object]:
-    """Record of a judged policy: folder, card fields and number of variants."""
-    card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
+    """Record of a judged policy for the result file: folder, card fields and number of variants."""
+    card = policy.card
+    keys = ("name", "weights_sha256", "seed", "frames", "trained_on")
     return {
         "folder": policy.folder,
         **{key: getattr(card, key) for key in keys},
         "variants": variants_of(policy),
     }
-
-
-@dataclass(frozen=True)
-class Participants:
-    """Candidates of an evaluation by scenario.
-
-    A member of a family is at home in the markets that its card names (`limits["markets"]`). Of those at home in a
-    market, the ones with the fewest homes are judged there: they were made for it. Where none is at home, those of a
-    market of the same symbol are, else those of the first market, and a note says so. Policies of no family are
-    judged everywhere.
-
-    Parameters
-    ----------
-    policies : list of Candidate
-    recipes : list of Recipe
-        Rows of several policies: families, and what else differs in its training seed alone.
-    teams : mapping of scenario to tuple of Candidate
-        The policies that are judged in each.
-    notes : list of str
-    baselines : list of Candidate
-        Rules, judged everywhere.
-    """
-
-    policies: list[Candidate]
-    recipes: list[Recipe]
-    teams: Mapping[str, tuple[Candidate, ...]]
-    notes: list[str]
-    baselines: list[Candidate] = field(default_factory=list)
-
-    def candidates(self, scenario: str) -> list[Candidate]:
-        """Candidates judged in a scenario, policies first."""
-        return [*self.teams[scenario], *self.baselines]
-
-
-def members_of(word: str) -> tuple[str, ...]:
-    """The packaged policies that `NAME-all` means, `NAME` where it is one; empty for any other word.
-
-    Raises
-    ------
-    UnknownNameError
-        A word that ends so and means none.
-
-    >>> members_of("default-all"), members_of("default")
-    (('default',), ())
-    """
-    plain, wrappers = wrapped(_plain(word))
-    if not plain.endswith(FAMILY_SUFFIX):
-        return ()
-    found = family(plain.removesuffix(FAMILY_SUFFIX))
-    if not found:
-        raise UnknownNameError(
-            "a family of packaged policies",
-            f"{word!r}; packaged: {', '.join(names())}",
-            f"such as default{FAMILY_SUFFIX}",
-        )
-    alone = (plain.removesuffix(FAMILY_SUFFIX),) if len(found) == 1 else found
-    return tuple("+".join((one, *wrappers)) for one in alone)
-
-
-def field_of(
-    typed: Sequence[str],
-    name: str,
-    markets: Mapping[str, Scenario],
-    mine: Sequence[Candidate] = (),
-    observations: Sequence[str] = (),
-    baselines: Sequence[Candidate] = (),
-) -> Participants:
-    """Participants of an evaluation in these scenarios.
-
-    Parameters
-    ----------
-    typed : sequence of str
-        Policies, and families as `NAME-all`.
-    name : str
-        If not empty, all that were typed are one family of this name.
-    markets : mapping of name to Scenario
-    mine : sequence of Candidate
-        Strategies of the user; they take part everywhere.
-    observations : sequence of str
-        Functions of the user's that policies may observe with.
-    baselines : sequence of Candidate
-        Rules.
-
-    Raises
-    ------
-    ConfigError, PolicyError, UnknownNameError
-        As `policies_of`.
-    """
-    listed = [one for word in typed for one in (members_of(word) or (word,))]
-    found = policies_of(listed, observations)
-    by_key = {one.key: one for one in found}
-    families = (
-        {name: list(found)}
-        if name
-        else {
-            _plain(word).replace(FAMILY_SUFFIX, ""): [by_key[one] for one in members_of(word)]
-            for word in typed
-            if members_of(word)
-        }
-    )
-    free = [one for one in found if not any(one in members for members in families.values())]
-    recipes, notes = recipes_of(free), list[str]()
-    found, free = [*found, *mine], [*free, *mine]
-    teams = {market: set(free) for market in markets}
-    taken = {one.key for one in found} | {one.key for one in recipes}
-    for family_name, members in families.items():
-        if len(members) == 1 and not name:  # a family of one is its policy
-            teams = {market: team | set(members) for market, team in teams.items()}
-            continue
-        own, sentences = _teams(family_name, members, markets)
-        for market, team in own.items():
-            teams[market] |= set(team)
-        playing = [one.key for one in members if any(one in team for team in own.values())]
-        key = free_name(family_name, len(playing), taken)
-        taken.add(key)
-        recipes.append(Recipe(key, tuple(playing)))
-        notes += sentences
-    return Participants(
-        [one for one in found if any(one in team for team in teams.values())],
-        recipes,
-        {market: tuple(one for one in found if one in team) for market, team in teams.items()},
-        notes,
-        list(baselines),
-    )
-
-
-def _plain(word: str) -> str:
-    return word.removeprefix(POLICY).removeprefix(PACKAGED)
-
-
-def _teams(
-    name: str, members: Sequence[Candidate], markets: Mapping[str, Scenario]
-) -> tuple[dict[str, list[Candidate]], list[str]]:
-    """Members of a team by market, and notes on the choice."""
-    where = {one.key: one.card.markets for one in members}
-
-    def made_for(names: Collection[str]) -> list[Candidate]:
-        here = [one for one in members if set(where[one.key]) & set(names)]
-        fewest = min((len(where[one.key]) for one in here), default=0)
-        return [one for one in here if len(where[one.key]) == fewest]
-
-    own = {market: made_for([market]) for market in markets}
-    first = next(((market, team) for market, team in own.items() if team), None)
-    symbols = {home: _symbol(home) for home in {one for homes in where.values() for one in homes}}
-    notes = []
-    for market, settings in markets.items():
-        if not own[market]:
-            symbol = (
-                settings.market.symbol
-                if settings.market.on_tape
-                else _symbol(settings.market.preset)
-            )
-            kin = made_for([home for home, its in symbols.items() if symbol and its == symbol])
-            own[market] = kin or (first[1] if first else list(members))
-            from_where = f"of {symbol}" if kin else f"of {first[0]}" if first else "of all markets"
-            notes.append(
-                f"No member of {name} is made for {market}: those {from_where} are judged there."
-            )
-    return own, notes
-
-
-def _symbol(market: str) -> str:
-    """Whose market a preset is; empty for one that is no longer there."""
-    try:
-        return presets.load(market).symbol
-    except TercelError:
-        return ""

@@ -7,21 +7,22 @@ from math import inf
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.report.formatting import format_minute
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.market import OTHER_HOURS, cut_of, judged_hours, split_dates
 from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.flow import Preset, preset as presets
+from tercel.lab.evaluation.tape_split import OTHER_HOURS, cut_of, judged_hours, split_dates
+from tercel.market.flow import Preset, registry as presets
 from tercel.market.tape import Lake
-from tercel.market.tape.events import midnight_ns
 from tercel.market.tape.lake import TRAINING_SHARE
+from tercel.market.tape.local_times import midnight_ns
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
-_PART = "first two thirds"
-_APART = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
+_FIRST_PART = "first two thirds"
+_EXCLUDED = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
 SEEN: Final = "Seen days"
 """First words of the note on policies trained on evaluated days."""
 ALLOW: Final = ", or judge all the same: `allow_seen_days=True`"
@@ -31,7 +32,7 @@ ROUNDING_S = 1.0
 
 @dataclass(frozen=True)
 class SeenDays:
-    """A stretch of recorded days that a policy learned from.
+    """A span of recorded days that a policy learned from.
 
     Parameters
     ----------
@@ -43,9 +44,9 @@ class SeenDays:
         Seconds after the opening that were used of each day, at most.
     share : float
         Share of each session that was used, at most.
-    how : str
+    description : str
         In words.
-    apart : str
+    excluded_hours : str
         Hours by the clock that were left out of each day.
     """
 
@@ -54,13 +55,13 @@ class SeenDays:
     last: str
     until_s: float
     share: float
-    how: str
-    apart: str = ""
+    description: str
+    excluded_hours: str = ""
 
 
 @dataclass(frozen=True)
 class JudgedDays:
-    """Recorded days that are judged, and from when on.
+    """Recorded days that are judged, and the time from which the first of them is judged.
 
     Parameters
     ----------
@@ -87,33 +88,37 @@ class JudgedDays:
     hours: str = ""
     made_of: tuple[str, ...] = ()
 
-    def until(self, seen: SeenDays) -> float:
-        """Seconds after the opening that were seen of the only day."""
+    def seen_until_s(self, seen: SeenDays) -> float:
+        """Seconds after the opening up to which the only day was seen in training."""
         return min(seen.until_s, seen.share * self.session_s)
 
     def overlaps(self, seen: SeenDays) -> bool:
-        """Whether a policy saw any judged hours."""
-        return bool(self.same_day(seen)) and (
-            not self.after_s or self.until(seen) > self.after_s + ROUNDING_S
+        """Whether seen days include judged ones; of a single day cut in two, whether hours after the cut were seen."""
+        return bool(self.seen_days(seen)) and (
+            not self.after_s or self.seen_until_s(seen) > self.after_s + ROUNDING_S
         )
 
-    def same_day(self, seen: SeenDays) -> list[str]:
-        """Judged days of which some hours were seen."""
+    def seen_days(self, seen: SeenDays) -> list[str]:
+        """Judged days, and real days that they are made of, in a span of seen days; none of another symbol.
+
+        None either if training left out the judged hours.
+        """
         if (seen.symbol and seen.symbol != self.symbol) or (
-            self.hours and seen.apart == self.hours
+            self.hours and seen.excluded_hours == self.hours
         ):
             return []
         return [day for day in (*self.days, *self.made_of) if seen.first <= day <= seen.last]
 
-    def clock(self, seconds: float) -> str:
-        """Local time of the exchange so long after the opening."""
-        minutes = round((self.opening_s + seconds) / 60)
-        return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    def format_local_time(self, seconds: float) -> str:
+        """Local time of the exchange, `seconds` after the opening, as text."""
+        return format_minute(self.opening_s + seconds)
 
     def __str__(self) -> str:
+        """Symbol, days and hours as text."""
         if self.after_s:
-            return f"{self.symbol}, {self.days[0]} {self.clock(self.after_s)} to {self.clock(self.session_s)}"
-        of = (
+            first, last = map(self.format_local_time, (self.after_s, self.session_s))
+            return f"{self.symbol}, {self.days[0]} {first} to {last}"
+        origin = (
             f", simulated days made of {self.made_of[0]} to {self.made_of[-1]}"
             if self.made_of
             else ""
@@ -121,12 +126,12 @@ class JudgedDays:
         return (
             f"{self.symbol}, {self.days[0]}"
             + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
-            + of
+            + origin
         )
 
 
-def seen_by(policy: Candidate) -> list[SeenDays]:
-    """Recorded days that a policy learned from, or the forecaster that it listens to, as far as their cards say."""
+def seen_days_of(policy: Candidate) -> list[SeenDays]:
+    """Recorded days that a policy, its forecaster or the preset it learned in was trained on, according to their cards."""
     trained_on = policy.card.trained_on
     symbol = str(trained_on.get("symbol", ""))
     learned_from = [
@@ -139,36 +144,37 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
         if isinstance(value, dict)
         for name, days in value.items()
     ]
-    found = [
+    seen_days = [
         SeenDays(
             name,
             first,
             last,
             inf,
-            TRAINING_SHARE if _PART in text else 1.0,
+            TRAINING_SHARE if _FIRST_PART in text else 1.0,
             f"was trained on {text}",
-            _apart(text),
+            _excluded_hours(text),
         )
         for name, value in by_symbol
         for text in _texts(value)
         for first, last in _spans(text)
     ]
     for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
-        found += calibrated_on(name)
+        seen_days += calibrated_on(name)
     learned_on = {} if policy.forecaster is None else policy.forecaster.seen
     for name, days in learned_on.items():
-        how = f"listens to a forecaster that was trained on {name}, {days[0]} to {days[-1]}"
-        found += [SeenDays(name, day, day, inf, 1.0, how) for day in days]
-    return found
+        description = f"listens to a forecaster that was trained on {name}, {days[0]} to {days[-1]}"
+        seen_days += [SeenDays(name, day, day, inf, 1.0, description) for day in days]
+    return seen_days
 
 
-def _apart(text: str) -> str:
-    found = _APART.search(text)
-    return found[1] if found else ""
+def _excluded_hours(text: str) -> str:
+    """Hours excluded from training in a card's text, as text; empty without any."""
+    match = _EXCLUDED.search(text)
+    return match[1] if match else ""
 
 
 def _texts(value: Any) -> list[str]:
-    """Every text in a plain value; a mapping says its keys too."""
+    """All texts in a plain value of dicts and lists, keys of dicts included."""
     if isinstance(value, dict):
         return [text for pair in value.items() for part in pair for text in _texts(part)]
     if isinstance(value, list | tuple):
@@ -177,11 +183,13 @@ def _texts(value: Any) -> list[str]:
 
 
 def _spans(text: str) -> list[tuple[str, str]]:
+    """Spans of dates (first, last) in a text; single dates if it has no span."""
     spans = [(str(first), str(last)) for first, last in _SPAN.findall(text)]
     return spans or [(date, date) for date in _DATE.findall(text)]
 
 
-def _loaded(name: str) -> Preset | None:
+def _load_preset(name: str) -> Preset | None:
+    """Preset by name; None if it cannot be loaded."""
     try:
         return presets.load(name)
     except TercelError:
@@ -189,8 +197,8 @@ def _loaded(name: str) -> Preset | None:
 
 
 def calibrated_on(name: str) -> list[SeenDays]:
-    """The days behind a market."""
-    preset = _loaded(name)
+    """Recorded days that a preset market was calibrated on; empty for a name that is no preset."""
+    preset = _load_preset(name)
     if preset is None:
         return []
     _, end = preset.stretch_s
@@ -211,7 +219,7 @@ def calibrated_on(name: str) -> list[SeenDays]:
 def refuse_leaks(
     policies: Sequence[Candidate], scenarios: Iterable[Scenario], *, allowed: bool | None = None
 ) -> list[str]:
-    """Refuse policies that learned from judged days or hours; what was checked, in words.
+    """Refuse policies that learned from days or hours judged on tape, unless `allowed`; returns sentences on the check.
 
     Parameters
     ----------
@@ -229,37 +237,41 @@ def refuse_leaks(
     """
     return [
         note
-        for one in scenarios
-        if one.market.on_tape
-        for note in _checked(policies, judged_days(one), allowed)
+        for scenario in scenarios
+        if scenario.market.on_tape
+        for note in _check_leaks(policies, judged_days(scenario), allowed)
     ]
 
 
-def _checked(
+def _check_leaks(
     policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None
 ) -> Iterator[str]:
-    earlier, known = list[str](), list[str]()
+    """Sentences on the seen days of policies; raises for judged days that were seen, unless `allowed`."""
+    earlier = list[str]()
+    leaks = list[str]()
     hours = "hours" if judged.after_s else "days"
     for policy in policies:
-        for seen in seen_by(policy):
+        for seen in seen_days_of(policy):
             if judged.overlaps(seen) and allowed:
-                known.append(f"{policy.key} {seen.how}")
+                leaks.append(f"{policy.key} {seen.description}")
             elif judged.overlaps(seen):
                 raise ConfigError(
                     f"judged {hours} that no policy learned from",
-                    f"{policy.key} {seen.how}; judged: {judged}",
+                    f"{policy.key} {seen.description}; judged: {judged}",
                     "judge on later days with `date=`, or train on others"
                     + ALLOW * (allowed is not None),
                 )
-            elif judged.same_day(seen):
-                earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
-    if known:
+            elif judged.seen_days(seen):
+                earlier.append(
+                    f"{policy.key} {seen.description}, up to {judged.format_local_time(judged.seen_until_s(seen))}"
+                )
+    if leaks:
         yield (
-            f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves "
+            f"{SEEN}: {'; '.join(dict.fromkeys(leaks))}; judged all the same: {judged}. What such a policy saves "
             "here is no evidence of what it saves on other days."
         )
     sentence = (
-        f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
+        f"Leaks: no {'other ' * bool(leaks)}policy learned from the judged {hours} ({judged})"
     )
     if earlier:
         sentence += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
@@ -267,43 +279,48 @@ def _checked(
     yield sentence + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
 
 
-def refuse_one_source(settings: Scenario) -> None:
-    """Refuse to train on a market of resampled days whose judged days are made of real days that are learned on.
+def refuse_one_source(scenario: Scenario) -> None:
+    """Refuse to train on a market of resampled days if its judged days are resampled from the same real days.
 
     Raises
     ------
     ConfigError
         With those days; before anything is trained.
     """
-    lake, symbol = Lake(settings.market.lake), settings.market.symbol
-    parts = split_dates(lake, symbol, settings.market.days) if settings.market.on_tape else ([], [])
+    lake = Lake(scenario.market.lake)
+    symbol = scenario.market.symbol
+    parts = split_dates(lake, symbol, scenario.market.days) if scenario.market.on_tape else ([], [])
     if (
-        both := ", ".join(
-            sorted(set.intersection(*(set(lake.behind(symbol, one)) for one in parts)))
+        shared_days := ", ".join(
+            sorted(set.intersection(*(set(lake.real_dates(symbol, dates)) for dates in parts)))
         )
-    ) and not judged_hours(settings):
+    ) and not judged_hours(scenario):
         raise ConfigError(
             "a market whose days to learn on and to judge on are resampled from different real days",
-            f"simulated days of {symbol} that are all resampled from {both}",
+            f"simulated days of {symbol} that are all resampled from {shared_days}",
             "calibrate it on two days or more; or evaluate rule-based strategies in it: docs/tutorials/first_run.md",
         )
 
 
 def days_are_known(policy: Candidate) -> bool:
-    """Whether a card says which days a policy learned from, if any: it names days, or markets that are known here."""
+    """Whether a policy's card says which recorded days it learned from, or that there are none."""
     trained_on = policy.card.trained_on
     names = _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", ""))
-    return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
+    return bool(seen_days_of(policy)) or any(_load_preset(name) is not None for name in names)
 
 
-def judged_days(settings: Scenario) -> JudgedDays:
-    """Days that a run on tape judges: its judged days, or the rest of the only one."""
-    lake, symbol = Lake(settings.market.lake), settings.market.symbol
-    if hours := judged_hours(settings):
-        apart, dates = "" if settings.orders else settings.task.hours, tuple(sorted(hours))
-        return JudgedDays(symbol, dates, hours=apart, made_of=tuple(lake.behind(symbol, dates)))
-    train, judged = split_dates(lake, symbol, settings.market.days)
-    made_of = tuple(lake.behind(symbol, judged))
+def judged_days(scenario: Scenario) -> JudgedDays:
+    """Days that a scenario on tape judges, with hours for orders by the clock; of a single day the part after the cut."""
+    lake = Lake(scenario.market.lake)
+    symbol = scenario.market.symbol
+    if hours := judged_hours(scenario):
+        excluded_hours = "" if scenario.orders else scenario.task.hours
+        dates = tuple(sorted(hours))
+        return JudgedDays(
+            symbol, dates, hours=excluded_hours, made_of=tuple(lake.real_dates(symbol, dates))
+        )
+    train, judged = split_dates(lake, symbol, scenario.market.days)
+    made_of = tuple(lake.real_dates(symbol, judged))
     if train != judged:
         return JudgedDays(symbol, tuple(judged), made_of=made_of)
     instrument, events = lake.read(symbol, judged[0])
@@ -316,7 +333,7 @@ def judged_days(settings: Scenario) -> JudgedDays:
 
 
 def refuse_trained_seeds(scenario: Scenario, plan: Plan) -> None:
-    """Refuse negative seeds for judging: training and tuning draw from them.
+    """Refuse a judged plan, unless it is for validation, with negative seeds, from which training and tuning draw.
 
     Raises
     ------

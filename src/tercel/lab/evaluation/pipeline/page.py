@@ -1,4 +1,4 @@
-"""The page of an evaluation: one file that fetches nothing."""
+"""HTML page of an evaluation: verdicts, tables and figures in one self-contained file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,78 +9,88 @@ import numpy as np
 
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
-from tercel.core.report import evaluation_figures, figures
-from tercel.core.report.svg import Section, render
-from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
+from tercel.core.report import figures, gain_figures
+from tercel.core.report.formatting import format_interval, format_number
+from tercel.core.report.interval_text import COMPARISON_TEXTS, verdict_sentence
+from tercel.core.report.page import Section, render_page
+from tercel.core.report.tables import plain_table
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.routing import ROUTED
-from tercel.lab.evaluation.claims import called
+from tercel.lab.evaluation.claims import verdict_of
 from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.example import (
-    book_example,
+from tercel.lab.evaluation.cost_sections import (
     composition,
-    left_to_do,
-    meanings,
+    meanings_table,
     order_facts,
+    remaining_shares,
     timing,
 )
+from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.market import cached_market
-from tercel.lab.evaluation.pipeline import views
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation, EvaluationResult
-from tercel.lab.evaluation.pipeline.views import (
+from tercel.lab.evaluation.pipeline import analysis_tables, judged_tables
+from tercel.lab.evaluation.pipeline.claim_text import claim_lines, gains_figure
+from tercel.lab.evaluation.pipeline.evaluation import Evaluation
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.judged_tables import (
     MOST_VERDICTS,
     QUICK,
-    claimed,
-    closing,
-    correction,
-    gains_figure,
+    correction_sentence,
     judged_table,
     verdict_gains,
-    verdicts,
 )
-from tercel.lab.evaluation.training_files import FILE as METRICS, LOOKS, rows_so_far
+from tercel.lab.evaluation.pipeline.verdict_text import closing_lines, verdict_lines
+from tercel.lab.evaluation.training_files import (
+    METRICS_FILE as METRICS,
+    VALIDATION_FILE,
+    read_partial_metrics,
+)
 
-FEWEST_LOOKS = 3
+MIN_CURVE_POINTS = 3
 """Points of a learning curve: fewer are no curve."""
-MOST_DRAWN = 14
+MAX_DISTRIBUTIONS = 14
 """Rows of the distribution figure."""
 
 
 def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, footer: str) -> None:
-    """Write the page of an evaluation, whole or not at all."""
-    costs = {one.name: one.runs for one in evaluation.entries}
+    """Write the HTML page of an evaluation atomically; the page loads nothing from elsewhere."""
+    costs = {entry.name: entry.runs for entry in evaluation.entries}
     costs = {name: costs[name] for name in result.ranked}
-    first, best = result.reported_rows, result.best_baseline
+    reported, best = result.reported_rows, result.best_baseline
     table = replace(judged_table(result), notes=())
     sections = [
         Section(
-            f"The judged table{f' in {result.market}' * bool(table.others)}",
+            f"The judged table{f' in {result.market}' * bool(table.other_markets)}",
             html=table.brief_html(),
         ),
-        *(Section(f"In {other.title}", html=other.brief_html()) for other in table.others),
-        *_book(evaluation, first[0] if first else best, "The book around the trades"),
-        *_apart(result),
+        *(
+            Section(f"In {market_table.title}", html=market_table.brief_html())
+            for market_table in table.other_markets
+        ),
+        *_book(evaluation, reported[0] if reported else best, "The book around the trades"),
+        *_ablation(result),
         *_ways(evaluation, costs),
         *_learning(evaluation, result),
-        _verdicts(result, first),
+        _verdicts(result, reported),
         Section("Every interval", html=table.html(), folded=True),
         composition(
             costs,
-            {name: result.strategies[name].known for name in costs},
+            {name: result.strategies[name].estimates for name in costs},
             best,
-            _drawn(result, first),
-            first,
+            _rows_to_plot(result, reported),
+            reported,
         ),
-        *(_forest(result, name, number) for number, name in enumerate(first)),
+        *(_forest(result, name, number) for number, name in enumerate(reported)),
         *_by_seed(evaluation, result),
-        *_claims(result, first),
-        *_scenarios(result, first),
-        *_sensitivity(result, first),
-        *_adaptation(result, first),
-        *_timing(evaluation, {name: costs[name] for name in _drawn(result, first)}, first),
+        *_claims(result, reported),
+        *_scenarios(result, reported),
+        *_sensitivity(result, reported),
+        *_adaptation(result, reported),
+        *_timing(
+            evaluation, {name: costs[name] for name in _rows_to_plot(result, reported)}, reported
+        ),
         *(
             _book(evaluation, best, f"The book around the trades of {best}", folded=True)
-            if first
+            if reported
             else ()
         ),
         _questions(result),
@@ -93,95 +103,113 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         "episode seeds": ", ".join(map(str, result.evaluation_seeds)),
         "best rule": best,
     }
-    text = render(answer(result), lead(result), sections, facts, footer)
+    text = render_page(headline(result), lead_text(result), sections, facts, footer)
     write_atomic(path, text)
 
 
-def answer(result: EvaluationResult) -> str:
-    """Verdicts on the reported rows against the best rule (of each market, if there are several) in a few
-    words; of a smoke run, that it is no judgement."""
+def headline(result: EvaluationResult) -> str:
+    """Headline of the page: verdicts on the reported rows against the best rule; of a smoke run a warning."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
-    best, several = result.best_baseline, len(result.by_market) > 1
+    best = result.best_baseline
+    several = len(result.by_market) > 1
     if result.is_unranked(best):
         return f"No verdict: too many lots of {best} found no counterparty"
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
-    written = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
+    rule_text = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        call = BESIDE[called(result.gain_on_best(name))]
+        call = COMPARISON_TEXTS[verdict_of(result.gain_on_best(name))]
         by_verdict.setdefault(call, []).append(name)
-    each = "the best rule of each market" * several or written
+    opponent_text = "the best rule of each market" * several or rule_text
     return (
-        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in by_verdict.items())
-        or written
+        "; ".join(
+            f"{', '.join(names)}: {verdict} {opponent_text}"
+            for verdict, names in by_verdict.items()
+        )
+        or rule_text
     )
 
 
-def lead(result: EvaluationResult) -> str:
-    """Lead of the page: costs of the first rows and of the best rule, and the gain; of several markets the
-    comparisons over all; before them what makes a figure mean something else."""
-    notes, more = views.caveats(result), views.unnamed(result)
+def lead_text(result: EvaluationResult) -> str:
+    """Lead of the page: costs of the first rows and of the best rule, gains, and caveats before them."""
+    notes = judged_tables.caveat_notes(result)
+    unlisted = judged_tables.unlisted_notes(result)
     if len(result.by_market) > 1 and result.reported_rows:
-        compared = (verdict_sentence(*one, called=called) for one in verdict_gains(result))
-        return " ".join([*notes, *compared, *more])
+        verdict_sentences = (
+            verdict_sentence(*row_gains, judge=verdict_of) for row_gains in verdict_gains(result)
+        )
+        return " ".join([*notes, *verdict_sentences, *unlisted])
     best, rows = result.best_baseline, result.strategies
-    its = fixed(rows[best].is_bps.mean)
+    best_cost = format_number(rows[best].is_bps.mean)
     sentences = [
-        f"{name} costs {fixed(rows[name].is_bps.mean)} bps of the order's value, {best} {its}: "
-        f"a saving of {spelt(result.paired[name][best], '+')} bps."
+        f"{name} costs {format_number(rows[name].is_bps.mean)} bps of the order's value, {best} {best_cost}: "
+        f"a saving of {format_interval(result.paired[name][best], signed=True)} bps."
         for name in result.reported_rows[:MOST_VERDICTS]
     ]
-    alone = [] if result.is_unranked(best) else [f"{best} costs {its} bps of the order's value."]
-    return " ".join([*notes, *(sentences or alone), *more])
+    alone = (
+        [] if result.is_unranked(best) else [f"{best} costs {best_cost} bps of the order's value."]
+    )
+    return " ".join([*notes, *(sentences or alone), *unlisted])
 
 
-def _apart(result: EvaluationResult) -> Iterator[Section]:
-    """Section on the cost saving of each part of a strategy, if requested."""
+def _ablation(result: EvaluationResult) -> Iterator[Section]:
+    """Section on the cost saving of each part of a strategy, if an ablation was run."""
     if result.apart is not None:
-        drawn = {part: saves for part, saves in result.apart.items() if saves is not None}
-        made = [figures.paired_differences(drawn, "the same without it", "apart")] if drawn else []
+        savings = {part: saves for part, saves in result.apart.items() if saves is not None}
+        plots = (
+            [figures.paired_differences(savings, "the same without it", "apart")] if savings else []
+        )
         yield Section(
             "Taken apart",
-            html=plain_table(views.ABLATION_HEADINGS, views.ablation_rows(result.apart)),
-            figures=made,
+            html=plain_table(
+                analysis_tables.ABLATION_HEADINGS, analysis_tables.ablation_rows(result.apart)
+            ),
+            figures=plots,
         )
 
 
 def _ways(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
-    """Why a router took its way, and one order by each way and by the router: the first whose request traded."""
+    """Section on a router's choice of way: expected costs, and one order by each way."""
     main = evaluation.main
     if ROUTED not in main.ways:
         return
     ways = main.ways[ROUTED]
     rows = [
-        (way, fixed(mean), fixed(sd), why)
-        for way, mean, sd, why in zip(ways.way, ways.mean, ways.sd, ways.why, strict=True)
+        (route, format_number(mean), format_number(sd), reason)
+        for route, mean, sd, reason in zip(ways.way, ways.mean, ways.sd, ways.why, strict=True)
     ]
     routed = main.costs[ROUTED]
-    early = (routed.lots_grid[:, 0] > routed.qty / 4).argmax()
-    paid = {name: main.costs[name].select(np.array([early])) for name in costs if name in main.ways}
-    left = {
-        f"{name}, {one.shortfall[0] / one.denominator[0] * BPS:.1f} bps": left_to_do(one)
-        for name, one in paid.items()
+    first_traded = (routed.lots_grid[:, 0] > routed.qty / 4).argmax()
+    runs = {
+        name: main.costs[name].select(np.array([first_traded]))
+        for name in costs
+        if name in main.ways
+    }
+    remaining = {
+        f"{name}, {run.shortfall[0] / run.denominator[0] * BPS:.1f} bps": remaining_shares(run)
+        for name, run in runs.items()
     }
     task = main.scenario.task
     grid_s = np.linspace(0.0, task.horizon_s, task.grid_points)
     yield Section(
         "Why the router took its way, and one order by each",
         html=plain_table(("way", "expected, bps", "standard deviation", "made of"), rows),
-        figures=[figures.trajectories(grid_s, left, name="ways")],
+        figures=[figures.trajectories(grid_s, remaining, name="ways")],
     )
 
 
-def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
-    sentences = [line for name in first for line in verdicts(result, name)]
-    return Section("Verdicts", [*sentences, *closing(result)], folded=True)
+def _verdicts(result: EvaluationResult, reported: list[str]) -> Section:
+    """Section with the verdicts on the reported rows, sentence by sentence."""
+    sentences = [line for name in reported for line in verdict_lines(result, name)]
+    return Section("Verdicts", [*sentences, *closing_lines(result)], folded=True)
 
 
-def _drawn(result: EvaluationResult, first: list[str]) -> list[str]:
-    """Rows of the figures, cheapest first: those with verdicts, and the cheapest others."""
-    chosen = [*first, *(name for name in result.ranked if name not in first)][:MOST_DRAWN]
+def _rows_to_plot(result: EvaluationResult, reported: list[str]) -> list[str]:
+    """Names of 14 rows at most shown in figures, cheapest first: those with verdicts, the cheapest others; and the best rule."""
+    chosen = [*reported, *(name for name in result.ranked if name not in reported)][
+        :MAX_DISTRIBUTIONS
+    ]
     return [name for name in result.ranked if name in {*chosen, result.best_baseline}]
 
 
@@ -193,8 +221,13 @@ def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Secti
     tables = []
     for name, seeds in members.items():
         row = result.paired_by_seed[name]
-        others = [other for other in result.ranked if other in row and other not in seeds]
-        rows = [[other, *(spelt(cell, "+") for cell in row[other])] for other in others]
+        opponents = [
+            opponent for opponent in result.ranked if opponent in row and opponent not in seeds
+        ]
+        rows = [
+            [opponent, *(format_interval(cell, signed=True) for cell in row[opponent])]
+            for opponent in opponents
+        ]
         tables.append(
             plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps.")
         )
@@ -202,27 +235,30 @@ def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Secti
 
 
 def _timing(
-    evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], own: list[str]
+    evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], highlighted: list[str]
 ) -> Iterator[Section]:
+    """Section on when each strategy traded, if the course in time was recorded."""
     task = evaluation.main.scenario.task
     if evaluation.main.arrivals is not None:
         yield timing(
-            costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), own
+            costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), highlighted
         )
 
 
 def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -> Iterator[Section]:
-    """The picture of the first episode; one that cannot be drawn never costs the page."""
+    """Section with the picture of the first episode's book; nothing if it cannot be drawn."""
     if evaluation.main.parts or name in evaluation.main.ways:
         return
     built = cached_market(evaluation.main.scenario)
     market = replace(built, judged=built.judged, plan=built.plan)
-    known = {one.key: one for one in (*evaluation.policies, *evaluation.baselines)}
-    known |= {recipe.key: known[recipe.members[0]] for recipe in evaluation.recipes}
+    candidates = {
+        candidate.key: candidate for candidate in (*evaluation.policies, *evaluation.baselines)
+    }
+    candidates |= {recipe.key: candidates[recipe.members[0]] for recipe in evaluation.recipes}
     try:
-        made = book_example(evaluation.main.scenario, market, known[name].strategy(built))
-        made = replace(made, name="book-of-the-best" if folded else made.name)
-        yield Section(title, figures=[made.figure], folded=folded)
+        example = book_example(evaluation.main.scenario, market, candidates[name].strategy(built))
+        example = replace(example, name="book-of-the-best" if folded else example.name)
+        yield Section(title, figures=[example.figure], folded=folded)
     except Exception as error:
         say(
             f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}"
@@ -230,129 +266,146 @@ def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -
 
 
 def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
-    """Learning curves of the policies that lie in folders of their trainings."""
-    of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
+    """Section with learning curves of policies that lie in folders of their trainings."""
+    recipe_of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
-    for one in evaluation.policies:
-        folder = Path(one.folder).parent
-        rows = rows_so_far(folder / METRICS) if one.learned else []
+    for policy in evaluation.policies:
+        folder = Path(policy.folder).parent
+        rows = read_partial_metrics(folder / METRICS) if policy.is_learned else []
         if (
             rows and "is_bps" not in rows[0]
         ):  # a learner that compares policies says what each is worth at its looks
-            rows = [row for row in rows_so_far(folder / LOOKS) if not row.get("averaged")]
-        if len(rows) >= FEWEST_LOOKS:
+            rows = [
+                row
+                for row in read_partial_metrics(folder / VALIDATION_FILE)
+                if not row.get("averaged")
+            ]
+        if len(rows) >= MIN_CURVE_POINTS:
             curve = (
                 np.array([row["frames"] for row in rows]),
                 np.array([row["is_bps"] for row in rows]),
             )
-            curves.setdefault(of.get(one.key, one.key), []).append(curve)
+            curves.setdefault(recipe_of.get(policy.key, policy.key), []).append(curve)
     if curves:
         levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
         yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
 
 
 def _forest(result: EvaluationResult, name: str, number: int) -> Section:
-    """Gains against every opponent, from the hardest to the easiest."""
+    """Section with the gains of a row on every opponent, from the hardest to the easiest."""
     ranked = dict(sorted(result.paired[name].items(), key=lambda item: item[1].mean))
     figure = figures.paired_differences(
-        {f"against {other}": cell for other, cell in ranked.items()},
+        {f"against {opponent}": cell for opponent, cell in ranked.items()},
         "the opponent",
         f"forest-{number}",
-        called=called,
+        judge=verdict_of,
     )
     return Section(f"{name} against each", figures=[figure], folded=True)
 
 
-def _claims(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
+def _claims(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
     """Section on gains over every strategy, pooled and in each market; only for several markets."""
     if len(result.by_market) > 1:
-        drawn = [gains_figure(name, result.claims[name], result.recipes) for name in first]
+        plots = [gains_figure(name, result.claims[name], result.recipes) for name in reported]
         lines = [
             line
-            for name in first
-            for line in claimed(name, result.claims[name], result.comparisons)
+            for name in reported
+            for line in claim_lines(name, result.claims[name], result.comparisons)
         ]
-        yield Section("In every market", lines, figures=drawn, folded=True)
+        yield Section("In every market", lines, figures=plots, folded=True)
 
 
-def _scenarios(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
+def _scenarios(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+    """Sections with gains by market, by regime and by liquidity at arrival."""
     kinds: list[tuple[str, Mapping[str, ScenarioCell], int]] = [
         ("By market", result.by_market, 2),
         ("By regime", result.by_regime, 2),
         ("By liquidity at arrival", result.thirds, 1),
     ]
-    for title, cells, least in kinds:
+    for title, cells, min_parts in kinds:
         parts = {part: cell for part, cell in cells.items() if cell.paired}
-        if len(parts) >= least:
-            yield _map(result, parts, first, title)
+        if len(parts) >= min_parts:
+            yield _gain_map(result, parts, reported, title)
 
 
-def _map(
-    result: EvaluationResult, parts: Mapping[str, ScenarioCell], first: list[str], title: str
+def _gain_map(
+    result: EvaluationResult, parts: Mapping[str, ScenarioCell], reported: list[str], title: str
 ) -> Section:
+    """Section with maps of gains by opponent and part, and a table of gains on the best rule by part."""
     key = "-".join(title.lower().split()[:2])
     against = {
-        name: [other for other in result.ranked if other in result.paired[name]] for name in first
+        name: [opponent for opponent in result.ranked if opponent in result.paired[name]]
+        for name in reported
     }
     tables = {
         name: {
-            other: {part: cell.paired[name][other] for part, cell in parts.items()}
-            for other in others
+            opponent: {part: cell.paired[name][opponent] for part, cell in parts.items()}
+            for opponent in opponents
         }
-        for name, others in against.items()
+        for name, opponents in against.items()
     }
-    drawn = [
-        evaluation_figures.gain_map(table, name, called, f"{key}-{number}")
+    plots = [
+        gain_figures.gain_map(table, name, verdict_of, f"{key}-{number}")
         for number, (name, table) in enumerate(tables.items())
     ]
-    rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
-    heads = (
+    rows = [
+        (part, cell.episodes, *_format_adjusted(cell, result, reported))
+        for part, cell in parts.items()
+    ]
+    headings = (
         "",
         "episodes",
-        *(f"{name} against {result.best_baseline}, adjusted p" for name in first),
+        *(f"{name} against {result.best_baseline}, adjusted p" for name in reported),
     )
-    return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
+    return Section(title, html=plain_table(headings, rows), figures=plots, folded=True)
 
 
-def _adjusted(cell: ScenarioCell, result: EvaluationResult, first: list[str]) -> list[str]:
-    found = [cell.paired[name][result.best_baseline] for name in first]
+def _format_adjusted(
+    cell: ScenarioCell, result: EvaluationResult, reported: list[str]
+) -> list[str]:
+    """Gains of the reported rows on the best rule in a cell, with adjusted p-values, as texts."""
+    gains = [cell.paired[name][result.best_baseline] for name in reported]
     return [
-        f"{one.mean:+.2f}{'' if one.p_adjusted is None else f', p {one.p_adjusted:.3g}'}"
-        for one in found
+        f"{gain.mean:+.2f}{'' if gain.p_adjusted is None else f', p {gain.p_adjusted:.3g}'}"
+        for gain in gains
     ]
 
 
 def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Shortfall by strategy and condition."""
+    """Shortfall by strategy and condition, from cells by condition."""
     names = next(iter(cells.values())).is_bps
-    return {name: {at: cell.is_bps[name] for at, cell in cells.items()} for name in names}
+    return {
+        name: {condition: cell.is_bps[name] for condition, cell in cells.items()} for name in names
+    }
 
 
-def _sensitivity(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    drawn = [
-        evaluation_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", first)
+def _sensitivity(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+    """Section with costs under other latencies, fees and order sizes."""
+    plots = [
+        gain_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", reported)
         for number, (axis, row) in enumerate(result.sensitivity.items())
     ]
-    if drawn:
-        yield Section("Under other conditions", figures=drawn, folded=True)
+    if plots:
+        yield Section("Under other conditions", figures=plots, folded=True)
 
 
-def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
+def _adaptation(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+    """Section with costs where a regime begins half-way through the order."""
     if not result.adaptation:
         return
     costs = _costs(result.adaptation)
-    figure = evaluation_figures.condition_curves(
-        costs, "regime that begins half-way", "adaptation", first
+    figure = gain_figures.condition_curves(
+        costs, "regime that begins half-way", "adaptation", reported
     )
-    rows = list(views.adaptation_rows(result))
-    table = plain_table(views.ADAPTATION_HEADINGS, rows) if rows else ""
+    rows = list(analysis_tables.adaptation_rows(result))
+    table = plain_table(analysis_tables.ADAPTATION_HEADINGS, rows) if rows else ""
     yield Section(
         "A regime that begins half-way through the order", html=table, figures=[figure], folded=True
     )
 
 
 def _questions(result: EvaluationResult) -> Section:
-    """Tails, messages and bets in figures."""
+    """Section with figures on tails, order messages and exposure to price moves."""
     rows = [
         (
             name,
@@ -364,7 +417,7 @@ def _questions(result: EvaluationResult) -> Section:
         )
         for name in result.ranked
     ]
-    heads = (
+    headings = (
         "strategy",
         "mean of most expensive 5 %, bps",
         "messages an order",
@@ -373,19 +426,20 @@ def _questions(result: EvaluationResult) -> Section:
         "sells",
     )
     return Section(
-        "Tails, messages, and bets on the trend", html=plain_table(heads, rows), folded=True
+        "Tails, messages, and bets on the trend", html=plain_table(headings, rows), folded=True
     )
 
 
 def _method(result: EvaluationResult) -> Section:
+    """Section on how the evaluation was judged: pairing, corrections, deflation, meaning of columns."""
     sentences = [
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
-        correction(result),
+        correction_sentence(result),
         *([f"Said before: {result.sample_size.words}."] if result.sample_size is not None else []),
         "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
         "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
         "ratio's sampling error.",
         "The best rule was chosen on episodes that are not judged here.",
     ]
-    return Section("How it was judged", sentences, html=meanings(), folded=True)
+    return Section("How it was judged", sentences, html=meanings_table(), folded=True)

@@ -1,8 +1,7 @@
-"""Typed result of an evaluation: the table, paired comparisons, pictures, single episodes."""
+"""Result of `tercel.evaluate`: table, comparisons, figures, single episodes and the written report."""
 
-import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -10,38 +9,42 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.files import write_atomic
+from tercel.core.records import from_jsonable
 from tercel.core.report import figures
+from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
-from tercel.core.report.tables import JudgedTable
-from tercel.core.serialization import from_jsonable, json_text, parse_json, to_jsonable
+from tercel.core.serialization import json_text, to_jsonable
 from tercel.core.stats import Estimate, PairedGain
-from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.costs import attribute
 from tercel.execution.task import Task
-from tercel.lab.evaluation.claims import called
-from tercel.lab.evaluation.comparisons import KEYS, ComparisonLedger, ResampledScores, gains
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.example import book_example
-from tercel.lab.evaluation.market import BuiltMarket, cached_market
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
+from tercel.lab.evaluation.judged_run import KEYS
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation import LISTED, Evaluation, EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation
+from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.judged_episode import Episode, episode_of
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.page import write_page
+from tercel.lab.evaluation.pipeline.paired_comparison import Comparison
 from tercel.lab.evaluation.pipeline.summary import SEED
-from tercel.lab.evaluation.pipeline.views import judged_table
-from tercel.lab.evaluation.routing import informed
-from tercel.lab.evaluation.runs import markets_of
-from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.simulator import layout as sim
 
 if TYPE_CHECKING:
     import polars as pl
 
-
 FORMAT: Final = 1
 """Version of the JSON of a result."""
+
+
+STORED: Final = {
+    "figures": EvaluationResult,
+    "shortfall_bps": dict[str, tuple[float, ...]],
+    "comparisons": tuple[Comparison, ...],
+}
+"""Attributes of a result in its JSON, with their types."""
+
+
 STYLE: Final = (
     "<style>.tercel .scroll{overflow-x:auto}.tercel td,.tercel th{text-align:right;padding:.1em .4em}"
     ".tercel th[scope=row]{text-align:left}"
@@ -49,215 +52,6 @@ STYLE: Final = (
     ".tercel .ci,.tercel th{white-space:nowrap}.tercel .mark{font-weight:normal;opacity:.65}"
     ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
 )
-
-
-FILLS = 1 << 16
-"""Own fills of an episode that fit."""
-
-
-@dataclass(frozen=True, eq=False)
-class Episode:
-    """One judged episode; :meth:`tercel.Result.episode` gives it.
-
-    Parameters
-    ----------
-    number : int
-        Among those judged, from 0.
-    side : int
-        +1 buy, -1 sell.
-    lots : int
-        Of the order.
-    costs_bps : mapping of name to mapping of key to float
-        Shortfall (`is_bps`) and its parts; impact by the mean displacement over all episodes, absent where nothing
-        answers own trading.
-
-    >>> from tercel.api.evaluation import evaluate
-    >>> from tercel.api.market import load_market
-    >>> from tercel.execution.task import Task
-    >>> task = Task(side="sell", quantity=30, horizon="1min", decisions=2)
-    >>> episode = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episode(1)
-    >>> episode.side, episode.lots, episode.fills("twap_take")["lots"].sum()
-    (-1, 30, 30)
-    """
-
-    number: int
-    side: int
-    lots: int
-    costs_bps: Mapping[str, Mapping[str, float]]
-    _evaluation: Evaluation = field(repr=False)
-    _scenario: Scenario = field(repr=False)
-    _row: int = field(repr=False)
-
-    def table(self) -> "pl.DataFrame":
-        """strategy, shortfall_bps and its parts, cheapest first."""
-        import polars as pl
-
-        rows = [
-            {
-                "strategy": name,
-                "shortfall_bps": cells["is_bps"],
-                **{k: v for k, v in cells.items() if k != "is_bps"},
-            }
-            for name, cells in self.costs_bps.items()
-        ]
-        return pl.DataFrame(rows).sort("shortfall_bps")
-
-    def fills(self, name: str) -> "pl.DataFrame":
-        """Own fills of a strategy in this episode, run again.
-
-        Returns
-        -------
-        polars.DataFrame
-            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: lots without
-            a counterparty, at the price they are booked at.
-        """
-        import polars as pl
-
-        built, candidate = self._built(), self._candidate(name)
-        strategy = informed(candidate.strategy(built), built, self._plan(built))
-        episodes = markets_of(strategy, built.judged, self._scenario.task, self._plan(built), FILLS)
-        start = int(episodes.states[0, sim.START_NS])
-        while episodes.working.any():
-            episodes.work(strategy)
-        ns, price, lots, _, _, passive, forced = episodes.fills(0).T
-        columns = {
-            "time_s": (ns - start) / NS_PER_SECOND,
-            "price": price * built.judged.tick,
-            "lots": lots,
-        }
-        return pl.DataFrame(
-            columns
-            | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
-        )
-
-    def plot(self, name: str = "") -> Figure:
-        """The book through time with a strategy's fills on it; by default of the first candidate."""
-        built, candidate = self._built(), self._candidate(name)
-        market = replace(built, plan=self._plan(built))
-        strategy = informed(candidate.strategy(built), built, market.plan)
-        return book_example(self._scenario, market, strategy).figure
-
-    def _built(self) -> BuiltMarket:
-        return cached_market(self._scenario)
-
-    def _plan(self, built: BuiltMarket) -> Plan:
-        return built.plan.take(slice(self._row, self._row + 1))
-
-    def _candidate(self, name: str) -> Candidate:
-        known = {one.key: one for one in (*self._evaluation.policies, *self._evaluation.baselines)}
-        chosen = name or next(iter(known))
-        check_known(chosen, known, error=ConfigError)
-        return known[chosen]
-
-
-def episode_of(evaluation: Evaluation, number: int) -> Episode:
-    """The episode with that number among those that were judged.
-
-    Raises
-    ------
-    ConfigError
-        No episode has that number.
-    """
-    costs = evaluation.main.costs
-    first = next(iter(costs.values()))
-    if not 0 <= number < len(first):
-        raise ConfigError(
-            f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0"
-        )
-    parts = {
-        name: {
-            key: float(row[number])
-            for key, row in attribute(one, evaluation.twins).items()
-            if row[number] == row[number]
-        }
-        for name, one in costs.items()
-    }
-    judged, inside = evaluation.main, number
-    for one in judged.parts:
-        judged, size = one, len(next(iter(one.costs.values())))
-        if inside < size:
-            break
-        inside -= size
-    # Some episodes may have been left out for everybody.
-    row = inside if judged.plan_rows is None else int(judged.plan_rows[inside])
-    return Episode(
-        number,
-        int(first.side[number]),
-        int(first.qty[number]),
-        parts,
-        evaluation,
-        judged.scenario,
-        row,
-    )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Paired comparison of two strategies on the same episodes.
-
-    Parameters
-    ----------
-    a, b : str
-    difference_bps : float
-        Cost of `b` less cost of `a`, mean over episodes: above zero, `a` is cheaper.
-    ci_low, ci_high : float or None
-        95 % interval, bootstrapped over clusters of episodes; None with one cluster.
-    p_adjusted : float or None
-        Two-sided p-value, adjusted for all comparisons it was made with (Benjamini and Hochberg 1995).
-    detectable_bps : float or None
-        Minimum detectable effect: the least true difference that is found with 80 % power at the 5 % level.
-
-    >>> print(Comparison("mine", "pov", 1.0, 0.25, 1.75, 0.01, 1.2))
-    mine is 1.00 bps cheaper than pov [0.25, 1.75], adjusted p 0.01; minimum detectable effect 1.20 bps
-    """
-
-    a: str
-    b: str
-    difference_bps: float
-    ci_low: float | None
-    ci_high: float | None
-    p_adjusted: float | None
-    detectable_bps: float | None
-
-    @property
-    def significant(self) -> bool:
-        """Whether the interval excludes zero and the adjusted p-value is below 0.05."""
-        return called(self.gain) != "open"
-
-    @property
-    def gain(self) -> PairedGain:
-        """The difference as the judge has it."""
-        return PairedGain(
-            self.difference_bps, self.ci_low, self.ci_high, self.p_adjusted, self.detectable_bps
-        )
-
-    @property
-    def turned(self) -> "Comparison":
-        """The comparison seen from `b`."""
-        one = self.gain.times(-1)
-        return Comparison(
-            self.b, self.a, one.mean, one.ci_low, one.ci_high, self.p_adjusted, self.detectable_bps
-        )
-
-    def __str__(self) -> str:
-        one, word = (
-            (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "more expensive")
-        )
-        text = f"{self.a} is {one.difference_bps:.2f} bps {word} than {self.b}"
-        if one.ci_low is not None and one.ci_high is not None:
-            text += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
-        if self.p_adjusted is not None:
-            text += f", adjusted p {self.p_adjusted:.2g}" + (
-                "" if self.significant else ", not significant"
-            )
-        else:
-            text += ", no verdict"
-        if self.detectable_bps is not None:
-            text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
-        return text
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>"
 
 
 @dataclass(frozen=True)
@@ -304,34 +98,30 @@ class Plot:
     """Pictures of a result; each shows itself in a notebook and is written by ``save(folder)``."""
 
     def __init__(self, result: "Result") -> None:
+        """Keep the result whose figures are drawn."""
         self._result = result
 
     def costs(self) -> Figure:
-        """Distribution of the shortfall over episodes, bps, every strategy."""
+        """Figure of the distribution of the shortfall over episodes, bps, for every strategy."""
         ranked = self._result.ranked
         return figures.cost_distributions(
             {name: self._result.shortfall_bps[name] for name in ranked}, "distribution"
         )
 
     def parts(self) -> Figure:
-        """Spread, impact, timing, forced and fees, which add up to the shortfall."""
+        """Figure of the parts of the shortfall: spread, impact, timing, forced and fees."""
         rows = self._result.figures.strategies
-        return figures.decomposition({name: rows[name].known for name in self._result.ranked})
+        return figures.decomposition({name: rows[name].estimates for name in self._result.ranked})
 
     def differences(self, name: str = "") -> Figure:
-        """Paired gains of a strategy on every other, with intervals; by default of the best rule."""
+        """Figure of a strategy's paired gains on every other, with intervals; by default of the best rule."""
         chosen = name or self._result.best_baseline
-        others = [other for other in self._result.ranked if other != chosen]
-        cells = {f"against {other}": self._result.compare(chosen, other).gain for other in others}
+        opponents = [opponent for opponent in self._result.ranked if opponent != chosen]
+        cells = {
+            f"against {opponent}": self._result.compare(chosen, opponent).gain
+            for opponent in opponents
+        }
         return figures.paired_differences(cells, "the opponent", "differences")
-
-
-STORED: Final = {
-    "figures": EvaluationResult,
-    "shortfall_bps": dict[str, tuple[float, ...]],
-    "comparisons": tuple[Comparison, ...],
-}
-"""Attributes of a result in its JSON, with their types."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -364,7 +154,7 @@ class Result:
 
     @cached_property
     def shortfall_bps(self) -> Mapping[str, tuple[float, ...]]:
-        """Implementation shortfall of each judged episode, bps, by strategy."""
+        """Implementation shortfall of each judged episode, bps, by strategy; of a recipe the mean over its training seeds."""
         if self.evaluation is None:
             return {}
         scores = self.evaluation.scores(self.evaluation.main)
@@ -372,14 +162,14 @@ class Result:
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Paired comparisons, every pair once."""
+        """Paired comparisons, every pair once; a recipe and its members are not compared."""
         if self.evaluation is None:
             return ()
-        found: dict[frozenset[str], Comparison] = {}
+        by_pair: dict[frozenset[str], Comparison] = {}
         for a, row in self.figures.paired.items():
             for b, cell in row.items():
-                found.setdefault(frozenset((a, b)), _comparison(a, b, cell))
-        return (*found.values(), *self._written(self.evaluation))
+                by_pair.setdefault(frozenset((a, b)), _comparison(a, b, cell))
+        return (*by_pair.values(), *self._compare_rules(self.evaluation))
 
     @property
     def market(self) -> str:
@@ -388,9 +178,13 @@ class Result:
 
     @cached_property
     def task(self) -> Task | tuple[Order, ...]:
-        """Task of the judged orders."""
+        """Task of the judged orders; of a list of orders, the orders themselves."""
         task = self.figures.task
-        return tuple(Order(**one) for one in task[LISTED]) if LISTED in task else Task.of(task)
+        return (
+            tuple(Order(**order) for order in task[ORDERS_KEY])
+            if ORDERS_KEY in task
+            else Task.of(task)
+        )
 
     @property
     def episodes(self) -> int:
@@ -404,30 +198,31 @@ class Result:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes that a reader of the table must know."""
+        """Notes that a reader of the table must know, and the checks that passed, each once."""
         return tuple(dict.fromkeys((*self.figures.notes, *self.figures.checks)))
 
     @cached_property
     def ranked(self) -> list[str]:
-        """Names of the strategies, cheapest first."""
+        """Names of the strategies, cheapest first; unranked ones last."""
         return self.figures.ranked
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Rows of the strategies, cheapest first."""
-        found = []
+        rows = []
         for name in self.ranked:
             cells = self.figures.strategies[name]
             parts = {key: getattr(cells, key) for key in KEYS[1:]}
             versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
-            unfilled, kind = self.figures.counts[name].unfilled_share, self.figures.kinds[name]
-            found.append(
+            unfilled = self.figures.counts[name].unfilled_share
+            kind = self.figures.kinds[name]
+            rows.append(
                 Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus)
             )
-        return tuple(found)
+        return tuple(rows)
 
     def table(self) -> "pl.DataFrame":
-        """One row per strategy, cheapest first.
+        """Data frame with one row per strategy, cheapest first.
 
         Returns
         -------
@@ -439,17 +234,17 @@ class Result:
         import polars as pl
 
         rows = list[dict[str, object]]()
-        for one in self.rows:
-            cost, versus = one.shortfall_bps, one.vs_best
+        for row in self.rows:
+            cost, versus = row.shortfall_bps, row.vs_best
             rows.append(
                 {
-                    "strategy": one.strategy,
-                    "kind": one.kind,
+                    "strategy": row.strategy,
+                    "kind": row.kind,
                     "shortfall_bps": cost.mean,
                     "ci_low": cost.ci_low,
                     "ci_high": cost.ci_high,
-                    **{key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]},
-                    "unfilled_share": one.unfilled_share,
+                    **{key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(row, key)]},
+                    "unfilled_share": row.unfilled_share,
                     "vs_best_bps": versus and versus.difference_bps,
                     "vs_best_low": versus and versus.ci_low,
                     "vs_best_high": versus and versus.ci_high,
@@ -459,7 +254,7 @@ class Result:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
-        """Paired gain of `a` on `b`, with interval, adjusted p and minimum detectable effect.
+        """Paired gain of `a` on `b` (cost of `b` less cost of `a`), with interval, adjusted p and minimum detectable effect.
 
         Raises
         ------
@@ -470,11 +265,11 @@ class Result:
             check_known(name, self.ranked, error=ConfigError)
         if a == b:
             raise ConfigError("two strategies", f"{a!r} twice", "name another")
-        for one in self.comparisons:
-            if (one.a, one.b) == (a, b):
-                return one
-            if (one.a, one.b) == (b, a):
-                return one.turned
+        for comparison in self.comparisons:
+            if (comparison.a, comparison.b) == (a, b):
+                return comparison
+            if (comparison.a, comparison.b) == (b, a):
+                return comparison.turned
         raise ConfigError(
             f"a comparison of {a} and {b}",
             "policies of one row, judged alone and together",
@@ -483,21 +278,21 @@ class Result:
 
     @property
     def plot(self) -> Plot:
-        """Pictures: ``costs()``, ``parts()``, ``differences(name)``."""
+        """Figures of the result: ``costs()``, ``parts()``, ``differences(name)``."""
         return Plot(self)
 
     def episode(self, number: int) -> Episode:
-        """One judged episode, from 0: its order, its costs, every strategy's fills, the book around them.
+        """One judged episode by its number from 0: order, costs, fills of every strategy, book around them.
 
         Raises
         ------
         ConfigError
             No such episode, or a result that was read from JSON: the strategies are not in it.
         """
-        return episode_of(self._live("single episodes"), number)
+        return episode_of(self._require_evaluation("single episodes"), number)
 
     def report(self, path: str | Path) -> Path:
-        """Write the page of ``tercel agent evaluate``: one HTML file that fetches nothing.
+        """Write the page of ``tercel agent evaluate``, one self-contained HTML file, and return its path.
 
         Raises
         ------
@@ -506,26 +301,31 @@ class Result:
         """
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_page(file, self._live("the page"), self.figures, footer="made by tercel.evaluate")
+        write_page(
+            file,
+            self._require_evaluation("the page"),
+            self.figures,
+            footer="made by tercel.evaluate",
+        )
         return file
 
-    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
-        """Write figures and page, whose last line is `footer`; returns the figures, which name `out`."""
-        figures = replace(self.figures, out=str(out))
+    def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
+        """Write result file and page (last line `footer`); returns the figures with `out_dir` as their folder."""
+        figures = replace(self.figures, out=str(out_dir))
         write_atomic(file, json_text(figures) + "\n")
-        footer = footer or f"results, figures and page: {out}"
-        write_page(page, self._live("the page"), figures, footer=footer)
+        footer = footer or f"results, figures and page: {out_dir}"
+        write_page(page, self._require_evaluation("the page"), figures, footer=footer)
         return figures
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; :meth:`from_json` reads them."""
+        """The result as plain values that :meth:`from_json` reads."""
         return dict(
             to_jsonable({"format": FORMAT, **{name: getattr(self, name) for name in STORED}})
         )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | str) -> "Result":
-        """The result of which `data` is the :meth:`to_json`, or its text.
+        """Result from the values of :meth:`to_json`, or from their JSON text.
 
         Raises
         ------
@@ -533,22 +333,23 @@ class Result:
             Something else.
         """
         try:
-            given = parse_json(data) if isinstance(data, str) else data
-            if given["format"] != FORMAT:
+            values = parse_json(data) if isinstance(data, str) else data
+            if values["format"] != FORMAT:
                 raise ConfigError(
-                    f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again"
+                    f"a result of format {FORMAT}", f"format {values['format']}", "evaluate again"
                 )
-            found = cls(EvaluationResult.from_json(given["figures"]))
+            result = cls(EvaluationResult.from_json(values["figures"]))
             for name, kind in STORED.items():
                 # instead of what the properties would compute of an evaluation
-                vars(found)[name] = from_jsonable(kind, given[name])
-            return found
+                vars(result)[name] = from_jsonable(kind, values[name])
+            return result
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 "the JSON of a result", f"{error!r}", "give what Result.to_json returned"
             ) from error
 
     def __repr__(self) -> str:
+        """The table as text, for a terminal."""
         from io import StringIO
 
         from rich.console import Console
@@ -558,6 +359,7 @@ class Result:
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
+        """The table with its notes as HTML, for notebooks."""
         table = self._judged_table()
         notes = list(
             dict.fromkeys((*table.notes, *self.figures.notes))
@@ -565,40 +367,42 @@ class Result:
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
     def _judged_table(self) -> JudgedTable:
-        """The table and the sentences of the command, which compares rules with policies alone."""
+        """Table with sentences as the command prints it; with rules alone also a sentence on detectable differences."""
         table = judged_table(self.figures)
-        found = [
-            one.detectable_bps
-            for one in self.comparisons
-            if one.detectable_bps is not None and one.p_adjusted is not None
+        detectable = [
+            comparison.detectable_bps
+            for comparison in self.comparisons
+            if comparison.detectable_bps is not None and comparison.p_adjusted is not None
         ]
-        if self.figures.paired or not found:
+        if self.figures.paired or not detectable:
             return table
         text = (
-            f"Differences of two rules are found here with 80 % power from {min(found):.2f} to "
-            f"{max(found):.2f} bps on, by the pair; their p-values are corrected together (Benjamini and Hochberg)."
+            f"Differences of two rules are found here with 80 % power from {min(detectable):.2f} to "
+            f"{max(detectable):.2f} bps on, by the pair; their p-values are corrected together (Benjamini and Hochberg)."
         )
         return replace(table, notes=[*table.notes, text])
 
-    def _live(self, what: str) -> Evaluation:
+    def _require_evaluation(self, purpose: str) -> Evaluation:
+        """The evaluation behind the result; raises for a result read from JSON, which has none."""
         if self.evaluation is None:
             raise ConfigError(
-                f"a result of this session for {what}",
+                f"a result of this session for {purpose}",
                 "one that was read from JSON",
                 "evaluate again",
             )
         return self.evaluation
 
-    def _written(self, evaluation: Evaluation) -> list[Comparison]:
-        """Rules with each other, adjusted together."""
-        names = [one.key for one in evaluation.baselines]
+    def _compare_rules(self, evaluation: Evaluation) -> list[Comparison]:
+        """Comparisons of rules with each other, p-values adjusted together."""
+        names = [rule.key for rule in evaluation.baselines]
         if len(names) < 2:
             return []
-        ledger, rng = ComparisonLedger(), np.random.default_rng((SEED, 1))
+        ledger = ComparisonLedger()
+        rng = np.random.default_rng((SEED, 1))
         scores = evaluation.scores(evaluation.main)
-        saved = gains(ResampledScores.of(scores, rng), names, {}, rng)
+        rule_gains = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {
-            (a, b): ledger.enter(saved[a][b], ranked=not {a, b} & {*scores.unranked})
+            (a, b): ledger.enter(rule_gains[a][b], ranked=not {a, b} & {*scores.unranked})
             for a, b in combinations(names, 2)
         }
         ledger.adjust()
@@ -606,4 +410,5 @@ class Result:
 
 
 def _comparison(a: str, b: str, gain: PairedGain) -> Comparison:
+    """Comparison of `a` with `b` from a gain of the judge."""
     return Comparison(a, b, gain.mean, gain.ci_low, gain.ci_high, gain.p_adjusted, gain.power)

@@ -1,4 +1,4 @@
-"""Summary of an evaluation, from everything that was run."""
+"""Compute all figures of an evaluation's result from the costs of its scenarios."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,26 +10,21 @@ import numpy as np
 
 from tercel.core.arrays import Indices
 from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
-from tercel.execution.market import in_words as venue_words
+from tercel.execution.market import describe_terms as venue_words
 from tercel.execution.routing import ROUTED
 from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import LABEL, terciles
 from tercel.lab.evaluation.claims import POOLED, claim
-from tercel.lab.evaluation.comparisons import REPLAY_NOTE
 from tercel.lab.evaluation.episodes import regimes_of
 from tercel.lab.evaluation.judge import JudgedEntry, judge
-from tercel.lab.evaluation.market import (
-    cached_market,
-    hindsight_in_words,
-    impact_in_words,
-    limit_in_words,
-)
+from tercel.lab.evaluation.judged_run import REPLAY_NOTE
+from tercel.lab.evaluation.market import cached_market
+from tercel.lab.evaluation.market_notes import describe_hindsight, describe_impact, describe_limit
 from tercel.lab.evaluation.pipeline.candidates import policy_record, variants_of
-from tercel.lab.evaluation.pipeline.evaluation import (
-    LISTED,
+from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation, end_mids, twin_mids
+from tercel.lab.evaluation.pipeline.evaluation_result import (
     AdaptationCell,
     ConditionCell,
-    Evaluation,
     EvaluationResult,
     HindsightBound,
     MarketCell,
@@ -37,12 +32,10 @@ from tercel.lab.evaluation.pipeline.evaluation import (
     RegimeCell,
     SeedsGain,
     Validation,
-    course_of,
-    twins_of,
 )
-from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.scenario_results import Results
 from tercel.lab.evaluation.scenario import PLAIN
-from tercel.market.simulator.source import BOUNDS, KIND, by_level
+from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
@@ -61,42 +54,51 @@ class EvaluationSummary:
     """Summary of an evaluation, computed with one random generator and one ledger of comparisons."""
 
     def __init__(self, evaluation: Evaluation) -> None:
+        """Prepare generator, ledger and shortfalls of the main scenario; compares all candidates in every market and regime."""
         self.evaluation = evaluation
         self.main = evaluation.main
         self.rng = np.random.default_rng(SEED)
         self.ledger = comparisons.ComparisonLedger()
         self.scores = evaluation.scores(self.main)
         self.scenarios = self._scenarios()
-        self.first = next(iter(self.scenarios[PLAIN].values()))
+        self.main_comparison = next(iter(self.scenarios[PLAIN].values()))
 
     def figures(self) -> EvaluationResult:
-        """The answers; in this order, as everything draws from one generator and the ledger is adjusted last."""
-        evaluation, rng, scores, found = self.evaluation, self.rng, self.scores, self.first.gains
-        where = self._conditions()
+        """Compute all figures of the evaluation, in a fixed order, since all draw from one generator."""
+        evaluation = self.evaluation
+        rng = self.rng
+        scores = self.scores
+        gains = self.main_comparison.gains
+        conditions = self._conditions()
         judged = judge(
             evaluation.entries,
             evaluation.twins,
             rng,
-            market=where.market,
-            task=where.task,
-            seeds=sorted({one.card.seed for one in evaluation.policies if one.learned}),
-            cluster=where.cluster,
+            market=conditions.market,
+            task=conditions.task,
+            seeds=sorted({policy.card.seed for policy in evaluation.policies if policy.is_learned}),
+            cluster=conditions.cluster,
             notes=[
-                *where.notes,
+                *conditions.notes,
                 *evaluation.notes,
-                *(one.in_words(name) for name, one in self.main.ways.items() if name == ROUTED),
+                *(
+                    explanation.in_words(name)
+                    for name, explanation in self.main.ways.items()
+                    if name == ROUTED
+                ),
             ],
             best=evaluation.best,
             paired={
-                name: {other: gain.estimate() for other, gain in row.items()}
-                for name, row in found.items()
+                name: {opponent: gain.estimate() for opponent, gain in row.items()}
+                for name, row in gains.items()
             },
         )
         if self.main.parts:
-            apart = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
+            list_note = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
             notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
-            judged = replace(judged, notes=(*notes, apart))
-        challengers, costs = evaluation.challengers(self.main), next(iter(self.main.costs.values()))
+            judged = replace(judged, notes=(*notes, list_note))
+        challengers = evaluation.challengers(self.main)
+        costs = next(iter(self.main.costs.values()))
         chosen_on = evaluation.scores(evaluation.validation)
         self.claims = {
             name: claim(
@@ -110,9 +112,9 @@ class EvaluationSummary:
             for name in evaluation.reported_rows
         }
         return EvaluationResult(
-            **vars(judged) | {"paired": self.first.cell.paired},
+            **vars(judged) | {"paired": self.main_comparison.cell.paired},
             evaluation_seeds=list(evaluation.seeds),
-            policies={one.key: policy_record(one) for one in evaluation.policies},
+            policies={policy.key: policy_record(policy) for policy in evaluation.policies},
             recipes={recipe.key: list(recipe.members) for recipe in evaluation.recipes},
             claims=self.claims,
             by_regime=self._by_regime(),
@@ -124,21 +126,21 @@ class EvaluationSummary:
             hindsight=self._hindsight(),
             ratios=self._ratios(),
             bars=self._bars(),
-            cvar95_bps=risk_statistics.tails(scores, rng),
-            wins=risk_statistics.wins(scores, challengers, rng),
+            cvar95_bps=risk_statistics.tail_means(scores, rng),
+            wins=risk_statistics.win_shares(scores, challengers, rng),
             price_move_beta=risk_statistics.price_move_beta(
-                scores, risk_statistics.price_moves(costs, course_of(self.main)), rng
+                scores, risk_statistics.price_moves(costs, end_mids(self.main)), rng
             ),
             by_side=risk_statistics.by_side(scores, costs.side),
             adaptability_vs={
                 name: self._adaptability(evaluation.entries, name) for name in challengers
             },
             power={
-                name: {other: comparisons.detectable(gain) for other, gain in row.items()}
-                for name, row in found.items()
+                name: {opponent: comparisons.detectable(gain) for opponent, gain in row.items()}
+                for name, row in gains.items()
             },
-            deflated={name: self._deflated(name) for name in challengers},
-            pooled=self._pooled(),
+            deflated={name: self._deflate_gain(name) for name in challengers},
+            pooled=self._pool_gains(),
             iqm=self._iqm(),
             sensitivity=self._sensitivity(),
             adaptation=self._adaptation(),
@@ -150,73 +152,80 @@ class EvaluationSummary:
         )
 
     def _bound(self) -> str | None:
-        """The bound on fills that verdicts are by; level totals have one alone."""
+        """Fill bound that verdicts are based on (on level totals the one that they have); None in a simulated market."""
         market = self.main.scenario.market
         if not market.on_tape:
             return None
         return KIND if by_level(cached_market(self.main.scenario).judged) else market.bound
 
     def _by_bound(self) -> dict[str, dict[str, Estimate]]:
-        """Shortfalls of all candidates by fill assumption; drawn from a separate generator, so that no other figure
-        depends on them."""
+        """Mean shortfall of each candidate under every fill bound, drawn by a generator of its own; empty without bounds."""
         bound = self._bound()
         if bound is None or not self.evaluation.bounds:
             return {}
-        found = {bound: self.main} | dict(self.evaluation.bounds)
+        results = {bound: self.main} | dict(self.evaluation.bounds)
         rng = np.random.default_rng(SEED)
-        tables = {one: self.evaluation.scores(found[one]) for one in BOUNDS}
+        tables = {kind: self.evaluation.scores(results[kind]) for kind in BOUNDS}
         names = [
             name for name in self.scores.bps if all(name in table.bps for table in tables.values())
         ]
         return {
-            one: {name: mean_interval(table.mean(name), table.cluster, rng) for name in names}
-            for one, table in tables.items()
+            kind: {name: mean_interval(table.mean(name), table.cluster, rng) for name in names}
+            for kind, table in tables.items()
         }
 
     def _conditions(self) -> _Conditions:
         """Market, order and clusters of the main scenario, or of all orders of a list."""
-        main, built = self.main, cached_market(self.main.scenario)
-        scenario, parts = main.scenario, [one.scenario for one in main.parts or (main,)]
-        market, cluster, notes = built.name, built.cluster, list(built.notes)
+        main = self.main
+        built = cached_market(self.main.scenario)
+        scenario = main.scenario
+        parts = [results.scenario for results in main.parts or (main,)]
+        market = built.name
+        cluster = built.cluster
+        notes = list(built.notes)
         task = scenario.task.to_dict()
         if main.parts:
             sentences = [
-                words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))
+                sentence
+                for part in parts
+                for sentence in (*describe_limit(part), *describe_hindsight(part))
             ]
             venue = scenario.market.fees, scenario.task.latency, scenario.task.feed_latency
             notes = [
                 *notes[:1],
-                *impact_in_words(built.judged),
+                *describe_impact(built.judged),
                 *dict.fromkeys(sentences),
                 *venue_words(*venue),
             ]
         if scenario.orders:
-            orders = [order for one in parts for order in one.orders]
+            orders = [order for part in parts for order in part.orders]
             market = f"{len(orders)} orders of {', '.join(dict.fromkeys(order.symbol for order in orders))}, replayed"
-            task = {LISTED: [order.to_dict() for order in orders]}
+            task = {ORDERS_KEY: [order.to_dict() for order in orders]}
             cluster = "day" if len({order.date for order in orders}) > 1 else cluster
         return _Conditions(market, task, cluster, notes)
 
     # -- parts and scenarios -------------------------------------------------------------------------------------------
 
     def _scenarios(self) -> dict[str, dict[str, comparisons.ScenarioComparison]]:
-        """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
+        """Comparisons by regime and market; the unchanged markets have the regime `plain`."""
 
         def compared_in(row: Mapping[str, Results]) -> dict[str, comparisons.ScenarioComparison]:
+            """Compare all candidates in each scenario of one group."""
             return {
                 key: self.evaluation.compare(judged, self.ledger, self.rng)
                 for key, judged in row.items()
             }
 
-        found = {PLAIN: compared_in(self.evaluation.markets)}
+        by_regime = {PLAIN: compared_in(self.evaluation.markets)}
         for market, row in self.evaluation.regimes.items():
-            for regime, one in compared_in(row).items():
-                found.setdefault(regime, {})[market] = one
-        return found
+            for regime, comparison in compared_in(row).items():
+                by_regime.setdefault(regime, {})[market] = comparison
+        return by_regime
 
     def _by_regime(self) -> dict[str, RegimeCell]:
-        """The main market by the regime that was in force longest, or with one regime each."""
-        built, main = cached_market(self.main.scenario), next(iter(self.evaluation.markets))
+        """Cells of the main market by its prevailing regime, or with one regime each if these were run."""
+        built = cached_market(self.main.scenario)
+        main = next(iter(self.evaluation.markets))
         if not built.judged.regimes:
             return {
                 regime: RegimeCell(
@@ -229,31 +238,30 @@ class EvaluationSummary:
         share = truth.seconds.sum(axis=0) / truth.seconds.sum()
         return {
             truth.names[number]: RegimeCell(
-                **vars(self._part(np.flatnonzero(truth.most == number))),
+                **vars(self._cell_of_episodes(np.flatnonzero(truth.longest == number))),
                 share_of_time=float(share[number]),
             )
             for number in np.flatnonzero(share > 0).tolist()
         }
 
-    def _part(self, rows: Indices) -> comparisons.ScenarioCell:
-        """Some episodes of the main scenario."""
-        challengers, members = (
-            self.evaluation.challengers(self.main),
-            self.evaluation.members(self.main),
-        )
-        return comparisons.compared(
-            self.scores.part(rows), challengers, members, self.ledger, self.rng
+    def _cell_of_episodes(self, rows: Indices) -> comparisons.ScenarioCell:
+        """Cell of some episodes of the main scenario, by row numbers."""
+        challengers = self.evaluation.challengers(self.main)
+        members = self.evaluation.members(self.main)
+        return comparisons.scenario_cell(
+            self.scores.select(rows), challengers, members, self.ledger, self.rng
         )
 
     def _by_market(self) -> dict[str, MarketCell]:
-        written = [one.key for one in self.evaluation.baselines if one.kind == "baseline"]
+        """Cell of each market with its cheapest rule, by market."""
+        rules = [rule.key for rule in self.evaluation.baselines if rule.kind == "baseline"]
         return {
-            market: MarketCell.among(written, one.cell)
-            for market, one in self.scenarios[PLAIN].items()
+            market: MarketCell.with_cheapest(rules, comparison.cell)
+            for market, comparison in self.scenarios[PLAIN].items()
         }
 
     def _by_market_and_regime(self) -> dict[str, dict[str, comparisons.ScenarioCell]]:
-        """Market -> regime -> cell, where regimes were run by themselves."""
+        """Cells by market and regime; empty unless regimes were run alone."""
         if len(self.scenarios) < 2:
             return {}
         return {
@@ -264,94 +272,101 @@ class EvaluationSummary:
         }
 
     def _by_liquidity(self) -> dict[str, dict[str, comparisons.ScenarioCell]]:
-        """By thirds of what stood in the book at arrival, and of what was traded just before."""
+        """Cells by thirds of the depth at arrival and of the volume just before; empty if arrivals were not recorded."""
         arrivals = self.main.arrivals
         if arrivals is None:
             return {}
         return {
-            key: {name: self._part(rows) for name, rows in terciles(values).items()}
+            key: {name: self._cell_of_episodes(rows) for name, rows in terciles(values).items()}
             for key, values in (("depth", arrivals.depth), ("volume", arrivals.volume))
         }
 
-    def _pooled(self) -> Pooled:
-        """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""
+    def _pool_gains(self) -> Pooled:
+        """Gains pooled over all markets: for these (`these_markets`) and for a population of them (`any_markets`)."""
         plain = self.scenarios[PLAIN]
         if len(plain) < 2:
             return Pooled()
-        scenarios = [one.resampled for one in plain.values()]
+        scenarios = [comparison.resampled for comparison in plain.values()]
         everywhere = [
             name
             for name in self.evaluation.challengers(self.main)
-            if all(name in one.points for one in scenarios)
+            if all(name in scenario.points for scenario in scenarios)
         ]
-        found = {
+        gains_by_pooling = {
             key: {
                 name: {
-                    one.key: self.claims[name].against[one.key].view(key)
+                    rule.key: self.claims[name].against[rule.key].gain_in_view(key)
                     if name in self.claims
                     else self.ledger.enter(
                         comparisons.pooled_gain(
-                            scenarios, name, one.key, self.rng, redraw_markets=redraw
+                            scenarios, name, rule.key, self.rng, redraw_markets=redraw
                         )
                     )
-                    for one in self.evaluation.baselines
+                    for rule in self.evaluation.baselines
                 }
                 for name in everywhere
             }
             for key, redraw in POOLED.items()
         }
-        return Pooled(list(plain), **found)
+        return Pooled(list(plain), **gains_by_pooling)
 
     def _iqm(self) -> dict[str, SeedsGain]:
-        """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
+        """Interquartile mean of each recipe's gains over the best baseline, over training seeds and markets.
+
+        Recipes with another number of seeds in some market are left out.
+        """
         tables = {
             market: self.evaluation.scores(judged)
             for market, judged in self.evaluation.markets.items()
         }
-        found = {}
+        iqm_by_recipe = {}
         for recipe in self.evaluation.recipes:
             teams = self.evaluation.teams(recipe.key)
             by_market = [
                 [
-                    float((there.mean(self.evaluation.best) - there.mean(member)).mean())
+                    float((scores.mean(self.evaluation.best) - scores.mean(member)).mean())
                     for member in teams[market]
                 ]
-                for market, there in tables.items()
+                for market, scores in tables.items()
             ]
             if len({len(row) for row in by_market}) == 1:
                 by_seed = [list(row) for row in zip(*by_market, strict=True)]
-                one = interquartile_mean(by_seed, self.rng)
-                found[recipe.key] = SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
-        return found
+                estimate = interquartile_mean(by_seed, self.rng)
+                iqm_by_recipe[recipe.key] = SeedsGain(
+                    estimate.mean, estimate.ci_low, estimate.ci_high, by_seed
+                )
+        return iqm_by_recipe
 
     # -- questions -----------------------------------------------------------------------------------------------------
 
     def _ratios(self) -> dict[str, risk_statistics.ScheduleRatios]:
-        wanted = [
+        """Ratios of the policies' costs to the schedules in the main market, by policy."""
+        entries = [
             entry
             for entry in self.evaluation.entries
             if entry.kind == "learned" or entry.name in risk_statistics.SCHEDULES
         ]
-        return risk_statistics.ratios(wanted, self.evaluation.twins, self.rng)
+        return risk_statistics.ratios(entries, self.evaluation.twins, self.rng)
 
     def _bars(self) -> dict[str, dict[str, risk_statistics.ScheduleRatios]]:
-        """Market -> row with verdicts -> ratios to the schedules, differences of risk and adaptability."""
-        rows, found = self.evaluation.reported_rows, {}
+        """Ratios and differences of the reported rows to the schedules, by market and row."""
+        rows = self.evaluation.reported_rows
+        bars = {}
         for market, judged in self.evaluation.markets.items():
             entries = self.evaluation.entries_in(judged)
-            beside = risk_statistics.ratios(
-                [one for one in entries if one.name in {*rows, *risk_statistics.SCHEDULES}],
-                twins_of(judged),
+            ratios = risk_statistics.ratios(
+                [entry for entry in entries if entry.name in {*rows, *risk_statistics.SCHEDULES}],
+                twin_mids(judged),
                 self.rng,
             )
-            found[market] = {
+            bars[market] = {
                 name: replace(
-                    beside.get(name, risk_statistics.ScheduleRatios()),
+                    ratios.get(name, risk_statistics.ScheduleRatios()),
                     adaptability=self._adaptability(entries, name),
                 )
                 for name in rows
             }
-        return found
+        return bars
 
     def _hindsight(self) -> HindsightBound | None:
         """Lower bound of the cost of the same orders, with perfect foresight of the path; None if not computed."""
@@ -364,38 +379,45 @@ class EvaluationSummary:
     def _adaptability(
         self, entries: Sequence[JudgedEntry], name: str
     ) -> dict[str, Estimate | None]:
+        """Adaptability of a row less that of the baseline schedule, by the baseline's name."""
         responses = {entry.name: entry.responses for entry in entries}
         return {
-            risk_statistics.RIGID: risk_statistics.adaptability_gain(
-                responses[name], responses.get(risk_statistics.RIGID, ()), self.rng
+            risk_statistics.ADAPTABILITY_BASELINE: risk_statistics.adaptability_gain(
+                responses[name], responses.get(risk_statistics.ADAPTABILITY_BASELINE, ()), self.rng
             )
         }
 
-    def _deflated(self, name: str) -> DeflatedScore | None:
+    def _deflate_gain(self, name: str) -> DeflatedScore | None:
+        """Gain of a row over the best rule, deflated for the variants tried; None for too few clusters."""
         members = self.evaluation.members(self.main).get(name, (name,))
-        tried = max(variants_of(one) for one in self.evaluation.policies if one.key in members)
-        return risk_statistics.deflated_gain(self.scores, name, self.evaluation.best, tried)
+        variants = max(
+            variants_of(policy) for policy in self.evaluation.policies if policy.key in members
+        )
+        return risk_statistics.deflated_gain(self.scores, name, self.evaluation.best, variants)
 
     def _sensitivity(self) -> dict[str, dict[str, ConditionCell]]:
-        """Axis -> value -> shortfalls, and what each policy saves against the best baseline."""
-        found = dict[str, dict[str, ConditionCell]]()
+        """Cells under other conditions, by axis (latency, fees, share) and value."""
+        cells = dict[str, dict[str, ConditionCell]]()
         for axis, row in self.evaluation.sensitivity.items():
-            found[axis] = {}
+            cells[axis] = {}
             for value, judged in row.items():
                 resampled = comparisons.ResampledScores.of(self.evaluation.scores(judged), self.rng)
                 challengers = self.evaluation.challengers(judged)
-                saved = comparisons.gains(
+                gains = comparisons.gains(
                     resampled, challengers, self.evaluation.members(judged), self.rng
                 )
-                found[axis][value] = ConditionCell(
-                    {name: one.estimate() for name, one in resampled.replicates(self.rng).items()},
-                    {name: saved[name][self.evaluation.best].estimate() for name in challengers},
+                cells[axis][value] = ConditionCell(
+                    {
+                        name: replicates.estimate()
+                        for name, replicates in resampled.replicates(self.rng).items()
+                    },
+                    {name: gains[name][self.evaluation.best].estimate() for name in challengers},
                 )
-        return found
+        return cells
 
     def _adaptation(self) -> dict[str, AdaptationCell]:
-        """Regime that begins half-way -> shortfalls, gains, and losses to the policy trained in it if one was given."""
-        found = {}
+        """Cells where a regime begins half-way through the order, by regime."""
+        cells = {}
         for regime, judged in self.evaluation.adaptation.items():
             experts = self.evaluation.trained_for.get(regime, ())
             specialist = (
@@ -407,30 +429,32 @@ class EvaluationSummary:
                 comparisons.Scores.of(judged.costs, {**members, **team}), self.rng
             )
             means = resampled.replicates(self.rng)
-            saved = comparisons.gains(
+            gains = comparisons.gains(
                 resampled, self.evaluation.challengers(judged), members, self.rng
             )
-            others = [name for name in means if name not in (specialist, *experts)]
-            found[regime] = AdaptationCell(
-                {name: one.estimate() for name, one in means.items()},
+            strategies = [name for name in means if name not in (specialist, *experts)]
+            cells[regime] = AdaptationCell(
+                {name: replicates.estimate() for name, replicates in means.items()},
                 {
-                    name: {other: gain.estimate() for other, gain in row.items()}
-                    for name, row in saved.items()
+                    name: {opponent: gain.estimate() for opponent, gain in row.items()}
+                    for name, row in gains.items()
                 },
                 specialist,
                 None
                 if specialist is None
-                else {name: (means[name] - means[specialist]).estimate() for name in others},
+                else {name: (means[name] - means[specialist]).estimate() for name in strategies},
                 [name for name in risk_statistics.FROZEN if name in means],
                 None
                 if specialist is None
-                else {name: risk_statistics.loss_to(means, name, specialist) for name in others},
+                else {
+                    name: risk_statistics.loss_to(means, name, specialist) for name in strategies
+                },
             )
-        return found
+        return cells
 
 
 def _checks(evaluation: Evaluation) -> list[str]:
-    """Checks that passed, in words: every reading of costs checks them (`Costs.check`)."""
+    """Check the costs of all runs again (raises), and say so in sentences; with counts of sides and fills, and the notes."""
     parts = (*evaluation.regimes.values(), *evaluation.sensitivity.values())
     scenarios = [
         *evaluation.markets.values(),
@@ -445,9 +469,9 @@ def _checks(evaluation: Evaluation) -> list[str]:
     guards = [judged.guard for judged in evaluation.markets.values() if judged.guard is not None]
     fills = "Fills were not looked at one by one."
     if guards:
-        seen = reduce(add, guards)
-        saw = f"; {seen.decisions:,} decisions took at the touch they saw, none more than the lots displayed there"
-        fills = f"Fills: {seen.takes:,} takes looked at, none at mid or better{saw if seen.decisions else ''}."
+        guard = reduce(add, guards)
+        touch_text = f"; {guard.decisions:,} decisions took at the touch they saw, none more than the lots displayed there"
+        fills = f"Fills: {guard.takes:,} takes looked at, none at mid or better{touch_text if guard.decisions else ''}."
     return [
         f"Lots add up in {episodes:,} episodes of {len(runs)} runs: none filled twice, none beyond the order.",
         f"Sides: {int((sides > 0).sum()):,} buys and {int((sides < 0).sum()):,} sells.",

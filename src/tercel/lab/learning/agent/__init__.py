@@ -1,4 +1,4 @@
-"""Training an agent: its configuration, its markets, its run folder, what became of it."""
+"""Training of an agent: configuration, markets, environment, learner, run folder and report."""
 
 from tercel.core.lazy import attach
 

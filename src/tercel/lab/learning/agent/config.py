@@ -10,7 +10,7 @@
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [validation]  every, episodes, rule
-    [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
+    [guards]      variants: number of recipes tried before; sweep: folder of a sweep that counts them (for deflation)
 
 Every key has a default; the shipped presets lie in `agent_presets` and are the examples. `reward.own` and
 `policy.observation` may name functions of the user's, as ``module:name`` or ``path/file.py:name``: they run.
@@ -32,15 +32,17 @@ from pydantic import (
     model_validator,
 )
 
-from tercel.core.errors import check_known, offer
-from tercel.core.toml import read_toml, validated
+from tercel.core.errors import check_known, suggest_name
+from tercel.core.toml import read_toml
+from tercel.core.validation import validate_model
 from tercel.execution.action_sets import SETS
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.market import Market
-from tercel.execution.observation import MOST, OBSERVERS, is_own_name
+from tercel.execution.observation import OBSERVERS, is_user_name
+from tercel.execution.observation_encoder import MOST
 from tercel.execution.task import Latency, Task
-from tercel.lab.learning.envs import Ranges
-from tercel.market.simulator.levels import DEFAULT
+from tercel.lab.learning.order_ranges import Ranges
+from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
 WARMUP_S: Final = Task().warmup_s
@@ -48,11 +50,13 @@ Span = float | tuple[float, float]
 
 
 class _Section(BaseModel):
+    """Base class of sections of a configuration: frozen, unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MarketSection(_Section):
-    """Markets in which an agent learns."""
+    """Section `market`: the markets in which an agent learns."""
 
     # Simulated markets; the slots are split between them.
     presets: tuple[str, ...] = ("csco",)
@@ -81,7 +85,8 @@ class MarketSection(_Section):
     queue: str = DEFAULT
 
     @model_validator(mode="after")
-    def _consistent(self) -> "MarketSection":
+    def _check_consistency(self) -> "MarketSection":
+        """Refuse keys that do not go together: lake and symbol, weights and presets."""
         if bool(self.lake) != bool(self.symbol):
             raise ValueError("lake and symbol together")
         if not self.lake and not self.presets:
@@ -100,19 +105,19 @@ class MarketSection(_Section):
             raise ValueError(
                 f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}"
             )
-        both = sorted(set(self.train_days) & set(self.judge_days))
-        if both:
-            raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
+        overlap = sorted(set(self.train_days) & set(self.judge_days))
+        if overlap:
+            raise ValueError(f"days that are trained on or judged, not both: {overlap[0]}")
         return self
 
     @property
     def laws(self) -> tuple[str, ...]:
-        """The choices of regimes, at least one."""
+        """Choices of regimes, at least one."""
         return (self.regimes,) if isinstance(self.regimes, str) else self.regimes
 
     @property
     def markets(self) -> tuple[Market, ...]:
-        """The tape, or every preset under every choice of regimes, the latter changing first."""
+        """Market on tape, or each preset under each choice of regimes (presets in the outer loop)."""
         if self.lake:
             return (
                 Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),
@@ -125,15 +130,17 @@ class MarketSection(_Section):
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Weights of every preset under every choice of regimes, the latter changing first."""
-        of_laws = self.regime_weights or (1.0,) * len(self.laws)
+        """Weight of each preset under each choice of regimes, in the order of `markets`."""
+        law_weights = self.regime_weights or (1.0,) * len(self.laws)
         return tuple(
-            preset * law for preset in self.weights or (1.0,) * len(self.presets) for law in of_laws
+            preset * law
+            for preset in self.weights or (1.0,) * len(self.presets)
+            for law in law_weights
         )
 
 
 class TaskSection(_Section):
-    """Execution task: single values, or [lowest, highest] to draw from."""
+    """Section `task`: the execution task, single values or ranges [lowest, highest] to draw from."""
 
     # Of the volume expected within the horizon.
     share: Span = 0.10
@@ -153,31 +160,34 @@ class TaskSection(_Section):
 
     @field_validator("share", "horizon_s", "latency_ms")
     @classmethod
-    def _ordered(cls, value: Span, info: ValidationInfo) -> Span:
+    def _check_order(cls, value: Span, info: ValidationInfo) -> Span:
+        """Refuse a range that descends, or a value that is not above 0 (latency: below 0)."""
         low, high = span(value)
-        late = info.field_name == "latency_ms"
-        if not 0 <= low <= high or (low == 0 and not late):
-            least = "from 0 on" if late else "above 0"
-            raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
+        is_latency = info.field_name == "latency_ms"
+        if not 0 <= low <= high or (low == 0 and not is_latency):
+            bound_text = "from 0 on" if is_latency else "above 0"
+            raise ValueError(f"a number, or [lowest, highest], {bound_text}, not {value}")
         return value
 
     @model_serializer(mode="wrap")
-    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a start or warm-up at its default: a card that states one is valid for that one alone."""
+    def _drop_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Serialize without `start` and `warmup_s` at their defaults, since a card that has them is limited to them."""
         values: dict[str, Any] = dump(self)
-        usual = {"start": "", "warmup_s": WARMUP_S}
+        defaults = {"start": "", "warmup_s": WARMUP_S}
         return {
-            key: value for key, value in values.items() if key not in usual or value != usual[key]
+            key: value
+            for key, value in values.items()
+            if key not in defaults or value != defaults[key]
         }
 
     @property
     def task(self) -> Task:
-        """The middle of the ranges: what validation judges."""
-        share, horizon, late = (
+        """Task at the middle of the ranges, on which validation judges."""
+        share, horizon, latency_ms = (
             middle(value) for value in (self.share, self.horizon_s, self.latency_ms)
         )
         decisions = max(round(horizon / self.decision_s), 1)
-        latency = Latency(a_ns=round(late * 1e6))
+        latency = Latency(a_ns=round(latency_ms * 1e6))
         return Task(
             self.side,
             share,
@@ -197,7 +207,7 @@ class TaskSection(_Section):
 
 
 class PolicySection(_Section):
-    """Observation, actions and network of a policy."""
+    """Section `policy`: observation, actions and network of a policy."""
 
     actions: str = "levers"
     # Of `override`, `levers` and `residual`: the rule where the network says nothing.
@@ -227,17 +237,19 @@ class PolicySection(_Section):
 
     @field_validator("actions")
     @classmethod
-    def _actions(cls, name: str) -> str:
-        return _one_of(name, SETS)
+    def _check_actions(cls, name: str) -> str:
+        """Refuse an unknown set of actions."""
+        return _check_one_of(name, SETS)
 
     @field_validator("observation")
     @classmethod
-    def _observation(cls, name: str) -> str:
-        return name if is_own_name(name) else _one_of(name, OBSERVERS)
+    def _check_observation(cls, name: str) -> str:
+        """Refuse an unknown observation that is not a user's function either."""
+        return name if is_user_name(name) else _check_one_of(name, OBSERVERS)
 
 
 class LearnerSection(BaseModel):
-    """Learner and its settings; keys that are not named here go to the learner's own settings."""
+    """Section `learner`: algorithm and its settings; unknown keys go to the algorithm's own settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -262,7 +274,7 @@ class LearnerSection(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Keyword arguments of the learner's own settings."""
+        """Keyword arguments for the algorithm's own settings."""
         return {
             key: tuple(v) if isinstance(v, list) else v
             for key, v in (self.model_extra or {}).items()
@@ -270,7 +282,7 @@ class LearnerSection(BaseModel):
 
 
 class RewardSection(_Section):
-    """Weights of the costs, each of which is logged by itself."""
+    """Section `reward`: weights of the logged costs, or a user's function."""
 
     execution: float = Field(default=1.0, ge=0)
     impact: float = Field(default=1.0, ge=0)
@@ -284,19 +296,20 @@ class RewardSection(_Section):
     own: str = ""
 
     @model_validator(mode="after")
-    def _one_reward(self) -> "RewardSection":
-        others = sorted(self.model_dump(exclude={"own"}, exclude_defaults=True))
-        if self.own and others:
+    def _check_one_reward(self) -> "RewardSection":
+        """Refuse a user's reward function together with weights."""
+        other_keys = sorted(self.model_dump(exclude={"own"}, exclude_defaults=True))
+        if self.own and other_keys:
             raise ValueError(
-                f"own alone: it says all of the reward, and {others[0]} would say more"
+                f"own alone: it says all of the reward, and {other_keys[0]} would say more"
             )
-        if self.own and not is_own_name(self.own):
+        if self.own and not is_user_name(self.own):
             raise ValueError(f"own as module:name or path/file.py:name, not {self.own!r}")
         return self
 
 
 class ValidationSection(_Section):
-    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is selected."""
+    """Section `validation`: when and on how many separate episodes the greedy policy is checked."""
 
     # Frames between two looks; 0: a tenth of the training.
     every: int = Field(default=0, ge=0)
@@ -309,7 +322,7 @@ class ValidationSection(_Section):
 
 
 class GuardsSection(_Section):
-    """Entries for the guards of a result."""
+    """Section `guards`: number of variants tried, for the deflation of a result."""
 
     # Recipes tried before this one was selected, itself included.
     variants: int = Field(default=1, ge=1)
@@ -318,7 +331,7 @@ class GuardsSection(_Section):
 
 
 class AgentConfig(_Section):
-    """A training of an agent."""
+    """Configuration of an agent's training: all sections of a TOML file."""
 
     name: str = Field(default="agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     market: MarketSection = MarketSection()
@@ -328,67 +341,70 @@ class AgentConfig(_Section):
     reward: RewardSection = RewardSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
-    _given: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
+    _functions: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
 
     @property
     def on_tape(self) -> bool:
-        """Whether recorded days are replayed."""
+        """Whether the training market replays recorded days."""
         return bool(self.market.lake)
 
     @property
     def own_code(self) -> tuple[str, ...]:
-        """Functions of the user's that it names."""
+        """Names of the user's functions in the configuration."""
         observation = self.policy.observation
-        return tuple(name for name in (self.reward.own, observation) if is_own_name(name))
+        return tuple(name for name in (self.reward.own, observation) if is_user_name(name))
 
-    def with_given(self, functions: dict[str, Callable[..., Any]]) -> "AgentConfig":
-        """The same with functions, by the names that it has for them, that need not be found again."""
+    def with_functions(self, functions: dict[str, Callable[..., Any]]) -> "AgentConfig":
+        """Configuration with functions attached under the names that it has for them, so that none is imported."""
         copy = self.model_copy()
-        copy._given = {**self._given, **functions}
+        copy._functions = {**self._functions, **functions}
         return copy
 
-    def given(self, name: str) -> Callable[..., Any] | None:
-        """The function that was given under a name, if one was."""
-        return self._given.get(name)
+    def find_function(self, name: str) -> Callable[..., Any] | None:
+        """Function attached under a name; None if there is none."""
+        return self._functions.get(name)
 
 
 def span(value: Span) -> tuple[float, float]:
-    """Lowest and highest of a span."""
+    """Lowest and highest value of a number or a range."""
     low, high = value if isinstance(value, tuple) else (value, value)
     return float(low), float(high)
 
 
 def middle(value: Span) -> float:
-    """Geometric middle of a span; the arithmetic one where it starts at 0."""
+    """Geometric middle of a span; arithmetic middle if it starts at 0."""
     low, high = span(value)
     return low if low == high else (low * high) ** 0.5 if low > 0 else (low + high) / 2
 
 
-def _one_of(name: str, known: tuple[str, ...]) -> str:
-    if name not in known:
-        raise ValueError(f"one of {', '.join(known)}, not {name!r}; {offer(name, known)}")
+def _check_one_of(name: str, allowed: tuple[str, ...]) -> str:
+    """Return the name if it is allowed; raise ValueError with a suggestion otherwise."""
+    if name not in allowed:
+        raise ValueError(
+            f"one of {', '.join(allowed)}, not {name!r}; {suggest_name(name, allowed)}"
+        )
     return name
 
 
 def preset_names() -> tuple[str, ...]:
-    """Shipped configurations."""
+    """Names of the shipped configurations."""
     return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
 
 
 def preset_file(name: str) -> Path:
-    """The file of a shipped configuration.
+    """Path of a shipped configuration.
 
     Raises
     ------
     UnknownNameError
         No such preset; the nearest is offered.
     """
-    check_known(name, preset_names(), said=f"preset {name!r}")
+    check_known(name, preset_names(), received=f"preset {name!r}")
     return PRESETS / f"{name}.toml"
 
 
 def read_config(path: Path) -> AgentConfig:
-    """The configuration in a TOML file; relative paths in it are taken from its folder.
+    """Read a configuration from a TOML file; relative paths in it are relative to its folder.
 
     Raises
     ------
@@ -405,20 +421,22 @@ def read_config(path: Path) -> AgentConfig:
         config = config.model_copy(update={"guards": guards})
     for section, key in (("reward", "own"), ("policy", "observation")):
         options = getattr(config, section)
-        where, _, what = getattr(options, key).rpartition(":")
-        if where.endswith(".py"):
+        source, _, function_name = getattr(options, key).rpartition(":")
+        if source.endswith(".py"):
             config = config.model_copy(
-                update={section: options.model_copy(update={key: f"{base / where}:{what}"})}
+                update={
+                    section: options.model_copy(update={key: f"{base / source}:{function_name}"})
+                }
             )
     return config
 
 
 def parse(raw: dict[str, Any], name: str) -> AgentConfig:
-    """A configuration from plain values; `name` is how errors call it.
+    """Configuration from plain values; `name` stands for it in error messages.
 
     Raises
     ------
     ConfigError
         With the key and the nearest known one.
     """
-    return validated(AgentConfig, raw, name, "`tercel agent train`")
+    return validate_model(AgentConfig, raw, name, "`tercel agent train`")

@@ -1,54 +1,41 @@
-"""Markets of a training: where it learns, and where it is validated."""
+"""Markets of a training configuration: sources, tasks and samplers to train on, and plans to validate on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.stats import clustered_se
-from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.market import Market
 from tercel.execution.observation import looks_back
-from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan
-from tercel.lab.evaluation.market import (
-    OTHER_HOURS,
-    TRAINING_STEP_NS,
-    build_market,
-    curve_lots,
-    validated,
-)
-from tercel.lab.evaluation.runs import run_strategies, waits
+from tercel.lab.evaluation.market import TRAINING_STEP_NS, build_market, count_validation_episodes
+from tercel.lab.evaluation.market_estimates import with_waiting
+from tercel.lab.evaluation.plans import Plan, Sampler, bank_sampler, seeded_plan
 from tercel.lab.evaluation.scenario import Scenario
+from tercel.lab.evaluation.tape_split import OTHER_HOURS, curve_lots
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
-from tercel.lab.learning.port import Metrics
-from tercel.lab.learning.rewards import Risk
-from tercel.market.flow import Preset, preset as presets
-from tercel.market.impact.fitted import law_for, tape_law
+from tercel.market.flow import Preset, registry as presets
+from tercel.market.impact.fitted import tape_law
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.law import PLAIN
-from tercel.market.simulator.source import Source, replay, settled_bank
+from tercel.market.impact.pilot import law_for
+from tercel.market.regimes.choice import with_named_regimes
+from tercel.market.regimes.named import PLAIN
+from tercel.market.simulator.source import Source, settled_bank
+from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
 
-# -- market ---------------------------------------------------------------------------------------
-# The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them.
-
-# Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed.
+# Seed of the validation episodes, which no training, pilot, tuning or evaluation uses.
 VALIDATION_SEED = -3_000_000_000
 VALIDATION_WORLDS = 64
-# Seed of the books that validation starts from; training's is 0.
-BANK = 1
+# Seed of the bank of books from which validation episodes start; the training bank has seed 0.
+VALIDATION_BANK_SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingMarket:
-    """One market of a training.
+    """One market of a training: source, sampler and validation plan.
 
     Parameters
     ----------
@@ -83,8 +70,8 @@ class TrainingMarket:
     loss_weight: float = 1.0
 
 
-def markets_of(config: AgentConfig) -> list[TrainingMarket]:
-    """The markets that a configuration names.
+def build_training_markets(config: AgentConfig) -> list[TrainingMarket]:
+    """Build all markets that a configuration names.
 
     Raises
     ------
@@ -93,39 +80,43 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     """
     section = config.market
     stakes = (section.regime_stakes or (1.0,) * len(section.laws)) * len(section.presets)
-    found = (
-        [_on_tape(config)]
+    markets = (
+        [_tape_market(config)]
         if config.on_tape
         else [
-            (_resampled if market.on_tape else _simulated)(config, market, stake)
+            (_resampled_market if market.on_tape else _simulated_market)(config, market, stake)
             for market, stake in zip(section.markets, stakes, strict=True)
         ]
     )
-    measured = [waits(one.training, one.task, one.sampler) for one in found]
+    sources = [with_waiting(market.training, market.task, market.sampler) for market in markets]
     return [
-        replace(one, training=source, validation=replace(one.validation, waiting=source.waiting))
-        for one, source in zip(found, measured, strict=True)
+        replace(
+            market, training=source, validation=replace(market.validation, waiting=source.waiting)
+        )
+        for market, source in zip(markets, sources, strict=True)
     ]
 
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
-    """Source, task and sampler of a configuration's first market, for acting, without the parts for validation."""
-    where, task = config.market.markets[0], config.task.task
-    if where.on_tape:
-        market = _on_tape(config) if config.on_tape else _resampled(config, where, 1.0)
+    """Source, task and sampler of training episodes of a configuration's first market alone, without its validation."""
+    first_market = config.market.markets[0]
+    task = config.task.task
+    if first_market.on_tape:
+        market = (
+            _tape_market(config) if config.on_tape else _resampled_market(config, first_market, 1.0)
+        )
         return market.training, market.task, market.sampler
-    preset = presets.load(where.preset)
+    preset = presets.load(first_market.preset)
     bank = settled_bank(
-        preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none"
+        preset, config.market.worlds, impact=law_for(preset, first_market.impact or None) or "none"
     )
-    source = with_chosen(bank, where.regimes, preset, task.horizon_s / 3)
-    sampler = bank_sampler(task, where.lots(task), len(source.worlds_b), _warmup_ns(config))
+    source = with_named_regimes(bank, first_market.regimes, preset, task.horizon_s / 3)
+    sampler = bank_sampler(task, first_market.lots(task), len(source.worlds_b), _warmup_ns(config))
     return source, task, sampler
 
 
 def _warmup_ns(config: AgentConfig) -> int:
-    """Warm-up of a simulated market before the arrival, ns: an interval, or the task's warm-up for an observation of
-    the time before arrival."""
+    """Warm-up of a simulated market before arrival, ns: the task's if the observation looks back, else a decision interval."""
     task = config.task.task
     if looks_back(config.policy.observation):
         return task.warmup_ns
@@ -134,23 +125,26 @@ def _warmup_ns(config: AgentConfig) -> int:
 
 @lru_cache(maxsize=8)
 def _bank(kind: type[Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
-    """A settled bank, once for all trainings of a process: nothing writes into it."""
+    """Bank of settled books of a preset, cached for all trainings of a process; treat as read-only."""
     return settled_bank(kind.model_validate_json(text), worlds, seed, impact=law or "none")
 
 
-def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
-    """A preset under a choice of regimes."""
-    preset, task, worlds = presets.load(market.preset), config.task.task, config.market.worlds
-    law, quantity = law_for(preset, market.impact or None), market.lots(task)
+def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
+    """Training market of a preset under a choice of regimes."""
+    preset = presets.load(market.preset)
+    task = config.task.task
+    worlds = config.market.worlds
+    law = law_for(preset, market.impact or None)
+    quantity = market.lots(task)
     warmup_ns = _warmup_ns(config)
     training, validation = (
-        with_chosen(
+        with_named_regimes(
             _bank(type(preset), preset.model_dump_json(), n, seed, law),
             market.regimes,
             preset,
             task.horizon_s / 3,
         )
-        for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), BANK))
+        for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), VALIDATION_BANK_SEED))
     )
     episodes = config.validation.episodes
     return TrainingMarket(
@@ -171,15 +165,15 @@ def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> Train
     )
 
 
-def _resampled(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
-    """A market among others whose days are written: its earlier days."""
-    built = build_market(Scenario(market, _longest(config)))
+def _resampled_market(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
+    """Training market of resampled days on disk: the earlier days."""
+    built = build_market(Scenario(market, _longest_task(config)))
     facts = {key: built.facts[key] for key in ("symbol", "trained on")}
     plan = built.sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
     return TrainingMarket(
         f"{market.symbol} resampled",
         f"{market.symbol} resampled",
-        _longest(config),
+        _longest_task(config),
         built.training,
         built.training,
         built.sampler,
@@ -190,26 +184,27 @@ def _resampled(config: AgentConfig, market: Market, loss_weight: float) -> Train
     )
 
 
-def _on_tape(config: AgentConfig) -> TrainingMarket:
-    """Days of a lake: those that every run trains on, or those that the configuration names."""
-    section, task = config.market, _longest(config)
-    [recorded] = section.markets
+def _tape_market(config: AgentConfig) -> TrainingMarket:
+    """Training market on recorded days of a lake: the default training days, or those configured."""
+    section = config.market
+    task = _longest_task(config)
+    [tape_terms] = section.markets
     if not section.train_days and not section.judge_days:
-        by_clock = replace(task, start=config.task.start)
-        market = build_market(Scenario(recorded, by_clock))
+        clock_task = replace(task, start=config.task.start)
+        market = build_market(Scenario(tape_terms, clock_task))
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
-            facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
-        episodes = validated(config.validation.episodes, len(market.plan))
-        return _of_tape(
+            facts["trained on"] = f"{facts['trained on']} than {clock_task.hours}"
+        episodes = count_validation_episodes(config.validation.episodes, len(market.plan))
+        return _make_tape_market(
             config, task, market.training, market.sampler, market.estimates.spread, facts, episodes
         )
-    train, judged = _days(config)
+    train, judged = _split_days(config)
     lake = Lake(section.lake)
     days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
     source, tape = replay(
-        lake, section.symbol, train, queue=section.queue, impact=tape_law(days, recorded.impact)
+        lake, section.symbol, train, queue=section.queue, impact=tape_law(days, tape_terms.impact)
     )
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
     facts = {
@@ -217,10 +212,10 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
         "trained on": ", ".join(train),
         "judged on": ", ".join(judged),
     }
-    return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
+    return _make_tape_market(config, task, source, tape_sampler(plan), 1.0, facts)
 
 
-def _of_tape(
+def _make_tape_market(
     config: AgentConfig,
     task: Task,
     source: Source,
@@ -229,14 +224,14 @@ def _of_tape(
     facts: dict[str, object],
     episodes: int = 0,
 ) -> TrainingMarket:
-    """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
+    """Training market on tape, validated on windows of the training days with separate random streams."""
     plan = sampler(-1 - VALIDATION_SEED, 0, episodes or config.validation.episodes)
     name = config.market.symbol.lower()
     return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
 
 
-def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
-    """Days that are trained on, and days reserved for judging.
+def _split_days(config: AgentConfig) -> tuple[list[str], list[str]]:
+    """Days to train on, and days reserved for judging: `judge_days`, else all days that are not trained on.
 
     Raises
     ------
@@ -263,106 +258,9 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
     return train, sorted(section.judge_days) or [date for date in dates if date not in train]
 
 
-def _longest(config: AgentConfig) -> Task:
-    """The task at its longest horizon: windows of a tape must hold it."""
-    task, horizon = config.task.task, span(config.task.horizon_s)[1]
+def _longest_task(config: AgentConfig) -> Task:
+    """Task at its longest horizon, which windows of a tape must hold."""
+    task = config.task.task
+    horizon = span(config.task.horizon_s)[1]
     decisions = max(round(horizon / config.task.decision_s), 1)
     return replace(task, horizon_s=decisions * config.task.decision_s, decisions=decisions)
-
-
-# -- validation -----------------------------------------------------------------------------------
-# Validation of a policy while it learns: greedy, beside a rule, on episodes neither trained on nor judged.
-
-
-class Validator:
-    """Validator of a training: costs of the rule once, then those of a policy at each call.
-
-    Parameters
-    ----------
-    markets : list of TrainingMarket
-    rule : Strategy
-    risk : Risk
-        The objective to minimise.
-    units : sequence of float
-        Ticks per lot that count as 1, market by market.
-    shares : sequence of float
-        Weight of each market in the merit; none: equal weights.
-    """
-
-    def __init__(
-        self,
-        markets: list[TrainingMarket],
-        rule: Strategy,
-        risk: Risk | None = None,
-        units: Sequence[float] = (),
-        shares: Sequence[float] = (),
-    ) -> None:
-        self.markets = markets
-        self.rule = rule
-        self.risk = risk or Risk()
-        self.units = tuple(units) or (1.0,) * len(markets)
-        self.shares = tuple(shares) or (1.0,) * len(markets)
-        self.rule_costs = [self._costs(market, rule) for market in markets]
-
-    def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
-        """Costs of the plan's episodes, each over when its order is filled."""
-        return run_strategies(
-            market.validation, market.task, market.plan, [strategy], run_out=False
-        )[0]
-
-    def check(self, strategy: Strategy, frames: int) -> Metrics:
-        """One look at a policy: its cost, and its gain on the rule.
-
-        Returns
-        -------
-        dict of str to float
-            ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the
-            policy in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots;
-            ``merit``, by which the best is selected: the gain, or with an aversion to risk what the risk-averse objective
-            gains, in the reward's units, markets weighing as their slots and loss weights do; with several markets
-            ``gain_NAME`` of each.
-        """
-        costs = [self._costs(market, strategy) for market in self.markets]
-        pairs = [
-            (shortfall(rule), shortfall(mine))
-            for rule, mine in zip(self.rule_costs, costs, strict=True)
-        ]
-        gains = [float((rule - mine).mean()) for rule, mine in pairs]
-        errors = [
-            clustered_se(rule - mine, one.cluster)
-            for (rule, mine), one in zip(pairs, costs, strict=True)
-        ]
-        merits = [
-            gain * market.loss_weight for market, gain in zip(self.markets, gains, strict=True)
-        ]
-        if self.risk.aversion:
-            rows = zip(self.rule_costs, costs, self.units, strict=True)
-            merits = [
-                self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in rows
-            ]
-        lots = sum(int(one.qty.sum()) for one in costs)
-        row = {
-            "frames": float(frames),
-            "is_bps": float(np.mean([mine.mean() for _, mine in pairs])),
-            "rule_bps": float(np.mean([rule.mean() for rule, _ in pairs])),
-            "gain": float(np.mean(gains)),
-            "se": float(np.sqrt(np.sum(np.square(errors)))) / len(errors),
-            "merit": float(np.average(merits, weights=self.shares)),
-            "passive": sum(int(one.passive_lots.sum()) for one in costs) / lots,
-            "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
-        }
-        if len(gains) > 1:
-            row |= {
-                f"gain_{market.label}": gain
-                for market, gain in zip(self.markets, gains, strict=True)
-            }
-        return row
-
-    def _valued(self, costs: Costs, unit: float) -> float:
-        """The risk-averse objective, in the reward's units."""
-        return self.risk.value((shortfall(costs) / BPS * costs.arrival_mid2 / 2.0) / unit)
-
-
-def shortfall(costs: Costs) -> Floats:
-    """Implementation shortfall of each episode, bps."""
-    return np.asarray(attribute(costs, None)["is_bps"], np.float64)

@@ -1,4 +1,4 @@
-"""Page of a training: gain on the rule, terms of the reward, health of the learner, configuration."""
+"""HTML page of a training: gain on the rule, terms of the reward, exploration and step size, configuration."""
 
 import math
 from collections.abc import Sequence
@@ -7,48 +7,51 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, Section, finished, render, sketch
-from tercel.execution.policies.policy import selection
-from tercel.lab.evaluation.training_files import some_metrics
+from tercel.core.report import palette
+from tercel.core.report.page import Section, render_page
+from tercel.core.report.svg import Figure, finish_figure, sketch
+from tercel.execution.policies.training_outcome import selection_sentence
+from tercel.lab.evaluation.training_files import read_nonempty_metrics
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.training import TrainingResult
+from tercel.lab.learning.agent.run_folder import TrainingResult
 from tercel.lab.learning.port import Metrics
 
 TERMS = ("execution", "impact", "left")
 # Panels beside each other.
-MOST_ABREAST = 4
+MAX_COLUMNS = 4
 
 
 def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Path:
-    """Write ``report.html`` into the run folder and say where it is.
+    """Write ``report.html`` into a run folder and return its path.
 
     Raises
     ------
     ConfigError
         The metrics of the training or of its looks are damaged or gone.
     """
-    rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
-    best, rule = result.look("best"), result.rule
+    rows = read_nonempty_metrics(folder / "metrics.csv")
+    checks = read_nonempty_metrics(folder / "validation.csv")
+    best = result.look("best")
+    rule = result.rule
     sections = [
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
             f"neither trained on nor judged, each market bought and sold; the best of {result.looks} is selected.",
-            figures=[learning(checks, rule), gains(checks, rule)],
+            figures=[learning_figure(checks, rule), gains_figure(checks, rule)],
         ),
         Section(
             "What it lives on",
             "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
             "the reward. A term that falls while another rises was bought with it.",
             figures=[
-                terms(rows, {name: float(getattr(config.reward, name)) for name in TERMS}),
-                spread_of_moves(rows),
+                terms_figure(rows, {name: float(getattr(config.reward, name)) for name in TERMS}),
+                health_figure(rows),
             ],
         ),
-        Section("Configuration", facts=flat(config.model_dump())),
+        Section("Configuration", facts=flatten(config.model_dump())),
     ]
-    outcome = unlearned(result)
+    outcome = unlearned_sentence(result)
     if best is not None and not outcome:
         outcome = (
             f"The selected policy costs {best.is_bps:.2f} bps where {rule} costs {best.rule_bps:.2f}: a gain of "
@@ -65,40 +68,46 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         "Tercel": result.version,
     }
     path = folder / "report.html"
-    text = render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    text = render_page(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def unlearned(result: TrainingResult) -> str:
-    """Sentence that nothing was learned and the start is selected; "" where a checkpoint is."""
-    best, start, rule, looks = result.look("best"), result.look("start"), result.rule, result.looks
+def unlearned_sentence(result: TrainingResult) -> str:
+    """Sentence that nothing was learned and the start policy is selected; empty if a checkpoint is selected."""
+    best = result.look("best")
+    start = result.look("start")
+    rule = result.rule
+    looks = result.looks
     if best is None or start is None or best.frames > 0:
         return ""
-    what = (
+    reference = (
         (rule, "that rule itself") if best.is_bps == best.rule_bps else ("the first", "its start")
     )
-    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is the policy."
-    return f"Nothing was learned: {text} {selection(start, result.look('best_checkpoint'), looks, True)}"
+    text = (
+        f"none of {looks} validation checks beat {reference[0]}, so {reference[1]} is the policy."
+    )
+    return f"Nothing was learned: {text} {selection_sentence(start, result.look('best_checkpoint'), looks, True)}"
 
 
-def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:
-    """A nested configuration as lines."""
-    out: dict[str, object] = {}
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    """Flat dict of a nested configuration, with dotted keys."""
+    lines: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            out |= flat(value, f"{above}{key}.")
+            lines |= flatten(value, f"{prefix}{key}.")
         else:
-            out[above + key] = str(value)
-    return out
+            lines[prefix + key] = str(value)
+    return lines
 
 
 def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Values of a column over rows of metrics, NaN where missing."""
     return np.array([row.get(name, np.nan) for row in rows])
 
 
-def learning(checks: Sequence[Metrics], rule: str) -> Figure:
-    """Figure of the validation cost against frames, the rule's beside it."""
+def learning_figure(checks: Sequence[Metrics], rule: str) -> Figure:
+    """Figure of the policy's validation cost over frames, beside the rule's."""
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
@@ -106,7 +115,7 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
         panel.plot(
             frames / 1e3,
             cost,
-            color=svg.GOOD.token,
+            color=palette.GOOD.token,
             linewidth=2.0,
             marker="o",
             markersize=3,
@@ -116,21 +125,21 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
             frames / 1e3,
             cost - 2 * error,
             cost + 2 * error,
-            color=svg.GOOD.token,
+            color=palette.GOOD.token,
             alpha=0.15,
             linewidth=0,
         )
         panel.plot(
             frames / 1e3,
             _column(checks, "rule_bps"),
-            color=svg.SOFT.token,
+            color=palette.SOFT.token,
             linestyle=(0, (4, 3)),
             label=rule,
         )
         panel.set(xlabel="thousand decisions", ylabel="mean cost, bps (down: better)")
         drawing.legend(loc="outside upper right", ncols=2)
 
-    return finished(
+    return finish_figure(
         drawing,
         "validation",
         f"Cost of the greedy policy on validation episodes against {rule}.",
@@ -138,22 +147,22 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
     )
 
 
-def gains(checks: Sequence[Metrics], rule: str) -> Figure:
+def gains_figure(checks: Sequence[Metrics], rule: str) -> Figure:
     """Figure of the paired gain, one line per market; with several choices of regimes a panel for each."""
     names = [key for key in checks[0] if key.startswith("gain_")] or ["gain"]
     panels: dict[str, dict[str, str]] = {}
     for name in names:
         market, _, law = name.removeprefix("gain_").partition(" ")
         panels.setdefault(law, {})[market] = name
-    columns = min(len(panels), MOST_ABREAST)
+    columns = min(len(panels), MAX_COLUMNS)
     lines = math.ceil(len(panels) / columns)
 
     with sketch(0.6 + 2.2 * lines) as drawing:
-        places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
-        colours = svg.series_colours(
+        axes = drawing.subplots(lines, columns, squeeze=False, sharex=True)
+        colours = palette.series_colours(
             list(dict.fromkeys(market for row in panels.values() for market in row))
         )
-        for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
+        for panel, (law, row) in zip(axes.flat, panels.items(), strict=False):
             for market, name in row.items():
                 panel.plot(
                     _column(checks, "frames") / 1e3,
@@ -163,40 +172,41 @@ def gains(checks: Sequence[Metrics], rule: str) -> Figure:
                     markersize=3,
                     label=market,
                 )
-            panel.axhline(0, color=svg.SOFT.token, linewidth=1)
+            panel.axhline(0, color=palette.SOFT.token, linewidth=1)
             panel.set_title(law, fontsize=9)
-        for panel in list(places.flat)[len(panels) :]:
+        for panel in list(axes.flat)[len(panels) :]:
             panel.set_visible(False)
-        for panel in places[-1]:
+        for panel in axes[-1]:
             panel.set_xlabel("thousand decisions")
-        for panel in places[:, 0]:
+        for panel in axes[:, 0]:
             panel.set_ylabel("gain, bps (up: better)")
         if len(names) > 1:
-            handles, labels = places[0, 0].get_legend_handles_labels()
+            handles, labels = axes[0, 0].get_legend_handles_labels()
             drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
-    return finished(
+    return finish_figure(
         drawing, "gains", f"Paired gain on {rule}.", f"Policy against {rule}, same episodes."
     )
 
 
-def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
+def terms_figure(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
     """Figure of the weighted terms of the reward in training, smoothed."""
 
     with sketch(3.0) as drawing:
         panel = drawing.subplots()
-        frames, colours = _column(rows, "frames") / 1e3, svg.series_colours(list(weights))
+        frames = _column(rows, "frames") / 1e3
+        colours = palette.series_colours(list(weights))
         for name, weight in weights.items():
             value = smooth(_column(rows, name) * weight)
             panel.plot(frames, value, color=colours[name].token, linewidth=1.8, label=name)
-        panel.axhline(0, color=svg.SOFT.token, linewidth=1)
+        panel.axhline(0, color=palette.SOFT.token, linewidth=1)
         panel.set(xlabel="thousand decisions", ylabel="weighted cost, ticks per lot")
         drawing.legend(loc="outside upper right", ncols=len(weights))
 
-    return finished(drawing, "terms", "Terms of the reward.", "Means over ten updates.")
+    return finish_figure(drawing, "terms", "Terms of the reward.", "Means over ten updates.")
 
 
-def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
+def health_figure(rows: Sequence[Metrics]) -> Figure:
     """Figure of exploration and step size: sigma or entropy, KL and the share of clipped steps."""
     names = [
         name
@@ -208,11 +218,11 @@ def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
         panels = np.atleast_1d(drawing.subplots(1, len(names)))
         for panel, name in zip(panels, names, strict=True):
             panel.plot(
-                _column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=svg.SOFT.token
+                _column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=palette.SOFT.token
             )
             panel.set_title(name, fontsize=9)
 
-    return finished(
+    return finish_figure(
         drawing, "health", f"Health of the training: {', '.join(names)}.", "By thousand decisions."
     )
 
@@ -220,11 +230,11 @@ def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
 def smooth(
     values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Running mean over the last `width` finite values."""
-    out = np.full(len(values), np.nan)
+    """Mean of the finite ones among the last `width` values at each place; NaN where there are none."""
+    smoothed = np.full(len(values), np.nan)
     for i in range(len(values)):
         part = values[max(0, i + 1 - width) : i + 1]
         part = part[np.isfinite(part)]
         if len(part):
-            out[i] = part.mean()
-    return out
+            smoothed[i] = part.mean()
+    return smoothed

@@ -1,287 +1,70 @@
-"""One training of an agent: a configuration, a seed, a run folder, at last a policy.
+"""Run a training of an agent: updates, validation checks, checkpoints, and the selected policy with its card.
 
-`run_training` needs of its environment no more than the learner does: `learned_in` may be replaced by one that spreads
+`run_training` needs of its environment no more than the learner does: learning_env may be replaced by one that spreads
 the slots over machines.
 
 The run folder:
 
     config.json      the configuration, with hashes of the markets and functions that it names
     metrics.csv      one row per update: losses, costs term by term
-    validation.csv   one row per look: the greedy policy beside the rule on episodes that are not trained on
+    validation.csv   one row per check: the greedy policy beside the rule on validation episodes
     checkpoint/      the learner's state: a stopped training resumes from it
     policy/          the best policy by validation, with its card
-    last/            the policy of the last look: the mean of the late ones, selected by nothing
+    last/            the policy of the last check: the mean of the late weights, not selected
     run.json         the result (`TrainingResult`)
-    report.html      the same as pictures
+    report.html      the result as figures
 """
 
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.errors import refuse_if
 from tercel.core.files import write_atomic
-from tercel.core.kernel_keys import fingerprint
-from tercel.core.serialization import Record
 from tercel.execution.observation import observer
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, Card, Look, read_card, save_policy
+from tercel.execution.policies.calm_observations import OBSERVATIONS
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.folder import CARD, save_policy
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.evaluation.runs import observed_in
-from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
-from tercel.lab.learning.agent.config import AgentConfig, parse
-from tercel.lab.learning.agent.env import (
-    MakeEnv,
+from tercel.lab.evaluation.calm_observations import observe_plans
+from tercel.lab.evaluation.training_files import SWEEP, variants_in
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.env import MakeEnv, clusters, learning_env, unit_of
+from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
+from tercel.lab.learning.agent.market import TrainingMarket, build_training_markets
+from tercel.lab.learning.agent.policy_parts import (
     action_parameters,
-    clusters,
-    functions_of,
-    learned_in,
     observation_of,
     rule_name,
     rule_of,
     strategy_of,
-    unit_of,
 )
-from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
-from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
-from tercel.lab.learning.port import (
-    Metrics,
-    MetricsLog,
-    State,
-    load_checkpoint,
-    save_checkpoint,
-    train,
+from tercel.lab.learning.agent.run_folder import (
+    CHECK_COLUMNS,
+    CHECKS,
+    LAST,
+    POLICY,
+    RESULT,
+    UPDATES_A_CHECKPOINT,
+    TrainingResult,
 )
-from tercel.market.flow import preset as presets
-from tercel.market.regimes.law import PLAIN
-from tercel.market.tape import Lake
-
-# -- run folder -----------------------------------------------------------------------------------
-
-FILE: Final = "config.json"
-# Its key for marks of what the configuration only names.
-MADE_OF: Final = "made_of"
-RESULT: Final = "run.json"
-# Folder of the best policy by validation.
-POLICY: Final = "policy"
-CHECKS: Final = LOOKS
-# Columns of a look without which a run cannot go on.
-CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
-LAST: Final = "last"
-UPDATES_A_CHECKPOINT: Final = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingResult(Record):
-    """Result of a training, as in `run.json`.
-
-    `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
-    learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
-    """
-
-    optional = ("start", "best_checkpoint")
-
-    name: str
-    seed: int
-    done: bool
-    frames: int
-    policy: str
-    best: Metrics
-    start: Metrics | None = None
-    best_checkpoint: Metrics | None = None
-    rule: str
-    looks: int
-    variants: int
-    trained_on: dict[str, Any]
-    version: str
-
-    def look(self, name: str) -> Look | None:
-        """The check `best`, `start` or `best_checkpoint`."""
-        row = getattr(self, name)
-        return msgspec.convert(row, Look) if row else None
-
-
-def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
-    """The configuration and the seed, as a run folder keeps them."""
-    return {"seed": seed, **config.model_dump(mode="json"), MADE_OF: made_of(config)}
-
-
-def made_of(config: AgentConfig) -> dict[str, Any]:
-    """Current inputs of a configuration: marks of markets and of the user's functions, the days of a lake.
-
-    Functions are marked by their compiled code, which another version of Python does not share.
-    """
-    found = dict[str, Any]()
-    if config.on_tape:
-        found["days"] = list(Lake(config.market.lake).days(config.market.symbol))
-    else:
-        found["presets"] = {name: presets.load(name).mark for name in config.market.presets}
-    if config.own_code:
-        found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
-        found["functions"] = {
-            name: fingerprint(function) for name, function in functions_of(config).items()
-        }
-    return found
-
-
-def differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
-) -> Iterator[str]:
-    """Differences between the configurations of two run folders, in words.
-
-    >>> list(differences({"task": {"share": 0.1, "side": 0}}, {"task": {"share": 0.2, "side": 0}}))
-    ['task.share 0.1 there, 0.2 here']
-    """
-    for key in dict.fromkeys([*before, *now]):
-        one, other, name = before.get(key), now.get(key), f"{above}{key}"
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from differences(one, other, f"{name}.")
-        elif one != other:
-            yield f"{name} {_value(one)} there, {_value(other)} here"
-
-
-def _value(value: Any) -> str:
-    return "not given" if value is None else f"{value!r:.80}"
-
-
-def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Differences between the inputs at the start of a run and now, in words."""
-    for kind, what in (("presets", "market"), ("functions", "function")):
-        if kind == "functions" and before.get("python") != now.get("python"):
-            continue
-        for name, mark in before.get(kind, {}).items():
-            if now.get(kind, {}).get(name, mark) != mark:
-                yield f"the {what} {name} was another then"
-    if before.get("days", now.get("days")) != now.get("days"):
-        yield f"the lake held {len(before['days'])} days then, {len(now['days'])} now"
-
-
-def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Raise unless a run folder is new or of the same training, which then continues.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        With the first difference.
-    """
-    path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
-    if not path.exists():
-        return
-    try:
-        before: dict[str, Any] = dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise ConfigError(
-            "a training's configuration", f"{path}: {error}", "name another folder (`out=`)"
-        ) from None
-    made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
-    found = next(chain(differences(before, now), changed_since(made, makes)), None)
-    if found is not None:
-        remedy = f"name another folder (`out=`), or go on with it as it was: tercel agent train `resume={folder}`"
-        remedy += " `trust=True`" if made.get("functions") else ""
-        raise ConfigError(
-            "a new run folder, or one of this very training",
-            f"{folder} holds another: {found}",
-            remedy,
-        )
-
-
-def claim(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Write the configuration into the run folder, which exists.
-
-    Raises
-    ------
-    ConfigError
-        It is that of another training.
-    """
-    refuse_another(folder, config, seed)
-    write_atomic(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
-
-
-def resumed(
-    folder: Path, *, trust: bool = False, seed: int | None = None
-) -> tuple[AgentConfig, Path, int]:
-    """The configuration of a run, its folder and its seed; `seed` is what it is thought to be.
-
-    Raises
-    ------
-    ConfigError
-        No run, one that is damaged, of another seed, whose markets or functions have changed since, or without `trust`
-        one that names functions: nothing that a folder names is run.
-    """
-    path = folder / FILE
-    try:
-        raw: dict[str, Any] = json.loads(path.read_text())
-        raw.pop(MADE_OF, None)
-        raw.pop("sweep", None)  # a section that was removed; a training never read it
-        stored_seed = int(raw.pop("seed"))
-    except OSError as error:
-        raise ConfigError(
-            "the folder of a training", f"{path}: {error.strerror}", "name one that was begun"
-        ) from None
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            "a training's configuration", f"{path}: {error}", "start it again elsewhere"
-        ) from None
-    refuse_if(
-        seed is not None and seed != stored_seed,
-        f"the seed of {folder}, which is {stored_seed}",
-        f"seed {seed}",
-        f"leave `seed=` out, or train seed {seed} in another folder",
-    )
-    config = parse(raw, str(path))
-    refuse_if(
-        config.own_code and not trust,
-        "a word that the functions of the run may run",
-        f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run",
-        f"if it is yours: tercel agent train `resume={folder}` `trust=True`",
-    )
-    return config, folder, stored_seed
-
-
-def refuse_changed(folder: Path, config: AgentConfig) -> None:
-    """Refuse to go on with a run whose markets, days or functions are no longer those that it began with.
-
-    Raises
-    ------
-    ConfigError
-    """
-    before = json.loads((folder / FILE).read_text()).get(MADE_OF, {})
-    found = next(changed_since(before, made_of(config)), None)
-    refuse_if(
-        found is not None,
-        f"what {folder} was begun with",
-        f"another now: {found}",
-        "put back what it was, or train in another folder",
-    )
-
-
-def is_done(folder: Path) -> bool:
-    """Whether the training in a folder has come to its end."""
-    try:
-        return (
-            msgspec.convert(json.loads((folder / RESULT).read_text()), TrainingResult).done
-            and (folder / POLICY / CARD).is_file()
-        )
-    except (OSError, ValueError):
-        return False
-
-
-# -- guards ---------------------------------------------------------------------------------------
-# Number of recipes tried before one was selected, by its configuration or by its sweep.
+from tercel.lab.learning.agent.validation import Validator
+from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
+from tercel.lab.learning.metrics import MetricsLog
+from tercel.lab.learning.port import Metrics, State, train
+from tercel.market.regimes.named import PLAIN
 
 
 def variants_tried(config: AgentConfig) -> int:
-    """Recipes tried before this one was selected, itself included: `guards.variants`, or more as `guards.sweep` has them.
+    """Number of recipes tried before this one was selected, this one included (`guards.variants` or `guards.sweep`).
 
     Raises
     ------
@@ -291,14 +74,14 @@ def variants_tried(config: AgentConfig) -> int:
     section = config.guards
     if not section.sweep:
         return section.variants
-    found = variants_in(Path(section.sweep))
+    swept = variants_in(Path(section.sweep))
     refuse_if(
-        found is None and section.variants == 1,
+        swept is None and section.variants == 1,
         "the folder of a sweep as guards.sweep",
         f"{section.sweep}, without {SWEEP}",
         "name its folder, or say guards.variants",
     )
-    return max(found or 1, section.variants)
+    return max(swept or 1, section.variants)
 
 
 class WeightAverage:
@@ -318,6 +101,7 @@ class WeightAverage:
     """
 
     def __init__(self) -> None:
+        """Start with no policies."""
         self.count = 0
         self._sums: list[Floats] = []
 
@@ -336,7 +120,7 @@ class WeightAverage:
         return replace(latest, layers=tuple(zip(means[::2], means[1::2], strict=True)))
 
     def state(self) -> State:
-        """State for a resume."""
+        """Sums and count for :meth:`restore`."""
         return {"count": self.count, "sums": [total.copy() for total in self._sums]}
 
     def restore(self, state: State) -> None:
@@ -346,7 +130,7 @@ class WeightAverage:
 
 
 class Training:
-    """A training under way; :func:`run_training` is its use.
+    """A training in progress, used by :func:`run_training`: learner, validation, checkpoints, cards.
 
     Parameters
     ----------
@@ -368,6 +152,9 @@ class Training:
         make: MakeEnv | None,
         markets: list[TrainingMarket],
     ) -> None:
+        """Set up learner, validation and logs of a training in its run folder; resume from a checkpoint if there is
+        one.
+        """
         self.config = config
         self.folder = folder
         self.seed = seed
@@ -375,7 +162,7 @@ class Training:
         self.markets = markets
         if make is None and config.learner.shards:
             make = clusters().in_shards
-        self.env = learned_in(config, markets) if make is None else make(config)
+        self.env = learning_env(config, markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         units = [unit_of(config, market) for market in markets]
         shares = () if config.on_tape else config.market.shares
@@ -398,49 +185,52 @@ class Training:
 
     @property
     def best(self) -> Metrics | None:
-        """The look at which the selected policy was taken."""
+        """Metrics of the check at which the selected policy was saved; None before the first."""
         rows = [
-            row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0
+            row
+            for row in self.checks.rows
+            if row["frames"] >= self._selection_from or row["frames"] == 0
         ]
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     @property
-    def apart(self) -> dict[str, Metrics]:
-        """The look before learning, and the best of those whose policy may be selected instead."""
-        rows = [row for row in self.checks.rows if row["frames"] >= max(self._late, 1)]
-        late = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
-        return {"start": self.checks.rows[0], **late} if self.checks.rows else {}
+    def notable_checks(self) -> dict[str, Metrics]:
+        """Metrics of the check before learning, and of the best check that may be selected instead."""
+        rows = [row for row in self.checks.rows if row["frames"] >= max(self._selection_from, 1)]
+        checkpoint = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
+        return {"start": self.checks.rows[0], **checkpoint} if self.checks.rows else {}
 
     @property
-    def _late(self) -> float:
-        """Frames from which policies are selected and averaged."""
+    def _selection_from(self) -> float:
+        """Number of frames from which policies are selected and averaged."""
         return self.config.validation.keep_from * self.config.learner.frames
 
     def on_update(self, metrics: Metrics) -> None:
-        """Log a row, look at the policy where that is due, let the curriculum go on."""
+        """Log a row of metrics, check the policy when that is due, and advance the curriculum."""
         seconds = time.monotonic() - self.began
         self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
         if hasattr(self.env, "progress"):
             self.env.progress(self.agent.frames)
         last = self.checks.rows[-1]["frames"] if self.checks.rows else -self.every
-        over = self.agent.frames >= self.config.learner.frames
-        if self.agent.frames - last >= self.every or over:
+        is_last = self.agent.frames >= self.config.learner.frames
+        if self.agent.frames - last >= self.every or is_last:
             self.check()
-        policy = self.agent.policy() if self.agent.frames >= self._late else None
+        policy = self.agent.policy() if self.agent.frames >= self._selection_from else None
         if isinstance(policy, MlpPolicy):
             self.average.add(policy)
-            if over:
+            if is_last:
                 self.check(averaged=True)
 
     def check(self, averaged: bool = False) -> None:
-        """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
+        """Check the greedy policy (`averaged`: the mean of the weights) on the validation episodes; saves the best so far.
+
+        At the end of the training the policy is saved as the last one, too.
+        """
         policy = self.agent.policy()
         if averaged and isinstance(policy, MlpPolicy):
             policy = self.average.policy(policy)
-        best, check = (
-            self.best,
-            self.validator.check(strategy_of(self.config, policy), self.agent.frames),
-        )
+        best = self.best
+        check = self.validator.check(strategy_of(self.config, policy), self.agent.frames)
         check["averaged"] = float(averaged)
         self.checks.add(check)
         if best is None or self.best is self.checks.rows[-1]:
@@ -449,18 +239,19 @@ class Training:
             save_policy(self.folder / LAST, policy, self.card(check))
 
     def card(self, check: Metrics) -> Card:
-        """Card of the current policy."""
+        """Card of the current policy, with the scores of the validation check `check`."""
         config, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(observation_of(config), config.policy.stack)
+        policy = self.agent.policy()
+        encoder = observer(observation_of(config), config.policy.stack)
         return Card(
             name=config.name,
-            observes=watched.entries,
+            observes=encoder.entries,
             actions=config.policy.actions,
             n_actions=policy.n_actions,
             head=policy.head,
             action_parameters=action_parameters(config),
-            observation=watched.name,
-            stack=watched.stack,
+            observation=encoder.name,
+            stack=encoder.stack,
             limits=config.task.model_dump() | {"markets": self._names},
             task=dict(task.to_dict()),
             trained_on=self.trained_on,
@@ -468,7 +259,7 @@ class Training:
             frames=self.agent.frames,
             learner={
                 "name": self.agent.name,
-                **self._counted,
+                **self._counts,
                 **({"reward": config.reward.own} if config.reward.own else {}),
             },
             scores={"validation": check},
@@ -477,7 +268,7 @@ class Training:
 
     @property
     def _names(self) -> list[str]:
-        """The markets, each once."""
+        """Distinct names of the training markets."""
         return list(dict.fromkeys(market.name for market in self.markets))
 
     @property
@@ -490,47 +281,51 @@ class Training:
                 "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws),
             }
             days: dict[str, list[object]] = {}
-            for one in self.markets:
-                if "symbol" in one.facts:
-                    days.setdefault(str(one.facts["symbol"]), []).append(one.facts["trained on"])
+            for market in self.markets:
+                if "symbol" in market.facts:
+                    days.setdefault(str(market.facts["symbol"]), []).append(
+                        market.facts["trained on"]
+                    )
             facts |= {"trained on": days} if days else {}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
     @property
-    def _counted(self) -> dict[str, int]:
-        """Looks so far, and with the recipes tried before as many chances to be lucky."""
+    def _counts(self) -> dict[str, int]:
+        """Number of checks so far, and of variants: recipes tried before, plus every further check."""
         checks = len(self.checks.rows)
         return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
-    def _count(self) -> None:
-        """Write the final number of looks, each a chance to be lucky, and the best look's distance from the start into
-        the cards of the selected policies."""
+    def _write_counts(self) -> None:
+        """Write final counts of checks and variants, and the notable checks, into the cards of the saved policies."""
         for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
             card = read_card(path)
             changed = replace(
                 card,
-                learner={**card.learner, **self._counted},
-                scores={**card.scores, **self.apart},
+                learner={**card.learner, **self._counts},
+                scores={**card.scores, **self.notable_checks},
             )
             write_atomic(path, changed.to_json())
 
     def _observe(self) -> None:
-        """Write what the selected policy observes on validation episodes beside its card."""
-        own, folder = observation_of(self.config), self.folder / POLICY
-        strategy = policy_strategy(folder, own_observation=None if isinstance(own, str) else own)
-        plans = [(one.validation, one.task, one.plan) for one in self.markets]
+        """Write figures of what the selected policy observes on validation episodes beside its card."""
+        observation = observation_of(self.config)
+        folder = self.folder / POLICY
+        strategy = policy_strategy(
+            folder, own_observation=None if isinstance(observation, str) else observation
+        )
+        plans = [(market.validation, market.task, market.plan) for market in self.markets]
         command = f"training {self.config.name}, seed {self.seed}"
-        found = observed_in(plans, strategy, ", ".join(self._names), command)
-        write_atomic(folder / OBSERVATIONS, found.to_json())
+        observations = observe_plans(plans, strategy, ", ".join(self._names), command)
+        write_atomic(folder / OBSERVATIONS, observations.to_json())
 
     def finish(self, done: bool) -> TrainingResult:
-        """Write and return the result of the training."""
-        self._count()
+        """Write and return the result of the training; `done`: whether all its frames are taken."""
+        self._write_counts()
         if done:
             self._observe()
-        looks, variants = self._counted.values()
+        looks, variants = self._counts.values()
         result = TrainingResult(
             name=self.config.name,
             seed=self.seed,
@@ -541,8 +336,8 @@ class Training:
             rule=rule_name(self.config),
             trained_on=self.trained_on,
             version=__version__,
-            start=self.apart.get("start"),
-            best_checkpoint=self.apart.get("best_checkpoint"),
+            start=self.notable_checks.get("start"),
+            best_checkpoint=self.notable_checks.get("best_checkpoint"),
             looks=looks,
             variants=variants,
         )
@@ -559,7 +354,7 @@ def run_training(
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Run a training, or resume it, to its policy.
+    """Run a training, or resume it, until its policy is saved; returns the result.
 
     Parameters
     ----------
@@ -569,7 +364,7 @@ def run_training(
     seed : int
         Of weights, noise and training episodes.
     make : callable, optional
-        Another :func:`learned_in`.
+        Another :func:learning_env.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
     stop : callable, optional
@@ -581,14 +376,16 @@ def run_training(
         ``done`` False when `stop` said so.
     """
     learner_settings(config)  # refused before anything is built
-    training = Training(config, folder, seed, make, markets_of(config))
+    training = Training(config, folder, seed, make, build_training_markets(config))
 
     def on_update(metrics: Metrics) -> None:
+        """Pass a row of metrics to the training, then to the caller's `on_row`."""
         training.on_update(metrics)
         if on_row is not None:
             on_row(training.log.rows[-1], training.best)
 
     def keep(state: Any) -> None:
+        """Save a checkpoint of the learner with the weight average."""
         save_checkpoint(folder / "checkpoint", {**state, "average": training.average.state()})
 
     done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)

@@ -10,14 +10,10 @@ import numpy as np
 from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
-from tercel.execution.policies.network import MlpPolicy
-from tercel.lab.learning.native.learner import (
-    NativeLearner,
-    NativeSettings,
-    Net,
-    Workspace,
-    one_thread,
-)
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.lab.learning.native.learner import NativeLearner, one_thread
+from tercel.lab.learning.native.net import Net, Workspace
+from tercel.lab.learning.native.settings import NativeSettings
 from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
 
 
@@ -36,20 +32,24 @@ def gather_dqn(
     f: Float32,
     m: Bools,
 ) -> None:
-    """Copy transitions out of the ring obs[capacity, n, D] into x[2 B, D]: states, then the states `steps` later.
+    """Copy transitions of the replay ring into `x`, `a`, `f`, `m`: x[2 B, D] is states, then the states `steps` decisions later.
 
     `rows` number (time, episode) pairs as time * n + episode. f[B, 2] is the reward over up to `steps` steps,
     discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
     m[B, A] are the actions allowed in the later state.
     """
-    batch, capacity, n = rows.shape[0], obs.shape[0], obs.shape[1]
+    batch = rows.shape[0]
+    capacity = obs.shape[0]
+    n = obs.shape[1]
     decay = np.float32(gamma)
     for k in range(batch):
-        t, e = rows[k] // n, rows[k] % n
+        t = rows[k] // n
+        e = rows[k] % n
         for j in range(x.shape[1]):
             x[k, j] = obs[t, e, j]
         a[k] = actions[t, e]
-        total, discount = np.float32(0), np.float32(1)
+        total = np.float32(0)
+        discount = np.float32(1)
         for _ in range(steps):
             total += discount * rewards[t, e]
             discount *= decay
@@ -67,7 +67,7 @@ def gather_dqn(
 
 @kernel
 def q_values(raw: Float32, bias: Float32, dueling: bool, q: Float32) -> None:
-    """Action values of one row of a head: as they are, or V + A - mean A (Wang et al. 2016, eq. 9)."""
+    """Write the action values of one row into `q`: the head's outputs, or V + A - mean A if dueling (Wang et al. 2016, eq. 9)."""
     size = q.shape[0]
     if not dueling:
         for j in range(size):
@@ -96,7 +96,9 @@ def dqn_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
+    """Add mean double-DQN loss and mean value to `stats`; writes the loss's gradient by the head into `draw`.
+
+    Van Hasselt et al. 2016, eq. 4; Huber with threshold 1.
 
     `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
     target network's, values it. `choice` is the online network's, or `later` itself for plain DQN; `biases` belong to
@@ -141,7 +143,7 @@ def epsilon_greedy(
     q: Float32,
     actions: Ints,
 ) -> None:
-    """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides. `q` is work space."""
+    """Write into `actions` per row a random allowed action with probability `epsilon`, else the best; `q` is work space."""
     size = mask.shape[1]
     for r in range(mask.shape[0]):
         q_values(raw[r], bias, dueling, q)
@@ -191,9 +193,10 @@ class DqnSettings(NativeSettings):
 
 
 class Replay:
-    """The last `capacity` steps of n episode slots, a ring in time: arrays [capacity, n, ...]."""
+    """Replay memory: the last `capacity` steps of n episode slots in a ring of arrays [capacity, n, ...]."""
 
     def __init__(self, capacity: int, n: int, width: int, actions: int) -> None:
+        """Allocate a ring of `capacity` steps for `n` slots, observations of `width` numbers and `actions` actions."""
         self.capacity = capacity
         self.n = n
         self.obs = np.zeros(
@@ -207,21 +210,24 @@ class Replay:
         self.filled = 0
 
     def add(self, obs: Float32, mask: Bools, actions: Ints, reward: Float32, done: Bools) -> None:
-        """Store a transition: observations, masks, actions, rewards and ends; the next observation is the next call's
-        `obs`."""
+        """Store one step of all slots: observations, masks, actions, rewards and ends."""
         t = self.at
-        self.obs[t], self.masks[t], self.actions[t] = obs, mask, actions
-        self.rewards[t], self.dones[t] = reward, done
+        self.obs[t] = obs
+        self.masks[t] = mask
+        self.actions[t] = actions
+        self.rewards[t] = reward
+        self.dones[t] = done
         self.at = (t + 1) % self.capacity
         self.filled = min(self.filled + 1, self.capacity)
 
     def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> Ints:
-        """`batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
+        """Draw `batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
         oldest = self.at if self.filled == self.capacity else 0
         age = rng.integers(0, (self.filled - ahead) * self.n, batch)
         return (age // self.n + oldest) % self.capacity * self.n + age % self.n
 
     def state(self) -> State:
+        """Copies of the filled part of the ring, with its position."""
         fields = ("obs", "actions", "rewards", "dones", "masks")
         return {
             **{f: getattr(self, f)[: self.filled].copy() for f in fields},
@@ -230,19 +236,20 @@ class Replay:
         }
 
     def restore(self, state: State) -> None:
+        """Restore the ring from `state`."""
         for name in ("at", "filled"):
             setattr(self, name, int(state[name]))
         for f in ("obs", "actions", "rewards", "dones", "masks"):
             getattr(self, f)[: self.filled] = state[f]
 
     def close(self) -> None:
-        """Mark the newest step as an end: what follows it belongs to other episodes."""
+        """Mark the newest step as an end, since later steps belong to other episodes."""
         if self.filled:
             self.dones[self.at - 1] = True
 
 
 class Dqn(NativeLearner):
-    """Double dueling DQN on `env`.
+    """Learner by double dueling deep Q-learning on the environment `env`.
 
     Raises
     ------
@@ -257,6 +264,7 @@ class Dqn(NativeLearner):
     gradient_steps: int
 
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
+        """Make network, target network and replay memory, and start the episodes of `seed`."""
         check_env(env)
         numbers = action_sizes(env)[0]
         refuse_if(
@@ -295,24 +303,30 @@ class Dqn(NativeLearner):
             np.empty((b, 2), np.float32),
             np.empty((b, numbers), np.bool_),
         )
-        self._begin(env.reset(seed))
+        self._set_observation(env.reset(seed))
 
-    def _begin(self, obs: Float32) -> None:
-        super()._begin(obs)
+    def _set_observation(self, obs: Float32) -> None:
+        """Set the current observation and update the normaliser with it."""
+        super()._set_observation(obs)
         if self.settings.normalise_observations:
             self.normaliser.update(self.raw)
 
     @property
     def epsilon(self) -> float:
-        """Share of random actions now."""
+        """Current share of random actions after the warm-up, in which all are random."""
         s = self.settings
-        gone = min(self.frames / s.epsilon_frames, 1.0) if s.epsilon_frames else 1.0
-        return s.epsilon_start + gone * (s.epsilon_end - s.epsilon_start)
+        progress = min(self.frames / s.epsilon_frames, 1.0) if s.epsilon_frames else 1.0
+        return s.epsilon_start + progress * (s.epsilon_end - s.epsilon_start)
 
     def update(self) -> Metrics:
-        """`steps` decisions in every slot, each followed by `gradient_steps` minibatches once warmed up."""
-        s, stats, norms, learned = self.settings, np.zeros(2), 0.0, 0
-        rate = self._annealed(s.learning_rate, 0.0)
+        """Take `steps` decisions in every slot, each followed by `gradient_steps` minibatches after the warm-up;
+        returns metrics.
+        """
+        s = self.settings
+        stats = np.zeros(2)
+        norms = 0.0
+        learned = 0
+        rate = self._anneal(s.learning_rate, 0.0)
         with one_thread():
             for _ in range(s.steps):
                 self._act()
@@ -322,7 +336,7 @@ class Dqn(NativeLearner):
                     norms += self._improve(rate, stats)
                     learned += 1
         metrics = {
-            **self._row(),
+            **self._metrics_row(),
             "loss": float(stats[0] / max(learned, 1)),
             "value_mean": float(stats[1] / max(learned, 1)),
             "epsilon": self.epsilon,
@@ -332,7 +346,7 @@ class Dqn(NativeLearner):
         return check_finite(metrics, self.name)
 
     def _act(self) -> None:
-        """One epsilon-greedy decision in every slot, remembered."""
+        """Take one epsilon-greedy decision (random in the warm-up) in every slot and store it in the replay memory."""
         s, env = self.settings, self.env
         self.normaliser.apply(self.raw, self.x)
         q = self.net.forward(self.x, self.acting)[0]
@@ -357,10 +371,10 @@ class Dqn(NativeLearner):
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)
         self.frames += env.n
-        self._begin(obs)
+        self._set_observation(obs)
 
     def _improve(self, rate: float, stats: Floats) -> float:
-        """One gradient step on a random minibatch; returns the gradient's norm."""
+        """Take one gradient step on a random minibatch, adding its loss to `stats`; returns the gradient's unclipped norm."""
         s = self.settings
         self.loss(self.replay.draw(self.rng, s.minibatch, s.n_step), stats)
         self.net.backward(self.mini_x[: s.minibatch], self.learning)
@@ -371,7 +385,7 @@ class Dqn(NativeLearner):
         return norm
 
     def loss(self, rows: Ints, stats: Floats) -> None:
-        """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
+        """Add the loss and mean value of transitions `rows` to `stats`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
             rows,
@@ -388,15 +402,15 @@ class Dqn(NativeLearner):
             mask,
         )
         self.normaliser.apply(self.mini_raw, self.mini_x)
-        x, x_later = self.mini_x[: s.minibatch], self.mini_x[s.minibatch :]
+        x = self.mini_x[: s.minibatch]
+        x_later = self.mini_x[s.minibatch :]
         later = self.target.forward(x_later, self.valuing)[0]
         later_bias = self.target.head_biases[0]
-        choice, choice_bias = later, later_bias
+        choice = later
+        choice_bias = later_bias
         if s.double:
-            choice, choice_bias = (
-                self.net.forward(x_later, self.choosing)[0],
-                self.net.head_biases[0],
-            )
+            choice = self.net.forward(x_later, self.choosing)[0]
+            choice_bias = self.net.head_biases[0]
         raw = self.net.forward(x, self.learning)[0]
         dqn_loss(
             raw,
@@ -413,7 +427,7 @@ class Dqn(NativeLearner):
         )
 
     def policy(self) -> MlpPolicy:
-        """Greedy policy; the dueling head is linear and folds into one layer of action values."""
+        """Greedy policy; the dueling head is folded into one layer of action values."""
         *hidden, (weight, bias) = self.net.tower(0)
         if self.settings.dueling:
             weight = weight[:, 1:] - weight[:, 1:].mean(axis=1, keepdims=True) + weight[:, :1]
@@ -421,15 +435,19 @@ class Dqn(NativeLearner):
         return self._policy([*hidden, (weight, bias)], "q")
 
     def _parts(self) -> State:
+        """Parts with a state of their own: the replay memory, and those of every native learner."""
         return {"replay": self.replay, **super()._parts()}
 
     def _forget_episodes(self) -> None:
+        """Forget the running episodes, also in the replay memory."""
         super()._forget_episodes()
         self.replay.close()
 
     def state(self) -> State:
+        """State of the learner with the target network."""
         return {**super().state(), "target": self.target.params.copy()}
 
     def restore(self, state: State) -> None:
+        """Restore the learner and the target network from `state`."""
         self.target.load(state["target"])
         super().restore(state)

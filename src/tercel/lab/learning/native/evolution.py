@@ -1,4 +1,4 @@
-"""An evolution strategy: candidates of a linear policy meet the same episodes, and the better half is followed.
+"""Learner by an evolution strategy: candidates of a linear policy are compared on the same episodes.
 
 The cost of a decision is known only at an episode's end, beside noise that is a hundred times as large. A learner that
 perturbs single decisions has to average that noise away. Candidates that trade on the same streams share it: their
@@ -18,9 +18,10 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import check_known, refuse_if
-from tercel.execution.policies.network import Greedy, Head, MlpPolicy
+from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
-from tercel.lab.learning.port import Metrics, State, Stored
+from tercel.lab.learning.checkpoint import Stored
+from tercel.lab.learning.port import Metrics, State
 
 # An entry that scatters less than this says nothing.
 FLAT = 1e-6
@@ -28,7 +29,7 @@ FLAT = 1e-6
 
 @dataclass(frozen=True)
 class EvolutionSettings:
-    """Settings.
+    """Settings of :class:`Evolution`.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ class EvolutionSettings:
     start: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
             value = getattr(self, name)
             refuse_if(
@@ -99,7 +101,7 @@ class EvolutionSettings:
 
 @dataclass(eq=False)
 class Population(Greedy):
-    """Candidates of a linear policy, each acting in its own rows.
+    """Candidates of a linear policy, each acting in rows of its own.
 
     Parameters
     ----------
@@ -120,40 +122,41 @@ class Population(Greedy):
 
     @property
     def n_actions(self) -> int:
+        """Number of actions."""
         return int(self.tables.shape[1])
 
     @property
     def observation_size(self) -> int:
+        """Length of an observation."""
         return len(self.mean)
 
     def logits(self, obs: Float32) -> Float32:
-        """Actions, float32 (n, A), each row's by its own table."""
+        """Action vectors, float32 (n, A), each row by its own table of weights."""
         z = np.clip((obs - self.mean) * self.scale, -self.clip, self.clip)[:, self.seen]
         actions = np.matmul(self.tables[:, :, 1:], z[:, :, None])[:, :, 0] + self.tables[:, :, 0]
         return np.asarray(actions, np.float32)
 
 
-class Comparing(Protocol):
-    """Environment in which candidates are compared."""
+class ComparisonArena(Protocol):
+    """Protocol of the environment in which candidates are compared on the same episodes."""
 
     entries: tuple[str, ...]
     labels: tuple[str, ...]
 
-    def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
-        """Observations of a policy of one row on the first episodes, float32 (n, D)."""
+    def observe(self, policy: Population, seed: int, episodes: int) -> Float32:
+        """Observations of a one-row policy on the first episodes, float32 (n, D)."""
 
     def compare(
         self, rows: Sequence[Population], seed: int, first: int, episodes: int
     ) -> tuple[list[Floats], int]:
-        """Costs of policies of one row, on the episodes from `first` on of every market, float64 (policies, pairs)
-        each; and how many decisions that took."""
+        """Costs of one-row policies on the same episodes, (policies, n) by market, and the number of decisions taken."""
 
-    def weighed(self, costs: Sequence[Floats]) -> Floats:
-        """One number per policy of their costs in each market, float64 (policies,)."""
+    def weigh(self, costs: Sequence[Floats]) -> Floats:
+        """Mean cost of each policy over its costs in all markets, float64 (policies,)."""
 
 
 class Evolution(Stored):
-    """The learner.
+    """Learner by an evolution strategy: CMA-ES over the weights of a linear policy.
 
     Parameters
     ----------
@@ -165,24 +168,26 @@ class Evolution(Stored):
     name = "es"
     stored = ("_frames", "mean", "scale")
 
-    def __init__(self, arena: Comparing, settings: EvolutionSettings, seed: int) -> None:
+    def __init__(self, arena: ComparisonArena, settings: EvolutionSettings, seed: int) -> None:
+        """Start the search; without `settings.start`, observations are scaled by those of the start policy in the arena."""
         for name in settings.entries:
-            check_known(name, arena.entries, said=f"entry {name!r} of the observation")
+            check_known(name, arena.entries, received=f"entry {name!r} of the observation")
         self.arena = arena
         self.settings = settings
         self.seed = seed
-        chosen = settings.entries or arena.entries
-        self.seen = np.array([arena.entries.index(name) for name in chosen])
+        entries = settings.entries or arena.entries
+        self.seen = np.array([arena.entries.index(name) for name in entries])
         self.mean = np.zeros(len(arena.entries))
         self.scale = np.ones(len(arena.entries))
-        shape = len(arena.labels), 1 + len(chosen)
-        steps, self.start = np.full(shape, settings.step), np.zeros(shape)
+        shape = len(arena.labels), 1 + len(entries)
+        steps = np.full(shape, settings.step)
+        self.start = np.zeros(shape)
         steps[:, 0] *= 2
-        columns = ("constant", *chosen)
+        columns = ("constant", *entries)
         for action, weights in settings.start.items():
-            check_known(action, arena.labels, said=f"action {action!r} of learner.start")
+            check_known(action, arena.labels, received=f"action {action!r} of learner.start")
             for name, weight in weights.items():
-                check_known(name, columns, said=f"entry {name!r} of learner.start")
+                check_known(name, columns, received=f"entry {name!r} of learner.start")
                 self.start[arena.labels.index(action), columns.index(name)] = weight
         self.search = CmaEs(
             self.start.ravel(),
@@ -195,7 +200,7 @@ class Evolution(Stored):
         self._frames = 0
         if settings.start:
             return
-        obs = arena.observed(self._row(self.search.mean), seed, settings.episodes)
+        obs = arena.observe(self._population(self.search.mean), seed, settings.episodes)
         spread = obs.std(axis=0, dtype=np.float64)
         self.mean = obs.mean(axis=0, dtype=np.float64)
         self.scale = np.where(spread > FLAT, 1.0 / np.maximum(spread, FLAT), 0.0)
@@ -206,38 +211,41 @@ class Evolution(Stored):
         return self._frames
 
     def update(self) -> Metrics:
-        """One generation."""
+        """Run one generation: draw candidates, compare them on the same episodes, move the search; returns metrics."""
         settings, search = self.settings, self.search
-        done = min(self._frames / settings.anneal_frames, 1.0)
-        longest = settings.sigma_start * (settings.sigma_end / settings.sigma_start) ** done
-        search.sigma = min(search.sigma, longest)
-        tried, first = search.ask(), search.generation * settings.episodes
+        progress = min(self._frames / settings.anneal_frames, 1.0)
+        max_sigma = settings.sigma_start * (settings.sigma_end / settings.sigma_start) ** progress
+        search.sigma = min(search.sigma, max_sigma)
+        candidates = search.ask()
+        first = search.generation * settings.episodes
         costs, frames = self.arena.compare(
-            [self._row(row) for row in tried], self.seed, first, settings.episodes
+            [self._population(row) for row in candidates], self.seed, first, settings.episodes
         )
-        cut = [np.clip(cost - cost.mean(axis=0), -settings.cut, settings.cut) for cost in costs]
-        values = self.arena.weighed(cut)
-        search.tell(tried, values)
+        clipped = [np.clip(cost - cost.mean(axis=0), -settings.cut, settings.cut) for cost in costs]
+        values = self.arena.weigh(clipped)
+        search.tell(candidates, values)
         self._frames += frames
         return {
             "frames": float(self._frames),
-            "return_mean": -float(self.arena.weighed(costs).mean()),
+            "return_mean": -float(self.arena.weigh(costs).mean()),
             "spread": float(values.std()),
             "sigma": float(search.sigma),
             "weights": float(np.abs(search.mean).mean()),
         }
 
-    def _row(self, numbers: Floats) -> Population:
+    def _population(self, numbers: Floats) -> Population:
+        """Population of one row from a vector of weights."""
         table = np.asarray(numbers, np.float64).reshape(1, *self._shape)
         return Population(table, self.seen, self.mean, self.scale, self.settings.clip)
 
     def policy(self) -> MlpPolicy:
-        """The middle of the search, or the share `keep` of it, as a network of one layer."""
-        found = self.search.mean.reshape(self._shape)
-        table = self.start + self.settings.keep * (found - self.start)
+        """Policy at the share `keep` of the way from the start to the mean of the search, as a network of one layer."""
+        middle = self.search.mean.reshape(self._shape)
+        table = self.start + self.settings.keep * (middle - self.start)
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)
         weight[self.seen] = table[:, 1:].T
-        mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
+        mean = self.mean.astype(np.float32)
+        scale = self.scale.astype(np.float32)
         return MlpPolicy(
             ((weight, table[:, 0].astype(np.float32)),),
             mean,
@@ -247,10 +255,10 @@ class Evolution(Stored):
         )
 
     def state(self) -> State:
-        """Everything that the next generation depends on."""
+        """State that the next generation depends on."""
         return super().state() | {"search": self.search.state()}
 
     def restore(self, state: State) -> None:
-        """Go on from `state`: bit-identical."""
+        """Restore the learner from `state`, bit-identically."""
         super().restore(state)
         self.search.restore(state["search"])

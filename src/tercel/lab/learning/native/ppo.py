@@ -13,7 +13,7 @@ import numpy as np
 from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import check_known, refuse_if
 from tercel.core.jit import kernel
-from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.distributions import (
     NAMES,
     Categorical,
@@ -21,13 +21,10 @@ from tercel.lab.learning.native.distributions import (
     HeadOutput,
     distribution,
 )
-from tercel.lab.learning.native.learner import (
-    NativeLearner,
-    NativeSettings,
-    Net,
-    ValueNormaliser,
-    one_thread,
-)
+from tercel.lab.learning.native.learner import NativeLearner, one_thread
+from tercel.lab.learning.native.net import Net
+from tercel.lab.learning.native.normalisation import ValueNormaliser
+from tercel.lab.learning.native.settings import NativeSettings
 from tercel.lab.learning.port import (
     Metrics,
     State,
@@ -48,15 +45,19 @@ def gae(
     lam: float,
     adv: Float32,
 ) -> None:
-    """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
+    """Write generalised advantages into adv[T, n] (Schulman et al. 2016, eq. 16); `dones` are true ends, `last` the values
+    after the last step.
+    """
     steps, n = rewards.shape
-    decay, trace = np.float32(discount), np.float32(discount * lam)
+    decay = np.float32(discount)
+    trace = np.float32(discount * lam)
     for e in range(n):
         running = np.float32(0)
         following = last[e]
         for t in range(steps - 1, -1, -1):
             if dones[t, e]:
-                running, following = np.float32(0), np.float32(0)
+                running = np.float32(0)
+                following = np.float32(0)
             running = rewards[t, e] + decay * following - values[t, e] + trace * running
             adv[t, e] = running
             following = values[t, e]
@@ -66,7 +67,9 @@ def gae(
 def value_loss(
     value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats
 ) -> None:
-    """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
+    """Squared error of the values against the returns (column 2 of `floats`): its gradient, times `value_coef`, is written
+    into `draw`, its mean added to `stats[1]`.
+    """
     share = 1.0 / value.shape[0]
     for r in range(value.shape[0]):
         error = float(value[r, 0] + bias[0] - floats[r, 2])
@@ -75,9 +78,10 @@ def value_loss(
 
 
 class Rollout:
-    """One batch of experience, flat rows in time order: row = step * n + episode."""
+    """One batch of experience in flat arrays, rows in time order: row = step * n + episode."""
 
     def __init__(self, steps: int, n: int, width: int, law: Distribution) -> None:
+        """Allocate `steps` * `n` rows for observations of `width` numbers and actions of `law`."""
         rows = steps * n
         self.obs = np.empty((rows, width), np.float32)
         self.actions = law.store(rows)
@@ -93,28 +97,30 @@ class Rollout:
 
 
 class Shuffled:
-    """Rows of a rollout in another order; one pass over memory an epoch, so that minibatches are slices."""
+    """Copy of a rollout with rows in random order, so that minibatches are slices."""
 
     FIELDS = ("obs", "actions", "floats", "masks")
 
     def __init__(self, like: Rollout) -> None:
+        """Allocate arrays of the shapes of the rollout `like`."""
         self.obs = np.empty_like(like.obs)
         self.actions = np.empty_like(like.actions)
         self.floats = np.empty_like(like.floats)
         self.masks = np.empty_like(like.masks)
 
     def take(self, rollout: Rollout, order: Ints) -> None:
-        """Row i becomes row `order[i]` of `rollout`."""
+        """Copy the rows of `rollout` in the order `order`."""
         for field in self.FIELDS:
-            whole, part = getattr(rollout, field), getattr(self, field)
+            source = getattr(rollout, field)
+            target = getattr(self, field)
             np.take(
-                whole, order, axis=0, out=part, mode="clip"
+                source, order, axis=0, out=target, mode="clip"
             )  # "raise" would copy through a buffer
 
     def epochs(
         self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int
     ) -> Iterator[slice]:
-        """Minibatches of `size` rows, after shuffling for each epoch."""
+        """Iterate over minibatches (slices of `size` rows), shuffled again in each epoch."""
         rows = len(self.obs)
         for _ in range(epochs):
             self.take(rollout, rng.permutation(rows))
@@ -159,7 +165,7 @@ class PpoSettings(NativeSettings):
     normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
 
     def __post_init__(self) -> None:
-        """Refuse an unknown law too."""
+        """Refuse settings out of range and an unknown action law."""
         super().__post_init__()
         check_known(
             self.distribution,
@@ -170,7 +176,7 @@ class PpoSettings(NativeSettings):
 
 
 class Ppo(NativeLearner):
-    """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
+    """PPO learner with a policy tower and a value tower; actions are drawn from the law in the settings.
 
     Raises
     ------
@@ -182,6 +188,7 @@ class Ppo(NativeLearner):
     settings: PpoSettings
 
     def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+        """Make networks, optimiser and rollout for `env`, and start the episodes of `seed`."""
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.batch = s.steps * env.n
@@ -201,12 +208,12 @@ class Ppo(NativeLearner):
         self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
         self.shuffled = Shuffled(self.rollout)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
-        self._begin(env.reset(seed))
+        self._set_observation(env.reset(seed))
         if s.normalise_observations:
             self.normaliser.update(self.raw)
 
     def _start(self) -> None:
-        """Let the policy's greedy action be `settings.start`, whatever is observed."""
+        """Set the head's bias so that the greedy action is `settings.start` for every observation."""
         start = self.settings.start
         if not start:
             return
@@ -220,19 +227,19 @@ class Ppo(NativeLearner):
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def update(self) -> Metrics:
-        """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
+        """Run one rollout of steps x n frames, then `epochs` passes over it in minibatches; returns metrics."""
         s = self.settings
-        rate = self._annealed(s.learning_rate, s.learning_rate_end)
+        rate = self._anneal(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
         with one_thread():
             if hasattr(self.env, "roll"):
                 self.env.roll(self)
             else:
                 self.collect()
-            self._credit()
+            self._compute_advantages()
             stats = self._improve(rate, sigma)
         self.frames += self.batch
-        row = {**self._row(), **stats, "learning_rate": rate}
+        row = {**self._metrics_row(), **stats, "learning_rate": rate}
         if s.distribution in ("gaussian", "logistic_normal"):
             row["sigma"] = sigma
         if self.risk_transform:
@@ -241,12 +248,15 @@ class Ppo(NativeLearner):
 
     @property
     def sigma(self) -> float:
-        """Standard deviation of normal laws in the next batch."""
-        return self._annealed(self.settings.sigma_start, self.settings.sigma_end)
+        """Standard deviation of normal action laws in the next batch."""
+        return self._anneal(self.settings.sigma_start, self.settings.sigma_end)
 
     def collect(self) -> None:
-        """Act for `steps` decisions in every episode slot; fills the rollout up to what the environment earned."""
-        env, s, r, n, sigma = self.env, self.settings, self.rollout, self.env.n, self.sigma
+        """Act for `steps` decisions in every slot and fill the rollout with observations, actions and rewards."""
+        env = self.env
+        s, r = self.settings, self.rollout
+        n = self.env.n
+        sigma = self.sigma
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
             x, actions = r.obs[now], r.actions[now]
@@ -257,16 +267,18 @@ class Ppo(NativeLearner):
             head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
             taken = self.law.sample(head, self.rng, actions, r.logps[now])
             obs, reward, done, _ = env.step(taken)
-            r.earned[t], r.dones[t] = reward, done
-            self._begin(obs)
+            r.earned[t] = reward
+            r.dones[t] = done
+            self._set_observation(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)
         self.normaliser.apply(self.raw, self.x)
         np.add(self.net.forward(self.x, self.acting)[1][:, 0], self.net.head_biases[1], out=r.last)
 
-    def _credit(self) -> None:
-        """Scale what was earned and compute advantages and returns."""
-        s, r = self.settings, self.rollout
+    def _compute_advantages(self) -> None:
+        """Scale the rewards of the rollout and compute advantages and returns."""
+        s = self.settings
+        r = self.rollout
         r.rewards[:] = r.earned
         for t in range(s.steps):
             self.returns.add(r.earned[t], r.dones[t])
@@ -276,7 +288,8 @@ class Ppo(NativeLearner):
                 r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
         values, last = r.values, r.last
         if self.valuer:
-            values, last = self.valuer.values(values), self.valuer.values(last)
+            values = self.valuer.values(values)
+            last = self.valuer.values(last)
         gae(r.rewards, values, r.dones, last, s.gamma, s.lam, r.advantages)
         r.floats[:, 0] = r.logps
         r.floats[:, 1] = r.advantages.ravel()
@@ -287,10 +300,14 @@ class Ppo(NativeLearner):
             )
 
     def _improve(self, rate: float, sigma: float) -> Metrics:
-        """Minimise the clipped loss; means of the statistics over all minibatches."""
-        s, r, net = self.settings, self.rollout, self.net
-        entropy = s.entropy if s.entropy_end is None else self._annealed(s.entropy, s.entropy_end)
-        stats, norms, count = np.zeros(5), 0.0, 0
+        """Take an Adam step on the loss of each minibatch, fewer if `target_kl` is exceeded; returns means of the statistics."""
+        s = self.settings
+        r = self.rollout
+        net = self.net
+        entropy = s.entropy if s.entropy_end is None else self._anneal(s.entropy, s.entropy_end)
+        stats = np.zeros(5)
+        norms = 0.0
+        count = 0
         for rows in self.shuffled.epochs(r, self.rng, s.epochs, s.minibatch):
             kl = stats[3]
             self.gradient(rows, stats, sigma, entropy)
@@ -314,20 +331,26 @@ class Ppo(NativeLearner):
         }
 
     def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
-        """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch).
+        """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch); adds its losses to `stats`.
 
         The towers have nothing in common but the input, so each may have a thread of its own: the bytes are the same.
         """
-        s, m, net, work = self.settings, self.shuffled, self.net, self.learning
+        s = self.settings
+        m = self.shuffled
+        net = self.net
+        work = self.learning
         x, floats = m.obs[rows], m.floats[rows]
 
         def policy() -> None:
+            """Forward and backward pass of the policy tower."""
             raw = net.forward_tower(0, x, work)
-            head, draw = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma), work.dout[0]
+            head = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma)
+            draw = work.dout[0]
             self.law.loss(head, m.actions[rows], floats, s.clip, entropy, draw, stats)
             net.backward_tower(0, x, work)
 
         def value() -> None:
+            """Forward and backward pass of the value tower."""
             value_loss(
                 net.forward_tower(1, x, work),
                 net.head_biases[1],
@@ -338,17 +361,18 @@ class Ppo(NativeLearner):
             )
             net.backward_tower(1, x, work)
 
-        other = self._pool.submit(value) if self._pool else None
+        value_task = self._pool.submit(value) if self._pool else None
         policy()
-        if other is None:
+        if value_task is None:
             value()
         else:
-            other.result()
+            value_task.result()
 
     def policy(self) -> MlpPolicy:
-        """The policy tower with the normalisation frozen as it is now."""
+        """Exported policy tower, with the current observation normalisation."""
         *hidden, (weight, bias) = self.net.tower(0)
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
     def _parts(self) -> State:
+        """Parts with a state of their own: the value normaliser, and those of every native learner."""
         return {"valuer": self.valuer, **super()._parts()}

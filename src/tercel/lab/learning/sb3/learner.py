@@ -14,26 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
-from tercel.lab.learning.native.learner import CLIP, EPSILON
-from tercel.lab.learning.port import Metrics, ReturnTracker, State, VecEnv, action_sizes
-from tercel.lab.learning.sb3.bridge import (
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_policy import OnnxPolicy
+from tercel.lab.learning.metrics import ReturnTracker
+from tercel.lab.learning.native.normalisation import CLIP, EPSILON
+from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes
+from tercel.lab.learning.sb3.export import TrainedSb3, policy_of, trained_model
+from tercel.lab.learning.sb3.settings import (
     ALGORITHMS,
     VALUES,
     Sb3Settings,
-    TrainedSb3,
     algorithm_class,
     check_parameters,
     policy_kwargs,
-    policy_of,
-    require,
-    to_sb3,
-    trained,
+    require_module,
 )
+from tercel.lab.learning.sb3.vec_env import to_sb3
 
-# Decisions in every slot between two rows of metrics where values are learned.
+# Decisions per slot between two rows of metrics, for off-policy algorithms.
 STEPS_OFF_POLICY = 64
-# Where the settings say nothing: as the native learners have them.
+# Defaults for settings that are not given, equal to those of the native learners.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "on": {
         "n_steps": 64,
@@ -52,7 +52,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-# What its logger says and a row of metrics has; NaN where nothing has been learned yet.
+# Values of Stable-Baselines3's logger in a row of metrics; NaN before the first update.
 LOGGED = {
     "on": (
         "loss",
@@ -69,7 +69,7 @@ LOGGED = {
 
 
 class Sb3Learner:
-    """See the module.
+    """Learner that trains a Stable-Baselines3 or sb3-contrib algorithm on a vector environment.
 
     Raises
     ------
@@ -78,10 +78,11 @@ class Sb3Learner:
     """
 
     def __init__(self, env: VecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
+        """Wrap `env` for Stable-Baselines3 and make the algorithm that the settings name."""
         s = self.settings = settings or Sb3Settings()
         module, _, network = ALGORITHMS[s.algorithm]
-        require("stable_baselines3")
-        require(module)
+        require_module("stable_baselines3")
+        require_module(module)
         import torch
         from stable_baselines3.common.vec_env import VecNormalize
 
@@ -117,7 +118,7 @@ class Sb3Learner:
         )
         if s.algorithm in VALUES and s.frames:
             explore = self.model.exploration_schedule
-            self.model.exploration_schedule = lambda _: explore(1.0 - self._gone())
+            self.model.exploration_schedule = lambda _: explore(1.0 - self._progress())
         self.batch = env.n * int(parameters.get("n_steps", STEPS_OFF_POLICY))
 
     @property
@@ -126,14 +127,15 @@ class Sb3Learner:
         model = getattr(self, "model", None)
         return 0 if model is None else int(model.num_timesteps)
 
-    def _gone(self) -> float:
+    def _progress(self) -> float:
+        """Share of the planned frames taken so far, at most 1."""
         return min(self.frames / self.settings.frames, 1.0) if self.settings.frames else 0.0
 
     def _annealed_rate(self) -> Callable[[float], float]:
-        """Learning rate from the batch's first frame on: Stable-Baselines3 reads it after it has counted the
-        rollout."""
+        """Schedule of the learning rate by our count of frames, linear to 0; constant if `settings.frames` is 0."""
 
         def rate(_: float) -> float:
+            """Learning rate at the current frame; the argument is ignored."""
             frames = self.settings.frames
             counted = (
                 self.batch
@@ -147,7 +149,7 @@ class Sb3Learner:
         return rate
 
     def update(self) -> Metrics:
-        """One rollout and its epochs; where values are learned, as many steps of acting and learning."""
+        """Run one rollout and its epochs, or as many steps of off-policy learning; returns metrics."""
         self.model.learn(self.batch, reset_num_timesteps=False, log_interval=None)
         self.updates += 1
         mean, episodes = self.returns.take()
@@ -157,18 +159,19 @@ class Sb3Learner:
         return row | {name: float(logged.get(f"train/{name}", np.nan)) for name in names}
 
     def policy(self) -> MlpPolicy | OnnxPolicy:
-        """Learned policy: arrays for a plain perceptron, else a network for ONNX Runtime."""
-        return policy_of(self.trained())
+        """Greedy policy: arrays for a plain perceptron, else an ONNX network."""
+        return policy_of(self.trained_model())
 
-    def trained(self) -> TrainedSb3:
-        """Its model with what comes before and after the network."""
-        return trained(self.model, self.settings.head == "simplex", self.venv)
+    def trained_model(self) -> TrainedSb3:
+        """The trained model with its normalisation and head."""
+        return trained_model(self.model, self.settings.head == "simplex", self.venv)
 
     def _moments(self) -> dict[str, Any]:
+        """Running moments of observations and returns in the normalising environment."""
         return {"obs": self.venv.obs_rms, "ret": self.venv.ret_rms}
 
     def state(self) -> State:
-        """Weights, optimiser, normalisation and counts. What was under way, and a replay memory, are not in it."""
+        """Weights, optimiser, normalisation and counts; running episodes and replay memory are left out."""
         import torch
 
         buffer = io.BytesIO()
@@ -189,7 +192,7 @@ class Sb3Learner:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from `state` with new episodes and, where values are learned, an empty replay memory."""
+        """Restore from `state` with new episodes and an empty replay memory."""
         import torch
 
         data = torch.load(

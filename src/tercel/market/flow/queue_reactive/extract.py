@@ -1,10 +1,4 @@
-"""Estimation data of the queue-reactive law from days of tape: classes, waits and orders of each event.
-
-The tape's queues at the best prices: number of orders, and each one's readiness to cancel.
-
-Orders are known from their coming on. What shows more lots than they have came before all of them: it counts as one
-order, of the oldest class, and is executed first.
-"""
+"""Estimation data of the queue-reactive law from days of tape: classes, waits and orders of each event."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,255 +11,37 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.best_queues import Queues, queues
 from tercel.market.flow.queue_reactive.memory import (
-    again_cell,
-    class_of,
-    lost_cell,
-    lost_price,
-    memory_at,
-    remember,
-    retreat,
-    see,
-    took,
+    record_event,
+    record_taker,
+    update_classes,
     wait_row,
 )
+from tercel.market.flow.queue_reactive.memory_record import class_of, memory_at
 from tercel.market.flow.queue_reactive.preset import start_memory
+from tercel.market.flow.queue_reactive.touch_history import (
+    again_cell,
+    lost_cell,
+    lost_price,
+    retreat,
+)
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import real
 
-_PREV, _NEXT, _LEFT, _AT, _BORN, _LINKS = range(6)
-_HEAD, _TAIL, _COUNT, _LOTS, _ENDS = range(5)
-
-
-@dataclass(frozen=True)
-class Queues:
-    """Queues at the best bid and ask before each of a day's n events.
-
-    Attributes
-    ----------
-    orders : int64[n, 2]
-        Number of orders.
-    total : float64[n, 2]
-        Sum of their weights.
-    stood, left : float64[LIFE, sizes]
-        Events that known orders at the best lived through, and their withdrawals, whole or in part, by age and size.
-    ages : int64[m]
-        Age of each order withdrawn from the best, in limit orders that came after it.
-    """
-
-    orders: Longs
-    total: Floats
-    stood: Floats
-    left: Floats
-    ages: Longs
-
-
-def queues(
-    o: Observed,
-    life_edges: Floats | None = None,
-    size_edges: Floats | None = None,
-    weights: Floats | None = None,
-) -> Queues:
-    """Track the queues of a day.
-
-    Parameters
-    ----------
-    o : Observed
-    life_edges : float64[LIFE - 1], optional
-        Ages, counted in limit orders of the day, from which on a class begins. Default: all are of one class.
-    size_edges : float64[sizes - 1], optional
-        Lots of the tape.
-    weights : float64[LIFE, sizes], optional
-        Default: 1.
-    """
-    life = np.full(q.LIFE - 1, np.inf) if life_edges is None else life_edges
-    size = np.zeros(0) if size_edges is None else size_edges
-    shape = (q.LIFE, len(size) + 1)
-    weight = np.ones(shape) if weights is None else weights
-    _, order = np.unique(o.order_id, return_inverse=True)
-    prices, rank = np.unique(
-        np.concatenate((o.price, o.bid_px.ravel(), o.ask_px.ravel())), return_inverse=True
-    )
-    rank = rank.astype(np.int64)
-    links = np.zeros((int(order.max(initial=0)) + 1, _LINKS), np.int64)
-    ends = np.zeros((2, len(prices), _ENDS), np.int64)
-    links[:, [_PREV, _NEXT]] = ends[:, :, [_HEAD, _TAIL]] = -1
-    book = rank[o.n :].reshape(2, o.n, o.bid_px.shape[1])
-    found = Queues(
-        np.zeros((o.n, 2), np.int64),
-        np.zeros((o.n, 2)),
-        np.zeros(shape),
-        np.zeros(shape),
-        np.full(o.n, -1, np.int64),
-    )
-    _follow(
-        o.kind.astype(np.int64),
-        o.side.astype(np.int64),
-        np.where(o.order_id != 0, order, -1).astype(np.int64),
-        rank[: o.n],
-        o.lots.astype(np.int64),
-        book,
-        np.stack((o.bid_lots, o.ask_lots)).astype(np.int64),
-        links,
-        ends,
-        life,
-        size,
-        weight,
-        found.orders,
-        found.total,
-        found.stood,
-        found.left,
-        found.ages,
-    )
-    return Queues(found.orders, found.total, found.stood, found.left, found.ages[found.ages >= 0])
-
-
-@kernel
-def _follow(
-    kind: Longs,
-    side: Longs,
-    order: Longs,
-    rank: Longs,
-    lots: Longs,
-    book: Longs,
-    shown: Longs,
-    links: Longs,
-    ends: Longs,
-    life: Floats,
-    size: Floats,
-    weight: Floats,
-    orders: Longs,
-    total: Floats,
-    stood: Floats,
-    left_best: Floats,
-    ages: Longs,
-) -> None:
-    """Queues of the orders that were seen to come, by price; `book` ranks and `shown` lots int64[2, n, levels]."""
-    came = 0
-    for i in range(kind.shape[0]):
-        for s in range(2):
-            p = book[s, i, 0]
-            _weigh(links, ends, s, p, came, life, size, weight, i, orders, total, stood)
-            if ends[s, p, _LOTS] < shown[s, i, 0]:
-                orders[i, s] += 1
-                total[i, s] += weight[q.LIFE - 1, below(size, shown[s, i, 0] - ends[s, p, _LOTS])]
-        if kind[i] == q.MARKET:
-            s = 1 if side[i] > 0 else 0
-            left = lots[i]
-            for n in range(shown.shape[2]):
-                there = min(left, shown[s, i, n])
-                if there > 0:
-                    _execute(links, ends, s, book[s, i, n], there, shown[s, i, n])
-                left -= there
-            continue
-        s, o, p = (0 if side[i] > 0 else 1), order[i], rank[i]
-        if kind[i] <= q.LIMIT_DEEPER:
-            came += 1
-        if o < 0:
-            continue
-        if kind[i] <= q.LIMIT_DEEPER:
-            if links[o, _LEFT] > 0:
-                _unlink(links, ends, s, o)
-            _append(links, ends, s, p, o, lots[i], came)
-        elif links[o, _LEFT] > 0 and links[o, _AT] == p:
-            if kind[i] == q.CANCEL_AT_BEST:
-                ages[i] = came - links[o, _BORN]
-                left_best[below(life, ages[i]), below(size, links[o, _LEFT])] += 1.0
-            gone = min(lots[i], links[o, _LEFT])
-            links[o, _LEFT] -= gone
-            ends[s, p, _LOTS] -= gone
-            if links[o, _LEFT] == 0:
-                _unlink(links, ends, s, o)
-
-
-@kernel
-def _weigh(
-    links: Longs,
-    ends: Longs,
-    s: int,
-    p: int,
-    came: int,
-    life: Floats,
-    size: Floats,
-    weight: Floats,
-    i: int,
-    orders: Longs,
-    total: Floats,
-    stood: Floats,
-) -> None:
-    """Count and weigh the orders at a best price."""
-    orders[i, s] = ends[s, p, _COUNT]
-    o = ends[s, p, _HEAD]
-    while o >= 0:
-        age, c = below(life, came - links[o, _BORN]), below(size, links[o, _LEFT])
-        stood[age, c] += 1.0
-        total[i, s] += weight[age, c]
-        o = links[o, _NEXT]
-
-
-@kernel
-def below(edges: Floats, x: float) -> int:
-    """Number of edges not above x."""
-    found = 0
-    for i in range(edges.shape[0]):
-        found += int(edges[i] <= x)
-    return found
-
-
-@kernel
-def _append(links: Longs, ends: Longs, s: int, p: int, o: int, lots: int, born: int) -> None:
-    tail = ends[s, p, _TAIL]
-    links[o, _PREV], links[o, _NEXT], links[o, _LEFT], links[o, _AT] = tail, -1, lots, p
-    links[o, _BORN] = born
-    if tail >= 0:
-        links[tail, _NEXT] = o
-    else:
-        ends[s, p, _HEAD] = o
-    ends[s, p, _TAIL] = o
-    ends[s, p, _COUNT] += 1
-    ends[s, p, _LOTS] += lots
-
-
-@kernel
-def _unlink(links: Longs, ends: Longs, s: int, o: int) -> None:
-    p, before, after = links[o, _AT], links[o, _PREV], links[o, _NEXT]
-    if before >= 0:
-        links[before, _NEXT] = after
-    else:
-        ends[s, p, _HEAD] = after
-    if after >= 0:
-        links[after, _PREV] = before
-    else:
-        ends[s, p, _TAIL] = before
-    ends[s, p, _COUNT] -= 1
-    ends[s, p, _LOTS] -= links[o, _LEFT]
-    links[o, _LEFT] = 0
-
-
-@kernel
-def _execute(links: Longs, ends: Longs, s: int, p: int, lots: int, shown: int) -> None:
-    """Lots trade at a price: first anonymous lots, which came before all that were seen to come."""
-    lots -= min(max(shown - ends[s, p, _LOTS], 0), lots)
-    while lots > 0 and ends[s, p, _HEAD] >= 0:
-        o = ends[s, p, _HEAD]
-        gone = min(lots, links[o, _LEFT])
-        links[o, _LEFT] -= gone
-        ends[s, p, _LOTS] -= gone
-        lots -= gone
-        if links[o, _LEFT] == 0:
-            _unlink(links, ends, s, o)
-
-
 LONG_NS: Final = 10**12
 """Ago: what has not happened yet."""
-CELLS = 18
+CELL_COLUMNS = 18
 """Of an event: those of `tables.WEIGHTS`; row of the law of the wait after it."""
 WITH_NS: Final = 10_000_000
 """A hidden execution belongs to the market order that comes within so long after it."""
 SOON_NS: Final = 1_000_000_000
 """Hidden executions of a side within so long belong to one burst."""
-EMPTIED_CELL, VACATED_CELL, ACTIVITY_CELL, WAIT_CELL = 5, 6, 16, 17
+EMPTIED_CELL = 5
+VACATED_CELL = 6
+ACTIVITY_CELL = 16
+WAIT_CELL = 17
 
 
 @dataclass(frozen=True)
@@ -306,7 +82,7 @@ class ExtractedDay:
 
     @property
     def minutes(self) -> int:
-        """Full minutes of the stretch."""
+        """Full minutes of the stretch, at least 1."""
         return max(int(self.o.seconds // 60), 1)
 
 
@@ -314,6 +90,7 @@ def day_of(o: Observed, per_lot: float) -> ExtractedDay:
     """An observed stretch in simulated lots of `per_lot` tape lots."""
 
     def depth(lots: Int32) -> Longs:
+        """Lots of levels in simulated lots; 0 for an empty level."""
         return np.where(lots > 0, to_lots(lots.astype(np.int64), per_lot), 0)
 
     return ExtractedDay(
@@ -334,8 +111,8 @@ class FlowState:
 
     Attributes
     ----------
-    cells : int32[n, CELLS]
-        Of the tables of weights, and the row of the law of waits; see `CELLS`.
+    cells : int32[n, CELL_COLUMNS]
+        Of the tables of weights, and the row of the law of waits; see `CELL_COLUMNS`.
     event : int64[n]
         Index in the frame of the previous event.
     fast : float64[n]
@@ -348,8 +125,8 @@ class FlowState:
         Of the best bid and ask from their means, ticks.
     before : int64[n, 13]
         Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
-        lots of the side's last cancelled order; cell (`memory.again_cell`), price and lots of its last order in the
-        spread; cell (`memory.lost_cell`) and price of the best price that its side has lost, and the other.
+        lots of the side's last cancelled order; cell (`touch_history.again_cell`), price and lots of its last order in the
+        spread; cell (`touch_history.lost_cell`) and price of the best price that its side has lost, and the other.
     wait : int64[n]
         Class of the wait before the event.
     """
@@ -364,8 +141,8 @@ class FlowState:
     wait: Longs
 
 
-def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
-    """Run the flow's memory through a day.
+def track_state(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
+    """State of the flow before each event of a day, by running the kernel's memory through the tape.
 
     Parameters
     ----------
@@ -376,14 +153,16 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
         Class of the event's minute.
     """
     n = len(day.lots)
-    k = np.zeros(sim.GRID, np.int64)
-    start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
-    cells, event = np.zeros((n, CELLS), np.int32), np.zeros(n, np.int64)
-    moves, before = np.zeros((n, 8)), np.zeros((n, 13), np.int64)
+    state = np.zeros(sim.GRID, np.int64)
+    start_memory(state, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
+    cells = np.zeros((n, CELL_COLUMNS), np.int32)
+    event = np.zeros(n, np.int64)
+    moves = np.zeros((n, 8))
+    before = np.zeros((n, 13), np.int64)
     waits = np.zeros(n, np.int64)
     unseen = np.append(hidden_takers(day), ((np.iinfo(np.int64).max, 0),), axis=0)
-    _look(
-        k,
+    _track_state(
+        state,
         flow,
         day.o.ns,
         day.o.kind.astype(np.int64),
@@ -410,15 +189,15 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
 
 
 def hidden_takers(day: ExtractedDay) -> Longs:
-    """Executions against hidden orders without a visible market order: ns and taker's side, one row per burst, int64[b,
-    2]."""
-    rows, traded = day.o.hidden, np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
+    """Bursts of hidden executions without a visible market order: ns and taker's side, int64[b, 2]."""
+    rows = day.o.hidden
+    traded = np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
     alone = traded[np.searchsorted(traded, rows[:, 0])] - rows[:, 0] > WITH_NS
     side = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], -1, 1)
     first = np.zeros(len(rows), np.bool_)
-    for one in (-1, 1):
-        at = np.flatnonzero(side == one)
-        first[at] = np.diff(rows[at, 0], prepend=-LONG_NS) >= SOON_NS
+    for taker_side in (-1, 1):
+        rows_of_side = np.flatnonzero(side == taker_side)
+        first[rows_of_side] = np.diff(rows[rows_of_side, 0], prepend=-LONG_NS) >= SOON_NS
     return np.column_stack((rows[:, 0], side))[alone & first]
 
 
@@ -428,19 +207,21 @@ def behind_best(day: ExtractedDay) -> Longs:
     return np.where(side > 0, day.bid[:, 0] - day.o.price, day.o.price - day.ask[:, 0])
 
 
-def gone(day: ExtractedDay, seen: FlowState) -> Longs:
-    """Vectorised `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
-    emptied, vacated = _touched(day, seen)
+def gone_states(day: ExtractedDay, seen: FlowState) -> Longs:
+    """Whether the best bid and ask before each event vanished and are not yet back, int64[n, 2]: as `touch_history.gone_state`,
+    1 by a market order, 2 by a cancel, 0 neither.
+    """
+    emptied, vacated = _touch_classes(day, seen)
     return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
 
 
-def dropped(day: ExtractedDay, seen: FlowState) -> Longs:
-    """Vectorised `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
-    touched = _touched(day, seen)
+def drop_classes(day: ExtractedDay, seen: FlowState) -> Longs:
+    """1 + class of ticks by which the best bid and ask are behind one that vanished, before each event; 0: none; int64[n, 2]."""
+    touched = _touch_classes(day, seen)
     return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
 
 
-def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
+def _touch_classes(day: ExtractedDay, seen: FlowState) -> Longs:
     """Classes of `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
     same, opposite = np.divmod(
@@ -450,27 +231,28 @@ def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
 
 
 def _is_gone(touched: Longs) -> Bools:
+    """Whether each class of `layout.TOUCHED` is one of best prices that are gone and not yet back."""
     return np.asarray((touched > 0) & (touched <= q.GONE))
 
 
-def since_fell(day: ExtractedDay) -> Longs:
+def ns_since_fall(day: ExtractedDay) -> Longs:
     """ns before each event since the best bid and ask last retreated (large: never), int64[n, 2]."""
-    out = np.full((day.o.n, 2), LONG_NS)
-    for at, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):
-        moved = np.append(False, best[1:] < best[:-1]) & (day.o.n > 1)
-        last = np.maximum.accumulate(np.where(moved, np.arange(day.o.n), 0))
-        out[last > 0, at] = (day.o.ns - day.o.ns[last - 1])[last > 0]
-    return out
+    ages = np.full((day.o.n, 2), LONG_NS)
+    for column, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):
+        fell = np.append(False, best[1:] < best[:-1]) & (day.o.n > 1)
+        last = np.maximum.accumulate(np.where(fell, np.arange(day.o.n), 0))
+        ages[last > 0, column] = (day.o.ns - day.o.ns[last - 1])[last > 0]
+    return ages
 
 
 def of_side(values: AnyArray, side: AnyArray) -> AnyArray:
-    """Select the bid's column of [n, 2] values where `side` is above 0, else the ask's."""
+    """Of [n, 2] values those of the bid where `side` is above 0, else of the ask."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 
 @kernel
-def _look(
-    k: Longs,
+def _track_state(
+    state: Longs,
     flow: Floats,
     ns: Longs,
     kind: Longs,
@@ -489,16 +271,22 @@ def _look(
     moves: Floats,
     before: Longs,
     waits: Longs,
-    unseen: Longs,
+    hidden_trades: Longs,
 ) -> None:
-    m = memory_at(k)
+    """Run the flow's memory through a day; fill `cells`, `event`, `moves`, `before` and `waits` with its state before each event.
+    The row of the law of waits in `cells` is of the wait after it.
+    """
+    m = memory_at(state)
     n, hidden = ns.shape[0], 0
     for i in range(n):
         m.wait = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
         waits[i] = m.wait
-        k[q.BEHIND], k[q.BEHIND + 1] = abs(bid[i, 0] - bid[i, 1]), abs(ask[i, 1] - ask[i, 0])
-        see(
-            k,
+        state[q.BEHIND], state[q.BEHIND + 1] = (
+            abs(bid[i, 0] - bid[i, 1]),
+            abs(ask[i, 1] - ask[i, 0]),
+        )
+        update_classes(
+            state,
             flow,
             ns[i],
             bid[i, 0],
@@ -509,40 +297,40 @@ def _look(
             queue[i, 1],
         )
         for t in range(ACTIVITY_CELL):
-            cells[i, t] = k[q.I_STATE + t]
+            cells[i, t] = state[q.I_STATE + t]
         cells[i, ACTIVITY_CELL] = activity[i]
         frame = m.p_side
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
         moves[i, 0] = frame * (m.mid - m.mean_fast)
         moves[i, 1] = frame * m.pressure
-        moves[i, 2], moves[i, 3] = retreat(k, 1), retreat(k, -1)
+        moves[i, 2], moves[i, 3] = retreat(state, 1), retreat(state, -1)
         for j in range(4):
-            moves[i, 4 + j] = real(k, q.INSIDE_RUN + j)
-        at = 0 if side[i] > 0 else 1
+            moves[i, 4 + j] = real(state, q.INSIDE_RUN + j)
+        column = 0 if side[i] > 0 else 1
         before[i, 0] = m.p_kind
         before[i, 1] = m.last_lots
         before[i, 2] = m.last_price
         before[i, 3] = m.last_side
-        before[i, 4] = k[q.GONE_PRICE + at]
-        before[i, 5] = k[q.GONE_LOTS + at]
-        before[i, 6] = again_cell(k, flow, ns[i], side[i])
-        before[i, 7], before[i, 8] = k[q.MADE + at], k[q.MADE_LOTS + at]
+        before[i, 4] = state[q.GONE_PRICE + column]
+        before[i, 5] = state[q.GONE_LOTS + column]
+        before[i, 6] = again_cell(state, flow, ns[i], side[i])
+        before[i, 7], before[i, 8] = state[q.MADE + column], state[q.MADE_LOTS + column]
         for j in range(2):
             lost = side[i] * (1 - 2 * j)
             before[i, 9 + 2 * j], before[i, 10 + 2 * j] = (
-                lost_cell(k, flow, ns[i], lost),
-                lost_price(k, lost),
+                lost_cell(state, flow, ns[i], lost),
+                lost_price(state, lost),
             )
-        while unseen[hidden, 0] <= ns[i]:
-            took(k, ns[i], unseen[hidden, 1])
+        while hidden_trades[hidden, 0] <= ns[i]:
+            record_taker(state, ns[i], hidden_trades[hidden, 1])
             hidden += 1
         j = min(i + 1, n - 1)
-        remember(k, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])
-        cells[i, WAIT_CELL] = wait_row(k, flow, ask[j, 0] - bid[j, 0], activity[j])
+        record_event(state, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])
+        cells[i, WAIT_CELL] = wait_row(state, flow, ask[j, 0] - bid[j, 0], activity[j])
 
 
 @kernel
-def ranks(
+def rank_cancels(
     order: Longs,
     kind: Longs,
     side: Longs,
@@ -550,13 +338,13 @@ def ranks(
     best_same: Longs,
     size: Longs,
     ring: Longs,
-    out: Longs,
+    ranked: Longs,
     resting: Floats,
 ) -> None:
-    """Rank of each cancelled order among the side's newest at its price (at the best, or behind it).
+    """Write to `ranked` each cancelled order's rank among the side's newest at the best, or behind it; count them in `resting`.
 
     `size` int64[n]: class of the order's size. `ring` int64[2, R, 3]: ids, prices and size classes of the newest
-    placements of each side; `out` int64[n, 2]: rank (-1: not a cancel, R: older), how many of them rest there.
+    placements of each side; `ranked` int64[n, 2]: rank (-1: not a cancel, R: older), how many of them rest there.
     `resting` float64[2, classes]: of cancels deeper whose order is among them, orders by class, and shares that rest.
     """
     length = ring.shape[1]
@@ -565,7 +353,7 @@ def ranks(
     for i in range(order.shape[0]):
         s = 0 if side[i] > 0 else 1
         head = a if s == 0 else c
-        out[i, 0] = -1
+        ranked[i, 0] = -1
         if kind[i] <= q.LIMIT_DEEPER:
             ring[s, head % length, 0] = order[i]
             ring[s, head % length, 1] = price[i]
@@ -575,7 +363,9 @@ def ranks(
             else:
                 c += 1
         elif kind[i] == q.CANCEL_AT_BEST or kind[i] == q.CANCEL_DEEPER:
-            rank, found, seen = 0, length, 0
+            rank = 0
+            own_rank = length
+            resting_count = 0
             for j in range(head - 1, max(head - length, 0) - 1, -1):
                 if ring[s, j % length, 0] == 0:
                     continue
@@ -585,19 +375,19 @@ def ranks(
                     continue
                 if (kind[i] == q.CANCEL_AT_BEST) != (p == best_same[i]):
                     continue
-                seen += 1
+                resting_count += 1
                 if ring[s, j % length, 0] == order[i]:
-                    found = rank
+                    own_rank = rank
                     ring[s, j % length, 0] = 0
                 rank += 1
-            out[i, 0] = found
-            out[i, 1] = seen
-            if kind[i] == q.CANCEL_DEEPER and found < length:
+            ranked[i, 0] = own_rank
+            ranked[i, 1] = resting_count
+            if kind[i] == q.CANCEL_DEEPER and own_rank < length:
                 resting[0, size[i]] += 1.0
-                resting[1, size[i]] += 1.0 / seen  # itself; the others below
+                resting[1, size[i]] += 1.0 / resting_count  # itself; the others below
                 for j in range(head - 1, max(head - length, 0) - 1, -1):
                     if (
                         ring[s, j % length, 0] != 0
                         and (best_same[i] - ring[s, j % length, 1]) * side[i] > 0
                     ):
-                        resting[1, ring[s, j % length, 2]] += 1.0 / seen
+                        resting[1, ring[s, j % length, 2]] += 1.0 / resting_count

@@ -10,7 +10,7 @@ from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 
 VERSION: Final = 4
 
-# -- kinds ------------------------------------------------------------------------------------------------------------
+# Kinds.
 LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(
     7
 )
@@ -18,7 +18,7 @@ EVENTS: Final = 2 * KINDS
 CANCEL_MOVED, MARKET_MOVED, PREVIOUS = range(KINDS, KINDS + 3)
 """(previous kind) a cancel at the best that moved the mid; a market order that did; the number of previous kinds."""
 
-# -- classes ----------------------------------------------------------------------------------------------------------
+# Classes.
 SPREADS: Final = 12
 QUEUES: Final = 6
 TOUCHES: Final = QUEUES * QUEUES
@@ -38,7 +38,7 @@ NARROWS: Final = 4  # groups of spreads by how readily market orders come in the
 RUNS: Final = 5  # of the market orders of a side in the last seconds
 INSIDES: Final = 5  # ... of its orders in the spread
 WITHDRAWN: Final = 4  # ... of its cancels at the best
-PRESSURES: Final = 7  # half a minute of flow at the best prices, see `memory.pushes`
+PRESSURES: Final = 7  # half a minute of flow at the best prices, see `memory.pressure_of`
 AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
 SIGNS: Final = 7  # of the slow mean of trade signs
 AGES: Final = 5  # of the last market order
@@ -52,7 +52,8 @@ DROPS: Final = 3  # ticks by which a touch is behind the price that it has lost
 GONE: Final = SINCE * DROPS
 CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
 AGAINS: Final = 8  # ages since then; older: forgotten
-# of a side: 0 long ago; then by age and drop, the price still gone; then by age, back
+# Classes of a side's last emptied best price: 0 none within memory; 1 .. GONE by age and by how many ticks the best price
+# is still behind it; then by age, once the best price is back.
 TOUCHED: Final = 1 + GONE + SINCE
 LEVELS: Final = 5
 WAIT_POINTS: Final = 17
@@ -70,7 +71,7 @@ MINUTE: Final = 4  # words of a minute: activity, market factor, day, (free)
 BLOCK: Final = 20  # minutes that are drawn together
 DAYS: Final = 4
 
-# -- scalars of the parameters ----------------------------------------------------------------------------------------
+# Scalars of the parameters.
 VERSION_AT: Final = 0
 RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, VALUE_NS, UNIT, WINDOW, LIMITED = range(
     FLOW_HEAD, FLOW_HEAD + 9
@@ -98,11 +99,11 @@ SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range
 # AMONG: share of the orders behind the second level that are placed by level, not by distance
 # LONE: two words: how readily an order behind the best goes that is alone at its price, or not
 TREND, VALUE, PUSH, SWEEP = range(FLOW_HEAD + 24, FLOW_HEAD + 28)
-# TREND, VALUE, PUSH: of the lean, see `kernel.lean_of`
+# TREND, VALUE, PUSH: of the lean, see `kernel.update_lean`
 # SWEEP: ticks beyond the best that market orders reach at most
 SCALARS: Final = FLOW_HEAD + 28
 
-# -- edges: padded with infinities ------------------------------------------------------------------------------------
+# Edges: padded with infinities.
 SPREAD_EDGES: Final = SCALARS  # SPREADS - 1: class = number of edges <= spread
 WIDTH_EDGES: Final = SPREAD_EDGES + SPREADS - 1
 NARROW_EDGES: Final = WIDTH_EDGES + WIDTHS - 1
@@ -133,7 +134,7 @@ PULL: Final = (
 HAZARD: Final = PULL + LEVELS - 1  # of lots ^ (DEEP_POWER / 4) on them, which level it is
 TABLES: Final = HAZARD + LEVELS - 1
 
-# -- weights: EVENTS to a cell ----------------------------------------------------------------------------------------
+# Weights: EVENTS to a cell.
 STATES: Final = SPREADS * TOUCHES
 BEFORE: Final = PREVIOUS * WAITS
 BEFORE2: Final = PREVIOUS * PREVIOUS * 2
@@ -163,7 +164,7 @@ W_BEST: Final = W_LATELY + BOTH_INSIDES * BOTH_WITHDRAWN * EVENTS
 W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
 W_TRADED: Final = W_SIGNED + BOTH_RUNS * SIGNS * EVENTS
 
-# -- other laws -------------------------------------------------------------------------------------------------------
+# Other laws.
 # cumulative, [PREVIOUS, WAITS, ACTIVITIES, WIDTHS, SINCE][WAITS]; SINCE a market order emptied a touch
 WAIT_LAW: Final = W_TRADED + TRADES * ACTIVITIES * EVENTS
 WAIT_NS: Final = (
@@ -214,14 +215,14 @@ LEAVES: Final = LIFE_EDGES + LIFE - 1
 LEAVES_EDGES: Final = LEAVES + LIFE * STAY_CLASSES  # [STAY_CLASSES - 1] lots
 # hidden executions of a side: [2][STATES_OF_TOUCH][SPREADS] for each market order that takes from it, for each event
 HIDDEN: Final = LEAVES_EDGES + STAY_CLASSES - 1
-# [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side; by `memory.dropped`
+# [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side; by `touch_history.drop_class`
 HIDDEN_AT: Final = HIDDEN + 2 * STATES_OF_TOUCH * SPREADS
 HIDDEN_LOTS: Final = HIDDEN_AT + (1 + DROPS) * SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
 MINUTE_TABLE: Final = HIDDEN_LOTS + GAP_POINTS  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
 """Length of the array but for its minutes."""
 
-# -- memory -----------------------------------------------------------------------------------------------------------
+# Memory.
 _M: Final = FLOW_MEMORY + 1  # word 0 is SESSION_NS
 P_KIND, P_SIDE, P2_KIND, P2_SIDE, WAIT, MEAN_SLOW, MEAN_FAST, SEEN_NS, SIGN_FLOW, TRADE_NS = range(
     _M, _M + 10
@@ -239,7 +240,7 @@ LAST_SIDE, LAST_PRICE, LAST_LOTS = range(_M + 22, _M + 25)  # last event, for re
 GONE_PRICE, GONE_LOTS, RATE = range(_M + 25, _M + 31, 2)
 # GONE_PRICE, GONE_LOTS: last cancelled order of each side (bid, ask); RATE: real: sum of regime-weighted over plain
 # weights at the last event
-# classes as `see` found them
+# classes as `update_classes` found them
 I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
 I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT, I_PRESSURE, I_INSIDES, I_WITHDRAWN = range(
     _M + 37, _M + 46
@@ -253,7 +254,7 @@ TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, MADE_LOTS, ORIGI
     _M + 52, _M + 70, 2
 )
 # reals, decaying. One word each: the slow mean of trade signs; the mean of the mid over minutes, half-ticks; takers,
-# buyers less sellers; see `memory.pushes`
+# buyers less sellers; see `memory.pressure_of`
 SLOW_SIGNS, MEAN_VALUE, TAKERS, PRESSURE = range(_M + 70, _M + 74)
 # ... of buyers and sellers, or bid and ask: market orders, orders in the spread, cancels at the best
 RUN, INSIDE_RUN, WITHDRAWN_RUN = range(_M + 74, _M + 80, 2)
@@ -261,7 +262,7 @@ READY: Final = _M + 80  # reals (bid, ask): how readily orders there are withdra
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
 BEHIND: Final = (
     _M + 82
-)  # ticks from the best bid and ask to the next level, set before `memory.see`
+)  # ticks from the best bid and ask to the next level, set before `memory.update_classes`
 SCAN: Final = _M + 84
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot

@@ -17,14 +17,15 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Card
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, short
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.tables import PilotFactors, four_digits
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
 RESPONSES = (10, 60)
-UNTOLD = 1e-9
+UNKNOWN = 1e-9
 """A figure that a tape is too short for."""
-MOST = 1.0
+MAX_LOG_RATIO = 1.0
 """Log ratio at which a step is largest."""
 WARMUP_S = 900.0
 PILOTS = 5
@@ -50,7 +51,7 @@ PRIOR = 50.0
 """Events of a class of the spread at the shares overall."""
 
 
-def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> Floats:
+def tally_events(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> Floats:
     """Event counts by spread class and kind, float64[SPREADS, KINDS]."""
     counts = np.zeros((q.SPREADS, q.KINDS))
     for d in days:
@@ -58,28 +59,28 @@ def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> Floa
     return counts
 
 
-def mixes(counts: Floats) -> Floats:
+def event_shares(counts: Floats) -> Floats:
     """Shares of the kinds of events by class of the spread, float64[SPREADS, KINDS]; thin classes are shrunk to all.
 
-    >>> mixes(np.zeros((q.SPREADS, q.KINDS)))[0].round(3).tolist()
+    >>> event_shares(np.zeros((q.SPREADS, q.KINDS)))[0].round(3).tolist()
     [0.167, 0.167, 0.167, 0.167, 0.167, 0.167]
     """
     lean = PRIOR * (counts.sum(axis=0) + 1.0) / (counts.sum() + q.KINDS)
     return np.asarray((counts + lean) / (counts.sum(axis=1, keepdims=True) + PRIOR))
 
 
-def _by_spread(
-    factors: Sequence[float], tape: Floats, made: Floats, gain: float
+def _step_spread_factors(
+    factors: Sequence[float], tape: Floats, simulated: Floats, gain: float
 ) -> tuple[float, ...]:
-    """`turned` after a damped step from what pilots made to what the tape tallied; their mean on the tape stays 1."""
+    """`turned` after a damped step from the pilots' event shares towards the tape's; its mean on the tape stays 1."""
     turned = np.log(np.reshape(factors, tape.shape))
-    over = np.log(mixes(made) / mixes(tape))
+    log_ratio = np.log(event_shares(simulated) / event_shares(tape))
     for kind in TURNED:
-        seen = tape[:, kind] > 0.0
-        if seen.any():
-            turned[seen, kind] -= gain * TURN * over[seen, kind]
-            turned[seen, kind] -= np.average(turned[seen, kind], weights=tape[seen, kind])
-    return tuple(short(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
+        occurs = tape[:, kind] > 0.0
+        if occurs.any():
+            turned[occurs, kind] -= gain * TURN * log_ratio[occurs, kind]
+            turned[occurs, kind] -= np.average(turned[occurs, kind], weights=tape[occurs, kind])
+    return tuple(four_digits(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
 
 
 def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
@@ -88,30 +89,32 @@ def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
     events = sum(len(d.lots) for d in days)
     markets = np.concatenate([d.lots[d.o.kind == q.MARKET] for d in days])
     depth = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days]).mean(axis=0)
-    out = {
+    figures = {
         "rate": events / seconds,
         "markets": len(markets) / seconds,
         "gone": np.concatenate([d.o.kind == q.CANCEL_AT_BEST for d in days]).sum() / events,
-        "lots": float(markets.mean()) if len(markets) else UNTOLD,
+        "lots": float(markets.mean()) if len(markets) else UNKNOWN,
         "spread": float(np.concatenate([d.spread for d in days]).mean()),
     }
     for n in range(q.LEVELS):
-        out[f"depth{n}"] = float(depth[n])
-    out["same"] = float(np.concatenate([d.lots[1:] == d.lots[:-1] for d in days]).mean())
-    out["reach"] = float(np.concatenate([_reach(d) for d in days]).mean())
+        figures[f"depth{n}"] = float(depth[n])
+    figures["same"] = float(np.concatenate([d.lots[1:] == d.lots[:-1] for d in days]).mean())
+    figures["reach"] = float(np.concatenate([_reach(d) for d in days]).mean())
     for horizon in HORIZONS:
         moves = [_moves(d.o.mid2, horizon) for d in days]
-        every = np.concatenate(moves)
-        out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else UNTOLD
-    for after in RESPONSES:
-        out[f"response{after}"] = max(
-            float(np.concatenate([_responses(d, after) for d in days]).mean()), UNTOLD
+        all_moves = np.concatenate(moves)
+        figures[f"sd{horizon}"] = (
+            float(np.sqrt(np.mean(all_moves**2))) / 2.0 if len(all_moves) else UNKNOWN
         )
-    return out
+    for after in RESPONSES:
+        figures[f"response{after}"] = max(
+            float(np.concatenate([_responses(d, after) for d in days]).mean()), UNKNOWN
+        )
+    return figures
 
 
 def _responses(day: ExtractedDay, seconds: int) -> Floats:
-    """Ticks by which the mid has moved with each market order so many seconds after it."""
+    """Move of the mid some seconds after each market order, in its direction, ticks."""
     o = day.o
     rows = np.flatnonzero(o.kind == q.MARKET)
     then = (o.ns[rows] - o.start_ns) // NS_PER_SECOND + seconds + 1
@@ -127,9 +130,12 @@ def _reach(day: ExtractedDay) -> Floats:
 
 
 def _moves(mid2: Ints, horizon: int) -> Floats:
-    known = mid2[mid2 != 0]
+    """Changes of the mid over a horizon in seconds, half-ticks, where it was quoted at both ends."""
+    quoted = mid2[mid2 != 0]
     return (
-        (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
+        (quoted[horizon:] - quoted[:-horizon]).astype(float)
+        if len(quoted) > horizon
+        else np.zeros(0)
     )
 
 
@@ -141,13 +147,16 @@ def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) ->
     ]
 
 
-def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
+def loss_of(target: Mapping[str, float], measured: Mapping[str, float]) -> float:
     """Weighted sum of squared log ratios."""
-    terms = {key: w for key, w in LOSS.items() if target[key] > UNTOLD}
-    loss = sum(w * np.log(max(got[key], UNTOLD) / target[key]) ** 2 for key, w in terms.items())
+    terms = {key: w for key, w in LOSS.items() if target[key] > UNKNOWN}
+    loss = sum(
+        w * np.log(max(measured[key], UNKNOWN) / target[key]) ** 2 for key, w in terms.items()
+    )
     for n in range(q.LEVELS):
         loss += (
-            DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
+            DEPTH_LOSS
+            * np.log(max(measured[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
         )
     return float(loss)
 
@@ -160,7 +169,7 @@ def tune(
     tell: Callable[[str], None] | None = None,
     leaning: bool = True,
 ) -> QueueReactivePreset:
-    """The preset with factors adjusted to the tape.
+    """The preset with knobs and tables adjusted to the tape by rounds of pilot runs: means of the last third of them.
 
     Parameters
     ----------
@@ -177,45 +186,51 @@ def tune(
     leaning : bool
         Whether the lean's knobs are turned.
     """
-    target, edges = measure(days), preset.law["spread_edges"]
-    tape = tallied(days, edges)
+    target = measure(days)
+    edges = preset.law["spread_edges"]
+    tape = tally_events(days, edges)
     seconds = float(np.clip(np.mean([d.o.seconds for d in days]), 1800.0, 23_400.0))
     events = target["rate"] * seconds * PILOTS
     count = int(np.clip(PILOTS * min(1.0, 1.2e6 / events), 2, PILOTS))
-    tried: list[tuple[QueueReactivePreset, dict[str, float]]] = []
-    for turn in range(rounds):
+    trials: list[tuple[QueueReactivePreset, dict[str, float]]] = []
+    for round_number in range(rounds):
         if tell:
             tell(
-                f"simulate {count} stretches, adjust the model where they differ from tape: {turn + 1} of {rounds}"
+                f"simulate {count} stretches, adjust the model where they differ from tape: {round_number + 1} of {rounds}"
             )
-        seeds = [seed + 1000 * turn + j for j in range(count)]
+        seeds = [seed + 1000 * round_number + j for j in range(count)]
         try:
-            made = pilots(preset, seconds, seeds)
-            got = measure(made)
+            simulated = pilots(preset, seconds, seeds)
+            measured = measure(simulated)
         except CapacityError:
             preset = preset.model_copy(update={"orders": preset.orders * 4})
             continue
-        tried.append((preset, got))
-        gain = 1.0 if turn < rounds // 2 else 0.5
-        preset = _turned(preset, target, got, gain, leaning)
-        turned = _by_spread(preset.law["turned"], tape, tallied(made, edges), gain)
+        trials.append((preset, measured))
+        gain = 1.0 if round_number < rounds // 2 else 0.5
+        preset = _step_knobs(preset, target, measured, gain, leaning)
+        turned = _step_spread_factors(
+            preset.law["turned"], tape, tally_events(simulated, edges), gain
+        )
         preset = preset.model_copy(update={"law": preset.law | {"turned": turned}})
-    last = tried[-max(rounds // 3, 1) :]
-    best = _middle([p for p, _ in last])
+    last = trials[-max(rounds // 3, 1) :]
+    best = _mean_knobs([p for p, _ in last])
     reached = {
         key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target
     }
-    figures = {key: {"tape": short(target[key]), "pilots": short(reached[key])} for key in target}
+    figures = {
+        key: {"tape": four_digits(target[key]), "pilots": four_digits(reached[key])}
+        for key in target
+    }
     card: Card = {
         "tuned": figures,
-        "rounds": len(tried),
+        "rounds": len(trials),
         "loss": round(loss_of(target, reached), 5),
     }
     return best.model_copy(update={"card": best.card | card})
 
 
-def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
-    """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
+def _mean_knobs(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
+    """The last preset with the mean knobs, and mean tables `pull`, `hazard` and `turned`, of several rounds: pilots are noisy."""
     knobs = {
         name: float(np.mean([getattr(p.knobs, name) for p in presets]))
         for name in PilotFactors.model_fields
@@ -223,29 +238,37 @@ def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     law = dict(presets[-1].law)
     for name in ("pull", "hazard", "turned"):
         law[name] = tuple(
-            short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist()
+            four_digits(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist()
         )
     return presets[-1].model_copy(update={"knobs": PilotFactors(**knobs), "law": law})
 
 
-def _turned(
+def _step_knobs(
     preset: QueueReactivePreset,
     target: Mapping[str, float],
-    got: Mapping[str, float],
+    measured: Mapping[str, float],
     gain: float,
     leaning: bool = True,
 ) -> QueueReactivePreset:
-    """Knobs after one damped step."""
+    """Preset with knobs, and tables `pull` and `hazard`, after one damped step from `measured` towards `target`.
+    Without `leaning` the knobs of the lean (trend, value, push) stay.
+    """
 
     def over(key: str) -> float:
-        if target[key] <= UNTOLD:
+        """Log ratio of a measured quantity to its target, clipped at MAX_LOG_RATIO."""
+        if target[key] <= UNKNOWN:
             return 0.0
-        return float(np.clip(np.log(max(got[key], UNTOLD) / target[key]), -MOST, MOST))
+        return float(
+            np.clip(
+                np.log(max(measured[key], UNKNOWN) / target[key]), -MAX_LOG_RATIO, MAX_LOG_RATIO
+            )
+        )
 
     knobs = preset.knobs
     share = over("markets") - over("rate")
-    response, lean = 0.5 * (over("response10") + over("response60")), gain * float(leaning)
-    turned = PilotFactors(
+    response = 0.5 * (over("response10") + over("response60"))
+    lean = gain * float(leaning)
+    knobs_after = PilotFactors(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
         market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
         inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.05, 3.0)),
@@ -262,5 +285,5 @@ def _turned(
     factor = np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))
     law = dict(preset.law)
     for name in ("pull", "hazard"):
-        law[name] = tuple(short(x) for x in (np.array(law[name]) * factor).tolist())
-    return preset.model_copy(update={"knobs": turned, "law": law})
+        law[name] = tuple(four_digits(x) for x in (np.array(law[name]) * factor).tolist())
+    return preset.model_copy(update={"knobs": knobs_after, "law": law})

@@ -1,0 +1,102 @@
+"""Cost estimates of a parent order before it is sent, by agent from its past costs, with the limits that it would breach."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tercel.api.console.connected import ConnectedDesk
+from tercel.api.console.models import QuoteBody, QuotedCost, QuotedCosts
+from tercel.desk.console.agent_state import Agent
+from tercel.desk.console.model_report import Interval
+from tercel.desk.console.state import DeskState
+from tercel.desk.trading.journal.bodies import HoldEntry
+from tercel.desk.trading.tca.shortfall import BPS
+
+
+def estimate_costs(served: ConnectedDesk, payload: QuoteBody) -> QuotedCosts:
+    """Cost estimates of an order for each agent: mean cost (bps) of its finished parents, and money at the order's value.
+
+    Those parents had other sizes and times: an interval is that of the mean, not a forecast of this order's cost. Fewer
+    than three parents have no interval, none no mean. Without a price or a tick the money is unknown.
+    """
+    lots = served.lots(payload.instrument, payload.qty)
+    if payload.agent is not None:
+        served.refuse_unknown_agents([payload.agent])
+    listing = served.listing(payload.instrument)
+    killed = served.desk.read_latch()
+
+    def costs(state: DeskState) -> QuotedCosts:
+        """Estimates of the requested agent, or of all agents, from the desk's folded state; the cheapest first."""
+        value = _order_value(state, payload, listing)
+        agents = [agent for agent in state.agents.values() if payload.agent in (None, agent.name)]
+        rows = [
+            _estimate_cost(state, agent, payload, lots, value, str(listing.get("currency") or ""))
+            for agent in agents
+        ]
+        rows.sort(key=lambda row: (row.bps.mean is None, row.bps.mean or 0.0))
+        against = _limit_breaches(state, "desk", "desk", payload.side, lots, value)
+        against += _limit_breaches(
+            state, "instruments", payload.instrument, payload.side, lots, value
+        )
+        against += [] if killed is None else [f"killed: {killed.scope}: {killed.reason}"]
+        return QuotedCosts(value=value, by_strategy=rows, against=against)
+
+    return served.follower.query(costs)
+
+
+def _order_value(state: DeskState, payload: QuoteBody, listing: Mapping[str, Any]) -> float | None:
+    """Value of the order in the instrument's currency at the last mid (or the only price); None without price or tick."""
+    market = state.markets.get(payload.instrument)
+    sides = () if market is None else (market.get("bid"), market.get("ask"))
+    prices = [price for price in sides if price is not None]
+    if not prices or not listing.get("tick"):
+        return None
+    return float(sum(prices) / len(prices) * float(listing["tick"]) * payload.qty)
+
+
+def _estimate_cost(
+    state: DeskState,
+    agent: Agent,
+    payload: QuoteBody,
+    lots: int,
+    value: float | None,
+    currency: str,
+) -> QuotedCost:
+    """Cost estimate of one agent for an order of so many lots, in bps and money, with the limits it would breach."""
+    mean, _, low, high = agent.costs.bounds()
+    bps = Interval(mean=mean, low=low, high=high)
+    money_bounds = {
+        key: None if bound_bps is None or value is None else value * bound_bps / BPS
+        for key, bound_bps in vars(bps).items()
+    }
+    standing = state.ledger.states.standing(agent.name)
+    against = (
+        []
+        if str(standing.state) == "active"
+        else [f"{agent.name} is {standing.state}: {standing.reason}"]
+    )
+    if (entry := state.ledger.holds.get(agent.name)) is not None:
+        hold = HoldEntry.of(entry)
+        against.append(f"{agent.name} is paused by {hold.by}: {hold.reason}")
+    against += _limit_breaches(state, "agents", agent.name, payload.side, lots, value)
+    return QuotedCost(
+        agent=agent.name,
+        strategy=agent.strategy,
+        parents=agent.parents,
+        bps=bps,
+        money=Interval(**money_bounds),
+        currency=currency,
+        against=against,
+    )
+
+
+def _limit_breaches(
+    state: DeskState, scope: str, name: str, side: str, lots: int, value: float | None
+) -> list[str]:
+    """Texts of the limits (lots of its side, gross value) that the order would breach if filled whole, by the last heartbeat."""
+    used = state.heartbeat.get("limits", {}).get(scope, {}).get(name, {})
+    additions = {"long_lots" if side == "buy" else "short_lots": float(lots), "gross_value": value}
+    return [
+        f"{name}: {limit.replace('_', ' ')} {used[limit][0]:,.15g} + {add:,.15g} of {used[limit][1]:,.15g}"
+        for limit, add in additions.items()
+        if add is not None and limit in used and used[limit][0] + add > used[limit][1]
+    ]

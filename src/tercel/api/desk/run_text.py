@@ -1,0 +1,151 @@
+"""Sentences and table rows on a desk's run: costs by agent, forecasts, silent markets, actions of risk."""
+
+from collections import defaultdict
+
+from tercel.core.fixed_point import sum_numbers
+from tercel.core.report.formatting import (
+    format_count,
+    format_half_width,
+    format_money,
+    format_percent,
+)
+from tercel.core.vocabulary import BUY
+from tercel.desk.engine.forecast_results import ForecastOutcome
+from tercel.desk.engine.outcome import DeskOutcome
+
+
+def forecast_sentences(forecasts: ForecastOutcome, most: int = 4) -> list[str]:
+    """Sentences on the results of a desk's forecasts and of at most `most` of its targets; empty without forecasts."""
+    names = {forecast["name"] for forecast in forecasts.names}
+    sentences = [
+        f"Model {forecasts.model} forecast {len(names)} names, as known by {forecasts.at}."
+    ] * bool(names)
+    if forecasts.ci_low is not None and forecasts.ci_high is not None:
+        low = 100 * forecasts.ci_low
+        high = 100 * forecasts.ci_high
+        rate = f"Direction correct in {forecasts.hits} of {forecasts.scored} forecasts ({low:.0f} to {high:.0f} %)"
+        sentences.append(f"{rate}, each at its horizon.")
+    if forecasts.not_due:
+        sentences.append(
+            f"{forecasts.not_due} of {len(forecasts.names)} forecasts are not yet due: they are not scored."
+        )
+    more_text = [f"{len(forecasts.targets) - most} more targets: the report has them."] * (
+        len(forecasts.targets) > most
+    )
+    without_forecast = (
+        f"Traded without a forecast: {reason}" if "expected " in reason else f"{reason}."
+        for reason in forecasts.without
+    )
+    return [*sentences, *without_forecast, *forecasts.targets[:most], *more_text]
+
+
+def silence_sentences(outcome: DeskOutcome) -> list[str]:
+    """A sentence if parents were worked while their market showed no event; else none."""
+    silent = [row for row in outcome.parents if row.silent_s]
+    if not silent:
+        return []
+    instruments = sorted({row.instrument for row in silent})
+    longest = max(row.silent_s or 0.0 for row in silent)
+    parents_text = f"{format_count(len(silent), 'parent order')} of {len(outcome.parents)}"
+    warning = (
+        f"Do not rely on these costs: {', '.join(instruments)} showed no event for {longest:,.0f} s"
+    )
+    return [
+        f"{warning} while {parents_text} worked there; nothing could move against them, and they have no bounds."
+    ]
+
+
+def answer_sentences(outcome: DeskOutcome) -> list[str]:
+    """Sentences on traded lots by agent, their cost against benchmarks, and actions of risk and limits."""
+    agents = outcome.agents
+    currency = outcome.currency
+    parents = outcome.parents
+    lots: dict[str, list[float]] = defaultdict(list)
+    for row in parents:
+        lots[f"{'bought' if row.side == BUY else 'sold'} {{:,}} lots of {row.instrument}"].append(
+            row.filled
+        )
+    traded = (
+        ", ".join(template.format(sum_numbers(filled)) for template, filled in lots.items())
+        or "traded nothing"
+    )
+    worked = f"{', '.join(agents)} worked {format_count(len(parents), 'parent order')}"
+    value = format_run_amount(sum(row.notional or 0.0 for row in parents), currency)
+    sentences = [f"{worked}: they {traded}, worth {value} at arrival."]
+    if (mean := outcome.parents_bps.mean) is not None:
+        savings = [
+            f"{name} cost {format_half_width(agent.saves_bps, agent.saves_half_bps)} bps less"
+            for name, agent in agents.items()
+            if agent.saves_half_bps is not None and (agent.saves_bps or 0.0) > agent.saves_half_bps
+        ]
+        savings_text = f"{' and '.join(savings) or 'no agent cost significantly less'} than the others on the same orders"
+        cost = f"{format_half_width(mean, outcome.parents_bps.half)} bps or {format_run_amount(outcome.cost, currency)}"
+        total_text = (
+            f"{outcome.cost_bps:.1f} bps from the arrival of the incoming orders, waiting included"
+        )
+        sentences.append(
+            f"They cost {cost} from the mid at their arrival ({total_text}); {savings_text}."
+        )
+    denied = ", ".join(f"{code} {number:,}" for code, number in outcome.denials.items())
+    refused = (
+        f"{format_count(sum(outcome.denials.values()), 'order')} ({denied})"
+        if denied
+        else "no order"
+    )
+    risk = f"The risk state changed {format_count(outcome.posture_changes, 'time')}; limits refused {refused}"
+    shifted = ", ".join(name for name, agent in agents.items() if agent.drifting)
+    shift_text = f"inputs of {shifted} are outside the training distribution"
+    return [*sentences, f"{risk}; {shift_text}." if shifted else f"{risk}."]
+
+
+def format_run_amount(amount: float, currency: str) -> str:
+    """A run's money without decimals; the unit of an unknown currency in words.
+
+    >>> format_run_amount(992.4, "USD"), format_run_amount(-1200.0, "")
+    ('992 USD', '-1,200 units of the quote currency')
+    """
+    return format_money(amount, currency or "units of the quote currency", 0)
+
+
+def short_strategy_name(strategy: str) -> str:
+    """Name of a strategy without the prefix `packaged:` and its wrappers (`+alpha`, `+posture`)."""
+    return strategy.removeprefix("packaged:").split("+")[0]
+
+
+def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
+    """Headings and one row per agent: its cost, and its difference from the others."""
+    headings = [
+        "agent",
+        "strategy",
+        "cost, bps",
+        f"cost, {outcome.currency or 'quote currency'}",
+        "saves on the others, bps",
+        "share of the flow",
+        "input shift, sd",
+        "challenger on paper",
+    ]
+    rows = []
+    for name, agent in outcome.agents.items():
+        shift = (
+            ""
+            if agent.drift is None
+            else f"{agent.drift:.2f}" + ", outside training" * agent.drifting
+        )
+        saves = format_half_width(agent.saves_bps, agent.saves_half_bps, missing="none")
+        share = format_percent(agent.share)
+        cost = (
+            format_half_width(agent.is_bps, agent.half_bps, missing="none"),
+            f"{agent.cost:,.0f}",
+        )
+        rows.append(
+            [
+                name,
+                short_strategy_name(agent.strategy),
+                *cost,
+                saves,
+                share,
+                shift,
+                agent.challenger or "",
+            ]
+        )
+    return headings, rows

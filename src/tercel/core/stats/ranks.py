@@ -1,0 +1,64 @@
+"""Ranks with ties, and Spearman's rank correlation."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError
+
+
+# Ranks and rank correlation.
+def ranks(values: ArrayLike) -> Floats:
+    """Ranks from 1 along the last axis, float64 of the same shape; ties share the mean rank, NaN stays NaN.
+
+    >>> ranks([3.0, 1.0, 3.0]).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(np.asarray(values, np.float64), axis=-1, nan_policy="omit"))
+
+
+def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Spearman's rank correlation along the last axis (Spearman 1904); nan where either side is all equal.
+
+    Parameters
+    ----------
+    first, second : float64 (..., K)
+        K pairs; a pair with a value that is not finite is left out.
+
+    Returns
+    -------
+    float64 (...)
+
+    Raises
+    ------
+    ConfigError
+        Other lengths.
+
+    >>> float(spearman([1, 2, 3, 4], [10, 20, 40, 30]))
+    0.8
+    """
+    a = np.asarray(first, np.float64)
+    b = np.asarray(second, np.float64)
+    if a.shape[-1] != b.shape[-1]:
+        raise ConfigError(
+            "two values for everything ranked",
+            f"{a.shape[-1]} and {b.shape[-1]}",
+            "pair them first",
+        )
+    is_finite = np.isfinite(a) & np.isfinite(b)
+    x, y = (_center_ranks(side, is_finite) for side in (a, b))
+    scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
+    return np.asarray(
+        np.divide(
+            (x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0
+        )
+    )
+
+
+def _center_ranks(values: Floats, is_finite: NDArray[np.bool_]) -> Floats:
+    """Ranks less their mean, over finite values; 0 elsewhere."""
+    rank = np.where(is_finite, ranks(np.where(is_finite, values, np.nan)), 0.0)
+    mean = rank.sum(axis=-1, keepdims=True) / np.maximum(is_finite.sum(axis=-1, keepdims=True), 1)
+    return np.where(is_finite, rank - mean, 0.0)

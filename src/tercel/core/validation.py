@@ -1,0 +1,187 @@
+"""Validate configurations with pydantic: errors name the key, its row in the file and a remedy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
+
+from tercel.core.errors import ConfigError, nearest_names
+from tercel.core.removed import refuse_removed
+from tercel.core.renamed import KEYS
+from tercel.core.toml import row_of_key
+
+# Configurations as pydantic models, and its errors with what was expected, received and what to do.
+TABLE_ERRORS: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+"""Refusals of pydantic's where a section was expected."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+_ALSO_CALLED: Final = {
+    "horizon": ("label_days", "label_horizon", "label_bars", "forward_days", "holding_days")
+}
+"""What the field calls a key, where the name itself is nothing like it."""
+
+
+class TomlTable(BaseModel):
+    """Base of pydantic models for tables of TOML files: unknown keys, NaN, and values of another type are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """Return a value unchanged; refuse truth values and texts where a number is expected, and others for a truth value."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        is_not_number = (
+            isinstance(value, bool | str) and {int, float} & set(kinds) and type(value) not in kinds
+        )
+        if is_not_number or (annotation is bool and type(value) is not bool):
+            raise ValueError(f"a value of type {getattr(annotation, '__name__', annotation)}")
+        return value
+
+
+def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str) -> Model:
+    """Build a pydantic model from plain values; errors name the key, its row and a remedy.
+
+    Parameters
+    ----------
+    kind : type of BaseModel
+    raw : mapping
+        Values of the file.
+    name : str
+        Name in errors: the path.
+    reader : str
+        Owner of the keys, such as "a desk".
+
+    Raises
+    ------
+    ConfigError
+        The first unknown key, with the nearest known one; else the first invalid value.
+    """
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        errors = error.errors()
+        refusal = next(
+            (candidate for candidate in errors if candidate["type"] == "extra_forbidden"), errors[0]
+        )
+        key = ".".join(str(part) for part in refusal["loc"])
+        row = _row_note(name, refusal["loc"])
+        if refusal["type"] == "extra_forbidden":
+            refuse_removed("keys", key.rpartition(".")[2], f"{name}: {key}{row}")
+            new = KEYS.get(key)
+            raise ConfigError(
+                f"keys that {reader} knows",
+                f"{name}: {key}{row}",
+                f"call it {new}" if new else _key_remedy(refusal["loc"], model_keys(kind)),
+            ) from None
+        raise ConfigError(
+            f"{key}: {expected_text(refusal)}" if key else expected_text(refusal),
+            f"{name}: {refusal['input']!r}"[:200] + row,
+            "mend the file",
+        ) from None
+
+
+def validate_options(
+    target: Any, options: Mapping[str, Any], name: str, **types: Any
+) -> dict[str, Any]:
+    """Check options by the annotations of a dataclass or function, and return them converted; `name` names them in errors.
+
+    Parameters
+    ----------
+    target : type, or a function
+    options : mapping of str to Any
+        An option without an annotation may be anything.
+    name : str
+    **types : Any
+        Of options that are read as another type than their annotation.
+
+    Raises
+    ------
+    ConfigError
+        The first value that will not do.
+
+    >>> from dataclasses import make_dataclass
+    >>> validate_options(make_dataclass("Lag", [("days", float)]), {"days": 3}, "lag")
+    {'days': 3.0}
+    """
+    annotations = get_type_hints(target, include_extras=True) | types
+    fields: dict[str, Any] = {option: (annotations.get(option, Any), ...) for option in options}
+    return dict(
+        validate_model(create_model("Options", __base__=TomlTable, **fields), options, name, name)
+    )
+
+
+def _row_note(name: str, keys: Sequence[str | int]) -> str:
+    """Note " (row N)" for a key in the file called `name`; "" if there is no such file."""
+    file = Path(name)
+    row = row_of_key(file.read_text(encoding="utf-8"), keys) if file.is_file() else None
+    return "" if row is None else f" (row {row})"
+
+
+def expected_text(refusal: Mapping[str, Any]) -> str:
+    """What pydantic expected, by its error, without class names.
+
+    >>> expected_text({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
+    'a table'
+    """
+    return (
+        "a table"
+        if refusal["type"] in TABLE_ERRORS
+        else str(refusal["msg"]).removeprefix("Value error, ")
+    )
+
+
+def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
+    """(table, key) of every key of a model and of its nested models; `table` is the name of the model's own table."""
+    inside = [
+        (name, inner)
+        for name, field in kind.model_fields.items()
+        for inner in dict.fromkeys(_models(field.annotation))
+    ]
+    below = [
+        key for name, inner in inside for key in model_keys(inner, f"{table}.{name}".lstrip("."))
+    ]
+    return [*((table, name) for name in kind.model_fields), *below]
+
+
+def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
+    """Remedy for an unknown key: the table that has it, or the nearest known name, first of its own table.
+
+    >>> _key_remedy(("lots",), [("desk", "lots")]), _key_remedy(("lot",), [("desk", "lots")])
+    ('move it to the table desk', "try 'lots' in the table desk")
+    >>> _key_remedy(("panel", "label_days"), [("panel", "horizon"), ("source", "max_age_days")])
+    "try 'horizon'"
+    """
+    key = str(place[-1])
+    table_name = ".".join(part for part in place[:-1] if isinstance(part, str))
+    own_keys = [name for table, name in known if f"{table_name}.".startswith(f"{table}.")]
+    if homes := [table for table, name in known if name == key and key not in own_keys]:
+        return f"move it {' or '.join(f'to the table {home}' if home else 'above the first table' for home in homes)}"
+    near = (
+        [name for name in own_keys if key in _ALSO_CALLED.get(name, ())]
+        or nearest_names(key, own_keys)
+        or nearest_names(key, [name for _, name in known])
+    )
+    locations = (
+        f" in the table {table}" for table, name in known if name in near and name not in own_keys
+    )
+    return f"try {near[0]!r}{next(locations, '')}" if near else "take it out"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Pydantic models within an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

@@ -1,0 +1,139 @@
+"""Paper trials of an agent's champion and challenger on the same parent order, and the evidence they give.
+
+Both get the same order on the same growing tape (`execution.driver`): what differs is the strategy alone. The desk's own
+aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tercel.core.arrays import Int32, Ints
+from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
+from tercel.core.stats.mean_intervals import weighted_interval
+from tercel.execution.paper_trial import PaperTrial
+from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import EXECUTE, REDUCE
+
+MAX_WAITING: Final = 1024
+"""Updates of a market that wait at most."""
+
+
+def paper_rows(event: MarketRows, own_orders: Collection[int]) -> Ints:
+    """Market data as tape rows, int64 (n, 6); executions that the desk's own aggressive orders made become cancels.
+
+    Parameters
+    ----------
+    own_orders : collection of int
+        The desk's order numbers at the venue.
+    """
+    rows = event.rows
+    tape = rows[
+        :, : sim.TAPE_WORDS
+    ].copy()  # the words of market data that a tape has come first, in its order
+    for row, aggressor in enumerate(rows[:, M_AGGRESSOR].tolist()):
+        if aggressor >= 0 and aggressor in own_orders and rows[row, M_KIND] == EXECUTE:
+            tape[row, sim.T_KIND] = REDUCE
+    return tape
+
+
+class Challenge:
+    """Paper trials of one parent order: champion and challenger on the same market data.
+
+    Parameters
+    ----------
+    book, state : int32[...], int64[...]
+        The market at arrival with the order in it (see `execution.paper_trial.PaperTrial`).
+    champion, challenger : Strategy
+    symbol : str
+        The market's.
+    """
+
+    def __init__(
+        self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy, symbol: str = ""
+    ) -> None:
+        self._trials = tuple(
+            PaperTrial(book, state, strategy, symbol) for strategy in (champion, challenger)
+        )
+        self._waiting: list[Ints] = []
+        self._seen_ns = int(state[sim.NOW])
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Update whether both trials are over, and when the next decision of either is due."""
+        self.done = all(trial.done for trial in self._trials)
+        """Both are over."""
+        self._due_ns = min(trial.due_ns for trial in self._trials)
+
+    def on_market(self, rows: Ints) -> None:
+        """Buffer rows of :func:`paper_rows` for the trials; rows older than the time reached get that time."""
+        if len(rows) and rows[0, sim.T_NS] < self._seen_ns:
+            rows = rows.copy()
+            rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
+        self._waiting.append(rows)
+
+    def advance(self, ns: int) -> None:
+        """Advance to `ns`: run both trials when a decision is due or the buffer is full."""
+        self._seen_ns = max(ns, self._seen_ns)
+        if self._seen_ns < self._due_ns and len(self._waiting) < MAX_WAITING:
+            return
+        rows = (
+            np.concatenate(self._waiting)
+            if self._waiting
+            else np.zeros((0, sim.TAPE_WORDS), np.int64)
+        )
+        self._waiting = []
+        for trial in self._trials:
+            trial.feed(rows, self._seen_ns)
+        self._refresh()
+
+    @property
+    def gain_bps(self) -> float:
+        """Cost saved by the challenger against the champion's paper trial, bps."""
+        return self._trials[0].shortfall_bps - self._trials[1].shortfall_bps
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Paired gain of a challenger over its trials: mean with a 95 % Student interval, bps; NaN below three trials."""
+
+    trials: int
+    mean_bps: float
+    low_bps: float
+    high_bps: float
+
+    @classmethod
+    def of(cls, gains_bps: Sequence[float]) -> "Evidence":
+        """Evidence from the paired gains (bps) of finished trials."""
+        mean, half = weighted_interval(gains_bps, [1.0] * len(gains_bps))
+        if mean is None:
+            return cls(0, math.nan, math.nan, math.nan)
+        if half is None:
+            return cls(len(gains_bps), mean, math.nan, math.nan)
+        return cls(len(gains_bps), mean, mean - half, mean + half)
+
+    @property
+    def verdict(self) -> str:
+        """Text of the comparison: too few to say, better, worse, exactly alike, no significant difference."""
+        if self.trials < 3:
+            return "too few to say"
+        return (
+            "better"
+            if self.low_bps > 0
+            else "worse"
+            if self.high_bps < 0
+            else "exactly alike"
+            if self.low_bps == self.high_bps == 0
+            else "no significant difference"
+        )
+
+    def __str__(self) -> str:
+        """Mean gain with interval and number of trials, as a text for people."""
+        if self.trials < 3:
+            return f"{self.trials} trials: {self.verdict}"
+        between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
+        return f"{self.mean_bps:+.2f} bps {between} over {self.trials}: {self.verdict}"

@@ -1,0 +1,36 @@
+"""Factory, as a protocol, of a desk's strategies by name, and the refusal of weights that are not finite; no strategy itself."""
+
+from typing import Protocol
+
+import numpy as np
+
+from tercel.core.errors import PolicyError
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategy import Strategy
+
+
+class Strategies(Protocol):
+    """Factory of a strategy by name for an instrument."""
+
+    def __call__(self, name: str, instrument: str) -> Strategy:
+        """Make the strategy of a name for an instrument; raises UnknownNameError if there is none of that name."""
+
+
+def refuse_broken_weights(strategy: Strategy) -> None:
+    """Refuse a learned strategy whose weights are NaN or infinite; compiled code would not notice them.
+
+    Raises
+    ------
+    PolicyError
+        For weights that are NaN or infinite.
+    """
+    if isinstance(strategy, PolicyStrategy) and isinstance(strategy.policy, MlpPolicy):
+        if not all(
+            np.isfinite(part).all()
+            for part in strategy.policy.packed
+            if isinstance(part, np.ndarray)
+        ):
+            raise PolicyError(
+                f"finite weights in {strategy.name}", "NaN or infinity", "train it again"
+            )

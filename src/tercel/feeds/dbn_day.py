@@ -1,0 +1,346 @@
+"""One day of one instrument of Databento data: its order-by-order records as a tape."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tercel.core.arrays import Bools, Bytes, Ints
+from tercel.core.errors import FeedError
+from tercel.feeds import dbn_kernels
+from tercel.market.book.order_ids import new_ids
+from tercel.market.feed import Imported
+from tercel.market.tape import Events, schema
+from tercel.market.tape.events import Extra, Instrument
+from tercel.market.tape.local_times import day_ns, midnight_ns
+
+TIMEZONE: Final = "UTC"
+"""Days of Databento files are days of UTC."""
+PIECE: Final = 1 << 15
+"""Records that one call of the kernel translates, about."""
+US_STOCKS: Final = (
+    "XNAS",
+    "XNYS",
+    "XBOS",
+    "XPSX",
+    "BATS",
+    "BATY",
+    "EDGA",
+    "EDGX",
+    "ARCX",
+    "IEXG",
+    "DBEQ",
+    "EQUS",
+)
+"""Datasets of stocks that trade continuously from 9:30 to 16:00 in New York."""
+_HOUR: Final = 3600 * 10**9
+_AGAIN: Final = "download the file again, or report the feed"
+_ERRORS: Final = {
+    dbn_kernels.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
+    dbn_kernels.BAD_PRICE: (
+        "a positive price",
+        "price",
+        "such prices are read from columns: `tercel data import csv`, `lowest_price` in its map",
+    ),
+    dbn_kernels.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger `tick=`"),
+    dbn_kernels.BAD_SIZE: ("a positive size below 2**30", "size", _AGAIN),
+    dbn_kernels.BAD_DAY: (
+        "times within the day of the file",
+        "ts_event",
+        "give files of whole days of UTC",
+    ),
+    dbn_kernels.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
+}
+_WARNINGS: Final = {
+    "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
+    "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
+    "maybe_bad_book": "records flagged as after a gap: the book may be wrong until the next snapshot",
+    "clock_back": "records with a time before that of the record above; they were given that time",
+    "undefined": "records without price or size, passed over",
+    "contradicted_fills": "changes that contradict the fills before them; the change was believed",
+}
+
+
+@dataclass(frozen=True)
+class DbnDay:
+    """Records of one instrument and day, to be translated to a tape.
+
+    Parameters
+    ----------
+    venue, symbol, date : str
+        Where, what, and the day of UTC.
+    source : tuple of str
+        Names of the files.
+    load : callable
+        Gives the records in file order, int64[n, 7].
+    tick : float or None
+        Stated tick in price units, or from a definition.
+    tick_rule : str
+        Where `tick` comes from.
+    others : int
+        Records of other kinds in the files.
+    """
+
+    venue: str
+    symbol: str
+    date: str
+    source: tuple[str, ...]
+    load: Callable[[], dbn_kernels.Words]
+    tick: float | None = None
+    tick_rule: str = "stated"
+    others: int = 0
+
+    def read(self) -> Imported:
+        """Translate the day's records to a tape with its instrument's facts.
+
+        Raises
+        ------
+        FeedError
+            With record, field and remedy, when a record makes no sense.
+        """
+        records = self.load()
+        unit = self._unit(records)
+        events, report = translate(records, unit, self.date, ", ".join(self.source))
+        if self.venue not in US_STOCKS:
+            events = with_opening_auction(events)
+        if events.n == 0:
+            raise FeedError(
+                "records that make a book",
+                f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
+                "give the whole day",
+            )
+        counts = dict(zip(dbn_kernels.COUNTS, report.tolist(), strict=False))
+        warnings = [f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]]
+        if not (flags_of(records) & dbn_kernels.LAST).any():
+            warnings.append(
+                "no record is marked as the last of its event: each was taken as an event of its own"
+            )
+        opening, close = self._session(events)
+        about: Extra = {"feed": "dbn", "records": len(records), "other_records": self.others}
+        about["messages"] = int(report[dbn_kernels.EVENTS])
+        instrument = Instrument(
+            venue=self.venue,
+            symbol=self.symbol,
+            date=self.date,
+            tick=unit / 10**9,
+            timezone=TIMEZONE,
+            source=self.source,
+            session_open_ns=opening,
+            session_close_ns=close,
+            rows=events.n,
+            tick_rule="inferred" if self.tick is None else self.tick_rule,
+            off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
+            extra=about | counts,
+        )
+        return Imported(instrument, events, tuple(warnings))
+
+    def _unit(self, records: dbn_kernels.Words) -> int:
+        """The tick in 1e-9: the one that was given (FeedError if it is no multiple of 1e-9), or inferred from the records."""
+        if self.tick is None:
+            return infer_unit(records)
+        units = self.tick * 10**9
+        unit = round(units) if math.isfinite(units) else 0
+        if unit < 1 or abs(units - unit) > 1e-3:
+            raise FeedError(
+                "a tick that is a positive multiple of 1e-9",
+                f"`tick={self.tick}`",
+                "as in `tick=0.25`",
+            )
+        return unit
+
+    def _session(self, events: Events) -> tuple[int, int]:
+        """Start and end of continuous trading, ns since 1970: 9:30 to 16:00 of New York for US stocks, else from the records.
+
+        New York's hours of stocks; else from an auction that opens the day to the last row.
+        """
+        if self.venue in US_STOCKS:
+            midnight = midnight_ns(self.date, "America/New_York")
+            return midnight + 19 * _HOUR // 2, midnight + 16 * _HOUR
+        live = np.flatnonzero((events.flags & schema.OPENING) == 0)
+        if len(live) == 0:
+            return int(events.exch_ns[0]), int(events.exch_ns[-1])
+        cross = opening_cross(events)
+        return int(events.exch_ns[live[0] if cross is None else cross]), int(events.exch_ns[-1])
+
+
+def opening_cross(events: Events) -> int | None:
+    """Index of the first auction row if no execution comes before it; else None."""
+    crosses, trades = (
+        np.flatnonzero(events.kind == kind) for kind in (schema.CROSS, schema.EXECUTE)
+    )
+    return (
+        int(crosses[0]) if len(crosses) and (len(trades) == 0 or crosses[0] < trades[0]) else None
+    )
+
+
+def with_opening_auction(events: Events) -> Events:
+    """Insert two STATUS rows: quoting only at the start, trading after the opening auction; unchanged without such an auction.
+
+    Before an auction the book may be crossed; nothing trades in it.
+    """
+    if (cross := opening_cross(events)) is None:
+        return events
+    ends = np.flatnonzero(events.flags & schema.MESSAGE_END)
+    after = int(ends[np.searchsorted(ends, cross)]) + 1
+    head = int(np.count_nonzero(events.flags & schema.OPENING))
+    statuses = Events.empty(2)
+    statuses.kind[:] = schema.STATUS
+    statuses.price_ticks[:] = (0, 1)
+    statuses.flags[:] = schema.MESSAGE_END
+    for status, row in ((0, head), (1, after - 1)):
+        statuses.exch_ns[status], statuses.recv_ns[status] = (
+            events.exch_ns[row],
+            events.recv_ns[row],
+        )
+    statuses.seq[:] = events.seq[head], events.seq[after - 1] + 2
+    events.seq[head:] += 1
+    events.seq[after:] += 1
+    parts = [
+        events.slice(0, head),
+        statuses.slice(0, 1),
+        events.slice(head, after),
+        statuses.slice(1, 2),
+        events.slice(after),
+    ]
+    return Events.concatenate(parts)
+
+
+def infer_unit(records: dbn_kernels.Words) -> int:
+    """Tick in 1e-9: the greatest common divisor of all prices of added and modified orders; 10**7 (0.01) without any."""
+    action = (records[:, dbn_kernels.BODY] >> 48) & 255
+    price = records[
+        ((action == dbn_kernels.A) | (action == dbn_kernels.M))
+        & (records[:, dbn_kernels.PRICE] != dbn_kernels.NO_PRICE),
+        dbn_kernels.PRICE,
+    ]
+    unit = int(np.gcd.reduce(np.unique(np.abs(price)))) if len(price) else 0
+    return unit or 10**7
+
+
+def flags_of(records: dbn_kernels.Words) -> Bytes:
+    """The flag byte of each record, uint8[n], as a view."""
+    return records.view(np.uint8)[:, 8 * dbn_kernels.BODY + 4]
+
+
+def event_ends(records: dbn_kernels.Words) -> Bytes:
+    """1 at the last record of each event, 0 else, uint8[n]; all 1 if no record is marked as last.
+
+    Some venues mark every record of a trade; those of one time and sequence number stay together.
+    """
+    flags = flags_of(records)
+    ends: Bools = (flags & dbn_kernels.LAST) != 0
+    if not ends.any():
+        return np.ones(len(records), np.uint8)
+    tails = records.view(np.uint32)[:, 2 * dbn_kernels.TAIL + 1]
+    same_event = (records[1:, dbn_kernels.TS_EVENT] == records[:-1, dbn_kernels.TS_EVENT]) & (
+        tails[1:] == tails[:-1]
+    )
+    ends[:-1] &= ~same_event | (((flags[1:] ^ flags[:-1]) & dbn_kernels.SNAPSHOT) != 0)
+    ends[-1] = True
+    return ends.view(np.uint8)
+
+
+def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
+    """(start, stop) of runs of `size` records or more, the last maybe fewer, that end with whole events."""
+    stops = np.flatnonzero(ends) + 1
+    runs = []
+    start = 0
+    while start < len(ends):
+        stop = int(stops[min(int(np.searchsorted(stops, start + size)), len(stops) - 1)])
+        runs.append((start, stop))
+        start = stop
+    return runs
+
+
+def translate(
+    records: dbn_kernels.Words, unit: int, date: str, location: str, piece: int = PIECE
+) -> tuple[Events, Ints]:
+    """Tape of one instrument's records, and the report of :mod:`dbn_kernels`.
+
+    Raises
+    ------
+    FeedError
+        With the first record that makes no sense.
+    """
+    state = np.zeros(dbn_kernels.STATE, np.int64)
+    report = np.zeros(dbn_kernels.REPORT, np.int64)
+    head = flags_of(records)[:1] & dbn_kernels.SNAPSHOT
+    state[dbn_kernels.OPEN], state[dbn_kernels.SEQ] = 1, -1 if np.any(head) else 0
+    day = np.array([*day_ns(date, TIMEZONE), _opening_ns(records, date)])
+    orders = dbn_kernels.Resting(
+        new_ids(1), np.zeros((1, dbn_kernels.FACTS), np.int64), np.zeros(1, np.int32)
+    )
+    parts: list[Events] = []
+    ends = event_ends(records)
+    records = records.view()
+    records.flags.writeable = (
+        False  # as records that lie in the file's own bytes are: one kind of array, one kernel
+    )
+    runs = pieces(ends, piece)
+    table = np.empty(
+        (2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64
+    )
+    now = np.zeros(dbn_kernels.NOW, np.int64)
+    for start, stop in runs:
+        orders = _with_room(orders, stop - start, state)
+        rows = int(
+            dbn_kernels.translate(
+                records, ends, start, stop, unit, day, orders, table, now, state, report
+            )
+        )
+        if report[dbn_kernels.CODE]:
+            raise _error(report, records, location)
+        parts.append(Events.from_table(table[:rows]))
+    return Events.concatenate(parts), report
+
+
+def _with_room(orders: dbn_kernels.Resting, more: int, state: Ints) -> dbn_kernels.Resting:
+    """The resting orders in arrays with room for `more` orders, copied if need be; the free count in `state` follows."""
+    size = len(orders.facts)
+    need = int(state[dbn_kernels.LIVE]) + more
+    if need <= size and size > 1:
+        return orders
+    capacity = 1 << (2 * need - 1).bit_length()
+    ids = new_ids(capacity)
+    dbn_kernels.grow_map(orders.ids, ids)
+    facts = np.zeros((capacity, dbn_kernels.FACTS), np.int64)
+    free = np.zeros(capacity, np.int32)
+    facts[:size] = orders.facts
+    used = size if size > 1 else 0
+    fresh = np.arange(capacity - 1, used - 1, -1, dtype=np.int32)
+    left = int(state[dbn_kernels.FREE])
+    free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, orders.free[:left]
+    state[dbn_kernels.FREE] = len(fresh) + left
+    return dbn_kernels.Resting(ids, facts, free)
+
+
+def _opening_ns(records: dbn_kernels.Words, date: str) -> int:
+    """Time of an opening snapshot, ns: its receipt, but no later than the first other record."""
+    received = int(records[0, dbn_kernels.TS_RECV])
+    live = (flags_of(records) & dbn_kernels.SNAPSHOT) == 0
+    if live.any():
+        received = min(received, int(records[int(np.argmax(live)), dbn_kernels.TS_EVENT]))
+    return max(received, midnight_ns(date, TIMEZONE))
+
+
+def _error(report: Ints, records: dbn_kernels.Words, location: str) -> FeedError:
+    """Error for the record that a kernel refused, from its report."""
+    code = int(report[dbn_kernels.CODE])
+    row = int(report[dbn_kernels.WHERE])
+    expected, name, remedy = _ERRORS[code]
+    record = records[row]
+    body = int(record[dbn_kernels.BODY])
+    value = {
+        "side": chr((body >> 56) & 255),
+        "price": int(record[dbn_kernels.PRICE]) / 10**9,
+        "size": body & dbn_kernels.NO_SIZE,
+        "ts_event": int(record[dbn_kernels.TS_EVENT]),
+        "action": chr((body >> 48) & 255),
+    }[name]
+    return FeedError(
+        expected,
+        f"{name} {value} in record {row + 1} (sequence {int(record[dbn_kernels.TAIL]) >> 32}) of {location}",
+        remedy,
+    )

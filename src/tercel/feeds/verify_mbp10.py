@@ -1,0 +1,301 @@
+"""Verification of an order-by-order tape against the ten levels that Databento derives from the same feed (mbp-10).
+
+A file of the schema mbp-10 has a row for each change within ten levels: prices, sizes and numbers of orders. Every row
+must be the state of the book at some row of the tape of the same time, in order; what its venue does between two events
+of one time is thus checked as well, except that a trade and the change of its order are one row of the tape. Of CSV::
+
+    ts_event,...,bid_px_00,bid_sz_00,bid_ct_00,ask_px_00,ask_sz_00,ask_ct_00,bid_px_01,...,symbol
+    2025-07-17T07:05:09.035627674Z,...,24.100000000,150,2,24.300000000,90,1,24.050000000,...,ARL
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.feeds.dbn_csv import csv_number, csv_price, csv_time, read_csv
+from tercel.feeds.dbn_kernels import NO_PRICE
+from tercel.feeds.dbn_records import is_csv, metadata_of, symbols_of
+from tercel.feeds.members import Member, members
+from tercel.feeds.survey import Findings
+from tercel.feeds.verify_kernels import read_book, run_with_room
+from tercel.market.book.book_records import in_window, order_at, side_at
+from tercel.market.book.ladder import head_at
+from tercel.market.book.order_ids import Ids
+from tercel.market.book.tape_kernels import apply_row
+from tercel.market.tape.events import Columns, Events, Instrument
+
+LEVELS: Final = 10
+PX = 0
+SZ = 1
+CT = 2
+RTYPE: Final = 0x0A
+_LEVEL: Final = np.dtype(
+    [
+        ("bid_px", "<i8"),
+        ("ask_px", "<i8"),
+        ("bid_sz", "<u4"),
+        ("ask_sz", "<u4"),
+        ("bid_ct", "<u4"),
+        ("ask_ct", "<u4"),
+    ]
+)
+_RECORD: Final = np.dtype(
+    [
+        *(
+            ("length", "u1"),
+            ("rtype", "u1"),
+            ("publisher_id", "<u2"),
+            ("instrument_id", "<u4"),
+            ("ts_event", "<u8"),
+        ),
+        *(
+            ("price", "<i8"),
+            ("size", "<u4"),
+            ("action", "u1"),
+            ("side", "u1"),
+            ("flags", "u1"),
+            ("depth", "u1"),
+        ),
+        *(
+            ("ts_recv", "<u8"),
+            ("ts_in_delta", "<i4"),
+            ("sequence", "<u4"),
+            ("levels", _LEVEL, (LEVELS,)),
+        ),
+    ]
+)
+# Slots of the report.
+MATCHED: Final = 0
+BAD_ROW: Final = 1
+"""First row that differs, -1 none; its level and side, and what: 0 price, 1 size, 2 orders; wanted and got."""
+BAD_LEVEL, BAD_SIDE, BAD_WHAT, WANTED, GOT = range(2, 7)
+REPORT: Final = 8
+
+
+@kernel
+def orders_at(b: Packed, side: int, price: int) -> int:
+    """Number of orders that rest on a side at a price."""
+    n = 0
+    if in_window(b, side, price):
+        slot = head_at(b, side, price)
+        while slot >= 0:
+            n += 1
+            slot = order_at(b, slot).next
+        return n
+    slot = side_at(b, side).far
+    while slot >= 0:
+        n += order_at(b, slot).price == price
+        slot = order_at(b, slot).next
+    return n
+
+
+@kernel
+def same_levels(b: Packed, expected: Longs, got: Packed, work: Longs) -> bool:
+    """Whether the book shows `expected` int64[2 sides, 3, L] (below 0: anything); `work` int64[5] gets the first difference."""
+    for h in range(2):
+        side = 1 - 2 * h
+        n = read_book(b, side, got[0], got[1])
+        for level in range(expected.shape[2]):
+            price = got[0, level] if level < n else 0
+            lots = got[1, level] if level < n else 0
+            orders = orders_at(b, side, price) if level < n else 0
+            for field in range(3):
+                actual = price if field == PX else (lots if field == SZ else orders)
+                if actual != expected[h, field, level] and expected[h, field, level] >= 0:
+                    work[0], work[1], work[2], work[3], work[4] = (
+                        level,
+                        side,
+                        field,
+                        expected[h, field, level],
+                        actual,
+                    )
+                    return False
+    return True
+
+
+@kernel
+def compare(
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    tape: Columns,
+    times: Longs,
+    expected: Longs,
+    got: Packed,
+    work: Longs,
+    report: Longs,
+) -> None:
+    """Replay a tape and match each row of `expected` int64[rows, 2, 3, L] with a state of its time; `report` counts matches."""
+    ns, _, _, kind, order_id, side, price, qty, _ = tape
+    tape_row = 0
+    for row in range(times.shape[0]):
+        while tape_row < ns.shape[0] and ns[tape_row] < times[row]:
+            apply_row(
+                b,
+                ids,
+                key_of,
+                kind[tape_row],
+                order_id[tape_row],
+                side[tape_row],
+                price[tape_row],
+                qty[tape_row],
+            )
+            tape_row += 1
+        matches = same_levels(b, expected[row], got, work)
+        while not matches and tape_row < ns.shape[0] and ns[tape_row] <= times[row]:
+            apply_row(
+                b,
+                ids,
+                key_of,
+                kind[tape_row],
+                order_id[tape_row],
+                side[tape_row],
+                price[tape_row],
+                qty[tape_row],
+            )
+            tape_row += 1
+            matches = same_levels(b, expected[row], got, work)
+        if matches:
+            report[MATCHED] += 1
+        elif report[BAD_ROW] < 0:
+            report[BAD_ROW] = row
+            for i in range(5):
+                report[BAD_LEVEL + i] = work[i]
+
+
+def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings:
+    """Replay a tape and compare it with an mbp-10 file, DBN or CSV, plain or compressed.
+
+    Returns
+    -------
+    dict
+        ``rows`` of the file, ``matched`` of them, ``levels``; ``first_mismatch`` (None, or row from 1, level from 1,
+        side, field, expected and got, prices in ticks); ``explained``, whether all rows match.
+
+    Raises
+    ------
+    FeedError
+        When the file is no mbp-10 file, or has no row of this instrument and day.
+    """
+    with members([path]) as files:
+        if len(files) != 1:
+            raise FeedError("one mbp-10 file", f"{len(files)} in {path}", "give the file itself")
+        times, levels = (_read_csv_levels if is_csv(files[0]) else _read_dbn_levels)(
+            files[0], instrument.symbol
+        )
+    expected = levels_in_ticks(levels, round(instrument.tick * 10**9))
+    inside = (times >= events.exch_ns[0] - 86_400 * 10**9) & (times <= events.exch_ns[-1])
+    if not inside.any():
+        raise FeedError(
+            f"rows of {instrument.symbol} on {instrument.date}",
+            f"none in {path}",
+            "give that day's file",
+        )
+    report = np.zeros(REPORT, np.int64)
+
+    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
+        """Compare on the arrays of an empty book."""
+        report[:] = 0
+        report[BAD_ROW] = -1
+        got = np.zeros((2, LEVELS), np.int32)
+        work = np.zeros(5, np.int64)
+        compare(b, ids, key_of, events.columns(), times, expected, got, work, report)
+
+    run_with_room(run)
+    matched = int(report[MATCHED])
+    return {
+        "rows": len(times),
+        "levels": LEVELS,
+        "matched": matched,
+        "first_mismatch": None if report[BAD_ROW] < 0 else _row_mismatch(report),
+        "explained": matched == len(times),
+    }
+
+
+def _row_mismatch(report: NDArray[np.int64]) -> Findings:
+    """The first row that differs, as a finding."""
+    return {
+        "row": int(report[BAD_ROW]) + 1,
+        "level": int(report[BAD_LEVEL]) + 1,
+        "side": "bid" if report[BAD_SIDE] > 0 else "ask",
+        "field": ("price", "size", "orders")[int(report[BAD_WHAT])],
+        "expected": int(report[WANTED]),
+        "got": int(report[GOT]),
+    }
+
+
+def levels_in_ticks(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
+    """Levels with prices in ticks of `unit` (1e-9): zeros for a missing level, 2**31 for a price off the tick; a copy."""
+    expected = levels.copy()
+    price = levels[:, :, PX]
+    none = price == NO_PRICE
+    expected[:, :, PX] = np.where(price % unit == 0, price // unit, 2**31)
+    for field in (PX, SZ, CT):
+        expected[:, :, field][none] = 0
+    return expected
+
+
+def _read_csv_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times int64[rows] and levels int64[rows, 2, 3, 10] (prices in 1e-9) of one instrument in a CSV file; -1 where unstated.
+
+    Axes: sides, (price in 1e-9, size, orders), levels.
+
+    A number of orders that the file leaves empty is -1.
+    """
+    names = [
+        f"{side}_{field}_{level:02d}"
+        for level in range(LEVELS)
+        for side in ("bid", "ask")
+        for field in ("px", "sz")
+    ]
+    text = read_csv(member, ("ts_event", *names))
+    if "symbol" in text.frame.columns:
+        text = replace(
+            text, frame=text.frame.filter(pl.col("symbol").fill_null("").is_in([symbol, ""]))
+        )
+    columns = {"ts_event": csv_time(text, "ts_event")}
+    columns |= {
+        name: csv_price(text, name) if "_px_" in name else csv_number(name) for name in names
+    }
+    for name in (name.replace("_sz_", "_ct_") for name in names if "_sz_" in name):
+        if name in text.frame.columns and text.frame[name].is_not_null().any():
+            text = replace(text, frame=text.frame.with_columns(pl.col(name).fill_null("0")))
+            columns[name] = csv_number(name)
+    typed = text.to_typed(columns, [])
+    levels = np.full((typed.height, 2, 3, LEVELS), -1, np.int64)
+    for h, side in enumerate(("bid", "ask")):
+        for field_index, short in ((PX, "px"), (SZ, "sz"), (CT, "ct")):
+            for level in range(LEVELS):
+                if (name := f"{side}_{short}_{level:02d}") in columns:
+                    levels[:, h, field_index, level] = typed[name].to_numpy()
+    return typed["ts_event"].to_numpy().astype(np.int64), levels
+
+
+def _read_dbn_levels(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times and levels of one instrument in a DBN file of records, as `_read_csv_levels` has them."""
+    data = member.content()
+    metadata, start = metadata_of(data, member.location)
+    size = _RECORD.itemsize
+    if (len(data) - start) % size or "mbp" not in str(metadata.schema).lower():
+        raise FeedError(
+            "a whole DBN file of the schema mbp-10",
+            f"{metadata.schema} in {member.location}",
+            "give the mbp-10 file of this day",
+        )
+    rows = np.frombuffer(data, _RECORD, offset=start)
+    numbers = {number for (number, _), name in symbols_of(metadata).items() if name == symbol}
+    selected = (rows["rtype"] == RTYPE) & (
+        np.isin(rows["instrument_id"], list(numbers)) if numbers else True
+    )
+    rows = rows[selected]
+    levels = np.empty((len(rows), 2, 3, LEVELS), np.int64)
+    for h, side in enumerate(("bid", "ask")):
+        for field_index, field in ((PX, "px"), (SZ, "sz"), (CT, "ct")):
+            levels[:, h, field_index] = rows["levels"][f"{side}_{field}"]
+    return rows["ts_event"].astype(np.int64), levels

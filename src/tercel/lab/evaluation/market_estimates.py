@@ -1,0 +1,170 @@
+"""Estimates of a market that rules may know, from training episodes: volume, volatility, impact, cost of waiting."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats, Ints
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import columns as c, step as kernels
+from tercel.execution.intent import empty
+from tercel.execution.market import Market
+from tercel.execution.strategies import MarketEstimates, eta_of_depth
+from tercel.execution.strategies.baselines import TwapTake
+from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.plans import Plan, Sampler, streams_plan
+from tercel.lab.evaluation.runs import run_strategies, without_orders
+from tercel.lab.evaluation.windows import DAY_NS
+from tercel.market.flow import Preset
+from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.pilot import law_for
+from tercel.market.regimes.choice import with_named_regimes
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact
+from tercel.market.simulator.terms import NO_FEES
+
+# Cost of waiting in a market, measured on training episodes.
+PRIOR_RATIO: Final = 0.4
+"""Prior of the cost of waiting, a ratio to the half spread: typical over the calibrated symbols."""
+PRIOR_DAYS: Final = 6
+"""Weight of `PRIOR_RATIO`, in days or other clusters."""
+WAITING_SEED: Final = 1_800_000_000
+WAITING_EPISODES: Final = 512
+"""Training episodes on which the cost of waiting is measured."""
+# Simulated markets before any evaluation: settled books and pilot estimates, made once for all seeds.
+PILOT_EPISODES = 256
+PILOT_SEED = -2_000_000_000
+"""Seed of the pilot's random streams, which no training or evaluation uses."""
+WORLDS = 64
+"""Warmed books that the episodes of a simulated market start from."""
+Settled = tuple[Source, Source, MarketEstimates]
+"""The judged market, the bank of books for training, and the pilot's estimates of them."""
+
+
+def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
+    """Estimates of a market for rules (volume, volatility, impact, spread), from training episodes without own orders.
+
+    Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
+    horizon (ticks per square root of a second); depth and spread as means over decisions.
+    """
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(without_orders(plan))
+    volume: list[Ints] = []
+    depth: list[Floats] = []
+    spread: list[float] = []
+    while episodes.working.any():
+        view = episodes.view
+        is_live = episodes.working & view.tradable
+        volume.append(
+            np.where(episodes.working, view.v_seen, volume[-1] if volume else np.int64(0))
+        )
+        if is_live.any():
+            depth.append(view.far_depth[is_live].mean(axis=0))
+            spread.append(float(np.abs(view.far[is_live] - view.touch[is_live]).mean()))
+        episodes.step(empty(len(plan)))
+    volume.append(
+        (episodes.states[:, sim.BOUGHT] + episodes.states[:, sim.SOLD])
+        - (episodes.states[:, sim.ARRIVED + 1] + episodes.states[:, sim.ARRIVED + 2])
+    )
+    mean_volume = np.array([v.mean() for v in volume])
+    grid = episodes.costs().mid2_grid
+    sd = float(np.std(grid[:, -1] - grid[:, 0]) / 2)
+    interval_s = task.horizon_s / task.decisions
+    mean_depth = np.maximum(np.mean(depth, axis=0), 1.0) if depth else np.ones(c.LEVELS)
+    return MarketEstimates(
+        expected_volume=float(mean_volume[-1]),
+        volume_curve=np.maximum(mean_volume[-1] - mean_volume, 0.0),
+        sigma=max(sd, 1e-6) / np.sqrt(task.horizon_ns / NS_PER_SECOND),
+        eta=eta_of_depth(mean_depth, interval_s),
+        spread=float(np.mean(spread)) if spread else 1.0,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """Cost of waiting in a market: cost of `guarded` over half the spread as `twap_take` pays it, at least 0.01.
+
+    Both costs are without own impact and fees.
+
+    Their difference has far less variance than either cost: prices move for both. Fees are seen beside it, as part of what
+    taking costs (`View.fees_bps`): measured with them too, they would count twice, and at the weight of waiting.
+
+    Parameters
+    ----------
+    source : Source
+    task : Task
+    sampler : Sampler
+        Of training episodes.
+    """
+
+    source: Source
+    task: Task
+    sampler: Sampler
+
+    @cached_property
+    def value(self) -> float:
+        """Cost of waiting, a ratio to the half spread, measured on training episodes at the first access."""
+        plan = self.sampler(WAITING_SEED, 0, WAITING_EPISODES)
+        rests, takes = run_strategies(
+            with_impact(replace(self.source, fees=NO_FEES), None),
+            self.task,
+            plan,
+            [Guarded(), TwapTake()],
+            run_out=False,
+        )
+        saved = takes.shortfall / takes.denominator - rests.shortfall / rests.denominator
+        spread = (takes.spread + takes.walk) / takes.denominator
+        day = plan.rows[:, kernels.E_START_NS] // DAY_NS
+        days = len(np.unique(day if day.any() else plan.cluster))
+        ratio = 1.0 - saved.mean() / spread.mean()
+        return max(float((days * ratio + PRIOR_DAYS * PRIOR_RATIO) / (days + PRIOR_DAYS)), 0.01)
+
+
+def with_waiting(source: Source, task: Task, sampler: Sampler) -> Source:
+    """Source with the cost of waiting attached, measured at its first use, for strategies that read a forecast."""
+    return replace(source, waiting=Waiting(source, task, sampler))
+
+
+def settle_market(
+    preset: Preset, market: Market, task: Task, quantity: int, quick: bool
+) -> Settled:
+    """Judged market, training bank and pilot estimates of a preset, cached.
+
+    Results are cached by the preset's content, the law and the task; treat them as read-only. With regimes nothing is
+    cached, since the file that defines them may have changed.
+    """
+    law = law_for(preset, market.impact or None)
+    regimes = market.regimes
+    settle = _settle_market.__wrapped__ if regimes else _settle_market
+    return settle(
+        _KeyedPreset(preset.model_dump_json(), preset), law, task, quantity, quick, regimes
+    )
+
+
+@dataclass(frozen=True)
+class _KeyedPreset:
+    """A preset that is hashed and compared by its content, as key of a cache."""
+
+    content: str
+    preset: Preset = field(compare=False)
+
+
+@lru_cache(maxsize=2)
+def _settle_market(
+    keyed: _KeyedPreset, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
+) -> Settled:
+    """Judged market, training bank and pilot estimates of a preset under an impact law and regimes (cached)."""
+    preset = keyed.preset
+    judged, training = (
+        with_named_regimes(source, regimes, preset, task.horizon_s / 3)
+        for source in (
+            reactive(preset, impact=law or "none"),
+            settled_bank(preset, 8 if quick else WORLDS, impact=law or "none"),
+        )
+    )
+    plan = streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES)
+    return judged, training, pilot(judged, task, plan)

@@ -1,0 +1,227 @@
+"""The result of an evaluation as a record, as its JSON file holds it: table, comparisons, checks; `summary` computes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tercel.core.records import Record
+from tercel.core.stats import DeflatedScore, Estimate, PairedGain
+from tercel.lab.evaluation.claims import BEST, Claim
+from tercel.lab.evaluation.comparisons import ScenarioCell
+from tercel.lab.evaluation.judged_run import JudgedRun
+from tercel.lab.evaluation.risk_statistics import ScheduleRatios
+from tercel.lab.evaluation.sample_size import SampleSize
+
+
+@dataclass(frozen=True)
+class RegimeCell(ScenarioCell):
+    """Results in one regime, with its share of the time; None where the regime was run alone."""
+
+    share_of_time: float | None = None
+
+
+@dataclass(frozen=True)
+class MarketCell(ScenarioCell):
+    """Results in one market, with the rule that was cheapest on the judged episodes."""
+
+    best_baseline: str = ""
+
+    @classmethod
+    def with_cheapest(cls, rules: Sequence[str], cell: ScenarioCell) -> "MarketCell":
+        """Market cell from a scenario cell, with the cheapest of the rules `rules`."""
+        return cls(**vars(cell), best_baseline=min(rules, key=lambda name: cell.is_bps[name].mean))
+
+
+@dataclass(frozen=True)
+class Validation(Record):
+    """Scores of the rules on the validation episodes, on which the best rule was chosen."""
+
+    best_baseline: str
+    episodes: int
+    is_bps: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class HindsightBound(Record):
+    """Lower bound of the cost of the same orders, with perfect foresight of the price path."""
+
+    label: str
+    is_bps: Estimate
+
+
+@dataclass(frozen=True)
+class Pooled(Record):
+    """Gains pooled over all markets, by policy and opponent: for a population of markets, and for these markets."""
+
+    markets: list[str] = field(default_factory=list)
+    any_markets: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+    these_markets: Mapping[str, Mapping[str, PairedGain]] = field(default_factory=dict)
+
+    def json_fields(self) -> dict[str, object]:
+        """JSON fields; none for a single market."""
+        return super().json_fields() if self.markets else {}
+
+
+@dataclass(frozen=True)
+class SeedsGain(Estimate):
+    """Interquartile mean of gains over training seeds and markets; `by_seed`: gain in each market, by seed."""
+
+    by_seed: list[list[float]]
+
+
+@dataclass(frozen=True)
+class ConditionCell(Record):
+    """Shortfalls, and savings of each policy, under another latency, fee or order size."""
+
+    is_bps: Mapping[str, Estimate]
+    paired_vs_best_baseline: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class AdaptationCell(Record):
+    """Results where a regime begins half-way through the order: shortfalls, gains, and losses to the specialist.
+
+    Parameters
+    ----------
+    is_bps : mapping of strategy to Estimate
+    paired : mapping of policy to opponent to Estimate
+    specialist : str or None
+        The policy trained in the regime.
+    difference_to_specialist, loss_to_specialist : mapping of strategy to Estimate, or None
+        Additional cost of each, bps and as a share; None without a specialist.
+    frozen : list of str
+        Schedules frozen at arrival.
+    """
+
+    is_bps: Mapping[str, Estimate]
+    paired: Mapping[str, Mapping[str, Estimate]]
+    specialist: str | None
+    difference_to_specialist: Mapping[str, Estimate] | None
+    frozen: list[str]
+    loss_to_specialist: Mapping[str, Estimate] | None
+
+    @property
+    def versus_specialist(self) -> dict[str, tuple[Estimate, Estimate]]:
+        """Additional cost of each strategy against the regime's specialist, bps and as a share; empty without a specialist."""
+        losses = self.loss_to_specialist or {}
+        return {
+            name: (difference, losses[name])
+            for name, difference in (self.difference_to_specialist or {}).items()
+        }
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether the specialist's cost is significantly above 0, so that a percentage of it is meaningful."""
+        low = None if self.specialist is None else self.is_bps[self.specialist].ci_low
+        return low is not None and low > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult(JudgedRun):
+    """All results of an evaluation, field by field as in its JSON file.
+
+    Parameters
+    ----------
+    paired : mapping of policy to opponent to PairedGain
+        Corrected for all comparisons.
+    evaluation_seeds : list of int
+        Base seeds of the judged episodes.
+    policies : mapping of policy to its record
+    recipes : mapping of recipe to list of policies
+    claims : mapping of row to Claim
+    by_regime, by_market, by_market_and_regime, by_liquidity : mapping of part to cell
+    validation : Validation
+    sample_size : SampleSize or None
+    hindsight : HindsightBound or None
+    ratios : mapping of policy to ScheduleRatios
+    bars : mapping of market to row to ScheduleRatios
+    cvar95_bps : mapping of strategy to Estimate
+        Mean of the most expensive 5 % of episodes, bps.
+    wins : mapping of policy to opponent to Estimate
+        Share of episodes in which the policy is cheaper.
+    price_move_beta : mapping of strategy to Estimate
+        Slope of the cost on the adverse move, bps a bp.
+    by_side : mapping of strategy to side to float
+        Mean shortfall of buys and of sells, bps.
+    adaptability_vs : mapping of policy to opponent to Estimate or None
+    power : mapping of policy to opponent to float or None
+        Smallest true gain that is found with 80 % power, bps.
+    deflated : mapping of policy to DeflatedScore or None
+    pooled : Pooled
+    iqm : mapping of recipe to SeedsGain
+    sensitivity : mapping of axis to value to ConditionCell
+    adaptation : mapping of regime to AdaptationCell
+    comparisons : int
+        Number of corrected comparisons.
+    checks : list of str
+        Checks that passed, in words.
+    apart : mapping of part to Estimate or None, optional
+        Cost saving of each part of a strategy, bps; None for a part that it does not have, and None in all if not
+        requested.
+    bound : str or None
+        (on tape) The bound on fills that verdicts are by.
+    by_bound : mapping of bound to strategy to Estimate
+        Mean shortfall under every bound, bps; empty in a simulated market, or on level totals.
+    """
+
+    paired: Mapping[str, Mapping[str, PairedGain]]
+    evaluation_seeds: list[int]
+    policies: Mapping[str, Mapping[str, object]]
+    recipes: Mapping[str, list[str]]
+    claims: Mapping[str, Claim]
+    by_regime: Mapping[str, RegimeCell]
+    by_market: Mapping[str, MarketCell]
+    by_market_and_regime: Mapping[str, Mapping[str, ScenarioCell]]
+    by_liquidity: Mapping[str, Mapping[str, ScenarioCell]]
+    validation: Validation
+    sample_size: SampleSize | None
+    hindsight: HindsightBound | None
+    ratios: Mapping[str, ScheduleRatios]
+    bars: Mapping[str, Mapping[str, ScheduleRatios]]
+    cvar95_bps: Mapping[str, Estimate]
+    wins: Mapping[str, Mapping[str, Estimate]]
+    price_move_beta: Mapping[str, Estimate]
+    by_side: Mapping[str, Mapping[str, float]]
+    adaptability_vs: Mapping[str, Mapping[str, Estimate | None]]
+    power: Mapping[str, Mapping[str, float | None]]
+    deflated: Mapping[str, DeflatedScore | None]
+    pooled: Pooled
+    iqm: Mapping[str, SeedsGain]
+    sensitivity: Mapping[str, Mapping[str, ConditionCell]]
+    adaptation: Mapping[str, AdaptationCell]
+    comparisons: int
+    checks: list[str]
+    apart: Mapping[str, Estimate | None] | None = None
+    bound: str | None = None
+    by_bound: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+
+    @property
+    def reported_rows(self) -> list[str]:
+        """Names of rows with verdicts, largest gain first: recipes and single policies; unranked rows are left out.
+
+        None if the best rule is unranked.
+        """
+        inside = {member for members in self.recipes.values() for member in members}
+        if self.is_unranked(self.best_baseline):
+            return []
+        gains = {
+            name: self.gain_on_best(name).mean
+            for name in self.paired
+            if name not in inside and not self.is_unranked(name)
+        }
+        return sorted(gains, key=lambda name: (np.isnan(gains[name]), -gains[name]))
+
+    def gain_on_best(self, name: str) -> PairedGain:
+        """Gain of a row over the best rule of each market, pooled if there are several markets."""
+        primary = self.claims[name].primary if len(self.by_market) > 1 else {}
+        return primary[BEST].gain if BEST in primary else self.paired[name][self.best_baseline]
+
+    @property
+    def thirds(self) -> dict[str, ScenarioCell]:
+        """Cells by liquidity at arrival, with names such as "thin depth"."""
+        return {
+            f"{third} {axis}": cell
+            for axis, row in self.by_liquidity.items()
+            for third, cell in row.items()
+        }

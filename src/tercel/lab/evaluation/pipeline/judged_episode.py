@@ -1,0 +1,172 @@
+"""One judged episode of an evaluation: its order, the costs and fills of every strategy, and the book around them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tercel.core.errors import ConfigError, check_known
+from tercel.core.report.svg import Figure
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.costs import attribute
+from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.market import BuiltMarket, cached_market
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.evaluation import Evaluation
+from tercel.lab.evaluation.plans import Plan
+from tercel.lab.evaluation.routing import inform_router
+from tercel.lab.evaluation.runs import markets_of
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.market.simulator import layout as sim
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FILLS = 1 << 16
+"""Own fills of an episode that fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One judged episode; :meth:`tercel.Result.episode` returns it.
+
+    Parameters
+    ----------
+    number : int
+        Among those judged, from 0.
+    side : int
+        +1 buy, -1 sell.
+    lots : int
+        Of the order.
+    costs_bps : mapping of name to mapping of key to float
+        Shortfall (`is_bps`) and its parts; impact by the mean displacement over all episodes, absent where nothing
+        answers own trading.
+
+    >>> from tercel.api.evaluation import evaluate
+    >>> from tercel.api.market import load_market
+    >>> from tercel.execution.task import Task
+    >>> task = Task(side="sell", quantity=30, horizon="1min", decisions=2)
+    >>> episode = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episode(1)
+    >>> episode.side, episode.lots, episode.fills("twap_take")["lots"].sum()
+    (-1, 30, 30)
+    """
+
+    number: int
+    side: int
+    lots: int
+    costs_bps: Mapping[str, Mapping[str, float]]
+    _evaluation: Evaluation = field(repr=False)
+    _scenario: Scenario = field(repr=False)
+    _row: int = field(repr=False)
+
+    def table(self) -> "pl.DataFrame":
+        """Data frame of the strategies, cheapest first: shortfall_bps and its parts."""
+        import polars as pl
+
+        rows = [
+            {
+                "strategy": name,
+                "shortfall_bps": cells["is_bps"],
+                **{k: v for k, v in cells.items() if k != "is_bps"},
+            }
+            for name, cells in self.costs_bps.items()
+        ]
+        return pl.DataFrame(rows).sort("shortfall_bps")
+
+    def fills(self, name: str) -> "pl.DataFrame":
+        """Data frame of a strategy's own fills in this episode, from a second run.
+
+        Returns
+        -------
+        polars.DataFrame
+            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: lots without
+            a counterparty, at the price they are booked at.
+        """
+        import polars as pl
+
+        built = self._load_market()
+        candidate = self._find_candidate(name)
+        strategy = inform_router(candidate.strategy(built), built, self._episode_plan(built))
+        episodes = markets_of(
+            strategy, built.judged, self._scenario.task, self._episode_plan(built), FILLS
+        )
+        start = int(episodes.states[0, sim.START_NS])
+        while episodes.working.any():
+            episodes.work(strategy)
+        ns, price, lots, _, _, passive, forced = episodes.fills(0).T
+        columns = {
+            "time_s": (ns - start) / NS_PER_SECOND,
+            "price": price * built.judged.tick,
+            "lots": lots,
+        }
+        return pl.DataFrame(
+            columns
+            | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
+        )
+
+    def plot(self, name: str = "") -> Figure:
+        """Figure of the book through time with a strategy's fills (by default the first candidate's)."""
+        built = self._load_market()
+        candidate = self._find_candidate(name)
+        market = replace(built, plan=self._episode_plan(built))
+        strategy = inform_router(candidate.strategy(built), built, market.plan)
+        return book_example(self._scenario, market, strategy).figure
+
+    def _load_market(self) -> BuiltMarket:
+        """Built market of the episode's scenario."""
+        return cached_market(self._scenario)
+
+    def _episode_plan(self, built: BuiltMarket) -> Plan:
+        """Plan of this episode alone."""
+        return built.plan.take(slice(self._row, self._row + 1))
+
+    def _find_candidate(self, name: str) -> Candidate:
+        """Candidate by name, the first one without a name; raises for an unknown name."""
+        candidates = {
+            candidate.key: candidate
+            for candidate in (*self._evaluation.policies, *self._evaluation.baselines)
+        }
+        chosen = name or next(iter(candidates))
+        check_known(chosen, candidates, error=ConfigError)
+        return candidates[chosen]
+
+
+def episode_of(evaluation: Evaluation, number: int) -> Episode:
+    """The judged episode with the number `number` (from 0); raises ConfigError if there is none.
+
+    Raises
+    ------
+    ConfigError
+        No episode has that number.
+    """
+    costs = evaluation.main.costs
+    reference = next(iter(costs.values()))
+    if not 0 <= number < len(reference):
+        raise ConfigError(
+            f"an episode from 0 to {len(reference) - 1}", f"{number}", "episodes count from 0"
+        )
+    parts = {
+        name: {
+            key: float(row[number])
+            for key, row in attribute(run, evaluation.twins).items()
+            if row[number] == row[number]
+        }
+        for name, run in costs.items()
+    }
+    judged, index = evaluation.main, number
+    for part in judged.parts:
+        judged = part
+        size = len(next(iter(part.costs.values())))
+        if index < size:
+            break
+        index -= size
+    # Some episodes may have been left out for everybody.
+    row = index if judged.plan_rows is None else int(judged.plan_rows[index])
+    return Episode(
+        number,
+        int(reference.side[number]),
+        int(reference.qty[number]),
+        parts,
+        evaluation,
+        judged.scenario,
+        row,
+    )

@@ -1,0 +1,118 @@
+"""Our vector environments as Stable-Baselines3's `VecEnv`."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from tercel.core.arrays import Float32
+from tercel.execution.policies.model_policy import BOUND
+from tercel.lab.learning.metrics import ReturnTracker
+from tercel.lab.learning.port import VecEnv, action_sizes
+from tercel.lab.learning.sb3.settings import require_module
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
+
+
+def softmax(x: Float32) -> Float32:
+    """Softmax of each row: shares float32[n, A]."""
+    weights = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def to_sb3(
+    env: VecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
+) -> "Sb3VecEnv":
+    """Wrap `env` as a Stable-Baselines3 VecEnv, with action masks for sb3-contrib.
+
+    Parameters
+    ----------
+    env : VecEnv
+    seed : int
+        Of every reset.
+    shares : bool
+        Whether actions are the softmax of the network's output.
+    returns : ReturnTracker, optional
+        Gets every reward.
+
+    Notes
+    -----
+    Where an episode of an `ExecutionVec` ends, its info has `is_bps`, the shortfall, and `terminal_observation`.
+    """
+    require_module()
+    import gymnasium as gym
+    from stable_baselines3.common.vec_env import VecEnv as Base
+
+    numbers, entries = action_sizes(env)
+    attributes = {"render_mode": None, "vec": env, "shares": shares}
+    attributes |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
+
+    class Adapter(Base):
+        """Stable-Baselines3 VecEnv around `env`."""
+
+        def __init__(self) -> None:
+            """Declare spaces and number of slots of `env`."""
+            space = gym.spaces.Box(-np.inf, np.inf, (env.observation_size,), np.float32)
+            choice = (
+                gym.spaces.Box(-BOUND, BOUND, (entries,), np.float32)
+                if entries
+                else gym.spaces.Discrete(numbers)
+            )
+            super().__init__(env.n, space, choice)
+            self.infos: list[dict[str, Any]] = [{} for _ in range(env.n)]
+
+        def reset(self) -> Any:
+            """Start all episodes from the seed; returns observations."""
+            return env.reset(seed).copy()
+
+        def step_async(self, actions: Any) -> None:
+            """Keep the actions for :meth:`step_wait`."""
+            self.actions = actions
+
+        def step_wait(self) -> Any:
+            """Take the step: observations, rewards, ends, and infos with terminal observations and shortfalls."""
+            actions: Any = np.asarray(self.actions, np.float32 if entries else np.int64)
+            obs, reward, done, info = env.step(cast(Any, softmax(actions)) if shares else actions)
+            if returns is not None:
+                returns.add(reward, done)
+            infos = [*self.infos]
+            for i in info.get("which", ()):
+                infos[i] = {
+                    "terminal_observation": info["final_obs"][i].copy(),
+                    "is_bps": float(info["is_bps"][i]),
+                }
+            return obs.copy(), np.array(reward, np.float32), done.copy(), infos
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+        def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+            """Value of a known attribute, once per episode slot."""
+            if attr_name not in attributes:
+                raise AttributeError(attr_name)
+            return [attributes[attr_name]] * env.n
+
+        def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+            """Not supported."""
+            raise NotImplementedError
+
+        def env_method(
+            self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
+        ) -> list[Any]:
+            """Result of `action_masks` per slot; other methods are not supported."""
+            if method_name == "action_masks" and hasattr(env, "mask"):
+                return list(env.mask().copy())
+            raise NotImplementedError
+
+        def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+            """False for every slot."""
+            return [False] * env.n
+
+    return Adapter()
+
+
+def with_monitor(env: "Sb3VecEnv") -> "Sb3VecEnv":
+    """Wrap `env` so that Stable-Baselines3 logs each episode's reward, length and shortfall."""
+    from stable_baselines3.common.vec_env import VecMonitor
+
+    return VecMonitor(env, info_keywords=("is_bps",))

@@ -1,0 +1,206 @@
+"""Limit orders that repeat a recent size or price, and the sizes of the orders that repeat none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tercel.core.arrays import Bools, Floats, Ints
+from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.edges import pad, quantile_edges
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, behind_best
+
+Table = Floats
+SIZES_AT = (0.25, 0.5, 0.85)
+
+
+def repeats(days: Sequence[ExtractedDay], states: Sequence[FlowState]) -> dict[str, Table]:
+    """Frequency with which limit orders repeat the previous event's, or the last cancel's, size and price.
+
+    `repeat_by`: how often a size of a class is repeated, over the mean of its kind.
+    """
+    size = np.zeros((q.PREVIOUS, 3, 2, 3))
+    price = np.zeros((q.PREVIOUS, 3, 3))
+    again = np.zeros((3, 3))
+    price_again = np.zeros((3, 3))
+    placed = AgainChances()
+    edges = quantile_edges(np.concatenate([d.lots for d in days]), SIZES_AT)
+    by_size = np.zeros((3, q.STAY_CLASSES, 3))
+    for d, s in zip(days, states, strict=True):
+        kind = d.o.kind.astype(np.int64)
+        side = d.o.side.astype(np.int64)
+        px = d.o.price.astype(np.int64)
+        near = np.where(side > 0, d.bid[:, 0], d.ask[:, 0])
+        far = np.where(side > 0, d.ask[:, 0], d.bid[:, 0])
+        away = behind_best(d)
+        known, lots_too = placed.count(d, s)
+        for kind_code in range(3):
+            rows = (kind == kind_code) & ~lots_too
+            if not rows.any():
+                continue
+            values, count = np.unique(d.lots[rows], return_counts=True)
+            share = dict(zip(values.tolist(), (count / rows.sum()).tolist(), strict=True))
+            steps, count = np.unique(away[rows], return_counts=True)
+            step_share = dict(zip(steps.tolist(), (count / rows.sum()).tolist(), strict=True))
+
+            def chance_of(lots: Ints, law: dict[int, float]) -> Table:
+                """Probability that a fresh size equals each of `lots`, by chance alone."""
+                return np.array([law.get(x, 0.0) for x in lots.tolist()])
+
+            last = s.before[:, 1]
+            same = s.event % 2 == 0
+            can = rows & (last > 0)
+            hit = can & (d.lots == last)
+            chance = np.zeros(len(rows))
+            chance[can] = chance_of(last[can], share)
+            opposite = np.where(same, 0, 1)
+            for column, x in enumerate((hit, chance, can)):
+                np.add.at(
+                    size[:, kind_code, :, column],
+                    (s.before[can, 0], opposite[can]),
+                    x[can].astype(float),
+                )
+                np.add.at(
+                    by_size[kind_code, :, column],
+                    np.searchsorted(edges, last[can], side="right"),
+                    x[can].astype(float),
+                )
+            fits = _fits(kind_code, side, s.before[:, 2], near, far)
+            can_price = hit & (s.before[:, 3] == side) & fits & ~known
+            jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
+            chance[can_price] = chance_of(jump[can_price], step_share)
+            for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
+                np.add.at(
+                    price[:, kind_code, column], s.before[can_price, 0], x[can_price].astype(float)
+                )
+            gone = s.before[:, 5]
+            can_gone = rows & ~hit & (gone > 0) & (gone != last)
+            hit_gone = can_gone & (d.lots == gone)
+            again[kind_code] += (
+                hit_gone.sum(),
+                chance_of(gone[can_gone], share).sum(),
+                can_gone.sum(),
+            )
+            fits = _fits(kind_code, side, s.before[:, 4], near, far) & hit_gone & ~known
+            jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
+            price_again[kind_code] += (
+                (px == s.before[:, 4])[fits].sum(),
+                chance_of(jump[fits], step_share).sum(),
+                fits.sum(),
+            )
+    mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
+    by_size_factor = np.array([[_excess(*x) for x in row] for row in by_size]) / np.maximum(
+        mean, 1e-6
+    )
+    return {
+        "repeat_edges": pad(edges, q.STAY_CLASSES - 1),
+        "repeat_by": np.where(mean > 0.0, by_size_factor, 1.0).ravel(),
+        "repeat_size": np.array([_excess(*x) for x in size.reshape(-1, 3)]),
+        "repeat_price": np.array([_excess(*x) for x in price.reshape(-1, 3)]),
+        "repost_size": np.array([_excess(*x) for x in again]),
+        "repost_price": np.array([_excess(*x) for x in price_again]),
+        **placed.tables(),
+    }
+
+
+class AgainChances:
+    """Frequencies of orders in the spread at the price of an earlier one, counted day by day.
+
+    See `events.repeat_price`.
+    """
+
+    def __init__(self) -> None:
+        self.price = np.zeros((2, q.CAUSES * q.AGAINS, q.ROOMS))
+        self.lots = np.zeros((2, q.CAUSES * q.AGAINS))
+        self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS))
+
+    def count(self, day: ExtractedDay, state: FlowState) -> tuple[Bools, Bools]:
+        """Count a day; masks of its events at an earlier order's price, and of those that also have its lots."""
+        side = day.o.side.astype(np.int64)
+        price = day.o.price.astype(np.int64)
+        near = np.where(side > 0, day.bid[:, 0], day.ask[:, 0])
+        far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
+        in_spread = day.o.kind == q.LIMIT_IN_SPREAD
+        room = state.cells[:, 0] // q.TOUCHES // 2
+        cell, earlier_price = state.before[:, 6], state.before[:, 7]
+        can = in_spread & (cell >= 0) & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
+        hit = can & (price == earlier_price)
+        same = hit & (day.lots == state.before[:, 8])
+        for column, rows in enumerate((hit, can)):
+            np.add.at(self.price[column], (cell[rows], room[rows]), 1.0)
+        for column, rows in enumerate((same, hit)):
+            np.add.at(self.lots[column], cell[rows], 1.0)
+        known = hit.copy()
+        for i in range(2):
+            cell = state.before[:, 9 + 2 * i]
+            earlier_price = state.before[:, 10 + 2 * i]
+            can = (
+                in_spread
+                & ~known
+                & (cell >= 0)
+                & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
+            )
+            hit = can & (price == earlier_price)
+            for column, rows in enumerate((hit, can)):
+                np.add.at(self.lost[i, column], cell[rows], 1.0)
+            known |= hit
+        return known, same
+
+    def tables(self, prior: float = 20.0) -> dict[str, Table]:
+        """Probabilities by cell; thin cells are shrunk to those of their age, and these to the overall one."""
+
+        def share(hits: Table, cans: Table, lean: Table | float) -> Table:
+            """Share of hits in the cases that could be, shrunk towards `lean` by `prior` cases."""
+            return np.asarray((hits + prior * lean) / (cans + prior))
+
+        (hits, cans), (alike, stood) = self.price, self.lots
+        by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
+        lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
+        lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
+        return {
+            "again_price": share(hits, cans, by_age[:, None]).ravel(),
+            "again_lots": lots,
+            "lost_price": lost,
+            "follow_price": follow,
+        }
+
+
+def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:
+    """Probability of a repetition above that by chance, shrunk towards 0 for small counts."""
+    if count <= 0.0:
+        return 0.0
+    seen = hits / count
+    by_luck = min(chance / count, 0.99)
+    return float(np.clip((seen - by_luck) / (1.0 - by_luck), 0.0, 1.0) * count / (count + prior))
+
+
+def _fits(kind: int, side: Ints, price: Ints, near: Ints, far: Ints) -> Bools:
+    """Whether each price lies where this kind of limit order goes: in the spread, at the best, or behind."""
+    if kind == q.LIMIT_IN_SPREAD:
+        return ((price - near) * side > 0) & ((far - price) * side > 0)
+    if kind == q.LIMIT_DEEPER:
+        return ((near - price) * side > 0) & (price > 0)
+    return price == near
+
+
+def fresh_sizes(day: ExtractedDay, state: FlowState, kind: int, again: Bools | None = None) -> Ints:
+    """Sizes of a day's limit orders of a kind, without those that came `again` and repetitions beyond chance."""
+    rows = (day.o.kind == kind) & ~(np.zeros(len(day.lots), np.bool_) if again is None else again)
+    sizes, count = np.unique(day.lots[rows], return_counts=True)
+    remaining = count.astype(float)
+    share = count / max(rows.sum(), 1)
+    taken = np.zeros(len(day.lots), np.bool_)
+    for earlier_lots in (
+        state.before[:, 1],
+        state.before[:, 5],
+    ):  # the event before, the side's last cancelled order
+        can = rows & (earlier_lots > 0) & ~taken
+        hit = can & (day.lots == earlier_lots)
+        index = np.minimum(np.searchsorted(sizes, earlier_lots[can]), max(len(sizes) - 1, 0))
+        known = sizes[index] == earlier_lots[can] if len(sizes) else np.zeros(0, np.bool_)
+        chance = np.bincount(index[known], minlength=len(sizes)) * share
+        remaining -= np.maximum(
+            np.bincount(np.searchsorted(sizes, earlier_lots[hit]), minlength=len(sizes)) - chance,
+            0.0,
+        )
+        taken |= hit
+    return np.repeat(sizes, np.maximum(np.round(remaining), 0).astype(np.int64))
