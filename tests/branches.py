@@ -82,5 +82,13 @@ def tests_of_line(data: Path, file: str, line: int) -> list[str]:
     return sorted(context for context in contexts if context)
 
 
+def tests_of_file(data: Path, file: str) -> list[str]:
+    """Test functions that execute anything of a file, whose name is relative to the repository."""
+    recorded = coverage.CoverageData(basename=str(data))
+    recorded.read()
+    lines = recorded.contexts_by_lineno(file).values()
+    return sorted({context for contexts in lines for context in contexts if context})
+
+
 if __name__ == "__main__":
     print_table(Path(sys.argv[1]))

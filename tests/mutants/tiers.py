@@ -7,8 +7,8 @@
 Drawn at random: 12 changes of one comparison, sign, boolean operator or whole number in each package and the exchange,
 and 12 more in each of `desk/limits`, `market/book` and cost accounting. Each is written into a copy of the checkout.
 Of `--coverage`, which `make coverage` leaves, the tests of the first two tiers that execute the changed line judge it, the
-cheapest first; where none is known (kernels, other processes) the tests that name its module, then those of its folder, of
-its package and of the packages that import it. A test that hangs is a failure. Results are kept in build/mutants.jsonl,
+cheapest first; where none is known (kernels, other processes) the tests that name its module, then those that execute
+anything of its file, then those of its package. A test that hangs is a failure. Results are kept in build/mutants.jsonl,
 and a mutant with a result is not judged again.
 """
 
@@ -24,10 +24,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tests.branches import tests_of_line
+from tests.branches import tests_of_file, tests_of_line
 from tests.costs import file_of, known_costs
 from tests.mutants.generate import ROOM, Mutant, count_places, mutants, tree_of
 
@@ -56,9 +57,9 @@ COPIED = (
     "web",
     "deploy",
 )
-MOST_S = 300.0
+MOST_S = 100.0
 """CPU seconds, as recorded, of the tests that judge one mutant: it counts as survived after them."""
-BATCHES_S = (10.0, 60.0, MOST_S)
+BATCHES_S = (10.0, 40.0, MOST_S)
 """Tests up to so many CPU seconds in all run together; the next batch runs where they find nothing."""
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "--timeout=120", "--timeout-method=thread"]
 # The thread ends a kernel that never returns, which no signal does.
@@ -109,7 +110,9 @@ def judge(mutant: Mutant, tree: Path, data: Path | None) -> dict[str, Any]:
     file = tree / path
     began, source = time.monotonic(), file.read_text(encoding="utf-8")
     known = tests_of_line(data, path.as_posix(), mutant.line) if data else []
-    batches = batches_by_cost(known) if known else batches_by_name(tree, path)
+    around = tests_of_file(data, path.as_posix()) if data and not known else []
+    named = [] if known else files_that_name(tree, path)
+    batches = chain(*(batches_by_cost(tests) for tests in (known, named, around) if tests))
     file.write_text(ast.unparse(tree_of(mutant)) + "\n", encoding="utf-8")
     try:
         test = next(filter(None, (first_failure(tree, batch) for batch in batches)), None)
@@ -138,25 +141,19 @@ def batches_by_cost(tests: list[str]) -> Iterator[list[str]]:
     yield batch
 
 
-def batches_by_name(tree: Path, path: Path) -> Iterator[list[str]]:
-    """Files of tests that name a module, then folders of tests that are likely to reach it."""
+def files_that_name(tree: Path, path: Path) -> list[str]:
+    """Files of tests that import a module or have its name; those of its package where there are none."""
     module = path.relative_to("src/tercel") if path.parts[0] == "src" else path
     above, name = list(module.parts[:-1]), module.stem
     names = re.compile(rf"{'.'.join(above)}(\.| import .*\b){name}\b")
-    yield sorted(
+    files = [
         str(test.relative_to(tree))
-        for test in (tree / "tests").rglob("test_*.py")
+        for test in sorted((tree / "tests").rglob("test_*.py"))
         if test.stem == f"test_{name}" or names.search(test.read_text(encoding="utf-8"))
-    )
-    asks = re.compile(rf"\btercel\.{above[0]}\b")
-    asking = [
-        package
-        for package in groups()
-        if any(asks.search(file.read_text(encoding="utf-8")) for file in files_of(package))
     ]
-    for folder in dict.fromkeys(["/".join(above), above[0], *asking]):
-        if (tree / "tests" / folder).is_dir():
-            yield [f"tests/{folder}"]
+    return files or [
+        str(test.relative_to(tree)) for test in (tree / "tests" / above[0]).rglob("test_*.py")
+    ]
 
 
 def first_failure(tree: Path, tests: list[str]) -> str | None:
