@@ -10,8 +10,7 @@ import typer
 
 from studies.markdown import Write, around, markdown_table, marks_of, replace_table
 from tercel.cli import AsJson, hand_over, parse_seeds, print_table, progress, say
-from tercel.core import ConfigError, DataError, json_text, split_commas
-from tercel.core.estimate import Estimate
+from tercel.core import ConfigError, DataError, Estimate, json_text, split_commas
 from tercel.core.report import format_interval, format_number
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from tercel.cli import (
     print_table,
     say,
 )
-from tercel.core import ConfigError
-from tercel.core.estimate import Estimate
+from tercel.core import ConfigError, Estimate
 from tercel.core.report import format_interval
 
 Law = Annotated[

@@ -12,8 +12,7 @@ from studies.markdown import Write, around, markdown_table, marks_of, replace_ta
 from tercel import TercelError
 from tercel.cli import AsJson, hand_over, print_table, say
 from tercel.cli.market_score_tables import passed_text, prediction_text
-from tercel.core import ConfigError, TapeError, check_known, split_commas
-from tercel.core.estimate import Estimate
+from tercel.core import ConfigError, Estimate, TapeError, check_known, split_commas
 from tercel.core.report import format_interval, format_number
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from studies.tape import flow
 from studies.tape.flow_command import judged_of
 from tercel import Market
 from tercel.cli import print_json, print_table, say
-from tercel.core.estimate import Estimate
+from tercel.core import Estimate
 from tercel.core.report import NOTHING, format_interval
 from tercel.lab.evaluation import Scenario, build_market
 from tercel.market.tape import Lake

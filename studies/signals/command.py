@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.cli import print_json, print_rows, say
-from tercel.core import ConfigError, DataError, json_text, to_jsonable
-from tercel.core.estimate import Estimate
+from tercel.core import ConfigError, DataError, Estimate, json_text, to_jsonable
 from tercel.core.report import format_interval
 from tercel.signals.runs import PanelSection, SignalsConfig, TrainSection
 

@@ -8,8 +8,7 @@ from typing import Any
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
 from tercel.cli import print_json, print_table, say
-from tercel.core import write_page
-from tercel.core.estimate import Estimate
+from tercel.core import Estimate, write_page
 from tercel.core.report import NOTHING, format_interval
 from tercel.market.observed import Observed
 

@@ -85,6 +85,7 @@ def test_a_trade_is_told_as_the_port_has_it():
     made.send(o.NewOrder("o", "TINY", 1, 1, 90, Tif.DAY, "ann", "p", made.now_ns))
     reject, again = [one for one in run(made) if not isinstance(one, o.MarketRows)]
     assert reject.status is OrdStatus.FILLED
+    assert reject.text == f"too late: the order is {OrdStatus.FILLED}"
     assert (again.status, again.text[:9]) == (OrdStatus.REJECTED, "duplicate")
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from tests.exchange.binance.client import Rest
 from tests.exchange.binance.conftest import started
 
+from exchange.binance.endpoints import endpoints
 from exchange.binance.limits import PATIENCE, RateLimits, RateUsage
 from exchange.binance.words import BinanceError
 
@@ -341,6 +343,32 @@ def test_an_idle_connection_stays_open(one_server) -> None:
         one.sendall(b"GET /api/v3/ping HTTP/1.1\r\nHost: x\r\n\r\n")
         assert one.recv(4096).startswith(b"HTTP/1.1 200")
         assert select.select([one], [], [], 7.0)[0] == []
+
+
+PUBLISHED_WEIGHTS = {
+    "ping": 1,
+    "time": 1,
+    "exchangeInfo": 20,
+    "trades": 25,
+    "klines": 2,
+    "account": 20,
+    "allOrders": 20,
+    "openOrderList": 6,
+    "allOrderList": 20,
+    "rateLimit/order": 40,
+    "myAllocations": 20,
+    "account/commission": 20,
+}
+"""Fixed weights of Binance's REST API for spot, by path (its documentation, requests for data and for an account)."""
+
+
+def test_weights_are_those_that_binance_publishes() -> None:
+    weights = {
+        endpoint.path.removeprefix("/api/v3/"): endpoint.weight
+        for endpoint in endpoints(MagicMock(), MagicMock())
+        if endpoint.method == "GET"
+    }
+    assert {path: weights[path] for path in PUBLISHED_WEIGHTS} == PUBLISHED_WEIGHTS
 
 
 def test_weight_is_told_and_over_the_limit_comes_429_then_a_ban(served) -> None:
