@@ -102,7 +102,7 @@ def _table_of(
     left_aligned: Collection[str],
     wraps: Collection[str],
 ) -> "Table":
-    """Rich table of the kept columns."""
+    """Rich table of the columns `kept`, out of `rows` with a cell for each of `headings`; the first is left-aligned."""
     from rich.table import Table
     from rich.text import Text
 

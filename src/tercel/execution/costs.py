@@ -169,7 +169,7 @@ class Costs:
 
     @classmethod
     def concat(cls, parts: Sequence["Costs"]) -> "Costs":
-        """Episodes of several batches, one after another; all with the same time grid."""
+        """Episodes of several batches, one after another; TercelError unless all have the same time grid."""
         if len({part.mid2_grid.shape[1] for part in parts}) != 1:
             raise TercelError(
                 "batches with the same time grid",

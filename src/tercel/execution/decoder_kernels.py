@@ -38,7 +38,8 @@ def round_rung_lots(lots: int, resting: int, order: int, least: int) -> int:
 
 @kernel
 def round_lots(x: Longs, intents: Packed) -> None:
-    """Round the rungs of intents, int32 (n, 10), in place, so that they differ from resting lots by whole grains."""
+    """Round the rungs of intents, int32 (n, 10), in place, so that they differ from resting lots by whole grains, within the
+    lots left after the take."""
     for row in range(intents.shape[0]):
         budget = max(x[row, c.LEFT], 0) - intents[row, it.TAKE]
         room = budget

@@ -126,7 +126,7 @@ def decode_level(actions: Ints, view: View) -> Intents:
 
 
 def decode_placement(actions: Ints, view: View) -> Intents:
-    """Intents of `placement` actions, int64 (n,) from 0 to 7: hold, rest at a rung, or take.
+    """Intents of `placement` actions, int64 (n,) from 0 to 7: hold, rest all at a rung, or take part of the slice and rest.
 
     Shares of the slice are rounded up and never exceed the remaining lots. Where the market is not tradable every
     action holds.

@@ -155,8 +155,7 @@ class Driver:
         return self._command_rows[: self._serve(empty(1)[0], DriverRequest.WITHDRAW.value, 0, 0, 0)]
 
     def end(self) -> None:
-        """End trading for this order: the remaining lots are booked at the last known far touch and counted as
-        unfilled."""
+        """End trading for this order: the remaining lots are booked beyond the last known far touch and counted as unfilled."""
         self._serve(self._intent[0], DriverRequest.END.value, 0, 0, 0)
 
     def apply_alone(self, row: Ints) -> Commands:

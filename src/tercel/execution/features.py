@@ -69,7 +69,7 @@ def signed_log(x: float) -> float:
 
 @kernel
 def observe_private(b: Packed, k: Longs, x: Longs) -> None:
-    """Write the private row `x`: the order, time left, own orders on the default ladder at the public touch."""
+    """Write the private row `x`: the order, time left, guidance, own orders on the default ladder at the public touch."""
     s = state_at(k)
     side = s.side
     x[c.UNDERCUT] = rival_improvement(b, k)

@@ -49,7 +49,7 @@ Intents = NDArray[np.int32]
 
 
 def empty(n: int) -> Intents:
-    """Create `n` empty intents: no lots, and all own orders cancelled.
+    """Create `n` empty intents, int32 (n, WIDTH): no lots to take or rest, so that all own orders are cancelled.
 
     Anchor and take_limit are 0; see :func:`ladder` for intents ready to be filled in.
 

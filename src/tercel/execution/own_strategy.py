@@ -57,7 +57,7 @@ class FunctionStrategy(OwnStrategy):
         return self.function(view)
 
     def decide(self, view: View) -> Intent | Intents:
-        """Intent that the function returns."""
+        """Intent that the function returns for a view."""
         return self.function(view)
 
 

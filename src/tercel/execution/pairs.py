@@ -128,8 +128,8 @@ class PairTerms:
     def of(
         cls, side: int, lots: int, first: Listing, second: Listing, entries: Mapping[str, Any]
     ) -> Self:
-        """Terms from user entries: `ratio` such as 3/2, `spread`, `bound`, and optionally `lean`, `within`, `cross` and
-        others.
+        """Terms from user entries: `ratio` such as 3/2, `spread` (the limit), `bound`, and optionally `lean`, `within`, `cross`
+        (seconds) and others; OrderError for a bad entry.
 
         Raises
         ------
@@ -238,11 +238,11 @@ class LegFill(Protocol):
 
     @property
     def px(self) -> int:
-        """Price, parts of a tick."""
+        """Price in parts of a tick, `units_per_lot` parts to one."""
 
     @property
     def qty(self) -> int:
-        """Parts of a lot."""
+        """Quantity in parts of a lot, `units_per_lot` parts to one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class PaperTrial:
             self._run(np.ascontiguousarray(rows))
 
     def _run(self, rows: Ints) -> None:
-        """Advance through rows and take every decision that falls due."""
+        """Advance through rows, int64 (n, 6), and take every decision that falls due within the events seen."""
         k = self._state
         k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(rows)
         k[sim.FLOW_NS] = rows[0, sim.T_NS] if len(rows) else FOREVER_NS

@@ -64,7 +64,7 @@ def probe_view(decision: int = 1) -> View:
 
 
 def probe_order() -> Iterator[View]:
-    """Views of one order in two markets: at arrival, half-way, and at the last decision.
+    """Views of one order in two markets: at arrival, half-way, and at the last decision, one halted and one without a far side.
 
     Half-way one order is filled and the other has lots that rest; at the end one market is halted and the other has no
     quote on the far side.

@@ -183,7 +183,8 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 
 @kernel
 def force(b: Packed, k: Longs) -> None:
-    """At the horizon cancel all own orders, then take the lots left as acknowledgements and the parent's limit allow."""
+    """At the horizon cancel all own orders but takes on their way; the lots left are sent as a take within the parent's limit,
+    as far as there is room now."""
     s = state_at(k)
     for i in range(load_fixed(b, lay.OWN)):
         lots = standing_lots(b, i)

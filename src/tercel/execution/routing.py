@@ -105,7 +105,7 @@ class Knowledge:
 
     @classmethod
     def prior(cls, terms: Terms, base: Base) -> Self:
-        """Estimates before the first trade."""
+        """Estimates before the first trade, from the panel of the terms; `base` is the cost of book and session."""
         panel = terms.panel
         zero = np.zeros(len(terms.panel))
         moves = panel.impact * np.array([float(panel.ahead.mean()), 1.0])
@@ -140,7 +140,7 @@ class Knowledge:
         return best_distance(panel.alpha, panel.beta, cost) + self.shift
 
     def leak(self, units: float, dealers: int) -> float:
-        """Expected price move against the rest of the order by a request to `dealers` dealers, bps."""
+        """Expected price move against the rest of the order by a request to `dealers` dealers, bps; 0 for a single one."""
         rate = float(self.replies.sum() / self.requests.sum())
         return float(self.moves[0]) * rate * units * max(dealers - 1, 0)
 
@@ -197,7 +197,7 @@ class Knowledge:
 
     def update_crossing(self, units: Floats, crossed: Floats, orders: int) -> Self:
         """Estimates after intervals of `orders` orders in the session: units that rested and units that crossed, (r,)
-        each."""
+        each; of what the session crosses."""
         some = units > 0
         sent = np.ceil(units[some] / STEP).astype(np.int64)
         is_full = crossed[some] >= units[some] * (1.0 - 1e-9)

@@ -217,7 +217,7 @@ def warm_up(
 
 @kernel
 def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
-    """Place the order of an episode into its warmed-up market."""
+    """Place the order of an episode into its warmed-up market: side, lots, limit, decision 0; nothing is sent."""
     s = state_at(k)
     s.side = episode[E_SIDE]
     s.quantity = episode[E_QUANTITY]

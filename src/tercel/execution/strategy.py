@@ -98,7 +98,8 @@ def shares(intents: Intents, view: View) -> Shares:
 
 
 def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -> Shares:
-    """Expected intent of a policy that draws discrete actions with probabilities `weights`, as shares of the lots left.
+    """Mean over discrete actions with probabilities `weights`, (A,) or (n, A), of their intents as shares of the lots left,
+    float64 (n, 6).
 
     Parameters
     ----------

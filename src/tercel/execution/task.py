@@ -393,7 +393,7 @@ class Task:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Task":
-        """The task of values that :meth:`to_dict` gave.
+        """The task of values that :meth:`to_dict` gave: its inverse.
 
         >>> Task.of(Task(side=1, quantity=70).to_dict()) == Task(side=1, quantity=70)
         True

@@ -48,7 +48,7 @@ def error_location(error: BaseException) -> str:
 
 
 def remedy_of(error: Exception) -> str:
-    """Likely remedy for an error of user code on arrays of one row per market; "" if unknown."""
+    """Likely remedy for an error of user code that takes an array for one value; "" for other errors."""
     if "truth value of an array" in str(error):
         return "there is one row per market: numpy.where(condition, this, that) in place of if"
     return ""
@@ -131,7 +131,7 @@ class CheckedStrategy(Strategy):
         return copied
 
     def _state(self) -> dict[str, object]:
-        """Snapshot of the attributes and enclosed variables of the user's object or function."""
+        """Snapshot of the attributes and enclosed variables of the user's object or function, by name."""
         decider = (
             self._user_object.function
             if isinstance(self._user_object, FunctionStrategy)
@@ -191,7 +191,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
-    """Likely remedy for an error in the user's `decide`."""
+    """Likely remedy for an error in the user's `decide`, as text; never ""."""
     if remedy := remedy_of(error):
         return remedy
     name = getattr(error, "name", None)
@@ -422,7 +422,7 @@ def _decider(user_object: Any) -> Any:
 
 
 def _import_module(name: str) -> Any:
-    """Import a module, also from the working folder."""
+    """Import a module, also from the working folder; ConfigError if there is none or it fails."""
     try:
         with search_first(Path.cwd()):
             return importlib.import_module(name)
@@ -437,7 +437,7 @@ def _import_module(name: str) -> Any:
 
 
 def _import_file(path: Path) -> Any:
-    """Import a Python file anew, with its folder on the search path."""
+    """Import a Python file anew, with its folder on the search path; ConfigError if there is none or it fails."""
     refuse_if(
         not path.is_file(), "a Python file", f"{path}: no such file", "name it as path/file.py:Name"
     )

@@ -101,11 +101,11 @@ class BinanceFeed(CaptureFeed):
     MARKET = "symbol"
 
     def markets(self, lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
-        """See :meth:`CaptureFeed.markets`."""
+        """Messages of a capture sorted into markets; those without diffs or snapshots are left out."""
         return [market for market in markets_of(lines) if market.book]
 
     def market_days(self, market: BinanceMarket, capture: Capture) -> Iterator[CaptureDay]:
-        """See :meth:`CaptureFeed.market_days`.
+        """The imported days of one market, in ticks and lots; FeedError without a snapshot that meets the updates.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Binance messages of one market, decoded by kind: depth diffs, snapshots, trades, best quotes.
+"""Binance messages of a capture, decoded by kind (depth diffs, snapshots, trades, best quotes) and sorted into markets.
 
 Spot, USD-M and COIN-M futures say the same things with other fields: diffs of futures carry `pu` (the last id of the
 diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`). Of a capture of spot::
@@ -190,7 +190,7 @@ class _Reader:
         return self.markets.setdefault((venue, symbol), BinanceMarket(venue, symbol))
 
     def _diff(self, data: Message, line: CaptureLine) -> None:
-        """Add a depth update to its market's book messages."""
+        """Add a depth update to the book messages of its market, at the venue that its fields show."""
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
         diff = diff_of(data, line.recv_ns, lambda text: self.scaled(text, line.location))

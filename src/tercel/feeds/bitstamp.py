@@ -54,11 +54,11 @@ class BitstampFeed(CaptureFeed):
     MARKET = "pair"
 
     def markets(self, lines: Iterable[CaptureLine]) -> list[Pair]:
-        """See :meth:`CaptureFeed.markets`."""
+        """Messages of a capture sorted into pairs, also those without a snapshot (`market_days` refuses them)."""
         return list(pairs_of(lines).values())
 
     def market_days(self, market: Pair, capture: Capture) -> Iterator[CaptureDay]:
-        """See :meth:`CaptureFeed.market_days`.
+        """The imported days of one pair, in ticks and lots; FeedError without a snapshot of its book.
 
         Raises
         ------

@@ -145,7 +145,7 @@ class BitstampBook:
         self._row(schema.ADD, number, side, price, 0, amount, flags)
 
     def take(self, kind: int, number: int, amount: int) -> None:
-        """Take an amount (1e-10) from a resting order and write the row; at zero the order is removed."""
+        """Take an amount (1e-10) from a resting order and write the row; at zero the order is removed, a REDUCE then a DELETE."""
         order = self.orders[number]
         after = order.amount - amount
         row_kind = schema.DELETE if kind == schema.REDUCE and after == 0 else kind
@@ -243,7 +243,7 @@ class BitstampBook:
             self._row(schema.TRADE_HIDDEN, 0, trade.side, trade.price, unwritten, 0)
 
     def settle(self) -> None:
-        """Rest waiting orders that no longer cross; withdraw orders in their way for more than a second."""
+        """Rest waiting orders that no longer cross; for one that waits over a second, first withdraw orders that it crosses."""
         for number in sorted(self.waiting):
             waiting = self.waiting[number]
             if self.ns - waiting.since_ns > PATIENCE_NS:
@@ -253,7 +253,7 @@ class BitstampBook:
                 self.add(number, waiting.side, waiting.price, waiting.amount)
 
     def _withdraw_ghosts(self, waiting: BitstampOrder) -> None:
-        """Withdraw the orders that a waiting order would cross: their deletion was lost."""
+        """Withdraw, and count, all orders of the other side that a waiting order would cross: their deletion was lost."""
         while self.crosses(waiting.side, waiting.price):
             far = self.best(-waiting.side)
             assert far is not None

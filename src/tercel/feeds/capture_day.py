@@ -124,7 +124,10 @@ class CaptureFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
-        """See :meth:`tercel.market.feed.Feed.days`; the files are read here, as only they know their days."""
+        """Context with the days in captures that the options select, sorted; translated here, as only files know their days.
+
+        FeedError for files without a market, UnknownNameError for a symbol that they lack.
+        """
         with members(paths) as files:
             capture = Capture(tuple(m.name for m in files), CaptureWarnings(), options)
             markets = self.markets(lines_of(files, capture.reading))

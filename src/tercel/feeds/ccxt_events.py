@@ -188,7 +188,7 @@ class BookChanges:
 
 
 def public_trades(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[Message]:
-    """Public trades as messages; trades without a numeric id are skipped.
+    """Public trades of a symbol of ccxt as `trade` messages in Binance's fields; trades without a numeric id are skipped.
 
     >>> row = {"id": "7", "timestamp": 1000, "side": "sell", "price": "9.5", "amount": "2"}
     >>> next(public_trades("X", [row, row | {"id": "a-b"}], 0))

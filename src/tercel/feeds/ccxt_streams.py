@@ -81,7 +81,7 @@ class CcxtStreams:
             self.loop.call_soon_threadsafe(self._start, coroutine)
 
     def resend_book(self, name: str) -> None:
-        """Send the whole book of a symbol with its next change."""
+        """Forget the symbol's book, so that its next change comes with the whole book; nothing is sent now."""
         self.loop.call_soon_threadsafe(self._books.lose, name)
 
     def watch_own_orders(self) -> None:
@@ -124,7 +124,7 @@ class CcxtStreams:
             self._sender.send(b".")
 
     def _guard(self, allow: Callable[[str], object]) -> None:
-        """Make the exchange's connector call `allow` with the URL before it connects."""
+        """Make the exchange's connector call `allow` with the URL before it connects; an error of `allow` prevents that."""
         self.exchange.open()
         connector = self.exchange.tcp_connector
         connect = connector._create_connection
@@ -229,7 +229,7 @@ class CcxtStreams:
             self.hand_over("lost", reason)
 
     async def _book_of(self, name: str, symbol: str) -> None:
-        """Watch a symbol's book and hand over its changes as messages."""
+        """Watch a symbol's book until cancelled, and hand over its changes as "market" messages."""
 
         def take(book: Mapping[str, Any]) -> None:
             """Hand over the messages of a new state of the book."""
@@ -239,7 +239,7 @@ class CcxtStreams:
         await self._watch_stream(name, lambda: self.exchange.watch_order_book(symbol), take)
 
     async def _trades_of(self, name: str, symbol: str) -> None:
-        """Watch a symbol's public trades and hand them over as messages."""
+        """Watch a symbol's public trades until cancelled, and hand them over as "market" messages."""
 
         def take(rows: Sequence[Mapping[str, Any]]) -> None:
             """Hand over the messages of new trades."""

@@ -113,7 +113,7 @@ def clean_quotes(
 def clean_trades(
     t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: RuleCounts
 ) -> pl.DataFrame:
-    """Trades that pass the rules which need no quotes; `report` counts the others. Auction prints stay."""
+    """Trades that pass the rules which need no quotes; `report` counts the others. Auction prints outside the session stay."""
     if rules.zero:
         t = _keep_only(
             t,

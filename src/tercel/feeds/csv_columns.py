@@ -112,7 +112,7 @@ class TextRows:
         return replace(parsed, value=value)
 
     def ids(self, columns: Sequence[str]) -> TypedColumn:
-        """Ids as exact text, of one column or of several joined; "" where the field is empty."""
+        """Ids as exact text, of one column or of several joined; "" where the field is empty, null where digits were lost."""
         first_id, *others = map(strip_text, columns)
         text = exact = pl.concat_str([first_id, *others], separator=" ")
         if self.frame[columns[0]].cast(pl.Int64, strict=False).null_count():

@@ -44,7 +44,7 @@ class CsvFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CsvDay]]:
-        """See :meth:`tercel.market.feed.Feed.days`.
+        """Context with the days in files that the map describes, one for each symbol and date; they are translated when read.
 
         A file whose name does not say its symbol or day is looked through for them.
         """

@@ -87,7 +87,7 @@ def _marks(m: LevelMap, column: str) -> TypedColumn:
 
 
 def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
-    """Refuse a snapshot column with several words if none is a known word for a snapshot."""
+    """FeedError for a snapshot column of several words none of which the map's `full` has; none if the map itself lists words."""
     if not column or m.model_fields_set & {"full", "update"}:
         return
     written = text.frame.select(strip_text(column)).to_series()
@@ -105,7 +105,7 @@ def _refuse_unknown_words(text: TextRows, m: LevelMap, column: str) -> None:
 
 
 def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
-    """First row of each snapshot.
+    """First row of each snapshot among typed rows, by their marks, times, and levels shown again.
 
     A snapshot begins behind a row that is of none, a second after the row before, or at a later time when a level comes
     again.
@@ -140,7 +140,7 @@ def _first_of_snapshots(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
-    """Refuse snapshots within the day that only a column outside of the map shows."""
+    """FeedError for snapshots within the day that only a column outside of the map shows."""
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
         cells = text.frame.select(
             NS,

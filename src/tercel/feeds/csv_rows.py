@@ -90,7 +90,8 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: RuleCount
 def _drop_repeated_ids(
     text: TextRows, rows: pl.DataFrame, names: Sequence[str], m: TradeMap, report: RuleCounts
 ) -> pl.DataFrame:
-    """Trades without repetitions of an id; refused if two contents share an id or the map names no id column."""
+    """Trades without repetitions of an id; FeedError if two contents share an id, or the map names no column of ids that
+    repeat."""
     numbers = rows["id"].cast(pl.Int64, strict=False).fill_null(0)
     if (numbers.diff() > 0).all():
         return rows if m.id else rows.with_columns(id=pl.lit(""))

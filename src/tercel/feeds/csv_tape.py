@@ -149,7 +149,7 @@ def tape_of(
     check: bool,
     report: RuleCounts,
 ) -> tuple[Events, Extra]:
-    """Tape of cleaned quotes, trades and direct rows, with extra facts; `check` drops prints far beyond quotes."""
+    """Tape of cleaned quotes `q`, trades `t` and direct rows `d`, with extra facts; `check` drops prints far beyond quotes."""
     q, shown_levels, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown_levels[0][:, 0], "touch_ask": shown_levels[2][:, 0]}
     sorts = (
@@ -213,7 +213,8 @@ def tape_of(
 
 
 def _sign_prints(t: pl.DataFrame, check: bool, report: RuleCounts) -> tuple[pl.DataFrame, Extra]:
-    """Prints with their signs (Lee & Ready 1991), and counts by method; prints far beyond the quotes are dropped.
+    """Prints with their signs (Lee & Ready 1991), auction prints 0, and counts by method; with `check`, prints beyond the
+    quotes by more than the spread are dropped.
 
     Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
     spread (rule T4). Auction prints have no sign, and are no last price.

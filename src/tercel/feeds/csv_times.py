@@ -51,7 +51,7 @@ def with_number_times(
     start: int,
     instrument: InstrumentMap,
 ) -> TextRows:
-    """Rows with numeric times converted to ns since 1970 UTC, counted from `start`."""
+    """Rows with numeric times converted to ns since 1970 UTC, counted from `start` ns; FeedError for times of another unit."""
     numbers = text.to_typed(times, ())
     _refuse_other_units(text, clock, times, numbers, start, instrument)
     unit = pl.lit(UNIT_NS.get(clock.unit, 1))

@@ -88,7 +88,7 @@ class DbnFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay]]:
-        """See :meth:`tercel.market.feed.Feed.days`; the files are decoded here, as only they know their days."""
+        """Context with the days in files that the options select; the files are decoded here, as only they know their days."""
         with members(paths) as files:
             ticks: dict[int, float] = {}
             parts: list[Part] = []

@@ -81,7 +81,7 @@ def csv_time(text: TextRows, name: str) -> TypedColumn:
 
 
 def csv_number(name: str) -> TypedColumn:
-    """Column of whole numbers."""
+    """Column of whole numbers, null where the text is none."""
     return TypedColumn(
         name, strip_text(name), strip_text(name).cast(pl.Int64, strict=False), "a whole number"
     )

@@ -93,7 +93,7 @@ class DbnDay:
     others: int = 0
 
     def read(self) -> Imported:
-        """Translate the day's records to a tape with its instrument's facts.
+        """Translate the day's records to a tape with its instrument's facts; FeedError if they make no row.
 
         Raises
         ------
@@ -257,7 +257,7 @@ def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
 def translate(
     records: dbn_kernels.Words, unit: int, date: str, location: str, piece: int = PIECE
 ) -> tuple[Events, Ints]:
-    """Tape of one instrument's records, and the report of :mod:`dbn_kernels`.
+    """Tape of one instrument's records, and the report of :mod:`dbn_kernels`; FeedError for a record that does not fit.
 
     Raises
     ------

@@ -117,7 +117,7 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, location: str) -> R
 
 
 def decode_records(data: bytes, start: int, location: str) -> tuple[Words, int]:
-    """MBO records of a stream of DBN records as words, and how many records of other kinds there are.
+    """MBO records of a stream of DBN records as words, int64 (n, 7), and how many records of other kinds there are.
 
     Raises
     ------

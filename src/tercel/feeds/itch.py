@@ -90,7 +90,7 @@ class ItchDay:
     staging: Staging
 
     def read(self) -> Imported:
-        """See :meth:`tercel.market.feed.FeedDay.read`."""
+        """The tape of the symbol's staged rows, in the stated tick or an inferred one, with its facts and warnings."""
         rows = self.staging.rows_of(self.locate)
         kinds = (rows[:, itch_state.R_META] >> 16) & 255
         visible = rows[kinds <= schema.EXECUTE, itch_state.R_LOTS_PRICE] & 0xFFFFFFFF
@@ -203,7 +203,7 @@ class ItchFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ItchDay]]:
-        """See :meth:`tercel.market.feed.Feed.days`; the files are passed over here, once."""
+        """Context with a day for each wanted symbol in each file, sorted; each file is passed over here, once."""
         self.files = []
         with ExitStack() as stack:
             named = named_files(stack.enter_context(members(paths)), options.date)

@@ -1,4 +1,4 @@
-"""Check of an ITCH file by the books of all its symbols: nothing crossed, no share lost."""
+"""Check of an ITCH file by the books of all its symbols: states crossed or locked are counted, and no share may be lost."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final

@@ -201,7 +201,7 @@ def unlink(w: Longs, orders: Packed, books: Books, slot: int, shares: int) -> No
 
 @kernel
 def look_at_levels(b: Bytes, start: int, n: int, w: Longs, orders: Packed, books: Books) -> None:
-    """Prefetch queue neighbours, levels and best rungs for the next `n` messages (see `look_ahead`)."""
+    """Prefetch queue neighbours, levels and best rungs for the next `n` messages (see `look_ahead`); changes no book."""
     sides, rungs, levels, per = books
     offset = start
     seen = 0

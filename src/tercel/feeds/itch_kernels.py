@@ -260,7 +260,7 @@ def _change(
     rows: Longs,
     row: int,
 ) -> int:
-    """Decode an execution, cancel, delete or replace of an order into rows; returns the next row."""
+    """Decode an execution, cancel, delete or replace of an order into rows; returns the next row; an unknown order makes none."""
     ref = be8(b, m + 11)
     ns = w[NOW_NS]
     entry = place_of(table, ref)

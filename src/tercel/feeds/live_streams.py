@@ -66,7 +66,7 @@ class Stream:
         self._fresh = True
 
     def begin_connection(self) -> None:
-        """Note a new connection: the book may be out of date, so that its first message asks for a snapshot."""
+        """Note a new connection: the book may be out of date, so that its first message will ask for a snapshot."""
         self._fresh = True
 
     def accept(self, text: str) -> bool:
@@ -251,7 +251,7 @@ class BitstampStream(Stream):
 
 
 def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str | None) -> Stream:
-    """The stream of a symbol at a venue, by the venue's name.
+    """The stream of a symbol at a venue, "binance" or "bitstamp"; UnknownNameError for others, ConfigError for a bad address.
 
     Raises
     ------

@@ -54,7 +54,7 @@ class LobsterFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[LobsterDay]]:
-        """See :meth:`tercel.market.feed.Feed.days`."""
+        """Context with a day for each symbol and date of the files, its message file paired with its orderbook file."""
         with members(paths) as files:
             named = [n for n in (_parse_file_name(m, options) for m in files) if n is not None]
             named += _guess_files(files, options)

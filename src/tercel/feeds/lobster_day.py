@@ -86,7 +86,7 @@ _KINDS: Final = np.array(
 
 
 def row_error(code: int, value: object, row: int, location: str, place: str = "") -> FeedError:
-    """Error for the 0-based `row` of a file, by its fault code; `place` adds a level and side."""
+    """Error for the 0-based `row` of a file, by its fault code, returned; `place` adds a level and side."""
     name, expected, remedy = _NAMES[code]
     return FeedError(expected, f"{name}{place} {value} in row {row + 1} of {location}", remedy)
 
@@ -146,7 +146,7 @@ class LobsterDay:
         return tuple(m.name for m in (self.messages, self.orderbook) if m is not None)
 
     def read(self) -> Imported:
-        """Translate the day's files to a tape.
+        """Translate the day's files to a tape; with an orderbook file its levels open the tape, and ROLL rows follow it.
 
         Raises
         ------
@@ -385,7 +385,7 @@ def _raise_for(report: Longs, book: Longs, location: str) -> None:
 
 
 def opening_rows(plain: Events, state: Packed, count: Longs) -> Events:
-    """ROLL_IN rows of the levels before message 1, as message 0."""
+    """ROLL_IN rows of the levels before message 1, as message 0, at the time of message 1."""
     opening = Events.empty(int(count[:2].sum()))
     start = 0
     for h, side in enumerate((1, -1)):

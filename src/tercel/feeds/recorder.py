@@ -176,7 +176,7 @@ class Recorder:
             self._again_ns = now + NS_PER_SECOND
 
     def _poll_information(self) -> None:
-        """Record the exchange's tick and lot once they arrive; without them the importer infers both."""
+        """Record the exchange's tick and lot once the answer arrived; if it failed say so: the importer then infers both."""
         if self._details is None or not self._details.done():
             return
         answer = self._details

@@ -28,7 +28,7 @@ from tercel.market.tape.events import Events, Instrument
 
 
 def verify_orders(instrument: Instrument, events: Events, capture: Path) -> Findings:
-    """Compare a Bitstamp tape's orders with the later snapshots in a capture (a file or folder).
+    """Compare a Bitstamp tape's orders with the later snapshots in a capture (a file or folder); findings by name.
 
     Returns
     -------

@@ -170,7 +170,7 @@ def compare(
 
 
 def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings:
-    """Replay a tape and compare it with an mbp-10 file, DBN or CSV, plain or compressed.
+    """Replay a tape and compare it with an mbp-10 file, DBN or CSV, plain or compressed; findings by name.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings
 
 
 def _row_mismatch(report: NDArray[np.int64]) -> Findings:
-    """The first row that differs, as a finding."""
+    """The first row, level and side that differ, counted from 1, and what was expected and found, from the kernel's report."""
     return {
         "row": int(report[BAD_ROW]) + 1,
         "level": int(report[BAD_LEVEL]) + 1,

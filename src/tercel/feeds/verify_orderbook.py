@@ -107,7 +107,7 @@ def _result(
 
 
 def _mismatch(report: NDArray[np.int64], unit: int) -> Findings:
-    """The first row and level that differ, as a finding."""
+    """The first row and level that differ, counted from 1, with price and lots expected and found, from the kernel's report."""
 
     def price_and_lots(slot: int) -> list[int]:
         """Price in the file's units and lots, from a slot of the report."""

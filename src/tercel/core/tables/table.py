@@ -203,7 +203,7 @@ def _from_frame(source: Any) -> pl.DataFrame:
 
 
 def _from_json(text: str, path: Path) -> pl.DataFrame:
-    """A Polars frame of JSON lines, one object a line, with the column `row`; any other line is refused."""
+    """A Polars frame of JSON lines, one object a line, with the column `row`; blank lines are skipped, others refused."""
     records: dict[int, dict[str, Any]] = {}
     for row, line in enumerate(text.splitlines(), start=1):
         try:

@@ -119,7 +119,7 @@ def _refuse_desk_file(data: Tables, source: str) -> None:
 
 
 def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[str, _Kind]:
-    """Limits by name of a table of sections; missing keys come from the section `"*"`."""
+    """Limits by name, `"*"` among them, of the sections in `data`; missing keys come from `"*"`. `room`, `source`: for errors."""
     limits_by_name: dict[str, _Kind] = {}
     for name, section in data.items():
         if not isinstance(section, dict):

@@ -230,7 +230,8 @@ class ForecastWriter:
         self._waiting = round(1e6 * waiting)
 
     def write_forecasts(self, books: Packed, states: Longs, outlook: Longs) -> None:
-        """Write current forecasts into the markets' states and into `outlook`, the forecast columns of a view.
+        """Write current forecasts, of markets with a working order, into their states and into `outlook`, the forecast columns of
+        a view; the cost of waiting into all its rows.
 
         Parameters
         ----------
@@ -359,7 +360,7 @@ def packaged_forecasters() -> tuple[str, ...]:
 
 @cache
 def shipped_forecaster(name: str = DEFAULT) -> Forecaster:
-    """Load a pre-trained forecaster by name.
+    """Load a pre-trained forecaster by name, once per process; UnknownNameError for another name.
 
     Raises
     ------

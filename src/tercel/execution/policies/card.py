@@ -138,7 +138,7 @@ class Card:
         return "" if start is None else selection_sentence(start, best, checks, self.is_start)
 
     def validation_check(self, name: str) -> ValidationCheck | None:
-        """Validation check called `name` on the card; None if the card has none."""
+        """Validation check called `name` (start, best_checkpoint) on the card; None if the card has none."""
         row = self.scores.get(name)
         return None if row is None else msgspec.convert(row, ValidationCheck)
 

@@ -93,7 +93,7 @@ def compare_exported(network: PolicyPort, folder: Path, card: Card, seed: int) -
 
 
 def random_observations(network: PolicyPort, seed: int) -> Float32:
-    """Random observations around the network's normalisation, wide enough to reach its clip: float32 (ROWS, D)."""
+    """Random observations around an MLP's normalisation (else around 0), wide enough to reach its clip: float32 (ROWS, D)."""
     rng = np.random.default_rng(seed)
     unit = (
         rng.standard_normal((ROWS, network.observation_size))

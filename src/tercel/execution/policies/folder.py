@@ -102,7 +102,7 @@ def require_free_folder(folder: Path) -> Path:
 
 
 def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[PolicyPort, Card]:
-    """Load the policy and card of a folder; with `observes`, refused unless made for exactly that observation.
+    """Load the policy and card of a folder; PolicyError if damaged or, with `observes`, made for another observation.
 
     Raises
     ------

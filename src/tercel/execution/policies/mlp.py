@@ -127,7 +127,7 @@ def dirichlet_mean_row(z: Float32) -> None:
 
 @kernel
 def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, outputs: Float32) -> None:
-    """Write the outputs of the network for one raw observation `x[D]` into `outputs[s_L]`.
+    """Write the outputs of the network for one raw observation `x[D]` into `outputs[s_L]`; `scratch` is overwritten.
 
     `scratch` is float32 with at least ``2 * max(layout[3:])`` entries ; nothing is allocated.
     """

@@ -231,7 +231,7 @@ class RecurrentPolicy(OnnxPolicy):
         return np.ascontiguousarray(values, np.float32), h, c
 
     def logits(self, obs: Float32) -> Float32:
-        """Outputs for raw observations float32[n, D] with empty memory, as at the start of an episode."""
+        """Outputs for raw observations float32[n, D] with empty memory, as at the start of an episode; the kept memory stays."""
         empty = np.zeros((len(obs), self.width), np.float32)
         return self.check_finite(self.advance(obs, empty, empty)[0])
 

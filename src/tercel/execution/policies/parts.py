@@ -86,7 +86,7 @@ class ZeroForecast(_Same):
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """The inner strategy's forecaster with all moves 0."""
+        """The inner strategy's forecaster with all moves 0, their standard deviations kept; None without one."""
         forecaster = forecaster_of(self.inner)
         return (
             None if forecaster is None else replace(forecaster, scale=forecaster.scale * [0.0, 1.0])
@@ -120,7 +120,7 @@ def with_forecaster(strategy: Strategy, model: str) -> Strategy:
 
 
 def without_part(strategy: Strategy, part: str) -> Strategy | None:
-    """`strategy` without one of its `PARTS`; None if it has no such part.
+    """`strategy` without one of its `PARTS`, here or inside it; None if it has no such part.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def folder_of(name: str) -> Path:
 
 
 def load_packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
-    """A packaged policy as a strategy, and its card.
+    """A packaged policy as a strategy, called `shown_as` in tables, and its card; UnknownNameError for another name.
 
     Parameters
     ----------

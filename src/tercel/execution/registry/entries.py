@@ -120,7 +120,7 @@ class Registry(Protocol):
         """Folder or URL of the registry, as :func:`open_registry` takes it."""
 
     def entries(self) -> list[RegistryEntry]:
-        """All names, sorted."""
+        """Entries of all names, sorted by name."""
 
     def entry(self, name: str) -> RegistryEntry:
         """Entry of a name; without versions if nothing is registered under the name."""

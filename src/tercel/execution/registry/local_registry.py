@@ -1,4 +1,4 @@
-"""A policy registry in a folder of this machine."""
+"""A policy registry in a folder of this machine: an index and the policies' files by version, under a lock."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class LocalRegistry:
         return str(self.root)
 
     def entries(self) -> list[RegistryEntry]:
-        """All names, sorted.
+        """Entries of all names, sorted by name.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class LocalRegistry:
         return sorted(self._read().values(), key=lambda entry: entry.name)
 
     def entry(self, name: str) -> RegistryEntry:
-        """One name; without versions when nothing is registered under it."""
+        """Entry of a name; without versions if nothing is registered under the name."""
         return self._read().get(check_name(name), RegistryEntry(name))
 
     def register(
@@ -212,7 +212,7 @@ def _entry(name: str, raw: dict[str, Any]) -> RegistryEntry:
 
 
 def _damaged_error(path: Path, reason: str) -> PolicyError:
-    """The error for a damaged index file."""
+    """The error for a damaged index file, returned."""
     return PolicyError(
         "a registry's index", f"{path}: {reason}", "put a copy back, or name another `registry=`"
     )

@@ -165,7 +165,7 @@ ALL_BASELINES: Final = WRITTEN
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
-    """`strategy` in the named wrappers, the first innermost, with their names in its name.
+    """`strategy` in the named wrappers, the first innermost, with their names in its name; UnknownNameError for another.
 
     Raises
     ------

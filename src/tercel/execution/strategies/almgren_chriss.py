@@ -149,7 +149,7 @@ class AlmgrenChriss(Strategy):
     name: ClassVar[str] = "almgren_chriss"
 
     def decide(self, view: View) -> Intents:
-        """Intents that take the trajectory's next block."""
+        """Intents that take the lots missing to the trajectory's next point; nothing rests."""
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         risk_aversion = self.parameters.lambda_of(view.qty0, horizon)
         k = kappa(risk_aversion, horizon / view.decisions, self.parameters) * horizon

@@ -60,7 +60,7 @@ def phi2(z: float) -> float:
 
 @kernel
 def decisions_left(x: Longs) -> int:
-    """Decisions from this one on, at least 1."""
+    """Decisions of a row `x` from this one on, at least 1."""
     return int(max(x[c.DECISIONS] - x[c.DECISION], 1))
 
 
@@ -166,7 +166,7 @@ class AlphaTilt(Wrapper):
 
     @cached_property
     def _terms(self) -> Floats:
-        """Parameters as an array for the kernel."""
+        """Parameters as an array for the kernel: strength, most, hold, ticks_a_rung."""
         return np.array([self.strength, self.most, self.hold, self.ticks_a_rung], np.float64)
 
     def decide(self, view: View) -> Intents:

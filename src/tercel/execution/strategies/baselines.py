@@ -135,7 +135,7 @@ class TwapTake(Strategy):
     name: ClassVar[str] = "twap_take"
 
     def decide(self, view: View) -> Intents:
-        """Intents that take this decision's slice."""
+        """Intents that take the lots missing to the next point of TWAP's line, arrears included; nothing rests."""
         return take_to(twap_target(view, view.decision + 1), view)
 
 
@@ -146,7 +146,7 @@ class TwapPassive(Strategy):
     name: ClassVar[str] = "twap_passive"
 
     def decide(self, view: View) -> Intents:
-        """Intents that cross the arrears and rest this decision's slice."""
+        """Intents that take the arrears to TWAP's line and rest this decision's slice at the own touch."""
         return rest_then_cross(
             twap_target(view, view.decision), twap_target(view, view.decision + 1), view
         )
@@ -176,7 +176,7 @@ class VwapTake(Strategy):
     name: ClassVar[str] = "vwap_take"
 
     def decide(self, view: View) -> Intents:
-        """Intents that take the coming interval's share."""
+        """Intents that take the lots missing to the share due at the next decision, arrears included; nothing rests."""
         return take_to(lots_of(shares_done(view, self.estimates)[1], view), view)
 
 
@@ -188,7 +188,7 @@ class VwapPassive(Strategy):
     name: ClassVar[str] = "vwap_passive"
 
     def decide(self, view: View) -> Intents:
-        """Intents that cross the arrears and rest the coming interval's share."""
+        """Intents that take the arrears to the share due now and rest the coming interval's share at the own touch."""
         due, target = shares_done(view, self.estimates)
         return rest_then_cross(lots_of(due, view), lots_of(target, view), view)
 
@@ -239,7 +239,8 @@ class ImbalancePeg(Strategy):
     name: ClassVar[str] = "imbalance_peg"
 
     def decide(self, view: View) -> Intents:
-        """Intents with all lots on one rung at the current touch, or taken at the last decision."""
+        """Intents with all lots at the touch if the own queue is longer or the end is near, else a tick behind; at the last
+        decision they are taken."""
         intents = ladder(view)
         last = view.decisions_left == 1
         front = (view.own_depth[:, 0] > view.far_depth[:, 0]) | (view.decisions_left <= LAST)
@@ -317,7 +318,7 @@ class SubmitAndLeave(Peg):
     name: ClassVar[str] = "submit_and_leave"
 
     def decide(self, view: View) -> Intents:
-        """Intents with all lots on one rung at arrival, then a hold."""
+        """Intents with all lots on one rung where no own order lives (at arrival), else a hold."""
         return finish_intents(
             np.where((view.live > 0)[:, None], hold(view), super().decide(view)), view
         )

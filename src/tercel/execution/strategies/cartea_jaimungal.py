@@ -120,7 +120,7 @@ class CarteaJaimungal(Strategy):
         )
 
     def decide(self, view: View) -> Intents:
-        """Intents that take the speed's lots of one interval."""
+        """Intents that take the lots of the optimal speed over one interval, those of a forecast included; nothing rests."""
         p = self.parameters
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         tau = horizon / view.decisions

@@ -73,7 +73,7 @@ class RestAndTake(Strategy):
     base: Strategy = field(default_factory=Guarded)
 
     def decide(self, view: View) -> Intents:
-        """Intents of `guarded` at scheduled decisions, a hold between them, and an even take."""
+        """Intents of `guarded` at scheduled decisions, a hold between them, and an even take of lots too many to rest."""
         intents = self.base.decide(view).astype(np.int32, casting="same_kind")
         intents[~view.on_schedule] = hold(view)[~view.on_schedule]
         passed = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)

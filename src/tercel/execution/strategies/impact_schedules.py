@@ -112,7 +112,7 @@ class AlmgrenChrissFitted(Tunable):
     layout: ClassVar[Layout] = Layout("almgren_chriss_fitted", {"kappa": 0.0}, {"kappa": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Intents that take the trajectory's next block."""
+        """Intents that take the lots missing to the trajectory's next point; nothing rests."""
         elapsed = np.minimum((view.decision + 1) / view.decisions, 1.0)
         return take_to(
             lots_of(1 - share_left(np.exp(np.minimum(self.value("kappa"), 8.0)), elapsed), view),

@@ -98,7 +98,7 @@ class _Passive(Tunable):
         )
 
     def _behind(self) -> Floats:
-        """Share of resting lots one tick behind the touch."""
+        """Share of resting lots one tick behind the touch, float64 (1,) or (n,)."""
         return sigmoid(self.value("behind"))
 
     def _behind_by_spread(self, view: View) -> Floats:

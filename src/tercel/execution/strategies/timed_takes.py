@@ -61,7 +61,7 @@ class SpreadRule(Strategy):
 
     @property
     def forecaster(self) -> Forecaster:
-        """A forecaster of the usual spread alone."""
+        """A forecaster that only tells the usual spread."""
         return spread_only_forecaster()
 
     def cost(self, view: View) -> Floats:

@@ -121,8 +121,8 @@ class Outbox:
         self.sent_ns = self.now_ns
 
     def resend(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
-        """Answer a ResendRequest: resend stored messages as PossDup, gap-fill the others; returns those whose type is
-        never resent.
+        """Answer a ResendRequest for `first` to `last`, both at least 1, or by default what earlier requests still wait for:
+        resend stored messages as PossDup, gap-fill the others; returns those whose type is never resent.
 
         After more than a second's worth, resends pause, and requests of that time are answered together: repeated
         requests do not delay other messages.
@@ -130,7 +130,7 @@ class Outbox:
         Parameters
         ----------
         first, last : int
-            Requested range; 0: the part of earlier requests that has not been sent.
+            Requested range, with a request's EndSeqNo 0 resolved; `first` 0: the part of earlier requests that has not been sent.
 
         Returns
         -------

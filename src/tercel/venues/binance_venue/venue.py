@@ -346,7 +346,7 @@ class BinanceVenue(Closing):
                 self._clear_book(name, book)
 
     def _on_link_up(self) -> None:
-        """Request the state of everything that may have changed while the link was down."""
+        """Announce the link, and schedule queries of the state of everything that may have changed while it was down."""
         self._events.append(o.LinkStatus(True, self._stamp(0), f"logged on at {self.name}"))
         for order in self.tracker.working_orders(""):
             self.inquiry.inquire(order)

@@ -117,7 +117,7 @@ class Markets:
         return np.concatenate(parts)
 
     def _lay_tapes(self) -> Ints:
-        """Concatenated tapes of all sources; a single one is not copied."""
+        """Concatenated tapes of all sources, a shared one once; stores each market's offsets. A single one is not copied."""
         tapes: dict[int, Ints] = {id(spec.source.tape): spec.source.tape for spec in self.specs}
         start = 0
         starts = {}

@@ -195,7 +195,7 @@ def build_report(
     passive: bool = False,
     text: str = "",
 ) -> Report:
-    """An execution report of an order's current state; `last` is quantity and price of a trade."""
+    """An execution report of an order's current state; `last` is a trade's quantity and price in whole lots and ticks."""
     new = order.new
     return Report(
         exec_id=exec_id,

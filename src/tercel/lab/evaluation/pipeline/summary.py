@@ -175,7 +175,7 @@ class EvaluationSummary:
         }
 
     def _conditions(self) -> _Conditions:
-        """Market, order and clusters of the main scenario, or of all orders of a list."""
+        """Name of the market, task, kind of cluster and notes of the main scenario, or of all orders of a list."""
         main = self.main
         built = cached_market(self.main.scenario)
         scenario = main.scenario

@@ -94,7 +94,10 @@ class QueueReactivePreset(Preset):
         )
 
     def init_memory(self, state: Ints) -> None:
-        """Initialise the flow's memory in a blank state: means at the mid, the last trade long ago."""
+        """Initialise the flow's memory in a blank state with a laid book and a seeded random stream.
+
+        Means are at the mid, the last trade long ago, the previous events' side is drawn by the seed.
+        """
         start_memory(state, int(state[sim.PUBLIC_BID] + state[sim.PUBLIC_ASK]))
         state[q.P_SIDE] = 1 if int(mix(int(state[sim.FLOW_RNG]))) & 1 else -1
         state[q.P2_SIDE] = state[q.P_SIDE]
