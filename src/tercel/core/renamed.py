@@ -32,7 +32,7 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
         "fixed": "format_number",
         "render": "render_page",
         "spelt": "format_interval",
-        "spelt_cell": "format_interval_cell",
+        "spelt_cell": "format_interval",
     },
     "desk.gate": {
         "beside_gate": "run_watchdog",

@@ -244,7 +244,7 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
 
 
 def check_person_set(named: str, paths: Iterable[str], reason: str) -> None:
-    """Refuse limits that no person set: no limits file is named, and not both `desk.daily_loss` and `desk.gross_value` are.
+    """Refuse limits that no person set: no limits file is named, and not both the keys daily_loss and gross_value of [desk] are.
 
     A limits file has to be named, or the desk's daily loss and gross value.
 
