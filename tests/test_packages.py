@@ -1,7 +1,9 @@
 """The packages: a README of one page each, and names that exist."""
 
+import ast
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,10 +70,30 @@ GROUPS = {
 }
 """Groups of entry points and a logger: no modules."""
 FILES = (".lock", ".toml", ".py", ".json", ".md")
+IMPORT = re.compile(
+    rf"\bfrom ((?:tercel|{'|'.join(one.name for one in BESIDE)})[\w.]*) import (\([^)]*\)|[\w, ]+)"
+)
+"""An import, in code or in a text: a program in a string, a doctest, a page."""
+MADE_UP = {"tercel.execution.strategies.half_now.HalfNow"}
+"""Names of files that a page has its reader write."""
+
+
+@cache
+def bound_names(source: Path) -> set[str]:
+    """Names that a source defines, assigns or imports, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name.partition(".")[0])
+    return names
 
 
 def is_there(name: str) -> bool:
-    """Whether a dotted name leads to a module, or to one that says the next part of it."""
+    """Whether a dotted name leads to a module, or to one that binds the next part of it."""
     first, *rest = name.split(".")
     home = HOMES[first]
     while rest and (home / rest[0]).is_dir():
@@ -79,7 +101,7 @@ def is_there(name: str) -> bool:
     if rest and (home / f"{rest[0]}.py").is_file():
         home /= f"{rest.pop(0)}.py"
     sources = [home] if home.is_file() else home.glob("__init__.py*")
-    return not rest or any(re.search(rf"\b{rest[0]}\b", one.read_text()) for one in sources)
+    return not rest or any(rest[0] in bound_names(one) for one in sources)
 
 
 def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:
@@ -87,6 +109,7 @@ def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:
     assert is_there("execution.user_strategy")
     assert not is_there("execution.own")
     assert not is_there("tercel.execution.strategy.Vista")
+    assert not is_there("tercel.core.errors.suggestions")  # a word of it, bound nowhere
 
 
 def test_modules_that_docstrings_and_pages_name_are_there() -> None:
@@ -99,3 +122,28 @@ def test_modules_that_docstrings_and_pages_name_are_there() -> None:
     }
     gone = [(str(path.relative_to(ROOT)), name) for path, name in named if not is_there(name)]
     assert sorted(one for one in gone if one[1] not in GROUPS and not one[1].endswith(FILES)) == []
+
+
+def imported_names(text: str) -> set[str]:
+    """Dotted names that the imports in a text ask for.
+
+    >>> sorted(imported_names("from tercel.core.errors import (DataError as E,\\n TapeError)"))
+    ['tercel.core.errors.DataError', 'tercel.core.errors.TapeError']
+    """
+    return {
+        f"{module}.{name}"
+        for module, names in IMPORT.findall(text)
+        for name in re.findall(r"(\w+)(?:\s+as\s+\w+)?\s*(?:,|$)", names.strip("() \n"))
+    }
+
+
+@pytest.mark.parametrize("folder", ["docs", "src", "tests", *(one.name for one in BESIDE)])
+def test_what_programs_in_texts_import_is_there(folder: str) -> None:
+    """No type checker sees the imports of a program in a string, of a doctest or of a page."""
+    files = (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md"))
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in files
+        for name in imported_names(path.read_text(encoding="utf-8"))
+    }
+    assert sorted(one for one in named if one[1] not in MADE_UP and not is_there(one[1])) == []

@@ -79,11 +79,10 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
         row = _row_note(name, refusal["loc"])
         if refusal["type"] == "extra_forbidden":
             refuse_removed("keys", key.rpartition(".")[2], f"{name}: {key}{row}")
-            new = KEYS.get(key)
             raise ConfigError(
                 f"keys that {reader} knows",
                 f"{name}: {key}{row}",
-                f"call it {new}" if new else _key_remedy(refusal["loc"], model_keys(kind)),
+                _key_remedy(refusal["loc"], model_keys(kind)),
             ) from None
         raise ConfigError(
             f"{key}: {expected_text(refusal)}" if key else expected_text(refusal),
@@ -156,7 +155,7 @@ def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
 
 
 def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
-    """Remedy for an unknown key: the table that has it, or the nearest known name, first of its own table.
+    """Remedy for an unknown key: its new name, the table that has it, or the nearest known name, first of its own table.
 
     >>> _key_remedy(("lots",), [("desk", "lots")]), _key_remedy(("lot",), [("desk", "lots")])
     ('move it to the table desk', "try 'lots' in the table desk")
@@ -165,6 +164,8 @@ def _key_remedy(place: Sequence[str | int], known: Sequence[tuple[str, str]]) ->
     """
     key = str(place[-1])
     table_name = ".".join(part for part in place[:-1] if isinstance(part, str))
+    if new := KEYS.get(f"{table_name}.{key}"):
+        return f"call it {new}"
     own_keys = [name for table, name in known if f"{table_name}.".startswith(f"{table}.")]
     if homes := [table for table, name in known if name == key and key not in own_keys]:
         return f"move it {' or '.join(f'to the table {home}' if home else 'above the first table' for home in homes)}"

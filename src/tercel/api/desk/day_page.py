@@ -224,7 +224,7 @@ class DayReport:
     Parameters
     ----------
     days : sequence of Day or UnreadDay
-        What `api.desk.day.days_of` gives.
+        What `api.desk.day_folders.days_of` gives.
 
     >>> DayReport([]).title
     'The day of 0 desks'
