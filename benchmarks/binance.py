@@ -30,7 +30,7 @@ from exchange.binance.limits import RateLimits
 from exchange.binance.opened import endow, open_exchange
 from exchange.binance.serve import serve_binance
 from tercel.cli import say
-from tercel.core import Pace, WallClock, orders as o
+from tercel.core import MonotonicClock, Pace, orders as o
 from tercel.desk.gate import GateProcess
 from tercel.market.flow import DEFAULT, load
 from tercel.market.simulator import reactive
@@ -319,7 +319,7 @@ def _exchange(pipe: Connection) -> None:
         return place(*arguments, **options)
 
     engine.place = place_timed  # type: ignore[method-assign]
-    pace = Pace(WallClock(), 1.0)
+    pace = Pace(MonotonicClock(), 1.0)
     pace.begin(engine.now_ns)
     server = serve_binance(
         engine, [ApiKey(KEY, NAME, SECRET)], pace=pace, limits=_FREE, wall_ns=lambda: pace.now_ns

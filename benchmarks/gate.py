@@ -63,7 +63,7 @@ def busy_gate() -> LimitGate:
         gate.mark(instrument, BID, ASK, 0)
     for agent in AGENTS:
         for instrument, side in zip(INSTRUMENTS, SIDES, strict=True):
-            gate.parent(f"{agent}-{instrument}", instrument, agent, side, PARENT_LOTS)
+            gate.register_parent(f"{agent}-{instrument}", instrument, agent, side, PARENT_LOTS)
             for n in range(RESTING):
                 gate.count_sent(_new(f"{agent}-{instrument}-{n}", agent, instrument, side, n), 0)
     return gate

@@ -89,7 +89,7 @@ class Running:
             full = 1
             while full:
                 self.k[sim.RECORD] = 0
-                full = engine.run_recorded(self.b, self.k, self.flow, NO_TAPE, until, margin)
+                full = engine.run_until_full(self.b, self.k, self.flow, NO_TAPE, until, margin)
             seconds += process_time() - start
         return int(self.k[sim.EVENTS]) - before, seconds, fewest
 

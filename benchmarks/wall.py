@@ -98,7 +98,7 @@ class _Beside:
 
     def __init__(self, gate: Gate, instrument: str) -> None:
         self._gateway, self._venue = gate.gateway, gate.gateway.venue
-        self._gateway.limits.parent("p", instrument, "BENCH", 1, 2**20)
+        self._gateway.limits.register_parent("p", instrument, "BENCH", 1, 2**20)
         self._gateway.write(
             [
                 acceptance_entry(

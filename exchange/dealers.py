@@ -315,7 +315,7 @@ class DealerVenue:
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
         """See `core.capabilities.AsksForQuotes`."""
-        self.book.drop(request, quotes)
+        self.book.pass_quotes(request, quotes)
 
     def withdraw(self, quote: str, text: str = "withdrawn") -> None:
         """Let a dealer withdraw its quote."""

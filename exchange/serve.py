@@ -9,7 +9,7 @@ from exchange.dealers import DealerVenue, mid_of
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, serve_fix
 from tercel.cli import end_on_termination, hand_over, say
-from tercel.core import Pace, Venue, WallClock, freeze_heap
+from tercel.core import MonotonicClock, Pace, Venue, freeze_heap
 from tercel.fix import Secret
 from tercel.market.dealers import load_panel
 from tercel.venues import TRADER
@@ -57,7 +57,7 @@ def _open_server(request: Serve, exchange: Venue) -> FixServer:
     logins = [
         Login(name, begin=begin or "FIX.4.4", password=password) for name, _, begin in login_parts
     ]
-    pace = Pace(WallClock(), request.speed) if request.speed else None
+    pace = Pace(MonotonicClock(), request.speed) if request.speed else None
     return serve_fix(exchange, request.port, logins, store=request.store, pace=pace, host=HOST)
 
 

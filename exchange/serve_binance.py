@@ -13,7 +13,7 @@ from exchange.binance.report import expired_rows, venue_report
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.commands import CRYPTO, Serve
 from tercel.cli import check_folder, end_on_termination, hand_over, say
-from tercel.core import ConfigError, Pace, WallClock, freeze_heap
+from tercel.core import ConfigError, MonotonicClock, Pace, freeze_heap
 from tercel.fix import ed25519_key
 from tercel.venues import TRADER
 
@@ -32,7 +32,7 @@ def serve_until_stopped(request: Serve) -> None:
         lots = o.lots_of_lake(request.tape, next(iter(markets)), request.date)
     wall = time.time_ns() if speed == 1.0 or request.tape is None else None
     engine = o.open_exchange(markets, lots, wall_ns=wall, fee=round(request.fee_bps * 10_000))
-    pace = Pace(WallClock(), speed)
+    pace = Pace(MonotonicClock(), speed)
     pace.begin(engine.now_ns)
     o.endow(engine, TRADER, request.balance or ())
     key = _key(request)

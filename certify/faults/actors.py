@@ -22,6 +22,7 @@ from tercel.core import (
     NS_PER_SECOND as SECOND,
     CancelOrder,
     Command,
+    MonotonicClock,
     NewOrder,
     Pace,
     ReplaceOrder,
@@ -29,7 +30,6 @@ from tercel.core import (
     Venue,
     VenueError,
     VenueEvent,
-    WallClock,
     write_atomic,
 )
 from tercel.desk.gate import open_gate as opened, read_config, run_watchdog
@@ -225,7 +225,7 @@ def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
     exchange = Witness(source, place.seed, place.folder / LOG)
     until = BoundedClock(None)
-    MarketServer(exchange, place.market, Pace(WallClock(), SPEED)).run(until.stopping)
+    MarketServer(exchange, place.market, Pace(MonotonicClock(), SPEED)).run(until.stopping)
     write_atomic(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
 
@@ -282,7 +282,7 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
     forbid_tracing()
     with (
         opened(config, place.gate, "fault matrix", reach=_at_the_market, wall=wall) as open_gate,
-        run_watchdog(file, config, lambda: not open_gate.open),
+        run_watchdog(file, config, lambda: not open_gate.open_count),
     ):
         ready()
         serve(open_gate, until.stopping)

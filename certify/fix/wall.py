@@ -234,7 +234,7 @@ class Wall:
         """Announce a parent order, as a session does."""
         if self.gateway.ledger.parents.get(parent) is None:
             request = ParentRequest(parent, XYZ, side, lots, 10**15, 1, "by hand", account)
-            self.gateway.limits.parent(parent, XYZ, account, side, lots)
+            self.gateway.limits.register_parent(parent, XYZ, account, side, lots)
             self.gateway.write([acceptance_entry(request, self.fix.now_ns)])
 
     # -- what it is made of -------------------------------------------------------------------------------------------

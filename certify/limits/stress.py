@@ -348,7 +348,7 @@ class StressTest:
         if parent in self.most:
             self.gate.amend(parent, lots)
         else:
-            self.gate.parent(parent, name, agent, side, lots)
+            self.gate.register_parent(parent, name, agent, side, lots)
         self.auditor.parent(parent, name, agent, side, lots)
         self.most[parent] = max(lots, self.most.get(parent, 0))
 

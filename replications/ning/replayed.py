@@ -68,7 +68,7 @@ class TakeVec:
             e.step(finish_intents(intents, view))
             k = e.states
             earned -= (
-                (e.terms[:, 0] + e.terms[:, 1])
+                (e.reward_terms[:, 0] + e.reward_terms[:, 1])
                 / (k[:, sim.ARRIVAL_MID2] * k[:, sim.QUANTITY])
                 * BPS
             )

@@ -30,13 +30,13 @@ def explain(request: OfModel) -> None:
 
 def _show_explained(found: "ForecastExplanation") -> None:
     from studies.signals.explain import by_group, parts_table, worth_table
-    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest import head_and_tail
 
     title = f"rank IC lost where shuffled, {found.dates} dates out of sample in {found.folds} folds"
     more = f"; {SHOWN_ROWS} of {len(found.groups)} groups" if len(found.groups) > SHOWN_ROWS else ""
     print_rows(title + more, *worth_table(by_group(found, SHOWN_ROWS)))
     title = f"forecast of {found.at[:10]}; {found.common_bps:+.1f} bps is common to {len(found.names)} names"
-    print_rows(title, *parts_table(ends(found.names), 3))
+    print_rows(title, *parts_table(head_and_tail(found.names), 3))
     print_sentences(found.sentences())
     for warning in found.warnings:
         say(f"note: {warning}")

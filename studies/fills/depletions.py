@@ -41,10 +41,10 @@ def _add(tally: ReplayTally, name: str, before: Longs, last: Longs, side: Longs)
     for seconds in RETURNS_S:
         at = day.row_at(ns + seconds * NS_PER_SECOND)
         back = (np.where(side > 0, bid[at], ask[at]) - own) * side >= 0
-        tally.share(
+        tally.add_mean(
             f"back_after_{name}_{seconds}s", ns, back, day.has_book(ns + seconds * NS_PER_SECOND)
         )
     after = ns + FOLLOWED_S * NS_PER_SECOND
     at = day.row_at(after)
     gap = np.where(side > 0, ask[at] - ask[before], bid[at] - bid[before]) * side
-    tally.share(f"followed_after_{name}_{FOLLOWED_S}s", ns, gap < 0, day.has_book(after))
+    tally.add_mean(f"followed_after_{name}_{FOLLOWED_S}s", ns, gap < 0, day.has_book(after))

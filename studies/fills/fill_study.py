@@ -45,12 +45,12 @@ def add_hidden(tally: ReplayTally) -> None:
     at = np.flatnonzero((kind == EXECUTE) | (kind == TRADE_HIDDEN))
     at = at[day.within(day.ns[at]) & (at > 0)]
     ns, hidden, lots = day.ns[at], np.asarray(kind[at] == TRADE_HIDDEN), day.rows[at, k.LOTS]
-    tally.share("hidden_rows", ns, hidden)
+    tally.add_mean("hidden_rows", ns, hidden)
     tally.add("hidden_volume", ns, hidden * lots)
     tally.add("hidden_volume#", ns, lots)
     width = day.seen[at - 1, k.ASK] - day.seen[at - 1, k.BID]
     for name, (low, high) in SPREADS.items():
-        tally.share(f"hidden_rows_spread_{name}", ns, hidden, (width >= low) & (width <= high))
+        tally.add_mean(f"hidden_rows_spread_{name}", ns, hidden, (width >= low) & (width <= high))
 
 
 def figures() -> list[SumFigure]:

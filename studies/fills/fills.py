@@ -115,7 +115,9 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
     ns = np.repeat(day.starts[:, None], 2, axis=1)
     found = run_ghosts(day, scale.ghost)
     for wait in WAITS_S:
-        tally.share(f"filled_{wait}s", ns, found[..., k.FILLED] <= wait, _in_time(day, fine, wait))
+        tally.add_mean(
+            f"filled_{wait}s", ns, found[..., k.FILLED] <= wait, _in_time(day, fine, wait)
+        )
     _add_parts(tally, ns, found, fine)
     for name, among in _classes(day, scale).items():
         _add_shown(tally, name, ns, found[..., k.FILLED], fine & among)
@@ -139,7 +141,9 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
 def _add_shown(tally: ReplayTally, name: str, ns: Longs, filled: Floats, among: Bools) -> None:
     """Fills of some ghosts at the waits that are reported by class."""
     for wait in SHOWN_S:
-        tally.share(f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(tally.day, among, wait))
+        tally.add_mean(
+            f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(tally.day, among, wait)
+        )
 
 
 def _others(scale: FillScale) -> dict[str, tuple[float, int]]:
@@ -159,10 +163,10 @@ def _add_parts(tally: ReplayTally, ns: Longs, found: Floats, fine: Bools) -> Non
     filled, away, back = (found[..., at] for at in (k.FILLED, k.AWAY, k.BACK))
     first = (filled <= wait) & (filled <= away)
     left = away <= wait
-    tally.share("filled_before_away", ns, first, among)
-    tally.share("filled_after_away", ns, (filled <= wait) & ~first, among)
-    tally.share("filled_given_away", ns, filled <= wait, among & left)
-    tally.share("back_given_away", ns, np.minimum(back, filled) <= wait, among & left)
+    tally.add_mean("filled_before_away", ns, first, among)
+    tally.add_mean("filled_after_away", ns, (filled <= wait) & ~first, among)
+    tally.add_mean("filled_given_away", ns, filled <= wait, among & left)
+    tally.add_mean("back_given_away", ns, np.minimum(back, filled) <= wait, among & left)
 
 
 def _width(day: ReplayedDay) -> Longs:

@@ -86,8 +86,8 @@ def _add(tally: ReplayTally, name: str, ns: Longs, side: Floats, start: Floats) 
     for seconds in HORIZONS_S:
         move = side * (tally.day.mid_at(ns + seconds * NS_PER_SECOND) - start)
         there = np.isfinite(move)
-        tally.share(f"{name}_{seconds}s_ticks", ns, move, there)
-        tally.share(f"{name}_{seconds}s_bps", ns, BPS * move / start, there)
+        tally.add_mean(f"{name}_{seconds}s_ticks", ns, move, there)
+        tally.add_mean(f"{name}_{seconds}s_bps", ns, BPS * move / start, there)
 
 
 def add_counts(tally: ReplayTally, orders: MarkoutOrders) -> None:

@@ -32,9 +32,9 @@ def add_own_orders(tally: ReplayTally) -> None:
     for kind, among in (("joins", fine & (gap == 0)), ("improves", fine & (gap > 0))):
         for wait in WAITS_S:
             in_time = among & (ns + wait * NS_PER_SECOND <= day.close_ns)
-            tally.share(f"{kind}_filled_{wait}s", ns, filled <= wait * NS_PER_SECOND, in_time)
+            tally.add_mean(f"{kind}_filled_{wait}s", ns, filled <= wait * NS_PER_SECOND, in_time)
         quick = (cancelled <= QUICK_S * NS_PER_SECOND) & (filled > cancelled)
-        tally.share(f"{kind}_cancelled_{QUICK_S}s", ns, quick, among)
+        tally.add_mean(f"{kind}_cancelled_{QUICK_S}s", ns, quick, among)
 
 
 def _remainder(day: ReplayedDay) -> Bools:

@@ -2,7 +2,7 @@
 
 A desk trades at the simulated exchange, whose markets answer. Its twin, the same markets on the same seed without
 orders, is recorded as trades and level totals. The same parents are then worked in shadow on the recording, once at
-each bound (`tercel.api.desk.shadow`).
+each bound (`tercel.api.desk.bounds`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -45,7 +45,7 @@ from tercel.signals.models.walk_forward import (
     mean_of_sources,
 )
 from tercel.signals.panel.build import load as load_panel
-from tercel.signals.portfolio.backtest import ends, ic_of
+from tercel.signals.portfolio.backtest import head_and_tail, ic_of
 from tercel.signals.runs import dataset_of_config, folds_of
 
 # -- explain --------------------------------------------------------------------------------------
@@ -638,7 +638,7 @@ def parts_table(
 def explain_page(found: ForecastExplanation) -> str:
     """HTML page of an explanation."""
     lead, *rest = found.sentences()
-    names, shown, note = found.names, ends(found.names), found.model.note
+    names, shown, note = found.names, head_and_tail(found.names), found.model.note
     common = f"{len(shown)} of {len(names)} names; {format_number(found.common_bps, 1, signed=True)} bps is common to all."
     best = {one.name: one.ic_lost for one in found.groups[:DRAWN]}
     sections = [
@@ -685,7 +685,7 @@ def explain_page(found: ForecastExplanation) -> str:
 
 def parts_figure(found: ForecastExplanation, most: int = 6) -> Figure:
     """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
-    chosen = ends(found.names, 2)
+    chosen = head_and_tail(found.names, 2)
     titles = [f"{one.name} {format_number(one.expected_bps, 1, signed=True)} bps" for one in chosen]
     with sketch(1.4 + 0.6 * most, PAGE) as drawing:
         panels = small_panels(drawing, len(chosen), 2)

@@ -99,7 +99,7 @@ def paid(markets: Episodes) -> Floats:
     k = markets.states
     return np.asarray(
         1e4
-        * (markets.terms[:, 0] + markets.terms[:, 1])
+        * (markets.reward_terms[:, 0] + markets.reward_terms[:, 1])
         / (k[:, sim.ARRIVAL_MID2] * k[:, sim.QUANTITY])
     )
 

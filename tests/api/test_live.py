@@ -20,7 +20,7 @@ from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
 from tercel.api.console.second_person import SecondPerson
-from tercel.api.desk import desk as desk_module, shadow
+from tercel.api.desk import dependencies, desk as desk_module
 from tercel.api.desk.desk import Desk
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
@@ -209,9 +209,11 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FixVenue, "__init__", begins)
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
     for name in ("refuse_short_day", "warm_up", "_paper_venue"):
-        monkeypatch.setattr(shadow, name, stays if name == "_paper_venue" else lambda *_: None)
-    monkeypatch.setattr(shadow.SimulatedMarkets, "dependencies", stays)
-    monkeypatch.setattr(shadow, "connect_venue", venue_at)
+        monkeypatch.setattr(
+            dependencies, name, stays if name == "_paper_venue" else lambda *_: None
+        )
+    monkeypatch.setattr(dependencies.SimulatedMarkets, "dependencies", stays)
+    monkeypatch.setattr(dependencies, "connect_venue", venue_at)
     monkeypatch.setattr(desk_module, "DeskRuntime", running)
 
 

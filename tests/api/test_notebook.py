@@ -141,6 +141,27 @@ def test_json_reads_back_the_same(result: tc.Result, tmp_path: Path) -> None:
             tc.Result.from_json(wrong)
 
 
+def test_a_figure_of_differences_leaves_out_pairs_that_are_not_compared(result: tc.Result) -> None:
+    back = tc.Result.from_json(result.to_json())
+    pairs = [pair for pair in result.comparisons if {pair.a, pair.b} != {"half_now", "default"}]
+    vars(back)["comparisons"] = tuple(pairs)
+    with pytest.raises(tc.TercelError, match="a comparison of half_now and default"):
+        back.compare("half_now", "default")
+    shown = back.plot.differences("half_now").svg
+    assert "against default" not in shown
+    assert "against default" in result.plot.differences("half_now").svg
+    assert "against twap_take" in shown
+    with pytest.raises(tc.TercelError, match="try 'default'"):
+        back.plot.differences("defualt")
+
+
+def test_a_result_read_from_json_writes_no_file(result: tc.Result, tmp_path: Path) -> None:
+    back = tc.Result.from_json(result.to_json())
+    with pytest.raises(tc.TercelError, match="read from JSON"):
+        back.write(tmp_path, tmp_path / "x.json", tmp_path / "x.html")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_an_episode_is_the_one_that_was_judged(result: tc.Result) -> None:
     episode = result.episode(5)
     assert set(episode.table()["strategy"]) == {"ppo", *NAMES}

@@ -28,13 +28,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from certify.faults import command as t
 from tercel.cli.output import print_json
-from tercel.desk.trading.risk.cancels import OrderWithdrawal
+from tercel.desk.trading.risk.cancels import SilentSessionCanceller
 from tercel.desk.trading.child_orders.fold import Orders
 if sys.argv[1] == "books again what it knows":
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []
 else:
-    OrderWithdrawal.begin = lambda self, *_, **__: None
+    SilentSessionCanceller.begin = lambda self, *_, **__: None
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
 t.compile_kernels(source)
 names = ["stop desk", "kill -9 desk", "desk at gateway.heard.fill", "stop desk"]

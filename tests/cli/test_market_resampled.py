@@ -16,7 +16,7 @@ from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.market import acting_in, build_training_markets
+from tercel.lab.learning.agent.market import build_training_markets, first_training_market
 from tercel.lab.learning.agent.training import Training
 from tercel.market.flow import resampled
 from tercel.market.flow.registry import load
@@ -230,7 +230,7 @@ def test_agents_learn_in_it_beside_others_and_their_card_says_whose_days_they_sa
     config = parse(raw, "mine.toml")
     made, other = build_training_markets(config)
     assert (made.name, other.name) == ("SIM resampled", "csco-santa-fe")
-    assert made.training.model == acting_in(config)[0].model == REPLAY
+    assert made.training.model == first_training_market(config)[0].model == REPLAY
     assert len(made.plan) == 16
     text = str(made.facts["trained on"])
     assert text.endswith(f"made of {DAYS[0]} to {DAYS[1]}")

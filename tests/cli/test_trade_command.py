@@ -21,10 +21,10 @@ from tests.waiting import DEADLINE_S, until
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.api.demo import demo_text
 from tercel.api.desk import posted_commands
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.folder import weights_of
+from tercel.api.simulated_desk import demo_text
 from tercel.cli import trade
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif

@@ -207,7 +207,7 @@ def test_one_person_tightens_and_two_loosen(
     assert session.limits.holdings["ann", "X"].order_lots == 4000
     assert done(*show)["requests"] == []
     why = "the venue has not ended o1"
-    session.gateway.wait_for("ann", ["o1"], why)
+    session.gateway.hold_reducing("ann", ["o1"], why)
     row = {"account": "ann", "state": "reducing", "code": "ORDERS_OPEN", "reason": why}
     assert done(*show)["states"] == [row | {"scope": "account", "reasons": ["ORDERS_OPEN"]}]
     assert "not ended o1" in " ".join(tercel(*show).stdout.split())

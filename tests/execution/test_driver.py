@@ -106,7 +106,7 @@ def test_a_row_at_the_time_of_a_decision_is_seen_by_it() -> None:
     driver = Driver(*market(), RestAtTouch())
     driver.decide_due(1000 * S)
     assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 4)) is None
-    assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 5), last=True) is not None
+    assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 5), ends_moment=True) is not None
     assert driver.view.v_seen[0] == 9
 
 

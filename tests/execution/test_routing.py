@@ -86,7 +86,7 @@ def test_what_is_expected_of_a_request_is_what_it_costs():
     """Mean of the best of five quotes that was paid, within a tenth."""
     known = taught(PANEL, 1_000)
     who = list(rank_dealers(known, 3.0)[:5])
-    paid, _, often = known.request(3.0, who, 99.0)
+    paid, _, often = known.expect_request(3.0, who, 99.0)
     rng = np.random.default_rng(3)
     asked = np.zeros((4_000, 10), np.bool_)
     asked[:, who] = True

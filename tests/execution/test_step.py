@@ -78,9 +78,9 @@ def test_terms_add_up_to_the_shortfall(csco):
         cash, drift, forced = (np.zeros(n, np.int64) for _ in range(3))
         while episodes.working.any():
             episodes.step(decide(episodes.view))
-            cash += episodes.terms[:, 0]
-            drift += episodes.terms[:, 1]
-            forced += episodes.terms[:, 2]
+            cash += episodes.reward_terms[:, 0]
+            drift += episodes.reward_terms[:, 1]
+            forced += episodes.reward_terms[:, 2]
         costs = episodes.costs()
         assert (costs.fees != 0).any()
         assert np.array_equal(cash + drift, costs.shortfall)
@@ -111,7 +111,7 @@ def test_finished_markets_are_left_alone(csco):
     episodes.step(hold(episodes.view))
     assert np.array_equal(frozen[0], episodes.books[0])
     assert np.array_equal(frozen[1], episodes.states[0])
-    assert (episodes.terms[0] == 0).all()
+    assert (episodes.reward_terms[0] == 0).all()
     episodes.start(seeded_plan(TASK, 5, 9, 0, 1), np.array([0]))
     assert episodes.working.all()
 

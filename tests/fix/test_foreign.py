@@ -198,8 +198,8 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
     for known in (memory, again := OrderMemory(names, tmp_path)):
         assert len(known.by_wire) == len(known.by_name) <= 13
         assert {"p.0", "p.50", "p.99"} <= set(known.by_name)
-        assert known.resolve(None, "V0") is known.by_name["p.0"]
-        assert known.resolve(None, "V1") is None
+        assert known.find_by_order_id("V0") is known.by_name["p.0"]
+        assert known.find_by_order_id("V1") is None
     again.close()
 
 
@@ -248,23 +248,23 @@ class TestBooksOfLevels:
         book = ShownBook("XYZ", PriceScale(1.0))
         follower = Follower(o.Listing("XYZ", 1.0, 1, dense_ids=IDS))
         follower.on_market(book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1))
-        book.expect("p.1", 1, 95)
+        book.number_sent_order("p.1", 1, 95)
         acked = report("p.1", o.ExecType.NEW, leaves=3)
-        follower.on_market(book.rows(book.rows_after(acked)))
+        follower.on_market(book.market_rows(book.rest_after(acked)))
         assert book.changes([entry("0", 95, 8)], 3) is None, "the total has our lots in it"
         (less,) = book.changes([entry("0", 95, 6)], 4).rows.tolist()
         assert less[1:6] == [2, less[2], 1, 95, 2], "other people's lots went"
         assert less[2] != book.number("p.1")
         filled = report("p.1", o.ExecType.TRADE, leaves=1, last=2)
-        (taken,) = book.rows_before(filled)
+        (taken,) = book.take_trade(filled)
         assert taken[1:6] == (4, book.number("p.1"), 1, 95, 2)
-        assert book.rows_after(filled) == []
+        assert book.rest_after(filled) == []
 
     def test_an_order_that_crosses_rests_when_the_other_side_is_gone(self):
         book = ShownBook("XYZ", PriceScale(1.0))
         book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1)
-        book.expect("p.1", 1, 101)
-        assert book.rows_after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []
+        book.number_sent_order("p.1", 1, 101)
+        assert book.rest_after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []
         rows = book.changes([entry("1", 101, 0, "2")], 3).rows
         assert rows[:, o.M_ID].tolist()[-1] == book.number("p.1")
         assert np.array_equal(rows[-1, 3:6], [1, 101, 8])

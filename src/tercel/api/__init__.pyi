@@ -1,6 +1,6 @@
-from tercel.api.demo import SimulatedMarkets as SimulatedMarkets
-from tercel.api.demo import open_demo as open_demo
-from tercel.api.demo import scenario_of as scenario_of
+from tercel.api.simulated_desk import SimulatedMarkets as SimulatedMarkets
+from tercel.api.simulated_desk import open_demo as open_demo
+from tercel.api.simulated_desk import scenario_of as scenario_of
 from tercel.api.desk.config import read_config as read_config
 from tercel.api.desk.run_figures import bounds_and_fills as bounds_and_fills
 from tercel.api.desk.run_figures import cost_through_rounds as cost_through_rounds

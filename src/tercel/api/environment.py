@@ -19,7 +19,7 @@ from tercel.execution.observation import ObservationFunction, is_user_name, name
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import import_object
 from tercel.lab.evaluation.market_estimates import WORLDS
-from tercel.lab.learning.agent.market import acting_in
+from tercel.lab.learning.agent.market import first_training_market
 from tercel.lab.learning.agent.recipes import recipe_config
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
@@ -190,7 +190,7 @@ def _arguments(
         "environment",
         worlds_of | {"policy.observation": observation_name},
     )
-    source, order, sampler = acting_in(config)
+    source, order, sampler = first_training_market(config)
     weights = import_object(reward, "reward") if isinstance(reward, str) else reward
     return {
         "source": source,

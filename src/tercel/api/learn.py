@@ -20,6 +20,7 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.locks import LOCK, folder_lock
 from tercel.core.progress import progress as bars, say
+from tercel.core.renamed import refuse_former_names
 from tercel.core.serialization import to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -87,8 +88,8 @@ class TrainingRun:
         sharded: bool = False,
         workers: int | None = None,
     ) -> "TrainingRun":
-        """The training of a TOML file, or of a shipped configuration by name; refused for a folder of another training.
-        Nothing is written or trained.
+        """The training of a TOML file, or of a shipped configuration by name; nothing is written or trained.
+        ConfigError for a folder of another training.
 
         Parameters
         ----------
@@ -125,8 +126,8 @@ class TrainingRun:
 
     @classmethod
     def resume(cls, folder: Path, *, trust: bool = False, seed: int | None = None) -> "TrainingRun":
-        """The training that was begun in a folder, not run by this; refused if its markets or functions have changed.
-        `trust`: its user functions may run.
+        """The training that was begun in a folder, not run by this; ConfigError if its markets or functions have
+        changed. `trust`: its user functions may run.
 
         Parameters
         ----------
@@ -209,7 +210,8 @@ class TrainingRun:
 
     @contextmanager
     def _claim_folder(self) -> Iterator[None]:
-        """Yield the training's folder, locked against other trainings; a refused request releases the folder."""
+        """Context that claims the training's folder and locks it against others; a TercelError before anything was
+        begun removes it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(self.folder, "training"):
             if not self.is_claimed:
@@ -358,6 +360,7 @@ def trainable_scenario(market: Market, task: Task) -> Scenario:
     return settings
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Tuned:
     """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.

@@ -220,7 +220,7 @@ class Run:
         raise AssertionError("counting ends")
 
     def begin(self, folder: Path, *, resume: bool = False, user_named: bool = True) -> "Run":
-        """Refuse an invalid run; claim a folder for a new one, or resume the one in the folder.
+        """Check a run (ConfigError), claim a folder for a new one or take the run of the folder; `finish` then trains.
 
         Parameters
         ----------

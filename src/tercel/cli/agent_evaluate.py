@@ -167,7 +167,8 @@ def evaluate(request: EvaluatePolicies) -> None:
 
 
 def _experiment(request: EvaluatePolicies) -> "Experiment":
-    """The experiment that the options describe, every name looked up."""
+    """The experiment that the options describe, every name looked up; with `trust` converts .zip models into folders in
+    `out`."""
     from tercel.api.orders import read_orders
 
     order = request.order

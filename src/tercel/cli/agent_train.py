@@ -102,7 +102,8 @@ def tune(
 
 
 def _strategies_to_tune(requested: Sequence[str]) -> list[str]:
-    """Strategies to tune; if none is named, all but the best response, whose search takes as long as theirs."""
+    """The requested strategies, each once; UnknownNameError for one that cannot be tuned. If none is named, all but the
+    best response, whose search takes as long as theirs."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
     for name in requested:
@@ -128,7 +129,8 @@ def _untunable_remedy(name: str) -> str:
 def _settings(
     market_options: MarketOptions, episodes: int, validation: int, seed: int
 ) -> "TuningSettings":
-    """Settings that determine the result of a tuning: market, seed, numbers of episodes; refused where the market is unknown."""
+    """Settings that determine the result of a tuning: market, seed, numbers of episodes; raises where the market is
+    unknown."""
     from tercel.lab.evaluation.market import resolve_markets
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings

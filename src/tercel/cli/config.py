@@ -74,7 +74,7 @@ NAMES: Final = (*KINDS, *OTHERS)
 
 
 def kinds() -> dict[str, tuple[str, str, str]]:
-    """Kinds of TOML files, those of other packages included."""
+    """Kind of TOML file -> (description, place of its schema, place of its reader), those of other packages included."""
     return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 

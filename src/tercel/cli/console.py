@@ -117,7 +117,8 @@ def console(
 
 
 def _prepare_first_user(people: "People") -> str:
-    """Create `admin` in an empty file, or give it the environment's password; return the line to print."""
+    """Make a first login possible: give `admin` the environment's password, or create it in an empty file; return the
+    line to print."""
     from tercel.api.console.people import generate_password
 
     env_password = os.environ.get(PASSWORD)
@@ -184,7 +185,7 @@ def add(
 
 
 def _ask_password(name: str) -> str:
-    """Password typed at a terminal or read from stdin; "" for none."""
+    """Password typed twice at a terminal (ConfigError if they differ) or read from a line of stdin; "" for none."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     typed = getpass.getpass(f"password of {name} (empty: one is made): ")

@@ -118,7 +118,8 @@ def crypto(
 
 
 def _import_captures(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
-    """Import all captures of a folder as days of tape; none, with a message, if they contain no book yet."""
+    """Import all captures of a folder as days of tape, replacing those in the lake; none, with a message, if they
+    contain no book yet."""
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
     from tercel.market.feed import FeedOptions

@@ -242,6 +242,7 @@ def _foreign_feed_command(name: str) -> Callable[..., None]:
         replace: Replace = False,
         as_json: AsJson = False,
     ) -> None:
+        """Import paths into a lake with the feed `name`; other errors than Tercel's name the feed's packages."""
         try:
             options = feed_options(symbol, date, tick)
             _import_paths(lambda: feed_named(name), paths, lake, options, replace, as_json)

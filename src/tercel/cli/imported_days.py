@@ -22,7 +22,7 @@ OUTCOMES = {
 
 
 def feed_options(symbol: str | None, date: str | None, tick: float | None) -> FeedOptions:
-    """Options of a feed from typed ones; refuses an invalid date."""
+    """Options of a feed from typed ones; ConfigError for an invalid date."""
     check_date(date)
     return FeedOptions(symbol, date, tick)
 
@@ -78,7 +78,7 @@ def _with_progress(days: "Sequence[FeedDay]") -> "Iterator[FeedDay]":
 
 
 def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
-    """Refuse a lake among the files to import, and a file as the target lake."""
+    """Raise a FeedError for a lake among the files to import, or for a file as the target lake."""
     refuse_if(
         lake.root.exists() and not lake.root.is_dir(),
         "a folder as --lake",

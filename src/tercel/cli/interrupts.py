@@ -14,14 +14,14 @@ import typer
 from tercel.api import display
 from tercel.cli.output import in_options, print_error, print_json, say
 from tercel.core.errors import ConfigError, TercelError, file_error
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 
 INTERRUPTED = 130
 NOTHING_HALF_DONE = "nothing was left half done"
 Body = TypeVar("Body", bound=Callable[..., int | None])
 
 
-class BoundedClock(WallClock):
+class BoundedClock(MonotonicClock):
     """Wall clock that asks to stop after some seconds (None: never), or after SIGINT or SIGTERM."""
 
     def __init__(self, seconds: float | None) -> None:

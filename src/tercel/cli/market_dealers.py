@@ -51,8 +51,8 @@ def dealers(request: Dealers) -> None:
 
     from tercel.core.files import write_atomic
     from tercel.market.dealers.dealer_fit import calibrate_panel
+    from tercel.market.dealers.dealer_study import study
     from tercel.market.dealers.history import read_history
-    from tercel.market.dealers.page import study
     from tercel.market.dealers.panel import load_panel, panel_text
 
     panel = load_panel(request.panel)

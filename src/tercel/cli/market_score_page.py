@@ -120,23 +120,23 @@ def page(
         Section(
             "Distances and floors",
             html=plain_table(*distance_table(card)),
-            figures=[figures.floors(card.distances)],
+            figures=[figures.distance_figure(card.distances)],
         ),
         Section(
             "Gates",
             "What marginal laws do not show.",
             html=plain_table(*gate_table(card)),
-            figures=[figures.moves(score_draw)],
+            figures=[figures.response_figure(score_draw)],
         ),
         Section(
             "Dynamics", "How it moves, and what lasts.", html=plain_table(*dynamics_table(card))
         ),
-        Section("Laws", figures=[figures.laws(score_draw)]),
-        Section("Memory", figures=[figures.memories(score_draw)]),
+        Section("Laws", figures=[figures.histogram_figure(score_draw)]),
+        Section("Memory", figures=[figures.autocorrelation_figure(score_draw)]),
         Section(
             "Given the spread, and the time of day",
             html=plain_table(*given_table(card)),
-            figures=[figures.conditionals(score_draw)],
+            figures=[figures.conditional_figure(score_draw)],
         ),
         Section(
             "Impact",

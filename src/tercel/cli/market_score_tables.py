@@ -141,11 +141,11 @@ def spearman_text(correlation: "RankCorrelation | None") -> str:
     return f"{correlation.mean:.2f}{interval}{ceiling}"
 
 
-def prediction_text(card: Any) -> str:
-    """Text of the Spearman correlation of the prediction in a score or a preset's card; "" without one."""
+def prediction_text(stored: Any) -> str:
+    """Text of the Spearman correlation in `stored`, the prediction of a score or of a preset's card; "" without one."""
     from tercel.market.score.stored_scores import stored_prediction
 
-    prediction = stored_prediction(card)
+    prediction = stored_prediction(stored)
     return spearman_text(prediction.spearman if prediction else None)
 
 

@@ -111,7 +111,7 @@ class JsonRequest:
 
 
 def check_date(text: str | None, option: str = "--date") -> None:
-    """Refuse a text that is no calendar date YYYY-MM-DD; None passes. `option` is named in the error."""
+    """Raise a ConfigError for a text that is no date YYYY-MM-DD; None passes. `option` is named in the error."""
     if text is None:
         return
     try:
@@ -125,7 +125,7 @@ def check_date(text: str | None, option: str = "--date") -> None:
 
 
 def parse_dates(text: str) -> list[str]:
-    """Dates of a comma-separated text, each checked."""
+    """Dates of a comma-separated text, as texts; ConfigError for one that is none."""
     dates = split_commas(text)
     for date in dates:
         check_date(date)

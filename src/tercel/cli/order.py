@@ -111,7 +111,8 @@ class MarketOptions:
     def markets(
         self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any
     ) -> "list[Market]":
-        """Markets of the typed presets, then that of the tape; `regimes` is for presets, `days` for the tape."""
+        """Markets of the typed presets (the default one without a tape), then that of the tape; `days` is for the tape,
+        `regimes` for presets (for the tape if there is none)."""
         from tercel.execution.market import Market
         from tercel.market.flow.registry import DEFAULT
 

@@ -28,15 +28,15 @@ def changes_of(texts: Sequence[str]) -> dict[str, str]:
     return changes
 
 
-def limit_of(typed: str | None) -> dict[str, float | str]:
-    """Limit price for a command's body: a number, or a text such as 25bps; {} for None.
+def limit_body(typed: str | None) -> dict[str, float | str]:
+    """Limit price for a command's body: a number, a text such as 25bps, or "none" (no limit); {} for None (no change).
 
     Raises
     ------
     ConfigError
         A text that is neither a price, nor such as 25bps, nor "none".
 
-    >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
+    >>> limit_body("15.63"), limit_body("25bps"), limit_body(None)
     ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
     """
     if typed is None:

@@ -146,7 +146,7 @@ def print_json(value: Any) -> None:
 
 
 def check_folder(folder: Path | None) -> None:
-    """Refuse an output folder that is a file, before anything is measured."""
+    """Raise a ConfigError for an output folder that is a file, before anything is measured; None passes."""
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ConfigError("a folder to write to", f"{folder} is a file", "name another `out=`")
 

@@ -203,7 +203,7 @@ def elsewhere() -> dict[str, str]:
 
 
 def answer_for_absent(app: typer.Typer, path: str, distribution: str) -> None:
-    """Add a hidden command in place of an absent one, which names the distribution to install.
+    """Where a command is absent, add a hidden one in its place, which fails and names the distribution to install.
 
     For a removed command, the answer names the last commit that has it.
 
@@ -222,6 +222,7 @@ def answer_for_absent(app: typer.Typer, path: str, distribution: str) -> None:
         return
 
     def absent(context: typer.Context) -> None:
+        """Fail with the last commit that has a removed command, else with the distribution to install."""
         with report_errors("--json" in context.args):
             refuse_removed("commands", path, f"`{path}`")
             raise ConfigError(

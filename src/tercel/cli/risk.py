@@ -150,7 +150,7 @@ def run(
     check_folder(out)
     from tercel.api.desk.folder import weights_of
     from tercel.api.desk.folder_costs import costs_by_session
-    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest import head_and_tail
     from tercel.signals.portfolio.today import step_book, steps_of, write_steps
     from tercel.signals.portfolio.today_page import steps_page
 
@@ -165,7 +165,7 @@ def run(
     def show() -> None:
         """Print the largest and smallest trades of the new targets, and the paths of the files."""
         rows = sorted(step.trades, key=lambda row: -row.trade)
-        extremes = ends(rows)
+        extremes = head_and_tail(rows)
         cells = [
             (
                 row.name,
@@ -247,7 +247,7 @@ def forecast(request: Forecast) -> None:
             headings,
             [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])],
         )
-        _say(sentences(risk_forecast))
+        _print_sentences(sentences(risk_forecast))
 
     hand_over(
         risk_forecast.to_json(),
@@ -297,7 +297,7 @@ def var(
             ("", "value"),
             [_cells(row) for row in var_rows(risk)],
         )
-        _say(sentences(risk))
+        _print_sentences(sentences(risk))
 
     hand_over(risk.to_json(), as_json, show, out, "var", lambda: var_page(risk))
 
@@ -363,7 +363,7 @@ def posture(request: PostureRequest) -> None:
             left_aligned=("styles",),
             wraps=("what changed",),
         )
-        _say(story.notes)
+        _print_sentences(story.notes)
 
     hand_over(
         story.to_json() | {"seed": request.seed},
@@ -376,12 +376,12 @@ def posture(request: PostureRequest) -> None:
 
 
 def _cells(row: Sequence[object]) -> list[str]:
-    """Cells of a row as texts; floats as percentages."""
+    """Cells of a row as texts; floats, which are shares of 1, as percentages."""
     return [format_percent(cell, 2) if isinstance(cell, float) else str(cell) for cell in row]
 
 
-def _say(sentences: Sequence[str]) -> None:
-    """Print sentences on stdout."""
+def _print_sentences(sentences: Sequence[str]) -> None:
+    """Print sentences on stdout, wrapped at the terminal's width, unlike `output.print_sentences`."""
     from rich.text import Text
 
     for sentence in sentences:

@@ -244,7 +244,7 @@ def _plan_run(request: RunRequest) -> "tuple[Run, Path]":
 
 
 def _load_run(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
-    """The run saved in a folder; refuses options that differ from the saved ones."""
+    """The run saved in a folder, announced on stderr; ConfigError for typed options that differ from the saved ones."""
     from tercel.api.runs import Run
 
     started = Run.load(folder)

@@ -93,7 +93,8 @@ def backtest(request: BacktestSignals) -> None:
 
 
 def charge_of(request: BacktestSignals) -> "Charge":
-    """Cost model from the one given of the three cost options, a desk's mean cost at least 0; refuses none or several."""
+    """Cost model from the one given of the three cost options, a desk's mean cost at least 0; ConfigError for none or
+    several."""
     cost_options = {
         "--cost-bps": request.cost_bps,
         "--cost-law": request.cost_law,
@@ -127,7 +128,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
 
 def _show_backtest(report: "BacktestReport", targets: Path | None) -> None:
     """Print figures, extreme weights and warnings of a backtest."""
-    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest import head_and_tail
     from tercel.signals.portfolio.backtest_page import figures_of, until_text, weights_table
 
     print_rows(
@@ -136,7 +137,7 @@ def _show_backtest(report: "BacktestReport", targets: Path | None) -> None:
         list(figures_of(report).items()),
     )
     positions = [row for row in report.weights if row.weight]
-    extremes = ends(positions)
+    extremes = head_and_tail(positions)
     count_text = f", {len(extremes)} of {len(positions)}" if len(extremes) < len(positions) else ""
     print_rows(
         f"weights of {report.at[:10]}{until_text(report)}{count_text}", *weights_table(extremes)

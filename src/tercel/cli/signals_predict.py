@@ -64,11 +64,11 @@ def _show_forecasts(
 ) -> None:
     """Print the highest and lowest forecasts, the model's skill, and what was missing."""
     from tercel.signals.models.skill import skill_sentence
-    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest import head_and_tail
 
     ordered = sorted(rows, key=lambda row: -row.expected_bps)
     silent = not any(row.expected_bps for row in rows)
-    extremes = ordered[:FEW] if silent else ends(ordered, SHOWN)
+    extremes = ordered[:FEW] if silent else head_and_tail(ordered, SHOWN)
     cells = [
         (
             row.name,

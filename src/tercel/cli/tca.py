@@ -204,10 +204,10 @@ def _show(costs: "OwnCosts") -> None:
 
 def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
     """Cells of a parent's or an agent's row: lots, money, costs and mark-outs."""
-    from tercel.desk.trading.tca.summary import against_of, parts_of
+    from tercel.desk.trading.tca.summary import benchmark_costs, labelled_parts
 
     lots = {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
-    costs = {"is": row.is_bps} | parts_of(row) | against_of(row)
+    costs = {"is": row.is_bps} | labelled_parts(row) | benchmark_costs(row)
     return (
         {key: f"{value:,}" if isinstance(value, int) else f"{value}" for key, value in lots.items()}
         | {"money": f"{(row.money or {})['fills']:,.2f}"}
@@ -217,7 +217,7 @@ def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
 
 
 def _table(title: str, rows: list[dict[str, str]]) -> None:
-    """Print rows as a table without empty columns."""
+    """Print rows, at least one, as a table without those of five optional columns that are empty."""
     kept_rows = drop_idle_columns(rows, ("limit", "unfilled", "refused", "delay", "forced"))
     print_table(title, list(kept_rows[0]), [list(row.values()) for row in kept_rows], DROP_ORDER)
 

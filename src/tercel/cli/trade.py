@@ -111,7 +111,8 @@ def day(
 
 
 def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | None) -> "DayWindow":
-    """Window of venue time of a report: the typed times or session, or a whole day in UTC; refused if both are typed."""
+    """Window of venue time of a report: the typed times or session, or a whole day in UTC; ConfigError if both are
+    typed."""
     from tercel.api.desk.day_window import DayWindow
 
     if date is None:
@@ -209,8 +210,8 @@ class RunDesk(JsonRequest):
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, risk state, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo import demo_text
     from tercel.api.desk.config import read_config_and_text
+    from tercel.api.simulated_desk import demo_text
     from tercel.desk.engine.runtime import check_desk
 
     if request.show_demo:

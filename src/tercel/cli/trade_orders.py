@@ -11,7 +11,7 @@ import typer
 from tercel.cli.commands import add
 from tercel.cli.operator import AskDesk, Desk, Reason, agents_of, find_desk
 from tercel.cli.options import AsJson
-from tercel.cli.order_arguments import changes_of, limit_of
+from tercel.cli.order_arguments import changes_of, limit_body
 from tercel.cli.output import print_json, result_console, say
 from tercel.cli.trade_tables import print_rows, print_states, short_strategy
 from tercel.core.errors import ConfigError
@@ -247,7 +247,7 @@ def submit(
         "id": id_,
         "instrument": instrument,
         "lots": lots,
-        **limit_of(limit_price),
+        **limit_body(limit_price),
         "side": 1 if side == "buy" else -1,
         "horizon_ns": _horizon_ns(horizon) or HORIZON_NS,
         "agent": agents[0],
@@ -370,7 +370,7 @@ def amend(
     body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    post_command(desk_options, "amend", body | limit_of(limit_price), reason)
+    post_command(desk_options, "amend", body | limit_body(limit_price), reason)
 
 
 def promote(

@@ -98,7 +98,7 @@ from tercel.core.records import Record as Record
 from tercel.core.serialization import json_text as json_text
 from tercel.core.serialization import to_jsonable as to_jsonable
 from tercel.core.stats.ranks import spearman as spearman
-from tercel.core.system import WallClock as WallClock
+from tercel.core.system import MonotonicClock as MonotonicClock
 from tercel.core.system import freeze_heap as freeze_heap
 from tercel.core.tables.numbers import parse_numbers as table_numbers
 from tercel.core.tables.table import ROW as TABLE_ROW
@@ -189,6 +189,7 @@ __all__ = [
     "Longs",
     "MarketRows",
     "MassCancel",
+    "MonotonicClock",
     "NewOrder",
     "OpenQuotes",
     "OrdStatus",
@@ -218,7 +219,6 @@ __all__ = [
     "Venue",
     "VenueError",
     "VenueEvent",
-    "WallClock",
     "allocating_kernel",
     "atomic_path",
     "begin_worker",

@@ -106,7 +106,7 @@ class TakesParents(Protocol):
         """Folder of the gate's own journal; "" if not known."""
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
-        """Tell the gate about a parent order: its lots, its new lots, or 0 when it is over.
+        """Tell the gate the total lots of a parent order, when it begins and after each change; 0 when it is over.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class AsksForQuotes(Protocol):
     """Capability: dealers quote; answers (`core.quotes`) come with later steps, and a `QuotedOrder` takes a quote."""
 
     def request_quotes(self, request: QuoteRequest) -> None:
-        """Ask dealers for quotes.
+        """Send dealers a request for quotes; their answers come with later steps.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class Capabilities:
 
 
 def require_capability(capability: T | None, ability: str, venue: str) -> T:
-    """The capability, or an error that names what the venue cannot do if it is None.
+    """Return a capability; raise a VenueError if it is None. `ability` says in the error what the venue cannot do.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def require_capability(capability: T | None, ability: str, venue: str) -> T:
 
 
 def check_capabilities(venue: object) -> None:
-    """Refuse a venue that has undeclared capabilities, misspelt ones, or declares ones that it lacks.
+    """Raise a VenueError for a venue that has undeclared capabilities, misspelt ones, or declares ones that it lacks.
 
     Raises
     ------

@@ -70,6 +70,7 @@ class Checkpoints(Generic[State]):
         self._pieces: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
+        """Number of stored copies."""
         return len(self._stored_states)
 
     @property
@@ -112,9 +113,8 @@ class Checkpoints(Generic[State]):
         )
 
     def _copy(self, original: Any, memo: dict[int, Any], shallow: bool = False) -> Any:
-        """A deep copy of a value; immutable values and objects in `memo` are shared, long arrays split into pieces.
-        `shallow`: the elements of a container are shared, too.
-        """
+        """A deep copy; immutable values and those in `memo` (id -> copy, filled) are shared, long arrays become pieces
+        and pieces arrays. `shallow`: the elements of a container are shared, too."""
         kind: Any = type(original)
         if not _may_change(kind):
             return original

@@ -218,9 +218,9 @@ def mark_unknown(order: ChildOrder) -> ChildOrder:
 
 
 def apply_report(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
-    """The order after a new execution report, and notices of contradictions; a TRADE is booked.
+    """The order after a new execution report, a TRADE booked, and notices of contradictions, rejections and changes.
 
-    A bust or correction changes the order's state; the execution itself was rebook by `rebook` before.
+    A bust or correction changes the order's state; the execution itself was changed by `rebook` before.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def apply_report(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[No
         notices = _report_notices(previous, report)
         if kind == ExecType.TRADE:
             order = rebook(order, report.last_qty, report.last_qty * report.last_px)
-        base = _next_base(order, report, previous.last_ns)
+        base = _next_status(order, report, previous.last_ns)
         if kind in (ExecType.REPLACED, ExecType.RESTATED):
             raised = report.leaves_qty > 0 and report.cum_qty >= order.venue_qty
             is_over = (
@@ -268,7 +268,8 @@ def rebook(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
 
 
 def _report_notices(order: ChildOrder, report: Report) -> list[Notice]:
-    """Notices of a report that contradicts the order before it, or was not requested."""
+    """Notices of a report: contradictions of the order before it, late and excess fills, and rejections, changes and
+    holds."""
     kind = report.exec_type
     root = order.root
     notices = []
@@ -332,8 +333,8 @@ def _apply_change(order: ChildOrder, report: Report, is_over: bool) -> ChildOrde
     return fast_replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
-def _next_base(order: ChildOrder, report: Report, last_ns: int) -> OrdStatus:
-    """Base state (OrdStatus alone, not the order) after a report, with the counts and times of the order."""
+def _next_status(order: ChildOrder, report: Report, last_ns: int) -> OrdStatus:
+    """Base state (OrdStatus alone, not the order) after a report; `last_ns`: when the venue last reported it before."""
     counts = order.cum_qty, order.venue_qty, order.lots
     return next_base_state(order.base, report, *counts, last_ns, order.recounted_ns)
 
@@ -352,7 +353,7 @@ def _set_base(order: ChildOrder, base: OrdStatus) -> ChildOrder:
 
 def _apply_status(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after the answer to a status query, and notices; it resolves UNKNOWN, and ended orders stay ended."""
-    base = _next_base(order, report, order.last_ns)
+    base = _next_status(order, report, order.last_ns)
     # Venues answer so about names that they have forgotten; it cannot have been rejected.
     if base is OrdStatus.REJECTED and not order.done and (order.acked or order.cum_qty):
         return mark_unknown(order), [

@@ -71,7 +71,8 @@ def entry_point_names(group: str) -> tuple[str, ...]:
 def resolve_entry_point(
     group: str, name: str, builtin_names: Iterable[str], expected: str, received: str = ""
 ) -> Any:
-    """Load what an installed package provides under `name` in a group; refuse others (`builtin_names` are for the error alone).
+    """Load what an installed package provides under `name` in a group; UnknownNameError if none does. `builtin_names`
+    are for the error alone.
 
     Parameters
     ----------

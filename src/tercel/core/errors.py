@@ -37,6 +37,7 @@ class TercelError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
+        """One line: expected A; received B. To go on: C."""
         return f"expected {self.expected}; received {self.received}. To go on: {self.remedy}."
 
     def to_json(self) -> dict[str, str]:

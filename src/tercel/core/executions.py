@@ -54,7 +54,8 @@ class Executions(Generic[Owner]):
         return next((order for _, order, _ in named), "")
 
     def book(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
-        """Record a trade and return it as now in force, after busts or corrections that came before it."""
+        """Record a trade (not if its name is "") and return it as now in force, after busts or corrections that came
+        before it."""
         execution = Execution(owner, qty, px)
         self._register_name(execution, key)
         return execution

@@ -33,10 +33,11 @@ class HashIndex:
         self._recent: dict[int, int] = {}
 
     def __len__(self) -> int:
+        """Number of entries; a key that was put twice may count twice."""
         return len(self._keys) + len(self._recent)
 
     def put(self, key: int, value: int) -> None:
-        """Add an entry; a later value of a key replaces the earlier one."""
+        """Add an entry, its value a signed 32-bit integer; a later value of a key replaces the earlier one."""
         self._recent[key] = value
         if len(self._recent) >= RECENT:
             self._merge()
@@ -67,7 +68,9 @@ class HashIndex:
         import numpy as np
 
         copy = HashIndex()
-        copy._keys, copy._values, copy._recent = self._keys, self._values, dict(self._recent)
+        copy._keys = self._keys
+        copy._values = self._values
+        copy._recent = dict(self._recent)
         copy._merge()
         keep = np.array(copy._values) < limit
         copy._keys = array("Q", np.array(copy._keys)[keep].tobytes())

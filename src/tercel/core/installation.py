@@ -50,7 +50,8 @@ def read_installation() -> Installation:
 
 
 def check_guarded(path: Path, uid: int) -> None:
-    """Refuse a file that user `uid` could write or replace, by owner and mode of the file and of its folders.
+    """Raise a ConfigError for a file that user `uid` could write or replace, by owner and mode of it and its folders,
+    or that this process cannot read.
 
     Raises
     ------

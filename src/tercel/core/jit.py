@@ -55,7 +55,7 @@ else:
 
 
 def _widen_type(kind: Any) -> Any:
-    """The type that an argument is compiled for: signed integers and literals as int64, floats as float64.
+    """The type that an argument is compiled for: signed integers as int64, floats as float64, other types as they are.
 
     Without this a helper is compiled again for every mix of int32 and int64 arguments.
     """
@@ -75,7 +75,7 @@ def _widen_signatures(dispatcher: Any) -> Any:
     compile_exact = dispatcher.compile
 
     def compile_wide(signature: Any) -> Any:
-        """Compile for the widened types of a signature."""
+        """Compile for the widened types of a signature, then release the lock of the kernel's cache."""
         kinds, _ = sigutils.normalize_signature(signature)
         collects = gc.isenabled()
         gc.disable()  # a twelfth of the time to compile goes into looking for garbage among objects that stay
@@ -103,12 +103,14 @@ def _compile(function: F, cached: bool = False, **options: Any) -> Any:
 
 
 def _is_cacheable(function: F) -> bool:
-    """Whether machine code of a function is cached on disk: not for functions without a file (a doctest, a notebook)."""
+    """Whether machine code of a function is cached on disk: it is in a file (not a doctest, a notebook), and the cache
+    can be written."""
     return kernels_folder() is not None and Path(function.__code__.co_filename).is_file()
 
 
 def kernel(function: F) -> F:
-    """Compile `function` with Numba on first call: cached on disk, releasing the GIL, IEEE arithmetic.
+    """Compile `function` with Numba on first call: cached on disk, releasing the GIL, IEEE arithmetic; it cannot create
+    arrays.
 
     The kernel cannot allocate: it is compiled without Numba's run-time memory manager, whose reference counts of array
     arguments cost two thirds of the time of small kernels (measured: 267 of them in the book's loop, 3 x slower).

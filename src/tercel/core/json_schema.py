@@ -35,7 +35,7 @@ def schema_of(kind: Any, title: str) -> JsonSchema:
 
 
 def _field_docs(kind: type) -> dict[str, dict[str, str]]:
-    """Docstrings below the fields of a class and its bases, by class and field."""
+    """Docstrings below fields, by class and field, of all classes in the modules of a class and its bases."""
     docs: dict[str, dict[str, str]] = {}
     for module in dict.fromkeys(base.__module__ for base in reversed(kind.__mro__)):
         file = Path(getattr(sys.modules[module], "__file__", None) or "")

@@ -95,7 +95,7 @@ def writable_folder(root: Path, name: str) -> Path | None:
 
 @cache
 def prune(root: Path, keep_bytes: int = _MOST_BYTES) -> None:
-    """Delete the files used longest ago until at most `keep_bytes` remain; once a process."""
+    """Delete the cache files below `root` that were used longest ago until at most `keep_bytes` remain; once a process."""
     files = []
     for path in [*root.glob("kernels-*/**/*"), *root.glob("keys-*.json")]:
         with suppress(OSError):  # another process prunes too
@@ -191,8 +191,8 @@ def _say_once(text: str) -> None:
 
 @contextmanager
 def announce_compilation(module: str) -> Iterator[None]:
-    """Context around a compilation: logs a message once this process has compiled for `LONG_S` seconds, unless a
-    worker."""
+    """Context around a compilation: prunes the cache, and logs a message once this process (not a worker) has compiled
+    for `LONG_S` seconds."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
     package = module.rpartition(".")[0] or module

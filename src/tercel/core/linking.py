@@ -31,7 +31,7 @@ class Translated(JITCodeLibrary):
     """Of LLVM, for the functions in it."""
 
     def finalize(self) -> None:
-        """Do nothing: code that is linked into others is optimised and emitted there."""
+        """Mark the library as finalized, no more: code that is linked into others is optimised and emitted there."""
         self._raise_if_finalized()
         self._finalized = True
 
@@ -47,7 +47,7 @@ class Translated(JITCodeLibrary):
         return libraries
 
     def standalone_module(self) -> Any:
-        """The LLVM module of this function alone, with symbols that allow linking many times."""
+        """The LLVM module of this function alone, its symbols changed in place so that it may be linked many times."""
         if self._shared_module is None:
             for function in self._final_module.functions:
                 if not function.is_declaration and function.linkage == ll.Linkage.external:

@@ -25,7 +25,7 @@ class Style(IntFlag):
 ANY_STYLE = Style.JOIN | Style.IMPROVE | Style.TAKE
 
 
-def _refuse(subject: str, name: str, expected: str, value: object) -> ConfigError:
+def _field_error(subject: str, name: str, expected: str, value: object) -> ConfigError:
     """Return (not raise) a ConfigError for a field of a message with an invalid value."""
     return ConfigError(
         f"{subject} whose {name} is {expected}",
@@ -65,11 +65,11 @@ class Alpha:
         """Refuse values that are not finite, or a horizon or half-life that is not positive."""
         subject = f"an Alpha of {self.instrument}"
         if not math.isfinite(self.expected_bps):
-            raise _refuse(subject, "expected_bps", "a number", self.expected_bps)
+            raise _field_error(subject, "expected_bps", "a number", self.expected_bps)
         if not (math.isfinite(self.sd_bps) and self.sd_bps >= 0):
-            raise _refuse(subject, "sd_bps", "a number, at least 0", self.sd_bps)
+            raise _field_error(subject, "sd_bps", "a number, at least 0", self.sd_bps)
         if self.horizon_ns <= 0 or self.half_life_ns <= 0:
-            raise _refuse(
+            raise _field_error(
                 subject,
                 "horizon_ns and half_life_ns",
                 "above 0",
@@ -109,9 +109,9 @@ class Posture:
         """Refuse an urgency, participation or size outside [0, 1], a participation of 0, and a posture without a style."""
         for name in ("urgency", "max_participation", "size_multiplier"):
             if not 0.0 <= (value := getattr(self, name)) <= 1.0:
-                raise _refuse("a Posture", name, "in [0, 1]", value)
+                raise _field_error("a Posture", name, "in [0, 1]", value)
         if self.max_participation == 0.0 or not self.styles:
-            raise _refuse(
+            raise _field_error(
                 "a Posture",
                 "max_participation and styles",
                 "not empty",

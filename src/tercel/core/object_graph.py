@@ -56,8 +56,6 @@ class Graph:
         ]
         return sha256("\n".join(shapes).encode()).hexdigest()[:16]
 
-    # -- writing -----------------------------------------------------------------------------------------------------
-
     def write(self, root: object) -> Iterator[Any]:
         """Rows of an object and of everything that it refers to, itself first.
 
@@ -83,8 +81,6 @@ class Graph:
         """Names of the fields of an object that are written."""
         left_out = self._left_out.get(type(node), frozenset())
         return [name for name in _present_fields(node) if name not in left_out]
-
-    # -- reading -----------------------------------------------------------------------------------------------------
 
     def read(self, rows: Iterable[Any], into: object | None = None) -> Any:
         """The object whose rows `write` gave; with `into`, the fields of that object are set.
@@ -155,7 +151,7 @@ class _GraphWriter:
         return self._numbers[id(node)]
 
     def encode(self, value: Any) -> Any:
-        """A value as JSON; objects as references to their rows."""
+        """A value as JSON; objects as references to their rows, new ones queued for writing."""
         kind = type(value)
         if kind in _PLAIN:
             return value

@@ -71,7 +71,7 @@ class OpenQuotes:
         self.hits = {name: hit for name, hit in self.hits.items() if hit[0] != request}
 
     def _drop(self, quotes: Iterable[Quote]) -> None:
-        """Remove quotes, with the reasons why they are over."""
+        """Remove quotes from the book, and the reasons why they are over."""
         for quote in [*quotes]:
             del self.quotes[quote.id], self._by_request[quote.request][quote.id]
             self.over.pop(quote.id, None)
@@ -164,8 +164,8 @@ class OpenQuotes:
         if order in self.hits:
             self.hits[order] = self.hits[order][0], lots
 
-    def drop(self, request: str, quotes: Sequence[str] = ()) -> list[Quote]:
-        """Pass some open quotes of a request (all if none is named), so that they cannot be taken; return them."""
+    def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> list[Quote]:
+        """Mark open quotes of a request (all if none is named) as passed, so that they cannot be taken; return them."""
         passed = [quote for quote in self.open(request) if not quotes or quote.id in quotes]
         self.over |= {quote.id: f"the quote {quote.id!r} was passed" for quote in passed}
         return passed

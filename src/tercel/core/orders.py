@@ -244,7 +244,8 @@ class Report:
     fault: str = ""
 
     def __str__(self) -> str:
-        """The report for people, in ticks and lots."""
+        """The text `Report(exec_id=..., ...)`, last, filled and open quantities and prices in lots and ticks, without
+        empty fields."""
         values = {field.name: getattr(self, field.name) for field in fields(self)} | {
             name: to_number(getattr(self, name))
             for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")
@@ -432,5 +433,6 @@ class Listing:
 
     @property
     def fees(self) -> tuple[int, int, int, int]:
-        """Maker fee and taker fee per lot, then maker and taker rate of the value, as a simulated market's state has them."""
+        """Maker and taker fee per lot (10^-8 of a half tick), then maker and taker rate of the value (10^-8); below 0:
+        a rebate."""
         return self.maker_fee, self.taker_fee, self.maker_rate, self.taker_rate

@@ -242,7 +242,8 @@ _CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=No
 
 @contextmanager
 def stop_at_deadline(stop: Callable[[], object]) -> Iterator[None]:
-    """Context that calls `stop` at the deadline of the running `Deadline.call` instead of raising; no effect outside one."""
+    """Context that calls `stop` at the deadline of the running `Deadline.call` instead of interrupting its thread; no
+    effect outside one."""
     if (current := _CURRENT.get()) is None:
         yield
         return

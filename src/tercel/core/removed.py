@@ -39,7 +39,8 @@ REMOVED: Final[dict[str, dict[str, str]]] = {
 
 
 def refuse_removed(kind: str, name: str, received: str = "") -> None:
-    """Refuse a name that was removed (`kind` as in `REMOVED`); other names pass. `received` replaces the name in the error.
+    """Raise UnknownNameError for a name that was removed (`kind` as in `REMOVED`); `received` replaces the name in the
+    error.
 
     Raises
     ------

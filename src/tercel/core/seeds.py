@@ -23,7 +23,7 @@ def mix(x: int | np.int64) -> np.uint64:
 
 @kernel
 def seed_stream(k: Longs, offset: int, seed: int, index: int, purpose: int) -> None:
-    """Seed the stream whose state is `k[offset]`, `k[offset + 1]` from (seed, index, purpose)."""
+    """Seed the stream whose state is `k[offset]`, `k[offset + 1]` from (seed, index, purpose), in place."""
     a = mix(seed) ^ mix(np.int64(mix(index)) + purpose)
     k[offset] = np.int64(mix(np.int64(a)))
     k[offset + 1] = np.int64(mix(np.int64(a) + 1)) | 1

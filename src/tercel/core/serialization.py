@@ -62,7 +62,8 @@ def json_text(value: Any) -> str:
 
 # The parts of a page as JSON text, written once for all its followers.
 def page_json(value: Any) -> str:
-    """JSON text of a page's data; NaN and infinity as null. Values that need no conversion are not copied.
+    """JSON text of a page's data, objects by their attributes; NaN and infinity as null. Values that need no conversion
+    are not copied.
 
     >>> page_json({"mean": float("nan")})
     '{"mean": null}'

@@ -15,11 +15,11 @@ THRESHOLDS = 10_000, 10, 100
 
 
 # The wall clock and the user of this machine. Packages below `api` do not call it: they are given a clock and a name.
-class WallClock:
+class MonotonicClock:
     """The machine's own clock (`core.ports.Clock`)."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since a fixed moment; never decreasing."""
+        """Nanoseconds since a fixed moment that is not 1970 (monotonic); never decreasing."""
         return time.monotonic_ns()
 
     def sleep_ns(self, ns: int) -> None:

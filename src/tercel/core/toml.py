@@ -42,7 +42,7 @@ def read_toml(path: Path, remedy: str, expected: str = "a configuration file") -
 def parse_toml(
     text: str, source: str, remedy: str, expected: str = "a configuration file"
 ) -> Tables:
-    """Parse the tables of a TOML text; `source` names the text in errors. Numbers that no reader accepts are refused.
+    """Parse the tables of a TOML text; ConfigError if it is none or too deep. `source` names the text in errors.
 
     >>> parse_toml("[desk]\\nlots = 5", "desk.toml", "see the example")
     {'desk': {'lots': 5}}
@@ -54,7 +54,7 @@ def parse_toml(
 
 
 def override_tables(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tables:
-    """Tables with new values for dotted keys; a key without a dot replaces a whole table.
+    """A copy of the tables with new values for keys `table.key`; a key without a dot replaces a whole table.
 
     >>> override_tables({"desk": {"lots": 5, "name": "a"}}, {"desk.lots": 7, "more": {}})
     {'desk': {'lots': 7, 'name': 'a'}, 'more': {}}

@@ -91,10 +91,11 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
         ) from None
 
 
-def validate_options(
+def convert_options(
     target: Any, options: Mapping[str, Any], name: str, **types: Any
 ) -> dict[str, Any]:
-    """Check options by the annotations of a dataclass or function, and return them converted; `name` names them in errors.
+    """Convert those options that a dataclass or function annotates; others pass, missing ones are not noticed. `name`
+    names them in errors.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def validate_options(
         The first value that will not do.
 
     >>> from dataclasses import make_dataclass
-    >>> validate_options(make_dataclass("Lag", [("days", float)]), {"days": 3}, "lag")
+    >>> convert_options(make_dataclass("Lag", [("days", float)]), {"days": 3}, "lag")
     {'days': 3.0}
     """
     annotations = get_type_hints(target, include_extras=True) | types

@@ -114,7 +114,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         One of `SETS`.
     parameters : mapping, optional
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
-        ``guard`` = [late, resume] puts a guard (`execution.decoders`), ``events`` the clock of events, in this
+        ``guard`` = [late, resume] puts a guard (`execution.catch_up`), ``events`` the clock of events, in this
         order. ``flow`` names the forecaster that is listened to.
 
     Raises

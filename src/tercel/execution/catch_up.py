@@ -53,7 +53,8 @@ class CatchUp:
         )
 
     def apply(self, intents: Intents, view: View) -> Intents:
-        """Raise the takes of intents, int32 (n, 10), in place, where an order is behind by more than `late`; returns them."""
+        """Increase takes in place, and return the intents, int32 (n, 10), where an order is behind by more than `late`
+        times the root of its share of time left."""
         time_left = view.decisions_left / view.decisions
         narrow = np.sqrt(time_left)
         behind = view.left / np.maximum(view.qty0, 1) - time_left
@@ -67,7 +68,7 @@ class CatchUp:
 def add_guard(
     decode: Callable[[AnyArray, View], Intents], thresholds: tuple[float, float]
 ) -> Callable[[AnyArray, View], Intents]:
-    """A decoder whose intents pass a :class:`CatchUp` guard of thresholds (late, resume); ConfigError unless two numbers.
+    """A decoder with a :class:`CatchUp` guard of (late, resume) behind it; ConfigError unless 0 <= resume <= late <= 1.
 
     Raises
     ------

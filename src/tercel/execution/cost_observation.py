@@ -39,7 +39,7 @@ def half_spread(view: View) -> Floats:
 
 
 def is_known(view: View) -> Bools:
-    """Whether forecast, usual spread and cost of waiting are known, bool (n,); False where prices lock or cross."""
+    """Whether forecast, usual spread and cost of waiting are known, bool (n,); never in a halt, locked or crossed book."""
     has_forecast = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
     return np.asarray(has_forecast & ~view.halted & (view.spread > 0))
 

@@ -125,7 +125,8 @@ class Costs:
     messages: Ints
 
     def __post_init__(self) -> None:
-        """Refuse arrays of another dtype or shape: sums must be exact and rows must mean the same episode."""
+        """Raise TercelError for arrays of another dtype or shape: sums must be exact and rows must mean the same
+        episode."""
         grid = np.shape(self.mid2_grid)
         n = len(self.qty)
         for field in fields(self):

@@ -27,10 +27,10 @@ PLACEMENT_FIRST_TAKE: Final = FIRST_REST + len(PLACEMENT_RUNGS)
 
 
 @kernel
-def round_rung_lots(lots: int, resting: int, order: int, least: int) -> int:
-    """Lots for a rung where `resting` lots rest: changed by whole grains (order / `ROUNDING_PARTS`), towards those resting; on a
-    new rung 0 if below both a grain and `least`, else `lots`."""
-    grain = order // ROUNDING_PARTS
+def round_rung_lots(lots: int, resting: int, order_lots: int, least: int) -> int:
+    """Lots for a rung where `resting` lots rest: changed by whole grains (`order_lots` / `ROUNDING_PARTS`), towards
+    those resting; on a new rung 0 if below both a grain and `least`, else `lots`."""
+    grain = order_lots // ROUNDING_PARTS
     if lots > 0 and resting > 0 and grain > 0:  # what a cancel leaves of an order is no crumb
         return resting + int((lots - resting) / grain) * grain
     return 0 if resting == 0 and lots < min(grain, least) else lots

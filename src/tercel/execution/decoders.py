@@ -159,7 +159,7 @@ def _takes(actions: Ints, view: View) -> Ints:
 
 
 def decode_sized(actions: Ints, view: View) -> Intents:
-    """Intents of `sized` actions, int64 (n,) from 0 to 12: placement, spread or hidden lots, slices, takes.
+    """Intents of `sized` actions, int64 (n,) from 0 to 12 (`SIZED_LABELS`): hold, rest, spread, hide or take.
 
     Where the market is not tradable every action holds.
 

@@ -103,17 +103,18 @@ class Driver:
         """When the next decision falls due by time, ns; FOREVER_NS when the order is no longer worked."""
         return self.words[sim.DUE_NS] if self.words[sim.PHASE] == sim.WORKING else FOREVER_NS
 
-    def on_event(self, row: Ints, last: bool = False) -> Commands | None:
-        """Decide what was due before a row (of the market, or of the venue on own orders), then apply the row; commands or None.
+    def on_event(self, row: Ints, ends_moment: bool = False) -> Commands | None:
+        """Decide what was due before a row (of the market, or of the venue on own orders), then apply it, or raise
+        TapeError; commands to send (overwritten by the next call) or None. `ends_moment`: no other row of this time follows.
 
         A decision that fell due before the row's time is taken first. One that falls due with it waits for what else
-        happens at that time: until a later row, :meth:`decide_due`, or a row with `last`.
+        happens at that time: until a later row, :meth:`decide_due`, or a row with `ends_moment`.
 
         Parameters
         ----------
         row : int64[8]
             See `market.simulator.layout`. A recorded command (OWN_SENT) is compared with the driver's own.
-        last : bool
+        ends_moment : bool
             Nothing more of this moment follows: decide now if a decision is due.
 
         Returns
@@ -134,24 +135,26 @@ class Driver:
         since = int(k[sim.COMMAND_TAIL])
         fault = self._apply(book, k, row)
         if fault != kernels.FINE:
-            return self._refuse(fault, row)
+            return self._compare_or_raise(fault, row)
         n = self._serve(self._intent[0], DriverRequest.COLLECT.value, since, 0, n)
-        n = self._decide(ns if last else ns - 1, n)
+        n = self._decide(ns if ends_moment else ns - 1, n)
         return self._command_rows[:n] if n else None
 
     def decide_due(self, now_ns: int) -> Commands | None:
-        """Take the decisions due by `now_ns`, given that all events up to then were applied; their commands, None if none."""
+        """Take the decisions due by `now_ns`, given that all events up to then were applied; their commands
+        (overwritten by the next call), None if none."""
         n = self._decide(now_ns, 0)
         return self._command_rows[:n] if n else None
 
     def skip_due(self, now_ns: int) -> Commands:
-        """Pass the decisions due by `now_ns` with empty intents, the strategy not asked; commands that cancel own orders."""
+        """Pass the decisions due by `now_ns` with empty intents, the strategy not asked; commands that cancel own
+        orders (overwritten by the next call)."""
         return self._command_rows[
             : self._serve(empty(1)[0], DriverRequest.SKIP.value, 0, now_ns, 0)
         ]
 
     def withdraw(self) -> Commands:
-        """Commands that cancel every own order; no decision is taken."""
+        """Commands that cancel every own order (overwritten by the next call); no decision is taken."""
         return self._command_rows[: self._serve(empty(1)[0], DriverRequest.WITHDRAW.value, 0, 0, 0)]
 
     def end(self) -> None:
@@ -159,7 +162,8 @@ class Driver:
         self._serve(self._intent[0], DriverRequest.END.value, 0, 0, 0)
 
     def apply_alone(self, row: Ints) -> Commands:
-        """Apply one row without a decision; commands of lots that had waited for it; TapeError for a row that does not fit.
+        """Apply one row without a decision; commands of lots that had waited for it (overwritten by the next call);
+        TapeError for a row that does not fit.
 
         Raises
         ------
@@ -222,8 +226,8 @@ class Driver:
             row = self._serve(intent, DriverRequest.ANSWER.value, 0, now_ns, -1 - row)
         return row
 
-    def _refuse(self, fault: int, row: Ints) -> Commands | None:
-        """For a row that was not applied: compare a recorded own command with the driver's; raise TapeError for any other."""
+    def _compare_or_raise(self, fault: int, row: Ints) -> Commands | None:
+        """For a row that was not applied: `_compare` if it is a recorded own command, TapeError for any other."""
         if fault == kernels.IS_COMMAND:
             return self._compare(row)
         raise TapeError(
@@ -233,7 +237,8 @@ class Driver:
         )
 
     def _compare(self, row: Ints) -> Commands | None:
-        """Check that a recorded command is the driver's next own one (else TapeError); commands of a decision for it, or None."""
+        """Check that a recorded command is the driver's next own one (else TapeError); commands of a decision that was
+        due, or None."""
         k = self.state
         sent = None
         if self._confirmed == k[sim.COMMAND_TAIL]:

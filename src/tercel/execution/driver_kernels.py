@@ -54,7 +54,7 @@ from tercel.market.tape.schema import (
 
 # Columns of a command, int64.
 C_NS, C_WHAT, C_WHO, C_PRICE, C_LOTS, C_HOW, COMMAND_WORDS = range(7)
-# Reasons to refuse a row; the kernel returns them negated.
+# Reasons to refuse a row, as the kernel returns them.
 FINE, BACKWARDS, BAD_KIND, BAD_SLOT, BAD_LOTS, BAD_OWN, UNSENT, IS_COMMAND, BAD_PRICE = range(9)
 # IS_COMMAND is no fault: a recorded command, to be compared with the driver's own
 REASONS = {
@@ -81,9 +81,9 @@ class DriverRequest(IntEnum):
 
     # To the next decision due by `now`.
     ADVANCE = 0
-    # The intent is reconciled, then LOOK.
+    # The intent is reconciled, then as ADVANCE.
     ANSWER = 1
-    # Commands since ring position `since`.
+    # Commands from number `since` on.
     COLLECT = 2
     # The intent is reconciled, what was sent is collected; no decision is taken.
     WITHDRAW = 3
@@ -151,7 +151,8 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, flags: int, price: int, 
 
 @kernel
 def ends_command(b: Packed, kind: int, who: int, flags: int, requested: int, lots: int) -> bool:
-    """Whether an own row is the last report on a command: the order rests, is dead, or its last lots trade by taking.
+    """Whether an own row is the last report on a command: the order rests, is dead, or its last lots trade by taking;
+    `requested`: lots of its death that a cancel asked for.
 
     Lots of a resting order that die unasked (the venue's own cancel) answer no command.
     """
@@ -336,7 +337,8 @@ def answer(b: Packed, k: Longs, intent: Packed) -> None:
 
 @kernel
 def collect(k: Longs, since: int, commands: Longs, row: int) -> int:
-    """Copy the commands sent since ring position `since` to rows `row` and on; returns the row after the last."""
+    """Copy the commands from number `since` on (all ever sent are counted), stamped with the market's time, to rows
+    `row` and on; returns the row after the last."""
     s = state_at(k)
     for n in range(since, s.command_tail):
         c = sim.COMMANDS + (n % sim.COMMAND_SLOTS) * sim.COMMAND
@@ -375,7 +377,7 @@ def serve(
 
     Returns
     -------
-    The row after the last command; for LOOK and ANSWER minus one minus that when a decision is due and observed.
+    The row after the last command; for ADVANCE and ANSWER minus one minus that when a decision is due and observed.
     """
     s = state_at(k)
     if request == DriverRequest.OBSERVE:

@@ -160,8 +160,12 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     s.seen_slice = s.decision + 1
     for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
-    k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]
-    k[sim.PAST + 3], k[sim.PAST + 4], k[sim.PAST + 5] = m[c.RV], m[c.EVENTS], m[c.DRIFT]
+    k[sim.PAST] = m[c.V_SAME]
+    k[sim.PAST + 1] = m[c.V_AGAINST]
+    k[sim.PAST + 2] = m[c.OFI]
+    k[sim.PAST + 3] = m[c.RV]
+    k[sim.PAST + 4] = m[c.EVENTS]
+    k[sim.PAST + 5] = m[c.DRIFT]
     begin_interval(k)
 
 

@@ -123,7 +123,8 @@ class Guidance:
         return guidance
 
     def words(self, now_ns: ArrayLike) -> Ints:
-        """Guidance as words of the markets' states at `now_ns` (one, or one a market), int64 (n, WORDS); refused if made later.
+        """Guidance as words of the markets' states at `now_ns` (one, or one a market), int64 (n, WORDS); ConfigError
+        for a forecast made later.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, check_known, refuse_if, split_commas
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
 from tercel.market.dealers.panel import DRAWN, resolve_panel
@@ -25,6 +26,7 @@ TAPE = "tape"
 AT_ONCE: Final = Latency()
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Market:
     """A choice of market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
@@ -78,10 +80,8 @@ class Market:
     dealers: str = ""
 
     def __post_init__(self) -> None:
-        """Validate the fields, and resolve file names to absolute paths.
-
-        A market of resampled days is the lake in which they are written.
-        """
+        """Check the fields (ConfigError), fill in defaults and absolute paths; a preset of resampled days becomes the
+        lake that its days are written to here."""
         loaded = presets.load(self.preset) if self.preset.endswith(".json") else None
         if isinstance(loaded, ResampledPreset):
             for name, value in (
@@ -207,7 +207,8 @@ def fees_of(fees: Fees | str | None) -> Fees:
 def latency_of(
     latency: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = ""
 ) -> Latency:
-    """Latency from a number or text in milliseconds: X, A,B for uniform, or `tape` for receive delays of the first recorded day.
+    """Latency from a number or text in milliseconds: X, A,B for uniform, or `tape` for receive delays of the first
+    recorded day of `lake`; `name` is the option's, for errors.
 
     >>> latency_of("2.5", "latency").a_ns, latency_of("1,3", "latency").kind
     (2500000, 'uniform')

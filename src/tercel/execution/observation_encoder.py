@@ -154,7 +154,8 @@ def _encode_book(x: Longs, m: Longs, depth: float, o: Singles) -> None:
         far_lots += m[c.FAR1 + n]
         if n == 0:
             o[28] = imbalance(own_lots, far_lots)
-            o[22], o[25] = math.log1p(own_lots / depth), math.log1p(far_lots / depth)
+            o[22] = math.log1p(own_lots / depth)
+            o[25] = math.log1p(far_lots / depth)
         elif n == 1:
             o[23] = math.log1p(m[c.OWN1 + n] / depth)
             o[26] = math.log1p(m[c.FAR1 + n] / depth)
@@ -238,8 +239,6 @@ def encode_slow(x: Longs, m: Longs, offset: int, o: Singles) -> None:
 def encode_rows(x: Longs, m: Longs, slow: int, entries: Singles) -> None:
     """Write all entries of n decisions into `entries`, float32 (n, N_LAST + 5 (stack - 1) + slow), from int64 (n, PX) and
     (n, MX); `slow`: number of entries of slow flow, 0 or 7; the stack follows from the width.
-
-    `slow` is the number of entries of the slow flow, or 0 without them.
     """
     behind = entries.shape[1] - slow
     for row in range(entries.shape[0]):

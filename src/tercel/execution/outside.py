@@ -177,7 +177,8 @@ class OffBookTrading:
     def begin(
         cls, terms: Terms, seed: int, streams: Ints, sides: Ints, seconds: float
     ) -> "OffBookTrading":
-        """Draw dealers (with positions) and the arrivals to the session, for orders of a seed; `sides` (n,), in `seconds`.
+        """Draw dealers with their positions, and the session's arrivals over `seconds`, for n orders of one seed;
+        `sides` +1 or -1.
 
         Parameters
         ----------
@@ -212,8 +213,8 @@ class OffBookTrading:
         )
 
     def turn(self, states: Ints, view: View, ask: Callable[[View], OffBookOrders] | None) -> None:
-        """At a decision: book trades since the last one into `states`, then send the requests and block orders that `ask` wants
-        (None: the strategy does not trade off the book).
+        """At a decision: book trades since the last one into `states` and the view's `left`, then send the requests and
+        block orders that `ask` wants (None: the strategy does not trade off the book).
 
         Parameters
         ----------

@@ -328,19 +328,19 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     cancel: dict[str, None] = {}
     send: list[PairOrder] = []
 
-    def drop(role: Role, price: bool = False) -> None:
-        """Mark the open orders of a role to be cancelled; with `price` only those that have a limit price."""
+    def cancel_orders(role: Role, only_limited: bool = False) -> None:
+        """Mark the open orders of a role to be cancelled; with `only_limited` only those that have a limit price."""
         for order in view.orders:
             if (
                 order.role is role
                 and not order.cancelling
-                and (order.price is not None or not price)
+                and (order.price is not None or not only_limited)
             ):
                 cancel[order.name] = None
 
-    def ask(role: Role, lots: Fraction | int, price: int | None, faces: int) -> None:
+    def add_order(role: Role, lots: Fraction | int, price: int | None, facing_side: int) -> None:
         """Add an order of a role for up to `lots`, within the bound of unhedged lots; none below a lot, in a quiet role, or if
-        the side of the book that an order of side `faces` trades with is empty."""
+        the side of the book that an order of side `facing_side` trades with is empty."""
         first = role in (Role.QUOTE, Role.FLATTEN)
         book = view.first if first else view.second
         sendable = floor(
@@ -350,24 +350,24 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
                 * (1 if first else ratio),
             )
         )
-        if sendable >= 1 and role not in view.quiet and book.facing(faces):
+        if sendable >= 1 and role not in view.quiet and book.facing(facing_side):
             send.append(PairOrder(role, sendable, price))
 
     if taking_back:
-        drop(Role.HEDGE)
+        cancel_orders(Role.HEDGE)
         # Quotes and hedges whose cancels are not confirmed may still fill, or trade with a new order: wait for them.
         if open_[Role.HEDGE] + open_[Role.QUOTE] == 0 or waited >= terms.within_ns + terms.cross_ns:
-            ask(Role.FLATTEN, _nearest(gap - open_[Role.FLATTEN]), None, -side)
+            add_order(Role.FLATTEN, _nearest(gap - open_[Role.FLATTEN]), None, -side)
     elif excess >= 1:
-        drop(Role.HEDGE)
-        drop(Role.QUOTE)
-        ask(Role.UNWIND, excess - open_[Role.UNWIND], None, side)
+        cancel_orders(Role.HEDGE)
+        cancel_orders(Role.QUOTE)
+        add_order(Role.UNWIND, excess - open_[Role.UNWIND], None, side)
     else:
         owed = _nearest((gap - open_[Role.FLATTEN]) * ratio) - open_[Role.HEDGE]
         if crossing or owed < 0:
-            drop(Role.HEDGE, price=True)
+            cancel_orders(Role.HEDGE, only_limited=True)
         limit = max(touch[0][0] - side * terms.pay_up, 1) if touch else 1
-        ask(Role.HEDGE, owed, None if crossing else limit, -side)
+        add_order(Role.HEDGE, owed, None if crossing else limit, -side)
 
     remaining = terms.lots - filled[Role.QUOTE]
     most = (
@@ -379,9 +379,9 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     most = min(most, deep)
     is_mispriced = any(order.role is Role.QUOTE and order.price != price for order in view.orders)
     if most < 1 or is_mispriced or open_[Role.QUOTE] > most:
-        drop(Role.QUOTE)
+        cancel_orders(Role.QUOTE)
     elif 2 * open_[Role.QUOTE] <= most:
-        ask(Role.QUOTE, most - open_[Role.QUOTE], price, side)
+        add_order(Role.QUOTE, most - open_[Role.QUOTE], price, side)
     hedged = _nearest(gap * ratio) == 0 or (is_flattening and _nearest(gap) == 0)
     over = bool(
         not view.orders and not send and hedged and (remaining < 1 or view.closing or is_flattening)
@@ -420,7 +420,8 @@ def _stop_reason(
 
 
 def _quote_price(terms: PairTerms, view: PairView, lots: int) -> tuple[int, int]:
-    """Price in ticks at which the first leg may be quoted, never inside its own touch, and lots that the hedge's depth allows.
+    """Price in ticks at which the first leg may be quoted, never inside its own touch, and lots that the hedge's depth
+    allows; (0, 0) if none.
 
     The hedge is reckoned at the level that fills the lean quantity; the quote joins the touch of its side at best.
     """

@@ -38,7 +38,8 @@ LIMIT: Final = 6.0
 
 @kernel
 def shift_take(base: int, action: float, far: int, left: int, dead: float) -> int:
-    """Lots to take: `base` plus `action` times the displayed `far` lots, from 0 to the lots left; a rise goes to `far` at most.
+    """Lots to take: `base` plus `action`, its size less `dead`, times the displayed `far` lots, from 0 to the lots
+    left; a rise goes to `far` at most.
 
     `abs(action)` counts less `dead`, so that actions within it change nothing.
     """

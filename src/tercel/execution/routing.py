@@ -144,7 +144,7 @@ class Knowledge:
         rate = float(self.replies.sum() / self.requests.sum())
         return float(self.moves[0]) * rate * units * max(dealers - 1, 0)
 
-    def request(
+    def expect_request(
         self, units: float, recipients: Sequence[int], within: float
     ) -> tuple[float, float, float]:
         """Expected outcome of a request to some dealers: mean cost of a trade (`within` if none) and its sd, bps, and probability
@@ -156,11 +156,9 @@ class Knowledge:
             return within, 0.0, 0.0
         return float(best[traded].mean()), float(best[traded].std()), float(traded.mean())
 
-    def within(self, leak: float) -> float:
+    def max_accepted_bps(self, leak: float) -> float:
         """Most that a quote may cost, bps, to be accepted: the expected cost of the whole order without dealers, plus `leak`."""
         return min(self.without_dealers(1.0, block)[0] for block in (False, True)) + leak
-
-    # -- learning -----------------------------------------------------------------------------------
 
     def update_quotes(self, units: Floats, recipients: Bools, distance: Floats) -> Self:
         """Estimates after requests: sizes (r,), dealers asked (r, D), and distances quoted (r, D), not finite where none was."""
@@ -230,7 +228,9 @@ def sample_distances(knowledge: Knowledge, units: float) -> Floats:
 @lru_cache(maxsize=64)
 def rank_dealers(knowledge: Knowledge, units: float) -> tuple[int, ...]:
     """All dealers by number, greedily ordered: each next one lowers the expected best quote of those before it most."""
-    quotes = np.minimum(np.maximum(sample_distances(knowledge, units), 0.0), knowledge.within(0.0))
+    quotes = np.minimum(
+        np.maximum(sample_distances(knowledge, units), 0.0), knowledge.max_accepted_bps(0.0)
+    )
     best = np.full(DRAWS, np.inf)
     order = list[int]()
     remaining = list(range(quotes.shape[1]))
@@ -299,8 +299,10 @@ def cost_route(knowledge: Knowledge, route: Route, units: float) -> Costing:
         * float(knowledge.moves[1] * hedge_units(knowledge.terms.panel, requested_units))
         * bool(rest)
     )
-    paid, noise, often = knowledge.request(
-        requested_units, route.recipients(knowledge, requested_units), knowledge.within(leak)
+    paid, noise, often = knowledge.expect_request(
+        requested_units,
+        route.recipients(knowledge, requested_units),
+        knowledge.max_accepted_bps(leak),
     )
     rest_cost, scatter = knowledge.without_dealers(rest, route.block) if rest else (0.0, 0.0)
     traded = route.share * paid + rest * (rest_cost + leak + hedge)
@@ -403,7 +405,8 @@ class Routed(Strategy):
         )
 
     def ask(self, view: View) -> OffBookOrders:
-        """Requests to dealers (at arrival only), and as block lots, if the route has them, those not due in the book yet."""
+        """Wanted requests to dealers (at arrival only), and as block lots, if the route has them, those not due in the
+        book yet."""
         n = view.n
         knowledge = self.knowledge
         dealers = len(knowledge.weight) if knowledge else 1
@@ -426,7 +429,7 @@ class Routed(Strategy):
                 lots[row] = round(route.share * size)
                 recipients[row, list(route.recipients(knowledge, route.share * units))] = True
                 leak = knowledge.follows * knowledge.leak(route.share * units, route.dealers)
-                limit[row] = knowledge.within(leak)
+                limit[row] = knowledge.max_accepted_bps(leak)
         return OffBookOrders(lots, recipients, limit, block, np.minimum(block, LEAST))
 
     def decide(self, view: View) -> Intents:

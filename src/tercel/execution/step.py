@@ -14,7 +14,7 @@ from tercel.execution.features import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
 from tercel.market.impact.impact_events import whole_order_ticks
-from tercel.market.regimes.kernel import begin_regimes, law_offset
+from tercel.market.regimes.switching import begin_regimes, law_offset
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import split_background
@@ -37,7 +37,7 @@ E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_
 
 # Reward terms a step: execution against the mid at decision, mid move on the remaining lots (half-ticks x lots), forced
 # lots.
-TERMS = 3
+REWARD_TERMS = 3
 
 
 @kernel
@@ -70,7 +70,8 @@ def schedule(k: Longs) -> None:
 
 @kernel
 def sleeps(k: Longs, now: int) -> bool:
-    """On the event clock: True, and the next check scheduled, if nothing happened that needs a decision now; else False.
+    """On the event clock: True, and the next check scheduled, if nothing happened that needs a decision now; else
+    False, and between scheduled decisions the decision's number set back by one.
 
     A decision between two of the schedule has the number of the first, so that it tells the time as they do.
     """
@@ -247,9 +248,11 @@ def share_market(episode: Longs, other_episode: Longs) -> bool:
 
 
 @kernel
-def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: Longs) -> None:
+def act(
+    b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, reward_terms: Longs
+) -> None:
     """One decision of one market: reconcile the intent, advance to the next decision or the horizon (then close), and write
-    the step's reward terms into `terms` (3,)."""
+    the step's reward terms into `reward_terms` (3,)."""
     s = state_at(k)
     mid2 = s.mid2
     forced_before = s.forced_lots
@@ -265,9 +268,9 @@ def act(b: Packed, k: Longs, flow: Floats, tape: Longs, intent: Packed, terms: L
             close(b, k, flow, tape)
     if s.left == 0 and s.run_out == 0:
         s.phase = sim.DONE
-    terms[0] = s.step_cash
-    terms[1] = s.side * (s.mid2 - mid2) * s.left
-    terms[2] = s.forced_lots - forced_before
+    reward_terms[0] = s.step_cash
+    reward_terms[1] = s.side * (s.mid2 - mid2) * s.left
+    reward_terms[2] = s.forced_lots - forced_before
 
 
 @kernel
@@ -291,7 +294,8 @@ def begin_batch(
     m: Rows,
     draw: Floats,
 ) -> None:
-    """Start episodes in the markets `which` and observe them into `x`, `m`, `draw`; neighbours in one market warm up once."""
+    """Start episode n in market `which[n]` and observe it into row `which[n]` of `x`, `m`, `draw`; neighbouring
+    episodes of one market warm up once."""
     n = 0
     while n < which.shape[0]:
         i = which[n]
@@ -317,7 +321,7 @@ def act_at(
     flow: Floats,
     tape: Longs,
     intents: Packed,
-    terms: Longs,
+    reward_terms: Longs,
     x: Longs,
     m: Longs,
     draw: Floats,
@@ -325,10 +329,10 @@ def act_at(
 ) -> None:
     """One decision of market `i`: writes its reward terms, next `x`, `m` and `draw`; where no episode runs, only zero terms."""
     if state_at(ks[i]).phase == sim.WORKING:
-        act(bs[i], ks[i], flow, tape, intents[i], terms[i])
+        act(bs[i], ks[i], flow, tape, intents[i], reward_terms[i])
         observe_and_draw(bs[i], ks[i], x, m, draw, i)
     else:
-        terms[i, :] = 0
+        reward_terms[i, :] = 0
 
 
 @kernel
@@ -338,14 +342,14 @@ def act_batch(
     flow: Floats,
     tape: Rows,
     intents: PackedRows,
-    terms: Rows,
+    reward_terms: Rows,
     x: Rows,
     m: Rows,
     draw: Floats,
 ) -> None:
-    """One decision in every market with a running episode, on one thread; fills `terms` (rewards), `x`, `m` and `draw`."""
+    """One decision in every market with a running episode, on one thread; fills `reward_terms` (rewards), `x`, `m` and `draw`."""
     for i in range(bs.shape[0]):
-        act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
+        act_at(bs, ks, flow, tape, intents, reward_terms, x, m, draw, i)
 
 
 @parallel_kernel
@@ -355,14 +359,14 @@ def act_batch_threads(
     flow: Floats,
     tape: Longs,
     intents: Packed,
-    terms: Longs,
+    reward_terms: Longs,
     x: Longs,
     m: Longs,
     draw: Floats,
 ) -> None:
     """`act_batch` on several threads, with the same results: each market has its own random streams."""
     for i in prange(bs.shape[0]):
-        act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
+        act_at(bs, ks, flow, tape, intents, reward_terms, x, m, draw, i)
 
 
 def kernels_for(model: int) -> tuple[list[Any], list[Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.local_times import clock_s
@@ -100,7 +101,7 @@ class Latency:
     values_ns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an unknown law, or negative or unordered parameters."""
+        """Raise ConfigError for an unknown law, or negative or unordered parameters."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
         values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
         refuse_if(
@@ -208,7 +209,7 @@ class Task:
     end: InitVar[str | None] = None
 
     def __post_init__(self, horizon: float | str | None, end: str | None) -> None:
-        """Take the horizon from words, refuse what cannot be run."""
+        """Fill in side, size and horizon from words and defaults; ConfigError for what cannot be run."""
         if isinstance(self.side, str):
             refuse_if(
                 self.side not in SIDES,
@@ -362,7 +363,8 @@ class Task:
         return limit_of(self.limit_price, side, tick)
 
     def limit_of_mid(self, side: int) -> int:
-        """Limit of an order of `side` in a simulated market, as part of the arrival mid; ConfigError for a price in ticks.
+        """Limit of an order of `side` in a simulated market, as part of the arrival mid in `LIMIT_PARTS`-ths (0: none);
+        ConfigError for a limit that is a price.
 
         Raises
         ------
@@ -392,6 +394,7 @@ class Task:
         return values
 
     @classmethod
+    @refuse_former_names
     def of(cls, values: Mapping[str, Any]) -> "Task":
         """The task of values that :meth:`to_dict` gave: its inverse.
 

@@ -1,4 +1,4 @@
-"""Binance captures: depth diffs, trades and REST snapshots of spot, USD-M and COIN-M futures, as an L2 tape.
+"""The Binance feed: steps of a synced book (`binance_sync`) and trades as days of an L2 tape, in ticks and lots.
 
 Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed. A file of exchange
 information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of the values.

@@ -235,7 +235,8 @@ class _Reader:
                 )
 
     def finish(self) -> list[BinanceMarket]:
-        """Assign the snapshots to their markets, in their place among the diffs; all markets; FeedError unless one fits."""
+        """Assign the snapshots to their markets, in their place among the diffs; all markets; FeedError for a snapshot
+        that fits none, or several."""
         for symbol, snapshot, order, location in reversed(self.loose_snapshots):
             dated = snapshot.exch_ns > 0  # on spot it is not
             fitting = [

@@ -193,7 +193,8 @@ class BookSync:
 def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceTrade]:
     """Trades numbered above all before them, in order of arrival, with times that never go back; `counts` counts the rest."""
     ordered: list[BinanceTrade] = []
-    last, clock = 0, 0
+    last = 0
+    clock = 0
     for trade in trades:
         if trade.number <= last:
             counts.duplicate_trades += 1

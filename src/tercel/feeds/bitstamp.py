@@ -1,4 +1,4 @@
-"""Bitstamp captures: order events, trades and order-by-order snapshots of a pair, as an L3 tape.
+"""The Bitstamp feed: rows of a pair's rebuilt book (`bitstamp_book`) as days of an L3 tape, in ticks and lots.
 
 Amounts have eight decimals, so lots of 1e-8 would overflow at some ten coins an order. The default lot is the smallest
 power of ten that holds the largest order; an order has as many lots as cover its remaining amount, so that none

@@ -102,8 +102,6 @@ class BitstampBook:
         self.printed: defaultdict[int, int] = defaultdict(int)
         """By order: trades read so far."""
 
-    # -- the book -----------------------------------------------------------------------------------------------------
-
     def best(self, side: int) -> int | None:
         """Best price of a side in 1e-10; None if the side is empty."""
         heap = self._heaps[side]
@@ -155,8 +153,6 @@ class BitstampBook:
             del self.orders[number]
             self._levels[order.side, order.price].discard(number)
             self.ended.add(number)
-
-    # -- events -------------------------------------------------------------------------------------------------------
 
     def apply_order(self, event: OrderEvent) -> None:
         """Apply an order event (created, changed or deleted) to the book or the waiting orders; count one of an unknown order."""

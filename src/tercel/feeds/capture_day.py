@@ -225,10 +225,8 @@ def _opening_rows(standing: Sequence[tuple[int, int, int, int]], part: Events) -
         standing, (-1, 4)
     ).T
     head.kind[:] = np.where(head.order_id == 0, schema.LEVEL_SET, schema.ADD)
-    head.exch_ns[:], head.recv_ns[:], head.flags[:] = (
-        part.exch_ns[0],
-        part.recv_ns[0],
-        schema.OPENING,
-    )
+    head.exch_ns[:] = part.exch_ns[0]
+    head.recv_ns[:] = part.recv_ns[0]
+    head.flags[:] = schema.OPENING
     head.flags[-1:] |= schema.MESSAGE_END
     return head

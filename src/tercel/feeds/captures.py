@@ -1,4 +1,5 @@
-"""Captured messages of a venue: one line each, `RECEIVED_NS JSON`, as a recorder writes them, and their exact numbers.
+"""Captured messages read from lines `RECEIVED_NS JSON` (`capture_writer` writes them), and their decimals as exact
+integers.
 
 A line is what came in, whole: the local time in ns since 1970, a space, and the message as it was sent. Capture files
 of one feed may follow one another (a recorder starts a new one at each start); the last line of a file may be cut,
@@ -151,7 +152,8 @@ def exact(text: str, location: str) -> int:
 def unit_of(
     numbers: Ints, stated: int, unit_name: str, location: str, exchange_unit: int = 0
 ) -> int:
-    """The tick or lot: the stated one, else the greatest common divisor of all numbers above zero, all in 1e-10.
+    """The tick or lot: the stated one (0: none), else the greatest common divisor of all numbers above zero, all in
+    1e-10; FeedError for a number off it or too large.
 
     `exchange_unit`, the exchange's own unit, counts among those numbers: it holds unless the data are finer (old dust is).
 

@@ -14,7 +14,8 @@ NEEDED: Final = ("watchOrderBook", "watchTrades", "fetchMyTrades", "fetchBalance
 def make_exchange(
     name: str, key: Mapping[str, str], urls: Mapping[str, str], only: Sequence[str], sandbox: bool
 ) -> Any:
-    """An exchange of ccxt.pro, not connected; only its URLs named in `only` (empty: all) are kept, with `urls` in their place.
+    """An exchange of ccxt.pro, not connected; only its URLs named in `only` (empty: all) are kept, with `urls` in their
+    place; ConfigError if it lacks a required feature or sandbox.
 
     Parameters
     ----------

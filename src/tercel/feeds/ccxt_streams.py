@@ -30,6 +30,8 @@ class CcxtStreams:
     `received` holds what was received: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
     ("refused", why), ("lost", why market data broke), and other messages.
 
+    Public methods but `hand_over` are called from the owner's thread; all others run in the loop's.
+
     Parameters
     ----------
     exchange : ccxt.pro.Exchange
@@ -70,7 +72,6 @@ class CcxtStreams:
         self._thread.start()
         self.loop.call_soon_threadsafe(self._guard, allow)
 
-    # -- called from the owner's thread ------------------------------------------------------------------------------
     def run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         """Run a coroutine in the streams' event loop, in its thread; returns its future at once."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
@@ -116,7 +117,6 @@ class CcxtStreams:
         self._receiver.close()
         self._sender.close()
 
-    # -- in the loop --------------------------------------------------------------------------------------------------
     def hand_over(self, kind: str, payload: Any) -> None:
         """Append a message to `received` and wake the owner's selector."""
         self.received.append((kind, payload))

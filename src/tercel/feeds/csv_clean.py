@@ -36,7 +36,8 @@ _ASK = pl.col("ask_1")
 
 
 def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
-    """Best bid and ask over all exchanges after each exchange's quote, sizes summed; 0 where none.
+    """Best bid and ask over all exchanges after each exchange's quote, sizes summed; 0 where none; with `keep` an
+    unpriced side stays as the exchange last said.
 
     A side without a price is left as its exchange last said (`keep`) or taken away.
     """

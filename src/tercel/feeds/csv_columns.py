@@ -81,8 +81,8 @@ class TextRows:
         """The rows whose `column` holds one of these values, surrounding blanks aside."""
         return replace(self, frame=self.frame.filter(strip_text(column).is_in(list(values))))
 
-    def number(self, column: str, times: int = 1, over: int = 1) -> TypedColumn:
-        """A column as float64, times `times` over `over`; 0 where the field is empty, null where it is no finite number.
+    def number(self, column: str, factor: int = 1, divisor: int = 1) -> TypedColumn:
+        """A column as float64, times `factor` / `divisor`; 0 where the field is empty, null where it is no finite number.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class TextRows:
             pl.when(text == "")
             .then(0.0)
             .when(parsed.value.is_finite())
-            .then(divide(parsed.value * times, over))
+            .then(divide(parsed.value * factor, divisor))
         )
         return replace(parsed, value=value)
 
@@ -166,7 +166,7 @@ class FilePrices:
 
     Parameters
     ----------
-    over : int
+    divisor : int
         Prices in the file are price units times this.
     zero : float
         Where ticks of the tape begin, price units: all prices are above it. Below 0 where the map has `lowest_price`.
@@ -174,7 +174,7 @@ class FilePrices:
         Lots of one share or coin, by which sizes are multiplied.
     """
 
-    over: int = 1
+    divisor: int = 1
     zero: float = 0.0
     lots: int = 1
 
@@ -185,11 +185,12 @@ class FilePrices:
         zero_is_none: pl.Expr | bool | None = None,
         may_lack: pl.Expr | bool = True,
     ) -> TypedColumn:
-        """A price column above `zero`, counted from there; 0 where missing and it `may_lack`. Other values are refused.
+        """A price column above `zero`, counted from there; 0 where missing and it `may_lack`, null (which `to_typed`
+        refuses) for other values.
 
         `zero_is_none`: rows in which 0 is no price; by default all unless the map has `lowest_price`.
         """
-        number = text.number(name, over=self.over)
+        number = text.number(name, divisor=self.divisor)
         nothing = (number.text == "") | (
             (number.value == 0) & (not self.zero if zero_is_none is None else zero_is_none)
         )

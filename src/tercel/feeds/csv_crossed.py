@@ -37,7 +37,8 @@ def remove_passed(b: Packed, ids: Ids, key_of: Longs, tape: Columns, rows: Longs
             touch = best(b, far_side)
             if kind[i] != LEVEL_SET:
                 slot = first_at(b, far_side, touch)
-                row_kind, lots = DELETE, order_at(b, slot).qty
+                row_kind = DELETE
+                lots = order_at(b, slot).qty
                 key = 0 if order_at(b, slot).marks & ANONYMOUS else key_of[slot]
             apply_row(b, ids, key_of, row_kind, key, far_side, touch, lots)
             rows[n, 0] = i

@@ -91,7 +91,8 @@ class CsvDay:
         """
         report = csv_rows.RuleCounts()
         notes = list[str]()
-        instrument_map, rules = self.map.instrument, self.map.clean
+        instrument_map = self.map.instrument
+        rules = self.map.clean
         tick = instrument_map.tick if self.tick is None else self.tick
         if not LEAST_TICK <= tick <= MOST_TICK:
             raise FeedError(
@@ -174,7 +175,8 @@ class CsvDay:
     def _gather(
         self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts
     ) -> tuple[dict[str, list[pl.DataFrame]], int]:
-        """Typed rows of all files by kind (quote, trade, direct), numbered across files, and how often clocks go back."""
+        """Typed rows of all files by kind (quote, trade, direct), numbered across files, and how often clocks go back;
+        rows of another day are left out and counted in `report`."""
         items: dict[str, list[pl.DataFrame]] = {sort: [] for sort in EMPTY_ROWS}
         back = 0
         zone = self.map.instrument.timezone
@@ -195,7 +197,7 @@ class CsvDay:
                     else text
                 )
                 rows = _rows_of(
-                    role, role_rows, file, replace(prices, over=file.price_scale), report
+                    role, role_rows, file, replace(prices, divisor=file.price_scale), report
                 ).with_columns(pl.col(csv_columns.ROW) + (rank << 40))
                 items[role if role in EMPTY_ROWS else "direct"].append(rows)
         return items, back

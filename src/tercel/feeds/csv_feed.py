@@ -74,7 +74,7 @@ class CsvFeed:
     def _make_day(
         self, key: tuple[str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions
     ) -> CsvDay:
-        """One day from its files; refused if two files of one kind claim it."""
+        """One day from its files; FeedError if two files of one kind claim it."""
         symbol, date = key
         for file in self.map.file:
             duplicates = [m.location for m, f in parts if f is file]
@@ -87,7 +87,8 @@ class CsvFeed:
         return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
 
     def _file_of(self, member: Member) -> tuple[FileMap, str | None, str | None] | None:
-        """Map of a file by its name, with the symbol and ISO date that the name states, if any; None if no map fits."""
+        """Map of a file by its name, with the symbol and ISO date that the name states, if any; None if no map fits,
+        FeedError for a date in another form."""
         for file in self.map.file:
             if not file.name:
                 return file, None, None

@@ -80,13 +80,15 @@ def changes(
     opens: bool,
     rows: Longs,
 ) -> int:
-    """Write level rows for the changes from each snapshot to the next: removed levels, then set levels; returns their number.
+    """Write level rows for the changes from each snapshot to the next: removed levels, then set levels; returns their
+    number, rows for which `rows` has no room included.
 
     `rows` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
     that left because others came before it rolls out, one that came into sight because others went rolls in; what lies
     within sight is set. With `opens` the first snapshot opens the tape.
     """
-    n, levels = 0, bid.shape[1]
+    n = 0
+    levels = bid.shape[1]
     for j in range(bid.shape[0]):
         previous = max(j - 1, 0)
         first = opens and j == 0

@@ -121,7 +121,8 @@ def _drop_repeated_ids(
 
 
 def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
-    """Sale conditions, as in the file, that pass the map's rules, each with whether it marks an auction print."""
+    """Sale conditions, as in the file, that pass the map's rules, each with whether it marks an auction print; warns of
+    dropped conditions that do not occur."""
     kinds: dict[str, bool] = {}
     unmet = set(m.drop)
     names = text.frame.select(strip_text(m.condition)).to_series().unique(maintain_order=True)

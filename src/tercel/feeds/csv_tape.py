@@ -28,7 +28,7 @@ MOST_CHANGED: Final = 0.01
 
 
 def columns_of(items: Sequence[pl.DataFrame], sizes: bool) -> tuple[AnyArray, AnyArray]:
-    """Row numbers, and the values of all price columns (with `sizes` of all size columns), concatenated."""
+    """Row numbers, and the values of all price columns (with `sizes` of all size columns instead), concatenated."""
     parts = [
         (item[ROW].to_numpy(), item[name].to_numpy())
         for item in items

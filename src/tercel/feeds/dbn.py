@@ -149,7 +149,8 @@ def definition_ticks(data: bytes) -> dict[int, float]:
 
 
 def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
-    """One day for each instrument and day of UTC among `parts` that the options select, sorted; UnknownNameError for none."""
+    """One day for each instrument and day of UTC among `parts` that the options select, sorted; UnknownNameError for
+    none, FeedError for two instruments of one symbol."""
     groups: dict[tuple[str, str, int, str], list[Part]] = {}
     for part in parts:
         groups.setdefault((part.symbol, part.day, part.instrument, part.venue), []).append(part)
@@ -172,7 +173,8 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
 
 
 def split(records: r.Records) -> Iterator[tuple[int, str, dbn_kernels.Words]]:
-    """Yield (instrument id, date of UTC, records) for each instrument and day in a file's records; snapshots by their receipt."""
+    """Yield (instrument id, date of UTC, records) for each instrument and day in a file's records; snapshots by their
+    receipt; FeedError for an instrument of two publishers."""
     rows = records.rows
     heads = rows[:, dbn_kernels.HEAD] >> 16
     stamps = np.where(

@@ -144,12 +144,11 @@ def read_csv_records(member: Member) -> Records:
     rows[:, BODY] = (
         values["size"] | values["flags"] << 32 | values["action"] << 48 | values["side"] << 56
     )
-    rows[:, TS_EVENT], rows[:, TS_RECV], rows[:, PRICE] = (
-        values["ts_event"],
-        values["ts_recv"],
-        values["price"],
-    )
-    rows[:, ORDER_ID], rows[:, TAIL] = values["order_id"], values["sequence"] << 32
+    rows[:, TS_EVENT] = values["ts_event"]
+    rows[:, TS_RECV] = values["ts_recv"]
+    rows[:, PRICE] = values["price"]
+    rows[:, ORDER_ID] = values["order_id"]
+    rows[:, TAIL] = values["sequence"] << 32
     named = text.frame["symbol"].fill_null("").to_list() if "symbol" in text.frame.columns else []
     symbols = {
         (number, ""): name

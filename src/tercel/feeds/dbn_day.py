@@ -176,7 +176,8 @@ def opening_cross(events: Events) -> int | None:
 
 
 def with_opening_auction(events: Events) -> Events:
-    """Insert two STATUS rows: quoting only at the start, trading after the opening auction; unchanged without such an auction.
+    """A tape with two STATUS rows put in (quoting only at the start, trading after the opening auction); `events`
+    itself without such an auction; with one, `events.seq` is changed in place.
 
     Before an auction the book may be crossed; nothing trades in it.
     """
@@ -190,10 +191,8 @@ def with_opening_auction(events: Events) -> Events:
     statuses.price_ticks[:] = (0, 1)
     statuses.flags[:] = schema.MESSAGE_END
     for status, row in ((0, head), (1, after - 1)):
-        statuses.exch_ns[status], statuses.recv_ns[status] = (
-            events.exch_ns[row],
-            events.recv_ns[row],
-        )
+        statuses.exch_ns[status] = events.exch_ns[row]
+        statuses.recv_ns[status] = events.recv_ns[row]
     statuses.seq[:] = events.seq[head], events.seq[after - 1] + 2
     events.seq[head:] += 1
     events.seq[after:] += 1
@@ -267,7 +266,8 @@ def translate(
     state = np.zeros(dbn_kernels.STATE, np.int64)
     report = np.zeros(dbn_kernels.REPORT, np.int64)
     head = flags_of(records)[:1] & dbn_kernels.SNAPSHOT
-    state[dbn_kernels.OPEN], state[dbn_kernels.SEQ] = 1, -1 if np.any(head) else 0
+    state[dbn_kernels.OPEN] = 1
+    state[dbn_kernels.SEQ] = -1 if np.any(head) else 0
     day = np.array([*day_ns(date, TIMEZONE), _opening_ns(records, date)])
     orders = dbn_kernels.Resting(
         new_ids(1), np.zeros((1, dbn_kernels.FACTS), np.int64), np.zeros(1, np.int32)
@@ -297,7 +297,8 @@ def translate(
 
 
 def _with_room(orders: dbn_kernels.Resting, more: int, state: Ints) -> dbn_kernels.Resting:
-    """The resting orders in arrays with room for `more` orders, copied if need be; the free count in `state` follows."""
+    """The resting orders in arrays with room for `more` further ones, copied if need be; the free count in `state`
+    follows."""
     size = len(orders.facts)
     need = int(state[dbn_kernels.LIVE]) + more
     if need <= size and size > 1:
@@ -311,7 +312,8 @@ def _with_room(orders: dbn_kernels.Resting, more: int, state: Ints) -> dbn_kerne
     used = size if size > 1 else 0
     fresh = np.arange(capacity - 1, used - 1, -1, dtype=np.int32)
     left = int(state[dbn_kernels.FREE])
-    free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, orders.free[:left]
+    free[: len(fresh)] = fresh
+    free[len(fresh) : len(fresh) + left] = orders.free[:left]
     state[dbn_kernels.FREE] = len(fresh) + left
     return dbn_kernels.Resting(ids, facts, free)
 

@@ -153,7 +153,9 @@ def put(
     mark: int,
 ) -> int:
     """Write a row of the tape at `row` of `rows` int64[rows, 9]; returns the next place."""
-    rows[row, 0], rows[row, 1], rows[row, 2] = state[CLOCK], now[RECEIVED], state[SEQ]
+    rows[row, 0] = state[CLOCK]
+    rows[row, 1] = now[RECEIVED]
+    rows[row, 2] = state[SEQ]
     rows[row, 3] = kind
     rows[row, 4] = key
     rows[row, 5] = side
@@ -203,7 +205,10 @@ def read_record(
     state[CLOCK] = ns
     report[MAYBE] += (bits & MAYBE_BAD) != 0
     now[RECEIVED] = records[p, TS_RECV] if records[p, TS_RECV] > 0 else ns
-    now[ACTION], now[OWN], now[LEFT], now[KEY] = action, side, size, records[p, ORDER_ID]
+    now[ACTION] = action
+    now[OWN] = side
+    now[LEFT] = size
+    now[KEY] = records[p, ORDER_ID]
     now[TICKS] = 0
     now[MARK] = schema.OPENING if opening else 0
     if action == N or action == R:
@@ -236,7 +241,8 @@ def clear_book(
     orders: Resting, rows: Longs, row: int, state: Longs, now: Longs, report: Longs
 ) -> int:
     """Apply an `R` record: empty the book, and write a CLEAR row unless no row was written before; returns the next row."""
-    ids, free = orders.ids, orders.free
+    ids = orders.ids
+    free = orders.free
     report[CLEARED] += 1
     if state[ROWS] > 0 or row > 0:
         row = put(rows, row, state, now, schema.CLEAR, 0, 0, 0, 0, 0)
@@ -244,7 +250,8 @@ def clear_book(
         ids[i].slot = -1
     for i in range(free.shape[0]):
         free[i] = free.shape[0] - 1 - i
-    state[LIVE], state[FREE] = 0, free.shape[0]
+    state[LIVE] = 0
+    state[FREE] = free.shape[0]
     return row
 
 
@@ -293,7 +300,8 @@ def write_fill(
 
     The aggressor's own fill, or one without side, writes nothing.
     """
-    ids, facts = orders.ids, orders.facts
+    ids = orders.ids
+    facts = orders.facts
     key = now[KEY]
     side = now[OWN]
     size = now[LEFT]
@@ -438,7 +446,8 @@ def translate(
     stamp of an opening snapshot; `rows` int64[rows, 9] has room for two rows a record. Stops at the first record that
     makes no sense, which `report` names.
     """
-    row, begin = 0, start
+    row = 0
+    begin = start
     while begin < stop:
         end = begin + 1
         while end < stop and not ends[end - 1]:

@@ -1,4 +1,4 @@
-"""NASDAQ TotalView-ITCH 5.0 files: one pass over each, the tapes of all symbols or of some.
+"""The ITCH 5.0 feed: file names to days, and rows that a pass staged (`itch_pass`) to the tapes of symbols, in ticks.
 
 Names say the day: ``01302019.NASDAQ_ITCH50`` (MMDDYYYY), ``20190130.BX_ITCH_50`` (YYYYMMDD), ``S013019-v50.txt``
 (MMDDYY), each also compressed; for files of other names give the date.

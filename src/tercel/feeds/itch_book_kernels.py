@@ -84,7 +84,8 @@ def rung_of(sides: Packed, rungs: Packed, place: int, price: int) -> int:
 def make_level(w: Longs, books: Books, place: int, rung: int, price: int) -> int:
     """Make an empty level with a rung at index `rung` of a side's ladder, moved to larger room if full; returns the level."""
     sides, rungs, levels, _ = books
-    base, n = sides[place, S_BASE], sides[place, S_N]
+    base = sides[place, S_BASE]
+    n = sides[place, S_N]
     if n == sides[place, S_CAP]:
         room = max(2 * n, FIRST_LEVELS)
         new = w[itch_state.POOL]
@@ -94,7 +95,8 @@ def make_level(w: Longs, books: Books, place: int, rung: int, price: int) -> int
                 rungs[base + i, R_PRICE],
                 rungs[base + i, R_LEVEL],
             )
-        sides[place, S_BASE], sides[place, S_CAP] = new, room
+        sides[place, S_BASE] = new
+        sides[place, S_CAP] = room
         rung += new - base
         base = new
     for i in range(base + n, rung, -1):
@@ -167,7 +169,8 @@ def enter_order(
     rung = rung_of(sides, rungs, place, price)
     level = rungs[rung, R_LEVEL] if rung >= 0 else make_level(w, books, place, -1 - rung, price)
     tail = levels[level, L_TAIL]
-    orders[slot, itch_state.O_PREV], orders[slot, itch_state.O_LEVEL] = tail, level
+    orders[slot, itch_state.O_PREV] = tail
+    orders[slot, itch_state.O_LEVEL] = level
     if tail >= 0:
         orders[tail, itch_state.O_NEXT] = slot
     else:
@@ -327,7 +330,8 @@ def change_order(
     if slot < 0 or orders[slot, itch_state.O_PLACE] >> 1 != locate:
         count_oddity(w, itch_state.UNKNOWN_REF)
         return
-    left, place = orders[slot, itch_state.O_SHARES], orders[slot, itch_state.O_PLACE]
+    left = orders[slot, itch_state.O_SHARES]
+    place = orders[slot, itch_state.O_PLACE]
     if y == itch_format.DELETED or y == itch_format.REPLACED:
         per[locate, P_WITHDRAWN] += left
         unlink(w, orders, books, slot, left)

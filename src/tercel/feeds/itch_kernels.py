@@ -131,7 +131,7 @@ def decode(
             row = _change(b, m, y, locate, w, table, orders, rows, row)
         elif y == PRINT:
             side = 1 if b[m + 19] == 66 else -1
-            row = _print(w, rows, row, 0, be4(b, m + 32), be4(b, m + 20), locate, side)
+            row = _write_print(w, rows, row, 0, be4(b, m + 32), be4(b, m + 20), locate, side)
         elif y == CROSSED:
             kind = b[m + 39]
             # opening, close, halt or IPO, intraday, as LOBSTER has them
@@ -190,7 +190,7 @@ def _add(
         count_oddity(w, ODD_FIELD)
         return row
     side = 1 if letter == 66 else -1
-    if not _keep(w, table, orders, ref, locate, side, shares, price):
+    if not _store_order(w, table, orders, ref, locate, side, shares, price):
         return row
     return put(
         rows, row, w[NOW_NS], ref, price, shares, locate, schema.ADD, side, schema.MESSAGE_END
@@ -198,7 +198,7 @@ def _add(
 
 
 @kernel
-def _keep(
+def _store_order(
     w: Longs,
     table: Longs,
     orders: Packed,
@@ -227,7 +227,7 @@ def _keep(
 
 
 @kernel
-def _print(
+def _write_print(
     w: Longs, rows: Longs, row: int, flags: int, price: int, shares: int, locate: int, side: int
 ) -> int:
     """Write a TRADE_HIDDEN row for a print; returns the next row, `row` itself if price or shares are odd."""
@@ -283,7 +283,7 @@ def _change(
             new = be8(b, m + 19)
             shares = be4(b, m + 27)
             price = be4(b, m + 31)
-            if _keep(w, table, orders, new, locate, side, shares, price):
+            if _store_order(w, table, orders, new, locate, side, shares, price):
                 row = put(
                     rows, row, ns, new, price, shares, locate, schema.ADD, side, schema.MESSAGE_END
                 )
@@ -315,7 +315,7 @@ def _change(
         if paid != price and paid != 0:
             w[AWAY] += 1
             row = put(rows, row, ns, ref, price, taken, locate, schema.REDUCE, side, 0)
-            return _print(w, rows, row, SIDE_KNOWN, paid, taken, locate, side)
+            return _write_print(w, rows, row, SIDE_KNOWN, paid, taken, locate, side)
     kind = schema.REDUCE if y == CANCELLED else schema.EXECUTE
     return put(rows, row, ns, ref, price, taken, locate, kind, side, schema.MESSAGE_END)
 

@@ -127,7 +127,8 @@ def check_message(
     picks: Longs,
     wanted: Bytes,
 ) -> int:
-    """Check length, type and time of the message at `offset`, and count it in `w`; returns its length, 0 to stop (why in `w`).
+    """Check length, type and time of the message at `offset`, and count it in `w`; returns its length, 0 to stop (why
+    in `w`). The first message that names a locate's stock sets its `names` and `wanted`.
 
     `names` int64[65536] are packed stocks by locate (0 unknown), `picks` those that are wanted, `wanted` uint8[65536]
     what follows for each locate (0 not known yet, 1 yes, 2 no).

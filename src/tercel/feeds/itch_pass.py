@@ -258,7 +258,7 @@ class Staging:
         self._chunks.append((offset, starts.astype(np.int32)))
 
     def rows_of(self, locate: int) -> NDArray[np.int64]:
-        """All rows of one symbol, int64[n, 4], in file order."""
+        """All rows of one symbol in chunks that were closed (:meth:`close`), int64[n, 4], in file order."""
         rows = np.empty((int(self.counts[locate]), itch_state.ROW), np.int64)
         filled = 0
         for chunk, starts in self._chunks:

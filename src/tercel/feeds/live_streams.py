@@ -70,7 +70,8 @@ class Stream:
         self._fresh = True
 
     def accept(self, text: str) -> bool:
-        """Whether a received message is new and has market data, and so is to be recorded; counts it."""
+        """Whether a received message is new and has market data, and so is to be recorded; counts it, and sets
+        `wants_snapshot` where the book becomes unknown; ValueError for text that is no JSON."""
         self.counts.messages += 1
         new = self._is_new(json.loads(text))
         self.counts.others += new is None

@@ -107,7 +107,7 @@ def _width(content: Path | bytes, location: str) -> int:
 
 
 def _read(member: Member, schema: dict[str, Any], content: Path | bytes) -> pl.DataFrame:
-    """Frame of a CSV file with a schema; an invalid row is refused with its number."""
+    """Frame of a CSV file with a schema; FeedError, with its number, for an invalid row."""
     try:
         frame = pl.read_csv(content, has_header=False, schema=schema, quote_char=None)
     except (pl.exceptions.PolarsError, OSError) as error:

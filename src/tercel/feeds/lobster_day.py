@@ -146,7 +146,8 @@ class LobsterDay:
         return tuple(m.name for m in (self.messages, self.orderbook) if m is not None)
 
     def read(self) -> Imported:
-        """Translate the day's files to a tape; with an orderbook file its levels open the tape, and ROLL rows follow it.
+        """Translate the day's files to a tape; with an orderbook file its levels open the tape, and ROLL rows follow
+        it; FeedError for a file that is not what its name says.
 
         Raises
         ------
@@ -170,7 +171,8 @@ class LobsterDay:
             warnings.append(
                 f"{off:.1%} of the visible prices of {self.messages.location} are not on the tick of {tick}"
             )
-        levels, book_off = 0, 0
+        levels = 0
+        book_off = 0
         events = plain
         if self.orderbook is not None:
             book = self._read_orderbook(plain.n)
@@ -206,7 +208,7 @@ class LobsterDay:
         return Imported(instrument, events, tuple(warnings))
 
     def _translate(self, m: Messages, unit: int) -> Events:
-        """Tape of the messages alone, one row each; an invalid message is refused with its row."""
+        """Tape of the messages alone, one row each; FeedError, with its row, for an invalid message."""
         halt = m.type == lobster_kernels.HALT_TYPE
         cross = m.type == 6
         ticks, rest = np.divmod(m.price, unit)
@@ -254,7 +256,7 @@ class LobsterDay:
         return rows
 
     def _read_orderbook(self, messages: int) -> Longs:
-        """Columns of the orderbook file, refused if levels or rows do not fit the messages."""
+        """Columns of the orderbook file; FeedError if levels or rows do not fit the messages."""
         assert self.orderbook is not None
         book = read_orderbook(self.orderbook)
         levels = book.shape[0] // 4
@@ -329,7 +331,8 @@ def with_rolls(plain: Events, book: Longs, unit: int, location: str) -> tuple[Ev
     opening = opening_rows(plain, state, count)
     messages = np.stack(plain.columns(), dtype=np.int64).T
     rows = np.empty((messages.shape[1], plain.n + plain.n // 2 + 16 * levels + 64), np.int64).T
-    row, filled = 0, 0
+    row = 0
+    filled = 0
     while row < plain.n:
         row, filled = lobster_kernels.roll_rows(
             book, unit, row, filled, state, count, messages, rows, report

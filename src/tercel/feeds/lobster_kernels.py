@@ -21,7 +21,7 @@ BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, F
     1, 9
 )
 BOOK_CROSSED, BOOK_PRICE, BOOK_SIZE, BOOK_ORDER, BOOK_EMPTY = range(9, 14)
-"""Codes of a row's faults; the texts are in `lobster`."""
+"""Codes of a row's faults; the texts are in `lobster_day`."""
 CODE, ROW, LEVEL, ILLEGAL, FIRST_ILLEGAL, OFF, HALTED, REPORT = range(8)
 """Slots of the report of `roll_rows`, and its length."""
 NS, RECEIVED, SEQ, KIND, ID, SIDE, TICKS, LOTS, FLAGS = range(9)
@@ -36,11 +36,11 @@ def read_levels(
     unit: int,
     prices: Packed,
     lots: Packed,
-    off: Packed,
+    off_tick: Packed,
     report: Longs,
 ) -> int:
     """Read one side of an orderbook row into ticks and lots, best first, levels on one tick merged; their number, or -1 for a
-    wrong level, with the fault in `report`; `off`: 1 where a price was rounded to a tick.
+    wrong level, with the fault in `report`; `off_tick`: 1 where a price was rounded to a tick.
 
     Returns their number, or -1 with code, row and level in `report`.
     """
@@ -80,18 +80,25 @@ def read_levels(
         report[OFF] += rounded
         if n > 0 and prices[n - 1] == ticks:
             lots[n - 1] += size
-            off[n - 1] |= rounded
+            off_tick[n - 1] |= rounded
         else:
             prices[n] = ticks
             lots[n] = size
-            off[n] = rounded
+            off_tick[n] = rounded
             n += 1
     return n
 
 
 @kernel
 def apply_message(
-    prices: Packed, lots: Packed, off: Packed, n: int, side: int, kind: int, price: int, qty: int
+    prices: Packed,
+    lots: Packed,
+    off_tick: Packed,
+    n: int,
+    side: int,
+    kind: int,
+    price: int,
+    qty: int,
 ) -> int:
     """Apply one row of the tape to a side's levels in place: ADD adds lots, any other kind takes them; number of levels."""
     k = 0
@@ -103,10 +110,10 @@ def apply_message(
             lots[k] += qty
             return n
         for j in range(n, k, -1):
-            prices[j], lots[j], off[j] = prices[j - 1], lots[j - 1], off[j - 1]
+            prices[j], lots[j], off_tick[j] = prices[j - 1], lots[j - 1], off_tick[j - 1]
         prices[k] = price
         lots[k] = qty
-        off[k] = 0
+        off_tick[k] = 0
         return n + 1
     if not is_present:
         return n
@@ -114,7 +121,7 @@ def apply_message(
         lots[k] -= qty
         return n
     for j in range(k, n - 1):
-        prices[j], lots[j], off[j] = prices[j + 1], lots[j + 1], off[j + 1]
+        prices[j], lots[j], off_tick[j] = prices[j + 1], lots[j + 1], off_tick[j + 1]
     return n - 1
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 import zstandard
 
 from tercel.core.errors import FeedError
+from tercel.core.renamed import refuse_former_names
 
 _TAR = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _TAR_ZST = (".tar.zst", ".tzst")
@@ -33,6 +34,7 @@ _DAMAGED = (
 )
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Member:
     """One file on disk or in an archive.
@@ -86,7 +88,8 @@ class Member:
 
 @contextmanager
 def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
-    """Open every file in `paths`, folders and archives in order of names; yields the members, readable within the context.
+    """Open every file in `paths`, folders and archives in order of names; yields the members, readable within the
+    context; FeedError for a path that is missing or empty.
 
     What macOS leaves beside files is passed over.
 

@@ -87,7 +87,7 @@ def _account(kind: int, change: int, report: Longs) -> None:
 
 
 @kernel
-def _see_print(
+def _count_print(
     b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs
 ) -> None:
     """Count a print, by its kind, and whether it is outside the quotes just before it, or executes behind the best price."""
@@ -138,7 +138,7 @@ def survey(
             or row_kind == schema.TRADE_HIDDEN
             or row_kind == schema.CROSS
         ):
-            _see_print(b, row_kind, s, p, qty[i], trading, report)
+            _count_print(b, row_kind, s, p, qty[i], trading, report)
         on_level = (
             row_kind <= schema.EXECUTE
             or row_kind == schema.MODIFY

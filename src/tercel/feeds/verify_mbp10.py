@@ -108,13 +108,11 @@ def same_levels(b: Packed, expected: Longs, got: Packed, work: Longs) -> bool:
             for field in range(3):
                 actual = price if field == PX else (lots if field == SZ else orders)
                 if actual != expected[h, field, level] and expected[h, field, level] >= 0:
-                    work[0], work[1], work[2], work[3], work[4] = (
-                        level,
-                        side,
-                        field,
-                        expected[h, field, level],
-                        actual,
-                    )
+                    work[0] = level
+                    work[1] = side
+                    work[2] = field
+                    work[3] = expected[h, field, level]
+                    work[4] = actual
                     return False
     return True
 

@@ -165,7 +165,6 @@ class FixVenue(Closing):
             raise
         atexit.register(self.close)
 
-    # -- logon --------------------------------------------------------------------------------------------------------
     def _log_on(self, link: FixLink) -> None:
         """Wait until a link is logged on; raises VenueError after refusals or the logon timeout."""
         deadline_s = time.monotonic() + self._patience.logon_s
@@ -206,7 +205,8 @@ class FixVenue(Closing):
         self._log_on(self._feed)
 
     def _request_listings(self) -> tuple[o.Listing, ...]:
-        """Request the venue's listings and wait for them; those of the profile where the venue sends none."""
+        """Request the listings and wait for them (or take the profile's); the answer also sets the clock, whether the
+        venue is stepped, and whether it has dealers."""
         name = self._new_name("L")
         request = self._dialect.list_request(name)
         if request is None:
@@ -223,7 +223,6 @@ class FixVenue(Closing):
         self._early_events = early
         return answer.listings
 
-    # -- what comes in ------------------------------------------------------------------------------------------------
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what came, keep the session alive and reconnect it; whether a step has something to return.
 
@@ -332,7 +331,6 @@ class FixVenue(Closing):
                 text = f"{name} did not reach the venue and is not repeated; ask for its status"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
-    # -- what goes out ------------------------------------------------------------------------------------------------
     def _send(self, messages: Sequence[OutgoingMessage], link: FixLink | None = None) -> int:
         """Send messages over a link (the order session by default); MsgSeqNum of the first."""
         link = link or self._link
@@ -377,7 +375,6 @@ class FixVenue(Closing):
         """Send a MarketDataRequest for an instrument under a new request id."""
         self._send([self._dialect.market_request(self._new_name("M"), instrument)], self._feed)
 
-    # -- the port -----------------------------------------------------------------------------------------------------
     @property
     def name(self) -> str:
         """Name in journals and tables."""
@@ -451,7 +448,7 @@ class FixVenue(Closing):
         return self._dialect.shapes[instrument]
 
     def subscribe(self, instrument: str) -> None:
-        """Subscribe to market data; renewed on every reconnect.
+        """Subscribe to market data, renewed on every reconnect; VenueError where it is not listed or the link is down.
 
         Raises
         ------
@@ -467,7 +464,8 @@ class FixVenue(Closing):
             self._subscribed.append(instrument)
 
     def send(self, command: o.Command) -> None:
-        """Send a command over the session.
+        """Send a command over the session; raises where it cannot be sent, except for an order whose quote cannot be
+        taken: its refusal comes as an event.
 
         Raises
         ------
@@ -570,7 +568,8 @@ class FixVenue(Closing):
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
 
     def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
-        """Append events received while the link is down, or wait a little, `patience.outage_s` in a row at most."""
+        """Append events received while the link is down, or wait a little; raises VenueError once `patience.outage_s`
+        have been waited without any."""
         self._drain(events)
         if events:
             return

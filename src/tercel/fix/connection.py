@@ -155,7 +155,7 @@ class Connection:
     def connect(
         cls, host: str, port: int, tls: TlsSettings | None = None, most_waiting: int = MOST_WAITING
     ) -> Self:
-        """Begin to connect to a host and port; only the name is looked up now.
+        """Begin to connect to a host and port; waits for nothing but the look-up of the name.
 
         All else happens in `receive` and `flush`. A connection that cannot be made is closed, with `close_reason`.
 
@@ -236,7 +236,8 @@ class Connection:
         return b"" if self._ending else b"".join(parts)
 
     def send(self, data: bytes) -> None:
-        """Write what the socket takes now and buffer the rest; beyond `most_waiting` buffered bytes the connection is closed."""
+        """Write what the socket takes now and buffer the rest, closing the connection beyond `most_waiting` bytes;
+        once it is closed or ending, do nothing."""
         if self.closed or self._ending:
             return
         self._outgoing += data
@@ -285,7 +286,6 @@ class Connection:
             self._outgoing.clear()
             self._socket.close()
 
-    # -- inside -------------------------------------------------------------------------------------------------------
     def _is_ready(self) -> bool:
         """Whether bytes can flow: connected, and TLS agreed; a connection that failed is closed."""
         if self.closed:

@@ -58,7 +58,7 @@ class Address:
 
 
 def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
-    """Address to connect to: the one given, else the profile's.
+    """Address to connect to: the one given, else the profile's; ConfigError where neither has host and port.
 
     Raises
     ------
@@ -152,7 +152,6 @@ class FixLink:
         self._clock_base_ns = wall() - time.monotonic_ns()
         self._ended = False
 
-    # -- what the owner sees ------------------------------------------------------------------------------------------
     @property
     def up(self) -> bool:
         """Whether both sides are logged on."""
@@ -177,7 +176,6 @@ class FixLink:
             self._disk_store.expect(number)
             self.session = FixSession(self.session.settings, self.store)
 
-    # -- what the owner does ------------------------------------------------------------------------------------------
     def poll(self, seconds: float = 0.0) -> tuple[list[Message], list[SessionEvent]]:
         """Read, write, reconnect; wait up to some seconds for the first input: the venue's messages and the session's events.
 
@@ -197,7 +195,8 @@ class FixLink:
             self._wait(min(remaining_s, _TICK_S))
 
     def send(self, messages: Iterable[tuple[str, Fields]]) -> int:
-        """Send application messages; the number of the first.
+        """Send application messages, all or none; MsgSeqNum of the first. Raises VenueError while down and beyond the
+        venue's rate limit.
 
         Raises
         ------
@@ -236,7 +235,7 @@ class FixLink:
         self.end()
 
     def end(self) -> None:
-        """Close connection and store; a second call does nothing."""
+        """Close connection and store without a logout; a second call does nothing."""
         if self._ended:
             return
         self._ended = True
@@ -248,17 +247,16 @@ class FixLink:
         if self._disk_store is not None:
             self._disk_store.close()
 
-    # -- inside -------------------------------------------------------------------------------------------------------
-    def _throttle(self, count: int, share: int) -> None:
+    def _throttle(self, count: int, divisor: int) -> None:
         """Count `count` messages that leave now, or raise VenueError if they would exceed the venue's limit divided by
-        `share`."""
+        `divisor`."""
         limits = self.terms.profile.limits
         if not limits.messages:
             return
         now = self.now_ns()
         while self._send_times_ns and self._send_times_ns[0] <= now - limits.window_s * NS_PER_S:
             self._send_times_ns.popleft()
-        if len(self._send_times_ns) + count > limits.messages // share:
+        if len(self._send_times_ns) + count > limits.messages // divisor:
             raise VenueError(
                 f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}",
                 f"{len(self._send_times_ns) + count}",
@@ -324,10 +322,10 @@ class FixLink:
         """Record a failed attempt to connect; the next one waits longer."""
         self.down_reason = mask_secrets(reason, self.terms.secrets)
         self.refusals += 1
-        self._wait_longer()
+        self._schedule_attempt()
         events.append(SessionEvent(SessionEventKind.REFUSED, self.down_reason))
 
-    def _wait_longer(self) -> None:
+    def _schedule_attempt(self) -> None:
         """Set the time of the next attempt; the pause doubles with each failed one."""
         wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._tries, 10))
         self._tries += 1
@@ -382,7 +380,7 @@ class FixLink:
             ):
                 self._tries = self._next_try_ns = 0
             elif event.kind is SessionEventKind.DOWN:
-                self._wait_longer()
+                self._schedule_attempt()
             if event.kind is SessionEventKind.REFUSED:
                 if self._skip_numbers(event.text):
                     continue
@@ -416,7 +414,8 @@ class FixLink:
                 self._closing_connections.append(connection)
 
     def _wait(self, seconds: float) -> None:
-        """Wait until something can be read or written, or until the next look at the clock."""
+        """Wait at most so many seconds until something can be read or written; without a connection, until the next
+        attempt is due."""
         connection = self._connection
         if connection is None or connection.closed:
             time.sleep(

@@ -106,7 +106,7 @@ class OrderMemory:
         """Sent orders, by ClOrdID."""
         self.by_name: dict[str, SentOrder] = {}
         """Sent orders, by own name."""
-        self._by_number: dict[str, SentOrder] = {}
+        self._by_order_id: dict[str, SentOrder] = {}
         self._status_accounts: dict[str, str] = {}
         self.by_swap: dict[str, SentOrder] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
@@ -120,7 +120,8 @@ class OrderMemory:
             self._read(folder / FILE)
 
     def _read(self, path: Path) -> None:
-        """Read the stored orders of earlier processes; torn lines are skipped."""
+        """Read the stored orders of earlier processes (torn lines are skipped), rewrite a long file, and open it for
+        appending."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines:
@@ -153,7 +154,7 @@ class OrderMemory:
         if sent.swaps:
             self.by_swap[sent.swaps] = sent
         if sent.order_id and sent.kind in ("new", "replace"):
-            self._by_number[sent.order_id] = sent
+            self._by_order_id[sent.order_id] = sent
 
     def _forget(self, most_checks: int) -> None:
         """Drop the oldest commands beyond `MOST_STORED` except orders that may still trade; looks at `most_checks` at most."""
@@ -165,17 +166,18 @@ class OrderMemory:
             for index, name in (
                 (self.by_name, sent.name),
                 (self.by_swap, sent.swaps),
-                (self._by_number, sent.order_id),
+                (self._by_order_id, sent.order_id),
             ):
                 if index.get(name) is sent:
                     del index[name]
 
-    def resolve(self, sent: SentOrder | None, order_id: str) -> SentOrder | None:
-        """Order that `sent`, a cancel of ours, refers to (None for another `sent`); without `sent` the one with a
-        venue's OrderID."""
-        if sent is not None:
-            return self.by_name.get(sent.orig) if sent.kind == "cancel" else None
-        return self._by_number.get(order_id)
+    def order_to_cancel(self, sent: SentOrder) -> SentOrder | None:
+        """Order that `sent`, a cancel, refers to; None if `sent` is no cancel, or its order is unknown."""
+        return self.by_name.get(sent.orig) if sent.kind == "cancel" else None
+
+    def find_by_order_id(self, order_id: str) -> SentOrder | None:
+        """New order or replacement with a venue's OrderID; None if it is unknown."""
+        return self._by_order_id.get(order_id)
 
     def write(self, sent: SentOrder) -> None:
         """Store an order's state; a failed write is retried with the next, and `write_error` holds the reason."""
@@ -197,7 +199,8 @@ class OrderMemory:
             self._unwritten.clear()
 
     def wire_name(self, name: str) -> str:
-        """ClOrdID of an internal name; a generated one where the venue does not accept the name."""
+        """ClOrdID of an internal name: the recorded one, else the name itself or, where the venue does not accept it, a
+        new one with each call (`record` stores it)."""
         if (sent := self.by_name.get(name)) is not None:
             return sent.wire
         if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
@@ -211,7 +214,8 @@ class OrderMemory:
     def record(
         self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = ""
     ) -> SentOrder:
-        """Record a command under its name and `suffix` before it is sent; returns the record, with its ClOrdID.
+        """Record a command under its name and `suffix` before it is sent, and return the record, with its ClOrdID;
+        VenueError for an order that cannot be written down, a cancel leaves all the same.
 
         Raises
         ------
@@ -273,7 +277,7 @@ class OrderMemory:
             self.write(sent)
         return sent.name if is_open else ""
 
-    def ask(self, name: str, account: str) -> str:
+    def record_status_request(self, name: str, account: str) -> str:
         """ClOrdID of a status request, with its account recorded: the answer may not state it."""
         wire = self.wire_name(name)
         self._status_accounts.pop(wire, None)

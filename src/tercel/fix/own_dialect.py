@@ -75,7 +75,8 @@ def answer_simulation_query(data: bytes) -> bytes:
 
 
 def is_simulated_exchange(host: str, port: int, nonce: str, seconds: float) -> bool:
-    """Whether the server at an address proves to be a simulated exchange.
+    """Whether the server at an address, asked over a new connection, proves to be a simulated exchange; OSError without
+    an answer.
 
     Raises
     ------
@@ -111,7 +112,8 @@ def market_in(message: Message, scale: PriceScale) -> Ints:
         price = tags[t.ENTRY_PX]
         if price not in prices:
             prices[price] = scale.ticks(price)
-        rows[n, o.M_NS], rows[n, o.M_KIND] = int(tags[t.EXACT_NS]), int(tags[t.ROW_KIND])
+        rows[n, o.M_NS] = int(tags[t.EXACT_NS])
+        rows[n, o.M_KIND] = int(tags[t.ROW_KIND])
         rows[n, o.M_ID] = int(tags[name])
         rows[n, o.M_SIDE] = _SIDES.get(tags[t.ENTRY_TYPE], 0)
         rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(tags[t.ENTRY_SIZE])
@@ -138,7 +140,7 @@ def listings_in(message: Message) -> list[o.Listing]:
 
 
 def shapes_in(message: Message) -> dict[str, Shape]:
-    """Book width and depth of those instruments of a security list that state them."""
+    """Prices of a book's ring and levels of its feed (0: all), by instrument of a security list that states them."""
     return {
         entry[t.SYMBOL]: (int(entry[t.BOOK_WIDTH]), int(entry[t.FEED_LEVELS]))
         for entry in [entry for entry in _group_entries(message, t.SYMBOL) if t.BOOK_WIDTH in entry]
@@ -181,7 +183,6 @@ class OwnDialect(RejectTracker):
         self._unread: list[Message] = []
         self._seen: set[str] = set()
 
-    # -- outgoing -----------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """The message of a command, and no note (""); TransactTime is UTC, the venue's own time is in a private field."""
         kind, fields = translate.command_out(command, self.scales.get(command.instrument, PLAIN))
@@ -190,7 +191,7 @@ class OwnDialect(RejectTracker):
         return [OutgoingMessage(kind, dated, command)], ""
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
-        """MarketDataRequest for an instrument under a request id."""
+        """MarketDataRequest for an instrument, recorded under request id `name` in place of an earlier one."""
         self.record_market_request(name, instrument)
         types = (t.NO_ENTRY_TYPES, "2"), (t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1")
         symbols = (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)
@@ -204,7 +205,6 @@ class OwnDialect(RejectTracker):
             t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None
         )
 
-    # -- incoming -----------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
         """Events of a message, each with its MsgSeqNum; execution reports that come before the security list wait for it."""
         if message.kind == t.EXECUTION_REPORT and not self.scales:

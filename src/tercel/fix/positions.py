@@ -231,7 +231,8 @@ class PositionRequests:
     def _complete(
         self, request: _PositionRequest, message: Message, now_ns: int
     ) -> list[o.Holdings | o.Unread]:
-        """Holdings of a request if all announced reports are here; else nothing."""
+        """Close a request once all announced reports are here: its holdings; [] before, RefusedError where counts
+        disagree."""
         if t.TOTAL_POS_REPORTS in message:
             total = message.integer(t.TOTAL_POS_REPORTS)
             if request.total not in (None, total):
@@ -246,7 +247,8 @@ class PositionRequests:
     def _read_position(
         self, request: _PositionRequest | None, message: Message, now_ns: int
     ) -> list[o.Holdings | o.Unread]:
-        """Events of a PositionReport (AP): an unrequested position, a refusal, or holdings that are now complete."""
+        """Add a PositionReport (AP) to its request: the holdings once complete, or an unrequested position; raises
+        RefusedError for a refusal or another account."""
         if request is None:
             account = message.get(t.ACCOUNT)
             qty = self._qty(message)

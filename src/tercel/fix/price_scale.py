@@ -112,7 +112,7 @@ class PriceScale:
         return self._tick.text(px) if rest else self.price(ticks)
 
     def px(self, text: str, tag: int = t.LAST_PX) -> int:
-        """Execution price as 10^-8 of a tick, from a decimal price.
+        """Execution price as 10^-8 of a tick, from a decimal price; refused if none, too fine or beyond every book.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class PriceScale:
         return self._lot.text(qty) if rest else self.quantity(lots)
 
     def qty(self, text: str, tag: int = t.LAST_QTY) -> int:
-        """Execution quantity as 10^-8 of a lot, from a number of shares, zero included.
+        """Execution quantity as 10^-8 of a lot, from a number of shares, zero included; refused if none or too fine.
 
         Raises
         ------

@@ -203,7 +203,7 @@ class QuoteDesk:
                 ],
                 None,
             )
-            for quote in self.book.drop(request, quotes)
+            for quote in self.book.pass_quotes(request, quotes)
         ]
         if messages:
             self._send(messages)
@@ -238,7 +238,7 @@ class QuoteDesk:
                 self.book.settle(name, fixed_point.ceil_units(max(report.cum_qty, report.last_qty)))
 
     def read(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report | o.Unread] | None:
-        """Events of a message about quotes; None for any other message."""
+        """Apply a message about quotes to the desk's book; its events, None for any other message."""
         if message.kind not in _KINDS:
             return None
         is_known = message.get(t.QUOTE_ID) in self.book.quotes
@@ -302,7 +302,8 @@ class QuoteDesk:
         ]
 
     def _items(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report]:
-        """Events of a quote message: quotes, withdrawals, rejects, ends of requests."""
+        """Events of a quote message: quotes, withdrawals, rejects, ends of requests; a QuoteCancel's are applied to the
+        book here, the others by `read`."""
         tags = dict(message.fields[::-1])
         known = self.book.quotes.get(tags.get(t.QUOTE_ID, ""))
         name = known.request if known is not None else tags.get(t.QUOTE_REQ_ID, "")

@@ -94,7 +94,7 @@ class ReportReader:
         self._held_cancels: dict[str, o.Report] = {}
 
     def read_reports(self, message: Message, now_ns: int) -> list[o.Report]:
-        """Reports of an ExecutionReport (8); empty for the first half of a cancel-and-new.
+        """Reports of an ExecutionReport (8), recorded in the order memory; [] for the first half of a cancel-and-new.
 
         Raises
         ------
@@ -109,7 +109,11 @@ class ReportReader:
         if (
             old is None
         ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
-            old = self._memory.resolve(sent, name_of(message.get(t.ORDER_ID)))
+            old = (
+                self._memory.find_by_order_id(name_of(message.get(t.ORDER_ID)))
+                if sent is None
+                else self._memory.order_to_cancel(sent)
+            )
         about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
         counted = max((order.cum_qty for order in (sent, old) if order is not None), default=0)
         read = self._read(message, about, counted, now_ns)
@@ -124,7 +128,8 @@ class ReportReader:
     def _read(
         self, message: Message, about: SentOrder | None, counted_qty: int, now_ns: int
     ) -> o.Report:
-        """The report of an ExecutionReport; missing fields are filled in from `about`, the order as sent."""
+        """The report of an ExecutionReport, without its names; `about`, the order as sent, fills in missing fields, and
+        `counted_qty` with LastQty a missing CumQty."""
         kind = self._kind(message)
         status = self._status(message, about)
         instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
@@ -228,7 +233,6 @@ class ReportReader:
             parts.append(f"({ERROR_CODE}={message.get(ERROR_CODE)})")
         return ": ".join(parts[:2]) + "".join(f" {part}" for part in parts[2:])
 
-    # -- cancel and new in one message --------------------------------------------------------------------------------
     def _join_halves(self, read: o.Report, wire: str, about: SentOrder | None) -> list[o.Report]:
         """Reports of a message, a cancel-and-new joined into the replacement that it carries out.
 
@@ -265,9 +269,9 @@ class ReportReader:
         )
         return [before, read]
 
-    # -- refusals -----------------------------------------------------------------------------------------------------
     def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
-        """Reject from a 9, or from an amendment's XAR; a missing status is the last known one."""
+        """Reject from a 9, or from an amendment's XAR, with the last known status where it has none; the new order of a
+        cancel-and-new is recorded as rejected."""
         wire = message.get(t.CL_ORD_ID)
         orig = message.get(t.ORIG_CL_ORD_ID)
         sent = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)

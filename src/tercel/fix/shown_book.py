@@ -109,9 +109,8 @@ class ShownBook:
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
     _own_orders: dict[str, _OwnOrder] = field(default_factory=dict)
 
-    # -- what the venue shows -----------------------------------------------------------------------------------------
     def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
-        """Rows of a full refresh (W)."""
+        """Set the book by the entries of a full refresh (W); its rows."""
         wanted: dict[tuple[int, int], int] = {}
         for entry in entries:
             side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
@@ -144,7 +143,7 @@ class ShownBook:
         return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
-        """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
+        """Apply the entries of an incremental refresh (X); its rows, None before a full one or when nothing changed."""
         rows: list[tuple[int, ...]] = []
         for entry in entries if self.ready else ():
             kind = entry.get(t.ENTRY_TYPE)
@@ -157,7 +156,7 @@ class ShownBook:
                     now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots
                 )
         rows += self.rest_waiting(now_ns)
-        return self.rows(rows)
+        return self.market_rows(rows)
 
     def set_total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total, own lots included; the rows of the change (ns, kind, id, side, price, lots, aggressor),
@@ -176,12 +175,12 @@ class ShownBook:
     def apply_trade(
         self, ns: int, price: int, lots: int, aggressor: str = ""
     ) -> list[tuple[int, ...]]:
-        """Take the first lots of a level for a trade between others, as far as shown; the rows."""
+        """Take the first lots of a level for a trade between others, as far as shown; the rows. `aggressor`: "1"
+        bought, "2" sold, "": unknown."""
         resting_side = {"1": SELL, "2": BUY}.get(aggressor, 0)
         side = resting_side or (BUY if (BUY, price) in self._levels else SELL)
         return self._take_from_others(ns, side, price, lots, -1, v.EXECUTE)
 
-    # -- what becomes of own orders -----------------------------------------------------------------------------------
     def number(self, name: str) -> int:
         """Number of an own order in this book; -1 if unknown."""
         order = self._own_orders.get(name)
@@ -190,19 +189,19 @@ class ShownBook:
     def apply_report(
         self, report: o.Report
     ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
-        """Rows before a report, the number of its order (-1: unknown), rows after it.
+        """Apply a report on an own order: rows before it, the number of its order (-1: unknown), rows after it.
 
         What leaves the book does so while the order still has its number, what comes follows its name.
         """
-        rows_before = self.rows_before(report)
+        rows_before = self.take_trade(report)
         number = max(self.number(report.orig), self.number(report.cl_ord_id))
-        rows_after = self.rows_after(report)
+        rows_after = self.rest_after(report)
         leaving = [*rows_before, *(row for row in rows_after if row[o.M_KIND] != v.ADD)]
         number = max(number, self.number(report.cl_ord_id))
         return leaving, number, [row for row in rows_after if row[o.M_KIND] == v.ADD]
 
-    def rows_before(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows of what a report's trade took from the book, to be sent before the report."""
+    def take_trade(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Take a report's trade out of the book; the rows, to be sent before the report."""
         order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
         if order is None or report.exec_type is not o.ExecType.TRADE:
             return []
@@ -228,8 +227,8 @@ class ShownBook:
             else []
         )
 
-    def rows_after(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows of the change in an own order's resting lots, to be sent after the report."""
+    def rest_after(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Set an own order's resting lots by a report, maybe its first; the rows, to be sent after the report."""
         order = self._own_orders.get(report.orig) or self._own_orders.get(report.cl_ord_id)
         leaves = ceil_units(report.leaves_qty)
         if order is None:
@@ -274,7 +273,9 @@ class ShownBook:
                 rows += self._set_resting(ns, order, lots)
         return rows
 
-    def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
+    def number_sent_order(
+        self, name: str, side: int, price: int | None, rests: bool = True
+    ) -> None:
         """Number an own order that was sent and is not reported yet; without a price (a market order) it never rests."""
         self._own_orders[name] = _OwnOrder(
             name, self._new_number(), side, price or 0, rests and price is not None
@@ -331,7 +332,7 @@ class ShownBook:
     def _reduce_order(
         self, ns: int, side: int, price: int, order: _Order, lots: int, aggressor: int, kind: int
     ) -> tuple[int, ...]:
-        """Row by which an order loses lots; an order that loses all is deleted."""
+        """Take lots from an order, deleting one that loses all; the row."""
         level = self._levels[side, price]
         order.lots -= lots
         level.count(order, -lots)
@@ -353,7 +354,7 @@ class ShownBook:
             raise RefusedError(f"at most {IDS} orders in a book", f"more in {self.instrument}")
         return self._free.pop()
 
-    def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
+    def market_rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
         """Rows as market data that is no snapshot; None when there are none, or no full refresh has come."""
         pending = list(rows)
         return (

@@ -1,4 +1,5 @@
-"""Standard FIX dialect: commands to, and reports of, any venue that is not Tercel's own."""
+"""Standard FIX dialect of venues that are not Tercel's own: commands as messages, received messages as events (reports
+by `report_reader`, books by `shown_book`)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -91,7 +92,7 @@ class StandardDialect(RejectTracker):
             book = self._books.get(command.instrument)
             if book is not None and not isinstance(command, o.QuotedOrder):
                 rests = command.tif is not o.Tif.IOC
-                book.expect(command.cl_ord_id, command.side, command.price, rests)
+                book.number_sent_order(command.cl_ord_id, command.side, command.price, rests)
             sent = self.memory.record(command)
             terms = [*self._head(sent), *self._order_terms(sent, command.tif)]
             if isinstance(command, o.QuotedOrder) and self._orders.quotes == "response":
@@ -112,7 +113,8 @@ class StandardDialect(RejectTracker):
         return sent.name if sent is not None else wire
 
     def skip_command(self, message: Message, sent_earlier: bool) -> str:
-        """Internal name of a command that is not resent; "" if it was reported on, is a status request (repeated) or unknown."""
+        """Internal name of a command that is not resent, marked skipped if `sent_earlier`; "" if it was reported on, is
+        a status request (repeated) or unknown."""
         sent = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
         return (
             "" if sent is None or message.kind == t.STATUS else self.memory.skip(sent, sent_earlier)
@@ -138,7 +140,7 @@ class StandardDialect(RejectTracker):
         ]
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
-        """MarketDataRequest for an instrument under a request id.
+        """MarketDataRequest for an instrument, recorded under request id `name` in place of an earlier one.
 
         Raises
         ------
@@ -178,7 +180,7 @@ class StandardDialect(RejectTracker):
         )
 
     def _build_message(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
-        """A message without empty fields and without fields that the venue's dictionary lacks."""
+        """A message without empty fields and those that the venue's dictionary lacks; OrderError for such a type."""
         rule = self._rules.get(kind)
         if rule is None:
             raise OrderError(
@@ -224,7 +226,7 @@ class StandardDialect(RejectTracker):
         )
 
     def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
-        """Message of a replacement, in the profile's style: replace, amendment, or cancel and new."""
+        """Record a replacement and build its message, by the profile: replace, amendment, cancel and new, or cancel."""
         style = self._orders.replace
         old = self.memory.by_name.get(command.orig)
         if style == "cancel":
@@ -272,7 +274,8 @@ class StandardDialect(RejectTracker):
         return self._build_message(CANCEL_AND_NEW, fields, command)
 
     def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
-        """Messages of a mass cancel: one where the venue's has the same scope, else a cancel for each live order."""
+        """Record a mass cancel and build its messages: one where the venue's has the same scope, else a cancel for each
+        live order."""
         targets = self.memory.live(command.account, command.instrument)
         all_live = self.memory.live("", command.instrument)
         style = self._orders.mass_cancel
@@ -333,7 +336,7 @@ class StandardDialect(RejectTracker):
         sent = self.memory.by_name.get(name)
         side = side_code(sent.side if sent else 0)
         id_fields = [
-            (t.CL_ORD_ID, self.memory.ask(name, command.account)),
+            (t.CL_ORD_ID, self.memory.record_status_request(name, command.account)),
             (t.ORDER_ID, sent.order_id if sent else ""),
         ]
         instrument_fields = [(t.SYMBOL, sent.instrument if sent else t.NO_SYMBOL), (t.SIDE, side)]
@@ -426,19 +429,23 @@ class StandardDialect(RejectTracker):
                 report, ns=now_ns
             )  # the market's time is the clock's, as of all else that is shown
             gone, number, new = book.apply_report(dated)
-            events = book.rows(gone), self._with_book_number(report, number), book.rows(new)
+            events = (
+                book.market_rows(gone),
+                self._with_book_number(report, number),
+                book.market_rows(new),
+            )
             items += [event for event in events if event is not None]
         return items
 
     def _with_book_number(self, report: o.Report, number: int) -> o.Report:
-        """The report, its OrderID led by the order's number in the book: `N.VENUE'S`."""
+        """The report, its OrderID led by the order's number in the book (-1: the last known, if any): `N.VENUE'S`."""
         key = report.instrument, report.order_id
         if number >= 0 and report.order_id:
             self._numbers.setdefault(key, f"{number}.{report.order_id}")
         return replace(report, order_id=self._numbers.get(key, report.order_id))
 
     def _market(self, message: Message, now_ns: int) -> list[Item]:
-        """Book rows of a W or X message; [] if it is not requested or changes nothing."""
+        """Apply a W or X message to its book; the rows, [] if it is not requested or changes nothing."""
         table = self.market_terms.dictionary
         request = self.requests.get(message.get(t.MD_REQ_ID))
         if table is None or request is None:
@@ -484,7 +491,7 @@ class StandardDialect(RejectTracker):
 
 
 def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
-    """Listing of an instrument and its price scale; a lot below one unit becomes one unit at the lot's price.
+    """Listing of an instrument and its price scale; a fractional lot is listed as one unit, its tick as tick times lot.
 
     >>> listing, scale = scaled_listing("BTCUSDT", "0.01", "0.00001")
     >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)

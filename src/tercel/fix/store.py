@@ -141,7 +141,6 @@ class SteadyStore:
             os.close(self._spare)
             self._spare = -1
 
-    # -- inside -------------------------------------------------------------------------------------------------------
     def _catch_up(self) -> None:
         """Try to write everything that only memory has to the disk; `write_error` is "" afterwards if that worked."""
         self._tried_s = time.monotonic()
@@ -171,7 +170,7 @@ class SteadyStore:
 
 
 def holds_session(store: Path) -> bool:
-    """Whether a store has the numbers of a session that has logged on before."""
+    """Whether the folder of a store has the numbers of a session that has logged on before."""
     try:
         return (store / _RECEIVED).stat().st_size == _NUMBER_BYTES
     except OSError:
@@ -201,7 +200,7 @@ class ReceivedMark:
             self.number = int.from_bytes(os.pread(self._file, _NUMBER_BYTES, 0), "little")
 
     def forget(self) -> None:
-        """Reset the mark."""
+        """Set the mark to 0 and empty its file, as before a first logon."""
         self.number = 0
         if self._file >= 0:
             os.ftruncate(self._file, 0)

@@ -1,4 +1,5 @@
-"""Commands to FIX fields, and execution reports and cancel rejects from them: an initiator's pure functions, exact.
+"""Commands to FIX fields, and reports and cancel rejects of Tercel's own venues from them (others: `report_reader`): an
+initiator's pure functions, exact.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
 prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them: whole for orders, exact in 10^-8
@@ -143,7 +144,7 @@ def response_out(wire: str, fields: Fields, quote: str) -> Fields:
 
 
 def require(tags: Tags, tag: int, reason: str = t.OTHER) -> str:
-    """Value of a required tag.
+    """Value of a tag; raises RefusedError, with `reason` as OrdRejReason (103), where it is missing or empty.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def require(tags: Tags, tag: int, reason: str = t.OTHER) -> str:
 
 
 def parse_ns(tags: Tags, tag: int, default: int) -> int:
-    """Value of a tag as nanoseconds since 1970; `default` if it is missing.
+    """Value of a tag as nanoseconds since 1970; `default` if it is missing, RefusedError if it is no such number.
 
     Raises
     ------

@@ -101,7 +101,7 @@ def parse_address(venue_address: str) -> VenueAddress:
 
 
 def urls_of(venue_address: str, near: Path | None = None) -> list[str]:
-    """URLs that orders or keys are sent to at a venue's address, as its file or profile has them.
+    """URLs that orders or keys are sent to at a FIX, Binance or ccxt address, as its file or profile has them.
 
     >>> urls_of("fix://DESK@venue.example:9878?profile=generic-44"), urls_of("binance")[0]
     (['fix://venue.example:9878'], 'https://testnet.binance.vision')
@@ -168,7 +168,7 @@ def resolve_profile_path(venue_address: str, near: Path | None) -> str:
 
 
 def mark_of(venue_address: str) -> str:
-    """Prefix that makes a session's order names unique at a venue shared with others; "" for the simulated venue."""
+    """Prefix, the time in seconds, that makes a session's order names unique at a venue; "" for the simulated one."""
     return "" if venue_address == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 

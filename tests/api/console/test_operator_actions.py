@@ -62,7 +62,7 @@ def test_a_kill_needs_no_journal(place: Place, monkeypatch: pytest.MonkeyPatch) 
     def fails(*_: object, **__: object) -> Any:
         raise JournalError("a journal", "a damaged one", "look at it")
 
-    for name in ("position", "read", "post"):
+    for name in ("journal_position", "read", "post"):
         monkeypatch.setattr(place.desk, name, fails)
         place.desk.latch = None
         assert "ppo" in kill(place, scope="agent", name="ppo", desk="test desk")["done"][0]

@@ -54,7 +54,7 @@ class ListedDesk(RemoteDesk):
     def gate(self, told: Mapping[str, Any]) -> "ListedDesk | None":  # type: ignore[override]
         return self.wall
 
-    def position(self) -> tuple[str, int]:
+    def journal_position(self) -> tuple[str, int]:
         return "listed", len(self.entries)
 
     def lock_holder(self) -> str | None:

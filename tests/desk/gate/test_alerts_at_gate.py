@@ -90,10 +90,10 @@ def test_a_desk_that_people_stop_alarms_nobody_and_one_that_an_error_ends_does(
             Desk(settings=settings, venue=where, folder=folder) as desk,
         ):
             desk.submit("X", "buy", 20, agent="ann", horizon="10min", decisions=100)
-            while not gate.open:
+            while not gate.open_count:
                 desk.wait("1s")
             if ends is not None:
                 raise ends
-        until(lambda: not gate.open, what="nothing open")
+        until(lambda: not gate.open_count, what="nothing open")
         told = [one.body for _, one in gate.gateway.journal.read(0, (kinds.ALERT,))]
     assert [one["severity"] for one in told if one["code"] == UNWATCHED] == [severity]

@@ -62,7 +62,7 @@ def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -
     trader.venue.close()
     with pytest.raises(VenueError, match="reconnect"):
         trader.venue.step(0)
-    until(lambda: not gate.open, what="nothing open")
+    until(lambda: not gate.open_count, what="nothing open")
     trader.venue.reconnect()
     events = trader.venue.step(0)
     assert isinstance(events[-1], LinkStatus)

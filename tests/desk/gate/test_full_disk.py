@@ -168,7 +168,7 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
         return follower.ready
 
     until(known, what="a market")
-    session.limits.parent("p", "XYZ", "ann", 1, 100)
+    session.limits.register_parent("p", "XYZ", "ann", 1, 100)
     orders = [
         NewOrder(f"p.{n}", "XYZ", 1, 10, 990 - n, Tif.DAY, "ann", "p", session.now_ns)
         for n in range(3)

@@ -276,7 +276,7 @@ def test_orders_of_a_session_that_ends_or_is_gone_are_cancelled(
         if in_order:
             venue.leave()
         venue._socket.close()
-        until(lambda: not gate.open, what="nothing open")
+        until(lambda: not gate.open_count, what="nothing open")
         assert given(server, open_alone=True) == set()
         ((told, said),) = unwatched(gate)
         assert (told, said.startswith(text)) == (severity, True), said
@@ -299,7 +299,7 @@ def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
 def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: ConnectedDesk) -> None:
     with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, venue, trader):
         trader.rest()
-        until(lambda: not gate.open, what="nothing open")
+        until(lambda: not gate.open_count, what="nothing open")
         heard = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, LinkStatus)])
         assert any(isinstance(event, LinkStatus) and not event.up for event in heard)
         venue.reconnect()
@@ -318,7 +318,7 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(
         )
         name, _ = trader.rest()
         assert gate.gateway.ledger.orders.get(name) is not None
-        until(lambda: not gate.open, what="nothing open: from now on silence counts")
+        until(lambda: not gate.open_count, what="nothing open: from now on silence counts")
         until(
             lambda: client not in gate._clients, what="the session to be cut off, with nothing open"
         )
@@ -328,7 +328,7 @@ def test_a_session_that_waits_is_not_silent(gate_of: ConnectedDesk) -> None:
     with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, _, trader):
         trader.rest()
         trader.run(10 * S)
-        assert gate.open == 1
+        assert gate.open_count == 1
 
 
 def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDesk) -> None:
@@ -455,11 +455,11 @@ def test_a_kill_cancels_while_the_journal_hangs(
             )
             bid, _ = gate._books["X"].quotes
             for who in ("ann", "bob"):
-                gate.gateway.limits.parent(who, "X", who, 1, 5_000)
+                gate.gateway.limits.register_parent(who, "X", who, 1, 5_000)
                 gate.gateway.submit(
                     [an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)]
                 )
-            until(lambda: (gate._take_reports(), gate.open == 200)[1], what="all orders")
+            until(lambda: (gate._take_reports(), gate.open_count == 200)[1], what="all orders")
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
 
@@ -474,9 +474,9 @@ def test_a_kill_cancels_while_the_journal_hangs(
                 assert hanging.wait(DEADLINE_S)
                 KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
                 until(lambda: not given(server, open_alone=True), what="no order at the venue")
-                assert gate.open == 200  # nobody here has heard of it yet
+                assert gate.open_count == 200  # nobody here has heard of it yet
                 goes_on.set()
-                until(lambda: not gate.open, what="nothing open")
+                until(lambda: not gate.open_count, what="nothing open")
             kills = [e.body["event"] for _, e in JournalReader(folder).read(kinds=["kill"])]
             assert sorted(kills) == ["confirmed", "confirmed", "latched", "latched"]
 

@@ -102,7 +102,7 @@ def make_gate(gate_type: type[LimitGate], room: Limits, side: int, lots: int) ->
     """A gate of one agent and one instrument at 99 to 103, with a parent of some lots on each side."""
     gate = gate_type(room, [Listing("A", 0.01, 100)], ["x"])
     for each in (side, -side):
-        gate.parent(f"p{each}", "A", "x", each, lots)
+        gate.register_parent(f"p{each}", "A", "x", each, lots)
     gate.mark("A", 99, 103, NOON)
     return gate
 

@@ -71,8 +71,8 @@ def gate(of: Limits | None = None, **words: Any) -> LimitGate:
     )
     for agent in "xy":
         for name in "AB":
-            made.parent(f"{agent}{name}+", name, agent, 1, 10_000)
-            made.parent(f"{agent}{name}-", name, agent, -1, 10_000)
+            made.register_parent(f"{agent}{name}+", name, agent, 1, 10_000)
+            made.register_parent(f"{agent}{name}-", name, agent, -1, 10_000)
     for name in "AB":
         made.mark(name, 999, 1001, NOON)
     return made
@@ -258,7 +258,7 @@ def test_a_reference_grows_old_to_the_ns() -> None:
     one.mark("A", 5, 4, NOON - 1)
     assert code(one, order()) == "", "an older mark changes nothing"
     never = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
-    never.parent("xA+", "A", "x", 1, 10)
+    never.register_parent("xA+", "A", "x", 1, 10)
     assert code(never, order()) == "NO_REFERENCE"
 
 
@@ -376,7 +376,7 @@ def test_an_order_that_never_arrived_frees_its_lots() -> None:
 
 def test_children_never_come_to_more_than_their_parent() -> None:
     one = gate()
-    one.parent("P", "A", "x", 1, 10)
+    one.register_parent("P", "A", "x", 1, 10)
     first = order("1", lots=6, parent="P")
     one.count_sent(first)
     assert [code(one, order("2", lots=lots, parent="P")) for lots in (4, 5)] == ["", "CHILDREN"]

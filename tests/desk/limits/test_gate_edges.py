@@ -169,7 +169,7 @@ def test_denials_have_the_figures() -> None:
     one.mark("A", 1, 2, NOON)
     assert code(one, order("2", lots=1)) == "COLLAR"
     two = gate()
-    two.parent("P", "A", "x", 1, 10)
+    two.register_parent("P", "A", "x", 1, 10)
     two.count_sent(order("1", lots=6, parent="P"))
     assert text(two, order("2", lots=5, parent="P")) == "CHILDREN parent=P used=6 lots=5 limit=10"
 
@@ -322,7 +322,7 @@ def test_a_replace_counts_what_it_adds() -> None:
 
 def test_a_replace_of_anothers_order() -> None:
     one = gate()
-    one.parent("P", "A", "x", 1, 10)
+    one.register_parent("P", "A", "x", 1, 10)
     one.count_sent(order("1"))
     assert code(one, replace(to("2", 1), parent="P")) == "NOT_THE_PARENTS"
     assert code(one, replace(to("2", 1), price=None)) == "BAD_PRICE"  # type: ignore[arg-type]
@@ -389,11 +389,11 @@ def test_what_was_sent_is_forgotten_once_it_may_be_sent_again() -> None:
 
 def test_parents_of_one_lot_and_of_none() -> None:
     one = gate()
-    one.parent("one", "A", "x", -1, 1)
+    one.register_parent("one", "A", "x", -1, 1)
     one.amend("one", 0)
     assert code(one, order("1", side=-1, lots=1, price=1005, parent="one")) == "CHILDREN"
-    one.parent("two", "A", "x", 1, 10)
-    one.parent("two", "A", "x", 1, 10)
+    one.register_parent("two", "A", "x", 1, 10)
+    one.register_parent("two", "A", "x", 1, 10)
     for other in (
         *(("P", "A", "x", 1, True), ("P", "A", "x", 1, 2.0), ("P", "A", "x", 2, 5)),
         *(("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5)),
@@ -401,7 +401,7 @@ def test_parents_of_one_lot_and_of_none() -> None:
         *(("one", "A", "x", 1, 1), ("one", "B", "x", -1, 1), ("one", "A", "y", -1, 1)),
     ):
         with pytest.raises(OrderError):
-            one.parent(*other)  # type: ignore[arg-type]
+            one.register_parent(*other)  # type: ignore[arg-type]
     for name, lots in (("one", -1), ("one", True), ("one", 1.5), ("nobody's", 11)):
         with pytest.raises(OrderError):
             one.amend(name, lots)  # type: ignore[arg-type]

@@ -401,7 +401,7 @@ class Gate(RuleBasedStateMachine):
     def parent(self, name: str, agent: str, side: int, lots: int) -> None:
         parent = f"p{len(self.parents)}"
         self.parents.append(parent)
-        self.gate.parent(parent, name, agent, side, lots)
+        self.gate.register_parent(parent, name, agent, side, lots)
         self.twin.happened("parent", parent, name, agent, side, lots)
 
     @rule(data=st.data(), lots=st.integers(0, 15))

@@ -83,7 +83,7 @@ class Bench:
         self.open()
         for agent in "xy":
             for side, sign in ((1, "+"), (-1, "-")):
-                self.limits.parent(f"{agent}{sign}", "A", agent, side, 10_000_000)
+                self.limits.register_parent(f"{agent}{sign}", "A", agent, side, 10_000_000)
                 request = ParentRequest(
                     f"{agent}{sign}", "A", side, 10_000_000, 10**15, 1, "by hand", agent
                 )

@@ -27,7 +27,7 @@ def gate_of(text="", **terms):
     """A gate of one instrument at 9.99 to 10.01, whose lot is a share."""
     gate = LimitGate(parse(text or asking(**terms)), [Listing("X", 0.01, 1)], ["ann", "bob"])
     gate.mark("X", 999, 1001, 0)
-    gate.parent("p", "X", "ann", 1, 5000)
+    gate.register_parent("p", "X", "ann", 1, 5000)
     return gate
 
 
@@ -149,7 +149,7 @@ def test_the_collar_of_quotes_on_both_sides_to_the_tick(price, passes):
 
 def test_a_quote_is_not_traded_with_own_orders_in_the_book():
     gate = gate_of()
-    gate.parent("s", "X", "bob", -1, 100)
+    gate.register_parent("s", "X", "bob", -1, 100)
     gate.count_sent(NewOrder("s1", "X", -1, 10, 1001, Tif.DAY, "bob", "s", 0), 0)
     assert (
         gate.check(NewOrder("c1", "X", 1, 10, 1001, Tif.DAY, "ann", "p", 0), 0).code == "OWN_CROSS"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tercel.api.demo import SimulatedMarkets
+from tercel.api.simulated_desk import SimulatedMarkets
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import read_config as read_desk
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.ports import Entry
 from tercel.desk.engine.assembly import BuiltDesk, check_config
 from tercel.desk.trading.journal.memory import MemoryJournal

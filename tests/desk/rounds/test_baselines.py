@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
-from tercel.api.desk.shadow import dependencies_of
+from tercel.api.desk.dependencies import dependencies_of
+from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.ports import Venue
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 from tercel.desk.engine import monitor
 from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
@@ -111,9 +111,9 @@ def test_the_parts_of_a_desk_over_recorded_data_hold_no_simulated_baseline(
         "d.toml",
     )
     for name in ("refuse_short_day", "warm_up"):
-        monkeypatch.setattr(f"tercel.api.desk.shadow.{name}", lambda *_: None)
-    monkeypatch.setattr("tercel.api.desk.shadow.recorded_exchange", lambda *_, **__: None)
+        monkeypatch.setattr(f"tercel.api.desk.dependencies.{name}", lambda *_: None)
+    monkeypatch.setattr("tercel.api.desk.dependencies.recorded_exchange", lambda *_, **__: None)
     monkeypatch.setattr(SimulatedMarkets, "anomaly_baselines", None)
     with ExitStack() as stack:
-        made = dependencies_of(config, WallClock())(tmp_path, tmp_path / "latch", stack)
+        made = dependencies_of(config, MonotonicClock())(tmp_path, tmp_path / "latch", stack)
     assert made.calm == {}

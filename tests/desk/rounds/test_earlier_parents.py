@@ -3,8 +3,8 @@
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
@@ -77,9 +77,9 @@ def test_what_is_asked_for_is_worked_once(
     )
     session.run(session.now_ns + 300 * S)
     assert all(parent.over for parent in session.ledger.parents)
-    assert sum(parent.filled for parent in session.ledger.parents) == asked - flow.open
+    assert sum(parent.filled for parent in session.ledger.parents) == asked - flow.open_lots
     if late_s == 0:
-        assert flow.open == 0
+        assert flow.open_lots == 0
 
 
 def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
@@ -100,7 +100,7 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets
     flow = opened.desk._states["AAA"].flow
     found = opened.session.ledger.parents.require(parent.id)
     assert found.filled == parent.lots + 50
-    assert flow.open == 0
+    assert flow.open_lots == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
     mids2 = opened.desk._states["AAA"].begun_mid2, found.arrival_mid2
     asked2 = parent.lots * mids2[0] + 50 * mids2[1]

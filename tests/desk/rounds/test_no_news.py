@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.ports import Venue
 from tercel.desk.engine.assembly import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.errors import DataError
 from tercel.desk.engine.assembly import DeskDependencies, check_config, open_desk
 from tercel.desk.trading.journal import kinds

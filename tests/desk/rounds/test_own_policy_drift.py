@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import tercel as tc
-from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
 from tercel.desk.engine.card_warnings import find_unwatched_agents

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from tercel.api.demo import demo_text, draw_ground_truth, scenario_of
 from tercel.api.desk.config import parse_config, read_config, read_config_and_text
+from tercel.api.simulated_desk import demo_text, draw_ground_truth, scenario_of
 from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.fixed_point import ONE, PAID_ONE
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
-from tercel.desk.engine.assembly import check_config, known_of, limits_of
+from tercel.desk.engine.assembly import check_config, estimates_by_instrument, limits_of
 from tercel.desk.engine.card_warnings import assumed_markets_warning, find_agents_out_of_card
 from tercel.desk.engine.challenge import Evidence, paper_rows
 from tercel.desk.engine.config import SizingRule, WeightsRule
@@ -254,12 +254,12 @@ class TestProgram:
             queue += [mid2] * lots
         total = 0
         for wanted, price2 in got:
-            lots = min(wanted, flow.open)
+            lots = min(wanted, flow.open_lots)
             flow.fill(lots * ONE, lots * price2 * PAID_ONE)
             total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
             queue = queue[lots:]
         assert flow.cost2 == total * PAID_ONE
-        assert flow.open == len(queue)
+        assert flow.open_lots == len(queue)
         marked = total + sum(side * (2000 - mid2) for mid2 in queue)
         assert flow.cost_bps(2000) == pytest.approx(
             1e4 * marked / sum(lots * mid2 for lots, mid2 in asked)
@@ -305,7 +305,7 @@ class TestSeat:
             '"peg_touch"', '"almgren_chriss"\nchallenger = "pov"'
         )
         config = parse_config(text, "desk.toml")
-        known = known_of(config)
+        known = estimates_by_instrument(config)
         slots = {agent.name: slot_of(agent, known) for agent in config.agent}
         for slot, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
             for name, figures in known.items():
@@ -320,7 +320,7 @@ class TestSeat:
 
     def test_twap_take_goes_without_the_tilt_that_gained_nothing(self) -> None:
         config, line = read_config(None), 'strategy = "twap_take"\n'
-        assert [slot_of(agent, known_of(config)).strategy_name for agent in config.agent] == [
+        assert [slot_of(agent, estimates_by_instrument(config)).strategy_name for agent in config.agent] == [
             "packaged:default+posture", "peg_touch+alpha+posture", "twap_take+posture"
         ]  # fmt: skip
         said = parse_config(demo_text().replace(line, line + "alpha = true\n"), "desk.toml")
@@ -331,13 +331,13 @@ class TestSeat:
             with pytest.raises(
                 ConfigError, match="which was removed after f405a0a1a: it gained nothing"
             ):
-                slot_of(refused.agent[2], known_of(refused))
+                slot_of(refused.agent[2], estimates_by_instrument(refused))
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
         config = parse_config(
             demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml"
         )
-        known = known_of(config)
+        known = estimates_by_instrument(config)
         slot = slot_of(config.agent[0], known)
         before = {name: slot.strategies_in(name) for name in known}
         watched, waiting = slot.drift, slot.challenger_drift
@@ -496,7 +496,9 @@ def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_pa
     ours = save(tmp_path / "ours", replace(shipped_forecaster(), card=card))
     text = demo_text().replace('# flow = "off"', f'flow = "{tmp_path / "ours"}"')
     config = parse_config(text, "desk.toml")
-    slots = [slot_of(one, known_of(config), config.signals.flow) for one in config.agent]
+    slots = [
+        slot_of(one, estimates_by_instrument(config), config.signals.flow) for one in config.agent
+    ]
     told = [forecaster_of(slot.strategy) for slot in slots]
     assert [one and one.id for one in told] == [ours.id, None, None]
     assert told[0] is not None

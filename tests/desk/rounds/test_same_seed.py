@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 from tests.parts import whole
 
-from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import read_config
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.desk.engine.assembly import BuiltDesk
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.trading.journal import kinds

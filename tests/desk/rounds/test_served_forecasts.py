@@ -14,15 +14,15 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, ran, trained, weekdays
 
-from tercel.api.demo import SimulatedMarkets, open_demo
-from tercel.api.desk import shadow
+from tercel.api.desk import dependencies
 from tercel.api.desk.config import read_config
 from tercel.api.desk.run_figures import cost_through_rounds
 from tercel.api.desk.run_text import forecast_sentences
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 from tercel.desk.engine.assembly import check_config
 from tercel.desk.engine.forecast_results import read_forecast_outcome
 from tercel.desk.engine.forecasts import session_begin_ns, share_within
@@ -356,7 +356,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         opened.append(len(read))
         return SimpleNamespace(capabilities=Capabilities())
 
-    monkeypatch.setattr(shadow, "connect_venue", reached)
+    monkeypatch.setattr(dependencies, "connect_venue", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)
@@ -365,7 +365,9 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
     monkeypatch.setattr("tercel.signals.models.predict.predict", seen)
     config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
     with ExitStack() as stack:
-        shadow.dependencies_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
+        dependencies.dependencies_of(config, MonotonicClock(), folder)(
+            folder, folder / "kill.json", stack
+        )
     assert opened == [1]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tercel.api.demo import demo_text
 from tercel.api.desk.config import parse_config
+from tercel.api.simulated_desk import demo_text
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
@@ -22,7 +22,7 @@ from tercel.desk.engine.live_checks import (
     check_stage,
     confirmation_text,
     identity,
-    kills_tried,
+    kill_trial_days,
     largest_loss,
 )
 from tercel.desk.limits import Limits, default_file, hash_of, read
@@ -236,14 +236,14 @@ def test_live_without_a_kill_switch_that_this_desk_tried_today_is_refused(
 
 
 def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> None:
-    assert kills_tried(tried, *live()) == {DAY.date()}
+    assert kill_trial_days(tried, *live()) == {DAY.date()}
     shadow = journal_with(
         tmp_path / "shadow",
         *begun(live()[0], "shadow"),
         *drill(DAY - dt.timedelta(days=3)),
         *drill(),
     )
-    assert kills_tried(shadow, *live()) == {DAY.date(), DAY.date() - dt.timedelta(days=3)}
+    assert kill_trial_days(shadow, *live()) == {DAY.date(), DAY.date() - dt.timedelta(days=3)}
     late = journal_with(
         tmp_path / "late",
         *begun(live()[0]),
@@ -252,10 +252,10 @@ def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> 
         operator("kill", DAY, "ann"),
         REARM,
     )
-    assert kills_tried(late, *live()) == {DAY.date()}, (
+    assert kill_trial_days(late, *live()) == {DAY.date()}, (
         "the kill switch engages before the journal hears who asked"
     )
-    assert kills_tried(tmp_path / "nowhere", *live()) == set()
+    assert kill_trial_days(tmp_path / "nowhere", *live()) == set()
 
 
 def test_rows_that_were_put_into_a_journal_by_hand_are_no_evidence(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from tests.desk.rounds.forecast_material import DESK, ran, trained
 
-from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import check_file, read_config
+from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.errors import DataError, TercelError
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import Listing

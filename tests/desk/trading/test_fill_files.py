@@ -23,7 +23,7 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.tables.table import Table
 from tercel.core.tables.table_map import TableMap, table_map
 from tercel.core.tables.times import parse_moments
-from tercel.desk.trading.tca.summary import parts_of
+from tercel.desk.trading.tca.summary import labelled_parts
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 
@@ -236,7 +236,7 @@ def test_the_order_time_of_a_flex_query_is_the_arrival(
             day.quote_before(one.cost.start_ns)
         )
         assert one.cost.sums["delay"] == move * one.grain * one.cost.filled
-        assert row.is_bps == pytest.approx(sum(parts_of(row).values()))
+        assert row.is_bps == pytest.approx(sum(labelled_parts(row).values()))
     assert "In parts, bps: delay" in found.sentences()[1]
     path.write_text(path.read_text().replace("OrderTime", "Other"))
     less = own_costs(path, lake.root, map="ib-flex", strategies=())

@@ -137,14 +137,14 @@ def test_a_storm_is_thinned_out_and_whoever_is_taken_goes_on(words):
         now += 10_000_000
         if one == "r":
             row, last_ns = row + 1, now
-            back_off.take(word(ExecType.REJECTED, now))
+            back_off.count_report(word(ExecType.REJECTED, now))
         elif one in "nt":
             row = 0
-            back_off.take(word(ExecType.NEW if one == "n" else ExecType.TRADE, now))
+            back_off.count_report(word(ExecType.NEW if one == "n" else ExecType.TRADE, now))
         wait = min(FIRST_NS * 2 ** min(row - FREE, 20), LONGEST_PAUSE_NS) if row >= FREE else 0
         waits = now - last_ns < wait
-        assert bool(back_off.waits(order, now)) == waits
+        assert bool(back_off.wait_reason(order, now)) == waits
         if not waits:
             back_off.note_sent(order, now)
             last_ns = now if row else last_ns
-    assert back_off.waits(NewOrder("o", "Y", 1, 1, 1, Tif.DAY, "ann", "p", 0), now) == ""
+    assert back_off.wait_reason(NewOrder("o", "Y", 1, 1, 1, Tif.DAY, "ann", "p", 0), now) == ""

@@ -192,8 +192,8 @@ def order(name, parent, instrument, side, lots, agent="ann"):
 def test_worst_cases_of_pairs_add_up_over_the_desk():
     gate = listed(exchange_of(names="XY"))
     for agent, one in (("ann", "p"), ("bob", "q")):
-        gate.parent(one, "X", agent, 1, 100)
-        gate.parent(f"{one}-hedge", "Y", agent, -1, 100)
+        gate.register_parent(one, "X", agent, 1, 100)
+        gate.register_parent(f"{one}-hedge", "Y", agent, -1, 100)
     # 1,500 a lot and ten lots in all; of a pair's two directions the worse.
     gate.count_sent(order("a", "p", "X", 1, 6))
     assert gate.check(order("b", "q", "X", 1, 4, "bob"), 0) is None
@@ -203,7 +203,7 @@ def test_worst_cases_of_pairs_add_up_over_the_desk():
     assert gate.check(order("c", "p-hedge", "Y", -1, 10), 0) is None
     assert gate.check(order("c", "p-hedge", "Y", -1, 11), 0).code == "LEGGED"
     # Parents that only look like legs are no pair.
-    gate.parent("r-hedge", "Y", "ann", -1, 100)
+    gate.register_parent("r-hedge", "Y", "ann", -1, 100)
     assert gate.check(order("d", "r-hedge", "Y", -1, 50), 0) is None
 
 

@@ -15,7 +15,7 @@ from exchange.fix.server import serve_fix
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import OrdStatus, Report, Unread
 from tercel.core.pace import Pace
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.journal.reader import JournalReader
@@ -53,7 +53,9 @@ class Answering(Quoting):
 )
 def test_kills_between_request_and_fill(kills, tmp_path):
     venue = Answering()
-    with serve_fix(venue, 0, ["A"], pace=Pace(WallClock()), store=tmp_path / "server") as server:
+    with serve_fix(
+        venue, 0, ["A"], pace=Pace(MonotonicClock()), store=tmp_path / "server"
+    ) as server:
         (tmp_path / "desk").mkdir()
         words = [str(server.port), str(tmp_path / "desk"), str(kills)]
         command = [sys.executable, "-m", "tests.desk.trading.quote_desk", *words]

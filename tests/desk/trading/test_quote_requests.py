@@ -98,7 +98,7 @@ def sound(session):
     assert len(hits) == len({*hits})
     for parent in session.ledger.parents:
         open_ = session.ledger.open_of(parent.id)
-        held = session.quotes.withheld_lots(parent.id, in_flight=False)
+        held = session.quotes.withheld_lots(parent.id, with_in_flight=False)
         assert parent.filled_qty + open_ + held * ONE <= parent.lots * ONE
     booked = {fill.exec_id for fill in session.ledger.orders.fills}
     assert booked == {one.exec_id for one in session.venue.executions("ann")}
@@ -297,7 +297,7 @@ def test_limits_refuse_before_anybody_is_asked(limits, why):
     assert why in refusal(asks, session)
     assert not session.venue.requests
     assert not told(session)
-    assert session.manager.room(parent_of(session)) == 20
+    assert session.manager.free_lots(parent_of(session)) == 20
 
 
 def test_a_quote_passes_the_collar_of_the_moment_in_which_it_is_taken():
@@ -677,7 +677,7 @@ def test_all_that_is_left_of_a_paused_parent_may_be_asked_for():
     session.pause("p1", "to ask dealers")
     steps(session, 2)
     assert 0 < parent_of(session).filled < 20
-    asks(session, session.manager.room(parent_of(session)), seconds=9)
+    asks(session, session.manager.free_lots(parent_of(session)), seconds=9)
     steps(session, 2)
     assert parent_of(session).status is ParentStatus.PAUSED
     steps(session, 10)

@@ -16,7 +16,7 @@ from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.binance.symbols import PREVENTION
 from exchange.binance.words import BinanceOrderType, BinanceSide, SelfTradePrevention, TimeInForce
 from tercel.core.pace import Pace
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 from tercel.venues.exchange.named_markets import preset_markets
 
 collect_ignore = ["foreign_nautilus.py"]
@@ -86,7 +86,7 @@ def started(
     **words: Any,
 ) -> BinanceServer:
     engine = bench_of(name, wall_ns=time.time_ns()).engine
-    pace = Pace(WallClock(), speed)
+    pace = Pace(MonotonicClock(), speed)
     pace.begin(engine.now_ns)
     known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
     return serve_binance(engine, known, pace=pace, limits=limits, **words).start()

@@ -10,10 +10,10 @@ from tests.markets import martingale_market
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.market.flow.registry import load
-from tercel.market.regimes.kernel import begin_regimes, regime_event, with_law
 from tercel.market.regimes.law import RegimeChain, RegimeScript, Season, pack_law, with_regimes
 from tercel.market.regimes.named import NAMED, Factors, Phase, Regime, impose, steady
 from tercel.market.regimes.occupancy import regime_occupancy, regime_path
+from tercel.market.regimes.switching import begin_regimes, regime_event, with_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source

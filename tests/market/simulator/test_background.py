@@ -151,7 +151,7 @@ def _enter(
 
 
 def _until(b: Book, k: State, source: Source, ns: int) -> None:
-    engine.run_recorded(b, k, source.flow, NO_TAPE, ns, -(10**9))
+    engine.run_until_full(b, k, source.flow, NO_TAPE, ns, -(10**9))
 
 
 def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:

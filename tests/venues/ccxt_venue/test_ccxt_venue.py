@@ -220,14 +220,14 @@ def test_an_exchange_without_such_questions_is_searched() -> None:
     calls = CcxtCalls(Lists(), str, lambda: 1000)
     calls.unified = {"BTC-USD": "BTC/USD"}
     for asked in ({"origClientOrderId": "L1"}, {"orderId": number_of("OAB-1")}):
-        row = asyncio.run(calls.message(1, "order.status", {"symbol": "BTC-USD"} | asked))["result"]
+        row = asyncio.run(calls.answer(1, "order.status", {"symbol": "BTC-USD"} | asked))["result"]
         assert (name_of(row["orderId"]), row["status"], row["origQty"]) == (
             "OAB-1",
             "NEW",
             "0.00001",
         )
     told = asyncio.run(
-        calls.message(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"})
+        calls.answer(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"})
     )
     assert told["error"]["code"] == -2013
 

@@ -95,6 +95,7 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
         """Route handler that posts a command (`verb`) on one parent order to its desk."""
 
         def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
+            """Post the command; an unknown parent is 404, except while the journal is still being read."""
             served = desks.of(payload.desk)
             # while its journal is read, the desk alone may know the parent
             parent = id if served.reading else served.parent(id).id
@@ -108,6 +109,7 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
         """Route handler that posts a command (`verb`) on one agent to its desk."""
 
         def act(request: Request, name: Id, payload: models.OfDesk) -> Done:
+            """Post the command, "pause_agent" or "resume_agent"; an unknown agent is 404."""
             served = desks.of(payload.desk)
             served.refuse_unknown_agents([name])
             answer = ask_desk(
@@ -136,6 +138,7 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
         """Route handler that takes a parent order into manual handling, or gives it back."""
 
         def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
+            """Post the command; 404 for an unknown parent, 409 until the journal is read to its end."""
             served = desks.ready_desk(payload.desk)
             body = {"parent": served.parent(id).id}
             return ask_desk(served, command, body, operator_name(request), payload.reason)

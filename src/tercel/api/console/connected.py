@@ -78,7 +78,7 @@ class RemoteDesk(FolderDesk):
     def last_seq(self) -> int:
         """Number of the journal's last entry; 0 if none is readable."""
         try:
-            return self.position()[1]
+            return self.journal_position()[1]
         except (JournalError, OSError):
             return 0
 
@@ -142,7 +142,7 @@ class ConnectedDesk:
         return self.reading or not self.agents()
 
     def refuse_unknown_agents(self, agents: Iterable[str]) -> None:
-        """Refuse agents that the desk is known not to have: 404."""
+        """Raise HTTP 404 for agents that the desk is known not to have; none while its agents are not known (`blind`)."""
         blind = self.blind
         known_agents = self.agents()
         for agent in agents:
@@ -246,7 +246,7 @@ class Desks(dict[str, ConnectedDesk]):
 def connect_desks(
     folders: Sequence[Path], wall_ns: Callable[[], int], now_s: Callable[[], float]
 ) -> Desks:
-    """Connect the console to the desks of these folders, by folder name.
+    """The desks of these folders, by folder name; their journals are followed once `create_app`'s server runs.
 
     Parameters
     ----------

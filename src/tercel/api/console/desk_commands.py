@@ -27,7 +27,8 @@ BY_HAND = {
 def ask_desk(
     served: ConnectedDesk, command: str, body: Mapping[str, Any], by: str, reason: str
 ) -> Done:
-    """Send a command to the desk and return the desk's answer as a sentence.
+    """Send a command to the desk; return its answer as a sentence in `done`. Raises if it refuses or does not answer in
+    time.
 
     Raises
     ------
@@ -105,7 +106,8 @@ def _describe_answer(entry: Entry) -> str:
 
 
 def agent_with_most_flow(served: ConnectedDesk, instrument: str) -> str:
-    """Name of the agent with the largest share of an instrument's flow, among those that take parents.
+    """Name of the agent with the largest share of an instrument's flow, among those that take parents; any if none has
+    a share.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def describe_paused_parents(served: ConnectedDesk, agent: str = "") -> list[str]
 
 
 def order_by_hand(served: ConnectedDesk, id_: str, payload: HandOrderBody, by: str) -> Done:
-    """Send a manual order for a parent; return its status after a moment."""
+    """Send a manual order for a parent; return its status after at most `LATCHED_S`, a venue's rejection as "not done"."""
     parent = served.parent(id_)
     last_seq = served.desk.last_seq()
     instrument = parent.order.instrument

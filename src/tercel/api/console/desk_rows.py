@@ -166,7 +166,8 @@ def alert_page(
         asks = [lambda question, book=book: question(book) for book in books]  # type: ignore[misc]
 
     def keys(before_ns: int, most: int) -> list[tuple[int, int, bool]]:
-        """Keys (time, journal number, at the gate?) of at most `most` alerts before a time, newest first."""
+        """Keys (time, journal number, at the gate?) of at most `most` alerts of each of both journals before a time,
+        newest first."""
         newest = [ask(lambda book: book.newest(before_ns, most, unowned)) for ask in asks]
         return sorted(
             ((ns, seq, bool(is_gate)) for is_gate, rows in enumerate(newest) for ns, seq in rows),

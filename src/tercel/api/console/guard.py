@@ -140,7 +140,8 @@ class HttpGuard:
             ) from None
 
     def _check(self, scope: Scope) -> None:
-        """Refuse a foreign host, and a change whose origin is another site."""
+        """Raise an HttpError for a foreign host, for a foreign Origin (of reads, too), and for a change from another
+        site."""
         headers = _headers(scope)
         hosts = headers.get("host", [])
         if len(hosts) != 1 or not hosts[0]:
@@ -313,7 +314,7 @@ def require_visit(request: Request, permission: str) -> Visit:
 
 
 def unreadable_people() -> HttpError:
-    """Error for an invalid file of people: no one can log in; its path is not revealed."""
+    """Return (not raise) the 401 error for an invalid file of people: no one can log in; its path is not revealed."""
     return HttpError(
         401,
         "people who may log in",
@@ -348,7 +349,7 @@ def add_error_handlers(app: FastAPI) -> None:
         return HttpError(409, os_error.expected, os_error.received, os_error.remedy).response()
 
     async def on_invalid_request(_: Request, error: Any) -> Response:
-        """422 with the fields of the request that are invalid."""
+        """422 with the first field of the request that is invalid."""
         first_error: dict[str, Any] = next(iter(error.errors()), {})
         location = ".".join(str(part) for part in first_error.get("loc", ()))[:200]
         return HttpError(

@@ -48,8 +48,8 @@ def kill(desks: Desks, payload: KillBody, by: str) -> Done:
             results.not_done.append(NotDone(what=f"kill {desk_name} durably", why=str(error)))
         latched.append((served, agents, last_seq))
     for served, agents, last_seq in latched:
-        unknown = served.desk.note("kill", {"agents": agents}, by, payload.reason)
-        results.done += _describe_kill(served, agents, last_seq, unknown)
+        note_error = served.desk.note("kill", {"agents": agents}, by, payload.reason)
+        results.done += _describe_kill(served, agents, last_seq, note_error)
     for name in _missing(payload, names, targets):
         candidates = (
             list(desks)
@@ -95,15 +95,15 @@ def _missing(
 
 
 def _describe_kill(
-    served: ConnectedDesk, agents: Sequence[str], last_seq: int, unknown: str
+    served: ConnectedDesk, agents: Sequence[str], last_seq: int, note_error: str
 ) -> list[str]:
     """Sentences on the result of a kill by agent, from the kill entries of the desk's journal after `last_seq`.
-    `unknown`: error for which the kill could not be noted in the desk's inbox, or "".
+    `note_error`: error for which the kill could not be noted in the desk's inbox, or "".
     """
     agents_text = ", ".join(agents) or "every agent"
-    if unknown:
+    if note_error:
         return [
-            f"{served.name}: {agents_text} latched; its journal does not know of it yet: {unknown}"
+            f"{served.name}: {agents_text} latched; its journal does not know of it yet: {note_error}"
         ]
 
     def enough(kill_entries: Sequence[Entry]) -> bool:

@@ -37,27 +37,32 @@ def model_cards(served: ConnectedDesk) -> list[ModelCard]:
         ]
     )
     used: dict[tuple[str, str], list[str]] = {}
-    for agent, strategy, weights, seat in seats:
-        if weights:
-            used.setdefault((strategy.split("+")[0], weights), []).append(agent)
+    for agent, strategy, weights_hash, seat in seats:
+        if weights_hash:
+            used.setdefault((strategy.split("+")[0], weights_hash), []).append(agent)
         challenger = str(seat.get("challenger") or "").split("+")[0]
         if ":" in challenger or "@" in challenger:
             used.setdefault((challenger, ""), []).append(f"{agent}, as challenger")
     return [*(_policy_card(*key, agents) for key, agents in used.items()), *_forecast_cards(served)]
 
 
-def _policy_card(strategy: str, weights: str, agents: list[str]) -> ModelCard:
-    """Card of a policy that some agents use; where its file is missing or has other weights, a card with the reason."""
+def _policy_card(strategy: str, weights_hash: str, agents: list[str]) -> ModelCard:
+    """Card of a policy that some agents use, by the hash of its weights; where its file is missing or has others, a
+    card with the reason."""
     try:
-        card = card_of(weights) if weights else None
+        card = card_of(weights_hash) if weights_hash else None
         card = card or read_card(resolve_policy(strategy) / CARD)
-        if not card.weights_sha256.startswith(weights):
+        if not card.weights_sha256.startswith(weights_hash):
             return _unknown_model_card(
-                "policy", strategy, agents, weights, "its folder holds other weights now"
+                "policy", strategy, agents, weights_hash, "its folder holds other weights now"
             )
     except TercelError as error:
         return _unknown_model_card(
-            "policy", strategy, agents, weights, f"{error.expected} was expected: {error.received}"
+            "policy",
+            strategy,
+            agents,
+            weights_hash,
+            f"{error.expected} was expected: {error.received}",
         )
     facts = {
         **card.trained_on,
@@ -196,14 +201,14 @@ def _display_texts(table: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _unknown_model_card(
-    kind: Any, name: str, used_by: list[str], weights: str, reason: str
+    kind: Any, name: str, used_by: list[str], weights_hash: str, reason: str
 ) -> ModelCard:
     """Card of a model that cannot be read, with the reason."""
     return ModelCard(
         kind=kind,
         name=name,
         used_by=used_by,
-        hash=weights,
+        hash=weights_hash,
         version="",
         markets=[],
         trained_on={},

@@ -1,4 +1,4 @@
-"""Types of requests and responses of the console's HTTP interface, as in `/openapi.json`."""
+"""Types of requests of the console's HTTP interface, and of answers to actions and logins (of reads: `desk.console`)."""
 
 import unicodedata
 from typing import Annotated, Literal

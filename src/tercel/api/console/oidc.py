@@ -175,7 +175,7 @@ class IdentityProvider:
         return dict(claims)
 
     def _check_metadata(self) -> None:
-        """Refuse published metadata whose issuer differs, or with an endpoint without https."""
+        """Raise a ProviderError for published metadata whose issuer differs, or with an endpoint without https."""
         metadata = self._client.load_server_metadata()
         if metadata.get("issuer") != self.issuer:
             self._client.server_metadata.clear()
@@ -208,7 +208,7 @@ class IdentityProvider:
 
 
 def load_provider(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
-    """Read the file that describes an identity provider.
+    """The identity provider that a file describes; it is not contacted.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def load_provider(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
 
 
 def _require_https(address: str) -> str:
-    """Refuse an address without https, other than on loopback; return it."""
+    """Return an address; ProviderError if it is without https and not on loopback."""
     url_parts = urlsplit(address)
     if url_parts.scheme != "https" and not (
         url_parts.scheme == "http" and url_parts.hostname in ("127.0.0.1", "localhost", "::1")

@@ -262,7 +262,8 @@ class People:
 
     def _with_lifter(self, people: Mapping[str, Person], person: Person, by: str) -> Person:
         """A copy of the person that records `by` and by's own lifters, so that removing a record breaks no chain."""
-        now_s, (name, _, proof) = self.now_s(), by.partition(" (")
+        now_s = self.now_s()
+        name, _, proof = by.partition(" (")
         if proof.startswith(("password)", "oidc:")):
             self._require_person(
                 people, name
@@ -298,7 +299,7 @@ class People:
             write_private(self.path, json.dumps({"people": rows}, indent=1) + "\n")
 
     def _hash_password(self, password: str) -> str:
-        """Hash of a new password (argon2); refuses one that is too short or too long."""
+        """Hash of a new password (argon2); ConfigError for one that is too short or too long."""
         composed, decomposed = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
         if (
             len(composed) < SHORTEST_PASSWORD
@@ -330,7 +331,7 @@ class UnknownUserError(ConfigError):
 
 
 def check_name(name: str) -> str:
-    """Refuse a name that could not be journaled, displayed or written into tables safely; return it.
+    """Return a name; ConfigError for one that could not be journaled, displayed or written into tables safely.
 
     Raises
     ------
@@ -384,7 +385,7 @@ def _bytes(password: str) -> bytes:
 
 
 def _read(path: Path) -> dict[str, Person]:
-    """People of a file, by name; an invalid file is refused with the file's and the person's name."""
+    """People of a file, by name; ConfigError for an invalid file, with its and the person's name."""
     try:
         rows: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["people"]
         people = {}

@@ -66,7 +66,7 @@ class ReaderPool:
 
         @wraps(route)
         async def run_in_pool(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            """Run the route in the pool's threads; refuse it where too many calls wait."""
+            """Run the route in the pool's threads; 429 where too many calls wait."""
             if self._waiting >= MOST_READS:
                 raise HttpError(
                     429, "fewer questions at a time", f"{MOST_READS} that wait", "wait a moment"
@@ -98,7 +98,8 @@ def stream_report(request: Request, served: ConnectedDesk) -> Response:
                 loop.call_soon_threadsafe(woken.set)
 
         with follower.listening(wake):
-            sent_turn, (turn, text) = 0, await run_in_threadpool(follower.changes_since)
+            sent_turn = 0
+            turn, text = await run_in_threadpool(follower.changes_since)
             while (
                 not await request.is_disconnected()
                 and sessions.visit(secret, used=False) is not None
@@ -108,7 +109,8 @@ def stream_report(request: Request, served: ConnectedDesk) -> Response:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), EVERY_S)
                 woken.clear()
-                sent_turn, (turn, text) = turn, follower.changes_since(turn)
+                sent_turn = turn
+                turn, text = follower.changes_since(turn)
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -33,7 +33,7 @@ LEAST_ROLE: Final = {
 
 
 def check_role(role: object, source: str = "") -> str:
-    """Refuse what is not the name of a role; return the role.
+    """Return a role; UnknownNameError for what is not the name of one.
 
     Raises
     ------

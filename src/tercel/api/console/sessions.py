@@ -177,10 +177,8 @@ class Sessions:
 
     def is_known_device(self, name: str, device: str) -> bool:
         """Whether a device token belongs to this person and the person's current password."""
-        person, (nonce, _, signature) = (
-            self.people.get(name),
-            device.encode("utf-8", "replace").partition(b"."),
-        )
+        person = self.people.get(name)
+        nonce, _, signature = device.encode("utf-8", "replace").partition(b".")
         return (
             person is not None
             and bool(person.hash)
@@ -235,7 +233,8 @@ class Sessions:
         return person
 
     def open(self, person: Person, proof: str) -> str:
-        """Open a session for a person whose identity was proved by other means than a password; return its secret."""
+        """Open a session for a person whose identity was proved; `proof` says how, for the journal. Returns the
+        session's secret."""
         secret = secrets.token_urlsafe(32)
         now_s = self.now_s()
         with self._lock:

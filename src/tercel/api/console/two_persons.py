@@ -29,12 +29,12 @@ def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, ma
     """Re-arm killed agents whose kill latch still has this mark; return what the desk did."""
     last_seq = served.desk.last_seq()
     served.desk.rearm(agents, by, reason, mark)
-    unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
+    note_error = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
     agents_text = ", ".join(agents) or "every agent"
-    if unknown:
+    if note_error:
         return Done(
             done=[
-                f"{served.name}: {agents_text} armed again; its journal does not know of it yet: {unknown}"
+                f"{served.name}: {agents_text} armed again; its journal does not know of it yet: {note_error}"
             ]
         )
     rearm_entries = served.wait(
@@ -88,7 +88,7 @@ def promotion_body(served: ConnectedDesk, agent: str) -> CommandBody:
 
 
 def refuse_if_changed(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
-    """Refuse to confirm a request whose subject has changed since; the desk checks again when it acts."""
+    """Raise HTTP 409 if the subject of a request has changed since; the desk checks again when it acts."""
     current = body
     if act == "rearm":
         current = {**body, "mark": served.desk.latch_mark()}
@@ -105,7 +105,7 @@ def refuse_if_changed(served: ConnectedDesk, act: str, body: Mapping[str, Any]) 
 
 
 def check_undo(served: ConnectedDesk, agent: str) -> None:
-    """Refuse to undo a promotion where there was none in this session."""
+    """Raise HTTP 409 if there was no promotion of an agent in this session to undo."""
     served.refuse_unknown_agents([agent])
     if not served.follower.query(
         lambda state: agent in state.agents and state.agents[agent].promoted
@@ -191,6 +191,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         """Route handler that requests a promotion, or (with a suffix) its reversal."""
 
         def act(request: Request, name: Id, payload: models.OfDesk) -> Waits:
+            """Store the request for a second person; 409 without a challenger, or without a promotion to undo."""
             served = desks.ready_desk(payload.desk)
             if suffix:
                 check_undo(served, name)
@@ -335,7 +336,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 def request_confirmation(
     served: ConnectedDesk, visit: Visit, act: str, body: dict[str, Any], summary: str, reason: str
 ) -> Waits:
-    """Store a request that a second person has to confirm."""
+    """Store a request that a second person has to confirm; return its id as the answer."""
     requester = visit.person
     pending = served.requests.ask(
         act, body, summary, requester.name, visit.proof, reason, requester.lifters
@@ -344,7 +345,8 @@ def request_confirmation(
 
 
 def check_second(sessions: Sessions, pending: TwoPersonRequest, visit: Visit) -> None:
-    """Refuse a person who may not confirm a request: the requester, someone not independent, or too low a role.
+    """Raise an HttpError if a person may not confirm a request: the requester, someone not independent, or if the
+    requester has lost the permission since.
 
     Raises
     ------

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.desk.shadow import latency_of
+from tercel.api.desk.dependencies import latency_of
 from tercel.core.arrays import Ints
 from tercel.core.errors import TercelError
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, Listing, MarketRows
 from tercel.core.ports import Entry, Venue
 from tercel.core.progress import say
-from tercel.desk.engine.assembly import known_of, limits_of
+from tercel.desk.engine.assembly import estimates_by_instrument, limits_of
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.engine.configured_agents import strategy_of
 from tercel.desk.limits import LimitGate
@@ -157,7 +157,7 @@ def _mean_cost(
 
 def memory_session(config: DeskConfig, venue: Venue, file_folder: Path | None) -> Session:
     """A new session of the desk's agents, strategies and limits, with a journal in memory."""
-    estimates_of = known_of(config)
+    estimates_of = estimates_by_instrument(config)
     flow = config.signals.flow
     gate = LimitGate(
         limits_of(config, file_folder), venue.listings(), [agent.name for agent in config.agent]

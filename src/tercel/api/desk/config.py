@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.demo import DEMO, MarketScenario, demo_text, scenario_of
+from tercel.api.simulated_desk import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.files import write_atomic
 from tercel.core.json_schema import schema_of
@@ -181,7 +181,8 @@ def parse_config(text: str, name: str) -> DeskConfig:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a desk's file that is invalid or that no desk can be opened with; also one whose model does not load.
+    """Raise a TercelError for a desk's file that is invalid, that no desk can be opened with, or whose model does not
+    load.
 
     Raises
     ------
@@ -223,7 +224,8 @@ def best_policy(policies: Sequence[Path]) -> Path:
 def write_desk_file(
     folder: Path, policy: Path, recorded: RecordedMarket | None = None, preset: Path | None = None
 ) -> str:
-    """Write a desk file that trades a policy; return the command to run it, or why no desk can trade the policy.
+    """Write a desk file that trades a policy (another one there becomes desk.old); return the command to run it, or,
+    with nothing written, why no desk can trade the policy.
 
     Parameters
     ----------

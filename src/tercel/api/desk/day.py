@@ -219,8 +219,6 @@ class DeskDay:
             return
         self.people.append(DayAct(entry.ns, action, person, reason))
 
-    # -- figures shown ------------------------------------------------------------------------------------------------
-
     @cached_property
     def report(self) -> DeskReport:
         """The desk's report at the end of the day."""

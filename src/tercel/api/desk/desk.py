@@ -13,15 +13,15 @@ import polars as pl
 from tercel.api.desk.bound_scores import write_bounds
 from tercel.api.desk.bounds import ShadowBounds, bounds_of
 from tercel.api.desk.config import read_config_and_text
+from tercel.api.desk.dependencies import dependencies_of
 from tercel.api.desk.desk_tables import costs_table, fills_table, parents_table, positions_table
 from tercel.api.desk.run_page import page
-from tercel.api.desk.shadow import dependencies_of
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_atomic
 from tercel.core.installation import read_installation
 from tercel.core.ports import Closing, Entry, Journal
 from tercel.core.report.page import Section
-from tercel.core.system import WallClock, user_name
+from tercel.core.system import MonotonicClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.assembly import limits_of
 from tercel.desk.engine.config import LIVE
@@ -156,7 +156,7 @@ class Desk(Closing):
         self._runtime = DeskRuntime(
             self.config,
             self.folder,
-            dependencies_of(self.config, WallClock(), file_folder, agree),
+            dependencies_of(self.config, MonotonicClock(), file_folder, agree),
             text=text,
             holder=f"{user_name()} ({program})",
             base_folder=file_folder,
@@ -182,8 +182,6 @@ class Desk(Closing):
         except BaseException:
             self._runtime.close()
             raise
-
-    # -- time -----------------------------------------------------------------------------------------------------
 
     def run(self, rounds: int | None = None) -> DeskOutcome:
         """Run so many rounds of the desk's program (None: all that remain); return the outcome so far.
@@ -225,8 +223,6 @@ class Desk(Closing):
     def rounds(self) -> int:
         """Number of rounds that are over."""
         return self._runtime.desk.rounds
-
-    # -- parent orders --------------------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -323,7 +319,7 @@ class Desk(Closing):
         return self.parent(parent)
 
     def pause(self, parent: str, reason: str = "pause") -> ParentOrder:
-        """Cancel a parent's orders and let it wait."""
+        """Cancel a parent's orders and let it wait until `resume`."""
         self._session().pause(parent, self._journal_reason(reason))
         return self.parent(parent)
 
@@ -349,14 +345,12 @@ class Desk(Closing):
         session.step(session.now_ns)
 
     def rearm(self, reason: str, *agents: str) -> None:
-        """Re-arm these agents, or all, after a kill; paused parents are resumed one by one."""
+        """Re-arm these agents, or all, after a kill; their paused parents wait until each is resumed."""
         session = self._session()
         self._runtime.latch.rearm(
             reason, user_name(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
-
-    # -- state ------------------------------------------------------------------------------------------------
 
     def parent(self, name: str) -> ParentOrder:
         """Current state of a parent order.
@@ -432,7 +426,7 @@ class Desk(Closing):
 
     @property
     def unknown(self) -> list[str]:
-        """First ids (cl_ord_id) of the orders of which the venue's state is unknown."""
+        """Ids of the orders of which the venue's state is unknown, of each its first cl_ord_id."""
         return [order.root for order in self._runtime.session.ledger.orders.unknown()]
 
     @property
@@ -440,20 +434,20 @@ class Desk(Closing):
         """The desk's journal."""
         return self._runtime.session.journal
 
-    # -- end -------------------------------------------------------------------------------------------------------
-
     def close(self) -> None:
         """Write the last analyses and release venue and journal; the folder stays readable."""
         self._closed = True
         self._runtime.close()
 
     def __repr__(self) -> str:
+        """Name, whether it is open, rounds done and in all, number of parents, and folder."""
         section = self.config.desk
         parent_count = self._runtime.session.ledger.parents.count
         state = "closed" if self._closed else "open"
         return f"<Desk {section.name}, {state}: {self.rounds} of {section.rounds} rounds, {parent_count} parents, {self.folder}>"
 
     def _repr_html_(self) -> str:
+        """HTML of the line of `repr` and of the table of parents, for notebooks."""
         return f"<p>{html.escape(repr(self))}</p>{self.parents()._repr_html_()}"
 
     def _session(self) -> Session:

@@ -86,7 +86,7 @@ def _position_row(holding: HeldPosition) -> PositionRow:
 
 
 def names_of(folder: Path) -> dict[str, str]:
-    """Names of a desk's instruments in its model and targets, where they differ (`names` of `[signals]`)."""
+    """Instrument -> its name in the desk's model and targets, where they differ (`names` of `[signals]`)."""
     return {
         str(instrument): str(model_name)
         for instrument, model_name in signals_of(folder).get("names", {}).items()
@@ -111,7 +111,7 @@ def weights_of(folder: Path) -> dict[str, float] | None:
 
 
 def signals_of(folder: Path) -> dict[str, Any]:
-    """Section `[signals]` of a desk's file, {} if absent."""
+    """Section `[signals]` of a desk's file, {} if absent; ConfigError without a readable file."""
     section = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get(
         "signals", {}
     )

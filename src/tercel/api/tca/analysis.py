@@ -11,6 +11,7 @@ from tercel.api.tca.executions import FileFill
 from tercel.api.tca.files import FileOrder
 from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import ParentCost
 from tercel.desk.trading.tca.shortfall import TICKS2
@@ -82,6 +83,7 @@ def number(value: Fraction) -> int | float:
     return float(value) if value.denominator > 1 else int(value)
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class OwnParent:
     """Costs of one parent order of the files, measured against a recorded day.
@@ -132,7 +134,7 @@ class OwnParent:
 
     @property
     def value2(self) -> int:
-        """Denominator of the parent's relative costs, in half grains x lots."""
+        """Price by which costs are divided to be relative, half grains: the arrival mid; for costs in ticks a constant."""
         return TICKS2 * self.grain if self.day.price_origin else self.arrival_mid2
 
     @property
@@ -156,6 +158,7 @@ class OwnParent:
         return round(Fraction(self.worked_parts, self.parts))
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Analysis of somebody's fills: parents, costs, warnings.

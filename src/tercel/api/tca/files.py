@@ -186,7 +186,7 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
 
 
 def _refuse_signs(table: Table) -> None:
-    """Refuse prices and fees whose cells have signs of several currencies."""
+    """Raise a DataError for prices and fees whose cells have signs of several currencies."""
     cells = [
         table.frame[name].cast(pl.String)
         for name in ("price", "fee")
@@ -266,7 +266,8 @@ def _read_named_table(
     optional: Sequence[str],
     usual: Mapping[str, Sequence[str]],
 ) -> Table:
-    """Read a CSV table through a map; refuse missing columns, and suggest a shipped map that fits."""
+    """Read a CSV table through a map; DataError for missing columns, with a shipped map that fits, and for one without
+    rows."""
     table = read_table(path, map)
     low = {name.lower() for name in table.frame.columns}
     ids = tuple(name for name in low if plain_name(name) == "parentid")
@@ -326,7 +327,7 @@ def _fitting_maps(table: Table) -> list[str]:
 
 
 def _symbols(table: Table) -> list[str]:
-    """Symbols of a table's rows; refuses empty cells."""
+    """Symbols of a table's rows; DataError for an empty cell."""
     symbols = cell_texts(table, "symbol")
     table.refuse(
         pl.Series(symbols, dtype=pl.String) == "",
@@ -338,7 +339,8 @@ def _symbols(table: Table) -> list[str]:
 
 
 def _moments(table: Table, name: str) -> list[int]:
-    """A column of times as ns since 1970 UTC; 0 without the column and for empty cells, which are refused where required."""
+    """A column of times as ns since 1970 UTC; 0 without the column and for empty cells (DataError in a required
+    column)."""
     if name not in table.frame.columns:
         return [0] * table.frame.height
     says = pl.Series(cell_texts(table, name)).str.strip_chars() != ""
@@ -354,7 +356,8 @@ def _moments(table: Table, name: str) -> list[int]:
 
 
 def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
-    """A column of prices as exact decimals; None without the column and for empty cells, which are refused where required."""
+    """A column of prices as exact decimals; None without the column and for empty cells (DataError in a required
+    column)."""
     if name not in table.frame.columns:
         return [None] * table.frame.height
     prices = parse_exact(table, name, f"a {name} in price units, such as 15.63")
@@ -372,9 +375,8 @@ def _prices(table: Table, name: str, below_zero: bool) -> list[Fraction | None]:
 
 
 def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fraction]:
-    """A column of quantities, never below 0; 0 without the column. With `side` (+1, -1 by row) empty cells are refused.
-    Signed quantities of a map are multiplied by `side`.
-    """
+    """A column of quantities, never below 0; 0 without the column. With `side` (+1, -1 by row) an empty cell is a
+    DataError, and quantities that a map calls signed are multiplied by it."""
     if name not in table.frame.columns:
         return [Fraction(0)] * table.frame.height
     quantities = [

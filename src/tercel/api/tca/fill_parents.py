@@ -69,7 +69,7 @@ def group_by_parent(
         group.fills.append(fill)
     groups = []
     for name, by_day_key in days.items():
-        groups += _split_by_day(list(by_day_key.values()), odd, lost_quantity[name])
+        groups += _set_day_quantities(list(by_day_key.values()), odd, lost_quantity[name])
     idle = [order for name, order in orders.items() if name not in days]
     idle_days = [(order, calendar.day(order.symbol, order.start_ns, venue)) for order in idle]
     groups += [
@@ -83,7 +83,7 @@ def group_by_parent(
 
 
 def _refuse_mixed(fill: FileFill, group: Group, order: FileOrder | None) -> None:
-    """Refuse a fill whose side or symbol differs from its parent's."""
+    """Raise a DataError for a fill whose side or symbol differs from its parent's."""
     expected = (order.symbol, order.side) if order is not None else (group.day.symbol, group.side)
     if (
         (fill.symbol, fill.side) != expected
@@ -99,7 +99,7 @@ def _refuse_mixed(fill: FileFill, group: Group, order: FileOrder | None) -> None
         )
 
 
-def _split_by_day(groups: list[Group], odd: Odd, filled_before: Fraction) -> list[Group]:
+def _set_day_quantities(groups: list[Group], odd: Odd, filled_before: Fraction) -> list[Group]:
     """Set the quantities of one parent's groups, one a day, in place; its unfilled rest goes to the last day. Returns them.
     `filled_before`: quantity of its fills on days that are not recorded. Fills of several days are added to `odd`.
     """

@@ -59,7 +59,7 @@ class MarketDay:
     age_ns: int
 
     def quote_before(self, ns: int) -> tuple[int, int]:
-        """Best bid and ask just before a time, in ticks; (0, 0) without a fresh quote."""
+        """Best bid and ask just before a time, in ticks; (0, 0) without a fresh quote, in a halt or out of the session."""
         halted = len(self.halts) and bool(
             ((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any()
         )
@@ -130,7 +130,7 @@ class MarketDay:
 
 
 def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = None) -> MarketDay:
-    """Read a day of the lake with its quotes; refuses a day with too few quotes.
+    """Read a day of the lake with its quotes; TapeError for a day without any.
 
     Parameters
     ----------

@@ -102,7 +102,8 @@ class ReplayRuns:
         }
 
     def _estimates(self, instrument: Instrument, task: Task) -> MarketEstimates:
-        """Market estimates from the previous day in the lake; from the day itself if it is the first."""
+        """Market estimates from the previous day in the lake; if it is the first, from the day itself, and `hindsight`
+        is set."""
         earlier_days = self.calendar.earlier(instrument)
         source_day = earlier_days[-1] if earlier_days else instrument
         self.hindsight |= not earlier_days

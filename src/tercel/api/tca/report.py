@@ -21,6 +21,7 @@ from tercel.api.tca.report_rows import (
     in_unit,
 )
 from tercel.core.errors import ConfigError
+from tercel.core.renamed import refuse_former_names
 from tercel.core.report.formatting import format_count, format_interval, format_number
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import drop_idle_columns, plain_table
@@ -28,7 +29,13 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.stats.clusters import FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import TAPE_LAWS
-from tercel.desk.trading.tca.summary import CostSummary, against_of, parts_of, sentences, summary
+from tercel.desk.trading.tca.summary import (
+    CostSummary,
+    benchmark_costs,
+    labelled_parts,
+    sentences,
+    summary,
+)
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:
@@ -57,6 +64,7 @@ OPTIONAL_COLUMNS = (
 """Columns that are left out of a page where they are empty."""
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class OwnCosts:
     """Costs of own executions, as rows, sentences, JSON and a page.
@@ -168,6 +176,7 @@ class OwnCosts:
             lines.append(verdict_sentence(self.counterfactual, self.analysis.unit))
         return lines
 
+    @refuse_former_names
     def page(self, title: str, extra_sections: Sequence[Section] = ()) -> str:
         """The page with plots, and more sections after the first: one HTML text that fetches nothing."""
         from tercel.desk.trading.tca.figures import against_benchmarks, markouts
@@ -394,7 +403,7 @@ def _summary_tables(cost_summary: CostSummary, unit: str, currency: str) -> str:
     rows = [(name or "no agent", row) for name, row in cost_summary.agents.items()]
     rows.append(("all", cost_summary.total))
     figures_by_row = [
-        ({"is": row.is_bps} | parts_of(row) | against_of(row)).items() for _, row in rows
+        ({"is": row.is_bps} | labelled_parts(row) | benchmark_costs(row)).items() for _, row in rows
     ]
     spans = cost_summary.total.markouts_bps
     lots = [

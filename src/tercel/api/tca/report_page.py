@@ -11,7 +11,7 @@ from tercel.core.report.page import Section
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import plain_table
 from tercel.desk.trading.tca.measure import F_PX
-from tercel.desk.trading.tca.summary import against_of, parts_of
+from tercel.desk.trading.tca.summary import benchmark_costs, labelled_parts
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
@@ -31,7 +31,7 @@ def fill_path(parent: OwnParent, name: str) -> Figure:
 
 def cells(row: OwnCost) -> dict[str, object]:
     """Cells of a parent's row on the page, by column heading."""
-    parts = parts_of(row) | {"opportunity": row.opportunity_bps} | against_of(row)
+    parts = labelled_parts(row) | {"opportunity": row.opportunity_bps} | benchmark_costs(row)
     parts.pop("forced")
     costs = {"is": row.is_bps} | parts
     return {

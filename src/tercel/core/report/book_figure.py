@@ -121,7 +121,8 @@ def _draw_depth(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> N
 def _draw_fills(
     panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, label: str
 ) -> None:
-    """Draw own fills as markers sized by their lots: hollow if they `rested`, filled if they took."""
+    """Draw the given fills (s, ticks, lots) as markers sized by their lots; `rested`, true of all or of none, only
+    makes them hollow."""
     time, price, lots = fills
     if not time.size:
         return

@@ -22,7 +22,8 @@ def gain_map(
     name: str = "gain-map",
     unit: str = "bps",
 ) -> Figure:
-    """Figure: gain of a policy over each opponent (rows) in each market (columns), as a coloured table.
+    """Figure: gain of a policy over each opponent (rows) in each market (columns), as a coloured table; `gains` by
+    opponent, then market.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ def gain_map(
 def gains_by_place(
     gains: Mapping[str, Mapping[str, Gain]], policy: str, name: str, judge: Callable[[Gain], str]
 ) -> Figure:
-    """Figure: gain of a policy over each opponent (rows) with intervals, one panel per market.
+    """Figure: gain of a policy over each opponent (rows) with intervals, one panel per market; `gains` by market, then
+    opponent.
 
     Parameters
     ----------

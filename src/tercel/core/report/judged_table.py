@@ -332,7 +332,7 @@ class JudgedTable:
         return f"{name} *" if name == self.best_baseline else name
 
     def _cell(self, name: str, column: Column) -> str:
-        """Text of a strategy's value in a column."""
+        """Text of a strategy's value in a column: the cost with its interval, any other as its mean."""
         interval = self.strategies[name].get(column.key)
         if column.percent:
             mean = known_mean(interval)
@@ -417,7 +417,7 @@ class JudgedTable:
         return f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th>{"".join(cells)}</tr>'
 
     def _html_cell(self, name: str, column: Column, brief: bool) -> str:
-        """HTML of a strategy's value in a column."""
+        """HTML of a strategy's value in a column, with its interval; with `brief` only the cost has one."""
         interval = self.strategies[name].get(column.key)
         if brief and column.key != "is_bps":
             return self._cell(name, column)
@@ -459,7 +459,7 @@ def _html_interval(
     unit: str = "",
     is_beside: bool = False,
 ) -> str:
-    """HTML of an estimate with its interval in brackets, below the number or beside it."""
+    """HTML of an estimate with its interval (low … high) below the number or beside it; a dash without a mean."""
     mean, low, high = (
         format_number(value, digits, signed=signed) for value in interval_values(interval)
     )

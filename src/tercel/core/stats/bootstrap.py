@@ -365,6 +365,7 @@ def average_over_markets(
 
 
 def _weights(units: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """Weight of each unit of a level in each resample, float64 (resamples, units); rows sum to 1."""
+    """Weight of each unit of a level in each resample, by a draw with replacement, float64 (resamples, units); rows sum
+    to 1."""
     counts = draw_counts(units, resamples, rng)
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))

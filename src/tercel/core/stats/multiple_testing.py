@@ -65,12 +65,13 @@ def expected_best(variants: int, sd: float) -> float:
 
 
 def exceedance_probability(
-    ratio: float, target: float, values: int, skew: float, kurtosis: float
+    ratio: float, target: float, n: int, skew: float, kurtosis: float
 ) -> float:
-    """Probability that the true ratio exceeds `target` (the probabilistic Sharpe ratio); kurtosis 3 is normal's."""
+    """Probability that the true Sharpe ratio exceeds `target`, by the ratio of `n` returns; kurtosis 3
+    is normal's."""
     # Variance of a Sharpe ratio of returns that are not normal (Mertens 2002); far from normal it can turn negative.
     spread = math.sqrt(max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, 1e-12))
-    return NormalDist().cdf((ratio - target) * math.sqrt(values - 1.0) / spread)
+    return NormalDist().cdf((ratio - target) * math.sqrt(n - 1.0) / spread)
 
 
 def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
@@ -151,7 +152,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 
 
 def _probabilities(p: ArrayLike) -> NDArray[np.float64]:
-    """p-values as float64 (m,), refused unless between 0 and 1."""
+    """p-values as float64 (m,); ConfigError unless all are between 0 and 1."""
     values = np.asarray(p, np.float64)
     if values.ndim != 1 or not ((values >= 0.0) & (values <= 1.0)).all():
         raise ConfigError(

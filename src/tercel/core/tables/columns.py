@@ -108,7 +108,7 @@ def _rename_columns(
     usual: Mapping[str, Sequence[str]],
     explicit: Collection[str],
 ) -> Table:
-    """The renamed table: map, usual names, joined times; refuses missing and doubtful columns."""
+    """The first of the table's frames renamed: map, usual names, joined times; raises for missing and doubtful columns."""
     known = (*required, *optional)
     for name in set(table.map.columns) - OURS:
         check_known(
@@ -203,7 +203,8 @@ def _column_index(word: str, theirs: Sequence[str]) -> int | None:
 def _new_header(
     table: Table, theirs: Sequence[str], known: Sequence[str], mapped: Mapping[str, Words]
 ) -> list[str]:
-    """The header with Tercel's names for mapped columns, "(left out)" behind a name so displaced; refused if one comes twice."""
+    """The header with Tercel's names for mapped columns, "(left out)" behind a name so displaced; DataError if one
+    comes twice."""
     header = [name.lower() if name.lower() in known else name for name in theirs]
     for ours, their_names in (
         (ours, their_names) for ours, their_names in mapped.items() if their_names
@@ -223,7 +224,7 @@ def _new_header(
 def _refuse_missing(
     table: Table, header: Sequence[str], required: Sequence[str], alike: Mapping[str, Sequence[str]]
 ) -> None:
-    """Refuse a table without required columns, or with unmapped columns that resemble optional ones."""
+    """Raise a DataError for a table without required columns, or with unmapped columns that resemble optional ones."""
     column = table.how_to_map.column.format
     missing = [name for name in required if name not in header]
     alike = {

@@ -31,11 +31,11 @@ def _decimal(table: Table) -> str:
     return "," if comma else "." if point else ""
 
 
-def _cells(table: Table, name: str, units: bool) -> pl.Series:
+def _cells(table: Table, name: str, without_units: bool) -> pl.Series:
     """Cells of a column without currency signs and blanks (:func:`tercel.core.tables.cell_text.plain_text`).
-    `units`: a word before or behind the number is removed, too.
+    `without_units`: a word before or behind the number is removed, too.
     """
-    return table.frame.select(plain_text(pl.col(name).cast(pl.String), units))[name]
+    return table.frame.select(plain_text(pl.col(name).cast(pl.String), without_units))[name]
 
 
 def _with_decimal_point(table: Table, cells: pl.Series) -> pl.Series:
@@ -94,7 +94,8 @@ def number_texts(
 
 
 def parse_numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
-    """A column as Float64, null for empty cells, prices times the map's `price_scale`; other text is refused with its row."""
+    """A column as Float64, null for empty cells, prices times the map's `price_scale`; other text is a DataError with
+    its row."""
     cells = table.frame[name]
     if cells.dtype.is_numeric() or cells.dtype in (pl.Null, pl.Boolean):
         values = cells.cast(pl.Float64).fill_nan(None)
@@ -163,7 +164,7 @@ def count_numbers(table: Table, name: str) -> tuple[int, int]:
 
 
 def without_money_columns(table: Table, ours: str, names: Sequence[str]) -> list[str]:
-    """Candidate quantity columns, without those that are price times another column in most rows."""
+    """Those of `names` that are not price times another column in most rows; all of them unless `ours` is "quantity"."""
     if ours != "quantity":
         return list(names)
     columns = [name for name in table.frame.columns if name != ROW]

@@ -11,6 +11,7 @@ import polars as pl
 
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import DataError, split_commas
+from tercel.core.renamed import refuse_former_names
 from tercel.core.tables.cell_text import find_decimal_signs
 from tercel.core.tables.table_map import AS_NAMED, ColumnNames, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, decode_text, read_unpacked, split_tables
@@ -46,6 +47,7 @@ class HowToMap(NamedTuple):
 TYPED_OPTIONS: Final = HowToMap()
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False)
 class Table:
     """A table read from a file: frame with the column `row`, source for errors, and the file's own column names
@@ -79,7 +81,7 @@ class Table:
     def drop_bad_rows(
         self, bad: pl.Series, name: str, expected: str, remedy: str, note: str
     ) -> "Table":
-        """The table without bad rows, counted in `notes` as `note`; with an empty note they are refused."""
+        """The table without bad rows, counted in `notes` as `note`; with an empty note a DataError for the first."""
         if not note:
             self.refuse(bad, name, expected, remedy)
         if not bad.any():
@@ -203,7 +205,8 @@ def _from_frame(source: Any) -> pl.DataFrame:
 
 
 def _from_json(text: str, path: Path) -> pl.DataFrame:
-    """A Polars frame of JSON lines, one object a line, with the column `row`; blank lines are skipped, others refused."""
+    """A Polars frame of JSON lines, one object a line, with the column `row`; blank lines are skipped, others a
+    DataError."""
     records: dict[int, dict[str, Any]] = {}
     for row, line in enumerate(text.splitlines(), start=1):
         try:
@@ -228,7 +231,7 @@ def _from_json(text: str, path: Path) -> pl.DataFrame:
 
 
 def _from_section(part: TableSection, source_name: str) -> pl.DataFrame:
-    """A Polars frame of a section of a CSV text, cells as text."""
+    """A Polars frame of a section of a CSV text, cells as text, with the column `row`."""
     header, rows = _split_by_ticker(part)
     names = [name or (f"column {index}" if index else "index") for index, name in enumerate(header)]
     if duplicates := [name for name in dict.fromkeys(names) if names.count(name) > 1]:

@@ -59,7 +59,7 @@ def read_unpacked(path: Path) -> bytes:
 
 
 def decode_text(data: bytes, encoding: str, source_name: str) -> tuple[str, str]:
-    """Decode a file's bytes; return the text and a note on its encoding.
+    """Decode a file's bytes; return the text, and a note if Windows-1252 was assumed, else "".
 
     Raises
     ------
@@ -211,7 +211,8 @@ def _is_total(cells: Sequence[str]) -> bool:
 
 
 def _split_sections(rows: list[Row], source_name: str) -> list[TableSection]:
-    """Split rows at further headers into sections; repeated headers, totals and titles are skipped, other widths refused."""
+    """Split rows at further headers into sections; repeated headers, totals and titles are skipped, other widths a
+    DataError."""
     header = rows[0]
     section_rows = list[Row]()
     parts = [TableSection(header, section_rows)]

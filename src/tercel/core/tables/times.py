@@ -43,7 +43,8 @@ _MIDNIGHTS: Final = (
 
 
 def parse_time(text: str) -> tuple[int, bool]:
-    """Nanoseconds since 1970-01-01 of a time as text, and whether the text says that it is UTC.
+    """Nanoseconds since 1970-01-01 of a time as text, and whether they are UTC (an offset is applied); else by the
+    clock as written.
 
     Parameters
     ----------
@@ -233,7 +234,8 @@ def _time_texts(table: Table, name: str) -> pl.Series:
 
 
 def normalize_dates(table: Table, text: pl.Series, name: str) -> pl.Series:
-    """Texts with numeric dates rewritten as 2024-01-31, unchanged with a `time_format`; refused if their order is not shown."""
+    """Texts with numeric dates rewritten as 2024-01-31, unchanged with a `time_format`; DataError if their order is not
+    shown."""
     if table.map.time_format:
         return text
     reading, *alternatives = date_readings(text, table.map.date_order)
@@ -250,7 +252,7 @@ def normalize_dates(table: Table, text: pl.Series, name: str) -> pl.Series:
 
 
 def _refuse_mixed_zones(table: Table, text: pl.Series, name: str) -> None:
-    """Refuse offsets further apart than summer time, and rows with a zone beside rows without."""
+    """Raise a DataError for offsets further apart than summer time, and for rows with a zone beside rows without."""
     clocked = text.str.contains(_CLOCK)
     zone = (
         text.filter(clocked).str.extract(_OFFSET).str.replace("Z|UTC", "+00:00").fill_null("none")

@@ -30,7 +30,7 @@ class FolderDesk:
         self._now_ns = now_ns
         self._latch = KillLatch(folder / LATCH)
 
-    def position(self) -> tuple[str, int]:
+    def journal_position(self) -> tuple[str, int]:
         """Identity of the journal, and the sequence number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
             file = (self.folder / DATABASE).stat()
@@ -50,7 +50,7 @@ class FolderDesk:
     def last_seq_before(self, ns: int) -> int:
         """Number of the last entry before a time, ns; 0 if none."""
         low = 0
-        high = self.position()[1]
+        high = self.journal_position()[1]
         while low < high:
             mid = (low + high + 1) // 2
             earlier = any(entry.ns < ns for _, entry in self.read(mid - 1, (), mid))

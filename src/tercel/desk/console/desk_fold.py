@@ -118,7 +118,8 @@ class DeskFold:
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Fold one journal entry into the state; entries of kinds that the report does not show are ignored."""
-        self.seq, self.ns = seq, max(self.ns, entry.ns)
+        self.seq = seq
+        self.ns = max(self.ns, entry.ns)
         self.ledger.last = seq
         self.ledger.apply(entry)
         for pair in self.ledger.moves:

@@ -129,7 +129,7 @@ class JournalFollower:
         """Fold new entries for `within_s` seconds at most; a journal that cannot be read sets `fault` and is retried by
         the next call."""
         try:
-            journal, self._last = self._desk.position()
+            journal, self._last = self._desk.journal_position()
             if self._journal not in ("", journal) or self._last < self._state.seq:
                 with self._lock:  # the journal was replaced
                     self._reset()
@@ -202,7 +202,7 @@ class JournalFollower:
         return self._texts.since(after)
 
     def write(self) -> None:
-        """Write the report's parts if they are due, and wake all listeners if one changed."""
+        """Update the texts of the report's parts in memory if they are due, and wake all listeners if one changed."""
         with self._write_lock:
             before = self._texts.turn
             now_s = self._now_s()

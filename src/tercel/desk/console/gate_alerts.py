@@ -93,7 +93,7 @@ class GateAlerts:
         if gate is None:
             self._reset("", {})
             return
-        journal, last = gate.position()
+        journal, last = gate.journal_position()
         if (journal, terms) != (self._journal, self._terms) or last < self.last_seq:
             self._reset(journal, terms)
         for seq, entry in gate.read(self.last_seq, KINDS, last) if last > self.last_seq else ():

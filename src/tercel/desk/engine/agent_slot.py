@@ -80,7 +80,8 @@ class AgentSlot:
             )
 
     def promote(self) -> None:
-        """Swap champion and challenger with their drift detectors, and clear gains and drift; a second call swaps them back.
+        """Swap champion and challenger with their drift detectors, and clear gains and drift; a second call swaps them
+        back, ConfigError without a challenger.
 
         Raises
         ------

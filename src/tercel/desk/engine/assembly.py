@@ -77,7 +77,7 @@ def estimates(config: DeskConfig, preset: Preset, has_waiting_cost: bool = True)
     )
 
 
-def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
+def estimates_by_instrument(config: DeskConfig) -> dict[str, MarketEstimates]:
     """Market estimates by instrument; instruments of the same preset market share one object.
 
     What waiting costs is known of markets that the desk's file names alone.
@@ -126,7 +126,7 @@ def check_config(config: DeskConfig, base_folder: Path | None = None) -> None:
         For a market, a strategy, targets or a limits file that does not exist or does not read, and limits of
         agents and instruments that are not the desk's.
     """
-    market_estimates = known_of(config)
+    market_estimates = estimates_by_instrument(config)
     slots = [slot_of(agent, market_estimates, config.signals.flow) for agent in config.agent]
     check_signals(config)
     if config.signals.flow != OFF:
@@ -193,7 +193,7 @@ def open_desk(
     listed = sorted(listing.instrument for listing in venue.listings())
     for instrument in config.instrument:
         check_known(instrument.name, listed, f"an instrument of {venue.name}:")
-    market_estimates = known_of(config)
+    market_estimates = estimates_by_instrument(config)
     slots = [slot_of(agent, market_estimates, config.signals.flow) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:

@@ -38,10 +38,7 @@ def find_unwatched_agents(config: DeskConfig) -> list[tuple[str, str]]:
 
 
 def market_name_of(config: DeskConfig, instrument: InstrumentSection) -> str:
-    """Name of an instrument's market: its preset's if the exchange is simulated or the file names the market, else `at VENUE`.
-
-    A preset market's name where the exchange is simulated or the desk's file names a market; else `at VENUE`.
-    """
+    """Name of an instrument's market: its preset's if the exchange is simulated or the file names the market, else `at VENUE`."""
     return (
         instrument.market.preset
         if config.desk.venue == SIMULATED or "market" in instrument.model_fields_set

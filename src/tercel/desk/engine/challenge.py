@@ -132,7 +132,7 @@ class Evidence:
         )
 
     def __str__(self) -> str:
-        """Mean gain with interval and number of trials, as a text for people."""
+        """Such as `+1.20 bps [+0.10, +2.30] over 12: better`, or below three trials `2 trials: too few to say`."""
         if self.trials < 3:
             return f"{self.trials} trials: {self.verdict}"
         between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"

@@ -51,8 +51,6 @@ def strategy_of(name: str, estimates: MarketEstimates | None, flow: str = OFF) -
 def full_name(agent: AgentSection, strategy: str) -> str:
     """A strategy's name, pinned to its version, with `+alpha` and `+posture` for the guidance that the agent takes.
 
-    An alias of the registry is pinned to its version.
-
     Where the file does not say `alpha`, a strategy that gained nothing by it goes without.
     """
     gains = f"{strategy}+alpha" not in REMOVED["strategies"]

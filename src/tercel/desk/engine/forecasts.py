@@ -157,7 +157,7 @@ class DeskForecasts:
         return outlook
 
     def make_outlook(self, name: str, monitor: MarketMonitor, number: int, at_ns: int) -> Outlook:
-        """The forecast of an instrument as round `number` begins.
+        """Make the forecast of an instrument as round `number` begins, or raise; `take_forecast` also journals it.
 
         Raises
         ------
@@ -304,8 +304,6 @@ def session_day(at_ns: int, default_date: str) -> date | None:
 def session_begin_ns(at_ns: int, default_date: str) -> int:
     """Start of a session on a clock without dates, ns since 1970: 9:30 in New York on the given day, or without one on
     the weekday after `at_ns`, a forecast's time.
-
-    On the given day, or on the weekday after a forecast's day.
 
     >>> friday = 1514583000 * 10**9
     >>> [str(datetime.fromtimestamp(session_begin_ns(friday, day) // 10**9, NEW_YORK))[:16] for day in ("", "2018-07-02")]

@@ -44,7 +44,7 @@ class FlowShortfall:
     >>> flow.add_order(10, mid2=2000)
     >>> flow.add_order(10, mid2=2010)
     >>> flow.fill(15 * ONE, 15 * 2020 * PAID_ONE)
-    >>> flow.open, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
+    >>> flow.open_lots, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
     (5, 250, 99.75)
     """
 
@@ -57,7 +57,7 @@ class FlowShortfall:
         self._open: deque[_Open] = deque()
 
     def add_order(self, lots: int, mid2: int) -> None:
-        """Add a received order of `lots` with its arrival mid, half ticks."""
+        """Add a received order of `lots` with its arrival mid, half ticks; OrderError unless both are above 0."""
         if lots <= 0 or mid2 <= 0:
             raise OrderError(
                 "lots above 0 at a two-sided market",
@@ -68,7 +68,7 @@ class FlowShortfall:
         self.requested2 += lots * mid2 * PAID_ONE
 
     @property
-    def open(self) -> int:
+    def open_lots(self) -> int:
         """Unfilled quantity in whole lots, rounded down."""
         return floor_units(self.open_qty)
 
@@ -78,7 +78,8 @@ class FlowShortfall:
         return sum(order.qty for order in self._open)
 
     def fill(self, qty: int, paid2: int) -> None:
-        """Book a fill of `qty` (10^-8 of a lot), oldest order first; `paid2` is the sum of doubled prices x quantities.
+        """Book a fill of `qty` (10^-8 of a lot), oldest order first; `paid2`: its value, 10^-16 half ticks x lots.
+        OrderError for more than is open.
 
         Raises
         ------

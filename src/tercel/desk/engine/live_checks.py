@@ -130,7 +130,12 @@ def confirmation_text(config: DeskConfig, limits: Limits) -> str:
 
 
 def check_live(
-    config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, reason: str
+    config: DeskConfig,
+    limits: Limits,
+    typed: str,
+    kill_trial_folder: Path,
+    now_ns: int,
+    reason: str,
 ) -> None:
     """Refuse live trading unless limits are a person's, orders are not drawn, a kill was tried today, and the text was typed.
 
@@ -141,7 +146,7 @@ def check_live(
         In force.
     typed : str
         The text that the person typed: see :func:`confirmation_text`.
-    tried : Path
+    kill_trial_folder : Path
         Folder of the desk in whose journal the kill switch was tried today.
     now_ns : int
         The wall's time, ns since 1970.
@@ -166,11 +171,11 @@ def check_live(
             'say orders = "none" under [signals] for those that people send, or "targets"',
         )
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
-    if today not in kills_tried(tried, config, limits):
+    if today not in kill_trial_days(kill_trial_folder, config, limits):
         required_kill = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"
         raise ConfigError(
             required_kill,
-            f"none confirmed in {tried} ({reason})",
+            f"none confirmed in {kill_trial_folder} ({reason})",
             f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
             "name its folder with `tried=DIR`; what else it asks: docs/howto/crypto.md#what-live-asks",
         )
@@ -194,8 +199,9 @@ def identity(config: DeskConfig) -> dict[str, Any]:
     }
 
 
-def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
-    """Days (UTC) on which the same desk's kill switch was tried: a person's kill, confirmed, then re-armed.
+def kill_trial_days(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
+    """Days (UTC) on which the same desk's kill switch was tried: a person's kill, confirmed, then re-armed; none
+    without a journal.
 
     The journal is of the desk in shadow or on paper, not over recorded data, with its name, agents and limits in force.
 

@@ -201,7 +201,8 @@ class DeskLoop(DeskObserver):
         }
 
     def _begin_round(self, number: int, at_ns: int) -> None:
-        """Start a round: add its orders, take forecasts and postures, size and share out each instrument's lots."""
+        """Start a round: add its orders, take forecasts and postures, size each instrument's lots and send them as
+        parents."""
         is_last = number == self.config.desk.rounds - 1
         if self._targets is not None:
             self._orders[number] += self._targets.due(number)
@@ -242,7 +243,7 @@ class DeskLoop(DeskObserver):
                 for parent in self.session.ledger.parents.open()
                 if parent.id in self._explained and parent.order.instrument == name
             )
-            waiting = max(state.flow.open - at_work, 0)
+            waiting = max(state.flow.open_lots - at_work, 0)
             ahead = None if state.outlook is None else state.outlook.within_round
             lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, is_last)
             self._share_lots(name, state, lots, number)
@@ -290,7 +291,8 @@ class DeskLoop(DeskObserver):
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
     def _live_shares(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Agents' shares of the flow without killed and paused agents, scaled to 1; {} if no agent is left."""
+        """Poll the kill latch; agents' shares of the flow without killed and paused agents, scaled to 1, {} if none is
+        left."""
         self.session.stopper.poll_latch(shares)
         stopped = self.session.stopper.killed.keys() | self.session.ledger.holds.keys()
         alive = {name: share for name, share in shares.items() if name not in stopped}

@@ -73,7 +73,7 @@ def order_arrivals(
 
 
 def read_desk_targets(config: DeskConfig) -> dict[str, Target] | None:
-    """Target positions by instrument from the desk's file of targets; None if its orders are drawn.
+    """Target positions by instrument from the desk's file of targets; None unless key `orders` of `[signals]` is "targets".
 
     Raises
     ------

@@ -120,7 +120,7 @@ class PostureOverrides:
         return bool(entries)
 
     def apply_command(self, operator_entry: OperatorEntry, agents: Collection[str]) -> None:
-        """Set or lift a manual risk state, as an operator commands.
+        """Set or lift a manual risk state by a journal entry, as an operator commands.
 
         Raises
         ------

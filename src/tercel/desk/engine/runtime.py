@@ -166,13 +166,13 @@ def _start_alerts(
     config: DeskConfig,
     after: int,
     stack: ExitStack,
-    about: Sequence[str] = (),
-    keep: Callable[[int], object] = lambda seq: None,
+    agents: Sequence[str] = (),
+    save_position: Callable[[int], object] = lambda seq: None,
 ) -> AlertSender:
-    """Send a journal's alerts after entry `after`, of the agents `about` (empty: all), until the desk closes; `keep`
+    """Send a journal's alerts after entry `after`, of `agents` (empty: all), until the desk closes; `save_position`
     gets the last sent."""
     alerts = AlertSender(
-        journal, config.alerts.webhook, after=after, agents=about, save_position=keep
+        journal, config.alerts.webhook, after=after, agents=agents, save_position=save_position
     )
     alerts.start()
     stack.callback(alerts.stop)

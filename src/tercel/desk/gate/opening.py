@@ -27,7 +27,7 @@ from tercel.desk.limits import (
     read,
     with_changes,
 )
-from tercel.desk.trading.emergency import emergency_log
+from tercel.desk.trading.emergency import cancel_and_log_open
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import session_entry
 from tercel.desk.trading.journal.store import SqlJournal
@@ -116,7 +116,7 @@ def open_gate(
         trim_heap()  # what reading the journal took
         name = _name_maker(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
-        closing.callback(emergency_log, gateway)
+        closing.callback(cancel_and_log_open, gateway)
         open_before = {order.root: order for order in gateway.ledger.orders.live()}
         gateway.write([session_entry(gateway, holder, resume=False)])
         reconcile(gateway, name, open_before, extra_accounts=section.accounts)
@@ -236,7 +236,7 @@ def run_gate(
         open_gate(
             config, file.parent, holder, acknowledge, approve_money=approve_money, prove=prove
         ) as gate,
-        run_watchdog(file, config, lambda: not gate.open),
+        run_watchdog(file, config, lambda: not gate.open_count),
     ):
         freeze_heap()
         on_listen(gate)
@@ -253,7 +253,7 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     gate.run(stop)
     gate.cancel_all()
     until = time.monotonic() + seconds
-    while gate.open and time.monotonic() < until:
+    while gate.open_count and time.monotonic() < until:
         gate.turn()
     gate.alarm()
 

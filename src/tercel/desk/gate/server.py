@@ -27,7 +27,7 @@ from tercel.core.version import code_mark
 from tercel.desk.gate.venue_side import PROOF_WAIT_S, TURN_S, VenueSide
 from tercel.desk.limits import Denial
 from tercel.desk.limits.quotes import QuoteBook
-from tercel.desk.trading.emergency import check_store, emergency_log
+from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.inbox import carry_out, take_inbox
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import OperatorEntry, ParentEntry, QuoteEntry
@@ -125,7 +125,7 @@ class Gate(VenueSide):
             for client in list(self._clients):
                 self._drop(client)
         finally:
-            emergency_log(self.gateway)
+            cancel_and_log_open(self.gateway)
             super().close()
 
     def cancel_all(self) -> None:
@@ -138,7 +138,7 @@ class Gate(VenueSide):
         self._withdrawal.alarm()
 
     @property
-    def open(self) -> int:
+    def open_count(self) -> int:
         """Number of orders that the venue has not ended."""
         return len(self.gateway.ledger.orders.live())
 
@@ -279,7 +279,8 @@ class Gate(VenueSide):
         self.hand_out(client)
 
     def on_executions(self, account: str, after: str) -> list[o.Report]:
-        """Every trade, bust and correction of an account in the gate's own journal behind execution id `after` ("": all)."""
+        """Every trade, bust and correction of an account in the gate's own journal after execution id `after` ("":
+        all); VenueError if it is unknown."""
         reports = list[o.Report]()
         is_after = not after
         for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
@@ -371,7 +372,7 @@ class Gate(VenueSide):
                 id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account
             )
             # Limits first, as they may refuse it: the journal has no parent that they do not know.
-            self.gateway.limits.parent(id_, instrument, account, side, lots)
+            self.gateway.limits.register_parent(id_, instrument, account, side, lots)
             self.gateway.write([acceptance_entry(request, now)])
         elif parent is None or parent.over or lots < 0 or not is_same:
             raise OrderError(

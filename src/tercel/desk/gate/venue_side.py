@@ -18,7 +18,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import OperatorEntry
 from tercel.desk.trading.reconciliation.inquiry import Inquiry
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
-from tercel.desk.trading.risk.cancels import KillCanceller, OrderWithdrawal
+from tercel.desk.trading.risk.cancels import KillCanceller, SilentSessionCanceller
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.venues.wire import frames
@@ -103,7 +103,7 @@ class VenueSide(OrderServer):
         self._silence_s = silence_s
         self._heartbeat_ns = round(heartbeat_s * NS_PER_SECOND)
         self._stopper = KillCanceller(gateway, latch, name)
-        self._withdrawal = OrderWithdrawal(gateway, name)
+        self._withdrawal = SilentSessionCanceller(gateway, name)
         self._books: dict[str, QuoteBook] = {}
         self._beat_ns = 0
         self._fd = -1
@@ -253,8 +253,8 @@ class VenueSide(OrderServer):
 
 
 def _is_for_client(client: Client, event: o.VenueEvent) -> bool:
-    """Whether a session gets an event, by its subscriptions and accounts; market data only from a snapshot on
-    (`client.fresh`)."""
+    """Whether a session gets an event, by its subscriptions and accounts; market data only from a snapshot on, which
+    leaves `client.fresh`."""
     if isinstance(event, o.MarketRows):
         if event.instrument not in client.instruments or (
             event.instrument in client.fresh and not event.snapshot

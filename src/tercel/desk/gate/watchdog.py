@@ -96,7 +96,6 @@ class Watchdog:
             self._disconnect_venue()
             self._disconnect_gate()
 
-    # -- the gate -----------------------------------------------------------------------------------------------------
     def _is_alive(self) -> bool:
         """Whether the gate answers a ping in time and has a link to the venue; connects to its socket if need be."""
         try:
@@ -128,7 +127,6 @@ class Watchdog:
             self._socket.close()
             self._socket = None
 
-    # -- the venue ----------------------------------------------------------------------------------------------------
     def _cancel(self) -> None:
         """Log on at the venue if need be and send mass cancels for all accounts, every `CANCEL_AGAIN_S`; failures are
         said, not raised."""
@@ -190,8 +188,6 @@ def watch(
 
 def watchdog_address(venue: VenueAddress, watchdog: WatchdogTerms, base_folder: Path) -> str:
     """Address that the watchdog logs on to, with its own CompID: host and port of its own profile, else of the gate's venue.
-
-    Host and port of the watchdog's own profile, else those of the gate's venue.
 
     Raises
     ------

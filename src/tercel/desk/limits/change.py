@@ -88,7 +88,7 @@ def check_names(
     known_names: Mapping[str, Collection[str]],
     error: type[TercelError] = LimitsError,
 ) -> None:
-    """Refuse limits of agents or instruments that do not exist: a name is misspelt.
+    """Raise `error` if a path names an agent or instrument that its room in `known_names` lacks; other rooms pass.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def are_hours_within(hours: limit_sets.Hours, of: limit_sets.Hours) -> bool:
 
 
 def tightest(in_force: limit_sets.Limits, given: limit_sets.Limits) -> limit_sets.Limits:
-    """The tighter of two sets of limits, value by value; of hours that overlap in part those `in_force`."""
+    """The tighter of two sets of limits, value by value; of hours neither within the other those `in_force`."""
     rooms: dict[str, Any] = {}
     for room in _ROOM_TYPES:
         old = getattr(in_force, room)
@@ -339,7 +339,7 @@ def hash_of_json(body: Mapping[str, Any]) -> str:
 def describe_changes(
     before: limit_sets.Limits, after: limit_sets.Limits, paths: Sequence[str]
 ) -> list[str]:
-    """Limits with both their values, for people; a name that had none before (`agents.NAME.*`) by itself."""
+    """Texts "PATH (OLD to NEW)", in internal units, of the limits at `paths`; "PATH" for a new name (`agents.NAME.*`)."""
     value_pairs = {
         path: (values_at(limits, [path])[path] for limits in (before, after))
         for path in paths

@@ -151,7 +151,7 @@ def _stale_text(query: LimitQuery, instrument: InstrumentState) -> str:
 
 
 def check_collar(query: LimitQuery) -> Denial | None:
-    """Deny a price outside the collar around the mid; sets the price at which the order is valued.
+    """Deny a price outside the collar around the mid; sets `query.worst_price`, at which the order is valued.
 
     A quote has a collar of its own; a market order is valued at the collar's edge.
     """
@@ -295,7 +295,7 @@ def check_legged(query: LimitQuery) -> Denial | None:
     if worst <= 0:
         return None
     others = [
-        (pair.holding.agent, max(0, *measure_unhedged(pair)) * _lot_value(pair))
+        (pair.holding.agent, max(0, *measure_unhedged(pair)) * _qty_value(pair))
         for pair in query.gate.pairs()
         if pair is not first_leg
     ]
@@ -303,7 +303,7 @@ def check_legged(query: LimitQuery) -> Denial | None:
         (query.agent, query.agent.limits.legged_value),
         (None, query.gate.legged_value),
     ):
-        used = worst * _lot_value(first_leg) + sum(
+        used = worst * _qty_value(first_leg) + sum(
             pair_value for owner, pair_value in others if agent in (None, owner)
         )
         if used > limit * PAID_ONE:
@@ -331,8 +331,8 @@ def _in_first_leg_lots(leg: ParentLimit, qty: int) -> int:
     return qty if leg.holding is first_leg.holding else qty * first_leg.lots // hedge_leg.lots
 
 
-def _lot_value(first_leg: ParentLimit) -> int:
-    """Value of one lot of a pair's first leg at the mid, internal money units."""
+def _qty_value(first_leg: ParentLimit) -> int:
+    """Value of 10^-8 of a lot of a pair's first leg at the mid, in 10^-16 of `MONEY`."""
     instrument = first_leg.holding.instrument
     return instrument.mid2 * instrument.unit * ONE
 
@@ -426,7 +426,7 @@ def _scope_text(query: LimitQuery) -> str:
 
 
 def money_text(value: int) -> str:
-    """Text of an internal amount of money, for people.
+    """Text, to two decimals, of an amount in 10^-16 of `MONEY`: a limit times `PAID_ONE`.
 
     >>> money_text(3 * PAID_ONE * MONEY // 2), money_text(-2 * PAID_ONE * MONEY)
     ('1.50', '-2.00')

@@ -123,7 +123,7 @@ def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[s
     limits_by_name: dict[str, _Kind] = {}
     for name, section in data.items():
         if not isinstance(section, dict):
-            raise Place(source, room, name).refuse(
+            raise Place(source, room, name).refusal(
                 f"a section [{room}.NAME]", format_value(section), f"give [{room}] names"
             )
     for name, section in data.items():
@@ -151,7 +151,7 @@ def _section(kind: type[_Kind], data: Tables, defaults: Tables, place: Place) ->
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
     missing = [key for key in keys if key not in data and key not in defaults]
     if missing:
-        raise place.refuse(
+        raise place.refusal(
             f"a limit {missing[0]}",
             "none",
             "set the limit: without it every order is refused",

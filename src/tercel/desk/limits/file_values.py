@@ -45,7 +45,7 @@ class Place:
     section: str
     key: str = ""
 
-    def refuse(self, expected: str, received: str, remedy: str) -> LimitsError:
+    def refusal(self, expected: str, received: str, remedy: str) -> LimitsError:
         """Limits error that names the place of the value, for the caller to raise."""
         place = (
             f"key {self.key} of [{self.section}] in {self.source}"
@@ -58,7 +58,7 @@ class Place:
 def _read_whole(value: Any, place: Place, least: int = 0) -> int:
     """A whole number from `least` to `MAX_LIMIT`; anything else is refused."""
     if type(value) is not int or value < least:
-        raise place.refuse(
+        raise place.refusal(
             f"a whole number, at least {least}",
             f"{format_value(value)}",
             "write it without quotes or a point",
@@ -69,7 +69,7 @@ def _read_whole(value: Any, place: Place, least: int = 0) -> int:
 def _check_most(value: int | Decimal, place: Place) -> int | Decimal:
     """The number itself, refused above `MAX_LIMIT`."""
     if value > MAX_LIMIT:
-        raise place.refuse(
+        raise place.refusal(
             f"a number of at most {MAX_LIMIT}", f"{Decimal(value):.3e}", "write a smaller number"
         )
     return value
@@ -78,18 +78,18 @@ def _check_most(value: int | Decimal, place: Place) -> int | Decimal:
 def _read_money(value: Any, place: Place) -> int:
     """An amount of money, 0 or more, of at most 9 decimals, in integer units of `MONEY`."""
     if type(value) is not int and not (isinstance(value, Decimal) and value.is_finite()):
-        raise place.refuse(
+        raise place.refusal(
             "an amount of money", format_value(value), "write a number such as 250_000 or 12.50"
         )
     if value < 0:
-        raise place.refuse(
+        raise place.refusal(
             "an amount of money, at least 0",
             format_value(value),
             "a limit is written without its sign",
         )
     scaled = Decimal(_check_most(value, place)) * MONEY
     if scaled != int(scaled):
-        raise place.refuse("an amount of at most 9 decimals", format_value(value), "round it")
+        raise place.refusal("an amount of at most 9 decimals", format_value(value), "round it")
     return int(scaled)
 
 
@@ -107,7 +107,7 @@ def _read_bps(value: Any, place: Place) -> int:
     """A band in basis points, 1 to 9999."""
     bps = _read_whole(value, place, least=1)
     if bps >= 10_000:
-        raise place.refuse(
+        raise place.refusal(
             "a band under 10000 bps", str(bps), "10000 bps reach down to a price of zero"
         )
     return bps
@@ -117,7 +117,7 @@ def _read_share(value: Any, place: Place) -> int:
     """A share above 0 and up to 1, of at most 4 decimals, in ten thousandths."""
     is_number = type(value) is int or (isinstance(value, Decimal) and value.is_finite())
     if not is_number or not 0 < value <= 1 or value * WHOLE != int(value * WHOLE):
-        raise place.refuse(
+        raise place.refusal(
             "a share above 0, at most 1, of at most 4 decimals", format_value(value), "write 0.8"
         )
     return int(value * WHOLE)
@@ -126,7 +126,7 @@ def _read_share(value: Any, place: Place) -> int:
 def _read_flag(value: Any, place: Place) -> bool:
     """A boolean, written true or false."""
     if type(value) is not bool:
-        raise place.refuse("true or false", format_value(value), "write it without quotes")
+        raise place.refusal("true or false", format_value(value), "write it without quotes")
     return value
 
 
@@ -138,7 +138,7 @@ def _read_hours(value: Any, place: Place) -> Hours:
         start, end = (_parse_time_of_day(each, place) for each in value)
         if start != end:
             return start, end
-    raise place.refuse(
+    raise place.refusal(
         '"always" or two times of day', format_value(value), 'write ["09:30:00", "16:00:00"]'
     )
 
@@ -152,7 +152,7 @@ def _parse_time_of_day(text: str, place: Place) -> int:
         hour, minute, second = (*map(int, parts), 0)[:3]
         if hour < 24 and minute < 60 and second < 60:
             return (hour * 3600 + minute * 60 + second) * 10**9
-    raise place.refuse("a time of day as HH:MM:SS", format_value(text), "write 09:30:00")
+    raise place.refusal("a time of day as HH:MM:SS", format_value(text), "write 09:30:00")
 
 
 _Reader = Callable[[Any, Place], Any]

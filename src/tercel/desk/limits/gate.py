@@ -1,7 +1,7 @@
 """The limit gate: every command is checked here before it leaves and counted here once it has left.
 
     gate = LimitGate(read(path), listings, agents, killed=latch.killed)
-    gate.parent("P1", "CSCO", "twap", BUY, 500)
+    gate.register_parent("P1", "CSCO", "twap", BUY, 500)
     gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
     denial = gate.check(command, now_ns)                 # changes nothing
     if denial is None: journal; gate.count_sent(command); venue.send(command)
@@ -20,6 +20,7 @@ from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.fixed_point import ONE
 from tercel.core.quotes import QuoteRequest
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
@@ -97,6 +98,7 @@ class LimitGate(ReportedCounts):
         For a listing whose tick times lot is not a whole number of billionths.
     """
 
+    @refuse_former_names
     def __init__(
         self,
         limits: Limits,
@@ -193,14 +195,14 @@ class LimitGate(ReportedCounts):
                 query.extra = max(0, lots * ONE - reserved_qty)
         return query
 
-    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
+    def register_parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
         """Register an accepted parent order with its lots, the most that its children may come to.
 
         Raises
         ------
         OrderError
             For an agent or instrument without limits, for lots and sides that are none, for a name given before to
-            something else. The same mark again changes nothing.
+            something else. The same parent again changes nothing.
         """
         holding = self.holdings.get((agent, instrument))
         if holding is None:
@@ -253,7 +255,7 @@ class LimitGate(ReportedCounts):
     def mark(
         self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None
     ) -> None:
-        """Update an instrument's best bid and ask, ticks (None: that side is empty); stale marks are ignored.
+        """Update an instrument's best bid and ask, ticks (None: an empty side); older marks, unknown names: ignored.
 
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
@@ -400,7 +402,7 @@ class LimitGate(ReportedCounts):
             self._fold(self._drop_replace, command.cl_ord_id, command.orig)
 
     def cancel_reject(self, reject: o.CancelReject) -> None:
-        """Drop the requested size and price of a replace that was rejected; nothing else is released.
+        """Drop the replace that a cancel reject names; if it answers a probe of an ended order, all sent before that.
 
         A venue that knows the order, and refuses to cancel it as it has ended, has answered every replace that was sent
         before the cancel.

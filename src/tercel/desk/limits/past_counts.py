@@ -13,7 +13,7 @@ from tercel.desk.limits.state import LimitCounts
 class PastCounts(LimitCounts):
     """Mixin that archives and restores the counts of finished parents."""
 
-    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
+    def drop_finished(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
         """Drop a finished parent's counts, orders, names and executions, unless an order of it lives or has reserved lots.
 
         Parameters

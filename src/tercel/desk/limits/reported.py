@@ -55,7 +55,8 @@ class ReportedCounts(PastCounts):
         is compared with the first price of the corrected execution; if it changes the lots, and for a bust, the first, the
         last and the new price are compared with the mid. A doubted execution stays doubted, whatever is reported of it.
         """
-        kind, (order, account, root) = report.exec_type, self._owner_of(report)
+        kind = report.exec_type
+        order, account, root = self._owner_of(report)
         trade = kind is ExecType.TRADE
         busted = kind is ExecType.BUSTED
         px = report.last_px
@@ -110,12 +111,12 @@ class ReportedCounts(PastCounts):
         )
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
-        """Begin to hold back the gain of an execution and its later reports, valued at a reference price."""
+        """Begin to hold back the gain of an execution and its later reports, at a reference (10^-8 ticks; 0: no mark)."""
         if (holding := self.holdings.get((agent, instrument))) is not None:
             self.doubts.setdefault((agent, name), Doubt(holding)).reference = reference
 
-    def hold_back(self, key: tuple[str, str], gain: int, qty: int, before: int = 0) -> None:
-        """Of a doubted execution, hold back a report's gain (`qty` signed), and at its first report the gain `before` it too."""
+    def hold_back(self, key: tuple[str, str], gain: int, qty: int, earlier_gain: int = 0) -> None:
+        """Hold back a report's gain of a doubted execution (`qty` signed), at its first report with `earlier_gain`."""
         if (doubt := self.doubts.get(key)) is not None:
             instrument = doubt.holding.instrument
             doubt.position += 0 if doubt.reference else qty
@@ -124,7 +125,7 @@ class ReportedCounts(PastCounts):
                 if doubt.reference
                 else 0
             )
-            doubt.hold_back(gain if doubt.day_ends_ns else gain + before)
+            doubt.hold_back(gain if doubt.day_ends_ns else gain + earlier_gain)
             doubt.day_ends_ns = doubt.day_ends_ns or self.day_ends_ns
 
     def confirm_execution(self, agent: str, name: str) -> None:

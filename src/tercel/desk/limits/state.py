@@ -182,7 +182,7 @@ class LimitCounts:
             order.quoted = quoted
 
     def fill(self, holding: Holding, side: int, qty: int, px: int) -> int:
-        """Book a fill at a price (negative quantity: a bust); returns its gain at the mid, internal money units."""
+        """Book a fill in 10^-8 lots (negative: a bust) and 10^-8 ticks; its gain at the mid, in 10^-16 of `MONEY`."""
         instrument = holding.instrument
         signed = side * qty
         if not instrument.mid2:  # a fold may meet fills before any market: a position is then worth its cost, not nothing

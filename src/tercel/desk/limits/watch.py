@@ -205,7 +205,7 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
 
 
 def _may_breach(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """Whether a scope may have a breach without a gauge's loss: an old mark, or too many executions."""
+    """Whether a scope may have a breach other than of its losses: an old mark, or too many executions."""
     if isinstance(scope, InstrumentState):
         return now_ns > scope.good_until_ns and scope.name in gate.held
     return isinstance(scope, AgentState) and scope.repeated != ""

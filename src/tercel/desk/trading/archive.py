@@ -74,13 +74,13 @@ class ArchiveIndex:
         number = self._parents.get(hash_names(stem)) if (stem := _stem(order)) else None
         return self._parents.get(hash_names("", order)) if number is None else number
 
-    def entries(self, number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
+    def entries(self, parent_number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
         """Numbered journal entries of some kinds from an archived parent's first to its last, other parents' included.
 
-        `number`: the parent's number in the archive.
+        `parent_number`: the parent's number in the archive.
         """
-        first = self._first[number]
-        last = self._last[number]
+        first = self._first[parent_number]
+        last = self._last[parent_number]
         for seq, entry in self._journal.read(first - 1, kinds):
             if seq > last:
                 return
@@ -99,16 +99,14 @@ class ArchiveIndex:
             numbers += [self._executions.get(hash_names(account, name)) for name in names if name]
         return list(dict.fromkeys(number for number in numbers if number is not None))
 
-    def as_of(self, count: int, fills: int) -> "ArchiveIndex":
-        """Copy of the index with its first `count` parents alone, and its number of fills set to `fills`."""
+    def as_of(self, parent_count: int, fill_count: int) -> "ArchiveIndex":
+        """Copy of the index with its first `parent_count` parents alone, and its number of fills set to `fill_count`."""
         copy = ArchiveIndex(self._journal)
-        copy._parents, copy._executions = (
-            self._parents.copy_below(count),
-            self._executions.copy_below(count),
-        )
-        copy._first = self._first[:count]
-        copy._last = self._last[:count]
-        copy.fills = fills
+        copy._parents = self._parents.copy_below(parent_count)
+        copy._executions = self._executions.copy_below(parent_count)
+        copy._first = self._first[:parent_count]
+        copy._last = self._last[:parent_count]
+        copy.fills = fill_count
         return copy
 
     def first_of(self, parent: str) -> int:

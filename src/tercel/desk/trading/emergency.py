@@ -38,8 +38,8 @@ def check_store(gateway: OrderGateway) -> None:
         raise error
 
 
-def emergency_log(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
-    """Before a process ends for lack of a journal: repeat cancels, fold the venue's answers, log orders still open.
+def cancel_and_log_open(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
+    """Before a process ends for lack of a journal: repeat cancels and fold answers for `seconds`, log open orders.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def _entries_until(journal: Journal, seq: int, *entry_kinds: str) -> Iterator[En
 
 
 def _target_sentences(journal: Journal, seq: int, entry: Entry) -> list[str]:
-    """Sentence on the target that made the parent; empty for an order that was drawn, or that a person sent."""
+    """Sentence, as a list, on the target that made the parent; [] for an order at random or by a person."""
     target = made_by = ""
     for earlier in _entries_until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
         if earlier.kind == kinds.SESSION:
@@ -106,7 +106,7 @@ def _target_sentences(journal: Journal, seq: int, entry: Entry) -> list[str]:
 
 
 def _version_sentence(journal: Journal, seq: int, entry: Entry) -> str:
-    """Code version and model weights of a decision."""
+    """Sentence on the code version and model weights of a decision."""
     code = model = ""
     for earlier in _entries_until(journal, seq, kinds.SESSION, kinds.PARENT):
         if earlier.kind == kinds.SESSION:
@@ -202,7 +202,7 @@ def _side(side: int) -> str:
 
 
 def _market_sentences(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
-    """State of the order and of the market; in ticks alone where no session has the instrument's listing."""
+    """Sentences on a decision's order and market, in ticks alone without a `listing`; [] if neither was journaled."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
         return []

@@ -89,7 +89,7 @@ class OrderGateway:
         self.states = ledger.states
         """Trading states with their reasons, from the journal and of this process alone."""
         self.emergency_logged = False
-        """Whether a process that cannot write its journal has logged its open orders (`emergency.emergency_log`)."""
+        """Whether a process that cannot write its journal has logged its open orders (`emergency.cancel_and_log_open`)."""
         self.clock_s = 0.0
         """Offset of the clock here ahead of the venue's at the last heartbeat, s."""
         self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
@@ -142,7 +142,7 @@ class OrderGateway:
                 apply_to_limits(entry, self.limits)
 
     def alert(self, severity: str, code: str, text: str, *subject: str, **details: Any) -> None:
-        """Journal an alert as of now: see `journal.codec.entry_alert`."""
+        """Journal an alert as of now; `subject`: instrument, agent, parent, order (`journal.codec.entry_alert`)."""
         self.write(
             [codec.entry_alert(severity, code, text, self.venue.now_ns, *subject, **details)]
         )
@@ -154,7 +154,7 @@ class OrderGateway:
             self.alert(severity, code, text, *subject)
 
     def on_journal_error(self, error: JournalError) -> None:
-        """React to a journal that cannot be written: cancel open orders, alert, and halt new orders until it can."""
+        """React, once, to a journal that cannot be written: cancel open orders, alert, halt new orders until it can."""
         # Once only: its cancels are owed to the journal, and each retry to write would send them again.
         if self.states.text_of(StateReason.JOURNAL_DOWN) is not None:
             return
@@ -277,7 +277,7 @@ class OrderGateway:
         parent: str = "",
         preceding: Sequence[Entry] = (),
     ) -> None:
-        """Ask dealers for quotes, as far as trading state and limits allow.
+        """Ask dealers for quotes, or raise OrderError, with nothing written, where limits or trading state refuse it.
 
         Parameters
         ----------
@@ -379,8 +379,8 @@ class OrderGateway:
             not order.done for order in self.ledger.orders.live(account)
         )
 
-    def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
-        """Put an account into REDUCING until some orders have ended ([]: end that); alert when its state changes.
+    def hold_reducing(self, account: str, orders: Sequence[str], reason: str = "") -> None:
+        """Journal that an account is REDUCING, waiting for `orders`, until called with []; alert as that begins or ends.
 
         Raises
         ------
@@ -414,7 +414,7 @@ class OrderGateway:
         if isinstance(command, o.QuotedOrder) and sender is Sender.STRATEGY:
             if self.limits.person_accepts(command.account):
                 return Denial("PERSON_ACCEPTS", f"agent={command.account} a person takes quotes")
-        if wait_reason := self._retries.waits(command, now_ns):
+        if wait_reason := self._retries.wait_reason(command, now_ns):
             return Denial(BACK_OFF, wait_reason)
         return self.limits.check(command, now_ns)
 

@@ -162,7 +162,7 @@ class Ledger:
                 names, executions = self.orders.retire(name, fills)
                 past.put(name, self._began.pop(name), self.last, names, executions)
                 if self._counts is not None:
-                    self._counts.retire(name, names, executions)
+                    self._counts.drop_finished(name, names, executions)
         return notices
 
     def _fold(self, entry: Entry) -> list[Notice]:

@@ -57,12 +57,12 @@ class OpenRfq:
         """Instrument, account and parent, as a journal entry names them."""
         return self.request.instrument, self.request.account, self.parent
 
-    def withheld_lots(self, order: ChildOrder | None, in_flight: bool) -> int:
-        """Lots requested and not filled, less those filled by the order that takes a quote, if any; `in_flight` False: less all
-        of its lots until it is settled."""
+    def withheld_lots(self, order: ChildOrder | None, with_in_flight: bool) -> int:
+        """Lots requested and not filled, less those filled by the order that takes a quote, if any; unless `with_in_flight`,
+        less all of its lots until it is settled."""
         # What the order has filled is withheld no more from the moment at which the parent's fills count it.
         counted = 0 if order is None else ceil_units(order.cum_qty)
-        if order is not None and not (in_flight or order.settled):
+        if order is not None and not (with_in_flight or order.settled):
             counted = order.lots
         return self.left - counted
 

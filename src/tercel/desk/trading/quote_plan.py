@@ -47,4 +47,4 @@ def plan_of(strategy: Strategy, lots: int, dealers: tuple[str, ...]) -> QuotePla
         return None
     names = tuple(dealers[d] for d in route.recipients(known, route.share * units))
     leak = known.follows * known.leak(route.share * units, route.dealers)
-    return QuotePlan(lots_asked, names, known.within(leak))
+    return QuotePlan(lots_asked, names, known.max_accepted_bps(leak))

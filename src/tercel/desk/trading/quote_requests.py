@@ -121,8 +121,6 @@ class QuoteRequests(HeldLots):
         times += [ns for rfq in idle for ns in (self._ends_ns(rfq), self._take_ns(rfq))]
         return min(times, default=FOREVER_NS)
 
-    # -- lots ---------------------------------------------------------------------------------------------------------
-
     def on_accepted(self, parent: ParentOrder, strategy: Strategy) -> None:
         """Plan the request for quotes of an accepted parent, if its strategy makes one, and withhold its lots (see `HeldLots`);
         alert if there are no dealers."""
@@ -142,12 +140,12 @@ class QuoteRequests(HeldLots):
             text = f"{venue.name} {reason}: orders by {parent.strategy} are worked in the book"
             self._gateway.alert_once("warning", "no_quotes", text, parent.order.instrument)
 
-    def withheld_lots(self, parent: str, in_flight: bool = True) -> int:
-        """Lots of a parent in planned or open requests; `in_flight`: with the open lots of orders that take a quote."""
+    def withheld_lots(self, parent: str, with_in_flight: bool = True) -> int:
+        """Lots of a parent in planned or open requests; `with_in_flight`: with the open lots of orders that take a quote."""
         lots = self._arriving[parent].lots if parent in self._arriving else 0
         for rfq in [rfq for rfq in self._open.values() if rfq.parent == parent]:
             order = self._gateway.ledger.orders.get(rfq.order) if rfq.order else None
-            lots += rfq.withheld_lots(order, in_flight)
+            lots += rfq.withheld_lots(order, with_in_flight)
         return lots
 
     def quote_orders(self, parent: str) -> list[str]:
@@ -168,7 +166,7 @@ class QuoteRequests(HeldLots):
         operator: int | None = None,
         arrives: bool = False,
     ) -> str:
-        """Request quotes from dealers for lots of a parent; returns the request's name.
+        """Request quotes from dealers for lots of a parent, taken from its executor meanwhile; returns the request's name.
 
         Parameters
         ----------
@@ -204,14 +202,14 @@ class QuoteRequests(HeldLots):
         order = parent.order
         now = self._venue.now_ns
         dealer_names = tuple(dealers) or self.dealers
-        room = self._manager.room(parent)
+        room = self._manager.free_lots(parent)
         longest = min(LONGEST_S, (parent.ends_ns - now) / NS_PER_SECOND)
         seconds = min(ANSWER_S, longest) if seconds is None else seconds
         require_at_work(parent, now)
         require_terms(lots, room, seconds, longest, dealer_names)
         failure: Exception | None = None
         with self._gateway.lock:
-            arrival_entries, _ = self._manager.arrival(parent)
+            arrival_entries, _ = self._manager.arrival_entries(parent)
             request = QuoteRequest(
                 self._name(),
                 order.instrument,
@@ -315,7 +313,7 @@ class QuoteRequests(HeldLots):
         """Drop quotes of a request (by default all), journal that, and tell the venue."""
         name = rfq.request.id
         asker = self._venue.capabilities.quotes
-        ids = [quote.id for quote in self.book.drop(name, quotes)]
+        ids = [quote.id for quote in self.book.pass_quotes(name, quotes)]
         if ids or operator is not None:
             self._gateway.write(
                 [self._entry(rfq.subject, "passed", name, ids=ids, by=by, operator=operator)]
@@ -369,8 +367,6 @@ class QuoteRequests(HeldLots):
         body = QuoteEntry(event=event, request=name, mid2=self._mid2(subject[0]), **fields)
         return Entry(kinds.QUOTE, self._venue.now_ns, *subject, order, body.json())
 
-    # -- time ---------------------------------------------------------------------------------------------------------
-
     def on_step(self) -> None:
         """Do what is due: send planned requests, take quotes, end requests, journal later mids; called in every step."""
         for id_ in list(self._arriving):
@@ -400,7 +396,7 @@ class QuoteRequests(HeldLots):
         return parent.accepted_ns + parent.horizon_ns // 2
 
     def _launch(self, id_: str) -> None:
-        """Send the planned request of an arriving parent; if that fails, its lots are worked in the book."""
+        """Send the planned request of an arriving parent, once due; if that fails, its lots are worked in the book."""
         parent = self._parents.require(id_)
         is_working = parent.status == ParentStatus.WORKING
         if is_working and self._request_ns(id_) > self._venue.now_ns:

@@ -175,11 +175,11 @@ class ReportBooking:
                 self._gateway.limits.cancel_reject(message)
                 continue
             # The answer to a question about a name that nothing has refuses no order of ours.
-            if not isinstance(message, o.Report) or self._gateway.ledger.orders.changes_nothing(
+            if not isinstance(message, o.Report) or self._gateway.ledger.orders.is_empty_status(
                 message
             ):
                 continue
-            self._retries.take(message)
+            self._retries.count_report(message)
             if (alarm := self._gateway.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
                     self._gateway.states.add(

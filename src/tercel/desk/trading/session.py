@@ -21,7 +21,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.emergency import check_store, emergency_log
+from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat_entries, session_entry
 from tercel.desk.trading.inbox import carry_out, take_inbox
@@ -169,8 +169,6 @@ class Session:
         manager.decision_s = terms.decision_s
         self._start_threads(terms.watch_s)
 
-    # -- beginning and end ---------------------------------------------------------------------------------------
-
     def _recover(self, terms: SessionTerms) -> list[RecoveryLine]:
         """Journal the session's start and reconcile orders of earlier sessions with the venue; a line for each."""
         live_before = {order.root: order for order in self.ledger.orders.live()}
@@ -216,7 +214,7 @@ class Session:
             if parent.status == ParentStatus.CANCELLING:
                 self.manager.journal(parent, ParentEntry("cancelled", reason=parent.reason))
             elif not parent.over and parent.left == 0:
-                self.manager.finish(parent)
+                self.manager.journal_done(parent)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
@@ -247,7 +245,7 @@ class Session:
         for thread in (self._latch_watch, self._deadline, self._snapshots):
             if thread is not None:
                 thread.stop()
-        emergency_log(self.gateway)
+        cancel_and_log_open(self.gateway)
         with self.gateway.lock:
             try:
                 gate = self.venue.capabilities.parents
@@ -262,8 +260,6 @@ class Session:
     def _next_name(self) -> str:
         """A cl_ord_id that was never used, "~" + tag + session number + counter."""
         return f"~{self.name_tag}{self.number}.{next(self._name_numbers)}"
-
-    # -- markets -------------------------------------------------------------------------------------------------
 
     def follow(self, instrument: str) -> Follower:
         """The follower of an instrument; market data is subscribed on first use.
@@ -283,8 +279,6 @@ class Session:
             self.followers[instrument] = follower_of(self.venue, self.listings[instrument])
             self.venue.subscribe(instrument)
         return self.followers[instrument]
-
-    # -- time ----------------------------------------------------------------------------------------------------
 
     @property
     def now_ns(self) -> int:
@@ -466,8 +460,6 @@ class Session:
             self.gateway.write(entries)
             self._risk.check(entries)
             self.positions.check()
-
-    # -- stopping ------------------------------------------------------------------------------------------------
 
     def _poll_kill_latch(self) -> None:
         """Read the kill latch, and cancel at once the open orders of killed agents."""

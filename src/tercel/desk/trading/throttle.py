@@ -18,8 +18,8 @@ class BackOff:
     >>> names = "o1", "", "", "ann", "XYZ", 1, 10, 100, 0, 0, 0, 0
     >>> refused = [Report(f"E{n}", ExecType.REJECTED, OrdStatus.REJECTED, *names, 1000) for n in range(FREE)]
     >>> back_off, order = BackOff(), NewOrder("o2", "XYZ", 1, 10, 100, Tif.DAY, "ann", "p", 0)
-    >>> for report in refused: back_off.take(report)
-    >>> back_off.waits(order, 1000 + FIRST_NS - 1), back_off.waits(order, 1000 + FIRST_NS)
+    >>> for report in refused: back_off.count_report(report)
+    >>> back_off.wait_reason(order, 1000 + FIRST_NS - 1), back_off.wait_reason(order, 1000 + FIRST_NS)
     ('5 orders of ann in XYZ were refused in a row: it waits 0.1 s', '')
     """
 
@@ -33,7 +33,7 @@ class BackOff:
         if key in self._refusals and isinstance(command, NewOrder):
             self._refusals[key] = self._refusals[key][0], max(self._refusals[key][1], now_ns)
 
-    def take(self, report: Report) -> None:
+    def count_report(self, report: Report) -> None:
         """Count a report: a rejection adds to the row, an accepted or filled order ends it."""
         key = report.account, report.instrument
         if report.exec_type is ExecType.REJECTED:
@@ -42,7 +42,7 @@ class BackOff:
         elif report.exec_type in (ExecType.NEW, ExecType.TRADE):
             self._refusals.pop(key, None)
 
-    def waits(self, command: Command, now_ns: int) -> str:
+    def wait_reason(self, command: Command, now_ns: int) -> str:
         """Reason why a new order has to wait now, "" if it need not; other commands than new orders never wait."""
         refusals, last_ns = self._refusals.get((command.account, command.instrument), (0, 0))
         if refusals < FREE or not isinstance(command, NewOrder):

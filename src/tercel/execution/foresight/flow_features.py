@@ -72,7 +72,7 @@ MILLI = 1000.0
 
 # SIGN: +1 where the bid is heavier; UNIT: standard deviation of a second's move, half-ticks; WIDTH: words of a row
 @kernel
-def no_quote(bid: int, ask: int) -> bool:
+def is_unusable_quote(bid: int, ask: int) -> bool:
     """Whether a quote cannot be learned from: locked or crossed, or wider than 1 % of the mid."""
     return ask <= bid or (ask - bid) * WIDEST > max(abs(bid + ask), WIDEST)
 
@@ -102,13 +102,19 @@ def measure_side(b: Packed, side: int, touch: int, near: float, x: Floats, index
 def features(b: Packed, k: Longs, x: Floats) -> bool:
     """Write the features of a market now into `x`, float64 (WIDTH,), and return True; False if they are not known.
 
-    a side is not quoted, trading is halted, the feed is stale, or the past is too short.
+    They are not where a side is not quoted, trading is halted, the feed is stale, or the past is too short.
     """
     s = state_at(k)
     bid = s.public_bid
     ask = s.public_ask
     last = s.second - 1
-    if s.seconds_room == 0 or bid == NO_BID or ask == NO_ASK or s.halted != 0 or no_quote(bid, ask):
+    if (
+        s.seconds_room == 0
+        or bid == NO_BID
+        or ask == NO_ASK
+        or s.halted != 0
+        or is_unusable_quote(bid, ask)
+    ):
         return False
     first = max(s.first_second, last - PAST_S)
     if last - first < LEAST_S or s.now // NS_PER_SECOND - last > 1:
@@ -178,7 +184,7 @@ def features(b: Packed, k: Longs, x: Floats) -> bool:
 
 
 @kernel
-def usual_spread(k: Longs) -> None:
+def write_usual_spread(k: Longs) -> None:
     """Write the mean spread of up to 900 stored seconds into the state, thousandths of a tick; 0 if they are too few or old."""
     s = state_at(k)
     s.usual_spread = 0

@@ -12,7 +12,7 @@ from tercel.execution.foresight.flow_features import (
     SIGN,
     UNIT,
     features,
-    usual_spread,
+    write_usual_spread,
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
@@ -89,7 +89,7 @@ def foresee(
         Where the trees of each horizon begin, and where the last end.
     """
     s = state_at(k)
-    usual_spread(k)
+    write_usual_spread(k)
     for j in range(sim.FORECAST_WORDS):
         k[sim.FORECAST + j] = 0
     if not features(b, k, x):

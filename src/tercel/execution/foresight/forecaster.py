@@ -148,8 +148,8 @@ class Forecaster:
         return tuple(getattr(self, name) for name in _TREES)
 
     def raw(self, x: Floats, horizon_s: int) -> Floats:
-        """Uncalibrated forecast (n,) for a horizon from features (n, FEATURES), in standard deviations of the past, positive
-        towards the thinner queue."""
+        """Uncalibrated forecast (n,) for a horizon from features (n, FEATURES), in standard deviations of past moves
+        over it, positive towards the thinner queue."""
         h = HORIZONS.index(horizon_s)
         sums = np.empty(len(x))
         rows = np.ascontiguousarray(x, np.float64)
@@ -157,7 +157,8 @@ class Forecaster:
         return sums
 
     def predict(self, x: Floats, horizon_s: int) -> Floats:
-        """Calibrated forecast (n,) for a horizon: expected move over its standard deviation, above 0 to the thinner queue."""
+        """Calibrated forecast (n,) for a horizon: expected move in the units of :meth:`raw`, above 0 to the thinner
+        queue."""
         return np.asarray(self.scale[HORIZONS.index(horizon_s), 0] * self.raw(x, horizon_s))
 
     @property

@@ -13,6 +13,7 @@ import msgspec
 
 from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import PolicyError, refuse_if
+from tercel.core.renamed import refuse_former_names
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.mlp import HEADS, Head
 from tercel.execution.policies.training_outcome import ValidationCheck, selection_sentence
@@ -40,6 +41,7 @@ def layout_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Card:
     """Card of a policy: what it observes and does, where it was trained, what it scored.
@@ -100,7 +102,7 @@ class Card:
     limits: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The card as JSON text; a number that is none is written as NaN."""
+        """The card as JSON text, with NaN and Infinity as such."""
         return json.dumps(asdict(self), indent=2, allow_nan=True) + "\n"
 
     @property
@@ -144,7 +146,8 @@ class Card:
 
     @property
     def score(self) -> Mapping[str, Any]:
-        """Mean cost with its interval (`is_bps`), of judged episodes, else of validation; {} if the card has none."""
+        """Mean cost, bps, with its interval on judged episodes (`is_bps`), else {"mean", "of": "validation"}; {} if
+        there is none."""
         score = self.scores.get("is_bps", {})
         if not score and isinstance(self.scores.get("validation"), dict):
             score = {"mean": self.scores["validation"].get("is_bps"), "of": "validation"}

@@ -79,7 +79,7 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
 
 
 def require_free_folder(folder: Path) -> Path:
-    """`folder`, refused unless it is new, empty or holds a policy's two files alone; nothing is created.
+    """`folder`, or ConfigError unless it is new, empty or holds a policy's two files alone; nothing is created.
 
     Raises
     ------

@@ -121,7 +121,7 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
 
 
 def _refuse_foreign(model: "onnx.ModelProto") -> None:
-    """Refuse a model with other content than numeric tensors and known operators."""
+    """Raise PolicyError for a model of too many nodes, or other content than numeric tensors and known operators."""
     from onnx import AttributeProto as Kind, numpy_helper
 
     graph = model.graph
@@ -183,7 +183,7 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
 
 
 def _refuse_work(model: "onnx.ModelProto") -> None:
-    """Refuse a network whose memory or work for `ROWS` observations is too large or unknown.
+    """Raise PolicyError for a network whose memory or work for `ROWS` observations is too large or unknown.
 
     Its shapes are inferred from those of the observation alone: what the file says of others may be wrong.
     """

@@ -298,7 +298,8 @@ class MlpPolicy(Greedy):
         return np.empty(2 * int(self.packed[1][3:].max()), np.float32)
 
     def logits(self, obs: Float32) -> Float32:
-        """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
+        """Outputs of the network, float32[n, A] (shares for the heads simplex and dirichlet), for raw observations
+        float32[n, D]."""
         if obs.ndim != 2 or obs.shape[1] != self.observation_size:
             raise PolicyError(
                 f"observations of shape (n, {self.observation_size})",

@@ -90,7 +90,8 @@ def model_strategy(
     stack: int = 1,
     normalize: Any = None,
 ) -> PolicyStrategy:
-    """A strategy of a user's network, function obs -> action, or Stable-Baselines3 model; refused if its shapes do not fit.
+    """A strategy of a user's network, function obs -> action, or Stable-Baselines3 model; PolicyError if a model's
+    spaces do not fit; a function's answers are checked when it decides.
 
     A model that was trained under a `VecNormalize` observes what it observed there.
 
@@ -165,7 +166,8 @@ def _make_predictor(predict: Callable[..., Any], statistics: Any) -> Callable[[F
 
 
 def statistics_of(model: Any, observed: Observer, actions: ActionSet, normalize: Any = None) -> Any:
-    """The `VecNormalize` that normalises a Stable-Baselines3 model's observations; None if they are raw, PolicyError if unclear.
+    """The `VecNormalize` that normalises a Stable-Baselines3 model's observations; None if they are raw, PolicyError if
+    that is unclear or the model's spaces do not fit.
 
     The attached environment shows its wrappers. Without one the last observations tell, which a saved model keeps.
 

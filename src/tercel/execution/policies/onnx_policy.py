@@ -138,7 +138,8 @@ class OnnxPolicy(Greedy):
         )
 
     def run(self, names: list[str] | None, entries: dict[str, Float32]) -> Any:
-        """Run the network and return the outputs called `names` (None: all); stopped at the running call's deadline, if any."""
+        """Run the network and return the outputs called `names` (None: all); PolicyError if it fails, or is stopped at
+        the running call's deadline."""
         import onnxruntime
 
         options = onnxruntime.RunOptions()
@@ -153,7 +154,7 @@ class OnnxPolicy(Greedy):
             ) from error
 
     def check_finite(self, values: Float32) -> Float32:
-        """`values`, refused if any is NaN or infinite."""
+        """`values` as contiguous float32; PolicyError if any is NaN or infinite."""
         if not np.isfinite(values).all():
             kind = "NaN" if np.isnan(values).any() else "infinity"
             raise PolicyError(

@@ -76,7 +76,7 @@ class PolicyStrategy:
     _observer: Observer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a policy that does not fit the action set or the observation."""
+        """Raise PolicyError for a policy that does not fit the action set or the observation."""
         actions = action_set(self.action_set_name, self.action_parameters)
         refuse_if(
             self.policy.n_actions != actions.size,
@@ -106,7 +106,7 @@ class PolicyStrategy:
 
     @property
     def from_a_rule(self) -> bool:
-        """Whether zero outputs of its network mean the decisions of a rule."""
+        """Whether action 0, or a vector of zeros, means the decisions of a rule."""
         return self._actions.from_a_rule
 
     @property
@@ -133,7 +133,7 @@ class PolicyStrategy:
         return replace(forecaster, waiting=self.waiting) if self.waiting else forecaster
 
     def decide(self, view: View) -> Intents:
-        """Intents of the greedy actions, int32 (n, 10)."""
+        """Intents of the greedy actions, int32 (n, 10); moves a memory on."""
         return self.answer(self.observe(view), view)
 
     def observe(self, view: View) -> Float32:

@@ -46,9 +46,9 @@ def selection_sentence(
 
     Parameters
     ----------
-    start : Look
+    start : ValidationCheck
         Before learning.
-    checkpoint : Look, optional
+    checkpoint : ValidationCheck, optional
         Of the best checkpoint; None without a checkpoint.
     checks : int
         Validation checks, that of the start among them.

@@ -147,7 +147,7 @@ class Registry(Protocol):
 
 
 def check_name(name: str) -> str:
-    """`name`, refused unless valid as a policy name.
+    """`name`; ConfigError unless valid as a policy name.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def check_name(name: str) -> str:
 
 
 def check_alias(alias: str) -> str:
-    """`alias`, refused unless it is champion or challenger.
+    """`alias`; ConfigError unless it is champion or challenger.
 
     Raises
     ------

@@ -120,7 +120,8 @@ def _gain(over: str, estimate: Estimate) -> Gain:
 
 
 def supporting_gains(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]:
-    """Paired gains, over the best baseline and the champion, that support a promotion; refused if an interval reaches 0.
+    """Paired gains, over the best baseline and the champion, that support a promotion; ConfigError if an interval
+    reaches 0, PolicyError if the version was not judged.
 
     Raises
     ------

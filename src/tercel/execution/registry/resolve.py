@@ -141,7 +141,7 @@ def _labels(entry: RegistryEntry) -> list[str]:
 
 
 def _in_folder(folder: Path) -> Path:
-    """The folder, or its subfolder, that holds a policy's card; refused if there is none."""
+    """The folder, or its subfolder `policy`, that holds a policy's card; PolicyError if there is none."""
     for inside in INSIDE:
         if (folder / inside / CARD).is_file():
             return folder / inside

@@ -171,20 +171,22 @@ def ahead_ticks(view: View, intervals: int) -> Floats:
     )
 
 
-def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
+def alpha_lots(
+    moves: Floats, intervals_left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats
+) -> Floats:
     """Lots that a forecast adds to the next take, float64 (n,); positive: sooner.
 
     Parameters
     ----------
     moves : float64 (n, m)
         Move against the order expected in each of the next m intervals, ticks.
-    left : int64 (n,)
-        Intervals to go, at most m; the move of the last one meets nothing.
+    intervals_left : int64 (n,)
+        At most m; the move of the last one meets nothing.
     kappa_tau, tau, eta : float64 (n,)
         Of :func:`kappa` times the interval; the interval, seconds; eta - gamma tau / 2.
     """
     j = np.arange(1, moves.shape[1] + 1)
-    rest = np.maximum(left, 1)[:, None]
+    rest = np.maximum(intervals_left, 1)[:, None]
     weight = share_left(kappa_tau[:, None] * rest, np.minimum(j / rest, 1.0))
     return np.asarray(tau / (2 * eta) * (moves * weight).sum(axis=1), np.float64)
 

@@ -65,9 +65,9 @@ def decisions_left(x: Longs) -> int:
 
 
 @kernel
-def _extra_lots(x: Longs, m: Longs, row: Packed, ticks: float, terms: Floats) -> int:
-    """Lots to take in addition (negative: fewer), for an expected move of `ticks` against the order; `terms`: strength, most,
-    hold."""
+def _extra_lots(x: Longs, m: Longs, row: Packed, ticks: float, parameters: Floats) -> int:
+    """Lots to take in addition (negative: fewer), for an expected move of `ticks` against the order; `parameters`: those of
+    `tilt_rows`."""
     theta = LN2_NS / max(x[c.HALF_LIFE_NS], 1)
     rest_s = max(x[c.TIME_LEFT_NS], 1) / 1e9
     ahead = (
@@ -76,15 +76,15 @@ def _extra_lots(x: Longs, m: Longs, row: Packed, ticks: float, terms: Floats) ->
     depth = 0
     for level in range(c.LEVELS):
         depth += m[c.FAR1 + level]
-    lots: float = terms[0] * ahead * (depth / c.LEVELS)
+    lots: float = parameters[0] * ahead * (depth / c.LEVELS)
     take = row[it.TAKE]
-    less: float = -terms[2] * take
+    less: float = -parameters[2] * take
     if lots <= 0:
         return round(max(lots, less))
     resting = 0
     for rung in range(it.K):
         resting += row[it.REST0 + rung]
-    bound: float = terms[1] * x[c.LEFT] / decisions_left(x)
+    bound: float = parameters[1] * x[c.LEFT] / decisions_left(x)
     taking: float = take / max(resting + take, 1)
     return round(min(lots, bound) * taking)
 
@@ -101,7 +101,7 @@ def _step_back(row: Packed, ticks: float, ticks_a_rung: float) -> None:
 
 
 @kernel
-def tilt_rows(x: Longs, m: Longs, intents: Packed, terms: Floats) -> None:
+def tilt_rows(x: Longs, m: Longs, intents: Packed, parameters: Floats) -> None:
     """Tilt intents in place where there is a forecast and the market is tradable: fewer or more lots taken, rungs moved back.
 
     Parameters
@@ -109,7 +109,7 @@ def tilt_rows(x: Longs, m: Longs, intents: Packed, terms: Floats) -> None:
     x, m : int64 (n, PX), int64 (n, MX)
         Columns of the view.
     intents : int32 (n, WIDTH)
-    terms : float64 (4,)
+    parameters : float64 (4,)
         strength, most, hold, ticks_a_rung of `AlphaTilt`.
     """
     for i in range(x.shape[0]):
@@ -118,9 +118,9 @@ def tilt_rows(x: Longs, m: Longs, intents: Packed, terms: Floats) -> None:
         row = intents[i]
         left = x[i, c.LEFT]
         ticks = x[i, c.ALPHA] / 1000.0 * abs(m[i, c.MID2]) / 2 / BPS
-        lots = _extra_lots(x[i], m[i], row, ticks, terms)
+        lots = _extra_lots(x[i], m[i], row, ticks, parameters)
         row[it.TAKE] = min(max(row[it.TAKE] + lots, 0), left)
-        _step_back(row, ticks, terms[3])
+        _step_back(row, ticks, parameters[3])
         clip_row(row, left)
 
 
@@ -150,7 +150,7 @@ class AlphaTilt(Wrapper):
     ticks_a_rung: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a tilt without bounds."""
+        """Raise ConfigError for a parameter out of its range."""
         fits = (
             0 <= self.strength < np.inf
             and 0 <= self.most < np.inf
@@ -165,12 +165,14 @@ class AlphaTilt(Wrapper):
         )
 
     @cached_property
-    def _terms(self) -> Floats:
+    def _parameters(self) -> Floats:
         """Parameters as an array for the kernel: strength, most, hold, ticks_a_rung."""
         return np.array([self.strength, self.most, self.hold, self.ticks_a_rung], np.float64)
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy with lots moved between now and later."""
         tilted = self.inner.decide(view).astype(np.int32, casting="same_kind")
-        tilt_rows(np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), tilted, self._terms)
+        tilt_rows(
+            np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), tilted, self._parameters
+        )
         return tilted

@@ -118,7 +118,7 @@ class Random(Strategy):
 
 
 def twap_target(view: View, slices: Ints) -> Ints:
-    """Lots done after `slices` of all decisions, int64 (n,): Q slices / N, half a lot rounded up."""
+    """Lots that TWAP should have done after `slices` decisions, int64 (n,): Q slices / N, half a lot rounded up."""
     lots: Ints = (2 * view.qty0 * slices + view.decisions) // (2 * view.decisions)
     return lots
 

@@ -45,7 +45,7 @@ def _phi2(z: Floats) -> Floats:
 
 
 def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike) -> Floats:
-    """Seconds of drift that the optimal speed responds to: I(T) of the module, for a rest of `rest_s` seconds.
+    """Seconds of drift that the optimal speed responds to: I(T) of the module, `rest_s` seconds before the horizon.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class CarteaJaimungal(Strategy):
     name: ClassVar[str] = "cartea_jaimungal"
 
     def __post_init__(self) -> None:
-        """Refuse a penalty of the wrong sign."""
+        """Raise ConfigError unless `rest_s` is finite and at least 0."""
         refuse_if(
             not 0 <= self.rest_s < np.inf,
             "rest_s >= 0",

@@ -1,4 +1,5 @@
-"""`guarded`: the rule and guard of the shipped agents without their networks; `rest_and_take`: the same for orders too large."""
+"""`guarded`: the rule and guard of the shipped agents without their networks; `rest_and_take`: the same for orders too
+large to rest in full."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Final

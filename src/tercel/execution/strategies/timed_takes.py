@@ -65,7 +65,7 @@ class SpreadRule(Strategy):
         return spread_only_forecaster()
 
     def cost(self, view: View) -> Floats:
-        """Spread over its usual value, (n,), by which a moment is cheap; NaN if the usual spread is unknown."""
+        """Spread over its usual value, (n,), low at a cheap moment; NaN if the usual spread is unknown."""
         usual = view.usual_spread
         return np.where(usual > 0, view.spread / np.where(usual > 0, usual, 1.0), np.nan)
 

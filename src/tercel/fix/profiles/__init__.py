@@ -223,7 +223,8 @@ class ProfileTerms:
 
 
 def load(name: str, sender: str = "") -> ProfileTerms:
-    """A profile by its shipped name, or by its file: TOML, or a settings file of QuickFIX (.cfg, .ini).
+    """A profile by its shipped name, or by its file: TOML, or a settings file of QuickFIX (.cfg, .ini), where `sender`
+    chooses among several sessions.
 
     >>> load("generic-44").profile.session.on_gap, load("binance").profile.session.on_gap
     ('request', 'logout')

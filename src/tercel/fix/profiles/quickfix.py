@@ -142,7 +142,8 @@ def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
 
 
 def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
-    """Sections of a settings file in order: name, and each key's value with its row."""
+    """Sections of a settings file's text in order: name, and by key in lower case its value and row; ConfigError for
+    secrets."""
     sections: list[tuple[str, Settings]] = []
     for row, raw_line in enumerate(text.splitlines(), 1):
         line = raw_line.strip()
@@ -173,7 +174,7 @@ def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
 
 
 def _select_session(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
-    """Settings of the one session, or of the sender's, with the defaults."""
+    """Settings of the one session, or of the sender's, with the defaults; ConfigError unless exactly one is left."""
     default = {
         key: value
         for name, section in sections
@@ -239,7 +240,7 @@ def _value(name: str, key: str, value: str, row: int, path: Path) -> Any:
 def _flag(
     session: Mapping[str, tuple[str, int]], key: str, path: Path, default: bool = False
 ) -> bool:
-    """Whether a setting is Y; `default` where it is missing."""
+    """Whether a setting is Y, not N; `default` where it is missing, ConfigError for another text."""
     if key not in session:
         return default
     value, row = session[key]

@@ -51,7 +51,7 @@ class Secret(BaseModel):
         return self
 
     def read(self, name: str, folder: Path) -> str:
-        """Read the secret from its place.
+        """Read the secret from its place; `name` is for errors, a relative file is in `folder`.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class Secret(BaseModel):
 
 
 def _from_keyring(place: str, name: str) -> str:
-    """A secret from the keyring, at SERVICE/USER."""
+    """A secret from the keyring, at SERVICE/USER; `name` is for errors."""
     service, _, user = place.rpartition("/")
     try:
         value = import_module("keyring").get_password(service, user)

@@ -22,7 +22,7 @@ def signed_text(sender: str, target: str, number: str, sending_time: str) -> str
 
 
 def signer(pem: str, name: str) -> Callable[[str], str]:
-    """A function that signs a text with an Ed25519 private key, in base64.
+    """A function that signs a text with an Ed25519 private key, in base64; `name` is for errors.
 
     Raises
     ------

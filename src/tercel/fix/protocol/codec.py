@@ -214,7 +214,8 @@ class Decoder:
     def _skip_garbage(
         buffer: bytes, position: int, start: int, messages: list[Message | GarbledMessage]
     ) -> int:
-        """Skip bytes before a message; the position where one starts, or may start once more bytes are here."""
+        """Append bytes before a message to `messages` as garbled; the position where one starts, or may start once more
+        bytes are here."""
         if start < 0:
             partial = next(
                 (n for n in range(len(_START) - 1, 0, -1) if buffer.endswith(_START[:n], position)),
@@ -228,7 +229,8 @@ class Decoder:
     def _take_message(
         self, buffer: bytes, position: int, messages: list[Message | GarbledMessage]
     ) -> int:
-        """Decode the message that starts at a position; where the next one starts, 0 when bytes are missing."""
+        """Append the message at a position, decoded or as garbled, to `messages`; where the next one starts, 0 when
+        bytes are missing."""
         head = _HEAD.match(buffer, position)
         if head is None:
             if len(buffer) - position < _HEAD_MOST and buffer.count(b"\x01", position) < 2:
@@ -296,7 +298,7 @@ class Decoder:
         return message
 
     def _split_fields(self, body: bytes) -> list[tuple[int, str]]:
-        """Fields of a body whose data fields are as long as the field before them says."""
+        """Fields of a body whose data fields are as long as the field before them says; ValueError where one is not."""
         fields: list[tuple[int, str]] = []
         position = 0
         length = 0

@@ -97,7 +97,7 @@ class Message:
         return [Message(self.begin, fields) for fields in groups]
 
     def __repr__(self) -> str:
-        """BeginString, MsgType and MsgSeqNum, never a value."""
+        """Such as `Message(FIX.4.4, D, 7)`: BeginString, MsgType and MsgSeqNum, never a value."""
         return f"Message({self.begin}, {self.kind}, {self.number})"  # never a value: a logon has a password in it
 
 

@@ -60,7 +60,7 @@ class Outbox:
         return utc_text(self.now_ns, self._settings.digits)
 
     def add_header(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
-        """Add the header to a message's fields; without a number, under the next one."""
+        """Fields of a message with its header before them, under `number` (0: the next one, which stays free)."""
         number = number or self.next
         return [
             (35, kind),
@@ -100,18 +100,19 @@ class Outbox:
         self._write(self.add_header(kind, fields))
         self.next += 1
 
-    def emit_stored(self, messages: Sequence[Fields], quiet: bool = False) -> None:
-        """Number application messages with their headers, store those of types that are stored, and send all unless `quiet`."""
+    def emit_stored(self, messages: Sequence[Fields], store_only: bool = False) -> None:
+        """Encode application messages whose headers number them from `next` on, store those of stored types, and send
+        all unless `store_only`."""
         raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
         for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
             if headed[0][1] not in self._settings.not_stored:
                 self._unsaved.append((number, raw))
-            elif not quiet:
+            elif not store_only:
                 self._recent[number] = raw
                 if len(self._recent) > MOST_RECENT:
                     del self._recent[next(iter(self._recent))]
         self.next += len(raws)
-        if not quiet:
+        if not store_only:
             self._outgoing += raws
             self.sent_ns = self.now_ns
 
@@ -182,14 +183,15 @@ class Outbox:
                 )
             )
 
-    def restart(self) -> None:
-        """Reset numbers to 1 and drop stored messages."""
+    def reset_numbers(self) -> None:
+        """Set the next number to 1, and forget messages of this connection and those not in the store yet; the store is
+        left."""
         self.next = 1
         self._unsaved = []
         self._stale.clear()
-        self.forget()
+        self.begin_connection()
 
-    def forget(self) -> None:
+    def begin_connection(self) -> None:
         """Start a new connection: forget sent messages of types that are not stored, and open resend requests."""
         self._recent.clear()
         self._requested_range = None

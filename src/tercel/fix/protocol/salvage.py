@@ -27,7 +27,7 @@ _EXEC_TYPES: Final = frozenset("0123456789ABCDEFGHI")
 
 
 def salvage(message: Message, found_faults: Collection[MessageFault]) -> Message | None:
-    """A faulty ExecutionReport with an unambiguous booking, without its faulty fields; `fault` describes them.
+    """A faulty ExecutionReport with an unambiguous booking, less its faulty fields (`fault` has them); else None.
 
     None for another message, and if the booking or its owner is missing, faulty or ambiguous. A valid value in a wrong
     place, or one that occurs twice, is read, and so is an ExecType or ExecTransType of the other version. OrderID may be

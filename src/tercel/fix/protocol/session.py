@@ -92,7 +92,6 @@ class FixSession:
         self._result = Outcome()
         self._was_reset = False
 
-    # -- what the owner calls -----------------------------------------------------------------------------------------
     @property
     def up(self) -> bool:
         """Whether both sides are logged on."""
@@ -109,7 +108,8 @@ class FixSession:
         return SequenceNumbers(self._outbox.next, self._next_in, self._since_ns)
 
     def connect(self, now_ns: int) -> Outcome:
-        """Take a new connection: an initiator logs on, an acceptor waits. Refused outside session times.
+        """Take a new connection: an initiator logs on, an acceptor waits; outside session times the outcome has a
+        REFUSED event.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class FixSession:
             )
         self._stale = True
         self._set_time(now_ns)
-        self._outbox.forget()
+        self._outbox.begin_connection()
         self._decoder = Decoder(self._rules.data_fields)
         self._forget_gap()
         self._heartbeat_ns = self.settings.heartbeat_s * _NS_PER_S
@@ -164,7 +164,8 @@ class FixSession:
         return self.send_all([(kind, fields)], now_ns)
 
     def send_all(self, messages: Iterable[tuple[str, Fields]], now_ns: int) -> Outcome:
-        """Send application messages; while logged off they are numbered, stored, and sent on a resend request.
+        """Send application messages; while logged off they are numbered, stored, and sent on a resend request, but for
+        types never repeated: VenueError.
 
         Parameters
         ----------
@@ -192,7 +193,7 @@ class FixSession:
             ready.append(
                 self._outbox.add_valid_header(kind, fields, self._outbox.next + len(ready))
             )
-        self._outbox.emit_stored(ready, quiet=not self.up)
+        self._outbox.emit_stored(ready, store_only=not self.up)
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
@@ -240,7 +241,6 @@ class FixSession:
             self._since_ns = self._now
         return True
 
-    # -- what goes out ------------------------------------------------------------------------------------------------
     def _set_time(self, now_ns: int) -> None:
         """Set the session's time, ns; reload the stored state after a failed commit."""
         self._now = self._outbox.now_ns = now_ns
@@ -257,7 +257,7 @@ class FixSession:
         self._since_ns = saved.since_ns
 
     def _log_on(self, reset: bool) -> None:
-        """Send a Logon; with `reset`, both sides begin at 1."""
+        """Send a Logon; `reset`: with ResetSeqNumFlag, for which the caller has reset our numbers."""
         fields = [(98, "0"), (108, str(self._heartbeat_ns // _NS_PER_S))]
         fields += [(141, "Y")] if reset else []
         if self.settings.next_expected:
@@ -307,8 +307,8 @@ class FixSession:
             self._restart()
 
     def _restart(self) -> None:
-        """Reset both sequence numbers to 1."""
-        self._outbox.restart()
+        """Reset both sequence numbers to 1, drop queued and (by the commit) stored messages, and add a RESET event."""
+        self._outbox.reset_numbers()
         self._next_in = 1
         self._since_ns = self._now
         self._forget_gap()
@@ -337,7 +337,6 @@ class FixSession:
             self._saved = numbers
         return result
 
-    # -- what comes in ------------------------------------------------------------------------------------------------
     def _dispatch(self, message: Message) -> None:
         """Process a received message by the session's state and the message's number."""
         kind = message.kind
@@ -408,7 +407,8 @@ class FixSession:
             self._accept_logon(message, initiated)
 
     def _accept_logon(self, message: Message, initiated: bool) -> None:
-        """Accept a valid Logon: answer it, or complete an initiated one, and request missing messages."""
+        """Accept a valid Logon: answer it, or complete an initiated one, and request missing messages; refuse one whose
+        numbers are invalid."""
         reset = message.is_yes(141)
         number = message.number
         # An unrequested reset would drop messages that the other side has never repeated.
@@ -438,7 +438,7 @@ class FixSession:
         return None
 
     def _accept_reset_logon(self, message: Message) -> None:
-        """Reset both numbers to 1 on a Logon with ResetSeqNumFlag while logged on."""
+        """Reset both numbers on a Logon with ResetSeqNumFlag while logged on and answer it; reject an invalid one."""
         fault = examine(message, self.settings, self._now)[1]
         if fault is not None:
             return self._reject(message, fault)
@@ -448,7 +448,7 @@ class FixSession:
         return self._log_on(reset=True)
 
     def _answer_logout(self, message: Message) -> None:
-        """Answer a Logout even when messages are missing: the number stays, and the next logon requests them all."""
+        """Answer a Logout and end the connection, even when messages are missing: the next logon requests them all."""
         self._next_in += message.number == self._next_in
         if self._state is not _State.LEAVING:
             self._outbox.emit("5", [])
@@ -483,7 +483,8 @@ class FixSession:
 
     def _process(self, message: Message) -> None:
         """Process the next message in sequence."""
-        kind, (message, fault) = message.kind, examine(message, self.settings, self._now)
+        kind = message.kind
+        message, fault = examine(message, self.settings, self._now)
         if fault is None and kind == "4":
             if (new := message.integer(36)) > self._next_in:
                 self._next_in = new
@@ -520,7 +521,6 @@ class FixSession:
         self._outbox.emit_stored([self._outbox.add_header("j", fields)])
         self._add_event(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
-    # -- gaps ---------------------------------------------------------------------------------------------------------
     def _forget_gap(self) -> None:
         """Drop queued early messages and the open resend request."""
         self._queue: dict[int, Message] = {}
@@ -574,9 +574,9 @@ class FixSession:
         for number, message in self._outbox.resend(first, last):
             self._add_event(SessionEventKind.NOT_REPEATED, f"35={message.kind}, {number}", message)
 
-    # -- time ---------------------------------------------------------------------------------------------------------
     def _keep_alive(self) -> None:
-        """Send heartbeats and test requests that are due; end a silent session."""
+        """Send heartbeats, test requests, held-back resends and repeated ResendRequests that are due; end a silent
+        session, log out where a gap is never filled."""
         interval = self._heartbeat_ns
         now = self._now
         gap = self._gap

@@ -66,7 +66,7 @@ class SessionStore(Protocol):
         """Write a commit; it survives a crash once this returns."""
 
     def load_sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
-        """Application messages sent with numbers from `first` to `last`, in order."""
+        """Application messages sent with numbers from `first` to `last`, both included, in order."""
 
 
 class MemoryStore:

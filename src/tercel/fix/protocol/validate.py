@@ -141,7 +141,8 @@ class _Walk:
         )
 
     def block(self, block: Block, seen: set[int], outer: Block | None = None) -> None:
-        """Check a block's members up to a foreign field; `outer` where the block is a group entry."""
+        """Check a block's members up to a foreign field and add their tags to `seen`; `outer`: the block around a group
+        entry."""
         fields = self._fields
         members = block.members
         rules = self._rules

@@ -104,7 +104,8 @@ class MarketSnapshot:
 
 
 def hindsight_shortfall(snapshots: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
-    """Arrival shortfall of n orders with perfect foresight, bps: float64 (n,).
+    """Arrival shortfall of n orders with perfect foresight, bps, float64 (n,), from snapshots in order of time, each as
+    seen from the orders' sides.
 
     Parameters
     ----------

@@ -27,7 +27,9 @@ _CURSORS: Final = [sim.CURSOR, sim.CURSOR_END]
 
 
 def last_needed_ns(k: Ints) -> int:
-    """Latest time, ns, up to which an episode's market can matter: horizon, four times the largest latencies, and a second."""
+    """Latest market time, ns, up to which an episode's market can matter: start, horizon, four times the largest
+    latencies, and a second.
+    """
     latency_ns = 0
     for a, b, table in (
         (sim.LATENCY_A, sim.LATENCY_B, sim.ENTRY_TABLE),
@@ -65,7 +67,8 @@ class Backgrounds:
         self._used = 0
 
     def share(self, books: Int32, states: Ints, rows: Ints, markets: Ints, flow: Floats) -> None:
-        """Set the cursors in `states` to the stored public events of the markets' seeds, simulating new ones; (0, 0) for none.
+        """Set the cursors in `states` to the stored public events of the markets' seeds, simulating new ones; (0, 0)
+        for none. May empty the store first.
 
         None are stored of markets whose events own orders change, and of those that do not fit.
         """
@@ -97,7 +100,9 @@ class Backgrounds:
         )
 
     def restore_rows_ahead(self, states: Ints, ahead: Ints) -> None:
-        """Store rows from `rows_ahead` (of this or another process) and shift the cursors in `states`, in place, to them."""
+        """Store rows from `rows_ahead` (of this or another process) and shift the cursors in `states`, in place, to
+        them; a store too full for them is emptied first.
+        """
         if self._used + len(ahead) > len(self.rows):
             self._clear()
         self.rows[self._used : self._used + len(ahead)] = ahead

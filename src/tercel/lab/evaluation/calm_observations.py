@@ -58,7 +58,8 @@ def observe_preset(task: Task, strategy: Strategy, market: str) -> CalmObservati
 
 
 def task_of(card: Card) -> Task:
-    """Task from the fields of a policy's card; fields that the card lacks have defaults.
+    """Task from the fields of a policy's card, defaults for fields that the card lacks; PolicyError if they make no
+    task.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.records import Record
+from tercel.core.renamed import refuse_former_names
 from tercel.core.stats import PairedGain
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
 
@@ -59,6 +60,7 @@ class PrimaryComparison(Record):
     gain: PairedGain
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class OpponentGains(Record):
     """Gains of a policy on one opponent: pooled over markets, and by market and regime.
@@ -112,6 +114,7 @@ class LowestGain(PlaceGain):
         return super().json_fields() | {"below_0": self.below_0, "parts": self.parts}
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Claim(Record):
     """Claim about a row that is judged in every market; complete once all comparisons are corrected.
@@ -274,7 +277,9 @@ class _Pooling:
         redraw_markets: bool = False,
         primary: bool = False,
     ) -> PairedGain:
-        """Gain pooled over markets, against one opponent in each, entered in the ledger; of a single market that of its table."""
+        """Gain pooled over markets, on one opponent in each, and entered in the ledger; for a single market that of its
+        table, which is not entered again.
+        """
         if len(comparisons) == 1:
             return next(iter(comparisons.values())).cell.paired[self.name][opponents[0]]
         scenarios = [comparison.resampled for comparison in comparisons.values()]
@@ -291,7 +296,9 @@ class _Pooling:
     def primary(
         self, unchanged: ComparisonsByMarket, best: Mapping[str, str]
     ) -> dict[str, PrimaryComparison]:
-        """Primary comparisons, pooled: with the best rule of each market, and with `random`; none if not compared everywhere."""
+        """Pool the primary comparisons and enter them in the ledger: with the best rule of each market, and with
+        `random`; without those that were not compared everywhere.
+        """
         comparisons = dict[str, PrimaryComparison]()
         for key, opponents in (
             (BEST, [best[market] for market in unchanged]),

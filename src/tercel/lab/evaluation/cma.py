@@ -57,7 +57,9 @@ class CmaEs:
         population: int | None = None,
         diagonal: bool = False,
     ) -> None:
-        """Start a search at `start` with steps of `scale` per parameter; `diagonal`: adapt variances alone."""
+        """Start a search at `start` with first steps of deviation `scale` in each parameter; `diagonal`: adapt
+        variances alone.
+        """
         self.mean: Floats = np.array(start, np.float64)
         d = len(self.mean)
         self.scale = np.broadcast_to(np.asarray(scale, np.float64), d)

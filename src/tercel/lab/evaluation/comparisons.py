@@ -113,11 +113,9 @@ class ResampledScores:
         start = 0
         for name, table in scores.bps.items():
             stop = start + len(table)
-            points[name], draws[name], start = (
-                point[start:stop] + centre[name],
-                resampled_means[start:stop] + centre[name],
-                stop,
-            )
+            points[name] = point[start:stop] + centre[name]
+            draws[name] = resampled_means[start:stop] + centre[name]
+            start = stop
         return cls(points, draws, moments.clusters, scores.unranked)
 
     def replicates(self, rng: np.random.Generator) -> dict[str, stats.Replicates]:
@@ -243,7 +241,9 @@ class ComparisonLedger:
         }
 
     def adjust(self) -> int:
-        """Correct all p-values entered so far (Holm for primary comparisons); returns the number of comparisons."""
+        """Set `p_adjusted` of all gains entered so far, in place (Holm for primary ones, else Benjamini and Hochberg);
+        number of them.
+        """
         for entered, correct in (
             (self.primary, stats.holm),
             (self.exploratory, stats.benjamini_hochberg),
@@ -274,7 +274,7 @@ class ScenarioCell(Record):
     paired: Mapping[str, Mapping[str, stats.PairedGain]] = field(default_factory=dict)
 
     def json_fields(self) -> dict[str, object]:
-        """Fields of the cell, null for a cell in which nothing was compared."""
+        """Fields of the cell; `is_bps` and `paired` are null where nothing was compared."""
         return super().json_fields() | ({} if self.is_bps else {"is_bps": None, "paired": None})
 
 
@@ -302,7 +302,9 @@ def compare(
     rng: np.random.Generator,
     primary: Collection[str] = (),
 ) -> ScenarioComparison:
-    """Mean shortfalls in a scenario, and gains of each policy on every other strategy, which are entered in the ledger."""
+    """Mean shortfalls in a scenario, and gains of each policy on every other strategy, which are entered in the ledger;
+    those on the opponents `primary` as primary.
+    """
     resampled = ResampledScores.of(scores, rng)
     seeds = {member for members in recipes.values() for member in members}
     policy_gains = gains(resampled, policies, recipes, rng)

@@ -31,7 +31,8 @@ def remaining_shares(costs: Costs) -> Floats:
 
 
 def distribution_row(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> list[object]:
-    """Table row of a strategy: name, 5 %, 50 % and 95 % quantile of cost, mean of the worst 5 %, share of cheaper episodes.
+    """Table row of a strategy: name; 5 %, 50 %, 95 % quantile and mean of the worst 5 % of its cost, bps; share of
+    episodes in which it is cheaper than `best` (None if `costs` is `best`).
 
     Cheaper than the best baseline; None for that baseline itself.
 
@@ -178,7 +179,7 @@ def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _format_latency(law: Mapping[str, object]) -> str:
-    """Text of a latency law, in milliseconds.
+    """Text in ms of a latency law in ns, such as "uniform, 1 to 2.5 ms"; "none" for a constant of 0.
 
     >>> _format_latency({"kind": "uniform", "a_ns": 1_000_000, "b_ns": 2_500_000})
     'uniform, 1 to 2.5 ms'

@@ -109,7 +109,7 @@ class Episodes:
         self.books = np.zeros((n, source.worlds_b.shape[1]), np.int32)
         self.states = np.zeros((n, room.shape[1]), np.int64)
         self.states[:, sim.PHASE] = sim.DONE
-        self.terms = np.zeros((n, kernels.TERMS), np.int64)
+        self.reward_terms = np.zeros((n, kernels.REWARD_TERMS), np.int64)
         self._x = np.zeros((n, c.PX), np.int64)
         self._m = np.zeros((n, c.MX), np.int64)
         self._draw = np.zeros(n)
@@ -127,7 +127,7 @@ class Episodes:
             self._act = kernels.act_batch_threads
 
     def vary_worlds(self, horizon_ns: Ints, decisions: Ints, latency_ns: Ints) -> None:
-        """Give each prepared world a horizon, a number of decisions and a constant latency, int64 (worlds,) each.
+        """Give each prepared world a horizon, a number of decisions and a constant order latency, int64 (worlds,) each.
 
         Episodes that start in a world from now on use its values instead of the task's.
         """
@@ -153,7 +153,8 @@ class Episodes:
     def set_forecaster(
         self, forecaster: Forecaster | None, placebo_outlooks: Ints | None = None
     ) -> None:
-        """Set the forecaster whose forecasts strategies see from this decision on; None: no forecasts.
+        """Set the forecaster whose forecasts strategies see from this decision on; None: no forecasts. ConfigError
+        unless the markets were made with `looks_back`.
 
         Recalibrated forecasts are those of the symbol that the source is called by.
 
@@ -211,7 +212,9 @@ class Episodes:
         return np.asarray(self.states[:, sim.PHASE] == sim.WORKING)
 
     def start(self, plan: Plan, markets: Ints | None = None) -> None:
-        """Start the plan's episodes in the markets `markets` (all by default)."""
+        """Start the plan's episodes in the markets `markets` (all by default); ConfigError unless there is one for
+        each.
+        """
         markets = np.arange(self.n) if markets is None else markets
         if len(plan) != len(markets):
             raise ConfigError(
@@ -271,7 +274,7 @@ class Episodes:
         return (
             self.books,
             self.states,
-            self.terms,
+            self.reward_terms,
             self._x,
             self._m,
             self._draw,
@@ -318,7 +321,8 @@ class Episodes:
         self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
     def impose(self, factors: Factors) -> None:
-        """Replace any regime law in all markets by fixed regime factors, from their next event on.
+        """Replace any regime law in all markets by fixed regime factors, from their next event on; ConfigError for a
+        replayed or martingale market, or a shared background.
 
         Raises
         ------
@@ -366,7 +370,7 @@ class Episodes:
             self.source.flow,
             self._tape,
             np.ascontiguousarray(intents),
-            self.terms,
+            self.reward_terms,
             self._x,
             self._m,
             self._draw,
@@ -375,11 +379,14 @@ class Episodes:
         self._write_outlook()
 
     def fills(self, market: int) -> Ints:
-        """Own fills logged in a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
+        """Own fills logged in a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; at most
+        `log_rows`, more are dropped silently.
+        """
         return fills_of(self.states[market])
 
     def record(self, market: int) -> Ints:
-        """Event rows recorded in a market: int64 (r, 8), columns as in `market.simulator.layout`.
+        """Event rows recorded in a market: int64 (r, 8), columns as in `market.simulator.layout`; CapacityError if
+        there were more than fit.
 
         Raises
         ------

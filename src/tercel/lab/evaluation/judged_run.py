@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.records import Record
+from tercel.core.renamed import refuse_former_names
 from tercel.core.report.judged_table import UNRANKED
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats import Estimate
@@ -34,6 +35,7 @@ UNFILLED_NOTE_SHARE = 0.01
 Cell = Estimate | None
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class CostRow(Record):
     """Cost figures of a strategy, as `MEANINGS` explains them; None for a figure that does not exist (impact on a

@@ -95,7 +95,8 @@ class BuiltMarket:
 
 
 def resolve_markets(market: Market) -> dict[str, Market]:
-    """Markets of single symbols by name, after checking that every preset, regime, symbol and day exists.
+    """Split a market into markets of single symbols, by name; raises unless every preset, regime, symbol and day
+    exists.
 
     Raises
     ------
@@ -120,7 +121,8 @@ def build_market(scenario: Scenario, *, quick: bool = False) -> BuiltMarket:
     quick : bool
         Whether a small bank and a short pilot will do.
     """
-    market, task = scenario.market, scenario.task
+    market = scenario.market
+    task = scenario.task
     model = sim.REPLAY if market.on_tape else presets.load(market.preset).code
     compile_ahead(*kernels.kernels_for(model))
     built = _build_on_tape(scenario) if market.on_tape else _build_simulated(scenario, quick)
@@ -151,7 +153,8 @@ cached_market = lru_cache(maxsize=2)(build_market)
 
 def _build_simulated(scenario: Scenario, quick: bool) -> BuiltMarket:
     """Build a simulated market: preset, regimes, dealers, plan of judged episodes and sampler for training."""
-    market, task = scenario.market, scenario.task
+    market = scenario.market
+    task = scenario.task
     preset = presets.load(market.preset)
     quantity = task.lots(preset.volume_per_s)
     judged, training, estimates = settle_market(preset, market, task, quantity, quick)

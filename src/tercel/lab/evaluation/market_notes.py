@@ -55,7 +55,8 @@ def describe_hindsight(scenario: Scenario) -> list[str]:
 
 def describe_hidden_volume(judged: Source) -> list[str]:
     """Sentence on the share of a tape's volume executed against hidden orders, which fill no own orders; else empty."""
-    kinds, lots = judged.tape[:, sim.T_KIND], judged.tape[:, sim.T_LOTS]
+    kinds = judged.tape[:, sim.T_KIND]
+    lots = judged.tape[:, sim.T_LOTS]
     hidden = int(lots[kinds == TRADE_HIDDEN].sum())
     displayed = int(lots[(kinds == EXECUTE) | (kinds == TRADE)].sum())
     if not hidden:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
@@ -17,6 +18,7 @@ from tercel.market.tape.local_times import clock_s, local_ns, midnight_ns
 _TIME: Final = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d?:\d\d(?::\d\d)?)")
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Order:
     """A parent order on recorded days.
@@ -93,7 +95,7 @@ class Order:
 
     @property
     def clock(self) -> str:
-        """Time of day of the order's arrival."""
+        """Time of day of the order's arrival as text, HH:MM or HH:MM:SS, in local time of the exchange."""
         return self.time.rpartition(" ")[2]
 
     def task(self, task: Task) -> Task:
@@ -115,8 +117,11 @@ class Order:
         )
         return replace(self, time=f"{begin:%Y-%m-%d} {self.clock}", horizon=self.horizon_s)
 
+    @refuse_former_names
     def days(self, instruments: Mapping[str, Instrument]) -> list[Instrument]:
-        """Sessions that hold an order with a date: that of its date, or the next one if it began the evening before."""
+        """Sessions, among those by date, that this dated order falls in: that of its date, or the next one if it began
+        the evening before.
+        """
         return [
             instruments[date]
             for date in (self.date, _next_date(self.date))
@@ -149,7 +154,8 @@ class Order:
 
         A close that is not known is not checked.
         """
-        (begin, end), (start, stop) = self.hours(instrument), instrument.span
+        begin, end = self.hours(instrument)
+        start, stop = instrument.span
         opening = instrument.session_open_ns or start
         closing = instrument.session_close_ns
         return opening <= begin < stop and (not closing or end <= closing)
@@ -161,7 +167,8 @@ def _next_date(date: str) -> str:
 
 
 def assign_days(orders: Sequence[Order], lake: Lake) -> list[Order]:
-    """Orders with their trading days, by time; an order without a date once for each day on which it fits.
+    """Orders with their trading days, by time; an order without a date once for each day on which it fits. ConfigError
+    for an order that fits no session.
 
     Raises
     ------

@@ -245,7 +245,8 @@ def search(
     progress: Callable[[int], None] | None = None,
     wrappers: Sequence[str] = (),
 ) -> SearchResult:
-    """Search for a rule's parameters on training episodes; candidates that lose orders get a large cost, not an error.
+    """Search for a rule's parameters with a budget of training episodes; candidates that lose orders get a large cost;
+    ConfigError if the budget is below three generations.
 
     Candidates run in the wrappers named, such as the clock of events.
 

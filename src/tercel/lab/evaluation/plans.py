@@ -111,5 +111,7 @@ def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None =
 def _bank_plan(
     task: Task, quantity: int, worlds: int, warmup_ns: int, seed: int, first: int, n: int
 ) -> Plan:
-    """Plan of training episodes (negative seeds) over a bank of `worlds` warmed-up books."""
+    """Plan of training episodes over a bank of `worlds` warmed-up books; `seed` from 0 becomes -1 - `seed`, which is
+    never judged.
+    """
     return seeded_plan(task, quantity, -1 - seed, first, n, worlds, warmup_ns)

@@ -123,7 +123,8 @@ def run_strategies(
     run_out: bool | Bools = True,
     placebo: Plan | None = None,
 ) -> list[Costs]:
-    """Costs of several strategies over all episodes of a plan, as by :func:`run_strategy`; those cut off by `stop` are missing.
+    """Costs of several strategies over all episodes of a plan, as by :func:`run_strategy`; those cut off by `stop` are
+    missing. Appends decisions to `recording`.
 
     Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
     at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise

@@ -66,8 +66,11 @@ class Scenario:
     content: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        """Move the market's latencies into the task, refuse recorded days in a simulated market, hash the content."""
-        entry, feed = self.market.latency, self.market.feed_latency
+        """Move the market's latencies into the task and hash the content; ConfigError for clock times, listed orders or
+        a price limit in a simulated market.
+        """
+        entry = self.market.latency
+        feed = self.market.feed_latency
         if (entry, feed) != (AT_ONCE, AT_ONCE):
             task = replace(self.task, latency=entry) if entry != AT_ONCE else self.task
             task = replace(task, feed_latency=feed) if feed != AT_ONCE else task

@@ -50,7 +50,9 @@ class Split:
 
     @property
     def curve(self) -> list[float]:
-        """Mean lots traded in each thirteenth of the session on the training days; of a day that is cut, its mean rate."""
+        """Mean lots traded in each thirteenth of the session on the training days; of a day that is cut, its mean rate.
+        ConfigError without trades.
+        """
         if self.hours and not self.hindsight:
             return self._curve_of_other_hours()
         curve = np.mean(
@@ -67,7 +69,8 @@ class Split:
         return [float(lots) for lots in curve]
 
     def _curve_of_other_hours(self) -> list[float]:
-        """Mean lots in each thirteenth of the session, over the days on which it has no judged hours.
+        """Mean lots in each thirteenth of the session, over the days on which it has no judged hours; ConfigError
+        without trades there.
 
         A thirteenth without such a day has the mean of all others.
         """
@@ -117,7 +120,8 @@ def curve_lots(instrument: Instrument, events: Events) -> Floats:
 
 
 def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
-    """Days to train on and days to judge on: the earlier two thirds and the rest, or by `judged` dates.
+    """Days to train on and days to judge on: the earlier two thirds and the rest, or by `judged` dates; ConfigError if
+    one is not recorded or none is earlier.
 
     With `judged`, all days before the first of these train. The only day of a lake is both.
 

@@ -30,7 +30,8 @@ DEPTH: Final = 4
 
 
 def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file; an incomplete last row of a killed process is left out.
+    """Rows of a metrics file, an incomplete last one left out; ConfigError if it is damaged, OSError if it cannot be
+    read.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
 
 
 def read_nonempty_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
-    """Rows of a metrics file; raises ConfigError if there is none, as if it were damaged.
+    """Rows of a metrics file, at least one; ConfigError if it is damaged, empty or missing.
 
     Raises
     ------

@@ -147,7 +147,8 @@ class TuningSettings:
 @lru_cache(maxsize=1)
 def arena_of(settings: TuningSettings) -> Arena:
     """Arena of the market that `settings` name (cached)."""
-    task, seed = settings.scenario.task, settings.seed
+    task = settings.scenario.task
+    seed = settings.seed
     # a small bank, which tuning does not start from
     market = build_market(replace(settings.scenario, seeds=(seed,)), quick=True)
     if settings.scenario.market.on_tape:

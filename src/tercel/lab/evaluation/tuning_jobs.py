@@ -22,7 +22,7 @@ FINALISTS = 3
 
 
 def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
-    """Tune one strategy in a worker and write its result file; an existing result is kept."""
+    """Tune one strategy in a worker and write its result file; an existing result is kept. Always True."""
     path = folder / f"{name}.json"
     if not path.exists():
         # Read by the progress display, in another process.
@@ -45,7 +45,9 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
 def validate_task(
     settings: TuningSettings, names: Sequence[str], folder: Path, final: bool
 ) -> bool:
-    """Score strategies in a worker: on validation episodes as they are, in the final with tuned parameters; writes files."""
+    """Score strategies in a worker and write files: on validation episodes as they are, in the final with tuned
+    parameters. Always True.
+    """
     suffix = FINAL_FILE if final else ".json"
     missing = [name for name in names if not (folder / f"{name}{suffix}").exists()]
     if not missing:
@@ -104,7 +106,9 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, TuningOutcome]
 
 
 def tune_all(settings: TuningSettings, names: list[str], untuned: list[str], parts: Path) -> None:
-    """Tune all strategies `names` without results in a pool, longest searches first; those `untuned` are only validated."""
+    """Tune all strategies `names` without results in the folder `parts` in a pool, longest searches first; those
+    `untuned` are only validated.
+    """
     todo = sorted(
         (name for name in names if not (parts / f"{name}.json").exists()),
         key=_search_length,
@@ -133,7 +137,7 @@ def tune_all(settings: TuningSettings, names: list[str], untuned: list[str], par
 
 
 def _tune_or_validate(settings: TuningSettings, name: str, untuned: list[str], parts: Path) -> bool:
-    """Job of a worker: tune the strategy `name`, or without a name validate all untuned ones."""
+    """Job of a worker: tune the strategy `name`, or without a name validate all untuned ones; always True."""
     return (
         tune_task(settings, name, parts)
         if name
@@ -142,7 +146,9 @@ def _tune_or_validate(settings: TuningSettings, name: str, untuned: list[str], p
 
 
 def run_finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
-    """Score the best `FINALISTS` strategies again, on validation episodes that were not used before."""
+    """Score the best `FINALISTS` strategies again, on validation episodes that were not used before, into files in
+    `parts`.
+    """
     results = read_results(parts, names)
     best = sorted(names, key=lambda name: results[name].validation.bps)[:FINALISTS]
     if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):

@@ -70,6 +70,7 @@ def tape_plan(
     excluded: Hours = NO_HOURS,
 ) -> Plan:
     """Plan of all windows of some recorded days, each bought and sold; unless `both_sides`, each once, sides in turn.
+    ConfigError if no window fits.
 
     Parameters
     ----------
@@ -155,7 +156,8 @@ def orders_plan(
     instruments = {date: day.instrument for date, day in by_date.items()}
     rows = []
     for number, order in enumerate(orders):
-        [instrument], order_task = order.days(instruments), order.task(task)
+        [instrument] = order.days(instruments)
+        order_task = order.task(task)
         day = by_date[instrument.date]
         start = order.hours(instrument)[0]
         rows.append(window_row(day, order_task, start, order.side, order.quantity, seed, number))
@@ -201,7 +203,9 @@ def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
 
 
 def _draw_windows(plan: Plan, seed: int, first: int, n: int) -> Plan:
-    """Plan of `n` training episodes of a seed from number `first` on, each a random window of `plan`."""
+    """Plan of `n` training episodes of a seed from number `first` on, each a random window of `plan`; rows hold -1 -
+    `seed`.
+    """
     index = np.arange(first, first + n)
     sample = plan.take(
         np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()])

@@ -215,10 +215,10 @@ class ExecutionVec:
             else self._current_ranges.draw_quantities(plan, self.task, self._horizon_ns)
         )
 
-    # -- the VecEnv port ---------------------------------------------------------------------------------------------
-
     def reset(self, seed: int) -> Float32:
-        """Start the first `n` episodes of `seed` in all markets; returns observations float32 (n, D)."""
+        """Start the first `n` episodes of `seed` in all markets; returns observations float32 (n, D), which the next
+        call may overwrite.
+        """
         self.seed = int(seed)
         self.started = 0
         self.sums[:] = 0.0
@@ -228,14 +228,16 @@ class ExecutionVec:
         return self.restart(np.arange(self.n))
 
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
-        """Act in all markets and start new episodes where some ended: observations, rewards, mask of ended episodes, info."""
+        """Act in all markets and start new episodes where some ended: observations, rewards, mask of ended episodes,
+        info. The arrays are the environment's own, overwritten by the next call.
+        """
         result = self.advance(actions)
         return (self.restart(result[3]["which"]), *result[1:]) if result[2].any() else result
 
-    # -- its two halves, for environments that are restarted by their caller --------------------------------------------------
-
     def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
-        """Act in all markets as :meth:`step` does, without new episodes: the observation of an ended one is its last."""
+        """Act in all markets as :meth:`step` does, without new episodes: the observation of an ended one is its last.
+        Call :meth:`restart` for these.
+        """
         e = self.episodes
         view = e.view
         if self.actions.name == "placement":
@@ -246,7 +248,7 @@ class ExecutionVec:
         e.step(self._intents)
         ended = settle_rewards(
             e.states,
-            e.terms,
+            e.reward_terms,
             self._weights,
             self._costs,
             self.sums,
@@ -264,7 +266,7 @@ class ExecutionVec:
         obs = self.observer.encode(view)
         if ended:
             which = self._which[:ended]
-            self._close(which, obs)
+            self._store_ended(which, obs)
             info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
         done = self._done.view(np.bool_)
         if self.rival is None and self.unit == 1.0:
@@ -275,7 +277,7 @@ class ExecutionVec:
         self._gain /= self.unit
         return obs, self._gain, done, info
 
-    def _close(self, which: Ints, obs: Float32) -> None:
+    def _store_ended(self, which: Ints, obs: Float32) -> None:
         """Store shortfall and last observation of the episodes that ended in the markets `which`."""
         k = self.episodes.states
         shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
@@ -321,11 +323,10 @@ class ExecutionVec:
         self._total = np.zeros(4)
         return row
 
-    # -- Restorable --------------------------------------------------------------------------------------------------
-
     def _arrays(self) -> dict[str, AnyArray]:
         """Arrays of books, states, views and counters that make up the environment's state."""
-        e, view = self.episodes, self.episodes.view
+        e = self.episodes
+        view = self.episodes.view
         view_arrays: dict[str, AnyArray] = {
             name: getattr(view, name) for name in ("x", "m", "draw")
         }

@@ -40,7 +40,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
     -------
     uint8 (320, 480, 3)
     """
-    book, view = episodes.books[i], episodes.view
+    book = episodes.books[i]
+    view = episodes.view
     ledger = book[book[lay.AT_LEDGER] :][: book[lay.OWN] * lay.LEDGER].reshape(-1, lay.LEDGER)
     own_orders = ledger[
         np.ix_(

@@ -58,7 +58,7 @@ class MixedVec:
         )
 
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
-        """Act in all parts: observations, rewards, ends, and `info` with costs and `is_bps` of all slots."""
+        """Act in all parts: observations, rewards, ends, and `info` with costs and `is_bps` of all slots alone."""
         results = [
             part.step(actions[slots]) for part, slots in zip(self.parts, self.slices, strict=True)
         ]

@@ -146,7 +146,7 @@ def save_model(
     normalize: Any = None,
 ) -> PolicyStrategy:
     """Save a user's model as a policy folder and return its strategy; `meaning` describes inputs and outputs unless its
-    environment does.
+    environment does. Raises if the folder holds other files.
 
     Raises
     ------

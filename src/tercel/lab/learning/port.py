@@ -108,7 +108,8 @@ def train(
     every: int = 10,
     stop: Callable[[], bool] | None = None,
 ) -> bool:
-    """Update a learner until `frames` frames are taken; returns False if `stop` ended it earlier.
+    """Update a learner until it has taken `frames` frames in all, earlier ones included; returns False if `stop` ended
+    it earlier.
 
     `checkpoint` receives the state every `every` updates and at the end. An interrupt (Ctrl-C) between checkpoints
     loses at most the updates since the last one: the stored state is always one between two updates.

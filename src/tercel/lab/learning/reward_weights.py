@@ -49,7 +49,7 @@ class RewardWeights:
 @kernel
 def settle_rewards(
     ks: Longs,
-    terms: Longs,
+    reward_terms: Longs,
     weights: Floats,
     costs: Floats,
     sums: Floats,
@@ -57,11 +57,11 @@ def settle_rewards(
     done: Bytes,
     ended_markets: Longs,
 ) -> int:
-    """Write `costs`, `sums`, `rewards`, `done` and `ended_markets` of one step, from reward `terms`; number of episodes ended.
+    """Write `costs`, `sums`, `rewards`, `done` and `ended_markets` of one step, from `reward_terms`; number of episodes ended.
 
     Parameters
     ----------
-    ks, terms : int64 (n, ...), int64 (n, 3)
+    ks, reward_terms : int64 (n, ...), int64 (n, 3)
         See `execution.step`.
     weights, costs, sums, rewards, done, ended_markets
         float64 (3,) in; out: float64 (3, n) costs of the step, the same summed over the episode (a sum that was
@@ -74,9 +74,9 @@ def settle_rewards(
                 sums[j, i] = 0.0
         s = state_at(ks[i])
         per_lot = 1.0 / (2.0 * s.quantity)
-        costs[0, i] = terms[i, 0] * per_lot
-        costs[1, i] = terms[i, 1] * per_lot
-        costs[2, i] = terms[i, 2] * 2.0 * per_lot
+        costs[0, i] = reward_terms[i, 0] * per_lot
+        costs[1, i] = reward_terms[i, 1] * per_lot
+        costs[2, i] = reward_terms[i, 2] * 2.0 * per_lot
         reward = 0.0
         for j in range(3):
             sums[j, i] += costs[j, i]

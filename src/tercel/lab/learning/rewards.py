@@ -106,7 +106,7 @@ class Step:
             side=view.side,
             quantity=view.qty0,
             filled=left_before - view.left,
-            forced=episodes.terms[:, 2].copy(),
+            forced=episodes.reward_terms[:, 2].copy(),
             left=view.left,
             decision=view.decision,
             decisions=view.decisions,

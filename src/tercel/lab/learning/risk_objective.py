@@ -81,7 +81,7 @@ class Risk:
         return float(np.quantile(costs, self.level) if self.measure == "cvar" else costs.mean())
 
     def value(self, costs: Floats) -> float:
-        """Value of the objective for a sample of total costs."""
+        """Value of the objective for a sample of total costs; lower is better."""
         return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
 
 
@@ -126,7 +126,8 @@ class RiskTransform:
 
     def restore(self, state: State) -> None:
         """Restore costs, thresholds and latest episode costs from `state`."""
-        self.cost[:], self._threshold[:] = state["cost"], state["threshold"]
+        self.cost[:] = state["cost"]
+        self._threshold[:] = state["threshold"]
         self._recent = np.array(state["recent"])
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay, tape_kernels as tape
 from tercel.market.book.ladder import lots_at
@@ -57,14 +58,13 @@ class Book:
     [BookFill(resting_id=1, price=100, lots=5), BookFill(resting_id=2, price=100, lots=3)]
     """
 
+    @refuse_former_names
     def __init__(self, orders: int = 65536, width: int = 4096, own_orders: int = 32) -> None:
         self.state = lay.new_book(orders, width, own_orders)
         self._ids = new_ids(orders)
         self._key_of = np.zeros(orders, np.int64)
         self._touch_stats = np.zeros(4, np.int64)
         self._fills = np.zeros((256, 4), np.int64)
-
-    # -- events of a feed ---------------------------------------------------------------------------------------------
 
     def apply(self, events: Events, start: int = 0, stop: int | None = None) -> None:
         """Apply tape rows `[start, stop)` in one compiled loop."""
@@ -100,7 +100,7 @@ class Book:
         return quotes
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
-        """Rest a new order; False when there was no room (counted in `overflow`)."""
+        """Rest a new order, removing a live one of its id; False without lots, or without room (`overflow`)."""
         return tape.add_id(self.state, self._ids, self._key_of, order_id, side, price, qty) >= 0
 
     def reduce(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
@@ -116,7 +116,7 @@ class Book:
         return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
-        """Trade `qty` lots of the order with this id. Returns the lots traded."""
+        """Trade up to `qty` lots of an order, or anonymous ones at `price` if its id is unknown; returns the lots."""
         return int(tape.reduce_any(self.state, self._ids, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
@@ -150,8 +150,6 @@ class Book:
         """Add a level that enters the feed's window of visible levels, as one anonymous block of `qty` lots."""
         tape.add_block(self.state, side, price, qty)
 
-    # -- matching -----------------------------------------------------------------------------------------------------
-
     def submit(
         self, order_id: int, side: int, price: int, qty: int, kind: OrderType = OrderType.LIMIT
     ) -> list[BookFill]:
@@ -177,8 +175,6 @@ class Book:
         if remaining > 0 and kind in (OrderType.LIMIT, OrderType.POST_ONLY):
             self.add(order_id, side, price, remaining)
         return fills
-
-    # -- reading ------------------------------------------------------------------------------------------------------
 
     @property
     def best_bid(self) -> int:
@@ -247,8 +243,6 @@ class Book:
         """Slot of the order with an exchange id; -1 for an unknown id."""
         entry = self._find_entry(order_id)
         return int(self._ids["slot"][entry]) if entry >= 0 else -1
-
-    # -- counters -----------------------------------------------------------------------------------------------------
 
     @property
     def overflow(self) -> int:

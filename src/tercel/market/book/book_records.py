@@ -54,7 +54,7 @@ def side_at(book: Packed, side: int) -> Any:
 
 @inlined_kernel
 def level_at(book: Packed, side: int, price: int) -> Any:
-    """The level of a price inside the side's window."""
+    """Level record of a price, which must lie inside the side's window: that is not checked."""
     return ring_level(book, side, price & (load_fixed(book, lay.WIDTH) - 1))
 
 

@@ -127,7 +127,8 @@ def roll_in(book: Packed, slot: int, side: int, price: int, qty: int) -> None:
         insert(book, slot, side, price, qty)
         order_at(book, slot).marks |= lay.ANONYMOUS
         return
-    placed, own_ahead = 0, 0
+    placed = 0
+    own_ahead = 0
     last = -1
     while True:
         own_index = next_own(book, side, price, last)

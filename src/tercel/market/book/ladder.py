@@ -153,7 +153,7 @@ def _reduce_among_own(book: Packed, level: Any, slot: int, qty: int) -> None:
 
 @kernel
 def first_at(book: Packed, side: int, price: int) -> int:
-    """First slot with a price in the list (level or far) that holds that price, -1 none."""
+    """First slot with a price in its level's queue, or in the far list, where it need not be the oldest; -1 none."""
     if in_window(book, side, price):
         return level_at(book, side, price).head
     slot = side_at(book, side).far
@@ -192,12 +192,13 @@ def insert_own(
 def public_depth(
     book: Packed, side: int, touch: int, depth: Longs, start: int, levels: int
 ) -> None:
-    """Public lots on the best occupied levels of a side into `depth[start : start + levels]`, best first, 0 where none."""
+    """Write public lots of `levels` occupied levels, from price `touch` on, to `depth` from `start` on; 0: no level."""
     for n in range(levels):
         depth[start + n] = 0
     if touch == NO_BID or touch == NO_ASK:
         return
-    price, n = touch, 0
+    price = touch
+    n = 0
     while n < levels and in_window(book, side, price):
         level = level_at(book, side, price)
         lots = level.lots - level.own_lots

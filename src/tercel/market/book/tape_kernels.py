@@ -260,7 +260,7 @@ def apply_rows(
     stop: int,
     touch_stats: Longs,
 ) -> None:
-    """Apply tape rows `[start, stop)` to the book; after each row the best prices and their lots are added to `touch_stats`.
+    """Apply tape rows `[start, stop)` to the book; adds crossed and locked rows and a checksum to `touch_stats`.
 
     `touch_stats` int64[4] gathers: rows that left the book crossed, rows that left it locked, a checksum of best prices
     and their lots over all rows, rows.

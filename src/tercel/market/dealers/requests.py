@@ -284,7 +284,7 @@ def settle(
     move_bps: Floats | float = 0.0,
     seconds: Floats | float = np.inf,
 ) -> RequestOutcome:
-    """Trade at the best of given answers within a reservation, and update `state`.
+    """Trade at the best of given answers within a reservation; updates `state` but for its count of requests.
 
     Parameters
     ----------

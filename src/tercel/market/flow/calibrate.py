@@ -285,7 +285,7 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
 
 
 def common_instrument(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
-    """Instrument of the first day; all days must share symbol, tick and lot."""
+    """Instrument of the first day; ConfigError without days, or if their venue, symbol, tick or lot differ."""
     if not days:
         raise ConfigError(
             "at least one day to calibrate on", "none", "name days that the lake holds"

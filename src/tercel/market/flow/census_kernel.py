@@ -85,7 +85,8 @@ def count_rows(
     width = level.shape[1]
     state[BID], state[ASK] = 0, width - 1
     state[EXEC_NS] = -1
-    last_ns, grid = start, start
+    last_ns = start
+    grid = start
     for r in range(t.shape[0]):
         bid, ask = state[BID], state[ASK]
         two_sided = bid > 0 and ask < width - 1 and bid < ask
@@ -173,7 +174,8 @@ def _row(
             if now != state[EXEC_NS] or s != state[EXEC_SIDE] or state[MARKETS] == 0:
                 state[MARKETS] += 1
             marks.market[r] = state[MARKETS] - 1
-        state[EXEC_NS], state[EXEC_SIDE] = now, s
+        state[EXEC_NS] = now
+        state[EXEC_SIDE] = s
         sums[UNKNOWN] += _take(level, known, order, s, p, qty, totals) < 0
     elif kind == schema.MODIFY and order >= 0 and known[order, LEFT] > 0:
         _take(
@@ -262,8 +264,10 @@ def _rest(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: 
         return
     level[s, p, COUNT] += 1
     totals[s] += 1
-    known[order, LEFT], known[order, PRICE] = qty, p
-    known[order, SIDE], known[order, BORN] = s, level[s, p, EPOCH]
+    known[order, LEFT] = qty
+    known[order, PRICE] = p
+    known[order, SIDE] = s
+    known[order, BORN] = level[s, p, EPOCH]
 
 
 @kernel

@@ -48,7 +48,7 @@ def lay_book(book: Packed, state: Longs, flow: Floats) -> None:
 
 @kernel
 def walk_to(state: Longs, centre: int) -> None:
-    """Move the walk's mid one tick, to `centre`."""
+    """Move the walk's mid to `centre`, one tick away, and record the move; the book is not laid again (`lay_book`)."""
     s = state_at(state)
     s.refilled = centre
     s.mid2 = 2 * centre

@@ -69,7 +69,7 @@ class ResampledPreset(Preset):
         return 1000 * number + seed
 
     def write_days(self, days: int = DAYS) -> Path:
-        """Folder of a lake with so many resampled days; days that are there already are not made again.
+        """Write so many resampled days to a lake in the cache, but for those that are there; returns the lake's folder.
 
         The earlier two thirds, to learn on, are made of the earlier two thirds of its days, the others of the others:
         no hour is learned on and judged. A single day is behind both, as reports say.

@@ -84,7 +84,7 @@ def first_public(book: Packed, side: int, price: int) -> int:
 
 @kernel
 def shift_public(book: Packed, state: Longs, ticks: int) -> None:
-    """Move every public order by `ticks`; update touches, mid and squared moves. Nothing trades."""
+    """Move every public order by `ticks`, record it, and update touches, mid and squared moves. Nothing trades."""
     s = state_at(state)
     write_row(state, sim.SHIFTED, -1, 0, ticks, 0, 0, 0)
     own_rests = book[lay.OWN_RESTING] > 0
@@ -135,7 +135,7 @@ def shift_side(book: Packed, side: int, ticks: int, room: int) -> None:
 
 @kernel
 def move_queue(book: Packed, slot: int, ticks: int, room: int) -> None:
-    """Set new prices and arrival numbers along a linked list."""
+    """Add `ticks` to the prices and `room` to the arrival numbers of the orders of a linked list, from `slot` on."""
     while slot >= 0:
         order = order_at(book, slot)
         order.price += ticks
@@ -154,7 +154,7 @@ def rotate_levels(book: Packed, side: int, width: int, by: int) -> None:
 
 @kernel
 def reverse_levels(book: Packed, side: int, first: int, last: int) -> None:
-    """Level records `first` to `last` in opposite order."""
+    """Reverse level records `first` to `last`, both included, in place."""
     while first < last:
         low = ring_level(book, side, first)
         high = ring_level(book, side, last)

@@ -132,7 +132,7 @@ def signed_flow(observed: Observed) -> SignedFlow:
 
 
 def sigma_ticks(stretches: Sequence[Observed]) -> float:
-    """Standard deviation of the mid's move in `HORIZON_S`, ticks, scaled up from its moves in a minute; 0 without any."""
+    """Standard deviation (about 0) of the mid's move in `HORIZON_S`, ticks, scaled up from minutes; 0 without any."""
     moves = np.concatenate(
         [0.5 * np.diff(stretch.mid2[stretch.mid2 > 0][::60]) for stretch in stretches]
     )
@@ -182,7 +182,7 @@ def _signs(flow: SignedFlow, lag: int) -> Floats:
 
 
 def _moves(flow: SignedFlow, lag: int) -> Floats:
-    """Moves of the mid over `lag` trades, each times the sign of its first trade, float64."""
+    """Moves of the mid from a trade to the next, ticks, each times the sign of the trade `lag` before it, float64."""
     moves = 0.5 * np.diff(flow.mid2)[lag:]
     return np.asarray(flow.sign[: len(moves)] * moves)
 

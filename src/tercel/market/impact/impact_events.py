@@ -110,7 +110,8 @@ def whole_order_ticks(flow: Floats, lots: int) -> int:
 def decay_kernel(state: Longs, flow: Floats, law_at: int, dt_s: float) -> tuple[float, float]:
     """Decay the kernel's components to now; returns Phi, and the part of it that will still decay."""
     n = int(flow[law_at + COMPONENTS])
-    phi, moving = 0.0, 0.0
+    phi = 0.0
+    moving = 0.0
     for j in range(n):
         rate = flow[law_at + HEAD + j]
         z = real(state, sim.KERNEL + j) * math.exp(-rate * dt_s)

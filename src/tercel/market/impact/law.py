@@ -161,8 +161,10 @@ class ImpactLaw:
         head = np.zeros(HEAD)
         head[LAW] = LAWS[self.law]
         head[SCALE] = self.scale_ticks if self.law == "translation" else self.strength
-        head[EXPONENT], head[MEAN_TRADE] = self.exponent, self.mean_trade_lots
-        head[STEP_S], head[COMPONENTS] = KERNEL_STEP_S, len(rates)
+        head[EXPONENT] = self.exponent
+        head[MEAN_TRADE] = self.mean_trade_lots
+        head[STEP_S] = KERNEL_STEP_S
+        head[COMPONENTS] = len(rates)
         head[DELAYS] = len(self.replenishment_s)
         return np.concatenate((head, rates, weights, self.replenishment_s))
 

@@ -58,7 +58,8 @@ def _translate(
     """Write rows (row, kind, lots) of anonymous orders with the same book into `table`; returns how many.
     Within a message, shrinking levels come first.
     """
-    n, r = 0, 0
+    n = 0
+    r = 0
     while r < kind.shape[0]:
         row_kind = kind[r]
         if row_kind == LEVEL_SET:
@@ -72,7 +73,8 @@ def _translate(
                     change = qty[i] - lots[s, p]
                     if change == 0 or (change > 0) != (growing == 1):
                         continue
-                    table[n, ROW], table[n, LOTS] = i, abs(change)
+                    table[n, ROW] = i
+                    table[n, LOTS] = abs(change)
                     table[n, KIND] = (
                         REDUCE if change < 0 else (ROLL_IN if flags[i] & OPENING else ADD)
                     )
@@ -95,7 +97,9 @@ def _translate(
                 for s in range(2):
                     for p in range(lots.shape[1]):
                         lots[s, p] = 0
-            table[n, ROW], table[n, KIND], table[n, LOTS] = r, row_kind, qty[r]
+            table[n, ROW] = r
+            table[n, KIND] = row_kind
+            table[n, LOTS] = qty[r]
             n += 1
         r += 1
     return n

@@ -21,7 +21,7 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Bools, Bytes, Int8, Int32, Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import event_columns, kernel as k
+from tercel.market.observed import event_columns, observe_kernel as k
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
 
@@ -49,7 +49,7 @@ class Observed:
     ns : int64[n]
         Exchange time.
     kind : uint8[n]
-        See :mod:`tercel.market.observed.kernel`.
+        See :mod:`tercel.market.observed.observe_kernel`.
     side : int8[n]
         +1 bid, -1 ask: of the order itself; of a MARKET row the aggressor (+1 buys).
     price : int32[n]
@@ -124,7 +124,7 @@ class Observed:
         return (best.astype(np.int64) - self.price) * self.side
 
     def part(self, start_ns: int, stop_ns: int) -> "Observed":
-        """The events between two moments; counts stay those of the whole stretch."""
+        """The events in [start_ns, stop_ns); counts stay those of the whole stretch."""
         first, last = (int(i) for i in np.searchsorted(self.ns, (start_ns, stop_ns)))
         begin, end = (-(-(ns - self.start_ns) // NS_PER_SECOND) for ns in (start_ns, stop_ns))
         rows = {name: getattr(self, name)[first:last] for name in _BY_ROW}

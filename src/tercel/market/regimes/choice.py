@@ -206,7 +206,7 @@ def read_file(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file of regimes that :func:`read_file` would."""
+    """Raise ConfigError for a file of regimes that :func:`read_file` cannot read."""
     read_file(path, load("csco"))
 
 

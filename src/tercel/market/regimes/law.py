@@ -14,9 +14,10 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
+from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
-from tercel.market.regimes import kernel as lay
+from tercel.market.regimes import switching as lay
 from tercel.market.regimes.named import PLAIN, Factors, OwnRegimes, Regime, regime
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -25,6 +26,7 @@ LONGEST_S: Final = 1e7
 ORIGINS: Final = {"arrival": lay.ARRIVAL, "session": lay.SESSION}
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class RegimeChain:
     """A continuous-time Markov chain over regimes.
@@ -109,6 +111,7 @@ class RegimeChain:
         return np.concatenate([first, _matrix(self.rates).ravel()])
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class RegimeScript:
     """Regimes at given times; before the first entry the market is plain.
@@ -231,23 +234,23 @@ class Season:
 
 
 def pack_law(law: Law | None, season: Season | None) -> Floats:
-    """A law in the kernel's layout (`regimes.kernel`), float64 (p,); without one the market stays plain."""
+    """A law in the kernel's layout (`regimes.switching`), float64 (p,); without one the market stays plain."""
     if law is None:
         law = RegimeScript([(-LONGEST_S, PLAIN.name)])
     regimes = law.regimes
     phases = [phase for state in regimes for phase in state.phases]
     first = np.cumsum([0] + [len(state.phases) for state in regimes])
     head = np.zeros(lay.HEAD)
-    head[lay.STATES], head[lay.PHASES] = len(regimes), len(phases)
+    head[lay.STATES] = len(regimes)
+    head[lay.PHASES] = len(phases)
     head[lay.LAW] = lay.CHAIN if isinstance(law, RegimeChain) else lay.SCRIPT
     if isinstance(law, RegimeScript):
-        head[lay.ENTRIES], head[lay.FROM] = len(law.timeline), ORIGINS[law.since]
+        head[lay.ENTRIES] = len(law.timeline)
+        head[lay.FROM] = ORIGINS[law.since]
     head[lay.SEASON_START_NS] = lay.AS_IT_IS
     if season is not None:
-        head[lay.SEASON_STEPS], head[lay.SEASON_STEP_NS] = (
-            len(season.factors),
-            round(season.step_s * NS_PER_SECOND),
-        )
+        head[lay.SEASON_STEPS] = len(season.factors)
+        head[lay.SEASON_STEP_NS] = round(season.step_s * NS_PER_SECOND)
         start = season.arrival_s
         head[lay.SEASON_START_NS] = lay.DRAWN if start is None else round(start * NS_PER_SECOND)
     rows = [(round(phase.seconds * NS_PER_SECOND), *phase.factors.values) for phase in phases]

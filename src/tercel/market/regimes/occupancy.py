@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.regimes.kernel import begin_regimes, regime_event
+from tercel.market.regimes.switching import begin_regimes, regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source
@@ -55,7 +55,8 @@ def regime_path(
     while True:
         table = np.zeros((capacity, 3), np.int64)
         state = np.zeros(sim.GRID, np.int64)
-        state[sim.NOW], state[sim.HORIZON_NS] = now_ns, end_ns - arrival_ns
+        state[sim.NOW] = now_ns
+        state[sim.HORIZON_NS] = end_ns - arrival_ns
         n = _play_regimes(state, flow, seed, index, arrival_ns, end_ns, table)
         if n <= capacity:
             return table[:n]

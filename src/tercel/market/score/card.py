@@ -210,7 +210,7 @@ def interleaved_l1(tape: HeldOutTape, made: SimulatedStretches) -> float | None:
 
 
 def score(
-    draw: ScoreDraw,
+    stretches: ScoreDraw,
     *,
     classifier: bool = True,
     impact: Mapping[str, Any] | None = None,
@@ -220,7 +220,7 @@ def score(
 
     Parameters
     ----------
-    draw : ScoreDraw
+    stretches : ScoreDraw
         Real and simulated stretches.
     classifier : bool
         Train the classifier (needs scikit-learn).
@@ -229,10 +229,10 @@ def score(
     conditional : bool
         Distances given the spread and the time of day.
     """
-    simulated, real = classifier_scores(draw) if classifier else (None, None)
+    simulated, real = classifier_scores(stretches) if classifier else (None, None)
     return replace(
-        _score_without_days(draw.preset, draw.tape, draw.simulated, impact),
-        conditional=conditional_table(draw) if conditional else {},
+        _score_without_days(stretches.preset, stretches.tape, stretches.simulated, impact),
+        conditional=conditional_table(stretches) if conditional else {},
         classifier_auc=simulated,
         classifier_auc_real=real,
     )
@@ -308,29 +308,33 @@ def calibrated_on(preset: Preset) -> list[str]:
     ]
 
 
-def classifier_scores(draw: ScoreDraw) -> tuple[float | None, float | None]:
+def classifier_scores(stretches: ScoreDraw) -> tuple[float | None, float | None]:
     """Mean AUC of simulated against real, and of real train days against real test days."""
     simulated = [
-        classifier_auc(seen, sims[i % len(sims)], draw.clock_ns)
-        for i, (seen, sims) in enumerate(zip(draw.test_observed, draw.sim_observed, strict=True))
+        classifier_auc(seen, sims[i % len(sims)], stretches.clock_ns)
+        for i, (seen, sims) in enumerate(
+            zip(stretches.test_observed, stretches.sim_observed, strict=True)
+        )
     ]
-    train = draw.train_observed
+    train = stretches.train_observed
     real = [
-        classifier_auc(seen, train[i % len(train)], draw.clock_ns)
-        for i, seen in enumerate(draw.test_observed)
+        classifier_auc(seen, train[i % len(train)], stretches.clock_ns)
+        for i, seen in enumerate(stretches.test_observed)
         if train
     ]
     return mean_of(simulated), mean_of(real)
 
 
-def conditional_table(draw: ScoreDraw) -> dict[str, GivenDistance]:
+def conditional_table(stretches: ScoreDraw) -> dict[str, GivenDistance]:
     """Distances given the spread and given the time of day, means over test days and seeds."""
     distances: list[dict[str, float | None]] = []
     floor_distances: list[dict[str, float | None]] = []
-    for seen, sims in zip(draw.test_observed, draw.sim_observed, strict=True):
-        reference = ConditionalReference(seen, draw.clock_ns)
+    for seen, sims in zip(stretches.test_observed, stretches.sim_observed, strict=True):
+        reference = ConditionalReference(seen, stretches.clock_ns)
         distances += [reference.l1([o]) for o in sims]
-        floor_distances += [reference.l1(draw.train_observed)] if draw.train_observed else []
+        floor_distances += (
+            [reference.l1(stretches.train_observed)] if stretches.train_observed else []
+        )
     return {
         name: GivenDistance(
             mean_of(f[name] for f in distances), mean_of(f[name] for f in floor_distances)

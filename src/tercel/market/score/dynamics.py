@@ -250,7 +250,7 @@ def _add_moves(adder: Adder, o: Observed) -> None:
     lead = int(np.argmax(o.mid2 != 0))
     for seconds in (1, *RATIOS_S):
         moves = returns(o, seconds)
-        adder.share(f"move_{seconds}s", _moments_every(o, 1, len(moves), lead), moves**2)
+        adder.add_mean(f"move_{seconds}s", _moments_every(o, 1, len(moves), lead), moves**2)
     abs_1s = _centre(np.abs(returns(o, 1)))
     abs_1min = _centre(np.abs(returns(o, MINUTE)[::MINUTE]))
     for lag in MOVE_LAGS_S:
@@ -308,11 +308,11 @@ def _add_trades(adder: Adder, o: Observed) -> None:
         in_range = later_rows < o.n
         responses = o.side[rows] * (mid[np.minimum(later_rows, o.n - 1)] - mid[rows])
         for name, subset in (("emptied", emptied), ("left", ~emptied)):
-            adder.share(f"response_{name}_{seconds}s", o.ns[rows], responses, in_range & subset)
+            adder.add_mean(f"response_{name}_{seconds}s", o.ns[rows], responses, in_range & subset)
     later_rows = np.searchsorted(o.ns, o.ns[rows] + LATER_S * NS_PER_SECOND)
     rows, later_rows = rows[later_rows < o.n], later_rows[later_rows < o.n]
     usual = _usual_spread(o)[adder.half_hour(o.ns[rows])]
-    adder.share("excess_spread_60s", o.ns[rows], width[later_rows] - usual, np.isfinite(usual))
+    adder.add_mean("excess_spread_60s", o.ns[rows], width[later_rows] - usual, np.isfinite(usual))
 
 
 def _usual_spread(o: Observed) -> Floats:
@@ -320,7 +320,7 @@ def _usual_spread(o: Observed) -> Floats:
     lead = int(np.argmax(o.mid2 != 0))
     spread = o.spread[lead:].astype(np.float64)
     adder = Adder(o.open_ns)
-    adder.share("spread", _moments_every(o, 1, len(spread), lead), spread)
+    adder.add_mean("spread", _moments_every(o, 1, len(spread), lead), spread)
     return safe_ratio(adder.sums["spread"], adder.sums["spread#"])
 
 

@@ -38,7 +38,7 @@ def pool_statistic(samples: Sequence[Sample], name: str) -> Floats:
     return np.concatenate([s.values[name] for s in samples])
 
 
-def laws(score: ScoreDraw) -> Figure:
+def histogram_figure(score: ScoreDraw) -> Figure:
     """Histograms of the fourteen statistics, real over simulated."""
     simulated = [s for row in score.sims for s in row]
 
@@ -95,7 +95,7 @@ def _even_edges(real: Floats) -> Floats:
     return np.linspace(low, high, 41)
 
 
-def memories(score: ScoreDraw) -> Figure:
+def autocorrelation_figure(score: ScoreDraw) -> Figure:
     """Autocorrelations of absolute returns and of trade signs."""
     simulated = [s for row in score.sims for s in row]
 
@@ -131,7 +131,7 @@ def _series(
     return [*train, (score.test, REAL, "held-out tape"), (simulated, SIMULATED, "simulated")]
 
 
-def moves(score: ScoreDraw) -> Figure:
+def response_figure(score: ScoreDraw) -> Figure:
     """Response of the mid to a trade, and volatility by horizon."""
     simulated = [s for row in score.sims for s in row]
 
@@ -165,7 +165,7 @@ def moves(score: ScoreDraw) -> Figure:
     )
 
 
-def floors(distances: Mapping[str, Distance]) -> Figure:
+def distance_figure(distances: Mapping[str, Distance]) -> Figure:
     """L1 of each statistic beside both floors."""
     names = list(distances)
 
@@ -202,7 +202,7 @@ def floors(distances: Mapping[str, Distance]) -> Figure:
     )
 
 
-def conditionals(score: ScoreDraw) -> Figure:
+def conditional_figure(score: ScoreDraw) -> Figure:
     """Means given the spread, and through the day."""
     simulated = [o for row in score.sim_observed for o in row]
 

@@ -34,7 +34,7 @@ class Adder:
         self.sums: Sums = {}
 
     def half_hour(self, ns: Longs) -> Longs:
-        """Half-hours since the opening, the last of `HALVES` taking what comes later.
+        """Index, from the opening on, of the half-hour of each time, ns; 0 before it, HALVES - 1 of all that is later.
 
         >>> Adder(0).half_hour(np.array([0, 1800, 3599]) * NS_PER_SECOND).tolist()
         [0, 1, 1]
@@ -47,7 +47,7 @@ class Adder:
         index = self.half_hour(ns.ravel()).astype(np.intp)
         self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(flat, index, HALVES)
 
-    def share(
+    def add_mean(
         self, name: str, ns: Longs, hits: NDArray[np.generic], cases: Bools | None = None
     ) -> None:
         """Add the chosen values to `name` and their number to `name#`, by half-hour: their quotient is a share, or a mean."""
@@ -84,7 +84,7 @@ def safe_ratio(top: Floats, bottom: Floats) -> Floats:
 
 
 def share_figures(names: Sequence[str]) -> list[SumFigure]:
-    """Figures of sums added with :meth:`Adder.share`."""
+    """Figures of sums added with :meth:`Adder.add_mean`."""
     return [SumFigure(name, (name, f"{name}#"), safe_ratio) for name in names]
 
 

@@ -94,7 +94,7 @@ def simulate_stretch(
 
 
 def check_one_market(preset: Preset, days: Sequence[Day]) -> None:
-    """Refuse days whose tick differs from the preset's.
+    """Raise ConfigError for days whose tick differs from the preset's, or for none.
 
     Raises
     ------
@@ -198,7 +198,8 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
 
 def overlapping_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
     """Days whose stretch overlaps one that the preset was calibrated on."""
-    dates, (first, last) = preset.card.get("days", []), preset.stretch_s
+    dates = preset.card.get("days", [])
+    first, last = preset.stretch_s
 
     def overlaps(day: Day) -> bool:
         """Whether the stretch of a day overlaps the stretch that the preset was calibrated on."""
@@ -214,7 +215,7 @@ def overlapping_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
 
 
 def refuse_calibration_days(preset: Preset, days: Sequence[Day]) -> None:
-    """Refuse to score a preset on its calibration days.
+    """Raise ConfigError if a preset would be scored on stretches that it was calibrated on.
 
     Raises
     ------

@@ -70,11 +70,11 @@ class StoredLessons(msgspec.Struct):
     horizons: dict[str, FigurePair] | None = None
 
 
-def stored_prediction(card: Any) -> StoredPrediction | None:
+def stored_prediction(stored: Any) -> StoredPrediction | None:
     """The prediction that a score or a preset's card has; None if it has none."""
-    return msgspec.convert(card, StoredPrediction) if card else None
+    return msgspec.convert(stored, StoredPrediction) if stored else None
 
 
-def stored_lessons(card: Any) -> StoredLessons | None:
+def stored_lessons(stored: Any) -> StoredLessons | None:
     """Result of `tercel market fills` in a score or on a preset's card; None if missing."""
-    return msgspec.convert(card, StoredLessons) if card else None
+    return msgspec.convert(stored, StoredLessons) if stored else None

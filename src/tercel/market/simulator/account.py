@@ -125,7 +125,7 @@ def public_take(
 
 @kernel
 def hidden_trade(state: Longs, side: int, price: int, lots: int) -> None:
-    """Count the lots of a hidden execution; the book does not change."""
+    """Count and record a hidden execution; the book does not change."""
     state_at(state).hidden_lots += lots
     record_hidden_trade(state, price)
     write_row(state, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
@@ -163,7 +163,7 @@ def rest_own(
 
 @kernel
 def kill_own(book: Packed, state: Longs, own_index: int, lots: int, requested: int) -> None:
-    """Book own lots as dead; `requested` is the cancel's quantity (0: no cancel)."""
+    """Take dead own lots out of book and ledger, and record it; `requested` is the cancel's quantity (0: no cancel)."""
     ledger = ledger_at(book, own_index)
     if ledger.state == lay.RESTING:
         reduce(book, load_fixed(book, lay.ORDERS) + own_index, lots)

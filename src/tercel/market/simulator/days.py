@@ -13,7 +13,7 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
 from tercel.market.flow.registry import load
 from tercel.market.observed import Observed, observe
-from tercel.market.regimes.kernel import begin_regimes, with_law
+from tercel.market.regimes.switching import begin_regimes, with_law
 from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
@@ -102,7 +102,7 @@ def run_recorded(book: Packed, state: Longs, flow: Floats, until_ns: int) -> Lon
     full = 1
     while full:
         wide[sim.RECORD] = 0
-        full = engine.run_recorded(book, wide, flow, NO_TAPE, until_ns, margin)
+        full = engine.run_until_full(book, wide, flow, NO_TAPE, until_ns, margin)
         chunks.append(record[: wide[sim.RECORD]].copy())
     wide[[sim.RECORD, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT]] = 0
     state[:] = wide[: sim.GRID]
@@ -193,7 +193,7 @@ def simulated_lake(
     seed: int = 5,
     market: str = "csco-santa-fe",
 ) -> Lake:
-    """A lake with simulated days of symbol SIM at venue TEST: the flow of a preset from 9:30 New York time.
+    """Write simulated days of symbol SIM at venue TEST to a lake: the flow of a preset from 9:30 New York time.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def run(book: Packed, state: Longs, flow: Floats, tape: Longs) -> int:
     return _request(KernelRequest.RUN, book, state, flow, tape)
 
 
-def run_recorded(
+def run_until_full(
     book: Packed, state: Longs, flow: Floats, tape: Longs, until: int, margin: int
 ) -> int:
     """Run one market alone up to `until`; 1 if it stopped early, fewer than `margin` rows of its record being free, else 0."""

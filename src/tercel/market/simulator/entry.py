@@ -134,10 +134,10 @@ def reference_price2(state: Longs) -> int:
 
 
 @kernel
-def ladder_end(state: Longs, side: int, last: int) -> int:
-    """Price at which the book ends for an order that it cannot fill: the worse of `last` and the worst paid, within the band."""
+def ladder_end(state: Longs, side: int, last_price: int) -> int:
+    """Price of lots that the book cannot fill: the worse of `last_price` and the worst paid, within the band."""
     s = state_at(state)
-    worst = last
+    worst = last_price
     if s.worst_paid != 0 and (s.worst_paid - worst) * side > 0:
         worst = s.worst_paid
     if reference_price2(state) == 0:
@@ -251,7 +251,8 @@ def process_command(book: Packed, state: Longs, flow: Floats) -> None:
     s = state_at(state)
     command = command_at(state, s.command_head)
     s.command_head += 1
-    own_index, lots = command.who, command.lots
+    own_index = command.who
+    lots = command.lots
     if command.what == sim.NEW:
         process_new_order(book, state, flow, own_index, command.price, lots, command.how)
     else:

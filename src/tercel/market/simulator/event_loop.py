@@ -22,7 +22,7 @@ from tercel.market.flow.martingale import martingale_event
 from tercel.market.flow.queue_reactive.kernel import queue_reactive_event
 from tercel.market.flow.santa_fe import santa_fe_event
 from tercel.market.impact.impact_events import impact_event
-from tercel.market.regimes.kernel import regime_event
+from tercel.market.regimes.switching import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.background import enter_background, leave_background, mirror
 from tercel.market.simulator.entry import next_arrival, process_command
@@ -92,7 +92,7 @@ def next_public(state: Longs) -> int:
 
 @kernel
 def public_event(book: Packed, state: Longs, flow: Floats, tape: Longs) -> None:
-    """Process the market's next event, at `next_public`.
+    """Process the market's next event, to whose time (`next_public`) the caller has set NOW.
 
     At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts, and
     undercutting orders come last.

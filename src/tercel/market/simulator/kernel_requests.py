@@ -17,7 +17,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.book_records import own_order_at
 from tercel.market.book.price_window import allocate
-from tercel.market.regimes.kernel import regime_event
+from tercel.market.regimes.switching import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, kill_own, public_add
 from tercel.market.simulator.entry import open_ledger, process_new_order
@@ -226,7 +226,8 @@ def _pack_background(
             regime_event(state, flow)
             continue
         # it is not used here
-        mid2, copy_at = s.background_mid2, sim.DRAW_RNG
+        mid2 = s.background_mid2
+        copy_at = sim.DRAW_RNG
         state[copy_at], state[copy_at + 1] = state[sim.FLOW_RNG], state[sim.FLOW_RNG + 1]
         background_event(book, state, flow, tape)
         end = pack_event(

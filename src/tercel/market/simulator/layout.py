@@ -361,7 +361,7 @@ def always_apart(model: int) -> bool:
 def extend(
     state: Ints, grid_points: int, record_rows: int = 0, log_rows: int = 0, seconds: int = 0
 ) -> Ints:
-    """Extend a market's int64 array (or a stack) by a grid of mids, a record, a log of own fills and past seconds.
+    """Copy of a market's int64 array (or a stack) with room for a grid of mids, a record, own fills and past seconds.
 
     Parameters
     ----------

@@ -19,14 +19,17 @@ def next_at(book: Packed, slot: int) -> int:
 
 
 @kernel
-def block_between(book: Packed, side: int, price: int, low: int, high: int, printed: bool) -> int:
-    """Slot of a price's earliest anonymous order with low < arrival number < high, printed or not as `printed` says; -1 none."""
-    first_slot, arrival = -1, high
+def block_between(
+    book: Packed, side: int, price: int, after: int, before: int, printed: bool
+) -> int:
+    """Slot of a price's earliest anonymous order with `after` < arrival number < `before`, printed or not as `printed` says, -1
+    none."""
+    first_slot, arrival = -1, before
     slot = first_at(book, side, price)
     while slot >= 0:
         order = order_at(book, slot)
         if order.marks & lay.ANONYMOUS and ((order.marks & lay.PRINTED) != 0) == printed:
-            if low < order.arrival < arrival:
+            if after < order.arrival < arrival:
                 first_slot = slot
                 arrival = order.arrival
         slot = next_at(book, slot)
@@ -35,14 +38,14 @@ def block_between(book: Packed, side: int, price: int, low: int, high: int, prin
 
 @kernel
 def take_between(
-    book: Packed, side: int, price: int, low: int, high: int, lots: int, printed: bool
+    book: Packed, side: int, price: int, after: int, before: int, lots: int, printed: bool
 ) -> int:
-    """Take lots from a price's anonymous orders with low < arrival number < high, earliest first; returns the lots taken.
-    Only from those marked as printed if `printed`, else only from the others.
+    """Take lots from a price's anonymous orders with `after` < arrival number < `before`, earliest first; returns the
+    lots taken. Only from those marked as printed if `printed`, else only from the others.
     """
     done = 0
     while done < lots:
-        slot = block_between(book, side, price, low, high, printed)
+        slot = block_between(book, side, price, after, before, printed)
         if slot < 0:
             break
         done += reduce(book, slot, lots - done)

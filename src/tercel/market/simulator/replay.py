@@ -145,7 +145,8 @@ def replay_event(book: Packed, state: Longs, tape: Rows) -> None:
     """Apply the tape's next row, at prices shifted by impact; the time of the next."""
     s = state_at(state)
     i = s.cursor
-    kind, price = tape[i, sim.T_KIND], tape[i, sim.T_PRICE]
+    kind = tape[i, sim.T_KIND]
+    price = tape[i, sim.T_PRICE]
     if kind != schema.STATUS:
         price += s.shift
     replay_row(

@@ -80,7 +80,8 @@ def run_seconds(
             s.limit_factor = rows[t, 0]
             s.market_factor = rows[t, 1]
             s.cancel_factor = rows[t, 2]
-        since, mid2 = s.record, s.mid2
+        since = s.record
+        mid2 = s.mid2
         s.due_ns = start + (t + 1) * NS_PER_SECOND
         advance(book, state, flow, tape)
         if book[lay.OVERFLOW] > 0 or s.record - since > s.record_rows:

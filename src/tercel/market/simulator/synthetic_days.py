@@ -11,9 +11,9 @@ from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.regimes.choice import parse_regimes
-from tercel.market.regimes.kernel import with_law
 from tercel.market.regimes.law import names_of as law_names, pack_law
 from tercel.market.regimes.occupancy import regime_path
+from tercel.market.regimes.switching import with_law
 from tercel.market.simulator.days import simulated_session
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.tape import Events, Instrument

@@ -20,6 +20,7 @@ import numpy as np
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.fixed_point import FEE_UNIT
 from tercel.core.jit import Longs, kernel
+from tercel.core.renamed import refuse_former_names
 from tercel.core.seeds import uniform
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
@@ -29,6 +30,7 @@ UNITS = ("share", "bps")
 BPS = 1e-4
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Fees:
     """A venue's fees on own fills.
@@ -69,7 +71,7 @@ class Fees:
         return self.maker == 0.0 and self.taker == 0.0
 
     def kernel_values(self, tick: float) -> tuple[int, int, int, int]:
-        """MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE of a market with that tick.
+        """MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE of a market with that tick, FEE_UNIT-ths (two of them 0).
 
         Raises
         ------
@@ -117,7 +119,7 @@ def charge(state: Longs, price2: int, lots: int, passive: bool) -> int:
 
 @kernel
 def draw_latency(state: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
-    """A latency drawn from its law, ns."""
+    """Draw a latency from its law, ns."""
     if kind == sim.CONSTANT:
         return a
     u = uniform(state, rng)

@@ -13,14 +13,13 @@ OWN_SIDE, OWN_PRICE, OWN_LEFT = range(3)
 @kernel
 def apply_row(rows: Longs, i: int, book: Longs) -> None:
     """Apply one compiled row to a table of orders, int64 (slots, 4): side, price, lots left, the row that added it."""
-    kind, slot = rows[i, KIND], rows[i, _SLOT]
+    kind = rows[i, KIND]
+    slot = rows[i, _SLOT]
     if kind == schema.ADD:
-        book[slot, 0], book[slot, 1], book[slot, 2], book[slot, 3] = (
-            rows[i, _SIDE],
-            rows[i, _PRICE],
-            rows[i, _LOTS],
-            i,
-        )
+        book[slot, 0] = rows[i, _SIDE]
+        book[slot, 1] = rows[i, _PRICE]
+        book[slot, 2] = rows[i, _LOTS]
+        book[slot, 3] = i
     elif kind == schema.CLEAR:
         book[:, 2] = 0
     elif slot >= 0 and (kind == schema.REDUCE or kind == schema.DELETE or kind == schema.EXECUTE):
@@ -60,7 +59,7 @@ def join_books(
     n_orders: int,
     pieces: Longs,
     ends: Longs,
-    rows: Longs,
+    out_rows: Longs,
 ) -> tuple[int, int, int]:
     """Write rows that turn one book into another at `ns`; how many rows, orders and pieces there are then.
     Fills `pieces` and `ends`; the lots of `resting` are used up.
@@ -74,10 +73,10 @@ def join_books(
         Side, price and lots left of every order of the day that is made, by number; `n_orders` of them are there.
     pieces : int64 (pieces, 2)
         Number and lots: what carries on the orders that come. Those of a slot are `[ends[slot, 0], ends[slot, 1])`.
-    rows : int64 (rows, 6)
+    out_rows : int64 (rows, 6)
         The rows: cancels first, so that the book never crosses.
     """
-    n_rows = emit(rows, 0, ns, schema.STATUS, -1, 0, -1, 0)
+    n_rows = emit(out_rows, 0, ns, schema.STATUS, -1, 0, -1, 0)
     i, j = 0, 0
     while i < resting.shape[0]:
         end = _level_end(resting, i)
@@ -94,7 +93,7 @@ def join_books(
             orders[resting[n, 0], OWN_LEFT] -= removed
             kind = schema.DELETE if resting[n, 3] == 0 else schema.REDUCE
             n_rows = emit(
-                rows, n_rows, ns, kind, resting[n, 0], resting[n, 1], resting[n, 2], removed
+                out_rows, n_rows, ns, kind, resting[n, 0], resting[n, 1], resting[n, 2], removed
             )
             excess -= removed
             n -= 1
@@ -113,17 +112,11 @@ def join_books(
         )
         missing = _level_lots(incoming, j, end) - _level_lots(resting, i, stop)
         if missing > 0:
-            (
-                orders[n_orders, OWN_SIDE],
-                orders[n_orders, OWN_PRICE],
-                orders[n_orders, OWN_LEFT],
-            ) = (
-                incoming[j, 1],
-                incoming[j, 2],
-                missing,
-            )
+            orders[n_orders, OWN_SIDE] = incoming[j, 1]
+            orders[n_orders, OWN_PRICE] = incoming[j, 2]
+            orders[n_orders, OWN_LEFT] = missing
             n_rows = emit(
-                rows, n_rows, ns, schema.ADD, n_orders, incoming[j, 1], incoming[j, 2], missing
+                out_rows, n_rows, ns, schema.ADD, n_orders, incoming[j, 1], incoming[j, 2], missing
             )
         for n in range(j, end):
             wanted = incoming[n, 3]
@@ -146,12 +139,12 @@ def join_books(
         if orders[n_orders, OWN_LEFT] > 0:
             n_orders += 1
         i, j = stop, end
-    return emit(rows, n_rows, ns, schema.STATUS, -1, 0, 1, 0), n_orders, n_pieces
+    return emit(out_rows, n_rows, ns, schema.STATUS, -1, 0, 1, 0), n_orders, n_pieces
 
 
 @kernel
 def _reduce_order(
-    orders: Longs, number: int, lots: int, kind: int, ns: int, rows: Longs, n_rows: int
+    orders: Longs, number: int, lots: int, kind: int, ns: int, out_rows: Longs, n_rows: int
 ) -> int:
     """Write the row that takes up to `lots` of an order, no row if it has none left; returns the place of the next row."""
     removed = min(lots, orders[number, OWN_LEFT])
@@ -161,7 +154,7 @@ def _reduce_order(
     if kind != schema.EXECUTE:
         kind = schema.DELETE if orders[number, OWN_LEFT] == 0 else schema.REDUCE
     return emit(
-        rows,
+        out_rows,
         n_rows,
         ns,
         kind,
@@ -184,25 +177,23 @@ def write_rows(
     n_orders: int,
     pieces: Longs,
     ends: Longs,
-    made_rows: Longs,
+    out_rows: Longs,
     n_rows: int,
 ) -> tuple[int, int]:
-    """Write rows `[first, last)` of a real day, moved in time and price, to `made_rows`; how many rows and orders there are."""
+    """Write rows `[first, last)` of a real day, moved in time and price, to `out_rows`; how many rows and orders there are."""
     for i in range(first, last):
         kind = rows[i, KIND]
         slot = rows[i, _SLOT]
         ns = rows[i, NS] + shift_ns
         if kind == schema.ADD:
-            orders[n_orders, OWN_SIDE], orders[n_orders, OWN_LEFT] = (
-                rows[i, _SIDE],
-                rows[i, _LOTS],
-            )
+            orders[n_orders, OWN_SIDE] = rows[i, _SIDE]
+            orders[n_orders, OWN_LEFT] = rows[i, _LOTS]
             orders[n_orders, OWN_PRICE] = max(rows[i, _PRICE] + shift_ticks, 1)
             number_of[slot] = n_orders
             ends[slot, 0] = 0
             ends[slot, 1] = 0
             n_rows = emit(
-                made_rows,
+                out_rows,
                 n_rows,
                 ns,
                 kind,
@@ -214,26 +205,24 @@ def write_rows(
             n_orders += 1
         elif kind == schema.CLEAR:
             orders[:n_orders, OWN_LEFT] = 0
-            n_rows = emit(made_rows, n_rows, ns, kind, -1, 0, 0, 0)
+            n_rows = emit(out_rows, n_rows, ns, kind, -1, 0, 0, 0)
         elif kind == schema.STATUS:
-            n_rows = emit(made_rows, n_rows, ns, kind, -1, 0, rows[i, _PRICE], 0)
+            n_rows = emit(out_rows, n_rows, ns, kind, -1, 0, rows[i, _PRICE], 0)
         elif slot < 0:
             if kind == schema.EXECUTE or kind == schema.TRADE_HIDDEN:
                 price = max(rows[i, _PRICE] + shift_ticks, 1)
-                n_rows = emit(
-                    made_rows, n_rows, ns, kind, -1, rows[i, _SIDE], price, rows[i, _LOTS]
-                )
+                n_rows = emit(out_rows, n_rows, ns, kind, -1, rows[i, _SIDE], price, rows[i, _LOTS])
         elif ends[slot, 0] == ends[slot, 1]:
             if number_of[slot] >= 0:
                 n_rows = _reduce_order(
-                    orders, number_of[slot], rows[i, _LOTS], kind, ns, made_rows, n_rows
+                    orders, number_of[slot], rows[i, _LOTS], kind, ns, out_rows, n_rows
                 )
         else:
             remaining = rows[i, _LOTS]
             while remaining > 0 and ends[slot, 0] < ends[slot, 1]:
                 n = ends[slot, 0] if kind == schema.EXECUTE else ends[slot, 1] - 1
                 removed = min(remaining, pieces[n, 1])
-                n_rows = _reduce_order(orders, pieces[n, 0], removed, kind, ns, made_rows, n_rows)
+                n_rows = _reduce_order(orders, pieces[n, 0], removed, kind, ns, out_rows, n_rows)
                 pieces[n, 1] -= removed
                 remaining -= removed
                 if pieces[n, 1] == 0 and kind == schema.EXECUTE:

@@ -159,7 +159,8 @@ def compile_rows(
     price = tape.price_ticks
     qty = tape.qty_lots
     for i in range(start, stop):
-        kind, key = tape.kind[i], tape.order_id[i]
+        kind = tape.kind[i]
+        key = tape.order_id[i]
         if kind == schema.ADD:
             entry = find_entry(ids, key)
             if entry >= 0 and qty[i] > 0:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError, nearest_names
 from tercel.core.locks import file_lock
+from tercel.core.renamed import refuse_former_names
 from tercel.market.tape.events import Events, Instrument, content_hash
 from tercel.market.tape.folder_swap import swap_folders
 from tercel.market.tape.validation import validate
@@ -50,6 +51,7 @@ def count_training_days(days: int) -> int:
     return max(int(days * TRAINING_SHARE), 1)
 
 
+@refuse_former_names
 class Lake:
     """Days of tape under one folder.
 
@@ -84,7 +86,7 @@ class Lake:
         return self.root / f"venue={venue}" / f"symbol={symbol}" / f"date={date}"
 
     def write(self, instrument: Instrument, events: Events, replace: bool = False) -> Outcome:
-        """Validate a day and put it into the lake; other content of that day is overwritten only with `replace`.
+        """Validate a day and put it into the lake; other content of that day is overwritten if `replace`, else refused.
 
         Returns
         -------
@@ -220,7 +222,7 @@ class Lake:
         return added
 
     def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
-        """Read a day like :meth:`read`, and compare the content with its hash.
+        """Read a day like :meth:`read`, and raise TapeError if the content does not match its hash.
 
         Raises
         ------
@@ -255,7 +257,7 @@ class Lake:
         return sorted((i for i in instruments if i is not None), key=lambda i: i.key)
 
     def days(self, symbol: str, venue: str | None = None) -> Dates:
-        """Dates of a symbol, ascending.
+        """Dates of a symbol, ascending; TapeError if the lake has none.
 
         Raises
         ------
@@ -302,7 +304,7 @@ class Lake:
         )
 
     def longest(self, symbol: str, venue: str | None = None) -> str:
-        """The longest day of a symbol, by the minute; of several the last.
+        """Date of a symbol's longest day, by the minute; of several the last.
 
         Raises
         ------

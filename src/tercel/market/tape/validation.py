@@ -39,7 +39,7 @@ _OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
 
 
 def validate(events: Events, instrument: Instrument) -> None:
-    """Check a tape against the schema.
+    """Raise TapeError for the first row of a tape that breaks a rule of the schema, or for no row.
 
     Raises
     ------

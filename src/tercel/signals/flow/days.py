@@ -13,7 +13,14 @@ import numpy as np
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.jit import Floats as Reals, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution.foresight.flow_features import FEATURES, SIGN, UNIT, WIDTH, features, no_quote
+from tercel.execution.foresight.flow_features import (
+    FEATURES,
+    SIGN,
+    UNIT,
+    WIDTH,
+    features,
+    is_unusable_quote,
+)
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.event_loop import mark_time, next_public, public_event
 from tercel.market.simulator.records import state_at
@@ -111,7 +118,7 @@ def sample_market(
         mark_time(b, k, until + 1)
         s.now = until
         quoted = s.public_bid != NO_BID and s.public_ask != NO_ASK and s.halted == 0
-        quoted = quoted and not no_quote(s.public_bid, s.public_ask)
+        quoted = quoted and not is_unusable_quote(s.public_bid, s.public_ask)
         quotes[t, 0] = s.public_bid if quoted else 0
         quotes[t, 1] = s.public_ask if quoted else 0
         if t % every == 0:

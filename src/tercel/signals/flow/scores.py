@@ -135,9 +135,9 @@ def score_symbol(forecaster: Forecaster, days: Sequence[FlowDay], left_out: int)
 
 
 def _score_horizon(
-    forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int
+    forecaster: Forecaster, days: Sequence[FlowDay], index: int, horizon_s: int
 ) -> ScoredHorizon:
-    """Accuracy of a forecaster at its `n`-th horizon over some days pooled, with intervals over days, the queue's AUC,
+    """Accuracy of a forecaster at its `index`-th horizon over some days pooled, with intervals over days, the queue's AUC,
     and the share of outcomes inside each interval.
     """
     parts = []
@@ -150,9 +150,9 @@ def _score_horizon(
     forecasts, y, queue = (np.concatenate([part[j] for part in parts]) for j in range(3))
     by_day = [accuracy(part[0], part[1]) for part in parts]
     error = np.abs(y - forecasts)
-    sd = forecaster.scale[n, 1]
+    sd = forecaster.scale[index, 1]
     moved = y != 0
-    widths = zip(forecaster.facts.levels, forecaster.facts.widths[n], strict=True)
+    widths = zip(forecaster.facts.levels, forecaster.facts.widths[index], strict=True)
     return ScoredHorizon(
         **vars(accuracy(forecasts, y)),
         r2_ci=_interval([day_accuracy.r2 for day_accuracy in by_day]),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tercel.core.entry_points import entry_point_names, resolve_entry_point
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.validation import validate_options
+from tercel.core.validation import convert_options
 
 GROUP: Final = "tercel.families"
 
@@ -64,7 +64,7 @@ class FamilyCard:
         parameters = inspect.signature(model_class).parameters
         for key in settings:
             check_known(key, parameters, f"settings of {self.name}:")
-        validate_options(model_class, settings, f"settings of {self.name}")
+        convert_options(model_class, settings, f"settings of {self.name}")
         seeded = {"random_state": seed} if "random_state" in parameters else {}
         return model_class(**{**seeded, **self.settings, **settings})
 

@@ -80,7 +80,7 @@ class HeldSpan:
     beyond: bool
 
     def __str__(self) -> str:
-        """The two closes in words.
+        """Text such as `from the close of 2024-01-02 to that of 2024-01-09 (5 trading days)`.
 
         >>> str(HeldSpan(date(2024, 1, 2), date(2024, 1, 9), 5, True))
         'from the close of 2024-01-02 to that of 2024-01-09 (5 trading days; the files end before: holidays not known)'
@@ -205,7 +205,7 @@ class ServedForecasts:
 
 
 def predict(model: SignalModel, requested_day: date | None = None) -> ServedForecasts:
-    """Forecasts of every name in the cross-section of one date.
+    """Forecasts of every name in the cross-section of one date; an online model's journal is continued in its folder.
 
     Parameters
     ----------
@@ -223,7 +223,8 @@ def predict(model: SignalModel, requested_day: date | None = None) -> ServedFore
         are gone.
     """
     data, missing, prices, since = section(model, requested_day)
-    (_, seen_ns), model = model.walked_ns, since.model
+    _, seen_ns = model.walked_ns
+    model = since.model
     columns = {name: data.x[:, c] for c, name in enumerate(data.names)}
     at_ns = int(data.time_ns[0])
     alphas = model.alphas(columns, data.instrument.tolist(), at_ns)
@@ -254,11 +255,9 @@ def section(
     at_ns = int(rows.time_ns[0])
     train = config_of(model).train
     since = None
-    (dates, _), relearns, note = (
-        model.walked_ns,
-        learns_after_training(model, config_of(model).train),
-        "",
-    )
+    dates, _ = model.walked_ns
+    relearns = learns_after_training(model, config_of(model).train)
+    note = ""
     if len(dates) and (at_ns > dates[-1] or (relearns and at_ns not in dates)):
         try:
             # a model that learns is walked again from the panel's first date on

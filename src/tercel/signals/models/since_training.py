@@ -50,7 +50,7 @@ class Drift(Skill):
     drifted: bool
 
     def __str__(self) -> str:
-        """The comparison in a sentence."""
+        """Sentence with the rank IC since training, its interval, that of training, t, and whether it has drifted."""
         finding = "it has drifted" if self.drifted else "no significant drift"
         return (
             f"Since training, {self.dates} dates, its rank IC is {format_interval(self, digits=4)}, in training "
@@ -80,7 +80,7 @@ class Correction:
     apart: float
 
     def __str__(self) -> str:
-        """The difference in a sentence."""
+        """Sentence on which source has other prices, since when, how far its forecasts are apart, and what to do."""
         return (
             f"{self.source} has other prices than training saw, in what it learned on {self.since[:10]} and after: it "
             f"continues with the current prices, whose line at training's end forecasts {self.apart:.2g} of a deviation "
@@ -125,7 +125,8 @@ class SinceTraining:
         """
         if not self.model.online:
             return ""
-        path, (journal, cut_note) = self.model.folder / SERVED, self.model.journal()
+        path = self.model.folder / SERVED
+        journal, cut_note = self.model.journal()
         try:
             if cut_note or continuing_lines(journal, self.moves, self.model.id):
                 with file_lock(

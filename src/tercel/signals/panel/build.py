@@ -98,7 +98,8 @@ def join_all(
     `prices` and `wanted` as in :func:`make_sources`. Without `wanted`, to train on: a source that never varies is refused,
     one with values in too few rows left out.
     """
-    (sources, absent), warnings = make_sources(config, prices, wanted), []
+    sources, absent = make_sources(config, prices, wanted)
+    warnings = []
     least = 0 if wanted else LEAST_ROWS
     by_name = {section.label: section for section in config.source}
     for source, age in sources:
@@ -148,10 +149,8 @@ def check_file(path: Path) -> list[str]:
         As :func:`dataset_of_config`, of a column that is named or needed and not there, or a cell that does not read.
     """
     config = read_config(path)
-    (sources, absent), by_name = (
-        make_sources(config),
-        {section.label: section for section in config.source},
-    )
+    sources, absent = make_sources(config)
+    by_name = {section.label: section for section in config.source}
     if config.panel.kind != "synthetic":
         try:
             prices_of(config).prices()
@@ -236,7 +235,8 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
-        data, closes = market.data, market.prices
+        data = market.data
+        closes = market.prices
     else:
         panel = config.panel
         source = prices_of(config)
@@ -350,7 +350,8 @@ def row_settings(config: SignalsConfig) -> dict[str, Any]:
 
 def data_hashes(config: SignalsConfig) -> dict[str, str]:
     """Hash of each file that a configuration names, by its path; of a folder, of names and sizes in it; absent ones left out."""
-    hashes, (relative, base) = {}, portable(config)
+    hashes = {}
+    relative, base = portable(config)
     for name in (
         name for name in (relative.panel.path, *(source.path for source in relative.source)) if name
     ):

@@ -48,7 +48,7 @@ class Charge:
     whose: str = ""
 
     def __str__(self) -> str:
-        """The cost in words.
+        """Text such as `5 bps one-way, WHOSE`, or `the square-root law, Y 1, on 10,000,000`.
 
         >>> str(Charge(5.0))
         '5 bps one-way'
@@ -229,7 +229,7 @@ class BacktestReport:
 def forecasts(
     model: SignalModel,
 ) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
-    """A model's forecasts out of sample with the newest date behind them, that date's rows and span, and notes."""
+    """A model's forecasts out of sample, a newer date's appended; its rows and span ({}, None: no newer one); notes."""
     table = model.walk().select(books.REQUIRED_COLUMNS)
     unit = model.scale.unit_bps
     last = table["time"].dt.epoch("ns").max()
@@ -349,7 +349,7 @@ def curve(book: Backtest) -> list[dict[str, Any]]:
     ]
 
 
-def ends(rows: Sequence[Row], most: int = 5) -> list[Row]:
+def head_and_tail(rows: Sequence[Row], most: int = 5) -> list[Row]:
     """The first and the last rows of a table, at most `most` of each."""
     return [*rows] if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
 

@@ -114,7 +114,7 @@ class BookRule:
         )
 
     def __str__(self) -> str:
-        """The rule in words.
+        """Text such as `deciles, equal weights, scores averaged (0.5 past), left at 30%`.
 
         >>> str(BookRule(hold=0.5))
         'deciles, equal weights, scores averaged (0.5 past)'

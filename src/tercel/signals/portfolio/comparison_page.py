@@ -50,7 +50,8 @@ def table_of(
 
 def portfolio_page(comparison: PortfolioComparison) -> str:
     """HTML page of a comparison of rules."""
-    rules, best = comparison.rules, comparison.rules[comparison.best]
+    rules = comparison.rules
+    best = comparison.rules[comparison.best]
     first, *rest = comparison.sentences()
     choices = {name: result.chosen for name, result in rules.items() if result.chosen}
     years = sorted({year for chosen in choices.values() for year in chosen})

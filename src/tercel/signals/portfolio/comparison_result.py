@@ -49,7 +49,7 @@ class PortfolioGain(Estimate):
     error: float
 
     def __str__(self) -> str:
-        """The difference with its interval and t."""
+        """Text such as `+0.50 [+0.10, +0.90], t 2.5`; without t where there is none."""
         return format_interval(self, signed=True) + (
             "" if self.t is None else f", t {format_number(self.t, 1)}"
         )
@@ -125,7 +125,8 @@ class RuleResult:
 
     def to_json(self) -> dict[str, Any]:
         """All figures by name."""
-        book, dates = self.traded.book, self.judged_dates
+        book = self.traded.book
+        dates = self.judged_dates
         figures = {
             "says": self.rule.says,
             "turnover": self.turnover,
@@ -294,7 +295,8 @@ class PortfolioComparison:
 
     def sentences(self) -> list[str]:
         """Summary of at most five sentences."""
-        best, plain = self.rules[self.best], self.rules[ALL_AT_ONCE]
+        best = self.rules[self.best]
+        plain = self.rules[ALL_AT_ONCE]
         begin, first, last = (day[:10] for day in self.span)
         invested = f"invested on {len(self.judged_dates)} of {len(self.judged_dates) + self.idle}"
         span = f"{invested if self.idle else len(self.judged_dates)} dates, {first} to {last}"

@@ -51,12 +51,12 @@ def flat_cost(bps: float) -> CostLaw:
     return CostLaw(np.array([[1e-4 * bps]]), 1.0)
 
 
-def square_root_cost(law: float, capital: float, sd: Floats, dollars: Floats) -> CostLaw:
-    """The square-root law: a name's trade costs ``law * sd * sqrt(value traded / value of a day)`` of its value.
+def square_root_cost(y: float, capital: float, sd: Floats, dollars: Floats) -> CostLaw:
+    """The square-root law: a name's trade costs ``y * sd * sqrt(value traded / value of a day)`` of its value.
 
     Parameters
     ----------
-    law : float
+    y : float
         Y of the law, about 1.
     capital : float
         Of the book, in the currency of `dollars`; the same on every date.
@@ -72,12 +72,12 @@ def square_root_cost(law: float, capital: float, sd: Floats, dollars: Floats) ->
         When no name of a date has a deviation and a value.
     """
     refuse_if(
-        not (law > 0 and capital > 0 and np.isfinite(law * capital)),
+        not (y > 0 and capital > 0 and np.isfinite(y * capital)),
         "a law and capital above 0",
-        f"{law:g} and {capital:g}",
+        f"{y:g} and {capital:g}",
         "give `cost_law=1` `capital=1e7`",
     )
-    scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
+    scale = y * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
         raise DataError(
             "prices and volumes for every date",

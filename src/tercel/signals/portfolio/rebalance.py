@@ -177,7 +177,8 @@ def _to_the_edge(targets: BookTargets, t: int, held: Floats, width: Floats) -> F
 
     Else a book whose scores are skewed would bear the market, which no forecast asks for.
     """
-    aim, unit = targets.target[t], targets.unit[t]
+    aim = targets.target[t]
+    unit = targets.unit[t]
     reach = width * unit
 
     def to_edge(centre: Floats) -> Floats:
@@ -280,7 +281,8 @@ def on_paper(targets: BookTargets, rule: Rule) -> tuple[Floats, Floats]:
     for t, returns in enumerate(np.nan_to_num(targets.walk.outcome)):
         change = step(targets, rule, t, held, parameters)
         new_weights = held + change
-        gross[t], units[t] = new_weights @ returns, targets.law(t, change)
+        gross[t] = new_weights @ returns
+        units[t] = targets.law(t, change)
         held = new_weights * (1.0 + returns) / np.maximum(1.0 + gross[t], 1e-3)[:, None]
     return gross, units
 
@@ -393,7 +395,7 @@ def trade(
     seed: int = 1,
     paper: tuple[Floats, Floats] | None = None,
 ) -> Traded:
-    """Follow a rule from the first date to the last and pay the true cost.
+    """Follow a rule from the first date to the last and pay the true cost; a `belief` that learns is updated.
 
     Parameters
     ----------
@@ -436,10 +438,8 @@ def trade(
                 f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}",
                 "look at that date's outcomes, or the cost",
             )
-        figures[:, t], choices[:, t] = (
-            (earned, paid, earned - paid, np.abs(change).sum()),
-            (rule.parameters[pick], level),
-        )
+        figures[:, t] = (earned, paid, earned - paid, np.abs(change).sum())
+        choices[:, t] = (rule.parameters[pick], level)
         if belief is not None:
             square = fill_information(targets, t, change)
             belief.learn(square, float(targets.level[t]) * square + square**0.5 * float(noise[t]))

@@ -58,7 +58,7 @@ class PaidSession:
     after: float
 
     def __str__(self) -> str:
-        """Mean cost, bps, with its interval.
+        """Mean cost ± half-width of its interval, in bps, without the unit.
 
         >>> str(PaidSession("d", 3, 1.5, 0.25, 1.0, 1.2)), str(PaidSession("d", 3, 1.5, None, 1.0, 1.2))
         ('1.50 ± 0.25', '1.50')

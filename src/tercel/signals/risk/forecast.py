@@ -186,7 +186,8 @@ def _covariance(
     estimator: CovarianceEstimator, book: Portfolio, window: int
 ) -> tuple[Floats, list[str]]:
     """Covariance matrix of the book's names, and notes on copies and on a rank that is not full."""
-    returns, names = book.returns[-window:], book.names
+    returns = book.returns[-window:]
+    names = book.names
     alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - COPY_TOLERANCE
     copies = ", ".join(f"{names[a]} and {names[b]}" for a, b in np.argwhere(np.triu(alike, 1))[:3])
     try:

@@ -19,7 +19,8 @@ from tercel.signals.risk.volatility import LEAST_PAST, Ewma
 
 def posture_limits(posture: Posture) -> dict[str, float]:
     """Urgency, participation cap and size multiplier of a posture, by name."""
-    size, most = posture.size_multiplier, posture.max_participation
+    size = posture.size_multiplier
+    most = posture.max_participation
     return {"urgency": posture.urgency, "max_participation": most, "size": size}
 
 

@@ -103,7 +103,8 @@ def var_rows(result: ValueAtRisk) -> Rows:
     ]
     if (verdict := result.verdict) is None:
         return [*rows, ("backtest", "none: too few days")]
-    tests, days = verdict.tests, result.book.days
+    tests = verdict.tests
+    days = result.book.days
     return [
         *rows,
         ("backtest", f"{days[result.first + 1]} to {days[-1]}, {tests.days:,} days"),

@@ -144,7 +144,7 @@ class SecondReader:
             _count(event.rows, self.counts)
 
     def close(self, market: FollowedBook) -> Second:
-        """The second that ends now: depth and touch of the market, counts and move since the last call."""
+        """Return the second that ends now, with counts and move since the last call, and begin to count the next."""
         self._mid2 = _close(
             market.book, market.state, self._mid2, self._scratch, self.counts, self._second
         )

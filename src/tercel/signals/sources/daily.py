@@ -110,7 +110,7 @@ class DailyFactors(TableSource):
         return self.known_bias or (SURVIVORS if self.survivors else UNKNOWN)
 
     def prices(self) -> pl.DataFrame:
-        """Daily prices with returns, void moves and `listed`; columns as :func:`guard_prices` adds them."""
+        """Read daily prices with the columns of :func:`guard_prices` and `listed`; sets `columns` and `notes`."""
         table = price_table(self.path, self.called, how=self.how)
         dropped = (
             table.frame.filter(pl.col("instrument").is_in(list(self.without)))["instrument"]

@@ -121,7 +121,7 @@ class News(TableSource):
     usual: ClassVar[tuple[str, ...]] = FEATURES[:2]
 
     def headlines(self) -> pl.DataFrame:
-        """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row per name, by time."""
+        """Read the headlines: `instrument`, `published` (Datetime ns UTC), `text`, `row`; one row per name, by time."""
         table = self.table(("time", "symbol", "text"))
         table = self._drop_or_refuse(
             table, _names(table).list.len() == 0, "symbol", "a name in every headline"

@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError, refuse_if
+from tercel.core.renamed import refuse_former_names
 from tercel.core.tables.table import ROW, TableAbsentError
 
 EVERY = "*"
@@ -146,7 +147,7 @@ def _refuse(facts: pl.DataFrame, bad: pl.Expr, origin: str, expected: str, recei
 
 
 def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], origin: str) -> None:
-    """Refuse value columns that say the same of every record: no model can learn from them.
+    """Raise DataError for value columns that say the same of every record: no model can learn from them.
 
     Raises
     ------
@@ -197,6 +198,7 @@ def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
     return local.dt.replace_time_zone(NEW_YORK).dt.convert_time_zone("UTC").cast(time_type())
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class FrameSource:
     """A source whose facts are already in memory."""

@@ -19,15 +19,6 @@ All take `name` and `collected`, the day (with a zone) after which nothing in th
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
 subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives reports of companies: the sources `fundamentals` and
 `statements`.
-
-A small market with known alphas: demos and tests that need no data.
-
-Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
-an instrument holds `strength * value` of every such source, so that the rank IC is about `strength` in units of the
-return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
-tells; and `noise`, which tells nothing.
-
-:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +33,7 @@ from pydantic import InstanceOf
 from tercel.core.entry_points import resolve_entry_point
 from tercel.core.errors import ConfigError
 from tercel.core.tables.table import HowToMap
-from tercel.core.validation import validate_options
+from tercel.core.validation import convert_options
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource
@@ -109,7 +100,7 @@ def check_source(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if parameter.default is parameter.empty and options.get(parameter.name) in (None, [], ())
     ]:
         raise ConfigError(f"the options that {kind} needs", f"no {', '.join(missing)}", "add them")
-    return validate_options(
+    return convert_options(
         kind_named(kind), options, f"[[source]] {kind}", collected=InstanceOf[date]
     )
 

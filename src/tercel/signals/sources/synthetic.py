@@ -1,4 +1,14 @@
-"""Synthetic markets with sources of known skill, and synthetic leaks, made from a seed."""
+"""Synthetic markets with sources of known skill, and synthetic leaks, made from a seed.
+
+A small market with known alphas: demos and tests that need no data.
+
+Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
+an instrument holds `strength * value` of every such source, so that the rank IC is about `strength` in units of the
+return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
+tells; and `noise`, which tells nothing.
+
+:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

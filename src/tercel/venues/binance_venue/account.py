@@ -101,7 +101,7 @@ def certain_lead(ahead_ns: int, took_ns: int) -> int:
 def symbols_of(
     rest: AnswersRest, names: tuple[str, ...], budget: WeightBudget
 ) -> tuple[dict[str, TradedSymbol], list[str]]:
-    """Symbols by name, and notes on listed symbols that are left out; sets the budget's limit.
+    """Query the symbols that trade, by name, and the names of listed ones that cannot be read; sets the budget's limit.
 
     Raises
     ------

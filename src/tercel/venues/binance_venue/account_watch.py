@@ -183,7 +183,6 @@ class AccountWatch:
         if book.is_synced:
             self._emit(book.snapshot_rows(self._stamp(0)))
 
-    # -- balances -----------------------------------------------------------------------------------------------------
     def process(self, data: Mapping[str, Any]) -> None:
         """Process an account event that is not about an order: store reported balances, or report a deposit or withdrawal."""
         if data.get("e") == "outboundAccountPosition":
@@ -198,7 +197,8 @@ class AccountWatch:
             self._emit(o.Unread(json.dumps(dict(data)), reason, self._stamp(0)))
 
     def _on_account(self, answer: ApiAnswer) -> None:
-        """Compare reported balances with expected ones; report a difference that stays."""
+        """Compare reported balances with expected ones; report a difference that stays, and expect what was reported
+        from then on."""
         if not isinstance(answer.result, dict) or answer.error is not None:
             return
         self._ledger.store_report(answer.result["balances"])
@@ -206,7 +206,8 @@ class AccountWatch:
         if not differences:
             self._last_differences = {}
         elif differences != self._last_differences:  # an execution may be on its way: once more
-            self._last_differences, self._account_due_s = differences, self._clock() + AGAIN_S
+            self._last_differences = differences
+            self._account_due_s = self._clock() + AGAIN_S
         else:
             unexplained = ", ".join(
                 f"{name}: {format_decimal(reported)}, expected {format_decimal(expected)}"

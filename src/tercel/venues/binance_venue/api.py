@@ -129,7 +129,7 @@ def payload_text(value: Any) -> str:
 
 
 def parse_amount(value: Any, name: str) -> int:
-    """A number of the API in 1e-8, written as a string or as a number.
+    """A non-negative number of the API, string or number, as a whole number of 1e-8; `name` is for errors.
 
     Raises
     ------
@@ -213,7 +213,7 @@ class TradedSymbol:
         return self._listed[1]
 
     def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
-        """Listing of the symbol."""
+        """Listing of the symbol; fee rates in 1e-8 of the traded value."""
         return replace(
             self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote
         )
@@ -242,7 +242,8 @@ class TradedSymbol:
         market = new.price is None
         if not 1 <= new.lots < MOST_LOTS:
             return f"LOT_SIZE: {new.lots} lots, where 1 to {MOST_LOTS - 1:,} are"
-        qty, (least, most) = new.lots * self.lot, self.takes if market else self.quantities
+        qty = new.lots * self.lot
+        least, most = self.takes if market else self.quantities
         if qty < least or (most and qty > most):
             bounds = f"{format_decimal(least)} to {format_decimal(most)}"
             return f"LOT_SIZE: a quantity of {format_decimal(qty)}, where {bounds} may be"

@@ -62,7 +62,7 @@ class ApiSigner:
             )
 
     def __repr__(self) -> str:
-        """The kind of key, without the key and its secret."""
+        """Such as `ApiSigner(HMAC)`: the kind of key, without the key and its secret."""
         return f"ApiSigner({self.kind})"
 
     @property

@@ -116,7 +116,6 @@ class StreamedBook:
         self.lost_reason = self.lost_reason or reason[:300]
         self._last_trade = 0
 
-    # -- whether it gets on -------------------------------------------------------------------------------------------
     def check_progress(self, now_s: float) -> None:
         """Lose a synced book that for TROUBLE_S was crossed or empty, or got updates that changed nothing."""
         if not self.is_synced:
@@ -137,8 +136,9 @@ class StreamedBook:
                 )
             self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
-    def needed_request(self, now_s: float) -> str:
-        """Request that a lost book needs now: "stream" (a new one) or "snapshot"; "": none yet."""
+    def take_needed_request(self, now_s: float) -> str:
+        """Request that a lost book needs now, to be made at once: "stream" (a new one, said once) or "snapshot"; "":
+        none yet."""
         self.snapshot_wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
         if (
             self.is_synced
@@ -154,15 +154,15 @@ class StreamedBook:
             return "stream"
         return "snapshot" if self._sync.waiting else ""
 
-    def note_request(self, now_s: float, answered: bool = False) -> None:
-        """Record that a snapshot or stream is requested; the next request follows only after a pause. `answered`: a
+    def note_request(self, now_s: float, awaits_answer: bool = False) -> None:
+        """Record that a snapshot or stream is requested; the next request follows only after a pause. `awaits_answer`: a
         snapshot is to come as an answer.
         """
         pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
         self._asked_s = now_s
         self._due_s = now_s + pause_s
         self._tries = self._tries + 1
-        self.snapshot_pending = answered
+        self.snapshot_pending = awaits_answer
         self.snapshot_wanted = False
         self._renewed = False
         self._idle = 0
@@ -170,7 +170,8 @@ class StreamedBook:
             self.lost_reason = self.lost_reason or "snapshots do not fit the updates"
 
     def process(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
-        """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
+        """Apply a message of its streams, or a snapshot's answer; its rows, None without any. What cannot be used loses
+        the book.
 
         The book is as old as the stream says, of `now_ns` at the latest: what comes late is known to be old.
         """
@@ -238,7 +239,7 @@ class StreamedBook:
             self.snapshot_wanted = False
             self.shown_book.set_levels(self._totals, now_ns)
             return self.snapshot_rows(now_ns)
-        return self.shown_book.rows(rows)
+        return self.shown_book.market_rows(rows)
 
     def snapshot_rows(self, now_ns: int) -> o.MarketRows:
         """The whole current book."""
@@ -264,7 +265,8 @@ class StreamedBook:
                 self._changed_levels.add((side, ticks))
 
     def _rows_of_step(self, step: SyncStep, now_ns: int) -> list[Row]:
-        """Rows of a depth step: earlier trades, then changed levels, but those that own reports have changed since."""
+        """Show a depth step in the book: earlier trades, then changed levels, but those that own reports have changed
+        since; the rows."""
         rows: list[Row] = []
         while self._prints and self._prints[0].exch_ns <= step.exch_ns:
             trade = self._prints.popleft()
@@ -282,11 +284,10 @@ class StreamedBook:
         self._changed_levels = later
         return rows + self.shown_book.rest_waiting(now_ns)
 
-    # -- own orders ---------------------------------------------------------------------------------------------------
     def apply_report(
         self, report: o.Report, at_ns: int, trade: int = 0
     ) -> tuple[o.MarketRows | None, int, o.MarketRows | None]:
-        """Book rows before a report, the order's number in the book (-1: none), rows after it.
+        """Apply a report on an own order: book rows before it, the order's number there (-1: none), rows after it.
 
         Parameters
         ----------
@@ -304,4 +305,4 @@ class StreamedBook:
         gone, number, new = self.shown_book.apply_report(report)
         for row in (*gone, *new):
             self._own_levels[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
-        return self.shown_book.rows(gone), number, self.shown_book.rows(new)
+        return self.shown_book.market_rows(gone), number, self.shown_book.market_rows(new)

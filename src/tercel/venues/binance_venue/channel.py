@@ -163,7 +163,8 @@ class ApiChannel:
         orders: bool = False,
         urgent: bool = False,
     ) -> None:
-        """Send a request; `on_answer` is called once, with its answer or the reason of a failure. See `WeightBudget.spend`.
+        """Send a request; `on_answer` is called once, with its answer or the reason of a failure. VenueError, with
+        nothing sent and no call, without a link or weight (`WeightBudget.spend`).
 
         Raises
         ------

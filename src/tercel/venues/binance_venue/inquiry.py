@@ -101,8 +101,8 @@ class FateInquiry:
         query_name: str = "",
         pause_s: float = 0.0,
     ) -> None:
-        """Query an order's status, soon or after a pause; `change`: a cancel or replacement that hangs on it,
-        `query_name`: the desk's own request to answer.
+        """Schedule a query of an order's status, for now or after a pause; `change`: a cancel or replacement that hangs
+        on it, `query_name`: the desk's own request to answer.
         """
         inquiry = self.open.setdefault(order, OpenInquiry(order))
         inquiry.until_ms = max(inquiry.until_ms, until_ms)
@@ -180,7 +180,6 @@ class FateInquiry:
         inquiry.due_s = self._clock() + inquiry.wait_s
         inquiry.wait_s = min(2 * inquiry.wait_s, LONGEST_S)
 
-    # -- answers ------------------------------------------------------------------------------------------------------
     def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer) -> None:
         """Process the answer to an order's status query."""
         order = inquiry.order
@@ -318,7 +317,7 @@ class FateInquiry:
         self.open.pop(order, None)
 
     def report_refusal(self, order: WorkingOrder, change: SentOrder, text: str) -> None:
-        """Report that a cancel or a replacement was refused."""
+        """Report that a cancel or a replacement was refused; a replacement is recorded as rejected."""
         now = self._stamp(0)
         if change.kind == "replace":
             change.status = o.OrdStatus.REJECTED
@@ -341,7 +340,7 @@ class FateInquiry:
         self.report_status(order, order.status, name, "")
 
     def report_status(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
-        """Report an order's status."""
+        """Emit a STATUS report on an order, with the given status, under the desk's name `name` ("": the order's)."""
         self._count += 1
         exec_id = f"{order.sent.wire}-Q{self._channel.now_ms()}-{self._count}"
         self._emit(

@@ -70,7 +70,7 @@ class JsonSocket:
         return self._connection.wants_write
 
     def send(self, message: Any) -> None:
-        """Send a message as JSON.
+        """Send a message as JSON; VenueError where the socket is not open.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class JsonSocket:
         self._write()
 
     def poll(self) -> list[Any]:
-        """Messages since the last call; one that is not JSON closes the socket."""
+        """Read, write and ping as is due; the messages since the last call. One that is not JSON closes the socket."""
         if self.closed:
             return []
         if self._connection.wants_write:

@@ -41,7 +41,7 @@ class AssetLedger:
         free: str = "free",
         locked: str = "locked",
     ) -> None:
-        """Store reported balances; keys as in the answer to `account`.
+        """Store the reported balances (free and locked together) of the assets in `rows`, by the rows' keys.
 
         Raises
         ------

@@ -164,7 +164,7 @@ class BinanceLinks:
         return self.refusal or self._api.close_reason or "it is not open yet"
 
     def follow(self, name: str) -> None:
-        """Subscribe to a symbol's streams."""
+        """Note a symbol's streams: `poll` subscribes to them, on every connection."""
         if name not in self.followed:
             self.followed.append(name)
             self._streams += [f"{name.lower()}@{stream}" for stream in ("depth@100ms", "trade")]
@@ -178,7 +178,8 @@ class BinanceLinks:
         ]
 
     def poll(self) -> tuple[list[Event], list[Event]]:
-        """Events of the account, and messages of the market, since the last call."""
+        """Connect, subscribe, read and pass on answers as is due; events of the account, and messages of the market,
+        since the last call."""
         account_events: list[Event] = []
         market_events: list[Event] = []
         if not self._channel.budget.wait_s:
@@ -231,9 +232,8 @@ class BinanceLinks:
         else:
             account_events.append(event)
 
-    # -- orders and account -------------------------------------------------------------------------------------------
     def _keep_api(self) -> None:
-        """Connect the WebSocket API if due, and subscribe to the account's events."""
+        """Give up a closed WebSocket API with its pending requests, or subscribe to the account's events if due."""
         line = self._api
         if line.socket is not None and line.socket.closed:
             line.drop(line.socket.close_reason)
@@ -269,7 +269,6 @@ class BinanceLinks:
             self.refusal = "" if answer.unknown else answer.text
             self._api.drop(answer.text)
 
-    # -- listen keys --------------------------------------------------------------------------------------------------
     def _renew_listen_key(self) -> None:
         """Renew the listen key of the user stream; subscribe anew if the key is over."""
         self._renew_s = time.monotonic() + _RENEW_S
@@ -282,9 +281,8 @@ class BinanceLinks:
         except VenueError:
             self._renew_s = time.monotonic() + _AGAIN_S
 
-    # -- market data --------------------------------------------------------------------------------------------------
     def _keep_feed(self) -> None:
-        """Connect the market data streams if due, and subscribe to followed symbols."""
+        """Give up a closed connection of market data, or send due subscriptions and renew the listen key."""
         line = self._feed
         if line.socket is not None and line.socket.closed:
             line.drop(line.socket.close_reason)
@@ -318,7 +316,6 @@ class BinanceLinks:
         if self._listen_key and time.monotonic() > self._renew_s:
             self._renew_listen_key()
 
-    # -- waiting ------------------------------------------------------------------------------------------------------
     def _register_sockets(self) -> None:
         """Register open sockets with the selector: to read, and to write if data wait."""
         registrations: dict[int, tuple[JsonSocket, int]] = {}
@@ -338,7 +335,7 @@ class BinanceLinks:
         self._registered = registrations
 
     def close(self) -> None:
-        """Close both connections."""
+        """Close both connections, and that of REST."""
         for line in (self._api, self._feed):
             if line.socket is not None:
                 line.socket.close()

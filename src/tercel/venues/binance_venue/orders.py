@@ -100,7 +100,6 @@ class OrderEntry:
         else:
             self._inquiry.inquire(order, query_name=command.cl_ord_id)
 
-    # -- new orders ---------------------------------------------------------------------------------------------------
     def _denial_reason(self, new: o.NewOrder | o.ReplaceOrder, adds_order: int) -> str:
         """Reason why an order cannot be sent, else ""; `adds_order` is 1 if one more order would be open, else 0."""
         book = self._books.get(new.instrument)
@@ -130,7 +129,7 @@ class OrderEntry:
             return
         sent = self._tracker.memory.record(new)
         order = self._tracker.begin(sent)
-        self._books[new.instrument].shown_book.expect(
+        self._books[new.instrument].shown_book.number_sent_order(
             new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC
         )
         params = self._order_params(sent, new.lots * self._tracker.symbol_for(order).lot, new.tif)
@@ -149,7 +148,7 @@ class OrderEntry:
         self._tracker.memory.write(order.sent)
         self._tracker.live.pop(order.sent.wire, None)
         if order.before is None:
-            self._books[order.sent.instrument].shown_book.rows_after(
+            self._books[order.sent.instrument].shown_book.rest_after(
                 order.report(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "", self._stamp(0))
             )
         else:
@@ -196,7 +195,7 @@ class OrderEntry:
             self._inquiry.inquire(before, change=order.sent)
 
     def _process_result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
-        """Process the answer to a new order."""
+        """Process the row of a placed order: its number, acceptance, fills and end."""
         ns = int(row["transactTime"]) * MS
         status = str(row["status"])
         self._tracker.assign_number(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
@@ -210,7 +209,6 @@ class OrderEntry:
         elif self._tracker.parse_qty(order, row["executedQty"]) > order.qty:
             self._inquiry.inquire(order)
 
-    # -- cancels ------------------------------------------------------------------------------------------------------
     def _reject(
         self, command: o.CancelOrder | o.ReplaceOrder | o.MassCancel, status: o.OrdStatus, text: str
     ) -> None:
@@ -290,7 +288,8 @@ class OrderEntry:
         )
 
     def _mass_cancel(self, command: o.MassCancel) -> None:
-        """Cancel each order by itself, since the account at the venue may also be used by others."""
+        """Cancel each order by itself, since the account at the venue may also be used by others; all are tried before
+        a failure is raised."""
         failed: VenueError | None = None
         for order in self._tracker.working_orders(command.account, command.instrument):
             try:
@@ -300,7 +299,6 @@ class OrderEntry:
         if failed is not None:
             raise failed
 
-    # -- replacements -------------------------------------------------------------------------------------------------
     def _replace(self, command: o.ReplaceOrder) -> None:
         """Send a replacement, as an amendment or as cancel and new, or reject the command."""
         order = self._tracker.find_by_name(command.orig)
@@ -325,7 +323,8 @@ class OrderEntry:
             self._swap(order, command)
 
     def _remaining_qty(self, order: WorkingOrder, lots: int, done_qty: int) -> int:
-        """Quantity of one leg: lots less what earlier legs filled, 1e-8 of the base asset."""
+        """Quantity of one leg, 1e-8 of the base asset: lots less what earlier legs filled (`done_qty`, 1e-8 of a lot,
+        rounded up)."""
         return (lots - ceil_units(done_qty)) * self._tracker.symbol_for(order).lot
 
     def _amend(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
@@ -464,11 +463,10 @@ class OrderEntry:
         self._tracker.live.pop(after.sent.wire, None)
         self._inquiry.inquire(before, answer.until_ms if answer.unknown else 0, after.sent)
 
-    # -- questions ----------------------------------------------------------------------------------------------------
     def _ask_unknown(self, command: o.StatusRequest) -> None:
         """Query the status of an unknown name in every symbol that orders were sent in, or the first."""
         memory = self._tracker.memory
-        wire = memory.ask(command.cl_ord_id, command.account)
+        wire = memory.record_status_request(command.cl_ord_id, command.account)
         used = {sent.instrument for sent in memory.by_wire.values()}
         symbols = sorted(used & self._books.keys()) or list(self._books)[:1]
         open_symbols = set(symbols)

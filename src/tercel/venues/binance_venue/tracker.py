@@ -70,7 +70,6 @@ class OrderTracker:
         self.live: dict[str, WorkingOrder] = {}
         """Orders that are not over, by the wire name that they began with."""
 
-    # -- finding ------------------------------------------------------------------------------------------------------
     def begin(self, sent: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
         """Begin to track an order that is sent, or that an earlier process sent; `before`: the order that it replaces."""
         order = WorkingOrder(
@@ -117,7 +116,6 @@ class OrderTracker:
         """A quantity of the API in 10^-8 of a lot."""
         return parse_amount(value, "a quantity") * ONE // self.symbol_for(order).lot
 
-    # -- reports ------------------------------------------------------------------------------------------------------
     def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
         """Set the venue's number of an order; raises VenueError if number or name belong to another order.
 
@@ -163,7 +161,7 @@ class OrderTracker:
             self._report(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
     def executions_after(self, account: str, after: str) -> list[o.Report]:
-        """Executions of an account as reported, after one of them where it is named.
+        """Executions of an account as reported, after execution `after` ("": all); VenueError if that is unknown.
 
         Raises
         ------
@@ -374,7 +372,6 @@ class OrderTracker:
             self.on_missing(order)
         return True
 
-    # -- events -------------------------------------------------------------------------------------------------------
     def _report(
         self,
         order: WorkingOrder,

@@ -164,7 +164,6 @@ class BinanceVenue(Closing):
             rest.close()
         atexit.register(self.close)
 
-    # -- logon --------------------------------------------------------------------------------------------------------
     def _make_connections(
         self, terms: SpotTerms, folder: Path
     ) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
@@ -269,7 +268,6 @@ class BinanceVenue(Closing):
         self._offset_ns = min(max(self._offset_ns, offset), offset + took_ns)
         self._ahead_ns = certain_lead(self._wall() - took_ns // 2 - venue_ns, took_ns)
 
-    # -- time ---------------------------------------------------------------------------------------------------------
     @property
     def now_ns(self) -> int:
         """The venue's time by the clock here; it never goes back."""
@@ -285,13 +283,12 @@ class BinanceVenue(Closing):
         self._last_ns = max(self._last_ns, min(ns or now, now))
         return self._last_ns
 
-    # -- events -------------------------------------------------------------------------------------------------------
     def _emit(self, event: o.VenueEvent) -> None:
         """Queue an event for the next step."""
         self._events.append(self._with_number(event, -1) if isinstance(event, o.Report) else event)
 
     def _emit_report(self, report: o.Report, at_ns: int, trade: int) -> o.Report:
-        """Queue a report with the book rows that it causes; the report as queued."""
+        """Queue a report with the book rows that it causes (not while history is loaded); the report as queued."""
         if self._silent:
             return report
         report = replace(report, ns=self._stamp(at_ns))
@@ -303,7 +300,7 @@ class BinanceVenue(Closing):
         return numbered
 
     def _with_number(self, report: o.Report, number: int) -> o.Report:
-        """The report, its OrderID led by the order's number in the book: `N.VENUE'S`."""
+        """The report, its OrderID led by the order's number in the book (-1: the last known, if any): `N.VENUE'S`."""
         key = report.instrument, report.order_id
         if number >= 0 and report.order_id and key not in self._numbers:
             self._numbers[key] = f"{number}.{report.order_id}"
@@ -311,7 +308,6 @@ class BinanceVenue(Closing):
                 del self._numbers[next(iter(self._numbers))]
         return replace(report, order_id=self._numbers.get(key, report.order_id))
 
-    # -- what comes in ------------------------------------------------------------------------------------------------
     def _run_once(self) -> None:
         """Read received messages, and send queries that are due."""
         was_up = self._links.up
@@ -338,7 +334,7 @@ class BinanceVenue(Closing):
             book = self._books[name]
             now_s = self._steady() / NS_PER_S
             book.check_progress(now_s)
-            if (needs := book.needed_request(now_s) if self._links.up else "") == "stream":
+            if (needs := book.take_needed_request(now_s) if self._links.up else "") == "stream":
                 self._links.renew(name)
             elif needs:
                 self._request_snapshot(name, book, now_s)
@@ -365,7 +361,7 @@ class BinanceVenue(Closing):
             if answer.error is None and not answer.unknown_reason:
                 self._on_market({"s": name} | answer.result)
 
-        book.note_request(now_s, True)
+        book.note_request(now_s, awaits_answer=True)
         try:
             self._channel.ask(
                 "depth",
@@ -476,7 +472,6 @@ class BinanceVenue(Closing):
             )
         )
 
-    # -- the port -----------------------------------------------------------------------------------------------------
     @property
     def capabilities(self) -> Capabilities:
         """Capabilities beside the port `Venue`: connection, session, executions and depth; time is not stepped."""
@@ -570,7 +565,8 @@ class BinanceVenue(Closing):
         self._entry.send(command)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """Events until `until_ns` or the first of them; while the link is down, a step returns after a moment.
+        """Events until `until_ns` or the first of them; while the link is down, a step returns after a moment, and
+        raises once that has lasted `patience.outage_s`.
 
         Raises
         ------

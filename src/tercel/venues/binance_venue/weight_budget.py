@@ -77,7 +77,8 @@ class WeightBudget:
         return not self.wait_s and self.used + weight <= most
 
     def spend(self, weight: int, urgent: bool = False) -> None:
-        """Count a request that leaves; an urgent one may break a block, once in `longest_s`.
+        """Count a request that leaves, or raise VenueError where it may not; an urgent one may break a block, once in
+        `longest_s`.
 
         Raises
         ------
@@ -114,14 +115,17 @@ class WeightBudget:
             and count <= MOST_OVER * self.limit
             and (others >= self._others or self._clock() >= self._others_until)
         ):
-            self._others, self._others_until = others, self._clock() + WINDOW_S
+            self._others = others
+            self._others_until = self._clock() + WINDOW_S
 
     def block(self, seconds: float, reason: str) -> None:
         """Block requests for so many seconds, as the venue demands."""
         now = self._clock()
         doubled_s = min(max(2 * self._pause, 1.0), self.longest_s)
         self._pause = doubled_s if now >= self._since + self._pause else self._pause
-        self._since, self.block_reason, seconds = now, reason, max(seconds, self._pause)
+        self._since = now
+        self.block_reason = reason
+        seconds = max(seconds, self._pause)
         self._until = max(self._until, now + seconds)
         self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
 

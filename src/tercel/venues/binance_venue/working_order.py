@@ -86,7 +86,7 @@ class WorkingOrder:
         passive: bool = False,
         text: str = "",
     ) -> o.Report:
-        """Execution report on the order's current state."""
+        """Execution report on the order's current state; `qty`, `px`: the last trade's, 10^-8 of a lot and a tick."""
         sent = self.sent
         return o.Report(
             exec_id,

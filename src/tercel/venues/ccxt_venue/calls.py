@@ -53,8 +53,8 @@ class CcxtCalls:
         """Whether the exchange itself offers a method of ccxt's."""
         return self.exchange.has.get(method) is True
 
-    async def message(self, number: int, method: str, params: Params) -> dict[str, Any]:
-        """The answer to a request, as the WebSocket API of Binance would give it."""
+    async def answer(self, number: int, method: str, params: Params) -> dict[str, Any]:
+        """Carry out a request by ccxt: the answer, errors included, as the WebSocket API of Binance would give it."""
         name = method.rpartition("/")[2].replace(".", "_").lower()
         try:
             async with asyncio.timeout(CALL_S):
@@ -74,7 +74,6 @@ class CcxtCalls:
         """Text of an error, without secrets."""
         return str(self.refusal("", error)["error"]["msg"])
 
-    # -- questions ----------------------------------------------------------------------------------------------------
     async def _on_time(self, _: Params) -> Any:
         """Time of the exchange, ms: `time`."""
         return {
@@ -107,7 +106,6 @@ class CcxtCalls:
 
     _on_account_status = _on_account
 
-    # -- orders -------------------------------------------------------------------------------------------------------
     async def _on_order_place(self, params: Params) -> Any:
         """Place an order: `order.place`."""
         extras = {"clientOrderId": params["newClientOrderId"]}

@@ -57,7 +57,7 @@ class CcxtLinks(CcxtStreams):
 
         async def exchange_messages() -> dict[str, Any]:
             """Carry out the request in ccxt's loop; queue the answer for `poll` if the request has a number."""
-            answer = await self._calls.message(number, method, params)
+            answer = await self._calls.answer(number, method, params)
             if number:
                 self.hand_over("answer", answer)
             return answer
@@ -77,7 +77,7 @@ class CcxtLinks(CcxtStreams):
             self.run(self.exchange.un_watch_order_book(self._calls.unified[name]))
 
     def poll(self) -> tuple[list[Event], list[Event]]:
-        """Events of the account, and messages of the market, since the last call."""
+        """Pass on answers, follow the link; events of the account, and messages of the market, since the last call."""
         self.watch_own_orders()
         trades = list[Event]()
         orders = list[Event]()
@@ -121,7 +121,8 @@ class CcxtChannel(ApiChannel):
         orders: bool = False,
         urgent: bool = False,
     ) -> None:
-        """Send a request by ccxt, signed there; `on_answer` is called once, with its answer or the reason of a failure."""
+        """Send a request by ccxt, signed there; `on_answer` is called once, with its answer or the reason of a failure.
+        VenueError, with no call, without weight."""
         self.links.ask(
             self._register_request(method, weight, on_answer, self.now_ms(), orders, urgent),
             method,
@@ -146,7 +147,8 @@ class CcxtRest:
     def ask(
         self, path: str, weight: int, params: Mapping[str, Any] | None = None, **_: object
     ) -> Any:
-        """Send a request by ccxt and wait for its answer; raises RequestRefusedError or VenueError for an error."""
+        """Send a request by ccxt and wait for its answer; raises RequestRefusedError or VenueError for an error.
+        `weight` is not counted."""
         answer = self._links.ask(0, path, params or {}).result(2 * CALL_S)
         if (error := answer.get("error")) is None:
             return answer["result"]

@@ -107,8 +107,6 @@ class SimulatedExchange:
         if pace is not None:
             pace.begin(self.now_ns)
 
-    # -- what everybody may ask ---------------------------------------------------------------------------------------
-
     @property
     def capabilities(self) -> Capabilities:
         """Capabilities beside the port `Venue`: simulated, with executions, positions and depth."""
@@ -172,7 +170,7 @@ class SimulatedExchange:
         return self._markets.try_new(self._market_of(instrument), side, limit, lots)
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
-        """Trades of an account after execution `after` ("": all), exactly as first reported.
+        """Trades of an account after execution `after` ("": all), as first reported; VenueError if that is unknown.
 
         Raises
         ------
@@ -189,8 +187,6 @@ class SimulatedExchange:
     def positions(self, account: str) -> dict[str, int]:
         """Signed positions of an account, 10^-8 of a lot, by instrument."""
         return dict(self._orders.positions.get(account, {}))
-
-    # -- accounts -----------------------------------------------------------------------------------------------------
 
     def login(self, account: str, *, cancel_on_disconnect: bool = False) -> None:
         """Set whether an account's open orders are cancelled when it disconnects; trading needs no login."""
@@ -213,8 +209,6 @@ class SimulatedExchange:
             streams = [self._latency.stream(spec.seed, spec.index) for spec in self._markets.specs]
             self._accounts[name] = _Account(streams)
         return self._accounts[name]
-
-    # -- commands on their way ----------------------------------------------------------------------------------------
 
     def send(self, command: o.Command) -> None:
         """Send a command; it arrives after its latency, never before an earlier one of its account.
@@ -250,10 +244,8 @@ class SimulatedExchange:
                 first = min(first, (max(queue[0][0], self.now_ns), queue[0][1], market))
         return first[0], first[2]
 
-    # -- time ---------------------------------------------------------------------------------------------------------
-
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """Advance to `until_ns`, or to the end of the first moment with a report on client orders."""
+        """Advance to `until_ns`, or to the end of the first moment with a report on client orders; the events of it."""
         events = self._step(until_ns)
         if self._store is not None:
             if any(not isinstance(event, o.MarketRows) for event in events):
@@ -328,7 +320,8 @@ class SimulatedExchange:
             events.append(o.MarketRows(self._markets.names[market], rows))
 
     def _report_of(self, market: int, record: Ints) -> o.Report | None:
-        """Report of a fill, or of the dropped remainder of an order that takes; None for other records."""
+        """Apply a fill, or the dropped remainder of an order that takes, to its order; the report, None for other
+        records."""
         if record[sim.R_KIND] == sim.OWN_REST:
             return None
         order = self._orders.by_place.get((market, int(record[sim.R_WHO])))
@@ -338,7 +331,7 @@ class SimulatedExchange:
         lots = int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
             order.move(o.ExecType.TRADE, lots)
-            report = self._orders.report(
+            report = self._orders.make_report(
                 order,
                 o.ExecType.TRADE,
                 ns,
@@ -347,11 +340,11 @@ class SimulatedExchange:
             )
         else:
             order.move(o.ExecType.EXPIRED)
-            report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
+            report = self._orders.make_report(
+                order, o.ExecType.EXPIRED, ns, text="nothing more to take"
+            )
         self._orders.forget_place(order, ns)
         return report
-
-    # -- commands that arrive -----------------------------------------------------------------------------------------
 
     def _enter(self, command: o.Command, events: list[o.VenueEvent]) -> None:
         """Carry out a command that has arrived; what it causes is appended to `events`."""
@@ -384,7 +377,7 @@ class SimulatedExchange:
             if place < 0:
                 fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
         if fault:
-            events.append(self._orders.report_refusal(new, self.now_ns, fault))
+            events.append(self._orders.make_refusal(new, self.now_ns, fault))
             return
         order = ClientOrder(
             new,
@@ -397,7 +390,7 @@ class SimulatedExchange:
             leaves=new.lots,
         )
         self._orders.add(order)
-        events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
+        events.append(self._orders.make_report(order, o.ExecType.NEW, self.now_ns))
         self._match(order, events)
 
     def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
@@ -456,7 +449,7 @@ class SimulatedExchange:
         order.move(o.ExecType.CANCELED)
         self._orders.forget_place(order, self.now_ns)
         events.append(
-            self._orders.report(
+            self._orders.make_report(
                 order, o.ExecType.CANCELED, self.now_ns, name=name, orig=orig, text=text
             )
         )
@@ -469,7 +462,7 @@ class SimulatedExchange:
             self._cancel_order(order, events, text=text)
 
     def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:
-        """Replace an order's price or lots; fewer lots at the same price keep the queue position."""
+        """Replace an order's price or lots, or reject that; fewer lots at the same price keep the queue position."""
         order = self._find_resting(command, events)
         if order is None:
             return
@@ -492,7 +485,7 @@ class SimulatedExchange:
         order.leaves = leaves
         order.move(o.ExecType.REPLACED)
         self._orders.forget_place(order, self.now_ns)
-        events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
+        events.append(self._orders.make_report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
         if leaves and not keeps_place:
             self._match(order, events)
 
@@ -512,14 +505,12 @@ class SimulatedExchange:
         ]
         for new in in_flight:
             events.append(
-                self._orders.report_refusal(
+                self._orders.make_refusal(
                     new, self.now_ns, "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
                 )
             )
         if name and not reports and not in_flight:
             unknown = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
             events.append(
-                self._orders.report_refusal(
-                    unknown, self.now_ns, "unknown order", o.ExecType.STATUS
-                )
+                self._orders.make_refusal(unknown, self.now_ns, "unknown order", o.ExecType.STATUS)
             )

@@ -25,8 +25,8 @@ from tercel.core.orders import (
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
-from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.regimes.named import impose
+from tercel.market.regimes.switching import begin_regimes
 from tercel.market.simulator import engine, kernel_requests, layout as sim
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.tape.schema import ADD, LEVEL_SET, ROLL_IN, STATUS
@@ -228,7 +228,7 @@ class Markets:
 
     def try_new(self, market: int, side: int, price: int, lots: int) -> list[tuple[int, int, int]]:
         """Price and lots of every fill that an immediate order would have now, and the number of the client order that it
-        meets, else -1; nothing changes.
+        meets, else -1; nothing changes. [] too while no ledger place is free.
 
         Raises
         ------
@@ -333,11 +333,9 @@ class Markets:
             LEVEL_SET if by_level else ROLL_IN,
         )
         rows[1:, M_ID] = slots
-        rows[1:, M_SIDE], rows[1:, M_PRICE], rows[1:, M_LOTS] = (
-            orders[slots, lay.SIDE],
-            orders[slots, lay.PRICE],
-            lots[slots],
-        )
+        rows[1:, M_SIDE] = orders[slots, lay.SIDE]
+        rows[1:, M_PRICE] = orders[slots, lay.PRICE]
+        rows[1:, M_LOTS] = lots[slots]
         return MarketRows(self.names[market], rows, snapshot=True)
 
     def listing(self, market: int) -> Listing:

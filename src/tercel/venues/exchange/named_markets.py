@@ -52,7 +52,7 @@ def recorded_market(
     queue: str = DEFAULT,
     venue: str | None = None,
 ) -> dict[str, MarketSpec]:
-    """Market specification of a recorded day of a lake, from its opening; the longest day by default.
+    """Market specification, by symbol, of a recorded day in the lake `tape`, from its opening; by default the longest.
 
     Parameters
     ----------

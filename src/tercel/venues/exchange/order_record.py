@@ -95,11 +95,11 @@ class OrderRecord:
         return [serial for (serial,) in self._rows.execute(query, (account,))]
 
     def accept(self, serial: int, report: Report) -> None:
-        """Store an order as it was accepted, or replaced."""
+        """Queue the report of an order as it was accepted, or replaced, for the next `flush`."""
         self._pending_accepted.append((serial, report))
 
     def put(self, serial: int, report: Report) -> None:
-        """Store a trade of an order, or its final state."""
+        """Queue a trade of an order, or its final state, for the next `flush`."""
         self._pending_reports.append((serial, report))
         if len(self._pending_reports) >= _WAITING:
             self.flush()

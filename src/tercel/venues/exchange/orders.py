@@ -146,8 +146,9 @@ class OrderBooks:
         self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
         return f"{self.prefix}{instrument}:{number}"
 
-    def report(self, order: ClientOrder, kind: ExecType, ns: int, **details: Any) -> Report:
-        """Report on an order's current state, with keywords of :func:`build_report`; trades are stored for repetition."""
+    def make_report(self, order: ClientOrder, kind: ExecType, ns: int, **details: Any) -> Report:
+        """Make a report on an order's current state, with keywords of :func:`build_report`; a trade is recorded, and
+        counted in `positions`."""
         report = build_report(order, self.next_exec_id(order.new.instrument), kind, ns, **details)
         if kind is ExecType.TRADE:
             self.positions.setdefault(report.account, Counter())[report.instrument] += (
@@ -171,7 +172,7 @@ class OrderBooks:
             )
         return reports
 
-    def report_refusal(
+    def make_refusal(
         self,
         new: NewOrder,
         ns: int,
@@ -179,7 +180,7 @@ class OrderBooks:
         kind: ExecType = ExecType.REJECTED,
         status: OrdStatus = OrdStatus.REJECTED,
     ) -> Report:
-        """The rejection of an order that never reached the book; it has no order id."""
+        """Make the report on an order that is not in the book, by default its rejection; it has no order id."""
         return refusal_report(new, self.next_exec_id(new.instrument or "-"), ns, text, kind, status)
 
 

@@ -115,8 +115,6 @@ class ShadowVenue(SimulatedExchange):
         self.now_ns = max(self.now_ns, data.now_ns)
         self._feed(later)
 
-    # -- observed data -------------------------------------------------------------------------------------------
-
     def _spec(self, name: str, rows: Ints) -> MarketSpec:
         """Market specification of an instrument, from its first snapshot."""
         listing = self._listings_by_name[name]
@@ -153,7 +151,7 @@ class ShadowVenue(SimulatedExchange):
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
 
     def _take_rows(self, event: MarketRows, now_ns: int) -> Ints:
-        """Rows of an event, none stamped before now, which are recorded as well."""
+        """Rows of an event as tape rows, none stamped before `now_ns`; they are added to the recording."""
         rows = event.rows
         if event.instrument in self._totals:
             rows = self._totals[event.instrument].convert_rows(rows, event.snapshot)
@@ -192,8 +190,6 @@ class ShadowVenue(SimulatedExchange):
             self._markets.feed(market, rows)
         if self._recording is not None:
             self._recording.write()
-
-    # -- as a venue ----------------------------------------------------------------------------------------------
 
     @property
     def capabilities(self) -> Capabilities:
@@ -243,7 +239,8 @@ class ShadowVenue(SimulatedExchange):
 def first_books(
     data: Venue, instruments: Sequence[str]
 ) -> tuple[dict[str, MarketRows], list[VenueEvent]]:
-    """The first snapshot of each instrument, and the events that came after them.
+    """Subscribe to the instruments at `data` and step it until all show a book: the first snapshot of each, and the
+    other events.
 
     Raises
     ------

@@ -101,8 +101,6 @@ class RemoteVenue:
         self.now_ns = 0
         self._connect()
 
-    # -- the link -----------------------------------------------------------------------------------------------------
-
     def _connect(self) -> None:
         """Connect to the server's socket file and log in with the accounts."""
         self._socket = frames.connect(self._path, self._timeout_s)
@@ -190,7 +188,7 @@ class RemoteVenue:
         self._send(frames.pack(body))
 
     def _send(self, data: bytes) -> None:
-        """Write bytes to the socket; an error breaks the link."""
+        """Write bytes to the socket; an error breaks the link and is raised as VenueError."""
         link = self._require_link()
         try:
             link.sendall(data)
@@ -246,8 +244,6 @@ class RemoteVenue:
                 self.now_ns = int(fields["now"])
             return fields
         return {}
-
-    # -- the venue ----------------------------------------------------------------------------------------------------
 
     @property
     def capabilities(self) -> Capabilities:
@@ -364,18 +360,18 @@ class RemoteVenue:
             self._require_link()
         with self._suppress_lost_link():
             if self._stepped:
-                if not self._has_report():
+                if not self._has_non_market_event():
                     self._request({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")
             else:
-                while not self._has_report() and self.now_ns < until_ns:
+                while not self._has_non_market_event() and self.now_ns < until_ns:
                     self._wait_for("now")
         events = self._events
         self._events = []
         self._returned_ids.clear()
         return events
 
-    def _has_report(self) -> bool:
+    def _has_non_market_event(self) -> bool:
         """Whether any queued event is no market data: a report, a reject or news of the link."""
         return any(not isinstance(event, MarketRows) for event in self._events)
 
@@ -389,7 +385,7 @@ class RemoteVenue:
                 raise
 
     def executions(self, account: str, after: str = "") -> list[Report]:
-        """Trades of an account after execution `after` ("": all), exactly as first reported.
+        """Trades of an account after execution `after` ("": all), as first reported; VenueError if that is unknown.
 
         Raises
         ------
@@ -447,5 +443,5 @@ def rows_of(body: bytes) -> MarketRows:
             -1, MARKET_COLUMNS
         )
     except (struct.error, ValueError) as error:
-        raise frames.refuse("a frame of market data", str(error)) from None
+        raise frames.protocol_error("a frame of market data", str(error)) from None
     return MarketRows(name, rows.astype(np.int64), bool(snapshot), as_of_ns)

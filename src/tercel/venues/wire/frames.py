@@ -103,20 +103,20 @@ def message_of(body: bytes, *, commands: bool) -> Any:
         else None
     )
     if kind is None:
-        raise refuse(f"one of {', '.join(classes)}", f"{body[:80]!r}")
+        raise protocol_error(f"one of {', '.join(classes)}", f"{body[:80]!r}")
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
-        raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+        raise protocol_error(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
     if commands and (
         bad_names := [value for value in values if type(value) is str and not is_name(value)]
     ):
-        raise refuse(
+        raise protocol_error(
             f"printable names of {LONGEST_NAME} characters at most", f"{bad_names[0][:80]!a}"
         )
     try:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
     except (ValueError, TypeError) as error:
-        raise refuse(f"the fields of {kind.__name__}", str(error)) from None
+        raise protocol_error(f"the fields of {kind.__name__}", str(error)) from None
 
 
 def _check_type(types: tuple[type, ...], value: Any) -> Any:
@@ -137,7 +137,7 @@ _READERS: Final = {
 }
 
 
-def refuse(expected: str, received: str) -> VenueError:
+def protocol_error(expected: str, received: str) -> VenueError:
     """Return, not raise, the error for a peer that does not speak this protocol."""
     return VenueError(expected, received, "connect with `RemoteVenue` of the same version")
 
@@ -169,7 +169,9 @@ class FrameReader:
         while len(self._buffer) >= _HEAD.size:
             length, kind = _HEAD.unpack_from(self._buffer)
             if length > self._longest or kind not in (JSON, MESSAGE, ROWS):
-                raise refuse("frames of this protocol", f"a frame of kind {kind}, {length} bytes")
+                raise protocol_error(
+                    "frames of this protocol", f"a frame of kind {kind}, {length} bytes"
+                )
             if len(self._buffer) < _HEAD.size + length:
                 break
             frames.append((kind, bytes(self._buffer[_HEAD.size : _HEAD.size + length])))
@@ -187,7 +189,7 @@ def fields_of(body: bytes) -> Fields:
     """
     fields = _json_of(body)
     if not isinstance(fields, dict):
-        raise refuse("a JSON object", type(fields).__name__)
+        raise protocol_error("a JSON object", type(fields).__name__)
     return fields
 
 
@@ -196,7 +198,7 @@ def _json_of(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise refuse("JSON", str(error)) from None
+        raise protocol_error("JSON", str(error)) from None
 
 
 def listen(path: str) -> socket.socket:

@@ -116,7 +116,6 @@ class OrderServer:
         Path(self.path).unlink(missing_ok=True)
         self._venue.close()
 
-    # -- answers of a subclass ----------------------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
         """Carry out commands of one client, for accounts that it holds, in their order: a subclass says how."""
         raise NotImplementedError
@@ -158,7 +157,6 @@ class OrderServer:
     def on_gone(self, client: Client) -> None:
         """Called after a client has disconnected or was dropped: nothing here, for subclasses."""
 
-    # -- clients ------------------------------------------------------------------------------------------------------
     def _accept(self) -> None:
         """Accept a client's connection, or close it where there are MOST_CLIENTS already."""
         try:
@@ -284,7 +282,6 @@ class OrderServer:
             if self._selector.get_key(client.socket).events != events:
                 self._selector.modify(client.socket, events, client)
 
-    # -- what clients ask ---------------------------------------------------------------------------------------------
     def _answer(self, client: Client, body: frames.Fields) -> None:
         """Carry out one JSON request of a client, by its key `do`."""
         action = body.get("do")
@@ -352,7 +349,6 @@ class OrderServer:
         for listing in listings:
             client.outbox += frames.pack_message(listing)
 
-    # -- what happened ------------------------------------------------------------------------------------------------
     def route(
         self, events: Iterable[VenueEvent], concerns: Callable[[Client, VenueEvent], bool]
     ) -> None:

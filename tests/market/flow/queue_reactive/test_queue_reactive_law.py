@@ -14,7 +14,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.price_window import allocate
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.cancellation import cancel, readiness
+from tercel.market.flow.queue_reactive.cancellation import draw_order_to_cancel, sum_cancel_weights
 from tercel.market.flow.queue_reactive.kernel import draw_event
 from tercel.market.flow.queue_reactive.memory import next_wait, update_classes
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset, start_memory
@@ -277,7 +277,7 @@ def test_waits_come_from_their_law(seed: int) -> None:
 @kernel
 def many_leavers(b: Packed, k: Longs, flow: Floats, side: int, counts: Longs) -> None:
     for _ in range(DRAWS):
-        counts[cancel(b, k, flow, q.CANCEL_AT_BEST, side)] += 1
+        counts[draw_order_to_cancel(b, k, flow, q.CANCEL_AT_BEST, side)] += 1
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -306,7 +306,7 @@ def test_an_order_at_the_best_leaves_by_its_age_and_size(seed: int) -> None:
         leaves[bisect_right(preset.law["life_edges"], came - arr), bisect_right(preset.law["leaves_edges"], lots)]
         for arr, lots in words[there][:, [lay.ARR, lay.QTY]].tolist()
     ])  # fmt: skip
-    orders, total = readiness(b, flow, 1, price)
+    orders, total = sum_cancel_weights(b, flow, 1, price)
     assert (orders, total) == (len(there), pytest.approx(weight.sum()))
     counts = np.zeros(preset.orders, np.int64)
     many_leavers(b, k, flow, 1, counts)

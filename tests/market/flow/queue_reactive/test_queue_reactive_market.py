@@ -8,7 +8,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.book_records import changes
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.cancellation import readiness, standing_weight
+from tercel.market.flow.queue_reactive.cancellation import best_cancel_weight, sum_cancel_weights
 from tercel.market.flow.queue_reactive.events import scan
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import resting_rows, run_recorded
@@ -94,9 +94,9 @@ def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
             )
             if stood and k[sim.PUBLIC_BID + at] not in (NO_BID, NO_ASK):
                 kept[1] += 1
-                found = readiness(b, flow, side, int(k[sim.PUBLIC_BID + at]))
-                assert found == (k[q.STANDING + at], real(k, q.STANDING_READY + at)), event
-                assert standing_weight(b, k2, flow, side) == found[1]
+                found = sum_cancel_weights(b, flow, side, int(k[sim.PUBLIC_BID + at]))
+                assert found == (k[q.STANDING + at], real(k, q.STANDING_WEIGHT + at)), event
+                assert best_cancel_weight(b, k2, flow, side) == found[1]
         np.testing.assert_array_equal(k, k2)
     assert 1_000 < kept[0] < 3_500
     assert 300 < kept[1] < kept[0]

@@ -19,13 +19,13 @@ from tercel.market.flow.queue_reactive import (
     memory as kernels,
     touch_history,
 )
-from tercel.market.flow.queue_reactive.cancellation import cancel, withdraw
+from tercel.market.flow.queue_reactive.cancellation import draw_order_to_cancel, withdraw
 from tercel.market.flow.queue_reactive.events import (
     deeper_price,
     inside_price,
     repeat_price,
     scan,
-    take,
+    send_market_order,
 )
 from tercel.market.flow.queue_reactive.extract import (
     ExtractedDay,
@@ -154,7 +154,7 @@ def test_a_market_order_sweeps_no_further_than_the_tapes_did(
     assert scan(b, k, flow, -side) == 3
     at = q.SCAN + (q.SCAN_SIDE if side > 0 else 0)
     there = k[at + q.LEVELS : at + q.LEVELS + left].sum()
-    assert take(b, k, flow, side) == there - 1
+    assert send_market_order(b, k, flow, side) == there - 1
 
 
 # -- behind the best --------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_what_nobody_would_see_is_drawn_again_and_lies_on_the_last_level_at_most
 @kernel
 def many_cancels(b: Packed, k: Longs, flow: Floats, side: int, counts: Longs) -> None:
     for _ in range(DRAWS):
-        counts[cancel(b, k, flow, q.CANCEL_DEEPER, side)] += 1
+        counts[draw_order_to_cancel(b, k, flow, q.CANCEL_DEEPER, side)] += 1
 
 
 def crowded(preset: QueueReactivePreset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -132,7 +132,7 @@ def recorded(preset: CheriditoWeissPreset, seconds: float, seed: int = 3) -> NDA
     b, k0, flow = first_world(preset, 0)
     k = sim.extend(k0, 0, 8192)
     seed_stream(k, sim.FLOW_RNG, seed, 0, 1)
-    engine.run_recorded(b, k, flow, NO_TAPE, round(seconds * NS_PER_SECOND), 0)
+    engine.run_until_full(b, k, flow, NO_TAPE, round(seconds * NS_PER_SECOND), 0)
     rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
     return k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
 

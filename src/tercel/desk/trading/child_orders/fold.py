@@ -90,7 +90,7 @@ class Orders:
         yet."""
         return [*self._quarantine, *(report for *_, report in self._booked.early)]
 
-    def changes_nothing(self, report: o.Report) -> bool:
+    def is_empty_status(self, report: o.Report) -> bool:
         """Whether a report is a status without quantities, as answered to a status request, of an order name that nothing here
         has."""
         is_known = report.cl_ord_id in self._root or report.orig in self._root
@@ -126,7 +126,7 @@ class Orders:
         return net_qty
 
     def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
-        """Executions in force of a parent's orders, one (root of the order, name of the execution, execution) for every name."""
+        """Executions of a parent's orders, busted ones (quantity 0) too, as (root of order, name, execution) by name."""
         executions: dict[tuple[str, str], Execution[Fill]] = {}
         for root in self._roots_by_parent.get(parent, ()):
             for account, _, name in self._execution_keys.get(root, ()):
@@ -143,8 +143,8 @@ class Orders:
         """Orders of a parent that are in memory."""
         return [self._orders[root] for root in self._roots_by_parent.get(parent, ())]
 
-    def retire(self, parent: str, fills: int) -> tuple[list[str], list[Key]]:
-        """Drop a parent's orders and its first `fills` fills from memory; returns all names of the orders and of their
+    def retire(self, parent: str, fill_count: int) -> tuple[list[str], list[Key]]:
+        """Drop a parent's orders and its first `fill_count` fills from memory; returns all names of the orders and of their
         executions."""
         names: list[str] = []
         executions: dict[Key, None] = {}
@@ -162,7 +162,7 @@ class Orders:
             self._root.pop(name, None)
         places = (index for index, fill in enumerate(self.fills) if fill.parent == parent)
         for index in reversed(
-            [*islice(places, fills)]
+            [*islice(places, fill_count)]
         ):  # finished parents are old: their fills are among the first
             del self.fills[index]
         return names, list(executions)
@@ -294,7 +294,7 @@ class Orders:
                 Notice(Code.UNALLOCATED, order.root, f"not sent by this desk: {message}")
             )
         if order is None:
-            if isinstance(message, o.Report) and self.changes_nothing(message):
+            if isinstance(message, o.Report) and self.is_empty_status(message):
                 return []
             if isinstance(message, o.CancelReject) and message.cl_ord_id in self._fences:
                 self._fences.discard(message.cl_ord_id)

@@ -7,7 +7,7 @@ from tercel.core.child_order import ChildOrder
 from tercel.core.orders import CancelReject, Holdings, Report
 from tercel.core.ports import Entry
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.journal.codec import OrderMessage, entry_alert, mark_unreadable
+from tercel.desk.trading.journal.codec import OrderMessage, entry_alert, replace_impossible
 
 TOLERANCE_NS: Final = 120_000_000_000
 """Largest difference of two clocks, ns: that of a message's SendingTime (52) in FIX."""
@@ -34,7 +34,7 @@ class Intake:
         `Unread`."""
         if not isinstance(event, Report | CancelReject):
             return event
-        return mark_unreadable(
+        return replace_impossible(
             self._correct_time(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns)
         )
 

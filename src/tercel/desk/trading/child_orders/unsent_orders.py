@@ -28,7 +28,8 @@ def lost_order(report: o.Report) -> ChildOrder | None:
         report.cl_ord_id and report.instrument and report.lots > 0
     ):
         return None
-    root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
+    root = report.cl_ord_id
+    stem, _, number = report.cl_ord_id.rpartition(".")
     command = o.NewOrder(
         cl_ord_id=root,
         instrument=report.instrument,

@@ -161,7 +161,7 @@ def next_batch(received: Iterable[OrderMessage | o.Holdings]) -> list[OrderMessa
     return batch
 
 
-def mark_unreadable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
+def replace_impossible(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
     """The message; a trade or correction whose quantity is not positive, or with a number beyond 64 bits, is replaced by an
     `Unread`."""
     if (

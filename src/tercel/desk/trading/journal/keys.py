@@ -54,14 +54,14 @@ def digest_of(data: bytes, key: ChainKey | None) -> str:
 
 
 def key_of(
-    folder: Path | None = None, environment: Mapping[str, str] = os.environ
+    not_in: Path | None = None, environment: Mapping[str, str] = os.environ
 ) -> ChainKey | None:
-    """The key given by the environment; None: plain hashes.
+    """Key that the environment gives, None for plain hashes; its file may not lie in `not_in`, nor be readable by others.
 
     Raises
     ------
     ConfigError
-        For both variables at once, a file that others may read, that lies in `folder` or does not read, a short key.
+        For both variables at once, a file that others may read, that lies in `not_in` or does not read, a short key.
     """
     name = environment.get(FILE_VARIABLE, "")
     text = environment.get(KEY_VARIABLE, "")
@@ -72,7 +72,7 @@ def key_of(
     path = Path(name)
     try:
         open_to_others = path.stat().st_mode & 0o077
-        inside = folder is not None and folder.resolve() in path.resolve().parents
+        inside = not_in is not None and not_in.resolve() in path.resolve().parents
         if open_to_others:
             raise ConfigError(
                 f"{path} readable by its owner alone",
@@ -81,7 +81,7 @@ def key_of(
             )
         if inside:
             raise ConfigError(
-                f"a key outside {folder}",
+                f"a key outside {not_in}",
                 f"{path}: readable by every writer of that folder",
                 "keep it elsewhere",
             )

@@ -52,8 +52,6 @@ class Log(ABC):
         self._place = place
         self._unflushed = False
 
-    # -- what differs -------------------------------------------------------------------------------------------------
-
     @abstractmethod
     def _execute(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Rows of a statement, executed in the open transaction if any."""
@@ -84,8 +82,6 @@ class Log(ABC):
     def has_changed(self) -> bool:
         """Whether another process may have written since the last call; True unless a subclass can tell."""
         return True
-
-    # -- shared -------------------------------------------------------------------------------------------------------
 
     def _run(self, doing: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Execute a statement and return its rows; an error becomes a JournalError that says what was being done."""

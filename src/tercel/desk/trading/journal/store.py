@@ -78,8 +78,6 @@ class SqlJournal:
             self._release()
             raise
 
-    # -- opening -------------------------------------------------------------------------------------------------
-
     def _check(self, acknowledge: str) -> None:
         """Verify an existing journal (a damaged one needs `acknowledge`), or begin a new one."""
         sound = self._find_sound_prefix()
@@ -145,8 +143,6 @@ class SqlJournal:
             _log.info(
                 "%s has unkeyed hashes: a user who can write it can rewrite its past", self._place
             )
-
-    # -- the port ------------------------------------------------------------------------------------------------
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """Chain and write entries in one transaction, on disk on return if `sync`; number of the last. [] with `sync` flushes."""
@@ -279,8 +275,6 @@ class SqlJournal:
             if self._lock is not None:
                 self._lock.release()
 
-    # -- snapshots ---------------------------------------------------------------------------------------------------
-
     def snapshot(self, version: str = "") -> StoredSnapshot | None:
         """Newest stored snapshot that is sound and belongs to these entries, of a version if given; None if there is none."""
         stored, ignored = sound_snapshot(self._rows, self.key, version)
@@ -305,8 +299,7 @@ class SqlJournal:
         """Separate reader of this journal's entries and snapshots, for another thread."""
         return SnapshotReader(self._place, self.key)
 
-    # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
-
+    # A chain alone cannot tell that its end is missing: the mark in a file of its own does.
     def _write_mark(self) -> None:
         """Overwrite the mark file with the number and hash of the last entry on disk."""
         if self._mark_file < 0:

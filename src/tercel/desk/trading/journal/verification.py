@@ -113,7 +113,7 @@ class ChainVerification(NamedTuple):
 
 
 def verify(location: str | Path, key: ChainKey | None = None) -> ChainVerification:
-    """Verify a whole journal from its first entry, while a session may be writing it.
+    """Verify a whole journal, also while a session writes it; damage is reported in the result's `fault`, not raised.
 
     Parameters
     ----------

@@ -98,8 +98,6 @@ class ParentExecutor:
         self.features = np.zeros((1, N_FEATURES), np.float32)
         """Features of the last decision, which drift detection reads."""
 
-    # -- state --------------------------------------------------------------------------------------------------------
-
     @property
     def arrived(self) -> bool:
         """Whether the order has arrived at its market."""
@@ -245,8 +243,6 @@ class ParentExecutor:
         state = self.driver.state[None]
         return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
 
-    # -- what happens to it -------------------------------------------------------------------------------------------
-
     def queue_market_data(self, event: MarketRows) -> bool:
         """Queue market data for the next decision (True; also if they are ignored); False, not queued, if they must be processed
         now.
@@ -273,28 +269,28 @@ class ParentExecutor:
         TapeError
             Market data that does not fit: some were missed.
         """
-        commands: list[Command] = []
+        to_send: list[Command] = []
         if self._driver is None or self.detach_reason:
-            return commands
+            return to_send
         for event in events:
             if isinstance(event, MarketRows):
                 if event.instrument == self.order.instrument and not self.queue_market_data(event):
                     self._waiting.append(event.rows)
-                    self._catch_up(commands)
+                    self._catch_up(to_send)
             elif isinstance(event, Report):
-                self._on_report(event, commands)
+                self._on_report(event, to_send)
             elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
-                self._cancel_over(event.cl_ord_id, 0, event.ns, commands)
+                self._cancel_over(event.cl_ord_id, 0, event.ns, to_send)
         self._end_if_over()
         if self._gap_error is not None:
             raise self._gap_error
-        return commands
+        return to_send
 
     def on_time(self, now_ns: int) -> list[Command]:
         """Arrive, decide or close as due by a venue time, ns; returns the commands to send."""
-        commands: list[Command] = []
+        to_send: list[Command] = []
         if self.detach_reason:
-            return commands
+            return to_send
         if self._driver is None and self.due_ns <= now_ns:
             order = self.order
             task = self.order.task
@@ -309,11 +305,11 @@ class ParentExecutor:
             if any(self._guidance):  # the first decision sees it
                 self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
-            self._decide(now_ns, commands)
+            self._decide(now_ns, to_send)
             self._end_if_over()
             if self._gap_error is not None:
                 raise self._gap_error
-        return commands
+        return to_send
 
     def on_denied(self, command: Command) -> list[Command]:
         """Process the denial of a command by limits: its lots are dead, or its cancel is dropped; returns commands to send.
@@ -321,22 +317,22 @@ class ParentExecutor:
         What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
         order has no next decision, and is booked as unfilled.
         """
-        commands: list[Command] = []
+        to_send: list[Command] = []
         name = command.cl_ord_id
         if name in self._children.cancels:
-            self._cancel_over(name, 0, self._now, commands)
+            self._cancel_over(name, 0, self._now, to_send)
         elif name in self._children.by_name:
             child = self._children.by_name[name]
             if child.forced:
-                self._book_unfilled(child, self._now, commands)
+                self._book_unfilled(child, self._now, to_send)
             else:
                 self._feed(
                     self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)),
-                    commands,
+                    to_send,
                 )
                 self._forget(child)
         self._end_if_over()
-        return commands
+        return to_send
 
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Set the guidance of signals and risk for decisions from now on."""
@@ -386,28 +382,26 @@ class ParentExecutor:
         self.driver.state[[sim.QUANTITY, sim.LEFT]] += added_lots
         return self._withdraw() if self.open > self.left else []
 
-    # -- arrival and decisions ----------------------------------------------------------------------------------------
-
     @property
     def _now(self) -> int:
         """Venue time, ns, of the last row applied."""
         return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
 
-    def _decide(self, now_ns: int, commands: list[Command]) -> None:
-        """Take the decisions due by `now_ns`, adding their orders to `commands`; a paused order lets them pass and is cancelled
+    def _decide(self, now_ns: int, to_send: list[Command]) -> None:
+        """Take the decisions due by `now_ns`, adding their orders to `to_send`; a paused order lets them pass and is cancelled
         at its horizon."""
         driver = self.driver
         if self.cancelled:
             return
         if self._decides:
-            commands += self._children.commands(driver.decide_due(now_ns))
+            to_send += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
         # Paused to its end: the remainder is not forced through, as a pause means that it must not trade.
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
-            commands += self.cancel()
+            to_send += self.cancel()
             return
-        commands += self._children.commands(driver.skip_due(now_ns))
+        to_send += self._children.commands(driver.skip_due(now_ns))
 
     def _withdraw(self) -> list[Command]:
         """Cancels of all orders that may still fill."""
@@ -426,10 +420,8 @@ class ParentExecutor:
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self.cancelled:
             self._driver.end()
 
-    # -- the venue's reports -------------------------------------------------------------------------------------------
-
-    def _catch_up(self, commands: list[Command]) -> None:
-        """Apply the queued market data to the driver, adding orders of decisions that fall due to `commands`; a gap is raised
+    def _catch_up(self, to_send: list[Command]) -> None:
+        """Apply the queued market data to the driver, adding orders of decisions that fall due to `to_send`; a gap is raised
         later."""
         waiting = self._waiting
         self._waiting = []
@@ -445,17 +437,17 @@ class ParentExecutor:
                     self._children.by_place[place].marks[bool(passive)].append((mid2, touch2))
                 if index < len(rows):
                     # Up to the moment before: a decision sees all rows of its own time, as in the simulator.
-                    self._decide(max(int(rows[index, M_NS]), self._now) - 1, commands)
+                    self._decide(max(int(rows[index, M_NS]), self._now) - 1, to_send)
         except TapeError as error:
             self._gap_error = error
 
-    def _feed(self, row: Ints, commands: list[Command]) -> None:
+    def _feed(self, row: Ints, to_send: list[Command]) -> None:
         """Apply one row of an own order's event to the driver, after decisions that were due before it (orders added to
-        `commands`), and record it."""
+        `to_send`), and record it."""
         if self._decides:
-            commands += self._children.commands(self.driver.on_event(row))
+            to_send += self._children.commands(self.driver.on_event(row))
         else:
-            commands += self._children.commands(
+            to_send += self._children.commands(
                 self.driver.apply_alone(row)
             )  # no decision may be taken on the way
         self._rows.record(row)
@@ -469,26 +461,26 @@ class ParentExecutor:
             [max(ns, self._now), kind, child.place, flags, price, lots, mid2, touch2], np.int64
         )
 
-    def _on_report(self, report: Report, commands: list[Command]) -> None:
-        """Apply a venue's report on an own order to the driver, adding orders that follow to `commands`; status and repeated
+    def _on_report(self, report: Report, to_send: list[Command]) -> None:
+        """Apply a venue's report on an own order to the driver, adding orders that follow to `to_send`; status and repeated
         reports are ignored."""
         child = self._children.find(report)
         # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
         if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
         if self._waiting:
-            self._catch_up(commands)
+            self._catch_up(to_send)
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
             # Market data name the order by the number before the dot.
             child.number = int(report.order_id.partition(".")[0])
             self._rows.map_number(child.number, child.place)
         elif report.exec_type is ExecType.TRADE:
-            self._book_trade(child, report, commands)
+            self._book_trade(child, report, to_send)
         elif report.exec_type is ExecType.REPLACED:
             self._children.rename(child, report.cl_ord_id)
             stays = child.open_lots(report.leaves_qty)
-            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
+            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, to_send)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
             if (
@@ -502,23 +494,23 @@ class ParentExecutor:
                     self._driver_row(
                         report.ns, sim.OWN_FILL, child, flags, child.worst, 1, child.mid2, touch2
                     ),
-                    commands,
+                    to_send,
                 )
             if child.forced:
-                self._book_unfilled(child, report.ns, commands)
+                self._book_unfilled(child, report.ns, to_send)
             elif report.cl_ord_id in self._children.cancels:
-                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
+                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, to_send)
             else:
                 if lots := self._open(child):
                     self._feed(
-                        self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands
+                        self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), to_send
                     )
                 self._forget(child)
         # The venue may give its number to another order from now on.
         if report.leaves_qty == 0:
             self._forget(child)
 
-    def _book_trade(self, child: Child, report: Report, commands: list[Command]) -> None:
+    def _book_trade(self, child: Child, report: Report, to_send: list[Command]) -> None:
         """Apply an execution to the driver, as a fill of the lots that it completes."""
         k = self.driver.state
         marks = child.marks[report.passive]
@@ -534,10 +526,10 @@ class ParentExecutor:
                 self._driver_row(
                     report.ns, sim.OWN_FILL, child, flags, child.worst, lots, met_prices[0], touch2
                 ),
-                commands,
+                to_send,
             )
 
-    def _book_unfilled(self, child: Child, ns: int, commands: list[Command]) -> None:
+    def _book_unfilled(self, child: Child, ns: int, to_send: list[Command]) -> None:
         """Book the unfilled lots of the forced order at the worst price paid, or the touch if its limit ended it."""
         k = self.driver.state
         lots = self._open(child)
@@ -554,15 +546,15 @@ class ParentExecutor:
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
         paid = int(k[sim.WORST_PAID])
         self._feed(
-            self._driver_row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands
+            self._driver_row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), to_send
         )
         # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
 
-    def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
+    def _cancel_over(self, name: str, dead: int, ns: int, to_send: list[Command]) -> None:
         """Apply the answer to a cancel, or to a replace sent as one: `dead` lots are gone."""
         child, requested = self._children.cancels.pop(name)
-        self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
+        self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), to_send)
 
     def _open(self, child: Child) -> int:
         """Open lots of a child order."""

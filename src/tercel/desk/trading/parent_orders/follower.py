@@ -168,7 +168,7 @@ class Follower:
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:
-        """Sums EVENTS, BOUGHT, SOLD, OFI, VARIANCE and MID2 as of a venue time, ns: int64 (6,).
+        """Running sums EVENTS, BOUGHT, SOLD, OFI and VARIANCE, and the level MID2, as of a venue time, ns: int64 (6,).
 
         In a halt those at its end; of the oldest moment stored, where that is later.
         """

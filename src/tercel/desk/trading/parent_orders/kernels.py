@@ -63,15 +63,15 @@ def _serve(
     start: int,
     who_of: Longs,
     group: Longs,
-    marks: Longs,
-    driver_rows: Longs,
+    out_marks: Longs,
+    out_rows: Longs,
     history: Longs,
 ) -> int:
     """Execute a `FollowerRequest`: one compiled function for all, as each needs the code of the whole book."""
     if request == FollowerRequest.FOLLOW:
-        return _follow(b, k, rows, start, who_of, group, marks, driver_rows)
+        return _follow(b, k, rows, start, who_of, group, out_marks, out_rows)
     if request == FollowerRequest.PUBLIC:
-        return _follow_public(b, k, rows, driver_rows[0], history)
+        return _follow_public(b, k, rows, out_rows[0], history)
     if request == FollowerRequest.LOAD:
         return _load_snapshot(b, k, rows)
     if request == FollowerRequest.KEEP:
@@ -189,13 +189,13 @@ def meet_aggressor(b: Packed, k: Longs, row: Longs, ns: int, group: Longs) -> No
 
 
 @kernel
-def mark_own_fill(group: Longs, marks: Longs, place: int, passive: int) -> None:
-    """Append an own fill, whose report will follow, to `marks`, with the prices that its aggressor met (in `group`)."""
+def append_own_fill(group: Longs, out_marks: Longs, place: int, passive: int) -> None:
+    """Append an own fill, whose report will follow, to `out_marks`, with the prices that its aggressor met (in `group`)."""
     n = group[G_MARKS]
-    marks[n, 0] = place
-    marks[n, 1] = passive
-    marks[n, 2] = group[G_MID2]
-    marks[n, 3] = group[G_TOUCH2]
+    out_marks[n, 0] = place
+    out_marks[n, 1] = passive
+    out_marks[n, 2] = group[G_MID2]
+    out_marks[n, 3] = group[G_TOUCH2]
     group[G_MARKS] = n + 1
 
 
@@ -213,19 +213,19 @@ def _follow(
     start: int,
     who_of: Longs,
     group: Longs,
-    marks: Longs,
-    driver_rows: Longs,
+    out_marks: Longs,
+    out_rows: Longs,
 ) -> int:
     """Apply rows from `start` on to a driver's market, until a decision falls due; returns the index of the next row. Fills
-    `marks` (own fills), `driver_rows` and the counts and fault in `group`.
+    `out_marks` (own fills), `out_rows` and the counts and fault in `group`.
 
     Parameters
     ----------
     who_of : int64 (ids,)
         Own ledger place by public number, -1.
-    group, marks : int64 (GROUP_WORDS,), int64 (m, MARK_WORDS)
+    group, out_marks : int64 (GROUP_WORDS,), int64 (m, MARK_WORDS)
         See above; the fills themselves come as reports.
-    driver_rows : int64 (r, RECORD_WORDS)
+    out_rows : int64 (r, RECORD_WORDS)
         Out: the driver's rows, `group[G_ROWS]` of them.
 
     Returns
@@ -236,11 +236,10 @@ def _follow(
     group[G_MARKS] = group[G_ROWS] = group[G_FAULT] = 0
     for i in range(start, rows.shape[0]):
         row = rows[i]
-        line = driver_rows[group[G_ROWS]]
+        line = out_rows[group[G_ROWS]]
         ns = max(row[M_NS], s.now)
-        if (s.phase == sim.WORKING and ns > max(s.due_ns, s.now)) or group[G_MARKS] == marks.shape[
-            0
-        ]:
+        is_due = s.phase == sim.WORKING and ns > max(s.due_ns, s.now)
+        if is_due or group[G_MARKS] == out_marks.shape[0]:
             return i
         place = own_of(who_of, row[M_ID])
         is_own = False
@@ -249,9 +248,9 @@ def _follow(
             taker = own_of(who_of, row[M_AGGRESSOR])
             is_own = taker >= 0
             if is_own:
-                mark_own_fill(group, marks, taker, 0)
+                append_own_fill(group, out_marks, taker, 0)
             if place >= 0:
-                mark_own_fill(group, marks, place, 1)
+                append_own_fill(group, out_marks, place, 1)
         if place >= 0:
             if row[M_KIND] != ADD or ledger_at(b, place).state != lay.IN_FLIGHT:
                 continue  # what leaves an own order follows from its report; one shown again rests already
@@ -280,8 +279,8 @@ def follow(
     start: int,
     who_of: Longs,
     group: Longs,
-    marks: Longs,
-    driver_rows: Longs,
+    out_marks: Longs,
+    out_rows: Longs,
 ) -> int:
     """Apply rows from `start` on to a driver's market, until a decision falls due: returns and fills what `_follow` does."""
     return _serve(
@@ -292,8 +291,8 @@ def follow(
         start,
         who_of,
         group,
-        marks,
-        driver_rows,
+        out_marks,
+        out_rows,
         NO_HISTORY,
     )
 

@@ -104,8 +104,6 @@ class ParentOrderManager:
         """Earliest venue time, ns, at which an executor has work; FOREVER_NS if none has."""
         return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
-    # -- commands of people and of other parts of the desk --------------------------------------------------------
-
     def accept(
         self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
     ) -> ParentOrder:
@@ -162,7 +160,7 @@ class ParentOrderManager:
         self.follow(request.instrument)
         effective_strategy = strategy or self._strategies(request.strategy, request.instrument)
         with self.gateway.lock:
-            self.gateway.limits.parent(
+            self.gateway.limits.register_parent(
                 request.id, request.instrument, request.agent, request.side, request.lots
             )
         return effective_strategy
@@ -177,14 +175,14 @@ class ParentOrderManager:
         for parent in list(self.gateway.ledger.parents):
             self.announce(parent)
 
-    def kill_reason(self, agent: str) -> str | None:
-        """Reason why an agent is killed, read from the latch now; None if it is not."""
+    def poll_kill_reason(self, agent: str) -> str | None:
+        """Reason why an agent is killed, or None; reads the latch, and cancels the orders of an agent newly killed."""
         self.stopper.poll_latch([agent])
         return self.stopper.killed.get(agent)
 
     def require_not_killed(self, agent: str) -> None:
         """Raise OrderError for a killed agent."""
-        if (reason := self.kill_reason(agent)) is not None:
+        if (reason := self.poll_kill_reason(agent)) is not None:
             raise OrderError(
                 "an agent that may trade", f"{agent} is killed: {reason}", "re-arm it first"
             )
@@ -235,7 +233,7 @@ class ParentOrderManager:
         self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Pause a parent: its child orders are cancelled, and no decision is taken until `resume`."""
+        """Pause a working parent (else OrderError): cancel its child orders; no decision is taken until `resume`."""
         parent = self.gateway.ledger.parents.require_for_event(id_, "paused")
         self.journal(parent, ParentEntry("paused", reason=reason, operator=operator))
         if (executor := self.executors.get(id_)) is not None and not executor.detach_reason:
@@ -266,7 +264,7 @@ class ParentOrderManager:
             executor.resume()
 
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Cancel a parent: its child orders are cancelled, and it ends when none is open."""
+        """Cancel a working, paused or manual parent (else OrderError) and its child orders; it ends when none is open."""
         parent = self.gateway.ledger.parents.require_for_event(id_, "cancelling")
         self.journal(parent, ParentEntry("cancelling", reason=reason, operator=operator))
         executor = self.executors.get(id_)
@@ -380,8 +378,6 @@ class ParentOrderManager:
         """Journal an event of a parent, which also changes its state."""
         order = parent.order
         self.gateway.write([entry_of(parent.id, body, self._now, order.instrument, order.agent)])
-
-    # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Pass a venue's events to executors, and send the commands they return; market data only to those of its
@@ -539,8 +535,6 @@ class ParentOrderManager:
             self.gateway, [order for order in live if order.root not in kept_roots], self._name
         )
 
-    # -- periodic work of every step ------------------------------------------------------------------------------
-
     def pause_killed(self) -> None:
         """Pause the working parents of killed agents."""
         for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
@@ -566,17 +560,17 @@ class ParentOrderManager:
                 if parent.status == ParentStatus.CANCELLING:
                     self.journal(parent, ParentEntry("cancelled", reason=parent.reason))
                 elif parent.left == 0:
-                    self.finish(parent)
+                    self.journal_done(parent)
                 elif not (
                     executor.detach_reason or executor.cancelled
                 ) and self.requests.withheld_lots(id_):
                     del self.executors[id_]  # the lots that were not withheld are done
                 elif not executor.detach_reason and (
-                    called_off or (parent.refused and self.kill_reason(parent.order.agent))
+                    called_off or (parent.refused and self.poll_kill_reason(parent.order.agent))
                 ):
                     self._expire_parent(parent)
                 elif not called_off:
-                    self.finish(parent)
+                    self.journal_done(parent)
                 elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
                     # Another executor starts when the parent is resumed or given back.
                     del self.executors[parent.id]
@@ -602,18 +596,18 @@ class ParentOrderManager:
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
     def end(self, parent: ParentOrder, event: str, without_session: bool = False) -> None:
-        """End a parent without an executor, as "cancelled", "done" or "expired"; `without_session`: no session ran at its
-        horizon."""
+        """End a parent without an executor as "cancelled", "done" or "expired", and notify gate and observers;
+        `without_session`: no session ran at its horizon."""
         if event == "cancelled":
             self.journal(parent, ParentEntry(event, reason=parent.reason))
         elif event == "done":
-            self.finish(parent)
+            self.journal_done(parent)
         else:
             self._expire_parent(parent, without_session)
         self._notify_over(parent.id, None)
 
     def settle(self, parent: ParentOrder) -> None:
-        """End a parent without executor and open orders if it is cancelled, filled or late; else start an executor."""
+        """End a parent without executor or open orders if being cancelled, filled or late; else work it, if WORKING."""
         if parent.status == ParentStatus.CANCELLING:
             self.end(parent, "cancelled")
         elif parent.left == 0:
@@ -623,12 +617,10 @@ class ParentOrderManager:
         elif parent.status == ParentStatus.WORKING:
             self.work(parent)
 
-    # -- lots beside the executor -------------------------------------------------------------------------------------
-
-    def room(self, parent: ParentOrder) -> int:
+    def free_lots(self, parent: ParentOrder) -> int:
         """Whole lots of a parent that are neither filled, open, nor in a request for quotes."""
         free_qty = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
-        return floor_units(free_qty) - self.requests.withheld_lots(parent.id, in_flight=False)
+        return floor_units(free_qty) - self.requests.withheld_lots(parent.id, with_in_flight=False)
 
     def shift(self, id_: str, lots: int) -> None:
         """Add lots to a parent's executor, or (below 0) take them from it."""
@@ -641,8 +633,8 @@ class ParentOrderManager:
         elif lots:
             self.send(executor, executor.amend(order.quantity + lots))
 
-    def arrival(self, parent: ParentOrder) -> tuple[list[Entry], int]:
-        """Journal entries of a parent's arrival now ([] if it arrived before), and its limit price in ticks.
+    def arrival_entries(self, parent: ParentOrder) -> tuple[list[Entry], int]:
+        """Entries to journal if a parent arrives now ([] if it has arrived), and its limit price in ticks (0: none).
 
         Raises
         ------
@@ -669,8 +661,8 @@ class ParentOrderManager:
         for observer in self.observers:
             observer.on_over(parent, executor)
 
-    def finish(self, parent: ParentOrder) -> None:
-        """End a parent as done: filled, or past its horizon; alert if lots of it were refused."""
+    def journal_done(self, parent: ParentOrder) -> None:
+        """Journal a parent as done (filled or past its horizon), alert refused lots; `end` also notifies observers."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
         outcome = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
         lots = parent.refused or to_number(parent.unfilled_qty)

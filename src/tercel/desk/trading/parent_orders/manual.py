@@ -106,7 +106,7 @@ class ManualTrading:
                 "give it back first, then take it over",
             )
         parent.require_time_left(self._gateway.venue.now_ns)
-        room = self._manager.room(parent)
+        room = self._manager.free_lots(parent)
         if type(lots) is not int or not 0 < lots <= room:
             expected = (
                 f"1 to {room:,} lots, the rest that is not open"
@@ -115,7 +115,7 @@ class ManualTrading:
             )
             raise OrderError(expected, f"{lots!r}", "ask for fewer, or cancel open orders first")
         with self._gateway.lock:
-            arrival_entries, limit = self._manager.arrival(parent)
+            arrival_entries, limit = self._manager.arrival_entries(parent)
             price = self._price(parent, limit_price, limit)
             order = parent.order
             now = self._gateway.venue.now_ns

@@ -34,8 +34,8 @@ class HeldLots:
     def on_accepted(self, parent: ParentOrder, strategy: Strategy) -> None:
         """Called when a parent is accepted, with the strategy that will work it."""
 
-    def withheld_lots(self, parent: str, in_flight: bool = True) -> int:
-        """Lots of a parent withheld from its executor, here 0; `in_flight`: with those of orders that take a quote."""
+    def withheld_lots(self, parent: str, with_in_flight: bool = True) -> int:
+        """Lots of a parent withheld from its executor, here 0; `with_in_flight`: with those of orders that take a quote."""
         return 0
 
     def quote_orders(self, parent: str) -> Sequence[str]:

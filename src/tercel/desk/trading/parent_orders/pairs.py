@@ -175,7 +175,7 @@ class PairTrading:
                 text = f"pair {id_} was cancelled and is not worked any more: its unhedged position stays"
                 self._gateway.alert("critical", "pair_left", text, parent=id_)
                 del self._terms[id_]
-            elif self._manager.kill_reason(parents[Role.QUOTE].order.agent) is None:
+            elif self._manager.poll_kill_reason(parents[Role.QUOTE].order.agent) is None:
                 self._work_pair(id_, terms, parents)
 
     def _work_pair(self, id_: str, terms: PairTerms, parents: dict[Role, ParentOrder]) -> None:
@@ -218,7 +218,7 @@ class PairTrading:
                 [
                     entry
                     for role_parent in arriving
-                    for entry in self._manager.arrival(role_parent)[0]
+                    for entry in self._manager.arrival_entries(role_parent)[0]
                 ]
             )
         decision = decide(terms, view)

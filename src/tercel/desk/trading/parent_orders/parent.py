@@ -16,6 +16,7 @@ from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE, floor_units, to_number
 from tercel.core.ports import Entry
 from tercel.core.records import fast_replace
+from tercel.core.renamed import refuse_former_names
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry, SessionEntry
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
@@ -56,6 +57,7 @@ _BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
 AT_WORK: Final = _OF_AGENT | _BY_HAND
 
 
+@refuse_former_names
 @dataclass(frozen=True, slots=True)
 class ParentOrder:
     """State of a parent order: status, lots filled and refused, limit price, horizon.
@@ -389,7 +391,7 @@ class Parents:
         )
 
     def add_fill(self, id_: str, qty: int) -> None:
-        """Add a filled quantity, 10^-8 of a lot, to a parent."""
+        """Add a filled quantity, 10^-8 of a lot (negative: a bust), to a parent; one not in memory is ignored."""
         if (parent := self._parents.get(id_)) is not None:
             self._parents[id_] = fast_replace(parent, filled_qty=parent.filled_qty + qty)
 

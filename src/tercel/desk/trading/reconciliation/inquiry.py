@@ -14,7 +14,7 @@ from tercel.core.orders import Command, OrdStatus
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
-from tercel.desk.trading.reconciliation.recovery import book_missed_executions, wait_for
+from tercel.desk.trading.reconciliation.recovery import book_missed_executions, hold_reducing
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, status_requests
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
@@ -157,7 +157,7 @@ class Inquiry:
             still_open = {root: live[root] for root in names if root in live}
             unended |= still_open
             if len(still_open) < len(names):
-                wait_for(gateway, account, list(still_open.values()))
+                hold_reducing(gateway, account, list(still_open.values()))
         return unended
 
     def _due(self, now: int, unended: dict[str, ChildOrder]) -> list[Command]:

@@ -153,7 +153,6 @@ class PositionKeeper:
         confirmed = {key: lots for key, lots in differences.items() if key in last_differences}
         return differences if self._is_halted else confirmed
 
-    # -- positions that come in a message -----------------------------------------------------------------------------
     def _ask(self) -> None:
         """Request the venue's positions of all accounts without an open request; compare at once if no answer is to come."""
         for account in self._accounts():

@@ -198,11 +198,11 @@ def reconcile(
     ]
     gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
     for account in sorted({order.account for order in orders.live()}):
-        wait_for(gateway, account, orders.live(account))
+        hold_reducing(gateway, account, orders.live(account))
     return lines
 
 
-def wait_for(gateway: OrderGateway, account: str, orders: Sequence[ChildOrder]) -> None:
+def hold_reducing(gateway: OrderGateway, account: str, orders: Sequence[ChildOrder]) -> None:
     """Put an account into REDUCING until the venue has ended some orders of an earlier session; [] ends that."""
     names = ", ".join(f"{order.root} ({order.status})" for order in orders)
     reason = (
@@ -210,7 +210,7 @@ def wait_for(gateway: OrderGateway, account: str, orders: Sequence[ChildOrder]) 
         if orders
         else ""
     )
-    gateway.wait_for(account, [order.root for order in orders], reason)
+    gateway.hold_reducing(account, [order.root for order in orders], reason)
 
 
 def _sweep(

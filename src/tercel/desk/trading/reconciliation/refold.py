@@ -35,7 +35,7 @@ def count_entry(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     if event is not None and event.event == "accepted":
         lots = event.lots or 0
         try:
-            limits.parent(entry.parent, entry.instrument, entry.agent, event.side, lots)
+            limits.register_parent(entry.parent, entry.instrument, entry.agent, event.side, lots)
         except OrderError as error:
             raise OrderError(
                 "limits for every agent and instrument of the journal",
@@ -58,7 +58,7 @@ def count_entry(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     elif entry.kind == kinds.REPORT_IN:
         message = message_of(entry.body)
         if isinstance(message, Report):
-            if not ledger.orders.changes_nothing(message):
+            if not ledger.orders.is_empty_status(message):
                 limits.report(message, entry.ns)
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)

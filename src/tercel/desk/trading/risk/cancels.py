@@ -86,7 +86,7 @@ class KillCanceller:
         return list(killed)
 
     def _claim(self, agent: str, reason: str) -> bool:
-        """Whether this call is the first, of two threads that poll, to handle an agent's kill."""
+        """Claim an agent's kill and put its KILLED state in force; False if the other polling thread has claimed it."""
         with self._mutex:
             fresh = agent not in self._claimed
             if fresh:
@@ -259,7 +259,7 @@ class LatchWatch(PeriodicThread):
         self._seen = self._turn_count()
 
 
-class OrderWithdrawal:
+class SilentSessionCanceller:
     """Cancels the orders of accounts whose session is silent or disconnected, until the venue has ended them.
 
     Parameters
@@ -326,7 +326,7 @@ class OrderWithdrawal:
             )
 
     def follow_up(self) -> None:
-        """Drop accounts without open orders; resend cancels that were not answered in time."""
+        """Drop accounts without open orders; repeat cancels not answered in time; alert orders open after `LATE_NS`."""
         now = self._gateway.venue.now_ns
         accounts = list[str]()
         for account, since_ns in list(self._since_ns.items()):

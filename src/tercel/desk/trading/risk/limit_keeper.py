@@ -77,8 +77,6 @@ class LimitKeeper:
         """Venue time, ns."""
         return self._gateway.venue.now_ns
 
-    # -- what limits notice ---------------------------------------------------------------------------------------
-
     def watch(self) -> None:
         """Alert on limit warnings, kill and cancel on breaches, and journal both."""
         now = self._now
@@ -119,8 +117,6 @@ class LimitKeeper:
         except OSError as error:
             return [entry_alert("critical", "kill_not_durable", f"{reason}: {error.strerror}", now)]
         return []
-
-    # -- what people change ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Put limits in force at a session's start: the tighter of those given and those in the journal.

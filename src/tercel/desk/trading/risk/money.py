@@ -110,7 +110,7 @@ class HeldPosition:
 
 
 def sum_figure(holdings: Iterable[HeldPosition], name: str) -> float | None:
-    """The exact sum of a figure over holdings, as the nearest float; None where one of them is not known."""
+    """Sum of a figure over holdings, in money, as the nearest float; None where it is not known for one of them."""
     sums: dict[str, int] = {}
     units: dict[str, Unit] = {}
     for holding in holdings:
@@ -217,8 +217,6 @@ class Money:
         self.marks[name] = (entry.ns, mid2)
         self._mark_count = self._mark_count + 1
 
-    # -- results ------------------------------------------------------------------------------------------------------
-
     def unit(self, instrument: str) -> Unit:
         """The units of an instrument, as far as the journal tells them."""
         return self.units.get(instrument) or Unit()
@@ -278,7 +276,7 @@ class Money:
         return rows
 
     def var95(self, holdings: Iterable[HeldPosition]) -> float | None:
-        """Value at risk of one day, 95 %, by historical simulation; None below `LEAST` returns or without a mark.
+        """Value at risk of a day, 95 %, money, 0 or more, from past returns; None below `LEAST` of them or without a mark.
 
         The holdings at their last marks go through every return that the journal's marks have (the last `MOST_MARKS`);
         of n results the ceil(0.05 n)-th worst, times the root of 24 hours over the mean time between marks, as if

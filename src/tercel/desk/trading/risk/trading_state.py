@@ -337,8 +337,6 @@ class TradingStates:
         reasons = tuple(reason for reason, _ in ordered)
         return Standing(REASONS[worst].state, str(worst), self.text_of(worst, name) or "", reasons)
 
-    # -- the fold ------------------------------------------------------------------------------------------------------
-
     def apply(self, entry: Entry) -> None:
         """Fold one journal entry."""
         fold = _FOLDS.get(entry.kind)

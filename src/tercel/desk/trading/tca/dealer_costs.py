@@ -143,10 +143,12 @@ def _row(
         "cover_bps": _mean(
             _gap(request.side, take.cover, quote.price, take.mid) for request, quote, take in won
         ),
-        "markout_won_bps": (win := _mean(_markout(request, quote) for request, quote, _ in won)),
+        "markout_won_bps": (
+            win := _mean(_dealer_markout(request, quote) for request, quote, _ in won)
+        ),
         "markout_lost_bps": (
             loss := _mean(
-                _markout(request, quote)
+                _dealer_markout(request, quote)
                 for ask, request, quote in answered
                 if not ask.orders_taken(False)
             )
@@ -165,14 +167,14 @@ def _row(
 def _gap(
     side: int, first_price: float | None, second_price: float | None, mid: float | None
 ) -> float | None:
-    """Difference of two prices against the client, bps of mid; None if a price is unknown."""
+    """First price less the second, bps of mid, positive if the first is worse for the client; None if unknown."""
     first_bps, second_bps = (
         distance_bps(side, price, mid) for price in (first_price, second_price)
     )
     return None if first_bps is None or second_bps is None else first_bps - second_bps
 
 
-def _markout(request: QuotedRequest, quote: RankedQuote) -> float | None:
+def _dealer_markout(request: QuotedRequest, quote: RankedQuote) -> float | None:
     """Profit of a dealer's quote, bps of mid at the request, against the mid `AFTER` the request."""
     return _gap(request.side, quote.price, _later_mid(request, AFTER), request.mid)
 

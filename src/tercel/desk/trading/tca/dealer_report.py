@@ -69,7 +69,7 @@ def dealer_cells(rows: Iterable[DealerCosts]) -> list[dict[str, object]]:
 
 
 def request_sentences(requests: Sequence[QuotedRequest], rows: Sequence[DealerCosts]) -> list[str]:
-    """Outcomes of requests and costs of dealers, in five sentences at most."""
+    """Outcomes of requests, and costs of dealers from the last of `rows` (`ALL`), in five sentences at most."""
     counts = {name: sum(request.outcome == name for request in requests) for name in OUTCOMES}
     ended = ", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "none"
     lines = [f"{len(requests):,} request{'' if len(requests) == 1 else 's'}: {ended}."]

@@ -25,7 +25,7 @@ def fills_in(arrays: Mapping[str, Ints]) -> Floats:
 def path_with_fills(
     parent: str, side: int, fills: AnyArray, mids: Ints, name: str, unit: float | None = None
 ) -> Figure:
-    """Chart of the mid over a parent's life, with passive fills as dots and aggressive ones as triangles.
+    """Chart of a parent's mid (rows of ns and half ticks), passive fills as dots and aggressive ones as triangles.
 
     In prices where it is known what one of the whole numbers is worth (`unit`), else in ticks.
     """

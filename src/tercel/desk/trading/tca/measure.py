@@ -277,7 +277,7 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         else math.nan,
         participation=filled / volume if volume else math.nan,
         passive_share=int(qty[f[:, F_PASSIVE] != 0].sum()) / filled if filled else math.nan,
-        markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
+        markouts_bps={f"{after}s": _order_markout(facts, after) for after in markouts_s},
         sums=parts | totals,
         notional=value2 * filled / scale * facts.unit,
         **{f"{name}_bps": part * per_filled for name, part in parts.items()},
@@ -388,7 +388,7 @@ def _twap2(facts: ParentFacts) -> float:
     return float((values * np.diff(edges)).sum() / (facts.end_ns - facts.start_ns))
 
 
-def _markout(facts: ParentFacts, after_s: int) -> float:
+def _order_markout(facts: ParentFacts, after_s: int) -> float:
     """Mean move of the mid in the order's favour, bps, `after_s` seconds after its fills, by lots; NaN if not known."""
     when = facts.fills[:, F_NS] + after_s * NS_PER_SECOND
     known = when <= facts.mid_ns[-1]

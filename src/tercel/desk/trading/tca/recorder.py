@@ -133,7 +133,7 @@ class TcaRecorder(SessionObserver):
                 self._analyse(parent, self._fills(parent, logged, follower), public, follower)
 
     def _analyse(self, parent: ParentOrder, fills: Ints, public: Ints, follower: Follower) -> None:
-        """Measure a parent's cost and journal it (`kinds.TCA`)."""
+        """Measure a parent's cost and journal it (`kinds.TCA`), or an alert where it cannot be measured."""
         mid_ns, mid2 = follower.mids(parent.arrival_ns)
         listing = follower.listing
         facts = tca.ParentFacts(

@@ -116,7 +116,7 @@ class Shortfall:
         return BPS * cost / worth if worth else math.nan
 
     def lots(self, quantity: int) -> int | float:
-        """A quantity in lots, for people."""
+        """Lots of a quantity that is in parts of a lot (`scale`), for people."""
         lots, rest = divmod(quantity, self.scale)
         return quantity / self.scale if rest else lots
 

@@ -3,15 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from tercel.core.fixed_point import sum_numbers
 from tercel.core.records import Record
 from tercel.desk.trading.tca.measure import AnalysedCost
 from tercel.desk.trading.tca.shortfall import weighted_mean
-
-PARTS: Final = ("delay", "spread", "walk", "timing", "forced", "fees")
-BENCHMARKS: Final = ("vwap", "twap", "close")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +64,8 @@ class CostMeans(Record):
         return fields | ({} if self.money is None else {"money": self.money})
 
 
-def parts_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
-    """Parts whose sum is the cost of the fills, bps, by their names for people in the order of `PARTS` ("walk": "depth cost")."""
+def labelled_parts(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
+    """Parts whose sum is the cost of the fills, bps, by their names for people; `walk_bps` is called "depth cost"."""
     return {
         "delay": cost.delay_bps,
         "spread": cost.spread_bps,
@@ -79,8 +76,8 @@ def parts_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
     }
 
 
-def against_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
-    """Costs against each of `BENCHMARKS`, bps, by its name; None: not known."""
+def benchmark_costs(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
+    """Costs against VWAP, TWAP and close, bps, by "vwap", "twap", "close"; None: not known."""
     return {"vwap": cost.vwap_bps, "twap": cost.twap_bps, "close": cost.close_bps}
 
 
@@ -156,10 +153,10 @@ def sentences(
         lines = [f"{filled} cost {mean:.2f}{within} {unit} against arrival{paid}."]
         parts = ", ".join(
             f"{name} {value:.2f}"
-            for name, value in parts_of(total).items()
+            for name, value in labelled_parts(total).items()
             if value is not None and (value or name not in ("delay", "forced"))
         )
-        labelled = zip(("VWAP", "TWAP", "the close"), against_of(total).values(), strict=True)
+        labelled = zip(("VWAP", "TWAP", "the close"), benchmark_costs(total).values(), strict=True)
         against = ", ".join(f"{word} {value:.2f}" for word, value in labelled if value is not None)
         benchmark_text = f"; against {against}" if against else ""
         lines += [f"In parts, {unit}: {parts}{benchmark_text}."] if parts else []

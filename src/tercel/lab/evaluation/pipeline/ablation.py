@@ -22,14 +22,16 @@ ABLATION_SEED = 20_232
 
 
 def members_to_ablate(participants: Participants) -> list[Candidate]:
-    """Policies of the one row that is ablated: a policy, the members of a family, or a single rule.
+    """Policies of the one row that is ablated (a policy, the members of a family, or a single rule); ConfigError unless
+    there is exactly one.
 
     Raises
     ------
     ConfigError
         Several rows, or none.
     """
-    policies, recipes = participants.policies, participants.recipes
+    policies = participants.policies
+    recipes = participants.recipes
     recipe_members = {member for recipe in recipes for member in recipe.members}
     rows = {
         recipe.key: [policy for policy in policies if policy.key in recipe.members]
@@ -59,7 +61,8 @@ def ablation_savings(
     runner: JobRunner | None = None,
     in_process: bool = False,
 ) -> Mapping[str, Estimate | None]:
-    """Cost that each part of a strategy saves in a judged scenario, bps, the placebo's too; None for a part that it lacks.
+    """Run a judged scenario without each part of a strategy: cost that the part saves, bps, the placebo's too; None for
+    a part that the strategy lacks.
 
     A strategy that reads forecasts is also run with those of other episodes (`placebo`): the placebo's saving is against
     the strategy without anything learned, and the last row is the saving of the learned parts less that.

@@ -17,7 +17,8 @@ from tercel.core.files import atomic_path
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[Any]:
-    """Open an npz file of results as a context manager: arrays by name, read when accessed.
+    """Open an npz file as a context manager: arrays by name, read when accessed. Damage, and any ValueError, KeyError
+    or TypeError inside the `with` block, becomes a ConfigError.
 
     Raises
     ------

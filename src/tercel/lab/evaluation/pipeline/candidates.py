@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from tercel.core.errors import ConfigError, split_commas
+from tercel.core.renamed import refuse_former_names
 from tercel.execution.foresight.forecaster import Forecaster, spread_only_forecaster
 from tercel.execution.observation import is_user_name, same_name
 from tercel.execution.policies.card import Card, read_card
@@ -38,6 +39,7 @@ PLACEHOLDER_ESTIMATES = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 """Estimates with which a name is tried before any market is built."""
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Candidate:
     """One candidate of an evaluation, a row of every table: a policy, a rule or a user's strategy.
@@ -106,7 +108,8 @@ class Candidate:
         return read_card(Path(self.folder) / CARD) if self.is_learned else Card(self.key, (), "", 0)
 
     def strategy(self, market: BuiltMarket) -> Strategy:
-        """Build the candidate's strategy with the estimates of a market; of a user's object a fresh copy.
+        """Build the candidate's strategy with the estimates of a market; a user's checked object is copied. ConfigError
+        without the part that it is to lack.
 
         Raises
         ------
@@ -190,7 +193,8 @@ def split_wrappers(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
-    """Candidates for trained policies by typed names or folders, in that order.
+    """Candidates for trained policies by typed names or folders, in that order; each is loaded as a check. Raises for a
+    rule, a repeated or an unusable policy.
 
     Parameters
     ----------
@@ -279,7 +283,8 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
 
 
 def baselines_of(against: str) -> list[Candidate]:
-    """Candidates for the rules to compare with, from names separated by commas or "all".
+    """Candidates for the rules to compare with, from names separated by commas or "all"; raises for a policy, or
+    without a rule besides `random`.
 
     Raises
     ------

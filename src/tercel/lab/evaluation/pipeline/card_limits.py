@@ -37,7 +37,9 @@ def limit_note(policy: Candidate, scenario: Scenario, market: str) -> str:
 def size_notes(
     policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, Scenario]
 ) -> list[str]:
-    """Notes on policies and rules used on larger orders than they were made for, once per market."""
+    """Notes on policies and rules used on larger orders than they were made for, in any of the markets, without
+    duplicates.
+    """
     listed = list(policies)
     rules = [rule.key for rule in baselines if rule.key in TUNABLE]
     notes = []

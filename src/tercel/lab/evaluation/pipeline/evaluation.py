@@ -33,7 +33,9 @@ def twin_mids(judged: Results) -> Ints | None:
 
 
 def end_mids(judged: Results) -> Ints:
-    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks."""
+    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks; parts without
+    recorded arrivals are skipped.
+    """
     return np.concatenate(
         [
             results.arrivals.mid2_grid[:, [0, -1]]
@@ -169,7 +171,8 @@ class Evaluation:
         yield from self.adaptation.values()
 
     def without(self, excluded: Collection[str], notes: Sequence[str] = ()) -> "Evaluation":
-        """The evaluation without the rules `excluded`, its notes extended by `notes`.
+        """The evaluation without the rules `excluded`, its notes extended by `notes`; ConfigError if no other can be
+        the best rule.
 
         Raises
         ------
@@ -255,7 +258,9 @@ class Evaluation:
     def compare(
         self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator
     ) -> ScenarioComparison:
-        """Compare each challenger with every other strategy in a scenario; some comparisons are primary in an only market."""
+        """Compare each challenger with every other strategy in a scenario and enter the gains in `ledger`; some
+        comparisons are primary in an only market.
+        """
         primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
         return compare(
             self.scores(judged),

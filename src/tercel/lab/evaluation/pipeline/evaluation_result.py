@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tercel.core.records import Record
+from tercel.core.renamed import refuse_former_names
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.lab.evaluation.claims import BEST, Claim
 from tercel.lab.evaluation.comparisons import ScenarioCell
@@ -21,6 +22,7 @@ class RegimeCell(ScenarioCell):
     share_of_time: float | None = None
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class MarketCell(ScenarioCell):
     """Results in one market, with the rule that was cheapest on the judged episodes."""
@@ -78,6 +80,7 @@ class ConditionCell(Record):
     paired_vs_best_baseline: Mapping[str, Estimate]
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class AdaptationCell(Record):
     """Results where a regime begins half-way through the order: shortfalls, gains, and losses to the specialist.
@@ -200,7 +203,7 @@ class EvaluationResult(JudgedRun):
     def reported_rows(self) -> list[str]:
         """Names of rows with verdicts, largest gain first: recipes and single policies; unranked rows are left out.
 
-        None if the best rule is unranked.
+        Empty if the best rule is unranked.
         """
         inside = {member for members in self.recipes.values() for member in members}
         if self.is_unranked(self.best_baseline):

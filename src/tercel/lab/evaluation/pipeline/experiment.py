@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.core.errors import UnknownNameError
 from tercel.core.progress import say
+from tercel.core.renamed import refuse_former_names
 from tercel.execution.market import Market
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import cached_market, count_validation_episodes, resolve_markets
@@ -39,6 +40,7 @@ SENSITIVITY_RULES = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_
 """Rules of the sensitivity and adaptation tests, besides the best one."""
 
 
+@refuse_former_names
 @dataclass(frozen=True)
 class Experiment:
     """Definition of an evaluation: candidates, scenarios, and further analyses.
@@ -85,7 +87,7 @@ class Experiment:
     apart: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an ablation of several rows."""
+        """Raise ConfigError for an ablation of several rows, or of none."""
         if self.apart:
             members_to_ablate(self.participants)
 
@@ -231,7 +233,8 @@ class Experiment:
 
     def _run_validation(self, out_dir: Path) -> tuple[Results, dict[str, Results]]:
         """Results of the rules on the validation episodes of the main market, and of the other markets by name."""
-        scenarios, baselines = self.scenarios, self.participants.baselines
+        scenarios = self.scenarios
+        baselines = self.participants.baselines
         for name, scenario in scenarios.items():
             if scenario.market.on_tape:
                 self._say(describe_judged_orders(name, episode_count(scenario)))
@@ -333,7 +336,9 @@ def scenarios_of(
 def parse_specialists(
     typed: Sequence[str], observations: Sequence[str]
 ) -> dict[str, list[Candidate]]:
-    """Policies trained for a regime, by regime, from texts REGIME=POLICY; several of one regime are training seeds."""
+    """Policies trained for a regime, by regime, from texts REGIME=POLICY; several of one regime are training seeds.
+    UnknownNameError for another text.
+    """
     names_by_regime: dict[str, list[str]] = {}
     for text in typed:
         regime, equals, policy = text.partition("=")
@@ -351,7 +356,9 @@ def parse_specialists(
 def _sensitivity(
     experiment: Experiment, candidates: list[Candidate], out_dir: Path
 ) -> dict[str, dict[str, Results]]:
-    """Results in the first market with other latencies, fees and order sizes, one change at a time."""
+    """Run candidates in the first market with other latencies, fees and order sizes, one change at a time: results by
+    axis and value.
+    """
     main = experiment.main
 
     def with_task(**changes: Any) -> Scenario:
@@ -378,7 +385,9 @@ def _sensitivity(
 def _adaptation(
     experiment: Experiment, candidates: list[Candidate], out_dir: Path
 ) -> dict[str, Results]:
-    """Results in the first market with a regime that begins half-way through the order, by regime."""
+    """Run candidates in the first market with a regime that begins half-way through the order: results by regime;
+    writes the regimes' scripts into `out_dir`.
+    """
     main = experiment.main
     work = dict[str, tuple[Scenario, list[Candidate], bool]]()
     for regime in NAMED:

@@ -107,7 +107,9 @@ def _count_beyond_display(
 
 
 def check_fills(built: BuiltMarket, scenario: Scenario, candidate: Candidate, folder: Path) -> None:
-    """Check the fills of a candidate on the first episodes and store the counts; skip if they are stored."""
+    """Count suspicious fills of a candidate in the first episodes and store the counts, without raising
+    (`read_fill_checks` does); skip if they are stored.
+    """
     path = _guard_path(folder, candidate, scenario)
     if path.exists():
         return

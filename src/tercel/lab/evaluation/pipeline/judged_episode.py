@@ -104,7 +104,9 @@ class Episode:
         )
 
     def plot(self, name: str = "") -> Figure:
-        """Figure of the book through time with a strategy's fills (by default the first candidate's)."""
+        """Figure of the book through time with a strategy's fills (by default the first candidate's), from a second
+        run.
+        """
         built = self._load_market()
         candidate = self._find_candidate(name)
         market = replace(built, plan=self._episode_plan(built))
@@ -152,7 +154,8 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
         }
         for name, run in costs.items()
     }
-    judged, index = evaluation.main, number
+    judged = evaluation.main
+    index = number
     for part in judged.parts:
         judged = part
         size = len(next(iter(part.costs.values())))

@@ -47,7 +47,8 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
         for name in result.ranked
         if name not in recipe_members
     }
-    reported, best = result.reported_rows, result.best_baseline
+    reported = result.reported_rows
+    best = result.best_baseline
     learned = [name for name, kind in result.kinds.items() if kind in ("learned", "own")]
     rules = [
         name
@@ -83,7 +84,8 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
 
 def run_table(result: EvaluationResult) -> JudgedTable:
     """Table of `tercel run`: costs, and gains over the agents' base rule; the first row, just trained, has a sentence."""
-    best, policies = result.best_baseline, result.reported_rows
+    best = result.best_baseline
+    policies = result.reported_rows
     base = Guarded.name if Guarded.name in result.strategies else best
     order = next((note for note in result.notes if note.startswith(ORDER)), "")
     bound = f"fills by the bound {result.bound}" if result.by_bound else ""
@@ -173,7 +175,8 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
 
 def table_sentences(result: EvaluationResult) -> Iterator[str]:
     """Sentences below the table, verdicts excepted: rows not printed, caveats, order, fill bound, best rule, corrections."""
-    best, reported = result.best_baseline, result.reported_rows
+    best = result.best_baseline
+    reported = result.reported_rows
     prefixes = SEEN, ORDER, LARGE, MADE_OF, ROUTED
     yield from unlisted_notes(result)
     yield from caveat_notes(result)

@@ -114,7 +114,9 @@ class JudgedDays:
         return format_minute(self.opening_s + seconds)
 
     def __str__(self) -> str:
-        """Symbol, days and hours as text."""
+        """Text such as "AMZN, 2012-06-21 to 2012-06-22"; of a day cut in two with the judged hours, else without
+        `hours`.
+        """
         if self.after_s:
             first, last = map(self.format_local_time, (self.after_s, self.session_s))
             return f"{self.symbol}, {self.days[0]} {first} to {last}"

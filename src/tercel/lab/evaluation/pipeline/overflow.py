@@ -22,7 +22,8 @@ MAX_OVERFLOW_SHARE: Final = 0.02
 
 
 def without_overflow(evaluation: Evaluation) -> Evaluation:
-    """The evaluation without rules that overflow too often and without overflowed episodes, with notes that count them.
+    """The evaluation without rules that overflow too often and without overflowed episodes; notes that count them may
+    be appended to the argument's own list. CapacityError for such a policy.
 
     Raises
     ------
@@ -67,7 +68,8 @@ def overflowing_rules(
 
 
 def without_overflowed_episodes(judged: Results) -> tuple[Results, list[str]]:
-    """Results of a scenario without the episodes in which any order overflowed, and notes that count them.
+    """Results of a scenario without the episodes in which any order overflowed, and notes that count them;
+    CapacityError above `MAX_OVERFLOW_SHARE`.
 
     Raises
     ------

@@ -55,7 +55,8 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
     """Write the HTML page of an evaluation atomically; the page loads nothing from elsewhere."""
     costs = {entry.name: entry.runs for entry in evaluation.entries}
     costs = {name: costs[name] for name in result.ranked}
-    reported, best = result.reported_rows, result.best_baseline
+    reported = result.reported_rows
+    best = result.best_baseline
     table = replace(judged_table(result), notes=())
     sections = [
         Section(
@@ -140,7 +141,8 @@ def lead_text(result: EvaluationResult) -> str:
             verdict_sentence(*row_gains, judge=verdict_of) for row_gains in verdict_gains(result)
         )
         return " ".join([*notes, *verdict_sentences, *unlisted])
-    best, rows = result.best_baseline, result.strategies
+    best = result.best_baseline
+    rows = result.strategies
     best_cost = format_number(rows[best].is_bps.mean)
     sentences = [
         f"{name} costs {format_number(rows[name].is_bps.mean)} bps of the order's value, {best} {best_cost}: "

@@ -62,7 +62,9 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        """Sentence on the difference in cost, with interval and adjusted p-value."""
+        """Sentence such as "mine is 1.00 bps cheaper than pov [0.25, 1.75], adjusted p 0.01; minimum detectable effect
+        1.20 bps".
+        """
         positive, relation = (
             (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "more expensive")
         )

@@ -92,7 +92,8 @@ class Participants:
 
 
 def members_of(name: str) -> tuple[str, ...]:
-    """Packaged policies of the family `NAME-all`; empty for a name that is not a family.
+    """Packaged policies of the family `NAME-all`; empty for a name without that ending, UnknownNameError for an unknown
+    family.
 
     Raises
     ------

@@ -114,12 +114,14 @@ class Plot:
         return figures.decomposition({name: rows[name].estimates for name in self._result.ranked})
 
     def differences(self, name: str = "") -> Figure:
-        """Figure of a strategy's paired gains on every other, with intervals; by default of the best rule."""
+        """Figure of a strategy's paired gains, with intervals, on all that it is compared with; by default of the best rule."""
         chosen = name or self._result.best_baseline
-        opponents = [opponent for opponent in self._result.ranked if opponent != chosen]
+        check_known(chosen, self._result.ranked, error=ConfigError)
+        compared = {frozenset((pair.a, pair.b)) for pair in self._result.comparisons}
         cells = {
             f"against {opponent}": self._result.compare(chosen, opponent).gain
-            for opponent in opponents
+            for opponent in self._result.ranked
+            if {chosen, opponent} in compared
         }
         return figures.paired_differences(cells, "the opponent", "differences")
 
@@ -235,7 +237,8 @@ class Result:
 
         rows = list[dict[str, object]]()
         for row in self.rows:
-            cost, versus = row.shortfall_bps, row.vs_best
+            cost = row.shortfall_bps
+            versus = row.vs_best
             rows.append(
                 {
                     "strategy": row.strategy,
@@ -282,7 +285,8 @@ class Result:
         return Plot(self)
 
     def episode(self, number: int) -> Episode:
-        """One judged episode by its number from 0: order, costs, fills of every strategy, book around them.
+        """One judged episode by its number from 0: order, costs, fills of every strategy, book around them; ConfigError
+        for a result read from JSON.
 
         Raises
         ------
@@ -292,7 +296,8 @@ class Result:
         return episode_of(self._require_evaluation("single episodes"), number)
 
     def report(self, path: str | Path) -> Path:
-        """Write the page of ``tercel agent evaluate``, one self-contained HTML file, and return its path.
+        """Write the page of ``tercel agent evaluate``, one self-contained HTML file, and return its path; ConfigError
+        for a result read from JSON.
 
         Raises
         ------
@@ -311,10 +316,11 @@ class Result:
 
     def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
         """Write result file and page (last line `footer`); returns the figures with `out_dir` as their folder."""
+        evaluation = self._require_evaluation("the page")
         figures = replace(self.figures, out=str(out_dir))
         write_atomic(file, json_text(figures) + "\n")
         footer = footer or f"results, figures and page: {out_dir}"
-        write_page(page, self._require_evaluation("the page"), figures, footer=footer)
+        write_page(page, evaluation, figures, footer=footer)
         return figures
 
     def to_json(self) -> dict[str, Any]:

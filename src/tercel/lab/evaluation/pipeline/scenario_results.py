@@ -79,15 +79,15 @@ class Results:
         }
         return replace(self, costs=costs, responses=responses)
 
-    def select(self, rows: Bools) -> "Results":
-        """Results of the episodes in a mask; `responses` still cover all recorded episodes."""
-        plan_rows = np.flatnonzero(rows)
+    def select(self, mask: Bools) -> "Results":
+        """Results of the episodes in `mask`; `responses` still cover all recorded episodes."""
+        rows = np.flatnonzero(mask)
         return replace(
             self,
-            plan_rows=plan_rows if self.plan_rows is None else self.plan_rows[plan_rows],
-            costs={key: run.select(rows) for key, run in self.costs.items()},
-            arrivals=None if self.arrivals is None else self.arrivals.select(rows),
-            hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[rows],
+            plan_rows=rows if self.plan_rows is None else self.plan_rows[rows],
+            costs={key: run.select(mask) for key, run in self.costs.items()},
+            arrivals=None if self.arrivals is None else self.arrivals.select(mask),
+            hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[mask],
         )
 
 
@@ -95,6 +95,7 @@ def read_results(
     scenario: Scenario, candidates: Sequence[Candidate], out_dir: Path, recorded: bool = False
 ) -> Results:
     """Read the results of all jobs of a scenario; unless recorded, costs are totals without their course in time.
+    Recorded ones raise TercelError for a suspicious fill.
 
     Raises
     ------

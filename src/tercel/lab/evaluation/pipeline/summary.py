@@ -64,7 +64,9 @@ class EvaluationSummary:
         self.main_comparison = next(iter(self.scenarios[PLAIN].values()))
 
     def figures(self) -> EvaluationResult:
-        """Compute all figures of the evaluation, in a fixed order, since all draw from one generator."""
+        """Compute all figures of the evaluation, in a fixed order, since all draw from one generator; call once:
+        comparisons are entered in the ledger.
+        """
         evaluation = self.evaluation
         rng = self.rng
         scores = self.scores
@@ -204,10 +206,10 @@ class EvaluationSummary:
             cluster = "day" if len({order.date for order in orders}) > 1 else cluster
         return _Conditions(market, task, cluster, notes)
 
-    # -- parts and scenarios -------------------------------------------------------------------------------------------
-
     def _scenarios(self) -> dict[str, dict[str, comparisons.ScenarioComparison]]:
-        """Comparisons by regime and market; the unchanged markets have the regime `plain`."""
+        """Compare candidates in every scenario, entering gains in the ledger: by regime and market, unchanged markets
+        as `plain`.
+        """
 
         def compared_in(row: Mapping[str, Results]) -> dict[str, comparisons.ScenarioComparison]:
             """Compare all candidates in each scenario of one group."""
@@ -223,7 +225,9 @@ class EvaluationSummary:
         return by_regime
 
     def _by_regime(self) -> dict[str, RegimeCell]:
-        """Cells of the main market by its prevailing regime, or with one regime each if these were run."""
+        """Cells of the main market by its prevailing regime (entered in the ledger), or with one regime each if these
+        were run.
+        """
         built = cached_market(self.main.scenario)
         main = next(iter(self.evaluation.markets))
         if not built.judged.regimes:
@@ -245,7 +249,7 @@ class EvaluationSummary:
         }
 
     def _cell_of_episodes(self, rows: Indices) -> comparisons.ScenarioCell:
-        """Cell of some episodes of the main scenario, by row numbers."""
+        """Cell of some episodes of the main scenario, by row numbers; its gains are entered in the ledger."""
         challengers = self.evaluation.challengers(self.main)
         members = self.evaluation.members(self.main)
         return comparisons.scenario_cell(
@@ -272,7 +276,9 @@ class EvaluationSummary:
         }
 
     def _by_liquidity(self) -> dict[str, dict[str, comparisons.ScenarioCell]]:
-        """Cells by thirds of the depth at arrival and of the volume just before; empty if arrivals were not recorded."""
+        """Cells by thirds of the depth at arrival and of the volume just before, entered in the ledger; empty if
+        arrivals were not recorded.
+        """
         arrivals = self.main.arrivals
         if arrivals is None:
             return {}
@@ -282,7 +288,9 @@ class EvaluationSummary:
         }
 
     def _pool_gains(self) -> Pooled:
-        """Gains pooled over all markets: for these (`these_markets`) and for a population of them (`any_markets`)."""
+        """Gains pooled over all markets: for these (`these_markets`) and for a population of them (`any_markets`);
+        those of no claim are entered in the ledger.
+        """
         plain = self.scenarios[PLAIN]
         if len(plain) < 2:
             return Pooled()
@@ -336,8 +344,6 @@ class EvaluationSummary:
                     estimate.mean, estimate.ci_low, estimate.ci_high, by_seed
                 )
         return iqm_by_recipe
-
-    # -- questions -----------------------------------------------------------------------------------------------------
 
     def _ratios(self) -> dict[str, risk_statistics.ScheduleRatios]:
         """Ratios of the policies' costs to the schedules in the main market, by policy."""

@@ -65,7 +65,9 @@ class TrainingArena:
     def compare(
         self, rows: Sequence[Population], seed: int, first: int, episodes: int
     ) -> tuple[list[Floats], int]:
-        """Costs of policies on the same training episodes, float64 (policies, pairs) by market, and number of decisions taken."""
+        """Costs of policies on the same training episodes, in reward units, float64 (policies, pairs) by market, and
+        number of decisions taken.
+        """
         costs_by_market = []
         frames = 0
         for market, unit in zip(self.markets, self.units, strict=True):
@@ -129,7 +131,7 @@ class TrainingArena:
 
 
 def join_populations(rows: Sequence[Population]) -> Population:
-    """One population with the rows of several."""
+    """One population with the rows of several, which must share the first one's entries and scaling."""
     template = rows[0]
     return Population(
         np.concatenate([row.tables for row in rows]),

@@ -130,7 +130,7 @@ class MarketSection(_Section):
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Weight of each preset under each choice of regimes, in the order of `markets`."""
+        """Weight of each preset under each choice of regimes, in the order of `markets`; they need not add up to 1."""
         law_weights = self.regime_weights or (1.0,) * len(self.laws)
         return tuple(
             preset * law

@@ -23,8 +23,11 @@ CLUSTERS: Final = "tercel.clusters"
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """Training environment of a configuration, its slots split between the markets."""
-    slots, reward = config.learner.markets, config.reward
+    """Training environment of a configuration, its slots split between the markets; ConfigError for fewer slots than
+    markets.
+    """
+    slots = config.learner.markets
+    reward = config.reward
     refuse_if(
         slots < len(markets),
         f"a slot for each of {len(markets)} markets",

@@ -48,7 +48,8 @@ SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[Evolution
 
 
 def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
-    """Settings of a Stable-Baselines3 learner from a configuration.
+    """Settings of a Stable-Baselines3 learner from a configuration; ConfigError for a risk aversion, or values of
+    vector actions.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
 def learner_settings(
     config: AgentConfig,
 ) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
-    """Settings of the configured learner; annealed ones run over the whole training by default.
+    """Settings of the configured learner; annealed ones run over the whole training by default. ConfigError for a
+    setting that it does not have or refuses.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def _section(config: AgentConfig, name: str) -> str:
 
 
 def refuse_settings(config: AgentConfig, name: str) -> None:
-    """Refuse a configuration with invalid learner settings; `name` is its file in error messages.
+    """Raise ConfigError for invalid learner settings of a configuration; `name` is its file in the message.
 
     Raises
     ------

@@ -97,7 +97,7 @@ def build_training_markets(config: AgentConfig) -> list[TrainingMarket]:
     ]
 
 
-def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
+def first_training_market(config: AgentConfig) -> tuple[Source, Task, Sampler]:
     """Source, task and sampler of training episodes of a configuration's first market alone, without its validation."""
     first_market = config.market.markets[0]
     task = config.task.task

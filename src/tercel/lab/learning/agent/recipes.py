@@ -89,7 +89,8 @@ def recipe_config(
     """
     check_known(algorithm, ALGORITHMS, "an algorithm:")
     refuse_if(frames < 1, "a training of 1 decision or more", f"{frames} frames", "such as 500_000")
-    task, market = scenario.task, scenario.market
+    task = scenario.task
+    market = scenario.market
     raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
     raw["market"] = {"impact": market.impact} | (
         {

@@ -91,7 +91,7 @@ def unlearned_sentence(result: TrainingResult) -> str:
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    """Flat dict of a nested configuration, with dotted keys."""
+    """Flat dict of a nested configuration, with dotted keys and values as text."""
     lines: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:

@@ -156,7 +156,8 @@ def refuse_other_training(folder: Path, config: AgentConfig, seed: int) -> None:
 
 
 def claim_folder(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Write the configuration and its input fingerprints into an existing run folder.
+    """Write the configuration and its input fingerprints into an existing run folder; ConfigError if it holds another
+    training.
 
     Raises
     ------
@@ -170,13 +171,14 @@ def claim_folder(folder: Path, config: AgentConfig, seed: int) -> None:
 def read_run(
     folder: Path, *, trust: bool = False, seed: int | None = None
 ) -> tuple[AgentConfig, Path, int]:
-    """Configuration, folder and seed of a run; raises if `seed` is given and differs.
+    """Configuration, folder and seed of a run; ConfigError if it is damaged, if `seed` is given and differs, or without
+    `trust` if it names functions.
 
     Raises
     ------
     ConfigError
-        No run, one that is damaged, of another seed, whose markets or functions have changed since, or without `trust`
-        one that names functions: nothing that a folder names is run.
+        No run, one that is damaged or of another seed, or without `trust` one that names functions: nothing that a
+        folder names is run (`refuse_changed` looks at its inputs).
     """
     path = folder / CONFIG_FILE
     try:

@@ -152,8 +152,8 @@ class Training:
         make: MakeEnv | None,
         markets: list[TrainingMarket],
     ) -> None:
-        """Set up learner, validation and logs of a training in its run folder; resume from a checkpoint if there is
-        one.
+        """Set up learner, validation and logs of a training in its run folder; resume from a checkpoint, or check and
+        save the untrained policy.
         """
         self.config = config
         self.folder = folder
@@ -195,7 +195,9 @@ class Training:
 
     @property
     def notable_checks(self) -> dict[str, Metrics]:
-        """Metrics of the check before learning, and of the best check that may be selected instead."""
+        """Metrics of the check before learning (`start`), and of the best check that may be selected instead
+        (`best_checkpoint`).
+        """
         rows = [row for row in self.checks.rows if row["frames"] >= max(self._selection_from, 1)]
         checkpoint = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
         return {"start": self.checks.rows[0], **checkpoint} if self.checks.rows else {}
@@ -240,7 +242,8 @@ class Training:
 
     def card(self, check: Metrics) -> Card:
         """Card of the current policy, with the scores of the validation check `check`."""
-        config, task = self.config, self.markets[0].task
+        config = self.config
+        task = self.markets[0].task
         policy = self.agent.policy()
         encoder = observer(observation_of(config), config.policy.stack)
         return Card(

@@ -101,7 +101,7 @@ class Validator:
         return row
 
     def _risk_value(self, costs: Costs, unit: float) -> float:
-        """Value of the risk-averse objective for costs, in reward units."""
+        """Value of the risk-averse objective for costs, in reward units; lower is better."""
         return self.risk.value((shortfall(costs) / BPS * costs.arrival_mid2 / 2.0) / unit)
 
 

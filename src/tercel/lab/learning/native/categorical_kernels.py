@@ -103,10 +103,8 @@ def policy_loss(
     raw_gradient: Float32,
     stats: Floats,
 ) -> None:
-    """Write the policy loss's gradient by `raw`, for categorical actions, into `raw_gradient`, and add means over the rows
-    to `stats`: clipped surrogate loss, entropy, KL, share of clipped rows.
-
-    The loss's gradient by `raw` is written into `raw_gradient`.
+    """Write the policy loss's gradient by `raw`, for categorical actions, into `raw_gradient`, and add means over the
+    rows to `stats`: [0] clipped surrogate loss, [2] entropy, [3] KL, [4] share of clipped rows.
 
     `floats[B, 3]` holds old log probability, advantage and return. `logp[A]` is work space. `stats` += policy loss, -,
     entropy, approximate KL, clipped share, each a mean.

@@ -119,7 +119,8 @@ def concentrations(raw: Float32, bias: Float32, alpha: Float32) -> None:
 @kernel
 def dirichlet_logp(alpha: Float32, x: Float32) -> float:
     """Log density of the shares x[A] under a Dirichlet law of concentrations alpha[A]."""
-    total, logp = 0.0, 0.0
+    total = 0.0
+    logp = 0.0
     for j in range(alpha.shape[0]):
         a = float(alpha[j])
         total += a
@@ -164,7 +165,8 @@ def dirichlet_loss(
     mean, spread = advantage_moments(floats)
     share = 1.0 / batch
     for r in range(batch):
-        total, entropy = 0.0, 0.0
+        total = 0.0
+        entropy = 0.0
         for j in range(size):
             alpha[j] = softplus(raw[r, j] + bias[j]) + np.float32(1)
             total += alpha[j]

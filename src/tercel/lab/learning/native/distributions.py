@@ -68,7 +68,7 @@ class Distribution:
         actions: Any,
         floats: Float32,
         clip: float,
-        entropy: float,
+        entropy_coef: float,
         raw_gradient: Float32,
         stats: Stats,
     ) -> None:
@@ -113,7 +113,7 @@ class Categorical(Distribution):
         actions: Any,
         floats: Float32,
         clip: float,
-        entropy: float,
+        entropy_coef: float,
         raw_gradient: Float32,
         stats: Stats,
     ) -> None:
@@ -125,7 +125,7 @@ class Categorical(Distribution):
             floats,
             head.mask,
             clip,
-            entropy,
+            entropy_coef,
             self._logp,
             raw_gradient,
             stats,
@@ -154,7 +154,7 @@ class Gaussian(Distribution):
         actions: Any,
         floats: Float32,
         clip: float,
-        entropy: float,
+        entropy_coef: float,
         raw_gradient: Float32,
         stats: Stats,
     ) -> None:
@@ -225,13 +225,21 @@ class Dirichlet(Distribution):
         actions: Any,
         floats: Float32,
         clip: float,
-        entropy: float,
+        entropy_coef: float,
         raw_gradient: Float32,
         stats: Stats,
     ) -> None:
         """Write the Dirichlet policy loss's gradient by the head into `raw_gradient`; adds its means to `stats`."""
         dirichlet_loss(
-            head.raw, head.bias, actions, floats, clip, entropy, self._alpha, raw_gradient, stats
+            head.raw,
+            head.bias,
+            actions,
+            floats,
+            clip,
+            entropy_coef,
+            self._alpha,
+            raw_gradient,
+            stats,
         )
 
 

@@ -27,16 +27,17 @@ def gather_dqn(
     rewards: Float32,
     dones: Bools,
     masks: Bools,
-    x: Float32,
-    a: Ints,
-    f: Float32,
-    m: Bools,
+    out_states: Float32,
+    out_actions: Ints,
+    out_floats: Float32,
+    out_masks: Bools,
 ) -> None:
-    """Copy transitions of the replay ring into `x`, `a`, `f`, `m`: x[2 B, D] is states, then the states `steps` decisions later.
+    """Copy transitions of the replay ring into the last four arrays; a transition spans up to `steps` decisions.
 
-    `rows` number (time, episode) pairs as time * n + episode. f[B, 2] is the reward over up to `steps` steps,
-    discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
-    m[B, A] are the actions allowed in the later state.
+    `rows` number (time, episode) pairs as time * n + episode. `out_states[2 B, D]` is their states, then those `steps`
+    decisions later. `out_floats[B, 2]` is the reward over up to `steps` steps, discounted, and the discount of what
+    follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018). `out_masks[B, A]` are the actions
+    allowed in the later state.
     """
     batch = rows.shape[0]
     capacity = obs.shape[0]
@@ -45,9 +46,9 @@ def gather_dqn(
     for k in range(batch):
         t = rows[k] // n
         e = rows[k] % n
-        for j in range(x.shape[1]):
-            x[k, j] = obs[t, e, j]
-        a[k] = actions[t, e]
+        for j in range(out_states.shape[1]):
+            out_states[k, j] = obs[t, e, j]
+        out_actions[k] = actions[t, e]
         total = np.float32(0)
         discount = np.float32(1)
         for _ in range(steps):
@@ -58,11 +59,12 @@ def gather_dqn(
             if ended:
                 discount = np.float32(0)
                 break
-        for j in range(x.shape[1]):
-            x[batch + k, j] = obs[t, e, j]
-        for j in range(m.shape[1]):
-            m[k, j] = masks[t, e, j]
-        f[k, 0], f[k, 1] = total, discount
+        for j in range(out_states.shape[1]):
+            out_states[batch + k, j] = obs[t, e, j]
+        for j in range(out_masks.shape[1]):
+            out_masks[k, j] = masks[t, e, j]
+        out_floats[k, 0] = total
+        out_floats[k, 1] = discount
 
 
 @kernel
@@ -93,10 +95,10 @@ def dqn_loss(
     mask: Bools,
     dueling: bool,
     q: Float32,
-    draw: Float32,
+    raw_gradient: Float32,
     stats: Floats,
 ) -> None:
-    """Add mean double-DQN loss and mean value to `stats`; writes the loss's gradient by the head into `draw`.
+    """Add mean double-DQN loss and mean value to `stats`; writes the loss's gradient by the head into `raw_gradient`.
 
     Van Hasselt et al. 2016, eq. 4; Huber with threshold 1.
 
@@ -104,7 +106,8 @@ def dqn_loss(
     target network's, values it. `choice` is the online network's, or `later` itself for plain DQN; `biases` belong to
     the three. `q[A]` is work space. `stats` += loss, mean value.
     """
-    batch, size = actions.shape[0], mask.shape[1]
+    batch = actions.shape[0]
+    size = mask.shape[1]
     bias, choice_bias, later_bias = biases
     share = np.float32(1) / np.float32(batch)
     for r in range(batch):
@@ -119,14 +122,14 @@ def dqn_loss(
         error = q[actions[r]] - goal
         gradient = min(max(error, np.float32(-1)), np.float32(1)) * share
         if dueling:
-            draw[r, 0] = gradient
+            raw_gradient[r, 0] = gradient
             for j in range(size):
-                draw[r, j + 1] = -gradient / np.float32(size)
-            draw[r, actions[r] + 1] += gradient
+                raw_gradient[r, j + 1] = -gradient / np.float32(size)
+            raw_gradient[r, actions[r] + 1] += gradient
         else:
             for j in range(size):
-                draw[r, j] = np.float32(0)
-            draw[r, actions[r]] = gradient
+                raw_gradient[r, j] = np.float32(0)
+            raw_gradient[r, actions[r]] = gradient
         size_of = abs(error)
         stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share
         stats[1] += q[actions[r]] * share
@@ -147,7 +150,8 @@ def epsilon_greedy(
     size = mask.shape[1]
     for r in range(mask.shape[0]):
         q_values(raw[r], bias, dueling, q)
-        allowed, best = 0, -1
+        allowed = 0
+        best = -1
         for j in range(size):
             if mask[r, j]:
                 allowed += 1
@@ -242,7 +246,7 @@ class Replay:
         for f in ("obs", "actions", "rewards", "dones", "masks"):
             getattr(self, f)[: self.filled] = state[f]
 
-    def close(self) -> None:
+    def mark_end(self) -> None:
         """Mark the newest step as an end, since later steps belong to other episodes."""
         if self.filled:
             self.dones[self.at - 1] = True
@@ -320,7 +324,7 @@ class Dqn(NativeLearner):
 
     def update(self) -> Metrics:
         """Take `steps` decisions in every slot, each followed by `gradient_steps` minibatches after the warm-up;
-        returns metrics.
+        returns metrics. LearningError if the gradient is not finite.
         """
         s = self.settings
         stats = np.zeros(2)
@@ -347,7 +351,8 @@ class Dqn(NativeLearner):
 
     def _act(self) -> None:
         """Take one epsilon-greedy decision (random in the warm-up) in every slot and store it in the replay memory."""
-        s, env = self.settings, self.env
+        s = self.settings
+        env = self.env
         self.normaliser.apply(self.raw, self.x)
         q = self.net.forward(self.x, self.acting)[0]
         uniform = self.rng.random((env.n, 2), np.float32)
@@ -386,7 +391,9 @@ class Dqn(NativeLearner):
 
     def loss(self, rows: Ints, stats: Floats) -> None:
         """Add the loss and mean value of transitions `rows` to `stats`; leaves the head's gradient in the workspace."""
-        s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
+        s = self.settings
+        m = self.replay
+        actions, floats, mask = self.mini
         gather_dqn(
             rows,
             s.n_step,
@@ -441,7 +448,7 @@ class Dqn(NativeLearner):
     def _forget_episodes(self) -> None:
         """Forget the running episodes, also in the replay memory."""
         super()._forget_episodes()
-        self.replay.close()
+        self.replay.mark_end()
 
     def state(self) -> State:
         """State of the learner with the target network."""

@@ -75,7 +75,7 @@ class EvolutionSettings:
     start: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Raise ConfigError for numbers out of range."""
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
             value = getattr(self, name)
             refuse_if(
@@ -122,7 +122,7 @@ class Population(Greedy):
 
     @property
     def n_actions(self) -> int:
-        """Number of actions."""
+        """Length of an action vector."""
         return int(self.tables.shape[1])
 
     @property
@@ -212,7 +212,8 @@ class Evolution(Stored):
 
     def update(self) -> Metrics:
         """Run one generation: draw candidates, compare them on the same episodes, move the search; returns metrics."""
-        settings, search = self.settings, self.search
+        settings = self.settings
+        search = self.search
         progress = min(self._frames / settings.anneal_frames, 1.0)
         max_sigma = settings.sigma_start * (settings.sigma_end / settings.sigma_start) ** progress
         search.sigma = min(search.sigma, max_sigma)

@@ -44,8 +44,8 @@ class NativeLearner:
     counters: tuple[str, ...] = ("frames", "updates")
 
     def _prepare(self, env: VecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
-        """Create optimiser, normalisers and work space for a training; `self.rng` has drawn the weights of `net`
-        before.
+        """Create optimiser, normalisers and work space for a training, after `self.rng` has drawn the weights of `net`;
+        `width` actions in the mask, read from the environment if `masked`.
         """
         self.env: Any = env
         s = self.settings

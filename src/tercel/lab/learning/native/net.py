@@ -36,7 +36,8 @@ def tanh_backward(dh: Float32, h: Float32, dbias: Float32) -> None:
     unity = np.float32(1)
     dbias[:] = np.float32(0)
     for r in range(dh.shape[0]):
-        d, y = dh[r], h[r]
+        d = dh[r]
+        y = h[r]
         for j in range(d.shape[0]):
             d[j] = d[j] * (unity - y[j] * y[j])
             dbias[j] += d[j]
@@ -160,7 +161,8 @@ class Net:
         """Fill the part of the gradient `grad` of one tower from `work.dout`, after :meth:`forward_tower` on the same `x`."""
         h = [a[tower] for a in work.h]
         dh = [a[tower] for a in work.dh]
-        dout, head = work.dout[tower], self.head_weights[tower]
+        dout = work.dout[tower]
+        head = self.head_weights[tower]
         np.matmul(h[-1].T, dout, out=self.dhead_weights[tower])
         dout.sum(axis=0, out=self.dhead_biases[tower])
         if dout.shape[1] == 1:  # an outer product: broadcasting is some 5 x as fast as BLAS here

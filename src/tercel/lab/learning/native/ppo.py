@@ -65,15 +65,20 @@ def gae(
 
 @kernel
 def value_loss(
-    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats
+    value: Float32,
+    bias: Float32,
+    floats: Float32,
+    value_coef: float,
+    raw_gradient: Float32,
+    stats: Floats,
 ) -> None:
     """Squared error of the values against the returns (column 2 of `floats`): its gradient, times `value_coef`, is written
-    into `draw`, its mean added to `stats[1]`.
+    into `raw_gradient`, its mean added to `stats[1]`.
     """
     share = 1.0 / value.shape[0]
     for r in range(value.shape[0]):
         error = float(value[r, 0] + bias[0] - floats[r, 2])
-        draw[r, 0] = 2.0 * value_coef * share * error
+        raw_gradient[r, 0] = 2.0 * value_coef * share * error
         stats[1] += error * error * share
 
 
@@ -227,7 +232,9 @@ class Ppo(NativeLearner):
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def update(self) -> Metrics:
-        """Run one rollout of steps x n frames, then `epochs` passes over it in minibatches; returns metrics."""
+        """Run one rollout of steps x n frames, then `epochs` passes over it in minibatches; returns metrics.
+        LearningError if the gradient is not finite.
+        """
         s = self.settings
         rate = self._anneal(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
@@ -252,14 +259,18 @@ class Ppo(NativeLearner):
         return self._anneal(self.settings.sigma_start, self.settings.sigma_end)
 
     def collect(self) -> None:
-        """Act for `steps` decisions in every slot and fill the rollout with observations, actions and rewards."""
+        """Act for `steps` decisions in every slot and fill the rollout with observations, actions and rewards; updates
+        the observation normaliser.
+        """
         env = self.env
-        s, r = self.settings, self.rollout
+        s = self.settings
+        r = self.rollout
         n = self.env.n
         sigma = self.sigma
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
-            x, actions = r.obs[now], r.actions[now]
+            x = r.obs[now]
+            actions = r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
             logits, value = self.net.forward(x, self.acting)
@@ -276,7 +287,9 @@ class Ppo(NativeLearner):
         np.add(self.net.forward(self.x, self.acting)[1][:, 0], self.net.head_biases[1], out=r.last)
 
     def _compute_advantages(self) -> None:
-        """Scale the rewards of the rollout and compute advantages and returns."""
+        """Scale the rewards of the rollout and compute advantages and returns; updates return tracker, reward scaler,
+        risk transform and value normaliser.
+        """
         s = self.settings
         r = self.rollout
         r.rewards[:] = r.earned
@@ -286,7 +299,8 @@ class Ppo(NativeLearner):
                 r.rewards[t] = self.risk_transform.pay(r.earned[t], r.dones[t])
             if s.scale_rewards:
                 r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
-        values, last = r.values, r.last
+        values = r.values
+        last = r.last
         if self.valuer:
             values = self.valuer.values(values)
             last = self.valuer.values(last)
@@ -304,13 +318,15 @@ class Ppo(NativeLearner):
         s = self.settings
         r = self.rollout
         net = self.net
-        entropy = s.entropy if s.entropy_end is None else self._anneal(s.entropy, s.entropy_end)
+        entropy_coef = (
+            s.entropy if s.entropy_end is None else self._anneal(s.entropy, s.entropy_end)
+        )
         stats = np.zeros(5)
         norms = 0.0
         count = 0
         for rows in self.shuffled.epochs(r, self.rng, s.epochs, s.minibatch):
             kl = stats[3]
-            self.gradient(rows, stats, sigma, entropy)
+            self.gradient(rows, stats, sigma, entropy_coef)
             if s.target_kl and stats[3] - kl > 1.5 * s.target_kl and count:
                 break
             norms += self.adam.step(net.params, net.grad, rate, s.max_norm)
@@ -330,7 +346,7 @@ class Ppo(NativeLearner):
             "gradient_norm": norms / count,
         }
 
-    def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
+    def gradient(self, rows: slice, stats: Floats, sigma: float, entropy_coef: float) -> None:
         """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch); adds its losses to `stats`.
 
         The towers have nothing in common but the input, so each may have a thread of its own: the bytes are the same.
@@ -339,14 +355,15 @@ class Ppo(NativeLearner):
         m = self.shuffled
         net = self.net
         work = self.learning
-        x, floats = m.obs[rows], m.floats[rows]
+        x = m.obs[rows]
+        floats = m.floats[rows]
 
         def policy() -> None:
             """Forward and backward pass of the policy tower."""
             raw = net.forward_tower(0, x, work)
             head = HeadOutput(raw, net.head_biases[0], m.masks[rows], sigma)
-            draw = work.dout[0]
-            self.law.loss(head, m.actions[rows], floats, s.clip, entropy, draw, stats)
+            raw_gradient = work.dout[0]
+            self.law.loss(head, m.actions[rows], floats, s.clip, entropy_coef, raw_gradient, stats)
             net.backward_tower(0, x, work)
 
         def value() -> None:

@@ -23,7 +23,8 @@ def softmax(x: Float32) -> Float32:
 def to_sb3(
     env: VecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
 ) -> "Sb3VecEnv":
-    """Wrap `env` as a Stable-Baselines3 VecEnv, with action masks for sb3-contrib.
+    """Wrap `env` as a Stable-Baselines3 VecEnv, with action masks for sb3-contrib; `returns` is fed each step's
+    rewards.
 
     Parameters
     ----------
@@ -87,19 +88,19 @@ def to_sb3(
             """Nothing to close."""
 
         def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-            """Value of a known attribute, once per episode slot."""
+            """Value of a known attribute, once per episode slot; AttributeError for any other."""
             if attr_name not in attributes:
                 raise AttributeError(attr_name)
             return [attributes[attr_name]] * env.n
 
         def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-            """Not supported."""
+            """Raise NotImplementedError: not supported."""
             raise NotImplementedError
 
         def env_method(
             self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
         ) -> list[Any]:
-            """Result of `action_masks` per slot; other methods are not supported."""
+            """Result of `action_masks` per slot; NotImplementedError for any other method."""
             if method_name == "action_masks" and hasattr(env, "mask"):
                 return list(env.mask().copy())
             raise NotImplementedError

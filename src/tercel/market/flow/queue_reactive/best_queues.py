@@ -1,4 +1,4 @@
-"""The tape's queues at the best prices: number of orders, and the readiness of each to be cancelled.
+"""The tape's queues at the best prices: number of orders, and the cancel weight of each.
 
 Orders are known from their coming on. What shows more lots than they have came before all of them: it counts as one
 order, of the oldest class, and is executed first.
@@ -220,7 +220,7 @@ def _append(links: Longs, ends: Longs, s: int, p: int, o: int, lots: int, born: 
 
 @kernel
 def _unlink(links: Longs, ends: Longs, s: int, o: int) -> None:
-    """Take an order out of the queue that it stands in."""
+    """Take an order out of the queue that it stands in, and set its lots to 0."""
     p = links[o, _AT]
     before = links[o, _PREV]
     after = links[o, _NEXT]

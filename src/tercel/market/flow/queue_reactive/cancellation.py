@@ -17,8 +17,8 @@ from tercel.market.tape.schema import DELETE
 
 
 @kernel
-def cancel(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> int:
-    """Draw the order of a side that a cancel removes, at the best or (CANCEL_DEEPER) behind it; its slot, -1 none."""
+def draw_order_to_cancel(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> int:
+    """Draw the order to cancel, at the best or (CANCEL_DEEPER) behind it: its slot, -1 none; `withdraw` removes it."""
     return (
         _deeper_order(book, state, flow, side)
         if kind == q.CANCEL_DEEPER
@@ -29,7 +29,7 @@ def cancel(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> in
 @kernel
 def _order_leaving(book: Packed, state: Longs, flow: Floats, side: int) -> int:
     """Slot of the order at a best price that is cancelled, drawn by cancel weight; -1: none rests there."""
-    u = uniform(state, sim.FLOW_RNG) * standing_weight(book, state, flow, side)
+    u = uniform(state, sim.FLOW_RNG) * best_cancel_weight(book, state, flow, side)
     slot = int(level_at(book, side, touch(state, side)).head)
     while slot >= 0:
         u -= _cancel_weight(book, flow, slot)
@@ -41,24 +41,24 @@ def _order_leaving(book: Packed, state: Longs, flow: Floats, side: int) -> int:
 
 
 @kernel
-def standing_weight(book: Packed, state: Longs, flow: Floats, side: int) -> float:
+def best_cancel_weight(book: Packed, state: Longs, flow: Floats, side: int) -> float:
     """Sum of the cancel weights of the orders at a side's best price, from a cache refreshed when the side changed."""
     column = 0 if side > 0 else 1
     if (
         state[q.STOOD + column] != changes(book, side)
         or state[q.STOOD_ARRIVAL + column] != book[lay.ARRIVAL]
     ):
-        state[q.STOOD + column], state[q.STOOD_ARRIVAL + column] = (
-            changes(book, side),
-            book[lay.ARRIVAL],
+        state[q.STOOD + column] = changes(book, side)
+        state[q.STOOD_ARRIVAL + column] = book[lay.ARRIVAL]
+        state[q.STANDING + column], weight = sum_cancel_weights(
+            book, flow, side, touch(state, side)
         )
-        state[q.STANDING + column], ready = readiness(book, flow, side, touch(state, side))
-        put_real(state, q.STANDING_READY + column, ready)
-    return real(state, q.STANDING_READY + column)
+        put_real(state, q.STANDING_WEIGHT + column, weight)
+    return real(state, q.STANDING_WEIGHT + column)
 
 
 @kernel
-def readiness(book: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
+def sum_cancel_weights(book: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
     """Number of orders at a best price, and the sum of their cancel weights."""
     total = 0.0
     count = 0
@@ -93,7 +93,7 @@ def _weight(flow: Floats, age: int, lots: int) -> float:
 
 @kernel
 def _deeper_order(book: Packed, state: Longs, flow: Floats, side: int) -> int:
-    """Slot of the order behind the best price that is cancelled; -1: none found."""
+    """Draw the order behind the best price that is cancelled: its slot, -1 if none was found."""
     near = touch(state, side)
     column = 0 if side > 0 else 1
     u = uniform(state, sim.FLOW_RNG)
@@ -106,7 +106,7 @@ def _deeper_order(book: Packed, state: Longs, flow: Floats, side: int) -> int:
             slot = word & 0xFFFFFF
             order = order_at(book, slot)
             if order.qty > 0 and order.arrival == word >> 24 and order.price != near:
-                if rank == 0 and _is_cancelled(book, state, flow, slot):
+                if rank == 0 and _draw_cancelled(book, state, flow, slot):
                     return int(slot)
                 rank = max(rank - 1, 0)
             i -= 1
@@ -133,7 +133,7 @@ def _deeper_order(book: Packed, state: Longs, flow: Floats, side: int) -> int:
 
 
 @kernel
-def _is_cancelled(book: Packed, state: Longs, flow: Floats, slot: int) -> bool:
+def _draw_cancelled(book: Packed, state: Longs, flow: Floats, slot: int) -> bool:
     """Draw whether a picked order behind the best is cancelled: less likely if it is large, and by whether it is alone there."""
     c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, order_at(book, slot).qty)
     return uniform(state, sim.FLOW_RNG) < flow[q.STAYS + c] * _lone_factor(book, flow, slot)
@@ -171,7 +171,7 @@ def _scanned_order(
 
 @kernel
 def _any_order(book: Packed, state: Longs, side: int, price: int) -> int:
-    """Slot of an order of a level, each with the same probability; -1: none."""
+    """Draw an order of a level, each with the same probability: its slot, -1 none."""
     count = -1 - _nth_order(book, side, price, lay.NO_WINDOW)
     if count == 0:
         return -1

@@ -113,7 +113,10 @@ def _sizes(days: Days, states: FlowStates, same: Sequence[Bools]) -> Table:
 def _places(
     days: Days, states: FlowStates, known: Sequence[Bools], law: dict[str, Table]
 ) -> dict[str, Table]:
-    """Tables `deep_edges`, `deep` (ticks behind the best, by the gap there) and `inside` (ticks into the spread, `_inside`)."""
+    """Tables `deep_edges`, `deep` (ticks behind the best, by the gap there) and `inside` (`_inside`).
+
+    `known`: events of each day at the price of an earlier order, which `inside` leaves out.
+    """
     rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
     gap = np.concatenate(
         [np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days]
@@ -221,7 +224,8 @@ def _takes(days: Sequence[extract.ExtractedDay], queue_edges: Table) -> dict[str
         rows = classes == c
         if rows.sum() < 20:
             rows = np.ones(len(classes), np.bool_)
-        t, r = taken[rows], rested[rows]
+        t = taken[rows]
+        r = rested[rows]
         equal[c] = (t == r).mean()
         upto[c] = max((t <= r).mean(), equal[c])
         if (t < r).any():

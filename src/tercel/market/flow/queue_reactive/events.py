@@ -149,7 +149,7 @@ def _fits(kind: int, side: int, price: int, near: int, far: int) -> bool:
 
 @kernel
 def _among_levels(state: Longs, flow: Floats, side: int, near: int) -> int:
-    """A price behind the best that a feed of LEVELS levels shows: one of the levels, or between two of them."""
+    """Draw a price behind the best that a feed of LEVELS levels shows: one of the levels, or between two of them."""
     base = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     last = state[base + 2 * q.LEVELS] - 1
     if last < 1:
@@ -182,7 +182,7 @@ def inside_price(state: Longs, flow: Floats, side: int, near: int, far: int) -> 
 
 @kernel
 def repeat_price(state: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[int, int]:
-    """Price of an order in the spread that repeats an earlier price, NO_BID if it repeats none; its lots, 0: drawn.
+    """Draw whether an order in the spread repeats an earlier price: that, else NO_BID; lots, 0: still to be drawn.
 
     Where the side's last one stood, else at the best price that its side has lost, else that the other has.
     """
@@ -229,14 +229,14 @@ def deeper_price(state: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def _ticks_behind(state: Longs, flow: Floats, law: int) -> int:
-    """Ticks behind the best, one of the equally likely values of a law of DEEP."""
+    """Draw ticks behind the best: one of the equally likely values of a law of DEEP."""
     return int(
         flow[q.DEEP + law * q.DEEP_POINTS + int(uniform(state, sim.FLOW_RNG) * q.DEEP_POINTS)]
     )
 
 
 @kernel
-def limit(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> int:
+def place_limit(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> int:
     """Draw price and lots of a limit order and place it; returns its lots, 0: no room.
 
     Its price is left in memory as LAST_PRICE.
@@ -285,12 +285,12 @@ def limit(book: Packed, state: Longs, flow: Floats, kind: int, side: int) -> int
 
 @kernel
 def _tilted_index(state: Longs, flow: Floats) -> int:
-    """Index of the size that a market order draws, tilted towards large ones by the knob `lots`."""
+    """Draw the index of a market order's size, tilted towards large ones by the knob `lots`."""
     return int(uniform(state, sim.FLOW_RNG) ** flow[q.TAKE_TILT] * q.TAKE_POINTS)
 
 
 @kernel
-def take(book: Packed, state: Longs, flow: Floats, side: int) -> int:
+def send_market_order(book: Packed, state: Longs, flow: Floats, side: int) -> int:
     """Execute a market order of drawn size; returns its lots: at least 1, else fewer than the levels within SWEEP ticks hold."""
     base = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
     queue = state[base + q.LEVELS]

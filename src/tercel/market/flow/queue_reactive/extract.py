@@ -277,7 +277,8 @@ def _track_state(
     The row of the law of waits in `cells` is of the wait after it.
     """
     m = memory_at(state)
-    n, hidden = ns.shape[0], 0
+    n = ns.shape[0]
+    hidden = 0
     for i in range(n):
         m.wait = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
         waits[i] = m.wait
@@ -317,10 +318,8 @@ def _track_state(
         before[i, 7], before[i, 8] = state[q.MADE + column], state[q.MADE_LOTS + column]
         for j in range(2):
             lost = side[i] * (1 - 2 * j)
-            before[i, 9 + 2 * j], before[i, 10 + 2 * j] = (
-                lost_cell(state, flow, ns[i], lost),
-                lost_price(state, lost),
-            )
+            before[i, 9 + 2 * j] = lost_cell(state, flow, ns[i], lost)
+            before[i, 10 + 2 * j] = lost_price(state, lost)
         while hidden_trades[hidden, 0] <= ns[i]:
             record_taker(state, ns[i], hidden_trades[hidden, 1])
             hidden += 1

@@ -78,7 +78,8 @@ def hidden_laws(
 
 def hidden_again_share(days: Sequence[ExtractedDay]) -> float:
     """Share of hidden executions within a second of another on their side, at most .9."""
-    close, count = 0, 0
+    close = 0
+    count = 0
     for d in days:
         ns = d.o.hidden[:, 0]
         nearer = np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4])

@@ -34,14 +34,18 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.book_records import order_at
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.cancellation import cancel, standing_weight, withdraw
+from tercel.market.flow.queue_reactive.cancellation import (
+    best_cancel_weight,
+    draw_order_to_cancel,
+    withdraw,
+)
 from tercel.market.flow.queue_reactive.events import (
-    limit,
     missing_level,
+    place_limit,
     purge,
     refill,
     repair,
-    take,
+    send_market_order,
 )
 from tercel.market.flow.queue_reactive.hidden_executions import trade_hidden, trade_hidden_alone
 from tercel.market.flow.queue_reactive.memory import (
@@ -72,12 +76,12 @@ def queue_reactive_event(book: Packed, state: Longs, flow: Floats) -> None:
     if m.n_events & 3 == 0:
         purge(book, state, flow)
     bid, ask = state[q.SCAN], state[q.SCAN + q.SCAN_SIDE]
-    ready_bid = standing_weight(book, state, flow, 1)
-    ready_ask = standing_weight(book, state, flow, -1)
+    weight_bid = best_cancel_weight(book, state, flow, 1)
+    weight_ask = best_cancel_weight(book, state, flow, -1)
     bids, asks = state[q.STANDING], state[q.STANDING + 1]
     if flow[q.LEAVES_MEAN] > 0.0:
-        put_real(state, q.READY, ready_bid / flow[q.LEAVES_MEAN])
-        put_real(state, q.READY + 1, ready_ask / flow[q.LEAVES_MEAN])
+        put_real(state, q.READY, weight_bid / flow[q.LEAVES_MEAN])
+        put_real(state, q.READY + 1, weight_ask / flow[q.LEAVES_MEAN])
     for column in range(2):
         state[q.BEHIND + column] = abs(
             state[q.SCAN + column * q.SCAN_SIDE] - state[q.SCAN + column * q.SCAN_SIDE + 1]
@@ -129,13 +133,13 @@ def _apply_event(book: Packed, state: Longs, flow: Floats, now: int, kind: int, 
     lots, price = 0, 0
     if kind == q.MARKET:
         trade_hidden(state, flow, -side)
-        lots = take(book, state, flow, side)
+        lots = send_market_order(book, state, flow, side)
         m.n_market += 1
     elif kind <= q.LIMIT_DEEPER:
-        lots = limit(book, state, flow, kind, side)
+        lots = place_limit(book, state, flow, kind, side)
         price = m.last_price
     else:
-        slot = cancel(book, state, flow, kind, side)
+        slot = draw_order_to_cancel(book, state, flow, kind, side)
         if slot >= 0:
             price, lots = order_at(book, slot).price, order_at(book, slot).qty
             withdraw(book, state, slot)

@@ -273,7 +273,7 @@ LEAN_NS, LEAN_UP, LEAN_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_A
 # TRADE_MOVED: whether the last market order moved the mid
 # TOUCH_MEAN: reals (bid, ask): means of the best prices, ticks
 # of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and the orders at the best
-SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_READY = range(LEAN_NS + 6, LEAN_NS + 16, 2)
+SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_WEIGHT = range(LEAN_NS + 6, LEAN_NS + 16, 2)
 # STOOD_ARRIVAL: `lay.ARRIVAL`, by which they age; STANDING: orders there
-# STANDING_READY: reals: sums of the weights with which they are withdrawn
+# STANDING_WEIGHT: reals: sums of the weights with which they are withdrawn
 USED: Final = SCANNED + 10 - FLOW_MEMORY

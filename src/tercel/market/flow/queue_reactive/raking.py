@@ -55,7 +55,7 @@ def rake(
     sweeps: int = 12,
     prior: float = 20.0,
 ) -> list[Floats]:
-    """The tables, float64[size, EVENTS] each; the first carries the overall shares.
+    """Fit weights of events by raking: a table, float64[size, EVENTS], for each of `sizes`; the first has the shares.
 
     Parameters
     ----------

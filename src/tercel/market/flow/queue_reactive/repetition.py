@@ -121,7 +121,8 @@ class AgainChances:
         far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
         in_spread = day.o.kind == q.LIMIT_IN_SPREAD
         room = state.cells[:, 0] // q.TOUCHES // 2
-        cell, earlier_price = state.before[:, 6], state.before[:, 7]
+        cell = state.before[:, 6]
+        earlier_price = state.before[:, 7]
         can = in_spread & (cell >= 0) & _fits(q.LIMIT_IN_SPREAD, side, earlier_price, near, far)
         hit = can & (price == earlier_price)
         same = hit & (day.lots == state.before[:, 8])
@@ -152,7 +153,8 @@ class AgainChances:
             """Share of hits in the cases that could be, shrunk towards `lean` by `prior` cases."""
             return np.asarray((hits + prior * lean) / (cans + prior))
 
-        (hits, cans), (alike, stood) = self.price, self.lots
+        hits, cans = self.price
+        alike, stood = self.lots
         by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
         lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
         lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)

@@ -130,7 +130,7 @@ def _reach(day: ExtractedDay) -> Floats:
 
 
 def _moves(mid2: Ints, horizon: int) -> Floats:
-    """Changes of the mid over a horizon in seconds, half-ticks, where it was quoted at both ends."""
+    """Overlapping changes of the mid over `horizon` of the seconds that have a mid, half-ticks."""
     quoted = mid2[mid2 != 0]
     return (
         (quoted[horizon:] - quoted[:-horizon]).astype(float)

@@ -67,8 +67,10 @@ def replay_tape(
     where a side is missing. `hidden` int64[hidden executions, 5]: ns, price, lots, best bid, best ask.
     """
     t, _, seq, kind, order_id, side, price, qty, flags = tape
-    level, state = tables.level, tables.state
-    n, none = t.shape[0], prices.shape[0]
+    level = tables.level
+    state = tables.state
+    n = t.shape[0]
+    none = prices.shape[0]
     state[BID] = -1
     state[ASK] = none
     state[EXEC_NS] = -1
@@ -233,7 +235,8 @@ def _set_level(
     Nothing is done where the total grows and `growing` is false, or the reverse: shrinking levels come first.
     """
     t, _, seq, _, _, side, _, qty, flags = tape
-    level, state = tables.level, tables.state
+    level = tables.level
+    state = tables.state
     s = 0 if side[i] == BUY else 1
     p = rank[i]
     level_lots = level[s, p, LOTS]
@@ -293,7 +296,8 @@ def _write_limit(
     """Write the row of a limit order that came to rest, if `open_now`, the book is quoted and its price visible.
     `remainder`: it is what a market order left.
     """
-    level, state = tables.level, tables.state
+    level = tables.level
+    state = tables.state
     if not open_now or not _has_quotes(state, prices):
         return
     distance = prices[state[ASK]] - prices[p] if s == 0 else prices[p] - prices[state[BID]]
@@ -324,7 +328,8 @@ def _write_cancel(
     tables: Tally,
 ) -> None:
     """Write the row of lots that were cancelled, if `open_now`, the book is quoted and their price visible."""
-    level, state = tables.level, tables.state
+    level = tables.level
+    state = tables.state
     if not open_now or not _has_quotes(state, prices):
         return
     if not _is_visible(level, state, s, p, window):
@@ -344,9 +349,11 @@ def _write_market(
     """Add an execution against side `s` to the market order before it, of the same stamp and side, or write a new row.
     A new row is written only if `open_now` and the book is quoted.
     """
-    state, event_rows = tables.state, tables.event_rows
+    state = tables.state
+    event_rows = tables.event_rows
     same = now == state[EXEC_NS] and s == state[EXEC_SIDE]
-    state[EXEC_NS], state[EXEC_SIDE] = now, s
+    state[EXEC_NS] = now
+    state[EXEC_SIDE] = s
     if same and state[EXEC_ROW] >= 0:
         event_rows[state[EXEC_ROW], 5] += qty
         return
@@ -426,8 +433,10 @@ def _rest_order(level: Any, known: Any, state: Any, order: int, s: int, p: int, 
     if order < 0:
         level[s, p, ANON] += qty
     else:
-        known[order, LEFT], known[order, RANK] = qty, p
-        known[order, SIDE], known[order, BORN] = s, level[s, p, EPOCH]
+        known[order, LEFT] = qty
+        known[order, RANK] = p
+        known[order, SIDE] = s
+        known[order, BORN] = level[s, p, EPOCH]
 
 
 @kernel

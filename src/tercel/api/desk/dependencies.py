@@ -1,10 +1,10 @@
-"""Venue, news and baselines of a desk by its configuration, in shadow or replay a venue whose orders do not leave."""
+"""Dependencies of a desk by its configuration: venue, news, baselines; in shadow or replay its orders do not leave."""
 
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tercel.api.demo import SimulatedMarkets, pace_of, warm_up
+from tercel.api.simulated_desk import SimulatedMarkets, pace_of, warm_up
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.pace import Pace
@@ -23,7 +23,7 @@ from tercel.venues.exchange.stream_file import STREAM
 
 
 def refuse_short_day(config: DeskConfig, file_folder: Path | None) -> None:
-    """Refuse a recorded day that ends before the desk's last round does.
+    """Raise a ConfigError for a recorded day that ends before the desk's last round does.
 
     Raises
     ------

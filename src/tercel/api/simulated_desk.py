@@ -1,4 +1,4 @@
-"""The packaged demo desk, and the simulated exchange of any desk: scenario, warmed-up markets, synthetic news, anomaly baselines.
+"""A desk on its own simulated exchange: scenario, warmed-up markets, synthetic news, anomaly baselines; the packaged demo.
 
 The table `[scenario]` of a desk's file, which the demo has, adds informed flow, regime changes, and a news score that is
 correlated with the flow. The desk itself reads only the news score, which is known at the start of its round.

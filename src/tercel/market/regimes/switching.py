@@ -94,33 +94,33 @@ def _enter_phase(state: Longs, flow: Floats, law_at: int, phase: int) -> None:
 
 
 @kernel
-def _enter(k: Longs, flow: Floats, law_at: int, state: int) -> None:
+def _enter(state: Longs, flow: Floats, law_at: int, regime: int) -> None:
     """Put a regime in force, its first phase begun; sets CHANGE_NS to a chain's next jump, which is drawn, else to FOREVER_NS."""
-    s = state_at(k)
+    s = state_at(state)
     n = int(flow[law_at + STATES])
-    s.regime = state + 1
-    _enter_phase(k, flow, law_at, int(flow[law_at + HEAD + state]))
+    s.regime = regime + 1
+    _enter_phase(state, flow, law_at, int(flow[law_at + HEAD + regime]))
     s.change_ns = FOREVER_NS
     if flow[law_at + LAW] == CHAIN:
-        rates = _table_at(flow, law_at) + n + state * n
+        rates = _table_at(flow, law_at) + n + regime * n
         total = 0.0
         for i in range(n):
             total += flow[rates + i]
         if total > 0.0:
-            wait = -math.log(1.0 - uniform(k, sim.REGIME_RNG)) * SECOND / total
+            wait = -math.log(1.0 - uniform(state, sim.REGIME_RNG)) * SECOND / total
             s.change_ns = s.now + 1 + int(wait) if wait < 1e18 else FOREVER_NS
 
 
 @kernel
 def _read_script(state: Longs, flow: Floats, law_at: int, base: int) -> int:
-    """State that the script demands by now, -1 for no change; moves `entry` past the entries read. `base`: their origin, ns."""
+    """Regime that the script demands by now, -1 for no change; moves `entry` past the entries read. `base`: their origin, ns."""
     s = state_at(state)
     script = _table_at(flow, law_at)
-    new_state = -1
+    new_regime = -1
     while s.entry < flow[law_at + ENTRIES] and base + int(flow[script + 2 * s.entry]) <= s.now:
-        new_state = int(flow[script + 2 * s.entry + 1])
+        new_regime = int(flow[script + 2 * s.entry + 1])
         s.entry += 1
-    return new_state
+    return new_regime
 
 
 @kernel
@@ -132,7 +132,7 @@ def _script_origin(state: Longs, flow: Floats, law_at: int) -> int:
 
 @kernel
 def _next_entry(state: Longs, flow: Floats, law_at: int) -> None:
-    """Set CHANGE_NS to the time of the script's next entry; FOREVER_NS if there is none."""
+    """Set CHANGE_NS to the time of a script's next entry, FOREVER_NS if there is none; a chain's is left as it is."""
     s = state_at(state)
     if flow[law_at + LAW] == SCRIPT:
         s.change_ns = FOREVER_NS
@@ -183,42 +183,42 @@ def _record_regime(state: Longs, flow: Floats, law_at: int) -> None:
 
 
 @late_kernel
-def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int) -> None:
+def begin_regimes(state: Longs, flow: Floats, seed: int, index: int, arrival_ns: int) -> None:
     """Start the regime law, if any, in a market at time NOW.
 
-    The chain starts in a state drawn from its first law, the script in its first state. Scripts and seasons count from
+    The chain starts in a regime drawn from its first law, the script in its first regime. Scripts and seasons count from
     the arrival or from the session. The stream is the law's own, so that a market without regimes stays as it was.
     """
-    s = state_at(k)
+    s = state_at(state)
     law_at = law_offset(flow)
     if law_at == 0:
         return
-    seed_stream(k, sim.REGIME_RNG, seed, index, 4)
+    seed_stream(state, sim.REGIME_RNG, seed, index, 4)
     start = flow[law_at + SEASON_START_NS]
     n = int(flow[law_at + STATES])
     if flow[law_at + SEASON_STEPS] > 0 and start != AS_IT_IS:
         if start == DRAWN:
             day = flow[law_at + SEASON_STEPS] * flow[law_at + SEASON_STEP_NS]
-            start = uniform(k, sim.REGIME_RNG) * max(day - s.horizon_ns, 0.0)
+            start = uniform(state, sim.REGIME_RNG) * max(day - s.horizon_ns, 0.0)
         s.session_ns = arrival_ns - int(start)
     s.start_ns = arrival_ns
     s.entry = 0
-    state = 0
+    regime = 0
     if flow[law_at + LAW] == CHAIN:
-        state = _pick(k, flow, _table_at(flow, law_at), n, 1.0)
+        regime = _pick(state, flow, _table_at(flow, law_at), n, 1.0)
     else:
-        state = max(_read_script(k, flow, law_at, _script_origin(k, flow, law_at)), 0)
+        regime = max(_read_script(state, flow, law_at, _script_origin(state, flow, law_at)), 0)
     old_pace = s.pace_factor if s.regime != 0 else 1.0
-    _enter(k, flow, law_at, state)
-    _next_entry(k, flow, law_at)
-    _enter_season(k, flow, law_at)
-    _apply(k, flow, law_at, old_pace)
-    _record_regime(k, flow, law_at)
+    _enter(state, flow, law_at, regime)
+    _next_entry(state, flow, law_at)
+    _enter_season(state, flow, law_at)
+    _apply(state, flow, law_at, old_pace)
+    _record_regime(state, flow, law_at)
 
 
 @late_kernel
 def regime_event(state: Longs, flow: Floats) -> None:
-    """Change of regime, phase or season at REGIME_NS; the time of the next change."""
+    """Change regime, phase or season at REGIME_NS, record it, and set the time of the next change."""
     s = state_at(state)
     law_at = law_offset(flow)
     old_pace = s.pace_factor
@@ -232,9 +232,9 @@ def regime_event(state: Longs, flow: Floats) -> None:
                 total += flow[rates + i]
             _enter(state, flow, law_at, _pick(state, flow, rates, n, total))
         else:
-            new_state = _read_script(state, flow, law_at, _script_origin(state, flow, law_at))
-            if new_state >= 0:
-                _enter(state, flow, law_at, new_state)
+            new_regime = _read_script(state, flow, law_at, _script_origin(state, flow, law_at))
+            if new_regime >= 0:
+                _enter(state, flow, law_at, new_regime)
             _next_entry(state, flow, law_at)
     elif s.phase_ns <= s.now:
         _enter_phase(state, flow, law_at, s.regime_phase + 1)
