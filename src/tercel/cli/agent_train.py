@@ -102,8 +102,8 @@ def tune(
 
 
 def _strategies_to_tune(requested: Sequence[str]) -> list[str]:
-    """The requested strategies, each once; UnknownNameError for one that cannot be tuned. If none is named, all but the
-    best response, whose search takes as long as theirs."""
+    """The requested strategies, each once, or all tunable ones if none is named; UnknownNameError for one that cannot be
+    tuned."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
     for name in requested:

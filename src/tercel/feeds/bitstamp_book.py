@@ -134,7 +134,7 @@ class BitstampBook:
         )
 
     def add(self, number: int, side: int, price: int, amount: int, flags: int = 0) -> None:
-        """Add a resting order to the book and write its row."""
+        """Add a resting order, `price` and `amount` in 1e-10, to the book and write its row."""
         self.orders[number] = BitstampOrder(side, price, amount, self.ns)
         level = self._levels[side, price]
         if not level:

@@ -187,13 +187,13 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             payload.reason,
         )
 
-    def promotion(suffix: str) -> Callable[..., Waits]:
-        """Route handler that requests a promotion, or (with a suffix) its reversal."""
+    def promotion(undo_text: str) -> Callable[..., Waits]:
+        """Route handler that requests a promotion or, given `undo_text` (the end of the request's text), its reversal."""
 
         def act(request: Request, name: Id, payload: models.OfDesk) -> Waits:
             """Store the request for a second person; 409 without a challenger, or without a promotion to undo."""
             served = desks.ready_desk(payload.desk)
-            if suffix:
+            if undo_text:
                 check_undo(served, name)
             body = promotion_body(served, name)
             return request_confirmation(
@@ -201,13 +201,13 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
                 request.state.visit,
                 "promote",
                 msgspec.to_builtins(body),
-                f"promote {body.challenger} over {body.champion} of {name}{suffix}",
+                f"promote {body.challenger} over {body.champion} of {name}{undo_text}",
                 payload.reason,
             )
 
         return act
 
-    for verb, suffix in (("promote", ""), ("demote", ", which undoes a promotion")):
+    for verb, undo_text in (("promote", ""), ("demote", ", which undoes a promotion")):
         description = {
             "promote": "Ask to put a challenger in its champion's place.",
             "demote": "Ask to undo that.",
@@ -219,7 +219,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             **needs("promote"),
             **accepted,
         )
-        route(promotion(suffix))
+        route(promotion(undo_text))
 
     @app.post("/api/limits", response_model=Done | Waits, **needs("limits"))
     def limits(request: Request, response: Response, payload: models.LimitsBody) -> Done | Waits:

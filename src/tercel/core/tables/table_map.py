@@ -1,4 +1,4 @@
-"""A user's map of a table: format of its text, names of its columns, time zone of its times."""
+"""A user's map of a table (`columns` applies it): format of its text, names of its columns, time zone of its times."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources

@@ -1,4 +1,4 @@
-"""A desk's own gate as a child process, which cancels open orders when the desk is silent or gone.
+"""The desk's side of its own gate: starts it as a child process, which cancels open orders when the desk is silent or gone.
 
 The gate ends when its standard input closes. On its standard output it tells the desk, one JSON object a line:
 

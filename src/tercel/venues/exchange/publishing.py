@@ -13,12 +13,12 @@ REPORT_WORDS = sim.RECORD_WORDS + 1
 
 
 @kernel
-def lots_at_row(b: Packed, k: Longs, row: int, own_index: int, aggressor: int) -> int:
+def lots_at_row(b: Packed, k: Longs, row: int, own_index: int, arriving: int) -> int:
     """Lots of a resting client order at the time record row `row` was written.
 
     The order that is arriving rests when all is done, if at all; of the others it may have taken lots since.
     """
-    if load_fixed(b, lay.ORDERS) + own_index == aggressor:
+    if load_fixed(b, lay.ORDERS) + own_index == arriving:
         return 0
     lots = int(own_order_at(b, own_index).qty)
     for later_row in range(row + 1, state_at(k).record):
@@ -29,13 +29,13 @@ def lots_at_row(b: Packed, k: Longs, row: int, own_index: int, aggressor: int) -
 
 
 @kernel
-def find_aggressor(b: Packed, k: Longs, row: int, aggressor: int) -> int:
+def find_aggressor(b: Packed, k: Longs, row: int, arriving: int) -> int:
     """Aggressor of the execution in row `row`: the arriving client order if its own fill comes next; -1: a public order."""
-    if aggressor < 0 or row + 1 >= state_at(k).record:
+    if arriving < 0 or row + 1 >= state_at(k).record:
         return -1
     record = recorded_at(k, row + 1)
-    takes = record.kind == sim.OWN_FILL and load_fixed(b, lay.ORDERS) + record.who == aggressor
-    return aggressor if takes and record.side & 1 == 0 else -1
+    takes = record.kind == sim.OWN_FILL and load_fixed(b, lay.ORDERS) + record.who == arriving
+    return arriving if takes and record.side & 1 == 0 else -1
 
 
 @kernel
@@ -43,15 +43,15 @@ def republish_orders(
     b: Packed,
     k: Longs,
     row: int,
-    aggressor: int,
+    arriving: int,
     ns: int,
     side: int,
     price: int,
     rows: Longs,
     row_count: int,
 ) -> int:
-    """Write ADD rows from `row_count` on for client orders, by priority, on a level that record row `row` cleared (side
-    0: every level); returns the new count.
+    """Write ADD rows from `row_count` on, lots as of record row `row`, for client orders on a level that it cleared (side
+    0: every level), by priority, without the one `arriving`; returns the new count.
     """
     last = -1
     while True:
@@ -61,13 +61,13 @@ def republish_orders(
             order = own_order_at(b, index)
             on_level = side == 0 or (order.side == side and order.price == price)
             if on_level and order.arrival > last and (next_index < 0 or order.arrival < arrival):
-                if lots_at_row(b, k, row, index, aggressor) > 0:
+                if lots_at_row(b, k, row, index, arriving) > 0:
                     next_index = index
                     arrival = order.arrival
         if next_index < 0:
             return row_count
         order = own_order_at(b, next_index)
-        lots = lots_at_row(b, k, row, next_index, aggressor)
+        lots = lots_at_row(b, k, row, next_index, arriving)
         write_row(
             rows[row_count],
             ns,
@@ -84,7 +84,7 @@ def republish_orders(
 
 @kernel
 def republish_shifted(
-    b: Packed, k: Longs, row: int, aggressor: int, ns: int, rows: Longs, row_count: int
+    b: Packed, k: Longs, row: int, arriving: int, ns: int, rows: Longs, row_count: int
 ) -> int:
     """Write DELETE rows, then ADD rows at the same prices, for client orders after a translation (row `row`) moved the
     books; returns the new `row_count`.
@@ -93,7 +93,7 @@ def republish_shifted(
     """
     for index in range(int(load_fixed(b, lay.OWN))):
         order = own_order_at(b, index)
-        lots = lots_at_row(b, k, row, index, aggressor)
+        lots = lots_at_row(b, k, row, index, arriving)
         if lots > 0:
             write_row(
                 rows[row_count],
@@ -106,7 +106,7 @@ def republish_shifted(
                 -1,
             )
             row_count += 1
-    return republish_orders(b, k, row, aggressor, ns, 0, 0, rows, row_count)
+    return republish_orders(b, k, row, arriving, ns, 0, 0, rows, row_count)
 
 
 @kernel
@@ -125,13 +125,13 @@ def write_row(
 
 @kernel
 def publish(
-    b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, reports: Longs, counts: Longs
+    b: Packed, k: Longs, since: int, arriving: int, rows: Longs, reports: Longs, counts: Longs
 ) -> None:
     """Publish record rows from number `since` on as market data and reports on client orders.
 
     Parameters
     ----------
-    aggressor : int
+    arriving : int
         Public number of the client order that is arriving, -1 when the market itself moves.
     rows : int64 (r, MARKET_COLUMNS)
         Out: what everybody sees.
@@ -163,25 +163,23 @@ def publish(
             elif kind == sim.OWN_FILL:
                 public = record.side & 1 != 0
                 public_kind = EXECUTE
-            elif aggressor < 0 and lots > 0:  # not the dropped rest of an order that is arriving
+            elif arriving < 0 and lots > 0:  # not the dropped rest of an order that is arriving
                 public = True
                 public_kind = REDUCE if order.qty > 0 else DELETE
                 price = order.price
         if public:
             number = load_fixed(b, lay.ORDERS) + who if client else who
-            aggressor_number = (
-                find_aggressor(b, k, row, aggressor) if public_kind == EXECUTE else -1
-            )
+            aggressor_number = find_aggressor(b, k, row, arriving) if public_kind == EXECUTE else -1
             write_row(
                 rows[row_count], record.ns, public_kind, number, side, price, lots, aggressor_number
             )
             row_count += 1
         if public_kind == ROLL_OUT or public_kind == CLEAR:
             row_count = republish_orders(
-                b, k, row, aggressor, record.ns, side, price, rows, row_count
+                b, k, row, arriving, record.ns, side, price, rows, row_count
             )
         if public_kind == sim.SHIFTED:
-            row_count = republish_shifted(b, k, row, aggressor, record.ns, rows, row_count)
+            row_count = republish_shifted(b, k, row, arriving, record.ns, rows, row_count)
         if client:
             report = row_at(reports[report_count], 0)
             report.ns = record.ns

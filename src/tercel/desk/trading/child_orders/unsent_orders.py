@@ -9,7 +9,7 @@ from tercel.core.records import fast_replace
 
 
 def strange_order(report: o.Report) -> ChildOrder | None:
-    """Ended order made from an execution of an order that this desk never sent; of no parent. None for other reports."""
+    """Ended order without parent and fills, on which to book an execution that no order of this desk caused; None otherwise."""
     if report.exec_type != ExecType.TRADE or not (
         report.account and report.instrument and report.exec_id
     ):

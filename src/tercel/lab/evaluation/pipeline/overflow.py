@@ -1,4 +1,4 @@
-"""Episodes in which an order found no room in the market's arrays: rules and episodes that an evaluation leaves out.
+"""Leave out episodes in which an order found no room in the market's arrays, and rule-based strategies with too many.
 
 A market holds a fixed number of orders. An episode in which an order, own or public, found no place is not that
 market any more and cannot be judged. Up to `MAX_OVERFLOW_SHARE` of a scenario's episodes are left out for all

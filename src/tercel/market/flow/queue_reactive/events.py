@@ -56,8 +56,8 @@ def scan(book: Packed, state: Longs, flow: Floats, side: int) -> int:
 
 
 @kernel
-def missing_level(book: Packed, state: Longs, flow: Floats, side: int) -> int:
-    """Index of the level (0: best) behind which a level is to be refilled; -1: the side is empty, -2: none is missing."""
+def scan_missing_level(book: Packed, state: Longs, flow: Floats, side: int) -> int:
+    """Scan a side into `state` if changed; level behind which to refill: 0 before a hole, else the last; -1: empty, -2: none."""
     base = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     is_fresh = state[q.SCANNED + (0 if side > 0 else 1)] == changes(book, side)
     levels = state[base + 2 * q.LEVELS] if is_fresh else scan(book, state, flow, side)
@@ -105,7 +105,7 @@ def repair(book: Packed, state: Longs, flow: Floats) -> None:
     for i in range(2):
         side = 1 - 2 * i
         if (
-            missing_level(book, state, flow, side) == -1
+            scan_missing_level(book, state, flow, side) == -1
             and refill(book, state, flow, side, -1) >= 0
         ):
             scan(book, state, flow, side)

@@ -40,11 +40,11 @@ from tercel.market.flow.queue_reactive.cancellation import (
     withdraw,
 )
 from tercel.market.flow.queue_reactive.events import (
-    missing_level,
     place_limit,
     purge,
     refill,
     repair,
+    scan_missing_level,
     send_market_order,
 )
 from tercel.market.flow.queue_reactive.hidden_executions import trade_hidden, trade_hidden_alone
@@ -67,12 +67,12 @@ def queue_reactive_event(book: Packed, state: Longs, flow: Floats) -> None:
     now = s.flow_ns
     if now >= m.minute_end:
         next_minute(state, flow, now)
-    after_bid = missing_level(book, state, flow, 1)
-    after_ask = missing_level(book, state, flow, -1)
+    after_bid = scan_missing_level(book, state, flow, 1)
+    after_ask = scan_missing_level(book, state, flow, -1)
     if after_bid == -1 or after_ask == -1:
         repair(book, state, flow)
-        after_bid = missing_level(book, state, flow, 1)
-        after_ask = missing_level(book, state, flow, -1)
+        after_bid = scan_missing_level(book, state, flow, 1)
+        after_ask = scan_missing_level(book, state, flow, -1)
     if m.n_events & 3 == 0:
         purge(book, state, flow)
     bid, ask = state[q.SCAN], state[q.SCAN + q.SCAN_SIDE]
