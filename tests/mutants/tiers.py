@@ -7,9 +7,9 @@
 Drawn at random: 12 changes of one comparison, sign, boolean operator or whole number in each package and the exchange,
 and 12 more in each of `desk/limits`, `market/book` and cost accounting. Each is written into a copy of the checkout.
 Of `--coverage`, which `make coverage` leaves, the tests of the first two tiers that execute the changed line judge it, the
-cheapest first; where none is known (kernels, other processes) the tests that name its module, then those that execute
-anything of its file, then those of its package. A test that hangs is a failure. Results are kept in build/mutants.jsonl,
-and a mutant with a result is not judged again.
+cheapest first; where none is known (kernels, other processes) the tests of the folder that mirrors its own, then those that
+name its module, then those that execute anything of its file, or those of its package. A test that hangs is a failure.
+Results are kept in build/mutants.jsonl, and a mutant with a result is not judged again.
 """
 
 import argparse
@@ -111,8 +111,9 @@ def judge(mutant: Mutant, tree: Path, data: Path | None) -> dict[str, Any]:
     began, source = time.monotonic(), file.read_text(encoding="utf-8")
     known = tests_of_line(data, path.as_posix(), mutant.line) if data else []
     around = tests_of_file(data, path.as_posix()) if data and not known else []
-    named = [] if known else files_that_name(tree, path)
-    batches = chain(*(batches_by_cost(tests) for tests in (known, named, around) if tests))
+    beside, named = ([], []) if known else (files_beside(tree, path), files_that_name(tree, path))
+    chosen = (known, beside, named, around)
+    batches = chain(*(batches_by_cost(tests) for tests in chosen if tests))
     file.write_text(ast.unparse(tree_of(mutant)) + "\n", encoding="utf-8")
     try:
         test = next(filter(None, (first_failure(tree, batch) for batch in batches)), None)
@@ -139,6 +140,16 @@ def batches_by_cost(tests: list[str]) -> Iterator[list[str]]:
             limit, *limits = limits
         batch.append(test)
     yield batch
+
+
+def files_beside(tree: Path, path: Path) -> list[str]:
+    """Files of tests in the folder that mirrors a source's folder, or in the nearest one above it."""
+    parts = path.parent.relative_to("src/tercel" if path.parts[0] == "src" else ".").parts
+    folders = [tree.joinpath("tests", *parts[:count]) for count in range(len(parts), 0, -1)]
+    nearest = next(filter(Path.is_dir, folders), None)
+    return (
+        sorted(str(test.relative_to(tree)) for test in nearest.glob("test_*.py")) if nearest else []
+    )
 
 
 def files_that_name(tree: Path, path: Path) -> list[str]:
