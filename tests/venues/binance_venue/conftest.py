@@ -12,7 +12,7 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
 from exchange.binance.serve import BinanceServer, serve_binance
 from tercel.core.pace import Pace
-from tercel.core.system import WallClock
+from tercel.core.system import MonotonicClock
 from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
@@ -35,7 +35,7 @@ class Served:
     ) -> None:
         self.engine = bench_of(market, wall_ns=time.time_ns()).engine
         self.engine.advance(self.engine.now_ns + 10**9)  # kernels are compiled before time runs
-        self.pace = Pace(WallClock(), speed)
+        self.pace = Pace(MonotonicClock(), speed)
         self.pace.begin(self.engine.now_ns)
         known = keys or [ApiKey(KEY, ACCOUNT, SECRET)]
         self.server: BinanceServer = serve_binance(

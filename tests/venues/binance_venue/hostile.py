@@ -244,12 +244,20 @@ def level(ticks: int, lots: int) -> list[Any]:
 class LiedTo(BinanceVenue):
     """The adapter with the server in the place of its connections."""
 
-    def __init__(self, server: Server, **terms: Any) -> None:
+    def __init__(
+        self,
+        server: Server,
+        store: Path | None = None,
+        patience: WaitLimits | None = None,
+        **terms: Any,
+    ) -> None:
         self.server = server
-        super().__init__(BinanceTerms(**terms), Path(), None, lambda: server.clock.ns, WaitLimits(logon_s=5.0),
-                         lambda: server.clock.ns - BEGAN_NS)  # fmt: skip
+        super().__init__(BinanceTerms(**terms), Path(), store, lambda: server.clock.ns,
+                         patience or WaitLimits(logon_s=5.0), lambda: server.clock.ns - BEGAN_NS)  # fmt: skip
         self._watch._clock = self.inquiry._clock = server.clock
         self._watch._clock_due_s = self._watch._account_due_s = self._watch._rules_due_s = 60.0
+        for one in self.inquiry.open.values():
+            one.due_s = server.clock()
 
     def _make_connections(self, terms: SpotTerms, folder: Path) -> Any:
         self.budget = WeightBudget(6000, self.server.clock, terms.longest_wait_s)
@@ -282,7 +290,7 @@ class Desk:
         self.keeper.begin()
         self.follower = follower_of(self.venue, self.venue.listings()[0])
         request = ParentRequest("p", NAME, 1, 20_000, 10**15, 1, "drawn", AGENT)
-        self.limits.parent("p", NAME, AGENT, 1, request.lots)
+        self.limits.register_parent("p", NAME, AGENT, 1, request.lots)
         self.gateway.write([acceptance_entry(request, self.venue.now_ns)])
         self.passed, self.stale = list[float](), list[float]()
         self.denials = list[str]()

@@ -64,7 +64,7 @@ class Trading:
         self.told: list[str] = []
         for side, parent in PARENTS.items():
             request = ParentRequest(parent, self.symbol, side, 10**5, 10**15, 1, "drawn", AGENT)
-            self.limits.parent(parent, self.symbol, AGENT, side, request.lots)
+            self.limits.register_parent(parent, self.symbol, AGENT, side, request.lots)
             self.gateway.write([acceptance_entry(request, self.venue.now_ns)])
         place = self.served.engine.place
 

@@ -34,10 +34,15 @@ class HeldChannel(ApiChannel):
     def __init__(self) -> None:
         super().__init__(None, Budget(), lambda: 10**9, 5000)  # type: ignore[arg-type]
         self.then: dict[str, Callable[[ApiAnswer], object]] = {}
+        self.asked: list[tuple[str, Any, Callable[[ApiAnswer], object]]] = []
+        self.down = False
 
     def ask(
         self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any
     ) -> None:
+        if self.down:
+            raise VenueError("a link", "none", "wait")
+        self.asked.append((method, params, then))
         self.then[method] = then
 
 
@@ -84,6 +89,25 @@ class Bench:
         self.sends(name, lots, symbol)(answer(placed(number, name, symbol=symbol)))
         return self.tracker.by_name[name]
 
+    def replaces(self, name: str = "b", orig: str = "a", lots: int = 12) -> None:
+        self.desk.send(o.ReplaceOrder(name, orig, "AUSDT", 1, lots, 1000, "ann", "p", 0))
+
+    def happens(self, *events: Any) -> None:
+        for each in events:
+            self.tracker.process_event(each)
+
+    def heard(self) -> list[tuple[Any, str, str, o.OrdStatus]]:
+        """What was told since the last call: its kind, its name, the name that it is about, and the status."""
+        told, self.told[:] = list(self.told), []
+        return [
+            (getattr(one, "exec_type", "refused"), one.cl_ord_id, one.orig, one.status)
+            for one in told
+        ]
+
+    @property
+    def methods(self) -> list[str]:
+        return [method for method, *_ in self.channel.asked]
+
     def asks(self, method: str = "order.status") -> Any:
         """The question that leaves next."""
         self.clock_s += 100
@@ -103,9 +127,9 @@ def answer(result: Any) -> ApiAnswer:
     return ApiAnswer(result, None, "", 2, 3)
 
 
-def refused(code: int) -> ApiAnswer:
+def refused(code: int, parts: Any = None) -> ApiAnswer:
     return ApiAnswer(
-        None, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3
+        parts, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3
     )
 
 
@@ -159,6 +183,11 @@ def row(number: int, name: str, status: str, executed: str, **more: Any) -> dict
         "time": 1,
     }
     return whole | more
+
+
+def past_trade(number: int, trade: int, qty: str, price: str = "10.00") -> dict[str, Any]:
+    whole = {"id": trade, "orderId": number, "qty": qty, "price": price, "commission": "0"}
+    return whole | {"time": 1, "isMaker": True}
 
 
 def test_a_trade_after_the_cancel_is_booked_and_opens_nothing(bench: Bench) -> None:
@@ -517,3 +546,227 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives(bench: Bench) -
     assert said == (X.STATUS, "x1", S.NEW, "8")
     bench.inquiry.report_refusal(first, bench.tracker.memory.by_name["x2"], "late")
     assert bench.told[-1].status is S.NEW
+
+
+FILLED_A = traded(7, "a", 1, "10", "10", "FILLED")
+PART_A = traded(7, "a", 1, "4", "4")
+CANCELED_A = event(7, "c", "CANCELED", "CANCELED", C="a")
+NEW_B = event(8, "b", "NEW", "NEW")
+GONE = {"orderId": 7, "status": "CANCELED", "transactTime": 1}
+KEPT = {"cancelResponse": {"code": -2011, "msg": "Unknown order sent."}, "newOrderResponse": None}
+FAILED = {"cancelResponse": GONE, "newOrderResponse": {"code": -2010, "msg": "no money"}}
+UNSURE = {"cancelResponse": GONE, "newOrderResponse": {"code": -1007, "msg": "Timeout"}}
+LOST = ApiAnswer(None, None, "no answer within 12 s", 2, 3)
+REFUSED = ("refused", "b", "a", S.NEW)
+CANCELED = (X.CANCELED, "b", "a", S.CANCELED)
+REPLACED = (X.REPLACED, "b", "a", S.NEW)
+OLD = {"symbol": "BUSDT", "side": "SELL", "price": "10.00", "origQty": "5"}
+
+
+@pytest.mark.parametrize(
+    ("name", "lots", "why"),
+    [
+        ("d", 12, "on its way"),
+        ("b", 4, "more is filled"),
+        ("b", 2**31, "LOT_SIZE"),
+        ("a", 12, "duplicate"),
+    ],
+)
+def test_a_replacement_that_cannot_be_is_refused_and_does_not_leave(
+    bench: Bench, name: str, lots: int, why: str
+) -> None:
+    bench.works("a", 7)
+    bench.happens(PART_A)
+    if why == "on its way":
+        bench.replaces("b")
+    left = list(bench.channel.asked)
+    bench.replaces(name, lots=lots)
+    assert why in bench.told[-1].text
+    assert bench.heard()[-1] == ("refused", name, "a", S.PARTIALLY_FILLED)
+    assert bench.channel.asked == left
+
+
+def test_a_symbol_takes_so_many_orders_and_a_replacement_is_not_one_more(bench: Bench) -> None:
+    bench.tracker._symbols["AUSDT"].__dict__["most_orders"] = 1
+    bench.works("other", 6, symbol="BUSDT"), bench.works("a", 7)
+    bench.desk.send(o.NewOrder("n", "AUSDT", 1, 10, 1000, o.Tif.DAY, "ann", "p", 0))
+    assert (bench.told[-1].status, bench.told[-1].text[:14]) == (S.REJECTED, "MAX_NUM_ORDERS")
+    bench.replaces()
+    assert bench.methods[2:] == ["order.cancelReplace"]
+
+
+@pytest.mark.parametrize(
+    ("events", "lots", "code", "parts", "said", "told"),
+    [
+        ([], 12, -1013, None, row(7, "a", "NEW", "0"), [REFUSED]),
+        ([], 12, -2022, KEPT, row(7, "a", "NEW", "0"), [REFUSED]),
+        ([], 12, -2022, KEPT, row(7, "a", "CANCELED", "0"), [CANCELED]),
+        ([FILLED_A], 12, -2022, KEPT, None, [("refused", "b", "a", S.FILLED)]),
+        ([], 12, -2021, FAILED, None, [CANCELED]),
+        ([CANCELED_A], 12, -2022, KEPT, None, [CANCELED]),
+        ([], 12, -2021, UNSURE, row(8, "b", "NEW", "0"), [REPLACED]),
+        ([], 12, -2021, UNSURE, row(8, "b", "REJECTED", "0"), [CANCELED]),
+        ([event(8, "b", "REJECTED", "REJECTED")], 12, -2010, None, row(7, "a", "NEW", "0"), [REFUSED]),
+        ([NEW_B], 12, -2010, None, None, []),
+        ([], 6, -1015, None, None, [REFUSED]),
+    ],
+)  # fmt: skip
+def test_a_replacement_that_the_venue_refuses_is_told_once_as_it_went(
+    bench: Bench, events: Any, lots: int, code: int, parts: Any, said: Any, told: Any
+) -> None:
+    bench.tracker._symbols["AUSDT"].__dict__["amends"] = True
+    bench.works("a", 7)
+    bench.replaces(lots=lots)
+    bench.happens(*events)
+    bench.heard()
+    bench.channel.venue_ms = 10
+    bench.channel.asked[-1][-1](refused(code, parts))
+    if said is not None:
+        bench.asks()(answer(said))
+    assert bench.heard() == told
+    assert not bench.inquiry.open
+    bench.channel.asked.clear()
+    bench.replaces("d", lots=13)
+    assert (bench.methods == ["order.cancelReplace"]) == (told in ([REFUSED], [REPLACED], []))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said", "told"),
+    [
+        (LOST, row(7, "a", "NEW", "4"), ["refused"]),
+        (refused(ErrorCode.CANCEL_REJECTED), row(7, "a", "NEW", "4"), ["refused"]),
+        (answer(GONE | {"executedQty": "5"}), row(7, "a", "CANCELED", "5"), [X.TRADE, X.CANCELED]),
+        (answer(GONE | {"executedQty": "10"}), row(7, "a", "FILLED", "10"), [X.TRADE, "refused"]),
+    ],
+)
+def test_no_order_takes_the_place_of_one_of_which_more_may_be_filled(
+    bench: Bench, reply: ApiAnswer, said: dict[str, Any], told: list[Any]
+) -> None:
+    bench.works("a", 7)
+    bench.happens(PART_A)
+    bench.replaces()
+    bench.heard()
+    bench.channel.venue_ms = 10
+    bench.channel.then.pop("order.cancel")(reply)
+    bench.asks()(answer(said))
+    if X.TRADE in told:
+        trade = past_trade(7, 2, str(int(said["executedQty"]) - 4))
+        bench.channel.then.pop("myTrades")(answer([trade]))
+    assert [kind for kind, *_ in bench.heard()] == told
+    assert bench.methods.count("order.place") == 1
+    assert not bench.inquiry.open
+
+
+@pytest.mark.parametrize(
+    "command",
+    [o.MassCancel("c", "ann", "", 0), o.CancelOrder("c", "a", "AUSDT", 1, "ann", 0), None],
+)
+def test_no_order_takes_the_place_of_another_after_a_cancel_or_without_a_link(
+    bench: Bench, command: o.Command | None
+) -> None:
+    bench.works("a", 7)
+    bench.happens(PART_A)
+    bench.replaces()
+    then = bench.channel.then.pop("order.cancel")
+    bench.heard()
+    if command is not None:
+        bench.desk.send(command)
+    bench.channel.down = command is None
+    then(answer(GONE | {"executedQty": "4"}))
+    assert bench.heard() == [CANCELED]
+    assert set(bench.methods[1:]) == {"order.cancel"}
+    assert not list(bench.tracker.working_orders(""))
+
+
+@pytest.mark.parametrize(
+    ("replaced", "events", "code", "told"),
+    [
+        (False, [FILLED_A], ErrorCode.CANCEL_REJECTED, [("refused", "c", "a", S.FILLED)]),
+        (False, [], ErrorCode.TOO_MANY_ORDERS, [("refused", "c", "a", S.NEW)]),
+        (False, [CANCELED_A], ErrorCode.CANCEL_REJECTED, []),
+        (True, [NEW_B], ErrorCode.CANCEL_REJECTED, [("refused", "c", "a", S.NEW)]),
+    ],
+)
+def test_a_cancel_that_the_venue_refuses_is_told_with_what_the_order_is(
+    bench: Bench, replaced: bool, events: list[Any], code: int, told: list[Any]
+) -> None:
+    bench.works("a", 7)
+    if replaced:
+        bench.replaces()
+    bench.desk.send(o.CancelOrder("c", "a", "AUSDT", 1, "ann", 0))
+    bench.happens(*events)
+    bench.heard()
+    bench.channel.then.pop("order.cancel")(refused(code))
+    assert bench.heard() == told
+    assert not bench.inquiry.open
+
+
+def test_an_order_that_works_is_not_called_refused_by_a_late_answer(bench: Bench) -> None:
+    then = bench.sends("a")
+    bench.happens(event(7, "a", "NEW", "NEW"))
+    then(refused(ErrorCode.ORDER_REJECTED))
+    assert bench.heard() == [(X.NEW, "a", "", S.NEW)]
+    assert not bench.tracker.by_name["a"].over
+
+
+def test_fills_that_an_answer_counts_and_does_not_list_are_asked_for(bench: Bench) -> None:
+    bench.sends("a")(answer(placed(7, "a", status="PARTIALLY_FILLED", executedQty="4")))
+    bench.asks()(answer(row(7, "a", "PARTIALLY_FILLED", "4")))
+    bench.channel.then.pop("myTrades")(answer([past_trade(7, 1, "4")]))
+    assert [one.cum_qty for one in bench.reports(X.TRADE)] == [4 * ONE]
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (answer(row(9, "old", "NEW", "0", **OLD)), [("old", 5, 1000, "9", S.NEW)]),
+        (LOST, []),
+        (refused(ErrorCode.NO_SUCH_ORDER), [("old", 0, None, "", S.REJECTED)]),
+    ],
+)
+def test_an_order_of_an_unknown_name_is_looked_for_at_every_symbol(
+    bench: Bench, reply: ApiAnswer, told: list[Any]
+) -> None:
+    bench.works("a", 7), bench.works("b", 8, symbol="BUSDT")
+    bench.desk.send(o.StatusRequest("old", "ann", 0))
+    asked = {params["symbol"]: then for _, params, then in bench.channel.asked[2:]}
+    asked["AUSDT"](refused(ErrorCode.NO_SUCH_ORDER)), asked["BUSDT"](reply)
+    if bench.inquiry.open:
+        bench.asks()(reply)
+        bench.desk.send(o.CancelOrder("c", "old", "BUSDT", -1, "ann", 0))
+        assert bench.channel.asked[-1][1]["orderId"] == 9
+    status = bench.reports(X.STATUS)
+    assert [(x.cl_ord_id, x.lots, x.price, x.order_id, x.status) for x in status] == told
+
+
+def test_ended_orders_are_forgotten_with_all_their_names(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tercel.venues.binance_venue.tracker.MOST_STORED", 2)
+    for n in range(1, 6):
+        bench.works(f"a{n}", n)
+        bench.desk.send(o.CancelOrder(f"c{n}", f"a{n}", "AUSDT", 1, "ann", 0))
+        bench.tracker.memory.record(
+            o.ReplaceOrder(f"b{n}", f"a{n}", "AUSDT", 1, 6, 1000, "ann", "p", 0)
+        )
+        bench.happens(
+            event(n, f"b{n}", "REPLACED", "NEW", q="6"), event(n, f"c{n}", "CANCELED", "CANCELED")
+        )
+    assert set(bench.tracker.by_name) == {"a4", "b4", "a5", "b5"}
+    bench.heard()
+    bench.desk.send(o.StatusRequest("", "ann", 0))
+    assert [name for _, name, *_ in bench.heard()] == ["b4", "b5"]
+
+
+def test_an_order_that_was_replaced_a_thousand_times_is_found_by_its_first_name(
+    bench: Bench,
+) -> None:
+    """A desk asks by that one; and what was replaced long ago is not kept for ever."""
+    bench.works("x0", 1)
+    for n in range(1, 1100):
+        bench.replaces(f"x{n}", f"x{n - 1}")
+        bench.happens(event(n + 1, f"x{n}", "NEW", "NEW"))
+    bench.desk.send(o.StatusRequest("x0", "ann", 0))
+    bench.asks()(answer(row(1100, "x1099", "NEW", "0")))
+    assert (bench.told[-1].order_id, bench.told[-1].status) == ("1100", S.NEW)
+    assert bench.tracker.by_name["x1099"].before.before is None

@@ -1,18 +1,32 @@
 """A venue that is hostile as a whole: stale snapshots, other steps overnight, web pages, a clock put back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.venues.binance_venue.conftest import Served
 from tests.venues.binance_venue.faulty import FaultProxy
-from tests.venues.binance_venue.hostile import NAME, Clock, LiedTo, Server as HostileServer
+from tests.venues.binance_venue.hostile import (
+    NAME,
+    Clock,
+    LiedTo,
+    Server as HostileServer,
+    listed,
+    refused,
+    tick,
+)
 from tests.venues.binance_venue.test_account import hear, of, order, said
+from tests.venues.binance_venue.test_hostile_orders import past_trade, row
 
 from exchange.binance.words import ServerCode
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
+from tercel.core.fixed_point import ONE
+from tercel.fix.connection import WaitLimits
+from tercel.fix.memory import OrderMemory, SentOrder
+from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.account import iter_past_rows
 from tercel.venues.binance_venue.channel import ApiAnswer
@@ -62,7 +76,7 @@ def reads_orders(server: Wrong) -> None:
     [
         ("/time", logs_on, [[], *NONE]),
         ("/exchangeInfo", logs_on, [[], *NONE]),
-        ("/account", logs_on, [[], *NONE]),
+        ("/account", logs_on, [[], *NONE, {"canTrade": False, "balances": []}]),
         ("/api/v3/allOrders", reads_orders, NONE),
     ],
 )
@@ -186,3 +200,143 @@ def test_a_stream_is_left_and_subscribed_to_anew(served: Serve) -> None:
     assert not cleared.snapshot
     assert rows[0].snapshot or rows[-1].rows.size
     assert socket is links._feed.socket
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason", "received"),
+    [
+        ("Invalid API-key.", "", "Invalid API-key."),
+        ("", "the server shuts down", "the server shuts down"),
+        ("", "", "none within 0 s"),
+    ],
+)
+def test_a_logon_that_is_refused_or_takes_too_long_says_why(
+    refusal: str, reason: str, received: str
+) -> None:
+    server = HostileServer(Clock(), 1)
+    server.up, server.refusal, server.down_reason = False, refusal, reason
+    with pytest.raises(VenueError) as caught:
+        LiedTo(server, patience=WaitLimits(logon_s=0.0))
+    assert caught.value.received == received
+
+
+def test_an_outage_is_as_long_as_it_is_however_busy_the_time_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = HostileServer(Clock(), 1)
+    venue = LiedTo(server, patience=WaitLimits(outage_s=0.0))
+    monkeypatch.setattr(venue, "poll", lambda _: venue._run_once())
+    server.up = False
+    assert venue.step(venue.now_ns + 10**9) == []
+    server.up, server.user = True, [{"e": "balanceUpdate", "a": "USDT", "d": "1"}]
+    assert venue.step(venue.now_ns + 10**9)
+    server.up, server.down_reason = False, "reset by peer"
+    assert venue.step(venue.now_ns + 10**9) == []
+    with pytest.raises(VenueError, match="reset by peer"):
+        venue.step(venue.now_ns + 10**9)
+
+
+def test_an_order_that_a_filter_refuses_has_the_rules_looked_at_again() -> None:
+    server = HostileServer(Clock(), 1)
+    venue = LiedTo(server)
+    venue._watch._rules_asked_s = -60.0
+    refuse, change = refused(400, ErrorCode.INVALID_MESSAGE), listed({"filters": tick("0.02")})
+    server.bend_answer = lambda server, method, told: (
+        refuse if method == "order.place" else change
+    )(server, method, told)
+    events = []
+    for name in ("a", "b"):
+        order(venue, name, 5, 9000)
+        server.user.clear()  # it has not placed it
+        for server.clock.s in (server.clock.s + n / 10 for n in range(5)):
+            events += venue.step(venue.now_ns)
+    assert said(events, "another tick or lot")
+    first, second = of(events, o.ExecType.REJECTED)
+    assert (first.cl_ord_id, second.cl_ord_id) == ("a", "b")
+    assert "does not trade" in second.text
+    assert [method for _, method, _ in server.asked].count("order.place") == 1
+
+
+class Remembering(HostileServer):
+    """A server that knows some orders, of one of which a trade is older than a day."""
+
+    rows: Mapping[int | str, Any]
+
+    def ask(self, path: str, *asked: Any, **more: Any) -> Any:
+        theirs = [past_trade(99, 5, "0.004", "99.00")]
+        return theirs if path.endswith("myTrades") else super().ask(path, *asked, **more)
+
+    def _answer(self, method: str, asked: Mapping[str, Any]) -> Any:
+        if method == "order.status":
+            return self.rows.get(asked.get("orderId") or asked["origClientOrderId"])
+        ours = [past_trade(7, 1, "0.004", "99.00")]
+        return ours if method == "myTrades" else super()._answer(method, asked)
+
+
+def stored(
+    name: str, status: str, order_id: str = "", lots: int = 10, orig: str = "", **more: Any
+) -> SentOrder:
+    kind, symbol = "replace" if orig else "new", more.pop("symbol", NAME)
+    terms = name, name, orig, "ann", symbol, 1, lots, 9900, "p", kind, order_id
+    return SentOrder(*terms, o.OrdStatus(status), **more)
+
+
+PLACED, REST = (row(8, "b", "NEW", "0", origQty=qty) for qty in ("0.012", "0.006"))
+GONE, KEPT = (row(7, "a", status, "0", origQty="0.010") for status in ("CANCELED", "NEW"))
+SMALLER = row(7, "b", "NEW", "0", origQty="0.006")
+PART = row(7, "a", "CANCELED", "0.004", origQty="0.010")
+SOME = 4 * ONE
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rows", "told", "status"),
+    [
+        (stored("a", "new", "7"), stored("b", "pending_new", "", 12, "a"),
+         {7: GONE, "b": PLACED, 8: PLACED}, ["replaced b"], (12, 0, "8")),
+        (stored("a", "new", "7"), stored("b", "pending_new", "", 12, "a"),
+         {7: KEPT}, ["refused b"], (10, 0, "7")),
+        (stored("a", "new", "7"), stored("b", "pending_new", "7", 6, "a"),
+         {7: SMALLER}, ["replaced b"], (6, 0, "7")),
+        (stored("a", "new", "7"), stored("b", "pending_new", "7", 6, "a"),
+         {7: KEPT}, ["refused b"], (10, 0, "7")),
+        (stored("a", "canceled", "7"), stored("b", "new", "8", 12, "a"),
+         {7: GONE, 8: PLACED}, [], (12, 0, "8")),
+        (stored("a", "canceled", "7"), stored("b", "new", "7", 6, "a"), {7: SMALLER}, [], (6, 0, "7")),
+        (stored("a", "partially_filled", "7", cum_qty=SOME),
+         stored("b", "pending_new", "", 10, "a", base_qty=SOME),
+         {7: PART, "b": REST, 8: REST}, ["replaced b", "trade a"], (10, SOME, "8")),
+    ],
+    ids=["done", "not done", "amended", "not amended", "done before", "amended before", "part filled"],
+)  # fmt: skip
+def test_what_replaced_an_order_of_a_process_that_died_is_found_by_the_first_name(
+    tmp_path: Path,
+    a: SentOrder,
+    b: SentOrder,
+    rows: Mapping[int | str, Any],
+    told: list[str],
+    status: tuple[int, int, str],
+) -> None:
+    memory = OrderMemory(NamesTable(), tmp_path)
+    for sent in (stored("x", "new", "3", symbol="DELISTED"), a, b):
+        memory.write(sent)
+    memory.close()
+    server = Remembering(Clock(), 1)
+    server.rows = rows
+    server.bend_answer = lambda server, method, told: (
+        told if told["result"] is not None else refused(400, -2013)(server, method, told)
+    )
+    venue, events = LiedTo(server, tmp_path), list[Any]()
+    assert venue.executions("ann") == [], "of others"
+    for server.clock.s in range(80):  # longer than a request may be on its way
+        events += venue.step(venue.now_ns)
+    heard = [one for one in events if isinstance(one, o.Report | o.CancelReject)]
+    assert [f"{getattr(x, 'exec_type', 'refused')} {x.cl_ord_id}" for x in heard] == told
+    venue.send(o.StatusRequest("a", "ann", venue.now_ns))
+    for server.clock.s in (81.0, 82.0, 83.0):
+        events += venue.step(venue.now_ns)
+    (last,) = of(events, o.ExecType.STATUS)
+    assert (last.lots, last.cum_qty, last.order_id.rpartition(".")[2]) == status
+    assert last.leaves_qty == last.lots * ONE - last.cum_qty
+    assert {asked["symbol"] for _, method, asked in server.asked if method == "order.status"} == {
+        NAME
+    }

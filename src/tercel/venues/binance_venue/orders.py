@@ -20,11 +20,13 @@ from tercel.venues.binance_venue.api import (
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.rest import UNSURE
 from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.working_order import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"
+_WITHDRAWN: Final = "it was cancelled before it was sent"
 _AMEND_WEIGHT: Final = 4
 
 
@@ -190,8 +192,11 @@ class OrderEntry:
     def _reject_unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
         """Report an order as rejected, and query the status of the order that it should have replaced, if any is open."""
         before = order.before
+        is_late = before is not None and before.over and not (order.acked or order.over)
         self._tracker.reject(order, ns, text)
-        if before is not None and not before.over:
+        if before is not None and is_late:  # no report on the order that had ended says it
+            self._inquiry.report_refusal(before, order.sent, text)
+        elif before is not None and not before.over:
             self._inquiry.inquire(before, change=order.sent)
 
     def _process_result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
@@ -228,6 +233,7 @@ class OrderEntry:
             self._reject(command, order.status, f"too late: it is {order.status}")
         else:
             sent = self._tracker.memory.record(command)
+            (order.after or order).withdrawn = True
             self._channel.ask(
                 "order.cancel",
                 self._order_reference(order) | {"newClientOrderId": sent.wire},
@@ -246,7 +252,8 @@ class OrderEntry:
 
     def _on_canceled(self, order: WorkingOrder, answer: ApiAnswer, sent: SentOrder | None) -> None:
         """Process the answer to a cancel; `sent` is the cancel command, None for a cancel of the adapter's own."""
-        if order.over and sent is not None and order.sent.status is not o.OrdStatus.CANCELED:
+        is_canceled = order.sent.status is o.OrdStatus.CANCELED and order.latest is order
+        if order.over and sent is not None and not is_canceled:
             self._inquiry.report_refusal(order, sent, answer.text or f"it is {order.status}")
         elif answer.unknown:
             self._inquiry.inquire(order, answer.until_ms, sent)
@@ -278,6 +285,7 @@ class OrderEntry:
         VenueError
             Nothing was sent.
         """
+        order.withdrawn = True
         self._channel.ask(
             "order.cancel",
             self._order_reference(order),
@@ -379,7 +387,7 @@ class OrderEntry:
                     "order.cancelReplace",
                     params,
                     1,
-                    lambda answer: self._on_swapped(after, answer),
+                    lambda answer: self._on_swapped(order, after, answer),
                     orders=True,
                 )
             else:
@@ -394,13 +402,12 @@ class OrderEntry:
             self._never_left(after)
             raise
 
-    def _on_swapped(self, after: WorkingOrder, answer: ApiAnswer) -> None:
+    def _on_swapped(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
         """Process the answer to a cancel and new order in one request."""
         parts = answer.result if isinstance(answer.result, dict) else {}
-        before = after.before
         placed = parts.get("newOrderResponse")
         canceled = parts.get("cancelResponse")
-        assert before is not None
+        failure = next((part for part in (placed, canceled) if isinstance(part, dict)), {})
         if isinstance(canceled, dict) and canceled.get("status") in ENDS:
             self._tracker.assign_number(before, int(canceled["orderId"]))
             before.ended = before.ended or (
@@ -409,18 +416,11 @@ class OrderEntry:
             )
         if isinstance(placed, dict) and "orderId" in placed:
             self._process_result(after, placed)
-        elif answer.unknown or answer.error is None:  # or the answer to something else
-            self._inquiry.inquire(after, answer.until_ms)
+        elif answer.unknown or answer.error is None or failure.get("code") in UNSURE:
+            self._inquiry.inquire(after, answer.until_ms)  # also the answer to something else
         elif not parts:
             self._reject_unplaced(after, answer.stamp_ms * MS, answer.text)
         else:
-            failure = (
-                placed
-                if isinstance(placed, dict)
-                else canceled
-                if isinstance(canceled, dict)
-                else {}
-            )
             self._reject_unplaced(
                 after,
                 answer.stamp_ms * MS,
@@ -445,6 +445,9 @@ class OrderEntry:
                 before.base_qty + self._tracker.parse_qty(before, row["executedQty"]),
             )
             if remaining > 0 and self._tracker.parse_qty(before, row["executedQty"]) <= before.qty:
+                if after.withdrawn:
+                    self._reject_unplaced(after, answer.stamp_ms * MS, _WITHDRAWN)
+                    return
                 try:
                     self._channel.ask(
                         "order.place",

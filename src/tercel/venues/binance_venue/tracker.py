@@ -27,6 +27,8 @@ from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
 MOST_STORED: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
+_NOT_IN_PLACE: Final = (o.OrdStatus.PENDING_NEW, o.OrdStatus.REJECTED)
+"""Statuses of a replacement that has not, or not yet, taken the place of its order."""
 EmitReport = Callable[[o.Report, int, int], o.Report]
 """Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
 
@@ -54,8 +56,8 @@ class OrderTracker:
         self.memory = memory
         self._ledger = ledger
         self._emit_report = emit_report
-        self.on_missing: Callable[[WorkingOrder], object] = lambda _: None
-        """Called with an order whose executions are not all here."""
+        self.on_missing: Callable[..., object] = lambda _, change=None: None
+        """Called with an order whose executions are not all here, or whose replacement (`change`) was rejected."""
         self.on_number: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose number came to be known."""
         self.on_revival: Callable[[WorkingOrder], object] = lambda _: None
@@ -83,18 +85,27 @@ class OrderTracker:
         if sent.live:
             self.live[sent.wire] = order
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
+        order.names += [sent.name, sent.wire]
         return order
 
     def find_by_name(self, name: str) -> WorkingOrder | None:
         """The latest replacement of an order by a name of ours, None if unknown; an earlier process's order is tracked
         from now on.
         """
-        if (order := self.by_name.get(name)) is not None:
-            return order.latest
-        sent = self.memory.by_name.get(name)
+        order = self.by_name.get(name)
+        sent = self.memory.by_name.get(name) if order is None else order.sent
         if sent is None or sent.kind not in ("new", "replace"):
             return None
-        return self.begin(sent)
+        if not sent.live and (order is None or not order.over):  # it ended in an earlier process
+            replacements = {
+                later.orig: later
+                for later in self.memory.by_wire.values()
+                if later.kind == "replace" and later.status not in _NOT_IN_PLACE
+            }
+            while sent.name in replacements:
+                sent = replacements.pop(sent.name)
+            order = self.by_name.get(sent.name)
+        return self.begin(sent) if order is None else order.latest
 
     def find_order(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
         """An order by its number or a name at the venue, None if unknown; an earlier process's order is tracked from now on."""
@@ -149,8 +160,9 @@ class OrderTracker:
         before = order.before
         sent = order.sent
         if before is not None:
-            order.base_qty = sent.base_qty = before.cum_qty
+            order.base_qty = sent.base_qty = max(sent.base_qty, before.cum_qty)
             before.after = order
+            before.before = None  # else every order of a long chain would be kept
             before.sent.status = o.OrdStatus.CANCELED
             self.memory.write(before.sent)
             self._finish(before)
@@ -238,6 +250,12 @@ class OrderTracker:
         """
         if order.over or status not in OVER:
             return order.over
+        if status == Status.REJECTED and not order.acked:
+            before = order.before
+            self.reject(order, ns, text)
+            if before is not None and not before.over:
+                self.on_missing(before, change=order.sent)
+            return True
         if self.parse_qty(order, executed) > order.qty:
             self.on_missing(order)
             return False
@@ -246,8 +264,7 @@ class OrderTracker:
         if order.after is not None and not order.after.acked:
             order.ended = status, ns  # half of a replacement: the other half says what it is
             return False
-        if status != Status.REJECTED:
-            self.accept(order, ns)
+        self.accept(order, ns)
         kind, final = OVER[status]
         self._report(order, kind, final, "E", ns, name=name, orig=orig, text=text)
         self._finish(order)
@@ -264,6 +281,7 @@ class OrderTracker:
         before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
+        order.names += [sent.name, sent.wire]
         self._report_reduction(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
     def resize(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
@@ -403,7 +421,7 @@ class OrderTracker:
             oldest = self._past_orders.popleft()
             self._by_number.pop((oldest.sent.instrument, oldest.number), None)
             for index in (self.by_name, self._by_wire):
-                for name in [oldest.sent.name, oldest.sent.wire]:
+                for name in oldest.names:
                     if index.get(name) is oldest:
                         del index[name]
 

@@ -574,6 +574,8 @@ class BinanceVenue(Closing):
             It has been down for `patience.outage_s`.
         """
         self.poll(0.0)
+        if self.up:
+            self._lost_s = 0.0
         deadline_ns = self._steady() + max(
             until_ns - self.now_ns, 0
         )  # also where the venue's clock is put back
@@ -589,7 +591,6 @@ class BinanceVenue(Closing):
                     )
                 self.poll(0.1)
                 break
-            self._lost_s = 0.0
             self.poll(min(left_s, _TICK_S))
         events = self._events
         self._events = []

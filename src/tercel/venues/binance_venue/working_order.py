@@ -44,6 +44,8 @@ class WorkingOrder:
     """Filled of this one."""
     acked: bool = False
     over: bool = False
+    withdrawn: bool = False
+    """Whether a cancel came before it was sent: it is not to be sent then."""
     ended: tuple[str, int] | None = None
     """Its final status and time, while executions are missing or a replacement is to come."""
     after: "WorkingOrder | None" = None
@@ -52,11 +54,16 @@ class WorkingOrder:
     """Of all legs, as reported."""
     seen_trades: set[int] = field(default_factory=set)
     """Numbers of its trades."""
+    names: list[str] = field(default_factory=list)
+    """Every name that it had, ours and at the venue."""
 
     @property
     def latest(self) -> "WorkingOrder":
         """The last order in the chain of replacements; the order itself without any."""
-        return self if self.after is None or not self.over else self.after.latest
+        order = self
+        while order.over and order.after is not None:
+            order = order.after
+        return order
 
     @property
     def cum_qty(self) -> int:
