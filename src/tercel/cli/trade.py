@@ -303,7 +303,7 @@ def _run_desk(
         task = bar.add_task(f"round of {folder}", total=config.desk.rounds)
 
         def show(done: int) -> None:
-            """Advance the progress bar to the number of finished rounds."""
+            """Advance the progress bar to the number of finished rounds; at 0, when the desk is open, print where to watch it."""
             bar.update(task, completed=done)
             if not done:  # it is open, so nothing refused it
                 say(

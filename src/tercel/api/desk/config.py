@@ -1,4 +1,4 @@
-"""Desk files: read, checked, described by a schema (the model is `DeskConfig`), and one written that trades a trained policy."""
+"""Functions to read, check and describe (JSON schema) a desk's file, and to write one that trades a trained policy."""
 
 import json
 import shlex

@@ -30,7 +30,7 @@ def is_blank(letter: str) -> bool:
 
 
 def is_same_person(person: str, other_person: str) -> bool:
-    """Whether two names are one person's, with lookalike letters and invisible characters folded.
+    """Whether two names are one person's: case, forms of one letter (NFKC) and blanks do not count; letters of other scripts do.
 
     How the name was proved, in brackets behind it, does not count.
 

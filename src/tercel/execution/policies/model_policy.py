@@ -1,4 +1,4 @@
-"""A user's network, function or Stable-Baselines3 model as a strategy."""
+"""A user's function of observations or Stable-Baselines3 model as a strategy (a torch network: `save_policy`)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final

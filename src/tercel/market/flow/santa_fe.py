@@ -74,7 +74,7 @@ class SantaFePreset(Preset):
 
     @model_validator(mode="after")
     def _check_rates(self) -> "SantaFePreset":
-        """Refuse rates by distance that no zero-intelligence market has."""
+        """Refuse rates by distance that no zero-intelligence market has, and a start price or width too small for them."""
         check_rates(self.limit_rate, self.cancel_rate, sum(self.limit_rate) + self.market_rate)
         if self.start_mid_ticks <= 2 * len(self.limit_rate):
             raise ValueError(

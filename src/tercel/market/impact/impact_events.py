@@ -99,7 +99,7 @@ def begin_law(state: Longs) -> None:
 
 @kernel
 def whole_order_ticks(flow: Floats, lots: int) -> int:
-    """Ticks by which an order of `lots` taken at once moves the price, rounded up; 0 without a law."""
+    """Ticks by which an order of `lots` taken at once moves the price, rounded up; 0 without a law that moves the book."""
     law_at = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
     if law_at == 0 or int(flow[law_at + LAW]) != sim.TRANSLATION:
         return 0

@@ -95,7 +95,7 @@ class Log(ABC):
         return self.read_meta()
 
     def read_meta(self) -> dict[str, str]:
-        """Metadata of the journal by key, without writing.
+        """Metadata of the journal by key, without writing; JournalError for no journal, or one of another schema.
 
         Raises
         ------
