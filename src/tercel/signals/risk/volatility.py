@@ -127,7 +127,7 @@ class Har:
         return ("log-" if self.logs else "") + "HAR" + (" + VIX" if self.vix else "")
 
     def inputs(self, series: DailySeries) -> tuple[Floats, Floats]:
-        """Each day's value (in logs if `logs`), float64[n], and its regressors for the next day's, known at its close, float64[n, k]."""
+        """Each day's value (in logs if `logs`), float64[n]; regressors for the next day's, known at its close, float64[n, k]."""
         values = series.column(self.target)
         y = np.log(values) if self.logs else values
         columns = [np.ones(len(y)), y, trailing_mean(y, WEEK), trailing_mean(y, MONTH)]
