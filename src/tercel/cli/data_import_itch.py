@@ -149,7 +149,7 @@ def _check_books(paths: Sequence[Path], symbol: str | None, allow_cut: bool, as_
 
 
 def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:
-    """Print a table of each symbol's anomalies, and the totals."""
+    """Print a table of the busiest symbols' anomalies, and the totals."""
     from tercel.feeds.itch_book import totals
 
     names: tuple[str, ...] = (

@@ -105,7 +105,7 @@ class ItchDay:
             if beyond
             else []
         )
-        broken = int(self.staging.broken[self.locate])
+        broken = int(self.staging.broken_trades[self.locate])
         if broken:
             warnings.append(
                 f"{broken:,} trades of {self.stock} were broken afterwards; the tape keeps them"

@@ -95,9 +95,11 @@ def decode(
     table: Longs,
     orders: Packed,
     rows: Longs,
-    broken: Longs,
+    broken_trades: Longs,
 ) -> tuple[int, int]:
-    """Decode whole messages of `b[start:stop]` into `rows`; returns where it stopped and the number of rows, why in `w[STOP]`."""
+    """Decode whole messages of `b[start:stop]` into staged `rows`, counting broken trades by locate; returns where it stopped
+    (why: `w[STOP]`) and the number of rows.
+    """
     i = start
     row = 0
     room = rows.shape[0] - 2
@@ -166,7 +168,7 @@ def decode(
                 rows, row, w[NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END
             )
         elif y == BROKEN:
-            broken[locate] += 1
+            broken_trades[locate] += 1
 
 
 @kernel

@@ -217,7 +217,7 @@ class Staging:
         self._keep = keep
         self.counts = np.zeros(itch_format.LOCATES, np.int64)
         self.active = np.zeros(itch_format.LOCATES, np.int64)
-        self.broken = np.zeros(itch_format.LOCATES, np.int64)
+        self.broken_trades = np.zeros(itch_format.LOCATES, np.int64)
         self._room = in_memory
         self._rows = np.empty((CHUNK_ROWS, itch_state.ROW), np.int64)
         self._filled = 0
@@ -227,7 +227,7 @@ class Staging:
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Decode messages into the current chunk of rows, closed when full; returns where the kernel stopped."""
         free = self._rows[self._filled :]
-        stop, n = f.decode(data, start, len(data), *store.head(), free, self.broken)
+        stop, n = f.decode(data, start, len(data), *store.head(), free, self.broken_trades)
         self._filled += n
         if store.w[itch_state.STOP] == itch_state.NEED_ROWS:
             self.close()

@@ -8,6 +8,8 @@ from tests.market.book.own_book import OwnBook
 from benchmarks.reference_book import ReferenceBook
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
 from tercel.market.book.book import Book
+from tercel.market.book.book_records import in_window, order_at
+from tercel.market.book.ladder import first_at, lots_at, public_lots_at
 from tercel.market.tape.schema import ADD, DELETE
 
 
@@ -35,6 +37,32 @@ def test_a_long_walk_through_a_small_ring(width: int, step: float) -> None:
         assert book.checksum == reference.checksum
     assert len(book.orders()) == 0
     assert (book.overflow, book.unknown_ids) == (0, 0)
+
+
+def test_a_level_is_found_by_its_price_inside_the_window_and_beyond() -> None:
+    tape = walking_tape(seed=3, n=600, step=15.0)
+    book, reference = OwnBook(orders=1024, width=8), ReferenceBook()
+    beyond = 0
+    for start in range(0, len(tape.kind), 100):
+        book.apply(tape, start, start + 100)
+        reference.apply(tape, start, start + 100)
+        queues: dict[tuple[int, int], list[int]] = {}
+        for _, side, price, lots in reference.orders()[:, :4].tolist():
+            queues.setdefault((side, price), []).append(lots)
+        for (side, price), queue in queues.items():
+            beyond += not in_window(book.state, side, price)
+            assert (
+                lots_at(book.state, side, price)
+                == public_lots_at(book.state, side, price)
+                == sum(queue)
+            )
+            order = order_at(book.state, first_at(book.state, side, price))
+            assert (order.side, order.price) == (side, price)
+            assert order.qty in queue
+            if (side, price + 1) not in queues:
+                assert lots_at(book.state, side, price + 1) == 0
+                assert first_at(book.state, side, price + 1) == -1
+    assert beyond > 50
 
 
 @pytest.mark.parametrize("width", [8, 16, 32])

@@ -61,6 +61,7 @@ class PostureOverrides:
     """
 
     def __init__(self, session: Session) -> None:
+        """Apply the postures that people set in a session's ledger, those from before a restart included."""
         self._session = session
 
     def desk_posture(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:

@@ -77,7 +77,7 @@ def lot_unit(lot: int) -> str:
 
 
 def describe_order_size(task: Task, quantities: Ints, lot: int, listed_count: int) -> str:
-    """Sentence on the sizes of the orders on a tape."""
+    """Sentence on the sizes of the orders on a tape, `quantities` in lots."""
     unit = "1 share" if lot == 1 else f"{lot} shares"
     if listed_count:
         return f"The orders: {listed_count} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."

@@ -342,8 +342,10 @@ class _Moments:
         edges = np.quantile(known, np.arange(1, CLASSES) / CLASSES) if len(known) else np.zeros(0)
         return np.searchsorted(edges, values)
 
-    def blocks(self, steps: int, rng: np.random.Generator) -> tuple[int, list[tuple[int, int]]]:
-        """Draw the moment at which a day's opening ends, and the moments at which each later block begins and ends."""
+    def blocks(
+        self, block_steps: int, rng: np.random.Generator
+    ) -> tuple[int, list[tuple[int, int]]]:
+        """Draw the moment at which a day's opening ends, and where each later block of at most `block_steps` begins and ends."""
         openings = np.flatnonzero((np.diff(self.day, prepend=-1) != 0) & self.sound)
         if not len(openings):
             raise TapeError(
@@ -354,7 +356,7 @@ class _Moments:
         spans = []
         clock = int(self.clock[now])
         while remaining > 0:
-            n_steps = min(steps, remaining)
+            n_steps = min(block_steps, remaining)
             begins = self._draw_block(now, clock, n_steps, rng, closes=n_steps == remaining)
             now = begins + n_steps
             spans.append((begins, now))

@@ -164,7 +164,7 @@ class CcxtCalls:
         raise OrderNotFound(name or client_id)
 
     async def _fetch_orders(self, symbol: str, since: int | None, extras: Params) -> list[Any]:
-        """Open and closed orders of a symbol since a time (ms), as ccxt has them."""
+        """First page of a symbol's open and closed orders since a time (ms); `extras` only where the exchange has fetchOrders."""
         if self.has("fetchOrders"):
             return list(await self.exchange.fetch_orders(symbol, since, _PAGE, extras))
         return [

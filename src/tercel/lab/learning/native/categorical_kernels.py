@@ -1,4 +1,4 @@
-"""Kernels of categorical actions: sampling, the clipped surrogate loss and its gradient by the head.
+"""Kernels of categorical actions: sampling, the clipped surrogate loss and its gradient by the head's output.
 
 Loss kernels add the head's bias themselves (see `Net.forward`) and write the gradient by the head's raw output.
 """
