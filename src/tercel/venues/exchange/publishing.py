@@ -30,7 +30,7 @@ def lots_at_row(b: Packed, k: Longs, row: int, own_index: int, arriving: int) ->
 
 @kernel
 def find_aggressor(b: Packed, k: Longs, row: int, arriving: int) -> int:
-    """Aggressor of the execution in record row `row`: the arriving client order if its own fill comes next; -1: a public order."""
+    """Aggressor of the execution in record row `row`: the `arriving` client order if its own fill comes next, else -1."""
     if arriving < 0 or row + 1 >= state_at(k).record:
         return -1
     record = recorded_at(k, row + 1)
