@@ -7,9 +7,9 @@
 Drawn at random: 12 changes of one comparison, sign, boolean operator or whole number in each package and the exchange,
 and 12 more in each of `desk/limits`, `market/book` and cost accounting. Each is written into a copy of the checkout.
 Of `--coverage`, which `make coverage` leaves, the tests of the first two tiers that execute the changed line judge it, the
-cheapest first; where none is known (kernels, other processes) the tests of the folder that mirrors its own, then those that
-name its module, then those that execute anything of its file, or those of its package. A test that hangs is a failure.
-Results are kept in build/mutants.jsonl, and a mutant with a result is not judged again.
+cheapest first; where none is known (kernels, other processes) the tests of the folder that mirrors its own, or those that
+execute anything of its file, and those that name its module or, where there are none, those of its package. A test that
+hangs is a failure. Results are kept in build/mutants.jsonl, and a mutant with a result is not judged again.
 """
 
 import argparse
@@ -110,8 +110,8 @@ def judge(mutant: Mutant, tree: Path, data: Path | None) -> dict[str, Any]:
     file = tree / path
     began, source = time.monotonic(), file.read_text(encoding="utf-8")
     known = tests_of_line(data, path.as_posix(), mutant.line) if data else []
-    around = tests_of_file(data, path.as_posix()) if data and not known else []
     beside, named = ([], []) if known else (files_beside(tree, path), files_that_name(tree, path))
+    around = tests_of_file(data, path.as_posix()) if data and not (known or beside) else []
     chosen = (known, beside, named, around)
     batches = chain(*(batches_by_cost(tests) for tests in chosen if tests))
     file.write_text(ast.unparse(tree_of(mutant)) + "\n", encoding="utf-8")
