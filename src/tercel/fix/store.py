@@ -1,4 +1,4 @@
-"""FIX session stores that never refuse a commit, and the mark of received messages.
+"""The FIX session store that falls back to a spare file and memory while the disk fails, and the mark of received messages.
 
 :class:`SteadyStore` never refuses a commit: a full disk may keep no cancel and no logout back. While a commit fails,
 numbers go into a file whose room was allocated before, and if that fails too, into memory alone. The

@@ -438,7 +438,9 @@ class FixSession:
         return None
 
     def _accept_reset_logon(self, message: Message) -> None:
-        """Reset both numbers on a Logon with ResetSeqNumFlag while logged on and answer it; reject an invalid one."""
+        """Reset both numbers on a Logon with ResetSeqNumFlag and number 1 (checked by the caller) while logged on and answer it;
+        reject one with faulty fields.
+        """
         fault = examine(message, self.settings, self._now)[1]
         if fault is not None:
             return self._reject(message, fault)

@@ -85,7 +85,7 @@ def _leg(entry: Entry) -> tuple[Floats, Floats, int]:
 
 
 def _paid_above(leg: Floats, against: Floats | float) -> float:
-    """Money by which a leg's fills were above some prices; negative if below."""
+    """Sum of (price - `against`) x unsigned shares over a leg's fills, whichever its side; negative if they were below."""
     return float(((leg[1] - against) * leg[2]).sum())
 
 
