@@ -34,7 +34,7 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
 
 
 def carry_out(gateway: OrderGateway, entry: Entry, execute: Callable[[Entry], None]) -> None:
-    """Execute a person's command; journal an error in it (a TypeError, too, a JournalError not) as an "info" alert, its answer."""
+    """Execute a person's command; journal an error in it (also a TypeError, no JournalError) as an "info" alert, its answer."""
     try:
         execute(entry)
         gateway.ledger.pending_commands.pop(OperatorEntry.of(entry).id, None)

@@ -196,7 +196,7 @@ def undercut_event(book: Packed, state: Longs, flow: Floats) -> None:
 
 @kernel
 def _draw_value(state: Longs, flow: Floats, table_at: int) -> float:
-    """Draw one of the DRAWS equally likely values of the table that begins `table_at` words behind the rule's own place in `flow`."""
+    """Draw one of the DRAWS equally likely values of the table that begins `table_at` words behind the rule's place in `flow`."""
     return float(
         flow[state_at(state).undercut + table_at + int(uniform(state, sim.UNDERCUT_RNG) * DRAWS)]
     )
