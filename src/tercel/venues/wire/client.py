@@ -1,4 +1,4 @@
-"""Client of the wire: a venue behind a local socket, as a session sees its gate."""
+"""Client of the wire: a venue, or the gate before it, behind a local socket."""
 
 import select
 import socket

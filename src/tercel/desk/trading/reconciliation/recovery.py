@@ -1,4 +1,4 @@
-"""Recovery: reconcile the orders of an earlier session with the venue.
+"""Recovery: cancel the orders of an earlier session at the venue, and reconcile how each ended.
 
 An order is UNKNOWN while neither the journal nor a report says whether it is still open. A *fence* is a request about an
 unused order name: once the venue has answered it, the venue has processed everything sent before.

@@ -245,10 +245,11 @@ class Snapshots(PeriodicThread):
 
 
 def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
-    """Factory that makes limits as fresh as the given ones are now."""
+    """Factory of limits to count a journal in: with the counts that the given ones have now, without checks and kill switch."""
     rows = list(_COUNTS.write(limits))
 
     def blank() -> LimitGate:
+        """Limits with the counts of then, which check nothing."""
         fresh = LimitGate.__new__(LimitGate)
         fresh.checks = ()
         fresh.killed = None
