@@ -204,7 +204,7 @@ class RunDesk(JsonRequest):
     ] = ""
 
     def experiments(self, config: "DeskConfig", folder: Path) -> Experiments:
-        """Hook for other packages: experiments beside the desk, after its run; by default none."""
+        """Hook for other packages: carry out experiments after the desk's run and return their results; by default none."""
         return Experiments()
 
 

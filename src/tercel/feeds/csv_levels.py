@@ -16,7 +16,7 @@ def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
 
 
 def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
-    """Events of single orders as typed columns, a CLEAR row before each snapshot; FeedError for unknown actions.
+    """Events of single orders as typed columns, not yet in order, a CLEAR row for each snapshot first; FeedError for unknown actions.
 
     `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has them, and whether a row is of a
     `snapshot`.
@@ -46,7 +46,7 @@ def _direct(
     kind: TypedColumn | pl.Expr,
     order_id: TypedColumn | pl.Expr,
 ) -> pl.DataFrame:
-    """Typed rows of level updates or order events, with a CLEAR row before each snapshot."""
+    """Typed rows of level updates or order events, not yet in order, a CLEAR row for each snapshot first."""
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     _refuse_unnamed_snapshots(text, m)
     _refuse_unknown_words(text, m, m.snapshot or "")

@@ -136,10 +136,14 @@ def add_quote(fields: Fields, command: o.NewOrder) -> Fields:
     return [*order_fields, (t.QUOTE_ID, check_name(command.quote))]
 
 
-def response_out(wire: str, fields: Fields, quote: str) -> Fields:
-    """Fields of an order as those of a QuoteResponse that hits its quote (694=1)."""
+def response_out(wire_id: str, fields: Fields, quote_id: str) -> Fields:
+    """Fields of an order as those of a QuoteResponse, of this id on the wire, that hits its quote (694=1)."""
     dropped = (t.ORD_TYPE, t.TIME_IN_FORCE)
-    head = [(t.QUOTE_RESP_ID, wire), (t.QUOTE_ID, check_name(quote)), (t.QUOTE_RESP_TYPE, t.HIT)]
+    head = [
+        (t.QUOTE_RESP_ID, wire_id),
+        (t.QUOTE_ID, check_name(quote_id)),
+        (t.QUOTE_RESP_TYPE, t.HIT),
+    ]
     return [*head, *(field for field in fields if field[0] not in dropped)]
 
 

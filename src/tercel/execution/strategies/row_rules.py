@@ -1,4 +1,4 @@
-"""Rules that a kernel decides row by row (`RowRule`), and their compiled parts: signals of the book, takes, the ladder."""
+"""Base of rules that a kernel decides row by row (`RowRule`), and compiled parts that they share: signals, takes, the ladder."""
 
 import math
 from abc import abstractmethod

@@ -193,9 +193,9 @@ class Evaluation:
     def map_scenarios(self, change: Callable[[Results], Results]) -> "Evaluation":
         """The evaluation with `change` applied to the results of every scenario, those under other fill bounds excepted."""
 
-        def each(row: Mapping[str, Results]) -> dict[str, Results]:
+        def each(by_scenario: Mapping[str, Results]) -> dict[str, Results]:
             """Apply `change` to the results of one group of scenarios."""
-            return {name: change(judged) for name, judged in row.items()}
+            return {name: change(judged) for name, judged in by_scenario.items()}
 
         return replace(
             self,
