@@ -98,7 +98,7 @@ def _first_time(rows: Sequence[str]) -> int:
 
 
 def _parse_line(row: str, location: str) -> CaptureLine:
-    """A capture line from its text, local time in ns and JSON; time 0 if there is only JSON; ValueError, without the place, else."""
+    """A capture line from its text, local time in ns and JSON (time 0 with JSON alone); ValueError without the place."""
     head, _, rest = row.partition(" ")
     if head.isdigit() and rest:
         return CaptureLine(int(head), parse_json(rest), location)

@@ -16,7 +16,7 @@ def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
 
 
 def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
-    """Events of single orders as typed columns, not yet in order, a CLEAR row for each snapshot first; FeedError for unknown actions.
+    """Order events as typed columns, not yet in order, a CLEAR row for each snapshot first; FeedError for unknown actions.
 
     `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has them, and whether a row is of a
     `snapshot`.

@@ -1,4 +1,4 @@
-"""The judged table of one evaluation as a record: figures of each strategy, counts and notes; `lab.evaluation.judge` computes it."""
+"""The judged table of one evaluation as a record: figures of each strategy, counts and notes; module `judge` computes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
