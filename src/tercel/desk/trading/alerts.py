@@ -1,4 +1,4 @@
-"""Delivery of alerts to the log and to a webhook, from a thread that reads the journal.
+"""Delivery of alerts to the log, to a webhook and to e-mail, from a thread that reads the journal.
 
 The thread reads the journal's file alone, so an alert goes out while the session hangs. A webhook that does not answer is
 tried again, in order, and does not delay the log.
@@ -23,6 +23,7 @@ from tercel.desk.trading.journal.codec import entry_alert
 POLL_INTERVAL_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
 MOST_WAITING: Final = 1000
+EMAIL_LINE: Final = "{code} {text} (agent {agent!r}, instrument {instrument!r}, entry {seq})"
 DELIVERED_KINDS: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
 LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
@@ -75,6 +76,8 @@ class AlertSender:
         Agents whose alerts are sent, with those of no agent; empty: all.
     save_position : callable
         Called with the number of the last entry that was read, from which a later sender goes on.
+    add_email : callable
+        Called with level and text of every alert; returns at once (`email_alerts.AlertMailer.add`).
 
     Raises
     ------
@@ -90,6 +93,7 @@ class AlertSender:
         send: Callable[[str, dict[str, Any]], None] = post_json,
         agents: Collection[str] = (),
         save_position: Callable[[int], object] = lambda seq: None,
+        add_email: Callable[[str, str], object] = lambda level, text: None,
     ) -> None:
         check_webhook(webhook)
         self._journal = journal
@@ -98,6 +102,7 @@ class AlertSender:
         self._seen = after
         self._agents = {"", *agents} if agents else None
         self._save_position = save_position
+        self._add_email = add_email
         self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self._thread = PeriodicThread("alerts", POLL_INTERVAL_S, self.deliver_pending)
         self.start = self._thread.start
@@ -109,8 +114,9 @@ class AlertSender:
             self.deliver_pending()
 
     def send_urgent(self, code: str, text: str) -> None:
-        """Post a critical alert that the journal cannot hold to the webhook, if any; the calling thread waits briefly for the
-        answer, and a failure is only logged."""
+        """Post a critical alert that the journal cannot hold to the webhook, if any, and let it be mailed; the calling thread
+        waits briefly for the webhook's answer, and a failure is only logged."""
+        self._add_email("critical", f"{code} {text}")
         if self._webhook:
             try:
                 self._send(self._webhook, alert_of(0, entry_alert("critical", code, text, 0)))
@@ -128,6 +134,7 @@ class AlertSender:
                     continue
                 alert = alert_of(seq, entry)
                 _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
+                self._add_email(alert["severity"], EMAIL_LINE.format(**alert))
                 if self._webhook:
                     self._waiting.append(alert)
         except TercelError as error:
