@@ -30,7 +30,7 @@ from tercel.market.flow import names
 from tercel.market.tape import Lake
 from tercel.venues.address import SIMULATED
 
-EMAIL_NOTE: Final = "[alerts.email]: no mail was sent; to try it, run a simulated desk with it, kill an agent and re-arm it"
+EMAIL_NOTE: Final = "[alerts.email]: no mail was sent; to try it, kill an agent of a simulated desk that has an order"
 HELP: Final = "see tercel trade run `show_demo=True`"
 
 
