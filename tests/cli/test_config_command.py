@@ -176,6 +176,9 @@ levels = ["critical"]
         ("levels", "security = 'none'\nlevels", 'security = "starttls" or "tls"; or neither'),
         ('user = "desk"\n', "", "user and password together"),
         ("levels", "level", "try 'levels'"),
+        ("[alerts.email]", '[alerts]\nwebhook = "hook"\n[alerts.email]', "'hook' (row 2)"),
+        ("[alerts.email]", '[alerts]\nwebhook = "http://"\n[alerts.email]', "alerts.webhook"),
+        ("[alerts.email]", '[alerts]\nwebhook = "http://x:99999"\n[alerts.email]', "port"),
         ('{ env = "MAIL_WORD" }', '"hunter2"', "alerts.email.password (row 5)"),
     ],
 )

@@ -19,7 +19,14 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+)
 
 from tercel.core.errors import ConfigError, suggest_name
 from tercel.core.validation import TomlTable
@@ -264,7 +271,8 @@ class LimitsSection(TomlTable):
 class AlertsSection(TomlTable):
     """Section [alerts]: webhook and mailboxes that receive alerts, beside log and journal."""
 
-    webhook: str = ""
+    webhook: Annotated[HttpUrl | None, BeforeValidator(lambda url: url or None)] = None
+    """An http(s) URL; empty: none."""
     email: EmailSection | None = None
 
 

@@ -17,7 +17,7 @@ from tercel.desk.engine.assembly import DependencyFactory, check_config, open_de
 from tercel.desk.engine.config import SHADOW, DeskConfig
 from tercel.desk.engine.live_checks import check_stage, identity
 from tercel.desk.engine.loop import DeskLoop
-from tercel.desk.trading.alerts import AlertSender, check_webhook
+from tercel.desk.trading.alerts import AlertSender
 from tercel.desk.trading.email_alerts import AlertMailer
 from tercel.desk.trading.heartbeat import last_mark_entries
 from tercel.desk.trading.journal import kinds
@@ -195,7 +195,7 @@ def _start_alerts(
     gets the last sent."""
     alerts = AlertSender(
         journal,
-        config.alerts.webhook,
+        str(config.alerts.webhook or ""),
         after=after,
         agents=agents,
         save_position=save_position,
@@ -223,7 +223,7 @@ def is_in_process(config: DeskConfig) -> bool:
 
 
 def check_desk(config: DeskConfig, base_folder: Path | None) -> None:
-    """Validate a desk's configuration, stage, webhook and venue address before anything is written.
+    """Validate a desk's configuration, stage and venue address before anything is written.
 
     Raises
     ------
@@ -231,6 +231,5 @@ def check_desk(config: DeskConfig, base_folder: Path | None) -> None:
     """
     check_stage(config)
     check_config(config, base_folder)
-    check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:
         parse_address(config.desk.venue)

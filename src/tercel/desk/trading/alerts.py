@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.journal import kinds
@@ -38,27 +37,6 @@ def post_json(url: str, body: dict[str, Any]) -> None:
         pass
 
 
-def check_webhook(webhook: str) -> None:
-    """Refuse the URL of a webhook that is neither http(s) nor "".
-
-    Raises
-    ------
-    ConfigError
-        With what was given.
-    """
-    try:
-        parts = urlsplit(webhook)
-        is_http_url = (
-            parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
-        )
-    except ValueError:
-        is_http_url = False
-    if webhook and not is_http_url:
-        raise ConfigError(
-            "a webhook that is an http(s) URL", repr(webhook), "correct [alerts] webhook"
-        )
-
-
 class AlertSender:
     """Delivers every alert, kill and re-arm of the journal to log and webhook once, in order, within seconds, from a thread.
 
@@ -78,11 +56,6 @@ class AlertSender:
         Called with the number of the last entry that was read, from which a later sender goes on.
     add_email : callable
         Called with level and text of every alert; returns at once (`email_alerts.AlertMailer.add`).
-
-    Raises
-    ------
-    ConfigError
-        For a webhook that is no http(s) URL.
     """
 
     def __init__(
@@ -95,7 +68,6 @@ class AlertSender:
         save_position: Callable[[int], object] = lambda seq: None,
         add_email: Callable[[str, str], object] = lambda level, text: None,
     ) -> None:
-        check_webhook(webhook)
         self._journal = journal
         self._webhook = webhook
         self._send = send
