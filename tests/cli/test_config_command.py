@@ -151,6 +151,51 @@ def test_a_desk_is_refused_as_it_is_run(tmp_path: Path, old: str, new: str, told
     assert not (tmp_path / "desk").exists()
 
 
+EMAIL = """[alerts.email]
+server = "smtp.x.org"
+port = 587
+user = "desk"
+password = { env = "MAIL_WORD" }
+sender = "desk@x.org"
+to = ["ann@x.org"]
+levels = ["critical"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("desk@x.org", "desk", "alerts.email.sender: an e-mail address such as ann@example.com"),
+        ('["ann@x.org"]', '["ann@x.org", "a b@x.org"]', "'a b@x.org' (row 7)"),
+        ('["ann@x.org"]', "[]", "alerts.email.to"),
+        ('["critical"]', '["critcal"]', "'info', 'warning' or 'critical'"),
+        ("587", "65536", "65536 (row 3)"),
+        ("587", '"587"', "alerts.email.port"),
+        ('server = "smtp.x.org"', 'server = "smtp://x.org"', "alerts.email.server"),
+        ('server = "smtp.x.org"\n', "", "alerts.email.server"),
+        ("levels", "security = 'none'\nlevels", 'security = "starttls" or "tls"; or neither'),
+        ('user = "desk"\n', "", "user and password together"),
+        ("levels", "level", "try 'levels'"),
+        ("[alerts.email]", '[alerts]\nwebhook = "hook"\n[alerts.email]', "'hook' (row 2)"),
+        ("[alerts.email]", '[alerts]\nwebhook = "http://"\n[alerts.email]', "alerts.webhook"),
+        ("[alerts.email]", '[alerts]\nwebhook = "http://x:99999"\n[alerts.email]', "port"),
+        ('{ env = "MAIL_WORD" }', '"hunter2"', "alerts.email.password (row 5)"),
+    ],
+)
+def test_mail_that_could_not_be_sent_is_refused(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(EMAIL + DESK)
+    code, found = asked("check", str(path))
+    assert (code, len(found["notes"])) == (0, 1)
+    path.write_text(EMAIL.replace(old, new) + DESK)
+    code, found = asked("check", str(path))
+    assert code == 2
+    assert told in " ".join(found["error"].values())
+    assert "hunter2" not in json.dumps(found)
+
+
 def test_an_unknown_kind_is_offered_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(DESK)
     refused(tercel("config", "check", tmp_path / "mine.toml", "--kind", "dsk"), "try 'desk'")

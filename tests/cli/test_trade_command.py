@@ -540,7 +540,17 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
         ("[desk]", "[desk", ("a desk file in TOML",)),
         ("[desk]", '[signals]\nmodel = "nowhere"\n[desk]', ("signals.model", "nowhere")),
         ("[desk]", '[limits]\nfile = "nowhere.toml"\n[desk]', ("nowhere.toml",)),
-        ("[desk]", '[alerts]\nwebhook = "ftp://x"\n[desk]', ("http(s) URL",)),
+        (
+            "[desk]",
+            '[alerts]\nwebhook = "ftp://x"\n[desk]',
+            ("alerts.webhook", "'http' or 'https'"),
+        ),
+        (
+            "[desk]",
+            '[alerts.email]\nserver = "h"\nsender = "a@b"\nto = ["a@b"]\nuser = "x"\n'
+            'password = { env = "NOWHERE" }\n[desk]',
+            ("set NOWHERE",),
+        ),
         ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', ("pigeon",)),
         (
             "[desk]\n",

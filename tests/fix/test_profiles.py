@@ -167,7 +167,7 @@ class TestSecrets:
         assert SECRET not in shown
 
     def test_one_that_the_venue_repeats_is_hidden(self, profile, tmp_path, monkeypatch):
-        from tercel.fix.profiles.secrets import mask_secrets
+        from tercel.core.secrets import mask_secrets
 
         monkeypatch.setenv("TERCEL_WORD", SECRET)
         terms = load(

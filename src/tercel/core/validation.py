@@ -76,7 +76,7 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
             (candidate for candidate in errors if candidate["type"] == "extra_forbidden"), errors[0]
         )
         key = ".".join(str(part) for part in refusal["loc"])
-        row = _row_note(name, refusal["loc"])
+        row = row_note(name, refusal["loc"])
         if refusal["type"] == "extra_forbidden":
             refuse_removed("keys", key.rpartition(".")[2], f"{name}: {key}{row}")
             raise ConfigError(
@@ -122,7 +122,7 @@ def convert_options(
     )
 
 
-def _row_note(name: str, keys: Sequence[str | int]) -> str:
+def row_note(name: str, keys: Sequence[str | int]) -> str:
     """Note " (row N)" for a key in the file called `name`; "" if there is no such file."""
     file = Path(name)
     row = row_of_key(file.read_text(encoding="utf-8"), keys) if file.is_file() else None

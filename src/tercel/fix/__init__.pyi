@@ -15,7 +15,7 @@ from tercel.fix.profiles import ProfileTerms as ProfileTerms
 from tercel.fix.profiles import load as load_profile
 from tercel.fix.profiles.signatures import RAW_DATA as RAW_DATA
 from tercel.fix.profiles.model import MarketTable as MarketTable
-from tercel.fix.profiles.secrets import Secret as Secret
+from tercel.core.secrets import Secret as Secret
 from tercel.fix.profiles.model import SymbolsTable as SymbolsTable
 from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable

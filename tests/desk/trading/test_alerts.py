@@ -5,10 +5,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-import pytest
 from tests.waiting import until
 
-from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.trading.alerts import POLL_INTERVAL_S, TIMEOUT_S, AlertSender
 from tercel.desk.trading.journal import kinds
@@ -71,9 +69,3 @@ def test_a_webhook_gets_every_alert() -> None:
         "confirmed: all: test",
     ]
     assert got[-1]["severity"] == "critical"
-
-
-@pytest.mark.parametrize("url", ["ftp://x/y", "hook", "http://"])
-def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="http"):
-        AlertSender(MemoryJournal(), url)

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ from tercel.api.simulated_desk import DEMO, MarketScenario, demo_text, scenario_
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.files import write_atomic
 from tercel.core.json_schema import schema_of
+from tercel.core.secrets import refuse_inline_secrets
 from tercel.core.toml import override_tables, parse_toml, read_toml
-from tercel.core.validation import validate_model
+from tercel.core.validation import row_note, validate_model
 from tercel.desk.engine.config import CLOSING_S, OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.engine.forecasts import PACKAGED, model_of
 from tercel.desk.engine.order_arrivals import names_to_trade
@@ -28,6 +30,7 @@ from tercel.market.flow import names
 from tercel.market.tape import Lake
 from tercel.venues.address import SIMULATED
 
+EMAIL_NOTE: Final = "[alerts.email]: no mail was sent; to try it, kill an agent of a simulated desk that has an order"
 HELP: Final = "see tercel trade run `show_demo=True`"
 
 
@@ -113,6 +116,7 @@ def _uses_packaged_scenario(raw: Mapping[str, Any], settings: Mapping[str, Any])
 
 def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:
     """Validated configuration of a desk from the tables of its file; ConfigError if they, or the scenario, are invalid."""
+    refuse_inline_secrets({"alerts": raw.get("alerts")}, name, partial(row_note, name))
     config = validate_model(DeskConfig, raw, name, "a desk")
     scenario_of(config, name)
     return config
@@ -180,9 +184,9 @@ def parse_config(text: str, name: str) -> DeskConfig:
     return _read(parse_toml(text, name, HELP, "a desk file"), name)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> list[str]:
     """Raise a TercelError for a desk's file that is invalid, that no desk can be opened with, or whose model does not
-    load.
+    load; returns notes on what can be tried by running a desk alone.
 
     Raises
     ------
@@ -192,6 +196,7 @@ def check_file(path: Path) -> None:
     check_desk(config, path.parent)
     if config.signals.model != OFF:
         model_of(config.signals.model)
+    return [] if config.alerts.email is None else [EMAIL_NOTE]
 
 
 def schema() -> JsonSchema:

@@ -9,7 +9,7 @@
 [risk]        posture
 [loop]        feedback, expert_weights, sizing
 [limits]      file
-[alerts]      webhook
+[alerts]      webhook; email: SMTP server, mailboxes, levels
 [scenario]    (the simulated exchange) synthetic drift, news and changes of its markets
 
 `live_checks` refuses a stage that contradicts venue or data, and live trading without its evidence.
@@ -19,10 +19,18 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+)
 
 from tercel.core.errors import ConfigError, suggest_name
 from tercel.core.validation import TomlTable
+from tercel.desk.trading.email_alerts import EmailSection
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
 
@@ -261,9 +269,11 @@ class LimitsSection(TomlTable):
 
 
 class AlertsSection(TomlTable):
-    """Section [alerts]: webhook that receives alerts, beside log and journal."""
+    """Section [alerts]: webhook and mailboxes that receive alerts, beside log and journal."""
 
-    webhook: str = ""
+    webhook: Annotated[HttpUrl | None, BeforeValidator(lambda url: url or None)] = None
+    """An http(s) URL; empty: none."""
+    email: EmailSection | None = None
 
 
 class DeskConfig(TomlTable):

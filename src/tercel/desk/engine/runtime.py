@@ -17,7 +17,8 @@ from tercel.desk.engine.assembly import DependencyFactory, check_config, open_de
 from tercel.desk.engine.config import SHADOW, DeskConfig
 from tercel.desk.engine.live_checks import check_stage, identity
 from tercel.desk.engine.loop import DeskLoop
-from tercel.desk.trading.alerts import AlertSender, check_webhook
+from tercel.desk.trading.alerts import AlertSender
+from tercel.desk.trading.email_alerts import AlertMailer
 from tercel.desk.trading.heartbeat import last_mark_entries
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, save_journal_url
@@ -76,6 +77,11 @@ class DeskRuntime(Closing):
     ) -> None:
         """Check the configuration, lock the journal, reach the venue, and assemble the desk with its alerts and analyses."""
         check_desk(config, base_folder)
+        email = config.alerts.email
+        mailer = (
+            None if email is None else AlertMailer(email, config.desk.name, base_folder or Path())
+        )
+        add_email = (lambda level, text: None) if mailer is None else mailer.add
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if config.desk.journal:
             save_journal_url(folder, config.desk.journal)
@@ -101,11 +107,14 @@ class DeskRuntime(Closing):
                 if gate_folder is None or gate_folder.is_relative_to(folder.resolve())
                 else str(gate_folder)
             )
+            if mailer is not None:
+                mailer.start()
+                stack.callback(mailer.stop)  # after the senders, which add to it
             if dependencies.gate is not None:
                 _start_gate_alerts(
-                    dependencies.gate, bool(shared), config, folder / SENT_FILE, stack
+                    dependencies.gate, bool(shared), config, folder / SENT_FILE, stack, add_email
                 )
-            alerts = _start_alerts(JournalReader(folder), config, journal.last, stack)
+            alerts = _start_alerts(JournalReader(folder), config, journal.last, stack, add_email)
             mark = mark_of(SIMULATED if is_in_process(config) else config.desk.venue)
             terms = SessionTerms(
                 watch_s=WATCH_S, holder=holder, name_tag=mark, gate=shared, desk=identity(config)
@@ -121,6 +130,7 @@ class DeskRuntime(Closing):
             )
             self.desk = self.built.desk
             self.session = self.built.session
+            self.session.mailer = mailer
             self.session.gateway.send_urgent = lambda text: alerts.send_urgent(
                 kinds.JOURNAL_DOWN, text
             )
@@ -134,7 +144,12 @@ class DeskRuntime(Closing):
 
 
 def _start_gate_alerts(
-    gate: Path, shared: bool, config: DeskConfig, sent_file: Path, stack: ExitStack
+    gate: Path,
+    shared: bool,
+    config: DeskConfig,
+    sent_file: Path,
+    stack: ExitStack,
+    add_email: Callable[[str, str], object],
 ) -> None:
     """Send the gate's alerts too, from the last sent entry on (in `sent_file`); `shared`: only those of this desk's agents."""
     if not shared and not (gate / DATABASE).exists():
@@ -157,7 +172,13 @@ def _start_gate_alerts(
         )
     about = [agent.name for agent in config.agent] if shared else ()
     _start_alerts(
-        reader, config, sent_seq, stack, about, lambda seq: write_atomic(sent_file, f"{seq} {gate}")
+        reader,
+        config,
+        sent_seq,
+        stack,
+        add_email,
+        about,
+        lambda seq: write_atomic(sent_file, f"{seq} {gate}"),
     )
 
 
@@ -166,13 +187,19 @@ def _start_alerts(
     config: DeskConfig,
     after: int,
     stack: ExitStack,
+    add_email: Callable[[str, str], object],
     agents: Sequence[str] = (),
     save_position: Callable[[int], object] = lambda seq: None,
 ) -> AlertSender:
     """Send a journal's alerts after entry `after`, of `agents` (empty: all), until the desk closes; `save_position`
     gets the last sent."""
     alerts = AlertSender(
-        journal, config.alerts.webhook, after=after, agents=agents, save_position=save_position
+        journal,
+        str(config.alerts.webhook or ""),
+        after=after,
+        agents=agents,
+        save_position=save_position,
+        add_email=add_email,
     )
     alerts.start()
     stack.callback(alerts.stop)
@@ -196,7 +223,7 @@ def is_in_process(config: DeskConfig) -> bool:
 
 
 def check_desk(config: DeskConfig, base_folder: Path | None) -> None:
-    """Validate a desk's configuration, stage, webhook and venue address before anything is written.
+    """Validate a desk's configuration, stage and venue address before anything is written.
 
     Raises
     ------
@@ -204,6 +231,5 @@ def check_desk(config: DeskConfig, base_folder: Path | None) -> None:
     """
     check_stage(config)
     check_config(config, base_folder)
-    check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:
         parse_address(config.desk.venue)

@@ -1,4 +1,4 @@
-"""Delivery of alerts to the log and to a webhook, from a thread that reads the journal.
+"""Delivery of alerts to the log, to a webhook and to e-mail, from a thread that reads the journal.
 
 The thread reads the journal's file alone, so an alert goes out while the session hangs. A webhook that does not answer is
 tried again, in order, and does not delay the log.
@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.journal import kinds
@@ -23,6 +22,7 @@ from tercel.desk.trading.journal.codec import entry_alert
 POLL_INTERVAL_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
 MOST_WAITING: Final = 1000
+EMAIL_LINE: Final = "{code} {text} (agent {agent!r}, instrument {instrument!r}, entry {seq})"
 DELIVERED_KINDS: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
 LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
@@ -35,27 +35,6 @@ def post_json(url: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S):
         pass
-
-
-def check_webhook(webhook: str) -> None:
-    """Refuse the URL of a webhook that is neither http(s) nor "".
-
-    Raises
-    ------
-    ConfigError
-        With what was given.
-    """
-    try:
-        parts = urlsplit(webhook)
-        is_http_url = (
-            parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
-        )
-    except ValueError:
-        is_http_url = False
-    if webhook and not is_http_url:
-        raise ConfigError(
-            "a webhook that is an http(s) URL", repr(webhook), "correct [alerts] webhook"
-        )
 
 
 class AlertSender:
@@ -75,11 +54,8 @@ class AlertSender:
         Agents whose alerts are sent, with those of no agent; empty: all.
     save_position : callable
         Called with the number of the last entry that was read, from which a later sender goes on.
-
-    Raises
-    ------
-    ConfigError
-        For a webhook that is no http(s) URL.
+    add_email : callable
+        Called with level and text of every alert; returns at once (`email_alerts.AlertMailer.add`).
     """
 
     def __init__(
@@ -90,14 +66,15 @@ class AlertSender:
         send: Callable[[str, dict[str, Any]], None] = post_json,
         agents: Collection[str] = (),
         save_position: Callable[[int], object] = lambda seq: None,
+        add_email: Callable[[str, str], object] = lambda level, text: None,
     ) -> None:
-        check_webhook(webhook)
         self._journal = journal
         self._webhook = webhook
         self._send = send
         self._seen = after
         self._agents = {"", *agents} if agents else None
         self._save_position = save_position
+        self._add_email = add_email
         self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self._thread = PeriodicThread("alerts", POLL_INTERVAL_S, self.deliver_pending)
         self.start = self._thread.start
@@ -109,8 +86,9 @@ class AlertSender:
             self.deliver_pending()
 
     def send_urgent(self, code: str, text: str) -> None:
-        """Post a critical alert that the journal cannot hold to the webhook, if any; the calling thread waits briefly for the
-        answer, and a failure is only logged."""
+        """Post a critical alert that the journal cannot hold to the webhook, if any, and let it be mailed; the calling thread
+        waits briefly for the webhook's answer, and a failure is only logged."""
+        self._add_email("critical", f"{code} {text}")
         if self._webhook:
             try:
                 self._send(self._webhook, alert_of(0, entry_alert("critical", code, text, 0)))
@@ -128,6 +106,7 @@ class AlertSender:
                     continue
                 alert = alert_of(seq, entry)
                 _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
+                self._add_email(alert["severity"], EMAIL_LINE.format(**alert))
                 if self._webhook:
                     self._waiting.append(alert)
         except TercelError as error:

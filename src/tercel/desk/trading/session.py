@@ -21,6 +21,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
+from tercel.desk.trading.email_alerts import AlertMailer
 from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat_entries, session_entry
@@ -156,6 +157,8 @@ class Session:
         """Operators' commands by name."""
         self._latch_watch: LatchWatch | None = None
         self._deadline = Deadline() if terms.watch_s > 0 else None
+        self.mailer: AlertMailer | None = None
+        """Its failures are journaled; set and stopped by who opens the desk."""
         self.keeper.begin()
         self.stopper.begin()
         self._follow_held_instruments()
@@ -423,10 +426,10 @@ class Session:
         threads = (
             (self._latch_watch, "critical", "kill_watch_failed"),
             (self._snapshots, "warning", "no_snapshot"),
+            (self.mailer, "warning", "MAIL_FAILED"),
         )
         for thread, severity, code in threads:
-            if thread is not None and thread.failure is not None:
-                failure = thread.failure
+            if thread is not None and (failure := thread.failure) is not None:
                 thread.failure = None
                 self.gateway.alert(severity, code, str(failure))
         now_ns = self.venue.now_ns

@@ -15,6 +15,7 @@ from typing import Any, Final
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.json_schema import schema_of
+from tercel.core.secrets import refuse_inline_secrets
 from tercel.core.toml import parse_toml, read_toml, row_of_key
 from tercel.core.validation import TomlTable, validate_model
 from tercel.fix import tags as t
@@ -23,7 +24,6 @@ from tercel.fix.dialect import REASONS_OF_CHECKS
 from tercel.fix.own_dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import read_settings
-from tercel.fix.profiles.secrets import refuse_inline_secrets
 from tercel.fix.profiles.signatures import RAW_DATA, RAW_DATA_LENGTH, signed_text, signer
 from tercel.fix.protocol.dictionary import Dictionary
 from tercel.fix.protocol.message import Fields
@@ -33,8 +33,8 @@ from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSett
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
 _REMEDY: Final = "see docs/howto/fix.md, or name one of " + ", ".join(SHIPPED)
 _MAX_DEPTH: Final = 8
-
-
+SECRET_TAGS: Final = frozenset({"553", "554", "925", "96", "1400", "1402", "1404"})
+"""Fields of a logon that hold a secret."""
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 # Requests: their sender repeats them.
 _NOT_STORED: Final = frozenset(
@@ -294,7 +294,7 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[Tables, list[str]]:
             _shipped_tables("generic-42" if raw.get("version") == "FIX.4.2" else "generic-44"), raw
         ), notes
     raw = read_toml(path, _REMEDY, "a profile")
-    refuse_inline_secrets(raw, str(path), lambda keys: _row(path, keys))
+    refuse_inline_secrets(raw, str(path), lambda keys: _row(path, keys), SECRET_TAGS)
     base = raw.pop("base", None)
     if base is None:
         return raw, []

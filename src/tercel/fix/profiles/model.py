@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from tercel.core.secrets import Secret
 from tercel.core.validation import TomlTable
-from tercel.fix.profiles.secrets import Secret
 
 Tag = Annotated[int, Field(ge=1, le=99_999_999)]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
-from tercel.fix.profiles.secrets import mask_secrets
+from tercel.core.secrets import mask_secrets
 from tercel.fix.profiles.signatures import ed25519_key
 from tercel.venues.binance_venue.api import SIGNATURE, hmac_signer, sorted_payload
 

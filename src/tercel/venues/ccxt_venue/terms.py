@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from tercel.core.secrets import Secret
 from tercel.core.validation import TomlTable
 from tercel.feeds.ccxt_exchange import make_exchange, urls_of
-from tercel.fix.profiles.secrets import Secret
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.terms import SpotTerms, check_url
 

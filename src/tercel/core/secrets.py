@@ -1,4 +1,4 @@
-"""Places of secrets: an environment variable, a private file or the keyring; a profile never holds a secret itself.
+"""Places of secrets: an environment variable, a private file or the keyring; a TOML file never holds a secret itself.
 
 password = { env = "VENUE_PASSWORD" }          # or { file = "password.txt" }, or { keyring = "SERVICE/USER" }
 """
@@ -6,7 +6,7 @@ password = { env = "VENUE_PASSWORD" }          # or { file = "password.txt" }, o
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +18,7 @@ from tercel.core.errors import ConfigError
 SECRET_NAMES: Final = frozenset(
     {"username", "password", "new_password", "private_key", "api_key", "secret"}
 )
-"""Keys of a profile that name a secret."""
-SECRET_TAGS: Final = frozenset({"553", "554", "925", "96", "1400", "1402", "1404"})
-"""Fields of a logon that hold one."""
+"""Keys of a TOML file that name a secret."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PRIVATE: Final = 0o600
 _MOST_BYTES: Final = 16_384
@@ -39,7 +37,7 @@ class Secret(BaseModel):
     env: str = ""
     """An environment variable."""
     file: str = ""
-    """A file with mode 0600; a relative name counts from the profile's folder."""
+    """A file with mode 0600; a relative name counts from the folder of the TOML file."""
     keyring: str = ""
     """SERVICE/USER in the system's keyring, by the package `keyring`."""
 
@@ -63,7 +61,7 @@ class Secret(BaseModel):
                 raise ConfigError(
                     f"{name} in the variable {self.env}",
                     "none",
-                    f"set {self.env} before you connect",
+                    f"set {self.env} before you start",
                 )
             return value
         if self.keyring:
@@ -119,17 +117,21 @@ def _from_keyring(place: str, name: str) -> str:
     return str(value)
 
 
-def refuse_inline_secrets(raw: Mapping[str, Any], name: str, row: Any) -> None:
-    """Raise ConfigError where a profile holds a secret itself instead of its place; the value is not repeated.
+def refuse_inline_secrets(
+    raw: Mapping[str, Any], name: str, row: Any, also: Collection[str] = ()
+) -> None:
+    """Raise ConfigError where a file holds a secret itself instead of its place; the value is not repeated.
 
     Parameters
     ----------
     raw : mapping
-        Tables of a profile.
+        Tables of the file.
     name : str
         What the file is called in errors.
     row : callable
         The row of keys, in words.
+    also : collection of str
+        Further keys that name a secret, beside `SECRET_NAMES`.
     """
 
     def walk(table: Mapping[str, Any], parents: tuple[str, ...]) -> None:
@@ -138,7 +140,7 @@ def refuse_inline_secrets(raw: Mapping[str, Any], name: str, row: Any) -> None:
             place = (*parents, str(key))
             if (
                 str(key).lower().replace("-", "_") in SECRET_NAMES
-                or str(key) in SECRET_TAGS
+                or str(key) in also
                 or "passw" in str(key).lower()
             ):
                 if not _is_secret_place(value):
