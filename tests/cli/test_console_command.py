@@ -4,6 +4,8 @@ import json
 import os
 import pwd
 import socket
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -152,6 +154,13 @@ def test_a_kill_needs_no_journal(desk: Path, damaged: bool) -> None:
     assert FolderDesk(desk, time.time_ns).read_latch() == LatchPart(
         scope="all", by=pwd.getpwuid(os.getuid()).pw_name, reason="the disk is odd"
     )
+
+
+def test_a_console_starts_without_what_only_some_screens_need() -> None:
+    """Compiled kernels and tables take longer to load than a day's journal takes to read."""
+    line = "import sys, tercel.api.console.web; print({'numba', 'polars'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 # -- journals that come, go and grow --------------------------------------------------------------------------------

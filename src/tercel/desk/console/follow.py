@@ -128,8 +128,8 @@ class JournalFollower:
             del self._listeners[key]
 
     def catch_up(self, within_s: float = math.inf) -> None:
-        """Fold new entries for `within_s` seconds, at least `TURN_ENTRIES`; a journal that cannot be read sets `fault` and is retried by
-        the next call."""
+        """Fold new entries for `within_s` seconds, at least `TURN_ENTRIES`; a journal that cannot be read sets `fault` and
+        is retried by the next call."""
         try:
             journal, self._last = self._desk.journal_position()
             if self._journal not in ("", journal) or self._last < self._state.seq:
@@ -145,8 +145,8 @@ class JournalFollower:
             self.fault = f"the journal cannot be read: {error}"
 
     def _fold_entries(self, until_s: float) -> None:
-        """Fold entries until a time of the monotonic clock, s, at least `TURN_ENTRIES`; an invalid entry ends the fold for good and is noted in
-        `_invalid`."""
+        """Fold entries until a time of the monotonic clock, s, at least `TURN_ENTRIES`; an invalid entry ends the fold for
+        good and is noted in `_invalid`."""
         begun = self._state.seq
         for seq, entry in () if self._invalid else self._desk.read(after=begun):
             with self._lock:
