@@ -76,12 +76,11 @@ function Clock() {
   const live = use((s) => s.live);
   const past = usePast();
   const polls = use((s) => s.how === "polling");
-  if (!live?.seq) return null;
+  if (!live?.seq || past) return null; // the banner has the time that is shown
   const how = polls ? "asked once a second: this browser has no event stream" : "streamed";
   const on = wall(live.ns);
   return (
     <span class="clock nums max-mid:order-2 max-mid:flex-1" title={`venue time; entry ${live.seq}; ${how}`}>
-      {past && "now "}
       {on && `${day(live.ns)} `}
       <b class="text-lg font-semibold">{clock(live.ns)}</b>{" "}
       <small class="text-soft">{on ? zone(live.ns) : "session time"}</small>
@@ -200,7 +199,7 @@ function TimeBar() {
       <input type="range" {...range} aria-label="Time of the journal" aria-valuetext={said} />
       {step(1, "+1 min")}
       {step(10, "+10 min")}
-      <output class="nums min-w-28">{said}</output>
+      <output class="nums min-w-28">{at === null || shown !== null ? said : ""}</output>
     </div>
   );
 }
