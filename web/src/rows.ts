@@ -86,7 +86,7 @@ export const held = (latch: LatchPart | null | undefined): string =>
   !latch ? "" : latch.scope === "all" ? "whole desk" : latch.scope;
 
 /** Those of no side of the market. */
-const COLOURS = ["s5", "s2", "s3", "s4", "s8", "s6"] as const;
+const COLOURS = ["s3", "s2", "s4", "s5", "s8", "s6"] as const;
 /** An agent's colour and dash: by its place among all names, so that it is the same on every screen. */
 export function look(name: string, all: string[]): { colour: string; dash: number[] } {
   const i = Math.max([...all].sort().indexOf(name), 0);

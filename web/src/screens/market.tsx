@@ -258,7 +258,7 @@ function Ladder({ book, tick }: { book: BookPart; tick: Tick }) {
       id={(l) => l.at}
       empty={book.why || "The journal has no book of this minute."}
       columns={[
-        figure("bid quantity", (l) => l.bid && volume(l)),
+        figure("bid quantity", (l) => (l.bid ? volume(l) : <span class="sr-only">none</span>)),
         figure("price", (l) => <b class={l.bid ? "text-buy" : "text-sell"}>{price(l.at, tick)}</b>),
         figure("ask quantity", (l) => !l.bid && volume(l)),
       ]}
