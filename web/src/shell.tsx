@@ -76,7 +76,8 @@ function Clock() {
   const live = use((s) => s.live);
   const past = usePast();
   const polls = use((s) => s.how === "polling");
-  if (!live?.seq || past) return null; // the banner has the time that is shown
+  if (past) return <span class="max-mid:order-2 max-mid:flex-1 max-mid:basis-40" />; // the banner has the time
+  if (!live?.seq) return null;
   const how = polls ? "asked once a second: this browser has no event stream" : "streamed";
   const on = wall(live.ns);
   return (
