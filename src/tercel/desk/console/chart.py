@@ -155,9 +155,8 @@ def book(
     `ns` is the time of that decision, None without one (`why` says so); `heat` has buys positive; `tape` the last
     `MAX_TRADES` trades.
     """
-    from tercel.execution.replayed_book import (
-        ReplayedBook,  # loads kernels, which no other page needs
-    )
+    # It loads kernels, which no other page needs.
+    from tercel.execution.replayed_book import ReplayedBook
 
     state = _state_before(journal, ns + 1, past)
     unit = state.money.unit(instrument)
