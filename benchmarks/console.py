@@ -1,5 +1,9 @@
 """``benchmarks console``: from an entry of a busy journal to twenty open pages; what a long journal takes to open.
 
+``console.current_s`` and ``console.current_cpu_s``: a console is started beside a desk that works on, whose journal has
+30,000 entries; until a page has the entry that was the newest at the start. Processor seconds are divided by the speed
+of the machine (`tests.costs`).
+
 Three processes: a desk's journal, written and synced at a thousand entries a second (fifty agents), `tercel console`
 as a person starts it, and this one, which holds twenty pages' streams and reads every message. The lag of an entry at
 a page runs from the end of its append to the arrival of the first message that has it; clocks are the machine's own.
@@ -30,6 +34,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.costs import REFERENCE_S, loop_s
 
 from benchmarks import measured
 from benchmarks.busy_day import MINUTE, a_day
@@ -43,6 +48,10 @@ ENTRIES_S: Final = 1000
 BURST: Final = 10
 BAR_MS: Final = 250.0
 LONG: Final = 200_000
+DAY: Final = 30_000
+"""Entries of a desk's day."""
+DAY_ENTRIES_S: Final = 23
+"""Entries a second of the packaged desk at speed 20."""
 PASSWORD: Final = "of the bench"
 
 
@@ -53,6 +62,7 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         lags, cpu, grown = _pages(desk, seconds)
         shown = _first_figures(desk)
         first, whole, asked, late, then = _opened(Path(folder) / "long", long)
+        wall_s, cpu_s = current(Path(folder) / "day")
     named = f"{AGENTS} agents, {ENTRIES_S} entries/s, {PAGES} pages"
     bar = "what people still take for at once"
     loads = (
@@ -67,6 +77,8 @@ def bench(seconds: float = 30.0, long: int = LONG) -> list[dict[str, Any]]:
         measured("console.cpu", cpu, "of a core, the same", "one core", 1.0, less=True),
         measured("console.rss_mb", grown[1], "MB at the end", "MB after a third of it", grown[0], less=True),
         *loads,
+        measured("console.current_s", wall_s, f"s to the newest state, {DAY:,} entries", "the bar", 3.0, less=True),
+        measured("console.current_cpu_s", cpu_s, "CPU s, at reference speed", "the bar", 4.0, less=True),
         measured("console.long_first_s", first, f"s to an answer, {long:,} entries", "a second", 1.0, less=True),
         measured("console.long_whole_s", whole, "s until all is read", "a second", 1.0, less=True),
         measured("console.long_asked_p95_ms", asked, "ms of a question meanwhile", bar, BAR_MS, less=True),
@@ -235,11 +247,11 @@ def _session(port: int) -> tuple[http.client.HTTPConnection, dict[str, str]]:
 
 
 @contextmanager
-def _streams(port: int, name: str) -> Iterator[dict[socket.socket, int]]:
-    """The streams of twenty pages, a socket each, by their numbers."""
+def _streams(port: int, name: str, pages: int = PAGES) -> Iterator[dict[socket.socket, int]]:
+    """The streams of so many pages, a socket each, by their numbers."""
     _, headers = _session(port)
     lines = dict[socket.socket, int]()
-    for number in range(PAGES):
+    for number in range(pages):
         line = socket.create_connection(("127.0.0.1", port))
         asked = (
             f"GET /api/desks/{name}/stream HTTP/1.1",
@@ -311,6 +323,42 @@ def _opened(desk: Path, entries: int) -> tuple[float, float, float, float, float
             for minute in (1, 17, 100, 200, 300, 389)
         )
         return first, whole, _at(np.array(asked), 95), rss_mb(process.pid), slowest
+
+
+def _go_on(folder: str, entries: int, told: Connection) -> None:
+    """A desk's journal of so many entries, which grows at a desk's pace from the first word to the second."""
+    day = a_day(entries + 60 * DAY_ENTRIES_S, 4, 2)
+    journal = SqlJournal(folder, "bench")
+    for some in _bursts(islice(day, entries), 5000):
+        journal.append(some)
+    told.send(journal.last)
+    told.recv()
+    for entry in day:
+        journal.append([entry])
+        if told.poll(1 / DAY_ENTRIES_S):
+            break
+    journal.close()
+
+
+def current(desk: Path, entries: int = DAY) -> tuple[float, float]:
+    """From a console's start until a page has the desk's newest state: s, and the console's CPU s at reference speed."""
+    here, there = get_context("spawn").Pipe()
+    writer = get_context("spawn").Process(
+        target=_go_on, args=(str(desk), entries, there), daemon=True
+    )
+    writer.start()
+    newest = here.recv()
+    here.send("go")
+    factor = float(np.median([loop_s() for _ in range(5)])) / REFERENCE_S
+    start = monotonic()
+    with served(desk) as (process, port), _streams(port, desk.name, 1) as streams:
+        heard, left = [list[tuple[float, int]]()], dict.fromkeys(streams, b"")
+        while not heard[0] or heard[0][-1][1] < newest:
+            _hear(streams, left, heard)
+        wall_s, cpu_s = monotonic() - start, _cpu_s(process.pid) / factor
+    here.send("end")
+    writer.join()
+    return wall_s, cpu_s
 
 
 def written(desk: Path, entries: int) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import pwd
 import socket
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -154,6 +156,13 @@ def test_a_kill_needs_no_journal(desk: Path, damaged: bool) -> None:
     )
 
 
+def test_a_console_starts_without_what_only_some_screens_need() -> None:
+    """Compiled kernels and tables take longer to load than a day's journal takes to read."""
+    line = "import sys, tercel.api.console.web; print({'numba', 'polars'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 # -- journals that come, go and grow --------------------------------------------------------------------------------
 
 
@@ -173,6 +182,40 @@ def follower_of(desk: Path) -> JournalFollower:
     found = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     found.catch_up()
     return found
+
+
+def test_a_journal_that_is_cut_while_it_is_read_is_said_and_read_anew(desk: Path) -> None:
+    file = desk / "journal.db"
+    with closing(SqlJournal(desk, "ann")) as journal:
+        journal.append([beat(number * S) for number in range(1, 7001)])
+    whole = file.read_bytes()
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    follower.catch_up(within_s=0.0)
+    seen = follower.report().seq
+    assert 0 < seen < 7000
+    os.truncate(file, len(whole) // 2)
+    follower.catch_up()
+    assert "journal" in follower.report().fault
+    assert follower.report().seq >= seen
+    file.write_bytes(whole)
+    follower.catch_up()
+    assert (follower.report().seq, follower.report().fault) == (7000, "")
+
+
+def test_a_desk_that_ends_while_the_page_is_open_is_shown_as_ended(desk: Path) -> None:
+    if holder(desk) is None:
+        pytest.skip("this system does not tell who holds a lock")
+    with closing(SqlJournal(desk, "ann")) as journal:
+        journal.append([beat(S)])
+        follower = follower_of(desk)
+        turn, text = follower.changes_since()
+        assert json.loads(text)["running"] == f"process {os.getpid()} (ann)"
+    follower.catch_up()
+    follower._text_s = 0.0
+    follower.write()
+    changed = json.loads(follower.changes_since(turn)[1])
+    assert changed["running"] == ""
+    assert "fault" not in changed
 
 
 def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:

@@ -80,6 +80,9 @@ export function span(s: number | null | undefined): string {
 export const plural = (n: number, one: string, many = `${one}s`): string => `${num(n, 0)} ${n === 1 ? one : many}`;
 export const short = (strategy: string | null | undefined): string =>
   (strategy ?? "").replace("packaged:", "").replace(/\+(alpha|posture)/g, "");
+/** What an agent does, in words: "peg_touch, with forecasts, with risk states". */
+export const strategyText = (strategy: string): string =>
+  short(strategy.replace("+alpha", ", with forecasts").replace("+posture", ", with risk states"));
 const LIMITS: Record<string, string> = {
   ...{ daily_loss: "loss of the day", drawdown: "drawdown of the day", long_lots: "long, lots" },
   ...{ short_lots: "short, lots", messages: "message rate", reference_age_ms: "age of the mark, ms" },

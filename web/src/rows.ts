@@ -85,10 +85,12 @@ export const killedOf = (latch: LatchPart | null | undefined): string[] | null =
 export const held = (latch: LatchPart | null | undefined): string =>
   !latch ? "" : latch.scope === "all" ? "whole desk" : latch.scope;
 
+/** Those of no side of the market. */
+const COLOURS = ["s3", "s2", "s4", "s5", "s8", "s6"] as const;
 /** An agent's colour and dash: by its place among all names, so that it is the same on every screen. */
 export function look(name: string, all: string[]): { colour: string; dash: number[] } {
   const i = Math.max([...all].sort().indexOf(name), 0);
-  return { colour: `s${i % 8}`, dash: [[], [7, 4], [2, 3], [9, 3, 2, 3]][Math.floor(i / 2) % 4]! };
+  return { colour: COLOURS[i % 6]!, dash: [[], [7, 4], [2, 3], [9, 3, 2, 3]][Math.floor(i / 2) % 4]! };
 }
 
 /** Spearman's rank correlation; null below three pairs, or where one side does not vary. */

@@ -76,12 +76,12 @@ function Clock() {
   const live = use((s) => s.live);
   const past = usePast();
   const polls = use((s) => s.how === "polling");
+  if (past) return <span class="max-mid:order-2 max-mid:flex-1 max-mid:basis-40" />; // the banner has the time
   if (!live?.seq) return null;
   const how = polls ? "asked once a second: this browser has no event stream" : "streamed";
   const on = wall(live.ns);
   return (
     <span class="clock nums max-mid:order-2 max-mid:flex-1" title={`venue time; entry ${live.seq}; ${how}`}>
-      {past && "now "}
       {on && `${day(live.ns)} `}
       <b class="text-lg font-semibold">{clock(live.ns)}</b>{" "}
       <small class="text-soft">{on ? zone(live.ns) : "session time"}</small>
@@ -200,7 +200,7 @@ function TimeBar() {
       <input type="range" {...range} aria-label="Time of the journal" aria-valuetext={said} />
       {step(1, "+1 min")}
       {step(10, "+10 min")}
-      <output class="nums min-w-28">{said}</output>
+      <output class="nums min-w-28">{at === null || shown !== null ? said : ""}</output>
     </div>
   );
 }

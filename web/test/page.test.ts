@@ -2,6 +2,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { EARLY, every, fill, find, key, leave, load, MINUTE, NOW, press, says, show, text, tidy, until } from "./page";
 import type { Console } from "./page";
+import { look } from "../src/rows";
 
 const at = (screen: string): string => `#/${screen}?desk=today`;
 const ready = (): boolean => find("dialog [type=submit]")!.matches(":enabled");
@@ -116,6 +117,22 @@ describe("acts", () => {
     await note("Done: today: parents");
     const sent = { instrument: "CSCO", side: "buy", qty: 1000, minutes: 30, reason: "the client asks" };
     expect(there.asked).toEqual([["parents", { desk: "today", ...sent }]]);
+  });
+  test("an order without a figure says why", async () => {
+    const quote = there.told["parents/quote"];
+    quote.value = null;
+    quote.by_strategy = [0, 2].map((parents) => ({
+      ...quote.by_strategy[0],
+      ...{ agent: `after ${parents}`, parents, bps: {}, money: {}, against: [] },
+    }));
+    await show(at("orders"));
+    await fill("Quantity", "1,000", "main");
+    await fill("Reason", "the client asks", "main");
+    await press("What will it cost?");
+    await says(".quote", "no amount: no price of the market is known yet");
+    const rows = every(".quote tbody tr").map((row) => tidy(row.textContent!));
+    expect(rows[0]).toContain("no figure: no parent over");
+    expect(rows[1]).toContain("no figure: nothing filled");
   });
   test("a quote is accepted by what the dialog says of it", async () => {
     await show(at("orders"));
@@ -294,7 +311,31 @@ describe("the past, and what goes wrong", () => {
     await says(".answer", "No alert, up to");
     await press("Back to live");
     await says(".answer", "2 of 2 alerts");
+    const { alerts, summary } = there.page();
+    summary.alerts = { warning: 1 };
+    summary.unowned = 0;
+    alerts.splice(1);
+    there.say();
+    await says(".answer", "The one alert has an owner.");
     expect(location.hash).not.toContain("at=");
+  });
+  test("each screen has one clock", async () => {
+    const clocks = (): string[] =>
+      every("#head, .pastbanner, h2, figcaption, output").flatMap(
+        (one) => one.textContent!.match(/\d\d:\d\d:\d\d/g) ?? [],
+      );
+    await show(at("market"));
+    await says("main", "Ladder");
+    expect(clocks().length).toBe(1);
+    await show(`#/market/CSCO?desk=today&at=${EARLY}`);
+    await says(".pastbanner", "As it was at");
+    await until(() => clocks().length === 1);
+  });
+  test("agents have no colour of a side of the market", () => {
+    const all = Array.from({ length: 12 }, (_, i) => `agent ${i}`);
+    const found = all.map((name) => look(name, all));
+    expect(new Set(found.map((f) => JSON.stringify(f))).size).toBe(12);
+    for (const { colour } of found) expect(["s0", "s1", "s7"]).not.toContain(colour); // as bid and ask are
   });
   test("the slider goes to a minute of the journal", async () => {
     await show(at("market"));

@@ -124,8 +124,11 @@ class Checkpoints(Generic[State]):
             copied: Any = self._split_array(original)
         elif kind is _Pieces:
             copied = array(original.typecode, b"".join([*original.pieces, original.rest]))
-        elif kind is tuple:
-            copied = tuple(self._copy(element, memo) for element in original)
+        elif isinstance(original, tuple):
+            # a named tuple's class takes its elements by `_make`
+            copied = getattr(kind, "_make", tuple)(
+                self._copy(element, memo) for element in original
+            )
         elif isinstance(original, _CONTAINERS):
             copied = memo[id(original)] = copy(original)
             if not shallow:
@@ -173,7 +176,7 @@ def _may_change(kind: Any) -> bool:
     """Whether objects of a class may change, or hold what may: containers and most classes, not frozen dataclasses,
     enumerations, numbers, NumPy arrays and other builtins.
     """
-    if kind in (array, tuple, _Pieces) or issubclass(kind, _CONTAINERS):
+    if kind in (array, _Pieces) or issubclass(kind, (tuple, *_CONTAINERS)):
         return True
     terms: Any = getattr(kind, "__dataclass_params__", None)
     frozen = is_dataclass(kind) and terms.frozen

@@ -29,7 +29,7 @@ speed = {speed}
 name = "AAA"
 
 [[agent]]
-name = "ppo"
+name = "default"
 strategy = "packaged:default"
 challenger = "packaged:default-1"
 

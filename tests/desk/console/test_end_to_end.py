@@ -35,8 +35,8 @@ from tercel.desk.trading.ledger import Ledger
 pytestmark = pytest.mark.long
 log = logging.getLogger(__name__)
 SHOTS = os.environ.get("TERCEL_SCREENSHOTS", "")
-AGENTS = {"ppo", "peg"} | ({"schedule"} if SHOTS else set())
-ORDERS, AGENT = "#/orders?desk=today", "#/agent/today/ppo?desk=today"
+AGENTS = {"default", "peg"} | ({"schedule"} if SHOTS else set())
+ORDERS, AGENT = "#/orders?desk=today", "#/agent/today/default?desk=today"
 ENABLED = "return document.querySelector('dialog [type=submit]').matches(':enabled')"
 
 
@@ -204,7 +204,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
         "kill from the page confirmed after %.3f s",
         until(lambda: confirmed(desk, before), what="a kill"),
     )
-    answered(page, "ppo killed, nothing open at the venue")
+    answered(page, "default killed, nothing open at the venue")
     until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
     until(
         lambda: text(page, ".say.bad").count("nothing open at the venue") == len(AGENTS),

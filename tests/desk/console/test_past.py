@@ -15,7 +15,7 @@ from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
-from tercel.desk.console import history
+from tercel.desk.console import follow, history
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.console.history import checkpoints, fold_until, restore_state
 from tercel.desk.console.state import DeskState
@@ -129,9 +129,10 @@ def test_checkpoints_of_large_states_are_fewer(monkeypatch) -> None:
 
 class Clock:
     now = 0.0
+    step_s = 0.001
 
     def __call__(self) -> float:
-        self.now += 0.001
+        self.now += self.step_s
         return self.now
 
 
@@ -148,6 +149,69 @@ def test_a_long_journal_opens_before_it_is_read() -> None:
     assert follower.report().reading is None
     assert len(follower.past) > 0
     assert to_jsonable(follower.report_at(100 * MINUTE))["ns"] <= 100 * MINUTE
+
+
+def test_a_busy_machine_delays_turns_and_empties_none() -> None:
+    """Where opening the journal alone takes longer than a turn, a turn read one entry: 7 a second, of 30,000."""
+    clock = Clock()
+    clock.step_s = 1.0
+    follower = JournalFollower(ListedDesk(list(a_day(5_000))), clock)
+    follower.catch_up(within_s=0.1)
+    assert follower.report().seq == follow.TURN_ENTRIES
+    follower.catch_up(within_s=0.1)
+    follower.catch_up(within_s=0.1)
+    assert follower.report().reading is None
+
+
+class GrowingDesk(ListedDesk):
+    """A desk that writes two entries for each that is read of its journal, as long as it `grows`."""
+
+    grows = True
+
+    def read(self, after: int = 0, *span: Any) -> Iterator[tuple[int, Entry]]:
+        while after < len(self.entries):
+            yield after + 1, self.entries[after]
+            after += 1
+            for _ in range(2 * self.grows):
+                mark = {"bid": 900 + after % 7, "ask": 910, "unit": 1.0}
+                ns = self.entries[-1].ns + 1
+                self.entries.append(Entry(kinds.MARKET, ns, "AAA", body=mark))
+
+
+def test_a_journal_that_grows_faster_than_it_is_read_is_shown_as_it_is_read() -> None:
+    desk = GrowingDesk(a_session())
+    follower = JournalFollower(desk, Clock())
+    read = []
+    for _ in range(5):
+        follower.catch_up(within_s=1.0)
+        read.append(follower.report().seq)
+    assert read == sorted(set(read))
+    shown = follower.report()
+    assert shown.reading is not None
+    assert shown.reading.text.startswith("reading the journal")
+    assert shown.ns == desk.entries[shown.seq - 1].ns
+    desk.grows = False
+    follower.catch_up()
+    assert follower.report().reading is None
+    assert follower.report().markets["AAA"]["ns"] == desk.entries[-1].ns
+
+
+def test_a_checkpoint_has_the_forecasts_whose_time_is_not_over(monkeypatch) -> None:
+    monkeypatch.setattr(history, "CHECKPOINT_ENTRIES", 2)
+    monkeypatch.setattr(kept, "WORK", 10**9)
+    alpha = {"expected_bps": 1.0, "sd_bps": 2.0, "sources": ["flow"], "horizon_ns": 900 * S}
+    entries = [*a_session(), Entry(kinds.ALPHA, 99 * S, "AAA", body=alpha)]
+    entries += [
+        Entry(kinds.MARKET, (100 + minute * 60) * S, "AAA", body={"bid": 9, "ask": 11 + minute})
+        for minute in range(20)
+    ]
+    past = checkpoints()
+    whole = state_at(journal_of(entries), entries[-1].ns, past)
+    early = state_at(journal_of(entries), 700 * S, past)
+    assert len(past) > 2
+    assert len(early.outcomes.waiting) == 1
+    assert not early.outcomes.scored
+    assert len(whole.outcomes.scored) == 1
 
 
 def test_pages_share_one_text_a_turn() -> None:

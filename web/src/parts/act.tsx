@@ -66,7 +66,7 @@ export function Dialog({ title, wide, children }: DialogOf) {
   useLayoutEffect(() => {
     box.current?.showModal();
     box.current?.querySelector<HTMLElement>("form :is(input:not([type=radio]), select)")?.focus();
-    return () => before.current?.focus?.();
+    return () => queueMicrotask(() => before.current?.focus?.()); // nothing outside has it before this is removed
   }, []);
   const look = `${wide ? "w-[min(60rem,94vw)]" : "w-[min(34rem,94vw)]"} m-auto max-h-[88vh] overflow-auto rounded-xl px-5 py-4`;
   return (
@@ -187,6 +187,25 @@ export function Do<P extends Paths<M>, M extends "post" | "delete" = "post">(abo
 export function verb(word: string, whom: string) {
   const title = `${word[0]!.toUpperCase()}${word.slice(1)}`.replace("_", " ");
   return { may: word, label: `${title}…`, title: `${title} ${whom}` };
+}
+
+/** Acts behind one button; the browser opens them, and closes them on Escape or a press elsewhere. */
+export function Menu({ label, children }: { label: string; children: ComponentChildren }) {
+  const id = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const past = use((s) => s.place.at !== null);
+  // Closed before an act opens its dialog, which gives the focus back to what had it.
+  const hide = (): void => list.current?.hidePopover?.();
+  return (
+    <>
+      <button type="button" class="small" popovertarget={id} aria-label={label} disabled={past}>
+        Actions ▾
+      </button>
+      <div ref={list} id={id} popover="auto" class="popup" role="group" aria-label={label} onClickCapture={hide}>
+        {children}
+      </div>
+    </>
+  );
 }
 
 /** Asks to let killed agents trade again; none named are all, as of a desk that is killed whole. */

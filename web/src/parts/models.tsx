@@ -29,7 +29,7 @@ const Known = ({ m }: { m: ModelCard }) => (
       all={[
         ["weights", m.hash || "–"],
         ["markets", m.markets.join(", ") || "–"],
-        ["has seen data until", m.seen_until || (m.why ? "–" : "no day is told")],
+        ["newest training data", m.seen_until || (m.why ? "–" : "no date on its card")],
       ]}
     />
     {m.judged.length > 0 && <h3>Judged{m.judged_on && `: ${m.judged_on}`}</h3>}

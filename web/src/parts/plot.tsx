@@ -114,7 +114,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
   }, [shape]);
   useEffect(() => plot.current?.setData(data), [x, lines, under, over]);
   const last = (l: Line): Value => l.values.findLast((v) => !none(v)) ?? null;
-  const when = (at === null ? undefined : x[at]) ?? x[x.length - 1];
+  const when = at === null ? undefined : x[at];
   return (
     <figure class="min-w-0">
       <div

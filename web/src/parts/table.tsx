@@ -26,7 +26,7 @@ export interface Rows<R> {
 export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R>) {
   if (!rows.length) return <Empty>{empty}</Empty>;
   return (
-    <div class="scroll relative overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
+    <div class="scroll relative overflow-x-auto" tabIndex={0} role="group" aria-label={label}>
       <table role="table" aria-label={label} class={keep ? `keep ${keep}` : "stack"}>
         <thead role="rowgroup">
           <tr role="row">

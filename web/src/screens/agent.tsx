@@ -1,6 +1,6 @@
 // One agent: its state and why, what it costs, what it learned, what it does, and what a person may do about it.
 import { useGet } from "../api";
-import { bps, money, none, num, pct, plural, short, signed } from "../format";
+import { bps, money, none, num, pct, plural, short, signed, strategyText } from "../format";
 import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
 import { Tabs, Tiles, Time, Waiting, With, type Fact, type Tile } from "../parts/basic";
 import { Do, KillButton, Rearm, verb } from "../parts/act";
@@ -113,7 +113,7 @@ function Title({ a, latch }: { a: AgentRow; latch: Page["latch"] }) {
     <header class="title flex flex-wrap items-center gap-x-4 gap-y-2">
       <h2 class="text-2xl">{a.agent}</h2>
       <State is={a.state} />
-      <Soft>{a.strategy}</Soft>
+      <Soft>{strategyText(a.strategy)}</Soft>
       <span class="flex-1" />
       {paused && <Do {...verb("resume", a.agent)} text={RESUMED} path="/api/agents/{name}/resume" {...{ of, body }} />}
       {!paused && !killed && (

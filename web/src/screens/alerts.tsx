@@ -27,8 +27,8 @@ export function AlertsScreen() {
   const all = (then ? older.data?.alerts : page.alerts)?.slice().sort((a, b) => rank(a) - rank(b) || b.ns - a.ns);
   const total = Object.values(page.summary.alerts).reduce((a, b) => a + b, 0);
   const { unowned } = page.summary;
-  const some = `${unowned} of ${total} alerts ${unowned === 1 ? "has" : "have"} no owner.`;
-  const owned = unowned ? some : `All ${total} alerts have an owner.`;
+  const some = `${unowned} of ${plural(total, "alert")} ${unowned === 1 ? "has" : "have"} no owner.`;
+  const owned = unowned ? some : total === 1 ? "The one alert has an owner." : `All ${total} alerts have an owner.`;
   const said = total ? owned : `No alert, up to ${clock(page.ns)}.`;
   const next = then ? older.data?.next : total > page.alerts.length && page.alerts.at(-1)?.ns;
   const before = (next || 0) + SLACK_NS;

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { useGet, type Fetched } from "../api";
-import { clock, none, pct, plural, price, qty } from "../format";
+import { none, pct, plural, price, qty, span } from "../format";
 import { Button, Empty, Row, Section, Side, Soft, Tabs, Time, Waiting, type Node, type Titled } from "../parts/basic";
 import { ink, Plot, type Line } from "../parts/plot";
 import { figure, Table, words } from "../parts/table";
@@ -77,7 +77,7 @@ export function MarketScreen() {
         </Loaded>
         <Loaded
           title="Ladder"
-          note={seen ? clock(seen) : ""}
+          note={!none(seen) && `as its last decision saw it, ${span(Math.max(0, (page.ns - seen) / 1e9))} ago`}
           aside={<Spread book={book.data} tick={tick} />}
           got={book}
         >
@@ -175,7 +175,7 @@ const pos = (u: uPlot, ns: number, y: number): [number, number] => [
   u.valToPos(y, "y", true),
 ];
 function drawHeat(u: uPlot, heat: BookPart["heat"], step: number): void {
-  const sizes = heat.qty.flat().filter((v) => v > 0);
+  const sizes = heat.qty.flat().map(Math.abs).filter(Boolean); // offers are below zero
   sizes.sort((a, b) => a - b);
   const top = sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 1;
   const end = (heat.ns.at(-1) ?? 0) + ((heat.ns.at(-1) ?? 0) - (heat.ns[0] ?? 0)) / Math.max(heat.ns.length - 1, 1);
@@ -183,8 +183,8 @@ function drawHeat(u: uPlot, heat: BookPart["heat"], step: number): void {
     c.fillStyle = ink("heat");
     heat.ns.forEach((ns, i) => {
       heat.price.forEach((p, j) => {
-        const q = heat.qty[i]?.[j] ?? 0;
-        if (q <= 0) return;
+        const q = Math.abs(heat.qty[i]?.[j] ?? 0);
+        if (!q) return;
         const [x0, y0] = pos(u, ns, p + step / 2);
         const [x1, y1] = pos(u, heat.ns[i + 1] ?? end, p - step / 2);
         c.globalAlpha = 0.06 + 0.5 * Math.sqrt(Math.min(q / top, 1));
@@ -258,7 +258,7 @@ function Ladder({ book, tick }: { book: BookPart; tick: Tick }) {
       id={(l) => l.at}
       empty={book.why || "The journal has no book of this minute."}
       columns={[
-        figure("bid quantity", (l) => l.bid && volume(l)),
+        figure("bid quantity", (l) => (l.bid ? volume(l) : <span class="sr-only">none</span>)),
         figure("price", (l) => <b class={l.bid ? "text-buy" : "text-sell"}>{price(l.at, tick)}</b>),
         figure("ask quantity", (l) => !l.bid && volume(l)),
       ]}

@@ -4,7 +4,7 @@ import { act, send, url, type Body } from "../api";
 import { bps, money, none, num, pct, plural, price, qty, short, span } from "../format";
 import { Badge, Bar, Button, Download, Interval, Link, List, Say, Section, Side, Soft, State } from "../parts/basic";
 import { Waiting, With } from "../parts/basic";
-import { bad, Do, field, Input, typed, useMay, verb, type Values } from "../parts/act";
+import { bad, Do, field, Input, Menu, typed, useMay, verb, type Values } from "../parts/act";
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
 import { names, parents as parentRows, type Parent } from "../rows";
@@ -33,7 +33,7 @@ function Acts({ p, page }: { p: Parent; page: Page }) {
   );
   const limit = none(p.limit_price) ? p.limitText : String(p.limit_price);
   return (
-    <>
+    <Menu label={`Actions on ${p.id}`}>
       {!byHand && simple(p.status === "paused" ? "resume" : "pause")}
       {mine && (
         <Do
@@ -67,7 +67,7 @@ function Acts({ p, page }: { p: Parent; page: Page }) {
       />
       <AskDealers p={p} page={page} />
       {simple("cancel", { yes: "Cancel the parent", danger: true })}
-    </>
+    </Menu>
   );
 }
 
@@ -144,7 +144,11 @@ function Costing({ quote }: { quote: QuotedCosts }) {
       ) : (
         <p>
           <Badge tone="good">no limit of the desk speaks against it</Badge>{" "}
-          {!none(quote.value) && <Soft>worth {money(quote.value, currency)} at the mid</Soft>}
+          <Soft>
+            {none(quote.value)
+              ? "no amount: no price of the market is known yet"
+              : `worth ${money(quote.value, currency)} at the mid`}
+          </Soft>
         </p>
       )}
       <Table<QuotedCost>
@@ -154,7 +158,13 @@ function Costing({ quote }: { quote: QuotedCosts }) {
         empty="What it will cost is not known: no agent has finished a parent."
         columns={[
           words("agent", (r) => <With sub={short(r.strategy)}>{r.agent}</With>),
-          figure("expected cost, bps", (r) => <Interval {...r.bps} />),
+          figure("expected cost, bps", (r) =>
+            none(r.bps.mean) ? (
+              <Soft>no figure: {r.parents ? "nothing filled" : "no parent over"}</Soft>
+            ) : (
+              <Interval {...r.bps} />
+            ),
+          ),
           figure("expected cost, amount", (r) => <Interval {...r.money} show={(v) => money(v, r.currency)} />),
           figure("from parents", (r) => num(r.parents, 0)),
           prose("against it", (r) =>
@@ -163,8 +173,8 @@ function Costing({ quote }: { quote: QuotedCosts }) {
         ]}
       />
       <p class="text-soft">
-        From what each agent's parents cost so far: of other sizes, at other times. The interval says how sure the mean
-        is, not how this order ends.
+        The mean cost of each agent's finished parents, whatever their sizes and times: there is no figure before the
+        first is over. The interval says how sure the mean is, not how this order ends.
       </p>
     </div>
   );

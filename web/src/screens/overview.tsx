@@ -198,8 +198,6 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
         </h3>
         {(!past || held(latch)) && <Standing killed={held(latch)} runs={runs} />}
         <Soft>{about.filter(Boolean).join(" · ")}</Soft>
-        <span class="flex-1" />
-        {(past || latch?.scope !== "all") && <KillButton small desk={d.desk} />}
       </Row>
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
       {d.unbooked > 0 && <p class="text-bad">Figures lack {plural(d.unbooked, "execution")} at the gate alone.</p>}

@@ -23,7 +23,6 @@ from tercel.api.console.desk_rows import (
     order_rows,
 )
 from tercel.api.console.guard import COOKIE, TOKEN_TOO, HttpError, Json, needs
-from tercel.api.console.model_cards import model_cards
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.chart_types import BookPart, Chart
@@ -211,6 +210,9 @@ def add_read_routes(app: FastAPI, desks: Desks) -> None:
     @app.get("/api/desks/{desk}/models", **needs("look"))
     def desk_models(desk: str) -> list[ModelCard]:
         """Cards of a desk's models."""
+        # what reads models takes longer to load than all the rest of the console
+        from tercel.api.console.model_cards import model_cards
+
         return model_cards(desks.of(desk))
 
     @app.get("/api/desks/{desk}/alerts", response_model=AlertPage, **needs("look"))

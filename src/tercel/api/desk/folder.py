@@ -11,8 +11,8 @@ from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.console.report import PositionPart
 from tercel.desk.console.report_base import Total
-from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.database import CONFIG
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.risk.money import HeldPosition, Money

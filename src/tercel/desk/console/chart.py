@@ -28,7 +28,6 @@ from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.parent_orders.parent import ParentOrder
-from tercel.execution.replayed_book import ReplayedBook
 
 MAX_POINTS: Final = 2_000
 """Points of a chart's part."""
@@ -156,6 +155,9 @@ def book(
     `ns` is the time of that decision, None without one (`why` says so); `heat` has buys positive; `tape` the last
     `MAX_TRADES` trades.
     """
+    # It loads kernels, which no other page needs.
+    from tercel.execution.replayed_book import ReplayedBook
+
     state = _state_before(journal, ns + 1, past)
     unit = state.money.unit(instrument)
     decision_seq, parent = state.last_decisions.get(instrument, (0, ""))

@@ -30,6 +30,8 @@ TRIM_S: Final = 60.0
 """Seconds between two returns of freed memory of past states and large answers to the system."""
 GATE_S: Final = 0.25
 """Seconds between two polls of the journal of the gate before the desk's venue."""
+TURN_ENTRIES: Final = 2_000
+"""Entries that a turn folds between two looks at the clock: on a busy machine it ends late, and never empty."""
 MAX_LAG_ENTRIES: Final = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 
@@ -126,8 +128,8 @@ class JournalFollower:
             del self._listeners[key]
 
     def catch_up(self, within_s: float = math.inf) -> None:
-        """Fold new entries for `within_s` seconds at most; a journal that cannot be read sets `fault` and is retried by
-        the next call."""
+        """Fold new entries for `within_s` seconds, at least `TURN_ENTRIES`; a journal that cannot be read sets `fault` and
+        is retried by the next call."""
         try:
             journal, self._last = self._desk.journal_position()
             if self._journal not in ("", journal) or self._last < self._state.seq:
@@ -143,9 +145,10 @@ class JournalFollower:
             self.fault = f"the journal cannot be read: {error}"
 
     def _fold_entries(self, until_s: float) -> None:
-        """Fold entries until a time of the monotonic clock, s; an invalid entry ends the fold for good and is noted in
-        `_invalid`."""
-        for seq, entry in () if self._invalid else self._desk.read(after=self._state.seq):
+        """Fold entries until a time of the monotonic clock, s, at least `TURN_ENTRIES`; an invalid entry ends the fold for
+        good and is noted in `_invalid`."""
+        begun = self._state.seq
+        for seq, entry in () if self._invalid else self._desk.read(after=begun):
             with self._lock:
                 try:
                     self._state.apply(seq, entry)
@@ -157,7 +160,9 @@ class JournalFollower:
                 self._metrics.apply(entry, self._state.ledger.moves)
                 keep_checkpoint(self.past, self._state)
                 self._last_read_s = self._now_s()
-            if self._poll_thread.over or self._last_read_s > until_s:
+            # opening and reading a page may take longer than a turn where the processor is busy
+            is_late = (seq - begun) % TURN_ENTRIES == 0 and self._last_read_s > until_s
+            if is_late or self._poll_thread.over:
                 return
 
     def query(self, question: Callable[[DeskState], Answer]) -> Answer:

@@ -32,6 +32,7 @@ ROW_ATTRIBUTES: Final = (
     "_alike",
     "_routed",
     "quoted",
+    "_waiting",
 )
 """Attributes of a state whose rows are replaced and never changed."""
 
