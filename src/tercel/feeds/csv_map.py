@@ -120,12 +120,12 @@ class TimeMap(MapTable):
         One column, or several that are joined by a blank (date and time).
     unit : str
         "s", "ms", "us", "ns"; "auto" for whichever of them the size of each number since 1970 shows; or "text".
-        Times in ISO (2024-01-31T15:30:00.123Z) are read as text by any of them.
+        ISO times, such as 2024-01-31T15:30:00.123Z, are read as text by any of them.
     origin : str
         "midnight" (local) or "epoch" (UTC); of text without a zone, "epoch" says that it is UTC.
     format : str
-        Of text other than ISO, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one, and "%z" for a
-        zone such as +00:00 or Z.
+        Of text other than ISO, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one,
+        and "%z" for a zone such as +00:00 or Z.
     timezone : str
         Of text without a zone in it; empty for the instrument's.
     received : str

@@ -123,7 +123,7 @@ def test_no_window_fits_names_the_hours_that_are_left_and_why():
     with pytest.raises(ConfigError, match=day_is_cut):
         tape_plan([one], replace(TASK, horizon_s=9000.0), CURVE, **cut)
     with pytest.raises(
-        ConfigError, match="none fits into 09:30 to 13:50 of .* 13:50 to 16:00 is left"
+        ConfigError, match=r"none fits into 09:30 to 13:50 of .* 13:50 to 16:00 is left"
     ):
         tape_plan([one], replace(TASK, horizon_s=20_700.0), CURVE, latest_ns=49_800 * S)
     early = replace(TASK, start="10:00")
