@@ -27,11 +27,11 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.api.desk.folder import ledger_of
+    from tercel.desk.trading.ledger import Ledger
 
     folder = find_desk(desk)
     lock_holder = holder(folder)
-    ledger = ledger_of(folder)
+    ledger = Ledger.of_folder(folder)
     parents = list(ledger.parents)
     children = list(ledger.orders) if every else ledger.orders.live()
     if as_json:

@@ -11,19 +11,13 @@ from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.console.report import PositionPart
 from tercel.desk.console.report_base import Total
-from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.database import CONFIG
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import FOLDED, Ledger
 from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.dealer_costs import DealerCosts, dealer_costs
 from tercel.desk.trading.tca.rfq import QuotedRequest, requests_of
-
-
-def ledger_of(folder: Path) -> Ledger:
-    """Ledger folded from the journal of a folder."""
-    with closing(JournalReader(folder)) as reader:
-        return Ledger.of(reader)
 
 
 @dataclass(kw_only=True)

@@ -20,7 +20,7 @@ from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.heartbeat import last_mark_entries
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.database import DATABASE, save_journal_url
+from tercel.desk.trading.journal.database import CONFIG, DATABASE, save_journal_url
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
@@ -28,7 +28,6 @@ from tercel.desk.trading.session_terms import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
 from tercel.venues.address import SIMULATED, mark_of, parse_address
 
-CONFIG: Final = "desk.toml"
 SENT_FILE: Final = "gate.sent"
 """File with the number of the gate's last sent alert entry, and the folder of the gate's journal."""
 WATCH_S: Final = 0.05
