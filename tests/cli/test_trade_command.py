@@ -467,6 +467,19 @@ def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) ->
         assert done(*words, tmp_path)["running"] is True
 
 
+def test_a_narrow_terminal_shows_whose_orders_they_are(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [
+        line.split()
+        for line in tercel("trade", "orders", "--all", "--desk", desk).stdout.splitlines()
+    ]
+    heads = [line for line in lines if line[:1] in (["id"], ["order"])]
+    assert len(heads) == 2
+    assert all({"instrument", "agent", "status"} < {*head} for head in heads)
+
+
 @TELLS
 @pytest.mark.parametrize("taken", [False, True], ids=["withdrawn", "taken"])
 def test_a_desk_that_ends_before_it_answers_is_said(

@@ -65,7 +65,7 @@ def orders(
     print_rows(
         f"parents of {folder}{ended_text if lock_holder == '' else ''}",
         table_rows,
-        ("agent", "strategy", "instrument"),
+        ("strategy", "refused", "filled", "lots"),
         wraps=("reason",),
     )
     result_console().print()
@@ -76,7 +76,7 @@ def orders(
             {"order": order.name, "parent": order.parent, **child_row(order, "price, ticks")}
             for order in children
         ],
-        ("parent", "agent", "instrument"),
+        ("parent", "filled"),
     )
     print_states(ledger.states.rows())
 

