@@ -459,8 +459,15 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
     Raises
     ------
     ConfigError, DataError
-        For a folder without a configuration, and files that are gone or say something else than they did.
+        For a folder without a configuration, and files that are gone or say something else than they did; at once for
+        a model whose forecasts are all 0.
     """
+    if model.silent:
+        raise ConfigError(
+            "a model with a forecast to explain",
+            model.silent,
+            "bring other data; `tercel signals evaluate` shows what each source is worth alone",
+        )
     config, ic = config_of(model), ic_of(model)
     data = trained_on(model)
     families = tuple(dict.fromkeys(part.family for part in model.models))

@@ -2,6 +2,7 @@
 
 import html
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +178,36 @@ def test_an_episode_is_the_one_that_was_judged(result: tc.Result) -> None:
     # the first decision takes half, at arrival: 5 ms later the venue has it
     first = episode.fills("half_now").filter(pl.col("time_s") == 0.005)
     assert first["lots"].sum() == (episode.lots + 1) // 2
+    costs = result.episodes_table().filter(
+        pl.col("episode") == 5, pl.col("strategy") == "twap_take"
+    )
+    assert costs.select("side", "lots").rows() == [(episode.side, episode.lots)]
+    parts = episode.costs_bps["twap_take"]
+    assert costs["shortfall_bps"].to_list() == pytest.approx([parts["is_bps"]])
+    assert costs["spread_bps"].to_list() == pytest.approx([parts["spread_bps"]])
+    assert len(result.episodes_table()) == EPISODES * len(result.shortfall_bps)
     for number in (-1, EPISODES):
         with pytest.raises(tc.TercelError, match="from 0 to"):
             result.episode(number)
     with pytest.raises(tc.TercelError, match="try 'half_now'"):
         episode.fills("half_no")
+
+
+def test_tables_become_those_of_pandas_without_pyarrow(
+    result: tc.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    episode = result.episode(5)
+    for table in (
+        result.table(),
+        episode.table(),
+        episode.fills("twap_take"),
+        result.episodes_table(),
+    ):
+        shown = table.to_pandas()
+        assert list(shown.columns) == table.columns
+        assert shown.iloc[0].to_dict() == pytest.approx(table.row(0, named=True), nan_ok=True)
+        assert len(shown) == table.height
 
 
 @pytest.fixture(scope="module")

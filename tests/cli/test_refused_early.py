@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.store import SqlJournal
 
 LATER = ("numba", "scipy", "sklearn", "torch", "arch", "matplotlib")
 ASK = """
@@ -60,3 +65,22 @@ def test_a_file_is_read_before_what_takes_seconds_to_import(
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, said in " ".join(done.stderr.split())) == (2, True), done.stderr
     assert done.stdout.split() == ["loaded:"]
+
+
+def test_small_commands_to_a_desk_load_no_kernels(tmp_path: Path) -> None:
+    with closing(SqlJournal(tmp_path, "test")) as journal:
+        journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
+    for command in (
+        "rearm --reason x",
+        "trade orders",
+        "trade positions",
+        "trade pause peg --wait 0",
+        "trade submit AAA buy 1 --wait 0",
+        "trade limits tighten desk.order_lots=1 --reason x --wait 0",
+    ):
+        code = ASK.format(later=("numba", "scipy", "torch", "matplotlib"))
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command.split(), "--desk", tmp_path],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == "loaded:", command

@@ -2,12 +2,12 @@
 
 import json
 import re
-import shlex
 import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -43,6 +43,7 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.market.flow import load
 
 SMALL = """
@@ -358,10 +359,12 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert {body["severity"] for body in alerts} == {"info"}
 
 
-def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_path: Path) -> None:
+def test_an_order_without_an_id_and_an_agent_gets_both_by_the_shares_of_the_flow(
+    tmp_path: Path,
+) -> None:
     journal = SqlJournal(tmp_path, "test")
     to_jsonable = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
-    refused(tercel(*to_jsonable), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
+    refused(tercel(*to_jsonable), "no agent is in its journal", "name one: --agent A")
     journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
     said = [tercel(*to_jsonable) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
@@ -376,11 +379,34 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
     ]
     assert told[0]["id"] != told[1]["id"]
     journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="ppo", body={})])
-    several = tercel(*to_jsonable)
-    refused(several, "expected an agent of the desk: peg, ppo", "no --agent")
-    typed = re.search(r"`tercel (trade submit .*?)`", " ".join(several.stderr.split()))
-    assert typed is not None
-    assert tercel(*shlex.split(typed[1]), "--wait", 0).exit_code == 0
+    shares = [
+        ("AAA", {"peg": 0.9, "ppo": 0.1}),
+        ("AAA", {"peg": 0.4, "ppo": 0.6}),
+        ("BBB", {"peg": 1.0}),
+    ]
+    journal.append(
+        [Entry(kinds.SHARE, 0, instrument=name, body={"shares": row}) for name, row in shares]
+    )
+    latch = KillLatch(tmp_path / LATCH)
+    held = Entry(kinds.HOLD, 0, agent="ppo", body={"event": "paused", "parents": []})
+    chosen = []
+    for stop in (
+        lambda: None,
+        lambda: journal.append([held]),
+        lambda: latch.kill("x", "ann", 1, ["peg"]),
+        lambda: journal.append([replace(held, body={"event": "resumed", "parents": []})]),
+    ):
+        stop()
+        answered = tercel(*to_jsonable)
+        found = re.search(r"^agent +(\w+): by its share of the flow", answered.stderr, re.MULTILINE)
+        chosen.append(found[1] if found else "")
+        assert found or "peg, ppo: each is killed or paused" in " ".join(answered.stderr.split())
+    assert chosen == ["ppo", "peg", "", "ppo"]
+    assert [entry.body["body"]["agent"] for entry in journal.take_inbox(0)][-3:] == [
+        "ppo",
+        "peg",
+        "ppo",
+    ]
     journal.close()
 
 
@@ -439,6 +465,19 @@ def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) ->
     with closing(SqlJournal(tmp_path, "ann")):
         assert "is not running" not in tercel(*words, tmp_path).stdout
         assert done(*words, tmp_path)["running"] is True
+
+
+def test_a_narrow_terminal_shows_whose_orders_they_are(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [
+        line.split()
+        for line in tercel("trade", "orders", "--all", "--desk", desk).stdout.splitlines()
+    ]
+    heads = [line for line in lines if line[:1] in (["id"], ["order"])]
+    assert len(heads) == 2
+    assert all({"instrument", "agent", "status"} < {*head} for head in heads)
 
 
 @TELLS
@@ -697,7 +736,8 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: parents()["limited"]["limit"] is not None, what="its limit in ticks")
         assert parents()["limited"]["limit_price"] == "-30bps"
         assert done(*submit, "mine")["answer"] == "accepted"
-        missing = ("a parent order that exists", "'nobody'", "name one")
+        missing = ("a parent order that exists", "'nobody'", "name one of: mine, limited,")
+        many = ("or an agent: peg, taker", *missing)
         for words, said in (
             (("submit", "ZZZ", *order, "--id", "other"), ("'ZZZ'", "to go on use one of AAA")),
             (("submit", "aaa", *order, "--id", "other"), ("received 'aaa'", "try 'AAA'")),
@@ -705,11 +745,22 @@ def test_a_running_desk_answers(folder: Path) -> None:
             ((*submit[1:], "other", "--strategy", "nothing"), ("nothing",)),
             ((*submit[1:], "mine"), ("a new id", "mine")),
             (("cancel", "nobody", *waits), missing),
-            (("pause", "nobody", *waits), missing),
+            (("pause", "nobody", *waits), many),
+            (("resume", "pegg", *waits), ("'pegg'", "try 'peg'")),
             (("amend", "--lots", 9, "nobody", *waits), missing),
-            (("promote", "nobody", "--reason", "x", *waits), ("challenger",)),
+            (
+                ("promote", "nobody", "--reason", "x", *waits),
+                ("of the desk: peg, taker", "'nobody'"),
+            ),
         ):
+            before = _waiting(desk)
             refused(tercel("trade", *words), *said)
+            assert _waiting(desk) == before or words[0] == "submit", "refused before it is posted"
+        assert done("trade", "pause", "peg", *waits)["answer"] == "paused"
+        refused(tercel("trade", *submit[1:], "other"), "peg")
+        said = " ".join(tercel("trade", "resume", "peg", *waits).stderr.split())
+        assert "resume_agent" in said
+        assert "resumed, peg, with its parents" in said
         own = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps")
         said = " ".join(tercel("trade", "submit", *own, *waits).stderr.split())
         assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said

@@ -10,11 +10,13 @@ from studies.signals.explain import (
     Parts,
     called,
     contributions,
+    explained,
     groups_of,
     importance,
     names_of,
     split_of,
 )
+from tercel.core.errors import ConfigError
 from tercel.signals.models.folds import DAY, walk_forward
 from tercel.signals.models.signal_model import SignalModel
 from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
@@ -63,6 +65,16 @@ def test_parts_add_up_to_the_forecast(data: Dataset, model: SignalModel) -> None
     )
     np.testing.assert_allclose(parts.bps.mean(axis=0), 0.0, atol=1e-9)
     assert set(parts.features) <= set(data.names)
+
+
+def test_a_model_without_a_forecast_is_refused_before_anything_is_read(model: SignalModel) -> None:
+    weightless = replace(model.fusion, weights=np.zeros_like(model.fusion.weights))
+    for silent in (
+        replace(model, fusion=weightless),
+        replace(model, scale=replace(SCALE, unit_bps=0.0)),
+    ):
+        with pytest.raises(ConfigError, match="every forecast is 0"):
+            explained(silent, 1)
 
 
 def test_they_add_up_where_a_source_is_missing_for_some(data: Dataset, model: SignalModel) -> None:

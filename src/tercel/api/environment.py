@@ -57,7 +57,7 @@ def execution(
     actions : str
         A set of actions by name, with `action_parameters`.
     observation : str or callable
-        "v3" (as the pre-trained policies), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
+        "v3" (as the packaged policies), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
         that returns numbers of shape (n, k); also as ``module:name``.
     reward : callable, str or RewardWeights, optional
         Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default

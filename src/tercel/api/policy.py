@@ -106,7 +106,7 @@ class Policy:
 def load_policy(
     name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None
 ) -> Policy:
-    """A policy by name: a folder, a pre-trained one (``default``), or ``NAME@VERSION`` of the registry.
+    """A policy by name: a folder, a packaged one (``default``), or ``NAME@VERSION`` of the registry.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A run in a folder: trainings that start from a tuned rule, evaluated beside pre-trained policies and rules."""
+"""A run in a folder: trainings that start from a tuned rule, evaluated beside packaged policies and rules."""
 
 import itertools
 import json
@@ -81,7 +81,7 @@ class TrainingJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings in a scenario, evaluated beside the pre-trained policy and rules.
+    """Trainings in a scenario, evaluated beside the packaged policy and rules.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ class Run:
         ]
 
     def participants(self) -> Participants:
-        """Candidates: the pre-trained policy, those of the run, the user's own strategies, and some rules."""
+        """Candidates: the packaged policy, those of the run, the user's own strategies, and some rules."""
         seeds = self.training_seeds
         notes = list[str]()
         packaged = policies_of([SHIPPED])
@@ -310,7 +310,7 @@ class Run:
             refuse_leaks(packaged, [self.scenario])
         except ConfigError:
             notes.append(
-                f"The pre-trained policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
+                f"The packaged policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
             )
             packaged = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]

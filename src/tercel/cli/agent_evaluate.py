@@ -21,7 +21,7 @@ PAGE = "evaluation.html"
 Policies = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Policies: folders, `default` for the pre-trained one, names of `tercel agent list`; `default-all` for all "
+        help="Policies: folders, `default` for the packaged one, names of `tercel agent list`; `default-all` for all "
         "of its family, each in the markets that it was made for. Folders of one recipe with other training seeds are "
         "judged as one row as well.",
         metavar="POLICY...",
@@ -148,7 +148,7 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
             raise ConfigError(
                 "a policy or a strategy to judge",
                 "none",
-                "name its folder, default for the pre-trained one, --strategy FILE:NAME, or --against NAME,... alone",
+                "name its folder, default for the packaged one, --strategy FILE:NAME, or --against NAME,... alone",
             )
         for option, names in (("--strategy", self.strategy), ("--observation", self.observation)):
             if self.ray is not None and names:

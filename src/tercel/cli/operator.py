@@ -16,7 +16,7 @@ from tercel.cli.output import hand_over, say
 from tercel.core.bounded_parsing import parse_tables
 from tercel.core.errors import ConfigError, TercelError, suggest_name
 from tercel.core.system import user_name
-from tercel.desk.trading.journal.database import DATABASE, LOCK, URL_FILE, holder
+from tercel.desk.trading.journal.database import CONFIG, DATABASE, LOCK, URL_FILE, holder
 
 if TYPE_CHECKING:
     from tercel.desk.trading.ledger import Ledger
@@ -182,17 +182,17 @@ def rearm(
 
 def _paused_sentence_of(folder: Path) -> str:
     """Sentence on parents that wait for a person; "" if the desk's journal is unreadable."""
-    from tercel.api.desk.folder import ledger_of
+    from tercel.desk.trading.ledger import Ledger
 
     with suppress(TercelError):
-        return paused_sentence(folder, ledger_of(folder))
+        return paused_sentence(folder, Ledger.of_folder(folder))
     return ""
 
 
 def _keeps_orders_in_process(folder: Path) -> bool:
     """Whether a desk's file keeps its orders in its own process, so that no later session can continue them."""
     with suppress(OSError, ValueError):
-        desk = parse_tables((folder / "desk.toml").read_text(encoding="utf-8")).get("desk", {})
+        desk = parse_tables((folder / CONFIG).read_text(encoding="utf-8")).get("desk", {})
         return bool(desk.get("venue", "simulated") == "simulated" or desk.get("stage") == "shadow")
     return False
 

@@ -1,4 +1,4 @@
-"""`tercel run`: train on a market, evaluate beside pre-trained agents and rules, print the table."""
+"""`tercel run`: train on a market, evaluate beside packaged agents and rules, print the table."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ class RunRequest(JudgedOptions, JsonRequest):
 
 
 def run(request: RunRequest) -> None:
-    """Train from a tuned rule, evaluate beside the pre-trained agent and rules, print the table and a verdict."""
+    """Train from a tuned rule, evaluate beside the packaged agent and rules, print the table and a verdict."""
     if request.order.orders is not None:
         _run_order_list(request)
     else:

@@ -1,7 +1,6 @@
 """`tercel trade submit|pause|resume|cancel|amend|promote|settle|limits`: a person's commands to a running desk."""
 
 import secrets
-import shlex
 from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +42,13 @@ Why = Annotated[str, typer.Option("--reason", help="Why: it is journaled.", meta
 Parent = Annotated[
     str,
     typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT"),
+]
+ParentOrAgent = Annotated[
+    str,
+    typer.Argument(
+        help="A parent order's id, or an agent's name; `tercel trade orders` names them.",
+        metavar="PARENT|AGENT",
+    ),
 ]
 HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
@@ -169,7 +175,11 @@ def submit(
     side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")],
     lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")],
     agent: Annotated[
-        str, typer.Option(help="Agent that works it (default: the desk's only agent).", metavar="A")
+        str,
+        typer.Option(
+            help="Agent that works it (default: by share, the one with the largest share of the instrument's flow).",
+            metavar="A",
+        ),
     ] = "",
     name: Annotated[
         str,
@@ -219,26 +229,23 @@ def submit(
     """Ask a running desk to work one more parent order."""
     if side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
-    agents = [agent] if agent else sorted(agents_of(find_desk(desk_options.desk)))
-    id_ = name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
-    if len(agents) != 1:
-        arguments = [
-            "tercel",
-            "trade",
-            "submit",
-            instrument,
-            side,
-            str(lots),
-            "--id",
-            id_,
-            "--agent",
-            (agents or ["A"])[0],
-            *(["--desk", str(desk_options.desk)] if desk_options.desk else []),
-        ]
-        agents_text = ", ".join(agents) or "no agent is in its journal"
-        raise ConfigError(
-            f"an agent of the desk: {agents_text}", "no --agent", f"`{shlex.join(arguments)}`"
-        )
+    from tercel.api.desk.command_names import choose_agent, names_of
+
+    folder = find_desk(desk_options.desk)
+    if (names := names_of(folder)) is not None:
+        names.refuse_unknown_instrument(instrument)
+        if agent:
+            names.refuse_unknown_agent(agent)
+    if not agent:
+        agents = sorted(agents_of(folder)) if names is None else names.agents
+        if not agents:
+            raise ConfigError(
+                "an agent of the desk", "no agent is in its journal", "name one: --agent A"
+            )
+        agent = choose_agent(folder, instrument, agents)
+        if len(agents) > 1:
+            say(f"agent     {agent}: by its share of the flow")
+    id_ = name or f"{agent}-{secrets.token_hex(4)}"
     if not name:
         say(
             f"id        {id_}: name it (--id {id_}) to ask again where no answer comes, so that it is one order"
@@ -250,7 +257,7 @@ def submit(
         **limit_body(limit_price),
         "side": 1 if side == "buy" else -1,
         "horizon_ns": _horizon_ns(horizon) or HORIZON_NS,
-        "agent": agents[0],
+        "agent": agent,
     }
     body |= {} if decisions is None else {"decisions": decisions}
     body |= {"pair": changes_of(pair.split(","))} if pair else {}
@@ -312,23 +319,39 @@ def settle(
 
 
 def pause(
-    parent: Parent,
+    name: ParentOrAgent,
     reason: Reason = "pause",
     *,
     desk_options: AskDesk,
 ) -> None:
-    """Cancel a parent's orders and let it wait."""
-    post_command(desk_options, "pause", {"parent": parent}, reason)
+    """Cancel a parent's orders and let it wait; or pause an agent with its parents: it takes no other."""
+    _post_to_parent_or_agent(desk_options, "pause", name, reason)
 
 
 def resume(
-    parent: Parent,
+    name: ParentOrAgent,
     reason: Reason = "resume",
     *,
     desk_options: AskDesk,
 ) -> None:
-    """Resume a paused parent."""
-    post_command(desk_options, "resume", {"parent": parent}, reason)
+    """Resume a paused parent; or an agent, with the parents that were paused with it."""
+    _post_to_parent_or_agent(desk_options, "resume", name, reason)
+
+
+def _post_to_parent_or_agent(request: AskDesk, verb: str, name: str, reason: str) -> None:
+    """Post "pause" or "resume" for the parent with an id, or for an agent where no parent has the name as its id."""
+    from tercel.api.desk.command_names import names_of
+
+    folder = find_desk(request.desk)
+    if (names := names_of(folder)) is not None:
+        names.refuse_unknown_parent(name, or_agent=True)
+        is_agent = name not in names.parents
+    else:
+        is_agent = name in agents_of(folder)
+    if is_agent:
+        post_command(request, f"{verb}_agent", {"agent": name}, reason)
+    else:
+        post_command(request, verb, {"parent": name}, reason)
 
 
 def cancel(
@@ -338,7 +361,16 @@ def cancel(
     desk_options: AskDesk,
 ) -> None:
     """Cancel a parent order."""
+    _refuse_unknown_parent(desk_options, parent)
     post_command(desk_options, "cancel", {"parent": parent}, reason)
+
+
+def _refuse_unknown_parent(request: AskDesk, parent: str) -> None:
+    """Raise a ConfigError for a parent that a running desk does not have."""
+    from tercel.api.desk.command_names import names_of
+
+    if (names := names_of(find_desk(request.desk))) is not None:
+        names.refuse_unknown_parent(parent)
 
 
 def amend(
@@ -367,6 +399,7 @@ def amend(
         raise ConfigError(
             "--lots, --horizon or --limit-price", "none of them", "give at least one of them"
         )
+    _refuse_unknown_parent(desk_options, parent)
     body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
@@ -381,6 +414,10 @@ def promote(
     desk_options: AskDesk,
 ) -> None:
     """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
+    from tercel.api.desk.command_names import names_of
+
+    if (names := names_of(find_desk(desk_options.desk))) is not None:
+        names.refuse_unknown_agent(agent)
     post_command(desk_options, "promote", {"agent": agent}, reason)
 
 
@@ -443,8 +480,11 @@ def _accepted_text(answer: "Entry | None") -> str:
     from msgspec import UNSET
 
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.bodies import LimitsEntry, ParentEntry
+    from tercel.desk.trading.journal.bodies import HoldEntry, LimitsEntry, ParentEntry
 
+    if answer is not None and answer.kind == kinds.HOLD:
+        parents = HoldEntry.of(answer).parents
+        return f", {answer.agent}" + (f", with its parents {', '.join(parents)}" if parents else "")
     if answer is not None and answer.kind == kinds.LIMITS:
         limits = LimitsEntry.of(answer)
         limits_text = f"request {limits.request}" if limits.event == "requested" else limits.hash

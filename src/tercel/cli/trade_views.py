@@ -27,11 +27,11 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.api.desk.folder import ledger_of
+    from tercel.desk.trading.ledger import Ledger
 
     folder = find_desk(desk)
     lock_holder = holder(folder)
-    ledger = ledger_of(folder)
+    ledger = Ledger.of_folder(folder)
     parents = list(ledger.parents)
     children = list(ledger.orders) if every else ledger.orders.live()
     if as_json:
@@ -65,7 +65,7 @@ def orders(
     print_rows(
         f"parents of {folder}{ended_text if lock_holder == '' else ''}",
         table_rows,
-        ("agent", "strategy", "instrument"),
+        ("strategy", "refused", "filled", "lots"),
         wraps=("reason",),
     )
     result_console().print()
@@ -76,7 +76,7 @@ def orders(
             {"order": order.name, "parent": order.parent, **child_row(order, "price, ticks")}
             for order in children
         ],
-        ("parent", "agent", "instrument"),
+        ("parent", "filled"),
     )
     print_states(ledger.states.rows())
 

@@ -90,5 +90,5 @@ class PlainCompiler(Compiler):
 
     def compile_extra(self, func: Any) -> Any:
         """Compile a function, and print a message if compiling takes long."""
-        with announce_compilation(func.__module__):
+        with announce_compilation():
             return super().compile_extra(func)

@@ -39,6 +39,8 @@ _KERNELS = re.compile(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 _LATE = re.compile(r"^@(?:late|numbered)_kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 listeners: Final[list[Callable[[], object]]] = []
 """Callbacks before each function of Tercel is compiled: long compilations count them."""
+ANNOUNCED: Final = "announced"
+"""File in the kernel folder once this machine's user was told that compiling takes long."""
 LONG_S = 3.0
 """Seconds of compiling from which it is said: most commands compile a few kernels of their own, which takes less."""
 _spent = [0.0]
@@ -184,21 +186,29 @@ def count_functions(kernels: Iterable[Any]) -> int:
 
 
 @cache
-def _say_once(text: str) -> None:
-    """Log a progress message the first time that it is given."""
-    say(text)
+def _announce_once(folder: Path | None) -> None:
+    """Log that kernels are compiled, once per process and per kernel folder, in which a mark remembers it."""
+    try:
+        if folder is not None:
+            (folder / ANNOUNCED).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    except OSError:
+        pass  # the next process says it again
+    say(
+        "compiling kernels: the first use of a command takes up to half a minute; they are stored in "
+        f"{cache_root()}"
+    )
 
 
 @contextmanager
-def announce_compilation(module: str) -> Iterator[None]:
-    """Context around a compilation: prunes the cache, and logs a message once this process (not a worker) has compiled
-    for `LONG_S` seconds."""
+def announce_compilation() -> Iterator[None]:
+    """Context around a compilation: prunes the cache; logs a message when a process (not a worker) has compiled for
+    `LONG_S` seconds, the first time on a machine."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
-    package = module.rpartition(".")[0] or module
     began_s = time.thread_time()
-    text = f"compiling kernels of {package}: its first use takes up to half a minute; they are stored in {cache_root()}"
-    timer = Timer(LONG_S - _spent[0], _say_once, [text])
+    timer = Timer(LONG_S - _spent[0], _announce_once, [folder])
     if _spent[0] < LONG_S and parent_process() is None:
         timer.start()
     try:

@@ -10,7 +10,7 @@ from typing import Final
 
 from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
-# The default observation, that of the pre-trained policies (`execution.observation`).
+# The default observation, that of the packaged policies (`execution.observation`).
 OBSERVATION: Final = "v3"
 
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.

@@ -99,12 +99,17 @@ class CsvFeed:
             date = groups.get("date")
             if date is not None:
                 try:
-                    date = datetime.strptime(date, file.date_format).date().isoformat()
+                    moment = (
+                        datetime.strptime(date, file.date_format)
+                        if file.date_format
+                        else datetime.fromisoformat(date)
+                    )
+                    date = moment.date().isoformat()
                 except ValueError as error:
                     raise FeedError(
-                        f"a date as {file.date_format}",
+                        f"a date as {file.date_format or '20240131 or 2024-01-31'}",
                         f"{date!r} in the name of {member.location}",
-                        "rename the file, or correct the map",
+                        "rename the file, or correct the map: `date_format`",
                     ) from error
             return file, groups.get("symbol"), date
         return None

@@ -120,11 +120,12 @@ class TimeMap(MapTable):
         One column, or several that are joined by a blank (date and time).
     unit : str
         "s", "ms", "us", "ns"; "auto" for whichever of them the size of each number since 1970 shows; or "text".
+        ISO times, such as 2024-01-31T15:30:00.123Z, are read as text by any of them.
     origin : str
         "midnight" (local) or "epoch" (UTC); of text without a zone, "epoch" says that it is UTC.
     format : str
-        Of text, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one, and "%z" for a
-        zone such as +00:00 or Z.
+        Of text other than ISO, as in strftime with "%.f" for a fraction with its point, "%3f" for three digits of one,
+        and "%z" for a zone such as +00:00 or Z.
     timezone : str
         Of text without a zone in it; empty for the instrument's.
     received : str
@@ -144,12 +145,8 @@ class TimeMap(MapTable):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        """Refuse text without a format, `%f`, and `auto` without an epoch."""
+        """Refuse `%f`, and `auto` without an epoch."""
         _require(
-            (
-                self.unit != "text" or self.format,
-                "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'",
-            ),
             ("%f" not in self.format, FRACTION),
             (
                 self.unit != "auto" or self.origin == "epoch",
@@ -325,7 +322,7 @@ class FileMap(TextFormat):
         Regular expression for whole file names (inside archives too), with groups `symbol` and `date` where it has
         them; empty: any name.
     date_format : str
-        Of the group `date`.
+        Of the group `date`, as in strptime; empty: 20240131 or 2024-01-31.
     header : bool
         Whether the first row names the columns; else `columns` names them.
     columns : tuple of str
@@ -338,7 +335,7 @@ class FileMap(TextFormat):
 
     time: TimeMap
     name: str = ""
-    date_format: str = "%Y%m%d"
+    date_format: str = ""
     header: bool = True
     columns: Words = ()
     symbol: str = ""

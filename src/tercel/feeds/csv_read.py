@@ -18,7 +18,7 @@ from tercel.core.tables.text import HEAD, decode_text, find_header, find_separat
 from tercel.core.tables.usual_names import plain_name
 from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, strip_text
 from tercel.feeds.csv_map import FileMap, InstrumentMap
-from tercel.feeds.csv_times import parse_times, with_number_times
+from tercel.feeds.csv_times import find_iso_format, parse_times, with_number_times
 from tercel.feeds.members import Member
 from tercel.market.tape.local_times import midnight_ns
 
@@ -91,7 +91,8 @@ def read_text(
             "rows of separated fields", f"{member.location}: {first}", "check the file and the map"
         ) from error
     start = 0
-    if file.time.unit != "text" and file.time.origin == "midnight":
+    clock = find_iso_format(file.time, frame, member.location)
+    if clock.unit != "text" and clock.origin == "midnight":
         if date is None:
             raise FeedError(
                 "the date of times since midnight",
@@ -101,7 +102,6 @@ def read_text(
         start = midnight_ns(date, instrument.timezone)
     decimal = file.point or ("." if separator == "," else _find_decimal_sign(frame))
     text = TextRows(frame, member.location, decimal)
-    clock = file.time
     columns = {NS: clock.column} | ({RECEIVED: (clock.received,)} if clock.received else {})
     remedy = CORRECT + "; if its first row has names, write `header = true`" * (not file.header)
     times = {

@@ -10,16 +10,43 @@ import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
-from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, TypedColumn
+from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, TypedColumn, strip_text
 from tercel.feeds.csv_map import UNIT_NS, InstrumentMap, TimeMap
 from tercel.market.tape.local_times import clock_s
 
 _UTC: Final = r"\s?(?i:Z|UTC|GMT)$"
+_ISO: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(?:\.\d+)?(\s?(?i:Z|UTC|GMT)|[-+]\d\d:?\d\d)?"
+)
 # Moments since 1970 that ticks may have, 1980 to 2199: in another unit a number of them is none of these.
 _SPANS_NS: Final = {
     "epoch": (315_532_800 * NS_PER_SECOND, 7_258_118_400 * NS_PER_SECOND),
     "midnight": (-DAY_NS, 2 * DAY_NS),
 }
+
+
+def find_iso_format(clock: TimeMap, frame: pl.DataFrame, location: str) -> TimeMap:
+    """The map of times, with the format of ISO times where it has none and the first cell is one; else as it is.
+
+    Raises
+    ------
+    FeedError
+        For text whose format neither the map nor the first cell shows.
+    """
+    if clock.format or not frame.height:
+        return clock
+    text = pl.concat_str([strip_text(column) for column in clock.column], separator=" ")
+    first = frame[:1].select(text).item()
+    if match := _ISO.fullmatch(first):
+        form = f"%Y-%m-%d{match[1]}%H:%M:%S%.f{'%z' * bool(match[2])}"
+        return clock.model_copy(update={"unit": "text", "format": form})
+    if clock.unit == "text":
+        raise FeedError(
+            "a time such as 2024-01-31T15:30:00.123Z, or its format",
+            f"{first[:40]!r} in column {' '.join(clock.column)}, row {frame[ROW][0]} of {location}",
+            "write how its times are written under [file.time] in the map: `format = '%d.%m.%Y %H:%M:%S%.f'`",
+        )
+    return clock
 
 
 def parse_times(clock: TimeMap, columns: tuple[str, ...], frame: pl.DataFrame) -> TypedColumn:

@@ -4,6 +4,7 @@ The layouts are those that the maps cite; the rows are made up.
 """
 
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from html import escape
@@ -352,3 +353,34 @@ def test_fees_of_a_column_of_currencies_stand_apart(lake: Lake, tmp_path: Path) 
     assert found["fees_apart"] == {"BNB": 0.013}
     assert found["exact"]["fees"] * found["exact"]["unit"] == pytest.approx(0.02852)
     assert found["total"]["filled"] == pytest.approx((0.499 + 0.3426) * 100_000)
+
+
+def test_the_remedy_for_an_unknown_file_works_as_typed(tmp_path: Path) -> None:
+    rows = '04/22/2024,10:12:00,ABC,BUY,"1,000",$28.52,$1.00,A1\n04/22/2024,10:12:03,ABC,SELL,40,$28.53,$0.50,A2\n'
+    heads = {
+        "Trade Date,Exec Time,Ticker,B/S,Filled Qty,Avg Px,Commission,Order Ref": [],
+        "Date,Time,Symbol,Side,Shares,Px,Fees,Order ID": [],
+        "Trade Date,Exec Time,Ticker,B/S,Nominal,Last Px,Comm,Order": ["THEIRS"],
+    }
+    for head, rest in heads.items():
+        path = tmp_path / "fills.csv"
+        path.write_text(f"{head}\n{rows}")
+        with pytest.raises(DataError) as refused:
+            read_fill_file(path)
+        typed = re.findall(r"`column=(.*?)`", refused.value.remedy)
+        assert [word for word in ("THEIRS",) if f"quantity={word}" in typed] == rest
+        typed = [option.replace("THEIRS", "Nominal") for option in typed]
+        fills = read_fill_file(path, fills_map(columns=typed)).fills
+        assert [fill.ns for fill in fills] == [1_713_795_120 * S, 1_713_795_123 * S]
+        assert [(fill.quantity, fill.price, fill.fee, fill.parent) for fill in fills] == [
+            (1000, Fraction("28.52"), 1, "A1"), (40, Fraction("28.53"), Fraction("0.5"), "A2"),
+        ]  # fmt: skip
+
+
+def test_an_average_price_is_proposed_only_where_a_file_has_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "fills.csv"
+    path.write_text("ts,symbol,side,quantity,AvgPx,LastPx\n2024-04-02T14:12:00Z,ABC,BUY,1,28,29\n")
+    with pytest.raises(DataError) as refused:
+        read_fill_file(path)
+    assert "`column=price=LastPx`" in refused.value.remedy
+    assert "AvgPx" not in refused.value.remedy

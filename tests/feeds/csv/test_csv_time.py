@@ -98,6 +98,47 @@ def test_a_pass_that_the_file_does_not_show_is_refused_with_its_row_and_the_map_
     assert day.events.exch_ns[0] == round((second[0] - HOUR).timestamp()) * 10**9
 
 
+ISO_MAP = MAP.replace('unit = "text"\nformat = "%Y-%m-%dT%H:%M:%S"\n', "")
+
+
+@pytest.mark.parametrize("unit", ["", 'unit = "text"', 'unit = "auto"\norigin = "epoch"'])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("2025-07-17T13:30:00Z", "2025-07-17T13:30:00.123456789Z"),
+        ("2025-07-17 13:30:00 UTC", "2025-07-17 13:30:00.123456789 UTC"),
+        ("2025-07-17T09:30:00-04:00", "2025-07-17T09:30:00.123456789-04:00"),
+    ],
+)
+def test_iso_times_need_no_format_and_a_date_in_a_name_needs_none(tmp_path, unit, cells):
+    text = ISO_MAP.replace('symbol = "y"', r"""name = '(?P<symbol>\w+)_(?P<date>[\d-]+)\.csv'""")
+    rows = [f"{at},Q,{1 + i / 100},1.1" for i, at in enumerate(cells)]
+    for name in ("eurusd_2025-07-17.csv", "eurusd_20250717.csv"):
+        (day,) = days_of(
+            tmp_path, rows, "America/New_York", "['09:30', '16:00']", unit, None, name, text
+        )
+        assert (day.instrument.symbol, day.instrument.date) == ("EURUSD", "2025-07-17")
+        first = int(datetime(2025, 7, 17, 13, 30, tzinfo=UTC).timestamp()) * 10**9
+        assert bids(day)[0].tolist() == [first, first + 123_456_789]
+
+
+def test_iso_times_without_a_zone_are_of_the_instruments_clock(tmp_path):
+    (day,) = days_of(tmp_path, ["2025-07-17 09:30:00,Q,1,1.1"], "America/New_York", text=ISO_MAP)
+    assert bids(day)[0].tolist() == [1_752_759_000 * 10**9]
+
+
+def test_text_of_an_unknown_format_and_a_name_of_another_date_are_refused(tmp_path):
+    with pytest.raises(FeedError, match=r"'17.07.2025 09:30:00' in column t, row 2 .*format = "):
+        days_of(
+            tmp_path, ["17.07.2025 09:30:00,Q,1,1.1"], "UTC", more='unit = "text"', text=ISO_MAP
+        )
+    with pytest.raises(FeedError, match="row 3 of"):
+        days_of(tmp_path, ["2025-07-17 09:30:00,Q,1,1.1", "17.07.2025,Q,1,1"], "UTC", text=ISO_MAP)
+    text = ISO_MAP.replace('symbol = "y"', r"""name = '(?P<symbol>\w+)_(?P<date>[\d-]+)\.csv'""")
+    with pytest.raises(FeedError, match="a date as 20240131 or 2024-01-31"):
+        days_of(tmp_path, ["2025-07-17 09:30:00,Q,1,1"], "UTC", name="q_17-07-2025.csv", text=text)
+
+
 def test_a_time_that_never_was_is_refused_with_its_row(tmp_path):
     rows = ["2024-03-10T01:59:00,EURUSD,1.00,1.05", "2024-03-10T02:15:00,EURUSD,1.01,1.05"]
     with pytest.raises(

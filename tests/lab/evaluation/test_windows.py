@@ -115,6 +115,25 @@ def test_no_window_fits(days, task, curve, told):
         tape_plan(days, task, curve)
 
 
+def test_no_window_fits_names_the_hours_that_are_left_and_why():
+    one = day(date="1970-01-01")
+    one = replace(one, instrument=replace(one.instrument, timezone="UTC"))
+    cut = {"earliest_ns": 49_800 * S}
+    day_is_cut = "none fits into 13:50 to 16:00 of 1970-01-01: .* learned from 09:30 to 13:50, and 13:50 to 16:00 is left"
+    with pytest.raises(ConfigError, match=day_is_cut):
+        tape_plan([one], replace(TASK, horizon_s=9000.0), CURVE, **cut)
+    with pytest.raises(
+        ConfigError, match=r"none fits into 09:30 to 13:50 of .* 13:50 to 16:00 is left"
+    ):
+        tape_plan([one], replace(TASK, horizon_s=20_700.0), CURVE, latest_ns=49_800 * S)
+    early = replace(TASK, start="10:00")
+    with pytest.raises(ConfigError, match="choose a start from 13:50 to 15:30; or") as refused:
+        tape_plan([one], early, CURVE, **cut)
+    assert "10:00" in str(refused.value)
+    for start in ("13:50", "15:30"):
+        assert len(tape_plan([one], replace(TASK, start=start), CURVE, **cut)) == 2
+
+
 def test_expected_lots_in_closed_form():
     curve = np.arange(1.0, 14.0)  # part j has j lots in 1800 s
     assert expected_lots(day(), OPEN, 1800 * S, curve) == pytest.approx(1.0)

@@ -20,12 +20,6 @@ from tercel.desk.trading.tca.dealer_costs import DealerCosts, dealer_costs
 from tercel.desk.trading.tca.rfq import QuotedRequest, requests_of
 
 
-def ledger_of(folder: Path) -> Ledger:
-    """Ledger folded from the journal of a folder."""
-    with closing(JournalReader(folder)) as reader:
-        return Ledger.of(reader)
-
-
 @dataclass(kw_only=True)
 class PositionRow(PositionPart):
     """A position in shares and money, and in ticks and lots; a value in an unknown unit is None."""

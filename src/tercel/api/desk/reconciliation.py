@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.api.desk.folder import ledger_of
 from tercel.api.desk.posted_commands import PostedCommand, operator_entry, post_and_wait
 from tercel.core.child_order import ChildOrder
 from tercel.core.errors import OrderError, suggest_name
@@ -81,7 +80,7 @@ def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
     from tercel.desk.trading.session_terms import SessionTerms
     from tercel.venues.address import mark_of
 
-    ledger = ledger_of(folder)
+    ledger = Ledger.of_folder(folder)
     agents = sorted({parent.order.agent for parent in ledger.parents})
     in_force = ledger.limits.in_force
     journal = SqlJournal(folder, f"{user_name()} (tercel trade reconcile)")
@@ -129,7 +128,7 @@ def settle_orders(
     """
     names = list(dict.fromkeys(orders))
     ledgers = {
-        folder: ledger_of(folder)
+        folder: Ledger.of_folder(folder)
         for folder in (desk / FOLDER, desk)
         if (folder / DATABASE).exists()
     }

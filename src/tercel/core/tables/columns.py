@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError, DataError, check_known, nearest_name
 from tercel.core.tables.numbers import without_money_columns
 from tercel.core.tables.table import ROW, Table
 from tercel.core.tables.table_map import SETTINGS, UNNAMED, Words
-from tercel.core.tables.usual_names import OURS, USUAL, plain_name
+from tercel.core.tables.usual_names import AVERAGES, OURS, USUAL, plain_name
 
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
@@ -136,11 +136,20 @@ def _rename_columns(
     named = {name for their_names in mapped.values() for name in their_names}
     lowered = {name.lower() for name in theirs}
     alike: dict[str, list[str]] = {}
+    days: dict[str, str] = {}
     for ours in known:
         candidates = [
             name for word in usual.get(ours, ()) for name in theirs if plain_name(name) == word
         ]
         free = [name for name in candidates if name not in named]
+        free = [name for name in free if plain_name(name) not in AVERAGES] or free
+        if ours in explicit and ours in JOINED and ours not in mapped:
+            own = [name for name in theirs if name.lower() == ours]
+            clock = next((name for name in own or free if _has_clocks_alone(table, name)), "")
+            if clock and (day := _find_date_column(table, theirs, usual)):
+                alike[ours] = [clock]
+                days[ours] = day
+                continue
         if ours in mapped or ours in lowered or not free:
             continue
         if ours not in explicit:
@@ -149,7 +158,7 @@ def _rename_columns(
         else:
             alike[ours] = free
     header = _new_header(table, theirs, known, mapped)
-    _refuse_missing(table, header, required, alike)
+    _refuse_missing(table, header, required, alike, days)
     possible = [name for name in explicit or known if name not in header and name not in mapped]
     for name in header:
         # an account is no slip for amount
@@ -221,10 +230,37 @@ def _new_header(
     return header
 
 
+def _has_clocks_alone(table: Table, name: str) -> bool:
+    """Whether the cells of a column are times of day without a date, such as 10:31:02."""
+    filled = table.frame[name].cast(pl.String).drop_nulls().str.strip_chars()
+    filled = filled.filter(filled != "")
+    return filled.len() > 0 and bool(filled.str.contains(r"^\d\d?:\d\d").all())
+
+
+def _find_date_column(
+    table: Table, theirs: Sequence[str], usual: Mapping[str, Sequence[str]]
+) -> str:
+    """The first column that the field calls a date, and whose cells are no times of day; "" if there is none."""
+    return next(
+        (
+            name
+            for word in usual.get("date", ())
+            for name in theirs
+            if word and plain_name(name) == word and not _has_clocks_alone(table, name)
+        ),
+        "",
+    )
+
+
 def _refuse_missing(
-    table: Table, header: Sequence[str], required: Sequence[str], alike: Mapping[str, Sequence[str]]
+    table: Table,
+    header: Sequence[str],
+    required: Sequence[str],
+    alike: Mapping[str, Sequence[str]],
+    days: Mapping[str, str],
 ) -> None:
-    """Raise a DataError for a table without required columns, or with unmapped columns that resemble optional ones."""
+    """Raise a DataError for a table without required columns, or with unmapped columns that resemble ours; `days` has
+    the column of dates where one of ours is a time of day."""
     column = table.how_to_map.column.format
     missing = [name for name in required if name not in header]
     alike = {
@@ -232,8 +268,19 @@ def _refuse_missing(
         for ours, names in alike.items()
         if (kept := without_money_columns(table, ours, names))
     }
-    options = " ".join(column(ours, names[0]) for ours, names in alike.items())
-    alternatives = [
+    options = " ".join(
+        column(ours, name)
+        for ours, names in alike.items()
+        for name in (days.get(ours, names[0]), names[0])[ours not in days :]
+    )
+    hints = list[str]()
+    if days and not table.map.timezone:
+        options += f" {column('timezone', 'America/New_York')}"
+        hints.append("timezone says whose clock it is")
+    if unknown := [name for name in missing if alike and name not in alike]:
+        options += f" {' '.join(column(name, 'THEIRS') for name in unknown)}"
+        hints.append("THEIRS is the name in the file")
+    hints += [
         f"{ours} may be {' or '.join(names[1:])} too"
         for ours, names in alike.items()
         if len(names) > 1
@@ -243,7 +290,7 @@ def _refuse_missing(
         " ".join(column(name, "THEIRS") for name in missing),
     )
     remedy = (
-        "; ".join([f"say what they are: {options}", *alternatives])
+        "; ".join([f"say what they are: {options}", *hints])
         if alike
         else table.how_to_map.otherwise.format(*named)
     )
@@ -255,7 +302,8 @@ def _refuse_missing(
         received = ", ".join(
             f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items()
         )
-        omission = f"; or go on without: {' '.join(column(ours, '') for ours in alike)}"
+        spare = " ".join(column(ours, "") for ours in alike if ours not in required)
+        omission = f"; or go on without: {spare}" if spare else ""
         raise DataError(
             f"every column under a name that is known: {', '.join(alike)}",
             f"{received}, in the first row of {table.source}",

@@ -18,6 +18,8 @@ _ORDER_IDS: Final = (
     "orderno",
     "iborderid",
 )
+AVERAGES: Final = ("avgpx", "avgprice", "averageprice", "avgfillprice")
+"""Names of a price that is taken for that of a fill only where a file has no other."""
 USUAL: Final[dict[str, tuple[str, ...]]] = {
     "date": (
         "date",
@@ -211,6 +213,7 @@ USUAL_FILLS: Final[dict[str, tuple[str, ...]]] = USUAL | {
         "tradeprice",
         "lastprice",
         "fillpx",
+        *AVERAGES,
     ),
     "fee": (
         "fees",

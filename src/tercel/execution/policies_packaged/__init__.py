@@ -76,7 +76,7 @@ def resolve_packaged(name: str) -> str:
     """The packaged policy that `name` means: of a family the member with the highest merit in validation, else `name` itself.
 
     For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
-    pre-trained policy.
+    packaged policy.
 
     >>> resolve_packaged("default") == DEFAULT, resolve_packaged("twap_take")
     (True, 'twap_take')

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
+from tercel.core.report.formatting import format_minute
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster
@@ -19,6 +20,7 @@ from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.plans import Plan
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.tape.local_times import midnight_ns
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
@@ -40,13 +42,18 @@ def window_starts(
 
     The whole of each window, warm-up included, lies in `[earliest, latest]`.
     """
-    opening = max(day.open_ns, int(day.world_ns[0]), earliest_ns)
-    closing = min(day.close_ns, day.last_ns, latest_ns)
+    opening, closing = _usable_hours(day, earliest_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
     if task.start:  # warmed up as long as the day then is, at most
         only = day.instrument.clock_ns(task.start)
         return np.array([only] if opening <= only <= closing - task.horizon_ns else [], np.int64)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
+
+
+def _usable_hours(day: TapeDay, earliest_ns: int, latest_ns: int) -> tuple[int, int]:
+    """Begin and end, ns, of the part of a day's session and tape that lies in `[earliest, latest]`."""
+    opening = max(day.open_ns, int(day.world_ns[0]), earliest_ns)
+    return opening, min(day.close_ns, day.last_ns, latest_ns)
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
@@ -126,14 +133,50 @@ def tape_plan(
                 one_day = len(days) == 1
                 cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
     if not rows:
-        spans = ", ".join(day_of_plan.instrument.date for day_of_plan in days) or "no days"
-        start_text = f" from {task.start}" if task.start else ""
-        raise ConfigError(
-            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{start_text} inside the tape",
-            f"none fits in {spans}",
-            f"choose {'another start, ' if task.start else ''}a shorter horizon, or import longer days",
-        )
+        _refuse_no_window(days, task, earliest_ns, latest_ns)
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
+
+
+def _refuse_no_window(
+    days: Sequence[TapeDay], task: Task, earliest_ns: int, latest_ns: int
+) -> NoReturn:
+    """Raise a ConfigError that no window of a task fits: with the hours that are left of each day, and why no more are."""
+    hours = [(day, *_usable_hours(day, earliest_ns, latest_ns)) for day in days]
+    spans = [
+        f"{_format_local(day, opening)} to {_format_local(day, max(opening, closing))} of {day.instrument.date}"
+        for day, opening, closing in hours
+    ]
+    received = f"none fits into {', '.join(spans) or 'no days'}"
+    remedy = "choose a shorter horizon, or import longer days"
+    if days and (earliest_ns or latest_ns < FOREVER_NS):
+        cut_ns = earliest_ns or latest_ns
+        whole_day = _usable_hours(days[0], 0, FOREVER_NS)
+        begin, cut, end = (
+            _format_local(days[0], ns) for ns in (whole_day[0], cut_ns, whole_day[1])
+        )
+        received += f": the only day is learned from {begin} to {cut}, and {cut} to {end} is left to be judged"
+        remedy = "import one more day, so that whole days are judged; or choose a shorter horizon"
+    room = [
+        (day, opening, closing - task.horizon_ns)
+        for day, opening, closing in hours
+        if opening <= closing - task.horizon_ns
+    ]
+    if task.start and room:
+        day, first, last = room[0]
+        remedy = f"choose a start from {_format_local(day, first)} to {_format_local(day, last)}; or {remedy}"
+    start_text = f" from {task.start}" if task.start else ""
+    raise ConfigError(
+        f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{start_text} inside the tape",
+        received,
+        remedy,
+    )
+
+
+def _format_local(day: TapeDay, ns: int) -> str:
+    """A time, ns since 1970-01-01 UTC, as hours and minutes of the exchange's clock."""
+    instrument = day.instrument
+    midnight = midnight_ns(instrument.date, instrument.timezone)
+    return format_minute((ns - midnight) / NS_PER_SECOND)
 
 
 def orders_plan(

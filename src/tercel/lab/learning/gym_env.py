@@ -78,8 +78,9 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on the remaining lots (`impact`, weight 1), and `left`, the share sent at the
-    horizon (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each
-    cost is in `info` unweighted. `weights` may be a function of a `lab.learning.rewards.Step` instead.
+    horizon (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall in
+    ticks per lot (`is_bps` is in basis points). Each cost is in `info` unweighted. `weights` may be a function of a
+    `lab.learning.rewards.Step` instead.
 
     **Starting state.** One of 64 warmed books, run on for the task's warm-up (observed by "v2": one decision interval)
     with its own random stream, with nothing done yet. Sides alternate.

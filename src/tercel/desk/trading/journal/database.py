@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 4
 CONFIG: Final = "desk.toml"
-"""A desk's file, in its folder."""
+"""Of a desk's folder: the file of its last session."""
 DATABASE: Final = "journal.db"
 URL_FILE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""

@@ -19,7 +19,7 @@ from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.simulator import layout as sim
 
 if TYPE_CHECKING:
-    import polars as pl
+    from tercel.core.frames import Frame
 
 FILLS = 1 << 16
 """Own fills of an episode that fit."""
@@ -58,9 +58,9 @@ class Episode:
     _scenario: Scenario = field(repr=False)
     _row: int = field(repr=False)
 
-    def table(self) -> "pl.DataFrame":
+    def table(self) -> "Frame":
         """Data frame of the strategies, cheapest first: shortfall_bps and its parts."""
-        import polars as pl
+        from tercel.core.frames import Frame
 
         rows = [
             {
@@ -70,18 +70,18 @@ class Episode:
             }
             for name, cells in self.costs_bps.items()
         ]
-        return pl.DataFrame(rows).sort("shortfall_bps")
+        return Frame(sorted(rows, key=lambda row: row["shortfall_bps"]), infer_schema_length=None)
 
-    def fills(self, name: str) -> "pl.DataFrame":
+    def fills(self, name: str) -> "Frame":
         """Data frame of a strategy's own fills in this episode, from a second run.
 
         Returns
         -------
-        polars.DataFrame
+        polars.DataFrame, whose `to_pandas` needs no pyarrow
             time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: lots without
             a counterparty, at the price they are booked at.
         """
-        import polars as pl
+        from tercel.core.frames import Frame
 
         built = self._load_market()
         candidate = self._find_candidate(name)
@@ -98,7 +98,7 @@ class Episode:
             "price": price * built.judged.tick,
             "lots": lots,
         }
-        return pl.DataFrame(
+        return Frame(
             columns
             | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
         )
@@ -173,3 +173,20 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
         judged.scenario,
         row,
     )
+
+
+def tabulate_episodes(evaluation: Evaluation) -> "Frame":
+    """Data frame of the costs of every strategy in every judged episode of an evaluation, one row each."""
+    import polars as pl
+
+    from tercel.core.frames import Frame
+
+    frames = [
+        pl.DataFrame(
+            {"episode": range(len(run)), "strategy": name, "side": run.side, "lots": run.qty}
+            | attribute(run, evaluation.twins)
+        )
+        for name, run in evaluation.main.costs.items()
+    ]
+    table = pl.concat(frames).fill_nan(None).rename({"is_bps": "shortfall_bps"})
+    return Frame(table.sort("episode", maintain_order=True))

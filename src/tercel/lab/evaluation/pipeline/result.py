@@ -24,14 +24,14 @@ from tercel.lab.evaluation.judged_run import KEYS
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation
 from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.judged_episode import Episode, episode_of
+from tercel.lab.evaluation.pipeline.judged_episode import Episode, episode_of, tabulate_episodes
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.paired_comparison import Comparison
 from tercel.lab.evaluation.pipeline.summary import SEED
 
 if TYPE_CHECKING:
-    import polars as pl
+    from tercel.core.frames import Frame
 
 FORMAT: Final = 1
 """Version of the JSON of a result."""
@@ -223,17 +223,17 @@ class Result:
             )
         return tuple(rows)
 
-    def table(self) -> "pl.DataFrame":
+    def table(self) -> "Frame":
         """Data frame with one row per strategy, cheapest first.
 
         Returns
         -------
-        polars.DataFrame
+        polars.DataFrame, whose `to_pandas` needs no pyarrow
             strategy, kind; shortfall_bps with ci_low and ci_high; its parts (spread_bps ... fees_bps); timing_risk_bps,
             passive_share, adaptability, unfilled_share; vs_best_bps with vs_best_low, vs_best_high and vs_best_p: what
             is saved against the best rule. None where something is not available.
         """
-        import polars as pl
+        from tercel.core.frames import Frame
 
         rows = list[dict[str, object]]()
         for row in self.rows:
@@ -254,7 +254,7 @@ class Result:
                     "vs_best_p": versus and versus.p_adjusted,
                 }
             )
-        return pl.DataFrame(rows, infer_schema_length=None)
+        return Frame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
         """Paired gain of `a` on `b` (cost of `b` less cost of `a`), with interval, adjusted p and minimum detectable effect.
@@ -294,6 +294,22 @@ class Result:
             No such episode, or a result that was read from JSON: the strategies are not in it.
         """
         return episode_of(self._require_evaluation("single episodes"), number)
+
+    def episodes_table(self) -> "Frame":
+        """Data frame with one row per judged episode and strategy.
+
+        Returns
+        -------
+        polars.DataFrame, whose `to_pandas` needs no pyarrow
+            episode (from 0), strategy, side (+1 buy, -1 sell), lots; shortfall_bps and its parts; passive_share of the
+            lots. None where something is not available.
+
+        Raises
+        ------
+        ConfigError
+            For a result that was read from JSON: its episodes are not in it.
+        """
+        return tabulate_episodes(self._require_evaluation("single episodes"))
 
     def report(self, path: str | Path) -> Path:
         """Write the page of ``tercel agent evaluate``, one self-contained HTML file, and return its path; ConfigError
