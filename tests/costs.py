@@ -17,7 +17,7 @@ import resource
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
@@ -169,8 +169,8 @@ class _Meter:
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self) -> Iterator[None]:
-        report: Any = yield
+    def pytest_runtest_makereport(self) -> Generator[None, Any, Any]:
+        report = yield
         now = used_s()
         report.cpu_s = tuple(b - a for a, b in zip(self._since, now, strict=True))
         self._of_tests += sum(report.cpu_s)

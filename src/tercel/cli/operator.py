@@ -182,10 +182,10 @@ def rearm(
 
 def _paused_sentence_of(folder: Path) -> str:
     """Sentence on parents that wait for a person; "" if the desk's journal is unreadable."""
-    from tercel.desk.trading.ledger import Ledger
+    from tercel.desk.trading.folder_ledger import fold_folder
 
     with suppress(TercelError):
-        return paused_sentence(folder, Ledger.of_folder(folder))
+        return paused_sentence(folder, fold_folder(folder))
     return ""
 
 

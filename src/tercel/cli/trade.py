@@ -294,8 +294,8 @@ def _run_desk(
     config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
     """Open and run a desk in a folder, with progress and alerts; return the closed desk and its experiments."""
+    from tercel.desk.trading.folder_ledger import fold_folder
     from tercel.desk.trading.journal.store import SqlJournal
-    from tercel.desk.trading.ledger import Ledger
 
     second = _second(request)
     end_on_termination()
@@ -309,7 +309,7 @@ def _run_desk(
                 say(
                     f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
                 )
-                if waits := paused_sentence(folder, Ledger.of_folder(folder)):
+                if waits := paused_sentence(folder, fold_folder(folder)):
                     say(waits)
 
         try:

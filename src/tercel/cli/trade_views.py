@@ -27,11 +27,11 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.desk.trading.ledger import Ledger
+    from tercel.desk.trading.folder_ledger import fold_folder
 
     folder = find_desk(desk)
     lock_holder = holder(folder)
-    ledger = Ledger.of_folder(folder)
+    ledger = fold_folder(folder)
     parents = list(ledger.parents)
     children = list(ledger.orders) if every else ledger.orders.live()
     if as_json:

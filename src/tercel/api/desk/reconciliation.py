@@ -11,6 +11,7 @@ from tercel.core.errors import OrderError, suggest_name
 from tercel.core.fixed_point import to_number
 from tercel.core.system import user_name
 from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.folder_ledger import fold_folder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import DATABASE, holder
@@ -80,7 +81,7 @@ def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
     from tercel.desk.trading.session_terms import SessionTerms
     from tercel.venues.address import mark_of
 
-    ledger = Ledger.of_folder(folder)
+    ledger = fold_folder(folder)
     agents = sorted({parent.order.agent for parent in ledger.parents})
     in_force = ledger.limits.in_force
     journal = SqlJournal(folder, f"{user_name()} (tercel trade reconcile)")
@@ -128,7 +129,7 @@ def settle_orders(
     """
     names = list(dict.fromkeys(orders))
     ledgers = {
-        folder: Ledger.of_folder(folder)
+        folder: fold_folder(folder)
         for folder in (desk / FOLDER, desk)
         if (folder / DATABASE).exists()
     }

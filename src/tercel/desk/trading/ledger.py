@@ -5,8 +5,6 @@ ledger.positions.of("ann", "AMZN").lots
 """
 
 from collections import defaultdict, deque
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from tercel.core.child_order import Notice
@@ -30,7 +28,6 @@ from tercel.desk.trading.journal.bodies import (
     StanceEntry,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of
-from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.limit_record import LimitRecord
 from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
 from tercel.desk.trading.risk.trading_state import TradingStates
@@ -124,12 +121,6 @@ class Ledger:
         ledger = cls()
         ledger.catch_up(journal)
         return ledger
-
-    @classmethod
-    def of_folder(cls, folder: Path) -> "Ledger":
-        """Fold of the journal of a desk's folder."""
-        with closing(JournalReader(folder)) as reader:
-            return cls.of(reader)
 
     def catch_up(self, journal: Journal) -> None:
         """Fold the journal's entries written since the last folded one."""
