@@ -236,7 +236,7 @@ def _savings_on_paper(outcome: DeskOutcome) -> Iterator[Section]:
 
 
 def _agent_table(outcome: DeskOutcome) -> tuple[list[str], list[list[object]]]:
-    """Headings and rows of the agents, with their parents, lots and value behind the strategy."""
+    """Headings and rows of the agents, with parents, lots and value behind the strategy, without its challenger."""
     headings, rows = agent_rows(outcome)
     more = ["parents", "lots", f"value, {outcome.currency or 'quote currency'}"]
     table: list[list[object]] = []
@@ -244,8 +244,8 @@ def _agent_table(outcome: DeskOutcome) -> tuple[list[str], list[list[object]]]:
         parents = [parent for parent in outcome.parents if parent.agent == row[0]]
         lots = sum(parent.filled for parent in parents)
         value = sum(parent.notional or 0.0 for parent in parents)
-        table.append([*row[:2], len(parents), f"{lots:,}", f"{value:,.0f}", *row[2:]])
-    return [*headings[:2], *more, *headings[2:]], table
+        table.append([*row[:2], len(parents), f"{lots:,}", f"{value:,.0f}", *row[2:-1]])
+    return [*headings[:2], *more, *headings[2:-1]], table
 
 
 def _bps(value: float | None) -> str:

@@ -55,7 +55,7 @@ def plain_table(
             for cell, kind, name in zip(rest, kinds, headings[1:], strict=False)
         )
         body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
-    caption_html = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    caption_html = f"<caption><span>{html.escape(caption)}</span></caption>" if caption else ""
     kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY_COLUMNS else ""
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(caption or "Table", quote=True)}">'

@@ -176,9 +176,7 @@ def _saving_in_money(saving_bps: float, order_value: float | None) -> str:
     """A saving in money for an order of a value, as the end of a sentence; "" if either is not known."""
     if order_value is None or not np.isfinite(saving_bps):
         return ""
-    return (
-        f", or {format_money(saving_bps / BPS * order_value, MONEY)} an order of {order_value:,.0f}"
-    )
+    return f", or {format_money(saving_bps / BPS * order_value, MONEY, 0)} an order of {order_value:,.0f}"
 
 
 def _ablation(result: EvaluationResult) -> Iterator[Section]:
