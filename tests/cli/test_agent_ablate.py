@@ -245,7 +245,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     assert written.endswith("after\n")
     assert "Not printed yet" not in written
     assert "| no-rule | No rule to start from. |" in written
-    assert (tmp_path / "out" / "report.html").read_text().count("<svg") == 2
+    assert (tmp_path / "out" / "report.html").read_text().count("<figure id") == 2
     assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {
         "differences.svg",
         "curves.svg",

@@ -358,7 +358,7 @@ def test_the_command_trains_and_tells(tmp_path):
     path.write_text(SIZED)
     told = done("agent", "train", path, "--seed", 3, "--out", out)
     assert told["folder"] == str(out)
-    assert (out / "report.html").read_text().count("<svg") == 4
+    assert (out / "report.html").read_text().count("<figure id") == 4
     refused(tercel("agent", "train", path, "--seed", 2, "--out", out))
     done("agent", "train", "--resume", out)  # its own seed
     refused(tercel("agent", "train", "--resume", out, "--seed", 1))

@@ -179,7 +179,7 @@ def test_three_days_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     assert [line["at"] for line in lines] == sorted({one["at"] for one in steps})
     assert lines[-1]["learned"] == steps[-1]["learned"]
     page = Path("book/steps.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<figure id") == 3
     for one in steps:
         assert f">{one['at'][:10]}<" in page
     Path("book/steps.jsonl").write_text("no step\n")

@@ -103,7 +103,7 @@ def test_a_score_has_its_shape(preset: Path, lake: Path, tmp_path: Path) -> None
     assert card["classifier_auc"] == pytest.approx(0.5, abs=0.2)
     assert not card["judged"]
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 5
+    assert page.count("<figure id") == 5
     assert "ofi r2 10s" in page
     assert card["interleaved_mean_l1"] < 1.6 * card["interleaved_floor_mean_l1"]
     kept = load(preset).card["scores"]

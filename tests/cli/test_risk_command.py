@@ -28,7 +28,7 @@ def test_volatility_on_a_synthetic_market_and_its_page(tmp_path: Path) -> None:
     assert found["synthetic"] is True
     assert "SYNTHETIC" in str(found["notes"])
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<svg") >= 3
+    assert page.count("<figure id") >= 3
     assert "SYNTHETIC" in page
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 

@@ -53,7 +53,7 @@ def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
     assert found["ablation"]["noise"]["adds"]["ci_low"] < 0.02
     assert {one["verdict"] for one in found["leak"]} == {"clean"}
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
+    assert page.count("<figure id") == 2
 
 
 def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_path: Path) -> None:

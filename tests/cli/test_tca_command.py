@@ -51,7 +51,7 @@ def found(
     one = done("tca", files[0], "--orders", files[1], "--lake", lake, *words)
     assert json.loads((out / "tca.json").read_text()) == one
     page = (out / "tca.html").read_text()
-    assert page.count("<svg") >= 5
+    assert page.count("<figure id") >= 5
     assert "What strategies would have cost" in page
     return one
 

@@ -70,7 +70,7 @@ def test_one_object_and_a_page(lake: Path, tmp_path: Path) -> None:
     for key, share in zip(found["waits_s"], found["real"], strict=True):
         assert found["figures"][f"filled_{key}s"]["real"] == share["share"]
     assert json.loads((tmp_path / "page" / "fills.json").read_text()) == found
-    assert (tmp_path / "page" / "fills.html").read_text().count("<svg") == 4
+    assert (tmp_path / "page" / "fills.html").read_text().count("<figure id") == 4
     assert found["carried"] is None or found["carried"]["judged_on"] == [DAYS[1]]
 
 

@@ -43,7 +43,7 @@ def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
     assert not card["round_trips"]["makes_money"]
     assert json.loads((tmp_path / "card" / "impact.json").read_text()) == card
     page = (tmp_path / "card" / "impact.html").read_text()
-    assert page.count("<svg") >= 3
+    assert page.count("<figure id") >= 3
 
 
 def test_a_preset_carries_a_law_and_its_market_uses_it(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     assert resting["passive_share"]["theirs"] <= resting["passive_share"]["tape"]
     assert found["bounds"]["ours"]["double_share"] > found["bounds"]["theirs"]["double_share"]
     assert json.loads((out / "prediction.json").read_text())["strategies"] == found["strategies"]
-    assert (out / "prediction.html").read_text().count("<svg") == 2
+    assert (out / "prediction.html").read_text().count("<figure id") == 2
 
 
 @pytest.mark.long

@@ -38,6 +38,7 @@ from tercel.cli.trade_tca import tca
 from tercel.cli.trade_views import orders, positions, quotes, reconcile, replay, verify
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.files import write_atomic
+from tercel.core.report.formatting import format_count
 from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
@@ -306,6 +307,8 @@ def _run_desk(
             """Advance the progress bar to the number of finished rounds; at 0, when the desk is open, print where to watch it."""
             bar.update(task, completed=done)
             if not done:  # it is open, so nothing refused it
+                rounds = f"{config.desk.rounds} rounds of {config.desk.round_s:g} s"
+                say(f"desk      {folder}: {format_count(len(config.agent), 'agent')}, {rounds}")
                 say(
                     f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
                 )

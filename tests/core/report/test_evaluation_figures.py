@@ -1,11 +1,13 @@
 """Pictures and tables of an evaluation colour what is called after the correction, not what an interval says alone."""
 
+import re
+
 import pytest
 
 from tercel.core.report import figures, gain_figures, palette
 from tercel.core.report.interval_text import verdict_sentence
 from tercel.core.report.judged_table import JudgedTable
-from tercel.core.report.svg import Figure
+from tercel.core.report.svg import Figure, finish_figure, sketch
 from tercel.core.stats import Estimate, PairedGain
 from tercel.lab.evaluation.claims import verdict_of
 
@@ -44,3 +46,19 @@ def test_the_judged_table_colours_and_says_what_is_called() -> None:
     assert verdict_sentence("ppo", {"pov": BETTER}, judge=verdict_of) == verdict_sentence(
         "ppo", {"pov": BETTER}
     )
+
+
+def test_a_telephone_gets_a_drawing_of_its_own_without_dates_that_overlap() -> None:
+    dates = [f"2020-04-{day:02d}" for day in range(1, 21)]
+    with sketch(2.0) as drawing:
+        panel = drawing.subplots()
+        panel.plot(range(20), range(20), label="a")
+        panel.set_xticks(range(20), dates)
+    figure = finish_figure(drawing, "dates", "Twenty dates.")
+    assert 'viewBox="0 0 360 ' in figure.narrow
+    assert 'class="figure narrow"' in figure.narrow
+    shown = [date for date in dates if f">{date}<" in figure.narrow]
+    assert 2 <= len(shown) <= 6, "ten letters each in five inches"
+    assert all(f">{date}<" in figure.svg for date in dates)
+    ids = re.findall(r'\bid="([^"]+)"', figure.svg + figure.narrow)
+    assert len(ids) == len(set(ids))

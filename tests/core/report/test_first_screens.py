@@ -79,7 +79,7 @@ def test_a_page_answers_in_three_screens_and_clips_nothing(
         places = browser.execute_script(PLACES, PAGES[made])
         assert places["lead"] < SCREEN / 2
         assert places["answer"] < places["lead"] < places["table"] < 2 * SCREEN
-        assert places["lead"] < places["picture"] < (1 if made is traded else 3) * SCREEN
+        assert places["lead"] < places["picture"] < (1.5 if made is traded else 3) * SCREEN
         browser.execute_script(
             "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
         )

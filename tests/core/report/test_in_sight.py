@@ -42,7 +42,7 @@ def test_every_cell_of_a_report_can_be_brought_into_sight(
 
 SEEN = """
 const [table, heading] = arguments, heads = [...document.querySelectorAll(`${table} thead th`)];
-const place = heads.findIndex((one) => one.textContent === heading);
+const place = heads.findIndex((one) => one.firstChild.textContent === heading);
 return [...document.querySelectorAll(`${table} tr`)].map((row) => {
   const r = row.children[place].getBoundingClientRect();
   return r.width > 0 && r.left >= 0 && r.right <= innerWidth;

@@ -116,8 +116,12 @@ def test_who_is_asked_about_stands_above_the_others() -> None:
 
 
 def test_the_page_shows_the_gain_beside_the_cost() -> None:
-    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", judged().html())
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)<", judged().html())
     assert heads[1:4] == ["vs best, bps", "cost, bps", "cost, to scale"]
+    axis = re.findall(r'<text x="([^"]+)"[^>]*>([^<]+)</text>', judged().html())
+    assert len(axis) >= 2
+    assert [float(number) for _, number in axis] == sorted(float(number) for _, number in axis)
+    assert "0" in [number for _, number in axis], "zero and both ends have numbers"
     cells = re.findall(
         r"<td[^>]*>(.*?)</td>", judged().html().split("<tbody>")[1].split("</tr>")[0]
     )

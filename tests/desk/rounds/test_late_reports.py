@@ -12,6 +12,7 @@ from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.configured_agents import bare_name
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -118,6 +119,34 @@ def test_a_challenger_on_paper_goes_on_with_late_market_data(
     opened.desk.wait(60 * S)
     assert len(slot.gains_bps) == len(list(opened.session.ledger.parents)) > 0
     assert all(np.isfinite(gain) for gain in slot.gains_bps)
+
+
+def test_alternatives_work_the_same_orders_on_paper_and_are_said_in_money(
+    tools: SimulatedMarkets,
+) -> None:
+    """Against itself an agent saves nothing, and the money is that of the orders at arrival."""
+    lines = '"\nalternatives = ["peg_behind", "twap_take"]\nchallenger = "twap_passive'
+    opened = desk_of(tools, 0.5, f"peg_behind{lines}")
+    opened.desk.run()
+    opened.session.run(opened.session.now_ns + 300 * S)
+    opened.desk.wait(60 * S)
+    slot = opened.desk.slots["peg"]
+    by_name = {bare_name(name): savings for name, savings in slot.paper_savings.items()}
+    itself = by_name["peg_behind"]
+    twap_take = by_name["twap_take"]
+    challenger = by_name["twap_passive"]
+    assert [saving.bps for saving in itself] == [0.0] * len(itself) != []
+    assert [-saving.bps for saving in challenger] == slot.gains_bps
+    assert any(saving.bps for saving in twap_take)
+    parents = list(opened.session.ledger.parents)
+    listing = opened.session.listings["AAA"]
+    worth = [
+        parent.order.lots * parent.arrival_mid2 * listing.tick / 2 * listing.lot
+        for parent in parents
+    ]
+    assert sorted(saving.value for saving in twap_take) == pytest.approx(sorted(worth))
+    slot.promote()
+    assert slot.paper_savings == {}, "they were another champion's"
 
 
 def test_a_challenger_is_called_off_when_market_data_are_missed(tools: SimulatedMarkets) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.api.desk.config import parse_config, read_config, read_config_and_text
+from tercel.api.desk.run_text import how_sure, saving_sentence
 from tercel.api.simulated_desk import demo_text, draw_ground_truth, scenario_of
 from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.fixed_point import ONE, PAID_ONE
@@ -17,13 +18,13 @@ from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import MarketRows
 from tercel.desk.engine.assembly import check_config, estimates_by_instrument, limits_of
 from tercel.desk.engine.card_warnings import assumed_markets_warning, find_agents_out_of_card
-from tercel.desk.engine.challenge import Evidence, paper_rows
+from tercel.desk.engine.challenge import Evidence, PaperSaving, paper_rows
 from tercel.desk.engine.config import SizingRule, WeightsRule
 from tercel.desk.engine.configured_agents import slot_of, strategy_of
 from tercel.desk.engine.drift import DriftDetector
 from tercel.desk.engine.instrument import FlowShares, FlowShortfall, Sizing, split
 from tercel.desk.engine.order_arrivals import order_arrivals
-from tercel.desk.engine.outcome import ParentOutcome, savings, total_cost
+from tercel.desk.engine.outcome import ParentOutcome, SavingOnPaper, savings, total_cost
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.foresight.forecast_kernels import HORIZONS
 from tercel.execution.foresight.forecaster import TABLE, WAITING, save, shipped_forecaster
@@ -302,7 +303,7 @@ class TestSeat:
     def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
         text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
         text = text.replace("twap_take", "pov").replace(
-            '"peg_touch"', '"almgren_chriss"\nchallenger = "pov"'
+            'strategy = "peg_touch"', 'strategy = "almgren_chriss"\nchallenger = "pov"'
         )
         config = parse_config(text, "desk.toml")
         known = estimates_by_instrument(config)
@@ -488,6 +489,22 @@ def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
     assert (mean, half) == (2.0, pytest.approx(4.302653 / math.sqrt(3), rel=1e-6))
     assert savings(rows[-1:], "x") == (None, None)
     assert total_cost(rows) == pytest.approx(27.0)
+
+
+def test_what_is_saved_in_money_weighs_large_orders_and_says_how_sure_it_is() -> None:
+    few = SavingOnPaper.of("twap_take", [PaperSaving(10.0, 1e6), PaperSaving(-10.0, 3e6)])
+    assert (few.saved_bps, few.saved, few.half, few.is_sure) == (-5.0, -2000.0, None, False)
+    assert saving_sentence("a", [few], "USD") == (
+        "On paper, in the same 2 orders worth 4,000,000 USD, a cost 2,000 USD more than twap_take (too few orders to say)."
+    )
+    sure = SavingOnPaper.of("pov+posture", [PaperSaving(bps, 1e6) for bps in (5.0, 6.0, 7.0)])
+    assert sure.is_sure
+    assert sure.half == pytest.approx(sure.half_bps * 3e6 / 1e4)
+    assert "a saved 1,800 USD on pov (sure: 1,055 to 2,545 USD)" in saving_sentence(
+        "a", [sure], "USD"
+    )
+    open_ = SavingOnPaper.of("pov", [PaperSaving(bps, 1e6) for bps in (-5.0, 6.0, 7.0)])
+    assert how_sure(open_) == "not sure, it may be chance"
 
 
 def test_the_forecaster_of_a_desk_is_that_of_every_strategy_that_uses_one(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_backtest_from_folder_to_page(out: Path, tmp_path: Path) -> None:
             "GONE"
         ], "closed"
     page = (tmp_path / "backtest.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<figure id") == 3
     assert (
         page.index(f"Forecast of {found['at'][:10]}")
         < page.index("Equity after costs")
@@ -238,7 +238,7 @@ def test_an_explanation_from_folder_to_page(out: Path, tmp_path: Path) -> None:
     assert math.isfinite(found["agreement"])
     assert len(found["sentences"]) <= 5
     page = (tmp_path / "explain.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
+    assert page.count("<figure id") == 2
     assert "why " in page
     told = signals("explain", copied, "--out", tmp_path)  # without its panel: that is built anew
     assert told.exit_code == 0

@@ -367,7 +367,7 @@ def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
     assert verdicts.pop("planted, false time") == "leak"
     assert set(verdicts.values()) == {"clean"}
     page = (tmp_path / "leak.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
+    assert page.count("<figure id") == 2
     assert "no proof" in page
     assert "none of them" in refused("leak")
     assert "nothing at" in refused("leak", "--data", tmp_path / "gone")

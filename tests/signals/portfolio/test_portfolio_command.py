@@ -119,7 +119,7 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert found["rules"]["rate"]["net_a_year"] == pytest.approx(compounded)
     assert found["definition"].endswith("what is made a year is compounded")
     page = (tmp_path / "out" / "portfolio.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<figure id") == 3
     assert (
         page.index("Equity after costs")
         < page.index("What each year chose")

@@ -168,15 +168,20 @@ def _resolve_market(section: InstrumentSection, folder: Path) -> InstrumentSecti
 
 def _resolve_policies(section: AgentSection, folder: Path) -> AgentSection:
     """The agent's section with its policies' paths resolved, where they are folders in the folder."""
-    paths = {}
-    for key in ("strategy", "challenger"):
-        name, plus, wrappers = getattr(section, key).partition("+")
-        if (
-            name.startswith(POLICY)
-            and (policy_folder := folder / name.removeprefix(POLICY)).is_dir()
-        ):
-            paths[key] = f"{POLICY}{policy_folder}{plus}{wrappers}"
+    paths = {
+        "strategy": _resolve_policy(section.strategy, folder),
+        "challenger": _resolve_policy(section.challenger, folder),
+        "alternatives": tuple(_resolve_policy(name, folder) for name in section.alternatives),
+    }
     return section.model_copy(update=paths)
+
+
+def _resolve_policy(strategy: str, folder: Path) -> str:
+    """A strategy's name with its policy's path resolved, where that is a folder in the folder."""
+    name, plus, wrappers = strategy.partition("+")
+    policy_folder = folder / name.removeprefix(POLICY)
+    is_there = name.startswith(POLICY) and policy_folder.is_dir()
+    return f"{POLICY}{policy_folder}{plus}{wrappers}" if is_there else strategy
 
 
 def parse_config(text: str, name: str) -> DeskConfig:

@@ -1,6 +1,7 @@
 """Sentences and table rows on a desk's run: costs by agent, forecasts, silent markets, actions of risk."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from tercel.core.fixed_point import sum_numbers
 from tercel.core.report.formatting import (
@@ -11,7 +12,7 @@ from tercel.core.report.formatting import (
 )
 from tercel.core.vocabulary import BUY
 from tercel.desk.engine.forecast_results import ForecastOutcome
-from tercel.desk.engine.outcome import DeskOutcome
+from tercel.desk.engine.outcome import DeskOutcome, SavingOnPaper
 
 
 def forecast_sentences(forecasts: ForecastOutcome, most: int = 4) -> list[str]:
@@ -72,13 +73,18 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
     worked = f"{', '.join(agents)} worked {format_count(len(parents), 'parent order')}"
     value = format_run_amount(sum(row.notional or 0.0 for row in parents), currency)
     sentences = [f"{worked}: they {traded}, worth {value} at arrival."]
+    sentences += [
+        saving_sentence(name, agent.on_paper, currency)
+        for name, agent in agents.items()
+        if agent.on_paper
+    ]
     if (mean := outcome.parents_bps.mean) is not None:
         savings = [
             f"{name} cost {format_half_width(agent.saves_bps, agent.saves_half_bps)} bps less"
             for name, agent in agents.items()
             if agent.saves_half_bps is not None and (agent.saves_bps or 0.0) > agent.saves_half_bps
         ]
-        savings_text = f"{' and '.join(savings) or 'no agent cost significantly less'} than the others on the same orders"
+        savings_text = f"{' and '.join(savings) or 'no agent cost significantly less'} than the others in the same rounds"
         cost = f"{format_half_width(mean, outcome.parents_bps.half)} bps or {format_run_amount(outcome.cost, currency)}"
         total_text = (
             f"{outcome.cost_bps:.1f} bps from the arrival of the incoming orders, waiting included"
@@ -96,6 +102,38 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
     shifted = ", ".join(name for name, agent in agents.items() if agent.drifting)
     shift_text = f"inputs of {shifted} are outside the training distribution"
     return [*sentences, f"{risk}; {shift_text}." if shifted else f"{risk}."]
+
+
+def saving_sentence(agent: str, savings: Sequence[SavingOnPaper], currency: str) -> str:
+    """Sentence on what an agent's strategy saved on paper on each other strategy, and how sure that is.
+
+    >>> saving_sentence("a", [SavingOnPaper("twap_take", 24, 1e6, 7.0, 2.0)], "USD")
+    'On paper, in the same 24 orders worth 1,000,000 USD, a saved 700 USD on twap_take (sure: 500 to 900 USD).'
+    """
+    texts = [
+        f"{'saved' if saving.saved_bps >= 0 else 'cost'} {format_run_amount(abs(saving.saved), currency)} "
+        f"{'on' if saving.saved_bps >= 0 else 'more than'} {short_strategy_name(saving.against)} "
+        f"({how_sure(saving)}{format_saving_range(saving, currency, ': ')})"
+        for saving in savings
+    ]
+    value = format_run_amount(savings[0].value, currency)
+    orders = format_count(savings[0].orders, "order")
+    return f"On paper, in the same {orders} worth {value}, {agent} {', '.join(texts)}."
+
+
+def how_sure(saving: SavingOnPaper) -> str:
+    """Whether a saving may be chance, in words, by its 95 % interval."""
+    if saving.half_bps is None:
+        return "too few orders to say"
+    return "sure" if saving.is_sure else "not sure, it may be chance"
+
+
+def format_saving_range(saving: SavingOnPaper, currency: str = "", before: str = "") -> str:
+    """The 95 % interval of a saving in money, after `before`; "" without one."""
+    if saving.half is None:
+        return ""
+    low, high = saving.saved - saving.half, saving.saved + saving.half
+    return f"{before}{low:,.0f} to {high:,.0f} {currency}".rstrip()
 
 
 def format_run_amount(amount: float, currency: str) -> str:

@@ -43,6 +43,10 @@ DIGITS = {"adaptability": 2, "messages_per_order": 0}
 PAIRED_HEADINGS = ("strategy", "against", "gain, bps", "after the correction")
 
 
+BAR_WIDTH = 100
+"""Units of the drawing of a cost to scale."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the table: key of the value, heading and note."""
@@ -392,10 +396,10 @@ class JudgedTable:
         ]
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
         heads.insert(0, f'<th scope="col" title="{gain}">vs best, bps</th>')
-        heads.insert(2, '<th scope="col" class="plot">cost, to scale</th>')
+        heads.insert(2, f'<th scope="col" class="plot">cost, to scale{self._axis()}</th>')
         rows = "".join(self._html_row(name, brief) for name in self.names)
         return (
-            '<div class="scroll" tabindex="0" role="region" aria-label="Judged table">'
+            '<div class="scroll" tabindex="0" role="group" aria-label="Judged table">'
             f'<table class="judged{" brief" * brief}">'
             f'<thead><tr><th scope="col">strategy</th>{"".join(heads)}</tr></thead><tbody>{rows}</tbody></table></div>'
         )
@@ -427,29 +431,50 @@ class JudgedTable:
 
     def _bar(self, name: str) -> str:
         """SVG of a strategy's cost and interval on the scale of all strategies, with zero marked; "" without a cost."""
-        all_values = [
-            v
-            for row in self.strategies.values()
-            for v in interval_values(row.get("is_bps"))
-            if is_known(v)
-        ]
         mean, low, high = interval_values(self.strategies[name].get("is_bps"))
-        if not all_values or not is_known(mean):
+        if not is_known(mean):
             return ""
-        left = min(0.0, *all_values)
-        right = max(0.0, *all_values)
-        span = (right - left) or 1.0
-
-        def x(value: float | None) -> float:
-            """Horizontal place of a value in the drawing, 4 to 116 of its 120 units; that of the mean for a missing value."""
-            return round(4 + 112 * ((value if is_known(value) else mean) - left) / span, 2)
-
-        return (
-            '<svg viewBox="0 0 120 16" class="bar" aria-hidden="true">'
-            f'<line x1="{x(0)}" y1="0" x2="{x(0)}" y2="16" class="zero"/>'
-            f'<line x1="{x(low)}" y1="8" x2="{x(high)}" y2="8" class="ci"/>'
-            f'<circle cx="{x(mean)}" cy="8" r="3.2"/></svg>'
+        zero, center, start, end = (
+            self._place(value if is_known(value) else mean) for value in (0.0, mean, low, high)
         )
+        return (
+            f'<svg viewBox="0 0 {BAR_WIDTH} 16" class="bar" aria-hidden="true">'
+            f'<line x1="{zero}" y1="0" x2="{zero}" y2="16" class="zero"/>'
+            f'<line x1="{start}" y1="8" x2="{end}" y2="8" class="ci"/>'
+            f'<circle cx="{center}" cy="8" r="3.2"/></svg>'
+        )
+
+    def _axis(self) -> str:
+        """SVG of the axis of the bars: a tick and its number, bps, at zero and at both ends; "" without costs."""
+        if not any(self._cost_span):
+            return ""
+        ticks = ""
+        for value in sorted({0.0, *self._cost_span}):
+            place = self._place(value)
+            anchor = "start" if place < BAR_WIDTH / 3 else "end"
+            ticks += (
+                f'<line x1="{place}" y1="13" x2="{place}" y2="18" class="zero"/>'
+                f'<text x="{place}" y="11" text-anchor="{anchor}">{value:.3g}</text>'
+            )
+        return (
+            f'<svg viewBox="0 0 {BAR_WIDTH} 18" class="bar axis" aria-hidden="true">{ticks}</svg>'
+        )
+
+    @property
+    def _cost_span(self) -> tuple[float, float]:
+        """Least and largest bound of the costs of all strategies, and 0, bps."""
+        values = [
+            value
+            for row in self.strategies.values()
+            for value in interval_values(row.get("is_bps"))
+            if is_known(value)
+        ]
+        return min([0.0, *values]), max([0.0, *values])
+
+    def _place(self, value: float) -> float:
+        """Horizontal place of a cost in a bar's drawing, 4 units from both of its ends."""
+        left, right = self._cost_span
+        return round(4 + (BAR_WIDTH - 8) * (value - left) / ((right - left) or 1.0), 2)
 
 
 def _html_interval(

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 WIDE = 8.0
 PAGE = 11.0
-"""Width of a figure, inches, that a page scales to its column; of one that fills a page from edge to edge."""
+NARROW = 5.0
+LETTER = 0.085
+"""Width of a figure, inches, that a page scales to its column; of one that fills a page from edge to edge; of the same
+figure on a telephone; and of a letter below an axis."""
 
 
 # From a Matplotlib figure to a picture that a page can hold inline: text stays text, colours follow the paper.
@@ -45,6 +48,8 @@ class Figure:
     svg: str
     alt: str
     caption: str = ""
+    narrow: str = ""
+    """The same drawn for a narrow screen, its letters as large as the text; "" shows `svg` there too."""
 
     def _repr_html_(self) -> str:
         """HTML of the figure, for notebooks."""
@@ -89,21 +94,50 @@ def finish_figure(drawing: "Drawing", name: str, alt: str, caption: str = "") ->
     """The figure of a drawing as SVG; equal drawings give equal bytes (no date, ids from a fixed salt)."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    buffer = io.StringIO()
     canvas = cast("Any", FigureCanvasSVG(drawing))
+    layout = drawing.get_layout_engine()
+    pictures: list[str] = []
     with matplotlib_style():
-        layout = drawing.get_layout_engine()
-        if (
-            layout is not None
-        ):  # once: `savefig` would draw everything to lay it out, and then draw it again
-            dpi = drawing.dpi
-            layout.execute(drawing)
-            drawing.dpi = dpi  # of pictures in it; laying out for SVG has set another
-            drawing.set_layout_engine("none")
-        canvas.print_svg(
-            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
-    return Figure(name, inline_svg(buffer.getvalue(), name, alt), alt, caption)
+        for width in (drawing.get_figwidth(), NARROW):
+            if pictures:
+                _narrow_down(drawing, width)
+            if (
+                layout is not None
+            ):  # once: `savefig` would draw everything to lay it out, and then draw it again
+                dpi = drawing.dpi
+                layout.execute(drawing)
+                drawing.dpi = dpi  # of pictures in it; laying out for SVG has set another
+                drawing.set_layout_engine("none")
+            buffer = io.StringIO()
+            canvas.print_svg(
+                buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+            )
+            pictures.append(buffer.getvalue())
+    wide, narrow = pictures
+    narrow_svg = inline_svg(narrow, f"{name}-narrow", alt).replace(
+        'class="figure"', 'class="figure narrow"', 1
+    )
+    return Figure(name, inline_svg(wide, name, alt), alt, caption, narrow_svg)
+
+
+def _narrow_down(drawing: "Drawing", width: float) -> None:
+    """Make a drawn figure so many inches wide: legends of two columns at most, no numbers or dates that would overlap."""
+    drawing.set_figwidth(width)
+    for panel in drawing.axes:
+        labels = [label.get_text() for label in panel.get_xticklabels()]
+        if panel.get_xscale() != "linear" or not any(label[:1].isdigit() for label in labels):
+            continue
+        letters = max(map(len, labels)) + 1
+        low, high = panel.get_xlim()
+        gap = (high - low) * LETTER * letters / (panel.get_position().width * width)
+        kept: dict[float, str] = {}
+        for tick, label in zip(panel.get_xticks(), labels, strict=True):
+            if tick >= low and (not kept or tick - next(reversed(kept)) >= gap):
+                kept[tick] = label
+        panel.set_xticks(list(kept), list(kept.values()))
+    for legend in (*drawing.legends, *(panel.get_legend() for panel in drawing.axes)):
+        if legend is not None:
+            legend.set_ncols(min(len(legend.get_texts()), 2 if legend in drawing.legends else 1))
 
 
 def name_rows(panel: "Axes", names: Sequence[str], ends: tuple[float, float] = (0.6, 0.4)) -> None:

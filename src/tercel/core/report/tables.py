@@ -38,7 +38,7 @@ def plain_table(
     digits = [digits_of(column) for column in columns]
     alignments = [' class="left"' * are_words(column) for column in columns]
     head = "".join(
-        f'<th scope="col"{css_class}>{html.escape(name)}</th>'
+        f'<th scope="col"{css_class}>{html.escape(name)}</th>' if name else f"<td{css_class}></td>"
         for name, css_class in zip(headings, alignments, strict=True)
     )
     body = ""
@@ -55,10 +55,10 @@ def plain_table(
             for cell, kind, name in zip(rest, kinds, headings[1:], strict=False)
         )
         body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
-    caption_html = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    caption_html = f"<caption><span>{html.escape(caption)}</span></caption>" if caption else ""
     kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY_COLUMNS else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption or "Table", quote=True)}">'
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(caption or "Table", quote=True)}">'
         f"<table{kind}>{caption_html}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

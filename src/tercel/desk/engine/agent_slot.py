@@ -1,12 +1,13 @@
 """An agent of the desk: its champion and challenger, drift detectors, and the gains of the challenger on paper."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.serialization import to_jsonable
-from tercel.desk.engine.challenge import Evidence
+from tercel.desk.engine.challenge import Evidence, PaperSaving
 from tercel.desk.engine.drift import DriftDetector
 from tercel.execution.strategies.order_size import TAKES
 from tercel.execution.strategy import Strategy
@@ -40,8 +41,10 @@ class AgentSlot:
     challenger_drift: DriftDetector | None = None
     """Detector of the challenger's card, in use once the challenger is promoted."""
     drifting: bool = False
-    gains_bps: list[float] = field(default_factory=list)
-    """Cost saved by the challenger, bps, by trial."""
+    paper_savings: dict[str, list[PaperSaving]] = field(default_factory=dict)
+    """What the champion saved on each other strategy on paper, by its name, an order each."""
+    alternatives: dict[str, dict[str, Strategy]] = field(default_factory=dict)
+    """Further strategies on paper, by instrument and name."""
     by_instrument: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 
@@ -51,6 +54,22 @@ class AgentSlot:
     def strategies_in(self, instrument: str) -> tuple[Strategy, Strategy | None]:
         """The champion and the challenger (None without one) in an instrument."""
         return self.by_instrument.get(instrument, (self.strategy, self.challenger))
+
+    def rivals_in(self, instrument: str) -> dict[str, Strategy]:
+        """Strategies on paper beside the champion in an instrument, by name: challenger and alternatives."""
+        challenger = self.strategies_in(instrument)[1]
+        named = {} if challenger is None else {self.challenger_name: challenger}
+        return named | self.alternatives.get(instrument, {})
+
+    @property
+    def gains_bps(self) -> list[float]:
+        """Cost saved by the challenger, bps, by trial."""
+        return [-saving.bps for saving in self.paper_savings.get(self.challenger_name, [])]
+
+    def book_savings(self, savings: Mapping[str, PaperSaving]) -> None:
+        """Add what the champion saved in one order's trials, by the other strategy's name."""
+        for name, saving in savings.items():
+            self.paper_savings.setdefault(name, []).append(saving)
 
     def size_warning(self, instrument: str, lots: int) -> str:
         """Warning for a parent larger than the strategy's card covers (lots per round); "" if it is covered."""
@@ -102,7 +121,7 @@ class AgentSlot:
         self.drift, self.challenger_drift = self.challenger_drift, self.drift
         for detector in filter(None, (self.drift, self.challenger_drift)):
             detector.reset()
-        self.gains_bps = []
+        self.paper_savings = {}
         self.drifting = False
 
     def body(self) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""Paper trials of an agent's champion and challenger on the same parent order, and the evidence they give.
+"""Paper trials of an agent's champion and of other strategies on the same parent order, and the evidence they give.
 
-Both get the same order on the same growing tape (`execution.driver`): what differs is the strategy alone. The desk's own
+All get the same order on the same growing tape (`execution.driver`): what differs is the strategy alone. The desk's own
 aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,32 +41,60 @@ def paper_rows(event: MarketRows, own_orders: Collection[int]) -> Ints:
     return tape
 
 
+@dataclass(frozen=True)
+class PaperSaving:
+    """What a champion saved on another strategy in one order, both on paper.
+
+    Parameters
+    ----------
+    bps : float
+        Of the order's value at arrival; below 0: it cost more.
+    value : float
+        Of the order at arrival, in money.
+    """
+
+    bps: float
+    value: float
+
+
 class Challenge:
-    """Paper trials of one parent order: champion and challenger on the same market data.
+    """Paper trials of one parent order: the champion and its rivals on the same market data.
 
     Parameters
     ----------
     book, state : int32[...], int64[...]
         The market at arrival with the order in it (see `execution.paper_trial.PaperTrial`).
-    champion, challenger : Strategy
+    champion : Strategy
+    rivals : mapping of name to Strategy
     symbol : str
         The market's.
+    unit : float
+        Money of one lot for half a tick.
     """
 
     def __init__(
-        self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy, symbol: str = ""
+        self,
+        book: Int32,
+        state: Ints,
+        champion: Strategy,
+        rivals: Mapping[str, Strategy],
+        symbol: str = "",
+        unit: float = 0.5,
     ) -> None:
-        self._trials = tuple(
-            PaperTrial(book, state, strategy, symbol) for strategy in (champion, challenger)
-        )
+        self._champion = PaperTrial(book, state, champion, symbol)
+        self._rivals = {
+            name: PaperTrial(book, state, rival, symbol) for name, rival in rivals.items()
+        }
+        self._trials = (self._champion, *self._rivals.values())
+        self._value = float(state[sim.ARRIVAL_MID2] * state[sim.QUANTITY]) * unit
         self._waiting: list[Ints] = []
         self._seen_ns = int(state[sim.NOW])
         self._refresh()
 
     def _refresh(self) -> None:
-        """Update whether both trials are over, and when the next decision of either is due."""
+        """Update whether all trials are over, and when the next decision of any is due."""
         self.done = all(trial.done for trial in self._trials)
-        """Both are over."""
+        """All are over."""
         self._due_ns = min(trial.due_ns for trial in self._trials)
 
     def on_market(self, rows: Ints) -> None:
@@ -77,7 +105,7 @@ class Challenge:
         self._waiting.append(rows)
 
     def advance(self, ns: int) -> None:
-        """Advance to `ns`: run both trials when a decision is due or the buffer is full."""
+        """Advance to `ns`: run all trials when a decision is due or the buffer is full."""
         self._seen_ns = max(ns, self._seen_ns)
         if self._seen_ns < self._due_ns and len(self._waiting) < MAX_WAITING:
             return
@@ -92,9 +120,13 @@ class Challenge:
         self._refresh()
 
     @property
-    def gain_bps(self) -> float:
-        """Cost saved by the challenger against the champion's paper trial, bps."""
-        return self._trials[0].shortfall_bps - self._trials[1].shortfall_bps
+    def savings(self) -> dict[str, PaperSaving]:
+        """What the champion saved on each rival, both on paper, by the rival's name."""
+        cost_bps = self._champion.shortfall_bps
+        return {
+            name: PaperSaving(trial.shortfall_bps - cost_bps, self._value)
+            for name, trial in self._rivals.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 [desk]        name, stage, seed, rounds, round_s, decision_s, pace, speed
 [data]        lake, date, venue, queue, fees: a recorded day to replay or shadow; totals: orders that are made of totals
 [[instrument]] name, market
-[[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
+[[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper;
+              alternatives: further ones on paper, which cannot be promoted
 [order_arrivals] side, share: the orders that come in
 [signals]     model, names, date, flow; orders, targets, targets_days, capital: positions to reach
 [risk]        posture
@@ -143,6 +144,8 @@ class AgentSection(TomlTable):
     alpha: bool = True
     posture: bool = True
     challenger: str = ""
+    alternatives: tuple[str, ...] = ()
+    """Strategies that work its orders on paper too, to say in money what the agent's own saves on them."""
 
 
 class OrderArrivalsSection(TomlTable):

@@ -82,6 +82,13 @@ def slot_of(
         detector_of(agent.strategy),
     )
     slot.challenger_drift = detector_of(agent.challenger)
+    slot.alternatives = {
+        instrument: {
+            full: strategy_of(full, market, flow)
+            for full in (full_name(agent, name) for name in agent.alternatives)
+        }
+        for instrument, market in estimates.items()
+    }
     slot.by_instrument = {
         instrument: strategies[market]
         for instrument, market in estimates.items()

@@ -318,7 +318,7 @@ class DeskLoop(DeskObserver):
             for parent, (agent, _, challenge) in list(self._challenges.items()):
                 if challenge.done:
                     del self._challenges[parent]
-                    self.slots[agent].gains_bps.append(challenge.gain_bps)
+                    self.slots[agent].book_savings(challenge.savings)
         self.session.run_until(until_ns)
 
     def _learn_baseline(self, name: str, state: DeskInstrument, at_ns: int) -> None:

@@ -169,14 +169,15 @@ class DeskObserver(SessionObserver):
                 self._challenges[id_][2].on_market(rows)
 
     def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
-        """Start the paper trials of an order whose agent has a challenger."""
+        """Start the paper trials of an order whose agent has a challenger or alternatives."""
+        name = order.instrument
         slot = self.slots.get(order.agent)
-        champion, challenger = (
-            slot.strategies_in(order.instrument) if slot is not None else (None, None)
-        )
-        if champion is not None and challenger is not None:
-            trial = Challenge(book, state, champion, challenger, order.instrument)
-            self._challenges[order.id] = (order.agent, order.instrument, trial)
+        if slot is not None and (rivals := slot.rivals_in(name)):
+            listing = self.session.listings[name]
+            unit = listing.tick / 2 * listing.lot
+            champion = slot.strategies_in(name)[0]
+            trial = Challenge(book, state, champion, rivals, name, unit)
+            self._challenges[order.id] = (order.agent, name, trial)
 
     def on_decision(self, order: ParentRequest, observation: Float32) -> None:
         """Update drift detection with the observation of a scheduled decision, if the agent's policy itself works the parent."""

@@ -15,7 +15,7 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.stats.mean_intervals import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.assembly import BuiltDesk
-from tercel.desk.engine.challenge import Evidence
+from tercel.desk.engine.challenge import Evidence, PaperSaving
 from tercel.desk.engine.forecast_results import ForecastOutcome, read_forecast_outcome
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import DeniedEntry
@@ -42,6 +42,50 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class SavingOnPaper:
+    """What an agent's strategy saved on another one in the same orders, both on paper on the same market data.
+
+    Parameters
+    ----------
+    against : str
+        The other strategy.
+    orders : int
+    value : float
+        Of the orders at arrival, in money.
+    saved_bps, half_bps : float, float or None
+        Mean by value, below 0 where it cost more; half of its 95 % interval, which fewer than three orders do not have.
+    """
+
+    against: str
+    orders: int
+    value: float
+    saved_bps: float
+    half_bps: float | None
+
+    @classmethod
+    def of(cls, against: str, savings: Sequence[PaperSaving]) -> "SavingOnPaper":
+        """The saving on one strategy from those in single orders, of which there is one at least."""
+        values = [saving.value for saving in savings]
+        mean, half = weighted_interval([saving.bps for saving in savings], values)
+        return cls(against, len(savings), sum(values), mean or 0.0, half)
+
+    @property
+    def saved(self) -> float:
+        """Saved in all orders, in money."""
+        return self.saved_bps * self.value / BPS
+
+    @property
+    def half(self) -> float | None:
+        """Half of the interval of what was saved, in money."""
+        return None if self.half_bps is None else self.half_bps * self.value / BPS
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the 95 % interval leaves out 0."""
+        return self.half_bps is not None and abs(self.saved_bps) > self.half_bps
+
+
+@dataclass(frozen=True)
 class AgentOutcome:
     """Outcome of one agent.
 
@@ -56,6 +100,8 @@ class AgentOutcome:
     saves_bps, saves_half_bps : float or None
         What its parents save on the other agents' of the same instrument and round, which met the same prices: mean
         over rounds, and half of its interval. None for an agent alone.
+    on_paper : tuple of SavingOnPaper
+        On each alternative, then on the challenger.
     drift : float or None
         Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
     drifting : bool
@@ -75,6 +121,7 @@ class AgentOutcome:
     cost: float = 0.0
     saves_bps: float | None = None
     saves_half_bps: float | None = None
+    on_paper: tuple[SavingOnPaper, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,6 +288,10 @@ def outcome_of(built: BuiltDesk, folder: Path) -> DeskOutcome:
             strategy=slot.strategy_name,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
             cost=total_cost(agent_parents[name]),
+            on_paper=tuple(
+                SavingOnPaper.of(against, slot.paper_savings[against])
+                for against in sorted(slot.paper_savings, key=slot.challenger_name.__eq__)
+            ),
             **dict(zip(("saves_bps", "saves_half_bps"), savings(unassisted, name), strict=True)),
         )
         for name, slot in desk.slots.items()

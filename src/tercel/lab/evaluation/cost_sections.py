@@ -97,7 +97,6 @@ def composition(
             figures.decomposition(strategies),
             figures.cost_distributions(shortfalls, "distribution", highlighted=highlighted),
         ],
-        folded=True,
     )
 
 

@@ -55,11 +55,7 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
         for name in result.ranked
         if result.kinds[name] in ("baseline", "random") and not result.is_unranked(name)
     ]
-    listed = (
-        reported[:MOST_VERDICTS]
-        if 1 < len(rules) <= MOST_OPPONENTS and len(result.by_market) == 1
-        else []
-    )
+    listed = reported if 1 < len(rules) <= MOST_OPPONENTS and len(result.by_market) == 1 else []
     return JudgedTable(
         strategies=rows,
         best_baseline=best,
@@ -139,14 +135,16 @@ def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[Ju
             )
 
 
-def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, PairedGain]]]:
-    """Labels and gains by opponent for the first sentences, of 3 rows at most: the primary comparisons.
+def verdict_gains(
+    result: EvaluationResult, most: int = MOST_VERDICTS
+) -> Iterator[tuple[str, dict[str, PairedGain]]]:
+    """Labels and gains by opponent for the first sentences, of `most` rows: the primary comparisons.
 
     In a single market also the gains on the best rule, unless these are primary already.
     """
     best = result.best_baseline
     several = len(result.by_market) > 1
-    for name in result.reported_rows[:MOST_VERDICTS]:
+    for name in result.reported_rows[:most]:
         primary = result.claims[name].primary
         gains = {
             _opponent(key, comparison.opponents): comparison.gain

@@ -10,7 +10,7 @@ import numpy as np
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report import figures, gain_figures
-from tercel.core.report.formatting import format_interval, format_number
+from tercel.core.report.formatting import format_interval, format_money, format_number
 from tercel.core.report.interval_text import COMPARISON_TEXTS, verdict_sentence
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import plain_table
@@ -45,8 +45,10 @@ from tercel.lab.evaluation.training_files import (
     read_partial_metrics,
 )
 
-MIN_CURVE_POINTS = 3
+MIN_CURVE_POINTS = 2
 """Points of a learning curve: fewer are no curve."""
+MONEY = "in the currency of the prices"
+"""Unit of money: a market does not name its currency."""
 MAX_DISTRIBUTIONS = 14
 """Rows of the distribution figure."""
 
@@ -71,8 +73,6 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         *_ablation(result),
         *_ways(evaluation, costs),
         *_learning(evaluation, result),
-        _verdicts(result, reported),
-        Section("Every interval", html=table.html(), folded=True),
         composition(
             costs,
             {name: result.strategies[name].estimates for name in costs},
@@ -81,6 +81,8 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
             reported,
         ),
         *(_forest(result, name, number) for number, name in enumerate(reported)),
+        _verdicts(result, reported),
+        Section("Every interval", html=table.html(), folded=True),
         *_by_seed(evaluation, result),
         *_claims(result, reported),
         *_scenarios(result, reported),
@@ -97,14 +99,16 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         _questions(result),
         _method(result),
     ]
+    value = _order_value(evaluation)
     facts = {
         "market": result.market,
         **({} if evaluation.main.parts else order_facts(result.task)),
+        **({} if value is None else {"value of an order": f"{value:,.0f} {MONEY}"}),
         "episodes": f"{result.episodes:,}",
         "episode seeds": ", ".join(map(str, result.evaluation_seeds)),
         "best rule": best,
     }
-    text = render_page(headline(result), lead_text(result), sections, facts, footer)
+    text = render_page(headline(result), lead_text(result, value), sections, facts, footer)
     write_atomic(path, text)
 
 
@@ -116,7 +120,7 @@ def headline(result: EvaluationResult) -> str:
     several = len(result.by_market) > 1
     if result.is_unranked(best):
         return f"No verdict: too many lots of {best} found no counterparty"
-    count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
+    count = sum(kind == "baseline" for kind in result.kinds.values())
     rule_text = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
@@ -132,27 +136,47 @@ def headline(result: EvaluationResult) -> str:
     )
 
 
-def lead_text(result: EvaluationResult) -> str:
-    """Lead of the page: costs of the first rows and of the best rule, gains, and caveats before them."""
+def _order_value(evaluation: Evaluation) -> float | None:
+    """Mean value of an order of the main scenario at arrival, in the currency of its prices; None for a list of orders."""
+    if evaluation.main.parts:
+        return None
+    facts = cached_market(evaluation.main.scenario).facts
+    costs = next(iter(evaluation.main.costs.values()))
+    unit = float(str(facts["tick"])) / 2 * float(str(facts["shares in a lot"]))
+    return float(np.mean(costs.qty * costs.arrival_mid2)) * unit
+
+
+def lead_text(result: EvaluationResult, order_value: float | None = None) -> str:
+    """Lead of the page: costs of the rows with verdicts and of the best rule, gains in bps and, for a mean value of the
+    orders, in money, and caveats before them.
+    """
     notes = judged_tables.caveat_notes(result)
-    unlisted = judged_tables.unlisted_notes(result)
     if len(result.by_market) > 1 and result.reported_rows:
         verdict_sentences = (
-            verdict_sentence(*row_gains, judge=verdict_of) for row_gains in verdict_gains(result)
+            verdict_sentence(*row_gains, judge=verdict_of)
+            for row_gains in verdict_gains(result, len(result.reported_rows))
         )
-        return " ".join([*notes, *verdict_sentences, *unlisted])
+        return " ".join([*notes, *verdict_sentences])
     best = result.best_baseline
     rows = result.strategies
     best_cost = format_number(rows[best].is_bps.mean)
     sentences = [
         f"{name} costs {format_number(rows[name].is_bps.mean)} bps of the order's value, {best} {best_cost}: "
-        f"a saving of {format_interval(result.paired[name][best], signed=True)} bps."
-        for name in result.reported_rows[:MOST_VERDICTS]
+        f"a saving of {format_interval(result.paired[name][best], signed=True)} bps"
+        f"{_saving_in_money(result.paired[name][best].mean, order_value)}."
+        for name in result.reported_rows
     ]
     alone = (
         [] if result.is_unranked(best) else [f"{best} costs {best_cost} bps of the order's value."]
     )
-    return " ".join([*notes, *(sentences or alone), *unlisted])
+    return " ".join([*notes, *(sentences or alone)])
+
+
+def _saving_in_money(saving_bps: float, order_value: float | None) -> str:
+    """A saving in money for an order of a value, as the end of a sentence; "" if either is not known."""
+    if order_value is None or not np.isfinite(saving_bps):
+        return ""
+    return f", or {format_money(saving_bps / BPS * order_value, MONEY, 0)} an order of {order_value:,.0f}"
 
 
 def _ablation(result: EvaluationResult) -> Iterator[Section]:
@@ -271,6 +295,7 @@ def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Sect
     """Section with learning curves of policies that lie in folders of their trainings."""
     recipe_of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
+    levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
     for policy in evaluation.policies:
         folder = Path(policy.folder).parent
         rows = read_partial_metrics(folder / METRICS) if policy.is_learned else []
@@ -282,6 +307,9 @@ def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Sect
                 for row in read_partial_metrics(folder / VALIDATION_FILE)
                 if not row.get("averaged")
             ]
+            # the rule on the same episodes, which are not those that are judged
+            if rows:
+                levels = {"the rule on these episodes": rows[-1]["rule_bps"]}
         if len(rows) >= MIN_CURVE_POINTS:
             curve = (
                 np.array([row["frames"] for row in rows]),
@@ -289,7 +317,6 @@ def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Sect
             )
             curves.setdefault(recipe_of.get(policy.key, policy.key), []).append(curve)
     if curves:
-        levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
         yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
 
 
@@ -302,7 +329,7 @@ def _forest(result: EvaluationResult, name: str, number: int) -> Section:
         f"forest-{number}",
         judge=verdict_of,
     )
-    return Section(f"{name} against each", figures=[figure], folded=True)
+    return Section(f"{name} against each", figures=[figure], folded=number >= MOST_VERDICTS)
 
 
 def _claims(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
