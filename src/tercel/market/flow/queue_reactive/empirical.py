@@ -200,7 +200,8 @@ def _slots(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
         step = behind[new] - away[new, level[new] - 1]
         steps.append(np.where(2 * step <= gap, step, step - gap))
     law = np.cumsum(counts + 1e-3) / (counts.sum() + 1e-3 * len(counts))
-    ordered = np.sort(np.concatenate(steps)[1:] if len(steps[-1]) else steps[0])
+    pooled = np.concatenate(steps)
+    ordered = np.sort(pooled[1:] if len(pooled) > 1 else pooled)
     index = ((np.arange(q.INSIDE_POINTS) + 0.5) / q.INSIDE_POINTS * len(ordered)).astype(np.int64)
     return {"slot": np.minimum(law, 1.0), "between": ordered[index].astype(float)}
 
