@@ -3,7 +3,9 @@
 A result is written on stdout, all other messages on stderr. With `as_json` stdout carries exactly one JSON object.
 """
 
+import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
@@ -36,6 +38,14 @@ _SHORT = 12
 
 
 @cache
+def program_path() -> str:
+    """How this shell finds `tercel`: the name, or its path where a virtual environment is not active."""
+    beside = Path(sys.executable).with_name("tercel")
+    if shutil.which("tercel") or not beside.exists():
+        return "tercel"
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
+
+
 def result_console() -> "Console":
     """Rich console on stdout, for tables alone."""
     from rich.console import Console

@@ -5,6 +5,8 @@ from typing import Any
 
 import polars as pl
 
+from tercel.core.errors import ConfigError
+
 
 class Frame(pl.DataFrame):
     """Polars data frame whose `to_pandas` needs pandas alone; frames computed from it are plain ones of Polars.
@@ -14,8 +16,11 @@ class Frame(pl.DataFrame):
     """
 
     def to_pandas(self, **options: Any) -> Any:
-        """Data frame of pandas with the same columns; with `options` by Polars itself, which needs pyarrow for it."""
+        """Frame of pandas with the same columns; with `options` by Polars, which needs pyarrow; ConfigError without it."""
         if options:
             return super().to_pandas(**options)
-        make_frame = resolve_name("pandas:DataFrame")  # not among our dependencies
+        try:
+            make_frame = resolve_name("pandas:DataFrame")  # not among our dependencies
+        except ModuleNotFoundError as error:
+            raise ConfigError("pandas", "no module pandas", "pip install pandas") from error
         return make_frame(self.to_dict(as_series=False), columns=self.columns)

@@ -138,6 +138,8 @@ def expected_text(refusal: Mapping[str, Any]) -> str:
     return (
         "a table"
         if refusal["type"] in TABLE_ERRORS
+        else 'a list, such as ["a", "b"]'
+        if refusal["type"] in ("tuple_type", "list_type")
         else str(refusal["msg"]).removeprefix("Value error, ")
     )
 

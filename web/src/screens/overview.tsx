@@ -78,7 +78,7 @@ export function Overview() {
                 <AgentLink a={a} />
               </With>
             )),
-            words("desk", (a) => a.desk),
+            ...(shown.length > 1 ? [words<{ desk: string }>("desk", (a) => a.desk)] : []),
             prose("state", (a) => (
               <With sub={a.reason}>
                 <State is={a.state} /> {a.drifting && <Badge tone="warn">drifting</Badge>}

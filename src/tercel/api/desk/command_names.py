@@ -41,7 +41,7 @@ class DeskNames:
         known_text = f"{ids}{f', and {more} earlier ones' if more > 0 else ''}"
         agents_text = f", or an agent: {', '.join(self.agents)}" if or_agent else ""
         raise ConfigError(
-            f"a parent order that exists{agents_text}",
+            f"a parent order at work or just over{agents_text}",
             repr(name),
             suggest_name(
                 name, [*self.parents, *self.agents * or_agent], f"name one of: {known_text}"

@@ -18,6 +18,7 @@ from tercel.api.desk.run_figures import (
 from tercel.api.desk.run_text import (
     agent_rows,
     answer_sentences,
+    describe_saving,
     forecast_sentences,
     format_run_amount,
     format_saving_range,
@@ -261,11 +262,10 @@ def _title_and_lead(config: DeskConfig, outcome: DeskOutcome) -> tuple[str, str]
         ((name, agent.on_paper[0]) for name, agent in outcome.agents.items() if agent.on_paper),
         ("", None),
     )
-    if saving is not None and saving.is_sure and saving.saved > 0:
-        saved = format_run_amount(saving.saved, outcome.currency)
-        title += f": {name} saved {saved} on {short_strategy_name(saving.against)}"
-    elif mean is not None:
+    if mean is not None:
         title += f": {mean:.1f} bps, {format_run_amount(outcome.cost, outcome.currency)}"
+    if saving is not None:
+        title += f"; on paper {name} {describe_saving(saving, outcome.currency)}"
     return title, " ".join([*silence_sentences(outcome), *answer_sentences(outcome)])
 
 

@@ -90,7 +90,8 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
             f"{outcome.cost_bps:.1f} bps from the arrival of the incoming orders, waiting included"
         )
         sentences.append(
-            f"They cost {cost} from the mid at their arrival ({total_text}); {savings_text}."
+            f"The {format_count(len(parents), 'parent order')} cost {cost} from the mid at their arrival "
+            f"({total_text}); {savings_text}."
         )
     denied = ", ".join(f"{code} {number:,}" for code, number in outcome.denials.items())
     refused = (
@@ -111,14 +112,27 @@ def saving_sentence(agent: str, savings: Sequence[SavingOnPaper], currency: str)
     'On paper, in the same 24 orders worth 1,000,000 USD, a saved 700 USD on twap_take (sure: 500 to 900 USD).'
     """
     texts = [
-        f"{'saved' if saving.saved_bps >= 0 else 'cost'} {format_run_amount(abs(saving.saved), currency)} "
-        f"{'on' if saving.saved_bps >= 0 else 'more than'} {short_strategy_name(saving.against)} "
-        f"({how_sure(saving)}{format_saving_range(saving, currency, ': ')})"
+        f"{describe_saving(saving, currency)} ({how_sure(saving)}{format_saving_range(saving, currency, ': ')})"
         for saving in savings
     ]
     value = format_run_amount(savings[0].value, currency)
     orders = format_count(savings[0].orders, "order")
     return f"On paper, in the same {orders} worth {value}, {agent} {', '.join(texts)}."
+
+
+def describe_saving(saving: SavingOnPaper, currency: str) -> str:
+    """What was saved on another strategy, or cost more than it.
+
+    >>> describe_saving(SavingOnPaper("twap_take", 24, 1e6, -7.0, 2.0), "USD")
+    'cost 700 USD more than twap_take'
+    """
+    amount = format_run_amount(abs(saving.saved), currency)
+    other = short_strategy_name(saving.against)
+    return (
+        f"saved {amount} on {other}"
+        if saving.saved_bps >= 0
+        else f"cost {amount} more than {other}"
+    )
 
 
 def how_sure(saving: SavingOnPaper) -> str:
