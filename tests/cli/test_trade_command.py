@@ -137,7 +137,7 @@ def test_another_seed_gives_other_fills_and_people_are_shown_tables(
     shown = " ".join(other.stdout.split())
     for part in ("desk small, seed 6", "cost, bps", "limits refused", "tercel trade tca --desk"):
         assert part in shown, part
-    assert f"watch {folder / 'three'}: tercel console --desk" in " ".join(other.stderr.split())
+    assert f"tercel console --desk {folder / 'three'}" in " ".join(other.stderr.split())
     assert tercel(*words, 0).exit_code == 2
 
 
@@ -736,7 +736,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: parents()["limited"]["limit"] is not None, what="its limit in ticks")
         assert parents()["limited"]["limit_price"] == "-30bps"
         assert done(*submit, "mine")["answer"] == "accepted"
-        missing = ("a parent order that exists", "'nobody'", "name one of: mine, limited,")
+        missing = ("a parent order at work or just over", "'nobody'", "name one of: mine, limited,")
         many = ("or an agent: peg, taker", *missing)
         for words, said in (
             (("submit", "ZZZ", *order, "--id", "other"), ("'ZZZ'", "to go on use one of AAA")),
