@@ -28,6 +28,7 @@ OUTSIDE = {".venv", "build", "node_modules", "__pycache__"}
 PARSERS = ("feeds", "fix", "venues", "signals/sources", "core/tables")
 """Folders that read messages and files of others by key."""
 CODE = ("packed_assignments", "untyped_dicts", "key_reads")
+GATE = {"tercel.desk.gate.server", "tercel.desk.gate.__main__"}
 TIERS = ("test", "long", "all")
 OVER = 1.2
 """CPU seconds vary: a tier may use so many times its budget before it fails."""
@@ -55,25 +56,30 @@ def statements(source: str) -> int:
 def count_code(source: str, parser: bool = False) -> Counter[str]:
     """Packed assignments, untyped dictionaries and reads by key (none of a parser) of a source.
 
-    A packed assignment counts once for each target beyond the first of a tuple assigned to a tuple.
+    A packed assignment counts once for each target beyond the first of a tuple or list assigned to one.
 
-    >>> count_code("a, b, c = 1, 2, 3; d, e = f()")["packed_assignments"]
-    2
+    >>> count_code("a, (b, c) = 1, (2, 3); d, e = f(); x = [g, h] = [1, 2]")["packed_assignments"]
+    4
     >>> sorted(count_code('def f(x: dict[str, Any]) -> int:\\n    return x["n"]').items())
     [('key_reads', 1), ('packed_assignments', 0), ('untyped_dicts', 1)]
     """
     counts = Counter(dict.fromkeys(CODE, 0))
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assign):
-            target = node.targets[0]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                counts["packed_assignments"] += len(target.elts) - 1
+            if isinstance(node.value, ast.Tuple | ast.List):
+                counts["packed_assignments"] += sum(map(_count_names, node.targets)) - 1
         elif isinstance(node, ast.Subscript):
             counts["untyped_dicts"] += ast.unparse(node) == "dict[str, Any]"
             key = node.slice.value if isinstance(node.slice, ast.Constant) else None
             is_read = isinstance(key, str) and isinstance(node.ctx, ast.Load)
             counts["key_reads"] += is_read and not parser
     return counts
+
+
+def _count_names(target: ast.expr) -> int:
+    """Names that an assignment to a target binds, inside of tuples and lists."""
+    is_packed = isinstance(target, ast.Tuple | ast.List)
+    return sum(map(_count_names, target.elts)) if is_packed else 1
 
 
 def count_package() -> tuple[dict[str, int], dict[str, int]]:
@@ -146,7 +152,7 @@ def read_budgets(path: Path) -> dict[str, Any]:
     """
     try:
         budgets = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # bytes that are no text, text that is no TOML
         raise BudgetError(f"expected TOML, received: {error}") from None
     _compare_keys("sections", budgets, {"statements", "closure", "code", "cpu_s"})
     packages = {path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")}
@@ -162,6 +168,8 @@ def read_budgets(path: Path) -> dict[str, Any]:
     for module in budgets["closure"]:
         if file_of_module(module) is None:
             raise BudgetError(f"[closure] {module}: expected a module of tercel")
+    if missing := GATE - budgets["closure"].keys():
+        raise BudgetError(f"[closure]: expected limits of {', '.join(sorted(missing))}")
     limits = [(name, budgets[name]) for name in ("statements", "closure", "code")]
     for name, section in tiers.items():
         unknown = section.keys() - {"all", "folders", "reasons"}

@@ -94,6 +94,7 @@ def limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(budgets, "ROOT", tmp_path)
     monkeypatch.setattr(budgets, "PACKAGE", package)
     monkeypatch.setattr(budgets, "BUDGETS", file)
+    monkeypatch.setattr(budgets, "GATE", {"tercel.core.a"})
     return file
 
 
@@ -136,6 +137,7 @@ def test_a_statement_more_than_a_limit_fails_and_is_named(
         ("core = 3\n", "core = 2.5\n", "[statements] core: expected a positive whole number"),
         ("core = 3\n", "core = true\n", "[statements] core: expected a positive whole number"),
         ("'tercel.core.a'", "'tercel.core.b'", "[closure] tercel.core.b: expected a module"),
+        ("'tercel.core.a' = 3\n", "", "[closure]: expected limits of tercel.core.a"),
         ("key_reads = 1\n", "modules = 1\n", "limits of [code]: no key_reads; add it"),
         ("[cpu_s.long]\nall = 1\n", "", "tiers of [cpu_s]: no long; add it"),
         (

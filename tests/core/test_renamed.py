@@ -92,6 +92,13 @@ def test_a_subclass_with_a_former_method_is_refused() -> None:
         class Coin(Preset):
             def packed(self) -> None: ...
 
+    class Mixin:
+        def packed(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"'packed' of .*Mixed' is called 'pack_parameters' now"):
+
+        class Mixed(Mixin, Preset): ...
+
 
 def test_what_was_never_there_is_missing_as_ever(tmp_path: Path) -> None:
     preset = load("csco-santa-fe")

@@ -327,7 +327,8 @@ def _refuse_attributes(kind: Any, names: Mapping[str, str]) -> None:
     def check_subclass(subclass: Any, /, **options: Any) -> None:
         """Refuse a subclass that defines an attribute under a former name."""
         super(kind, subclass).__init_subclass__(**options)
-        for name in names.keys() & vars(subclass).keys():
+        own_classes = subclass.__mro__[: subclass.__mro__.index(kind)]
+        for name in names.keys() & {key for own in own_classes for key in vars(own)}:
             raise TypeError(_renamed(subclass, name, names))
 
     methods = {"__getattr__": find, "__init_subclass__": classmethod(check_subclass)}

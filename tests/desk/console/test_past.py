@@ -163,6 +163,21 @@ def test_a_busy_machine_delays_turns_and_empties_none() -> None:
     assert follower.report().reading is None
 
 
+class GapDesk(ListedDesk):
+    """A desk whose journal has lost entry 3,000."""
+
+    def read(self, after: int = 0, *span: Any) -> Iterator[tuple[int, Entry]]:
+        return ((seq, entry) for seq, entry in super().read(after, *span) if seq != 3_000)
+
+
+def test_nothing_is_shown_after_an_entry_that_is_missing() -> None:
+    follower = JournalFollower(GapDesk(list(a_day(5_000))), Clock())
+    for _ in range(3):
+        follower.catch_up()
+        assert follower.report().seq == 2_999
+        assert follower.report().fault == "entry 3000 of the journal is missing"
+
+
 class GrowingDesk(ListedDesk):
     """A desk that writes two entries for each that is read of its journal, as long as it `grows`."""
 

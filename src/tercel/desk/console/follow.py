@@ -145,11 +145,14 @@ class JournalFollower:
             self.fault = f"the journal cannot be read: {error}"
 
     def _fold_entries(self, until_s: float) -> None:
-        """Fold entries until a time of the monotonic clock, s, at least `TURN_ENTRIES`; an invalid entry ends the fold for
-        good and is noted in `_invalid`."""
+        """Fold entries until a time of the monotonic clock, s, at least `TURN_ENTRIES`; an invalid or missing entry ends the
+        fold for good and is noted in `_invalid`."""
         begun = self._state.seq
         for seq, entry in () if self._invalid else self._desk.read(after=begun):
             with self._lock:
+                if seq != self._state.seq + 1:
+                    self._invalid = f"entry {self._state.seq + 1} of the journal is missing"
+                    return
                 try:
                     self._state.apply(seq, entry)
                 except UNREADABLE as error:  # a state after it would lack this entry
