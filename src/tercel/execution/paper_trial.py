@@ -71,7 +71,8 @@ class PaperTrial:
 
     @property
     def shortfall_bps(self) -> float:
-        """Implementation shortfall of the fills so far, without fees, bps of arrival mid times the whole order."""
+        """Implementation shortfall so far, without fees, bps of arrival mid times the whole order: of the fills, and from the
+        horizon on of the unfilled lots at a price beyond the ladder (`execution.step.end`)."""
         k = self._state
         sums = int(k[sim.SPREAD : sim.FORCED_TIMING + 1].sum())
         return 1e4 * sums / max(int(k[sim.ARRIVAL_MID2] * k[sim.QUANTITY]), 1)

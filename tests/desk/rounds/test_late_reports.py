@@ -1,5 +1,6 @@
 """A round that begins while parents of the round before are at work: their lots are not asked for twice."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.challenge import CHAMPION
 from tercel.desk.engine.configured_agents import bare_name
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -147,6 +149,91 @@ def test_alternatives_work_the_same_orders_on_paper_and_are_said_in_money(
     assert sorted(saving.value for saving in twap_take) == pytest.approx(sorted(worth))
     slot.promote()
     assert slot.paper_savings == {}, "they were another champion's"
+
+
+class FailingStrategy:
+    """A strategy that raises at its n-th decision and at all later ones; without `failing_at` it works."""
+
+    def __init__(self, strategy: Any, failing_at: float = math.inf) -> None:
+        self._strategy, self._failing_at, self._decisions = strategy, failing_at, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._strategy, name)
+
+    def decide(self, view: Any) -> Any:
+        self._decisions += 1
+        if self._decisions >= self._failing_at:
+            raise RuntimeError("no model")
+        return self._strategy.decide(view)
+
+
+def live_work_with_failing(
+    tools: SimulatedMarkets, failing: str, failing_at: float
+) -> tuple[BuiltDesk, list[Any]]:
+    """A desk with challenger and alternative, one of which may fail, after its run; fills and costs of its parents."""
+    opened = desk_of(
+        tools, 0.0, 'peg_behind"\nalternatives = ["twap_take"]\nchallenger = "twap_passive'
+    )
+    slot = opened.desk.slots["peg"]
+    if failing == "challenger":
+        slot.challenger = FailingStrategy(slot.challenger, failing_at)
+        slot.by_instrument = {
+            name: (champion, slot.challenger) for name, (champion, _) in slot.by_instrument.items()
+        }
+    for named in slot.alternatives.values():
+        for name in named:
+            if failing == "alternative":
+                named[name] = FailingStrategy(named[name], failing_at)
+    opened.desk.run()
+    opened.session.run(opened.session.now_ns + 300 * S)
+    opened.desk.wait(60 * S)
+    return opened, [dict(opened.session.ledger.fills_of), opened.desk.results]
+
+
+@pytest.mark.parametrize("failing_at", [1, 6])
+@pytest.mark.parametrize("failing", ["challenger", "alternative"])
+def test_a_strategy_that_raises_on_paper_is_compared_no_more(
+    tools: SimulatedMarkets, failing: str, failing_at: int
+) -> None:
+    """The desk goes on: its live orders are those of a desk in which nothing fails."""
+    opened, work = live_work_with_failing(tools, failing, failing_at)
+    unharmed, same_work = live_work_with_failing(tools, failing, math.inf)
+    slot, unharmed_slot = opened.desk.slots["peg"], unharmed.desk.slots["peg"]
+    [failed] = slot.failed_on_paper
+    alerts = [entry.body for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
+    told = [body["text"] for body in alerts if body["code"] == "paper_trial_failed"]
+    assert told == [f"{failed} failed on paper: RuntimeError: no model; it is compared no more"]
+    is_challenger = failing == "challenger"
+    assert (failed == slot.challenger_name) == is_challenger
+    assert failed not in slot.rivals_in("AAA")
+    assert work == same_work
+    assert work[0]
+    full = dict(unharmed_slot.paper_savings)
+    kept = slot.paper_savings.pop(failed, [])
+    all_savings = full.pop(failed)
+    assert len(kept) == (failing_at > 1)
+    assert kept == all_savings[: len(kept)] != all_savings, "its evidence stops there"
+    assert slot.paper_savings == full
+    assert (slot.body()["verdict"] == "failed on paper") == is_challenger
+
+
+def test_an_order_whose_champion_raises_on_paper_is_not_compared(tools: SimulatedMarkets) -> None:
+    opened = desk_of(tools, 0.0, 'peg_behind"\nchallenger = "twap_passive')
+    opened.desk.begin()
+    opened.desk._begin_round(0, opened.session.now_ns)
+    opened.session.run(opened.session.now_ns + 5 * S)
+    [(_, _, running)] = opened.desk._challenges.values()
+    champion = running._trials[CHAMPION]
+    champion._strategy = FailingStrategy(champion._strategy, 1)
+    running.advance(opened.session.now_ns + 60 * S)
+    assert running.done
+    slot = opened.desk.slots["peg"]
+    assert slot.book_savings(running.savings) == [
+        f"{slot.strategy_name} failed on paper: RuntimeError: no model; an order is not compared"
+    ]
+    assert slot.book_savings(running.savings) == [], "told once"
+    assert slot.paper_savings == {}
+    assert slot.rivals_in("AAA"), "the next order is compared again"
 
 
 def test_a_challenger_is_called_off_when_market_data_are_missed(tools: SimulatedMarkets) -> None:

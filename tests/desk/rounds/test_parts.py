@@ -508,6 +508,10 @@ def test_what_is_saved_in_money_weighs_large_orders_and_says_how_sure_it_is() ->
     assert "a saved 1,800 USD on pov (sure: 1,055 to 2,545 USD)" in saving_sentence(
         "a", [sure], "USD"
     )
+    assert saving_sentence("a", [few, sure], "USD") == (
+        "On paper, in the same 3 orders worth 3,000,000 USD, a cost 2,000 USD more than twap_take (too few orders to say, "
+        "over 2 orders), saved 1,800 USD on pov (sure: 1,055 to 2,545 USD)."
+    ), "one that failed on paper was compared in fewer orders"
     open_ = SavingOnPaper.of("pov", [PaperSaving(bps, 1e6) for bps in (-5.0, 6.0, 7.0)])
     assert how_sure(open_) == "not sure, it may be chance"
 

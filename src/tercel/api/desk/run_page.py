@@ -50,8 +50,9 @@ from tercel.desk.trading.tca.measure import AnalysedCost
 
 PAPER_TEXT = (
     "The agent's strategy and the others worked each of its orders on paper, on the same market data: what differs is "
-    "the strategy alone. Orders on paper move no price, so large ones are flattered, all alike. Sure: the 95 % interval "
-    "leaves out 0."
+    "the strategy alone. Orders on paper move no price, so large ones are flattered, all alike; the desk's own orders are "
+    "in that market. Fees are left out, and lots unfilled at the horizon are priced by a rule, beyond the book. Sure: the "
+    "95 % interval leaves out 0."
 )
 
 

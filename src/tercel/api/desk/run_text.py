@@ -111,12 +111,15 @@ def saving_sentence(agent: str, savings: Sequence[SavingOnPaper], currency: str)
     >>> saving_sentence("a", [SavingOnPaper("twap_take", 24, 1e6, 7.0, 2.0)], "USD")
     'On paper, in the same 24 orders worth 1,000,000 USD, a saved 700 USD on twap_take (sure: 500 to 900 USD).'
     """
+    most = max(savings, key=lambda saving: saving.orders)
     texts = [
-        f"{describe_saving(saving, currency)} ({how_sure(saving)}{format_saving_range(saving, currency, ': ')})"
+        f"{describe_saving(saving, currency)} ({how_sure(saving)}{format_saving_range(saving, currency, ': ')}"
+        + f", over {format_count(saving.orders, 'order')}" * (saving.orders < most.orders)
+        + ")"
         for saving in savings
     ]
-    value = format_run_amount(savings[0].value, currency)
-    orders = format_count(savings[0].orders, "order")
+    value = format_run_amount(most.value, currency)
+    orders = format_count(most.orders, "order")
     return f"On paper, in the same {orders} worth {value}, {agent} {', '.join(texts)}."
 
 

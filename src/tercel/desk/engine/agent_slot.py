@@ -7,7 +7,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.serialization import to_jsonable
-from tercel.desk.engine.challenge import Evidence, PaperSaving
+from tercel.desk.engine.challenge import CHAMPION, Evidence, PaperSaving
 from tercel.desk.engine.drift import DriftDetector
 from tercel.execution.strategies.order_size import TAKES
 from tercel.execution.strategy import Strategy
@@ -43,6 +43,8 @@ class AgentSlot:
     drifting: bool = False
     paper_savings: dict[str, list[PaperSaving]] = field(default_factory=dict)
     """What the champion saved on each other strategy on paper, by its name, an order each."""
+    failed_on_paper: set[str] = field(default_factory=set)
+    """Names of strategies that raised on paper; `challenge.CHAMPION` for the champion."""
     alternatives: dict[str, dict[str, Strategy]] = field(default_factory=dict)
     """Further strategies on paper, by instrument and name."""
     by_instrument: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
@@ -56,20 +58,32 @@ class AgentSlot:
         return self.by_instrument.get(instrument, (self.strategy, self.challenger))
 
     def rivals_in(self, instrument: str) -> dict[str, Strategy]:
-        """Strategies on paper beside the champion in an instrument, by name: challenger and alternatives."""
+        """Strategies on paper beside the champion in an instrument, by name: challenger and alternatives that never failed."""
         challenger = self.strategies_in(instrument)[1]
-        named = {} if challenger is None else {self.challenger_name: challenger}
-        return named | self.alternatives.get(instrument, {})
+        named = ({} if challenger is None else {self.challenger_name: challenger}) | (
+            self.alternatives.get(instrument, {})
+        )
+        return {name: rival for name, rival in named.items() if name not in self.failed_on_paper}
 
     @property
     def gains_bps(self) -> list[float]:
         """Cost saved by the challenger, bps, by trial."""
         return [-saving.bps for saving in self.paper_savings.get(self.challenger_name, [])]
 
-    def book_savings(self, savings: Mapping[str, PaperSaving]) -> None:
-        """Add what the champion saved in one order's trials, by the other strategy's name."""
+    def book_savings(self, savings: Mapping[str, PaperSaving | str]) -> list[str]:
+        """Add what the champion saved in one order's trials, by the other strategy's name, and drop those that failed (error
+        as text) for good; texts on the failures not yet told."""
+        told = []
         for name, saving in savings.items():
-            self.paper_savings.setdefault(name, []).append(saving)
+            if isinstance(saving, PaperSaving) and name not in self.failed_on_paper:
+                self.paper_savings.setdefault(name, []).append(saving)
+            elif name not in self.failed_on_paper:
+                self.failed_on_paper.add(name)
+                told.append(
+                    f"{name or self.strategy_name} failed on paper: {saving}; "
+                    f"{'an order is not compared' if name == CHAMPION else 'it is compared no more'}"
+                )
+        return told
 
     def size_warning(self, instrument: str, lots: int) -> str:
         """Warning for a parent larger than the strategy's card covers (lots per round); "" if it is covered."""
@@ -122,6 +136,7 @@ class AgentSlot:
         for detector in filter(None, (self.drift, self.challenger_drift)):
             detector.reset()
         self.paper_savings = {}
+        self.failed_on_paper.discard(CHAMPION)
         self.drifting = False
 
     def body(self) -> dict[str, Any]:
@@ -144,6 +159,10 @@ class AgentSlot:
             "challenger": self.challenger_name,
             "trials": evidence.trials,
             **to_jsonable(figures),
-            "verdict": evidence.verdict if self.challenger is not None else "",
+            "verdict": ""
+            if self.challenger is None
+            else "failed on paper"
+            if self.challenger_name in self.failed_on_paper
+            else evidence.verdict,
             "state": state,
         }

@@ -5,7 +5,8 @@ aggressions are on that tape as withdrawals, so that paper orders are not filled
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ import numpy as np
 from tercel.core.arrays import Int32, Ints
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.stats.mean_intervals import weighted_interval
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.paper_trial import PaperTrial
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
@@ -21,6 +23,8 @@ from tercel.market.tape.schema import EXECUTE, REDUCE
 
 MAX_WAITING: Final = 1024
 """Updates of a market that wait at most."""
+CHAMPION: Final = ""
+"""Name of the champion's own trial; no rival is called so."""
 
 
 def paper_rows(event: MarketRows, own_orders: Collection[int]) -> Ints:
@@ -81,21 +85,32 @@ class Challenge:
         symbol: str = "",
         unit: float = 0.5,
     ) -> None:
-        self._champion = PaperTrial(book, state, champion, symbol)
-        self._rivals = {
-            name: PaperTrial(book, state, rival, symbol) for name, rival in rivals.items()
-        }
-        self._trials = (self._champion, *self._rivals.values())
+        self._trials: dict[str, PaperTrial] = {}
+        self._failures: dict[str, str] = {}
+        for name, strategy in {**rivals, CHAMPION: champion}.items():
+            with self._drop_if_failed(name):
+                self._trials[name] = PaperTrial(book, state, strategy, symbol)
         self._value = float(state[sim.ARRIVAL_MID2] * state[sim.QUANTITY]) * unit
         self._waiting: list[Ints] = []
         self._seen_ns = int(state[sim.NOW])
         self._refresh()
 
+    @contextmanager
+    def _drop_if_failed(self, name: str) -> Iterator[None]:
+        """Drop a trial whose strategy raises within the context, and note its error."""
+        try:
+            yield
+        except Exception as error:
+            self._failures[name] = f"{type(error).__name__}: {error}"
+            self._trials.pop(name, None)
+
     def _refresh(self) -> None:
-        """Update whether all trials are over, and when the next decision of any is due."""
-        self.done = all(trial.done for trial in self._trials)
+        """Update whether all trials are over, and when the next decision is due; without a pair to compare all are over."""
+        if CHAMPION not in self._trials or len(self._trials) == 1:
+            self._trials = {}
+        self.done = all(trial.done for trial in self._trials.values())
         """All are over."""
-        self._due_ns = min(trial.due_ns for trial in self._trials)
+        self._due_ns = min((trial.due_ns for trial in self._trials.values()), default=FOREVER_NS)
 
     def on_market(self, rows: Ints) -> None:
         """Buffer rows of :func:`paper_rows` for the trials; rows older than the time reached get that time."""
@@ -105,7 +120,7 @@ class Challenge:
         self._waiting.append(rows)
 
     def advance(self, ns: int) -> None:
-        """Advance to `ns`: run all trials when a decision is due or the buffer is full."""
+        """Advance to `ns`: run all trials when a decision is due or the buffer is full; drop those that fail."""
         self._seen_ns = max(ns, self._seen_ns)
         if self._seen_ns < self._due_ns and len(self._waiting) < MAX_WAITING:
             return
@@ -115,18 +130,22 @@ class Challenge:
             else np.zeros((0, sim.TAPE_WORDS), np.int64)
         )
         self._waiting = []
-        for trial in self._trials:
-            trial.feed(rows, self._seen_ns)
+        for name, trial in list(self._trials.items()):
+            with self._drop_if_failed(name):
+                trial.feed(rows, self._seen_ns)
         self._refresh()
 
     @property
-    def savings(self) -> dict[str, PaperSaving]:
-        """What the champion saved on each rival, both on paper, by the rival's name."""
-        cost_bps = self._champion.shortfall_bps
-        return {
-            name: PaperSaving(trial.shortfall_bps - cost_bps, self._value)
-            for name, trial in self._rivals.items()
+    def savings(self) -> dict[str, PaperSaving | str]:
+        """What the champion saved on each rival, both on paper, by the rival's name; the error of each trial that failed."""
+        saved = {
+            name: PaperSaving(
+                trial.shortfall_bps - self._trials[CHAMPION].shortfall_bps, self._value
+            )
+            for name, trial in self._trials.items()
+            if name != CHAMPION
         }
+        return saved | self._failures
 
 
 @dataclass(frozen=True)

@@ -315,10 +315,11 @@ class DeskLoop(DeskObserver):
                 challenge.advance(
                     max(second, self.session.now_ns)
                 )  # a venue with a clock of its own may be ahead
-            for parent, (agent, _, challenge) in list(self._challenges.items()):
+            for parent, (agent, name, challenge) in list(self._challenges.items()):
                 if challenge.done:
                     del self._challenges[parent]
-                    self.slots[agent].book_savings(challenge.savings)
+                    for text in self.slots[agent].book_savings(challenge.savings):
+                        self.alert("warning", "paper_trial_failed", text, name, agent, parent)
         self.session.run_until(until_ns)
 
     def _learn_baseline(self, name: str, state: DeskInstrument, at_ns: int) -> None:

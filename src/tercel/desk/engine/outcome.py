@@ -43,7 +43,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class SavingOnPaper:
-    """What an agent's strategy saved on another one in the same orders, both on paper on the same market data.
+    """What an agent's strategy saved on another one in the same orders, both on paper on the same market data: without fees,
+    with lots unfilled at the horizon at a price beyond the ladder (`execution.step.end`).
 
     Parameters
     ----------
