@@ -3,11 +3,13 @@
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from smtplib import SMTP, SMTPAuthenticationError
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.trading import email_alerts
 from tercel.desk.trading.alerts import AlertSender
-from tercel.desk.trading.email_alerts import MOST_LISTED, AlertMailer, EmailSection
+from tercel.desk.trading.email_alerts import MOST_LETTERS, MOST_LISTED, AlertMailer, EmailSection
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.risk.kill_switch import KillLatch
 
@@ -174,7 +176,7 @@ def test_what_a_venue_writes_makes_no_header_and_stops_no_mail() -> None:
     ((line,),) = server.texts()
     assert line.startswith("critical a  Bcc: eve@x.org")
     assert "\u00fc" in line
-    assert len(line) > 9000
+    assert len(line) == len("critical ") + MOST_LETTERS
     assert "Bcc" not in server.mails[0]
 
 
@@ -255,6 +257,7 @@ def test_what_a_server_refuses_is_told_once_waits_and_arrives_later(
         assert (mailer.failure, server.mails) == (None, []), "it was told already"
     with serving() as server:
         mailer._section = section(server.port)
+        mailer.start()
         mailer.stop()
     assert server.texts() == [["critical KILL one", "critical KILL two"]]
 
@@ -286,17 +289,127 @@ def test_a_server_that_is_slow_or_closes_is_told(
     assert f"localhost:{port}" in str(mailer.failure)
 
 
-def test_of_more_alerts_than_a_mail_lists_the_latest_are_kept() -> None:
-    mailer = mailer_to(CLOSED_PORT)
-    for number in range(MOST_LISTED + 5):
-        mailer.add("critical", f"number {number}")
+def test_a_flood_drops_no_alert_of_another_code_and_what_is_left_out_is_counted() -> None:
+    mailer = mailer_to(CLOSED_PORT, levels=["warning", "critical"])
+    mailer.add("critical", "KILL ann")
+    for number in range(2 * MOST_LISTED):
+        mailer.add("critical", f"LIMIT {number}")
     mailer.send_pending()
-    assert f"{MOST_LISTED} alerts wait" in str(mailer.failure)
+    assert f"{2 * MOST_LISTED + 1} alerts wait" in str(mailer.failure)
+    for line in ("critical KILL bob", "warning LAG one"):
+        mailer.add(*line.split(" ", 1))
     with serving() as server:
         mailer._section = section(server.port)
+        mailer.start()
         mailer.stop()
-    ((first, *_, last),) = server.texts()
-    assert (first, last) == ("critical number 5", f"critical number {MOST_LISTED + 4}")
+    ((told, *lines),) = server.texts()
+    assert told == f"{MOST_LISTED + 3} more alerts are not listed"
+    limits = [f"critical LIMIT {number}" for number in range(MOST_LISTED - 3)]
+    assert lines == ["critical KILL ann", *limits, "critical KILL bob", "warning LAG one"]
+    subject = server.mails[0]["Subject"]
+    assert subject == f"[night] {2 * MOST_LISTED + 3} alerts, critical KILL ann"
+
+
+def test_of_too_many_codes_the_least_severe_is_not_listed() -> None:
+    with serving() as server:
+        mailer = mailer_to(server.port, levels=["warning", "critical"])
+        for number in range(MOST_LISTED + 1):
+            mailer.add("warning" if number == 7 else "critical", f"CODE{number} text")
+        mailer.send_pending()
+    ((_, *lines),) = server.texts()
+    assert len(lines) == MOST_LISTED
+    assert not [line for line in lines if "warning" in line]
+
+
+@pytest.mark.parametrize("desk", ["night", "=?utf-8?q?a=0D=0ABcc:_eve@x.org?=\r\n\udc80"])
+@pytest.mark.parametrize("text", [
+    "=?utf-8?q?x=0D=0AReply-To:_eve@x.org=0D=0A=0D=0A<b>all_is_fine</b>?=",
+    '"\u00e9=?zlib?b?aa?= \u00e9,=?utf-8*en?q?a?==?utf-8?b?xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'
+    "xxxxxxxxxxxxxxxx?==?ISO-2022-JP?b?=?base64?q?a?==?rot13?q?a?==0D=0A",
+    "=??utf-8?q?x?=" + 400 * "\u4e2d",
+])  # fmt: skip
+def test_an_encoded_word_makes_no_header_and_stops_no_mail(desk: str, text: str) -> None:
+    with serving() as server:
+        mailer = AlertMailer(section(server.port), desk)
+        mailer.add("critical", text)
+        mailer.send_pending()
+        assert mailer.failure is None
+    (mail,) = server.mails
+    assert mail.get_content() == f"critical {text}\n"
+    assert "=?" not in mail["Subject"]
+    assert not {"Reply-To", "Bcc"} & set(mail.keys())
+
+
+@contextmanager
+def dripping(piece: bytes) -> Iterator[int]:
+    """A server that sends a piece again and again, faster than any timeout of one answer; its port."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        over = threading.Event()
+
+        def drip(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                while not over.wait(0.05):
+                    connection.sendall(piece)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listening.getsockname()[1]
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("piece", "security"), [(b"2", "none"), (b"220-hi\r\n", "none"), (b"\x16", "tls")]
+)
+def test_a_server_that_drips_bytes_is_told(
+    monkeypatch: pytest.MonkeyPatch, piece: bytes, security: str
+) -> None:
+    monkeypatch.setattr(email_alerts, "MAIL_TIMEOUT_S", 0.15 if security == "tls" else 0.4)
+    with dripping(piece) as port:
+        mailer = mailer_to(port, security=security)
+        mailer.add("critical", "KILL all")
+        mailer.start()
+        until(lambda: mailer.failure, what="the failure")
+        mailer.stop(DEADLINE_S)
+    assert "timed out" in str(mailer.failure)
+    assert "1 alerts wait" in str(mailer.failure)
+
+
+def test_the_desk_ends_while_a_server_drips_bytes_and_what_is_not_sent_is_told() -> None:
+    with dripping(b"220-hi\r\n") as port:
+        mailer = mailer_to(port)
+        mailer._next_s = float("inf")
+        mailer.start()
+        for number in range(MOST_LISTED + 5):
+            mailer.add("critical", f"number {number}")
+        ends = threading.Thread(target=mailer.stop, args=(0.5,), daemon=True)
+        ends.start()
+        ends.join(DEADLINE_S)
+        assert not ends.is_alive()
+        assert f"{MOST_LISTED + 5} alerts wait" in str(mailer.failure)
+    mailer.join(DEADLINE_S)
+
+
+@pytest.mark.usefixtures("word")
+def test_a_failed_login_is_told_without_the_words_of_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*login: object) -> None:
+        raise SMTPAuthenticationError(535, b64encode(WORD.encode()))
+
+    monkeypatch.setattr(SMTP, "login", refuse)
+    monkeypatch.setattr(SMTP, "starttls", lambda *args, **keys: None)
+    with serving() as server:
+        mailer = mailer_to(server.port, **login("starttls"))
+        mailer.add("critical", "KILL all")
+        mailer.send_pending()
+    assert "login: SMTPAuthenticationError 535" in str(mailer.failure)
+    assert b64encode(WORD.encode()).decode() not in str(mailer.failure)
 
 
 def test_a_desk_journals_that_mails_fail_once_and_goes_on() -> None:
@@ -315,6 +428,7 @@ def test_a_desk_journals_that_mails_fail_once_and_goes_on() -> None:
     assert "ann@x.org" in told[0]["text"]
     with serving() as server:
         session.mailer._section = section(server.port)
+        session.mailer.start()
         session.mailer.stop()
     ((*lines,),) = server.texts()
     assert [line.split()[1] for line in lines] == ["test", "MAIL_FAILED", "test", "test"]

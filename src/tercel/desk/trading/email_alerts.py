@@ -6,14 +6,17 @@ A thread of its own sends, so that a slow server delays no trading, no kill, no 
 import logging
 import ssl
 import time
-from collections import deque
-from contextlib import closing, suppress
-from email.message import EmailMessage
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from email.header import Header
+from email.mime.text import MIMEText
 from email.utils import formatdate, make_msgid
 from pathlib import Path
-from queue import SimpleQueue
 from re import fullmatch
-from smtplib import SMTP, SMTP_SSL
+from smtplib import SMTP, SMTPException
+from socket import SHUT_RDWR, create_connection, socket
+from threading import Lock, Timer
 from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
@@ -26,9 +29,13 @@ from tercel.desk.trading.alerts import POLL_INTERVAL_S
 
 Level = Literal["info", "warning", "critical"]
 TIMEOUT_S: Final = 8.0
-"""For one answer of the server, and for a mail on its way as the desk ends."""
+"""For one answer of the server, and for the mails as the desk ends."""
+MAIL_TIMEOUT_S: Final = 20.0
+"""For a mail in all, from the connection on."""
 MOST_LISTED: Final = 200
-"""Alerts in a mail: the latest."""
+"""Alerts in a mail; of more, the latest of the code that has the most are counted only."""
+MOST_LETTERS: Final = 500
+"""Of an alert's text in a mail."""
 
 _log = logging.getLogger("tercel.alerts")
 
@@ -73,6 +80,43 @@ class EmailSection(TomlTable):
         return self
 
 
+class _ConnectedSMTP(SMTP):
+    """An SMTP client over a connection that was made before; the constructor reads the greeting."""
+
+    def __init__(self, host: str, connection: socket) -> None:
+        self.sock = connection
+        super().__init__(host)
+
+    def connect(
+        self, host: str = "", port: int = 0, source_address: object = None
+    ) -> tuple[int, bytes]:
+        return self.getreply()
+
+
+@contextmanager
+def _connected(host: str, port: int) -> Iterator[socket]:
+    """Make a connection that is shut after `MAIL_TIMEOUT_S` in all: its own timeout begins anew at each byte."""
+
+    def shut() -> None:
+        with suppress(OSError):  # it is closed already
+            shared.shutdown(SHUT_RDWR)
+
+    # TLS takes the first socket over; the second is of the same connection.
+    with create_connection((host, port), TIMEOUT_S) as first, first.dup() as shared:
+        end_s = time.monotonic() + MAIL_TIMEOUT_S
+        timer = Timer(MAIL_TIMEOUT_S, shut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield first
+        except OSError as error:
+            if time.monotonic() < end_s:
+                raise
+            raise TimeoutError(f"timed out: {MAIL_TIMEOUT_S:g} s for a mail") from error
+        finally:
+            timer.cancel()
+
+
 class AlertMailer(PeriodicThread):
     """Sends alerts of the chosen levels by e-mail, from a thread: the first at once, later ones together.
 
@@ -100,9 +144,13 @@ class AlertMailer(PeriodicThread):
         self._password = "" if section.password is None else section.password.read(name, folder)
         if not self._password.isascii():
             raise ConfigError(f"{name} in ASCII", "other characters (not shown)", "change it")
-        self._added: SimpleQueue[str] = SimpleQueue()
-        self._waiting: deque[str] = deque(maxlen=MOST_LISTED)
-        """Lines of the next mail: level and text of an alert each. The sending thread's alone."""
+        self._lock = Lock()
+        self._waiting: list[str] = []
+        """Lines of the next mail: level, code and text of an alert each."""
+        self._sending: list[str] = []
+        """Lines of the mail on its way."""
+        self._unlisted = 0
+        """Alerts that the next mail only counts."""
         self._next_s = 0.0
         self._has_problem = False
         self.failure: TercelError | None = None
@@ -111,42 +159,67 @@ class AlertMailer(PeriodicThread):
     def add(self, level: str, text: str) -> None:
         """Let an alert be sent if its level is chosen; returns at once."""
         if level in self._section.levels:
-            # Texts may come from a venue: no control character, line break or lone surrogate may reach a header or the server.
-            self._added.put(
-                "".join(letter if letter.isprintable() else " " for letter in f"{level} {text}")
-            )
+            with self._lock:
+                self._keep(_printable(f"{level} {text[:MOST_LETTERS]}"))
 
     def stop(self, within_s: float | None = TIMEOUT_S) -> None:
-        """Stop the thread, waiting for a mail on its way, and send what waits unless that mail still is."""
+        """Let the thread send what waits, waiting at most `within_s` seconds; tell what is not sent by then."""
         super().stop(within_s)
-        if not self.is_alive():
-            self.send_pending()
+        if self.is_alive():
+            self._fail("no end of a mail as the desk ends")
+
+    def run(self) -> None:
+        """Send at intervals until :meth:`stop`, then once more."""
+        super().run()
+        self.send_pending()
 
     def send_pending(self) -> None:
         """Send one mail of all alerts that wait, if the interval is over or the thread is; a failure is kept and logged."""
-        while not self._added.empty():
-            self._waiting.append(self._added.get())
         if not self._waiting or (time.monotonic() < self._next_s and not self.over):
             return
+        with self._lock:
+            self._sending, self._waiting = self._waiting, []
+            unlisted = self._unlisted
         try:
-            problem = self._send()
-            self._waiting.clear()
+            problem = self._send(self._compose(self._sending, unlisted))
+            with self._lock:
+                self._unlisted -= unlisted
         except (OSError, ValueError) as error:
             problem = str(error) or repr(error)
+            with self._lock:
+                later, self._waiting = self._waiting, self._sending
+                for line in later:
+                    self._keep(line)
+        self._sending = []
         self._next_s = time.monotonic() + self._section.interval_s
         if problem:
-            failure = TercelError(
-                f"alerts mailed to {', '.join(self._section.to)} by {self._section.server}:{self._section.port}",
-                mask_secrets(problem, (self._password,) if self._password else ()),
-                f"correct [alerts.email] or that server; {len(self._waiting)} alerts wait",
-            )
-            _log.warning("%s", failure)
-            if not self._has_problem:
-                self.failure = failure
+            self._fail(problem)
         self._has_problem = bool(problem)
 
-    def _send(self) -> str:
-        """Send the mail of what waits; returns which mailboxes the server refused, "" for none.
+    def _keep(self, line: str) -> None:
+        """Let a line wait; of too many, only count the latest of the level and code that have the most."""
+        self._waiting.append(line)
+        if len(self._waiting) > MOST_LISTED:
+            codes = [tuple(line.split(" ", 2)[:2]) for line in self._waiting]
+            counts = Counter(codes)
+            most = max(reversed(counts), key=lambda code: (counts[code], -_rank(code[0])))
+            del self._waiting[len(codes) - 1 - codes[::-1].index(most)]
+            self._unlisted += 1
+
+    def _fail(self, problem: str) -> None:
+        """Log that alerts were not mailed; keep it as the failure if it is the first."""
+        waiting = len(self._sending) + len(self._waiting) + self._unlisted
+        failure = TercelError(
+            f"alerts mailed to {', '.join(self._section.to)} by {self._section.server}:{self._section.port}",
+            mask_secrets(problem, (self._password,) if self._password else ()),
+            f"correct [alerts.email] or that server; {waiting} alerts wait",
+        )
+        _log.warning("%s", failure)
+        if not self._has_problem:
+            self.failure = failure
+
+    def _send(self, mail: MIMEText) -> str:
+        """Send a mail; returns which mailboxes the server refused, "" for none.
 
         Raises
         ------
@@ -156,34 +229,50 @@ class AlertMailer(PeriodicThread):
         section = self._section
         # `create_default_context` verifies certificate and name; `starttls` raises where the server does not offer it.
         tls = ssl.create_default_context()
-        with closing(
-            SMTP_SSL(section.server, section.port, timeout=TIMEOUT_S, context=tls)
-            if section.security == "tls"
-            else SMTP(section.server, section.port, timeout=TIMEOUT_S)
-        ) as smtp:
+        with (
+            _connected(section.server, section.port) as connection,
+            closing(
+                tls.wrap_socket(connection, server_hostname=section.server)
+                if section.security == "tls"
+                else connection
+            ) as channel,
+            closing(_ConnectedSMTP(section.server, channel)) as smtp,
+        ):
             if section.security == "starttls":
                 smtp.starttls(context=tls)
             if section.user:
-                smtp.login(section.user, self._password)
-            refused = smtp.send_message(self._compose())
+                try:
+                    smtp.login(section.user, self._password)
+                except SMTPException as error:  # the server's words may hold the password
+                    code = getattr(error, "smtp_code", "")
+                    raise OSError(f"login: {type(error).__name__} {code}") from None
+            refused = smtp.send_message(mail)
             with suppress(OSError):  # the server has taken the mail
                 smtp.quit()
         return f"refused mailboxes: {refused}" if refused else ""
 
-    def _compose(self) -> EmailMessage:
-        """The mail of all alerts that wait; its subject has the first of the highest level."""
-        first = max(self._waiting, key=lambda line: get_args(Level).index(line.partition(" ")[0]))
-        count = "" if len(self._waiting) == 1 else f"{len(self._waiting)} alerts, "
-        headers = {
-            "Subject": f"[{self._desk}] {count}{first}"[:150],
-            "From": self._section.sender,
-            "To": ", ".join(self._section.to),
-            "Date": formatdate(),
-            # With a domain given, no look-up of this machine's name can block.
-            "Message-ID": make_msgid(domain=self._section.sender.rpartition("@")[2]),
-        }
-        message = EmailMessage()
-        for name, value in headers.items():
-            message[name] = value
-        message.set_content("\n".join(self._waiting) + "\n")
-        return message
+    def _compose(self, lines: list[str], unlisted: int) -> MIMEText:
+        """The mail of these lines; its subject has the first of the highest level."""
+        first = max(lines, key=lambda line: _rank(line.partition(" ")[0]))
+        count = "" if len(lines) + unlisted == 1 else f"{len(lines) + unlisted} alerts, "
+        # `Header` parses nothing, so no text can make it raise; no reader finds an encoded word in the broken `=?`.
+        subject = _printable(f"[{self._desk}] {count}{first}")[:150].replace("=?", "= ?")
+        more = [f"{unlisted} more alerts are not listed"] if unlisted else []
+        mail = MIMEText("\n".join([*more, *lines]) + "\n", "plain", "utf-8")
+        mail["Subject"] = Header(subject, "utf-8", header_name="Subject").encode()
+        mail["From"] = self._section.sender
+        mail["To"] = ", ".join(self._section.to)
+        mail["Date"] = formatdate()
+        # With a domain given, no look-up of this machine's name can block.
+        mail["Message-ID"] = make_msgid(domain=self._section.sender.rpartition("@")[2])
+        return mail
+
+
+def _printable(text: str) -> str:
+    """A text without control characters, line breaks and lone surrogates, which may come from a venue."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _rank(level: str) -> int:
+    """The severity of a level, 0 for the least."""
+    return get_args(Level).index(level)
