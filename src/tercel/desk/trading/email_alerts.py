@@ -14,7 +14,7 @@ from email.mime.text import MIMEText
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 from re import fullmatch
-from smtplib import SMTP, SMTPException
+from smtplib import SMTP, SMTPException, SMTPResponseException
 from socket import SHUT_RDWR, create_connection, socket
 from threading import Lock, Timer
 from typing import Annotated, Final, Literal, Self, get_args
@@ -244,7 +244,7 @@ class AlertMailer(PeriodicThread):
                 try:
                     smtp.login(section.user, self._password)
                 except SMTPException as error:  # the server's words may hold the password
-                    code = getattr(error, "smtp_code", "")
+                    code = error.smtp_code if isinstance(error, SMTPResponseException) else ""
                     raise OSError(f"login: {type(error).__name__} {code}") from None
             refused = smtp.send_message(mail)
             with suppress(OSError):  # the server has taken the mail
