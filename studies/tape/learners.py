@@ -472,7 +472,7 @@ class Arena:
             found.append(each.reshape(len(rows), -1, 2).mean(axis=2))
         return found, frames
 
-    def weighed(self, costs: Sequence[Floats]) -> Floats:
+    def weigh(self, costs: Sequence[Floats]) -> Floats:
         """Means over domains, float64 (candidates,)."""
         return np.asarray(np.mean([cost.mean(axis=1) for cost in costs], axis=0))
 

@@ -31,8 +31,8 @@ from tercel.cli.output import print_json
 from tercel.desk.trading.risk.cancels import SilentSessionCanceller
 from tercel.desk.trading.child_orders.fold import Orders
 if sys.argv[1] == "books again what it knows":
-    Orders.knows = lambda self, report: False
-    Orders._seen = lambda self, order, report: []
+    Orders.has_execution = lambda self, report: False
+    Orders._check_repeated = lambda self, order, report: []
 else:
     SilentSessionCanceller.begin = lambda self, *_, **__: None
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
