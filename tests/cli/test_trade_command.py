@@ -736,7 +736,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: parents()["limited"]["limit"] is not None, what="its limit in ticks")
         assert parents()["limited"]["limit_price"] == "-30bps"
         assert done(*submit, "mine")["answer"] == "accepted"
-        missing = ("a parent order at work or just over", "'nobody'", "name one of: mine, limited,")
+        missing = ("a parent order that exists", "'nobody'", "name one of: mine, limited,")
         many = ("or an agent: peg, taker", *missing)
         for words, said in (
             (("submit", "ZZZ", *order, "--id", "other"), ("'ZZZ'", "to go on use one of AAA")),

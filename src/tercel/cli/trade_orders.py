@@ -229,10 +229,10 @@ def submit(
     """Ask a running desk to work one more parent order."""
     if side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
-    from tercel.api.desk.command_names import choose_agent, names_of
+    from tercel.api.desk.command_names import choose_agent, read_desk_names
 
     folder = find_desk(desk_options.desk)
-    if (names := names_of(folder)) is not None:
+    if (names := read_desk_names(folder)) is not None:
         names.refuse_unknown_instrument(instrument)
         if agent:
             names.refuse_unknown_agent(agent)
@@ -340,10 +340,10 @@ def resume(
 
 def _post_to_parent_or_agent(request: AskDesk, verb: str, name: str, reason: str) -> None:
     """Post "pause" or "resume" for the parent with an id, or for an agent where no parent has the name as its id."""
-    from tercel.api.desk.command_names import names_of
+    from tercel.api.desk.command_names import read_desk_names
 
     folder = find_desk(request.desk)
-    if (names := names_of(folder)) is not None:
+    if (names := read_desk_names(folder)) is not None:
         names.refuse_unknown_parent(name, or_agent=True)
         is_agent = name not in names.parents
     else:
@@ -367,9 +367,9 @@ def cancel(
 
 def _refuse_unknown_parent(request: AskDesk, parent: str) -> None:
     """Raise a ConfigError for a parent that a running desk does not have."""
-    from tercel.api.desk.command_names import names_of
+    from tercel.api.desk.command_names import read_desk_names
 
-    if (names := names_of(find_desk(request.desk))) is not None:
+    if (names := read_desk_names(find_desk(request.desk))) is not None:
         names.refuse_unknown_parent(parent)
 
 
@@ -414,9 +414,9 @@ def promote(
     desk_options: AskDesk,
 ) -> None:
     """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
-    from tercel.api.desk.command_names import names_of
+    from tercel.api.desk.command_names import read_desk_names
 
-    if (names := names_of(find_desk(desk_options.desk))) is not None:
+    if (names := read_desk_names(find_desk(desk_options.desk))) is not None:
         names.refuse_unknown_agent(agent)
     post_command(desk_options, "promote", {"agent": agent}, reason)
 

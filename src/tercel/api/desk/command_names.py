@@ -41,7 +41,7 @@ class DeskNames:
         known_text = f"{ids}{f', and {more} earlier ones' if more > 0 else ''}"
         agents_text = f", or an agent: {', '.join(self.agents)}" if or_agent else ""
         raise ConfigError(
-            f"a parent order at work or just over{agents_text}",
+            f"a parent order that exists{agents_text}",
             repr(name),
             suggest_name(
                 name, [*self.parents, *self.agents * or_agent], f"name one of: {known_text}"
@@ -60,7 +60,7 @@ class DeskNames:
             )
 
 
-def names_of(folder: Path) -> DeskNames | None:
+def read_desk_names(folder: Path) -> DeskNames | None:
     """Names of a running desk; None where nothing runs, or where no desk file says them: the desk itself answers then."""
     if holder(folder) == "":
         return None

@@ -271,7 +271,7 @@ def _refuse_missing(
     options = " ".join(
         column(ours, name)
         for ours, names in alike.items()
-        for name in (days.get(ours, names[0]), names[0])[ours not in days :]
+        for name in ([days[ours], names[0]] if ours in days else names[:1])
     )
     hints = list[str]()
     if days and not table.map.timezone:

@@ -74,10 +74,13 @@ class AgentSlot:
         """Add what the champion saved in one order's trials, by the other strategy's name, and drop those that failed (error
         as text) for good; texts on the failures not yet told."""
         told = []
-        for name, saving in savings.items():
-            if isinstance(saving, PaperSaving) and name not in self.failed_on_paper:
+        new_savings = {
+            name: saving for name, saving in savings.items() if name not in self.failed_on_paper
+        }
+        for name, saving in new_savings.items():
+            if isinstance(saving, PaperSaving):
                 self.paper_savings.setdefault(name, []).append(saving)
-            elif name not in self.failed_on_paper:
+            else:
                 self.failed_on_paper.add(name)
                 told.append(
                     f"{name or self.strategy_name} failed on paper: {saving}; "
@@ -142,6 +145,8 @@ class AgentSlot:
     def body(self) -> dict[str, Any]:
         """Body of the agent's `agent_assignment` journal entry: strategies, evidence, state."""
         evidence = Evidence.of(self.gains_bps)
+        has_failed = self.challenger_name in self.failed_on_paper
+        verdict = "failed on paper" if has_failed else evidence.verdict
         state = (
             "drifting"
             if self.drifting
@@ -159,10 +164,6 @@ class AgentSlot:
             "challenger": self.challenger_name,
             "trials": evidence.trials,
             **to_jsonable(figures),
-            "verdict": ""
-            if self.challenger is None
-            else "failed on paper"
-            if self.challenger_name in self.failed_on_paper
-            else evidence.verdict,
+            "verdict": "" if self.challenger is None else verdict,
             "state": state,
         }
