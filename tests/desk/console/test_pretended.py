@@ -14,8 +14,9 @@ from tercel.api.console import models
 from tercel.desk.console.chart_types import BookPart, Chart
 from tercel.desk.console.desk_tables import AgentRow, DeskRow
 from tercel.desk.console.journal_pages import JournalPage, Why
-from tercel.desk.console.model_report import ForecastRow, ModelCard
+from tercel.desk.console.model_report import ModelCard
 from tercel.desk.console.report import Limit, LiveDeskReport
+from tercel.desk.trading.forecast_outcomes import ForecastRow
 
 NOW = START["today"] + 60 * MINUTE
 SAID = {

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, Path, Request
 
 from tercel.api.console import models
-from tercel.api.console.connected import Desks
+from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.cost_estimates import estimate_costs
 from tercel.api.console.desk_commands import (
     accept_quote,
@@ -91,17 +91,15 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
             served, "amend", {"parent": id, **changes}, operator_name(request), payload.reason
         )
 
-    def on_parent(verb: str) -> Callable[..., Done]:
-        """Route handler that posts a command (`verb`) on one parent order to its desk."""
+    def on_parent(command: str, find_desk: Callable[[str], ConnectedDesk]) -> Callable[..., Done]:
+        """Route handler that posts a command on one parent order to its desk."""
 
         def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
             """Post the command; an unknown parent is 404, except while the journal is still being read."""
-            served = desks.of(payload.desk)
+            served = find_desk(payload.desk)
             # while its journal is read, the desk alone may know the parent
-            parent = id if served.reading else served.parent(id).id
-            return ask_desk(
-                served, verb, {"parent": parent}, operator_name(request), payload.reason
-            )
+            body = {"parent": id if served.reading else served.parent(id).id}
+            return ask_desk(served, command, body, operator_name(request), payload.reason)
 
         return act
 
@@ -126,7 +124,7 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
             name=f"{verb}_parent",
             description=f"{verb.capitalize()} a parent.",
             **needs(verb),
-        )(on_parent(verb))
+        )(on_parent(verb, desks.of))
     for verb, description in (
         ("pause", "Pause an agent with its parents: it takes no other."),
         ("resume", "Let an agent resume."),
@@ -134,23 +132,14 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
         path = f"/api/agents/{{name:path}}/{verb}"
         app.post(path, name=f"{verb}_agent", description=description, **needs(verb))(on_agent(verb))
 
-    def by_hand(command: str) -> Callable[..., Done]:
-        """Route handler that takes a parent order into manual handling, or gives it back."""
-
-        def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
-            """Post the command; 404 for an unknown parent, 409 until the journal is read to its end."""
-            served = desks.ready_desk(payload.desk)
-            body = {"parent": served.parent(id).id}
-            return ask_desk(served, command, body, operator_name(request), payload.reason)
-
-        return act
-
     for command, description in (
         ("take_over", "Take a parent over: its strategy sends nothing more."),
         ("give_back", "Return a parent to its strategy, which works the remaining quantity."),
     ):
         path = f"/api/parents/{{id:path}}/{command}"
-        app.post(path, name=command, description=description, **needs("by_hand"))(by_hand(command))
+        app.post(path, name=command, description=description, **needs("by_hand"))(
+            on_parent(command, desks.ready_desk)
+        )
 
     @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
     def order(request: Request, id: Id, payload: models.HandOrderBody) -> Done:

@@ -11,7 +11,7 @@ from tercel.core.serialization import to_jsonable
 from tercel.desk.console.model_report import Interval, JudgedFigure, ModelCard
 from tercel.desk.engine.config import OFF
 from tercel.desk.engine.forecasts import model_of
-from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import CARD
 from tercel.execution.policies_packaged import card_of
 from tercel.execution.registry.resolve import resolve_policy
@@ -22,6 +22,7 @@ DAYS: Final = ("until", "to", "days", "dates", "day")
 OF_FORECASTS: Final = ("about", "command", "market", "rounds", "seed", "inputs")
 """Keys of a signal model's card that describe its training."""
 MEASURES: Final = {
+    "is_bps": "cost, bps",
     "ic": "correlation with what came",
     "r2": "R²",
     "within_90": "inside the 90 % interval",
@@ -70,6 +71,7 @@ def _policy_card(strategy: str, weights_hash: str, agents: list[str]) -> ModelCa
         "learner": card.learner.get("name", ""),
         "seed": card.seed,
     }
+    tables = card.scores.get("by_market") or {card.market or "": card.scores}
     return ModelCard(
         kind="policy",
         name=strategy,
@@ -80,27 +82,21 @@ def _policy_card(strategy: str, weights_hash: str, agents: list[str]) -> ModelCa
         trained_on=_display_texts(facts),
         seen_until=_last_day(card.trained_on),
         judged_on=str(card.scores.get("judged", "")),
-        judged=list(_policy_figures(card)),
+        judged=[figure for market, table in tables.items() for figure in _figures(market, table)],
         why="",
     )
 
 
-def _policy_figures(card: Card) -> Iterator[JudgedFigure]:
-    """Costs of a policy in its evaluation, by market where the card has them, with those of the rules beside them."""
-    tables = card.scores.get("by_market") or {card.market or "": card.scores}
-    for market, table in tables.items():
-        for key, value in table.items():
-            if isinstance(value, Mapping) and "ci_low" in value:
-                low = value["ci_low"]
-                high = value["ci_high"]
-                yield _figure(market, _measure_label(key), value.get("mean"), low, high)
-            elif key.startswith("twap"):
-                yield _figure(market, f"{key} there, bps", value)
-
-
-def _measure_label(key: str) -> str:
-    """Display name of a measure of a model card."""
-    return "cost, bps" if key == "is_bps" else MEASURES.get(key, key.replace("_", " "))
+def _figures(scope: str, table: Mapping[str, Any]) -> Iterator[JudgedFigure]:
+    """Figures of one table of a model's evaluation, those of the rules beside them; `scope`: its market or sample."""
+    for key, value in table.items():
+        label = MEASURES.get(key, key.replace("_", " "))
+        if isinstance(value, Mapping) and "ci_low" in value:
+            yield _figure(scope, label, value.get("mean"), value["ci_low"], value["ci_high"])
+        elif key.startswith("twap"):
+            yield _figure(scope, f"{key} there, bps", value)
+        elif isinstance(value, int | float) and key in MEASURES:
+            yield _figure(scope, label, value)
 
 
 def _forecast_cards(served: ConnectedDesk) -> Iterator[ModelCard]:
@@ -138,25 +134,10 @@ def _forecast_cards(served: ConnectedDesk) -> Iterator[ModelCard]:
             figure
             for scope, table in test.items()
             if isinstance(table, Mapping)
-            for figure in _test_figures(scope, table)
+            for figure in _figures(scope, table)
         ],
         why="",
     )
-
-
-def _test_figures(scope: str, table: Mapping[str, Any]) -> Iterator[JudgedFigure]:
-    """Figures of one table of a forecaster's test scores; `scope`: the table's name."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield _figure(
-                scope,
-                _measure_label(key),
-                value.get("mean"),
-                value.get("ci_low"),
-                value.get("ci_high"),
-            )
-        elif isinstance(value, int | float) and key in MEASURES:
-            yield _figure(scope, _measure_label(key), value)
 
 
 def _last_walked_day(model: SignalModel) -> str:

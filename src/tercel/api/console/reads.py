@@ -23,15 +23,14 @@ from tercel.api.console.desk_rows import (
     order_rows,
 )
 from tercel.api.console.guard import COOKIE, TOKEN_TOO, HttpError, Json, needs
-from tercel.core.serialization import to_jsonable
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.chart_types import BookPart, Chart
 from tercel.desk.console.desk_tables import AgentRow, DeskOrders, DeskRow, ParentRow
 from tercel.desk.console.journal_pages import AlertPage, JournalLine, JournalPage, Why
-from tercel.desk.console.model_report import ForecastRow, ModelCard
+from tercel.desk.console.model_report import ModelCard
 from tercel.desk.console.report import DeskReport, Limit, LiveDeskReport
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.forecast_outcomes import forecast_row
+from tercel.desk.trading.forecast_outcomes import ForecastRow, forecast_row
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.journal.agent_bodies import AlphaEntry
 
@@ -204,8 +203,7 @@ def add_read_routes(app: FastAPI, desks: Desks) -> None:
             forecast_row(name, alpha["ns"], msgspec.convert(alpha, AlphaEntry))
             for name, alpha in alphas.items()
         )
-        rows = [*latest, *scored]
-        return [ForecastRow(**to_jsonable(row)) for row in rows]
+        return [*latest, *scored]
 
     @app.get("/api/desks/{desk}/models", **needs("look"))
     def desk_models(desk: str) -> list[ModelCard]:

@@ -53,6 +53,13 @@ GAUGES: Final[dict[str, tuple[str, ...]]] = {
     "journal_silent_seconds": ("Seconds since the journal's last entry was read",),
 }
 """Name: text and labels."""
+FIGURES: Final = {
+    "profit_realised": "realised",
+    "profit_open": "open",
+    "exposure_gross": "gross",
+    "exposure_net": "value",
+}
+"""Gauge: its figure of holdings (`money.sum_figure`)."""
 
 
 class Metrics:
@@ -121,10 +128,8 @@ class Metrics:
             for currency, group in group_holdings(
                 agent_holdings, lambda holding: holding.unit.currency
             ):
-                set_gauge("profit_realised", sum_figure(group, "realised"), name, currency)
-                set_gauge("profit_open", sum_figure(group, "open"), name, currency)
-                set_gauge("exposure_gross", sum_figure(group, "gross"), name, currency)
-                set_gauge("exposure_net", sum_figure(group, "value"), name, currency)
+                for gauge, figure in FIGURES.items():
+                    set_gauge(gauge, sum_figure(group, figure), name, currency)
         for currency, group in group_holdings(holdings, lambda holding: holding.unit.currency):
             set_gauge("value_at_risk", state.money.var95(group), currency)
         alerts = Counter(state.alerts.codes) + Counter(gate)
@@ -135,14 +140,16 @@ class Metrics:
         for labels, n in (alerts - self._counted).items():
             self._count("alerts", *labels).inc(n)
         self._counted = alerts
-        set_gauge(
-            "critical_alerts", sum(n for (level, _), n in alerts.items() if level == "critical")
-        )
-        set_gauge("orders_unknown", len(ledger.orders.unknown()))
-        set_gauge("clock_offset_seconds", state.heartbeat.get("clock_s", 0.0))
-        set_gauge("orders_open", len(ledger.orders.live()))
-        set_gauge("parents_live", sum(not parent.over for parent in ledger.parents))
-        set_gauge("killed", killed)
-        set_gauge("journal_silent_seconds", silent_s)
+        of_desk = {
+            "critical_alerts": sum(n for (level, _), n in alerts.items() if level == "critical"),
+            "orders_unknown": len(ledger.orders.unknown()),
+            "clock_offset_seconds": state.heartbeat.get("clock_s", 0.0),
+            "orders_open": len(ledger.orders.live()),
+            "parents_live": sum(not parent.over for parent in ledger.parents),
+            "killed": killed,
+            "journal_silent_seconds": silent_s,
+        }
+        for gauge, value in of_desk.items():
+            set_gauge(gauge, value)
         text: bytes = self._write(self._registry)
         return text

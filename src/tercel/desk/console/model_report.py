@@ -1,23 +1,9 @@
-"""Types of forecasts with their realised moves, and of a model's card."""
+"""Types of a model's card."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from tercel.desk.console.report_base import ReportPart
-
-
-@dataclass(kw_only=True)
-class ForecastRow(ReportPart):
-    """A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known."""
-
-    instrument: str
-    source: str
-    ns: int
-    horizon_s: float | None
-    forecast_bps: float | None
-    low: float | None
-    high: float | None
-    came_bps: float | None
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,8 +17,10 @@ MOST_WAITING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastResult:
-    """A forecast of an instrument's return with its band of two standard deviations and its outcome, bps; None: not known."""
+class ForecastRow:
+    """A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     instrument: str
     source: str
@@ -44,7 +46,7 @@ class Outcomes:
     """Fold of a journal's forecasts and marks: measures each forecast at its horizon."""
 
     def __init__(self) -> None:
-        self.scored: deque[ForecastResult] = deque(maxlen=MOST_ROWS)
+        self.scored: deque[ForecastRow] = deque(maxlen=MOST_ROWS)
         """Outcomes of forecasts whose horizon has passed, oldest first."""
         self._waiting: dict[str, tuple[_Waiting, ...]] = {}
 
@@ -66,7 +68,7 @@ class Outcomes:
                 self._mark(entry.instrument, entry.ns, body.bid + body.ask)
 
     @property
-    def waiting(self) -> list[ForecastResult]:
+    def waiting(self) -> list[ForecastRow]:
         """Forecasts whose horizon has not passed."""
         rows = self._waiting.items()
         return [
@@ -90,7 +92,7 @@ class Outcomes:
 
 def forecast_row(
     instrument: str, ns: int, alpha: AlphaEntry, came_bps: float | None = None
-) -> ForecastResult:
+) -> ForecastRow:
     """Forecast of a journal entry as a row, with its outcome in bps (None: not known yet).
 
     >>> forecast_row("A", 5, AlphaEntry(expected_bps=1.0, sd_bps=2.0, horizon_ns=3_000_000_000)).low
@@ -101,4 +103,4 @@ def forecast_row(
     low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
     horizon_s = alpha.horizon_ns / 1e9 if alpha.horizon_ns else None
     source = alpha.model or ", ".join(alpha.sources)
-    return ForecastResult(instrument, source, ns, horizon_s, mean, low, high, came_bps)
+    return ForecastRow(instrument, source, ns, horizon_s, mean, low, high, came_bps)
