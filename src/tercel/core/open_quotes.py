@@ -23,6 +23,11 @@ MOST_QUOTES: Final = 100
 _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
+def _first_fault(*checks: tuple[bool, str]) -> str:
+    """Text of the first check that is true, "" if none is; all checks and texts are evaluated."""
+    return next((text for is_wrong, text in checks if is_wrong), "")
+
+
 class OpenQuotes:
     """Requests and quotes of one session: quotes are checked against their request; open ones can be taken once.
 
@@ -52,12 +57,16 @@ class OpenQuotes:
 
     def add_request(self, request: QuoteRequest) -> str:
         """Store a request, dropping the oldest beyond `MOST_REQUESTS`; return the reason if it is invalid, else ""."""
-        if request.id in self.requests:
-            return f"the request {request.id!r} was made before"
-        if request.lots < 1 or request.side not in (-1, 0, 1):
-            return f"a side of 1, -1 or 0 and at least one lot, not {request.side}, {request.lots}"
-        if request.until_ns <= request.sent_ns:
-            return "a request that has ended before it is sent"
+        fault = _first_fault(
+            (request.id in self.requests, f"the request {request.id!r} was made before"),
+            (
+                request.lots < 1 or request.side not in (-1, 0, 1),
+                f"a side of 1, -1 or 0 and at least one lot, not {request.side}, {request.lots}",
+            ),
+            (request.until_ns <= request.sent_ns, "a request that has ended before it is sent"),
+        )
+        if fault:
+            return fault
         self.requests[request.id] = request
         self._by_request[request.id] = {}
         if len(self.requests) > MOST_REQUESTS:
@@ -104,19 +113,34 @@ class OpenQuotes:
         its earlier ones."""
         if request is None:
             return f"no request {quote.request!r} was made"
-        if quote.id in self.quotes:
-            return f"the quote {quote.id!r} came before"
-        if quote.instrument != request.instrument:
-            return f"a quote of {quote.instrument!r}, requested {request.instrument!r}"
+        bid = quote.bid
+        offer = quote.offer
         wanted = (1, -1) if request.side == 0 else (request.side,)
-        if any(quote.price(side) is None for side in wanted):
-            return f"no price to {'buy' if quote.offer is None else 'sell'} at, as was requested"
-        if quote.bid is not None and quote.offer is not None and quote.bid > quote.offer:
-            return f"a bid of {quote.bid} above the offer of {quote.offer}"
-        if any(price is not None and price < 1 for price in (quote.bid, quote.offer)):
-            return f"a price above zero, not {quote.bid}, {quote.offer}"
-        if not 1 <= quote.lots <= request.lots:
-            return f"{quote.lots} lots; 1 to {request.lots} were requested"
+        fault = _first_fault(
+            (quote.id in self.quotes, f"the quote {quote.id!r} came before"),
+            (
+                quote.instrument != request.instrument,
+                f"a quote of {quote.instrument!r}, requested {request.instrument!r}",
+            ),
+            (
+                any(quote.price(side) is None for side in wanted),
+                f"no price to {'buy' if offer is None else 'sell'} at, as was requested",
+            ),
+            (
+                bid is not None and offer is not None and bid > offer,
+                f"a bid of {bid} above the offer of {offer}",
+            ),
+            (
+                any(price is not None and price < 1 for price in (bid, offer)),
+                f"a price above zero, not {bid}, {offer}",
+            ),
+            (
+                not 1 <= quote.lots <= request.lots,
+                f"{quote.lots} lots; 1 to {request.lots} were requested",
+            ),
+        )
+        if fault:
+            return fault
         earlier_quotes = [
             earlier
             for earlier in self._by_request[request.id].values()
@@ -138,23 +162,35 @@ class OpenQuotes:
             return f"unknown quote {order.quote!r}"
         request = self.requests[quote.request]
         name = repr(quote.id)
-        if order.account != request.account:
-            return f"the quote {name} is for {request.account!r}, not {order.account!r}"
-        if quote.id in self.over:
-            return self.over[quote.id]
-        if not quote.firm:
-            return f"the quote {name} is indicative"
-        if now_ns >= quote.until_ns:
-            return f"the quote {name} has expired"
-        if order.instrument != quote.instrument or request.side not in (0, order.side):
-            return f"the quote {name} is of another instrument or side"
-        if order.price is None or order.price != quote.price(order.side):
-            return f"the quote {name} is at {quote.price(order.side)}, the order at {order.price}"
-        if not 1 <= order.lots <= quote.lots:
-            return f"{order.lots} lots; the quote {name} is for {quote.lots}"
+        price = quote.price(order.side)
         done = sum(lots for request_id, lots in self.hits.values() if request_id == request.id)
-        if done + order.lots > request.lots:
-            return f"the request {request.id!r} has traded {done} of {request.lots}"
+        fault = _first_fault(
+            (
+                order.account != request.account,
+                f"the quote {name} is for {request.account!r}, not {order.account!r}",
+            ),
+            (quote.id in self.over, self.over.get(quote.id, "")),
+            (not quote.firm, f"the quote {name} is indicative"),
+            (now_ns >= quote.until_ns, f"the quote {name} has expired"),
+            (
+                order.instrument != quote.instrument or request.side not in (0, order.side),
+                f"the quote {name} is of another instrument or side",
+            ),
+            (
+                order.price is None or order.price != price,
+                f"the quote {name} is at {price}, the order at {order.price}",
+            ),
+            (
+                not 1 <= order.lots <= quote.lots,
+                f"{order.lots} lots; the quote {name} is for {quote.lots}",
+            ),
+            (
+                done + order.lots > request.lots,
+                f"the request {request.id!r} has traded {done} of {request.lots}",
+            ),
+        )
+        if fault:
+            return fault
         self.over[quote.id] = f"the quote {name} was taken"
         self.hits[order.cl_ord_id] = request.id, order.lots
         return ""

@@ -161,11 +161,9 @@ class Evidence:
     def of(cls, gains_bps: Sequence[float]) -> "Evidence":
         """Evidence from the paired gains (bps) of finished trials."""
         mean, half = weighted_interval(gains_bps, [1.0] * len(gains_bps))
-        if mean is None:
-            return cls(0, math.nan, math.nan, math.nan)
-        if half is None:
-            return cls(len(gains_bps), mean, math.nan, math.nan)
-        return cls(len(gains_bps), mean, mean - half, mean + half)
+        known_mean = math.nan if mean is None else mean
+        known_half = math.nan if half is None else half
+        return cls(len(gains_bps), known_mean, known_mean - known_half, known_mean + known_half)
 
     @property
     def verdict(self) -> str:

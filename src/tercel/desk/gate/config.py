@@ -8,10 +8,10 @@
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tercel.core.toml import read_toml
-from tercel.core.validation import validate_model
+from tercel.core.validation import TomlTable, validate_model
 from tercel.desk.limits import check_names
 
 _HELP: Final = "see `docs/howto/gate.md`"
@@ -20,13 +20,7 @@ LONGEST_PATH: Final = 100
 """Bytes of the path of a socket."""
 
 
-class _Table(BaseModel):
-    """Base of the sections: unknown keys are refused, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DropCopyTerms(_Table):
+class DropCopyTerms(TomlTable):
     """Section [gate.drop_copy]: a drop copy session of the venue, reconciled with the order session."""
 
     venue: str
@@ -35,7 +29,7 @@ class DropCopyTerms(_Table):
     """Seconds that an execution of one session waits for the other's."""
 
 
-class WatchdogTerms(_Table):
+class WatchdogTerms(TomlTable):
     """[gate.watchdog]: a second process, with a login of its own at the venue that may cancel the orders of others."""
 
     comp_id: str = Field(min_length=1)
@@ -46,7 +40,7 @@ class WatchdogTerms(_Table):
     """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
 
 
-class GateTerms(_Table):
+class GateTerms(TomlTable):
     """Section [gate]; relative paths begin at the file's own folder."""
 
     venue: str
@@ -100,7 +94,7 @@ class GateTerms(_Table):
         return accounts
 
 
-class GateConfig(_Table):
+class GateConfig(TomlTable):
     """A whole gate configuration file."""
 
     gate: GateTerms

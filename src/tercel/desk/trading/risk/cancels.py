@@ -112,7 +112,7 @@ class KillCanceller:
             body = KillEntry(
                 event="latched",
                 scope=agent,
-                by=self._last_operator(),
+                by=str(self._latch.state().last_act.get("by", "")),
                 reason=reason,
                 open=to_number(qty),
             )
@@ -126,18 +126,12 @@ class KillCanceller:
 
     def _release(self, agent: str) -> None:
         """Journal that an agent was re-armed at the latch, and stop cancelling its orders."""
-        history = self._latch.state().history
-        last_act: Mapping[str, str] = history[-1] if history else {}
+        last_act = self._latch.state().last_act
         body = RearmEntry(scope=agent, by=last_act.get("by", ""), reason=last_act.get("reason", ""))
         now = self._gateway.venue.now_ns
         self._gateway.write([Entry(kinds.REARM, now, agent=agent, body=body.json())])
         self._claimed.discard(agent)
         self.open.discard(agent)
-
-    def _last_operator(self) -> str:
-        """Name of the person who last changed the latch; "" if none did."""
-        history = self._latch.state().history
-        return str(history[-1].get("by", "")) if history else ""
 
     def _mass_cancel(self, agent: str) -> MassCancel:
         """Mass cancel of an agent's orders, under a new name."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,11 @@ class KillState:
     def reason_for(self, agent: str) -> str | None:
         """Reason why an agent is killed, or None."""
         return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
+
+    @property
+    def last_act(self) -> Mapping[str, Any]:
+        """The last kill or re-arm, as in `history`; {} if there is none."""
+        return self.history[-1] if self.history else {}
 
     @property
     def acts(self) -> list[LatchAct]:

@@ -89,98 +89,78 @@ class ReasonTerms:
     description: str
 
 
-_HALTED = TradingState.HALTED
-_REDUCING = TradingState.REDUCING
-_ACTIVE = TradingState.ACTIVE
-_ITSELF = Ends.ITSELF
-_PERSON = Ends.PERSON
-_SESSION = Ends.SESSION
-_DESK = ReasonScope.DESK
-_ACCOUNT = ReasonScope.ACCOUNT
-_PARENT = ReasonScope.PARENT
-_ANYTHING = (_ITSELF, _PERSON, _SESSION)
-_RESTART = (_ITSELF, _SESSION)
-_ROWS: Final[
-    tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]
-] = (
-    # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, description
-    (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _RESTART, "the journal cannot be written"),
-    (
-        StateReason.POSITIONS_DIFFER,
-        _HALTED,
-        _DESK,
-        "alert",
-        _ANYTHING,
-        "the venue has other positions",
+_ANYTHING: Final = (Ends.ITSELF, Ends.PERSON, Ends.SESSION)
+_RESTART: Final = (Ends.ITSELF, Ends.SESSION)
+REASONS: Final[Mapping[StateReason, ReasonTerms]] = {
+    StateReason.JOURNAL_DOWN: ReasonTerms(
+        TradingState.HALTED, ReasonScope.DESK, "", _RESTART, "the journal cannot be written"
     ),
-    (
-        StateReason.POSITIONS_UNKNOWN,
-        _HALTED,
-        _DESK,
-        "alert",
-        _ANYTHING,
-        "the venue reported no positions",
+    StateReason.POSITIONS_DIFFER: ReasonTerms(
+        TradingState.HALTED, ReasonScope.DESK, "alert", _ANYTHING, "the venue has other positions"
     ),
-    (
-        StateReason.POSITIONS_AWAITED,
-        _HALTED,
-        _DESK,
+    StateReason.POSITIONS_UNKNOWN: ReasonTerms(
+        TradingState.HALTED, ReasonScope.DESK, "alert", _ANYTHING, "the venue reported no positions"
+    ),
+    StateReason.POSITIONS_AWAITED: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.DESK,
         "",
         _RESTART,
         "the first word on positions is to come",
     ),
-    (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", _RESTART, "the way to the venue is down"),
-    (StateReason.KILLED, _HALTED, _ACCOUNT, "kill, rearm", (_PERSON,), "the kill latch names it"),
-    (
-        StateReason.BREACH,
-        _HALTED,
-        _ACCOUNT,
+    StateReason.LINK_DOWN: ReasonTerms(
+        TradingState.HALTED, ReasonScope.DESK, "report_in", _RESTART, "the way to the venue is down"
+    ),
+    StateReason.KILLED: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.ACCOUNT,
+        "kill, rearm",
+        (Ends.PERSON,),
+        "the kill latch names it",
+    ),
+    StateReason.BREACH: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.ACCOUNT,
         "",
-        (_ITSELF,),
+        (Ends.ITSELF,),
         "limits or drop copy found a breach: the kill switch engages next",
     ),
-    (
-        StateReason.STOPPED,
-        _HALTED,
-        _ACCOUNT,
+    StateReason.STOPPED: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.ACCOUNT,
         "alert, rearm",
-        (_ITSELF, _PERSON),
+        (Ends.ITSELF, Ends.PERSON),
         "it is not clear what it holds",
     ),
-    (
-        StateReason.CALLED_OFF,
-        _HALTED,
-        _PARENT,
+    StateReason.CALLED_OFF: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.PARENT,
         "parent",
         (),
         "cancelled, or its horizon came while it was paused",
     ),
-    (
-        StateReason.DETACHED,
-        _HALTED,
-        _PARENT,
+    StateReason.DETACHED: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.PARENT,
         "",
         _RESTART,
         "its executor is not relied on: another follows",
     ),
-    (
-        StateReason.PAUSED,
-        _HALTED,
-        _PARENT,
+    StateReason.PAUSED: ReasonTerms(
+        TradingState.HALTED,
+        ReasonScope.PARENT,
         "parent, session",
-        (_PERSON,),
+        (Ends.PERSON,),
         "it waits until somebody resumes it",
     ),
-    (
-        StateReason.ORDERS_OPEN,
-        _REDUCING,
-        _ACCOUNT,
+    StateReason.ORDERS_OPEN: ReasonTerms(
+        TradingState.REDUCING,
+        ReasonScope.ACCOUNT,
         "state",
         _ANYTHING,
         "earlier orders have not ended",
     ),
-)
-REASONS: Final[Mapping[StateReason, ReasonTerms]] = {row[0]: ReasonTerms(*row[1:]) for row in _ROWS}
+}
 """Every reason. A new session establishes again the reasons that it ends."""
 
 
@@ -211,14 +191,26 @@ PERMITS: Final[Mapping[Sender, Mapping[Act, TradingState | None]]] = {
     sender: dict(zip(Act, last, strict=True))
     for sender, *last in (
         # sender, the last state in which it may send: a new order or replace, one that reduces, a cancel, a question
-        (Sender.STRATEGY, _ACTIVE, _REDUCING, _HALTED, _HALTED),
-        (Sender.MANAGER, None, _REDUCING, _HALTED, _HALTED),
-        (Sender.STOPPER, None, None, _HALTED, _HALTED),
-        (Sender.PERSON, _ACTIVE, _REDUCING, _HALTED, _HALTED),
+        (
+            Sender.STRATEGY,
+            TradingState.ACTIVE,
+            TradingState.REDUCING,
+            TradingState.HALTED,
+            TradingState.HALTED,
+        ),
+        (Sender.MANAGER, None, TradingState.REDUCING, TradingState.HALTED, TradingState.HALTED),
+        (Sender.STOPPER, None, None, TradingState.HALTED, TradingState.HALTED),
+        (
+            Sender.PERSON,
+            TradingState.ACTIVE,
+            TradingState.REDUCING,
+            TradingState.HALTED,
+            TradingState.HALTED,
+        ),
     )
 }
 """The last state in which each may send what; None: in none."""
-_SEVERITY: Final = {_ACTIVE: 0, _REDUCING: 1, _HALTED: 2}
+_SEVERITY: Final = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 _ORDER: Final = {
     reason: (-_SEVERITY[terms.state], number)
     for number, (reason, terms) in enumerate(REASONS.items())
