@@ -132,10 +132,10 @@ def _table_of(
     return table
 
 
-def print_sentences(sentences: Iterable[str]) -> None:
-    """Print sentences of a result on stdout, one unbroken line each."""
+def print_sentences(sentences: Iterable[str], *, wraps: bool = False) -> None:
+    """Print sentences of a result on stdout: one unbroken line each, or wrapped at the terminal's width."""
     for sentence in sentences:
-        result_console().print(sentence, soft_wrap=True, markup=False)
+        result_console().print(sentence, soft_wrap=not wraps, markup=False)
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -16,7 +16,6 @@ from tercel.cli.output import (
     print_rows,
     print_sentences,
     print_table,
-    result_console,
     say,
 )
 from tercel.core.errors import ConfigError
@@ -247,7 +246,7 @@ def forecast(request: Forecast) -> None:
             headings,
             [_cells(row) for row in (*rows[:SHOWN], *rows[max(SHOWN, len(rows) - 1) :])],
         )
-        _print_sentences(sentences(risk_forecast))
+        print_sentences(sentences(risk_forecast), wraps=True)
 
     hand_over(
         risk_forecast.to_json(),
@@ -297,7 +296,7 @@ def var(
             ("", "value"),
             [_cells(row) for row in var_rows(risk)],
         )
-        _print_sentences(sentences(risk))
+        print_sentences(sentences(risk), wraps=True)
 
     hand_over(risk.to_json(), as_json, show, out, "var", lambda: var_page(risk))
 
@@ -363,7 +362,7 @@ def posture(request: PostureRequest) -> None:
             left_aligned=("styles",),
             wraps=("what changed",),
         )
-        _print_sentences(story.notes)
+        print_sentences(story.notes, wraps=True)
 
     hand_over(
         story.to_json() | {"seed": request.seed},
@@ -378,14 +377,6 @@ def posture(request: PostureRequest) -> None:
 def _cells(row: Sequence[object]) -> list[str]:
     """Cells of a row as texts; floats, which are shares of 1, as percentages."""
     return [format_percent(cell, 2) if isinstance(cell, float) else str(cell) for cell in row]
-
-
-def _print_sentences(sentences: Sequence[str]) -> None:
-    """Print sentences on stdout, wrapped at the terminal's width, unlike `output.print_sentences`."""
-    from rich.text import Text
-
-    for sentence in sentences:
-        result_console().print(Text(sentence))
 
 
 add(risk_app, forecast, var, covariance, posture)

@@ -10,7 +10,7 @@ from tercel.cli.options import check_date
 from tercel.cli.output import hand_over, print_rows, say
 from tercel.cli.signals_backtest import OfModel
 from tercel.core.files import write_atomic
-from tercel.core.report.cells import NOTHING
+from tercel.core.report.cells import NOTHING, csv_text
 
 if TYPE_CHECKING:
     from tercel.signals.models.predict import NameForecast, ServedForecasts
@@ -43,7 +43,6 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another, as a desk with this model does."""
     from datetime import date
 
-    from tercel.core.report.cells import csv_text
     from tercel.signals.models.predict import predict as served
 
     check_date(request.date)

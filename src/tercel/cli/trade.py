@@ -3,7 +3,6 @@
 import getpass
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import tercel as tc
 from tercel.cli.commands import add
 from tercel.cli.interrupts import end_on_termination
 from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, paused_sentence
-from tercel.cli.options import AsJson, JsonRequest
+from tercel.cli.options import AsJson, JsonRequest, check_date
 from tercel.cli.output import (
     print_json,
     print_sentences,
@@ -123,10 +122,8 @@ def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | N
         raise ConfigError(
             "--date, or a time to begin and to end", "both", "leave one of the two out"
         )
-    try:
-        begin = int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        raise ConfigError("a date YYYY-MM-DD", repr(date[:40]), "correct it") from None
+    check_date(date)
+    begin = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp())
     if begin < 0:
         raise ConfigError("a date from 1970 on", date, "correct it")
     return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
@@ -342,12 +339,10 @@ def _run_desk(
 
 def _open_parents_text(folder: Path) -> str:
     """Message on a stopped desk: its journal, and the parents that are still open in it."""
-    from tercel.desk.trading.journal.reader import JournalReader
-    from tercel.desk.trading.ledger import Ledger
+    from tercel.desk.trading.folder_ledger import fold_folder
 
     try:
-        with closing(JournalReader(folder)) as reader:
-            parents = [parent for parent in Ledger.of(reader).parents if not parent.over]
+        parents = [parent for parent in fold_folder(folder).parents if not parent.over]
     except JournalError:
         return f"nothing was done in {folder}"
     parent_texts = [

@@ -23,10 +23,6 @@ MOST_REQUESTS: Final = 200
 """Requests in the file; the oldest are dropped first."""
 MOST_WAITING: Final = 50
 RequestState = Literal["waits", "confirmed", "refused", "expired"]
-WAITS: Final = "waits"
-CONFIRMED: Final = "confirmed"
-REFUSED: Final = "refused"
-EXPIRED: Final = "expired"
 _Done = TypeVar("_Done")
 
 
@@ -64,14 +60,14 @@ class TwoPersonRequest:
     proof: str
     reason: str
     ns: int
-    state: RequestState = WAITS
+    state: RequestState = "waits"
     by: str = ""
     lifters: dict[str, float] = field(default_factory=dict)
 
     def as_of(self, now_ns: int) -> "TwoPersonRequest":
         """The request at a time: a waiting one is expired after `EXPIRES_NS`, or if the clock was put back."""
-        is_expired = self.state == WAITS and not 0 <= now_ns - self.ns <= EXPIRES_NS
-        return replace(self, state=EXPIRED) if is_expired else self
+        is_expired = self.state == "waits" and not 0 <= now_ns - self.ns <= EXPIRES_NS
+        return replace(self, state="expired") if is_expired else self
 
 
 class RequestBook:
@@ -106,7 +102,7 @@ class RequestBook:
         except (ConfigError, OSError) as error:
             return [
                 TwoPersonRequest(
-                    "", "", {}, f"nothing: {error}", "", "", "", self._now_ns(), EXPIRED
+                    "", "", {}, f"nothing: {error}", "", "", "", self._now_ns(), "expired"
                 )
             ]
 
@@ -140,7 +136,7 @@ class RequestBook:
             lifters=dict(lifters),
         )
         with self._edit_requests() as rows:
-            waiting_count = sum(row.as_of(request.ns).state == WAITS for row in rows)
+            waiting_count = sum(row.as_of(request.ns).state == "waits" for row in rows)
             if waiting_count >= MOST_WAITING:
                 raise OrderError(
                     f"at most {MOST_WAITING} requests that wait",
@@ -166,8 +162,8 @@ class RequestBook:
         """
         with self._edit_requests() as rows:
             index = next((number for number, row in enumerate(rows) if row.id == id_), None)
-            current_state = EXPIRED if index is None else rows[index].as_of(self._now_ns()).state
-            if index is None or current_state != WAITS:
+            current_state = "expired" if index is None else rows[index].as_of(self._now_ns()).state
+            if index is None or current_state != "waits":
                 raise OrderError(
                     "a request that waits",
                     f"one that is {current_state}",

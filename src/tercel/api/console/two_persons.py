@@ -12,7 +12,7 @@ from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks
 from tercel.api.console.desk_commands import ask_desk, describe_paused_parents
 from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, LimitsBody, PostureBody, Waits
-from tercel.api.console.request_book import CONFIRMED, REFUSED, TwoPersonRequest
+from tercel.api.console.request_book import TwoPersonRequest
 from tercel.api.console.roles import has_permission
 from tercel.api.console.second_person import BOUND
 from tercel.api.console.sessions import Sessions, Visit
@@ -318,7 +318,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
-        answer = served.requests.settle(id, CONFIRMED, visit.by, act)
+        answer = served.requests.settle(id, "confirmed", visit.by, act)
         if isinstance(answer, HttpError):
             raise answer
         return answer
@@ -328,7 +328,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         """Refuse a request; its requester may withdraw it this way."""
         served, _ = _find_request(desks, id)
         summary = served.requests.settle(
-            id, REFUSED, operator_name(request), lambda pending: pending.what
+            id, "refused", operator_name(request), lambda pending: pending.what
         )
         return Done(done=[f"{served.name}: refused: {summary}"])
 

@@ -14,7 +14,6 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape import Instrument
 
 NS_PER_HOUR = 3600 * NS_PER_SECOND
-DAY_NS = 24 * NS_PER_HOUR
 Odd = dict[OddName, list[FileFill]]
 
 

@@ -28,10 +28,10 @@ from tercel.api.tca.analysis import (
 from tercel.api.tca.executions import FileFill
 from tercel.api.tca.fees import settle_fee, single_currency
 from tercel.api.tca.files import FileOrder
-from tercel.api.tca.fill_parents import DAY_NS, NS_PER_HOUR, Group, Odd, group_by_parent
+from tercel.api.tca.fill_parents import NS_PER_HOUR, Group, Odd, group_by_parent
 from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.errors import DataError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
 from tercel.market.tape import Instrument, Lake

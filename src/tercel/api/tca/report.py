@@ -41,9 +41,6 @@ from tercel.market.tape import Lake
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
     from tercel.api.tca.parent_replay import Maker
-    from tercel.execution.policies.strategy import PolicyStrategy
-    from tercel.execution.strategies import MarketEstimates
-    from tercel.execution.strategy import Strategy
 
 MONEY = ("fills", "opportunity", "refusal", "whole")
 SHOWN = 40
@@ -351,17 +348,11 @@ def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str]) -> "d
     if isinstance(strategies, str):
         strategies = [baseline.key for baseline in baselines_of(strategies)] if strategies else ()
     makers: dict[str, Maker] = {
-        name: partial(_knowing_policy, policy_strategy(resolve_policy(name), name))
-        for name in agents
+        name: policy_strategy(resolve_policy(name), name).with_estimates for name in agents
     }
     return makers | {
         name: partial(build, name) for name in (NAMES if strategies is None else strategies)
     }
-
-
-def _knowing_policy(strategy: "PolicyStrategy", estimates: "MarketEstimates") -> "Strategy":
-    """A policy that is given the market's estimate of the cost of waiting."""
-    return strategy.with_estimates(estimates)
 
 
 def verdict_sentence(counterfactual: "Counterfactual", unit: str = "bps") -> str:

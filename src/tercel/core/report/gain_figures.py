@@ -112,7 +112,7 @@ def gains_by_place(
         for panel, (place, row) in zip(panels, gains.items(), strict=False):
             panel.axvline(0, color=palette.INK.token, linewidth=0.9)
             for y, cell in enumerate(row.values()):
-                low, high = (_number(end) for end in (cell.ci_low, cell.ci_high))
+                low, high = np.array([cell.ci_low, cell.ci_high], np.float64)
                 colour = colours[judge(cell)]
                 panel.hlines(y, low, high, color=colour, linewidth=2.0, alpha=0.6)
                 panel.plot([cell.mean], [y], "o", markersize=4.5, color=colour)
@@ -156,8 +156,8 @@ def condition_curves(
         x = np.arange(len(conditions))
         for key, row in costs.items():
             mean = np.array([row[condition].mean for condition in conditions])
-            low = np.array([_number(row[condition].ci_low) for condition in conditions])
-            high = np.array([_number(row[condition].ci_high) for condition in conditions])
+            low = np.array([row[condition].ci_low for condition in conditions], np.float64)
+            high = np.array([row[condition].ci_high for condition in conditions], np.float64)
             wide = 2.2 if key in highlighted else 1.2
             panel.plot(x, mean, lines[key], color=colours[key].token, linewidth=wide, label=key)
             panel.vlines(x, low, high, color=colours[key].token, linewidth=wide, alpha=0.5)
@@ -176,8 +176,3 @@ def condition_curves(
         f"Mean shortfall in bps by {axis}. {summary}.",
         "Lines: means over the same episodes; bars: 95 % intervals.",
     )
-
-
-def _number(value: float | None) -> float:
-    """The value as float; NaN for None."""
-    return float("nan") if value is None else float(value)

@@ -19,9 +19,6 @@ from tercel.desk.trading.session import Session
 
 LONGEST_NS: Final = 7 * 86_400 * 10**9
 """An end may lie so far ahead."""
-SET = "set"
-LIFTED = "lifted"
-ENDED = "ended"
 POSTURE_FIELDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
 """Fields of a posture that may be set manually."""
 _BLANK_POSTURE: Final = Posture("hand", 0)
@@ -32,7 +29,7 @@ def combine(posture: Posture, stance: SetStanceEntry) -> Posture:
     (`instead`).
 
     >>> half = {"size_multiplier": 0.5}
-    >>> stance = SetStanceEntry(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
+    >>> stance = SetStanceEntry(event="set", words=half, by="ann", reason="news", instead=False, until_ns=9)
     >>> combine(Posture("A", 0, size_multiplier=0.25), stance).size_multiplier
     0.25
     >>> stance.instead = True
@@ -115,7 +112,7 @@ class PostureOverrides:
         for agent, entry in self._session.ledger.stances.items():
             stance = SetStanceEntry.of(entry)
             if stance.until_ns <= now_ns:
-                body = StanceEntry(event=ENDED, by=stance.by, reason="its end has come").json()
+                body = StanceEntry(event="ended", by=stance.by, reason="its end has come").json()
                 entries.append(Entry(kinds.STANCE, self._session.now_ns, agent=agent, body=body))
         self._session.gateway.write(entries)
         return bool(entries)
@@ -147,7 +144,7 @@ class PostureOverrides:
                     f"none of {agent or 'the desk'}",
                     "see the postures that are set",
                 )
-            body = StanceEntry(event=LIFTED, by=by, reason=reason, operator=number)
+            body = StanceEntry(event="lifted", by=by, reason=reason, operator=number)
         else:
             span_ns = command.span_ns
             if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
@@ -157,7 +154,7 @@ class PostureOverrides:
                     "say for how long",
                 )
             body = SetStanceEntry(
-                event=SET,
+                event="set",
                 by=by,
                 reason=reason,
                 operator=number,
