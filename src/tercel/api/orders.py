@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from tercel.core.errors import DataError, TercelError
+from tercel.core.errors import DataError, TercelError, refuse_if
 from tercel.core.progress import say
 from tercel.core.tables.columns import rename_columns, unread_columns
 from tercel.core.tables.numbers import parse_exact
@@ -135,8 +135,11 @@ def read_orders(
             raise DataError(
                 error.expected, f"{error.received} in {location}", error.remedy
             ) from error
-    if not orders:
-        raise DataError(
-            "a file with orders", f"{path} with a header alone", "write one row per order"
-        )
+    refuse_if(
+        not orders,
+        "a file with orders",
+        f"{path} with a header alone",
+        "write one row per order",
+        DataError,
+    )
     return orders

@@ -15,7 +15,7 @@ from tercel.cli.agent_train import train, tune
 from tercel.cli.commands import add
 from tercel.cli.options import AsJson, Policy, Registry
 from tercel.cli.output import hand_over, say
-from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.errors import refuse_if
 from tercel.core.system import user_name
 
 agent_app = typer.Typer(
@@ -79,12 +79,12 @@ def promote(
         repr(version),
         "write NAME@VERSION; `tercel agent list` shows them",
     )
-    if evidence is None and not reason_text:
-        raise ConfigError(
-            "evidence for a promotion, or a reason",
-            "neither",
-            f"--evidence FILE from `tercel agent evaluate {version} --against all --json`, or --reason TEXT",
-        )
+    refuse_if(
+        evidence is None and not reason_text,
+        "evidence for a promotion, or a reason",
+        "neither",
+        f"--evidence FILE from `tercel agent evaluate {version} --against all --json`, or --reason TEXT",
+    )
     store = open_registry(registry)
     entry = store.entry(name)
     registered = entry.find(number_text)

@@ -224,24 +224,26 @@ def train(
     from tercel.api.learn import TrainingRun
     from tercel.lab.learning.agent.config import preset_names
 
-    if workers is not None and ray is None:
-        raise ConfigError(
-            "--workers with --ray",
-            "--workers alone",
-            "add --ray local, or the address of a cluster",
-        )
+    refuse_if(
+        workers is not None and ray is None,
+        "--workers with --ray",
+        "--workers alone",
+        "add --ray local, or the address of a cluster",
+    )
     if resume is not None:
-        if any(option is not None for option in (config, preset, out, algo)):
-            raise ConfigError(
-                "--resume alone: the run knows the rest", "more beside it", "leave it out"
-            )
+        refuse_if(
+            any(option is not None for option in (config, preset, out, algo)),
+            "--resume alone: the run knows the rest",
+            "more beside it",
+            "leave it out",
+        )
         run = TrainingRun.resume(resume, trust=trust, seed=seed)
-        if ray is not None and not run.config.learner.shards:
-            raise ConfigError(
-                "a run with learner.shards to go on with on a cluster",
-                f"{resume} was begun without: its results would change",
-                "go on without --ray",
-            )
+        refuse_if(
+            ray is not None and not run.config.learner.shards,
+            "a run with learner.shards to go on with on a cluster",
+            f"{resume} was begun without: its results would change",
+            "go on without --ray",
+        )
     elif (config is None) == (preset is None):
         raise ConfigError(
             "a configuration file or --preset NAME",

@@ -14,7 +14,7 @@ from tercel.cli.options import AsJson
 from tercel.cli.output import hand_over, say
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.entry_points import load_entry_point
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import check_known, refuse_if
 from tercel.core.json_schema import schema_of
 from tercel.core.serialization import json_text
 from tercel.core.toml import read_toml
@@ -134,8 +134,12 @@ def check(
     if kind:
         check_known(kind, NAMES, received=f"--kind {kind}")
     kind = kind or kind_of(read_toml(file, read_remedy, "a file"))
-    if not kind:
-        raise ConfigError("keys of one kind of file", f"{file}: none that is known", remedy)
+    refuse_if(
+        not kind,
+        "keys of one kind of file",
+        f"{file}: none that is known",
+        remedy,
+    )
     about, _, reader = kinds()[kind]
     parsed = resolve_name(reader)(str(file) if kind == "map" else file)
     notes = parsed if isinstance(parsed, list) else []

@@ -15,7 +15,7 @@ from tercel.cli.interrupts import on_interrupt
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.options import AsJson
 from tercel.cli.output import hand_over, print_table, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.extras import import_optional
 from tercel.core.system import user_name
 
@@ -189,8 +189,12 @@ def _ask_password(name: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     typed = getpass.getpass(f"password of {name} (empty: one is made): ")
-    if typed and getpass.getpass("again: ") != typed:
-        raise ConfigError("the same password twice", "two different ones", "type it again")
+    refuse_if(
+        typed and getpass.getpass("again: ") != typed,
+        "the same password twice",
+        "two different ones",
+        "type it again",
+    )
     return typed
 
 

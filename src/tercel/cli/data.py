@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import tercel as tc
 from tercel.cli.commands import add
 from tercel.cli.data_import import import_app
 from tercel.cli.imported_days import ImportedDay, print_days
 from tercel.cli.interrupts import BoundedClock, on_interrupt
 from tercel.cli.options import AsJson, Lake, Symbol, check_date
 from tercel.cli.output import hand_over, print_table, say
-from tercel.core.errors import ConfigError, FeedError, VenueError, refuse_if
+from tercel.core.errors import FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
@@ -60,18 +61,18 @@ def crypto(
     as_json: AsJson = False,
 ) -> None:
     """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
-    if duration is not None and not 0 < duration < math.inf:
-        raise ConfigError(
-            "a duration above zero",
-            f"--duration {duration}",
-            "give seconds, or leave it out",
-        )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", symbol):  # it names a folder
-        raise ConfigError(
-            "a symbol as the venue writes it",
-            f"--symbol {symbol}",
-            "such as BTCUSDT or btcusd",
-        )
+    refuse_if(
+        duration is not None and not 0 < duration < math.inf,
+        "a duration above zero",
+        f"--duration {duration}",
+        "give seconds, or leave it out",
+    )
+    refuse_if(
+        not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", symbol),
+        "a symbol as the venue writes it",
+        f"--symbol {symbol}",
+        "such as BTCUSDT or btcusd",
+    )
     from tercel.feeds.capture_writer import CaptureWriter
     from tercel.feeds.live_streams import stream_of
     from tercel.feeds.recorder import Recorder, websocket_client
@@ -123,9 +124,8 @@ def _import_captures(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
     from tercel.market.feed import FeedOptions
-    from tercel.market.tape import Lake as Store
 
-    lake = Store(root)
+    lake = tc.Lake(root)
     days: list[ImportedDay] = []
     try:
         with (BinanceFeed() if venue == "binance" else BitstampFeed()).days(
@@ -164,9 +164,8 @@ def list_(
         f"run: tercel data import lobster PATHS... --lake {lake}",
         FeedError,
     )
-    from tercel.market.tape import Lake as Store
 
-    days = [ImportedDay(day) for day in Store(lake).list()]
+    days = [ImportedDay(day) for day in tc.Lake(lake).list()]
     hand_over({"lake": lake, "days": days}, as_json, lambda: print_days(days))
 
 
@@ -190,9 +189,8 @@ def verify(
     check_date(date)
     from tercel.feeds.truths import truth_for
     from tercel.feeds.verify import verify_alone
-    from tercel.market.tape import Lake as Store
 
-    instrument, events = Store(lake, below_zero=True).check(symbol, date, venue)
+    instrument, events = tc.Lake(lake, below_zero=True).check(symbol, date, venue)
     if against is None:
         findings = {**verify_alone(events), **_import_counts(instrument)}
         explained = True

@@ -87,12 +87,13 @@ def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
         FeedError,
     )
     for path in paths:
-        if path.is_dir() and (path / ".tercel").is_dir():
-            raise FeedError(
-                "a folder of feed files",
-                f"the lake {path}",
-                "give the folder that was imported from",
-            )
+        refuse_if(
+            path.is_dir() and (path / ".tercel").is_dir(),
+            "a folder of feed files",
+            f"the lake {path}",
+            "give the folder that was imported from",
+            FeedError,
+        )
 
 
 def print_days(days: Sequence[ImportedDay]) -> None:

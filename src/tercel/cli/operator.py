@@ -14,7 +14,7 @@ import typer
 from tercel.cli.options import AsJson, JsonRequest
 from tercel.cli.output import hand_over, say
 from tercel.core.bounded_parsing import parse_tables
-from tercel.core.errors import ConfigError, TercelError, suggest_name
+from tercel.core.errors import ConfigError, TercelError, refuse_if, suggest_name
 from tercel.core.system import user_name
 from tercel.desk.trading.journal.database import CONFIG, DATABASE, LOCK, URL_FILE, holder
 
@@ -67,18 +67,20 @@ def find_desk(desk: Path | None) -> Path:
     """
     desk = desk or named_desk()
     if desk is not None:
-        if not _is_desk(desk):
-            raise ConfigError(
-                f"a desk folder with a {DATABASE}", str(desk), "run `tercel trade run` there first"
-            )
+        refuse_if(
+            not _is_desk(desk),
+            f"a desk folder with a {DATABASE}",
+            str(desk),
+            "run `tercel trade run` there first",
+        )
         return desk
     desks = [path for path in ROOT.glob("*") if _is_desk(path)]
-    if not desks:
-        raise ConfigError(
-            "a desk",
-            f"none under {ROOT}/",
-            "begin with `tercel trade run --demo`, or name one: --desk DIR",
-        )
+    refuse_if(
+        not desks,
+        "a desk",
+        f"none under {ROOT}/",
+        "begin with `tercel trade run --demo`, or name one: --desk DIR",
+    )
     return max(desks, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
 
 
@@ -121,8 +123,12 @@ def kill(
     desk: Desk = None,
 ) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    if every and agent:
-        raise ConfigError("--all or --agent", "both", "leave one of the two out")
+    refuse_if(
+        every and agent,
+        "--all or --agent",
+        "both",
+        "leave one of the two out",
+    )
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     reason_text = reason.strip() or "no reason given"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.core.errors import ConfigError, split_commas
+from tercel.core.errors import refuse_if, split_commas
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
@@ -118,10 +118,12 @@ def check_date(text: str | None, option: str = "--date") -> None:
         understood = calendar_date.fromisoformat(text).isoformat() == text
     except ValueError:
         understood = False
-    if not understood:
-        raise ConfigError(
-            "a day of the calendar as YYYY-MM-DD", f"{option} {text}", "write it as 2012-06-21"
-        )
+    refuse_if(
+        not understood,
+        "a day of the calendar as YYYY-MM-DD",
+        f"{option} {text}",
+        "write it as 2012-06-21",
+    )
 
 
 def parse_dates(text: str) -> list[str]:
@@ -145,10 +147,10 @@ def parse_seeds(text: str) -> list[int]:
     """
     seed_texts = [seed_text.strip() for seed_text in text.split(",")]
     seeds = [int(seed_text) for seed_text in seed_texts if seed_text.isdecimal()]
-    if len(seeds) < len(seed_texts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31:
-        raise ConfigError(
-            "different whole numbers from 0 to 2^31 - 1, separated by commas",
-            f"--seeds {text}",
-            "such as --seeds 901,902,903; negative ones belong to training",
-        )
+    refuse_if(
+        len(seeds) < len(seed_texts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31,
+        "different whole numbers from 0 to 2^31 - 1, separated by commas",
+        f"--seeds {text}",
+        "such as --seeds 901,902,903; negative ones belong to training",
+    )
     return seeds

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.options import StrategyOption, Symbols, share_of
-from tercel.core.errors import ConfigError, split_commas
+from tercel.core.errors import ConfigError, refuse_if, split_commas
 
 if TYPE_CHECKING:
     from tercel.execution.market import Market
@@ -72,10 +72,12 @@ class MarketOptions:
             ("--impact", self.impact),
             ("--bound", self.bound),
         ):
-            if value == "":
-                raise ConfigError(
-                    f"a name with {option}", "an empty one", f"leave {option} out for the default"
-                )
+            refuse_if(
+                value == "",
+                f"a name with {option}",
+                "an empty one",
+                f"leave {option} out for the default",
+            )
         if not self.by_list and (self.tape is None) != (self.symbol is None):
             typed_option, missing = (
                 ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
@@ -85,18 +87,18 @@ class MarketOptions:
                 f"{typed_option} alone",
                 f"add {missing}; `tercel data list --lake LAKE` names what a lake holds",
             )
-        if self.bound is not None and self.tape is None:
-            raise ConfigError(
-                "--bound with --tape",
-                "--bound alone",
-                "add --tape and --symbol, or leave --bound out",
-            )
-        if not self.several and len(self.presets) + (self.tape is not None) > 1:
-            raise ConfigError(
-                "one market, of --market or --tape",
-                " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])]),
-                "leave all but one out",
-            )
+        refuse_if(
+            self.bound is not None and self.tape is None,
+            "--bound with --tape",
+            "--bound alone",
+            "add --tape and --symbol, or leave --bound out",
+        )
+        refuse_if(
+            not self.several and len(self.presets) + (self.tape is not None) > 1,
+            "one market, of --market or --tape",
+            " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])]),
+            "leave all but one out",
+        )
 
     @property
     def presets(self) -> list[str]:
@@ -279,12 +281,12 @@ class JudgedOptions(MarketOptions):
             raise ConfigError(
                 "--orders with --tape", "--orders alone", "add --tape with the lake of their days"
             )
-        if set(other_options) - {"--decisions"}:
-            raise ConfigError(
-                "a list of orders, or one",
-                f"--orders with {', '.join(other_options)}",
-                "leave one out: each order of the list says its own",
-            )
+        refuse_if(
+            set(other_options) - {"--decisions"},
+            "a list of orders, or one",
+            f"--orders with {', '.join(other_options)}",
+            "leave one out: each order of the list says its own",
+        )
 
     @property
     def by_list(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import BUY
 
 
@@ -20,10 +20,12 @@ def changes_of(texts: Sequence[str]) -> dict[str, str]:
     changes: dict[str, str] = {}
     for text in texts:
         path, equal, value = text.partition("=")
-        if not (path and equal and value) or path in changes:
-            raise ConfigError(
-                "a change as PATH=VALUE, each path once", repr(text), "write desk.messages=1000"
-            )
+        refuse_if(
+            not (path and equal and value) or path in changes,
+            "a change as PATH=VALUE, each path once",
+            repr(text),
+            "write desk.messages=1000",
+        )
         changes[path] = value
     return changes
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tercel.api import display
 from tercel.core import progress as progress_module
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import TercelError, refuse_if
 from tercel.core.extras import how_to_install
 from tercel.core.report.page import write_page
 from tercel.core.report.tables import missing_note
@@ -157,8 +157,12 @@ def print_json(value: Any) -> None:
 
 def check_folder(folder: Path | None) -> None:
     """Raise a ConfigError for an output folder that is a file, before anything is measured; None passes."""
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ConfigError("a folder to write to", f"{folder} is a file", "name another `out=`")
+    refuse_if(
+        folder is not None and folder.exists() and not folder.is_dir(),
+        "a folder to write to",
+        f"{folder} is a file",
+        "name another `out=`",
+    )
 
 
 def hand_over(

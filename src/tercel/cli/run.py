@@ -12,7 +12,7 @@ from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate
 from tercel.cli.options import JsonRequest, Seed
 from tercel.cli.order import JudgedOptions
 from tercel.cli.output import ALL_IN, print_json, result_console, say
-from tercel.core.errors import ConfigError, split_commas
+from tercel.core.errors import ConfigError, refuse_if, split_commas
 
 if TYPE_CHECKING:
     from tercel.api.runs import Run
@@ -81,12 +81,12 @@ def _run_symbols(request: RunRequest) -> None:
         if request.as_json:
             print_json(result)
         return
-    if request.resume and request.out is None:
-        raise ConfigError(
-            "--out with --resume of several symbols",
-            f"--symbol {request.symbol}",
-            "name their folder",
-        )
+    refuse_if(
+        request.resume and request.out is None,
+        "--out with --resume of several symbols",
+        f"--symbol {request.symbol}",
+        "name their folder",
+    )
     for market in request.markets():
         resolve_markets(market)  # refused before the first of them is begun
     folder = request.out or _new_run_folder()
@@ -196,12 +196,12 @@ def _apply_options(request: RunRequest, planned: "Run") -> "Run":
             str(Path(regime).resolve()) if regime.endswith(".toml") else regime
             for regime in regime_names
         )
-        if not terms["regimes"]:
-            raise ConfigError(
-                "names of regimes, or a script",
-                f"--regimes {request.regimes!r}",
-                "such as calm,volatile",
-            )
+        refuse_if(
+            not terms["regimes"],
+            "names of regimes, or a script",
+            f"--regimes {request.regimes!r}",
+            "such as calm,volatile",
+        )
     market = replace(planned.scenario.market, **terms)
     resolve_markets(market)
     task = request.order.task(planned.scenario.task, market, request.feed_latency_ms)
@@ -224,16 +224,18 @@ def _plan_run(request: RunRequest) -> "tuple[Run, Path]":
     if request.resume:
         return _load_run(request, request.out or _newest_run())
     folder = request.out or _new_run_folder()
-    if (folder / FILE).exists():
-        raise ConfigError(
-            "a new run folder",
-            f"{folder} holds a run",
-            "add --resume to go on with it, or name another --out",
-        )
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(
-            "an empty or new run folder", f"{folder} holds other files", "name another --out"
-        )
+    refuse_if(
+        (folder / FILE).exists(),
+        "a new run folder",
+        f"{folder} holds a run",
+        "add --resume to go on with it, or name another --out",
+    )
+    refuse_if(
+        folder.exists() and any(folder.iterdir()),
+        "an empty or new run folder",
+        f"{folder} holds other files",
+        "name another --out",
+    )
     scenario = Scenario(request.markets()[0])
     planned = _apply_options(
         request, Run(scenario, quick=request.quick, seed=request.seed, frames=FRAMES)
@@ -292,12 +294,12 @@ def _load_run(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
         ),
     }
     for option, (typed, requested_value, saved_value) in options.items():
-        if typed is not None and requested_value != saved_value:
-            raise ConfigError(
-                f"the options that {folder} was started with: {_options_text(started)}",
-                f"{option} {typed}",
-                f"leave {option} out, or start a new run without --resume",
-            )
+        refuse_if(
+            typed is not None and requested_value != saved_value,
+            f"the options that {folder} was started with: {_options_text(started)}",
+            f"{option} {typed}",
+            f"leave {option} out, or start a new run without --resume",
+        )
     say(f"resuming {folder}, as it was started: {_options_text(started)}")
     return started, folder
 
@@ -353,6 +355,10 @@ def _newest_run() -> Path:
     from tercel.api.runs import FILE
 
     folders = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
-    if not folders:
-        raise ConfigError("a run to resume", f"none under {RUNS}/", "name its folder with --out")
+    refuse_if(
+        not folders,
+        "a run to resume",
+        f"none under {RUNS}/",
+        "name its folder with --out",
+    )
     return folders[-1]

@@ -15,7 +15,7 @@ from tercel.cli.output import hand_over, print_rows, say
 from tercel.cli.signals_backtest import backtest
 from tercel.cli.signals_flow import flow_app
 from tercel.cli.signals_predict import predict
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ class Evaluate(Configured):
 
 def settings_of(request: Configured, prefix: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The named configuration, and the folder of its results."""
-    if (request.config is None) != request.demo:
-        raise ConfigError(
-            "a CONFIG.toml or --demo",
-            "both" if request.demo else "neither",
-            "name a file (see docs/examples/signals.toml), or --demo",
-        )
+    refuse_if(
+        (request.config is None) != request.demo,
+        "a CONFIG.toml or --demo",
+        "both" if request.demo else "neither",
+        "name a file (see docs/examples/signals.toml), or --demo",
+    )
     from tercel.signals.runs.config import demo, read_config
 
     settings = demo() if request.config is None else read_config(request.config)
@@ -190,14 +190,18 @@ class Leak(Configured):
 
 def leak(request: Leak) -> None:
     """Test every source for look-ahead leaks, beside synthetic leaks that must be caught."""
-    if request.config is None and not request.demo and request.data is None:
-        raise ConfigError(
-            "a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo"
-        )
-    if request.data is not None and not request.data.is_dir():
-        raise ConfigError(
-            "a folder of real data sets", f"nothing at {request.data}", "check --data"
-        )
+    refuse_if(
+        request.config is None and not request.demo and request.data is None,
+        "a CONFIG.toml, --demo or --data DIR",
+        "none of them",
+        "add one, say --demo",
+    )
+    refuse_if(
+        request.data is not None and not request.data.is_dir(),
+        "a folder of real data sets",
+        f"nothing at {request.data}",
+        "check --data",
+    )
     from tercel.signals.panel import leak as checks
     from tercel.signals.panel.leak import leak_table
     from tercel.signals.runs.config import demo, read_config
@@ -205,10 +209,12 @@ def leak(request: Leak) -> None:
     configs = [demo()] if request.demo else []
     configs += [] if request.config is None else [read_config(request.config)]
     sets = [] if request.data is None else request.sets(request.data)
-    if request.data is not None and not sets:
-        raise ConfigError(
-            f"a data set such as {checks.STOCKS}", f"none in {request.data}", "check `data=`"
-        )
+    refuse_if(
+        request.data is not None and not sets,
+        f"a data set such as {checks.STOCKS}",
+        f"none in {request.data}",
+        "check `data=`",
+    )
     report = checks.leak(
         configs + sets, request.seed, request.out or RUNS / f"signals-leak-{request.seed}"
     )

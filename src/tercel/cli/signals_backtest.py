@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.options import JsonRequest, Seed, share_of
 from tercel.cli.output import check_folder, hand_over, print_rows, print_sentences, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.signals.models.signal_model import SignalModel
@@ -101,12 +101,12 @@ def charge_of(request: BacktestSignals) -> "Charge":
         "--cost-from": request.cost_from,
     }
     named_options = [name for name, value in cost_options.items() if value is not None]
-    if len(named_options) != 1:
-        raise ConfigError(
-            "one of --cost-bps, --cost-law and --cost-from",
-            " and ".join(named_options) or "none of them",
-            "say --cost-bps 5; 0 is a cost too",
-        )
+    refuse_if(
+        len(named_options) != 1,
+        "one of --cost-bps, --cost-law and --cost-from",
+        " and ".join(named_options) or "none of them",
+        "say --cost-bps 5; 0 is a cost too",
+    )
     from tercel.signals.portfolio.backtest import Charge
 
     if request.cost_law is not None:

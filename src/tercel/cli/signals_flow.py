@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import tercel as tc
 from tercel.cli.commands import add
 from tercel.cli.options import IN_LAKE, AsJson, Seed, check_date
 from tercel.cli.output import check_folder, hand_over, print_rows, print_sentences, say
@@ -46,13 +47,12 @@ def train_(
 ) -> None:
     """Train a forecaster of the next 10 and 30 seconds on some symbols; score it on later days and on other symbols."""
     check_folder(out)
-    from tercel.market.tape.lake import Lake
     from tercel.signals.flow.carry import describe_carry
     from tercel.signals.flow.score_page import trained_table
     from tercel.signals.flow.train import train as trained
 
     dates = split_commas(days) if days else ()
-    training = trained(Lake(lake), split_commas(symbol), out, seed, kind, dates)
+    training = trained(tc.Lake(lake), split_commas(symbol), out, seed, kind, dates)
 
     def show() -> None:
         """Print scores of the forecaster as a table, and the next command."""
@@ -83,10 +83,9 @@ def score(
     """Score a forecaster on days that it was not trained on: R², AUC, calibration, and its value."""
     check_folder(out)
     from tercel.execution.foresight.forecaster import find_forecaster
-    from tercel.market.tape.lake import Lake
     from tercel.signals.flow.score_page import flow_page, score as scored, scored_table, sentences
 
-    scores = scored(find_forecaster(model), Lake(lake), split_commas(symbol))
+    scores = scored(find_forecaster(model), tc.Lake(lake), split_commas(symbol))
 
     def show() -> None:
         """Print scores as a table and in sentences."""
@@ -111,10 +110,9 @@ def recalibrate(
     check_date(until or None, "--until")
     from tercel.execution.foresight.forecaster import find_forecaster
     from tercel.lab.evaluation.market import waiting_cost_on
-    from tercel.market.tape.lake import Lake
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
 
-    tape = Lake(lake)
+    tape = tc.Lake(lake)
     recalibration = recalibrated(
         find_forecaster(model),
         tape,

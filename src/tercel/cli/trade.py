@@ -36,7 +36,7 @@ from tercel.cli.trade_orders import (
 )
 from tercel.cli.trade_tca import tca
 from tercel.cli.trade_views import orders, positions, quotes, reconcile, replay, verify
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import JournalError, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.report.formatting import format_count
 from tercel.core.system import freeze_heap
@@ -118,14 +118,20 @@ def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | N
 
     if date is None:
         return DayWindow(from_ns, to_ns, session)
-    if session or from_ns is not None or to_ns is not None:
-        raise ConfigError(
-            "--date, or a time to begin and to end", "both", "leave one of the two out"
-        )
+    refuse_if(
+        session or from_ns is not None or to_ns is not None,
+        "--date, or a time to begin and to end",
+        "both",
+        "leave one of the two out",
+    )
     check_date(date)
     begin = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp())
-    if begin < 0:
-        raise ConfigError("a date from 1970 on", date, "correct it")
+    refuse_if(
+        begin < 0,
+        "a date from 1970 on",
+        date,
+        "correct it",
+    )
     return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
 
 
@@ -216,10 +222,12 @@ def run(request: RunDesk) -> None:
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
         return
-    if request.demo == (request.config is not None):
-        raise ConfigError(
-            "a desk's file or --demo", "both" if request.demo else "neither", "give one of the two"
-        )
+    refuse_if(
+        request.demo == (request.config is not None),
+        "a desk's file or --demo",
+        "both" if request.demo else "neither",
+        "give one of the two",
+    )
     typed = {"desk.seed": request.seed, "desk.rounds": request.rounds, "desk.venue": request.venue}
     settings = {key: value for key, value in typed.items() if value is not None}
     config, _ = read_config_and_text(request.config, settings)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.toml import read_toml
 from tercel.core.validation import TomlTable, validate_model
 
@@ -59,16 +59,18 @@ def check_guarded(path: Path, uid: int) -> None:
         That user is root, owns one of them, or everybody or a group may write one; there is no such file.
     """
     expected = f"{path}, which the user who trades cannot write"
-    if uid == 0:
-        raise ConfigError(
-            expected, "root, who can write every file", "run desk and gate as users of their own"
-        )
-    if not os.access(path, os.R_OK):
-        raise ConfigError(
-            expected,
-            "none that this user can read",
-            f"chgrp {path} to a group of that user; chmod 640",
-        )
+    refuse_if(
+        uid == 0,
+        expected,
+        "root, who can write every file",
+        "run desk and gate as users of their own",
+    )
+    refuse_if(
+        not os.access(path, os.R_OK),
+        expected,
+        "none that this user can read",
+        f"chgrp {path} to a group of that user; chmod 640",
+    )
     for guarded_path in (
         path.absolute(),
         *path.absolute().parents,

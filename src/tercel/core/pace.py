@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.ports import Clock
 
 LONGEST_NS: Final = 100_000_000
@@ -26,8 +26,12 @@ class Pace:
     """
 
     def __init__(self, clock: Clock, speed: float = 1.0) -> None:
-        if not 0 < speed <= FASTEST:
-            raise ConfigError("a speed above 0 and at most a million", f"{speed}", "1 is real time")
+        refuse_if(
+            not 0 < speed <= FASTEST,
+            "a speed above 0 and at most a million",
+            f"{speed}",
+            "1 is real time",
+        )
         self._clock = clock
         self.speed = speed
         self._began = (0, 0)

@@ -25,7 +25,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from multiprocessing import get_context, parent_process
 from threading import Lock, get_ident
@@ -93,7 +93,7 @@ class WorkerError(TercelError):
     """A worker process died."""
 
 
-class Pool:
+class Pool(AbstractContextManager["Pool", None]):
     """Worker processes: as many as cores, at most one per job.
 
     Use as a context; leaving it on an interrupt asks the workers to stop, waits until what they do is on disk, and
@@ -108,9 +108,6 @@ class Pool:
         self._executor = ProcessPoolExecutor(
             count, mp_context=context, initializer=_begin_pool_worker, initargs=(self._stop,)
         )
-
-    def __enter__(self) -> "Pool":
-        return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         """Shut the workers down and wait for them; after an error ask them to stop, and cancel the jobs that have not begun."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 SECRET_NAMES: Final = frozenset(
     {"username", "password", "new_password", "private_key", "api_key", "secret"}
@@ -77,10 +77,12 @@ class Secret(BaseModel):
                 getattr(error, "strerror", None) or "bytes that are no UTF-8",
                 "name the file that holds it",
             ) from None
-        if not text:
-            raise ConfigError(
-                f"{name} in {path}", f"{size} bytes", "write the secret there, and nothing else"
-            )
+        refuse_if(
+            not text,
+            f"{name} in {path}",
+            f"{size} bytes",
+            "write the secret there, and nothing else",
+        )
         return text
 
     def check(self, folder: Path) -> None:
@@ -110,10 +112,12 @@ def _from_keyring(place: str, name: str) -> str:
         raise ConfigError(
             f"{name} in the keyring", type(error).__name__, "unlock it, or name a file"
         ) from None
-    if not value:
-        raise ConfigError(
-            f"{name} in the keyring as {place}", "none", f"keyring set {service} {user}"
-        )
+    refuse_if(
+        not value,
+        f"{name} in the keyring as {place}",
+        "none",
+        f"keyring set {service} {user}",
+    )
     return str(value)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.bounded_parsing import Tables, parse_tables
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 
 def read_toml(path: Path, remedy: str, expected: str = "a configuration file") -> Tables:
@@ -25,10 +25,12 @@ def read_toml(path: Path, remedy: str, expected: str = "a configuration file") -
         The file cannot be read, is not in UTF-8 or not in TOML.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise ConfigError(
-                f"{expected}, a regular file", f"{path}, which is none", remedy
-            )  # a device may never end
+        refuse_if(
+            path.exists() and not path.is_file(),
+            f"{expected}, a regular file",
+            f"{path}, which is none",
+            remedy,
+        )
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(expected, f"{path}: {error.strerror}", remedy) from None

@@ -9,7 +9,14 @@ from typing import Any, Final
 from tercel.api.console.guard import HttpError
 from tercel.api.console.request_book import RequestBook
 from tercel.api.desk import folder as desk_folder, posted_commands
-from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, suggest_name
+from tercel.core.errors import (
+    ConfigError,
+    JournalError,
+    OrderError,
+    TercelError,
+    refuse_if,
+    suggest_name,
+)
 from tercel.core.ports import Entry
 from tercel.core.report.formatting import format_percent
 from tercel.desk.console.desk import FolderDesk
@@ -52,12 +59,15 @@ class RemoteDesk(FolderDesk):
         ):
             return entry
         posted = posted_commands.post_and_wait(self.folder, command, body, reason, ANSWER_S, by)
-        if posted.entry is None and command not in CAREFUL and withdraw(self.folder, posted.number):
-            raise OrderError(
-                f"an answer of {self.name}",
-                f"no answer in {ANSWER_S:g} s; the word was taken back, and nothing was done",
-                "look whether the desk hangs, then ask again",
-            )
+        refuse_if(
+            posted.entry is None
+            and command not in CAREFUL
+            and withdraw(self.folder, posted.number),
+            f"an answer of {self.name}",
+            f"no answer in {ANSWER_S:g} s; the word was taken back, and nothing was done",
+            "look whether the desk hangs, then ask again",
+            OrderError,
+        )
         return posted.entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:

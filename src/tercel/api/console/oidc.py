@@ -26,7 +26,7 @@ from tercel.api.console.login import message_page, with_session
 from tercel.api.console.roles import PUBLIC
 from tercel.api.console.sessions import Sessions
 from tercel.core.bounded_parsing import parse_tables
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 
 FLOW_S: Final = 600.0
 """A login has to return from the provider within so many seconds."""
@@ -144,10 +144,13 @@ class IdentityProvider:
             raise ProviderError(
                 "a login that was begun here", "none, or one that is over", "log in again"
             )
-        if query.get("iss", self.issuer) != self.issuer or "code" not in query:
-            raise ProviderError(
-                "a code of the provider", str(query.get("error", "none"))[:80], "log in again"
-            )
+        refuse_if(
+            query.get("iss", self.issuer) != self.issuer or "code" not in query,
+            "a code of the provider",
+            str(query.get("error", "none"))[:80],
+            "log in again",
+            ProviderError,
+        )
         claims = self._call(self._claims, query["code"], redirect_uri, flow)
         if not isinstance(name := claims.get(self._claim), str):
             raise ProviderError(
@@ -235,12 +238,16 @@ def load_provider(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
 def _require_https(address: str) -> str:
     """Return an address; ProviderError if it is without https and not on loopback."""
     url_parts = urlsplit(address)
-    if url_parts.scheme != "https" and not (
-        url_parts.scheme == "http" and url_parts.hostname in ("127.0.0.1", "localhost", "::1")
-    ):
-        raise ProviderError(
-            "an https address, or one on loopback", repr(address[:200]), "use https"
-        )
+    refuse_if(
+        url_parts.scheme != "https"
+        and not (
+            url_parts.scheme == "http" and url_parts.hostname in ("127.0.0.1", "localhost", "::1")
+        ),
+        "an https address, or one on loopback",
+        repr(address[:200]),
+        "use https",
+        ProviderError,
+    )
     return address
 
 

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import Any, Final
 
 from tercel.api.console.roles import ADMIN, ROLES, check_role
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.extras import import_optional
 from tercel.core.files import write_private
 from tercel.core.locks import file_lock
@@ -108,12 +108,12 @@ class People:
                 return []
             fingerprint = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if fingerprint != self._seen:
-                if stat.st_mode & 0o037:
-                    raise ConfigError(
-                        "a file that its owner and a group alone read",
-                        f"{self.path}, mode {stat.st_mode & 0o777:o}",
-                        f"chmod 600 {self.path}",
-                    )
+                refuse_if(
+                    stat.st_mode & 0o037,
+                    "a file that its owner and a group alone read",
+                    f"{self.path}, mode {stat.st_mode & 0o777:o}",
+                    f"chmod 600 {self.path}",
+                )
                 self._people = _read(self.path)
                 self._seen = fingerprint
             return sorted(self._people.values(), key=lambda person: person.name)
@@ -203,10 +203,12 @@ class People:
         hashed = self._hash_password(password)
         with self._edit_people() as people:
             current = self._require_person(people, person.name)
-            if current.hash != person.hash:
-                raise ConfigError(
-                    "the password that was proved", "another, given meanwhile", "log in again"
-                )
+            refuse_if(
+                current.hash != person.hash,
+                "the password that was proved",
+                "another, given meanwhile",
+                "log in again",
+            )
             people[person.name] = replace(current, hash=hashed)
             return people[person.name]
 
@@ -286,12 +288,12 @@ class People:
             people = {person.name: person for person in self.all()}
             had_admin = any(person.role == ADMIN for person in people.values())
             yield people
-            if had_admin and not any(person.role == ADMIN for person in people.values()):
-                raise ConfigError(
-                    "one admin at least",
-                    "a change that would leave none",
-                    "make another admin first",
-                )
+            refuse_if(
+                had_admin and not any(person.role == ADMIN for person in people.values()),
+                "one admin at least",
+                "a change that would leave none",
+                "make another admin first",
+            )
             rows = {
                 name: {key: value for key, value in asdict(person).items() if key != "name"}
                 for name, person in people.items()
@@ -301,28 +303,26 @@ class People:
     def _hash_password(self, password: str) -> str:
         """Hash of a new password (argon2); ConfigError for one that is too short or too long."""
         composed, decomposed = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
-        if (
+        refuse_if(
             len(composed) < SHORTEST_PASSWORD
             or len(decomposed) > LONGEST_PASSWORD
-            or any(unicodedata.category(letter) == "Cs" for letter in composed)
-        ):
-            raise ConfigError(
-                f"a password of {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,} characters of Unicode",
-                f"one of {len(password):,}"
-                + ", not all of them such"
-                * (SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD),
-                "choose another one, or let one be made",
-            )
+            or any(unicodedata.category(letter) == "Cs" for letter in composed),
+            f"a password of {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,} characters of Unicode",
+            f"one of {len(password):,}"
+            + ", not all of them such" * (SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD),
+            "choose another one, or let one be made",
+        )
         return str(self._hasher.hash(_bytes(password)))
 
     def _require_person(self, people: Mapping[str, Person], name: str) -> Person:
         """The person of a name; raises `UnknownUserError` if there is none."""
-        if name not in people:
-            raise UnknownUserError(
-                "the name of a person",
-                repr(name),
-                f"one of {', '.join(sorted(people)) or 'no user yet'}",
-            )
+        refuse_if(
+            name not in people,
+            "the name of a person",
+            repr(name),
+            f"one of {', '.join(sorted(people)) or 'no user yet'}",
+            UnknownUserError,
+        )
         return people[name]
 
 
@@ -343,12 +343,12 @@ def check_name(name: str) -> str:
     """
     is_visible = not any(is_blank(letter) for letter in name.replace(" ", ""))
     is_plain = is_visible and name == " ".join(name.split()) and 0 < len(name) <= LONGEST_NAME
-    if not is_plain or name[0] in _FORMULA or _FORBIDDEN & set(name) or name in (".", ".."):
-        raise ConfigError(
-            f"a name of 1 to {LONGEST_NAME} letters, digits, spaces and dots",
-            ascii(name[: 2 * LONGEST_NAME]),
-            "choose another",
-        )
+    refuse_if(
+        not is_plain or name[0] in _FORMULA or _FORBIDDEN & set(name) or name in (".", ".."),
+        f"a name of 1 to {LONGEST_NAME} letters, digits, spaces and dots",
+        ascii(name[: 2 * LONGEST_NAME]),
+        "choose another",
+    )
     plain = unicodedata.normalize("NFKC", name)
     if (
         len(mixed := {unicodedata.name(letter, "").partition(" ")[0] for letter in plain} & _ALIKE)
@@ -359,8 +359,12 @@ def check_name(name: str) -> str:
             f"{name!a}, of {' and '.join(sorted(mixed))}",
             "choose another",
         )
-    if any(is_same_person(name, reserved) for reserved in _TAKEN):
-        raise ConfigError(f"a name but {', '.join(_TAKEN)}", repr(name), "choose another")
+    refuse_if(
+        any(is_same_person(name, reserved) for reserved in _TAKEN),
+        f"a name but {', '.join(_TAKEN)}",
+        repr(name),
+        "choose another",
+    )
     return name
 
 

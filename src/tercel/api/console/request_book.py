@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, refuse_if
 from tercel.core.files import write_private
 from tercel.core.locks import file_lock
 from tercel.desk.trading.limit_record import EXPIRES_NS
@@ -137,12 +137,13 @@ class RequestBook:
         )
         with self._edit_requests() as rows:
             waiting_count = sum(row.as_of(request.ns).state == "waits" for row in rows)
-            if waiting_count >= MOST_WAITING:
-                raise OrderError(
-                    f"at most {MOST_WAITING} requests that wait",
-                    f"{waiting_count}",
-                    "confirm or refuse some",
-                )
+            refuse_if(
+                waiting_count >= MOST_WAITING,
+                f"at most {MOST_WAITING} requests that wait",
+                f"{waiting_count}",
+                "confirm or refuse some",
+                OrderError,
+            )
             rows.append(request)
         return request
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from tercel.api.console.people import People
 from tercel.api.console.roles import has_permission
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.installation import FILE, check_guarded
 from tercel.core.system import user_name
 from tercel.desk.limits.persons import is_same_person
@@ -44,12 +44,12 @@ class SecondPerson:
             confirm, or a person who is not independent.
         """
         wanted = "a second person of risk or admin, who is not the one who starts it"
-        if not str(file):
-            raise ConfigError(
-                f"{wanted}, in a file of people",
-                "none named",
-                f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's",
-            )
+        refuse_if(
+            not str(file),
+            f"{wanted}, in a file of people",
+            "none named",
+            f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's",
+        )
         check_guarded(Path(file), uid)
         people = People(Path(file))
         starter = user_name(uid)
@@ -60,12 +60,22 @@ class SecondPerson:
                 f"{self.name!r} with another password, or no user of that name",
                 f"`second=NAME` of {file}, and that person types the password",
             )
-        if not has_permission(person.role, "confirm"):
-            raise ConfigError(wanted, f"{self.name}, who is {person.role}", "ask somebody of risk")
-        if is_same_person(person.name, starter):
-            raise ConfigError(wanted, f"{self.name}, who starts it", "ask somebody else")
-        if people.are_dependent(person.name, starter):
-            raise ConfigError(
-                wanted, f"{self.name} beside {starter}: {BOUND}", "ask somebody else, or wait a day"
-            )
+        refuse_if(
+            not has_permission(person.role, "confirm"),
+            wanted,
+            f"{self.name}, who is {person.role}",
+            "ask somebody of risk",
+        )
+        refuse_if(
+            is_same_person(person.name, starter),
+            wanted,
+            f"{self.name}, who starts it",
+            "ask somebody else",
+        )
+        refuse_if(
+            people.are_dependent(person.name, starter),
+            wanted,
+            f"{self.name} beside {starter}: {BOUND}",
+            "ask somebody else, or wait a day",
+        )
         return f"{person.name} (password)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.core.errors import JournalError, TercelError, refuse_if
 from tercel.core.ports import Entries, Entry
 from tercel.desk.console.alerts import KINDS
 from tercel.desk.console.gate_alerts import UNREADABLE, concerns_desk, gate_terms
@@ -77,12 +77,13 @@ def gate_of(desk: Path, journal: JournalReader, stack: ExitStack) -> GateDay:
 def check_hashes(folder: Path) -> None:
     """Raise `JournalError` where an entry of a folder's journal does not match its hash."""
     verification = verify(folder)
-    if verification.fault:
-        raise JournalError(
-            "a journal whose hashes agree",
-            f"{verification.sound:,} sound entries in {folder}, then {verification.fault}",
-            "see `tercel trade verify`",
-        )
+    refuse_if(
+        verification.fault,
+        "a journal whose hashes agree",
+        f"{verification.sound:,} sound entries in {folder}, then {verification.fault}",
+        "see `tercel trade verify`",
+        JournalError,
+    )
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,18 @@ class DayWindow:
 
     def __post_init__(self) -> None:
         """Refuse options that exclude each other."""
-        if self.session and self.from_ns is not None:
-            raise ConfigError(
-                "the last session or a time to begin at", "both", "leave one of the two out"
-            )
-        if self.from_ns is not None and self.to_ns is not None and self.from_ns > self.to_ns:
-            raise ConfigError(
-                "a day that ends after it begins",
-                f"{self.from_ns} to {self.to_ns} ns",
-                "swap the two",
-            )
+        refuse_if(
+            self.session and self.from_ns is not None,
+            "the last session or a time to begin at",
+            "both",
+            "leave one of the two out",
+        )
+        refuse_if(
+            self.from_ns is not None and self.to_ns is not None and self.from_ns > self.to_ns,
+            "a day that ends after it begins",
+            f"{self.from_ns} to {self.to_ns} ns",
+            "swap the two",
+        )
 
     def bounds(self, journal: Entries, gate: GateDay = NO_GATE) -> tuple[int, int]:
         """First and last moment, in venue ns, over a journal and what its gate has alerted since."""

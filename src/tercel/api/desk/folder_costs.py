@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tercel.api.desk.folder import names_of
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.ports import Entry
 from tercel.core.renamed import refuse_former_names
 from tercel.core.report.page import Section, render_page
@@ -160,10 +160,10 @@ def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
         last_by_parent.values(),
         key=lambda entry: (entry.body["start_ns"], entry.instrument, entry.parent),
     )
-    if not entries:
-        raise ConfigError(
-            "finished parents",
-            f"no analysis of {parent or 'any parent'} in {folder}",
-            "an analysis is written a minute after its parent is over",
-        )
+    refuse_if(
+        not entries,
+        "finished parents",
+        f"no analysis of {parent or 'any parent'} in {folder}",
+        "an analysis is written a minute after its parent is over",
+    )
     return DeskCosts(folder, entries)

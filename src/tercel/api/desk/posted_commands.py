@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tercel.core.errors import JournalError, OrderError
+from tercel.core.errors import JournalError, OrderError, refuse_if
 from tercel.core.ports import Entry
 from tercel.core.system import user_name
 from tercel.desk.trading.journal import kinds
@@ -64,13 +64,14 @@ def post_and_wait(
         The desk refused, has ended, or ended before it answered.
     """
     idle = holder(folder) == ""
-    if idle and wait_s > 0:
-        raise OrderError(
-            "a desk that runs",
-            f"{folder}, which is not running; nothing was left there",
-            f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
-            "which ends with its desk, begin another), or post it for its next session with `wait=0`",
-        )
+    refuse_if(
+        idle and wait_s > 0,
+        "a desk that runs",
+        f"{folder}, which is not running; nothing was left there",
+        f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
+        "which ends with its desk, begin another), or post it for its next session with `wait=0`",
+        OrderError,
+    )
     with closing(JournalReader(folder)) as reader:
         last_seq = reader.last
         number = post(folder, command, body, by or user_name(), reason or command, time.time_ns())

@@ -10,7 +10,7 @@ from tercel.core.child_order import ChildOrder
 from tercel.core.errors import OrderError, suggest_name
 from tercel.core.fixed_point import to_number
 from tercel.core.system import user_name
-from tercel.desk.gate.process import FOLDER
+from tercel.desk.gate.process import FOLDER, connect_venue
 from tercel.desk.trading.folder_ledger import fold_folder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
@@ -74,7 +74,6 @@ def _agreement(rows: Sequence[RecoveryLine], ledger: Ledger, venue_queried: bool
 def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
     """Open the desk's journal as a new session would, ask the venue, cancel open orders."""
     from tercel.desk.engine.configured_agents import strategy_of
-    from tercel.desk.gate.process import connect_venue
     from tercel.desk.limits import LimitGate, default_file, from_json, read
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
     from tercel.desk.trading.session import Session

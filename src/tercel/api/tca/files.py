@@ -25,7 +25,7 @@ from tercel.api.tca.executions import (
     report_kinds,
     standing_fills,
 )
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.tables.cell_text import MONEY
 from tercel.core.tables.columns import rename_columns, unread_columns
 from tercel.core.tables.numbers import parse_exact, without_money_columns
@@ -195,12 +195,13 @@ def _refuse_signs(table: Table) -> None:
     signs = sorted(
         {sign for series in cells for sign in series.str.extract(rf"({MONEY})").drop_nulls()}
     )
-    if len(signs) > 1:
-        raise DataError(
-            "prices and fees with one currency sign",
-            f"{' and '.join(signs)} in {table.source}",
-            "leave the signs out, and name the fee's currency in a column of its own: fee_currency",
-        )
+    refuse_if(
+        len(signs) > 1,
+        "prices and fees with one currency sign",
+        f"{' and '.join(signs)} in {table.source}",
+        "leave the signs out, and name the fee's currency in a column of its own: fee_currency",
+        DataError,
+    )
 
 
 def _fees(table: Table) -> list[Fraction]:
@@ -210,12 +211,13 @@ def _fees(table: Table) -> list[Fraction]:
     fees = [fee or Fraction(0) for fee in parse_exact(table, "fee", "a fee")]
     paid = [fee for fee in fees if fee]
     below = sum(fee < 0 for fee in paid)
-    if not table.map.fees and 2 * below > len(paid):
-        raise DataError(
-            "fees whose sign is known: above 0 paid, below 0 a rebate",
-            f"{below:,} of {len(paid):,} below 0 in {table.source}",
-            "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates",
-        )
+    refuse_if(
+        not table.map.fees and 2 * below > len(paid),
+        "fees whose sign is known: above 0 paid, below 0 a rebate",
+        f"{below:,} of {len(paid):,} below 0 in {table.source}",
+        "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates",
+        DataError,
+    )
     return [-fee for fee in fees] if table.map.fees == "negative" else fees
 
 
@@ -303,12 +305,13 @@ def _read_named_table(
                 [*(f"`map={name}`, which reads such files" for name in fitting_maps), error.remedy]
             ),
         ) from error
-    if not renamed_table.frame.height:
-        raise DataError(
-            "a file with rows",
-            f"{path} with a header alone",
-            "write one row per fill, or one row per order",
-        )
+    refuse_if(
+        not renamed_table.frame.height,
+        "a file with rows",
+        f"{path} with a header alone",
+        "write one row per fill, or one row per order",
+        DataError,
+    )
     return renamed_table
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import DataError, TapeError
+from tercel.core.errors import DataError, TapeError, refuse_if
 from tercel.core.vocabulary import NO_ASK, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import PRINTS
 from tercel.market.tape import Instrument, Lake
@@ -154,12 +154,13 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
     bid = quotes[complete, 0].astype(np.int64)
     ask = quotes[complete, 1].astype(np.int64)
     quoted = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
-    if not quoted.any():
-        raise TapeError(
-            f"a day of {about.symbol} with quotes",
-            f"{about.date} without any",
-            "import the day again",
-        )
+    refuse_if(
+        not quoted.any(),
+        f"a day of {about.symbol} with quotes",
+        f"{about.date} without any",
+        "import the day again",
+        TapeError,
+    )
     opening = about.session_open_ns or int(ns[0])
     close = about.session_close_ns or int(ns[-1])
     status = np.flatnonzero(events.kind == STATUS)

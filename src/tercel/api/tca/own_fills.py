@@ -30,7 +30,7 @@ from tercel.api.tca.fees import settle_fee, single_currency
 from tercel.api.tca.files import FileOrder
 from tercel.api.tca.fill_parents import NS_PER_HOUR, Group, Odd, group_by_parent
 from tercel.api.tca.market_day import Calendar, MarketDay, read_day
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own
 from tercel.desk.trading.tca.shortfall import BPS, TICKS2
@@ -272,10 +272,13 @@ def _measure_parent(
     # prices and lots are columns of 64-bit integers
     worth2 = 2 * FAR_OFF * int(mid2.max()) * grain
     printed = int(day.print_lots.sum()) * parts
-    if max(worth2, quantity, printed) >= 2**62:
-        raise DataError(
-            "an order whose value can be counted", f"parent {group.name}", "write fewer digits"
-        )
+    refuse_if(
+        max(worth2, quantity, printed) >= 2**62,
+        "an order whose value can be counted",
+        f"parent {group.name}",
+        "write fewer digits",
+        DataError,
+    )
     arrival_mid2 = int(mid2[max(int(np.searchsorted(mid_ns, start_ns)) - 1, 0)]) * grain
     prints = slice(*np.searchsorted(day.print_ns, (start_ns, end_ns + 1)))
     agents = Counter(fill.agent for fill in group.fills)
@@ -354,12 +357,13 @@ def _fill_row(
         return None
     price = int(ticks * grain)
     lots = int(scale.net_lots(fill) * scale.parts)
-    if lots <= 0:
-        raise DataError(
-            "a fee of less than the quantity that was bought",
-            f"{float(fill.withheld):.12g} in row {fill.row}",
-            "correct the row",
-        )
+    refuse_if(
+        lots <= 0,
+        "a fee of less than the quantity that was bought",
+        f"{float(fill.withheld):.12g} in row {fill.row}",
+        "correct the row",
+        DataError,
+    )
     lowest, highest = (edge * grain for edge in day.quote_range(fill.ns, within_ns))
     if not lowest <= price <= highest:
         odd["off_market"].append(fill)

@@ -20,7 +20,7 @@ from tercel.api.tca.report_rows import (
     floats,
     in_unit,
 )
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.renamed import refuse_former_names
 from tercel.core.report.formatting import format_count, format_interval, format_number
 from tercel.core.report.page import Section, render_page
@@ -290,25 +290,29 @@ def own_costs(
     >>> costs.sentences()[0].split(" filled")[0]
     '1 parent: 1 lots worth 1,484'
     """
-    if quote_age_s is not None and not 0 < quote_age_s < inf:
-        raise ConfigError(
-            "an age of quotes, seconds above 0", f"{quote_age_s}", "such as `quote_age=60`"
-        )
-    if not Path(lake).is_dir():
-        raise ConfigError(
-            "the folder of a lake",
-            f"{lake}, which is none",
-            f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
-        )
+    refuse_if(
+        quote_age_s is not None and not 0 < quote_age_s < inf,
+        "an age of quotes, seconds above 0",
+        f"{quote_age_s}",
+        "such as `quote_age=60`",
+    )
+    refuse_if(
+        not Path(lake).is_dir(),
+        "the folder of a lake",
+        f"{lake}, which is none",
+        f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`",
+    )
     columns = fills_map(map)
     tapes = Lake(Path(lake), below_zero=True)
     below_zero = any(day.price_origin for day in tapes.list())
     requested = {} if orders is None else read_orders(Path(orders), columns, below_zero)
     file = read_fill_file(Path(fills), columns, below_zero)
-    if impact not in TAPE_LAWS:
-        raise ConfigError(
-            f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
-        )
+    refuse_if(
+        impact not in TAPE_LAWS,
+        f"an impact law of a tape: {', '.join(TAPE_LAWS)}",
+        f"{impact!r}",
+        "name one",
+    )
     # What re-simulates parents comes with kernels: a file that is refused waits for none, and own fills need none.
     resimulates = agents or strategies is None or len(strategies) > 0
     makers = _makers(strategies, agents) if resimulates else {}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.stats.moments import Moments, moments_of_mean
 from tercel.core.stats.quantiles import normal_quantile, t_quantile, two_sided_p
@@ -68,12 +68,12 @@ def replicate(
     dict of name to float64, shape (B, K)
     """
     sizes = {part.clusters for part in moments.values()}
-    if len(sizes) != 1:
-        raise ConfigError(
-            "statistics over the same clusters",
-            f"cluster counts {sorted(sizes)}",
-            "judge paired episodes together",
-        )
+    refuse_if(
+        len(sizes) != 1,
+        "statistics over the same clusters",
+        f"cluster counts {sorted(sizes)}",
+        "judge paired episodes together",
+    )
     parts: dict[str, list[Floats]] = {name: [] for name in moments}
     for counts in _chunks(sizes.pop(), resamples, rng):
         for name, part in moments.items():
@@ -265,12 +265,13 @@ def interquartile_mean(
 
     table = np.asarray(scores, np.float64)
     table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
-        raise DataError(
-            "finite scores, seeds by tasks",
-            f"a table of shape {table.shape}",
-            "judge every seed alike",
-        )
+    refuse_if(
+        table.ndim != 2 or table.size == 0 or not np.isfinite(table).all(),
+        "finite scores, seeds by tasks",
+        f"a table of shape {table.shape}",
+        "judge every seed alike",
+        DataError,
+    )
     seeds, tasks = table.shape
     point = float(trim_mean(table, 0.25, axis=None))
     if seeds == 1:
@@ -333,12 +334,12 @@ def average_over_markets(
         all(len(size) == 1 and len(set(*size)) == 1 for size in sizes)
         and len({shape[-1] for shape in shapes}) == 1
     )
-    if not alike or {len(points), len(clusters), len(labels)} != {len(draws)}:
-        raise ConfigError(
-            "markets with the same seeds and resamples",
-            f"{sorted(shapes)}",
-            "judge every seed in each",
-        )
+    refuse_if(
+        not alike or {len(points), len(clusters), len(labels)} != {len(draws)},
+        "markets with the same seeds and resamples",
+        f"{sorted(shapes)}",
+        "judge every seed in each",
+    )
     markets = len(points)
     resamples = shapes[0][-1]
     within = np.mean([part.mean(axis=0) for part in draws], axis=0).var()

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 
 # Which episodes belong together: cluster labels, sums by cluster, and standard errors that respect them.
@@ -37,10 +37,12 @@ def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
     (array([1, 1, 0]), 2)
     """
     array = np.asarray(labels)
-    if array.ndim != 1 or array.size == 0:
-        raise ConfigError(
-            "one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes"
-        )
+    refuse_if(
+        array.ndim != 1 or array.size == 0,
+        "one cluster label per episode",
+        f"labels of shape {array.shape}",
+        "judge some episodes",
+    )
     distinct, index = np.unique(array, return_inverse=True)
     return index.astype(np.intp), int(distinct.size)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.stats.clusters import cluster_index, cluster_sums
 
 
@@ -55,12 +55,12 @@ def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
     array = np.asarray(values, dtype=np.float64)
     index, count = cluster_index(labels)
     columns = array[:, None] if array.ndim == 1 else array
-    if len(columns) != index.size:
-        raise ConfigError(
-            "one cluster label per value",
-            f"{len(columns)} values, {index.size} labels",
-            "label every episode",
-        )
+    refuse_if(
+        len(columns) != index.size,
+        "one cluster label per value",
+        f"{len(columns)} values, {index.size} labels",
+        "label every episode",
+    )
     sums, rows = (cluster_sums(column, index, count) for column in (columns, np.ones(index.size)))
     return Moments(sums, rows, lambda means: means)
 

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.stats.quantiles import normal_quantile
 
 # The deflated Sharpe ratio for paired gains: a score corrected for being the best of many tried.
@@ -94,12 +94,13 @@ def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
     """
     x = np.asarray(gains, np.float64)
     sd = float(x.std(ddof=1)) if x.ndim == 1 and len(x) >= 3 else 0.0
-    if not sd > 0.0 or variants < 1:
-        raise DataError(
-            "at least 3 gains that vary, of 1 variant or more",
-            f"{x.shape} gains of sd {sd:g}, {variants} variants",
-            "judge more episodes",
-        )
+    refuse_if(
+        not sd > 0.0 or variants < 1,
+        "at least 3 gains that vary, of 1 variant or more",
+        f"{x.shape} gains of sd {sd:g}, {variants} variants",
+        "judge more episodes",
+        DataError,
+    )
     # The ratio by the unbiased sd, the moments of shape by the plain one, as both are defined.
     ratio = float(x.mean()) / sd
     standardized = (x - x.mean()) / x.std()
@@ -154,8 +155,10 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
 def _probabilities(p: ArrayLike) -> NDArray[np.float64]:
     """p-values as float64 (m,); ConfigError unless all are between 0 and 1."""
     values = np.asarray(p, np.float64)
-    if values.ndim != 1 or not ((values >= 0.0) & (values <= 1.0)).all():
-        raise ConfigError(
-            "probabilities, one a test", f"{values}", "leave out tests without a result"
-        )
+    refuse_if(
+        values.ndim != 1 or not ((values >= 0.0) & (values <= 1.0)).all(),
+        "probabilities, one a test",
+        f"{values}",
+        "leave out tests without a result",
+    )
     return values

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 
 
 # Ranks and rank correlation.
@@ -41,12 +41,12 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
     """
     a = np.asarray(first, np.float64)
     b = np.asarray(second, np.float64)
-    if a.shape[-1] != b.shape[-1]:
-        raise ConfigError(
-            "two values for everything ranked",
-            f"{a.shape[-1]} and {b.shape[-1]}",
-            "pair them first",
-        )
+    refuse_if(
+        a.shape[-1] != b.shape[-1],
+        "two values for everything ranked",
+        f"{a.shape[-1]} and {b.shape[-1]}",
+        "pair them first",
+    )
     is_finite = np.isfinite(a) & np.isfinite(b)
     x, y = (_center_ranks(side, is_finite) for side in (a, b))
     scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tercel.core.bounded_parsing import parse_json
-from tercel.core.errors import DataError, split_commas
+from tercel.core.errors import DataError, refuse_if, split_commas
 from tercel.core.renamed import refuse_former_names
 from tercel.core.tables.cell_text import find_decimal_signs
 from tercel.core.tables.table_map import AS_NAMED, ColumnNames, TableMap, table_map
@@ -135,10 +135,13 @@ def read_table(
     if not isinstance(source, str | Path):
         return Table(_number_rows(_from_frame(source)), "the data frame", mapping, how_to_map)
     path = Path(source)
-    if not path.is_file():
-        raise TableAbsentError(
-            "a table: CSV, Parquet or JSON lines", f"nothing at {path}", "check the path"
-        )
+    refuse_if(
+        not path.is_file(),
+        "a table: CSV, Parquet or JSON lines",
+        f"nothing at {path}",
+        "check the path",
+        TableAbsentError,
+    )
     data = read_unpacked(path)
     suffix = path.suffix.lower()
     source_name = str(path)
@@ -151,12 +154,13 @@ def read_table(
             raise DataError(
                 "a Parquet file", f"{error} in {path}", "write the file again"
             ) from error
-    if data[:2] == b"PK" or suffix in (".xlsx", ".xls"):
-        raise DataError(
-            "a table: CSV, Parquet or JSON lines",
-            f"a workbook of Excel, {path}",
-            "save it as CSV (UTF-8)",
-        )
+    refuse_if(
+        data[:2] == b"PK" or suffix in (".xlsx", ".xls"),
+        "a table: CSV, Parquet or JSON lines",
+        f"a workbook of Excel, {path}",
+        "save it as CSV (UTF-8)",
+        DataError,
+    )
     text, note = decode_text(data, mapping.encoding, source_name)
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
         return Table(_from_json(text, path), source_name, mapping, how_to_map)
@@ -189,10 +193,13 @@ def _from_frame(source: Any) -> pl.DataFrame:
     """A Polars frame of a pandas or other data frame."""
     if isinstance(source, pl.DataFrame):
         return source
-    if not hasattr(source, "reset_index"):
-        raise DataError(
-            "a path, or a data frame of Polars or pandas", type(source).__name__, "name a file"
-        )
+    refuse_if(
+        not hasattr(source, "reset_index"),
+        "a path, or a data frame of Polars or pandas",
+        type(source).__name__,
+        "name a file",
+        DataError,
+    )
     # an index of dates is a column here; pandas' own types would want pyarrow
     indexed = source if type(source.index).__name__ == "RangeIndex" else source.reset_index()
     with_none = {
@@ -218,10 +225,13 @@ def _from_json(text: str, path: Path) -> pl.DataFrame:
                 f"{line[:40]!r} in row {row} of {path}: {error}",
                 "correct the row",
             ) from error
-    if not records:
-        raise DataError(
-            "JSON objects, one per line", f"an empty file, {path}", "write one line per record"
-        )
+    refuse_if(
+        not records,
+        "JSON objects, one per line",
+        f"an empty file, {path}",
+        "write one line per record",
+        DataError,
+    )
     names = dict.fromkeys(name for record in records.values() for name in record)
     columns = {
         name: pl.Series(name, [record.get(name) for record in records.values()], strict=False)

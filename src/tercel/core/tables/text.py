@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.report.cells import read_cell
 from tercel.core.tables.table_map import UNNAMED, TextFormat
 
@@ -156,12 +156,13 @@ def split_tables(
             f"{source_name}: {error}" + (f", behind row {rows[-1][0]}" if rows else ""),
             "close the quotation mark, or export it as CSV",
         ) from error
-    if not rows:
-        raise DataError(
-            "a table with a header",
-            f"an empty file, {source_name}",
-            "write the names of columns, then rows",
-        )
+    refuse_if(
+        not rows,
+        "a table with a header",
+        f"an empty file, {source_name}",
+        "write the names of columns, then rows",
+        DataError,
+    )
     header_index = 0 if text_format.skip >= 0 else find_header([cells for _, cells in rows[:HEAD]])
     notes = (
         [

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, refuse_if
 from tercel.core.serialization import to_jsonable
 from tercel.desk.engine.challenge import CHAMPION, Evidence, PaperSaving
 from tercel.desk.engine.drift import DriftDetector
@@ -105,15 +105,18 @@ class AgentSlot:
         ------
         OrderError
         """
-        if champion not in (None, self.strategy_name) or challenger not in (
-            None,
-            self.challenger_name,
-        ):
-            raise OrderError(
-                f"the requested promotion: {challenger} over {champion} of {self.name}",
-                f"{self.challenger_name} over {self.strategy_name} now",
-                "ask again",
-            )
+        refuse_if(
+            champion not in (None, self.strategy_name)
+            or challenger
+            not in (
+                None,
+                self.challenger_name,
+            ),
+            f"the requested promotion: {challenger} over {champion} of {self.name}",
+            f"{self.challenger_name} over {self.strategy_name} now",
+            "ask again",
+            OrderError,
+        )
 
     def promote(self) -> None:
         """Swap champion and challenger with their drift detectors, and clear gains and drift; a second call swaps them

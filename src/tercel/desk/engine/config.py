@@ -29,7 +29,7 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.errors import ConfigError, suggest_name
+from tercel.core.errors import refuse_if, suggest_name
 from tercel.core.validation import TomlTable
 from tercel.desk.trading.email_alerts import EmailSection
 from tercel.execution.market import Market
@@ -211,12 +211,12 @@ class SizingRule:
         """Refuse values out of range."""
         shares = 0 <= self.least <= 1
         scales = 0 < self.scale_bps < math.inf and 0 < self.prior_bps < math.inf
-        if not (shares and scales and 0 <= self.confidence < math.inf):
-            raise ConfigError(
-                "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
-                f"{self}",
-                "correct [loop.sizing]",
-            )
+        refuse_if(
+            not (shares and scales and 0 <= self.confidence < math.inf),
+            "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
+            f"{self}",
+            "correct [loop.sizing]",
+        )
 
 
 @dataclass(frozen=True)
@@ -246,12 +246,12 @@ class WeightsRule:
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         fits = self.rate >= 0 and 0 <= self.share < 1 and 0 <= self.floor < 1 and self.range_bps > 0
-        if not (fits and 0 < self.drift_penalty <= 1):
-            raise ConfigError(
-                "rate >= 0, share and floor in [0, 1), range_bps > 0, drift_penalty in (0, 1]",
-                f"{self}",
-                "leave the section out for the defaults",
-            )
+        refuse_if(
+            not (fits and 0 < self.drift_penalty <= 1),
+            "rate >= 0, share and floor in [0, 1), range_bps > 0, drift_penalty in (0, 1]",
+            f"{self}",
+            "leave the section out for the defaults",
+        )
 
 
 class LoopSection(TomlTable):

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE, PAID_ONE, floor_units, format_decimal
 from tercel.core.messages import Alpha, Posture
 from tercel.desk.engine.config import SizingRule, WeightsRule
@@ -58,12 +58,13 @@ class FlowShortfall:
 
     def add_order(self, lots: int, mid2: int) -> None:
         """Add a received order of `lots` with its arrival mid, half ticks; OrderError unless both are above 0."""
-        if lots <= 0 or mid2 <= 0:
-            raise OrderError(
-                "lots above 0 at a two-sided market",
-                f"{lots} lots at {mid2} half ticks",
-                "wait for one",
-            )
+        refuse_if(
+            lots <= 0 or mid2 <= 0,
+            "lots above 0 at a two-sided market",
+            f"{lots} lots at {mid2} half ticks",
+            "wait for one",
+            OrderError,
+        )
         self._open.append(_Open(lots * ONE, mid2))
         self.requested2 += lots * mid2 * PAID_ONE
 
@@ -170,8 +171,12 @@ class FlowShares:
     """
 
     def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
-        if not agents:
-            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        refuse_if(
+            not agents,
+            "at least one agent",
+            "none",
+            "add an [[agent]] to the desk's file",
+        )
         self._rule = rule
         self._penalty = dict.fromkeys(agents, 1.0)
         self._weights = {agent: 1.0 / len(agents) for agent in agents}

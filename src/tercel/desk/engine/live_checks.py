@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.core.errors import ConfigError, JournalError, TercelError, refuse_if
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
@@ -105,12 +105,12 @@ def live_reason(config: DeskConfig, base_folder: Path | None = None) -> str:
 
 def _refuse_paper(config: DeskConfig, reason: str) -> None:
     """Refuse the stage `paper` where a reason says that the venue moves money."""
-    if reason and config.desk.stage == PAPER:
-        raise ConfigError(
-            f'stage = "{PAPER}" at a venue that is provably a test',
-            reason,
-            f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md',
-        )
+    refuse_if(
+        reason and config.desk.stage == PAPER,
+        f'stage = "{PAPER}" at a venue that is provably a test',
+        reason,
+        f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md',
+    )
 
 
 def largest_loss(limits: Limits) -> str:
@@ -164,12 +164,12 @@ def check_live(
         "no stage in the desk's file, at " * (not config.desk.stage)
         + f"{reason}; every requirement of live trading applies: docs/howto/crypto.md#what-live-asks",
     )
-    if config.signals.orders == "drawn":
-        raise ConfigError(
-            "orders of people or of a file",
-            f'signals.orders = "drawn", at random by a seed ({reason})',
-            'say orders = "none" under [signals] for those that people send, or "targets"',
-        )
+    refuse_if(
+        config.signals.orders == "drawn",
+        "orders of people or of a file",
+        f'signals.orders = "drawn", at random by a seed ({reason})',
+        'say orders = "none" under [signals] for those that people send, or "targets"',
+    )
     today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
     if today not in kill_trial_days(kill_trial_folder, config, limits):
         required_kill = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"

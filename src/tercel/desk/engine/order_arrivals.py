@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.fixed_point import ONE
 from tercel.core.tables.table_map import ColumnNames
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
@@ -83,10 +83,12 @@ def read_desk_targets(config: DeskConfig) -> dict[str, Target] | None:
     section = config.signals
     if section.orders != "targets":
         return None
-    if not section.targets:
-        raise ConfigError(
-            "a file of targets", 'signals.orders = "targets" alone', 'add targets = "targets.csv"'
-        )
+    refuse_if(
+        not section.targets,
+        "a file of targets",
+        'signals.orders = "targets" alone',
+        'add targets = "targets.csv"',
+    )
     names = {
         section.names.get(instrument.name, instrument.name): instrument.name
         for instrument in config.instrument
@@ -94,12 +96,12 @@ def read_desk_targets(config: DeskConfig) -> dict[str, Target] | None:
     targets = read_targets(
         Path(section.targets), names, section.columns, table_instructions("signals")
     )
-    if any(target.unit == "weight" for target in targets.values()) and not section.capital > 0:
-        raise ConfigError(
-            "capital for weights",
-            f"{section.targets} and no signals.capital",
-            "add capital = 1_000_000",
-        )
+    refuse_if(
+        any(target.unit == "weight" for target in targets.values()) and not section.capital > 0,
+        "capital for weights",
+        f"{section.targets} and no signals.capital",
+        "add capital = 1_000_000",
+    )
     return targets
 
 

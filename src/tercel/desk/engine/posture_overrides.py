@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
 from tercel.desk.engine.instrument import DeskInstrument
@@ -128,22 +128,24 @@ class PostureOverrides:
         command = operator_entry.parse_body()
         now = self._session.now_ns
         agent = command.agent or ""
-        if agent and agent not in agents:
-            raise OrderError(
-                f"an agent of this desk: {', '.join(agents)}",
-                repr(agent),
-                "name one of them, or none",
-            )
+        refuse_if(
+            agent and agent not in agents,
+            f"an agent of this desk: {', '.join(agents)}",
+            repr(agent),
+            "name one of them, or none",
+            OrderError,
+        )
         by = operator_entry.by
         reason = operator_entry.reason
         number = operator_entry.id
         if command.lift:
-            if agent not in self._session.ledger.stances:
-                raise OrderError(
-                    "a manual risk state",
-                    f"none of {agent or 'the desk'}",
-                    "see the postures that are set",
-                )
+            refuse_if(
+                agent not in self._session.ledger.stances,
+                "a manual risk state",
+                f"none of {agent or 'the desk'}",
+                "see the postures that are set",
+                OrderError,
+            )
             body = StanceEntry(event="lifted", by=by, reason=reason, operator=number)
         else:
             span_ns = command.span_ns

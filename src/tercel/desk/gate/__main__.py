@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, TercelError, VenueError, file_error
+from tercel.core.errors import ConfigError, TercelError, VenueError, file_error, refuse_if
 from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import forbid_tracing, open_order_ids, run_gate
@@ -75,12 +75,13 @@ class _StartingDesk:
 
     def prove(self, proof: Mapping[str, Any], uid: int) -> str:
         """Check that a session shows the starting desk's token; returns the name for the journal, or raises."""
-        if not self._token or proof.get("token") != self._token:
-            raise VenueError(
-                "the desk that started this gate",
-                f"a session of uid {uid}",
-                "start a gate of its own",
-            )
+        refuse_if(
+            not self._token or proof.get("token") != self._token,
+            "the desk that started this gate",
+            f"a session of uid {uid}",
+            "start a gate of its own",
+            VenueError,
+        )
         return "its desk"
 
 

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import ConfigError, VenueError, refuse_if
 from tercel.core.ports import Venue
 from tercel.core.system import freeze_heap, trim_heap
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
@@ -163,12 +163,13 @@ def _free_socket_path(path: Path) -> str:
         If a process listens there, or the path is too long for a socket.
     """
     listen = str(path)
-    if len(os.fsencode(listen)) > LONGEST_PATH:
-        raise VenueError(
-            f"a socket file with a path of {LONGEST_PATH} bytes at most",
-            listen,
-            "choose a shorter folder",
-        )
+    refuse_if(
+        len(os.fsencode(listen)) > LONGEST_PATH,
+        f"a socket file with a path of {LONGEST_PATH} bytes at most",
+        listen,
+        "choose a shorter folder",
+        VenueError,
+    )
     with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
         probe.connect(listen)
         raise VenueError(

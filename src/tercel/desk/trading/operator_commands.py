@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, UnknownNameError
+from tercel.core.errors import OrderError, UnknownNameError, refuse_if
 from tercel.core.orders import VenueEvent
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal.bodies import CommandBody, OperatorEntry
@@ -149,12 +149,13 @@ class OperatorCommands:
 
     def execute_late(self, entry: Entry) -> None:
         """Execute a command posted to an earlier session; orders and requests for quotes are refused: the market has moved."""
-        if OperatorEntry.of(entry).command in ("order", "request_quotes", "accept_quote"):
-            raise OrderError(
-                "an order that is sent at once",
-                "one sent to a session that has ended",
-                "look at the market, then ask again",
-            )
+        refuse_if(
+            OperatorEntry.of(entry).command in ("order", "request_quotes", "accept_quote"),
+            "an order that is sent at once",
+            "one sent to a session that has ended",
+            "look at the market, then ask again",
+            OrderError,
+        )
         self.execute(entry)
 
     def _submit(self, command: OperatorEntry) -> None:

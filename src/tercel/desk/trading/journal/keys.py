@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 KEY_VARIABLE: Final = "TERCEL_JOURNAL_KEY"
 FILE_VARIABLE: Final = "TERCEL_JOURNAL_KEY_FILE"
@@ -26,12 +26,12 @@ class ChainKey:
     __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) < SHORTEST:
-            raise ConfigError(
-                f"a key of {SHORTEST} characters or more",
-                f"one of {len(secret)}",
-                "openssl rand -hex 32",
-            )
+        refuse_if(
+            len(secret) < SHORTEST,
+            f"a key of {SHORTEST} characters or more",
+            f"one of {len(secret)}",
+            "openssl rand -hex 32",
+        )
         self._secret = secret
 
     def __repr__(self) -> str:
@@ -65,26 +65,30 @@ def key_of(
     """
     name = environment.get(FILE_VARIABLE, "")
     text = environment.get(KEY_VARIABLE, "")
-    if name and text:
-        raise ConfigError(f"{FILE_VARIABLE} or {KEY_VARIABLE}", "both", "unset one")
+    refuse_if(
+        name and text,
+        f"{FILE_VARIABLE} or {KEY_VARIABLE}",
+        "both",
+        "unset one",
+    )
     if not name:
         return ChainKey(text.strip().encode()) if text else None
     path = Path(name)
     try:
         open_to_others = path.stat().st_mode & 0o077
         inside = not_in is not None and not_in.resolve() in path.resolve().parents
-        if open_to_others:
-            raise ConfigError(
-                f"{path} readable by its owner alone",
-                f"mode {path.stat().st_mode & 0o777:o}",
-                "chmod 600",
-            )
-        if inside:
-            raise ConfigError(
-                f"a key outside {not_in}",
-                f"{path}: readable by every writer of that folder",
-                "keep it elsewhere",
-            )
+        refuse_if(
+            open_to_others,
+            f"{path} readable by its owner alone",
+            f"mode {path.stat().st_mode & 0o777:o}",
+            "chmod 600",
+        )
+        refuse_if(
+            inside,
+            f"a key outside {not_in}",
+            f"{path}: readable by every writer of that folder",
+            "keep it elsewhere",
+        )
         return ChainKey(path.read_bytes().strip())
     except OSError as error:
         raise ConfigError(

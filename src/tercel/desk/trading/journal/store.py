@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import RLock
 
-from tercel.core.errors import JournalError
+from tercel.core.errors import JournalError, refuse_if
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import database, kinds as kinds_of
 from tercel.desk.trading.journal.chain import ChainRow, entry_of, origin, parse_posted, row_of
@@ -83,12 +83,13 @@ class SqlJournal:
         sound = self._find_sound_prefix()
         self.last = sound.last
         self.head = sound.head
-        if sound.fault and not acknowledge:
-            raise JournalError(
-                f"a whole journal at {self._place}",
-                f"entries 1 to {self.last} are sound; then {sound.fault}",
-                "look at it, then open it with an acknowledgement: sound entries stay, the rest is set aside",
-            )
+        refuse_if(
+            sound.fault and not acknowledge,
+            f"a whole journal at {self._place}",
+            f"entries 1 to {self.last} are sound; then {sound.fault}",
+            "look at it, then open it with an acknowledgement: sound entries stay, the rest is set aside",
+            JournalError,
+        )
         if sound.fault:
             self._rows = self._rows.set_aside(self.last)
             self._begin_chain(self._rows.meta())

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError, JournalError, refuse_if
 from tercel.desk.trading.journal import database
 from tercel.desk.trading.journal.chain import digest, origin
 from tercel.desk.trading.journal.keys import ChainKey, key_of
@@ -45,16 +45,18 @@ def check_key(place: database.JournalPlace, meta: dict[str, str], key: ChainKey 
     ConfigError
     """
     mark = meta.get("key", "")
-    if mark and key is None:
-        raise ConfigError(
-            f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it"
-        )
-    if key is not None and not mark:
-        raise ConfigError(
-            f"a journal with this key at {place}",
-            "an unkeyed one",
-            "go on without the key if it was begun so, or begin a new folder; else it was rewritten",
-        )
+    refuse_if(
+        mark and key is None,
+        f"the key of {place}",
+        "none",
+        "set TERCEL_JOURNAL_KEY_FILE to the file that holds it",
+    )
+    refuse_if(
+        key is not None and not mark,
+        f"a journal with this key at {place}",
+        "an unkeyed one",
+        "go on without the key if it was begun so, or begin a new folder; else it was rewritten",
+    )
     if key is not None and mark != key.fingerprint:
         raise ConfigError(
             f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one"

@@ -1,6 +1,6 @@
 """Agents that a person pauses and resumes, with the parents that their strategies work."""
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import HoldEntry, ParentEntry
@@ -24,7 +24,11 @@ def suspend_agent(
         agents = ", ".join(sorted(gateway.limits.agents))
         raise OrderError(f"an agent of this desk: {agents}", repr(agent), "name one of them")
     if hold := gateway.ledger.describe_hold(agent):
-        raise OrderError("an agent that is not paused", hold, "leave it")
+        raise OrderError(
+            "an agent that is not paused",
+            hold,
+            "leave it",
+        )
     ids = _journal_hold(manager, agent, "paused", by, reason, operator)
     for id_ in ids:
         if (executor := manager.executors.get(id_)) is not None and not executor.detach_reason:
@@ -42,10 +46,13 @@ def resume_agent(
         When it is not paused, or is killed.
     """
     manager.require_not_killed(agent)
-    if agent not in manager.gateway.ledger.holds:
-        raise OrderError(
-            "an agent that is paused", agent, "see the page; parents are resumed one by one"
-        )
+    refuse_if(
+        agent not in manager.gateway.ledger.holds,
+        "an agent that is paused",
+        agent,
+        "see the page; parents are resumed one by one",
+        OrderError,
+    )
     for id_ in _journal_hold(manager, agent, "resumed", by, reason, operator):
         manager.resume_work(id_)
 

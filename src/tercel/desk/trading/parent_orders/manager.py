@@ -147,16 +147,20 @@ class ParentOrderManager:
     def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
         """Register a new parent with the limits; returns its strategy, or raises if its id, instrument or strategy will not
         do."""
-        if request.id in (".", ".."):
-            raise OrderError(
-                "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
-            )
-        if self.gateway.ledger.is_used(request.id):
-            raise OrderError(
-                "a new id for a new parent order",
-                f"{request.id!r}, which was used",
-                "choose another",
-            )
+        refuse_if(
+            request.id in (".", ".."),
+            "an id that an address can name",
+            f"{request.id!r}, dots alone",
+            "choose another",
+            OrderError,
+        )
+        refuse_if(
+            self.gateway.ledger.is_used(request.id),
+            "a new id for a new parent order",
+            f"{request.id!r}, which was used",
+            "choose another",
+            OrderError,
+        )
         self.follow(request.instrument)
         effective_strategy = strategy or self._strategies(request.strategy, request.instrument)
         with self.gateway.lock:
@@ -192,7 +196,9 @@ class ParentOrderManager:
         self.require_not_killed(agent)
         if hold := self.gateway.ledger.describe_hold(agent):
             raise OrderError(
-                "an agent that takes parents", hold, "name another agent, or resume this one first"
+                "an agent that takes parents",
+                hold,
+                "name another agent, or resume this one first",
             )
 
     def work(self, parent: ParentOrder) -> None:

@@ -99,12 +99,13 @@ class ManualTrading:
         """
         parent = self._parents.require_for_event(id_, "ordered")
         ledger = self._gateway.ledger
-        if not is_same_person(parent.hand, by):
-            raise OrderError(
-                f"{parent.hand}, who took over {id_}",
-                by,
-                "give it back first, then take it over",
-            )
+        refuse_if(
+            not is_same_person(parent.hand, by),
+            f"{parent.hand}, who took over {id_}",
+            by,
+            "give it back first, then take it over",
+            OrderError,
+        )
         parent.require_time_left(self._gateway.venue.now_ns)
         room = self._manager.free_lots(parent)
         if type(lots) is not int or not 0 < lots <= room:
@@ -150,12 +151,13 @@ class ManualTrading:
             for child in self._gateway.ledger.orders.live(parent=id_)
             if child.root in selected
         ]
-        if not live:
-            raise OrderError(
-                f"an open manual order of {id_}",
-                "none" if order is None else f"{order!r}",
-                "see the open orders",
-            )
+        refuse_if(
+            not live,
+            f"an open manual order of {id_}",
+            "none" if order is None else f"{order!r}",
+            "see the open orders",
+            OrderError,
+        )
         roots = [child.root for child in live]
         body = ParentEntry("withdrawn", by=by, orders=roots, operator=operator)
         self._manager.journal(parent, body)

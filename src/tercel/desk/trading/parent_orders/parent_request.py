@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tercel.core import price_limit
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, refuse_if
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
@@ -53,10 +53,13 @@ class ParentRequest:
     def __post_init__(self) -> None:
         """Refuse names that are no text, and lots, horizons, sides and decisions out of range."""
         names = (self.id, self.instrument, self.agent, self.strategy)
-        if not all(type(name) is str for name in names):
-            raise OrderError(
-                "a parent order with names that are text", f"{names!r}", "correct the order"
-            )
+        refuse_if(
+            not all(type(name) is str for name in names),
+            "a parent order with names that are text",
+            f"{names!r}",
+            "correct the order",
+            OrderError,
+        )
         checks: list[tuple[bool, str, object]] = [
             (
                 not self.id or not self.instrument or not self.agent,

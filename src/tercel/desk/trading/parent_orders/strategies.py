@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tercel.core.errors import PolicyError
+from tercel.core.errors import PolicyError, refuse_if
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy
@@ -26,11 +26,14 @@ def refuse_broken_weights(strategy: Strategy) -> None:
         For weights that are NaN or infinite.
     """
     if isinstance(strategy, PolicyStrategy) and isinstance(strategy.policy, MlpPolicy):
-        if not all(
-            np.isfinite(part).all()
-            for part in strategy.policy.packed
-            if isinstance(part, np.ndarray)
-        ):
-            raise PolicyError(
-                f"finite weights in {strategy.name}", "NaN or infinity", "train it again"
-            )
+        refuse_if(
+            not all(
+                np.isfinite(part).all()
+                for part in strategy.policy.packed
+                if isinstance(part, np.ndarray)
+            ),
+            f"finite weights in {strategy.name}",
+            "NaN or infinity",
+            "train it again",
+            PolicyError,
+        )

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tercel.core.child_order import ChildOrder
-from tercel.core.errors import OrderError, VenueError
+from tercel.core.errors import OrderError, VenueError, refuse_if
 from tercel.core.fixed_point import format_decimal
 from tercel.core.orders import CancelReject, ExecType, Holdings, OrdStatus, Report
 from tercel.core.ports import Entry
@@ -261,7 +261,9 @@ class PositionKeeper:
         live |= {order.root: order for order in ended}
         if missing := [name for name in names if name not in live]:
             raise OrderError(
-                "orders that are not over", ", ".join(missing), "see `tercel trade orders`"
+                "orders that are not over",
+                ", ".join(missing),
+                "see `tercel trade orders`",
             )
         by = operator_entry.by
         reason = operator_entry.reason
@@ -298,10 +300,13 @@ class PositionKeeper:
             return
         differences = self.differences()
         silent = self._missing.keys() - self._vouched
-        if not (differences or silent or paused_agents(self._gateway)):
-            raise OrderError(
-                "positions that differ from the venue's", "none that do", "nothing is to be settled"
-            )
+        refuse_if(
+            not (differences or silent or paused_agents(self._gateway)),
+            "positions that differ from the venue's",
+            "none that do",
+            "nothing is to be settled",
+            OrderError,
+        )
         gaps = [
             [account, instrument, venue_qty - own_qty]
             for (account, instrument), (own_qty, venue_qty) in differences.items()

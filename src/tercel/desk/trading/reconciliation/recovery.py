@@ -22,7 +22,7 @@ from operator import attrgetter
 from typing import Final
 
 from tercel.core.child_order import ChildOrder
-from tercel.core.errors import VenueError
+from tercel.core.errors import VenueError, refuse_if
 from tercel.core.fixed_point import format_decimal as decimals, to_number
 from tercel.core.orders import (
     CancelOrder,
@@ -142,12 +142,13 @@ def reconcile(
     last_ns = orders.last_ns
     now = gateway.venue.now_ns
     # A venue that lost its orders answers that there are none; believed, that would free lots that may fill.
-    if now + BEHIND_NS < last_ns:
-        raise VenueError(
-            f"a venue whose clock is past {last_ns / 1e9:.0f} s",
-            f"{gateway.venue.name} at {now / 1e9:.0f} s: one that was restarted, and does not know these orders",
-            "give the desk a folder of its own with `desk=`",
-        )
+    refuse_if(
+        now + BEHIND_NS < last_ns,
+        f"a venue whose clock is past {last_ns / 1e9:.0f} s",
+        f"{gateway.venue.name} at {now / 1e9:.0f} s: one that was restarted, and does not know these orders",
+        "give the desk a folder of its own with `desk=`",
+        VenueError,
+    )
     orders_before = (
         {order.root: order for order in orders.live()} if orders_before is None else orders_before
     )

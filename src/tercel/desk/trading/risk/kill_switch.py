@@ -16,13 +16,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, TercelError, refuse_if
 from tercel.core.locks import file_lock
 from tercel.core.ports import Journal
 from tercel.core.records import from_jsonable
@@ -103,7 +103,7 @@ class Latch:
         ConfigError
             Without a reason or a name.
         """
-        _require_reason(reason, by)
+        require_reason(reason, by)
         return self._change("kill", reason, by, at_ns, agents)
 
     def rearm(
@@ -127,7 +127,7 @@ class Latch:
             For agents that are not killed themselves: a desk that is killed whole is re-armed whole. Or where the state
             is another one than is meant.
         """
-        _require_reason(reason, by)
+        require_reason(reason, by)
         return self._change("rearm", reason, by, at_ns, agents, mark)
 
     def _change(
@@ -269,12 +269,13 @@ class KillLatch(Latch):
 
 def _check_mark(state: KillState, mark: str) -> KillState:
     """The state, if its mark is the given one or none is given (""); raises OrderError otherwise."""
-    if mark and mark != state.mark:
-        raise OrderError(
-            "the kill that the request names",
-            f"another one now: {state.damaged or ', '.join(state.killed) or 'no agent'} killed",
-            "look at it, then ask again",
-        )
+    refuse_if(
+        mark and mark != state.mark,
+        "the kill that the request names",
+        f"another one now: {state.damaged or ', '.join(state.killed) or 'no agent'} killed",
+        "look at it, then ask again",
+        OrderError,
+    )
     return state
 
 
@@ -287,12 +288,13 @@ def _next_state(
         killed |= dict.fromkeys(agents or (ALL,), reason)
     elif agents:
         missing = [agent for agent in agents if agent not in killed]
-        if missing or ALL in killed:
-            raise OrderError(
-                "agents that are killed",
-                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'no agent'} is killed",
-                "re-arm all, without naming agents",
-            )
+        refuse_if(
+            missing or ALL in killed,
+            "agents that are killed",
+            f"{', '.join(missing or agents)}, where {', '.join(killed) or 'no agent'} is killed",
+            "re-arm all, without naming agents",
+            OrderError,
+        )
         killed = {agent: text for agent, text in killed.items() if agent not in agents}
     else:
         agents = () if ALL in killed else tuple(killed)
@@ -303,11 +305,13 @@ def _next_state(
     return KillState(killed, (*old.history, entry))
 
 
-def _require_reason(reason: str, by: str) -> None:
-    """Refuse a kill or a re-arm without a reason or a name."""
+def require_reason(
+    reason: str, by: str, error: Callable[[str, str, str], TercelError] = ConfigError
+) -> None:
+    """Raise `error` for an act of a person without a reason or the person's name."""
     for expected, text in (("a reason", reason), ("the operator's name", by)):
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(expected, repr(text), "give one: it is recorded")
+            raise error(expected, repr(text), "give one: it is recorded")
 
 
 def _set_aside(path: Path) -> None:
@@ -333,9 +337,9 @@ def check_latch(journal: Journal, latch: Path) -> None:
             killed[entry.agent] = None
         else:
             killed.pop(entry.agent, None)
-    if killed and not latch.exists():
-        raise ConfigError(
-            f"{latch}, as the journal ends with {', '.join(killed)} killed",
-            "none",
-            f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`",
-        )
+    refuse_if(
+        killed and not latch.exists(),
+        f"{latch}, as the journal ends with {', '.join(killed)} killed",
+        "none",
+        f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`",
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import LimitsError, OrderError, UnknownNameError, VenueError
+from tercel.core.errors import LimitsError, OrderError, UnknownNameError, VenueError, refuse_if
 from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import (
     EVERYBODY,
@@ -35,7 +35,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import LimitsEntry, OperatorEntry, OrderOutEntry
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord
-from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.kill_switch import Latch, require_reason
 from tercel.desk.trading.risk.trading_state import StateReason
 
 WARN_EVERY_NS: Final = 5_000_000_000
@@ -153,7 +153,7 @@ class LimitKeeper:
         OrderError
             Where some of it allows more than before, or without a name and a reason. Nothing changes then.
         """
-        _require_name_and_reason(by, reason)
+        require_reason(reason, by, OrderError)
         before: Limits = self._gateway.limits.limits
         after = with_changes(before, changes)
         check_names(changes, self._gateway.limits.usage(), OrderError)
@@ -184,7 +184,7 @@ class LimitKeeper:
         LimitsError, OrderError
             As :meth:`tighten`, but that limits may get looser.
         """
-        _require_name_and_reason(by, reason)
+        require_reason(reason, by, OrderError)
         before: Limits = self._gateway.limits.limits
         looser = find_loosened(before, with_changes(before, changes))
         check_names(changes, self._gateway.limits.usage(), OrderError)
@@ -222,7 +222,7 @@ class LimitKeeper:
         OrderError
             For an unknown request, one that is over, was made by the same person, or is about other values.
         """
-        _require_name_and_reason(by, reason)
+        require_reason(reason, by, OrderError)
         request = self._gateway.ledger.limits.requests.get(number)
         if request is None or not request.open(self._now):
             raise OrderError(
@@ -230,12 +230,13 @@ class LimitKeeper:
                 f"{number}, which is not waiting",
                 f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s",
             )
-        if is_same_person(request.by, by):
-            raise OrderError(
-                f"another person than the requester, {request.by}",
-                by,
-                "let another person approve it",
-            )
+        refuse_if(
+            is_same_person(request.by, by),
+            f"another person than the requester, {request.by}",
+            by,
+            "let another person approve it",
+            OrderError,
+        )
         if changes is not None and dict(changes) != dict(request.changes):
             raise OrderError(
                 f"the values of request {number}: {_format_values(request.changes)}",
@@ -243,12 +244,13 @@ class LimitKeeper:
                 _ASK_AGAIN,
             )
         current = values_at(self._gateway.limits.limits, request.changes)
-        if current != request.was:
-            raise OrderError(
-                f"limits as they were at the request: {_format_values(request.was)}",
-                _format_values(current),
-                _ASK_AGAIN,
-            )
+        refuse_if(
+            current != request.was,
+            f"limits as they were at the request: {_format_values(request.was)}",
+            _format_values(current),
+            _ASK_AGAIN,
+            OrderError,
+        )
         after = with_changes(self._gateway.limits.limits, request.changes)
         return self._enforce(
             after,
@@ -305,13 +307,6 @@ class LimitKeeper:
 def _format_values(values: Mapping[str, Any]) -> str:
     """Values by path as text, for people."""
     return ", ".join(f"{path} = {value}" for path, value in values.items())
-
-
-def _require_name_and_reason(by: str, reason: str) -> None:
-    """Refuse a change of limits without a name or a reason."""
-    for expected, text in (("the name of a person", by), ("a reason", reason)):
-        if not isinstance(text, str) or not text.strip():
-            raise OrderError(expected, repr(text), "give one: it is journaled")
 
 
 def _crossing_alert(crossing: Crossing, now: int) -> Entry:

@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -128,10 +129,7 @@ def group_holdings(
     holdings: Iterable[HeldPosition], key: Callable[[HeldPosition], str]
 ) -> list[tuple[str, list[HeldPosition]]]:
     """Holdings grouped by a key, sorted by it."""
-    groups: defaultdict[str, list[HeldPosition]] = defaultdict(list)
-    for holding in holdings:
-        groups[key(holding)].append(holding)
-    return sorted(groups.items())
+    return [(name, list(group)) for name, group in groupby(sorted(holdings, key=key), key)]
 
 
 class Money:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.fixed_point import FEE_UNIT, ONE
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
@@ -350,18 +350,20 @@ def without_own(facts: ParentFacts) -> ParentFacts:
 
 def _check(facts: ParentFacts) -> None:
     """Refuse facts without a two-sided market at arrival, or with more lots than the order has."""
-    if facts.fills.shape[1:] != (7,) or len(facts.mid_ns) != len(facts.mid2):
-        raise DataError(
-            "fills of 7 columns and as many mids as times",
-            f"{facts.fills.shape}, {len(facts.mid_ns)} times and {len(facts.mid2)} mids of parent {facts.parent}",
-            "give one row per fill and one mid per time",
-        )
-    if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
-        raise DataError(
-            "a market with two sides at arrival",
-            f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}",
-            "no cost can be stated without one",
-        )
+    refuse_if(
+        facts.fills.shape[1:] != (7,) or len(facts.mid_ns) != len(facts.mid2),
+        "fills of 7 columns and as many mids as times",
+        f"{facts.fills.shape}, {len(facts.mid_ns)} times and {len(facts.mid2)} mids of parent {facts.parent}",
+        "give one row per fill and one mid per time",
+        DataError,
+    )
+    refuse_if(
+        facts.arrival_mid2 <= 0 or len(facts.mid2) == 0,
+        "a market with two sides at arrival",
+        f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}",
+        "no cost can be stated without one",
+        DataError,
+    )
     filled = int(facts.fills[:, F_QTY].sum())
     if filled > (facts.quantity - facts.refused) * facts.scale:
         actual = f"{filled / facts.scale:g} lots filled and {facts.refused} refused"
