@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from tercel.cli.root import app
 from tercel.core.errors import VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.core.orders import MarketRows
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 from tercel.fix.profiles import load
 
 COMMAND = [sys.executable, "-m", "tercel", "venue", "serve"]

@@ -7,8 +7,8 @@ from tests.fix.plain import PlainClient
 
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
+from tercel.core.link.connection import WaitLimits
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 from tests.fix.relay import Relay
 
 from certify.tiny import WAY_NS
+from tercel.core.link.connection import WaitLimits
 from tercel.core.orders import (
     ExecType,
     LinkStatus,
@@ -14,7 +15,6 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 
 T0 = 10**18
 

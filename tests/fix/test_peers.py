@@ -19,9 +19,9 @@ from tests.parts import whole
 from tests.waiting import until
 
 from tercel.core import orders as o
+from tercel.core.link.connection import WaitLimits
 from tercel.core.quotes import Quote, QuoteRequest, QuoteStatus
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 
 HERE = Path(__file__).parent / "peers"
 PROFILE = """

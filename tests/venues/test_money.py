@@ -20,11 +20,11 @@ from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus
 from tercel.fix.client import FixVenue
-from tercel.venues import address, hosts
+from tercel.venues import address, address_proof
 from tercel.venues.address import connect, why_money_at
+from tercel.venues.address_proof import TEST_NETWORKS, check_still_test, why_money
 from tercel.venues.binance_venue.venue import BinanceVenue
 from tercel.venues.ccxt_venue.venue import CcxtVenue
-from tercel.venues.hosts import TEST_NETWORKS, check_still_test, why_money
 
 PRODUCTION = "which counts as production"
 
@@ -49,7 +49,7 @@ def test_a_host_is_on_the_list_by_its_whole_name_alone() -> None:
 def test_a_host_that_nobody_knows_counts_as_production_and_is_asked_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosts, "_proves_simulated", None)
+    monkeypatch.setattr(address_proof, "_proves_simulated", None)
     assert PRODUCTION in why_money(url)
 
 
@@ -96,7 +96,7 @@ def test_a_server_on_this_machine_that_does_not_answer_rightly_counts_as_product
 
 
 def test_a_server_that_says_nothing_counts_as_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(address_proof, "_PATIENCE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert PRODUCTION in why_money(f"fix://127.0.0.1:{listener.getsockname()[1]}")
     with pytest.raises(VenueError, match=r"a FIX server at 127.0.0.1:1; .*start it"):

@@ -20,9 +20,9 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.core.ports import Closing
 from tercel.fix import tags as t
-from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import (
     Item,
     OutgoingMessage,

@@ -1,5 +1,5 @@
 """Standard FIX dialect of venues that are not Tercel's own: commands as messages, received messages as events (reports
-by `report_reader`, books by `shown_book`)."""
+by `report_reader`, books by `book_messages`)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,11 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.fixed_point import ceil_units
+from tercel.core.link.order_memory import NameRules, OrderMemory, SentOrder
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
+from tercel.core.link.shown_book import ShownBook, scaled_listing
 from tercel.fix import tags as t
+from tercel.fix.book_messages import change_book, refresh_book
 from tercel.fix.dialect import (
     Item,
     OutgoingMessage,
@@ -20,12 +24,9 @@ from tercel.fix.dialect import (
     raw_text,
     reject_text,
 )
-from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.report_reader import HEADLINE, ReportReader
-from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.translate import Fields, add_quote, check_name, response_out, side_code
 
 AMEND: Final = "XAK"
@@ -64,7 +65,8 @@ class StandardDialect(RejectTracker):
         """Reports that came: order, the venue's name of it, name of the execution."""
         self.market_terms = terms
         """Those of the session that has the market data."""
-        self.memory = OrderMemory(terms.profile.names, folder)
+        names = terms.profile.names
+        self.memory = OrderMemory(NameRules(names.letters, names.most), folder)
         self._orders = terms.profile.orders
         self._digits = min(terms.profile.session.digits, 6)
         self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
@@ -454,8 +456,8 @@ class StandardDialect(RejectTracker):
         entries = table.entries(message, t.NO_ENTRIES)
         book.as_of_ns = now_ns
         if message.kind == t.SNAPSHOT:
-            return [book.snapshot(entries, now_ns)]
-        rows = book.changes(entries, now_ns)
+            return [refresh_book(book, entries, now_ns)]
+        rows = change_book(book, entries, now_ns)
         return [] if rows is None else [rows]
 
     def _set_listings(self, scaled_listings: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
@@ -488,21 +490,3 @@ class StandardDialect(RejectTracker):
                     scaled_listing(name, tick, lot if lot and Decimal(lot) > 0 else "1")
                 )
         return tuple(listings)
-
-
-def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
-    """Listing of an instrument and its price scale; a fractional lot is listed as one unit, its tick as tick times lot.
-
-    >>> listing, scale = scaled_listing("BTCUSDT", "0.01", "0.00001")
-    >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
-    (1e-07, 1, '60000.00', '0.00003')
-    """
-    price = Decimal(tick)
-    size = Decimal(lot).normalize()
-    is_whole_unit = size == size.to_integral_value()
-    scale = PriceScale(float(price), int(size) if is_whole_unit else size)
-    unit_price = float(price) if is_whole_unit else float(price * size)
-    part = 1.0 if is_whole_unit else float(size)
-    return o.Listing(
-        name, unit_price, int(size) if is_whole_unit else 1, dense_ids=IDS, part=part
-    ), scale

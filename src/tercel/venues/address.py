@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.hosts import REMEDY, check_still_test, why_money
+from tercel.venues.address_proof import REMEDY, check_still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"

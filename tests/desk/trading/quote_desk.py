@@ -17,12 +17,12 @@ from tests.desk.trading.quoting import asking, routing
 from tests.waiting import until
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
 
 S = 10**9
 MOST = 40

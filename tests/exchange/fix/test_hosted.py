@@ -11,8 +11,8 @@ from exchange.fix.counterparties import Login
 from exchange.fix.hosted_dialect import HostedDialect
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError
+from tercel.core.link.connection import TlsSettings, WaitLimits
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import TlsSettings, WaitLimits
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message

@@ -11,9 +11,9 @@ from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET, bench_of
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
 from exchange.binance.serve import BinanceServer, serve_binance
+from tercel.core.link.connection import WaitLimits
 from tercel.core.pace import Pace
 from tercel.core.system import MonotonicClock
-from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 

@@ -14,6 +14,7 @@ from tests.desk.trading.desk_of_two import WIDE
 
 from tercel.core import orders as o
 from tercel.core.errors import TapeError
+from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -25,7 +26,6 @@ from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
-from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms

@@ -8,8 +8,7 @@ import pytest
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import OrderMemory
-from tercel.fix.profiles.model import NamesTable
+from tercel.core.link.order_memory import NameRules, OrderMemory
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
@@ -66,7 +65,7 @@ class Bench:
             for name in NAMES
         }
         self.ledger = AssetLedger()
-        self.tracker = OrderTracker(symbols, OrderMemory(NamesTable()), self.ledger, self._tell)
+        self.tracker = OrderTracker(symbols, OrderMemory(NameRules()), self.ledger, self._tell)
         self.inquiry = FateInquiry(
             self.channel, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s
         )

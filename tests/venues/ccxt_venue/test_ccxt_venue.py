@@ -33,9 +33,9 @@ from tercel.feeds.ccxt_exchange import urls_of
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import CcxtStreams
 from tercel.venues.address import parse_address, resolve_profile_path, why_money_at
+from tercel.venues.address_proof import check_still_test
 from tercel.venues.ccxt_venue.calls import CcxtCalls
 from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, missing_features, urls_at
-from tercel.venues.hosts import check_still_test
 
 Serve = Callable[..., ByCcxt]
 

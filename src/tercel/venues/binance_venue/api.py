@@ -24,9 +24,9 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE, PLACES, format_decimal
+from tercel.core.link.price_scale import PriceScale
+from tercel.core.link.shown_book import scaled_listing
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.fix.price_scale import PriceScale
-from tercel.fix.standard import scaled_listing
 
 SIGNATURE: Final = "signature"
 LONGEST_WINDOW_MS: Final = 60_000

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.fix.memory import SentOrder
+from tercel.core.link.order_memory import SentOrder
 from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import GARBLED, PAGE

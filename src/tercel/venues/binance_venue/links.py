@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import VenueError
-from tercel.fix.connection import TlsSettings
+from tercel.core.link.connection import TlsSettings
 from tercel.venues.binance_venue.api import ErrorCode
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.json_socket import JsonSocket

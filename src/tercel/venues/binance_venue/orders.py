@@ -8,7 +8,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE, ceil_units
-from tercel.fix.memory import SentOrder
+from tercel.core.link.order_memory import SentOrder
 from tercel.venues.binance_venue.api import (
     MS,
     ErrorCode,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
-from tercel.fix.connection import TlsSettings
+from tercel.core.link.connection import TlsSettings
 from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, payload_text
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.weight_budget import WeightBudget

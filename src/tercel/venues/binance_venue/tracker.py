@@ -14,7 +14,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import OrderMemory, SentOrder
+from tercel.core.link.order_memory import OrderMemory, SentOrder
 from tercel.venues.binance_venue.api import (
     MS,
     Status,

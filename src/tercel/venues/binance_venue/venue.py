@@ -5,6 +5,7 @@ logon go over REST. No order is sent twice. Requests that were pending when a li
 """
 
 import atexit
+import re
 import selectors
 import time
 from collections import deque
@@ -17,10 +18,9 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import TercelError, UnknownNameError, VenueError, suggest_name
+from tercel.core.link.connection import WaitLimits
+from tercel.core.link.order_memory import NameRules, OrderMemory
 from tercel.core.ports import Closing
-from tercel.fix.connection import WaitLimits
-from tercel.fix.memory import OrderMemory
-from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue.account import (
     DAY_MS,
     AnswersRest,
@@ -48,7 +48,7 @@ WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
 HOLD_S: Final = 0.25
 """Longest wait of market data for the answer to a pending order, so that they follow it, seconds."""
-_NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 36})
+_NAMES: Final = NameRules(re.compile("[a-zA-Z0-9_-]"), most=36)
 _TICK_S: Final = 0.25
 NS_PER_S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0

@@ -6,7 +6,7 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import SentOrder
+from tercel.core.link.order_memory import SentOrder
 from tercel.venues.binance_venue.api import Status
 
 ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
