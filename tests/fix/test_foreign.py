@@ -17,7 +17,7 @@ from tercel.core.link.price_scale import PriceScale
 from tercel.core.link.shown_book import IDS, ShownBook
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.fix.book_messages import change_book, refresh_book
-from tercel.fix.client import FixVenue
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import load
 from tercel.fix.protocol.message import Message
 from tercel.fix.standard import StandardDialect
@@ -326,7 +326,7 @@ class TestWhere:
     def test_a_venue_that_is_not_there_is_an_error_in_seconds(self, port):
         began = time.monotonic()
         with pytest.raises(VenueError, match="Connection refused"):
-            FixVenue("127.0.0.1", port, "A")
+            open_fix_venue("127.0.0.1", port, "A")
         with pytest.raises(VenueError, match="FIX server"):
-            FixVenue("192.0.2.1", port, "A", patience=WaitLimits(logon_s=0.5))
+            open_fix_venue("192.0.2.1", port, "A", patience=WaitLimits(logon_s=0.5))
         assert time.monotonic() - began < 10

@@ -25,7 +25,7 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.fix import positions, tags as t
-from tercel.fix.client import FixVenue
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.own_dialect import own_dictionary
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import decode, encode
@@ -451,7 +451,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    client = FixVenue(
+    client = open_fix_venue(
         "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
     )
     session = session_of(client, warm_s=0)

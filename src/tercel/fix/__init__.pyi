@@ -1,6 +1,7 @@
 from tercel.fix import link as link
 from tercel.fix import tags as tags
 from tercel.fix.client import FixVenue as FixVenue
+from tercel.fix.opening import open_fix_venue as open_fix_venue
 from tercel.core.link.connection import MOST_WAITING as MOST_WAITING
 from tercel.core.link.connection import Connection as Connection
 from tercel.core.link.connection import TlsSettings as TlsSettings
@@ -146,6 +147,7 @@ __all__ = [
     "link",
     "load_profile",
     "one_line",
+    "open_fix_venue",
     "parse_ns",
     "price_fields",
     "require",

@@ -54,17 +54,24 @@ class StandardDialect(RejectTracker):
         ns since 1970.
     folder : Path, optional
         Where the names of orders are stored.
+    market_terms : ProfileTerms, optional
+        Of the session that has the market data, if that is another one.
     """
 
-    def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
+    def __init__(
+        self,
+        terms: ProfileTerms,
+        clock: Callable[[], int],
+        folder: Path | None,
+        market_terms: ProfileTerms | None = None,
+    ) -> None:
         """Read the stored orders' names, and begin with the profile's instruments."""
         super().__init__()
         self._terms = terms
         self._clock = clock
         self._seen: set[tuple[str, str, str]] = set()
         """Reports that came: order, the venue's name of it, name of the execution."""
-        self.market_terms = terms
-        """Those of the session that has the market data."""
+        self._market_terms = market_terms or terms
         names = terms.profile.names
         self.memory = OrderMemory(NameRules(names.letters, names.most), folder)
         self._orders = terms.profile.orders
@@ -149,10 +156,10 @@ class StandardDialect(RejectTracker):
         VenueError
             When the profile has none.
         """
-        table = self.market_terms.profile.market
+        table = self._market_terms.profile.market
         if table is None:
             raise VenueError(
-                f"market data at {self.market_terms.name}",
+                f"market data at {self._market_terms.name}",
                 "none in its profile",
                 "add [market] to the profile, if the venue has any",
             )
@@ -172,7 +179,7 @@ class StandardDialect(RejectTracker):
 
     def list_request(self, name: str) -> OutgoingMessage | None:
         """SecurityListRequest; None where the profile lists the instruments."""
-        table = self.market_terms.profile.symbols
+        table = self._market_terms.profile.symbols
         if table.source == "file":
             return None
         return OutgoingMessage(
@@ -448,7 +455,7 @@ class StandardDialect(RejectTracker):
 
     def _market(self, message: Message, now_ns: int) -> list[Item]:
         """Apply a W or X message to its book; the rows, [] if it is not requested or changes nothing."""
-        table = self.market_terms.dictionary
+        table = self._market_terms.dictionary
         request = self.requests.get(message.get(t.MD_REQ_ID))
         if table is None or request is None:
             return []
@@ -474,8 +481,8 @@ class StandardDialect(RejectTracker):
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         """Listings and scales of a security list (y), with ticks and lots of the profile where given."""
-        table = self.market_terms.profile.symbols
-        rules = self.market_terms.dictionary
+        table = self._market_terms.profile.symbols
+        rules = self._market_terms.dictionary
         profile_symbols = {symbol.name: symbol for symbol in self._terms.symbols}
         listings = []
         for entry in rules.entries(message, t.NO_RELATED_SYM) if rules is not None else ():

@@ -234,14 +234,14 @@ def connect(
         return CcxtVenue(
             parsed.host, *CcxtTerms.load_named(parsed.profile, near), store, wall, **link_options
         )
-    from tercel.fix.client import FixVenue
+    from tercel.fix.opening import open_fix_venue
     from tercel.fix.store import holds_session
 
     reset = store is not None and not holds_session(store)
     user, terms = _load_fix_terms(parsed, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.with_heartbeat(link_s)
-    return FixVenue(
+    return open_fix_venue(
         parsed.host,
         parsed.port,
         user,
