@@ -33,7 +33,7 @@ from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import open_gate
 from tercel.desk.limits import default_file
 from tercel.fix import opening as fix_opening
-from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.venues.binance_venue import opening as binance_opening
 from tercel.venues.wire import RemoteVenue
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -207,7 +207,7 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
             parts(folder, folder / "kill.json", closing)
 
     monkeypatch.setattr(fix_opening, "open_fix_venue", begins)
-    monkeypatch.setattr(BinanceVenue, "__init__", begins)
+    monkeypatch.setattr(binance_opening, "open_binance_venue", begins)
     for name in ("refuse_short_day", "warm_up", "_paper_venue"):
         monkeypatch.setattr(
             dependencies, name, stays if name == "_paper_venue" else lambda *_: None

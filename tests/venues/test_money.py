@@ -19,12 +19,9 @@ from tercel.core import installation
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus
-from tercel.fix.client import FixVenue
 from tercel.venues import address, address_proof
 from tercel.venues.address import connect, why_money_at
 from tercel.venues.address_proof import TEST_NETWORKS, check_still_test, why_money
-from tercel.venues.binance_venue.venue import BinanceVenue
-from tercel.venues.ccxt_venue.venue import CcxtVenue
 
 PRODUCTION = "which counts as production"
 
@@ -189,8 +186,12 @@ def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_n
     where: str, money: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    for kind in (FixVenue, BinanceVenue, CcxtVenue):
-        monkeypatch.setattr(kind, "__init__", lambda *_, allow=None, **__: asked.append(allow))
+    for opener in (
+        "tercel.fix.opening.open_fix_venue",
+        "tercel.venues.binance_venue.opening.open_binance_venue",
+        "tercel.venues.ccxt_venue.opening.open_ccxt_venue",
+    ):
+        monkeypatch.setattr(opener, lambda *_, allow=None, **__: asked.append(allow))
     monkeypatch.setattr(address, "why_money_at", lambda *_: money)
     connect(where, ["D"], agree=lambda _: {})
     assert asked == [None if money else check_still_test]

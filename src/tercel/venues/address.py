@@ -221,17 +221,17 @@ def connect(
         agree(money)
     link_options: Mapping[str, Any] = {} if money else {"allow": check_still_test}
     if parsed.scheme == BINANCE:
+        from tercel.venues.binance_venue.opening import open_binance_venue
         from tercel.venues.binance_venue.terms import BinanceTerms
-        from tercel.venues.binance_venue.venue import BinanceVenue
 
-        return BinanceVenue(
+        return open_binance_venue(
             *BinanceTerms.load_named(parsed.profile, near), store, wall, **link_options
         )
     if parsed.scheme == CCXT:
+        from tercel.venues.ccxt_venue.opening import open_ccxt_venue
         from tercel.venues.ccxt_venue.terms import CcxtTerms
-        from tercel.venues.ccxt_venue.venue import CcxtVenue
 
-        return CcxtVenue(
+        return open_ccxt_venue(
             parsed.host, *CcxtTerms.load_named(parsed.profile, near), store, wall, **link_options
         )
     from tercel.fix.opening import open_fix_venue
