@@ -43,9 +43,9 @@ _APPENDED = 300
 
 def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     """Latency of an order to its acknowledgement at the acceptor and through the desk's client, orders a second."""
-    from tercel.fix import FixVenue
+    from tercel.fix import open_fix_venue
 
-    with _Served(_serve) as port, FixVenue("127.0.0.1", port, "BENCH") as venue:
+    with _Served(_serve) as port, open_fix_venue("127.0.0.1", port, "BENCH") as venue:
         over, burst = _one_by_one(venue, orders), _bursts(venue, orders)
     bare = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
     inside, inside_burst = _one_by_one(bare, orders), _bursts(bare, orders)

@@ -26,7 +26,7 @@ from certify.fix.scripted import ScriptedVenue
 from tercel.core import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.desk.gate import Gate, GateConfig, open_gate as opened
 from tercel.desk.trading import KillLatch, ParentRequest, acceptance_entry
-from tercel.fix import FixVenue
+from tercel.fix import open_fix_venue
 from tercel.venues.wire import RemoteVenue
 
 ORDERS = 2_000
@@ -133,7 +133,7 @@ def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
         first, second, third = (stack.enter_context(_Served(_serve)) for _ in range(3))
         session = stack.enter_context(_Gated(_ADDRESS.format(first), "X", one))
         beside = _Beside(stack.enter_context(_opened(_ADDRESS.format(second), other)), "X")
-        plain = stack.enter_context(FixVenue("127.0.0.1", third, "BENCH"))
+        plain = stack.enter_context(open_fix_venue("127.0.0.1", third, "BENCH"))
         for n in range(ROUNDS):
             gated += _one_by_one(session, each, f"gate-{n}-")
             within += _one_by_one(beside, each, f"beside-{n}-")

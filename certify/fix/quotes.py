@@ -28,7 +28,7 @@ class Client:
         self.request_count += 1
         now = self.wall.fix.now_ns
         until = now + round(seconds * NS_PER_S)
-        self.wall.fix.quotes.request_quotes(
+        self.wall.quotes.request_quotes(
             QuoteRequest(f"r{self.request_count}", XYZ, side, lots, until, "ann", now, DEALERS)
         )
         self.wall.settle()
@@ -125,11 +125,11 @@ def asked_and_taken(client: Client) -> str:
     expect(entry, [XYZ, "1", "10", *DEALERS], "55, 54, 38 and 448 of the request")
     client.quote("q1", "D1", "10.02")
     client.quote("q2", "D2", "10.01")
-    book = client.wall.fix.quotes.book
+    book = client.wall.quotes.book
     best = min(book.open("r1"), key=lambda quote: quote.offer or 0)
     expect((best.id, best.dealer, best.offer), ("q2", "D2", 1001), "the best quote")
     client.fill(client.hit("q2"))
-    client.wall.fix.quotes.pass_quotes("r1")
+    client.wall.quotes.pass_quotes("r1")
     client.wall.settle()
     passed = [response.get(t.QUOTE_ID) for response in client.wall.venue.of_kind(t.QUOTE_RESPONSE)]
     expect((passed, client.wall.position()), (["q1"], 10), "quotes that were passed; position")
@@ -304,7 +304,7 @@ def no_quote(client: Client) -> str:
     alerts = client.wall.alerts().count("unreadable")
     for n, changes in enumerate(wrong):
         client.quote(f"w{n}", "D1", **changes)
-        holds(f"w{n}" not in client.wall.fix.quotes.book.quotes, f"no quote of {changes}")
+        holds(f"w{n}" not in client.wall.quotes.book.quotes, f"no quote of {changes}")
     holds(client.wall.alerts().count("unreadable") > alerts, "alerts say so")
     client.expect_refused("w0", "unknown quote")
     client.quote("q1", "D1", _537="0")

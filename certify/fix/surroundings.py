@@ -56,17 +56,15 @@ def day_roll(bench: Bench) -> str:
     with Wall(bench, daily=True, instruments={"reference_age_ms": 2 * DAY_NS // 10**6}) as wall:
         name = wall.live()
         wall.say(name, "F", "1", last=4, px=10)
-        before = wall.fix.numbers
+        before = wall.numbers
         heard = len(wall.venue.heard)
         wall.ahead(DAY_NS)
         wall.until(
-            lambda: wall.fix.up and wall.fix.numbers.since_ns > before.since_ns,
+            lambda: wall.fix.up and wall.numbers.since_ns > before.since_ns,
             "the next day's session",
         )
         wall.settle()
-        first = [message.number for message in wall.venue.heard[heard:]] or [
-            wall.fix.numbers.next_out
-        ]
+        first = [message.number for message in wall.venue.heard[heard:]] or [wall.numbers.next_out]
         holds(first[0] < before.next_out, "the numbers began at 1")
         wall.venue.report(name, "D", "1", _378="1")
         wall.settle()

@@ -47,6 +47,7 @@ from tercel.fix import (
     TimesTable,
     WaitLimits,
     load_profile as load,
+    open_fix_venue,
     tags as t,
     tercel_dictionary as own_dictionary,
 )
@@ -94,24 +95,6 @@ def limits_text(changes: dict[str, dict[str, Any]]) -> str:
             *hours,
         ]
     return "\n".join(lines) + "\n"
-
-
-class HeldVenue(FixVenue):
-    """Our FIX client, which tells where its session stands."""
-
-    @property
-    def numbers(self) -> SequenceNumbers:
-        """Where the session stands."""
-        return self._link.session.numbers
-
-    @property
-    def quotes(self) -> QuoteDesk:
-        """Requests for quotes, and what came."""
-        return self._quotes
-
-    def name_of(self, message: Message) -> str:
-        """The name here of what a message names."""
-        return self._dialect.own_name(message.get(t.CL_ORD_ID))
 
 
 class Wall:
@@ -163,7 +146,7 @@ class Wall:
         self.lost: set[str] = set()
         """Names of commands that a case keeps from the venue."""
         self.gate: Gate
-        self.fix: HeldVenue
+        self.fix: FixVenue
 
     # -- beginning and end --------------------------------------------------------------------------------------------
     def __enter__(self) -> Self:
@@ -212,7 +195,7 @@ class Wall:
         self._since = self.gateway.journal.last
 
     def reach(self, address: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
-        self.fix = HeldVenue(
+        self.fix = open_fix_venue(
             profile=self._terms,
             store=store,
             patience=WaitLimits(logon_s=PATIENCE_S),
@@ -238,6 +221,20 @@ class Wall:
             self.gateway.write([acceptance_entry(request, self.fix.now_ns)])
 
     # -- what it is made of -------------------------------------------------------------------------------------------
+    @property
+    def numbers(self) -> SequenceNumbers:
+        """Where the session stands."""
+        return self.fix._link.session.numbers
+
+    @property
+    def quotes(self) -> QuoteDesk:
+        """Requests for quotes, and what came."""
+        return self.fix._quotes
+
+    def name_of(self, message: Message) -> str:
+        """The name here of what a message names."""
+        return self.fix._dialect.own_name(message.get(t.CL_ORD_ID))
+
     @property
     def gateway(self) -> Any:
         """Its order gateway."""
@@ -357,7 +354,7 @@ class Wall:
         self.turn()
 
     def _has_settled(self) -> bool:
-        ours = self.fix.numbers
+        ours = self.numbers
         theirs = self.venue.numbers
         return (ours.next_out, ours.next_in) == (theirs.next_in, theirs.next_out) and self.fix.up
 
@@ -425,9 +422,7 @@ class Wall:
             for command in commands
             if isinstance(command, NewOrder | ReplaceOrder)
         ]
-        wired = [
-            self.fix.name_of(message) for message in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)
-        ]
+        wired = [self.name_of(message) for message in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)]
         expect(
             wired,
             [name for name in names if name not in self.lost],
@@ -440,7 +435,7 @@ class Wall:
             if isinstance(command, CancelOrder | MassCancel)
         }
         for message in self.venue.of_kind(t.CANCEL, t.MASS_CANCEL):
-            name = self.fix.name_of(message)
+            name = self.name_of(message)
             holds(_is_known(name, cancels), f"{message.kind} {name} is in the journal")
         question_count = sum(isinstance(command, StatusRequest) for command in commands)
         holds(

@@ -32,8 +32,8 @@ from tercel.desk.engine.runtime import is_in_process
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import open_gate
 from tercel.desk.limits import default_file
-from tercel.fix.client import FixVenue
-from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.fix import opening as fix_opening
+from tercel.venues.binance_venue import opening as binance_opening
 from tercel.venues.wire import RemoteVenue
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -206,8 +206,8 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
             folder.mkdir(exist_ok=True)
             parts(folder, folder / "kill.json", closing)
 
-    monkeypatch.setattr(FixVenue, "__init__", begins)
-    monkeypatch.setattr(BinanceVenue, "__init__", begins)
+    monkeypatch.setattr(fix_opening, "open_fix_venue", begins)
+    monkeypatch.setattr(binance_opening, "open_binance_venue", begins)
     for name in ("refuse_short_day", "warm_up", "_paper_venue"):
         monkeypatch.setattr(
             dependencies, name, stays if name == "_paper_venue" else lambda *_: None

@@ -16,8 +16,8 @@ from exchange.fix.counterparties import Counterparty
 from exchange.fix.publisher import Publisher
 from exchange.fix.service import VenueService
 from tercel.core.fixed_point import ONE
+from tercel.core.link.price_scale import PriceScale
 from tercel.core.orders import MassCancel, OrdStatus
-from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
 
 O_IDS = [f"O{n:02d}" for n in range(1, 39) if n not in (24, 25, 27, 32, 36, 37)]

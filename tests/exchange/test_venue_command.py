@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from tercel.cli.root import app
 from tercel.core.errors import VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.core.orders import MarketRows
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import load
 
 COMMAND = [sys.executable, "-m", "tercel", "venue", "serve"]
@@ -38,7 +38,7 @@ def test_it_serves_until_it_is_told_to_end() -> None:
     said = json.loads(process.stdout.readline())
     try:
         assert said["stepped"]
-        venue = FixVenue(said["host"], said["port"], "TRADER")
+        venue = open_fix_venue(said["host"], said["port"], "TRADER")
         assert venue.capabilities.quotes is not None
         venue.subscribe(said["instruments"][0])
         events = venue.step(venue.now_ns + 10**10)
@@ -66,12 +66,12 @@ def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
     said = json.loads(process.stdout.readline())
     try:
         with pytest.raises(VenueError, match="password"):
-            FixVenue(said["host"], said["port"], "TRADER", patience=WaitLimits(logon_s=20.0))
+            open_fix_venue(said["host"], said["port"], "TRADER", patience=WaitLimits(logon_s=20.0))
         names = f'sender = "TRADER"\ntarget = "TERCEL"\nhost = "{said["host"]}"\nport = {said["port"]}\n'
         profile.write_text(
             f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n'
         )
-        with FixVenue(profile=load(str(profile))) as venue:
+        with open_fix_venue(profile=load(str(profile))) as venue:
             assert venue.listings()
     finally:
         process.send_signal(signal.SIGTERM)

@@ -7,8 +7,8 @@ from tests.fix.plain import PlainClient
 
 from certify.tiny import TinyVenue
 from exchange.fix.server import serve_fix
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.core.link.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def connect(port):
 
     def make(comp_id="A", **options):
         options.setdefault("patience", WaitLimits(step_s=10.0))
-        clients.append(FixVenue("127.0.0.1", port, comp_id, **options))
+        clients.append(open_fix_venue("127.0.0.1", port, comp_id, **options))
         return clients[-1]
 
     yield make

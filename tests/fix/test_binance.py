@@ -53,9 +53,7 @@ def feed(shared_peers, profile):
 
 
 def dialect(terms, market=None):
-    made = StandardDialect(terms, lambda: NOW, None)
-    made.market_terms = market or terms
-    return made
+    return StandardDialect(terms, lambda: NOW, None, market)
 
 
 def new(name, lots=3, price=6_000_000, tif=o.Tif.DAY, account="agent"):

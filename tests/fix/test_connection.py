@@ -8,7 +8,7 @@ import pytest
 from tests.fix.certificates import authority, certificate
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.fix.connection import Connection, TlsSettings
+from tercel.core.link.connection import Connection, TlsSettings
 
 
 @pytest.fixture

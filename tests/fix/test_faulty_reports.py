@@ -12,6 +12,7 @@ from exchange.fix.reports import to_standard
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.fixed_point import ONE
+from tercel.core.link.price_scale import PriceScale
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -20,7 +21,6 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.reconciliation.refold import refold
 from tercel.fix.dialect import unread_from_event
 from tercel.fix.own_dialect import OwnDialect
-from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import checksum, decode
 from tercel.fix.protocol.message import utc_text

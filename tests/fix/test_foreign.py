@@ -1,5 +1,6 @@
 """What any venue may say: FIX 4.2 and 4.4 by the letter of appendix D, and books of levels against a plain twin."""
 
+import re
 import time
 
 import numpy as np
@@ -10,15 +11,15 @@ from tests.parts import whole
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
+from tercel.core.link.connection import WaitLimits
+from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.price_scale import PriceScale
+from tercel.core.link.shown_book import IDS, ShownBook
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
-from tercel.fix.memory import OrderMemory
-from tercel.fix.price_scale import PriceScale
+from tercel.fix.book_messages import change_book, refresh_book
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import load
-from tercel.fix.profiles.model import NamesTable
 from tercel.fix.protocol.message import Message
-from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.standard import StandardDialect
 from tercel.venues.address import parse_address
 
@@ -172,7 +173,7 @@ def test_what_cannot_be_read_is_handed_over_as_it_came(profile, more):
 
 
 def test_names_and_orders_outlive_the_process(tmp_path):
-    names = NamesTable(letters="[A-Z0-9]", most=16)
+    names = NameRules(re.compile("[A-Z0-9]"), most=16)
     first = OrderMemory(names, tmp_path)
     told = first.record(order("p.1/x"))
     first.close()
@@ -185,8 +186,8 @@ def test_names_and_orders_outlive_the_process(tmp_path):
 
 
 def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatch, tmp_path):
-    monkeypatch.setattr("tercel.fix.memory.MOST_STORED", 10)
-    names = NamesTable(letters="[a-z0-9.]", most=16)
+    monkeypatch.setattr("tercel.core.link.order_memory.MOST_STORED", 10)
+    names = NameRules(re.compile("[a-z0-9.]"), most=16)
     memory = OrderMemory(names, tmp_path)
     for number in range(100):
         told = memory.record(order(f"p.{number}"))
@@ -219,12 +220,12 @@ class TestBooksOfLevels:
         follower = Follower(o.Listing("XYZ", 1.0, 1, dense_ids=IDS))
         twin = {(1, 95): 5, (-1, 101): 5}
         entries = [entry("0", 95, 5), entry("1", 101, 5)]
-        follower.on_market(book.snapshot(entries, 1))
+        follower.on_market(refresh_book(book, entries, 1))
         for n, (side, level, size, deletes) in enumerate(changes, 2):
             price = 90 + level if side > 0 else 101 + level
             lots = 0 if deletes else size
             action = "2" if deletes else "1"
-            rows = book.changes([entry("0" if side > 0 else "1", price, lots, action)], n)
+            rows = change_book(book, [entry("0" if side > 0 else "1", price, lots, action)], n)
             twin[side, price] = lots
             if rows is not None:
                 follower.on_market(rows)
@@ -236,8 +237,8 @@ class TestBooksOfLevels:
             assert bid == best(1)
         if best(-1) is not None:
             assert ask == -best(-1)
-        shown = book.snapshot(
-            [entry("0" if s > 0 else "1", p, q) for (s, p), q in twin.items() if q], 99
+        shown = refresh_book(
+            book, [entry("0" if s > 0 else "1", p, q) for (s, p), q in twin.items() if q], 99
         ).rows
         totals = {}
         for row in shown[1:].tolist():
@@ -247,12 +248,12 @@ class TestBooksOfLevels:
     def test_own_orders_stand_in_the_totals(self):
         book = ShownBook("XYZ", PriceScale(1.0))
         follower = Follower(o.Listing("XYZ", 1.0, 1, dense_ids=IDS))
-        follower.on_market(book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1))
+        follower.on_market(refresh_book(book, [entry("0", 95, 5), entry("1", 101, 5)], 1))
         book.number_sent_order("p.1", 1, 95)
         acked = report("p.1", o.ExecType.NEW, leaves=3)
         follower.on_market(book.market_rows(book.rest_after(acked)))
-        assert book.changes([entry("0", 95, 8)], 3) is None, "the total has our lots in it"
-        (less,) = book.changes([entry("0", 95, 6)], 4).rows.tolist()
+        assert change_book(book, [entry("0", 95, 8)], 3) is None, "the total has our lots in it"
+        (less,) = change_book(book, [entry("0", 95, 6)], 4).rows.tolist()
         assert less[1:6] == [2, less[2], 1, 95, 2], "other people's lots went"
         assert less[2] != book.number("p.1")
         filled = report("p.1", o.ExecType.TRADE, leaves=1, last=2)
@@ -262,10 +263,10 @@ class TestBooksOfLevels:
 
     def test_an_order_that_crosses_rests_when_the_other_side_is_gone(self):
         book = ShownBook("XYZ", PriceScale(1.0))
-        book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1)
+        refresh_book(book, [entry("0", 95, 5), entry("1", 101, 5)], 1)
         book.number_sent_order("p.1", 1, 101)
         assert book.rest_after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []
-        rows = book.changes([entry("1", 101, 0, "2")], 3).rows
+        rows = change_book(book, [entry("1", 101, 0, "2")], 3).rows
         assert rows[:, o.M_ID].tolist()[-1] == book.number("p.1")
         assert np.array_equal(rows[-1, 3:6], [1, 101, 8])
 
@@ -325,7 +326,7 @@ class TestWhere:
     def test_a_venue_that_is_not_there_is_an_error_in_seconds(self, port):
         began = time.monotonic()
         with pytest.raises(VenueError, match="Connection refused"):
-            FixVenue("127.0.0.1", port, "A")
+            open_fix_venue("127.0.0.1", port, "A")
         with pytest.raises(VenueError, match="FIX server"):
-            FixVenue("192.0.2.1", port, "A", patience=WaitLimits(logon_s=0.5))
+            open_fix_venue("192.0.2.1", port, "A", patience=WaitLimits(logon_s=0.5))
         assert time.monotonic() - began < 10

@@ -4,6 +4,7 @@ import pytest
 from tests.fix.relay import Relay
 
 from certify.tiny import WAY_NS
+from tercel.core.link.connection import WaitLimits
 from tercel.core.orders import (
     ExecType,
     LinkStatus,
@@ -13,8 +14,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 
 T0 = 10**18
 
@@ -46,7 +46,7 @@ def until(venue, fits):
 
 
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
-    with FixVenue("127.0.0.1", relay.port, "A", patience=WaitLimits(step_s=10.0)) as venue:
+    with open_fix_venue("127.0.0.1", relay.port, "A", patience=WaitLimits(step_s=10.0)) as venue:
         step(venue)
         relay.deaf = True  # what leaves from here on is lost on the way
         venue.send(buy("lost"))

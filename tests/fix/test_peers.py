@@ -19,9 +19,9 @@ from tests.parts import whole
 from tests.waiting import until
 
 from tercel.core import orders as o
+from tercel.core.link.connection import WaitLimits
 from tercel.core.quotes import Quote, QuoteRequest, QuoteStatus
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 
 HERE = Path(__file__).parent / "peers"
 PROFILE = """
@@ -99,7 +99,7 @@ def venue(request, port, tmp_path, profile):
         )
     )
     try:
-        with FixVenue(
+        with open_fix_venue(
             profile=told, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)
         ) as client:
             yield client
@@ -229,7 +229,7 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path, request):
     venue.step(venue.now_ns)
     terms = venue._terms
     venue.close()
-    with FixVenue(
+    with open_fix_venue(
         profile=terms, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)
     ) as again:
         assert again._link.session.numbers.next_out > 2

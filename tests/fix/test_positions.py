@@ -18,15 +18,15 @@ from exchange.fix.counterparties import Login
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
+from tercel.core.link.connection import WaitLimits
+from tercel.core.link.price_scale import PriceScale
 from tercel.core.orders import Holdings, NewOrder, Unread
 from tercel.core.ports import Entry
 from tercel.desk.trading.inbox import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.fix import positions, tags as t
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.own_dialect import own_dictionary
-from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.dictionary import standard
@@ -451,7 +451,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    client = FixVenue(
+    client = open_fix_venue(
         "127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)
     )
     session = session_of(client, warm_s=0)

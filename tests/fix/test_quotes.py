@@ -15,6 +15,7 @@ from exchange.fix.counterparties import Counterparty, Login
 from exchange.fix.quotes import QuoteService
 from tercel.core import fixed_point, orders as o
 from tercel.core.errors import ConfigError, OrderError, VenueError
+from tercel.core.link.price_scale import PriceScale
 from tercel.core.quotes import (
     Quote,
     QuoteCancel,
@@ -23,7 +24,6 @@ from tercel.core.quotes import (
     QuoteState,
     QuoteStatus,
 )
-from tercel.fix.price_scale import PriceScale
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import encode
 from tercel.fix.protocol.message import Message

@@ -20,6 +20,7 @@ from exchange.fix.translate import (
 )
 from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE
+from tercel.core.link.price_scale import PriceScale, RefusedError
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -38,7 +39,6 @@ from tercel.core.orders import (
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
 from tercel.fix.own_dialect import OwnDialect, listings_in, market_in
-from tercel.fix.price_scale import PriceScale, RefusedError
 from tercel.fix.protocol.message import Message
 from tercel.fix.translate import cancel_reject_in, command_out, disowned_out, report_in
 

@@ -19,12 +19,9 @@ from tercel.core import installation
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus
-from tercel.fix.client import FixVenue
-from tercel.venues import address, hosts
+from tercel.venues import address, address_proof
 from tercel.venues.address import connect, why_money_at
-from tercel.venues.binance_venue.venue import BinanceVenue
-from tercel.venues.ccxt_venue.venue import CcxtVenue
-from tercel.venues.hosts import TEST_NETWORKS, check_still_test, why_money
+from tercel.venues.address_proof import TEST_NETWORKS, check_still_test, why_money
 
 PRODUCTION = "which counts as production"
 
@@ -49,7 +46,7 @@ def test_a_host_is_on_the_list_by_its_whole_name_alone() -> None:
 def test_a_host_that_nobody_knows_counts_as_production_and_is_asked_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosts, "_proves_simulated", None)
+    monkeypatch.setattr(address_proof, "_proves_simulated", None)
     assert PRODUCTION in why_money(url)
 
 
@@ -96,7 +93,7 @@ def test_a_server_on_this_machine_that_does_not_answer_rightly_counts_as_product
 
 
 def test_a_server_that_says_nothing_counts_as_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(address_proof, "_PATIENCE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert PRODUCTION in why_money(f"fix://127.0.0.1:{listener.getsockname()[1]}")
     with pytest.raises(VenueError, match=r"a FIX server at 127.0.0.1:1; .*start it"):
@@ -189,8 +186,12 @@ def test_a_session_that_opens_at_a_test_asks_again_and_one_where_money_is_does_n
     where: str, money: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    for kind in (FixVenue, BinanceVenue, CcxtVenue):
-        monkeypatch.setattr(kind, "__init__", lambda *_, allow=None, **__: asked.append(allow))
+    for opener in (
+        "tercel.fix.opening.open_fix_venue",
+        "tercel.venues.binance_venue.opening.open_binance_venue",
+        "tercel.venues.ccxt_venue.opening.open_ccxt_venue",
+    ):
+        monkeypatch.setattr(opener, lambda *_, allow=None, **__: asked.append(allow))
     monkeypatch.setattr(address, "why_money_at", lambda *_: money)
     connect(where, ["D"], agree=lambda _: {})
     assert asked == [None if money else check_still_test]

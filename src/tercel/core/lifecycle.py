@@ -1,7 +1,7 @@
 """Transitions of an order's base state by execution reports, in the terms of FIX 5.0.
 
 Every view of an order holds one base state and moves it by `next_base_state`: trading (`core.child_order.ChildOrder`),
-limits and FIX (`desk.limits.state.OpenOrder`, `fix.memory.SentOrder`), both with `cautious`. The simulated exchange
+limits and FIX (`desk.limits.state.OpenOrder`, `core.link.order_memory.SentOrder`), both with `cautious`. The simulated exchange
 (`venues.exchange.orders.ClientOrder`) moves by `TRANSITIONS` itself, as it makes the reports.
 
 No end is inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order whose

@@ -161,8 +161,9 @@ def account_row(fields: Unified, market: Unified) -> Message:
     }
 
 
-def order_row(order: Unified, request: Unified, now_ms: int) -> Message:
-    """A ccxt order as Binance's answer to `request`; one that ended without all its amount filled is EXPIRED."""
+def order_row(order: Unified, symbol: str, name: str, now_ms: int) -> Message:
+    """A ccxt order in Binance's fields, under our name `name` where it has none; one that ended without all its amount
+    filled is EXPIRED."""
     status = STATUSES.get(str(order.get("status")), "NEW")
     filled = plain(order.get("filled"))
     if (
@@ -180,17 +181,12 @@ def order_row(order: Unified, request: Unified, now_ms: int) -> Message:
         for trade in order.get("trades") or ()
         if trade.get("id") and trade.get("price")
     ]
-    wires = (
-        order.get("clientOrderId"),
-        request.get("newClientOrderId"),
-        request.get("origClientOrderId"),
-    )
     return {
-        "symbol": request["symbol"],
+        "symbol": symbol,
         "orderId": number_of(order["id"]),
         "status": status,
         "executedQty": filled,
-        "clientOrderId": next((str(wire) for wire in wires if wire), ""),
+        "clientOrderId": str(order.get("clientOrderId") or name),
         "origQty": plain(order.get("amount")),
         "price": plain(order.get("price")),
         "side": str(order.get("side")).upper(),

@@ -1,10 +1,11 @@
 from tercel.fix import link as link
 from tercel.fix import tags as tags
 from tercel.fix.client import FixVenue as FixVenue
-from tercel.fix.connection import MOST_WAITING as MOST_WAITING
-from tercel.fix.connection import Connection as Connection
-from tercel.fix.connection import TlsSettings as TlsSettings
-from tercel.fix.connection import WaitLimits as WaitLimits
+from tercel.fix.opening import open_fix_venue as open_fix_venue
+from tercel.core.link.connection import MOST_WAITING as MOST_WAITING
+from tercel.core.link.connection import Connection as Connection
+from tercel.core.link.connection import TlsSettings as TlsSettings
+from tercel.core.link.connection import WaitLimits as WaitLimits
 from tercel.fix.dialect import Shape as Shape
 from tercel.fix.own_dialect import answer_simulation_query as answer_simulation_query
 from tercel.fix.own_dialect import own_dictionary as tercel_dictionary
@@ -19,7 +20,7 @@ from tercel.core.secrets import Secret as Secret
 from tercel.fix.profiles.model import SymbolsTable as SymbolsTable
 from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable
-from tercel.fix.profiles.signatures import ed25519_key as ed25519_key
+from tercel.core.link.signing_key import ed25519_key as ed25519_key
 from tercel.fix.profiles.signatures import signed_text as signed_text
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.dictionary import Dictionary as Dictionary
@@ -63,17 +64,17 @@ from tercel.fix.standard import CANCEL_NAME as CANCEL_NAME
 from tercel.fix.standard import MODE as MODE
 from tercel.fix.standard import StandardDialect as StandardDialect
 from tercel.fix.sqlite_store import SqliteStore as SqliteStore
-from tercel.fix.price_scale import PLAIN as PLAIN
+from tercel.core.link.price_scale import PLAIN as PLAIN
 from tercel.fix.translate import Fields as FieldList
-from tercel.fix.price_scale import PriceScale as PriceScale
-from tercel.fix.price_scale import RefusedError as RefusedError
+from tercel.core.link.price_scale import PriceScale as PriceScale
+from tercel.core.link.price_scale import RefusedError as RefusedError
 from tercel.fix.translate import Tags as Tags
 from tercel.fix.translate import one_line as one_line
 from tercel.fix.translate import check_name as check_name
 from tercel.fix.translate import require as require
 from tercel.fix.translate import drop_empty as drop_empty
 from tercel.fix.translate import price_fields as price_fields
-from tercel.fix.price_scale import scales as scales
+from tercel.core.link.price_scale import scales as scales
 from tercel.fix.translate import side_code as side_code
 from tercel.fix.translate import time_fields as time_fields
 from tercel.fix.translate import parse_ns as parse_ns
@@ -146,6 +147,7 @@ __all__ = [
     "link",
     "load_profile",
     "one_line",
+    "open_fix_venue",
     "parse_ns",
     "price_fields",
     "require",

@@ -10,19 +10,17 @@ asks (StatusRequest) when the link is up again.
 
 import atexit
 import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.core.ports import Closing
 from tercel.fix import tags as t
-from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import (
     Item,
     OutgoingMessage,
@@ -31,10 +29,10 @@ from tercel.fix.dialect import (
     StepAnswer,
     unread_from_event,
 )
-from tercel.fix.link import FixLink, address_of, market_terms, no_logon_error, outage_error
+from tercel.fix.link import FixLink, no_logon_error, outage_error
 from tercel.fix.own_dialect import OwnDialect
 from tercel.fix.positions import PositionRequests
-from tercel.fix.profiles import ProfileTerms, load
+from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.events import SessionEvent, SessionEventKind
 from tercel.fix.protocol.message import Message
 from tercel.fix.quotes import QuoteDesk
@@ -43,129 +41,89 @@ from tercel.fix.store import ReceivedMark
 
 # How long a step waits for a message while the link is down.
 _WAIT_S: Final = 0.1
-_MARKET_FOLDER: Final = "market"
 NS_PER_S: Final = 1_000_000_000
 
 
 class FixVenue(Closing):
-    """A venue reached over a FIX session.
+    """A venue reached over a FIX session; `fix.opening.open_fix_venue` connects one.
 
     Parameters
     ----------
-    host, port : str, int
-        Where it listens; "" and 0: where the profile says.
-    comp_id : str
-        Our name; the account of orders that name none. "": the profile's.
-    profile : str or ProfileTerms
-        How the venue wants to be spoken to: a shipped profile, or the file of one.
-    store : Path, optional
-        Folder of sequence numbers and messages. With it a session continues after a restart; without one, each
-        FixVenue begins a new session.
-    reset : bool
-        Begin a new session although a store holds one. What the venue stored for us is lost.
+    terms : ProfileTerms
+    link, feed : FixLink
+        Sessions of orders and of market data; often the same one.
+    dialect : OwnDialect or StandardDialect
+    received_mark : ReceivedMark
+        Number of the last message that an earlier process has seen.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
     patience : WaitLimits
-    wall : callable
-        ns since 1970.
-    allow : callable
-        As `FixLink` has it.
-
-    Raises
-    ------
-    VenueError
-        When no server listens or the logon is refused.
-    ConfigError
-        For a profile that cannot be used.
     """
 
     def __init__(
         self,
-        host: str = "",
-        port: int = 0,
-        comp_id: str = "",
-        *,
-        profile: str | ProfileTerms = "tercel",
-        store: Path | None = None,
-        reset: bool = False,
-        follow: bool = False,
-        patience: WaitLimits | None = None,
-        wall: Callable[[], int] = time.time_ns,
-        allow: Callable[[str], object] = lambda _: None,
+        terms: ProfileTerms,
+        link: FixLink,
+        feed: FixLink,
+        dialect: OwnDialect | StandardDialect,
+        received_mark: ReceivedMark,
+        follow: bool,
+        patience: WaitLimits,
     ) -> None:
-        """Load the profile, connect, log on (to its market data session too) and request the listings; waits for all of it."""
-        terms = load(profile, comp_id) if isinstance(profile, str) else profile
-        for note in terms.notes:
-            warnings.warn(note, stacklevel=2)
         self._terms = terms
-        self._has_extension = terms.profile.extension
+        self._link = link
+        self._feed = feed
+        self._dialect = dialect
+        self._received_mark = received_mark
         self._follow = follow
-        self._patience = patience or WaitLimits()
+        self._patience = patience
+        self._has_extension = terms.profile.extension
         self._queue: deque[tuple[int, Item]] = deque()
+        self._early_events: list[o.VenueEvent] = []
+        self._subscribed: list[str] = []
+        self._listings: tuple[o.Listing, ...] = ()
         self._waited_s = 0.0
         self._loss_text = ""
-        self._subscribed: list[str] = []
         self._now_ns = 0
         self._stepped = False
-        self._taken_number = 0
-        self._returned_number = 0
+        self._returned_number = self._taken_number = received_mark.number
         self._name_count = 0
-        self._early_events: list[o.VenueEvent] = []
         self._first_number = 0  # number of ours that this connection began with
-        self._received_mark = ReceivedMark()
         self._closed = False
         self.unbooked = False
-        self._link = self._feed = FixLink(
-            terms,
-            address_of(host, port, terms),
-            comp_id,
-            store,
-            reset or store is None,
-            wall,
-            allow,
-        )
-        clock = self._link.now_ns
-        self._dialect = (
-            OwnDialect(clock) if self._has_extension else StandardDialect(terms, clock, store)
-        )
-        self._listings: tuple[o.Listing, ...] = ()
         self._position_requests = PositionRequests(
             terms,
-            self._dialect.scales,
+            dialect.scales,
             lambda: self._new_name("P"),
             self._send,
-            clock,
-            self._patience.logon_s,
+            link.now_ns,
+            patience.logon_s,
         )
         self._quotes = QuoteDesk(
             terms,
-            self._dialect.scales,
-            self._dialect.own_name,
+            dialect.scales,
+            dialect.own_name,
             lambda: self._new_name("R"),
             self._send,
             lambda: self.now_ns - (0 if self._has_extension else self.ahead_ns or 0),
-            clock,
+            link.now_ns,
         )
         self._offers_quotes = bool(terms.profile.orders.quotes)
-        try:
-            if store is not None:
-                self._received_mark = ReceivedMark(store)
-                if reset:
-                    self._received_mark.forget()
-                else:  # expect the message after the last one that the caller has seen
-                    self._returned_number = self._taken_number = self._received_mark.number
-                    if terms.profile.session.on_gap == "request":
-                        self._link.expect(self._returned_number + 1)
-            self._log_on(self._link)
-            self._received_mark.write(self._returned_number)
-            self._open_market_session(comp_id, store, wall, allow)
-            self._listings = self._request_listings()
-        except BaseException:
-            self.close()
-            raise
-        atexit.register(self.close)
 
-    def _log_on(self, link: FixLink) -> None:
+    def log_on(self) -> None:
+        """Log both sessions on and request the listings; waits for all of it.
+
+        Raises
+        ------
+        VenueError
+            When no server listens, a logon is refused, or the listings do not come.
+        """
+        self._await_logon(self._link)
+        self._received_mark.write(self._returned_number)
+        self._await_logon(self._feed)
+        self._listings = self._request_listings()
+
+    def _await_logon(self, link: FixLink) -> None:
         """Wait until a link is logged on; raises VenueError after refusals or the logon timeout."""
         deadline_s = time.monotonic() + self._patience.logon_s
         while not link.up:
@@ -180,29 +138,6 @@ class FixVenue(Closing):
                     link.down_reason or f"no logon within {self._patience.logon_s:g} s",
                     self._returned_number > 0,
                 )
-
-    def _open_market_session(
-        self,
-        comp_id: str,
-        store: Path | None,
-        wall: Callable[[], int],
-        allow: Callable[[str], object],
-    ) -> None:
-        """Log on to the profile's separate session for market data, if the profile has one."""
-        if (terms := market_terms(self._terms, comp_id)) is None:
-            return
-        self._feed = FixLink(
-            terms,
-            address_of("", 0, terms),
-            comp_id,
-            None if store is None else store / _MARKET_FOLDER,
-            True,
-            wall,
-            allow,
-        )
-        if isinstance(self._dialect, StandardDialect):
-            self._dialect.market_terms = terms
-        self._log_on(self._feed)
 
     def _request_listings(self) -> tuple[o.Listing, ...]:
         """Request the listings and wait for them (or take the profile's); the answer also sets the clock, whether the

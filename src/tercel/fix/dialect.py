@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
+from tercel.core.link.price_scale import PLAIN, PriceScale
 from tercel.core.quotes import QuoteReject, QuoteRequest
 from tercel.fix import tags as t, translate
-from tercel.fix.price_scale import PLAIN, PriceScale
 from tercel.fix.protocol.events import SessionEvent
 from tercel.fix.protocol.faults import (
     GROUP_OUT_OF_ORDER,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
+from tercel.core.link.connection import Connection
 from tercel.core.secrets import mask_secrets
 from tercel.fix import tags as t
-from tercel.fix.connection import Connection
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.protocol.events import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.message import Fields, Message

@@ -23,6 +23,7 @@ from tercel.core import orders as o
 from tercel.core.arrays import Ints
 from tercel.core.errors import TercelError, VenueError, check_known
 from tercel.core.installation import simulation_proof
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError, scales
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t, translate
 from tercel.fix.dialect import (
@@ -34,7 +35,6 @@ from tercel.fix.dialect import (
     StepAnswer,
     raw_text,
 )
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError, scales
 from tercel.fix.protocol.codec import encode
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
 from tercel.fix.protocol.message import Message, utc_text

@@ -13,9 +13,9 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix import tags as t
 from tercel.fix.dialect import OutgoingMessage, raw_text
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.translate import Fields, check_name

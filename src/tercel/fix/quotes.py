@@ -16,6 +16,7 @@ from typing import Final
 from tercel.core import fixed_point, orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.lifecycle import acknowledges
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.core.open_quotes import OpenQuotes
 from tercel.core.quotes import (
     LONGEST_NAME,
@@ -29,7 +30,6 @@ from tercel.core.quotes import (
 )
 from tercel.fix import tags as t
 from tercel.fix.dialect import OutgoingMessage, raw_text
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns, utc_text
 from tercel.fix.translate import Fields, check_name, drop_empty, require, side_code

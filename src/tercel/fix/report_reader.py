@@ -16,12 +16,12 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.core.fixed_point import ONE, ceil_units
+from tercel.core.link.order_memory import OrderMemory, SentOrder
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.core.quotes import LONGEST_NAME, is_name
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.dialect import instrument_of, raw_text
-from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns
 from tercel.fix.translate import name_of, read_optional

@@ -1,5 +1,5 @@
 """Standard FIX dialect of venues that are not Tercel's own: commands as messages, received messages as events (reports
-by `report_reader`, books by `shown_book`)."""
+by `report_reader`, books by `book_messages`)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,11 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.fixed_point import ceil_units
+from tercel.core.link.order_memory import NameRules, OrderMemory, SentOrder
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
+from tercel.core.link.shown_book import ShownBook, scaled_listing
 from tercel.fix import tags as t
+from tercel.fix.book_messages import change_book, refresh_book
 from tercel.fix.dialect import (
     Item,
     OutgoingMessage,
@@ -20,12 +24,9 @@ from tercel.fix.dialect import (
     raw_text,
     reject_text,
 )
-from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.report_reader import HEADLINE, ReportReader
-from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.translate import Fields, add_quote, check_name, response_out, side_code
 
 AMEND: Final = "XAK"
@@ -53,18 +54,26 @@ class StandardDialect(RejectTracker):
         ns since 1970.
     folder : Path, optional
         Where the names of orders are stored.
+    market_terms : ProfileTerms, optional
+        Of the session that has the market data, if that is another one.
     """
 
-    def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
+    def __init__(
+        self,
+        terms: ProfileTerms,
+        clock: Callable[[], int],
+        folder: Path | None,
+        market_terms: ProfileTerms | None = None,
+    ) -> None:
         """Read the stored orders' names, and begin with the profile's instruments."""
         super().__init__()
         self._terms = terms
         self._clock = clock
         self._seen: set[tuple[str, str, str]] = set()
         """Reports that came: order, the venue's name of it, name of the execution."""
-        self.market_terms = terms
-        """Those of the session that has the market data."""
-        self.memory = OrderMemory(terms.profile.names, folder)
+        self._market_terms = market_terms or terms
+        names = terms.profile.names
+        self.memory = OrderMemory(NameRules(names.letters, names.most), folder)
         self._orders = terms.profile.orders
         self._digits = min(terms.profile.session.digits, 6)
         self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
@@ -147,10 +156,10 @@ class StandardDialect(RejectTracker):
         VenueError
             When the profile has none.
         """
-        table = self.market_terms.profile.market
+        table = self._market_terms.profile.market
         if table is None:
             raise VenueError(
-                f"market data at {self.market_terms.name}",
+                f"market data at {self._market_terms.name}",
                 "none in its profile",
                 "add [market] to the profile, if the venue has any",
             )
@@ -170,7 +179,7 @@ class StandardDialect(RejectTracker):
 
     def list_request(self, name: str) -> OutgoingMessage | None:
         """SecurityListRequest; None where the profile lists the instruments."""
-        table = self.market_terms.profile.symbols
+        table = self._market_terms.profile.symbols
         if table.source == "file":
             return None
         return OutgoingMessage(
@@ -446,7 +455,7 @@ class StandardDialect(RejectTracker):
 
     def _market(self, message: Message, now_ns: int) -> list[Item]:
         """Apply a W or X message to its book; the rows, [] if it is not requested or changes nothing."""
-        table = self.market_terms.dictionary
+        table = self._market_terms.dictionary
         request = self.requests.get(message.get(t.MD_REQ_ID))
         if table is None or request is None:
             return []
@@ -454,8 +463,8 @@ class StandardDialect(RejectTracker):
         entries = table.entries(message, t.NO_ENTRIES)
         book.as_of_ns = now_ns
         if message.kind == t.SNAPSHOT:
-            return [book.snapshot(entries, now_ns)]
-        rows = book.changes(entries, now_ns)
+            return [refresh_book(book, entries, now_ns)]
+        rows = change_book(book, entries, now_ns)
         return [] if rows is None else [rows]
 
     def _set_listings(self, scaled_listings: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
@@ -472,8 +481,8 @@ class StandardDialect(RejectTracker):
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         """Listings and scales of a security list (y), with ticks and lots of the profile where given."""
-        table = self.market_terms.profile.symbols
-        rules = self.market_terms.dictionary
+        table = self._market_terms.profile.symbols
+        rules = self._market_terms.dictionary
         profile_symbols = {symbol.name: symbol for symbol in self._terms.symbols}
         listings = []
         for entry in rules.entries(message, t.NO_RELATED_SYM) if rules is not None else ():
@@ -488,21 +497,3 @@ class StandardDialect(RejectTracker):
                     scaled_listing(name, tick, lot if lot and Decimal(lot) > 0 else "1")
                 )
         return tuple(listings)
-
-
-def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
-    """Listing of an instrument and its price scale; a fractional lot is listed as one unit, its tick as tick times lot.
-
-    >>> listing, scale = scaled_listing("BTCUSDT", "0.01", "0.00001")
-    >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
-    (1e-07, 1, '60000.00', '0.00003')
-    """
-    price = Decimal(tick)
-    size = Decimal(lot).normalize()
-    is_whole_unit = size == size.to_integral_value()
-    scale = PriceScale(float(price), int(size) if is_whole_unit else size)
-    unit_price = float(price) if is_whole_unit else float(price * size)
-    part = 1.0 if is_whole_unit else float(size)
-    return o.Listing(
-        name, unit_price, int(size) if is_whole_unit else 1, dense_ids=IDS, part=part
-    ), scale

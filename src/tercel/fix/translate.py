@@ -15,9 +15,9 @@ from typing import TypeVar
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE, ceil_units
+from tercel.core.link.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.price_scale import PLAIN, PriceScale, RefusedError
 from tercel.fix.protocol.message import utc_ns, utc_text
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from tercel.venues.exchange.named_markets import preset_markets as preset_market
 from tercel.venues.exchange.named_markets import recorded_market as recorded_market
 from tercel.venues.hosts import LOOPBACK as LOOPBACK
 from tercel.venues.hosts import bind as bind
-from tercel.venues.hosts import why_money as why_money
+from tercel.venues.address_proof import why_money as why_money
 
 __all__ = [
     "LOOPBACK",

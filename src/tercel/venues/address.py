@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.hosts import REMEDY, check_still_test, why_money
+from tercel.venues.address_proof import REMEDY, check_still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -221,27 +221,27 @@ def connect(
         agree(money)
     link_options: Mapping[str, Any] = {} if money else {"allow": check_still_test}
     if parsed.scheme == BINANCE:
+        from tercel.venues.binance_venue.opening import open_binance_venue
         from tercel.venues.binance_venue.terms import BinanceTerms
-        from tercel.venues.binance_venue.venue import BinanceVenue
 
-        return BinanceVenue(
+        return open_binance_venue(
             *BinanceTerms.load_named(parsed.profile, near), store, wall, **link_options
         )
     if parsed.scheme == CCXT:
+        from tercel.venues.ccxt_venue.opening import open_ccxt_venue
         from tercel.venues.ccxt_venue.terms import CcxtTerms
-        from tercel.venues.ccxt_venue.venue import CcxtVenue
 
-        return CcxtVenue(
+        return open_ccxt_venue(
             parsed.host, *CcxtTerms.load_named(parsed.profile, near), store, wall, **link_options
         )
-    from tercel.fix.client import FixVenue
+    from tercel.fix.opening import open_fix_venue
     from tercel.fix.store import holds_session
 
     reset = store is not None and not holds_session(store)
     user, terms = _load_fix_terms(parsed, near)
     if link_s is not None and terms.profile.extension:
         terms = terms.with_heartbeat(link_s)
-    return FixVenue(
+    return open_fix_venue(
         parsed.host,
         parsed.port,
         user,

@@ -57,7 +57,7 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.session_terms import SessionTerms
-from tercel.fix.client import FixVenue
+from tercel.fix.opening import open_fix_venue
 from tercel.venues.address import TRADER
 from tercel.venues.wire import RemoteVenue
 
@@ -120,7 +120,7 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: ConnectedDesk) -
         return [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills]
 
     with exchange_served() as server:
-        alone = traded(FixVenue("127.0.0.1", server.port, TRADER))
+        alone = traded(open_fix_venue("127.0.0.1", server.port, TRADER))
     with exchange_served() as server:
         gate = gate_of(server)
         behind = traded(RemoteVenue(gate.path, ["ann", "bob"]))

@@ -24,7 +24,7 @@ from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import run_watchdog
 from tercel.desk.gate.process import FOLDER, GatedVenue, connect_venue, gate_text
 from tercel.desk.gate.watchdog import LOCK, Watchdog, watch
-from tercel.fix.client import FixVenue
+from tercel.fix.opening import open_fix_venue
 from tercel.venues.wire import frames
 
 
@@ -147,8 +147,8 @@ def served(store: Path) -> FixServer:
 def test_a_risk_login_cancels_for_others_and_gives_no_orders(tmp_path: Path) -> None:
     with (
         served(tmp_path / "s") as server,
-        FixVenue("127.0.0.1", server.port, "DESK") as desk,
-        FixVenue("127.0.0.1", server.port, "RISK") as risk,
+        open_fix_venue("127.0.0.1", server.port, "DESK") as desk,
+        open_fix_venue("127.0.0.1", server.port, "RISK") as risk,
     ):
         desk.send(NewOrder("a", "X", 1, 5, 1, Tif.DAY, "ann", "", desk.now_ns))
         heard: list[object] = []

@@ -17,12 +17,12 @@ from tests.desk.trading.quoting import asking, routing
 from tests.waiting import until
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.session import Session
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import WaitLimits
+from tercel.fix.opening import open_fix_venue
 
 S = 10**9
 MOST = 40
@@ -70,7 +70,7 @@ class Fate:
 
 def run(port, folder, seed, rounds):
     patience = WaitLimits(logon_s=20.0)
-    venue = FixVenue("127.0.0.1", port, "A", store=folder / "fix", patience=patience)
+    venue = open_fix_venue("127.0.0.1", port, "A", store=folder / "fix", patience=patience)
     gate = LimitGate(parse(asking(value=10**9)), venue.listings(), ["A"])
     session = Session(venue, SqlJournal(folder), gate, routing)
     session.follow("TINY")

@@ -13,6 +13,8 @@ from tests.desk.trading.desk_of_two import killed
 
 from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError
+from tercel.core.link import order_memory as memory
+from tercel.core.link.order_memory import NameRules, OrderMemory
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -40,9 +42,6 @@ from tercel.desk.trading.journal.sqlite_log import ROOM
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.journal.verification import verify
 from tercel.desk.trading.risk.kill_switch import KillLatch
-from tercel.fix import memory
-from tercel.fix.memory import OrderMemory
-from tercel.fix.profiles.model import NamesTable
 from tercel.fix.store import ReceivedMark, SteadyStore
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
@@ -546,7 +545,7 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     store = SteadyStore(desk / "fix" / "fix.db", "A")
     ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
-    OrderMemory(NamesTable(), desk / "fix")  # writes its file anew
+    OrderMemory(NameRules(), desk / "fix")  # writes its file anew
     files = {
         path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()
     }

@@ -14,6 +14,7 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
 from tercel.core.fixed_point import ONE, Unit
+from tercel.core.link.shown_book import scaled_listing
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.desk.limits import MONEY
@@ -35,7 +36,6 @@ from tercel.desk.trading.risk.money import (
     group_holdings,
     sum_figure,
 )
-from tercel.fix.standard import scaled_listing
 
 LISTED = {
     "X": {"tick": 0.01, "lot": 100, "currency": "USD", "fees": [-20_000_000, 60_000_000, 0, 0]},

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
-from tercel.fix.profiles.signatures import signer
+from tercel.core.link.signing_key import signer
 from tercel.venues.binance_venue import hmac_signer, sorted_payload
 
 SYMBOL, STREAM = "CSCOUSDT", "cscousdt"

@@ -13,7 +13,7 @@ from tests.fix.certificates import authority, certificate
 
 from exchange.fix.counterparties import Login
 from tercel.core.errors import ConfigError
-from tercel.fix.connection import TlsSettings
+from tercel.core.link.connection import TlsSettings
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message

@@ -11,8 +11,8 @@ from exchange.fix.counterparties import Login
 from exchange.fix.hosted_dialect import HostedDialect
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError
-from tercel.fix.client import FixVenue
-from tercel.fix.connection import TlsSettings, WaitLimits
+from tercel.core.link.connection import TlsSettings, WaitLimits
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message
@@ -60,7 +60,7 @@ def client(serve, port, tmp_path, profile, shared_peers, monkeypatch):
         texts[name] += SESSION.format(sender=name, port=port, ca=ca, key=key)
     serve(logins, comp_id="SPOT", tls=TlsSettings(*certificate(ca, "localhost")))
     ours = texts["DESK"] + MARKET.format(feed=profile(texts["FEED"]))
-    with FixVenue(profile=profile(ours), patience=WaitLimits(logon_s=20.0)) as made:
+    with open_fix_venue(profile=profile(ours), patience=WaitLimits(logon_s=20.0)) as made:
         yield made
 
 

@@ -12,6 +12,7 @@ from certify.tiny import STAYS, WAY_NS, TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
 from tercel.core.errors import ConfigError, VenueError
+from tercel.core.link.connection import WaitLimits
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -27,7 +28,6 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.pace import Pace
-from tercel.fix.connection import WaitLimits
 from tercel.fix.store import holds_session
 
 T0 = 10**18

@@ -10,9 +10,9 @@ from certify.tiny import TinyVenue
 from exchange.fix.aggregated import AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty, Login, OrderFills
 from tercel.core.fixed_point import ONE
+from tercel.core.link.price_scale import PriceScale
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.own_dialect import own_dictionary
-from tercel.fix.price_scale import PriceScale
 from tercel.fix.protocol.codec import decode
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.validate import first_fault

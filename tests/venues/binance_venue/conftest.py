@@ -11,9 +11,10 @@ from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET, bench_of
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
 from exchange.binance.serve import BinanceServer, serve_binance
+from tercel.core.link.connection import WaitLimits
 from tercel.core.pace import Pace
 from tercel.core.system import MonotonicClock
-from tercel.fix.connection import WaitLimits
+from tercel.venues.binance_venue.opening import open_binance_venue
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -59,7 +60,8 @@ class Served:
     def venue(self, store: Path | None = None, allow: Allow = str, **terms: Any) -> BinanceVenue:
         said = {"recv_window_ms": 60_000, "clock_ms": 60_000.0} | self.urls | terms
         steady = lambda: self.now() - SINCE_BOOT_NS  # noqa: E731
-        made = BinanceVenue(BinanceTerms(**said), Path(), store, self.now, PATIENCE, steady, allow)
+        terms_said = BinanceTerms(**said)
+        made = open_binance_venue(terms_said, Path(), store, self.now, PATIENCE, steady, allow)
         self.opened.append(made)
         return made
 

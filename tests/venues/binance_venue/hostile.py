@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import Any, Final
 
 from tests.desk.trading.desk_of_two import WIDE
 
 from tercel.core import orders as o
 from tercel.core.errors import TapeError
+from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -25,11 +27,15 @@ from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
-from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.channel import ApiChannel
-from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
+from tercel.venues.binance_venue.connections import SpotConnections
+from tercel.venues.binance_venue.links import request_snapshot
+from tercel.venues.binance_venue.opening import log_on
+from tercel.venues.binance_venue.requests import BinanceApi
+from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
+from tercel.venues.binance_venue.venue_clock import VenueClock
 from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 NAME, AGENT, S = "ABCUSDT", "ann", 10**9
@@ -63,6 +69,7 @@ class Server:
     """A market that walks, streams of it, and orders that rest."""
 
     up, down_reason, refusal = True, "", ""
+    on_feed_lost: Any = None
 
     def __init__(self, clock: Clock, seed: int) -> None:
         self.clock, self.rng = clock, random.Random(seed)
@@ -131,6 +138,9 @@ class Server:
         market = [one for due, one in self.market if due <= self.clock.s]
         self.market = deque(each for each in self.market if each[0] > self.clock.s)
         return user, [one for one in market if isinstance(one, dict)]
+
+    def request_book(self, name: str, book: Any, now_s: float, on_snapshot: Any) -> None:
+        request_snapshot(self.channel, 1000, name, book, now_s, on_snapshot)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -241,31 +251,31 @@ def level(ticks: int, lots: int) -> list[Any]:
     return [price_of(ticks), f"{lots // 1000}.{lots % 1000:03d}"]
 
 
-class LiedTo(BinanceVenue):
+def lied_to(
+    server: Server,
+    store: Path | None = None,
+    patience: WaitLimits | None = None,
+    **more: Any,
+) -> BinanceVenue:
     """The adapter with the server in the place of its connections."""
-
-    def __init__(
-        self,
-        server: Server,
-        store: Path | None = None,
-        patience: WaitLimits | None = None,
-        **terms: Any,
-    ) -> None:
-        self.server = server
-        super().__init__(BinanceTerms(**terms), Path(), store, lambda: server.clock.ns,
-                         patience or WaitLimits(logon_s=5.0), lambda: server.clock.ns - BEGAN_NS)  # fmt: skip
-        self._watch._clock = self.inquiry._clock = server.clock
-        self._watch._clock_due_s = self._watch._account_due_s = self._watch._rules_due_s = 60.0
-        for one in self.inquiry.open.values():
-            one.due_s = server.clock()
-
-    def _make_connections(self, terms: SpotTerms, folder: Path) -> Any:
-        self.budget = WeightBudget(6000, self.server.clock, terms.longest_wait_s)
-        signer = ApiSigner("K" * 64, secret="S" * 64)
-        channel = ApiChannel(signer, self.budget, self._now_ms, 5000, self.server.clock)
-        channel.socket = self.server  # type: ignore[assignment]
-        self.server.channel = channel
-        return "hostile", self.server, channel, self.server
+    terms = BinanceTerms(**more)
+    clock = VenueClock(lambda: server.clock.ns, lambda: server.clock.ns - BEGAN_NS)
+    budget = WeightBudget(6000, server.clock, terms.longest_wait_s)
+    signer = ApiSigner("K" * 64, secret="S" * 64)
+    channel = ApiChannel(signer, budget, clock.now_ms, 5000, server.clock)
+    channel.socket = server  # type: ignore[assignment]
+    channel.wall_ms = lambda: clock.wall() // 10**6
+    channel.jump_ms = terms.clock_ms
+    server.channel = channel
+    api = BinanceApi(channel, server)  # type: ignore[arg-type]
+    connections = SpotConnections("hostile", api, server, DefaultSelector())
+    limits = patience or WaitLimits(logon_s=5.0)
+    venue = log_on(BinanceVenue, terms, connections, store, clock, limits)
+    venue._watch._clock = venue.inquiry._clock = server.clock
+    venue._watch._clock_due_s = venue._watch._account_due_s = venue._watch._rules_due_s = 60.0
+    for one in venue.inquiry.open.values():
+        one.due_s = server.clock()
+    return venue
 
 
 class Desk:
@@ -274,7 +284,7 @@ class Desk:
     def __init__(self, folder: Path, seed: int, **terms: Any) -> None:
         self.clock = Clock()
         self.server = Server(self.clock, seed)
-        self.venue = LiedTo(self.server, **terms)
+        self.venue = lied_to(self.server, **terms)
         self.limits = LimitGate(parse(LIMITS), self.venue.listings(), [AGENT])
         self.latch = KillLatch(folder / "kill")
         self.limits.killed = self.latch.kill_reason

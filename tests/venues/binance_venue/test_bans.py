@@ -35,7 +35,7 @@ def test_a_week_of_ban_silences_no_kill_and_is_tried_again(
     desk.run(5.0)
     desk.server.bend_answer = banned
     began = desk.run(1.0)
-    assert "418" in desk.gateway.venue.budget.block_reason  # type: ignore[attr-defined]
+    assert "418" in desk.gateway.venue._channel.budget.block_reason  # type: ignore[attr-defined]
     desk.latch.kill("enough", "ann", desk.venue.now_ns)
     desk.run(0.3)
     first = asked(desk, "order.cancel", began)
@@ -145,9 +145,9 @@ def test_a_clock_that_cannot_be_the_venues_is_not_believed(tmp_path: Path, ahead
     desk.server.bend_answer, desk.server.bend = wrong, late(6.0)
     desk.venue._watch._clock_due_s = desk.clock.s
     desk.run(7.0)
-    assert abs(desk.venue._now_ms() - desk.server.ms) < 1000
+    assert abs(desk.venue.clock.now_ms() - desk.server.ms) < 1000
     assert any("cannot be" in one["text"] for one in desk.alerts(2.0))
-    assert desk.venue._channel.venue_ms <= desk.venue._now_ms()
+    assert desk.venue._channel.venue_ms <= desk.venue.clock.now_ms()
     assert not desk.stale
     desk.server.bend_answer = desk.server.bend = None
     desk.run(3.0)

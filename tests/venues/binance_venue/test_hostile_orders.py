@@ -1,6 +1,8 @@
 """Answers and events that no exchange should give: what is told of an order stays true, or nothing is told."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +10,7 @@ import pytest
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import OrderMemory
-from tercel.fix.profiles.model import NamesTable
+from tercel.core.link.order_memory import NameRules, OrderMemory
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
@@ -17,6 +18,7 @@ from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.ledger import AssetLedger
 from tercel.venues.binance_venue.orders import OrderEntry
+from tercel.venues.binance_venue.requests import BinanceApi
 from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
 from tercel.venues.binance_venue.tracker import OrderTracker
 
@@ -33,17 +35,27 @@ class HeldChannel(ApiChannel):
 
     def __init__(self) -> None:
         super().__init__(None, Budget(), lambda: 10**9, 5000)  # type: ignore[arg-type]
-        self.then: dict[str, Callable[[ApiAnswer], object]] = {}
-        self.asked: list[tuple[str, Any, Callable[[ApiAnswer], object]]] = []
+        self.then: dict[str, Callable[[ApiAnswer[Any]], object]] = {}
+        self.asked: list[tuple[str, Any, Callable[[ApiAnswer[Any]], object]]] = []
         self.down = False
 
     def ask(
-        self, method: str, params: Any, weight: int, then: Callable[[ApiAnswer], object], **_: Any
+        self,
+        method: str,
+        params: Any,
+        weight: int,
+        then: Callable[[ApiAnswer[Any]], object],
+        read: Callable[[Any], Any],
+        **_: Any,
     ) -> None:
         if self.down:
             raise VenueError("a link", "none", "wait")
-        self.asked.append((method, params, then))
-        self.then[method] = then
+
+        def receive(told: ApiAnswer[Any]) -> object:
+            return then(replace(told, result=read(told.result)) if told.succeeded else told)
+
+        self.asked.append((method, params, receive))
+        self.then[method] = receive
 
 
 class Budget:
@@ -66,13 +78,14 @@ class Bench:
             for name in NAMES
         }
         self.ledger = AssetLedger()
-        self.tracker = OrderTracker(symbols, OrderMemory(NamesTable()), self.ledger, self._tell)
+        self.tracker = OrderTracker(symbols, OrderMemory(NameRules()), self.ledger, self._tell)
+        api = BinanceApi(self.channel, None)  # type: ignore[arg-type]
         self.inquiry = FateInquiry(
-            self.channel, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s
+            api, self.tracker, self.told.append, lambda ns: ns, lambda: self.clock_s
         )
         books = {name: StreamedBook(symbol) for name, symbol in symbols.items()}
         self.desk = OrderEntry(
-            self.channel, self.tracker, self.inquiry, books, self.told.append, lambda ns: ns
+            api, self.tracker, self.inquiry, books, self.told.append, lambda ns: ns
         )
 
     def _tell(self, report: o.Report, *_: object) -> o.Report:
@@ -123,13 +136,13 @@ def bench() -> Bench:
     return Bench()
 
 
-def answer(result: Any) -> ApiAnswer:
+def answer(result: Any) -> ApiAnswer[Any]:
     return ApiAnswer(result, None, "", 2, 3)
 
 
-def refused(code: int, parts: Any = None) -> ApiAnswer:
+def refused(code: int, parts: Any = None) -> ApiAnswer[Any]:
     return ApiAnswer(
-        parts, RequestRefusedError("order.status", code, "no such order", 400), "", 2, 3
+        None, RequestRefusedError("order.status", code, "no such order", 400, parts), "", 2, 3
     )
 
 
@@ -497,7 +510,7 @@ def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
     bench.tracker.process_event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
     bench.tracker.process_event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
     assert bench.ledger.fees == {"BNB": 1, "A": ONE // 100}
-    bench.ledger.store_report([{"asset": "A", "free": "9.99", "locked": "0"}])
+    bench.ledger.reported |= {"A": 999 * ONE // 100}
     assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
 
 
@@ -534,7 +547,8 @@ def test_an_order_that_is_replaced_while_it_is_asked_about_lives(bench: Bench) -
     bench.desk.send(o.ReplaceOrder("x2", "x1", "AUSDT", 1, 6, 1000, "ann", "p", 0))
     bench.inquiry.inquire(first, query_name="x1")
     asked = bench.inquiry.open[first]
-    bench.inquiry._ask(asked, "order.status", {}, 4, bench.inquiry._on_status)
+    call = bench.inquiry._api.order(asked.order.key)
+    bench.inquiry._ask(asked, call, partial(bench.inquiry._on_status, asked))
     swapped = {
         "cancelResponse": {"orderId": 7, "status": "CANCELED", "transactTime": 1},
         "newOrderResponse": placed(8, "x2"),

@@ -11,8 +11,8 @@ from tests.venues.binance_venue.faulty import FaultProxy
 from tests.venues.binance_venue.hostile import (
     NAME,
     Clock,
-    LiedTo,
     Server as HostileServer,
+    lied_to,
     listed,
     refused,
     tick,
@@ -24,13 +24,13 @@ from exchange.binance.words import ServerCode
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.fix.connection import WaitLimits
-from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.fix.profiles.model import NamesTable
+from tercel.core.link.connection import WaitLimits
+from tercel.core.link.order_memory import NameRules, OrderMemory, SentOrder
 from tercel.venues.binance_venue import ErrorCode
 from tercel.venues.binance_venue.account import iter_past_rows
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.links import LISTEN_KEY
+from tercel.venues.binance_venue.requests import BinanceApi
 from tercel.venues.binance_venue.rest import RequestRefusedError
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -64,11 +64,12 @@ def proxied(served: Serve) -> Iterator[Callable[..., tuple[Served, FaultProxy, B
 
 
 def logs_on(server: Wrong) -> None:
-    LiedTo(server)
+    lied_to(server)
 
 
 def reads_orders(server: Wrong) -> None:
-    list(iter_past_rows(server, server.path, NAME, 0, "orderId", "orderId"))
+    api = BinanceApi(None, server)  # type: ignore[arg-type]
+    list(iter_past_rows(api, api.orders, NAME, 0))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +99,12 @@ def test_a_symbol_that_is_no_longer_listed_is_told(
     venue = served().venue()
     ask = venue._channel.ask
 
-    def gone(method: str, params: Any, weight: int, then: Any, **more: Any) -> None:
+    def gone(method: str, params: Any, weight: int, then: Any, *more: Any, **options: Any) -> None:
         if method == "exchangeInfo":
             error = RequestRefusedError(method, ErrorCode.BAD_SYMBOL, "Invalid symbol.", 400)
             then(ApiAnswer(None, error, "", 0, 0))
         else:
-            ask(method, params, weight, then, **more)
+            ask(method, params, weight, then, *more, **options)
 
     monkeypatch.setattr(venue._channel, "ask", gone)
     venue._watch.schedule_all()
@@ -170,10 +171,13 @@ def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) 
         lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 20,
     )
     order(ours, "mine", 5)
-    heard = hear(ours, lambda heard: of(heard, o.ExecType.TRADE) and len(ours._strangers) >= 20)
+    heard = hear(
+        ours,
+        lambda heard: of(heard, o.ExecType.TRADE) and len(ours._account_events._strangers) >= 20,
+    )
     assert len(said(heard, "not sent here")) == 1
     assert {report.cl_ord_id for report in of(heard, o.ExecType.TRADE)} == {"mine"}
-    ours._stranger_due_s = 0.0
+    ours._account_events._stranger_due_s = 0.0
     order(others, "last", 5)
     heard = hear(ours, lambda heard: said(heard, "not sent here"))
     assert "and 19 before it" in said(heard, "not sent here")[0].why
@@ -216,7 +220,7 @@ def test_a_logon_that_is_refused_or_takes_too_long_says_why(
     server = HostileServer(Clock(), 1)
     server.up, server.refusal, server.down_reason = False, refusal, reason
     with pytest.raises(VenueError) as caught:
-        LiedTo(server, patience=WaitLimits(logon_s=0.0))
+        lied_to(server, patience=WaitLimits(logon_s=0.0))
     assert caught.value.received == received
 
 
@@ -224,7 +228,7 @@ def test_an_outage_is_as_long_as_it_is_however_busy_the_time_before_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = HostileServer(Clock(), 1)
-    venue = LiedTo(server, patience=WaitLimits(outage_s=0.0))
+    venue = lied_to(server, patience=WaitLimits(outage_s=0.0))
     monkeypatch.setattr(venue, "poll", lambda _: venue._run_once())
     server.up = False
     assert venue.step(venue.now_ns + 10**9) == []
@@ -238,7 +242,7 @@ def test_an_outage_is_as_long_as_it_is_however_busy_the_time_before_it(
 
 def test_an_order_that_a_filter_refuses_has_the_rules_looked_at_again() -> None:
     server = HostileServer(Clock(), 1)
-    venue = LiedTo(server)
+    venue = lied_to(server)
     venue._watch._rules_asked_s = -60.0
     refuse, change = refused(400, ErrorCode.INVALID_MESSAGE), listed({"filters": tick("0.02")})
     server.bend_answer = lambda server, method, told: (
@@ -316,7 +320,7 @@ def test_what_replaced_an_order_of_a_process_that_died_is_found_by_the_first_nam
     told: list[str],
     status: tuple[int, int, str],
 ) -> None:
-    memory = OrderMemory(NamesTable(), tmp_path)
+    memory = OrderMemory(NameRules(), tmp_path)
     for sent in (stored("x", "new", "3", symbol="DELISTED"), a, b):
         memory.write(sent)
     memory.close()
@@ -325,7 +329,7 @@ def test_what_replaced_an_order_of_a_process_that_died_is_found_by_the_first_nam
     server.bend_answer = lambda server, method, told: (
         told if told["result"] is not None else refused(400, -2013)(server, method, told)
     )
-    venue, events = LiedTo(server, tmp_path), list[Any]()
+    venue, events = lied_to(server, tmp_path), list[Any]()
     assert venue.executions("ann") == [], "of others"
     for server.clock.s in range(80):  # longer than a request may be on its way
         events += venue.step(venue.now_ns)

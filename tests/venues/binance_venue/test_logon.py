@@ -12,6 +12,7 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.words import unsupported_operation
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
+from tercel.venues.binance_venue.opening import open_binance_venue
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -49,7 +50,9 @@ def test_a_clock_that_is_off_is_refused(served: Serve) -> None:
         with pytest.raises(
             VenueError, match=f"{'ahead' if ahead_s > 0 else 'behind'} of the venue"
         ):
-            BinanceVenue(terms, Path(), wall=lambda ahead_s=ahead_s: one.now() + ahead_s * 10**9)  # type: ignore[misc]
+            open_binance_venue(
+                terms, Path(), wall=lambda ahead_s=ahead_s: one.now() + ahead_s * 10**9
+            )  # type: ignore[misc]
 
 
 def test_a_mode_that_a_symbol_does_not_have_is_refused(served: Serve) -> None:
@@ -128,5 +131,5 @@ def test_ed25519_keys_are_read_from_a_file(served: Serve, tmp_path: Path) -> Non
     venue = one.venue(key={"private_key": {"file": str(pem)}})
     assert venue.up
     inside = pem.read_text().split()[3]
-    assert inside not in repr(venue._signer)
-    assert venue._signer.clean(f"x {inside} {KEY}") == "x *** ***"
+    assert inside not in repr(venue._channel._signer)
+    assert venue._channel._signer.clean(f"x {inside} {KEY}") == "x *** ***"

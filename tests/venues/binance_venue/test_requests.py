@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.fix.connection import TlsSettings
+from tercel.core.link.connection import TlsSettings
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
 from tercel.venues.binance_venue.terms import check_url

@@ -14,6 +14,7 @@ from tests.venues.binance_venue.conftest import (
     served,
 )
 
+from tercel.venues.ccxt_venue.opening import open_ccxt_venue
 from tercel.venues.ccxt_venue.terms import CcxtTerms
 from tercel.venues.ccxt_venue.venue import CcxtVenue
 
@@ -42,7 +43,9 @@ class ByCcxt:
         } | terms
         now = self.served.now
         steady = lambda: now() - SINCE_BOOT_NS  # noqa: E731
-        made = CcxtVenue("binance", CcxtTerms(**said), Path(), store, now, PATIENCE, steady, allow)
+        made = open_ccxt_venue(
+            "binance", CcxtTerms(**said), Path(), store, now, PATIENCE, steady, allow
+        )
         self.opened.append(made)
         return made
 

@@ -33,9 +33,11 @@ from tercel.feeds.ccxt_exchange import urls_of
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import CcxtStreams
 from tercel.venues.address import parse_address, resolve_profile_path, why_money_at
-from tercel.venues.ccxt_venue.calls import CcxtCalls
+from tercel.venues.address_proof import check_still_test
+from tercel.venues.binance_venue.spot_api import OrderKey
+from tercel.venues.ccxt_venue.exchange import CcxtExchange
+from tercel.venues.ccxt_venue.requests import CcxtApi
 from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, missing_features, urls_at
-from tercel.venues.hosts import check_still_test
 
 Serve = Callable[..., ByCcxt]
 
@@ -166,7 +168,7 @@ class Refusing:
 def test_an_error_that_does_not_say_that_nothing_was_done_leaves_it_open() -> None:
     import ccxt
 
-    calls = CcxtCalls(Refusing(), lambda text: text.replace(SECRET, "***"), lambda: 1000)
+    calls = CcxtExchange(Refusing(), lambda text: text.replace(SECRET, "***"), lambda: 1000)
 
     def told(error: Exception, method: str = "order.place") -> tuple[int, int, str]:
         found = calls.refusal(method, error)
@@ -217,18 +219,13 @@ def test_an_exchange_without_such_questions_is_searched() -> None:
         async def fetch_closed_orders(self, symbol: str, since: Any) -> Any:
             return []
 
-    calls = CcxtCalls(Lists(), str, lambda: 1000)
-    calls.unified = {"BTC-USD": "BTC/USD"}
-    for asked in ({"origClientOrderId": "L1"}, {"orderId": number_of("OAB-1")}):
-        row = asyncio.run(calls.answer(1, "order.status", {"symbol": "BTC-USD"} | asked))["result"]
-        assert (name_of(row["orderId"]), row["status"], row["origQty"]) == (
-            "OAB-1",
-            "NEW",
-            "0.00001",
-        )
-    told = asyncio.run(
-        calls.answer(1, "order.status", {"symbol": "BTC-USD", "origClientOrderId": "no"})
-    )
+    exchange = CcxtExchange(Lists(), str, lambda: 1000)
+    exchange.unified = {"BTC-USD": "BTC/USD"}
+    calls = CcxtApi(exchange, None, None)  # type: ignore[arg-type]
+    for number, name in ((0, "L1"), (number_of("OAB-1"), "")):
+        row = asyncio.run(calls.order(OrderKey("BTC-USD", number, name)).work())
+        assert (name_of(row.number), row.status, row.quantity) == ("OAB-1", "NEW", 1000)
+    told = asyncio.run(calls._answer(0, calls.order(OrderKey("BTC-USD", 0, "no"))))
     assert told["error"]["code"] == -2013
 
 
@@ -303,7 +300,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
         return place(account, asked)
 
     one.served.engine.place = recorded  # type: ignore[method-assign]
-    create = venue._ccxt.exchange.create_order
+    create = venue._links.exchange.create_order
 
     async def lost(*words: Any, **more: Any) -> Any:
         await create(*words, **more)
@@ -313,7 +310,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
             "binance POST https://h.example/order?signature=abc request timed out"
         )
 
-    venue._ccxt.exchange.create_order = lost
+    venue._links.exchange.create_order = lost
     order(venue, "a", 3)
     heard = hear(
         venue, lambda heard: any(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE))
@@ -326,7 +323,7 @@ def test_an_answer_that_is_lost_is_asked_for(by_ccxt: Serve) -> None:
 
         raise ccxt.RequestTimeout("binance request timed out")
 
-    venue._ccxt.exchange.create_order = never
+    venue._links.exchange.create_order = never
     order(venue, "b", 3)
     heard = hear(venue, lambda heard: of(heard, o.ExecType.REJECTED), what="that it never arrived")
     assert "never arrived" in of(heard, o.ExecType.REJECTED)[0].text
@@ -413,7 +410,7 @@ def test_a_cut_is_told_and_what_happened_is_found_then_and_by_the_next_process(
     shown, bid = book.shown_book, max(ticks for side, ticks in book._totals if side == 1)
     order(venue, "a", 5, bid - 5, tif=o.Tif.DAY)
     hear(venue, lambda heard: of(heard, o.ExecType.NEW))
-    venue._ccxt.loop.call_soon_threadsafe(cut_all, venue._ccxt.exchange)
+    venue._links.loop.call_soon_threadsafe(cut_all, venue._links.exchange)
     hear(venue, lambda heard: [e for e in heard if isinstance(e, o.LinkStatus) and not e.up])
     hear(venue, lambda heard: venue.up)
     order(venue, "c", 1)
@@ -447,7 +444,7 @@ def test_a_stream_that_breaks_is_not_opened_again_where_money_is(
         if how == "binance":
             venue._links._api.socket.close("cut")
         else:
-            venue._ccxt.loop.call_soon_threadsafe(cut_all, venue._ccxt.exchange)
+            venue._links.loop.call_soon_threadsafe(cut_all, venue._links.exchange)
 
     def told(up: bool) -> Callable[[list[o.VenueEvent]], object]:
         words = "logged on" if up else "production"

@@ -5,8 +5,9 @@ grows.
 """
 
 from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from tercel.core.fixed_point import ONE
 from tercel.core.ports import Entries, Entry
@@ -137,9 +138,8 @@ class DeskFold:
         self.outcomes.apply(entry)
         if entry.kind in self._latest:
             self._latest[entry.kind][entry.instrument] = dict(entry.body) | {"ns": entry.ns}
-        handler = getattr(self, f"_fold_{entry.kind}", None)
-        if handler is not None and entry.kind in kinds.KINDS:
-            handler(seq, entry)
+        if (fold_entry := self._FOLDS.get(entry.kind)) is not None:
+            fold_entry(self, seq, entry)
 
     def _flow(self, instrument: str) -> dict[str, float]:
         """Shares of an instrument's flow by agent: 0 for killed or paused agents, the others' scaled to sum to 1."""
@@ -373,3 +373,27 @@ class DeskFold:
         """Append an operator's action to the report, and its ownership of an alert to the alert book."""
         self.operator.append(operator_action(seq, entry))
         self.alerts.apply(seq, entry)
+
+    _FOLDS: ClassVar[Mapping[str, Callable[["DeskFold", int, Entry], None]]] = {
+        kinds.SESSION: _fold_session,
+        kinds.PARENT: _fold_parent,
+        kinds.DECISION: _fold_decision,
+        kinds.ORDER_OUT: _fold_order_out,
+        kinds.DENIED: _fold_denied,
+        kinds.FEEDBACK: _fold_feedback,
+        kinds.TCA: _fold_tca,
+        kinds.STATE: _fold_state,
+        kinds.SHARE: _fold_share,
+        kinds.DRIFT: _fold_drift,
+        kinds.AGENT_ASSIGNMENT: _fold_agent_assignment,
+        kinds.PROMOTED: _fold_promoted,
+        kinds.QUOTE: _fold_quote,
+        kinds.HEARTBEAT: _fold_heartbeat,
+        kinds.ALERT: _fold_alert,
+        kinds.KILL: _fold_kill,
+        kinds.REARM: _fold_rearm,
+        kinds.HOLD: _fold_hold,
+        kinds.STANCE: _fold_stance,
+        kinds.OPERATOR: _fold_operator,
+    }
+    """Method that folds an entry, by its kind."""

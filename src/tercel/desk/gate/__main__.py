@@ -16,7 +16,7 @@ from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import forbid_tracing, open_order_ids, run_gate
 from tercel.desk.gate.server import Gate
-from tercel.venues.hosts import REMEDY
+from tercel.venues.address_proof import REMEDY
 
 _log: Final = logging.getLogger("tercel.desk.gate")
 

@@ -16,6 +16,7 @@ from tercel.desk.gate.copy_watch import CopyWatch
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.fix.client import FixVenue
+from tercel.fix.opening import open_fix_venue
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.model import SymbolTable
 from tercel.fix.store import holds_session
@@ -99,7 +100,7 @@ def open_copy_session(venue: str, store: Path, near: Path, listings: Sequence[Li
     """
     venue_address = parse_address(venue)
     terms = load(profile_near(venue_address.profile or _PROFILE, near), venue_address.user)
-    return FixVenue(
+    return open_fix_venue(
         venue_address.host,
         venue_address.port,
         venue_address.user,

@@ -15,16 +15,17 @@ from typing import Any, Final
 from tercel.core.bounded_parsing import JsonSchema, Tables
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.json_schema import schema_of
+from tercel.core.link.connection import TlsSettings
+from tercel.core.link.signing_key import signer
 from tercel.core.secrets import refuse_inline_secrets
 from tercel.core.toml import parse_toml, read_toml, row_of_key
 from tercel.core.validation import TomlTable, validate_model
 from tercel.fix import tags as t
-from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import REASONS_OF_CHECKS
 from tercel.fix.own_dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import read_settings
-from tercel.fix.profiles.signatures import RAW_DATA, RAW_DATA_LENGTH, signed_text, signer
+from tercel.fix.profiles.signatures import RAW_DATA, RAW_DATA_LENGTH, signed_text
 from tercel.fix.protocol.dictionary import Dictionary
 from tercel.fix.protocol.message import Fields
 from tercel.fix.protocol.quickfix_xml import read_xml

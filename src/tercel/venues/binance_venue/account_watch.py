@@ -9,15 +9,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import format_decimal
-from tercel.venues.binance_venue.api import MS, TRADING, ErrorCode, parse_signed_amount, symbol_of
+from tercel.venues.binance_venue.api import MS, TRADING, ErrorCode, parse_signed_amount
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.ledger import AssetLedger
+from tercel.venues.binance_venue.requests import read_balances
+from tercel.venues.binance_venue.spot_api import AccountRow, Markets, SpotApi
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0
@@ -32,7 +35,7 @@ class AccountWatch:
 
     Parameters
     ----------
-    channel : ApiChannel
+    api : SpotApi
     ledger : AssetLedger
     books : dict of str to StreamedBook
     emit : callable
@@ -46,7 +49,7 @@ class AccountWatch:
 
     def __init__(
         self,
-        channel: ApiChannel,
+        api: SpotApi,
         ledger: AssetLedger,
         books: dict[str, StreamedBook],
         emit: Callable[[o.VenueEvent], object],
@@ -55,7 +58,8 @@ class AccountWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Schedule the first queries: clock and balances in a minute, rules in an hour."""
-        self._channel = channel
+        self._api = api
+        self._channel = api.channel
         self._ledger = ledger
         self._books = books
         self._emit = emit
@@ -89,7 +93,8 @@ class AccountWatch:
             self._clock_due_s = now
         if now >= self._clock_due_s and budget.fits(1, True):
             self._clock_due_s = now + EVERY_S
-            self._ask("time", {}, 1, lambda answer: self._on_time(answer, now), signed=False)
+            with suppress(VenueError):  # a link that is down sends nothing
+                self._api.send(self._api.time(), partial(self._on_time, now))
         if (
             now >= self._rules_due_s
             and budget.fits(_INFO_WEIGHT, True)
@@ -101,24 +106,13 @@ class AccountWatch:
             self._ask_rules(list(self._books))
         if now >= self._account_due_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
             self._account_due_s = now + EVERY_S
-            self._ask("account.status", {}, _ACCOUNT_WEIGHT, self._on_account)
+            with suppress(VenueError):
+                self._api.send(self._api.account(), self._on_account)
 
-    def _ask(
-        self,
-        method: str,
-        params: dict[str, Any],
-        weight: int,
-        on_answer: Callable[[ApiAnswer], None],
-        signed: bool = True,
-    ) -> None:
-        """Send a query over the channel; a link that is down sends nothing."""
-        with suppress(VenueError):
-            self._channel.ask(method, params, weight, on_answer, signed=signed)
-
-    def _on_time(self, answer: ApiAnswer, asked_s: float) -> None:
+    def _on_time(self, asked_s: float, answer: ApiAnswer[object]) -> None:
         """Set the venue's clock by an answer, or report a time that cannot be."""
-        server_ms = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
-        if server_ms is not None and self._channel.update_time(server_ms, answer.stamp_ms):
+        server_ms = answer.result if answer.succeeded else None
+        if self._channel.update_time(server_ms, answer.stamp_ms) and isinstance(server_ms, int):
             self._set_time(server_ms * MS, self._clock() - asked_s)
         elif server_ms is not None:
             reason = "a time of the venue's clock that cannot be: it is reckoned by the clock here"
@@ -126,37 +120,29 @@ class AccountWatch:
 
     def _ask_rules(self, names: list[str]) -> None:
         """Query status and filters of some symbols."""
-        self._ask(
-            "exchangeInfo",
-            {"symbols": names},
-            _INFO_WEIGHT,
-            lambda answer: self._on_rules(answer, names),
-            signed=False,
-        )
+        with suppress(VenueError):
+            self._api.send(self._api.markets(names), partial(self._on_rules, names))
 
-    def _on_rules(self, answer: ApiAnswer, names: list[str]) -> None:
+    def _on_rules(self, names: list[str], answer: ApiAnswer[Markets]) -> None:
         """Process symbols' rules: halted and resumed ones, and filters that differ from those that orders are counted by."""
-        listed: dict[str, Any] = {}
+        markets = Markets({})
         if answer.code == ErrorCode.BAD_SYMBOL:  # one that is gone spoils the whole answer
             if len(names) > 1:
                 for name in names:
                     self._ask_rules([name])
                 return
-        elif not isinstance(answer.result, dict) or answer.error is not None:
+        elif not answer.succeeded:
             return
         else:
-            listed = {str(entry.get("symbol")): entry for entry in answer.result["symbols"]}
+            markets = answer.result
         for name in names:
             book = self._books[name]
-            if name not in listed:
+            symbol = markets.symbols.get(name)
+            if name in markets.unreadable:
+                self._halt(book, "UNREADABLE", str(markets.unreadable[name]))
+            elif symbol is None:
                 self._halt(book, "DELISTED", f"{name} is no longer listed: no order in it leaves")
-                continue
-            try:
-                symbol = symbol_of(listed[name])
-            except VenueError as error:
-                self._halt(book, "UNREADABLE", str(error))
-                continue
-            if symbol.rules != book.symbol.rules:
+            elif symbol.rules != book.symbol.rules:
                 self._halt(
                     book,
                     "CHANGED",
@@ -186,7 +172,7 @@ class AccountWatch:
     def process(self, data: Mapping[str, Any]) -> None:
         """Process an account event that is not about an order: store reported balances, or report a deposit or withdrawal."""
         if data.get("e") == "outboundAccountPosition":
-            self._ledger.store_report(data["B"], "a", "f", "l")
+            self._ledger.reported |= read_balances(data["B"], "a", "f", "l")
             if self._ledger.differences():
                 self._account_due_s = min(self._account_due_s, self._clock() + AGAIN_S)
         elif data.get("e") == "balanceUpdate":
@@ -196,12 +182,12 @@ class AccountWatch:
             reason = f"{format_decimal(amount)} {asset} came or went by somebody else's hand"
             self._emit(o.Unread(json.dumps(dict(data)), reason, self._stamp(0)))
 
-    def _on_account(self, answer: ApiAnswer) -> None:
+    def _on_account(self, answer: ApiAnswer[AccountRow]) -> None:
         """Compare reported balances with expected ones; report a difference that stays, and expect what was reported
         from then on."""
-        if not isinstance(answer.result, dict) or answer.error is not None:
+        if not answer.succeeded:
             return
-        self._ledger.store_report(answer.result["balances"])
+        self._ledger.reported |= answer.result.balances
         differences = self._ledger.differences()
         if not differences:
             self._last_differences = {}
@@ -215,5 +201,5 @@ class AccountWatch:
             )
             reason = f"balances that executions and fees here do not explain: {unexplained}"
             self._emit(o.Unread("account.status", reason, self._stamp(0)))
-            self._ledger.begin(answer.result["balances"])
+            self._ledger.begin(answer.result.balances)
             self._last_differences = {}

@@ -13,6 +13,7 @@ Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `e
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE, PLACES, format_decimal
+from tercel.core.link.price_scale import PriceScale
+from tercel.core.link.shown_book import scaled_listing
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.fix.price_scale import PriceScale
-from tercel.fix.standard import scaled_listing
 
 SIGNATURE: Final = "signature"
 LONGEST_WINDOW_MS: Final = 60_000
@@ -124,8 +125,10 @@ def sorted_payload(params: Mapping[str, Any]) -> str:
 
 
 def payload_text(value: Any) -> str:
-    """A JSON value as text of a payload: true and false in lower case."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A JSON value as text of a payload: true and false in lower case, a list as JSON."""
+    return (
+        json.dumps(value, separators=(",", ":")) if isinstance(value, bool | list) else str(value)
+    )
 
 
 def parse_amount(value: Any, name: str) -> int:

@@ -3,13 +3,12 @@
 Key and secret show nowhere: not in `repr`, not in an error, and texts of the venue go through :meth:`ApiSigner.clean`.
 """
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
+from tercel.core.link.signing_key import signer
 from tercel.core.secrets import mask_secrets
-from tercel.fix.profiles.signatures import ed25519_key
 from tercel.venues.binance_venue.api import SIGNATURE, hmac_signer, sorted_payload
 
 _MIN_LENGTH: Final = 16
@@ -44,8 +43,7 @@ class ApiSigner:
         self.kind = "Ed25519" if private_key else "HMAC"
         self.sign: Callable[[str], str]
         if private_key:
-            key = ed25519_key(private_key, "the API key", private=True)
-            self.sign = lambda payload: b64encode(key.sign(payload.encode())).decode()
+            self.sign = signer(private_key, "the API key")
         else:
             self._refuse("the secret of an HMAC key", secret)
             self.sign = hmac_signer(secret)

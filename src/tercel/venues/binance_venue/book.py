@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
+from tercel.core.link.shown_book import ShownBook
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
     SPOT,
@@ -32,7 +33,6 @@ from tercel.feeds.binance_messages import (
 )
 from tercel.feeds.binance_sync import APPLIED, LOST, OPENED, BookSync, SyncStep
 from tercel.feeds.captures import exact
-from tercel.fix.shown_book import ShownBook
 from tercel.venues.binance_venue.api import TRADING, TradedSymbol
 from tercel.venues.binance_venue.rest import GARBLED
 

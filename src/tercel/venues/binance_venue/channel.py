@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.binance_venue.api import ErrorCode
@@ -25,28 +25,37 @@ SETTLE_MS: Final = 10_000
 LARGEST_JUMP_MS: Final = 86_400_000
 """A clock of the venue's that is further away than a day from what it was is never believed."""
 _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class ApiAnswer:
+class ApiAnswer(Generic[Result]):
     """Outcome of a request.
 
     Parameters
     ----------
-    result : Any
-        None if there is none.
+    result : Result
+        What was read from the answer; without `error` and `unknown_reason` alone.
     error : RequestRefusedError or None
     unknown_reason : str
         Reason why its outcome is unknown; "" if it was answered.
     stamp_ms, until_ms : int
         Its timestamp, and the venue's time after which it can no longer be executed.
+    is_unreadable : bool
+        Whether an answer came that cannot be read, which `unknown_reason` says.
     """
 
-    result: Any
+    result: Result
     error: RequestRefusedError | None
     unknown_reason: str
     stamp_ms: int
     until_ms: int
+    is_unreadable: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the request was carried out, and its result read."""
+        return self.error is None and not self.unknown_reason
 
     @property
     def unknown(self) -> bool:
@@ -71,17 +80,22 @@ class ApiAnswer:
 @dataclass(frozen=True)
 class _PendingRequest:
     method: str
-    on_answer: Callable[[ApiAnswer], object]
+    on_answer: Callable[[ApiAnswer[Any]], object]
+    read: Callable[[Any], Any]
     stamp_ms: int
     until_ms: int
     sent_s: float
     orders: bool
 
     def answer(
-        self, unknown_reason: str = "", result: Any = None, error: RequestRefusedError | None = None
-    ) -> ApiAnswer:
+        self,
+        unknown_reason: str = "",
+        result: Any = None,
+        error: RequestRefusedError | None = None,
+        is_unreadable: bool = False,
+    ) -> ApiAnswer[Any]:
         """The answer to this request: a result, an error, or the reason why its outcome is unknown."""
-        return ApiAnswer(result, error, unknown_reason, self.stamp_ms, self.until_ms)
+        return ApiAnswer(result, error, unknown_reason, self.stamp_ms, self.until_ms, is_unreadable)
 
 
 class ApiChannel:
@@ -97,12 +111,9 @@ class ApiChannel:
         `recvWindow`.
     clock : callable
         Seconds that never go back.
+    settle_ms : int
+        Time after a request's window in which it may still be carried out.
     """
-
-    swaps = True
-    """Whether one request cancels an order and sends another in its place."""
-    settle_ms = SETTLE_MS
-    """Time after a request's window in which it may still be carried out."""
 
     def __init__(
         self,
@@ -111,6 +122,7 @@ class ApiChannel:
         now_ms: Callable[[], int],
         window_ms: int,
         clock: Callable[[], float] = time.monotonic,
+        settle_ms: int = SETTLE_MS,
     ) -> None:
         """Start without a socket and without pending requests."""
         self._signer = signer
@@ -118,6 +130,7 @@ class ApiChannel:
         self.now_ms = now_ms
         self._window_ms = window_ms
         self._clock = clock
+        self._settle_ms = settle_ms
         self.socket: JsonSocket | None = None
         self._pending: dict[int, _PendingRequest] = {}
         self._count = 0
@@ -150,21 +163,22 @@ class ApiChannel:
     @property
     def settled_ms(self) -> int:
         """Venue time from which on no request stamped now can still be carried out, ms."""
-        return self.now_ms() + self._window_ms + self.settle_ms
+        return self.now_ms() + self._window_ms + self._settle_ms
 
     def ask(
         self,
         method: str,
         params: Mapping[str, Any],
         weight: int,
-        on_answer: Callable[[ApiAnswer], object],
+        on_answer: Callable[[ApiAnswer[Result]], object],
+        read: Callable[[Any], Result],
         *,
         signed: bool = True,
         orders: bool = False,
         urgent: bool = False,
     ) -> None:
-        """Send a request; `on_answer` is called once, with its answer or the reason of a failure. VenueError, with
-        nothing sent and no call, without a link or weight (`WeightBudget.spend`).
+        """Send a request; `on_answer` is called once, with its answer as `read` reads it or the reason of a failure.
+        VenueError, with nothing sent and no call, without a link or weight (`WeightBudget.spend`).
 
         Raises
         ------
@@ -179,25 +193,35 @@ class ApiChannel:
             signed_params = self._signer.sign_params(
                 {**signed_params, "recvWindow": self._window_ms, "timestamp": stamp}
             )
-        number = self._register_request(method, weight, on_answer, stamp, orders, urgent)
+        number = self.register_request(
+            method, weight, on_answer, read, orders=orders, urgent=urgent, stamp=stamp
+        )
         # A failure from here on is an event of the link: the request may have left.
         self.socket.send({"id": number, "method": method, "params": signed_params})
 
-    def _register_request(
+    def register_request(
         self,
         method: str,
         weight: int,
-        on_answer: Callable[[ApiAnswer], object],
-        stamp: int,
+        on_answer: Callable[[ApiAnswer[Result]], object],
+        read: Callable[[Any], Result],
+        *,
         orders: bool,
         urgent: bool,
+        stamp: int,
     ) -> int:
-        """Count a request's weight and store the request as pending; its id."""
+        """Count a request's weight and store the request, of time `stamp` (ms), as pending; its id.
+
+        Raises
+        ------
+        VenueError
+            No weight is left.
+        """
         self.budget.spend(weight, urgent)
         self._count += 1
-        until = stamp + self._window_ms + self.settle_ms
+        until = stamp + self._window_ms + self._settle_ms
         self._pending[self._count] = _PendingRequest(
-            method, on_answer, stamp, until, self._clock(), orders
+            method, on_answer, read, stamp, until, self._clock(), orders
         )
         return self._count
 
@@ -211,9 +235,10 @@ class ApiChannel:
         try:
             pending.on_answer(self._read_answer(pending, message))
         except (TercelError, *GARBLED) as error:
-            pending.on_answer(pending.answer(f"an answer that cannot be read: {error!r}"))
+            reason = f"an answer that cannot be read: {error!r}"
+            pending.on_answer(pending.answer(reason, is_unreadable=True))
 
-    def _read_answer(self, pending: _PendingRequest, message: Mapping[str, Any]) -> ApiAnswer:
+    def _read_answer(self, pending: _PendingRequest, message: Mapping[str, Any]) -> ApiAnswer[Any]:
         """Read the answer to a pending request; holds requests back where the venue says so."""
         status = message.get("status")
         status = status if isinstance(status, int) else 0
@@ -221,21 +246,21 @@ class ApiChannel:
             0.0 if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED) else pending.sent_s
         )
         if status == HTTPStatus.OK and "result" in message:
-            return pending.answer(result=message["result"])
+            return pending.answer(result=pending.read(message["result"]))
         error_body = message.get("error")
         error_body = error_body if isinstance(error_body, dict) else {}
         code = error_body.get("code")
         data = error_body.get("data")
         text = self._signer.clean(str(error_body.get("msg", ""))[:300])
         error = RequestRefusedError(
-            pending.method, code if isinstance(code, int) else 0, text, status
+            pending.method, code if isinstance(code, int) else 0, text, status, data
         )
         if error.code == ErrorCode.INVALID_TIMESTAMP:
             self.clock_off = True
             self._extra_jump_ms = LARGEST_JUMP_MS
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._hold_back(data if isinstance(data, dict) else {}, error, pending.orders)
-        return pending.answer("" if status else "an answer without a status", data, error)
+        return pending.answer("" if status else "an answer without a status", error=error)
 
     def _hold_back(self, data: Mapping[str, Any], error: RequestRefusedError, orders: bool) -> None:
         """Block requests until `retryAfter`: new orders where there were too many of them, else everything."""

@@ -6,22 +6,23 @@ decides nothing. The local clock is no evidence: the venue's may be slower, or b
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.fix.memory import SentOrder
+from tercel.core.link.order_memory import SentOrder
 from tercel.venues.binance_venue.api import MS, ErrorCode, Status
-from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.channel import ApiAnswer
+from tercel.venues.binance_venue.requests import ORDER_WEIGHT, TRADES_WEIGHT
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
+from tercel.venues.binance_venue.spot_api import Call, OrderRow, Row, SpotApi, TradeRow
 from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
-ORDER_WEIGHT = 4
-TRADES_WEIGHT = 5
 FIRST_S = 0.25
 LONGEST_S = 32.0
 _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
@@ -65,7 +66,7 @@ class FateInquiry:
 
     Parameters
     ----------
-    channel : ApiChannel
+    api : SpotApi
     tracker : OrderTracker
     emit : callable
         Takes events beside the tracker's reports.
@@ -77,14 +78,15 @@ class FateInquiry:
 
     def __init__(
         self,
-        channel: ApiChannel,
+        api: SpotApi,
         tracker: OrderTracker,
         emit: Callable[[o.VenueEvent], object],
         stamp: Callable[[int], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start without inquiries; orders that the tracker misses are inquired after."""
-        self._channel = channel
+        self._api = api
+        self.channel = api.channel
         self._tracker = tracker
         self._emit = emit
         self._stamp = stamp
@@ -119,122 +121,95 @@ class FateInquiry:
             if (
                 now < inquiry.due_s
                 or inquiry.pending
-                or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
+                or not self.channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
             ):
                 continue
-            sent = inquiry.order.sent
-            order = inquiry.order
-            reference = (
-                {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
-            )
-            params = {"symbol": sent.instrument, **reference}
-            inquiry.venue_ms = self._channel.venue_ms
-            if inquiry.venue_ms <= inquiry.until_ms <= self._channel.now_ms():
+            inquiry.venue_ms = self.channel.venue_ms
+            if inquiry.venue_ms <= inquiry.until_ms <= self.channel.now_ms():
                 with suppress(VenueError):
-                    self._channel.ask("time", {}, 1, self._on_time, signed=False)
-            self._ask(inquiry, "order.status", params, ORDER_WEIGHT, self._on_status)
+                    self._api.send(self._api.time(), self._on_time)
+            call = self._api.order(inquiry.order.key)
+            self._ask(inquiry, call, partial(self._on_status, inquiry))
 
     def _ask(
         self,
         inquiry: OpenInquiry,
-        method: str,
-        params: dict[str, Any],
-        weight: int,
-        on_answer: Callable[[OpenInquiry, ApiAnswer], None],
+        call: Call[Row],
+        on_answer: Callable[[ApiAnswer[Row]], None],
     ) -> None:
         """Send a query of an inquiry; an answer that cannot be read is reported and queried again."""
         inquiry.pending = True
 
-        def receive(answer: ApiAnswer) -> None:
+        def receive(answer: ApiAnswer[Row]) -> None:
             """Pass the answer on; where it cannot be read, report that and query again later."""
             inquiry.pending = False
+            reason = answer.unknown_reason if answer.is_unreadable else ""
             try:
-                on_answer(inquiry, answer)
+                if not reason:
+                    on_answer(answer)
             except (VenueError, *GARBLED) as error:
+                reason = f"an answer that cannot be read: {error!r}"
+            if reason:
                 self._retry_later(inquiry)
                 sent = inquiry.order.sent
+                now = self._stamp(0)
                 self._emit(
-                    o.Unread(
-                        method,
-                        f"an answer that cannot be read: {error!r}",
-                        self._stamp(0),
-                        sent.name,
-                        sent.account,
-                        sent.instrument,
-                    )
+                    o.Unread(call.method, reason, now, sent.name, sent.account, sent.instrument)
                 )
 
         try:
-            self._channel.ask(method, params, weight, receive)
+            self._api.send(call, receive)
         except VenueError:
             inquiry.pending = False
             self._retry_later(inquiry)
 
-    def _on_time(self, answer: ApiAnswer) -> None:
+    def _on_time(self, answer: ApiAnswer[object]) -> None:
         """Take the venue's time from an answer."""
-        if isinstance(answer.result, dict):
-            self._channel.update_time(answer.result.get("serverTime"), answer.stamp_ms)
+        if answer.succeeded:
+            self.channel.update_time(answer.result, answer.stamp_ms)
 
     def _retry_later(self, inquiry: OpenInquiry) -> None:
         """Schedule an inquiry's next query after a pause that doubles up to LONGEST_S."""
         inquiry.due_s = self._clock() + inquiry.wait_s
         inquiry.wait_s = min(2 * inquiry.wait_s, LONGEST_S)
 
-    def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer) -> None:
+    def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer[OrderRow]) -> None:
         """Process the answer to an order's status query."""
         order = inquiry.order
         if answer.code == ErrorCode.NO_SUCH_ORDER:
             self._on_absent(inquiry, answer)
-        elif answer.error is not None or answer.unknown_reason:
+        elif not answer.succeeded:
             self._retry_later(inquiry)
         else:
             row = answer.result
-            self._tracker.assign_number(
-                order, int(row["orderId"]), str(row.get("clientOrderId") or "")
-            )
-            if self._tracker.parse_qty(order, row["executedQty"]) > order.qty:
+            self._tracker.assign_number(order, row.number, row.name)
+            if self._tracker.lot_qty(order, row.executed) > order.qty:
                 self._ask_trades(inquiry, row)
             else:
                 self._settle(inquiry, row)
 
-    def _ask_trades(self, inquiry: OpenInquiry, row: dict[str, Any] | None) -> None:
-        """Query an order's executions; `row` is its status row, None where the venue no longer knows the order."""
-        params = {
-            "symbol": inquiry.order.sent.instrument,
-            "orderId": inquiry.order.number,
-            "limit": PAGE,
-        }
-        if inquiry.since >= 0:
-            params["fromId"] = inquiry.since
-        self._ask(
-            inquiry,
-            "myTrades",
-            params,
-            TRADES_WEIGHT,
-            lambda inquiry, trades: self._on_trades(inquiry, trades, row),
-        )
+    def _ask_trades(self, inquiry: OpenInquiry, row: OrderRow | None) -> None:
+        """Query an order's executions; `row` is its status, None where the venue no longer knows the order."""
+        key = inquiry.order.key
+        call = self._api.trades(key.symbol, 0, inquiry.since, key.number)
+        self._ask(inquiry, call, lambda trades: self._on_trades(inquiry, trades, row))
 
     def _on_trades(
-        self, inquiry: OpenInquiry, answer: ApiAnswer, row: dict[str, Any] | None
+        self, inquiry: OpenInquiry, answer: ApiAnswer[Sequence[TradeRow]], row: OrderRow | None
     ) -> None:
         """Process an order's executions; without `row` the venue no longer knows the order itself."""
-        if answer.error is not None or answer.unknown_reason:
+        if not answer.succeeded:
             self._retry_later(inquiry)
             return
         order = inquiry.order
-        trades = sorted(answer.result, key=lambda trade: int(trade["id"]))
+        trades = sorted(answer.result, key=lambda trade: trade.number)
         for trade in trades:
-            if int(trade["orderId"]) == order.number:
-                self._tracker.fill(
-                    order,
-                    trade | {"tradeId": trade["id"]},
-                    int(trade["time"]) * MS,
-                    bool(trade["isMaker"]),
-                )
+            if trade.order == order.number:
+                self._tracker.fill(order, trade)
         is_incomplete = (
             not order.over
             if row is None
-            else self._tracker.parse_qty(order, row["executedQty"]) > order.qty
+            else self._tracker.lot_qty(order, row.executed) > order.qty
         )
         if row is not None and not is_incomplete:
             self._settle(inquiry, row)
@@ -242,44 +217,42 @@ class FateInquiry:
             self._answer_query(inquiry)
             self.open.pop(order, None)
         elif len(trades) >= PAGE:  # the latest of more: from the first on, page by page
-            inquiry.since = int(trades[-1]["id"]) + 1 if inquiry.since >= 0 else 0
+            inquiry.since = trades[-1].number + 1 if inquiry.since >= 0 else 0
             self._ask_trades(inquiry, row)
         else:
             inquiry.since = -1
             self._retry_later(inquiry)  # its list lags behind
 
-    def _settle(self, inquiry: OpenInquiry, row: dict[str, Any]) -> None:
+    def _settle(self, inquiry: OpenInquiry, row: OrderRow) -> None:
         """Report what an order's status row says (accepted, renamed, resized, ended) and close the inquiry, unless it
         may still change.
         """
         order = inquiry.order
         tracker = self._tracker
-        ns = int(row.get("updateTime") or row["time"]) * MS
-        status = str(row["status"])
-        if status != Status.REJECTED:
-            tracker.accept(order, ns)
-        sent = tracker.memory.by_wire.get(str(row["clientOrderId"]))
+        if row.status != Status.REJECTED:
+            tracker.accept(order, row.ns)
+        sent = tracker.memory.by_wire.get(row.name)
         if (
             sent is not None
             and sent.kind == "replace"
             and sent in inquiry.changes
             and sent is not order.sent
         ):
-            tracker.rename(order, sent, ns)
+            tracker.rename(order, sent, row.ns)
             inquiry.changes.remove(sent)
-        if "origQty" in row:
-            tracker.resize(order, str(row["clientOrderId"]), row["origQty"], ns)
-        if status in OVER and not order.over:
+        if row.quantity is not None:
+            tracker.resize(order, row.name, row.quantity, row.ns)
+        if row.status in OVER and not order.over:
             if order.after is not None and not order.after.acked:
-                order.ended = status, ns
+                order.ended = row.status, row.ns
             else:
                 cancel = next(
-                    (change for change in inquiry.changes if status == Status.CANCELED), None
+                    (change for change in inquiry.changes if row.status == Status.CANCELED), None
                 )
                 cancel_names = (
                     {"name": cancel.name, "orig": cancel.orig} if cancel is not None else {}
                 )
-                tracker.end_order(order, status, row["executedQty"], ns, **cancel_names)
+                tracker.end_order(order, row.status, row.executed, row.ns, **cancel_names)
                 if cancel is not None:
                     inquiry.changes.remove(cancel)
         if not order.over and inquiry.venue_ms <= inquiry.until_ms:
@@ -292,7 +265,7 @@ class FateInquiry:
         self._answer_query(inquiry)
         self.open.pop(order, None)
 
-    def _on_absent(self, inquiry: OpenInquiry, answer: ApiAnswer) -> None:
+    def _on_absent(self, inquiry: OpenInquiry, answer: ApiAnswer[OrderRow]) -> None:
         """Process an answer that the venue does not know the order: not there yet, or never arrived."""
         order = inquiry.order
         if order.acked or order.over or inquiry.venue_ms <= inquiry.until_ms:
@@ -342,7 +315,7 @@ class FateInquiry:
     def report_status(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
         """Emit a STATUS report on an order, with the given status, under the desk's name `name` ("": the order's)."""
         self._count += 1
-        exec_id = f"{order.sent.wire}-Q{self._channel.now_ms()}-{self._count}"
+        exec_id = f"{order.sent.wire}-Q{self.channel.now_ms()}-{self._count}"
         self._emit(
             order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text)
         )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tercel.core.errors import VenueError
 from tercel.core.extras import import_optional
-from tercel.fix.connection import Connection, TlsSettings
+from tercel.core.link.connection import Connection, TlsSettings
 from tercel.venues.binance_venue.rest import read_json
 
 if TYPE_CHECKING:

@@ -5,18 +5,17 @@ taken from the received asset, or from a third one: with a fee in the base asset
 sum of its executions, and both still agree to the last 1e-8.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from tercel.core.fixed_point import ONE
-from tercel.venues.binance_venue.api import TradedSymbol, parse_amount
+from tercel.venues.binance_venue.api import TradedSymbol
 
 
 class AssetLedger:
     """Expected balances by asset, and the reported ones, in 1e-8.
 
     >>> ledger = AssetLedger()
-    >>> ledger.begin([{"asset": "USDT", "free": "10.00", "locked": "0"}])
+    >>> ledger.begin({"USDT": 10 * 10**8})
     >>> ledger.add_amount("USDT", -5 * 10**8), ledger.differences()
     (None, {'USDT': (500000000, 1000000000)})
     """
@@ -29,30 +28,10 @@ class AssetLedger:
         self.fees: dict[str, int] = {}
         """Paid since the beginning, by asset."""
 
-    def begin(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def begin(self, balances: Mapping[str, int]) -> None:
         """Set expected balances to the reported ones."""
-        self.store_report(rows)
+        self.reported |= balances
         self.expected = dict(self.reported)
-
-    def store_report(
-        self,
-        rows: Iterable[Mapping[str, Any]],
-        asset: str = "asset",
-        free: str = "free",
-        locked: str = "locked",
-    ) -> None:
-        """Store the reported balances (free and locked together) of the assets in `rows`, by the rows' keys.
-
-        Raises
-        ------
-        VenueError
-            Amounts that are none.
-        """
-        for row in rows:
-            name = str(row[asset])
-            self.reported[name] = parse_amount(row[free], f"free {name}") + parse_amount(
-                row[locked], f"locked {name}"
-            )
 
     def book_fill(
         self, symbol: TradedSymbol, side: int, qty: int, price: int, fee: int, fee_asset: str

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import VenueError
-from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.api import ErrorCode
+from tercel.core.link.connection import TlsSettings
+from tercel.venues.binance_venue.api import ErrorCode, depth_weight
+from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.json_socket import JsonSocket
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
@@ -33,6 +34,8 @@ class SpotLinks(Protocol):
     """Symbols whose market data are wanted."""
     refusal: str
     """Reason why the venue refuses the logon, else ""."""
+    on_feed_lost: Callable[[str], object]
+    """Called when the connection of market data broke, with why."""
 
     @property
     def up(self) -> bool:
@@ -47,6 +50,15 @@ class SpotLinks(Protocol):
 
     def renew(self, name: str) -> None:
         """Open a new stream for a symbol's market data, since the old one is of no use."""
+
+    def request_book(
+        self,
+        name: str,
+        book: StreamedBook,
+        now_s: float,
+        on_snapshot: Callable[[Event], object],
+    ) -> None:
+        """Have a symbol's whole book come: by `on_snapshot`, or with the next messages of the market."""
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Events of the account, and messages of the market, since the last call."""
@@ -113,8 +125,8 @@ class BinanceLinks:
         For listen keys, where a server knows no subscription by signature.
     selector : selectors.BaseSelector
         Watches both.
-    on_feed_lost : callable
-        Called when the connection of market data broke, with why.
+    depth : int
+        Levels of a side that a snapshot has.
     allow : callable
         As `FixLink` has it.
     """
@@ -126,14 +138,15 @@ class BinanceLinks:
         channel: ApiChannel,
         rest: BinanceRest,
         selector: selectors.BaseSelector,
-        on_feed_lost: Callable[[str], object],
+        depth: int,
         allow: Callable[[str], object],
     ) -> None:
         """Set up both connections, not opened yet."""
         self._channel = channel
         self._rest = rest
         self._selector = selector
-        self._on_feed_lost = on_feed_lost
+        self._depth = depth
+        self.on_feed_lost: Callable[[str], object] = lambda _: None
         self._api, self._feed = (
             _ReconnectingSocket(url, tls, allow)
             for url in (endpoints.ws_api, f"{endpoints.ws.rstrip('/')}/stream")
@@ -176,6 +189,16 @@ class BinanceLinks:
             for stream in self._streams
             if stream.partition("@")[0] == name.lower() and stream in self._requested
         ]
+
+    def request_book(
+        self,
+        name: str,
+        book: StreamedBook,
+        now_s: float,
+        on_snapshot: Callable[[Event], object],
+    ) -> None:
+        """Request a book's snapshot over the order channel if the weight budget allows."""
+        request_snapshot(self._channel, self._depth, name, book, now_s, on_snapshot)
 
     def poll(self) -> tuple[list[Event], list[Event]]:
         """Connect, subscribe, read and pass on answers as is due; events of the account, and messages of the market,
@@ -246,15 +269,15 @@ class BinanceLinks:
                 self._channel.fail_pending(line.close_reason)
         elif line.up and not self._has_account and not self._subscribing:
             with suppress(VenueError):
-                self._channel.ask("userDataStream.subscribe.signature", {}, 2, self._on_subscribed)
+                self._channel.ask(
+                    "userDataStream.subscribe.signature", {}, 2, self._on_subscribed, lambda _: None
+                )
                 self._subscribing = True
 
-    def _on_subscribed(self, answer: ApiAnswer) -> None:
+    def _on_subscribed(self, answer: ApiAnswer[None]) -> None:
         """Process the answer to the subscription of account events."""
         self._subscribing = False
-        if (
-            answer.error is None and not answer.unknown_reason
-        ) or answer.code == ErrorCode.SUBSCRIPTION_ACTIVE:
+        if answer.succeeded or answer.code == ErrorCode.SUBSCRIPTION_ACTIVE:
             self._has_account = True
             self.refusal = ""
         elif answer.code == ErrorCode.UNSUPPORTED_OPERATION:
@@ -288,7 +311,7 @@ class BinanceLinks:
             line.drop(line.socket.close_reason)
             self._requested = set()
             self._unsubscribed = []
-            self._on_feed_lost(line.close_reason)
+            self.on_feed_lost(line.close_reason)
             if self._listen_key:
                 self._has_account = False
                 self._subscribing = False
@@ -341,3 +364,30 @@ class BinanceLinks:
                 line.socket.close()
                 line.socket = None
         self._rest.close()
+
+
+def request_snapshot(
+    channel: ApiChannel,
+    depth: int,
+    name: str,
+    book: StreamedBook,
+    now_s: float,
+    on_snapshot: Callable[[Event], object],
+) -> None:
+    """Request a book's snapshot over the order channel if the weight budget allows; `on_snapshot` gets it."""
+    weight = depth_weight(depth)
+    if not channel.budget.fits(weight, True):
+        return
+
+    def receive(answer: ApiAnswer[Event]) -> None:
+        """Pass the snapshot in the answer on, with its symbol."""
+        book.snapshot_pending = False
+        if answer.succeeded:
+            on_snapshot({"s": name, **answer.result})
+
+    book.note_request(now_s, awaits_answer=True)
+    params = {"symbol": name, "limit": depth}
+    try:
+        channel.ask("depth", params, weight, receive, dict, signed=False)
+    except VenueError:
+        book.snapshot_pending = False

@@ -3,31 +3,31 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE, ceil_units
-from tercel.fix.memory import SentOrder
-from tercel.venues.binance_venue.api import (
-    MS,
-    ErrorCode,
-    Status,
-    TradedSymbol,
-    format_amount,
-    parse_amount,
-)
+from tercel.core.link.order_memory import SentOrder
+from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.requests import read_swap
 from tercel.venues.binance_venue.rest import UNSURE
+from tercel.venues.binance_venue.spot_api import (
+    OrderKey,
+    OrderRequest,
+    OrderRow,
+    SpotApi,
+    SwapRow,
+)
 from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.working_order import ENDS, OVER, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"
 _WITHDRAWN: Final = "it was cancelled before it was sent"
-_AMEND_WEIGHT: Final = 4
 
 
 class OrderEntry:
@@ -35,7 +35,7 @@ class OrderEntry:
 
     Parameters
     ----------
-    channel : ApiChannel
+    api : SpotApi
     tracker : OrderTracker
     inquiry : FateInquiry
     books : mapping of str to StreamedBook
@@ -51,7 +51,7 @@ class OrderEntry:
 
     def __init__(
         self,
-        channel: ApiChannel,
+        api: SpotApi,
         tracker: OrderTracker,
         inquiry: FateInquiry,
         books: Mapping[str, StreamedBook],
@@ -61,7 +61,8 @@ class OrderEntry:
         post_only: bool = False,
     ) -> None:
         """Set up without orders; `on_doubt` does nothing until it is set."""
-        self._channel = channel
+        self._api = api
+        self._channel = api.channel
         self._tracker = tracker
         self._inquiry = inquiry
         self._books = books
@@ -69,7 +70,7 @@ class OrderEntry:
         self._stamp = stamp
         self._mode = mode
         self._post_only = post_only
-        self._mark = f"L{channel.now_ms():x}"
+        self._mark = f"L{api.channel.now_ms():x}"
         self._numbers = count(1)
         self.on_doubt: Callable[[], object] = lambda: None
         """Called where the venue refuses an order by a filter that it passes here."""
@@ -134,11 +135,9 @@ class OrderEntry:
         self._books[new.instrument].shown_book.number_sent_order(
             new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC
         )
-        params = self._order_params(sent, new.lots * self._tracker.symbol_for(order).lot, new.tif)
+        request = self._order_request(sent, new.lots * self._tracker.symbol_for(order).lot, new.tif)
         try:
-            self._channel.ask(
-                "order.place", params, 1, lambda answer: self._on_placed(order, answer), orders=True
-            )
+            self._api.send(self._api.place(request), partial(self._on_placed, order))
         except VenueError:
             self._never_left(order)
             raise
@@ -156,27 +155,21 @@ class OrderEntry:
         else:
             order.before.after = None
 
-    def _order_params(self, sent: SentOrder, qty: int, tif: o.Tif) -> dict[str, Any]:
-        """Parameters of an order's request; `qty` in 1e-8 of the base asset."""
+    def _order_request(self, sent: SentOrder, qty: int, tif: o.Tif) -> OrderRequest:
+        """Request of an order; `qty` in 1e-8 of the base asset."""
         symbol = self._books[sent.instrument].symbol
-        kind = "LIMIT_MAKER" if self._post_only and tif is not o.Tif.IOC else "LIMIT"
-        terms: dict[str, Any] = {
-            "symbol": sent.instrument,
-            "side": "BUY" if sent.side > 0 else "SELL",
-            "type": "MARKET" if sent.price is None else kind,
-            "quantity": format_amount(qty),
-        }
-        if sent.price is not None:
-            terms["price"] = format_amount(sent.price * symbol.tick)
-            if kind == "LIMIT":
-                terms["timeInForce"] = "IOC" if tif is o.Tif.IOC else "GTC"
-        return terms | {
-            "newClientOrderId": sent.wire,
-            "newOrderRespType": "FULL",
-            "selfTradePreventionMode": self._mode or symbol.modes[0],
-        }
+        return OrderRequest(
+            sent.instrument,
+            sent.wire,
+            sent.side,
+            qty,
+            None if sent.price is None else sent.price * symbol.tick,
+            tif is o.Tif.IOC,
+            self._post_only,
+            self._mode or symbol.modes[0],
+        )
 
-    def _on_placed(self, order: WorkingOrder, answer: ApiAnswer) -> None:
+    def _on_placed(self, order: WorkingOrder, answer: ApiAnswer[OrderRow]) -> None:
         """Process the answer to a new order: accepted, rejected, or of unknown fate."""
         if answer.unknown or (
             answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()
@@ -199,19 +192,15 @@ class OrderEntry:
         elif before is not None and not before.over:
             self._inquiry.inquire(before, change=order.sent)
 
-    def _process_result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
-        """Process the row of a placed order: its number, acceptance, fills and end."""
-        ns = int(row["transactTime"]) * MS
-        status = str(row["status"])
-        self._tracker.assign_number(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
-        self._tracker.accept(order, ns)
-        for fill in row.get("fills") or ():
-            self._tracker.fill(order, fill, ns, False)
-        if status in OVER:
-            self._tracker.end_order(
-                order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or "")
-            )
-        elif self._tracker.parse_qty(order, row["executedQty"]) > order.qty:
+    def _process_result(self, order: WorkingOrder, row: OrderRow) -> None:
+        """Process the state of a placed order: its number, acceptance, fills and end."""
+        self._tracker.assign_number(order, row.number, row.name)
+        self._tracker.accept(order, row.ns)
+        for fill in row.fills:
+            self._tracker.fill(order, fill)
+        if row.status in OVER:
+            self._tracker.end_order(order, row.status, row.executed, row.ns, text=row.text)
+        elif self._tracker.lot_qty(order, row.executed) > order.qty:
             self._inquiry.inquire(order)
 
     def _reject(
@@ -234,23 +223,12 @@ class OrderEntry:
         else:
             sent = self._tracker.memory.record(command)
             (order.after or order).withdrawn = True
-            self._channel.ask(
-                "order.cancel",
-                self._order_reference(order) | {"newClientOrderId": sent.wire},
-                1,
-                lambda answer: self._on_canceled(order, answer, sent),
-                orders=True,
-            )
+            call = self._api.cancel(order.key, sent.wire)
+            self._api.send(call, partial(self._on_canceled, order, sent))
 
-    @staticmethod
-    def _order_reference(order: WorkingOrder) -> dict[str, Any]:
-        """Parameters that identify an order: its symbol, and its number or else its name."""
-        reference = (
-            {"orderId": order.number} if order.number else {"origClientOrderId": order.sent.wire}
-        )
-        return {"symbol": order.sent.instrument, **reference}
-
-    def _on_canceled(self, order: WorkingOrder, answer: ApiAnswer, sent: SentOrder | None) -> None:
+    def _on_canceled(
+        self, order: WorkingOrder, sent: SentOrder | None, answer: ApiAnswer[OrderRow]
+    ) -> None:
         """Process the answer to a cancel; `sent` is the cancel command, None for a cancel of the adapter's own."""
         is_canceled = order.sent.status is o.OrdStatus.CANCELED and order.latest is order
         if order.over and sent is not None and not is_canceled:
@@ -267,15 +245,9 @@ class OrderEntry:
                 )
         else:
             row = answer.result
-            self._tracker.assign_number(order, int(row["orderId"]))
+            self._tracker.assign_number(order, row.number)
             names = {"name": sent.name, "orig": sent.orig} if sent is not None else {}
-            self._tracker.end_order(
-                order,
-                str(row["status"]),
-                row["executedQty"],
-                int(row["transactTime"]) * MS,
-                **names,
-            )
+            self._tracker.end_order(order, row.status, row.executed, row.ns, **names)
 
     def withdraw(self, order: WorkingOrder, urgent: bool = False) -> None:
         """Cancel an order under no name of its own; `urgent` sends the cancel in spite of a block.
@@ -286,14 +258,8 @@ class OrderEntry:
             Nothing was sent.
         """
         order.withdrawn = True
-        self._channel.ask(
-            "order.cancel",
-            self._order_reference(order),
-            1,
-            lambda answer: self._on_canceled(order, answer, None),
-            orders=True,
-            urgent=urgent,
-        )
+        call = self._api.cancel(order.key, "")
+        self._api.send(call, partial(self._on_canceled, order, None), urgent)
 
     def _mass_cancel(self, command: o.MassCancel) -> None:
         """Cancel each order by itself, since the account at the venue may also be used by others; all are tried before
@@ -340,25 +306,19 @@ class OrderEntry:
         sent = self._tracker.memory.record(command)
         sent.base_qty = order.base_qty
         self._tracker.memory.write(sent)
-        params = self._order_reference(order) | {
-            "newClientOrderId": sent.wire,
-            "newQty": format_amount(self._remaining_qty(order, command.lots, order.base_qty)),
-        }
 
-        def on_amended(answer: ApiAnswer) -> None:
+        def on_amended(answer: ApiAnswer[OrderRow]) -> None:
             """Process the answer to the amendment."""
             if answer.unknown or answer.code == ErrorCode.AMEND_REJECTED:
                 self._inquiry.inquire(order, answer.until_ms if answer.unknown else 0, sent)
             elif answer.error is not None:
                 self._inquiry.report_refusal(order, sent, answer.text)
             else:
-                amended = answer.result.get("amendedOrder") or {}
-                self._tracker.assign_number(order, int(amended.get("orderId", order.number)))
-                self._tracker.rename(order, sent, int(answer.result["transactTime"]) * MS)
+                self._tracker.assign_number(order, answer.result.number or order.number)
+                self._tracker.rename(order, sent, answer.result.ns)
 
-        self._channel.ask(
-            "order.amend.keepPriority", params, _AMEND_WEIGHT, on_amended, orders=True
-        )
+        quantity = self._remaining_qty(order, command.lots, order.base_qty)
+        self._api.send(self._api.amend(order.key, sent.wire, quantity), on_amended)
 
     def _swap(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
         """Replace an order by cancel and new in one request, if nothing is filled; else one after the other."""
@@ -369,93 +329,52 @@ class OrderEntry:
         after = self._tracker.begin(sent, order)
         order.after = after
         try:
-            if order.cum_qty == 0 and self._channel.swaps:
-                reference = (
-                    {"cancelOrderId": order.number}
-                    if order.number
-                    else {"cancelOrigClientOrderId": order.sent.wire}
-                )
-                terms = self._order_params(
-                    sent, self._remaining_qty(order, command.lots, 0), o.Tif.DAY
-                )
-                params = (
-                    terms
-                    | reference
-                    | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelRestrictions": "ONLY_NEW"}
-                )
-                self._channel.ask(
-                    "order.cancelReplace",
-                    params,
-                    1,
-                    lambda answer: self._on_swapped(order, after, answer),
-                    orders=True,
-                )
+            if order.cum_qty == 0 and self._api.swaps:
+                remaining = self._remaining_qty(order, command.lots, 0)
+                request = self._order_request(sent, remaining, o.Tif.DAY)
+                swap = self._api.swap(order.key, request)
+                self._api.send(swap, partial(self._on_swapped, order, after))
             else:
-                self._channel.ask(
-                    "order.cancel",
-                    self._order_reference(order),
-                    1,
-                    lambda answer: self._on_canceled_first(order, after, answer),
-                    orders=True,
-                )
+                cancel = self._api.cancel(order.key, "")
+                self._api.send(cancel, partial(self._on_canceled_first, order, after))
         except VenueError:
             self._never_left(after)
             raise
 
-    def _on_swapped(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
+    def _on_swapped(
+        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[SwapRow]
+    ) -> None:
         """Process the answer to a cancel and new order in one request."""
-        parts = answer.result if isinstance(answer.result, dict) else {}
-        placed = parts.get("newOrderResponse")
-        canceled = parts.get("cancelResponse")
-        failure = next((part for part in (placed, canceled) if isinstance(part, dict)), {})
-        if isinstance(canceled, dict) and canceled.get("status") in ENDS:
-            self._tracker.assign_number(before, int(canceled["orderId"]))
-            before.ended = before.ended or (
-                str(canceled["status"]),
-                int(canceled["transactTime"]) * MS,
-            )
-        if isinstance(placed, dict) and "orderId" in placed:
-            self._process_result(after, placed)
-        elif answer.unknown or answer.error is None or failure.get("code") in UNSURE:
+        swap = answer.result or read_swap(answer.error.data if answer.error is not None else None)
+        canceled = swap.canceled
+        if canceled is not None and canceled.status in ENDS:
+            self._tracker.assign_number(before, canceled.number)
+            before.ended = before.ended or (canceled.status, canceled.ns)
+        if swap.placed is not None:
+            self._process_result(after, swap.placed)
+        elif answer.unknown or answer.error is None or swap.code in UNSURE:
             self._inquiry.inquire(after, answer.until_ms)  # also the answer to something else
-        elif not parts:
-            self._reject_unplaced(after, answer.stamp_ms * MS, answer.text)
         else:
-            self._reject_unplaced(
-                after,
-                answer.stamp_ms * MS,
-                f"{failure.get('msg', answer.text)} ({failure.get('code', answer.code)})",
-            )
+            text = f"{swap.text} ({swap.code})" if swap.code else answer.text
+            self._reject_unplaced(after, answer.stamp_ms * MS, text)
 
     def _on_canceled_first(
-        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer
+        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[OrderRow]
     ) -> None:
         """Process the answer to the cancel before a new order: send the new order once the filled quantity is known."""
-        if (
-            answer.error is None
-            and not answer.unknown
-            and str(answer.result["status"]) == Status.CANCELED
-        ):
+        if answer.succeeded and answer.result.status == Status.CANCELED:
             row = answer.result
-            self._tracker.assign_number(before, int(row["orderId"]))
-            before.ended = Status.CANCELED, int(row["transactTime"]) * MS
-            remaining = self._remaining_qty(
-                before,
-                after.sent.lots,
-                before.base_qty + self._tracker.parse_qty(before, row["executedQty"]),
-            )
-            if remaining > 0 and self._tracker.parse_qty(before, row["executedQty"]) <= before.qty:
+            self._tracker.assign_number(before, row.number)
+            before.ended = Status.CANCELED, row.ns
+            executed = self._tracker.lot_qty(before, row.executed)
+            remaining = self._remaining_qty(before, after.sent.lots, before.base_qty + executed)
+            if remaining > 0 and executed <= before.qty:
                 if after.withdrawn:
                     self._reject_unplaced(after, answer.stamp_ms * MS, _WITHDRAWN)
                     return
                 try:
-                    self._channel.ask(
-                        "order.place",
-                        self._order_params(after.sent, remaining, o.Tif.DAY),
-                        1,
-                        lambda answer: self._on_placed(after, answer),
-                        orders=True,
-                    )
+                    request = self._order_request(after.sent, remaining, o.Tif.DAY)
+                    self._api.send(self._api.place(request), partial(self._on_placed, after))
                 except VenueError as error:
                     self._reject_unplaced(after, answer.stamp_ms * MS, error.received)
                 return
@@ -475,11 +394,11 @@ class OrderEntry:
         open_symbols = set(symbols)
         reasons = list[str]()
 
-        def on_status(symbol: str, answer: ApiAnswer) -> None:
+        def on_status(symbol: str, answer: ApiAnswer[OrderRow]) -> None:
             """Process one symbol's answer; without a known order in any symbol, report the status as unknown."""
             open_symbols.discard(symbol)
-            if answer.error is None and not answer.unknown_reason:
-                self._adopt_stranger(command, answer.result)
+            if answer.succeeded:
+                self._adopt_stranger(command, symbol, answer.result)
                 reasons.append("")
             elif answer.code != ErrorCode.NO_SUCH_ORDER:
                 reasons.append(answer.text)
@@ -492,34 +411,24 @@ class OrderEntry:
                 self._emit(o.refusal_report(new, exec_id, now, _UNKNOWN, o.ExecType.STATUS))
 
         for symbol in symbols:
-            self._channel.ask(
-                "order.status",
-                {"symbol": symbol, "origClientOrderId": wire},
-                4,
-                partial(on_status, symbol),
-            )
+            call = self._api.order(OrderKey(symbol, 0, wire))
+            self._api.send(call, partial(on_status, symbol))
 
-    def _adopt_stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
+    def _adopt_stranger(self, command: o.StatusRequest, name: str, row: OrderRow) -> None:
         """Track an order that the venue has under a name unknown here, and query its status to answer the command."""
-        symbol = self._books[str(row["symbol"])].symbol
-        price = parse_amount(row["price"], "a price")
+        symbol = self._books[name].symbol
         sent = SentOrder(
-            str(row["clientOrderId"]),
+            row.name,
             command.cl_ord_id,
             "",
             command.account,
             symbol.symbol,
-            1 if row["side"] == "BUY" else -1,
-            lots_of(symbol, row),
-            price // symbol.tick if price else None,
+            row.side,
+            -(-(row.quantity or 0) // symbol.lot),
+            row.price // symbol.tick if row.price else None,
             "",
             "new",
-            str(row["orderId"]),
+            str(row.number),
         )
         self._tracker.memory.write(sent)
         self._inquiry.inquire(self._tracker.begin(sent), query_name=command.cl_ord_id)
-
-
-def lots_of(symbol: TradedSymbol, row: Mapping[str, Any]) -> int:
-    """Original lots of an order from its row (`origQty`), rounded up."""
-    return -(-parse_amount(row["origQty"], "a quantity") // symbol.lot)

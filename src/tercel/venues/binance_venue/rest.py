@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
-from tercel.fix.connection import TlsSettings
+from tercel.core.link.connection import TlsSettings
 from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, payload_text
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.binance_venue.weight_budget import WeightBudget
@@ -51,9 +51,13 @@ class RequestRefusedError(VenueError):
         Binance's; 0 where it gave none.
     status : int
         Of HTTP.
+    data : object
+        More of what was refused, as Binance gives it.
     """
 
-    def __init__(self, request: str, code: int, text: str, status: int) -> None:
+    def __init__(
+        self, request: str, code: int, text: str, status: int, data: object = None
+    ) -> None:
         """Compose the message from request, code and text, with a remedy for known codes."""
         received = (
             f"{code}: {text} (status {status})"
@@ -68,6 +72,7 @@ class RequestRefusedError(VenueError):
         self.code = code
         self.text = text
         self.status = status
+        self.data = data
 
     @property
     def unsure(self) -> bool:

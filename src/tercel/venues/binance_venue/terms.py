@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, check_known
+from tercel.core.link.connection import TlsSettings
 from tercel.core.secrets import Secret, refuse_inline_secrets
 from tercel.core.toml import read_toml, row_of_key
 from tercel.core.validation import TomlTable, validate_model
-from tercel.fix.connection import TlsSettings
 from tercel.venues.binance_venue.api import LONGEST_WINDOW_MS
 from tercel.venues.binance_venue.api_key import ApiSigner
 from tercel.venues.hosts import is_loopback

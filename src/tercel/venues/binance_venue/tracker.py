@@ -14,15 +14,11 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.venues.binance_venue.api import (
-    MS,
-    Status,
-    TradedSymbol,
-    parse_amount,
-    parse_signed_amount,
-)
+from tercel.core.link.order_memory import OrderMemory, SentOrder
+from tercel.venues.binance_venue.api import MS, Status, TradedSymbol, parse_amount
 from tercel.venues.binance_venue.ledger import AssetLedger
+from tercel.venues.binance_venue.requests import read_trade
+from tercel.venues.binance_venue.spot_api import TradeRow
 from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
 MOST_STORED: Final = 10_000
@@ -123,9 +119,9 @@ class OrderTracker:
         """The symbol of an order."""
         return self._symbols[order.sent.instrument]
 
-    def parse_qty(self, order: WorkingOrder, value: Any) -> int:
-        """A quantity of the API in 10^-8 of a lot."""
-        return parse_amount(value, "a quantity") * ONE // self.symbol_for(order).lot
+    def lot_qty(self, order: WorkingOrder, amount: int) -> int:
+        """A quantity, 1e-8 of the base asset, in 10^-8 of a lot."""
+        return amount * ONE // self.symbol_for(order).lot
 
     def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
         """Set the venue's number of an order; raises VenueError if number or name belong to another order.
@@ -190,29 +186,17 @@ class OrderTracker:
             f"an execution of {account}", repr(after), "ask without one for all of them"
         )
 
-    def fill(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
-        """Book and report an execution, once by the number of its trade: `price`, `qty`, `commission`,
-        `commissionAsset`, `tradeId`.
-
-        Raises
-        ------
-        VenueError
-            Numbers that are none.
-        """
-        number = parse_amount(row["tradeId"], "a trade's number") // ONE
-        if number in order.seen_trades:
+    def fill(self, order: WorkingOrder, trade: TradeRow) -> None:
+        """Book and report an execution, once by its number."""
+        if trade.number in order.seen_trades:
             return
         symbol = self.symbol_for(order)
-        base = parse_amount(row["qty"], "a quantity")
-        price = parse_amount(row["price"], "a price")
-        fee = parse_signed_amount(row.get("commission") or 0, "a commission")
-        self.accept(order, ns)
-        order.seen_trades.add(number)
-        qty = base * ONE // symbol.lot
-        px = price * ONE // symbol.tick
+        self.accept(order, trade.ns)
+        order.seen_trades.add(trade.number)
+        qty = self.lot_qty(order, trade.quantity)
         order.qty += qty
         self._ledger.book_fill(
-            symbol, order.sent.side, base, price, fee, str(row.get("commissionAsset") or "")
+            symbol, order.sent.side, trade.quantity, trade.price, trade.fee, trade.fee_asset
         )
         full = order.cum_qty >= order.sent.lots * ONE
         status = o.working_status(order.cum_qty, full)
@@ -222,12 +206,12 @@ class OrderTracker:
             order,
             o.ExecType.TRADE,
             status,
-            str(number),
-            ns,
+            str(trade.number),
+            trade.ns,
             qty=qty,
-            px=px,
-            passive=passive,
-            trade=number,
+            px=trade.price * ONE // symbol.tick,
+            passive=trade.passive,
+            trade=trade.number,
         )
         order.trades.append(report)
         self.executions.setdefault(report.account, deque(maxlen=MOST_STORED)).append(report)
@@ -238,7 +222,7 @@ class OrderTracker:
         self,
         order: WorkingOrder,
         status: str,
-        executed: Any,
+        executed: int,
         ns: int,
         *,
         name: str = "",
@@ -256,7 +240,7 @@ class OrderTracker:
             if before is not None and not before.over:
                 self.on_missing(before, change=order.sent)
             return True
-        if self.parse_qty(order, executed) > order.qty:
+        if self.lot_qty(order, executed) > order.qty:
             self.on_missing(order)
             return False
         if status == Status.FILLED:
@@ -284,9 +268,9 @@ class OrderTracker:
         order.names += [sent.name, sent.wire]
         self._report_reduction(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
-    def resize(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
+    def resize(self, order: WorkingOrder, name: str, quantity: int, ns: int) -> None:
         """Reduce an order to the quantity that the venue has of it, requested by us or by others."""
-        lots = -(-(self.parse_qty(order, quantity) + order.base_qty) // ONE)
+        lots = -(-(self.lot_qty(order, quantity) + order.base_qty) // ONE)
         if order.over or not order.acked or not 0 < lots < order.sent.lots:
             return
         sent = self.memory.by_wire.get(name)
@@ -367,9 +351,9 @@ class OrderTracker:
             self.live[order.sent.wire] = order
             self.on_revival(order)
         if event_type == "TRADE":
-            row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
-            row |= {"commission": data["n"], "commissionAsset": data["N"]}
-            self.fill(order, row, ns, bool(data.get("m")))
+            row = {"id": data["t"], "orderId": number, "price": data["L"], "qty": data["l"]}
+            row |= {"commission": data["n"], "commissionAsset": data["N"], "time": data["T"]}
+            self.fill(order, read_trade(row | {"isMaker": data.get("m")}))
         elif event_type == "REPLACED":
             sent = self.memory.by_wire.get(name)
             if sent is not None:
@@ -377,7 +361,8 @@ class OrderTracker:
         elif event_type == "NEW":
             self.accept(order, ns)
         if "q" in data:
-            self.resize(order, name, data["q"], ns)
+            self.resize(order, name, parse_amount(data["q"], "a quantity"), ns)
+        executed = parse_amount(data["z"], "a quantity")
         if status in OVER:
             cancel = self.memory.by_wire.get(name)
             is_ours = cancel is not None and cancel.kind == "cancel"
@@ -385,8 +370,8 @@ class OrderTracker:
             names = (
                 {"name": cancel.name, "orig": cancel.orig} if cancel is not None and is_ours else {}
             )
-            self.end_order(order, status, data["z"], ns, text=text, **names)
-        elif self.parse_qty(order, data["z"]) > order.qty:
+            self.end_order(order, status, executed, ns, text=text, **names)
+        elif self.lot_qty(order, executed) > order.qty:
             self.on_missing(order)
         return True
 

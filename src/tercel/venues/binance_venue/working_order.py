@@ -6,8 +6,9 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.fixed_point import ONE
-from tercel.fix.memory import SentOrder
+from tercel.core.link.order_memory import SentOrder
 from tercel.venues.binance_venue.api import Status
+from tercel.venues.binance_venue.spot_api import OrderKey
 
 ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.CANCELED: (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
@@ -64,6 +65,11 @@ class WorkingOrder:
         while order.over and order.after is not None:
             order = order.after
         return order
+
+    @property
+    def key(self) -> OrderKey:
+        """Symbol, number and name by which the venue knows it."""
+        return OrderKey(self.sent.instrument, self.number, self.sent.wire)
 
     @property
     def cum_qty(self) -> int:

@@ -1,17 +1,15 @@
-"""Book shown by aggregated FIX market data: level totals turned into rows of orders, own orders among them.
+"""Displayed book of an instrument: level totals turned into rows of orders, own orders among them.
 
-    35=W|262=M2-1|55=XYZ|268=2|269=0|270=10.04|271=700|269=1|270=10.06|271=500|                        (whole book)
-    35=X|262=M2-1|268=1|279=1|269=0|55=XYZ|270=10.04|271=400|                                           (new total)
-
-A venue that sends W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
-anonymous orders, and own orders are among them under numbers of their own: what a total holds beyond own lots is
-other people's. New lots join at the back; lots of a print leave at the front; what else a total loses leaves at the
-back, so that the queue before an own order is never taken for shorter than it is.
+A venue that shows totals hides own orders in them. Here each total becomes anonymous orders, and own orders are among
+them under numbers of their own: what a total holds beyond own lots is other people's. New lots join at the back; lots
+of a trade leave at the front; what else a total loses leaves at the back, so that the queue before an own order is
+never taken for shorter than it is.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -19,19 +17,11 @@ import numpy as np
 from tercel.core import orders as o, vocabulary as v
 from tercel.core.arrays import Ints
 from tercel.core.fixed_point import ONE, ceil_units, floor_units
+from tercel.core.link.price_scale import PriceScale, RefusedError
 from tercel.core.vocabulary import BUY, SELL
-from tercel.fix import tags as t
-from tercel.fix.price_scale import PriceScale, RefusedError
-from tercel.fix.protocol.message import Message
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
-BID = "0"
-OFFER = "1"
-TRADE = "2"
-DELETE: Final = "2"
-AGGRESSOR_SIDE: Final = 2446
-_SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
 
 
 @dataclass(slots=True, eq=False)
@@ -109,18 +99,6 @@ class ShownBook:
     _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
     _own_orders: dict[str, _OwnOrder] = field(default_factory=dict)
 
-    def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
-        """Set the book by the entries of a full refresh (W); its rows."""
-        wanted: dict[tuple[int, int], int] = {}
-        for entry in entries:
-            side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
-            if side and t.ENTRY_PX in entry:
-                level_key = side, self.scale.ticks(entry.get(t.ENTRY_PX))
-                wanted[level_key] = wanted.get(level_key, 0) + self.scale.lots(
-                    entry.get(t.ENTRY_SIZE, "0")
-                )
-        return self.set_levels(wanted, now_ns)
-
     def set_levels(self, wanted: Mapping[tuple[int, int], int], now_ns: int) -> o.MarketRows:
         """Set level totals by (side, price), 0 where none is given; the whole book as a snapshot, ready from now on."""
         for side, price in [*(self._levels.keys() - wanted.keys()), *wanted]:
@@ -141,22 +119,6 @@ class ShownBook:
         """Row that clears the book for its followers; increments are ignored until the next full refresh."""
         self.ready = False
         return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
-
-    def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
-        """Apply the entries of an incremental refresh (X); its rows, None before a full one or when nothing changed."""
-        rows: list[tuple[int, ...]] = []
-        for entry in entries if self.ready else ():
-            kind = entry.get(t.ENTRY_TYPE)
-            price = self.scale.ticks(entry.get(t.ENTRY_PX))
-            lots = self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
-            if kind == TRADE:
-                rows += self.apply_trade(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
-            elif kind in _SIDES:
-                rows += self.set_total(
-                    now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots
-                )
-        rows += self.rest_waiting(now_ns)
-        return self.market_rows(rows)
 
     def set_total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
         """Set a level's total, own lots included; the rows of the change (ns, kind, id, side, price, lots, aggressor),
@@ -367,3 +329,21 @@ class ShownBook:
 def _array(rows: Sequence[tuple[int, ...]]) -> Ints:
     """Rows as int64 (n, MARKET_COLUMNS)."""
     return np.array(rows, np.int64).reshape(-1, o.MARKET_COLUMNS)
+
+
+def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
+    """Listing of an instrument and its price scale; a fractional lot is listed as one unit, its tick as tick times lot.
+
+    >>> listing, scale = scaled_listing("BTCUSDT", "0.01", "0.00001")
+    >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
+    (1e-07, 1, '60000.00', '0.00003')
+    """
+    price = Decimal(tick)
+    size = Decimal(lot).normalize()
+    is_whole_unit = size == size.to_integral_value()
+    scale = PriceScale(float(price), int(size) if is_whole_unit else size)
+    unit_price = float(price) if is_whole_unit else float(price * size)
+    part = 1.0 if is_whole_unit else float(size)
+    return o.Listing(
+        name, unit_price, int(size) if is_whole_unit else 1, dense_ids=IDS, part=part
+    ), scale

@@ -11,12 +11,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.lifecycle import TRANSITIONS, next_base_state
-from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
 MOST_STORED: Final = 10_000
@@ -28,6 +27,21 @@ _KINDS: Final[dict[type, str]] = {
     o.CancelOrder: "cancel",
 }
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class NameRules(NamedTuple):
+    """Names of orders that a venue accepts.
+
+    Parameters
+    ----------
+    letters : re.Pattern
+        A letter of a name.
+    most : int
+        Letters at most.
+    """
+
+    letters: re.Pattern[str] = re.compile(r"[!-~]")
+    most: int = 64
 
 
 @dataclass(slots=True)
@@ -88,17 +102,17 @@ class OrderMemory:
 
     Parameters
     ----------
-    names : NamesTable
+    names : NameRules
     folder : Path, optional
         Where its file is; None: it lasts as long as the process.
 
-    >>> memory = OrderMemory(NamesTable(letters=re.compile("[A-Z0-9]"), most=12))
+    >>> memory = OrderMemory(NameRules(re.compile("[A-Z0-9]"), most=12))
     >>> sent = memory.record(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
     >>> memory.by_wire.get(sent.wire).name, len(sent.wire) <= 12
     ('p.1', True)
     """
 
-    def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
+    def __init__(self, names: NameRules, folder: Path | None = None) -> None:
         """Read the orders of earlier processes from the folder's file, and keep it open for appending."""
         self._fits = re.compile(f"(?:{names.letters.pattern})+")
         self.most = names.most
@@ -128,12 +142,12 @@ class OrderMemory:
                 with suppress(
                     ValueError, TypeError, KeyError
                 ):  # a torn line is of an order that never left
-                    record: dict[str, Any] = json.loads(line)
-                    status = o.OrdStatus(record["status"])
-                    known_status = (
-                        status if status in TRANSITIONS else o.working_status(record["cum_qty"])
+                    sent = SentOrder(**json.loads(line))
+                    status = o.OrdStatus(sent.status)
+                    sent.status = (
+                        status if status in TRANSITIONS else o.working_status(sent.cum_qty)
                     )
-                    self._put(SentOrder(**record | {"status": known_status}))
+                    self._put(sent)
             self._forget(len(self.by_wire))
             if len(lines) > 20 * MOST_STORED:
                 temporary = path.with_suffix(".new")

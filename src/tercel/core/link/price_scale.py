@@ -11,15 +11,19 @@ from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE, PLACES, format_decimal
 from tercel.core.vocabulary import NO_ASK
-from tercel.fix import tags as t
 
 _MOST_DIGITS: Final = 40
+# Values of OrdRejReason (103), and tags of LastPx and LastQty, by the FIX standard.
+_OTHER: Final = "99"
+_INCORRECT_QUANTITY: Final = "13"
+_LAST_PX: Final = 31
+_LAST_QTY: Final = 32
 
 
 class RefusedError(OrderError):
     """A message that cannot be carried out; `reason` is the value of OrdRejReason (103)."""
 
-    def __init__(self, expected: str, received: str, reason: str = t.OTHER) -> None:
+    def __init__(self, expected: str, received: str, reason: str = _OTHER) -> None:
         super().__init__(expected, received, "correct the message and send it under a new name")
         self.reason = reason
 
@@ -99,7 +103,7 @@ class PriceScale:
         RefusedError
             When it is no number, between two ticks or beyond every book.
         """
-        ticks, rest = _units(text, self.tick, "a price", 44, t.OTHER)
+        ticks, rest = _units(text, self.tick, "a price", 44, _OTHER)
         if rest:
             raise RefusedError(f"a price on the tick of {self.tick}", f"44={text[:40]}")
         if not -NO_ASK < ticks < NO_ASK:
@@ -111,7 +115,7 @@ class PriceScale:
         ticks, rest = divmod(px, ONE)
         return self._tick.text(px) if rest else self.price(ticks)
 
-    def px(self, text: str, tag: int = t.LAST_PX) -> int:
+    def px(self, text: str, tag: int = _LAST_PX) -> int:
         """Execution price as 10^-8 of a tick, from a decimal price; refused if none, too fine or beyond every book.
 
         Raises
@@ -132,7 +136,7 @@ class PriceScale:
         lots, rest = divmod(qty, ONE)
         return self._lot.text(qty) if rest else self.quantity(lots)
 
-    def qty(self, text: str, tag: int = t.LAST_QTY) -> int:
+    def qty(self, text: str, tag: int = _LAST_QTY) -> int:
         """Execution quantity as 10^-8 of a lot, from a number of shares, zero included; refused if none or too fine.
 
         Raises
@@ -146,7 +150,7 @@ class PriceScale:
         qty = self._lot.parts(text, tag, "a quantity")
         if not 0 <= qty < 2**31 * ONE:
             raise RefusedError(
-                f"a quantity within {2**31} lots", f"{tag}={text[:40]}", t.INCORRECT_QUANTITY
+                f"a quantity within {2**31} lots", f"{tag}={text[:40]}", _INCORRECT_QUANTITY
             )
         return qty
 
@@ -163,10 +167,10 @@ class PriceScale:
         RefusedError
             When it is no number of whole lots.
         """
-        lots, rest = _units(text, self.lot, "a quantity", 38, t.INCORRECT_QUANTITY)
+        lots, rest = _units(text, self.lot, "a quantity", 38, _INCORRECT_QUANTITY)
         if rest or not 0 <= lots < 2**31:
             raise RefusedError(
-                f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY
+                f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", _INCORRECT_QUANTITY
             )
         return int(lots)
 

@@ -1,4 +1,4 @@
-"""A non-blocking TCP connection, with optional TLS: the transport of a FIX session, of either side.
+"""A non-blocking TCP connection, with optional TLS: the transport of FIX sessions and WebSockets, of either side.
 
 Its owner waits with a selector for reading, and for writing while :attr:`Connection.wants_write` is true.
 """
