@@ -22,9 +22,9 @@ from tercel.lab.evaluation.market_estimates import WORLDS
 from tercel.lab.learning.agent.market import first_training_market
 from tercel.lab.learning.agent.recipes import recipe_config
 from tercel.lab.learning.envs import ExecutionVec
-from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.lab.learning.gym_frame import METADATA
-from tercel.lab.learning.reward_weights import RewardWeights
+from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
 from tercel.market.flow import registry as presets
 
@@ -60,7 +60,7 @@ def execution(
         "v3" (as the packaged policies), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
         that returns numbers of shape (n, k); also as ``module:name``.
     reward : callable, str or RewardWeights, optional
-        Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default
+        Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the costs; by default
         minus the shortfall, ticks per lot.
     worlds : int
         Warmed books that the episodes of a simulated market start from.
@@ -99,7 +99,7 @@ def execution_vector(
     worlds: int = WORLDS,
     threads: int = 1,
     render_mode: str | None = None,
-) -> ExecutionVectorEnv:
+) -> ExecutionVec:
     """Environment of ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)``: n orders in one compiled loop.
 
     Parameters
@@ -110,8 +110,8 @@ def execution_vector(
     market, task, actions, action_parameters, observation, reward, worlds, render_mode
         As in :func:`execution`; `render()` gives a tuple of pictures.
     """
-    return ExecutionVectorEnv(
-        num_envs,
+    return ExecutionVec(
+        n=num_envs,
         **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
         threads=threads,
         render_mode=render_mode,
@@ -158,7 +158,7 @@ def sb3_env(
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
     return with_monitor(
-        to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation")
+        to_sb3(ExecutionVec(n=n, copy=False, **arguments), seed, shares=actions == "allocation")
     )
 
 

@@ -52,6 +52,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             action_parameters=action_parameters(config),
             observation=observation,
             stack=config.policy.stack,
+            copy=False,
         )
         for i, market in enumerate(markets)
     ]

@@ -26,12 +26,13 @@ from tercel.lab.learning.native.net import Net
 from tercel.lab.learning.native.normalisation import ValueNormaliser
 from tercel.lab.learning.native.settings import NativeSettings
 from tercel.lab.learning.port import (
+    AnyVectorEnv,
     Metrics,
     State,
-    VecEnv,
     action_sizes,
     check_env,
     check_finite,
+    observation_size,
 )
 
 
@@ -183,6 +184,8 @@ class PpoSettings(NativeSettings):
 class Ppo(NativeLearner):
     """PPO learner with a policy tower and a value tower; actions are drawn from the law in the settings.
 
+    An episode that a wrapper truncates counts as ended: nothing is bootstrapped past it.
+
     Raises
     ------
     ConfigError
@@ -192,28 +195,31 @@ class Ppo(NativeLearner):
     name = "ppo"
     settings: PpoSettings
 
-    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVectorEnv, settings: PpoSettings | None = None, seed: int = 0
+    ) -> None:
         """Make networks, optimiser and rollout for `env`, and start the episodes of `seed`."""
         check_env(env)
         s = self.settings = settings or PpoSettings()
-        self.batch = s.steps * env.n
+        n = env.num_envs
+        self.batch = s.steps * n
         refuse_if(
             self.batch % s.minibatch,
             "a batch (steps x environments) that is a multiple of the minibatch",
-            f"{s.steps} x {env.n} against {s.minibatch}",
+            f"{s.steps} x {n} against {s.minibatch}",
             "change the steps, the environments or the minibatch",
         )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
-        net = Net(env.observation_size, s.hidden, (self.law.width, 1))
+        net = Net(observation_size(env), s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
+        self.rollout = Rollout(s.steps, n, observation_size(env), self.law)
         self.shuffled = Shuffled(self.rollout)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
-        self._set_observation(env.reset(seed))
+        self._set_observation(env.reset(seed=seed)[0])
         if s.normalise_observations:
             self.normaliser.update(self.raw)
 
@@ -265,7 +271,7 @@ class Ppo(NativeLearner):
         env = self.env
         s = self.settings
         r = self.rollout
-        n = self.env.n
+        n = self.n
         sigma = self.sigma
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
@@ -277,9 +283,9 @@ class Ppo(NativeLearner):
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
             taken = self.law.sample(head, self.rng, actions, r.logps[now])
-            obs, reward, done, _ = env.step(taken)
+            obs, reward, terminated, truncated, _ = env.step(taken)
             r.earned[t] = reward
-            r.dones[t] = done
+            np.logical_or(terminated, truncated, out=r.dones[t])
             self._set_observation(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)
