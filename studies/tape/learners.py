@@ -336,10 +336,10 @@ class PairedVec(ExecutionVec):
         """As of any environment, rewards paired."""
         rival, before = self.of.rival, second_of(self.episodes, self.of.rival)
         own = self.of.start.policy.act(self.observer.encode(self.episodes.view))
-        obs, _, *ends, info = super().advance(own + OFF + actions)
+        obs, _, done, truncated, info = super().advance(own + OFF + actions)
         after = second_of(self.episodes, rival)
         against = rival[self.rows, after] - rival[self.rows, before]
-        return obs, (against - paid(self.episodes)) / self.of.unit, *ends, info
+        return obs, (against - paid(self.episodes)) / self.of.unit, done, truncated, info
 
 
 class SideBySide(SameStepVectorEnv):

@@ -11,6 +11,8 @@ envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from tercel.api.learn import trainable_scenario
 from tercel.api.market import Market, load_market
 from tercel.core.errors import refuse_if
@@ -77,10 +79,8 @@ def execution(
     >>> env.reset(seed=1)[0].shape
     (50,)
     """
-    return ExecutionEnv(
-        **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
-        render_mode=render_mode,
-    )
+    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
+    return ExecutionEnv(ExecutionVec(n=1, copy=False, render_mode=render_mode, **arguments))
 
 
 # Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own.
@@ -98,6 +98,7 @@ def execution_vector(
     reward: RewardLike = None,
     worlds: int = WORLDS,
     threads: int = 1,
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
     render_mode: str | None = None,
 ) -> ExecutionVec:
     """Environment of ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)``: n orders in one compiled loop.
@@ -107,6 +108,9 @@ def execution_vector(
     num_envs : int
     threads : int
         That the markets are spread over; the results are the same bytes.
+    autoreset_mode : AutoresetMode
+        SAME_STEP; DISABLED for Gymnasium's vector wrappers of observations: episodes restart by
+        ``reset(options={"reset_mask": ended})``.
     market, task, actions, action_parameters, observation, reward, worlds, render_mode
         As in :func:`execution`; `render()` gives a tuple of pictures.
     """
@@ -114,6 +118,7 @@ def execution_vector(
         n=num_envs,
         **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
         threads=threads,
+        autoreset_mode=autoreset_mode,
         render_mode=render_mode,
     )
 
@@ -157,9 +162,8 @@ def sb3_env(
     from tercel.lab.learning.sb3 import to_sb3, with_monitor
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return with_monitor(
-        to_sb3(ExecutionVec(n=n, copy=False, **arguments), seed, shares=actions == "allocation")
-    )
+    env = ExecutionVec(n=n, copy=False, **arguments)
+    return with_monitor(to_sb3(env, seed, shares=actions == "allocation"))
 
 
 def _arguments(

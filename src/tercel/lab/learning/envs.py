@@ -20,11 +20,12 @@ reward (paired reward), a `unit` of reward, seeds of each market's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError, refuse_if
@@ -72,24 +73,13 @@ class TrainingTerms:
     unit: float = 1.0
 
 
-class Options(TypedDict, total=False):
-    """Keyword options of :class:`ExecutionVec`."""
-
-    actions: str
-    weights: RewardWeights | Reward | None
-    action_parameters: Mapping[str, Any] | None
-    observation: str | ObservationFunction
-    stack: int
-    threads: int
-    share: bool
-    terms: TrainingTerms
-
-
 class ExecutionVec(SameStepVectorEnv):
     """Vector environment of Gymnasium: `n` markets in which an order is executed, episode after episode.
 
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
-    ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``). No episode is truncated.
+    ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``). Gymnasium's vector
+    wrappers of observations want DISABLED: ``reset(options={"reset_mask": ended})`` then starts the next episodes, which
+    learners here do. No episode is truncated.
 
     Parameters
     ----------
@@ -118,6 +108,8 @@ class ExecutionVec(SameStepVectorEnv):
         (:meth:`Episodes.share`). The results are the same bytes.
     terms : TrainingTerms
         Ranges of orders, a rival and the unit of the reward.
+    autoreset_mode : AutoresetMode
+        SAME_STEP or DISABLED.
     copy : bool
         Whether :meth:`reset` and :meth:`step` return new arrays; if not, the environment's own, valid until the next call.
     render_mode : str, optional
@@ -130,9 +122,6 @@ class ExecutionVec(SameStepVectorEnv):
     """
 
     metadata: dict[str, Any] = {**SameStepVectorEnv.metadata, **METADATA}  # noqa: RUF012
-
-    # What a policy's numbers mean here: set of actions with its parameters, observation and stack.
-    meaning: dict[str, Any]
 
     def __init__(
         self,
@@ -149,29 +138,39 @@ class ExecutionVec(SameStepVectorEnv):
         threads: int = 1,
         share: bool = False,
         terms: TrainingTerms | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
         copy: bool = True,
         render_mode: str | None = None,
     ) -> None:
         """Allocate `n` markets and decode actions, observation and reward; :meth:`reset` starts the episodes."""
         refuse_if(n < 1, "1 or more markets", f"{n}", "64 is a good number")
+        refuse_if(
+            autoreset_mode is AutoresetMode.NEXT_STEP,
+            "an autoreset_mode SAME_STEP or DISABLED",
+            f"{autoreset_mode}",
+            "take DISABLED for wrappers of observations",
+        )
         self.task = task
         self.sampler = sampler
-        self.meaning = {"actions": actions, "action_parameters": action_parameters or {}}
-        self.meaning |= {"observation": observation, "stack": stack}
+        # What a policy's numbers mean here.
+        self.meaning: dict[str, Any] = {
+            "actions": actions,
+            "action_parameters": action_parameters or {},
+            "observation": observation,
+            "stack": stack,
+        }
         self.actions = action_set(actions, action_parameters)
         self.observer = observer(observation, stack)
         super().__init__(n, self.observer.size, action_space(self.actions))
+        self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
         self.copy = copy
         self.render_mode = render_mode
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
-        terms = terms or TrainingTerms()
-        self.ranges = terms.ranges
-        self.rival = terms.rival
-        self.unit = terms.unit
+        self.terms = terms or TrainingTerms()
         # The same episodes again, in which the rival trades.
-        self._twins = Episodes(source, task, n, run_out=False) if self.rival is not None else None
+        self._twins = None if self.terms.rival is None else Episodes(source, task, n, run_out=False)
         self._rival_costs = np.zeros(n)
         self.backgrounds = Backgrounds() if share else None
         self._share_backgrounds()
@@ -202,8 +201,8 @@ class ExecutionVec(SameStepVectorEnv):
     def progress(self, frames: int) -> None:
         """Move the curriculum to `frames`: new episodes draw from its ranges, running ones keep their orders."""
         self.at_frames = frames
-        if self.ranges is not None:
-            self._current_ranges = self.ranges.at_frames(frames)
+        if self.terms.ranges is not None:
+            self._current_ranges = self.terms.ranges.at_frames(frames)
             world_terms = self._current_ranges.worlds(self.task, len(self.episodes.source.worlds_k))
             self._horizon_ns = world_terms[0]
             for episodes in self._batches():
@@ -214,7 +213,7 @@ class ExecutionVec(SameStepVectorEnv):
         plan = self.sampler(seed, first, n)
         return (
             plan
-            if self.ranges is None
+            if self.terms.ranges is None
             else self._current_ranges.draw_quantities(plan, self.task, self._horizon_ns)
         )
 
@@ -224,7 +223,8 @@ class ExecutionVec(SameStepVectorEnv):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Float32, Info]:
-        """Start episodes in all markets; returns observations float32 (n, D) and an empty info.
+        """Start episodes in all markets, or the next ones where ``options["reset_mask"]`` is true; returns observations float32
+        (n, D) and an empty info.
 
         Parameters
         ----------
@@ -239,6 +239,8 @@ class ExecutionVec(SameStepVectorEnv):
         gymnasium.error.Error
             A seed that is no whole number from 0 on.
         """
+        if options and "reset_mask" in options:
+            return self.restart(np.flatnonzero(options["reset_mask"])).copy(), {}
         is_shared = not isinstance(seed, Sequence)
         given = [*seed] if isinstance(seed, Sequence) else [seed]
         refuse_if(
@@ -259,7 +261,8 @@ class ExecutionVec(SameStepVectorEnv):
         self._done[:] = False
         self._ended = 0
         self._total[:] = 0.0
-        return self._copy_if_asked(self.restart(np.arange(self.num_envs))), {}
+        obs = self.restart(np.arange(self.num_envs))
+        return obs.copy() if self.copy else obs, {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Take one decision in every market and start new episodes where some ended: observations, rewards, terminated,
@@ -273,7 +276,7 @@ class ExecutionVec(SameStepVectorEnv):
             Before the first reset.
         """
         obs, rewards, done, truncated, info = self.advance(actions)
-        if "final_obs" in info:
+        if "final_obs" in info and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
             obs = self.restart(np.flatnonzero(done))
         if not self.copy:
             return obs, rewards, done, truncated, info
@@ -334,7 +337,7 @@ class ExecutionVec(SameStepVectorEnv):
         mask of ended episodes. A sum that was finished by the step before starts again.
         """
         e = self.episodes
-        self.sums[:, self._done] = 0.0
+        np.copyto(self.sums, 0.0, where=self._done)
         self.weights.costs(e, self._costs)
         self.sums += self._costs
         np.equal(e.states[:, sim.PHASE], sim.DONE, out=self._done)
@@ -343,9 +346,9 @@ class ExecutionVec(SameStepVectorEnv):
             rewards: Floats = np.add.reduce(weighed, axis=0, initial=0.0)
         else:
             rewards = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
-        if self.rival is not None:
+        if self.terms.rival is not None:
             rewards += np.where(self._done, self._rival_costs, 0.0)
-        return rewards if self.unit == 1.0 else rewards / self.unit
+        return rewards if self.terms.unit == 1.0 else rewards / self.terms.unit
 
     def _store_ended(self, which: Ints, obs: Float32) -> None:
         """Store shortfall and last observation of the episodes that ended in the markets `which`."""
@@ -374,12 +377,12 @@ class ExecutionVec(SameStepVectorEnv):
     def _begin(self, plan: Plan, which: Ints) -> None:
         """Start a plan's episodes in the markets `which`; a rival executes the same episodes to their ends at once."""
         self.episodes.start(plan, which)
-        if self._twins is None or self.rival is None:
+        if self._twins is None or self.terms.rival is None:
             return
         twins = self._twins
         twins.start(plan, which)
         while twins.working.any():
-            twins.step(self.rival.decide(twins.view))
+            twins.step(self.terms.rival.decide(twins.view))
         k = twins.states[which]
         costs = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
         self._rival_costs[which] = costs / (2 * k[:, sim.QUANTITY])
@@ -387,8 +390,8 @@ class ExecutionVec(SameStepVectorEnv):
     def take_metrics(self) -> dict[str, float]:
         """Means of the costs and `is_bps` over episodes ended since the last call (NaN if none); clears them."""
         count = self._ended or np.nan
-        names = (*self.weights.names, "is_bps")
-        row = {name: float(total) / count for name, total in zip(names, self._total, strict=True)}
+        totals = zip((*self.weights.names, "is_bps"), self._total, strict=True)
+        row = {name: float(total) / count for name, total in totals}
         self._ended = 0
         self._total[:] = 0.0
         return row
@@ -398,10 +401,6 @@ class ExecutionVec(SameStepVectorEnv):
         if self.render_mode is None:
             return None
         return tuple(frame_of(self.episodes, market) for market in range(self.num_envs))
-
-    def _copy_if_asked(self, array: Float32) -> Float32:
-        """A copy of the array if the environment was made with `copy`, else the array."""
-        return array.copy() if self.copy else array
 
     def _arrays(self) -> dict[str, AnyArray]:
         """Arrays of books, states, views and counters that make up the environment's state."""

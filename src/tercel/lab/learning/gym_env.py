@@ -3,18 +3,15 @@
 `envs.ExecutionVec` is the same for many markets in one compiled loop.
 """
 
-from typing import Any, Unpack
+from typing import Any
 
 import gymnasium
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.execution.task import Task
-from tercel.lab.evaluation.plans import Sampler
-from tercel.lab.learning.envs import SEEDS, ExecutionVec, Options, fold_seed
+from tercel.lab.learning.envs import SEEDS, ExecutionVec, fold_seed
 from tercel.lab.learning.gym_frame import METADATA, frame_of
 from tercel.lab.learning.port import Info
-from tercel.market.simulator.source import Source
 
 
 class ExecutionEnv(gymnasium.Env[Float32, Any]):
@@ -70,7 +67,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     | 21 | spread, log(1 + ticks) | 47-48 | lean of the flow, whole and since arrival |
     | 22-24 | own depth, levels 1, 2, 3-5, log(1 + lots / d) | 49 | order flow imbalance since the warm-up / d |
 
-    **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
+    **Rewards.** Minus the weighted sum of costs (`reward_terms`) in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on the remaining lots (`impact`, weight 1), and `left`, the share sent at the
     horizon (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall in
     ticks per lot (`is_bps` is in basis points). Each cost is in `info` unweighted. `weights` may be a function of a
@@ -83,6 +80,10 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     observation. Never truncated. `info["is_bps"]` then is the arrival shortfall in basis points.
 
     **Arguments.**
+
+    - `vec`: an `ExecutionVec` of one market.
+
+    **Its arguments.**
 
     - `source`, `sampler`: a market, and what draws its episodes.
     - `task`: a `Task`.
@@ -99,18 +100,10 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 
     metadata = METADATA
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        task: Task,
-        sampler: Sampler,
-        render_mode: str | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        """Make one market of an execution environment; `options` are those of `ExecutionVec`."""
-        self.render_mode = render_mode
-        self.vec = ExecutionVec(source, task, sampler, 1, copy=False, **options)
+    def __init__(self, vec: ExecutionVec) -> None:
+        """Keep the one market of `vec`."""
+        self.render_mode = vec.render_mode
+        self.vec = vec
         self.observation_space = self.vec.single_observation_space
         self.action_space = self.vec.single_action_space
         self._which = np.zeros(1, np.int64)

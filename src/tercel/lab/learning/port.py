@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from tercel.core.arrays import AnyArray, Float32
+from tercel.core.arrays import AnyArray, Bools, Float32
 from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_policy import OnnxPolicy
@@ -70,6 +70,21 @@ class SameStepVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray])
 def vectors(size: int) -> Box:
     """Space of action vectors of `size` numbers, without bounds."""
     return Box(-np.inf, np.inf, (size,), np.float32)
+
+
+def act_and_restart(
+    env: AnyVectorEnv, actions: AnyArray
+) -> tuple[AnyArray, AnyArray, Bools, Bools, Info]:
+    """Take a step: observations (of the next episodes where some ended), rewards, done, truncated and info with `final_obs`.
+
+    An environment whose autoreset is DISABLED, as Gymnasium's wrappers of observations want it, is told to restart.
+    """
+    obs, rewards, terminated, truncated, info = env.step(actions)
+    done = terminated | truncated
+    if env.metadata["autoreset_mode"] is AutoresetMode.DISABLED and done.any():
+        info = {**info, "final_obs": obs.copy()}
+        obs = env.reset(options={"reset_mask": done.copy()})[0]
+    return obs, rewards, done, truncated, info
 
 
 def action_sizes(env: AnyVectorEnv) -> tuple[int, int]:
@@ -197,11 +212,10 @@ def check_env(env: Any) -> None:
     )
     mode = env.metadata.get("autoreset_mode")
     refuse_if(
-        mode != AutoresetMode.SAME_STEP,
-        "an environment whose episodes restart in the step that ends them",
+        mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED),
+        "an environment whose episodes restart in the step that ends them, or by reset(options={'reset_mask': ...})",
         f"autoreset_mode {mode} of {env}",
-        "make it with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP",
+        "make it with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, or DISABLED",
     )
-    refuse_if(env.num_envs < 1, "1 or more episodes at once", f"{env.num_envs}", "such as 64")
     observation_size(env)
     action_sizes(env)

@@ -107,11 +107,11 @@ class RewardWeights:
             An own term that gives anything but a finite number for each market.
         """
         per_lot = 1.0 / (2.0 * episodes.states[:, sim.QUANTITY])
-        for term, row in zip(self.terms, out, strict=True):
+        for number, term in enumerate(self.terms):
             amounts = term.amount(episodes)
-            if term not in TERMS:
-                amounts = _check_amounts(term.name, amounts, row.shape)
-            np.multiply(amounts, per_lot, out=row)
+            if number >= len(TERMS):
+                amounts = _check_amounts(term.name, amounts, per_lot.shape)
+            np.multiply(amounts, per_lot, out=out[number])
 
 
 def _check_amounts(name: str, amounts: Any, shape: tuple[int, ...]) -> Floats:

@@ -60,7 +60,6 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
             f"{best.gain:.2f} +- {best.se:.2f} (one standard error) on validation episodes, of which it is the best "
             f"of {result.looks} validation checks: `tercel agent evaluate` judges it on others."
         )
-    lead = f"{result.frames:,} decisions. {outcome}"
     facts = {
         "seed": result.seed,
         "trained on": "; ".join(
@@ -70,7 +69,13 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         "Tercel": result.version,
     }
     path = folder / "report.html"
-    text = render_page(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    text = render_page(
+        f"Training of {config.name}",
+        f"{result.frames:,} decisions. {outcome}",
+        sections,
+        facts,
+        "tercel agent train",
+    )
     path.write_text(text, encoding="utf-8")
     return path
 

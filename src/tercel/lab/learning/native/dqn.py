@@ -18,6 +18,7 @@ from tercel.lab.learning.port import (
     AnyVectorEnv,
     Metrics,
     State,
+    act_and_restart,
     action_sizes,
     check_env,
     check_finite,
@@ -365,11 +366,10 @@ class Dqn(NativeLearner):
         """Take one epsilon-greedy decision (random in the warm-up) in every slot and store it in the replay memory."""
         s = self.settings
         self.normaliser.apply(self.raw, self.x)
-        q = self.net.forward(self.x, self.acting)[0]
         uniform = self.rng.random((self.n, 2), np.float32)
         epsilon = self.epsilon if self.frames >= s.warmup else 1.0
         epsilon_greedy(
-            q,
+            self.net.forward(self.x, self.acting)[0],
             self.net.head_biases[0],
             self.mask,
             s.dueling,
@@ -378,8 +378,7 @@ class Dqn(NativeLearner):
             self.scratch,
             self.actions,
         )
-        obs, reward, terminated, truncated, _ = self.env.step(self.actions)
-        done = terminated | truncated
+        obs, reward, done, _, _ = act_and_restart(self.env, self.actions)
         self.returns.add(reward, done)
         scaled = np.asarray(
             self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32

@@ -29,6 +29,7 @@ from tercel.lab.learning.port import (
     AnyVectorEnv,
     Metrics,
     State,
+    act_and_restart,
     action_sizes,
     check_env,
     check_finite,
@@ -117,11 +118,8 @@ class Shuffled:
     def take(self, rollout: Rollout, order: Ints) -> None:
         """Copy the rows of `rollout` in the order `order`."""
         for field in self.FIELDS:
-            source = getattr(rollout, field)
-            target = getattr(self, field)
-            np.take(
-                source, order, axis=0, out=target, mode="clip"
-            )  # "raise" would copy through a buffer
+            # "raise" would copy through a buffer
+            np.take(getattr(rollout, field), order, axis=0, out=getattr(self, field), mode="clip")
 
     def epochs(
         self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int
@@ -268,7 +266,6 @@ class Ppo(NativeLearner):
         """Act for `steps` decisions in every slot and fill the rollout with observations, actions and rewards; updates
         the observation normaliser.
         """
-        env = self.env
         s = self.settings
         r = self.rollout
         n = self.n
@@ -276,16 +273,13 @@ class Ppo(NativeLearner):
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
             x = r.obs[now]
-            actions = r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
-            taken = self.law.sample(head, self.rng, actions, r.logps[now])
-            obs, reward, terminated, truncated, _ = env.step(taken)
-            r.earned[t] = reward
-            np.logical_or(terminated, truncated, out=r.dones[t])
+            taken = self.law.sample(head, self.rng, r.actions[now], r.logps[now])
+            obs, r.earned[t], r.dones[t], _, _ = act_and_restart(self.env, taken)
             self._set_observation(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
+from scipy.special import softmax
 
-from tercel.core.arrays import Float32
 from tercel.execution.policies.model_policy import BOUND
 from tercel.lab.learning.metrics import ReturnTracker
 from tercel.lab.learning.port import (
     AnyVectorEnv,
+    act_and_restart,
     action_sizes,
     check_env,
     observation_size,
@@ -19,12 +20,6 @@ from tercel.lab.learning.sb3.settings import require_module
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
-
-
-def softmax(x: Float32) -> Float32:
-    """Softmax of each row: shares float32[n, A]."""
-    weights = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def to_sb3(
@@ -63,7 +58,6 @@ def to_sb3(
             """Declare spaces and number of slots of `env`."""
             bounded = Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers)
             super().__init__(env.num_envs, vectors(observation_size(env)), bounded)
-            self.infos: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
 
         def reset(self) -> Any:
             """Start all episodes from the seed; returns observations."""
@@ -76,17 +70,16 @@ def to_sb3(
         def step_wait(self) -> Any:
             """Take the step: observations, rewards, ends, and infos with terminal observations and shortfalls."""
             actions: Any = np.asarray(self.actions, np.float32 if entries else np.int64)
-            obs, reward, terminated, truncated, info = env.step(
-                softmax(actions) if shares else actions
+            obs, reward, done, truncated, info = act_and_restart(
+                env, softmax(actions, axis=1) if shares else actions
             )
-            done = terminated | truncated
             if returns is not None:
                 returns.add(reward, done)
-            infos = [*self.infos]
+            infos: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
             for i in np.flatnonzero(done) if "final_obs" in info else ():
                 infos[i] = {
                     "terminal_observation": np.array(info["final_obs"][i], np.float32),
-                    "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
+                    "TimeLimit.truncated": bool(truncated[i]),
                 }
                 if "is_bps" in info:
                     infos[i]["is_bps"] = float(info["is_bps"][i])
