@@ -22,6 +22,7 @@ def environment(n: int, pool: int = 0) -> ExecutionVec:
         pooled(sampler, pool) if pool else sampler,
         n,
         share=pool > 0,
+        copy=False,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import measured
 from benchmarks.environment import environment
 from studies.ray import RayShardWorkers, connect, ray_env, sharded_env
-from tercel.lab.learning import Ppo, PpoSettings, VecEnv
+from tercel.lab.learning import AnyVectorEnv, Ppo, PpoSettings
 
 SLOTS, SHARDS = 256, 4
 WORKERS = (1, 2)
@@ -26,12 +26,14 @@ UPDATES = 5
 STAGES = ("rollout", "update")
 
 
-def market(slots: int) -> VecEnv:
+def market(slots: int) -> AnyVectorEnv:
     """A shard: the default market with the default task."""
     return environment(slots)
 
 
-def bench(make: Callable[[int], VecEnv] = market, updates: int = UPDATES) -> list[dict[str, Any]]:
+def bench(
+    make: Callable[[int], AnyVectorEnv] = market, updates: int = UPDATES
+) -> list[dict[str, Any]]:
     """Measure each number of workers against this process, in turns, after one update that compiles and warms up."""
     settings = PpoSettings(minibatch=1_024)
     here = Ppo(sharded_env(make, SLOTS, SHARDS), settings, 1)

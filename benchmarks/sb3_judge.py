@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.core import Float32
 from tercel.execution.policies import MlpPolicy
-from tercel.lab.learning import CLIP, EPSILON, PpoSettings, VecEnv
+from tercel.lab.learning import CLIP, EPSILON, AnyVectorEnv, PpoSettings
 from tercel.lab.learning.sb3 import to_sb3
 
 
@@ -57,7 +57,9 @@ class Sb3Ppo:
 
     name = "ppo_sb3"
 
-    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVectorEnv, settings: PpoSettings | None = None, seed: int = 0
+    ) -> None:
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import VecNormalize
         from torch import nn
@@ -72,7 +74,7 @@ class Sb3Ppo:
             gamma=s.gamma,
             epsilon=EPSILON,
         )
-        self.batch = s.steps * env.n
+        self.batch = s.steps * env.num_envs
         self.model = PPO(
             "MlpPolicy", self.venv, learning_rate=self._schedule(), n_steps=s.steps, batch_size=s.minibatch,
             n_epochs=s.epochs, gamma=s.gamma, gae_lambda=s.lam, clip_range=s.clip, normalize_advantage=True,

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
 from benchmarks.environment import environment
-from tercel.lab.learning import Ppo, PpoSettings, VecEnv
+from tercel.core import AnyArray, Float32
+from tercel.lab.learning import AnyVectorEnv, Info, Ppo, PpoSettings, SameStepVectorEnv, vectors
 
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
@@ -33,20 +34,20 @@ POOL = 128
 """Episodes that come again and again in the rows `.pool`; the first update meets them all."""
 
 
-def _environment() -> VecEnv:
+def _environment() -> AnyVectorEnv:
     """What both train in: the default market, an order of 10 % of half an hour's volume with 60 decisions."""
     return environment(64)
 
 
-def _pool() -> VecEnv:
+def _pool() -> AnyVectorEnv:
     """The same, from a pool of episodes, whose public is simulated once."""
     return environment(64, POOL)
 
 
 def bench(
-    make_env: Callable[[], VecEnv] = _environment,
+    make_env: Callable[[], AnyVectorEnv] = _environment,
     updates: int = 5,
-    make_pool: Callable[[], VecEnv] = _pool,
+    make_pool: Callable[[], AnyVectorEnv] = _pool,
 ) -> list[dict[str, Any]]:
     """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
     with one_core():
@@ -59,7 +60,7 @@ def bench(
 
 
 def _compare(
-    make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int, kind: str = ""
+    make_env: Callable[[], AnyVectorEnv], minibatch: int, epochs: int, updates: int, kind: str = ""
 ) -> dict[str, Any]:
     settings = PpoSettings(minibatch=minibatch, epochs=epochs)
     native = Ppo(make_env(), settings, seed=1)
@@ -87,31 +88,29 @@ def _compare(
     )
 
 
-class Blank:
+class Blank(SameStepVectorEnv):
     """Episodes of 10 decisions in which the same happens, whatever is done."""
 
-    n, observation_size, action_size, length = 320, 26, 7, 10
-
     def __init__(self) -> None:
+        super().__init__(320, 26, vectors(7))
         rng = np.random.default_rng(0)
         self.t = 0
-        self.obs = np.asarray(
-            rng.normal(size=(self.length, self.n, self.observation_size)), np.float32
-        )
-        self.rewards = rng.normal(size=(self.length, self.n))
+        self.obs = np.asarray(rng.normal(size=(10, 320, 26)), np.float32)
+        self.rewards = rng.normal(size=(10, 320))
 
-    def reset(self, seed: int) -> NDArray[np.float32]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The first observations."""
         self.t = 0
         first: NDArray[np.float32] = self.obs[0]
-        return first
+        return first, {}
 
-    def step(
-        self, actions: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """The next ones."""
-        self.t = (self.t + 1) % self.length
-        return self.obs[self.t], self.rewards[self.t], np.full(self.n, self.t == 0), {}
+        self.t = (self.t + 1) % 10
+        ended = np.full(320, self.t == 0)
+        return self.obs[self.t], self.rewards[self.t], ended, self.truncated, {}
 
 
 def _alone(units: int, updates: int) -> dict[str, Any]:

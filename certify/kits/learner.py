@@ -17,26 +17,26 @@ import pytest
 
 from tercel.core import AnyArray
 from tercel.execution.policies import MlpPolicy, OnnxPolicy
-from tercel.lab.learning import Learner, VecEnv, action_sizes
+from tercel.lab.learning import AnyVectorEnv, Learner, action_sizes, check_env, observation_size
 
 
-def _actions(env: VecEnv, rng: np.random.Generator) -> AnyArray:
+def _actions(env: AnyVectorEnv, rng: np.random.Generator) -> AnyArray:
     """Random allowed actions; vectors are shares, which a vector of any numbers may be too."""
     if not action_sizes(env)[0]:
-        return rng.dirichlet(np.ones(action_sizes(env)[1]), env.n).astype(np.float32)
-    weights = rng.random((env.n, action_sizes(env)[0]))
+        return rng.dirichlet(np.ones(action_sizes(env)[1]), env.num_envs).astype(np.float32)
+    weights = rng.random((env.num_envs, action_sizes(env)[0]))
     if hasattr(env, "mask"):
         weights[~env.mask()] = -1.0
     return np.asarray(weights.argmax(axis=1), np.int64)
 
 
-def _play(env: VecEnv, steps: int, seed: int) -> list[AnyArray]:
+def _play(env: AnyVectorEnv, steps: int, seed: int) -> list[AnyArray]:
     """Copies of everything seen over `steps` random decisions."""
     rng = np.random.default_rng(seed)
     seen = []
     for _ in range(steps):
-        obs, reward, done, _ = env.step(_actions(env, rng))
-        seen += [obs.copy(), np.array(reward), done.copy()]
+        obs, reward, terminated, truncated, _ = env.step(_actions(env, rng))
+        seen += [obs.copy(), np.array(reward), terminated | truncated]
     return seen
 
 
@@ -52,32 +52,34 @@ def _weights(policy: MlpPolicy | OnnxPolicy) -> AnyArray:
 
 
 class VecEnvContract:
-    """Contract of every :class:`VecEnv`. Fixture `env`; `steps` decisions are enough to end some episode."""
+    """Contract of a vector environment that learners act in. Fixture `env`; `steps` decisions are enough to end some episode."""
 
     steps = 64
 
-    def test_shapes_and_types(self, env: VecEnv) -> None:
-        obs = env.reset(0)
-        assert obs.shape == (env.n, env.observation_size)
+    def test_shapes_and_types(self, env: AnyVectorEnv) -> None:
+        check_env(env)
+        obs, info = env.reset(seed=0)
+        assert isinstance(info, dict)
+        assert obs.shape == (env.num_envs, observation_size(env))
         assert obs.dtype == np.float32
-        obs, reward, done, info = env.step(_actions(env, np.random.default_rng(0)))
-        assert obs.shape == (env.n, env.observation_size)
+        obs, reward, done, truncated, info = env.step(_actions(env, np.random.default_rng(0)))
+        assert obs.shape == (env.num_envs, observation_size(env))
         assert obs.dtype == np.float32
-        assert reward.shape == done.shape == (env.n,)
+        assert reward.shape == done.shape == truncated.shape == (env.num_envs,)
         assert reward.dtype.kind == "f"
-        assert done.dtype == np.bool_
+        assert done.dtype == truncated.dtype == np.bool_
         assert isinstance(info, dict)
 
-    def test_everything_is_finite_and_episodes_end(self, env: VecEnv) -> None:
-        env.reset(1)
+    def test_everything_is_finite_and_episodes_end(self, env: AnyVectorEnv) -> None:
+        env.reset(seed=1)
         seen = _play(env, self.steps, 1)
         assert all(np.isfinite(a).all() for a in seen)
         assert np.any(seen[2::3])
 
-    def test_a_seed_decides_every_byte(self, env: VecEnv) -> None:
-        first = env.reset(7).copy()
+    def test_a_seed_decides_every_byte(self, env: AnyVectorEnv) -> None:
+        first = env.reset(seed=7)[0].copy()
         a = _play(env, self.steps, 2)
-        second = env.reset(7).copy()
+        second = env.reset(seed=7)[0].copy()
         b = _play(env, self.steps, 2)
         assert np.array_equal(first, second)
         assert _same(a, b)
@@ -85,14 +87,14 @@ class VecEnvContract:
     def test_mask_leaves_a_choice(self, env: Any) -> None:
         if not hasattr(env, "mask"):
             pytest.skip("forbids nothing")
-        env.reset(3)
-        assert env.mask().shape == (env.n, action_sizes(env)[0])
+        env.reset(seed=3)
+        assert env.mask().shape == (env.num_envs, action_sizes(env)[0])
         assert env.mask().any(axis=1).all()
 
     def test_restored_state_has_the_same_future(self, env: Any) -> None:
         if not hasattr(env, "restore"):
             pytest.skip("cannot be restored")
-        env.reset(4)
+        env.reset(seed=4)
         _play(env, 5, 4)
         state = env.state()
         a = _play(env, self.steps, 5)

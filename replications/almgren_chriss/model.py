@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core import Bools, Float32
+from tercel.core import AnyArray, Float32
 from tercel.execution import Parameters, kappa, share_left
 from tercel.execution.policies import MlpPolicy
-from tercel.lab.learning import Ppo, PpoSettings
+from tercel.lab.learning import Info, Ppo, PpoSettings, SameStepVectorEnv, vectors
 
 Floats = NDArray[np.float64]
 
@@ -141,29 +141,29 @@ def simulate(left: Floats, paths: int, rng: np.random.Generator) -> Floats:
     return PRICE * SHARES - cash
 
 
-class AlmgrenChrissVec:
-    """The example as an environment (port `VecEnv`): each episode has a risk aversion of its own.
+class AlmgrenChrissVec(SameStepVectorEnv):
+    """The example as a vector environment: each episode has a risk aversion of its own.
 
     **Observation** (float32[3]): `OBSERVES`; the aversion as its logarithm, -1 at `LOWEST` and 1 at `HIGHEST`.
     **Action** (float32[1]): moves the logit of the share of what is left that is sold today; 0 is the even schedule.
     **Reward**: minus the objective's part of this day, in units of what the even schedule's own comes to.
     """
 
-    observation_size = len(OBSERVES)
-    action_size = 1
-
     def __init__(self, n: int = MARKETS) -> None:
+        super().__init__(n, len(OBSERVES), vectors(1))
         self.n = n
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Start all episodes."""
-        self.rng = np.random.default_rng((seed, 0xAC))
+        self.rng = np.random.default_rng((seed or 0, 0xAC))
         self.day = np.zeros(self.n, np.int64)
         self.left, self.level = np.ones(self.n), np.zeros(self.n)
         self._begin(np.arange(self.n))
-        return self._seen()
+        return self._seen(), {}
 
-    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Sell, and start again where the last day is over."""
         share = share_sold(actions[:, 0], BLOCKS - self.day)
         sold = self.left * share
@@ -175,7 +175,7 @@ class AlmgrenChrissVec:
         self.left, self.day = kept, self.day + 1
         done = self.day >= BLOCKS
         self._begin(np.flatnonzero(done))
-        return self._seen(), reward, done, {}
+        return self._seen(), reward, done, self.truncated, {}
 
     def _begin(self, which: NDArray[np.int64]) -> None:
         self.day[which], self.left[which] = 0, 1.0

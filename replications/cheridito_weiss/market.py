@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import columns as c, rules
 from replications.cheridito_weiss.cells import TASK, Cell
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core import Bools, Float32
+from tercel.core import AnyArray, Bools, Float32
 from tercel.execution import E_INDEX, Intents, intent as it
 from tercel.lab.evaluation import Episodes
-from tercel.lab.learning import State
+from tercel.lab.learning import Info, SameStepVectorEnv, State, vectors
 from tercel.market.simulator import layout as sim
 
 Floats = NDArray[np.float64]
@@ -98,7 +98,7 @@ def directions(cell: Cell, seed: int, n: int) -> Longs:
     return np.concatenate(parts)
 
 
-class CellVec:
+class CellVec(SameStepVectorEnv):
     """A cell as a learner's environment: continuous actions, `n` episodes side by side.
 
     Parameters
@@ -112,25 +112,25 @@ class CellVec:
         Threads that the markets are spread over.
     """
 
-    observation_size = c.OBSERVED
-
     def __init__(
         self, cell: Cell, base: Floats | None = None, n: int = 320, threads: int = 1
     ) -> None:
+        super().__init__(n, c.OBSERVED, vectors(7 if base is None else rules.RESIDUAL))
         self.n, self.cell = n, cell
         self.base = None if base is None else np.asarray(base, np.float64)[None].copy()
-        self.action_size = 7 if base is None else rules.RESIDUAL
         self.batch = Batch(cell, n, threads)
         self._intents = np.zeros((n, it.WIDTH), np.int32)
         self.seed, self.started = 0, 0
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Start the first `n` episodes of `seed`; their streams have negative seeds, which none is judged on."""
-        self.seed, self.started = -1 - int(seed), self.n
+        self.seed, self.started = -1 - int(seed or 0), self.n
         self.batch.start(self.seed, 0)
-        return self.batch.obs
+        return self.batch.obs, {}
 
-    def step(self, actions: Any) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Act; start the next episodes where some ended."""
         actions = np.ascontiguousarray(actions, np.float32)
         if self.base is None:
@@ -143,7 +143,7 @@ class CellVec:
         if len(which):
             self.batch.start(self.seed, self.started, which)
             self.started += len(which)
-        return self.batch.obs, self.batch.rewards, done, {}
+        return self.batch.obs, self.batch.rewards, done, self.truncated, {}
 
     # -- Restorable ------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,16 @@
 
 from typing import Any, Final
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from replications.ning.world import EVEN, OBSERVED, PERIODS, SPEEDS, Float32, Floats, observe, sold
 from tercel import Task
-from tercel.core import CapacityError
+from tercel.core import AnyArray, CapacityError
 from tercel.execution import BPS, columns, finish_intents, intent, ladder
 from tercel.lab.evaluation import Episodes, Plan
+from tercel.lab.learning import Info, SameStepVectorEnv
 from tercel.market.simulator import Source, layout as sim
 
 SLICES: Final = 12
@@ -17,25 +19,25 @@ SLICES: Final = 12
 TASK: Final = Task(horizon_s=3600.0, decisions=PERIODS * SLICES, warmup_s=0.0, grid_points=3601)
 
 
-class TakeVec:
-    """Hours of a tape as a VecEnv with the actions and the observation of `world.MidVec`.
+class TakeVec(SameStepVectorEnv):
+    """Hours of a tape as a vector environment with the actions and the observation of `world.MidVec`.
 
     The rewards of an episode sum to minus its implementation shortfall, bps: spread, depth and mid's move.
     """
 
-    observation_size = len(OBSERVED)
-    n_actions = len(SPEEDS)
-
     def __init__(self, source: Source, plan: Plan, n: int = 16) -> None:
+        super().__init__(n, len(OBSERVED), gymnasium.spaces.Discrete(len(SPEEDS)))
         self.source, self.plan, self.n = source, plan, n
         self.episodes = Episodes(source, TASK, n)
         self.rng = np.random.default_rng(0)
         self.period, self.variation = 0, np.zeros(n)
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """New hours in all slots."""
-        self.rng = np.random.default_rng((seed, 0x218))
-        return self._begin()
+        self.rng = np.random.default_rng((seed or 0, 0x218))
+        return self._begin(), {}
 
     def _begin(self) -> Float32:
         return self.begin(self.plan.take(self.rng.integers(len(self.plan), size=self.n)))
@@ -76,13 +78,11 @@ class TakeVec:
         self.period += 1
         return earned
 
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One period."""
         earned = self.period_of(actions)
         done = np.full(self.n, self.period == PERIODS)
-        return (self._begin() if done[0] else self.observed()), earned, done, {}
+        return self._begin() if done[0] else self.observed(), earned, done, self.truncated, {}
 
 
 def shortfall(source: Source, plan: Plan, policy: Any = None) -> Floats:

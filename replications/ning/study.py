@@ -14,7 +14,7 @@ from tercel.core import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.execution.policies import MlpPolicy
 from tercel.lab.evaluation import Plan
-from tercel.lab.learning import Dqn, DqnSettings, VecEnv
+from tercel.lab.learning import AnyVectorEnv, Dqn, DqnSettings
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def mids(tape: Tape, plan: Plan) -> Floats:
     return run_twins(tape.source, replayed.TASK, plan) / 2.0
 
 
-def learn(env: VecEnv, seed: int, frames: int) -> MlpPolicy:
+def learn(env: AnyVectorEnv, seed: int, frames: int) -> MlpPolicy:
     """Double DQN, as the study's; the network is 2 x 32."""
     settings = DqnSettings(
         hidden=(32, 32), warmup=1024, steps=20, gradient_steps=8, minibatch=128, n_step=1, dueling=False,

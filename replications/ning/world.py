@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+
+from tercel.core import AnyArray
+from tercel.lab.learning import Info, SameStepVectorEnv
 
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -70,24 +74,24 @@ def observe(period: int, left: Floats, move: Floats, variation: Floats) -> Float
     return np.stack([time, left, move, variation], axis=1).astype(np.float32)
 
 
-class MidVec:
-    """The study's market as a VecEnv: paths drawn from those given, all in step.
+class MidVec(SameStepVectorEnv):
+    """The study's market as a vector environment: paths drawn from those given, all in step.
 
     The rewards of an episode sum to its revenue over arrival, bps, less the penalty.
     """
 
-    observation_size = len(OBSERVED)
-    n_actions = len(SPEEDS)
-
     def __init__(self, paths: Paths, n: int = 64) -> None:
+        super().__init__(n, len(OBSERVED), gymnasium.spaces.Discrete(len(SPEEDS)))
         self.paths, self.n = paths, n
         self.period, self.left, self.which = 0, np.ones(n), np.zeros(n, np.int64)
         self.rng = np.random.default_rng(0)
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """New paths in all slots."""
-        self.rng = np.random.default_rng((seed, 0x217))
-        return self._begin()
+        self.rng = np.random.default_rng((seed or 0, 0x217))
+        return self._begin(), {}
 
     def _begin(self) -> Float32:
         self.period, self.left = 0, np.ones(self.n)
@@ -103,9 +107,7 @@ class MidVec:
             p.variation[self.which, self.period],
         )
 
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[Float32, Floats, NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """One period."""
         k, p = self.period, self.paths
         share = sold(np.asarray(actions, np.int64), self.left, k == PERIODS - 1)
@@ -115,7 +117,7 @@ class MidVec:
         reward = earned - PENALTY * (PERIODS * share) ** 2
         self.period += 1
         done = np.full(self.n, self.period == PERIODS)
-        return (self._begin() if done[0] else self._observed()), reward, done, {}
+        return self._begin() if done[0] else self._observed(), reward, done, self.truncated, {}
 
 
 def revenue(paths: Paths, policy: Any = None) -> Floats:

@@ -20,9 +20,11 @@ from tercel import TercelError
 from tercel.core import ConfigError, Float32, check_known, expected_text, read_toml, suggest_name
 from tercel.execution import observer
 from tercel.execution.strategies import build
+from tercel.lab.learning import Info, SameStepVectorEnv
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.lab.learning.agent.policy_parts import actions_of, rule_of
+from tercel.lab.learning.envs import action_space
 from tercel.market.flow import registry as presets
 from tercel.market.impact import law_for
 from tercel.market.regimes import parse_regimes
@@ -179,20 +181,19 @@ def with_frames(recipe: AgentConfig, frames: int) -> AgentConfig:
     return overlaid(recipe, {"learner.frames": frames, "validation.every": every})
 
 
-class _Blank:
+class _Blank(SameStepVectorEnv):
     """An environment of the sizes that a configuration's has, and nothing in it."""
 
     def __init__(self, config: AgentConfig) -> None:
         actions = actions_of(config)
-        self.n = config.learner.markets
-        self.observation_size = observer(config.policy.observation, config.policy.stack).size
-        self.n_actions, self.action_size = (
-            (0, actions.size) if actions.continuous else (actions.size, 0)
-        )
+        size = observer(config.policy.observation, config.policy.stack).size
+        super().__init__(config.learner.markets, size, action_space(actions))
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Zeros."""
-        return np.zeros((self.n, self.observation_size), np.float32)
+        return np.zeros(self.observation_space.shape or (), np.float32), {}
 
 
 def check(config: AgentConfig) -> None:

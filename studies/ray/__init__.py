@@ -1,7 +1,7 @@
 """Training and judging on many processes and machines, by Ray (extra ``[scale]``).
 
     with connect("local") as ray_cluster:
-        env = ray_env(ray_cluster, make, n=64)      # a VecEnv like any other; `make(slots)` makes a part of it
+        env = ray_env(ray_cluster, make, n=64)      # a vector environment like any other; `make(slots)` makes a part of it
         train(Ppo(env, settings, seed), frames)
 
 The slots are dealt into *shards*. A shard has its own environment, seed and noise, so that a training is decided by

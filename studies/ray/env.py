@@ -1,4 +1,4 @@
-"""An environment in shards, held by this process or by Ray's workers: a `VecEnv` that takes whole rollouts by itself."""
+"""An environment in shards, held by this process or by Ray's workers; it takes whole rollouts by itself."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from studies.ray.cluster import Cluster, theirs
@@ -18,7 +19,16 @@ from tercel.core import (
     refuse_if,
     say_progress as say,
 )
-from tercel.lab.learning import Info, LearningError, Ppo, PpoSettings, State, VecEnv, action_sizes
+from tercel.lab.learning import (
+    AnyVectorEnv,
+    Info,
+    LearningError,
+    Ppo,
+    PpoSettings,
+    SameStepVectorEnv,
+    State,
+    observation_size,
+)
 from tercel.lab.learning.native.learner import one_thread
 from tercel.lab.learning.native.normalisation import merge_moments
 
@@ -28,7 +38,7 @@ from tercel.lab.learning.native.normalisation import merge_moments
 # Nothing here knows of Ray: a worker calls these methods, in this process or in another.
 
 # Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one.
-Make = Callable[[int], VecEnv]
+Make = Callable[[int], AnyVectorEnv]
 
 # Arrays of a rollout that the learner computes itself.
 DERIVED = ("floats", "rewards", "advantages")
@@ -70,37 +80,36 @@ class ShardRollout:
 
 @dataclass(frozen=True)
 class Traits:
-    """Sizes of a shard's environment, and whether it forbids actions and can be restored."""
+    """Observations and actions of a shard's environment, and whether it forbids actions and can be restored."""
 
     observation_size: int
-    n_actions: int
-    action_size: int
+    actions: gymnasium.Space[Any]
     masked: bool
     restorable: bool
 
 
-class _Seen:
+class _Seen(SameStepVectorEnv):
     """The shard's environment as its twin sees it: never reset, and what it shows is counted."""
 
     def __init__(self, env: Any, obs: Float32) -> None:
+        super().__init__(len(obs), obs.shape[1], env.single_action_space)
         self.env = env
         self.obs = obs
-        self.n = env.n
-        self.observation_size = env.observation_size
-        self.n_actions, self.action_size = action_sizes(env)
-        self.moments = np.zeros((2, env.observation_size + 1))
+        self.moments = np.zeros((2, obs.shape[1] + 1))
         if hasattr(env, "mask"):
             self.mask = env.mask
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """What is seen now: the episodes go on."""
-        return self.obs
+        return self.obs, {}
 
-    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, Info]:
-        obs, reward, done, info = self.env.step(actions)
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
+        obs, *others = self.env.step(actions)
         self.obs[:] = obs
         merge_moments(self.obs, self.moments)
-        return self.obs, reward, done, info
+        return self.obs, *others
 
 
 class Shard:
@@ -109,23 +118,23 @@ class Shard:
     def __init__(self, make: Make, slots: int, number: int) -> None:
         self.env: Any = make(slots)
         self.number = number
-        self.seen = _Seen(self.env, np.zeros((slots, self.env.observation_size), np.float32))
+        self.seen = _Seen(self.env, np.zeros((slots, observation_size(self.env)), np.float32))
         self.twin: Ppo | None = None
 
     def traits(self) -> Traits:
         """Sizes of the environment, and what it can do besides stepping."""
-        env, seen = self.env, self.seen
-        sizes = env.observation_size, seen.n_actions, seen.action_size
-        return Traits(*sizes, hasattr(env, "mask"), hasattr(env, "restore"))
+        env = self.env
+        spaces = observation_size(env), env.single_action_space
+        return Traits(*spaces, hasattr(env, "mask"), hasattr(env, "restore"))
 
     def reset(self, seed: int) -> Float32:
-        self.seen.obs[:] = self.env.reset(seed)
+        self.seen.obs[:] = self.env.reset(seed=seed)[0]
         return self.seen.obs.copy()
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools]:
-        obs, reward, done, _ = self.env.step(actions)
+        obs, reward, terminated, truncated, _ = self.env.step(actions)
         self.seen.obs[:] = obs
-        return obs.copy(), np.array(reward), done.copy()
+        return obs.copy(), np.array(reward), terminated | truncated
 
     def mask(self) -> Bools:
         return np.array(self.env.mask())
@@ -147,7 +156,7 @@ class Shard:
         """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
         if self.twin is None or self.twin.settings.steps != orders.settings.steps:
             settings = replace(
-                orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1
+                orders.settings, minibatch=orders.settings.steps * self.env.num_envs, threads=1
             )
             self.twin = orders.kind(self.seen, settings, 0)
         rng = np.random.default_rng([orders.seed, NOISE, self.number, int(orders.state["updates"])])
@@ -381,7 +390,7 @@ def merged(a: Floats, b: Floats) -> Floats:
     return out
 
 
-class ShardedVec:
+class ShardedVec(SameStepVectorEnv):
     """`n` slots in shards that `crew` holds.
 
     A rollout (:meth:`roll`) is taken by all shards at once, each beginning with the learner's normaliser and going on
@@ -390,12 +399,10 @@ class ShardedVec:
     """
 
     def __init__(self, crew: "LocalShardWorkers | RayShardWorkers", slots: int) -> None:
+        traits = crew.traits
+        super().__init__(slots * crew.shards, traits.observation_size, traits.actions)
         self.crew = crew
         self.slots = slots
-        self.n = slots * crew.shards
-        self.observation_size = crew.traits.observation_size
-        self.n_actions = crew.traits.n_actions
-        self.action_size = crew.traits.action_size
         if crew.traits.masked:
             self.mask = self._mask
         if crew.traits.restorable:
@@ -447,18 +454,20 @@ class ShardedVec:
     def _joined(self, parts: Mapping[int, Any]) -> AnyArray:
         return np.concatenate([parts[shard] for shard in range(self.crew.shards)])
 
-    # -- the VecEnv port ---------------------------------------------------------------------------------------------
+    # -- the vector environment ---------------------------------------------------------------------------------------------
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Start all episodes."""
-        self.seed = int(seed)
+        self.seed = int(seed or 0)
         self.restarts = [0] * self.crew.shards
         seeds = {s: (shard_seed(self.seed, s, 0),) for s in range(self.crew.shards)}
         seen = self.crew.call("reset", seeds)
         lost = [shard for shard in seeds if shard not in seen]
-        return self._joined(seen | (self._reset_lost(lost) if lost else {}))
+        return self._joined(seen | (self._reset_lost(lost) if lost else {})), {}
 
-    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools, Info]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {
             shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),)
@@ -472,7 +481,7 @@ class ShardedVec:
             self._ended[shard] += ends.sum()
         parts = [taken[shard] for shard in range(self.crew.shards)]
         obs, reward, done = (np.concatenate([part[i] for part in parts]) for i in range(3))
-        return obs, reward, done, {}
+        return obs, reward, done, self.truncated, {}
 
     def take_metrics(self) -> dict[str, float]:
         """Means over the episodes that ended since the last call, all shards together; NaN if none ended."""
@@ -520,11 +529,11 @@ class ShardedVec:
             if name in DERIVED:
                 continue
             mine = part.arrays[name]
-            if whole.shape[:2] == (steps, self.n):
+            if whole.shape[:2] == (steps, self.num_envs):
                 whole[:, columns] = mine
-            elif whole.shape[0] == steps * self.n:
+            elif whole.shape[0] == steps * self.num_envs:
                 shape = whole.shape[1:]
-                whole.reshape(steps, self.n, *shape)[:, columns] = mine.reshape(
+                whole.reshape(steps, self.num_envs, *shape)[:, columns] = mine.reshape(
                     steps, self.slots, *shape
                 )
             else:

@@ -20,6 +20,7 @@ from tercel.signals.risk import (
     Second,
     TailModel,
     VolatilityModel,
+    fit_covariance,
 )
 
 
@@ -92,7 +93,7 @@ class CovarianceConformance:
         """Whatever the shape of the window."""
         for days, names in ((300, 20), (60, 20), (40, 60)):
             returns = factor_returns(factor_covariance(names, 1), days, 2)
-            covariance = self.model().estimate(returns)
+            covariance = fit_covariance(self.model(), returns)
             assert covariance.shape == (names, names)
             np.testing.assert_allclose(covariance, covariance.T, atol=1e-12)
             low, high = np.linalg.eigvalsh(covariance)[[0, -1]]
@@ -102,7 +103,7 @@ class CovarianceConformance:
         """Permuting the columns permutes the estimate."""
         returns = factor_returns(factor_covariance(15, 1), 80, 4)
         order = np.random.default_rng(5).permutation(15)
-        plain, moved = self.model().estimate(returns), self.model().estimate(returns[:, order])
+        plain, moved = (fit_covariance(self.model(), rows) for rows in (returns, returns[:, order]))
         np.testing.assert_allclose(moved, plain[np.ix_(order, order)], atol=1e-10)
 
     def test_what_cannot_be_used_is_named(self) -> None:
@@ -111,9 +112,9 @@ class CovarianceConformance:
         hole, still = returns.copy(), returns.copy()
         hole[7, 3] = np.nan
         still[:, 2] = 0.001
-        refuses(lambda: self.model().estimate(hole), "row 7", "column 3")
-        refuses(lambda: self.model().estimate(still), "column 2")
-        refuses(lambda: self.model().estimate(returns[:1]), "days")
+        refuses(lambda: self.model().fit(hole), "row 7", "column 3")
+        refuses(lambda: self.model().fit(still), "column 2")
+        refuses(lambda: self.model().fit(returns[:1]), "days")
 
 
 class TailConformance:

@@ -14,15 +14,17 @@ from tercel.signals.risk import (
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,
+    ReturnsCovariance,
     SampleCovariance,
-    checked_returns,
+    estimator_name,
+    fit_covariance,
 )
 
 YEAR = 252
 
 
-@dataclass(frozen=True)
-class EwmaCovariance:
+@dataclass
+class EwmaCovariance(ReturnsCovariance):
     """Exponentially weighted products of returns (RiskMetrics), newest last."""
 
     decay: float = 0.97
@@ -34,15 +36,14 @@ class EwmaCovariance:
 
     def estimate(self, returns: Floats) -> Floats:
         """Covariance, float64[p, p]."""
-        x = checked_returns(returns)
-        weights = self.decay ** np.arange(len(x) - 1, -1, -1.0)
+        weights = self.decay ** np.arange(len(returns) - 1, -1, -1.0)
         weights /= weights.sum()
-        covariance: Floats = (x * weights[:, None]).T @ x
+        covariance: Floats = (returns * weights[:, None]).T @ returns
         return covariance
 
 
-@dataclass(frozen=True)
-class PseudoInverse:
+@dataclass
+class PseudoInverse(ReturnsCovariance):
     """Another estimator whose singular matrix is inverted where it can be; named, since it hides an error."""
 
     inner: CovarianceEstimator
@@ -50,22 +51,22 @@ class PseudoInverse:
     @property
     def name(self) -> str:
         """As tables show it."""
-        return f"{self.inner.name} (pseudo-inverse)"
+        return f"{estimator_name(self.inner)} (pseudo-inverse)"
 
     def estimate(self, returns: Floats) -> Floats:
         """The inner estimator's covariance."""
-        return self.inner.estimate(returns)
+        return fit_covariance(self.inner, returns)
 
 
-@dataclass(frozen=True)
-class EqualWeights:
+@dataclass
+class EqualWeights(ReturnsCovariance):
     """1/N: no estimate at all, written as the identity."""
 
     name: str = "1/N"
 
     def estimate(self, returns: Floats) -> Floats:
         """The identity, float64[p, p]."""
-        return np.eye(checked_returns(returns).shape[1])
+        return np.eye(returns.shape[1])
 
 
 def minimum_variance(covariance: Floats, pseudo_inverse: bool = False) -> Floats:
@@ -142,7 +143,7 @@ def judge(
         raise DataError(
             f"{window} days before the test and one in it", received, "use a longer panel"
         )
-    held = {one.name: _held(one, returns, first, window, rebuild) for one in estimators}
+    held = {estimator_name(one): _held(one, returns, first, window, rebuild) for one in estimators}
     out = []
     for name, (earned, leverage, turnover) in held.items():
         t = math.nan
@@ -165,7 +166,9 @@ def _held(
     before: Floats | None = None
     leverages, turnovers = [], []
     for start in range(first, len(returns), rebuild):
-        weights = minimum_variance(estimator.estimate(returns[start - window : start]), pseudo)
+        weights = minimum_variance(
+            fit_covariance(estimator, returns[start - window : start]), pseudo
+        )
         stop = min(start + rebuild, len(returns))
         earned[start - first : stop - first] = returns[start:stop] @ weights
         leverages.append(float(np.abs(weights).sum()))

@@ -18,7 +18,14 @@ from tercel.execution import Strategy, observer
 from tercel.execution.policies import PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Episodes, Plan, batches, markets_of
-from tercel.lab.learning import ExecutionVec, Ppo, PpoSettings
+from tercel.lab.learning import (
+    ExecutionVec,
+    Info,
+    Ppo,
+    PpoSettings,
+    SameStepVectorEnv,
+    observation_size,
+)
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
 from tercel.market.simulator import layout as sim
@@ -300,7 +307,7 @@ class PairedVec(ExecutionVec):
         start, market = of.start, of.market
         super().__init__(
             market.judged, market.task, self._draw, n,
-            actions="costs", observation="costs", action_parameters=start.action_parameters,
+            actions="costs", observation="costs", action_parameters=start.action_parameters, copy=False,
         )  # fmt: skip
         self.of, self.rows = of, np.zeros(n, np.int64)
         self.episodes = Episodes(market.judged, market.task, n, run_out=False, looks_back=True)
@@ -311,11 +318,13 @@ class PairedVec(ExecutionVec):
         self.drawn = np.array([rng.integers(len(self.of.rival)) for rng in rngs])
         return self.of.market.plan.take(self.drawn)
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """As of any environment; the markets hear forecasts from then on."""
-        super().reset(seed)
+        super().reset(seed=seed)
         self.episodes.set_forecaster(self.of.start.forecaster)
-        return self.observer.encode(self.episodes.view)
+        return self.observer.encode(self.episodes.view), {}
 
     def restart(self, which: Ints) -> Float32:
         """As of any environment."""
@@ -323,17 +332,17 @@ class PairedVec(ExecutionVec):
         self.rows[which] = self.drawn
         return found
 
-    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Bools, Info]:
         """As of any environment, rewards paired."""
         rival, before = self.of.rival, second_of(self.episodes, self.of.rival)
         own = self.of.start.policy.act(self.observer.encode(self.episodes.view))
-        obs, _, done, info = super().advance(own + OFF + actions)
+        obs, _, done, truncated, info = super().advance(own + OFF + actions)
         after = second_of(self.episodes, rival)
         against = rival[self.rows, after] - rival[self.rows, before]
-        return obs, (against - paid(self.episodes)) / self.of.unit, done, info
+        return obs, (against - paid(self.episodes)) / self.of.unit, done, truncated, info
 
 
-class SideBySide:
+class SideBySide(SameStepVectorEnv):
     """Environments of several domains as one.
 
     Parameters
@@ -342,26 +351,28 @@ class SideBySide:
     """
 
     def __init__(self, parts: Sequence[PairedVec]) -> None:
-        self.parts, self.edges = parts, np.cumsum([part.n for part in parts])
-        self.n, self.action_size = int(self.edges[-1]), parts[0].action_size
-        self.observation_size = parts[0].observation_size
+        self.parts, self.edges = parts, np.cumsum([part.num_envs for part in parts])
+        first = parts[0]
+        super().__init__(int(self.edges[-1]), observation_size(first), first.single_action_space)
 
-    def reset(self, seed: int) -> Float32:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
         """Start all."""
-        return np.concatenate([part.reset(seed) for part in self.parts])
+        return np.concatenate([part.reset(seed=seed)[0] for part in self.parts]), {}
 
-    def step(self, actions: Float32) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Act in all."""
         each = zip(self.parts, np.split(actions, self.edges[:-1]), strict=True)
         found = [part.step(some)[:3] for part, some in each]
         obs, reward, done = (np.concatenate([one[k] for one in found]) for k in range(3))
-        return obs, reward, done, {}
+        return obs, reward, done, self.truncated, {}
 
 
 def ppo(env: SideBySide, start: PolicyPort, frames: int, seed: int) -> PolicyPort:
     """The package's PPO: a network that begins as nothing, on the start's scores."""
     settings = PpoSettings(
-        minibatch=env.n * PpoSettings.steps // 8, distribution="gaussian", anneal_frames=frames, sigma_start=0.3,
+        minibatch=env.num_envs * PpoSettings.steps // 8, distribution="gaussian", anneal_frames=frames, sigma_start=0.3,
         sigma_end=0.1,
     )  # fmt: skip
     learner = Ppo(env, settings, seed)
@@ -402,13 +413,13 @@ class Logged(NamedTuple):
 
 def logged(env: SideBySide, decisions: int, start: PolicyPort, seed: int) -> Logged:
     """So many decisions of a start in an environment, float64 (n, 6), int64 (n, 3) and (n,) each."""
-    rng, obs, rows = np.random.default_rng(seed), env.reset(seed), []
-    for _ in range(decisions // env.n):
+    rng, obs, rows = np.random.default_rng(seed), env.reset(seed=seed)[0], []
+    for _ in range(decisions // env.num_envs):
         scores = start.act(obs)
         own = chosen(scores)
-        free = (rng.random(env.n) < EXPLORED) & known(obs)
+        free = (rng.random(env.num_envs) < EXPLORED) & known(obs)
         choice = np.where(free[:, None], drawn(own, rng), own)
-        later, gain, over, _ = env.step(2.0 * choice - 1.0 - scores - OFF)
+        later, gain, over, *_ = env.step(2.0 * choice - 1.0 - scores - OFF)
         rows.append((obs.astype(float), choice, gain, later.astype(float), over))
         obs = later
     tables = [np.array(one) for one in zip(*rows, strict=True)]

@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 import tercel as tc
 from tercel.api.envs import ID
-from tercel.lab.learning.gym_env import ExecutionVectorEnv
+from tercel.lab.learning.envs import ExecutionVec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = tc.Task(horizon="2min", decisions=6)
@@ -87,7 +87,7 @@ def test_one_and_many_are_the_same_episodes_and_return_minus_the_shortfall(
 ) -> None:
     told = {"market": market, "task": SHORT, "worlds": 2, "observation": eyes, "reward": paid}
     one, many = gymnasium.make(ID, **told), gymnasium.make_vec(ID, num_envs=3, **told)
-    assert isinstance(many.unwrapped, ExecutionVectorEnv)
+    assert isinstance(many.unwrapped, ExecutionVec)
     obs, total, ended = many.reset(seed=5)[0], 0.0, False
     np.testing.assert_array_equal(obs[0], one.reset(seed=5)[0])
     while not ended:

@@ -69,10 +69,10 @@ def test_the_model_simulated_comes_to_its_formulas(aversion: float) -> None:
 def test_the_environment_pays_the_objective() -> None:
     env = ac.AlmgrenChrissVec(4)
     check_env(env)
-    env.reset(3)
+    env.reset(seed=3)
     aversions, total = ac.aversion_of(env.level), np.zeros(4)
     for day in range(ac.BLOCKS):
-        seen, reward, done, _ = env.step(np.zeros((4, 1), np.float32))  # zero is the even schedule
+        seen, reward, done, *_ = env.step(np.zeros((4, 1), np.float32))  # zero is the even schedule
         total += reward
         assert done.all() == (day == ac.BLOCKS - 1)
     np.testing.assert_allclose(total, -1.0, rtol=1e-12)

@@ -195,7 +195,7 @@ def test_learning_repeats_and_never_meets_judged_episodes(tmp_path: Path) -> Non
         assert (w == v).all()
         assert (b == d).all()
     env = CellVec(NOISE, None, 4)
-    env.reset(7)
+    env.reset(seed=7)
     assert env.seed < 0
     learned.keep_policy(tmp_path, NOISE, 1, policies[0])
     rule = tune.rule_of("score_rule", rules.START["score_rule"])

@@ -41,14 +41,14 @@ def test_rewards_sum_to_the_revenue_less_the_penalty() -> None:
     paths = world.walks(7, 3, 300, 40.0, np.random.default_rng(1))
     env, rng = world.MidVec(paths, 5), np.random.default_rng(2)
     check_env(env)
-    obs, total, shares = env.reset(4), np.zeros(5), []
+    obs, total, shares = env.reset(seed=4)[0], np.zeros(5), []
     which = env.which.copy()
     for k in range(world.PERIODS):
         np.testing.assert_allclose(obs[:, 2], paths.start[which, k], rtol=1e-5, atol=1e-4)
         before = env.left.copy()
         actions = rng.integers(len(world.SPEEDS), size=5)
         shares.append(world.sold(actions, before, k == world.PERIODS - 1))
-        obs, reward, done, _ = env.step(actions)
+        obs, reward, done, *_ = env.step(actions)
         total += reward
         assert done.all() == (k == world.PERIODS - 1)
     sold = np.stack(shares, axis=1)

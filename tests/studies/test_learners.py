@@ -56,7 +56,7 @@ def test_pairs_add_up_to_what_is_saved(
     saved = (cost(of, "guarded") - cost(of)) / of.unit
     monkeypatch.setattr(learners, "EXPLORED", 0.0)
     env = learners.PairedVec(of, 8)
-    env.reset(3)
+    env.reset(seed=3)
     orders = env.rows.copy()
     seen = learners.logged(learners.SideBySide([env]), 8 * 1_000, of.start.policy, 3)
     assert seen.to_go[:8] == pytest.approx(saved[orders], abs=1e-6)

@@ -11,6 +11,8 @@ envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from tercel.api.learn import trainable_scenario
 from tercel.api.market import Market, load_market
 from tercel.core.errors import refuse_if
@@ -22,9 +24,9 @@ from tercel.lab.evaluation.market_estimates import WORLDS
 from tercel.lab.learning.agent.market import first_training_market
 from tercel.lab.learning.agent.recipes import recipe_config
 from tercel.lab.learning.envs import ExecutionVec
-from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.lab.learning.gym_frame import METADATA
-from tercel.lab.learning.reward_weights import RewardWeights
+from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
 from tercel.market.flow import registry as presets
 
@@ -60,7 +62,7 @@ def execution(
         "v3" (as the packaged policies), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
         that returns numbers of shape (n, k); also as ``module:name``.
     reward : callable, str or RewardWeights, optional
-        Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default
+        Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the costs; by default
         minus the shortfall, ticks per lot.
     worlds : int
         Warmed books that the episodes of a simulated market start from.
@@ -77,10 +79,8 @@ def execution(
     >>> env.reset(seed=1)[0].shape
     (50,)
     """
-    return ExecutionEnv(
-        **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
-        render_mode=render_mode,
-    )
+    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
+    return ExecutionEnv(ExecutionVec(n=1, copy=False, render_mode=render_mode, **arguments))
 
 
 # Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own.
@@ -98,8 +98,9 @@ def execution_vector(
     reward: RewardLike = None,
     worlds: int = WORLDS,
     threads: int = 1,
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
     render_mode: str | None = None,
-) -> ExecutionVectorEnv:
+) -> ExecutionVec:
     """Environment of ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)``: n orders in one compiled loop.
 
     Parameters
@@ -107,13 +108,17 @@ def execution_vector(
     num_envs : int
     threads : int
         That the markets are spread over; the results are the same bytes.
+    autoreset_mode : AutoresetMode
+        SAME_STEP; DISABLED for Gymnasium's vector wrappers of observations: episodes restart by
+        ``reset(options={"reset_mask": ended})``.
     market, task, actions, action_parameters, observation, reward, worlds, render_mode
         As in :func:`execution`; `render()` gives a tuple of pictures.
     """
-    return ExecutionVectorEnv(
-        num_envs,
+    return ExecutionVec(
+        n=num_envs,
         **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
         threads=threads,
+        autoreset_mode=autoreset_mode,
         render_mode=render_mode,
     )
 
@@ -157,9 +162,8 @@ def sb3_env(
     from tercel.lab.learning.sb3 import to_sb3, with_monitor
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return with_monitor(
-        to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation")
-    )
+    env = ExecutionVec(n=n, copy=False, **arguments)
+    return with_monitor(to_sb3(env, seed, shares=actions == "allocation"))
 
 
 def _arguments(

@@ -81,7 +81,7 @@ Covariance = Annotated[
     str,
     typer.Option(
         help="ewma-nonlinear (default: EWMA volatilities, nonlinearly shrunk correlation), nonlinear, ledoit-wolf, "
-        "sample.",
+        "sample; or an estimator with fit, module:Class, as skfolio.moments:GerberCovariance.",
         metavar="MODEL",
     ),
 ]

@@ -182,11 +182,11 @@ def environments() -> tuple[ExecutionVec, ExecutionVec]:
 def test_a_pool_pays_what_it_paid_and_goes_on_from_a_state() -> None:
     one, other = environments()
     rng, states = np.random.default_rng(0), []
-    assert np.array_equal(one.reset(3), other.reset(3))
-    actions = rng.integers(0, one.n_actions, (60, 8))
+    assert np.array_equal(one.reset(seed=3)[0], other.reset(seed=3)[0])
+    actions = rng.integers(0, one.actions.size, (60, 8))
     paid = []
     for n, action in enumerate(actions):
-        obs, reward, done, _ = one.step(action)
+        obs, reward, done, _, _ = one.step(action)
         paid.append((obs.copy(), reward.copy(), done.copy()))
         for a, b in zip(paid[-1], other.step(action)[:3], strict=True):
             assert np.array_equal(a, b)

@@ -13,11 +13,10 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.plans import bank_sampler
 from tercel.lab.evaluation.runs import run_strategy
-from tercel.lab.learning import reward_weights
 from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.mixed_env import MixedVec
 from tercel.lab.learning.order_ranges import Ranges
-from tercel.lab.learning.reward_weights import RewardWeights
+from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Step
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
@@ -59,19 +58,19 @@ class TestContractOfAnotherSet(VecEnvContract):
 def play(env, steps, seed=0):
     """Random play; yields what `advance` returned, before the markets that are done start again."""
     rng = np.random.default_rng(seed)
-    env.reset(seed)
+    env.reset(seed=seed)
     for _ in range(steps):
-        seen = env.advance(rng.integers(0, env.n_actions, env.n))
+        seen = env.advance(rng.integers(0, env.actions.size, env.num_envs))
         yield seen
         if seen[2].any():
-            env.restart(seen[3]["which"])
+            env.restart(np.flatnonzero(seen[2]))
 
 
 @pytest.mark.parametrize("actions", ["placement", "fraction", "level", "sized"])
 def test_return_is_minus_the_shortfall_in_ticks_per_lot(source, market, actions):
     env = make(source, market, actions=actions)
-    total, ended = np.zeros(env.n), 0
-    for _, reward, done, info in play(env, 40):
+    total, ended = np.zeros(env.num_envs), 0
+    for _, reward, done, _, info in play(env, 40):
         total += reward
         costs = env.episodes.costs()
         shortfall = costs.shortfall / (2 * costs.qty)
@@ -82,30 +81,30 @@ def test_return_is_minus_the_shortfall_in_ticks_per_lot(source, market, actions)
         assert np.isnan(info["is_bps"][~done]).all()
         ended += int(done.sum())
         total[done] = 0.0
-    assert ended > env.n
+    assert ended > env.num_envs
 
 
 def test_each_cost_has_its_weight(source, market):
     weights = RewardWeights(execution=0.7, impact=0.2, left=3.0)
     env = make(source, market, weights=weights, actions="fraction")
     forced = 0.0
-    for _, reward, done, info in play(env, 40, seed=3):
-        costs = np.stack([info[name] for name in reward_weights.COSTS])
+    for _, reward, done, _, info in play(env, 40, seed=3):
+        costs = np.stack([info[name] for name in RewardWeights().names])
         np.testing.assert_allclose(reward, -weights.array @ costs, atol=1e-12)
         if done.any():
             k = env.episodes.costs()
-            np.testing.assert_allclose(info["episode"][2, done], (k.forced_lots / k.qty)[done])
-            forced += info["episode"][2, done].sum()
+            np.testing.assert_allclose(env.sums[2, done], (k.forced_lots / k.qty)[done])
+            forced += env.sums[2, done].sum()
     assert forced >= 0
 
 
 def test_the_row_after_the_end_is_the_next_episode(source, market):
     env = make(source, market)
     rng = np.random.default_rng(5)
-    env.reset(5)
-    started = env.n
+    env.reset(seed=5)
+    started = env.num_envs
     for _ in range(30):
-        obs, _, done, info = env.step(rng.integers(0, env.n_actions, env.n))
+        obs, _, done, _, info = env.step(rng.integers(0, env.actions.size, env.num_envs))
         view = env.episodes.view
         assert (view.left[done] == view.qty0[done]).all()
         assert (view.decision[done] == 0).all()
@@ -125,10 +124,10 @@ def test_trains_on_no_episode_that_a_judge_could_draw(market):
 
 def test_metrics_are_means_over_ended_episodes(source, market):
     env = make(source, market)
-    seen = [info["is_bps"][done].copy() for _, _, done, info in play(env, 30)]
+    seen = [info["is_bps"][done].copy() for _, _, done, _, info in play(env, 30)]
     row = env.take_metrics()
     assert row["is_bps"] == pytest.approx(np.concatenate(seen).mean())
-    assert set(row) == {*reward_weights.COSTS, "is_bps"}
+    assert set(row) == {*RewardWeights().names, "is_bps"}
     assert all(np.isnan(value) for value in env.take_metrics().values())
 
 
@@ -157,7 +156,7 @@ def test_minus_the_cost_is_the_shipped_reward_in_bps(source, market):
     env = make(source, market, weights=lambda step: -step.cost_bps, actions="fraction")
     plain = make(source, market, actions="fraction")
     total, ended = np.zeros(6), 0
-    for (_, reward, done, info), (_, ticks, _, _) in zip(
+    for (_, reward, done, _, info), (_, ticks, *_) in zip(
         play(env, 40), play(plain, 40), strict=True
     ):
         arrival = env.episodes.view.arrival_mid2 / 2
@@ -178,7 +177,7 @@ def test_every_column_is_what_its_description_says(source, market):
 
     env = make(source, market, weights=keep, actions="fraction")
     left, filled, shortfall = None, np.zeros(6), np.zeros(6)
-    for _, _, done, info in play(env, 40):
+    for _, _, done, _, info in play(env, 40):
         step, states = steps[-1], env.episodes.costs()
         filled += step.filled
         shortfall += step.cost_bps
@@ -214,7 +213,7 @@ def test_every_column_is_what_its_description_says(source, market):
 @pytest.mark.filterwarnings("ignore:.*divide.*:RuntimeWarning")
 def test_an_answer_that_is_no_reward_is_told(source, market, wrong, told):
     env = make(source, market, n=2, weights=wrong)
-    env.reset(0)
+    env.reset(seed=0)
     with pytest.raises(ConfigError, match=told):
         env.step(np.zeros(2, np.int64))
 
@@ -224,8 +223,8 @@ def test_an_own_observation_is_what_the_environment_shows(source, market):
         return np.column_stack([view.left / view.qty0, view.spread, view.ofi])
 
     env, plain = make(source, market, observation=eyes), make(source, market)
-    assert env.observation_size == 3
-    for (mine, _, done, info), (its, _, _, _) in zip(play(env, 40), play(plain, 40), strict=True):
+    assert env.single_observation_space.shape == (3,)
+    for (mine, _, done, _, info), (its, *_) in zip(play(env, 40), play(plain, 40), strict=True):
         np.testing.assert_allclose(mine[:, 0], its[:, 1], rtol=1e-6)
         np.testing.assert_array_equal(np.sign(mine[:, 2]), np.sign(its[:, 32]))
         if done.any():
@@ -280,7 +279,7 @@ def test_what_is_no_range_is_refused():
 def test_orders_and_worlds_follow_the_ranges(mix):
     ranges = Ranges((0.05, 0.2), (120.0, 480.0), (0.0, 40.0))
     env = drawn(mix, 32, ranges=ranges)
-    env.reset(3)
+    env.reset(seed=3)
     k = env.episodes.states
     per_second = mix[2] / SHORT.share / SHORT.horizon_s
     share = k[:, sim.QUANTITY] / (per_second * k[:, sim.HORIZON_NS] / 1e9)
@@ -291,7 +290,7 @@ def test_orders_and_worlds_follow_the_ranges(mix):
     assert len(set(k[:, sim.LATENCY_A].tolist())) == WORLDS
     assert sorted(set(k[:, sim.SIDE].tolist())) == [-1, 1]
     first = env.episodes.view.x.copy()
-    env.reset(3)
+    env.reset(seed=3)
     np.testing.assert_array_equal(env.episodes.view.x, first)
 
 
@@ -299,7 +298,7 @@ def test_one_part_without_ranges_is_the_plain_environment(mix):
     source, sampler, _ = mix
     plain, mixed = ExecutionVec(source, SHORT, sampler, 8), MixedVec([drawn(mix)], ["csco"])
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(plain.reset(1), mixed.reset(1))
+    np.testing.assert_array_equal(plain.reset(seed=1)[0], mixed.reset(seed=1)[0])
     for _ in range(20):
         actions = rng.integers(0, 8, 8)
         mine, theirs = mixed.step(actions), plain.step(actions)
@@ -311,8 +310,8 @@ def test_one_part_without_ranges_is_the_plain_environment(mix):
 def test_parts_keep_to_their_slots_and_go_on_from_a_state(mix):
     ranges = Ranges((0.05, 0.2), grow_frames=100)
     mixed = MixedVec([drawn(mix, 3, ranges=ranges), drawn(mix, 5, unit=2.0)], ["a", "b"])
-    assert (mixed.n, mixed.n_actions) == (8, 8)
-    mixed.reset(5)
+    assert (mixed.num_envs, mixed.single_action_space.n) == (8, 8)
+    mixed.reset(seed=5)
     rng = np.random.default_rng(1)
     mixed.progress(50)
     for _ in range(5):
@@ -336,14 +335,14 @@ def test_parts_that_do_not_fit_are_refused(mix):
 def test_the_paired_return_is_the_gain_on_the_rule(mix):
     source, sampler, _ = mix
     env = drawn(mix, rival=build("twap_passive"))
-    env.reset(2)
+    env.reset(seed=2)
     hold = np.full(8, 2)
     total, alone, ended = np.zeros(8), np.zeros(8), np.zeros(8, bool)
     plan = sampler(2, 0, 8)
     for _ in range(SHORT.decisions):
-        done = env.step(hold)[2]
-        total += np.where(ended, 0.0, env._gain)
-        alone += np.where(ended, 0.0, env._rewards)
+        gain, done = env.step(hold)[1:3]
+        total += np.where(ended, 0.0, gain)
+        alone += np.where(ended, 0.0, env.weights.array @ -env._costs)
         ended |= done
     rule = run_strategy(source, SHORT, plan, build("twap_passive"))
     np.testing.assert_allclose(total - alone, rule.shortfall / (2 * rule.qty), atol=1e-9)

@@ -182,7 +182,7 @@ def test_dueling_head_folds_into_one_layer():
         ToyVec(n=8, actions=4), DqnSettings(capacity=512, warmup=64, steps=32, minibatch=64), seed=5
     )
     learner.update()
-    obs = learner.env.reset(3)
+    obs = learner.env.reset(seed=3)[0]
     x = np.empty_like(obs)
     learner.normaliser.apply(obs, x)
     out = forward(as_torch(learner.net), x)[0].detach().numpy()

@@ -13,7 +13,8 @@ import tercel
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.plans import bank_sampler
-from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.market.flow import registry as presets
 from tercel.market.simulator.source import reactive
 
@@ -32,19 +33,24 @@ def market():
     }
 
 
+def alone_env(**told):
+    """One market of the environment."""
+    return ExecutionEnv(ExecutionVec(n=1, copy=False, **told))
+
+
 def test_gymnasium_accepts_it(market, recwarn):
-    check_env(ExecutionEnv(**market, render_mode="rgb_array"))
+    check_env(alone_env(**market, render_mode="rgb_array"))
     assert not [w for w in recwarn if Path(w.filename).resolve().is_relative_to(SOURCES)]
 
 
 def test_stable_baselines_accepts_it(market):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
-    checker.check_env(ExecutionEnv(**market))
+    checker.check_env(alone_env(**market))
 
 
 def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
     seeds = [7, 2**63 + 5, 2**128]
-    many, alone = ExecutionVectorEnv(3, **market), [ExecutionEnv(**market) for _ in seeds]
+    many, alone = ExecutionVec(n=3, **market), [alone_env(**market) for _ in seeds]
     assert many.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     first, ended = many.reset(seed=seeds)[0], np.zeros(3, int)
     assert many.observation_space.contains(first)
@@ -67,7 +73,7 @@ def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
     assert ended.min() >= 2
     np.testing.assert_array_equal(first, kept, "copies unless told otherwise")
     np.testing.assert_array_equal(
-        many.reset(seed=7)[0], ExecutionVectorEnv(3, **market).reset(seed=7)[0]
+        many.reset(seed=7)[0], ExecutionVec(n=3, **market).reset(seed=7)[0]
     )
     drawn = many.reset(seed=[1, None, 1])[0]
     np.testing.assert_array_equal(drawn[0], drawn[2])
@@ -79,7 +85,7 @@ def test_a_seed_for_each_market_gives_the_episodes_of_a_market_alone(market):
 
 @pytest.mark.parametrize("options", [{}, {"actions": "allocation"}])
 def test_a_step_before_a_reset_is_refused(market, options):
-    one, many = ExecutionEnv(**market, **options), ExecutionVectorEnv(2, **market, **options)
+    one, many = alone_env(**market, **options), ExecutionVec(n=2, **market, **options)
     for env in (one, many):
         with pytest.raises(gymnasium.error.ResetNeeded, match="reset"):
             env.step(env.action_space.sample())
@@ -87,7 +93,7 @@ def test_a_step_before_a_reset_is_refused(market, options):
 
 @pytest.mark.parametrize("action", [1.9, -1, 8, np.nan, np.inf, "1"])
 def test_what_is_no_action_is_refused(market, action):
-    env, many = ExecutionEnv(**market), ExecutionVectorEnv(2, **market)
+    env, many = alone_env(**market), ExecutionVec(n=2, **market)
     env.reset(seed=1), many.reset(seed=1)
     with pytest.raises(ConfigError, match="whole actions from 0 to 7"):
         env.step(action)
@@ -100,13 +106,13 @@ def test_what_is_no_action_is_refused(market, action):
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_actions_of_more_or_fewer_markets_are_refused(market, options, count):
     """A kernel that reads them would read past their end."""
-    many = ExecutionVectorEnv(2, **market, **options)
+    many = ExecutionVec(n=2, **market, **options)
     many.reset(seed=1)
     with pytest.raises(ConfigError, match="actions of 2 markets"):
         many.step(np.zeros((count, *many.single_action_space.shape)))
 
 
-@pytest.mark.parametrize("kind", [ExecutionEnv, lambda **told: ExecutionVectorEnv(2, **told)])
+@pytest.mark.parametrize("kind", [alone_env, lambda **told: ExecutionVec(n=2, **told)])
 def test_a_pickled_environment_goes_on_as_it_was(market, kind):
     env = kind(**market)
     env.reset(seed=9)
@@ -123,8 +129,8 @@ INK, EDGE, WIDE = [31, 36, 48], 12, 480 - 24
 
 def test_a_frame_is_as_long_as_lots_and_shares_and_one_of_many_is_the_same(market):
     env, many = (
-        ExecutionEnv(**market, render_mode="rgb_array"),
-        ExecutionVectorEnv(2, **market, render_mode="rgb_array"),
+        alone_env(**market, render_mode="rgb_array"),
+        ExecutionVec(n=2, **market, render_mode="rgb_array"),
     )
     env.reset(seed=2), many.reset(seed=2)
     for _ in range(3):
@@ -143,4 +149,4 @@ def test_a_frame_is_as_long_as_lots_and_shares_and_one_of_many_is_the_same(marke
     assert drawn.size > 0
     assert (drawn[0] - EDGE) / drawn.size == pytest.approx(ahead / lots, abs=2 / drawn.size)
     assert not (second[:262] == INK).all(axis=2).any(), "nothing of its own rests there"
-    assert ExecutionVectorEnv(1, **market).render() is ExecutionEnv(**market).render() is None
+    assert ExecutionVec(n=1, **market).render() is alone_env(**market).render() is None

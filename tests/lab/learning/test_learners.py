@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, product
 
+import gymnasium
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -21,7 +22,7 @@ from tercel.lab.learning.native import continuous_kernels, learner
 from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import Learner, LearningError, train
+from tercel.lab.learning.port import Learner, LearningError, SameStepVectorEnv, train
 from tercel.lab.learning.risk_objective import Risk, RiskTransform
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
@@ -76,7 +77,7 @@ class TestLearner(LearnerContract):
 def test_the_toy_is_learned(learner, env):
     made = Ppo(env(), PPO, 1) if learner == "ppo" else Dqn(env(), DQN, 1)
     train(made, 20_000)
-    obs = env().reset(9)
+    obs = env().reset(seed=9)[0]
     assert (made.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
 
 
@@ -95,8 +96,8 @@ def test_without_env_state_a_resume_starts_new_episodes(kind):
 def test_values_stay_the_same_when_their_scale_moves():
     class Far(ToyVec):
         def step(self, actions):
-            obs, reward, done, info = super().step(actions)
-            return obs, 500 + 300 * reward, done, info
+            obs, reward, *more = super().step(actions)
+            return obs, 500 + 300 * reward, *more
 
     settings = replace(PPO, normalise_values=True, scale_rewards=False)
     learner = Ppo(Far(64), replace(settings, minibatch=256, learning_rate=3e-3), 1)
@@ -206,7 +207,7 @@ def test_a_damaged_metrics_file_is_named_and_not_gone_on_with(tmp_path, raw, sai
             "multiple of the minibatch",
         ),
         (lambda: Dqn(TinyMarket(8), DqnSettings(capacity=100)), "capacity"),
-        (lambda: Ppo(ToyVec(actions=1), PPO), "n_actions"),
+        (lambda: Ppo(ToyVec(actions=1), PPO), "two or more actions"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(made, told):
@@ -229,8 +230,8 @@ def test_weights_start_orthogonal_and_the_policy_s_last_ones_small():
 def test_a_state_of_other_sizes_and_lost_numbers_are_refused(kind):
     class Broken(ToyVec):
         def step(self, actions):
-            obs, reward, done, info = super().step(actions)
-            return obs, reward * np.nan, done, info
+            obs, reward, *more = super().step(actions)
+            return obs, reward * np.nan, *more
 
     with pytest.raises(LearningError, match="weights"):
         kind(ToyVec(actions=4)).restore(kind(ToyVec()).state())
@@ -303,7 +304,7 @@ def test_what_is_wanted_is_learned_and_exported_exactly(name):
 
     env, frames = TOYS[name](64), 60_000 if name != "dirichlet" else 100_000
     learner = Ppo(env, PpoSettings(distribution=name, learning_rate=2e-3, anneal_frames=frames), 1)
-    obs = env.reset(9)
+    obs = env.reset(seed=9)[0]
     wanted = env.wanted(env.goal)
     before = np.abs(learner.policy().act(obs) - wanted).mean()
     train(learner, frames)
@@ -331,7 +332,9 @@ def test_what_is_wanted_is_learned_and_exported_exactly(name):
 def test_it_starts_where_it_is_told(name, start, expected):
     env = TOYS[name](8)
     policy = Ppo(env, PpoSettings(**SMALL, distribution=name, start=start), 0).policy()
-    np.testing.assert_allclose(policy.act(env.reset(0)), np.tile(expected, (8, 1)), atol=1e-6)
+    np.testing.assert_allclose(
+        policy.act(env.reset(seed=0)[0]), np.tile(expected, (8, 1)), atol=1e-6
+    )
 
 
 def test_sigma_and_entropy_are_annealed():
@@ -360,12 +363,6 @@ def test_a_target_kl_stops_early():
     assert held < free
 
 
-class Both(VectorToyVec):
-    """Vectors and numbers."""
-
-    n_actions = 2
-
-
 @pytest.mark.parametrize(
     ("env", "more", "told"),
     [
@@ -374,7 +371,6 @@ class Both(VectorToyVec):
         (VectorToyVec(), {}, "actions are numbers"),
         (SharesToyVec(size=1), {"distribution": "dirichlet"}, "2 or more shares"),
         (VectorToyVec(), {"distribution": "gaussian", "start": (1.0,)}, "start of 2 finite"),
-        (Both(), {}, "not both"),
     ],
 )
 def test_laws_that_do_not_fit_are_refused(env, more, told):
@@ -418,24 +414,23 @@ def priced(risk):
     return {"risk_aversion": risk.aversion, "risk_measure": risk.measure, "risk_level": risk.level}
 
 
-class TwoSteps:
+class TwoSteps(SameStepVectorEnv):
     """A cost of 0 or 4 comes by itself and is seen; then pay 1 for sure, or 3 once in four times."""
 
-    observation_size, n_actions = 2, 2
-
     def __init__(self, n=64):
+        super().__init__(n, 2, gymnasium.spaces.Discrete(2))
         self.n = n
 
-    def reset(self, seed):
+    def reset(self, *, seed=None, options=None):
         self.rng, self.t = np.random.default_rng(seed), 0
-        return np.zeros((self.n, 2), np.float32)
+        return np.zeros((self.n, 2), np.float32), {}
 
     def step(self, actions):
         u = self.rng.random(self.n)
         cost = 4.0 * (u < 0.2) if self.t == 0 else np.where(actions == 1, 3.0 * (u < 0.25), 1.0)
         self.t = 1 - self.t
         seen = np.stack([np.full(self.n, self.t), cost * self.t], axis=1).astype(np.float32)
-        return seen, -cost, np.full(self.n, self.t == 0), {}
+        return seen, -cost, np.full(self.n, self.t == 0), self.truncated, {}
 
 
 def exact(risk, after_none, after_four):
@@ -467,11 +462,11 @@ def test_prices_add_up():
     risk = Risk(0.7, "mean_variance")
     plain, risk_transform = VectorToyVec(), RiskTransform(8, risk)
     rng = np.random.default_rng(0)
-    plain.reset(3)
+    plain.reset(seed=3)
     cost, paid = np.zeros(8), np.zeros(8)
     for _ in range(20):
         threshold = risk_transform._threshold.copy()
-        _, reward, done, _ = plain.step(rng.normal(size=(8, 2)).astype(np.float32))
+        _, reward, done, *_ = plain.step(rng.normal(size=(8, 2)).astype(np.float32))
         cost -= reward
         paid -= risk_transform.pay(reward, done)
         expected = risk.price(cost, threshold) - risk.price(np.zeros(8), threshold)

@@ -76,7 +76,7 @@ def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     rows = []
     train(learner, FRAMES[algorithm], rows.append)
     assert rows[-1]["frames"] >= FRAMES[algorithm]
-    obs = ToyVec().reset(9)
+    obs = ToyVec().reset(seed=9)[0]
     policy = learner.policy()
     assert (policy.act(obs) == obs[:, :-1].argmax(axis=1)).mean() >= 0.99
     assert isinstance(
@@ -93,7 +93,7 @@ def test_an_export_gives_torchs_numbers(algorithm):
         MaskedToyVec() if algorithm == "maskable_ppo" else env, settings(algorithm), 3
     )
     learner.update()
-    obs = env.reset(2) + np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    obs = env.reset(seed=2)[0] + np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
     seen = torch.tensor(learner.venv.normalize_obs(obs))
     model = learner.model.policy
     with torch.no_grad():
@@ -141,7 +141,7 @@ def test_memory_goes_on_and_starts_anew():
 @pytest.mark.parametrize(("head", "env"), [("vector", VectorToyVec), ("simplex", SharesToyVec)])
 def test_vectors_and_shares(head, env):
     learner, toy = sb3.Sb3Learner(env(64), settings("ppo", head=head), 2), env(64)
-    obs = toy.reset(1)
+    obs = toy.reset(seed=1)[0]
     wanted = toy.wanted(toy.goal)
     before = np.abs(learner.policy().act(obs) - wanted).mean()
     train(learner, FRAMES["ppo"])
@@ -156,7 +156,7 @@ def test_a_state_goes_on_elsewhere(algorithm):
         first.update()
     again = sb3.Sb3Learner(ToyVec(), settings(algorithm), 5)
     again.restore(first.state())
-    obs = ToyVec().reset(4)
+    obs = ToyVec().reset(seed=4)[0]
     assert np.array_equal(first.policy().logits(obs), again.policy().logits(obs))
     assert again.frames == first.frames
     row = again.update()
@@ -188,7 +188,7 @@ def test_custom_networks_by_name_and_through_the_loader(tmp_path):
     card = Card("ppo", FEATURES[:4], "placement", tiny.ACTIONS)
     save_policy(tmp_path / "policy", policy, card)
     loaded, _ = load_policy(tmp_path / "policy")
-    obs = tiny.TinyMarket(8).reset(3)
+    obs = tiny.TinyMarket(8).reset(seed=3)[0]
     assert np.array_equal(loaded.logits(obs), policy.logits(obs))
 
 

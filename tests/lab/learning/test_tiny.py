@@ -14,7 +14,7 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
 def sampled_cost(table, episodes, seed):
     """Mean cost and its standard error of an action table, played."""
     env = tiny.TinyMarket(episodes)
-    env.reset(seed)
+    env.reset(seed=seed)
     cost = np.zeros(episodes)
     for _ in range(tiny.STEPS):
         cost -= env.step(table[env.t, env.left, env.imbalance, env.spread])[1]

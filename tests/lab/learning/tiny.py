@@ -15,11 +15,12 @@ move. Imbalance and spread are Markov chains. What is left at the end is taken a
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32, Ints
-from tercel.lab.learning.port import State
+from tercel.lab.learning.port import SameStepVectorEnv, State
 
 STEPS, LOTS, ACTIONS = 8, 8, 4
 HOLD, REST, TAKE1, TAKE2 = range(ACTIONS)
@@ -139,12 +140,11 @@ def gap_closed(policy: Any) -> float:
     return (base - expected_cost(table_of(policy))) / (base - best)
 
 
-class TinyMarket:
+class TinyMarket(SameStepVectorEnv):
     """`n` episodes of the tiny market side by side, sampled; reward is minus the cost in ticks."""
 
-    observation_size, n_actions = 4, ACTIONS
-
     def __init__(self, n: int = 64) -> None:
+        super().__init__(n, 4, gymnasium.spaces.Discrete(ACTIONS))
         self.n = n
         self.rng = np.random.default_rng(0)
         self.t = np.zeros(n, np.int64)
@@ -161,12 +161,16 @@ class TinyMarket:
     def _observe(self) -> Float32:
         return observe(self.t, self.left, self.imbalance, self.spread)
 
-    def reset(self, seed: int) -> Float32:
-        self.rng = np.random.default_rng([seed, 0x71])
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
+        self.rng = np.random.default_rng([seed or 0, 0x71])
         self._start(np.ones(self.n, np.bool_))
-        return self._observe()
+        return self._observe(), {}
 
-    def step(self, actions: Ints) -> tuple[Float32, NDArray[np.float64], Bools, dict[str, Any]]:
+    def step(
+        self, actions: Ints
+    ) -> tuple[Float32, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         u = self.rng.random((4, self.n))
         ticks = self.spread + 1.0
         taken = np.minimum(
@@ -185,7 +189,7 @@ class TinyMarket:
         done = self.t == STEPS
         cost = cost + np.where(done, forced_cost(self.left, self.spread + 1.0), 0.0)
         self._start(done)
-        return self._observe(), -cost, done, {}
+        return self._observe(), -cost, done, self.truncated, {}
 
     def state(self) -> State:
         fields = ("t", "left", "imbalance", "spread")

@@ -1,25 +1,29 @@
 """A toy environment for contract checks: say which of `actions` bits is set; some actions are forbidden."""
 
+import gymnasium
 import numpy as np
 
+from tercel.lab.learning.port import SameStepVectorEnv, vectors
 
-class ToyVec:
+
+class ToyVec(SameStepVectorEnv):
     """Observe a one-hot goal and the time left; reward 1 for naming the goal. Five decisions an episode."""
 
     def __init__(self, n=8, actions=3, length=5):
-        self.n, self.n_actions, self.observation_size, self.length = n, actions, actions + 1, length
+        super().__init__(n, actions + 1, gymnasium.spaces.Discrete(actions))
+        self.n, self.n_actions, self.length = n, actions, length
 
     def _observe(self):
-        obs = np.zeros((self.n, self.observation_size), np.float32)
+        obs = np.zeros((self.n, self.n_actions + 1), np.float32)
         obs[np.arange(self.n), self.goal] = 1
         obs[:, -1] = 1 - self.t / self.length
         return obs
 
-    def reset(self, seed):
+    def reset(self, *, seed=None, options=None):
         self.rng = np.random.default_rng(seed)
         self.t = self.rng.integers(0, self.length, self.n)
         self.goal = self.rng.integers(0, self.n_actions, self.n)
-        return self._observe()
+        return self._observe(), {}
 
     def step(self, actions):
         reward = (actions == self.goal).astype(np.float64)
@@ -27,7 +31,7 @@ class ToyVec:
         self.t += 1
         done = self.t == self.length
         self.t[done] = 0
-        return self._observe(), reward, done, {}
+        return self._observe(), reward, done, self.truncated, {}
 
 
 class MaskedToyVec(ToyVec):
@@ -43,11 +47,12 @@ class MaskedToyVec(ToyVec):
         return allowed
 
 
-class VectorToyVec:
+class VectorToyVec(SameStepVectorEnv):
     """Observe a goal in [-1, 1]^A and the time left; reward minus the squared distance of the action to half of it."""
 
     def __init__(self, n=8, size=2, length=5):
-        self.n, self.action_size, self.observation_size, self.length = n, size, size + 1, length
+        super().__init__(n, size + 1, vectors(size))
+        self.n, self.action_size, self.length = n, size, length
 
     def _observe(self):
         return np.column_stack([self.goal, 1 - self.t / self.length]).astype(np.float32)
@@ -58,11 +63,11 @@ class VectorToyVec:
     def wanted(self, goal):
         return 0.5 * goal
 
-    def reset(self, seed):
+    def reset(self, *, seed=None, options=None):
         self.rng = np.random.default_rng(seed)
         self.t = self.rng.integers(0, self.length, self.n)
         self._draw()
-        return self._observe()
+        return self._observe(), {}
 
     def step(self, actions):
         assert actions.shape == (self.n, self.action_size)
@@ -72,7 +77,7 @@ class VectorToyVec:
         self.t += 1
         done = self.t == self.length
         self.t[done] = 0
-        return self._observe(), reward, done, {}
+        return self._observe(), reward, done, self.truncated, {}
 
     def state(self):
         return {"t": self.t.copy(), "goal": self.goal.copy(), "rng": self.rng.bit_generator.state}

@@ -61,8 +61,10 @@ class TestPpo(LearnerContract):
 
 def test_a_shard_is_the_environment_with_its_own_seed():
     whole, parts = sharded_env(tiny.TinyMarket, 8, 2), [tiny.TinyMarket(4), tiny.TinyMarket(4)]
-    first = np.concatenate([part.reset(shard_seed(5, i, 0)) for i, part in enumerate(parts)])
-    assert np.array_equal(whole.reset(5), first)
+    first = np.concatenate(
+        [part.reset(seed=shard_seed(5, i, 0))[0] for i, part in enumerate(parts)]
+    )
+    assert np.array_equal(whole.reset(seed=5)[0], first)
     rng = np.random.default_rng(0)
     for _ in range(20):
         actions = rng.integers(0, tiny.ACTIONS, 8)
@@ -93,7 +95,7 @@ def test_a_rollout_in_one_shard_is_ppos_own():
     """With the shard's noise put into the plain learner, both fill the same rollout."""
     sharded = Ppo(sharded_env(tiny.TinyMarket, 8, 1), PPO, 3)
     plain = Ppo(tiny.TinyMarket(8), PPO, 3)
-    plain._set_observation(plain.env.reset(shard_seed(3, 0, 0)))
+    plain._set_observation(plain.env.reset(seed=shard_seed(3, 0, 0))[0])
     plain.normaliser.restore(sharded.normaliser.state())
     plain.rng = np.random.default_rng([3, 0x990, 0, 0])
     plain.collect()
@@ -106,7 +108,7 @@ def test_a_rollout_in_one_shard_is_ppos_own():
 def test_the_toy_is_learned(env):
     learner = Ppo(sharded_env(env, 8, 2), PPO, 1)
     train(learner, 20_000)
-    obs = env().reset(9)
+    obs = env().reset(seed=9)[0]
     assert (learner.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
 
 

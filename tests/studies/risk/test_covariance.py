@@ -38,7 +38,7 @@ def test_linear_shrinkage_is_the_papers(days: int, names: int, seed: int) -> Non
     pytest.importorskip("sklearn.covariance")
     returns = np.random.default_rng(seed).standard_t(4, (days, names)) * np.linspace(0.5, 2, names)
     np.testing.assert_allclose(
-        LinearShrinkage().estimate(returns), ledoit_wolf(returns), rtol=1e-9, atol=1e-13
+        LinearShrinkage().fit(returns).covariance_, ledoit_wolf(returns), rtol=1e-9, atol=1e-13
     )
 
 
@@ -46,7 +46,7 @@ def test_ewma_in_closed_form() -> None:
     x = np.array([[1.0, 2.0], [3.0, -1.0]])
     older, newer = 0.97 / 1.97, 1 / 1.97
     wanted = older * np.outer(x[0], x[0]) + newer * np.outer(x[1], x[1])
-    np.testing.assert_allclose(c.EwmaCovariance(0.97).estimate(x), wanted)
+    np.testing.assert_allclose(c.EwmaCovariance(0.97).fit(x).covariance_, wanted)
 
 
 @pytest.mark.parametrize(("names", "days"), [(100, 300), (200, 250), (300, 150)])
@@ -64,10 +64,10 @@ def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(
     def error(estimate: np.ndarray) -> float:
         return float(np.sum((estimate - truth) ** 2))
 
-    gain = 1 - (error(NonlinearShrinkage().estimate(returns)) - error(oracle)) / (
+    gain = 1 - (error(NonlinearShrinkage().fit(returns).covariance_) - error(oracle)) / (
         error(sample) - error(oracle)
     )
-    linear = 1 - (error(LinearShrinkage().estimate(returns)) - error(oracle)) / (
+    linear = 1 - (error(LinearShrinkage().fit(returns).covariance_) - error(oracle)) / (
         error(sample) - error(oracle)
     )
     assert gain > 0.95
@@ -81,9 +81,9 @@ def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None
     np.testing.assert_allclose(weights, inverse.sum(axis=1) / inverse.sum())
     returns = factor_returns(truth, 8, 6)
     with pytest.raises(DataError, match=r"singular.*shrink"):
-        c.minimum_variance(SampleCovariance().estimate(returns))
+        c.minimum_variance(SampleCovariance().fit(returns).covariance_)
     assert c.minimum_variance(
-        SampleCovariance().estimate(returns), pseudo_inverse=True
+        SampleCovariance().fit(returns).covariance_, pseudo_inverse=True
     ).sum() == pytest.approx(1)
     assert "pseudo-inverse" in c.PseudoInverse(SampleCovariance()).name
 

@@ -6,16 +6,23 @@ from tercel.lab.learning.native.normalisation import CLIP as CLIP
 from tercel.lab.learning.native.normalisation import EPSILON as EPSILON
 from tercel.lab.learning.native.ppo import Ppo as Ppo
 from tercel.lab.learning.native.ppo import PpoSettings as PpoSettings
+from tercel.lab.learning.port import AnyVectorEnv as AnyVectorEnv
 from tercel.lab.learning.port import Info as Info
 from tercel.lab.learning.port import Learner as Learner
 from tercel.lab.learning.port import LearningError as LearningError
 from tercel.lab.learning.port import State as State
-from tercel.lab.learning.port import VecEnv as VecEnv
+from tercel.lab.learning.port import SameStepVectorEnv as SameStepVectorEnv
 from tercel.lab.learning.port import action_sizes as action_sizes
+from tercel.lab.learning.port import check_env as check_env
+from tercel.lab.learning.port import observation_size as observation_size
+from tercel.lab.learning.port import vectors as vectors
+from tercel.lab.learning.reward_terms import RewardTerm as RewardTerm
+from tercel.lab.learning.reward_terms import RewardWeights as RewardWeights
 
 __all__ = [
     "CLIP",
     "EPSILON",
+    "AnyVectorEnv",
     "Dqn",
     "DqnSettings",
     "ExecutionVec",
@@ -25,7 +32,12 @@ __all__ = [
     "MixedVec",
     "Ppo",
     "PpoSettings",
+    "RewardTerm",
+    "RewardWeights",
+    "SameStepVectorEnv",
     "State",
-    "VecEnv",
     "action_sizes",
+    "check_env",
+    "observation_size",
+    "vectors",
 ]

@@ -1,10 +1,10 @@
 """Execution as a vector environment: `ExecutionVec`, n markets side by side in which an order is executed.
 
     env = ExecutionVec(source, task, bank_sampler(task, quantity, worlds), 64)
-    obs = env.reset(seed=1)
-    obs, reward, done, info = env.step(actions)
+    obs, info = env.reset(seed=1)
+    obs, rewards, terminated, truncated, info = env.step(actions)
 
-**Reward.** Three costs a decision, in ticks per lot of the order, each with a weight of its own:
+**Reward.** Costs of a decision, in ticks per lot of the order, each with a weight of its own (`reward_terms.TERMS`):
 
     reward = -(w_execution e + w_impact i + w_left l)
     e   sum s (2 p - mid2 at decision) q / (2 Q)      what was filled, against the mid when it was decided
@@ -12,7 +12,7 @@
     l   lots of the horizon order / Q
 
 With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot. A reward of
-the user's may replace the weights; the three costs are recorded all the same.
+the user's may replace the weights; the costs are recorded all the same.
 
 Options: orders drawn from `Ranges` (domain randomisation, with a curriculum), a `rival` whose cost is added to the
 reward (paired reward), a `unit` of reward, seeds of each market's own.
@@ -20,15 +20,17 @@ reward (paired reward), a `unit` of reward, seeds of each market's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
+import gymnasium
 import numpy as np
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Ints
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.jit import Floats
 from tercel.execution import columns as c
-from tercel.execution.action_sets import action_set
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.costs import BPS
 from tercel.execution.decoder_kernels import placement_rows
@@ -39,12 +41,16 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.plans import Plan, Sampler
+from tercel.lab.learning.gym_frame import METADATA, frame_of
 from tercel.lab.learning.order_ranges import Ranges
-from tercel.lab.learning.port import Info, State
-from tercel.lab.learning.reward_weights import COSTS, RewardWeights, settle_rewards
+from tercel.lab.learning.port import Info, SameStepVectorEnv, State
+from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
+
+# Seeds that are drawn when none is given.
+SEEDS = 2**31
 
 
 @dataclass(frozen=True)
@@ -67,21 +73,13 @@ class TrainingTerms:
     unit: float = 1.0
 
 
-class Options(TypedDict, total=False):
-    """Keyword options of :class:`ExecutionVec`."""
+class ExecutionVec(SameStepVectorEnv):
+    """Vector environment of Gymnasium: `n` markets in which an order is executed, episode after episode.
 
-    actions: str
-    weights: RewardWeights | Reward | None
-    action_parameters: Mapping[str, Any] | None
-    observation: str | ObservationFunction
-    stack: int
-    threads: int
-    share: bool
-    terms: TrainingTerms
-
-
-class ExecutionVec:
-    """Vector environment of `n` markets in which an order is executed, episode after episode.
+    Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
+    ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``). Gymnasium's vector
+    wrappers of observations want DISABLED: ``reset(options={"reset_mask": ended})`` then starts the next episodes, which
+    learners here do. No episode is truncated.
 
     Parameters
     ----------
@@ -96,7 +94,7 @@ class ExecutionVec:
     actions : str
         A set of `execution.action_sets`: "placement", "fraction", "level", or a continuous one.
     weights : RewardWeights or callable
-        Of the reward's three costs, or a reward of the user's in their place: a function of a `Step`.
+        Of the reward's costs, or a reward of the user's in their place: a function of a `Step`.
     action_parameters : mapping, optional
         Of the set of actions.
     observation : str or callable
@@ -110,22 +108,20 @@ class ExecutionVec:
         (:meth:`Episodes.share`). The results are the same bytes.
     terms : TrainingTerms
         Ranges of orders, a rival and the unit of the reward.
+    autoreset_mode : AutoresetMode
+        SAME_STEP or DISABLED.
+    copy : bool
+        Whether :meth:`reset` and :meth:`step` return new arrays; if not, the environment's own, valid until the next call.
+    render_mode : str, optional
+        "rgb_array": :meth:`render` draws every market.
 
     Notes
     -----
-    The arrays that :meth:`reset` and :meth:`step` return are the environment's own, valid until the next call.
-    `info` holds float64 (n,) each: "execution", "impact", "left" (costs of this step, not weighted, ticks per lot and
-    share of the order), and "is_bps": the arrival shortfall of the episodes that ended, NaN elsewhere; where some
-    ended also "which" (int64, their markets), "final_obs" (float32 (n, D), their last observations in those rows)
-    and "episode" (float64 (3, n): the three costs summed over the episode, in those columns).
-    An environment of discrete actions has `n_actions`, one of continuous actions `action_size` in its place.
+    `info` holds float64 (n,) each: costs of this step by the names of their terms, not weighted, ticks per lot (`left`:
+    share of the order), and "is_bps": the arrival shortfall of the episodes that ended, NaN elsewhere.
     """
 
-    n_actions: int
-    action_size: int
-
-    # What a policy's numbers mean here: set of actions with its parameters, observation and stack.
-    meaning: dict[str, Any]
+    metadata: dict[str, Any] = {**SameStepVectorEnv.metadata, **METADATA}  # noqa: RUF012
 
     def __init__(
         self,
@@ -142,30 +138,39 @@ class ExecutionVec:
         threads: int = 1,
         share: bool = False,
         terms: TrainingTerms | None = None,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        copy: bool = True,
+        render_mode: str | None = None,
     ) -> None:
         """Allocate `n` markets and decode actions, observation and reward; :meth:`reset` starts the episodes."""
         refuse_if(n < 1, "1 or more markets", f"{n}", "64 is a good number")
-        self.n = n
+        refuse_if(
+            autoreset_mode is AutoresetMode.NEXT_STEP,
+            "an autoreset_mode SAME_STEP or DISABLED",
+            f"{autoreset_mode}",
+            "take DISABLED for wrappers of observations",
+        )
         self.task = task
         self.sampler = sampler
-        self.meaning = {"actions": actions, "action_parameters": action_parameters or {}}
-        self.meaning |= {"observation": observation, "stack": stack}
+        # What a policy's numbers mean here.
+        self.meaning: dict[str, Any] = {
+            "actions": actions,
+            "action_parameters": action_parameters or {},
+            "observation": observation,
+            "stack": stack,
+        }
         self.actions = action_set(actions, action_parameters)
-        if self.actions.continuous:
-            self.action_size = self.actions.size
-        else:
-            self.n_actions = self.actions.size
         self.observer = observer(observation, stack)
-        self.observation_size = self.observer.size
+        super().__init__(n, self.observer.size, action_space(self.actions))
+        self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
+        self.copy = copy
+        self.render_mode = render_mode
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
-        terms = terms or TrainingTerms()
-        self.ranges = terms.ranges
-        self.rival = terms.rival
-        self.unit = terms.unit
+        self.terms = terms or TrainingTerms()
         # The same episodes again, in which the rival trades.
-        self._twins = Episodes(source, task, n, run_out=False) if self.rival is not None else None
+        self._twins = None if self.terms.rival is None else Episodes(source, task, n, run_out=False)
         self._rival_costs = np.zeros(n)
         self.backgrounds = Backgrounds() if share else None
         self._share_backgrounds()
@@ -173,18 +178,15 @@ class ExecutionVec:
         self.seeds: Sequence[list[int]] = ()
         self.seed = 0
         self.started = 0
-        self.final_obs = np.zeros((n, self.observation_size), np.float32)
-        self.sums = np.zeros((3, n))
-        self._weights = self.weights.array
+        self.final_obs = np.zeros((n, self.observer.size), np.float32)
+        self._minus_weights = -self.weights.array[:, None]
+        self._costs = np.zeros((len(self.weights.array), n))
+        self.sums = np.zeros_like(self._costs)
         self._intents = np.zeros((n, WIDTH), np.int32)
-        self._costs = np.zeros((3, n))
-        self._rewards = np.zeros(n)
-        self._gain = np.zeros(n)
-        self._done = np.zeros(n, np.uint8)
-        self._which = np.zeros(n, np.int64)
+        self._done = np.zeros(n, np.bool_)
         self._is_bps = np.full(n, np.nan)
         self._ended = 0
-        self._total = np.zeros(4)
+        self._total = np.zeros(len(self._costs) + 1)
         self.progress(0)
 
     def _batches(self) -> list[Episodes]:
@@ -199,8 +201,8 @@ class ExecutionVec:
     def progress(self, frames: int) -> None:
         """Move the curriculum to `frames`: new episodes draw from its ranges, running ones keep their orders."""
         self.at_frames = frames
-        if self.ranges is not None:
-            self._current_ranges = self.ranges.at_frames(frames)
+        if self.terms.ranges is not None:
+            self._current_ranges = self.terms.ranges.at_frames(frames)
             world_terms = self._current_ranges.worlds(self.task, len(self.episodes.source.worlds_k))
             self._horizon_ns = world_terms[0]
             for episodes in self._batches():
@@ -211,71 +213,142 @@ class ExecutionVec:
         plan = self.sampler(seed, first, n)
         return (
             plan
-            if self.ranges is None
+            if self.terms.ranges is None
             else self._current_ranges.draw_quantities(plan, self.task, self._horizon_ns)
         )
 
-    def reset(self, seed: int) -> Float32:
-        """Start the first `n` episodes of `seed` in all markets; returns observations float32 (n, D), which the next
-        call may overwrite.
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Float32, Info]:
+        """Start episodes in all markets, or the next ones where ``options["reset_mask"]`` is true; returns observations float32
+        (n, D) and an empty info.
+
+        Parameters
+        ----------
+        seed : int, sequence of int, or None
+            One, whose first `n` episodes the markets share out, also drawn for None; or one a market, which gives it the
+            episodes that `ExecutionEnv` has by that seed.
+
+        Raises
+        ------
+        ConfigError
+            If `seed` is a sequence of another length.
+        gymnasium.error.Error
+            A seed that is no whole number from 0 on.
         """
-        self.seed = int(seed)
+        if options and "reset_mask" in options:
+            return self.restart(np.flatnonzero(options["reset_mask"])).copy(), {}
+        is_shared = not isinstance(seed, Sequence)
+        given = [*seed] if isinstance(seed, Sequence) else [seed]
+        refuse_if(
+            not is_shared and len(given) != self.num_envs,
+            f"one seed, or {self.num_envs}",
+            f"{len(given)} of them",
+            "give one for each market",
+        )
+        super().reset(seed=given[0] if is_shared else None)
+        seeds = [
+            int(self.np_random.integers(SEEDS)) if number is None else fold_seed(number)
+            for number in given
+        ]
+        self.seeds = () if is_shared else [[number, 0] for number in seeds]
+        self.seed = int(seeds[0])
         self.started = 0
         self.sums[:] = 0.0
-        self._done[:] = 0
+        self._done[:] = False
         self._ended = 0
-        self._total = np.zeros(4)
-        return self.restart(np.arange(self.n))
+        self._total[:] = 0.0
+        obs = self.restart(np.arange(self.num_envs))
+        return obs.copy() if self.copy else obs, {}
 
-    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
-        """Act in all markets and start new episodes where some ended: observations, rewards, mask of ended episodes,
-        info. The arrays are the environment's own, overwritten by the next call.
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
+        """Take one decision in every market and start new episodes where some ended: observations, rewards, terminated,
+        truncated, info.
+
+        Raises
+        ------
+        ConfigError
+            Actions outside the space.
+        gymnasium.error.ResetNeeded
+            Before the first reset.
         """
-        result = self.advance(actions)
-        return (self.restart(result[3]["which"]), *result[1:]) if result[2].any() else result
+        obs, rewards, done, truncated, info = self.advance(actions)
+        if "final_obs" in info and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+            obs = self.restart(np.flatnonzero(done))
+        if not self.copy:
+            return obs, rewards, done, truncated, info
+        copies = {name: array.copy() for name, array in info.items()}
+        return obs.copy(), rewards, done.copy(), truncated.copy(), copies
 
-    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Bools, Info]:
         """Act in all markets as :meth:`step` does, without new episodes: the observation of an ended one is its last.
-        Call :meth:`restart` for these.
+        Call :meth:`restart` for these. The arrays are the environment's own.
         """
         e = self.episodes
         view = e.view
+        actions = self._check_actions(actions)
         if self.actions.name == "placement":
-            placement_rows(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
+            placement_rows(np.ascontiguousarray(actions), view.x, view.m, self._intents)
         else:
             self._intents[:] = self.actions.decode(actions, view)
         left_before = view.x[:, c.LEFT].copy()
         e.step(self._intents)
-        ended = settle_rewards(
-            e.states,
-            e.reward_terms,
-            self._weights,
-            self._costs,
-            self.sums,
-            self._rewards,
-            self._done,
-            self._which,
-        )
-        if self.own_reward is not None:
-            self._rewards[:] = rewards_of(
-                self.own_reward, Step.of(e, left_before, self._costs, self.sums)
-            )
-        info: Info = dict(zip(COSTS, self._costs, strict=True))
+        rewards = self._settle(left_before)
+        info: Info = dict(zip(self.weights.names, self._costs, strict=True))
         info["is_bps"] = self._is_bps
         self._is_bps[:] = np.nan
         obs = self.observer.encode(view)
-        if ended:
-            which = self._which[:ended]
-            self._store_ended(which, obs)
-            info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
-        done = self._done.view(np.bool_)
-        if self.rival is None and self.unit == 1.0:
-            return obs, self._rewards, done, info
-        self._gain[:] = self._rewards
-        if self.rival is not None:
-            self._gain += np.where(done, self._rival_costs, 0.0)
-        self._gain /= self.unit
-        return obs, self._gain, done, info
+        if self._done.any():
+            self._store_ended(np.flatnonzero(self._done), obs)
+            info |= {"final_obs": self.final_obs, "_final_obs": self._done, "_is_bps": self._done}
+        return obs, rewards, self._done, self.truncated, info
+
+    def _check_actions(self, actions: AnyArray) -> AnyArray:
+        """Actions as int64 after checking that all lie in the space; vectors as float32, checked when they are decoded."""
+        if not self.started:
+            raise gymnasium.error.ResetNeeded(
+                "no episode has begun: call reset() before the first step()"
+            )
+        space = self.single_action_space
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs, *(space.shape or ())):
+            raise ConfigError(
+                f"actions of {self.num_envs} markets",
+                f"shape {actions.shape}",
+                "give each market one",
+            )
+        if not isinstance(space, Discrete):
+            return actions.astype(np.float32, copy=False)
+        if actions.dtype.kind not in "iu" or actions.min() < 0 or actions.max() >= space.n:
+            invalid = actions[~np.isin(actions, np.arange(space.n))]
+            if invalid.size:
+                raise ConfigError(
+                    f"whole actions from 0 to {space.n - 1}",
+                    f"{invalid[0]}",
+                    "draw from the action space",
+                )
+        return actions.astype(np.int64, copy=False)
+
+    def _settle(self, left_before: Ints) -> Floats:
+        """Rewards of the step just taken, float64 (n,), a new array; writes its costs, their sums over the episode and the
+        mask of ended episodes. A sum that was finished by the step before starts again.
+        """
+        e = self.episodes
+        np.copyto(self.sums, 0.0, where=self._done)
+        self.weights.costs(e, self._costs)
+        self.sums += self._costs
+        np.equal(e.states[:, sim.PHASE], sim.DONE, out=self._done)
+        if self.own_reward is None:
+            weighed = self._minus_weights * self._costs
+            rewards: Floats = np.add.reduce(weighed, axis=0, initial=0.0)
+        else:
+            rewards = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
+        if self.terms.rival is not None:
+            rewards += np.where(self._done, self._rival_costs, 0.0)
+        return rewards if self.terms.unit == 1.0 else rewards / self.terms.unit
 
     def _store_ended(self, which: Ints, obs: Float32) -> None:
         """Store shortfall and last observation of the episodes that ended in the markets `which`."""
@@ -286,8 +359,8 @@ class ExecutionVec:
         )
         self.final_obs[which] = obs[which]
         self._ended += len(which)
-        self._total[:3] += self.sums[:, which].sum(axis=1)
-        self._total[3] += self._is_bps[which].sum()
+        self._total[:-1] += self.sums[:, which].sum(axis=1)
+        self._total[-1] += self._is_bps[which].sum()
 
     def restart(self, which: Ints) -> Float32:
         """Start the next episodes in the markets `which`; returns the observations of all markets."""
@@ -304,24 +377,30 @@ class ExecutionVec:
     def _begin(self, plan: Plan, which: Ints) -> None:
         """Start a plan's episodes in the markets `which`; a rival executes the same episodes to their ends at once."""
         self.episodes.start(plan, which)
-        if self._twins is None or self.rival is None:
+        if self._twins is None or self.terms.rival is None:
             return
         twins = self._twins
         twins.start(plan, which)
         while twins.working.any():
-            twins.step(self.rival.decide(twins.view))
+            twins.step(self.terms.rival.decide(twins.view))
         k = twins.states[which]
         costs = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
         self._rival_costs[which] = costs / (2 * k[:, sim.QUANTITY])
 
     def take_metrics(self) -> dict[str, float]:
-        """Means of `is_bps` and the three costs over episodes ended since the last call (NaN if none); clears them."""
+        """Means of the costs and `is_bps` over episodes ended since the last call (NaN if none); clears them."""
         count = self._ended or np.nan
-        names = (*COSTS, "is_bps")
-        row = {name: float(total) / count for name, total in zip(names, self._total, strict=True)}
+        totals = zip((*self.weights.names, "is_bps"), self._total, strict=True)
+        row = {name: float(total) / count for name, total in totals}
         self._ended = 0
-        self._total = np.zeros(4)
+        self._total[:] = 0.0
         return row
+
+    def render(self) -> Any:
+        """Pictures of all markets; None without a `render_mode`."""
+        if self.render_mode is None:
+            return None
+        return tuple(frame_of(self.episodes, market) for market in range(self.num_envs))
 
     def _arrays(self) -> dict[str, AnyArray]:
         """Arrays of books, states, views and counters that make up the environment's state."""
@@ -371,3 +450,26 @@ class ExecutionVec:
             int(state[name]) for name in ("seed", "started", "ended")
         )
         return self.observer.encode(self.episodes.view)
+
+
+def action_space(actions: ActionSet) -> gymnasium.Space[Any]:
+    """Gymnasium's space of one market's actions."""
+    if not actions.continuous:
+        return Discrete(actions.size)
+    low = 0.0 if actions.name == "allocation" else -np.inf
+    return Box(low, np.inf, (actions.size,), np.float32)
+
+
+def fold_seed(seed: int) -> int:
+    """Fold a seed of any size into 63 bits; smaller seeds are unchanged.
+
+    Raises
+    ------
+    gymnasium.error.Error
+        If it is no whole number from 0 on.
+    """
+    return (
+        seed
+        if 0 <= seed < 2**63
+        else int(gymnasium.utils.seeding.np_random(seed)[0].integers(2**63))
+    )

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats
 from tercel.lab.learning.envs import ExecutionVec
-from tercel.lab.learning.port import Info, State
-from tercel.lab.learning.reward_weights import COSTS
+from tercel.lab.learning.port import Info, SameStepVectorEnv, State
 
 
-class MixedVec:
+class MixedVec(SameStepVectorEnv):
     """Several environments of one action set and observation as one, their slots one after another.
 
     Parameters
@@ -28,9 +27,6 @@ class MixedVec:
         No parts, or parts that do not fit together.
     """
 
-    n_actions: int
-    action_size: int
-
     def __init__(self, parts: Sequence[ExecutionVec], names: Sequence[str]) -> None:
         """Join environments `parts`, which must have the same actions and observation, under the names `names`."""
         kinds = {(part.actions.name, part.actions.size, part.observer.name) for part in parts}
@@ -39,37 +35,39 @@ class MixedVec:
             raise ConfigError(
                 "parts with one set of actions and one observation", received, "build them alike"
             )
+        edges = np.cumsum([0, *(part.num_envs for part in parts)])
+        first = parts[0]
+        super().__init__(int(edges[-1]), first.observer.size, first.single_action_space)
         self.parts = tuple(parts)
         self.names = tuple(names)
-        self.actions = parts[0].actions
-        if self.actions.continuous:
-            self.action_size = self.actions.size
-        else:
-            self.n_actions = self.actions.size
-        self.observation_size = parts[0].observation_size
-        edges = np.cumsum([0, *(part.n for part in parts)])
         self.slices = [slice(a, b) for a, b in pairwise(edges.tolist())]
-        self.n = int(edges[-1])
 
-    def reset(self, seed: int) -> Float32:
-        """Start the episodes of all parts, each from a seed of its own derived from `seed`; returns observations of all slots."""
-        return np.concatenate(
-            [part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)]
-        )
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
+        """Start the episodes of all parts, each from a seed of its own derived from `seed`: observations of all slots and an
+        empty info.
+        """
+        seeds = [
+            None if seed is None else len(self.parts) * seed + i for i in range(len(self.parts))
+        ]
+        observations = [
+            part.reset(seed=number)[0] for part, number in zip(self.parts, seeds, strict=True)
+        ]
+        return np.concatenate(observations), {}
 
-    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
-        """Act in all parts: observations, rewards, ends, and `info` with costs and `is_bps` of all slots alone."""
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
+        """Act in all parts: observations, rewards, terminated, truncated, and `info` with costs and `is_bps` of all slots
+        alone.
+        """
         results = [
             part.step(actions[slots]) for part, slots in zip(self.parts, self.slices, strict=True)
         ]
-        obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))
-        infos = [result[3] for result in results]
-        return (
-            obs,
-            reward,
-            done,
-            {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")},
-        )
+        obs, rewards, done = (np.concatenate([result[j] for result in results]) for j in range(3))
+        infos = [result[4] for result in results]
+        names = (*self.parts[0].weights.names, "is_bps")
+        info = {name: np.concatenate([part_info[name] for part_info in infos]) for name in names}
+        return obs, rewards, done, self.truncated, info
 
     def progress(self, frames: int) -> None:
         """Move the curriculum of all parts to `frames`."""
@@ -79,7 +77,7 @@ class MixedVec:
     def take_metrics(self) -> dict[str, float]:
         """Means over the parts, weighted by their slots (NaN if one part has none); with several parts also `is_bps` of each."""
         rows = [part.take_metrics() for part in self.parts]
-        weights = np.array([part.n for part in self.parts], float) / self.n
+        weights = np.array([part.num_envs for part in self.parts], float) / self.num_envs
         mean = {name: float(np.dot(weights, [row[name] for row in rows])) for name in rows[0]}
         if len(rows) > 1:
             mean |= {

@@ -123,9 +123,13 @@ def strategy_of(
     ConfigError, PolicyError, UnknownNameError
         No such model, or one that has other sizes than its observation and actions.
     """
-    decoder = action_set(actions, action_parameters)
-    encoder = observer(observation, stack)
-    policy = policy_from(model, encoder, decoder, activation, normalize)
+    policy = policy_from(
+        model,
+        observer(observation, stack),
+        action_set(actions, action_parameters),
+        activation,
+        normalize,
+    )
     return PolicyStrategy(
         name,
         policy,

@@ -1,4 +1,4 @@
-"""Protocols of environments and learners, and the training loop.
+"""Port of learners, the Gymnasium environments that they act in, and the training loop.
 
 The loop belongs to the caller: :meth:`Learner.update` collects one batch, improves once and hands back a row of
 metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
@@ -7,6 +7,12 @@ metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
 
 from tercel.core.arrays import AnyArray, Bools, Float32
 from tercel.core.errors import ConfigError, TercelError, refuse_if
@@ -18,22 +24,21 @@ Metrics = dict[str, float]
 State = dict[str, Any]
 # Arrays with further results of a step, by name.
 Info = dict[str, Any]
+AnyVectorEnv = VectorEnv[Any, Any, Any]
 
 
 class LearningError(TercelError):
     """Raised when learning cannot go on: values that are not finite, or a state that does not fit."""
 
 
-class VecEnv(Protocol):
-    """Protocol of `n` episodes side by side, each of which restarts by itself.
+class SameStepVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
+    """Base class of Gymnasium vector environments whose episodes restart in the step that ends them.
 
-    The horizon is part of the observation, so `done` is always a true end: nothing is bootstrapped past it. The
-    observation that comes with `done` is the first of the next episode.
+    Observations are float32[n, D]. The horizon is part of them, so no episode is truncated. Arrays that :meth:`reset` and
+    :meth:`step` return may be the environment's own buffers, valid until the next call.
 
-    An environment of discrete actions has `n_actions`; one whose actions are vectors has `action_size`, the numbers of
-    each, and what they mean is its affair: any vector, or shares that add up to 1, as learners draw them.
-
-    Optional methods, each used where it is there:
+    Learners take any ``gymnasium.vector.VectorEnv`` that :func:`check_env` accepts, and use these methods where the
+    environment itself (not one that a wrapper hides) has them:
 
     | method | |
     |---|---|
@@ -44,42 +49,85 @@ class VecEnv(Protocol):
     merges what was observed into its observation normaliser |
     | ``progress(frames)`` | moves a curriculum |
     | ``take_metrics()`` | means over the episodes that ended since the last call |
+
+    >>> env = SameStepVectorEnv(3, 4, gymnasium.spaces.Discrete(2))
+    >>> env.num_envs, env.observation_space.shape, action_sizes(env)
+    (3, (3, 4), (2, 0))
     """
 
-    n: int
-    observation_size: int
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
-    def reset(self, seed: int) -> Float32:
-        """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
-
-    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, Info]:
-        """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], info of arrays.
-
-        `actions` are int64[n], or float32[n, A]. The arrays may be the environment's own buffers, valid until the next
-        call.
-        """
+    def __init__(self, n: int, observation_size: int, actions: gymnasium.Space[Any]) -> None:
+        """Declare the spaces of `n` episodes side by side: observations of one length, and the actions of each."""
+        self.num_envs = n
+        self.single_observation_space = Box(-np.inf, np.inf, (observation_size,), np.float32)
+        self.single_action_space = actions
+        self.observation_space = batch_space(self.single_observation_space, n)
+        self.action_space = batch_space(actions, n)
+        self.truncated = np.zeros(n, np.bool_)
 
 
-def action_sizes(env: VecEnv) -> tuple[int, int]:
+def vectors(size: int) -> Box:
+    """Space of action vectors of `size` numbers, without bounds."""
+    return Box(-np.inf, np.inf, (size,), np.float32)
+
+
+def act_and_restart(
+    env: AnyVectorEnv, actions: AnyArray
+) -> tuple[AnyArray, AnyArray, Bools, Bools, Info]:
+    """Take a step: observations (of the next episodes where some ended), rewards, done, truncated and info with `final_obs`.
+
+    An environment whose autoreset is DISABLED, as Gymnasium's wrappers of observations want it, is told to restart.
+    """
+    obs, rewards, terminated, truncated, info = env.step(actions)
+    done = terminated | truncated
+    if env.metadata["autoreset_mode"] is AutoresetMode.DISABLED and done.any():
+        info = {**info, "final_obs": obs.copy()}
+        obs = env.reset(options={"reset_mask": done.copy()})[0]
+    return obs, rewards, done, truncated, info
+
+
+def action_sizes(env: AnyVectorEnv) -> tuple[int, int]:
     """Number of discrete actions and length of action vectors; the one that does not apply is 0.
 
     Raises
     ------
     ConfigError
-        If the environment has both or neither.
+        Other actions: fewer than two, not from 0 on, or no flat vectors.
     """
-    sizes = int(getattr(env, "n_actions", 0)), int(getattr(env, "action_size", 0))
-    if bool(sizes[0]) == bool(sizes[1]):
+    space = env.single_action_space
+    if isinstance(space, Discrete) and space.start == 0 and space.n > 1:
+        return int(space.n), 0
+    if isinstance(space, Box) and len(space.shape) == 1 and space.shape[0]:
+        return 0, space.shape[0]
+    raise ConfigError(
+        "two or more actions from 0 on, or flat vectors of numbers",
+        f"{space}",
+        "take another set of actions, or a wrapper that flattens them",
+    )
+
+
+def observation_size(env: AnyVectorEnv) -> int:
+    """Numbers in the observation of one episode.
+
+    Raises
+    ------
+    ConfigError
+        Observations that are no flat rows of numbers.
+    """
+    space = env.single_observation_space
+    shape = space.shape if isinstance(space, Box) else ()
+    if len(shape) != 1 or not shape[0]:
         raise ConfigError(
-            "an environment with a positive n_actions or action_size, and not both",
-            f"n_actions {sizes[0]}, action_size {sizes[1]}",
-            "look at the environment's constructor",
+            "observations that are flat rows of numbers",
+            f"{space}",
+            "wrap the environment in gymnasium's FlattenObservation",
         )
-    return sizes
+    return shape[0]
 
 
 class Learner(Protocol):
-    """Protocol of a learner, which improves a policy by acting in a :class:`VecEnv`."""
+    """Protocol of a learner, which improves a policy by acting in a ``gymnasium.vector.VectorEnv``."""
 
     name: str
 
@@ -147,18 +195,27 @@ def check_finite(metrics: Metrics, name: str) -> Metrics:
     return metrics
 
 
-def check_env(env: VecEnv) -> None:
-    """Refuse an environment without episodes or observations, or with fewer than 2 actions or vectors of no entry.
+def check_env(env: Any) -> None:
+    """Refuse what learners cannot act in: no Gymnasium vector environment, one that restarts episodes in a later step, other
+    observations than flat rows of numbers, fewer than 2 actions.
 
     Raises
     ------
     ConfigError
-        If a size is not positive.
+        With the remedy.
     """
-    numbers, entries = action_sizes(env)
-    sizes = {"n": (env.n, 1), "observation_size": (env.observation_size, 1)}
-    sizes |= {"action_size": (entries, 1)} if entries else {"n_actions": (numbers, 2)}
-    for name, (value, minimum) in sizes.items():
-        refuse_if(
-            value < minimum, f"a usable {name}", str(value), "look at the environment's constructor"
-        )
+    refuse_if(
+        not isinstance(env, VectorEnv),
+        "a gymnasium.vector.VectorEnv",
+        type(env).__name__,
+        "such as gymnasium.make_vec('tercel/Execution-v1', num_envs=64)",
+    )
+    mode = env.metadata.get("autoreset_mode")
+    refuse_if(
+        mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED),
+        "an environment whose episodes restart in the step that ends them, or by reset(options={'reset_mask': ...})",
+        f"autoreset_mode {mode} of {env}",
+        "make it with autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, or DISABLED",
+    )
+    observation_size(env)
+    action_sizes(env)

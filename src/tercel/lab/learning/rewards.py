@@ -1,4 +1,4 @@
-"""Rewards by a function of the user's: the `Step` that it sees, and checks of its values (`reward_weights`: built-in)."""
+"""Rewards by a function of the user's: the `Step` that it sees, and checks of its values (built-in: `reward_terms`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -368,6 +368,7 @@ def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
         if len(usable) < 2 or not np.ptp(walk.value[t, usable]) > 0:
             continue
         alpha = sd[t, usable] * (walk.value[t, usable] - walk.value[t, usable].mean())
-        direction = np.linalg.solve(FastVolatility().estimate(np.log1p(window[:, usable])), alpha)
+        fitted = FastVolatility().fit(np.log1p(window[:, usable]))
+        direction = np.linalg.solve(fitted.covariance_, alpha)
         weights[t, usable] = 2.0 * direction / np.abs(direction).sum()
     return weights

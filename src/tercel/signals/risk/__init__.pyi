@@ -39,6 +39,9 @@ from tercel.signals.risk.ports import TailModel as TailModel
 from tercel.signals.risk.ports import VolatilityModel as VolatilityModel
 from tercel.signals.risk.volatility import check_past as check_past
 from tercel.signals.risk.covariance import checked_returns as checked_returns
+from tercel.signals.risk.covariance import ReturnsCovariance as ReturnsCovariance
+from tercel.signals.risk.covariance import estimator_name as estimator_name
+from tercel.signals.risk.covariance import fit_covariance as fit_covariance
 from tercel.signals.risk.volatility import ewma as ewma
 
 __all__ = [
@@ -61,6 +64,7 @@ __all__ = [
     "PosturePolicy",
     "PostureRule",
     "PostureStory",
+    "ReturnsCovariance",
     "RiskMeter",
     "RiskState",
     "SampleCovariance",
@@ -74,8 +78,10 @@ __all__ = [
     "check_tail_past",
     "checked_returns",
     "early_rules",
+    "estimator_name",
     "ewma",
     "fit_baseline",
+    "fit_covariance",
     "judge",
     "posture_changes",
     "posture_limits",

@@ -2,19 +2,23 @@
 
 The sample covariance of p names over n days has eigenvalues that are too far apart, the more so the larger p / n is.
 Ledoit and Wolf shrink them: towards one level (2004), or each by its own amount (2020, analytical). Volatilities change
-faster than correlations, so :class:`FastVolatility`, the default, takes both from different windows. Every estimator
+faster than correlations, so :class:`FastVolatility`, the default, takes both from different windows. Each has
+scikit-learn's `fit`, and :func:`fit_covariance` takes its estimators and those of skfolio as well. Every estimator here
 refuses NaN and constant columns with the name's place, so a name that is listed late is left out by its caller
 (:func:`tercel.signals.risk.portfolio.make_portfolio`), never filled. `studies.risk.conformance` has a kit for each port.
 """
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.extras import import_optional
+from tercel.signals.risk.ports import CovarianceEstimator
 from tercel.signals.risk.volatility import ewma
 
 SINGULAR = 1e-12
@@ -54,8 +58,82 @@ def sample_covariance(returns: Floats) -> Floats:
     return np.asarray(centred.T @ centred / (len(returns) - 1))
 
 
-@dataclass(frozen=True)
-class SampleCovariance:
+class ReturnsCovariance:
+    """Base class of the estimators here: `fit` checks daily returns, then sets `covariance_`, float64[p, p]."""
+
+    covariance_: Floats
+
+    def fit(self, X: Floats, y: Any = None) -> Self:
+        """Estimate from daily returns (n, p), newest last; returns the estimator.
+
+        Raises
+        ------
+        DataError
+            NaN, fewer than two rows, or a column that never moves.
+        """
+        self.covariance_ = self.estimate(checked_returns(X))
+        return self
+
+    def estimate(self, returns: Floats) -> Floats:
+        """Covariance, float64[p, p], from checked returns."""
+        raise NotImplementedError
+
+
+def fit_covariance(estimator: CovarianceEstimator, returns: Floats) -> Floats:
+    """Covariance, float64[p, p], by a copy of an estimator that is fitted to daily returns (n, p), newest last.
+
+    It is the estimator's `covariance_`, as in scikit-learn, or the covariance of its `return_distribution_`, as of skfolio's
+    priors.
+
+    Raises
+    ------
+    DataError
+        Returns that cannot be used, an estimator that failed, or a matrix that is no covariance: NaN, another shape.
+
+    >>> fit_covariance(SampleCovariance(), np.array([[0.01, 0.0], [-0.01, 0.02]])).round(6).tolist()
+    [[0.0002, -0.0002], [-0.0002, 0.0002]]
+    """
+    x = checked_returns(returns)
+    name = estimator_name(estimator)
+    fitted: Any = deepcopy(estimator)
+    try:
+        fitted.fit(x)
+    except (ValueError, ArithmeticError, TypeError) as error:
+        raise DataError(
+            f"returns that {name} can be fitted to",
+            f"{len(x)} days of {x.shape[1]} names ({error})".replace("\n", " "),
+            "use a longer window, or another estimator",
+        ) from error
+    fitted = getattr(fitted, "return_distribution_", fitted)
+    covariance = np.asarray(
+        getattr(fitted, "covariance_", getattr(fitted, "covariance", ())), np.float64
+    )
+    shape = (x.shape[1], x.shape[1])
+    if covariance.shape != shape:
+        received = f"shape {covariance.shape}"
+    elif not np.isfinite(covariance).all():
+        received = f"no finite number in row, column {np.argwhere(~np.isfinite(covariance))[0]}"
+    else:
+        is_symmetric = np.allclose(covariance, covariance.T, atol=1e-8 * np.abs(covariance).max())
+        received = "" if is_symmetric else "one that is not symmetric"
+        received = received if np.diag(covariance).min() > 0 else "variances of 0 or less"
+    refuse_if(
+        bool(received),
+        f"a finite, symmetric covariance_ of shape {shape} from {name}",
+        received,
+        "correct its fit, or use another estimator",
+        DataError,
+    )
+    return covariance
+
+
+def estimator_name(estimator: CovarianceEstimator) -> str:
+    """Name of an estimator in tables: its `name`, else its class."""
+    return str(getattr(estimator, "name", type(estimator).__name__))
+
+
+@dataclass
+class SampleCovariance(ReturnsCovariance):
     """The sample covariance ``S = X' X / (n - 1)`` of centred returns X, (n, p); singular where n <= p.
 
     The reference, and a choice only where days outnumber names many times: a portfolio optimised on S holds the
@@ -65,12 +143,12 @@ class SampleCovariance:
     name: str = "sample"
 
     def estimate(self, returns: Floats) -> Floats:
-        """Sample covariance of daily returns (n, p), float64[p, p]; raises DataError for NaN or constant columns."""
-        return sample_covariance(checked_returns(returns))
+        """Sample covariance of checked daily returns (n, p), float64[p, p]."""
+        return sample_covariance(returns)
 
 
-@dataclass(frozen=True)
-class LinearShrinkage:
+@dataclass
+class LinearShrinkage(ReturnsCovariance):
     """Linear shrinkage ``(1 - a) S + a m I``, m the mean variance (Ledoit and Wolf 2004, J. Multivariate Analysis 88).
 
     The weight a minimises the expected squared error and has nothing to choose. It pulls correlations and variances
@@ -87,9 +165,7 @@ class LinearShrinkage:
         ConfigError
             When the extra [risk] is not installed.
         """
-        return np.asarray(
-            import_optional("sklearn.covariance", "risk").ledoit_wolf(checked_returns(returns))[0]
-        )
+        return np.asarray(import_optional("sklearn.covariance", "risk").ledoit_wolf(returns)[0])
 
 
 def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
@@ -146,8 +222,8 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
     return np.concatenate([np.full(p - n, null), rest])
 
 
-@dataclass(frozen=True)
-class NonlinearShrinkage:
+@dataclass
+class NonlinearShrinkage(ReturnsCovariance):
     """Nonlinear shrinkage: ``U diag(d) U'`` with the sample's eigenvectors U and an eigenvalue d each of its own.
 
     Small eigenvalues rise and large ones fall by what random-matrix theory expects of n days of p names (Ledoit and
@@ -164,21 +240,20 @@ class NonlinearShrinkage:
         DataError
             Also for twelve days or fewer: the kernel is then wider than the spectrum.
         """
-        x = checked_returns(returns)
         refuse_if(
-            len(x) <= 12,
+            len(returns) <= 12,
             "more than 12 days for nonlinear shrinkage",
-            f"{len(x)}",
+            f"{len(returns)}",
             "use a longer window",
             DataError,
         )
-        eigenvalues, vectors = np.linalg.eigh(sample_covariance(x))
-        shrunk = shrink_eigenvalues(np.maximum(eigenvalues, 0.0), len(x) - 1)
+        eigenvalues, vectors = np.linalg.eigh(sample_covariance(returns))
+        shrunk = shrink_eigenvalues(np.maximum(eigenvalues, 0.0), len(returns) - 1)
         return np.asarray((vectors * shrunk) @ vectors.T)
 
 
-@dataclass(frozen=True)
-class FastVolatility:
+@dataclass
+class FastVolatility(ReturnsCovariance):
     """Volatilities of recent days around a correlation of the whole window: ``D R D``.
 
     D holds the exponentially weighted standard deviations (no mean taken out), R is the correlation of
@@ -201,9 +276,8 @@ class FastVolatility:
 
     def estimate(self, returns: Floats) -> Floats:
         """Covariance, float64[p, p]: exponentially weighted deviations at the end around a nonlinearly shrunk correlation."""
-        x = checked_returns(returns)
-        variance = ewma(x**2, self.decay, np.mean(x**2, axis=0))
-        standard = np.clip(x / np.sqrt(variance[:-1]), -OUTLIER_SD, OUTLIER_SD)
-        correlation = NonlinearShrinkage().estimate(standard)
+        variance = ewma(returns**2, self.decay, np.mean(returns**2, axis=0))
+        standard = np.clip(returns / np.sqrt(variance[:-1]), -OUTLIER_SD, OUTLIER_SD)
+        correlation = NonlinearShrinkage().fit(standard).covariance_
         scale = np.sqrt(variance[-1] / np.diag(correlation))
         return np.asarray(correlation * np.outer(scale, scale))

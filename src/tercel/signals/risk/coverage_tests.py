@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import chdtrc
 
 from tercel.core.errors import DataError, refuse_if
 
@@ -36,16 +37,6 @@ def _log_likelihood(hits: float, misses: float, rate: float) -> float:
     return part + (misses * math.log1p(-rate) if misses else 0.0)
 
 
-def chi2_p(x: float, freedom: int) -> float:
-    """Probability that a chi-square of 1 or 2 degrees of freedom exceeds x.
-
-    >>> round(chi2_p(3.841459, 1), 4), round(chi2_p(5.991465, 2), 4)
-    (0.05, 0.05)
-    """
-    x = max(x, 0.0)
-    return math.erfc(math.sqrt(x / 2.0)) if freedom == 1 else math.exp(-x / 2.0)
-
-
 def coverage(hits: ArrayLike, expected: float) -> Coverage:
     """Test a series of hits (bool (n,), in time order) against the expected rate.
 
@@ -68,9 +59,8 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
     n = len(x)
     count = int(x.sum())
     rate = count / n
-    uncovered = 2.0 * (
-        _log_likelihood(count, n - count, rate) - _log_likelihood(count, n - count, expected)
-    )
+    covered = _log_likelihood(count, n - count, expected)
+    uncovered = 2.0 * max(_log_likelihood(count, n - count, rate) - covered, 0.0)
     after_hit, after_miss = x[1:][x[:-1]], x[1:][~x[:-1]]
     n11 = int(after_hit.sum())
     n01 = int(after_miss.sum())
@@ -80,12 +70,12 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
     unpooled = _log_likelihood(n11, n10, n11 / max(n11 + n10, 1)) + _log_likelihood(
         n01, n00, n01 / max(n01 + n00, 1)
     )
-    clustered = 2.0 * (unpooled - _log_likelihood(n11 + n01, n10 + n00, pooled))
+    clustered = 2.0 * max(unpooled - _log_likelihood(n11 + n01, n10 + n00, pooled), 0.0)
     return Coverage(
         n,
         count,
         rate,
-        chi2_p(uncovered, 1),
-        chi2_p(clustered, 1),
-        chi2_p(max(uncovered, 0.0) + max(clustered, 0.0), 2),
+        float(chdtrc(1, uncovered)),
+        float(chdtrc(1, clustered)),
+        float(chdtrc(2, uncovered + clustered)),
     )

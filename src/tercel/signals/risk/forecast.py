@@ -11,17 +11,20 @@ from datetime import timedelta
 from importlib.util import find_spec
 from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError, check_known
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
+from tercel.execution.user_strategy import import_object
 from tercel.signals.risk.covariance import (
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,
     SampleCovariance,
+    estimator_name,
+    fit_covariance,
 )
 from tercel.signals.risk.garch import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.portfolio import Portfolio
@@ -121,7 +124,7 @@ class RiskForecast:
 def forecast(
     book: Portfolio,
     volatility: str = "",
-    covariance: str = "",
+    covariance: str | CovarianceEstimator = "",
     *,
     window: int = WINDOW,
     level: float = LEVEL,
@@ -134,8 +137,9 @@ def forecast(
     volatility : str
         One of :data:`VOLATILITY`. By default log-HAR with realised variance, GJR for up to twenty names, else the
         covariance's diagonal; the diagonal too if only a covariance is named.
-    covariance : str
-        One of :data:`COVARIANCE`, by default "ewma-nonlinear": EWMA 0.99 volatilities, nonlinearly shrunk correlation.
+    covariance : str or CovarianceEstimator
+        One of :data:`COVARIANCE`, by default "ewma-nonlinear": EWMA 0.99 volatilities, nonlinearly shrunk correlation; or
+        an estimator with `fit`, of scikit-learn, skfolio or your own, also as ``module:name``.
     window, level
         See :class:`RiskForecast`.
 
@@ -147,10 +151,9 @@ def forecast(
         If a model cannot be fitted, such as for names that are copies.
     """
     check_known(volatility or "gjr", VOLATILITY, error=ConfigError)
-    check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)
-    estimator = COVARIANCE[covariance or "ewma-nonlinear"]
+    estimator = find_estimator(covariance)
     days, count = book.returns.shape
-    model, notes = _volatility(book, volatility, covariance)
+    model, notes = _volatility(book, volatility, is_covariance_named=covariance != "")
     matrix, matrix_notes = _covariance(estimator, book, window)
     sd = np.sqrt(np.diag(matrix))
     if model is not None:
@@ -165,7 +168,7 @@ def forecast(
         var_by_name = sd * NormalDist().inv_cdf(level)
     models = {
         "volatility": "of the covariance" if model is None else model.name,
-        "covariance": estimator.name,
+        "covariance": estimator_name(estimator),
     }
     all_notes = (*book.notes, *notes, *matrix_notes, *tail_notes)
     return RiskForecast(
@@ -182,6 +185,40 @@ def forecast(
     )
 
 
+def find_estimator(covariance: str | CovarianceEstimator) -> CovarianceEstimator:
+    """The estimator of a name of :data:`COVARIANCE` ("" is the default), of ``module:name``, or the one given.
+
+    Raises
+    ------
+    ConfigError
+        No such name, or something without `fit`.
+
+    >>> find_estimator("sample").name
+    'sample'
+    """
+    if isinstance(covariance, str) and ":" not in covariance:
+        check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)
+        return COVARIANCE[covariance or "ewma-nonlinear"]
+    try:
+        found = (
+            import_object(covariance, "estimator") if isinstance(covariance, str) else covariance
+        )
+        found = found() if isinstance(found, type) else found
+    except TypeError as error:
+        raise ConfigError(
+            "an estimator, or a class that needs no arguments",
+            f"{covariance} ({error})",
+            "name an estimator in a module of your own",
+        ) from error
+    refuse_if(
+        not hasattr(found, "fit"),
+        "a covariance estimator with `fit`",
+        f"{covariance!r}",
+        "such as sklearn.covariance:LedoitWolf",
+    )
+    return cast(CovarianceEstimator, found)
+
+
 def _covariance(
     estimator: CovarianceEstimator, book: Portfolio, window: int
 ) -> tuple[Floats, list[str]]:
@@ -191,7 +228,7 @@ def _covariance(
     alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - COPY_TOLERANCE
     copies = ", ".join(f"{names[a]} and {names[b]}" for a, b in np.argwhere(np.triu(alike, 1))[:3])
     try:
-        matrix = estimator.estimate(returns)
+        matrix = fit_covariance(estimator, returns)
     except DataError as error:
         raise (
             DataError(error.expected, f"{copies}, which move as one", error.remedy)
@@ -201,14 +238,14 @@ def _covariance(
     notes = [f"Copies: {copies} move as one."] * bool(copies)
     if (rank := int(np.linalg.matrix_rank(matrix, hermitian=True))) < len(names):
         notes.append(
-            f"The {estimator.name} covariance has rank {rank}, not {len(names)}, by {len(returns)} days of {len(names)}"
-            " names: some books have no risk by it, so choose no weights by it; shrunk ones have full rank."
+            f"The {estimator_name(estimator)} covariance has rank {rank}, not {len(names)}, by {len(returns)} days of "
+            f"{len(names)} names: some books have no risk by it, so choose no weights by it; shrunk ones have full rank."
         )
     return matrix, notes
 
 
 def _volatility(
-    book: Portfolio, requested: str, covariance: str
+    book: Portfolio, requested: str, *, is_covariance_named: bool
 ) -> tuple[VolatilityModel | None, list[str]]:
     """The requested volatility model, or the best available, with notes; None for the covariance's own diagonal."""
     if requested == "har" and "rv" not in book.columns:
@@ -219,7 +256,7 @@ def _volatility(
             else f"no column rv of {book.names[0]}",
             "name another model",
         )
-    if requested or covariance:
+    if requested or is_covariance_named:
         return VOLATILITY[requested](book.columns) if requested else None, []
     if "rv" in book.columns:
         return VOLATILITY["har"](book.columns), []

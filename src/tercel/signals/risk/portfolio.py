@@ -164,10 +164,10 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
             f"Closes missing on days on which others traded: {holes}; the previous close is used."
         )
     if closed := len(all_days) - len(days):
-        last = max(set(all_days) - set(days))
         notes.append(
             "Left out as holidays, days on which less than half of the names have a close (Saturdays, Sundays: half or "
-            f"less): {closed}, the last of them {last}; a return over k days of a name is divided by the root of k."
+            f"less): {closed}, the last of them {max(set(all_days) - set(days))}; a return over k days of a name is "
+            "divided by the root of k."
         )
     share = np.array([1.0 / len(usable) if weights is None else weights[name] for name in usable])
     returns = np.diff(np.log(_carry_forward(prices)[first:]), axis=0) / roots[first:]
@@ -247,12 +247,11 @@ def _exclusion_reason(prices: Floats, days: list[date], equal: bool) -> str:
     close_index = np.flatnonzero(np.isfinite(prices))
     first = int(close_index[0])
     last = int(close_index[-1])
-    count = len(close_index)
     if not prices[last]:
         return f"a return of -100 % on {days[int(np.argmax(prices == 0))]}"
     if len(days) - 1 - last > ENDED_DAYS:
         return f"ends on {days[last]}"
-    missing = 1 - count / (len(days) - first)
+    missing = 1 - len(close_index) / (len(days) - first)
     if missing > LARGEST_GAP:
         return f"no close on {format_percent(missing, 1)} of its days"
     moves = np.flatnonzero(np.diff(_carry_forward(prices[first:])))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -72,19 +72,14 @@ class VolatilityModel(Protocol):
 
 
 class CovarianceEstimator(Protocol):
-    """Estimates a covariance matrix from returns."""
+    """Estimates a covariance matrix from returns, as estimators of scikit-learn and skfolio do; `name`, if any, is shown.
 
-    @property
-    def name(self) -> str:
-        """Name in tables."""
+    :func:`~tercel.signals.risk.covariance.fit_covariance` fits a copy and checks the matrix.
+    """
 
-    def estimate(self, returns: Floats) -> Floats:
-        """Covariance, float64[p, p], symmetric, from returns float64[n, p], newest last.
-
-        Raises
-        ------
-        DataError
-            NaN, fewer than two rows, or a column that never moves.
+    def fit(self, X: Floats, y: Any = None) -> Any:
+        """Set `covariance_`, float64[p, p], symmetric, from returns float64[n, p], newest last (or, as a prior of skfolio,
+        `return_distribution_`).
         """
 
 

@@ -19,9 +19,11 @@ from tercel.signals.risk.volatility import LEAST_PAST, Ewma
 
 def posture_limits(posture: Posture) -> dict[str, float]:
     """Urgency, participation cap and size multiplier of a posture, by name."""
-    size = posture.size_multiplier
-    most = posture.max_participation
-    return {"urgency": posture.urgency, "max_participation": most, "size": size}
+    return {
+        "urgency": posture.urgency,
+        "max_participation": posture.max_participation,
+        "size": posture.size_multiplier,
+    }
 
 
 def posture_changes(

@@ -121,8 +121,7 @@ def var_rows(result: ValueAtRisk) -> Rows:
 def sentences(result: RiskForecast | ValueAtRisk) -> list[str]:
     """Sentences on the figures, then every note."""
     book = result.book
-    once = 1 / (1 - result.level)
-    text = f"On one day in {once:.0f} the book loses {format_percent(result.var, 2)} or more, "
+    text = f"On one day in {1 / (1 - result.level):.0f} the book loses {format_percent(result.var, 2)} or more, "
     text += f"{format_percent(result.es, 2)} on the mean of such days"
     if isinstance(result, RiskForecast):
         gross = np.abs(book.weights).sum()
@@ -166,9 +165,13 @@ def var_page(result: ValueAtRisk) -> str:
     ]
     figures: list[Figure] = []
     if result.verdict is not None:
-        days = result.book.days[result.first + 1 :]
-        returns = result.book_returns[result.first :]
-        figures = [tails(days, returns, {result.model: result.verdict.var})]
+        figures = [
+            tails(
+                result.book.days[result.first + 1 :],
+                result.book_returns[result.first :],
+                {result.model: result.verdict.var},
+            )
+        ]
     lead, *others = sentences(result)
     return render_page(
         f"Value at Risk {100 * result.level:g} % of the trading day after {result.book.days[-1]}",

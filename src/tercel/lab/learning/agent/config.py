@@ -8,7 +8,7 @@
     [policy]      actions, base, parameters, levers, dead, scale, grains, guard, flow, events, observation,
                   stack, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
-    [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
+    [reward]      weights of `reward_terms.TERMS`, against, unit, risk_aversion; or own, a function of one's own
     [validation]  every, episodes, rule
     [guards]      variants: number of recipes tried before; sweep: folder of a sweep that counts them (for deflation)
 
@@ -27,6 +27,7 @@ from pydantic import (
     PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationInfo,
+    create_model,
     field_validator,
     model_serializer,
     model_validator,
@@ -42,6 +43,7 @@ from tercel.execution.observation import OBSERVERS, is_user_name
 from tercel.execution.observation_encoder import MOST
 from tercel.execution.task import Latency, Task
 from tercel.lab.learning.order_ranges import Ranges
+from tercel.lab.learning.reward_terms import TERMS
 from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
@@ -281,12 +283,14 @@ class LearnerSection(BaseModel):
         }
 
 
-class RewardSection(_Section):
+# A key for the weight of each reward term.
+_WEIGHTS: dict[str, Any] = {term.name: (float, Field(default=term.weight, ge=0)) for term in TERMS}
+_Weights: Any = create_model("_Weights", __base__=_Section, **_WEIGHTS)
+
+
+class RewardSection(_Weights):  # type: ignore[misc]
     """Section `reward`: weights of the logged costs, or a user's function."""
 
-    execution: float = Field(default=1.0, ge=0)
-    impact: float = Field(default=1.0, ge=0)
-    left: float = Field(default=0.0, ge=0)
     # Paired reward: a rule that executes every episode too; `base` is the policy's own.
     against: str = ""
     # What counts as 1; with several markets, spreads weigh them alike.

@@ -37,8 +37,6 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    observation = observation_of(config)
-    weights = reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
         ExecutionVec(
@@ -48,10 +46,11 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             edges[i + 1] - edges[i],
             terms=TrainingTerms(config.task.ranges, rival, unit_of(config, market)),
             actions=config.policy.actions,
-            weights=weights,
+            weights=reward_of(config),
             action_parameters=action_parameters(config),
-            observation=observation,
+            observation=observation_of(config),
             stack=config.policy.stack,
+            copy=False,
         )
         for i, market in enumerate(markets)
     ]

@@ -184,11 +184,11 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
 def _check_evolution(config: AgentConfig) -> None:
     """Refuse settings that an evolution strategy cannot use: it moves a rule by the shortfall of whole episodes."""
     reward = config.reward
-    plain = RewardSection(unit=config.reward.unit)
     unsupported = {
         f"policy.actions {config.policy.actions!r}": config.policy.actions
         not in ("levers", "residual", "costs"),
-        f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != plain,
+        f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward
+        != RewardSection(unit=config.reward.unit),
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
@@ -212,10 +212,11 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
     if algo == config.learner.algo:
         return config
     values = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
-    learner = LearnerSection.model_validate(values)
     policy = config.policy
     if algo.endswith("dqn") and actions_of(config).continuous:
         policy = policy.model_copy(
             update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}}
         )
-    return config.model_copy(update={"learner": learner, "policy": policy})
+    return config.model_copy(
+        update={"learner": LearnerSection.model_validate(values), "policy": policy}
+    )

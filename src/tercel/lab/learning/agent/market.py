@@ -146,7 +146,6 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
         )
         for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), VALIDATION_BANK_SEED))
     )
-    episodes = config.validation.episodes
     return TrainingMarket(
         preset.name,
         preset.name
@@ -157,7 +156,13 @@ def _simulated_market(config: AgentConfig, market: Market, loss_weight: float) -
         validation,
         bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
         seeded_plan(
-            task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), warmup_ns
+            task,
+            quantity,
+            VALIDATION_SEED,
+            0,
+            config.validation.episodes,
+            len(validation.worlds_b),
+            warmup_ns,
         ),
         float(getattr(preset, "mean_spread_ticks", 1.0)),
         {"market": preset.name, **({"regimes": market.regimes} if market.regimes else {})},

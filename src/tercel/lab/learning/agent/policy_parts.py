@@ -16,7 +16,7 @@ from tercel.execution.strategies.tuned_values import tuned_parameters
 from tercel.execution.strategy import Strategy
 from tercel.execution.user_strategy import import_object
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.reward_weights import RewardWeights
+from tercel.lab.learning.reward_terms import TERMS, RewardWeights
 from tercel.lab.learning.rewards import Reward
 
 # Actions that start from a rule.
@@ -36,7 +36,7 @@ def observation_of(config: AgentConfig) -> str | ObservationFunction:
 
 
 def reward_of(config: AgentConfig) -> RewardWeights | Reward:
-    """Reward of the configured training: three weighted costs, or the user's function.
+    """Reward of the configured training: weighted costs, or the user's function or weights.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def reward_of(config: AgentConfig) -> RewardWeights | Reward:
     if section.own:
         reward: Reward = _load_function(config, section.own, "reward")
         return reward
-    return RewardWeights(section.execution, section.impact, section.left)
+    return RewardWeights(**{term.name: getattr(section, term.name) for term in TERMS})
 
 
 def functions_of(config: AgentConfig) -> dict[str, Any]:

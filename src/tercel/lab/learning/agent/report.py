@@ -15,8 +15,8 @@ from tercel.lab.evaluation.training_files import read_nonempty_metrics
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.run_folder import TrainingResult
 from tercel.lab.learning.port import Metrics
+from tercel.lab.learning.reward_terms import TERMS
 
-TERMS = ("execution", "impact", "left")
 # Panels beside each other.
 MAX_COLUMNS = 4
 
@@ -45,7 +45,9 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
             "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
             "the reward. A term that falls while another rises was bought with it.",
             figures=[
-                terms_figure(rows, {name: float(getattr(config.reward, name)) for name in TERMS}),
+                terms_figure(
+                    rows, {term.name: getattr(config.reward, term.name) for term in TERMS}
+                ),
                 health_figure(rows),
             ],
         ),
@@ -58,7 +60,6 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
             f"{best.gain:.2f} +- {best.se:.2f} (one standard error) on validation episodes, of which it is the best "
             f"of {result.looks} validation checks: `tercel agent evaluate` judges it on others."
         )
-    lead = f"{result.frames:,} decisions. {outcome}"
     facts = {
         "seed": result.seed,
         "trained on": "; ".join(
@@ -68,7 +69,13 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         "Tercel": result.version,
     }
     path = folder / "report.html"
-    text = render_page(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    text = render_page(
+        f"Training of {config.name}",
+        f"{result.frames:,} decisions. {outcome}",
+        sections,
+        facts,
+        "tercel agent train",
+    )
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -209,8 +209,8 @@ class Training:
 
     def on_update(self, metrics: Metrics) -> None:
         """Log a row of metrics, check the policy when that is due, and advance the curriculum."""
-        seconds = time.monotonic() - self.began
-        self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
+        row = {**metrics, **self.env.take_metrics(), "seconds": time.monotonic() - self.began}
+        self.log.add(row)
         if hasattr(self.env, "progress"):
             self.env.progress(self.agent.frames)
         last = self.checks.rows[-1]["frames"] if self.checks.rows else -self.every
@@ -243,7 +243,6 @@ class Training:
     def card(self, check: Metrics) -> Card:
         """Card of the current policy, with the scores of the validation check `check`."""
         config = self.config
-        task = self.markets[0].task
         policy = self.agent.policy()
         encoder = observer(observation_of(config), config.policy.stack)
         return Card(
@@ -256,7 +255,7 @@ class Training:
             observation=encoder.name,
             stack=encoder.stack,
             limits=config.task.model_dump() | {"markets": self._names},
-            task=dict(task.to_dict()),
+            task=dict(self.markets[0].task.to_dict()),
             trained_on=self.trained_on,
             seed=self.seed,
             frames=self.agent.frames,

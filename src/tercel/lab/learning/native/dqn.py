@@ -14,7 +14,16 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.lab.learning.native.learner import NativeLearner, one_thread
 from tercel.lab.learning.native.net import Net, Workspace
 from tercel.lab.learning.native.settings import NativeSettings
-from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
+from tercel.lab.learning.port import (
+    AnyVectorEnv,
+    Metrics,
+    State,
+    act_and_restart,
+    action_sizes,
+    check_env,
+    check_finite,
+    observation_size,
+)
 
 
 @kernel
@@ -267,7 +276,9 @@ class Dqn(NativeLearner):
     counters = ("frames", "updates", "gradient_steps")
     gradient_steps: int
 
-    def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVectorEnv, settings: DqnSettings | None = None, seed: int = 0
+    ) -> None:
         """Make network, target network and replay memory, and start the episodes of `seed`."""
         check_env(env)
         numbers = action_sizes(env)[0]
@@ -278,36 +289,38 @@ class Dqn(NativeLearner):
             "take PPO",
         )
         s = self.settings = settings or DqnSettings()
-        capacity = s.capacity // env.n
+        n = env.num_envs
+        width = observation_size(env)
+        capacity = s.capacity // n
         refuse_if(
-            capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step,
-            f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
+            capacity * n < s.warmup or s.warmup // n <= s.n_step,
+            f"capacity >= warm-up > {s.n_step} steps of {n} slots",
             f"capacity {s.capacity}, warm-up {s.warmup}",
             "raise the capacity or the warm-up",
         )
         self.rng = np.random.default_rng([seed, 0xD99])
         heads = (numbers + int(s.dueling),)
-        net = Net(env.observation_size, s.hidden, heads)
-        self.target = Net(env.observation_size, s.hidden, heads)
+        net = Net(width, s.hidden, heads)
+        self.target = Net(width, s.hidden, heads)
         net.initialise(self.rng, (1.0,))
         self.target.params[:] = net.params
         self._prepare(env, seed, net, numbers)
-        self.replay = Replay(capacity, env.n, env.observation_size, numbers)
+        self.replay = Replay(capacity, n, width, numbers)
         b = s.minibatch
         self.scratch = np.empty(numbers, np.float32)
-        self.actions = np.empty(env.n, np.int64)
+        self.actions = np.empty(n, np.int64)
         self.choosing, self.valuing = (
             Workspace(self.net, b),
             Workspace(self.target, b),
         )  # at later states
-        self.mini_raw = np.empty((2 * b, env.observation_size), np.float32)
+        self.mini_raw = np.empty((2 * b, width), np.float32)
         self.mini_x = np.empty_like(self.mini_raw)
         self.mini = (
             np.empty(b, np.int64),
             np.empty((b, 2), np.float32),
             np.empty((b, numbers), np.bool_),
         )
-        self._set_observation(env.reset(seed))
+        self._set_observation(env.reset(seed=seed)[0])
 
     def _set_observation(self, obs: Float32) -> None:
         """Set the current observation and update the normaliser with it."""
@@ -352,13 +365,11 @@ class Dqn(NativeLearner):
     def _act(self) -> None:
         """Take one epsilon-greedy decision (random in the warm-up) in every slot and store it in the replay memory."""
         s = self.settings
-        env = self.env
         self.normaliser.apply(self.raw, self.x)
-        q = self.net.forward(self.x, self.acting)[0]
-        uniform = self.rng.random((env.n, 2), np.float32)
+        uniform = self.rng.random((self.n, 2), np.float32)
         epsilon = self.epsilon if self.frames >= s.warmup else 1.0
         epsilon_greedy(
-            q,
+            self.net.forward(self.x, self.acting)[0],
             self.net.head_biases[0],
             self.mask,
             s.dueling,
@@ -367,7 +378,7 @@ class Dqn(NativeLearner):
             self.scratch,
             self.actions,
         )
-        obs, reward, done, _ = env.step(self.actions)
+        obs, reward, done, _, _ = act_and_restart(self.env, self.actions)
         self.returns.add(reward, done)
         scaled = np.asarray(
             self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32
@@ -375,7 +386,7 @@ class Dqn(NativeLearner):
         if s.scale_rewards:
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)
-        self.frames += env.n
+        self.frames += self.n
         self._set_observation(obs)
 
     def _improve(self, rate: float, stats: Floats) -> float:

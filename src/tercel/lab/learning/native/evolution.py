@@ -245,12 +245,10 @@ class Evolution(Stored):
         table = self.start + self.settings.keep * (middle - self.start)
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)
         weight[self.seen] = table[:, 1:].T
-        mean = self.mean.astype(np.float32)
-        scale = self.scale.astype(np.float32)
         return MlpPolicy(
             ((weight, table[:, 0].astype(np.float32)),),
-            mean,
-            scale,
+            self.mean.astype(np.float32),
+            self.scale.astype(np.float32),
             self.settings.clip,
             head="vector",
         )

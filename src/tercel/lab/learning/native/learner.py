@@ -12,7 +12,7 @@ from tercel.execution.policies.mlp import Head, MlpPolicy
 from tercel.lab.learning.metrics import ReturnTracker
 from tercel.lab.learning.native.net import Adam, Net, Workspace
 from tercel.lab.learning.native.normalisation import CLIP, ObservationNormaliser, RewardScaler
-from tercel.lab.learning.port import Metrics, State, VecEnv
+from tercel.lab.learning.port import AnyVectorEnv, Metrics, State, observation_size
 from tercel.lab.learning.risk_objective import risk_transform
 
 
@@ -43,7 +43,9 @@ class NativeLearner:
     # Whole numbers of a checkpoint.
     counters: tuple[str, ...] = ("frames", "updates")
 
-    def _prepare(self, env: VecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
+    def _prepare(
+        self, env: AnyVectorEnv, seed: int, net: Net, width: int, masked: bool = True
+    ) -> None:
         """Create optimiser, normalisers and work space for a training, after `self.rng` has drawn the weights of `net`;
         `width` actions in the mask, read from the environment if `masked`.
         """
@@ -54,15 +56,16 @@ class NativeLearner:
         for counter in self.counters:
             setattr(self, counter, 0)
         self.adam = Adam(net.params.size)
-        self.normaliser = ObservationNormaliser(env.observation_size)
-        self.scaler = RewardScaler(env.n, s.gamma)
-        self.risk_transform = risk_transform(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
-        self.returns = ReturnTracker(env.n)
-        self.raw = np.empty((env.n, env.observation_size), np.float32)
+        self.n = env.num_envs
+        self.raw = np.empty((self.n, observation_size(env)), np.float32)
+        self.normaliser = ObservationNormaliser(self.raw.shape[1])
+        self.scaler = RewardScaler(self.n, s.gamma)
+        self.risk_transform = risk_transform(self.n, s.risk_aversion, s.risk_measure, s.risk_level)
+        self.returns = ReturnTracker(self.n)
         self.x = np.empty_like(self.raw)
-        self.mask = np.ones((env.n, width), np.bool_)
+        self.mask = np.ones((self.n, width), np.bool_)
         self._masked = masked
-        self.acting = Workspace(net, env.n)
+        self.acting = Workspace(net, self.n)
         self.learning = Workspace(net, s.minibatch)
 
     def _set_observation(self, obs: Float32) -> None:
@@ -137,6 +140,6 @@ class NativeLearner:
         else:
             self.returns.running[:] = 0.0
             self._forget_episodes()
-            self._set_observation(self.env.reset(self.seed + self.frames))
+            self._set_observation(self.env.reset(seed=self.seed + self.frames)[0])
         # last: to begin may teach it what it already knew
         self.normaliser.restore(state["normaliser"])

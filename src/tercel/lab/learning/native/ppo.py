@@ -26,12 +26,14 @@ from tercel.lab.learning.native.net import Net
 from tercel.lab.learning.native.normalisation import ValueNormaliser
 from tercel.lab.learning.native.settings import NativeSettings
 from tercel.lab.learning.port import (
+    AnyVectorEnv,
     Metrics,
     State,
-    VecEnv,
+    act_and_restart,
     action_sizes,
     check_env,
     check_finite,
+    observation_size,
 )
 
 
@@ -116,11 +118,8 @@ class Shuffled:
     def take(self, rollout: Rollout, order: Ints) -> None:
         """Copy the rows of `rollout` in the order `order`."""
         for field in self.FIELDS:
-            source = getattr(rollout, field)
-            target = getattr(self, field)
-            np.take(
-                source, order, axis=0, out=target, mode="clip"
-            )  # "raise" would copy through a buffer
+            # "raise" would copy through a buffer
+            np.take(getattr(rollout, field), order, axis=0, out=getattr(self, field), mode="clip")
 
     def epochs(
         self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int
@@ -183,6 +182,8 @@ class PpoSettings(NativeSettings):
 class Ppo(NativeLearner):
     """PPO learner with a policy tower and a value tower; actions are drawn from the law in the settings.
 
+    An episode that a wrapper truncates counts as ended: nothing is bootstrapped past it.
+
     Raises
     ------
     ConfigError
@@ -192,28 +193,31 @@ class Ppo(NativeLearner):
     name = "ppo"
     settings: PpoSettings
 
-    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVectorEnv, settings: PpoSettings | None = None, seed: int = 0
+    ) -> None:
         """Make networks, optimiser and rollout for `env`, and start the episodes of `seed`."""
         check_env(env)
         s = self.settings = settings or PpoSettings()
-        self.batch = s.steps * env.n
+        n = env.num_envs
+        self.batch = s.steps * n
         refuse_if(
             self.batch % s.minibatch,
             "a batch (steps x environments) that is a multiple of the minibatch",
-            f"{s.steps} x {env.n} against {s.minibatch}",
+            f"{s.steps} x {n} against {s.minibatch}",
             "change the steps, the environments or the minibatch",
         )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
-        net = Net(env.observation_size, s.hidden, (self.law.width, 1))
+        net = Net(observation_size(env), s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
+        self.rollout = Rollout(s.steps, n, observation_size(env), self.law)
         self.shuffled = Shuffled(self.rollout)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
-        self._set_observation(env.reset(seed))
+        self._set_observation(env.reset(seed=seed)[0])
         if s.normalise_observations:
             self.normaliser.update(self.raw)
 
@@ -262,24 +266,20 @@ class Ppo(NativeLearner):
         """Act for `steps` decisions in every slot and fill the rollout with observations, actions and rewards; updates
         the observation normaliser.
         """
-        env = self.env
         s = self.settings
         r = self.rollout
-        n = self.env.n
+        n = self.n
         sigma = self.sigma
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
             x = r.obs[now]
-            actions = r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             head = HeadOutput(logits, self.net.head_biases[0], self.mask, sigma)
-            taken = self.law.sample(head, self.rng, actions, r.logps[now])
-            obs, reward, done, _ = env.step(taken)
-            r.earned[t] = reward
-            r.dones[t] = done
+            taken = self.law.sample(head, self.rng, r.actions[now], r.logps[now])
+            obs, r.earned[t], r.dones[t], _, _ = act_and_restart(self.env, taken)
             self._set_observation(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)

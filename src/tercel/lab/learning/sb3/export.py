@@ -173,7 +173,6 @@ def _module(trained: TrainedSb3) -> Any:
     from torch import nn
 
     algorithm = trained.algorithm
-    head = trained.head
     mean = torch.tensor(trained.mean)
     scale = torch.tensor(trained.scale)
     clip = trained.clip
@@ -203,7 +202,7 @@ def _module(trained: TrainedSb3) -> Any:
 
         def end(self, raw: Any) -> Any:
             """Final head output: softmax for shares, else unchanged."""
-            return torch.softmax(raw, dim=1) if head == "simplex" else raw
+            return torch.softmax(raw, dim=1) if trained.head == "simplex" else raw
 
     class Recurrent(Whole):
         """Module from observation and LSTM memory to head output and new memory."""

@@ -18,7 +18,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_policy import OnnxPolicy
 from tercel.lab.learning.metrics import ReturnTracker
 from tercel.lab.learning.native.normalisation import CLIP, EPSILON
-from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes
+from tercel.lab.learning.port import AnyVectorEnv, Metrics, State, action_sizes
 from tercel.lab.learning.sb3.export import TrainedSb3, policy_of, trained_model
 from tercel.lab.learning.sb3.settings import (
     ALGORITHMS,
@@ -77,7 +77,9 @@ class Sb3Learner:
         The extra is missing, or a parameter or class that the settings name does not exist.
     """
 
-    def __init__(self, env: VecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVectorEnv, settings: Sb3Settings | None = None, seed: int = 0
+    ) -> None:
         """Wrap `env` for Stable-Baselines3 and make the algorithm that the settings name."""
         s = self.settings = settings or Sb3Settings()
         module, _, network = ALGORITHMS[s.algorithm]
@@ -91,7 +93,7 @@ class Sb3Learner:
         self.seed = seed
         self.updates = 0
         self.name = f"sb3_{s.algorithm}"
-        self.returns = ReturnTracker(env.n)
+        self.returns = ReturnTracker(env.num_envs)
         kind = algorithm_class(s.algorithm)
         defaults = DEFAULTS["off" if s.algorithm in VALUES else "on"]
         parameters = {"gamma": 1.0, **defaults, **check_parameters(kind, s.parameters)}
@@ -119,7 +121,7 @@ class Sb3Learner:
         if s.algorithm in VALUES and s.frames:
             explore = self.model.exploration_schedule
             self.model.exploration_schedule = lambda _: explore(1.0 - self._progress())
-        self.batch = env.n * int(parameters.get("n_steps", STEPS_OFF_POLICY))
+        self.batch = env.num_envs * int(parameters.get("n_steps", STEPS_OFF_POLICY))
 
     @property
     def frames(self) -> int:

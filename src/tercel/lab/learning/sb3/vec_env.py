@@ -1,34 +1,37 @@
-"""Our vector environments as Stable-Baselines3's `VecEnv`."""
+"""Vector environments of Gymnasium as Stable-Baselines3's `VecEnv`: the one adapter."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gymnasium.spaces import Box, Discrete
+from scipy.special import softmax
 
-from tercel.core.arrays import Float32
 from tercel.execution.policies.model_policy import BOUND
 from tercel.lab.learning.metrics import ReturnTracker
-from tercel.lab.learning.port import VecEnv, action_sizes
+from tercel.lab.learning.port import (
+    AnyVectorEnv,
+    act_and_restart,
+    action_sizes,
+    check_env,
+    observation_size,
+    vectors,
+)
 from tercel.lab.learning.sb3.settings import require_module
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
 
 
-def softmax(x: Float32) -> Float32:
-    """Softmax of each row: shares float32[n, A]."""
-    weights = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
-
-
 def to_sb3(
-    env: VecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
+    env: AnyVectorEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
 ) -> "Sb3VecEnv":
     """Wrap `env` as a Stable-Baselines3 VecEnv, with action masks for sb3-contrib; `returns` is fed each step's
     rewards.
 
     Parameters
     ----------
-    env : VecEnv
+    env : gymnasium.vector.VectorEnv
+        Of those that learners take (:func:`~tercel.lab.learning.port.check_env`), with Gymnasium's wrappers or without.
     seed : int
         Of every reset.
     shares : bool
@@ -41,11 +44,11 @@ def to_sb3(
     Where an episode of an `ExecutionVec` ends, its info has `is_bps`, the shortfall, and `terminal_observation`.
     """
     require_module()
-    import gymnasium as gym
+    check_env(env)
     from stable_baselines3.common.vec_env import VecEnv as Base
 
     numbers, entries = action_sizes(env)
-    attributes = {"render_mode": None, "vec": env, "shares": shares}
+    attributes = {"render_mode": None, "vec": env.unwrapped, "shares": shares}
     attributes |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
 
     class Adapter(Base):
@@ -53,18 +56,12 @@ def to_sb3(
 
         def __init__(self) -> None:
             """Declare spaces and number of slots of `env`."""
-            space = gym.spaces.Box(-np.inf, np.inf, (env.observation_size,), np.float32)
-            choice = (
-                gym.spaces.Box(-BOUND, BOUND, (entries,), np.float32)
-                if entries
-                else gym.spaces.Discrete(numbers)
-            )
-            super().__init__(env.n, space, choice)
-            self.infos: list[dict[str, Any]] = [{} for _ in range(env.n)]
+            bounded = Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers)
+            super().__init__(env.num_envs, vectors(observation_size(env)), bounded)
 
         def reset(self) -> Any:
             """Start all episodes from the seed; returns observations."""
-            return env.reset(seed).copy()
+            return env.reset(seed=seed)[0].astype(np.float32)
 
         def step_async(self, actions: Any) -> None:
             """Keep the actions for :meth:`step_wait`."""
@@ -73,16 +70,20 @@ def to_sb3(
         def step_wait(self) -> Any:
             """Take the step: observations, rewards, ends, and infos with terminal observations and shortfalls."""
             actions: Any = np.asarray(self.actions, np.float32 if entries else np.int64)
-            obs, reward, done, info = env.step(cast(Any, softmax(actions)) if shares else actions)
+            obs, reward, done, truncated, info = act_and_restart(
+                env, softmax(actions, axis=1) if shares else actions
+            )
             if returns is not None:
                 returns.add(reward, done)
-            infos = [*self.infos]
-            for i in info.get("which", ()):
+            infos: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
+            for i in np.flatnonzero(done) if "final_obs" in info else ():
                 infos[i] = {
-                    "terminal_observation": info["final_obs"][i].copy(),
-                    "is_bps": float(info["is_bps"][i]),
+                    "terminal_observation": np.array(info["final_obs"][i], np.float32),
+                    "TimeLimit.truncated": bool(truncated[i]),
                 }
-            return obs.copy(), np.array(reward, np.float32), done.copy(), infos
+                if "is_bps" in info:
+                    infos[i]["is_bps"] = float(info["is_bps"][i])
+            return obs.astype(np.float32), np.array(reward, np.float32), done, infos
 
         def close(self) -> None:
             """Nothing to close."""
@@ -91,7 +92,7 @@ def to_sb3(
             """Value of a known attribute, once per episode slot; AttributeError for any other."""
             if attr_name not in attributes:
                 raise AttributeError(attr_name)
-            return [attributes[attr_name]] * env.n
+            return [attributes[attr_name]] * env.num_envs
 
         def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
             """Raise NotImplementedError: not supported."""
@@ -107,7 +108,7 @@ def to_sb3(
 
         def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
             """False for every slot."""
-            return [False] * env.n
+            return [False] * env.num_envs
 
     return Adapter()
 
