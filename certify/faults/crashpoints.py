@@ -88,7 +88,7 @@ PLACES: Final = (
         "self._process_events(events)",
         "'session.received'",
     ),
-    Place(_TRADING + "session:Session._heartbeat", "self.gateway.write(", "'session.heartbeat'"),
+    Place(_TRADING + "heartbeat:Heartbeat.write", "self._gateway.write(", "'session.heartbeat'"),
 )
 
 
