@@ -88,7 +88,9 @@ PLACES: Final = (
         "self._process_events(events)",
         "'session.received'",
     ),
-    Place(_TRADING + "heartbeat:Heartbeat.write", "self._gateway.write(", "'session.heartbeat'"),
+    Place(
+        _TRADING + "heartbeat:HeartbeatWriter.write", "self._gateway.write(", "'session.heartbeat'"
+    ),
 )
 
 

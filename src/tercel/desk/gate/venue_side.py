@@ -13,7 +13,7 @@ from tercel.core.system import PeriodicThread
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits.quotes import QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import Heartbeat
+from tercel.desk.trading.heartbeat import HeartbeatWriter
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import OperatorEntry
 from tercel.desk.trading.reconciliation.inquiry import Inquiry
@@ -106,7 +106,7 @@ class VenueSide(OrderServer):
         self.keeper = LimitKeeper(gateway, latch, self._check_latch)
         self._copy = copy
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
-        self.heartbeat = Heartbeat(
+        self.heartbeat = HeartbeatWriter(
             gateway, self._books, self.positions, round(terms.heartbeat_s * NS_PER_SECOND)
         )
         self.inquiry = Inquiry(gateway, lambda: self._accounts, self.positions.begin)

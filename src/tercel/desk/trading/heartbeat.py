@@ -21,7 +21,7 @@ CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ without an alert."""
 
 
-class Heartbeat:
+class HeartbeatWriter:
     """Journals a heartbeat every `every_ns` of venue time, and then compares positions with the venue's.
 
     Parameters

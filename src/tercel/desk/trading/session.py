@@ -16,7 +16,7 @@ from tercel.core.system import PeriodicThread
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import Heartbeat
+from tercel.desk.trading.heartbeat import HeartbeatWriter
 from tercel.desk.trading.inbox import carry_out, take_inbox
 from tercel.desk.trading.operator_commands import CommandTargets, OperatorCommands
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
@@ -111,7 +111,7 @@ class Session(Closing):
         )
         """Operators' commands by name."""
         self.value_at_risk = VarMonitor(gateway)
-        self._heartbeat = Heartbeat(
+        self._heartbeat = HeartbeatWriter(
             gateway, self.followers, self.positions, terms.heartbeat_ns, self.value_at_risk.check
         )
         self._link = Reconnection(gateway)
