@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
 from tercel.api import SimulatedMarkets, read_config
-from tercel.desk.engine import DeskConfig, LimitsSection, open_desk
+from tercel.desk.engine import DeskConfig, LimitsSection, assemble_desk
 from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 20
@@ -105,15 +105,15 @@ def run(folder: Path, rounds: int) -> tuple[float, float]:
         seen.append((rss_mb(), opened.session.ledger.parents.count))
 
     parts = SimulatedMarkets().dependencies(config)
-    opened = open_desk(
+    opened = assemble_desk(
         config, SqlJournal(folder, "bench"), parts, base_folder=folder, progress=progress
     )
     listed = [
         {"instrument": one.instrument, "tick": one.tick, "lot": one.lot}
-        for one in opened.venue.listings()
+        for one in opened.session.venue.listings()
     ]
-    (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.desk.slots)}))
-    opened.desk.run()
+    (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.slots)}))
+    opened.run()
     opened.session.close()
     assert seen[-1][1] > seen[-2][1], "the desk trades to the last round"
     early, late = (max(seen[end - max(rounds // 20, 1) : end])[0] for end in (rounds // 10, rounds))

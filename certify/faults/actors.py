@@ -40,9 +40,9 @@ from tercel.desk.trading import (
     Ledger,
     ParentRequest,
     ParentStatus,
-    Session,
     SessionTerms,
     StateReason,
+    open_session,
 )
 from tercel.desk.trading.journal import SqlJournal
 from tercel.desk.trading.risk.kill_switch import LATCH
@@ -51,6 +51,7 @@ from tercel.market.simulator import Source
 from tercel.venues import connect, mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue
+from tercel.venues.wire.server import open_listener
 
 INSTRUMENTS: Final = ("X", "Y")
 AGENTS: Final = ("ann", "bob", "cat", "dan")
@@ -225,7 +226,9 @@ def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
     exchange = Witness(source, place.seed, place.folder / LOG)
     until = BoundedClock(None)
-    MarketServer(exchange, place.market, Pace(MonotonicClock(), SPEED)).run(until.stopping)
+    with open_listener(place.market) as selector:
+        server = MarketServer(exchange, place.market, selector, Pace(MonotonicClock(), SPEED))
+        server.run(until.stopping)
     write_atomic(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
 
@@ -282,7 +285,7 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
     forbid_tracing()
     with (
         opened(config, place.gate, "fault matrix", reach=_at_the_market, wall=wall) as open_gate,
-        run_watchdog(file, config, lambda: not open_gate.open_count),
+        run_watchdog(file, config, lambda: not open_gate.open_orders),
     ):
         ready()
         serve(open_gate, until.stopping)
@@ -309,7 +312,7 @@ class DeskActor:
             watch_s=0.05,
             name_tag=mark_of("gate"),
         )
-        self._session = Session(
+        self._session = open_session(
             venue, self._journal, limits, lambda name, _: build(name), terms, latch=self._latch
         )
         for name in INSTRUMENTS:
@@ -323,7 +326,7 @@ class DeskActor:
             self._feed()
             session.step(session.now_ns + SECOND)
         for parent in session.ledger.parents.open():
-            session.cancel(parent.id, "it is over")
+            session.manager.cancel(parent.id, "it is over")
         while session.ledger.orders.live() or session.ledger.parents.open():
             session.step(session.now_ns + SECOND)
         crashpoints.arm("")
@@ -341,13 +344,13 @@ class DeskActor:
             is_killed = self._latch.kill_reason(agent) is not None
             if (parent := busy.get(agent)) is not None:
                 if parent.status == ParentStatus.PAUSED and not is_killed:
-                    session.resume(parent.id, "it may", 0)
+                    session.manager.resume(parent.id, "it may", 0)
             elif not is_killed:
                 n = parents.count + 1
                 side = 1 if (n + i) % 2 else -1
                 name = INSTRUMENTS[n % 2]
                 strategy = STRATEGIES[n % 4]
-                session.accept(
+                session.manager.accept(
                     ParentRequest(
                         f"p{n}", name, side, LOTS, HORIZON_S * SECOND, SLICES, strategy, agent
                     )

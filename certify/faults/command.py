@@ -19,7 +19,7 @@ from certify.faults.world import World
 from tercel.cli import print_json, result_console, say
 from tercel.core import NS_PER_SECOND as SECOND, ConfigError
 from tercel.desk.limits import LimitGate, default_file, read
-from tercel.desk.trading import ParentRequest, Session, SessionTerms
+from tercel.desk.trading import ParentRequest, SessionTerms, open_session
 from tercel.desk.trading.journal import MemoryJournal
 from tercel.execution.strategies import build
 from tercel.market.flow import load
@@ -74,13 +74,15 @@ def compile_kernels(source: Source) -> None:
     """Trade a little in this process: who is forked from it has everything compiled."""
     exchange = SimulatedExchange({"X": MarketSpec(source, seed=1)})
     gate = LimitGate(read(default_file()), exchange.listings(), ["ann"])
-    session = Session(
+    session = open_session(
         exchange, MemoryJournal(), gate, lambda name, _: build(name), SessionTerms(warmup_s=5.0)
     )
     session.follow("X")
     session.run_until(session.now_ns + 10 * SECOND)
     for strategy in ("twap_passive", "random", "twap_take"):
-        session.accept(ParentRequest(strategy, "X", 1, 100, 10 * SECOND, 5, strategy, "ann"))
+        session.manager.accept(
+            ParentRequest(strategy, "X", 1, 100, 10 * SECOND, 5, strategy, "ann")
+        )
     session.run()
 
 

@@ -88,7 +88,9 @@ PLACES: Final = (
         "self._process_events(events)",
         "'session.received'",
     ),
-    Place(_TRADING + "session:Session._heartbeat", "self.gateway.write(", "'session.heartbeat'"),
+    Place(
+        _TRADING + "heartbeat:HeartbeatWriter.write", "self._gateway.write(", "'session.heartbeat'"
+    ),
 )
 
 

@@ -5,6 +5,7 @@ has (`venues/wire`). What a front that is gone left open is cancelled.
 """
 
 from collections.abc import Callable, Sequence
+from selectors import BaseSelector
 
 from tercel.core import Command, MarketRows, Pace, VenueEvent
 from tercel.venues.exchange import SimulatedExchange
@@ -21,18 +22,15 @@ class MarketServer(OrderServer):
     ----------
     exchange : SimulatedExchange
         Used by this server alone from now on.
-    path : str
-        Socket file that a front connects to.
+    path, selector
+        Socket file that a front connects to, and what watches it (`open_listener`).
     pace : Pace
-
-    Raises
-    ------
-    VenueError
-        When the file is taken.
     """
 
-    def __init__(self, exchange: SimulatedExchange, path: str, pace: Pace) -> None:
-        super().__init__(exchange, path, stepped=False)
+    def __init__(
+        self, exchange: SimulatedExchange, path: str, selector: BaseSelector, pace: Pace
+    ) -> None:
+        super().__init__(exchange, path, selector, stepped=False)
         self._exchange = exchange
         self._pace = pace
         pace.begin(exchange.now_ns)

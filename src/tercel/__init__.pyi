@@ -1,4 +1,5 @@
 from tercel.api.desk.desk import Desk as Desk
+from tercel.api.desk.desk import open_desk as open_desk
 from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
@@ -54,6 +55,7 @@ __all__ = [
     "load_market",
     "load_policy",
     "model_strategy",
+    "open_desk",
     "own_costs",
     "read_orders",
     "replay",

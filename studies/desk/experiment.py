@@ -75,22 +75,22 @@ def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
     """One variant on one seed, on the simulated exchange, with a journal in memory."""
     journal = MemoryJournal(chained=False)
     opened = open_demo(config.with_desk(seed=seed), journal, _markets())
-    opened.desk.run()
-    steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.desk.slots}
-    for ns, _, shares in opened.desk.share_path:
+    opened.run()
+    steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.slots}
+    for ns, _, shares in opened.share_path:
         for name, share in shares.items():
             steps[name].setdefault(ns, []).append(share)
     return DeskRun(
         variant,
         seed,
-        opened.desk.cost_path[-1],
-        tuple(opened.desk.cost_path),
+        opened.cost_path[-1],
+        tuple(opened.cost_path),
         {
             name: tuple(float(np.mean(at)) for at in rounds.values())
             for name, rounds in steps.items()
         },
         sum(1 for _ in journal.read(0, (kinds.DENIED,))),
-        opened.desk.posture_changes,
+        opened.posture_changes,
     )
 
 

@@ -18,7 +18,14 @@ from tercel.api import ShadowBounds, bounds_on, score_bounds
 from tercel.core import NS_PER_SECOND, Venue, say_progress as say
 from tercel.desk.engine import strategy_of
 from tercel.desk.limits import LimitGate, default_file, read, with_changes
-from tercel.desk.trading import CostObserver, ParentRequest, ParentScript, Session, SessionTerms
+from tercel.desk.trading import (
+    CostObserver,
+    ParentRequest,
+    ParentScript,
+    Session,
+    SessionTerms,
+    open_session,
+)
 from tercel.desk.trading.journal import MemoryJournal
 from tercel.market.flow import load
 from tercel.market.simulator import Source, reactive
@@ -110,7 +117,7 @@ class ShadowTrial:
         }
         gate = LimitGate(with_changes(read(default_file()), wide), venue.listings(), [AGENT])
         terms = SessionTerms(seed=self._seed, warmup_s=WARM_S)
-        return Session(
+        return open_session(
             venue,
             MemoryJournal(chained=False),
             gate,
@@ -152,7 +159,7 @@ class ShadowTrial:
         )
         self._about[str(number)] = name, strategy, share, spread
         horizon_ns = round(self._horizon_s * NS_PER_SECOND)
-        session.accept(
+        session.manager.accept(
             ParentRequest(str(number), name, side, lots, horizon_ns, DECISIONS, strategy, AGENT)
         )
 

@@ -48,7 +48,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(file: Path) -> Iterator[tc.Desk]:
-    with tc.Desk(file) as opened:
+    with tc.open_desk(file) as opened:
         yield opened
 
 
@@ -58,7 +58,7 @@ def test_a_desk_comes_to_what_the_command_comes_to(file: Path, tmp_path: Path) -
     )
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    with tc.Desk(file, folder=tmp_path / "mine") as desk:
+    with tc.open_desk(file, folder=tmp_path / "mine") as desk:
         desk.run()
     found = desk.outcome  # the last analyses are written when it closes
     assert found.cost_bps == told["cost_bps"]
@@ -148,7 +148,7 @@ def test_what_a_desk_cannot_obey_is_told(desk: tc.Desk, ask: object, expects: st
 
 
 def test_a_closed_desk_is_read_and_not_traded(file: Path) -> None:
-    with tc.Desk(file) as desk:
+    with tc.open_desk(file) as desk:
         desk.submit("AAA", "buy", 5, agent="ann", horizon="1min")
         desk.wait("1min")
     assert desk.fills()["lots"].sum() == 5
@@ -162,15 +162,15 @@ def test_a_configuration_is_changed_by_keys_and_refused_as_a_file_is(
     file: Path, tmp_path: Path
 ) -> None:
     for wrong in (
-        lambda: tc.Desk(tmp_path / "none.toml"),
-        lambda: tc.Desk(file, settings={"desk.round": 3}),
-        lambda: tc.Desk(file, settings={"desk.rounds": 0}),
-        lambda: tc.Desk(file, venue="nowhere"),
-        lambda: tc.Desk(file, seed=-1),
+        lambda: tc.open_desk(tmp_path / "none.toml"),
+        lambda: tc.open_desk(file, settings={"desk.round": 3}),
+        lambda: tc.open_desk(file, settings={"desk.rounds": 0}),
+        lambda: tc.open_desk(file, venue="nowhere"),
+        lambda: tc.open_desk(file, seed=-1),
     ):
         with pytest.raises(tc.TercelError):
             wrong()
-    with tc.Desk(file, seed=9, settings={"desk.rounds": 1}) as desk:
+    with tc.open_desk(file, seed=9, settings={"desk.rounds": 1}) as desk:
         desk.run()
         assert desk.rounds == desk.config.desk.rounds == 1
         assert desk.outcome.seed == 9
@@ -184,7 +184,7 @@ def test_without_the_extra_a_journal_on_a_server_says_what_to_install(file: Path
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"
         "import tercel as tc\n"
-        f"try: tc.Desk({str(file)!r})\n"
+        f"try: tc.open_desk({str(file)!r})\n"
         "except tc.TercelError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -21,7 +21,7 @@ from tests.fix.plain_venue import PlainVenue
 
 from tercel.api.console.second_person import SecondPerson
 from tercel.api.desk import dependencies, desk as desk_module
-from tercel.api.desk.desk import Desk
+from tercel.api.desk.desk import open_desk
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.system import user_name
@@ -214,7 +214,7 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
         )
     monkeypatch.setattr(dependencies.SimulatedMarkets, "dependencies", stays)
     monkeypatch.setattr(dependencies, "connect_venue", venue_at)
-    monkeypatch.setattr(desk_module, "DeskRuntime", running)
+    monkeypatch.setattr(desk_module, "open_runtime", running)
 
 
 ROWS = '\n[[instrument]]\nname = "AAA"\n\n[[agent]]\nname = "ann"\nstrategy = "twap_take"\n'
@@ -233,7 +233,7 @@ def outcome(folder: Path, stage: str, venue: str, more: str, **shown: Any) -> st
     file = folder / "desk.toml"
     file.write_text(f'[desk]\n{said}venue = "{venue}"\n{more}{ROWS}{NO_ORDERS}')
     try:
-        Desk(file, folder=folder / "desk", **shown)
+        open_desk(file, folder=folder / "desk", **shown)
     except OpenedError:
         return "opened"
     except StaysError:

@@ -20,7 +20,7 @@ CODE = {
         "500_000": "512", '"twap_take"], market, task': '"twap_take"], market, task, episodes=4',
         '"csco"': f'"{MARKET}"', '"lake"': "LAKE", '"AMZN"': '"SIM"',
     }),
-    "desk": (("tc.Desk(",), {'"desk.round_s": 120': '"desk.round_s": 120, "desk.warmup_s": 60'}),
+    "desk": (("tc.open_desk(",), {'"desk.round_s": 120': '"desk.round_s": 120, "desk.warmup_s": 60'}),
 }  # fmt: skip
 """A page, or blocks of the library's: a word of each, and what it says -> what the test runs."""
 LEAVES: dict[str, Callable[[dict[str, Any]], bool]] = {

@@ -9,7 +9,7 @@ from tests.cli.command import done, refused, tercel
 from tests.policies import PPO
 
 from studies.fills.lobster_write import as_shown
-from tercel.execution.market import Market
+from tercel.execution.market import Market, make_market
 from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
@@ -48,7 +48,7 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def order_in(preset: Path) -> Scenario:
-    return Scenario(Market(str(preset)), Task(horizon_s=300.0))
+    return Scenario(make_market(str(preset)), Task(horizon_s=300.0))
 
 
 def seen(first: str, last: str) -> SeenDays:
@@ -67,12 +67,12 @@ def test_it_is_scored_by_the_gates_of_every_market(preset: Path, lake: Path) -> 
 @pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
-    market = Market(str(preset))
+    market = make_market(str(preset))
     assert (market.preset, market.symbol, market.on_tape) == ("", "SIM", True)
     assert len(Lake(Path(market.lake)).days("SIM")) == 3
     files = list(Path(market.lake).rglob("*.parquet"))
     before = [path.stat().st_mtime_ns for path in files]
-    assert Market(str(preset)) == market
+    assert make_market(str(preset)) == market
     assert [path.stat().st_mtime_ns for path in files] == before
     about = ("--market", preset, "--against", "twap_take", "--horizon", "5min")
     done("agent", "evaluate", "twap_repeg", *about)

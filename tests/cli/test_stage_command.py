@@ -24,7 +24,7 @@ from studies.tape.to_levels import to_levels
 from tercel.api.console.people import People
 from tercel.api.console.second_person import SecondPerson
 from tercel.api.desk.config import read_config_and_text
-from tercel.api.desk.desk import Desk
+from tercel.api.desk.desk import open_desk
 from tercel.cli import app
 from tercel.core import installation
 from tercel.core.errors import TercelError
@@ -216,7 +216,7 @@ def test_with_a_second_person_a_desk_goes_to_its_venue_and_journals_who_agreed(
         with suppress(
             TercelError
         ):  # its clock is the market's, which is refused: before an order leaves
-            Desk(folder / "went.toml", second=bob, confirm=confirm, **options).close()
+            open_desk(folder / "went.toml", second=bob, confirm=confirm, **options).close()
         live, *_ = [one for _, one in JournalReader(folder / "went").read(0, (kinds.OPERATOR,))]
     expected = {
         "command": "live",

@@ -189,7 +189,7 @@ def test_one_person_tightens_and_two_loosen(
         done("trade", "limits", *words, "--reason", "news", "--wait", 0, "--desk", tmp_path)
         session.step(session.now_ns + S)
 
-    session.accept(wanted(strategy="twap_take"))
+    session.manager.accept(wanted(strategy="twap_take"))
     session.run_until(session.now_ns + 61 * S)
     as_("ann", "tighten", "agents.ann.order_lots=7", "desk.messages=900")
     assert session.limits.holdings["ann", "X"].order_lots == 7

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from tercel.core.errors import ConfigError
 from tercel.execution import outside
 from tercel.execution.intent import REST0, TAKE, empty
-from tercel.execution.market import Market
+from tercel.execution.market import Market, make_market
 from tercel.execution.outside import WAITS_S, OffBookOrders, OffBookTrading, Terms, terms_in
 from tercel.execution.routing import (
     OFTEN,
@@ -396,4 +396,4 @@ def test_dealers_need_a_market_that_answers():
     with pytest.raises(ConfigError, match="simulated"):
         Market(lake="lake", symbol="AMZN", dealers="drawn")
     with pytest.raises(ConfigError, match="panel"):
-        Market("csco", dealers="nobody")
+        make_market("csco", dealers="nobody")

@@ -241,7 +241,9 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path, request):
 def test_a_session_works_an_order_there(venue):
     """A parent of 6 lots is worked to its end by a strategy that knows no FIX, at a venue that shows totals alone."""
     session = session_of(venue, warm_s=1)
-    session.accept(asked(lots=6, horizon_s=4, decisions=2, strategy="twap_take", instrument="XYZ"))
+    session.manager.accept(
+        asked(lots=6, horizon_s=4, decisions=2, strategy="twap_take", instrument="XYZ")
+    )
     session.run(session.now_ns + 20 * 10**9)
     assert session.ledger.faults() == []
     assert not session.ledger.orders.quarantined

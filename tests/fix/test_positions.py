@@ -415,7 +415,7 @@ def trading(serve, connect):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)
     session = session_of(connect("TRADER"))
-    session.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
+    session.manager.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
     go_on(session, 120)
     assert session.ledger.positions.of("ann", "X").qty == venue.positions("ann")["X"] != 0
     assert position_alerts(session) == []
@@ -540,7 +540,7 @@ def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
     wrong(monkeypatch, lambda told: [])
     session.positions.check()
     assert session.positions._awaited == {"ann", "bob"}
-    session.accept(asked("p2", lots=50, horizon_s=1200, decisions=120, agent="bob"))
+    session.manager.accept(asked("p2", lots=50, horizon_s=1200, decisions=120, agent="bob"))
     go_on(session, 30)
     assert venue._orders.open_of("bob"), "it trades meanwhile"
     session.stopper._latch.kill("runaway", "eve", session.now_ns)

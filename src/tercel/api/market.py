@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tercel.core.errors import ConfigError
-from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of
+from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of, make_market
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
 from tercel.market.flow import registry as presets
@@ -58,7 +58,7 @@ def load_market(
         )
     entry = latency_of(latency, "latency")
     feed = latency_of(feed_latency, "feed_latency")
-    market = Market(
+    market = make_market(
         str(name),
         impact=impact,
         fees=fees_of(fees),

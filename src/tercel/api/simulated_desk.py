@@ -22,9 +22,10 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.validation import TomlTable, validate_model
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
 from tercel.desk.engine.config import OFF, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
@@ -271,7 +272,7 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
 
 def open_demo(
     config: DeskConfig, journal: Journal, markets: SimulatedMarkets | None = None
-) -> BuiltDesk:
+) -> DeskLoop:
     """Open a desk on its own simulated exchange.
 
     Parameters
@@ -281,7 +282,7 @@ def open_demo(
     markets : SimulatedMarkets, optional
         Shared with other desks.
     """
-    return open_desk(config, journal, (markets or SimulatedMarkets()).dependencies(config))
+    return assemble_desk(config, journal, (markets or SimulatedMarkets()).dependencies(config))
 
 
 def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
@@ -293,7 +294,7 @@ def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
     signals = config.signals.model_copy(update={"model": OFF, "orders": "drawn"})
     updates = {"instrument": config.instrument[:1], "signals": signals, "scenario": {}}
     short = short.model_copy(update=updates)
-    open_demo(short, MemoryJournal(chained=False), markets).desk.run()
+    open_demo(short, MemoryJournal(chained=False), markets).run()
     if config.signals.model != OFF:
         DeskForecasts(config).refresh(0)
 

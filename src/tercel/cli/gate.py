@@ -38,7 +38,7 @@ def gate(
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
     """
     from tercel.desk.gate.config import read_config
-    from tercel.desk.gate.opening import open_order_ids, run_gate
+    from tercel.desk.gate.opening import run_gate
     from tercel.desk.gate.server import Gate
 
     settings = read_config(config)
@@ -65,7 +65,7 @@ def gate(
         prove=second_person_prover(file, settings.gate.people),
     )
     (gate_server,) = gates
-    open_orders = open_order_ids(gate_server)
+    open_orders = gate_server.open_orders
     say(
         "every order is over"
         if not open_orders

@@ -115,14 +115,15 @@ class MarketOptions:
     ) -> "list[Market]":
         """Markets of the typed presets (the default one without a tape), then that of the tape; `days` is for the tape,
         `regimes` for presets (for the tape if there is none)."""
-        from tercel.execution.market import Market
+        from tercel.execution.market import Market, make_market
         from tercel.market.flow.registry import DEFAULT
 
         names = self.presets
         law = self.impact or ""
         if self.tape is None:
             return [
-                Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]
+                make_market(name, impact=law, regimes=regimes, **terms)
+                for name in names or [DEFAULT]
             ]
         tape_regimes = "" if names else regimes
         tape = Market(
@@ -135,7 +136,7 @@ class MarketOptions:
             bound=self.bound or "",
             **terms,
         )
-        return [*(Market(name, regimes=regimes, **terms) for name in names), tape]
+        return [*(make_market(name, regimes=regimes, **terms) for name in names), tape]
 
 
 @dataclass(frozen=True)

@@ -322,7 +322,7 @@ def _run_desk(
                     say(waits)
 
         try:
-            with tc.Desk(
+            with tc.open_desk(
                 request.config,
                 folder=folder,
                 settings=settings,

@@ -39,6 +39,9 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
         "spelt": "format_interval",
         "spelt_cell": "format_interval",
     },
+    "desk.engine": {
+        "open_desk": "assemble_desk",
+    },
     "desk.gate": {
         "beside_gate": "run_watchdog",
     },

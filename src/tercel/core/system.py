@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
 
+from tercel.core.errors import TercelError
+
 # Memory: what the C library holds after `free`, and objects that no garbage collection visits.
 THRESHOLDS = 10_000, 10, 100
 """Objects after which the youngest are looked through; so many such looks make one at the older, and so on."""
@@ -84,6 +86,8 @@ class PeriodicThread(Thread):
         self.every_s = every_s
         self._turn = turn
         self._over = Event()
+        self.failure: TercelError | None = None
+        """Error of a turn that went on; who alerts it sets None."""
 
     @property
     def over(self) -> bool:

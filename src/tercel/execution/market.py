@@ -1,10 +1,10 @@
 """`Market`: the choice of a market for an order: synthetic, calibrated or recorded, with its impact, fees and
-latencies; it runs nothing. Also fees and latencies from text."""
+latencies; it reads and runs nothing. `make_market` reads a market's files first. Also fees and latencies from text."""
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known, refuse_if, split_commas
 from tercel.core.renamed import refuse_former_names
@@ -31,10 +31,12 @@ AT_ONCE: Final = Latency()
 class Market:
     """A choice of market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
 
+    It only checks its fields: that its files exist and read, `make_market` and every use find out.
+
     Parameters
     ----------
     preset : str
-        A simulated market, by name or as a ``.json`` file; empty on tape. One of resampled days becomes their tape.
+        A simulated market, by name or as a ``.json`` file; empty on tape.
     lake, symbol : str
         Recorded days, and whose (several with commas, none for a list of orders); empty in a simulated market.
     days : tuple of str
@@ -80,48 +82,40 @@ class Market:
     dealers: str = ""
 
     def __post_init__(self) -> None:
-        """Check the fields (ConfigError), fill in defaults and absolute paths; a preset of resampled days becomes the
-        lake that its days are written to here."""
-        loaded = presets.load(self.preset) if self.preset.endswith(".json") else None
-        if isinstance(loaded, ResampledPreset):
-            for name, value in (
-                ("preset", ""),
-                ("lake", str(loaded.write_days())),
-                ("symbol", loaded.symbol),
-            ):
-                object.__setattr__(self, name, value)
-        refuse_if(
-            bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake),
-            "a preset, or a lake and a symbol",
-            f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}",
-            "call load_market(name) or replay(lake, symbol)",
-        )
-        refuse_if(
-            self.lake and self.regimes,
-            "regimes in a simulated market",
-            "`regimes=` with `tape=`",
-            "a tape has its own",
-        )
-        refuse_if(
-            self.queue != DEFAULT and not self.lake,
-            "`queue=` with `tape=`",
-            "`queue=` alone",
-            "a simulated market has a queue of its own",
-        )
-        refuse_if(
-            self.bound and not self.lake,
-            "`bound=` with `tape=`",
-            "`bound=` alone",
-            "a simulated market answers by itself",
-        )
-        refuse_if(
-            self.lake and self.dealers,
-            "`dealers=` in a simulated market",
-            "`dealers=` with `tape=`",
-            "a tape does not answer: dealers' trades would move nothing",
-        )
-        if self.dealers and self.dealers != DRAWN:
-            object.__setattr__(self, "dealers", resolve_panel(self.dealers))
+        """Check the fields (ConfigError), fill in defaults and absolute paths."""
+        for is_wrong, expected, received, remedy in (
+            (
+                bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake),
+                "a preset, or a lake and a symbol",
+                f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}",
+                "call load_market(name) or replay(lake, symbol)",
+            ),
+            (
+                self.lake and self.regimes,
+                "regimes in a simulated market",
+                "`regimes=` with `tape=`",
+                "a tape has its own",
+            ),
+            (
+                self.queue != DEFAULT and not self.lake,
+                "`queue=` with `tape=`",
+                "`queue=` alone",
+                "a simulated market has a queue of its own",
+            ),
+            (
+                self.bound and not self.lake,
+                "`bound=` with `tape=`",
+                "`bound=` alone",
+                "a simulated market answers by itself",
+            ),
+            (
+                self.lake and self.dealers,
+                "`dealers=` in a simulated market",
+                "`dealers=` with `tape=`",
+                "a tape does not answer: dealers' trades would move nothing",
+            ),
+        ):
+            refuse_if(is_wrong, expected, received, remedy)
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
             check_known(
@@ -182,6 +176,35 @@ class Market:
             "ask result.episode(i) for the lots of an order",
         )
         return task.lots(presets.load(self.preset).volume_per_s)
+
+
+def make_market(preset: str = "", *, dealers: str = "", **terms: Any) -> Market:
+    """A `Market` whose files were read: a preset of resampled days becomes the tape that its days are written to.
+
+    Parameters
+    ----------
+    preset, dealers
+        See `Market`; a panel of dealers is read once to check it.
+    **terms
+        The other fields of `Market`.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        As `Market`, and a file that is missing or does not read.
+    TapeError
+        Resampled days of a lake that does not hold them any more.
+
+    >>> make_market("csco-santa-fe", dealers="equity").name
+    'csco-santa-fe'
+    """
+    loaded = presets.load(preset) if preset.endswith(".json") else None
+    if isinstance(loaded, ResampledPreset):
+        preset = ""
+        terms |= {"lake": str(loaded.write_days()), "symbol": loaded.symbol}
+    if dealers and dealers != DRAWN:
+        dealers = resolve_panel(dealers)
+    return Market(preset, dealers=dealers, **terms)
 
 
 def fees_of(fees: Fees | str | None) -> Fees:

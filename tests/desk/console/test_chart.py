@@ -72,7 +72,7 @@ def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:
 
 def test_the_replayed_book_is_the_one_that_strategies_saw() -> None:
     session = session_of(exchange_of(), seed=4)
-    session.accept(asked(lots=400, strategy="peg_behind", horizon_s=300, decisions=20))
+    session.manager.accept(asked(lots=400, strategy="peg_behind", horizon_s=300, decisions=20))
     session.run(session.now_ns + 400 * S)
     tick, lot = session.listings["X"].tick, session.listings["X"].lot
     decisions = [entry for _, entry in session.journal.read(kinds=(kinds.DECISION,))]

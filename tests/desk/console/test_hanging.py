@@ -96,8 +96,8 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     hook = listening()
     sender = AlertSender(JournalReader(tmp_path), f"http://127.0.0.1:{hook.server_port}/")
     sender.start()
-    session.accept(asked())
-    session.accept(asked("p2", agent="bob", side=-1))
+    session.manager.accept(asked())
+    session.manager.accept(asked("p2", agent="bob", side=-1))
     loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
     loop.start()
     assert strategy.hanging.wait(DEADLINE_S)
@@ -137,7 +137,10 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     again = session_of(
         venue, SqlJournal(tmp_path, "test"), warm_s=1, **words
     )  # the desk is started anew
-    for attempt in (lambda: again.accept(asked("p3")), lambda: again.resume("p1", "please")):
+    for attempt in (
+        lambda: again.manager.accept(asked("p3")),
+        lambda: again.manager.resume("p1", "please"),
+    ):
         with pytest.raises(OrderError, match="it hangs"):
             attempt()
     with pytest.raises(ConfigError, match="reason"):
@@ -145,7 +148,7 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     rearm("the strategy is mended", desk=tmp_path)
     again.run_until(again.now_ns + S)
     assert {body["reason"] for body in said(tmp_path, kinds.REARM)} == {"the strategy is mended"}
-    again.accept(asked("p3"))
+    again.manager.accept(asked("p3"))
     again.run_until(again.now_ns + 30 * S)
     assert again.ledger.orders.live("ann")
     again.close()

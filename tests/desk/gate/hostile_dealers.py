@@ -192,7 +192,7 @@ class Chain:
         self._parents += 1
         name = f"s{self.session.number}p{self._parents}"
         terms = lots, horizon_s * S, 10, strategy, "ann"
-        self.session.accept(ParentRequest(name, "XYZ", side, *terms, **more))
+        self.session.manager.accept(ParentRequest(name, "XYZ", side, *terms, **more))
         return name
 
     def asked(self, lots: int = 100, side: int = 1, **more: Any) -> str:

@@ -12,7 +12,7 @@ from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, simula
 from tests.waiting import until
 
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk.desk import Desk
+from tercel.api.desk.desk import open_desk
 from tercel.core.errors import OrderError
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
@@ -54,12 +54,12 @@ def test_a_desk_behind_a_gate_of_others_knows_its_journal(tmp_path: Path) -> Non
     with simulated_gate(wall, "ann", "cy") as gate:
         where = f"gate:{wall / 'gate.sock'}"
         gate.gateway.alert("critical", "OLD", "before the desk", agent="ann")
-        with Desk(settings=settings, venue=where, folder=desk):
+        with open_desk(settings=settings, venue=where, folder=desk):
             gate.gateway.alert("critical", UNWATCHED, "of another desk", agent="cy")
             gate.gateway.alert("critical", "GAP", "of nobody")
             until(lambda: "GAP" in heard("code"), what="the gate's alert")
         gate.gateway.alert("critical", UNWATCHED, "while nobody is there", agent="ann")
-        with Desk(settings=settings, venue=where, folder=desk):
+        with open_desk(settings=settings, venue=where, folder=desk):
             until(lambda: "while nobody is there" in heard("text"), what="what came meanwhile")
     hook.shutdown()
     hook.server_close()
@@ -87,13 +87,13 @@ def test_a_desk_that_people_stop_alarms_nobody_and_one_that_an_error_ends_does(
         where, folder = f"gate:{wall / 'gate.sock'}", tmp_path / "desk"
         with (
             suppress(RuntimeError, KeyboardInterrupt),
-            Desk(settings=settings, venue=where, folder=folder) as desk,
+            open_desk(settings=settings, venue=where, folder=folder) as desk,
         ):
             desk.submit("X", "buy", 20, agent="ann", horizon="10min", decisions=100)
-            while not gate.open_count:
+            while not gate.open_orders:
                 desk.wait("1s")
             if ends is not None:
                 raise ends
-        until(lambda: not gate.open_count, what="nothing open")
+        until(lambda: not gate.open_orders, what="nothing open")
         told = [one.body for _, one in gate.gateway.journal.read(0, (kinds.ALERT,))]
     assert [one["severity"] for one in told if one["code"] == UNWATCHED] == [severity]

@@ -62,7 +62,7 @@ def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -
     trader.venue.close()
     with pytest.raises(VenueError, match="reconnect"):
         trader.venue.step(0)
-    until(lambda: not gate.open_count, what="nothing open")
+    until(lambda: not gate.open_orders, what="nothing open")
     trader.venue.reconnect()
     events = trader.venue.step(0)
     assert isinstance(events[-1], LinkStatus)
@@ -81,7 +81,7 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: ConnectedDesk) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         session = session_of(RemoteVenue(gate.path, ["ann", "bob"]), warm_s=70)
-        session.accept(asked())
+        session.manager.accept(asked())
         session.run_until(session.now_ns + 40 * S)
         session.venue._socket.shutdown(2)
 

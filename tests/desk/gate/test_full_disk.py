@@ -19,7 +19,7 @@ from tercel.core.fixed_point import ONE
 from tercel.core.orders import NewOrder, Tif
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.execution.strategies import build
 from tercel.venues.address import connect
@@ -158,7 +158,7 @@ def test_a_desk_without_a_gate_cancels_too(place_of):
         fix = connect("fix:venue.toml", accounts, folder / "fix", place.folder)
         limits = LimitGate(parse(WIDE), fix.listings(), accounts)
         terms = SessionTerms(warmup_s=0.0)
-        return Session(fix, SqlJournal(folder), limits, lambda name, _: build(name), terms)
+        return open_session(fix, SqlJournal(folder), limits, lambda name, _: build(name), terms)
 
     session = begun()
     follower = session.follow("XYZ")

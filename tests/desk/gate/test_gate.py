@@ -56,6 +56,7 @@ from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.fix.opening import open_fix_venue
 from tercel.venues.address import TRADER
@@ -104,7 +105,7 @@ class TestAGateToAVenueThatRunsFreely(VenueConformance):
 
 def session_over(venue: Venue) -> Session:
     gate = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
-    session = Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
+    session = open_session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
     session.follow("X")
     session.run_until(venue.now_ns + 70 * S)
     return session
@@ -113,7 +114,7 @@ def session_over(venue: Venue) -> Session:
 def test_a_session_behind_a_gate_trades_as_one_without(gate_of: ConnectedDesk) -> None:
     def traded(venue: Venue) -> list[object]:
         session = session_over(venue)
-        session.accept(asked(lots=120))
+        session.manager.accept(asked(lots=120))
         session.run()
         fills = session.ledger.orders.fills
         session.close()
@@ -139,7 +140,7 @@ def test_a_desk_of_other_code_than_its_gates_says_so(
     with exchange_served() as server:
         gate = gate_of(server)
         for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
-            for room in ("session", "heartbeat"):
+            for room in ("session_opening", "heartbeat"):
                 monkeypatch.setattr(f"tercel.desk.trading.{room}.code_mark", lambda ours=ours: ours)
             session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
             assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
@@ -276,7 +277,7 @@ def test_orders_of_a_session_that_ends_or_is_gone_are_cancelled(
         if in_order:
             venue.leave()
         venue._socket.close()
-        until(lambda: not gate.open_count, what="nothing open")
+        until(lambda: not gate.open_orders, what="nothing open")
         assert given(server, open_alone=True) == set()
         ((told, said),) = unwatched(gate)
         assert (told, said.startswith(text)) == (severity, True), said
@@ -299,7 +300,7 @@ def test_what_a_session_leaves_that_no_venue_ends_alarms_after_a_while(
 def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: ConnectedDesk) -> None:
     with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, venue, trader):
         trader.rest()
-        until(lambda: not gate.open_count, what="nothing open")
+        until(lambda: not gate.open_orders, what="nothing open")
         heard = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, LinkStatus)])
         assert any(isinstance(event, LinkStatus) and not event.up for event in heard)
         venue.reconnect()
@@ -318,7 +319,7 @@ def test_a_session_that_begins_may_be_silent_until_it_has_something_open(
         )
         name, _ = trader.rest()
         assert gate.gateway.ledger.orders.get(name) is not None
-        until(lambda: not gate.open_count, what="nothing open: from now on silence counts")
+        until(lambda: not gate.open_orders, what="nothing open: from now on silence counts")
         until(
             lambda: client not in gate._clients, what="the session to be cut off, with nothing open"
         )
@@ -328,7 +329,7 @@ def test_a_session_that_waits_is_not_silent(gate_of: ConnectedDesk) -> None:
     with at_gate(gate_of, 10.0, silence_s=0.4) as (_, gate, _, trader):
         trader.rest()
         trader.run(10 * S)
-        assert gate.open_count == 1
+        assert len(gate.open_orders) == 1
 
 
 def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: ConnectedDesk) -> None:
@@ -459,7 +460,9 @@ def test_a_kill_cancels_while_the_journal_hangs(
                 gate.gateway.submit(
                     [an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)]
                 )
-            until(lambda: (gate._take_reports(), gate.open_count == 200)[1], what="all orders")
+            until(
+                lambda: (gate._take_reports(), len(gate.open_orders) == 200)[1], what="all orders"
+            )
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
 
@@ -470,13 +473,13 @@ def test_a_kill_cancels_while_the_journal_hangs(
 
             monkeypatch.setattr(gate.gateway.journal, "append", hang)
             with turning(gate.run):
-                gate._beat_ns = 0  # a heartbeat is due, and hangs
+                gate.heartbeat._last_ns = 0  # a heartbeat is due, and hangs
                 assert hanging.wait(DEADLINE_S)
                 KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
                 until(lambda: not given(server, open_alone=True), what="no order at the venue")
-                assert gate.open_count == 200  # nobody here has heard of it yet
+                assert len(gate.open_orders) == 200  # nobody here has heard of it yet
                 goes_on.set()
-                until(lambda: not gate.open_count, what="nothing open")
+                until(lambda: not gate.open_orders, what="nothing open")
             kills = [e.body["event"] for _, e in JournalReader(folder).read(kinds=["kill"])]
             assert sorted(kills) == ["confirmed", "confirmed", "latched", "latched"]
 

@@ -107,7 +107,7 @@ def test_names_of_the_gate_and_orders_of_others_are_not_a_sessions(gate: Gate) -
     said = reached(gate, *(frames.pack_message(command) for command in hostile))
     assert sum(isinstance(one, dict) and one.get("said") == "error" for one in said) == len(hostile)
     order = gate.gateway.ledger.orders.get(name)
-    assert (order is not None, gate.open_count) == (True, 1)
+    assert (order is not None, len(gate.open_orders)) == (True, 1)
     bob.close()
 
 

@@ -267,7 +267,7 @@ def attacked(made: Chain, rng: random.Random, messages: int, person: bool) -> De
             with dealers.refused():
                 if person:
                     name = made.parent(100, side, strategy="twap_passive")
-                    session.pause(name, "to ask dealers")
+                    session.manager.pause(name, "to ask dealers")
                     made.step()
                     session.quotes.request(
                         name, 100, seconds=2, hidden=rng.random() < 0.3, by="eve"

@@ -17,7 +17,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.desk.trading.risk.trading_state import StateReason
-from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
@@ -126,7 +126,9 @@ def test_a_session_behind_it_asks_as_the_gate_does(tmp_path):
             venue = RemoteVenue(str(wall.gate.path), ["ann", "bob"])
             assert venue.capabilities.answers_questions is False
             limits = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
-            session = Session(venue, MemoryJournal(), limits, by_name, SessionTerms(warmup_s=0.0))
+            session = open_session(
+                venue, MemoryJournal(), limits, by_name, SessionTerms(warmup_s=0.0)
+            )
             assert session.recovered == []
             session.close()
         assert wall.venue.of_kind(t.STATUS, t.MASS_STATUS) == []

@@ -57,7 +57,9 @@ def behind(tmp_path: Path) -> Iterator[tuple[Elsewhere, Gate, Session]]:
         terms = GateTerms(venue=where, accounts=("ann", "bob"), limits="limits.toml", silence_s=60)
         with open_gate(GateConfig(gate=terms), tmp_path, "test") as gate, turning(gate.run):
             session = session_over(RemoteVenue(str(gate.path), ["ann", "bob"]))
-            session.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
+            session.manager.accept(
+                asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive")
+            )
             go_on(session, 120)
             yield venue, gate, session
             session.close()

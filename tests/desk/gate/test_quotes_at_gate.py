@@ -61,15 +61,15 @@ def test_a_desk_behind_a_gate_asks_and_takes(gate_of: ConnectedDesk) -> None:  #
     with dealers_served() as server:
         gate = gate_of(server, changed=ALLOWED)
         session = desk_at(gate.path)
-        session.accept(asked(lots=20, strategy="rfq"))
+        session.manager.accept(asked(lots=20, strategy="rfq"))
         until(lambda: steps(session, 0.2) or not session.quotes.open, what="the end of a request")
         assert told(session, "ended")[-1].outcome == "traded"
         assert session.ledger.parents.require("p1").filled == 20
         assert len(told(session, "quoted")) == 2
         assert told(session, "passed")
         # What is too much for the gate alone is answered, and the desk works on.
-        session.accept(asked("p2", lots=5000, strategy="twap_passive"))
-        session.pause("p2", "to ask dealers")
+        session.manager.accept(asked("p2", lots=5000, strategy="twap_passive"))
+        session.manager.pause("p2", "to ask dealers")
         steps(session, 0.2)
         name = session.quotes.request("p2", 5000, seconds=30, by="dora")
         until(lambda: steps(session, 0.2) or told(session, "ended", name), what="a refusal")

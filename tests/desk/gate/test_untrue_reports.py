@@ -70,7 +70,7 @@ def test_a_report_of_tomorrow_does_not_forgive_the_loss_of_today(at):
 def test_a_loss_is_forgiven_neither_by_a_restart_after_a_report_of_tomorrow(at):
     with at(**LOSS) as wall:
         lose(wall, **dated(wall, DAY_NS))
-        wall.gate._heartbeat()  # with the market that the position is worth
+        wall.gate.heartbeat.write()  # with the market that the position is worth
         wall.restart()
         lose(wall)
         assert denied(wall) == ["KILLED"]
@@ -201,7 +201,7 @@ def test_an_execution_at_a_price_that_cannot_be_forgives_no_loss_and_waits_for_a
         settle(wall)
         assert denied(wall) == ["STOPPED"], "positions agree, which says nothing of a price"
         was = agent.equity
-        wall.gate._heartbeat()  # with the market that the position is worth
+        wall.gate.heartbeat.write()  # with the market that the position is worth
         wall.restart()
         assert denied(wall) == ["STOPPED"]
         assert folded(wall).equity == wall.gateway.limits.agents["ann"].equity == was

@@ -12,7 +12,8 @@ import polars as pl
 from tercel.api.desk.config import read_config as read_desk
 from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.ports import Entry
-from tercel.desk.engine.assembly import BuiltDesk, check_config
+from tercel.desk.engine.assembly import check_config
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.signals.models.signal_model import MODEL
 from tercel.signals.runs.config import read_config
@@ -101,10 +102,10 @@ def desk_file(folder: Path, more: str = "", old: str = "", new: str = "") -> Pat
     return file
 
 
-def ran(file: Path, tools: SimulatedMarkets) -> tuple[BuiltDesk, list[Entry]]:
+def ran(file: Path, tools: SimulatedMarkets) -> tuple[DeskLoop, list[Entry]]:
     """A desk of a file that ran to its end, and its journal."""
     config, journal = read_desk(file), MemoryJournal(chained=False)
     check_config(config, file.parent)
     opened = open_demo(config, journal, tools)
-    opened.desk.run()
+    opened.run()
     return opened, [entry for _, entry in journal.read(0)]

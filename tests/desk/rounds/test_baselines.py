@@ -12,7 +12,8 @@ from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.ports import Venue
 from tercel.core.system import MonotonicClock
 from tercel.desk.engine import monitor
-from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -39,9 +40,9 @@ def venue_of(tools: SimulatedMarkets) -> Venue:
     return SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
 
 
-def opened(venue: Venue, journal: MemoryJournal) -> BuiltDesk:
+def opened(venue: Venue, journal: MemoryJournal) -> DeskLoop:
     """A desk at a venue: nothing is known of its market but what it shows."""
-    return open_desk(parse_config(DESK, "desk.toml"), journal, DeskDependencies(venue))
+    return assemble_desk(parse_config(DESK, "desk.toml"), journal, DeskDependencies(venue))
 
 
 def test_a_first_session_says_that_it_learns_and_is_cautious_until_it_has(
@@ -49,30 +50,30 @@ def test_a_first_session_says_that_it_learns_and_is_cautious_until_it_has(
 ) -> None:
     journal = MemoryJournal(chained=False)
     built = opened(venue_of(tools), journal)
-    built.desk.run()
+    built.run()
     (alert,) = [
         e for _, e in journal.read(0, (kinds.ALERT,)) if e.body["code"] == "LEARNS_BASELINE"
     ]
     assert "the first 240 s; until then its risk state is cautious" in alert.body["text"]
     (entry,) = [entry for _, entry in journal.read(0, (kinds.BASELINE,))]
     assert (entry.instrument, entry.body["seconds"]) == ("AAA", 240)
-    first = built.desk.posture_path[0][2]
+    first = built.posture_path[0][2]
     assert first.size_multiplier < 1, first
-    assert built.desk.posture_path[-1][2].reasons == ()
+    assert built.posture_path[-1][2].reasons == ()
 
 
 def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarkets) -> None:
     journal = MemoryJournal(chained=False)
     venue = venue_of(tools)
-    opened(venue, journal).desk.run()
+    opened(venue, journal).run()
     (learned,) = monitor.read_baselines(journal, venue.name).values()
     assert monitor.read_baselines(journal, "fix:live") == {}
     later = opened(venue, journal)
-    known = later.desk._states["AAA"].monitor.baseline
+    known = later._states["AAA"].monitor.baseline
     assert known is not None
     assert np.array_equal(known.centre, learned.centre)
     assert known.threshold == learned.threshold
-    later.desk.run()
+    later.run()
     alerts = [e.body["code"] for _, e in journal.read(0, (kinds.ALERT,))]
     assert alerts.count("LEARNS_BASELINE") == 1
 
@@ -90,13 +91,13 @@ def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     assert (seconds.count, learned is not None) == (300, True)
     journal = MemoryJournal(chained=False)
     built = opened(venue_of(tools), journal)
-    built.desk.run()
-    ordinary = built.desk._states["AAA"].monitor.ordinary
+    built.run()
+    ordinary = built._states["AAA"].monitor.ordinary
     assert 0 < ordinary.count < 360 - 240 + 1  # none of them while it was cautious
     monkeypatch.setattr(monitor, "MIN_BASELINE_S", 1)
     for _ in range(200):
         ordinary.add(Second(*rng.poisson(5, 8).astype(float)))
-    built.desk.journal_baselines()
+    built.journal_baselines()
     told = [entry.body["seconds"] for _, entry in journal.read(0, (kinds.BASELINE,))]
     assert told == [240, ordinary.count]
 

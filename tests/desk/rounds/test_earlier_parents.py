@@ -9,7 +9,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.engine.assembly import DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
@@ -23,20 +23,22 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
         MemoryJournal(chained=False),
     )
     exchange = tools.exchange(config)
-    died = open_desk(config, journal, DeskDependencies(exchange))
-    died.desk.warm_up()
-    died.session.accept(ParentRequest("mine", "AAA", 1, 500, 120 * S, 12, "twap_take", "peg"))
+    died = assemble_desk(config, journal, DeskDependencies(exchange))
+    died._run_until(died.session.now_ns + round(config.desk.warmup_s * S))
+    died.session.manager.accept(
+        ParentRequest("mine", "AAA", 1, 500, 120 * S, 12, "twap_take", "peg")
+    )
     died.session.run_until(died.session.now_ns + 45 * S)
     exchange.step(exchange.now_ns + 10 * S)
     for _ in range(2):
         over = exchange.now_ns + 200 * S
         while exchange.now_ns < over:
             exchange.step(over)
-        opened = open_desk(config, journal, DeskDependencies(exchange))
+        opened = assemble_desk(config, journal, DeskDependencies(exchange))
         recorder = TcaRecorder(opened.session)
-        opened.desk.run()
+        opened.run()
         recorder.close()
-        told = {row["id"]: row for row in opened.desk.results}
+        told = {row["id"]: row for row in opened.results}
     parent = opened.session.ledger.parents.require("mine")
     assert (parent.status, 0 < parent.filled < 500) == ("expired", True)
     for kind in (kinds.FEEDBACK, kinds.TCA):

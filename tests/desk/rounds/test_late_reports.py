@@ -12,9 +12,10 @@ from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
 from tercel.desk.engine.challenge import CHAMPION
 from tercel.desk.engine.configured_agents import bare_name
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -56,11 +57,11 @@ class LateVenue:
 
 def desk_of(
     tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4
-) -> BuiltDesk:
+) -> DeskLoop:
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
     venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
-    return open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
+    return assemble_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
 
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
@@ -69,8 +70,8 @@ def test_what_is_asked_for_is_worked_once(
     tools: SimulatedMarkets, late_s: float, strategy: str
 ) -> None:
     opened = desk_of(tools, late_s, strategy)
-    opened.desk.run()
-    desk, session = opened.desk, opened.session
+    opened.run()
+    desk, session = opened, opened.session
     flow = desk._states["AAA"].flow
     asked = sum(order.lots for orders in desk._orders.values() for order in orders)
     assert session.ledger.faults() == []
@@ -87,25 +88,25 @@ def test_what_is_asked_for_is_worked_once(
 
 def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
     opened = desk_of(tools, 320.0)
-    opened.desk.run()
+    opened.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert codes.count("NO_MARKET") == 1 + 2
-    assert opened.desk._states["AAA"].flow.requested2 > 0
+    assert opened._states["AAA"].flow.requested2 > 0
 
 
 def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
     opened = desk_of(tools, 0.0, rounds=2)
-    opened.desk.begin()
-    opened.desk._begin_round(0, opened.session.now_ns)
+    opened.begin()
+    opened._begin_round(0, opened.session.now_ns)
     [parent] = opened.session.ledger.parents
-    opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
+    opened.session.manager.amend(parent.id, "ann: more", lots=parent.lots + 50)
     opened.session.run(opened.session.now_ns + 300 * S)
-    flow = opened.desk._states["AAA"].flow
+    flow = opened._states["AAA"].flow
     found = opened.session.ledger.parents.require(parent.id)
     assert found.filled == parent.lots + 50
     assert flow.open_lots == 0
-    assert opened.desk.results[-1]["filled"] == parent.lots + 50
-    mids2 = opened.desk._states["AAA"].begun_mid2, found.arrival_mid2
+    assert opened.results[-1]["filled"] == parent.lots + 50
+    mids2 = opened._states["AAA"].begun_mid2, found.arrival_mid2
     asked2 = parent.lots * mids2[0] + 50 * mids2[1]
     assert flow.requested2 == asked2 * PAID_ONE
 
@@ -115,10 +116,10 @@ def test_a_challenger_on_paper_goes_on_with_late_market_data(
     tools: SimulatedMarkets, late_s: float
 ) -> None:
     opened = desk_of(tools, late_s, 'peg_behind"\nchallenger = "twap_passive')
-    opened.desk.run()
+    opened.run()
     opened.session.run(opened.session.now_ns + 300 * S)
-    slot = opened.desk.slots["peg"]
-    opened.desk.wait(60 * S)
+    slot = opened.slots["peg"]
+    opened.wait(60 * S)
     assert len(slot.gains_bps) == len(list(opened.session.ledger.parents)) > 0
     assert all(np.isfinite(gain) for gain in slot.gains_bps)
 
@@ -129,10 +130,10 @@ def test_alternatives_work_the_same_orders_on_paper_and_are_said_in_money(
     """Against itself an agent saves nothing, and the money is that of the orders at arrival."""
     lines = '"\nalternatives = ["peg_behind", "twap_take"]\nchallenger = "twap_passive'
     opened = desk_of(tools, 0.5, f"peg_behind{lines}")
-    opened.desk.run()
+    opened.run()
     opened.session.run(opened.session.now_ns + 300 * S)
-    opened.desk.wait(60 * S)
-    slot = opened.desk.slots["peg"]
+    opened.wait(60 * S)
+    slot = opened.slots["peg"]
     by_name = {bare_name(name): savings for name, savings in slot.paper_savings.items()}
     itself = by_name["peg_behind"]
     twap_take = by_name["twap_take"]
@@ -169,12 +170,12 @@ class FailingStrategy:
 
 def live_work_with_failing(
     tools: SimulatedMarkets, failing: str, failing_at: float
-) -> tuple[BuiltDesk, list[Any]]:
+) -> tuple[DeskLoop, list[Any]]:
     """A desk with challenger and alternative, one of which may fail, after its run; fills and costs of its parents."""
     opened = desk_of(
         tools, 0.0, 'peg_behind"\nalternatives = ["twap_take"]\nchallenger = "twap_passive'
     )
-    slot = opened.desk.slots["peg"]
+    slot = opened.slots["peg"]
     if failing == "challenger":
         slot.challenger = FailingStrategy(slot.challenger, failing_at)
         slot.by_instrument = {
@@ -184,10 +185,10 @@ def live_work_with_failing(
         for name in named:
             if failing == "alternative":
                 named[name] = FailingStrategy(named[name], failing_at)
-    opened.desk.run()
+    opened.run()
     opened.session.run(opened.session.now_ns + 300 * S)
-    opened.desk.wait(60 * S)
-    return opened, [dict(opened.session.ledger.fills_of), opened.desk.results]
+    opened.wait(60 * S)
+    return opened, [dict(opened.session.ledger.fills_of), opened.results]
 
 
 @pytest.mark.parametrize("failing_at", [1, 6])
@@ -198,7 +199,7 @@ def test_a_strategy_that_raises_on_paper_is_compared_no_more(
     """The desk goes on: its live orders are those of a desk in which nothing fails."""
     opened, work = live_work_with_failing(tools, failing, failing_at)
     unharmed, same_work = live_work_with_failing(tools, failing, math.inf)
-    slot, unharmed_slot = opened.desk.slots["peg"], unharmed.desk.slots["peg"]
+    slot, unharmed_slot = opened.slots["peg"], unharmed.slots["peg"]
     [failed] = slot.failed_on_paper
     alerts = [entry.body for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     told = [body["text"] for body in alerts if body["code"] == "paper_trial_failed"]
@@ -219,15 +220,15 @@ def test_a_strategy_that_raises_on_paper_is_compared_no_more(
 
 def test_an_order_whose_champion_raises_on_paper_is_not_compared(tools: SimulatedMarkets) -> None:
     opened = desk_of(tools, 0.0, 'peg_behind"\nchallenger = "twap_passive')
-    opened.desk.begin()
-    opened.desk._begin_round(0, opened.session.now_ns)
+    opened.begin()
+    opened._begin_round(0, opened.session.now_ns)
     opened.session.run(opened.session.now_ns + 5 * S)
-    [(_, _, running)] = opened.desk._challenges.values()
+    [(_, _, running)] = opened._challenges.values()
     champion = running._trials[CHAMPION]
     champion._strategy = FailingStrategy(champion._strategy, 1)
     running.advance(opened.session.now_ns + 60 * S)
     assert running.done
-    slot = opened.desk.slots["peg"]
+    slot = opened.slots["peg"]
     assert slot.book_savings(running.savings) == [
         f"{slot.strategy_name} failed on paper: RuntimeError: no model; an order is not compared"
     ]
@@ -243,8 +244,8 @@ def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Simulated
     config = parse_config(text, "desk.toml")
     exchange = tools.exchange(config)
     venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
-    opened = open_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
-    opened.desk.run()
+    opened = assemble_desk(config, MemoryJournal(chained=False), DeskDependencies(venue))
+    opened.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert "missed_market_data" in codes
-    assert len(opened.desk.slots["peg"].gains_bps) == 2
+    assert len(opened.slots["peg"].gains_bps) == 2

@@ -7,7 +7,7 @@ import pytest
 from tercel.api.desk.config import parse_config
 from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.ports import Venue
-from tercel.desk.engine.assembly import DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market
@@ -44,12 +44,12 @@ def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> lis
     """The sources of every forecast of a desk that ran to its end."""
     journal = MemoryJournal(chained=False)
     config = parse_config(text, "desk.toml")
-    opened = open_desk(
+    opened = assemble_desk(
         config, journal, tools.dependencies(config) if venue is None else DeskDependencies(venue)
     )
-    opened.desk.run()
-    assert opened.desk.results
-    assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text
+    opened.run()
+    assert opened.results
+    assert all(row["alpha_bps"] is None for row in opened.results) or "[signals]" in text
     return [tuple(entry.body["sources"]) for _, entry in journal.read(0, (kinds.ALPHA,))]
 
 

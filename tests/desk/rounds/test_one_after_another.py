@@ -10,7 +10,7 @@ import pytest
 from tercel.api.desk.config import parse_config
 from tercel.api.simulated_desk import SimulatedMarkets, open_demo
 from tercel.core.errors import DataError
-from tercel.desk.engine.assembly import DeskDependencies, check_config, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk, check_config
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session_terms import SessionTerms
@@ -42,9 +42,9 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
     names, rejected = [], []
     for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
         journal = MemoryJournal(chained=False)
-        open_desk(
+        assemble_desk(
             config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag=mark)
-        ).desk.run()
+        ).run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
         rejected.append(sum(body.get("exec_type") == "rejected" for body in said))
@@ -69,7 +69,7 @@ def test_a_parent_beyond_an_agents_card_is_worked_by_it_with_an_alert() -> None:
             MemoryJournal(chained=False),
         )
         opened = open_demo(config, journal)
-        opened.desk.run()
+        opened.run()
         entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
         told = [body["text"] for body in entries if body["code"] == "BEYOND_SIZE"]
         worked = {parent.order.strategy for parent in opened.session.ledger.parents}
@@ -85,7 +85,7 @@ def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
     )
     opened = open_demo(config, journal)
     (name, most), *_ = (
-        (where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items()
+        (where, most) for (_, where), most in opened.slots["agent"].most_lots.items()
     )
     round_ns = round(config.desk.round_s * 1e9)
 
@@ -97,7 +97,7 @@ def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
             "lots": int(lots),
             "horizon_ns": horizon_ns,
         }
-        return opened.session.request(
+        return opened.session.manager.make_request(
             {**body, "agent": "agent", "strategy": strategy, "limit_price": None}
         ).strategy
 
@@ -136,7 +136,7 @@ def test_what_a_policy_does_not_know_of_costs_is_said_as_the_desk_starts(
         for words in [fees.kernel_values(one.tick)]
     ]
     exchange.listings = lambda: listed  # type: ignore[method-assign]
-    open_desk(at_a_venue, journal, DeskDependencies(exchange))
+    assemble_desk(at_a_venue, journal, DeskDependencies(exchange))
     said = {entry.body["code"] for _, entry in journal.read(0, (kinds.ALERT,))}
     assert said & {"NO_FEES", "WORKS_AS_GUARDED"} == expected
 
@@ -161,6 +161,6 @@ def test_a_closed_gate_is_said_as_an_unknown_cost_of_waiting_is(tmp_path: Path) 
     text = SMALL.partition("[[agent]]")[0].replace('name = "AAA"', 'name = "AAA"\nmarket = "csco"')
     text = text.replace("[signals]", f'[signals]\nflow = "{tmp_path.as_posix()}"')
     config, journal = parse_config(text + LARGE, "desk.toml"), MemoryJournal(chained=False)
-    open_desk(config, journal, DeskDependencies(SimulatedMarkets().exchange(config)))
+    assemble_desk(config, journal, DeskDependencies(SimulatedMarkets().exchange(config)))
     alerts = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
     assert ["AAA" in str(one) for one in alerts if one["code"] == "WORKS_AS_GUARDED"] == [True]

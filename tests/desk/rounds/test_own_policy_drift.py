@@ -57,7 +57,7 @@ def watched(folder: Path) -> Path:
 
 def entries(text: str, *of: str) -> list[Entry]:
     journal = MemoryJournal(chained=False)
-    open_demo(parse_config(text, "desk.toml"), journal, SimulatedMarkets()).desk.run()
+    open_demo(parse_config(text, "desk.toml"), journal, SimulatedMarkets()).run()
     return [entry for _, entry in journal.read(0, of)]
 
 
@@ -108,7 +108,7 @@ def test_what_writes_figures_is_one_word_of_code_to_a_shell() -> None:
 
 def test_parents_that_another_strategy_works_say_nothing_of_the_policy(watched: Path) -> None:
     config = parse_config(DESK.format(folder=watched), "desk.toml")
-    desk = open_demo(config, MemoryJournal(chained=False), SimulatedMarkets()).desk
+    desk = open_demo(config, MemoryJournal(chained=False), SimulatedMarkets())
     slot = desk.slots["mine"]
     assert slot.drift is not None
     far = np.full(len(slot.drift.means), 1e6, np.float32)

@@ -12,7 +12,7 @@ from tercel.api.simulated_desk import SimulatedMarkets
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.engine.assembly import DeskDependencies, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk
 from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.posture_overrides import combine
 from tercel.desk.trading.journal import kinds
@@ -68,8 +68,8 @@ class Placed:
         config = parse_config(text, "desk.toml")
         self.exchange = exchange or SimulatedMarkets().exchange(config)
         self.journal = SqlJournal(folder)
-        self.opened = open_desk(config, self.journal, DeskDependencies(self.exchange))
-        self.desk, self.session = self.opened.desk, self.opened.session
+        self.opened = assemble_desk(config, self.journal, DeskDependencies(self.exchange))
+        self.desk, self.session = self.opened, self.opened.session
         self.say = Word(self.session, folder)
         self.desk.begin()
 

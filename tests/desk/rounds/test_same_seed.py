@@ -7,8 +7,8 @@ from tests.parts import whole
 
 from tercel.api.desk.config import read_config
 from tercel.api.simulated_desk import SimulatedMarkets, open_demo
-from tercel.desk.engine.assembly import BuiltDesk
 from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 
@@ -27,15 +27,15 @@ def config(request: pytest.FixtureRequest) -> DeskConfig:
 
 def run(
     config: DeskConfig, tools: SimulatedMarkets, seed: int, chained: bool
-) -> tuple[BuiltDesk, MemoryJournal]:
+) -> tuple[DeskLoop, MemoryJournal]:
     journal = MemoryJournal(chained=chained)
     opened = open_demo(config.with_desk(seed=seed), journal, tools)
-    opened.desk.run()
+    opened.run()
     return opened, journal
 
 
 @pytest.fixture(scope="module")
-def runs(config: DeskConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
+def runs(config: DeskConfig) -> list[tuple[DeskLoop, MemoryJournal]]:
     """Seed 1 twice, on tools of their own; seed 2."""
     shared = SimulatedMarkets()
     return [
@@ -52,35 +52,35 @@ def told(journal: MemoryJournal) -> list[tuple[object, ...]]:
     ]
 
 
-def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
+def test_one_seed_gives_one_journal(runs: list[tuple[DeskLoop, MemoryJournal]]) -> None:
     (one, plain), (again, chained), (other, _) = runs
-    assert one.desk.results == again.desk.results
-    assert one.desk.cost_path == again.desk.cost_path
-    assert one.desk.share_path == again.desk.share_path
-    assert one.desk.results != other.desk.results
+    assert one.results == again.results
+    assert one.cost_path == again.cost_path
+    assert one.share_path == again.share_path
+    assert one.results != other.results
     assert told(plain) == told(chained)
 
 
 def test_what_a_desk_says_is_what_its_journal_holds(
-    runs: list[tuple[BuiltDesk, MemoryJournal]],
+    runs: list[tuple[DeskLoop, MemoryJournal]],
 ) -> None:
     for opened, journal in runs:
         fills: dict[str, dict[str, int]] = defaultdict(dict)
         for _, entry in journal.read(0, (kinds.REPORT_IN,)):
             if entry.body.get("exec_type") == "trade":
                 fills[entry.parent][entry.body["exec_id"]] = whole(entry.body["last_qty"])
-        assert len(opened.desk.results) > ROUNDS
+        assert len(opened.results) > ROUNDS
         said = [
             (entry.ns, entry.instrument, entry.body["shares"])
             for _, entry in journal.read(0, (kinds.SHARE,))
         ]
         assert said
-        assert len(opened.desk.share_path) == ROUNDS * len(opened.desk.config.instrument)
-        assert [one for one in opened.desk.share_path if one in said] == said
-        for row in opened.desk.results:
+        assert len(opened.share_path) == ROUNDS * len(opened.config.instrument)
+        assert [one for one in opened.share_path if one in said] == said
+        for row in opened.results:
             assert row["filled"] == sum(fills[str(row["id"])].values()) <= int(str(row["quantity"]))
         lots: dict[tuple[str, str], int] = defaultdict(int)
-        for row in opened.desk.results:
+        for row in opened.results:
             lots[str(row["agent"]), str(row["instrument"])] += int(str(row["side"])) * int(
                 str(row["filled"])
             )

@@ -94,8 +94,8 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
         {"name": name, "forecast_bps": left, "came_bps": None} for name, left in first.items()
     ]
     assert (found.not_due, found.scored, found.hits, found.hit_rate) == (2, 0, 0, None)
-    assert opened.desk.rounds == 2
-    assert {line.sizing.trust for line in opened.desk._states.values()} == {1.0}
+    assert opened.rounds == 2
+    assert {line.sizing.trust for line in opened._states.values()} == {1.0}
     said = forecast_sentences(found)
     assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
 
@@ -116,9 +116,7 @@ def test_trust_in_forecasts_moves_when_their_horizon_is_over(
     assert len(alphas) == 2 * 4
     assert [expected for expected, _ in seen] == [one.body["expected_bps"] for one in alphas[:4]]
     assert not any(
-        due <= opened.session.now_ns
-        for line in opened.desk._states.values()
-        for due in line.pending
+        due <= opened.session.now_ns for line in opened._states.values() for due in line.pending
     )
 
 
@@ -238,7 +236,7 @@ def test_a_desk_trades_without_what_it_cannot_trust_and_says_so_once(
     (told,) = why_none(entries)
     assert told[0] == ""
     assert said in told[1]
-    assert {row["alpha_bps"] for row in opened.desk.results} == {None}
+    assert {row["alpha_bps"] for row in opened.results} == {None}
     assert said in read_forecast_outcome(entries).without[0]
 
 
@@ -296,9 +294,9 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
     file = desk_file(folder, old='model = "o/model"', new='model = "o"')
     config, journal = read_config(file), MemoryJournal(chained=False)
     opened = open_demo(config, journal, tools)
-    opened.desk.begin()
-    opened.desk.round()
-    forecasts = opened.desk._forecasts
+    opened.begin()
+    opened.round()
+    forecasts = opened._forecasts
     assert forecasts is not None
     before = dict(forecasts._served)
     prices(625).write_parquet(folder / "prices.parquet")
@@ -307,7 +305,7 @@ def test_the_folder_of_the_run_will_do_and_a_new_day_reads_anew(
     forecasts.refresh(opened.session.now_ns + 3 * DAY_NS)
     assert forecasts._served != before
     with pytest.raises(TercelError, match="known by now"):
-        forecasts.make_outlook("AAA", opened.desk._states["AAA"].monitor, 1, opened.session.now_ns)
+        forecasts.make_outlook("AAA", opened._states["AAA"].monitor, 1, opened.session.now_ns)
 
 
 def test_a_hit_rate_says_how_few_forecasts_are() -> None:

@@ -17,9 +17,10 @@ from tercel.core.fixed_point import ONE
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.engine.assembly import BuiltDesk, DeskDependencies, check_config, open_desk
+from tercel.desk.engine.assembly import DeskDependencies, assemble_desk, check_config
 from tercel.desk.engine.config import SignalsSection
 from tercel.desk.engine.forecast_results import read_forecast_outcome
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
 from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
@@ -51,7 +52,7 @@ def said(entries: list[Entry]) -> dict[str, str]:
     return {entry.instrument: str(entry.body["text"]) for entry in alerts}
 
 
-def held(opened: BuiltDesk) -> dict[str, float]:
+def held(opened: DeskLoop) -> dict[str, float]:
     """Lots by instrument, of all agents."""
     found: dict[str, float] = {}
     for lots in opened.session.ledger.positions.lots().values():
@@ -81,23 +82,23 @@ def test_a_session_that_follows_counts_what_the_first_holds(
 ) -> None:
     config = read_config(written(tmp_path, "name,lots\nAAA,30\n"))
     exchange, journal = tools.exchange(config), MemoryJournal(chained=False)
-    first = open_desk(
+    first = assemble_desk(
         config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="a-")
     )
-    first.desk.run()
+    first.run()
     (tmp_path / "targets.csv").write_text("name,lots\nAAA,12\nBBB,5\n")
-    second = open_desk(
+    second = assemble_desk(
         config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="b-")
     )
-    second.desk.run()
+    second.run()
     texts = said([entry for _, entry in journal.read(0)])
     assert texts["AAA"].endswith("holds 30, 0 at work: sells 18")
     assert held(second) == {"AAA": 12, "BBB": 5}
-    third = open_desk(
+    third = assemble_desk(
         config, journal, DeskDependencies(exchange), terms=SessionTerms(name_tag="c-")
     )
     before = third.session.ledger.fills
-    third.desk.run()
+    third.run()
     assert third.session.ledger.fills == before
     assert said([entry for _, entry in journal.read(0)])["AAA"].endswith("nothing to trade")
 
@@ -108,7 +109,7 @@ def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMa
         MemoryJournal(chained=False),
     )
     opened = open_demo(config, journal, tools)
-    opened.desk.begin()
+    opened.begin()
     asked = {
         "id": "mine",
         "instrument": "AAA",
@@ -117,8 +118,8 @@ def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMa
         "horizon_ns": 10**12,
         "agent": "taker",
     }
-    opened.session.accept(opened.session.request(asked))
-    opened.desk.round()
+    opened.session.manager.accept(opened.session.manager.make_request(asked))
+    opened.round()
     assert said([entry for _, entry in journal.read(0)])["AAA"].endswith(
         "holds 0, 10 at work: buys 20"
     )

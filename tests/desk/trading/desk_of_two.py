@@ -13,6 +13,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.execution.strategies import build
 from tercel.market.flow.registry import load
@@ -81,7 +82,7 @@ def session_of(
     ports = {
         name: options.pop(name) for name in ("latch", "on_operator", "request") if name in options
     }
-    session = Session(
+    session = open_session(
         exchange, journal, gate, strategies, SessionTerms(warmup_s=60.0, **options), **ports
     )
     for listing in listings:
@@ -107,7 +108,7 @@ def at_work(*orders, venue=None, journal=None, seconds=60, **options) -> Session
     """A session that has worked some parents for a while."""
     session = session_of(exchange_of() if venue is None else venue, journal, **options)
     for order in orders:
-        session.accept(order)
+        session.manager.accept(order)
     session.run_until(session.now_ns + seconds * S)
     return session
 

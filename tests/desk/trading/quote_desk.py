@@ -21,7 +21,7 @@ from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
-from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.fix.opening import open_fix_venue
 
 S = 10**9
@@ -72,7 +72,7 @@ def run(port, folder, seed, rounds):
     patience = WaitLimits(logon_s=20.0)
     venue = open_fix_venue("127.0.0.1", port, "A", store=folder / "fix", patience=patience)
     gate = LimitGate(parse(asking(value=10**9)), venue.listings(), ["A"])
-    session = Session(venue, SqlJournal(folder), gate, routing)
+    session = open_session(venue, SqlJournal(folder), gate, routing)
     session.follow("TINY")
     fate = Fate(session, seed)
     for owner, name in (
@@ -85,8 +85,10 @@ def run(port, folder, seed, rounds):
         fate.around(owner, name)
     step = lambda: session.step(session.now_ns + S // 100)  # noqa: E731
     if not session.ledger.is_used("p1"):
-        session.accept(ParentRequest("p1", "TINY", 1, 10**5, 10**6 * S, 10, "twap_passive", "A"))
-        session.pause("p1", "a person asks dealers")
+        session.manager.accept(
+            ParentRequest("p1", "TINY", 1, 10**5, 10**6 * S, 10, "twap_passive", "A")
+        )
+        session.manager.pause("p1", "a person asks dealers")
     until(lambda: step() is not None and session.follow("TINY").mid2, what="a market")
     for n in range(rounds):
         fate.asked = n == 0 or fate.asked

@@ -20,7 +20,7 @@ from tests.desk.trading.desk_of_two import S, asked, bodies, exchange_of, sessio
 from tests.fix.certificates import authority, certificate
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.desk.desk import Desk
+from tercel.api.desk.desk import open_desk
 from tercel.cli.operator import kill
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
@@ -414,22 +414,23 @@ def test_a_failed_login_is_told_without_the_words_of_the_server(
 
 def test_a_desk_journals_that_mails_fail_once_and_goes_on() -> None:
     session = session_of(exchange_of(), warm_s=1)
-    session.mailer = mailer_to(CLOSED_PORT, levels=["warning", "critical"])
-    sender = AlertSender(session.journal, add_email=session.mailer.add)
+    mailer = mailer_to(CLOSED_PORT, levels=["warning", "critical"])
+    session.threads["MAIL_FAILED"] = mailer
+    sender = AlertSender(session.journal, add_email=mailer.add)
     for number in range(3):
         session.gateway.alert("critical", "test", f"number {number}")
         sender.deliver_pending()
-        session.mailer._next_s = 0.0
-        session.mailer.send_pending()
+        mailer._next_s = 0.0
+        mailer.send_pending()
         session.run_until(session.now_ns + S)
     told = [one for one in bodies(session, kinds.ALERT) if one["code"] == "MAIL_FAILED"]
     assert [one["severity"] for one in told] == ["warning"]
     assert "Connection refused" in told[0]["text"]
     assert "ann@x.org" in told[0]["text"]
     with serving() as server:
-        session.mailer._section = section(server.port)
-        session.mailer.start()
-        session.mailer.stop()
+        mailer._section = section(server.port)
+        mailer.start()
+        mailer.stop()
     ((*lines,),) = server.texts()
     assert [line.split()[1] for line in lines] == ["test", "MAIL_FAILED", "test", "test"]
     session.close()
@@ -439,10 +440,10 @@ def test_a_kill_waits_for_no_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(email_alerts, "TIMEOUT_S", DEADLINE_S)
     latch = KillLatch(tmp_path / "kill.json")
     session = session_of(exchange_of(), latch=latch)
-    session.accept(asked())
+    session.manager.accept(asked())
     session.run_until(session.now_ns + 20 * S)
     with silent() as (port, came):
-        session.mailer = mailer = mailer_to(port)
+        session.threads["MAIL_FAILED"] = mailer = mailer_to(port)
         sender = AlertSender(session.journal, add_email=mailer.add)
         mailer.start()
         session.gateway.alert("critical", "test", "before the kill")
@@ -499,7 +500,7 @@ def test_a_desk_mails_what_it_alerts_before_it_ends(tmp_path: Path) -> None:
         settings = SMALL | {
             "alerts.email": section(server.port, interval_s=3600).model_dump(exclude_defaults=True)
         }
-        with Desk(settings=settings, folder=tmp_path / "desk") as desk:
+        with open_desk(settings=settings, folder=tmp_path / "desk") as desk:
             desk.submit("X", "buy", 20, agent="ann", horizon="10min")
             kill("it errs", desk=tmp_path / "desk")
             until(lambda: said(tmp_path / "desk", kinds.KILL), what="the kill, journaled")
@@ -511,5 +512,5 @@ def test_a_desk_mails_what_it_alerts_before_it_ends(tmp_path: Path) -> None:
 def test_a_password_that_is_missing_starts_no_desk(tmp_path: Path) -> None:
     settings = SMALL | {"alerts.email": section(587).model_dump(exclude_none=True) | login("tls")}
     with pytest.raises(ConfigError, match="set MAIL_WORD"):
-        Desk(settings=settings, folder=tmp_path / "desk")
+        open_desk(settings=settings, folder=tmp_path / "desk")
     assert list(tmp_path.iterdir()) == []

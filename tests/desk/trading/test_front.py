@@ -13,6 +13,7 @@ from tercel.market.flow.registry import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue
+from tercel.venues.wire.server import open_listener
 
 
 class Clock:
@@ -36,23 +37,23 @@ def csco():
 def front(csco, tmp_path):
     """Both servers on one clock, which went on for a second while the first was up and the second was not."""
     clock, over = Clock(), threading.Event()
-    market = MarketServer(
-        SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market"), Pace(clock)
-    )
-    first = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
-    first.start()
-    venue = RemoteVenue(market.path)
-    over.set()
-    first.join()
-    clock.ns += 10**9
-    over.clear()
-    thread = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
-    thread.start()
-    with closing(venue), serve_fix(venue, 0, ["A"], pace=Pace(clock)) as fix:
-        yield clock, fix
-    over.set()
-    thread.join()
-    market.close()
+    exchange, path = SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market")
+    with open_listener(path) as selector:
+        market = MarketServer(exchange, path, selector, Pace(clock))
+        first = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
+        first.start()
+        venue = RemoteVenue(market.path)
+        over.set()
+        first.join()
+        clock.ns += 10**9
+        over.clear()
+        thread = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
+        thread.start()
+        with closing(venue), serve_fix(venue, 0, ["A"], pace=Pace(clock)) as fix:
+            yield clock, fix
+        over.set()
+        thread.join()
+        market.close()
 
 
 def order(name):

@@ -110,12 +110,12 @@ def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
     )  # what the market was at fills of a session that died is not known
     assert analysis["vwap_bps"] is None
     with pytest.raises(OrderError, match="expired"):
-        again.resume("p1", "ann: go on")
+        again.manager.resume("p1", "ann: go on")
 
 
 def test_a_parent_that_a_person_paused_expires_at_its_horizon():
     session = begun(60, strategy="twap_take")
-    session.pause("p1", "ann: news")
+    session.manager.pause("p1", "ann: news")
     parent, analysis = ended(session, waits_s=330)
     assert "paused (ann: news)" in parent.reason
     assert analysis["filled"] > 0
@@ -187,7 +187,7 @@ def test_what_ended_before_its_analysis_was_written_is_analysed_by_the_next_sess
     journal = MemoryJournal()
     session = session_of(exchange_of(), journal)
     TcaRecorder(session)
-    session.accept(asked(lots=20, strategy="immediate"))
+    session.manager.accept(asked(lots=20, strategy="immediate"))
     session.run_until(session.now_ns + 20 * S)
     assert session.ledger.parents.require("p1").status == "done"
     assert bodies(session, kinds.TCA, parent="p1") == []
@@ -229,7 +229,7 @@ def held(session, limit, id_="p1"):
 def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     session = session_of(exchange_of())
     recorder = TcaRecorder(session)
-    session.accept(limited("-3bps", lots=2000, strategy=strategy, side=side))
+    session.manager.accept(limited("-3bps", lots=2000, strategy=strategy, side=side))
     session.run(session.now_ns + 400 * S)
     session.run_until(session.now_ns + 70 * S)
     recorder.close()
@@ -266,7 +266,7 @@ def test_it_stays_where_it_was_when_another_session_goes_on():
     """25bps beyond the mid at arrival is a price from then on, wherever the market stands when work goes on."""
     journal = MemoryJournal()
     session = session_of(exchange_of(), journal)
-    session.accept(limited("-1bps", lots=2000, strategy="twap_passive"))
+    session.manager.accept(limited("-1bps", lots=2000, strategy="twap_passive"))
     session.run_until(session.now_ns + 60 * S)
     limit = session.ledger.parents.require("p1").limit
     mids = [session.followers["X"].mid2]
@@ -293,11 +293,11 @@ def test_it_stays_where_it_was_when_another_session_goes_on():
 def test_it_is_amended_and_taken_off():
     session = session_of(exchange_of())
     began = session.now_ns
-    session.accept(limited("-40bps", lots=300, strategy="twap_take"))
+    session.manager.accept(limited("-40bps", lots=300, strategy="twap_take"))
     session.run_until(began + 60 * S)
     parent = session.ledger.parents.require("p1")
     assert parent.filled == 0
-    session.amend("p1", "ann: further", limit_price="-2bps")
+    session.manager.amend("p1", "ann: further", limit_price="-2bps")
     parent = session.ledger.parents.require("p1")
     assert (parent.limit_price, parent.limit) == (
         "-2bps",
@@ -305,7 +305,7 @@ def test_it_is_amended_and_taken_off():
     )
     session.run_until(began + 120 * S)
     held(session, parent.limit)
-    session.amend("p1", "ann: any price", limit_price="none")
+    session.manager.amend("p1", "ann: any price", limit_price="none")
     parent = session.ledger.parents.require("p1")
     assert (parent.limit_price, parent.limit) == (None, 0)
     session.run(began + 400 * S)

@@ -42,7 +42,7 @@ class Asked:
 
 
 def inquiry(gateway, caught_up=lambda: None):
-    return Inquiry(gateway, lambda: ["ann"], lambda: "name", caught_up)
+    return Inquiry(gateway, lambda: ["ann"], caught_up)
 
 
 def turns(gateway, made, seconds, each=lambda: None):

@@ -82,7 +82,7 @@ def falls(session):
 )
 def test_a_loss_latches_and_cancels(latch, limits, limit, killed):
     session, venue = begun(limits, latch, 0)
-    session.accept(asked("p2", strategy="peg_behind", lots=200))
+    session.manager.accept(asked("p2", strategy="peg_behind", lots=200))
     session.run_until(session.now_ns + 60 * S)
     assert session.ledger.positions.of("ann", "X").lots > 0
     assert truth(venue, "ann")[1] > 0 or session.stopper.killed
@@ -111,7 +111,7 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(latch):
     again = KillLatch(latch.path)
     second = session_of(venue, journal, limits=limits, latch=again, resume=True, warm_s=5)
     with pytest.raises(OrderError, match="drawdown"):
-        second.accept(asked("p3"))
+        second.manager.accept(asked("p3"))
     assert new_risk(venue.sends[sent:]) == []
     KillLatch(latch.path).rearm("looked at it", "dora", second.now_ns)
     last = KillLatch(latch.path)
@@ -150,7 +150,7 @@ def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(la
     second.step(second.now_ns + S)
     rearmed = {"scope": "ann", "by": "dora", "reason": "it was a drill"}
     assert bodies(session, kinds.REARM)[-1] == rearmed
-    second.resume("p1", "dora")
+    second.manager.resume("p1", "dora")
     second.run_until(second.now_ns + 20 * S)
     assert new_risk(venue.sends[sent:])
 

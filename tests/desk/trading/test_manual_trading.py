@@ -46,7 +46,7 @@ DORA, BOB = "dora (password)", "bob (password)"
 def working(folder, seconds=30, latch=None, limit_price=None, **order):
     """A session whose parent p1 has orders open, and a person's word to it."""
     session = session_of(exchange_of(), SqlJournal(folder), latch=latch)
-    session.accept(replace(asked(**order), limit_price=limit_price))
+    session.manager.accept(replace(asked(**order), limit_price=limit_price))
     if seconds:
         session.run_until(session.now_ns + seconds * S)
         assert session.ledger.orders.live(parent="p1")
@@ -330,13 +330,13 @@ def test_a_paused_agent_works_nothing_and_takes_nothing_until_it_is_resumed(tmp_
     with pytest.raises(
         OrderError, match=r"ann, paused by dora \(password\): news are due.* resume this one first"
     ):
-        session.accept(asked("p3"))
+        session.manager.accept(asked("p3"))
     assert "ann, paused by" in say.refused("resume", parent="p1")
     assert "ann, paused by" in say.refused("pause_agent", agent="ann")
-    session.accept(asked("q2", agent="bob"))
+    session.manager.accept(asked("q2", agent="bob"))
     freed, *_ = say("resume_agent", agent="ann", by="eve (password)", reason="they were good")
     assert freed.body["parents"] == ["p1", "p2"]
-    session.accept(asked("p3"))
+    session.manager.accept(asked("p3"))
     session.run_until(session.now_ns + 30 * S)
     assert set(statuses(session).values()) == {"working"}
     assert session.ledger.orders.live("ann")
@@ -358,7 +358,7 @@ def test_it_stays_paused_in_the_next_session(tmp_path, resume):
     again.run_until(again.now_ns + 20 * S)
     assert again.ledger.orders.live("ann") == []
     with pytest.raises(OrderError, match="paused by"):
-        again.accept(asked("p3"))
+        again.manager.accept(asked("p3"))
     Word(again, tmp_path)("resume_agent", agent="ann")
     again.run_until(again.now_ns + 20 * S)
     assert again.ledger.orders.live("ann")
@@ -401,4 +401,4 @@ def test_what_cannot_be_is_refused(tmp_path):
     assert "killed" in say.refused("resume_agent", agent="ann")
     latch.rearm("it was nothing", "bob", 2, ["ann"])
     with pytest.raises(OrderError, match="paused by"):
-        session.accept(asked("p3"))  # a re-arm ends no pause
+        session.manager.accept(asked("p3"))  # a re-arm ends no pause

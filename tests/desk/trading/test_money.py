@@ -272,6 +272,7 @@ class Desk:
             alert=lambda *words: self.said.append(words),
         )  # fmt: skip
         self.watch = VarMonitor(gateway)
+        self.watch.begin()
 
     def write(self, *entries: Entry) -> None:
         for entry in entries:
@@ -333,7 +334,7 @@ def test_a_session_that_begins_knows_the_marks_of_before_as_the_console_does(oth
 
 def test_a_session_at_work_alerts_where_its_limit_is_below_what_is_at_risk() -> None:
     session = session_of(exchange_of(), heartbeat_ns=5 * S)
-    session.accept(asked(strategy="twap_take"))  # type: ignore[no-untyped-call]
+    session.manager.accept(asked(strategy="twap_take"))  # type: ignore[no-untyped-call]
     for _ in range(90):
         session.run_until(session.now_ns + 6 * S)
     assert not [

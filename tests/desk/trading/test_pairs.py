@@ -22,7 +22,7 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.agent_holds import resume_agent, suspend_agent
 from tercel.desk.trading.risk.kill_switch import Latch
-from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.desk.trading.tca.pairs import pair_costs
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -242,7 +242,7 @@ def test_a_leg_that_is_being_cancelled_at_its_horizon_does_not_end_the_session()
     session = session_of(exchange_of(names="XY"), warm_s=20)
     paired(session, seconds=30)
     run(session, 20, lambda session: session.ledger.orders.live(parent="p1"))
-    session.cancel("p1", "no more")
+    session.manager.cancel("p1", "no more")
     suspend_agent(session.manager, "ann", "dora", "a break", 1)
     run(session, 40)
     assert session.ledger.parents.require("p1").status == "cancelling"
@@ -258,15 +258,15 @@ def test_a_leg_that_is_over_stays_as_long_as_its_pair_works():
     paired(session, seconds=300)
     suspend_agent(session.manager, "ann", "dora", "a break", 1)
     run(session, 5)
-    session.cancel("p1", "no more")
+    session.manager.cancel("p1", "no more")
     assert session.ledger.parents.require("p1").over
     for name in ("p2", "p3"):
-        session.accept(asked(name, agent="bob", horizon_s=2))
+        session.manager.accept(asked(name, agent="bob", horizon_s=2))
         run(session, 40)
     assert session.ledger.parents.get("p1") is not None
-    session.cancel("p1-hedge", "no more")
+    session.manager.cancel("p1-hedge", "no more")
     for name in ("p4", "p5"):
-        session.accept(asked(name, agent="bob", horizon_s=2))
+        session.manager.accept(asked(name, agent="bob", horizon_s=2))
         run(session, 40)
     assert codes(session) == ["pair_left"]
 
@@ -277,7 +277,7 @@ def test_a_pair_has_names_for_all_its_parents_and_no_limit_price_of_a_leg():
         session.pairs.accept(asked("p" * 74), TERMS | {"spread": "0"}, None)
     paired(session)
     with pytest.raises(OrderError, match="no leg of a pair"):
-        session.amend("p1", "dear", limit_price=1.0)
+        session.manager.amend("p1", "dear", limit_price=1.0)
 
 
 @pytest.mark.long
@@ -303,9 +303,11 @@ def test_a_pair_that_can_be_worked_no_more_keeps_no_session_from_beginning(tmp_p
     kept = [one for one in exchange.listings() if one.instrument == "X"]
     gate = LimitGate(parse(WIDE), exchange.listings(), ["ann", "bob"])
     exchange.listings = lambda: kept
-    session = Session(exchange, SqlJournal(tmp_path), gate, by_name, SessionTerms(warmup_s=60.0))
+    session = open_session(
+        exchange, SqlJournal(tmp_path), gate, by_name, SessionTerms(warmup_s=60.0)
+    )
     assert codes(session) == ["pair_left"]
-    session.cancel("p1", "no more")
-    session.cancel("p1-hedge", "no more")
+    session.manager.cancel("p1", "no more")
+    session.manager.cancel("p1-hedge", "no more")
     assert all(parent.over for parent in session.ledger.parents)
     session.close()

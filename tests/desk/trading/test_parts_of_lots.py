@@ -204,7 +204,7 @@ class Halves:
 def test_a_parent_is_never_filled_beyond_its_lots_and_what_is_left_is_told(strategy: str) -> None:
     session = session_of(Halves(exchange_of(seed=5)), seed=9)
     recorder = TcaRecorder(session)
-    session.accept(asked(strategy=strategy, lots=60, decisions=12, horizon_s=120))
+    session.manager.accept(asked(strategy=strategy, lots=60, decisions=12, horizon_s=120))
     session.run(session.now_ns + 200 * S)
     recorder.close()
     parent, ledger = session.ledger.parents.require("p1"), session.ledger

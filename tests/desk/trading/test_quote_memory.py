@@ -159,10 +159,10 @@ def why(session) -> list[str]:
 def test_a_routed_order_of_a_desk_asks_dealers_where_the_book_is_dearer(bps):
     """Its way and the reason are in the journal; before the book's cost is known it goes there."""
     session = quoting_session(panel="equity")
-    session.accept(order_of(5, id_="p0", strategy="routed"))
+    session.manager.accept(order_of(5, id_="p0", strategy="routed"))
     steps(session)
     worked(session, bps, LEAST)
-    session.accept(order_of(5, strategy="routed"))
+    session.manager.accept(order_of(5, strategy="routed"))
     steps(session)
     first, second = why(session)
     assert first.startswith("p0: in the book")
@@ -183,7 +183,7 @@ def test_a_desk_that_begins_again_knows_what_it_knew():
     worked(session, 400.0, LEAST)
     assert one.choose_route(routed, "TINY", 5)[0].knowledge.requests.tolist() == [4.0, 4.0, 4.0]
     worked(session, 200.0, 20, 50)
-    session.accept(order_of(5, strategy="rfq"))
+    session.manager.accept(order_of(5, strategy="rfq"))
     steps(session)
     session.venue.quote("D2", 101)
     steps(session, 20)

@@ -46,7 +46,7 @@ def order_of(lots=20, **other):
 def at_work(seconds=0.05, options=None, limit_price=None, **order):
     """A session with a parent that is worked a while."""
     session = quoting_session(**options or {})
-    session.accept(replace(order_of(**order), limit_price=limit_price))
+    session.manager.accept(replace(order_of(**order), limit_price=limit_price))
     steps(session, seconds)
     return session
 
@@ -59,8 +59,8 @@ def by_strategy(lots=5, options=None, **order):
 def paused(**options):
     """A session with a parent of 20 lots that waits for a person."""
     session = quoting_session(**options)
-    session.accept(order_of())
-    session.pause("p1", "to ask dealers")
+    session.manager.accept(order_of())
+    session.manager.pause("p1", "to ask dealers")
     steps(session)
     return session
 
@@ -157,7 +157,7 @@ def test_the_mid_is_noted_after_a_request():
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_hidden_side_is_not_shown(hidden):
     session = at_work(side=-1)
-    session.pause("p1", "to ask dealers")
+    session.manager.pause("p1", "to ask dealers")
     name = asks(session, hidden=hidden)
     assert session.venue.requests[-1].side == (0 if hidden else -1)
     assert told(session, "requested")[-1].want == -1
@@ -245,7 +245,7 @@ def test_a_quote_that_cannot_be_is_noted_and_not_taken(case):
 
 def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
     session, _ = by_person()
-    session.resume("p1", "go on")
+    session.manager.resume("p1", "go on")
     steps(session)
     executor = session.manager.executors["p1"]
     now = session.now_ns
@@ -309,7 +309,7 @@ def test_a_quote_passes_the_collar_of_the_moment_in_which_it_is_taken():
 
 def test_a_quote_beyond_the_parents_limit_price_is_not_taken():
     session = at_work(limit_price=100 * 0.05)
-    session.pause("p1", "to ask dealers")
+    session.manager.pause("p1", "to ask dealers")
     name = asks(session)
     quote = session.venue.quote(price=101)
     steps(session)
@@ -344,7 +344,7 @@ def test_a_killed_agent_takes_nothing_and_its_requests_are_passed(tmp_path):
 def test_people_say_it_through_the_inbox(tmp_path):
     session = quoting_session(journal=SqlJournal(tmp_path))
     word = Word(session, tmp_path)
-    session.accept(order_of())
+    session.manager.accept(order_of())
     word("take_over", parent="p1")
     (entry,) = word("request_quotes", parent="p1", lots=5, dealers=["D1", "D2"], seconds=20)
     name = entry.body["request"]
@@ -419,7 +419,7 @@ def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_on
     for code, venue, value in (("no_quotes", tiny, 10**7), ("not_asked", Quoting(), 0)):
         session = quoting_session(venue, limits=asking(value=value))
         for name in ("p1", "p2"):
-            session.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
+            session.manager.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
         steps(session, 31)
         assert parent_of(session).filled + parent_of(session, "p2").filled == 4
         assert codes(session).count(code) == (1 if venue is tiny else 2)
@@ -430,7 +430,7 @@ def test_what_no_dealer_may_be_asked_for_is_worked_in_the_book_and_it_is_said_on
 
 def test_an_executor_that_is_done_with_its_part_ends_no_parent():
     session = quoting_session()
-    session.accept(order_of(3, horizon_s=50, strategy="immediate"))
+    session.manager.accept(order_of(3, horizon_s=50, strategy="immediate"))
     name = asks(session, 2)
     steps(session, 28)
     assert parent_of(session).filled == 1
@@ -469,7 +469,7 @@ def hostile(strategy, lots, ops):
     """A session through anything that people, dealers and the market may do, then to the end of its parent."""
     session = quoting_session()
     venue = session.venue
-    session.accept(order_of(lots, strategy=strategy, horizon_s=120))
+    session.manager.accept(order_of(lots, strategy=strategy, horizon_s=120))
     steps(session)
     for what, one, two in ops:
         names = [*session.quotes._open] or ["r0"]
@@ -490,19 +490,19 @@ def hostile(strategy, lots, ops):
             elif what == "steps":
                 steps(session, one)
             elif what == "manage" and one in ("amend", "shrink"):
-                session.amend("p1", "a person", lots=lots + (5 if one == "amend" else -3))
+                session.manager.amend("p1", "a person", lots=lots + (5 if one == "amend" else -3))
             elif what == "manage" and one == "detach":
                 if (executor := session.manager.executors.get("p1")) is not None:
                     session.manager.detach(executor, "a test")
             elif what == "manage":
-                getattr(session, one)("p1", "a person")
+                getattr(session.manager, one)("p1", "a person")
         except (OrderError, VenueError):
             pass
         sound(session)
     parent = parent_of(session)
     if parent.status is ParentStatus.PAUSED and parent.ends_ns > session.now_ns:
         with suppress(OrderError):  # its agent was killed: no venue gave a reference for a minute
-            session.resume("p1", "go on")
+            session.manager.resume("p1", "go on")
     steps(session, 130)
     assert parent_of(session).over
     assert not session.quotes.open
@@ -570,7 +570,7 @@ def test_the_best_quote_within_the_bound_is_taken_on_either_side(side, limit, wi
 @pytest.mark.parametrize("side", [1, -1])
 def test_without_a_mid_no_strategy_takes_a_quote_and_none_ends_the_desk(side):
     session = quoting_session()
-    session.accept(order_of(5, side=side, strategy="rfq"))
+    session.manager.accept(order_of(5, side=side, strategy="rfq"))
     steps(session)
     session.limits.instruments["TINY"].sane = False
     session.quotes._mid2 = lambda instrument: None
@@ -674,14 +674,14 @@ def test_a_request_that_does_not_leave_loses_nothing_and_gives_the_executor_noth
 
 def test_all_that_is_left_of_a_paused_parent_may_be_asked_for():
     session = at_work(40, decisions=300)
-    session.pause("p1", "to ask dealers")
+    session.manager.pause("p1", "to ask dealers")
     steps(session, 2)
     assert 0 < parent_of(session).filled < 20
     asks(session, session.manager.free_lots(parent_of(session)), seconds=9)
     steps(session, 2)
     assert parent_of(session).status is ParentStatus.PAUSED
     steps(session, 10)
-    session.resume("p1", "on")
+    session.manager.resume("p1", "on")
     assert session.manager.executors["p1"].left == parent_of(session).left > 0
 
 
@@ -698,7 +698,7 @@ def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
     steps(session, 1)
     assert session.manager.executors["p1"].left == parent_of(session).left - 6
     session.quotes.pass_quotes(name, by=DORA)
-    session.amend("p1", "more", lots=30)
+    session.manager.amend("p1", "more", lots=30)
     steps(session, 1)
     assert session.manager.executors["p1"].left == parent_of(session).left > 20
 

@@ -192,13 +192,13 @@ def test_a_parent_is_given_a_later_horizon_while_it_waits_for_a_person():
     journal = MemoryJournal()
     old = started(journal)
     again = session_of(old.venue, journal, warm_s=0)
-    again.amend("p1", "ann: later", horizon_ns=900 * S)
+    again.manager.amend("p1", "ann: later", horizon_ns=900 * S)
     again.run_until(again.now_ns + 400 * S)
     assert [again.ledger.parents.require(id_).status for id_ in ("p1", "p2")] == [
         "paused",
         "expired",
     ]
-    again.resume("p1", "ann: go on")
+    again.manager.resume("p1", "ann: go on")
     again.run_until(again.now_ns + 30 * S)
     assert again.ledger.parents.require("p1").status in ("working", "done")
     agrees(again)
@@ -465,7 +465,7 @@ def check(session):
 
 
 def test_busted_lots_go_back_to_work(session):
-    session.accept(asked(strategy="twap_take"))
+    session.manager.accept(asked(strategy="twap_take"))
     while session.ledger.parents.require("p1").filled < 60:
         session.step(session.now_ns + S)
     first = session.manager.executors["p1"]
@@ -487,7 +487,7 @@ def test_busted_lots_go_back_to_work(session):
 
 def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
     recorder = TcaRecorder(session)
-    session.accept(asked(strategy="twap_take"))
+    session.manager.accept(asked(strategy="twap_take"))
     session.run(session.now_ns + 400 * S)
     session.run_until(session.now_ns + 90 * S)
     one, two = trades(session)[:2]
@@ -511,7 +511,7 @@ def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
 
 
 def test_a_session_goes_on_through_words_that_it_cannot_use(session):
-    session.accept(asked(strategy="peg_behind"))
+    session.manager.accept(asked(strategy="peg_behind"))
     session.run_until(session.now_ns + 60 * S)
     child = next(order for order in session.ledger.orders.live("ann") if not order.done)
     report = Report(
@@ -549,7 +549,7 @@ def test_a_session_goes_on_through_words_that_it_cannot_use(session):
 
 
 def test_an_order_that_a_bust_opened_again_is_asked_about_and_no_order_works_for_nobody(session):
-    session.accept(asked(strategy="twap_take", lots=20, decisions=1, horizon_s=30))
+    session.manager.accept(asked(strategy="twap_take", lots=20, decisions=1, horizon_s=30))
     session.run(session.now_ns + 60 * S)
     assert session.ledger.parents.require("p1").over
     trade = trades(session)[-1]
@@ -584,9 +584,9 @@ def test_a_session_that_ends_before_it_saw_a_market_says_so_of_what_it_cannot_an
     session, monkeypatch
 ):
     recorder = TcaRecorder(session)
-    session.accept(asked(strategy="twap_take"))
+    session.manager.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
-    session.cancel("p1", "a restart")
+    session.manager.cancel("p1", "a restart")
     session.run_until(session.now_ns + 2 * S)
     assert session.ledger.parents.require("p1").over
     unseen = Follower(session.listings["X"])

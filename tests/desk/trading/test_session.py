@@ -92,7 +92,7 @@ def check(session):
 def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
-    session.accept(replace(asked(strategy=strategy), limit_price=limit))
+    session.manager.accept(replace(asked(strategy=strategy), limit_price=limit))
     mine = session.manager.executors["p1"]
     session.run(began + 400 * S)
 
@@ -159,7 +159,7 @@ def test_what_leaves_is_in_the_journal_first():
         real(command)
 
     venue.send = send
-    session.accept(asked())
+    session.manager.accept(asked())
     session.run_until(session.now_ns + 100 * S)
     assert len(venue.sends) > 2
     check(session)
@@ -169,9 +169,9 @@ def test_what_leaves_is_in_the_journal_first():
 def test_the_journal_replays_every_decision_byte_for_byte(strategy):
     session = session_of(exchange_of(), seed=4)
     alpha = Alpha("X", session.now_ns, 600 * S, 12.0, 5.0, 300 * S, ("news",))
-    session.accept(asked(strategy=strategy))
+    session.manager.accept(asked(strategy=strategy))
     session.run_until(session.now_ns + 100 * S)
-    session.guide("X", alpha, Posture("X", session.now_ns, urgency=0.5))
+    session.manager.guide("X", alpha, Posture("X", session.now_ns, urgency=0.5))
     session.run(session.now_ns + 400 * S)
     driver = None
     entries = [entry for _, entry in session.journal.read(kinds=[kinds.DECISION])]
@@ -195,7 +195,7 @@ def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
     session = session_of(
         venue := Flaky(exchange_of()), limits=WIDE.replace("order_lots = 5000", "order_lots = 8")
     )
-    session.accept(asked())
+    session.manager.accept(asked())
     new = NewOrder("p1.a", "X", 1, 9, None, Tif.DAY, "ann", "p1", session.now_ns)
     cancel = CancelOrder("p1.b", "p1.a", "X", 1, "ann", session.now_ns)
     outcome = session.gateway.submit([new, cancel])
@@ -217,7 +217,7 @@ def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
 def test_amend_changes_what_is_left(words):
     session = at_work(asked())
     began = session.now_ns - 60 * S
-    session.amend("p1", "ann: other plans", **words)
+    session.manager.amend("p1", "ann: other plans", **words)
     done(session, 940)
     parent = session.ledger.parents.require("p1")
     assert parent.filled == words.get("lots", 200)
@@ -227,7 +227,7 @@ def test_amend_changes_what_is_left(words):
 
 def test_senseless_amendments_and_unknown_things_are_refused():
     session = session_of(exchange_of())
-    session.accept(asked())
+    session.manager.accept(asked())
     for bad in (
         {"lots": 0},
         {"lots": 1.5},
@@ -236,14 +236,14 @@ def test_senseless_amendments_and_unknown_things_are_refused():
         {"horizon_ns": 10**25},
     ):
         with pytest.raises(OrderError):
-            session.amend("p1", "why", **bad)
+            session.manager.amend("p1", "why", **bad)
     for request in (asked(), asked("p2", instrument="NOPE"), asked("p3", agent="eve")):
         with pytest.raises(OrderError):
-            session.accept(request)
+            session.manager.accept(request)
     with pytest.raises(UnknownNameError):
-        session.accept(asked("p4", strategy="nope"))
+        session.manager.accept(asked("p4", strategy="nope"))
     with pytest.raises(OrderError):
-        session.resume("p9", "nobody")
+        session.manager.resume("p9", "nobody")
     assert len(session.ledger.parents) == 1
 
 
@@ -307,7 +307,7 @@ def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
 def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session():
     exchange, journal = exchange_of(), MemoryJournal()
     session = session_of(exchange, journal)
-    session.accept(asked())
+    session.manager.accept(asked())
     body = {
         "id": 7,
         "command": "cancel",
@@ -348,7 +348,7 @@ def test_a_strategy_that_fails_is_replaced_by_the_fallback(then, said):
     session = session_of(
         exchange_of(), strategies=lambda name, _: Fails(then) if name == "bad" else build(name)
     )
-    session.accept(asked(strategy="bad"))
+    session.manager.accept(asked(strategy="bad"))
     session.run(session.now_ns + 400 * S)
     parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.filled, parent.strategy) == ("done", 200, "twap_passive")
@@ -413,7 +413,7 @@ class CutOff:
 def test_no_executor_works_on_with_a_book_from_before_market_data_began_anew():
     exchange = exchange_of()
     session = session_of(CutOff(exchange, exchange.now_ns + 110 * S, exchange.now_ns + 130 * S))
-    session.accept(asked(strategy="twap_take"))
+    session.manager.accept(asked(strategy="twap_take"))
     session.run(session.now_ns + 50 * S)
     assert not session.venue.there
     assert {order.status for order in session.ledger.orders.live()} <= {"unknown"}
@@ -461,7 +461,7 @@ def test_missed_market_data_is_asked_for_anew():
 def test_a_kill_is_confirmed_after_its_latch_whichever_thread_is_first(tmp_path, monkeypatch):
     latch = KillLatch(tmp_path / "kill.json")
     session = session_of(Flaky(exchange_of()), latch=latch)
-    session.accept(asked())
+    session.manager.accept(asked())
     real = session.gateway.withdraw
 
     def other_thread_first(*cancels, **more):
@@ -480,8 +480,8 @@ def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
     latch = KillLatch(tmp_path / "kill.json")
     venue = Flaky(exchange_of())
     session = session_of(venue, latch=latch)
-    session.accept(asked())
-    session.accept(asked("p2", agent="bob", side=-1, strategy="twap_take"))
+    session.manager.accept(asked())
+    session.manager.accept(asked("p2", agent="bob", side=-1, strategy="twap_take"))
     session.run_until(session.now_ns + 40 * S)
     KillLatch(tmp_path / "kill.json").kill("runaway", "carl", 5, ["ann"])
     sent = len(venue.sends)
@@ -494,7 +494,10 @@ def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
     assert any(isinstance(c, NewOrder) and c.account == "bob" for c in venue.sends[sent:])
     events = [(body["event"], body["scope"]) for body in bodies(session, kinds.KILL)]
     assert events == [("latched", "ann"), ("confirmed", "ann")]
-    for act in (lambda: session.accept(asked("p3")), lambda: session.resume("p1", "please")):
+    for act in (
+        lambda: session.manager.accept(asked("p3")),
+        lambda: session.manager.resume("p1", "please"),
+    ):
         with pytest.raises(OrderError, match="runaway"):
             act()
     latch.rearm("looked at it", "dora", 9, ["ann"])
@@ -502,7 +505,7 @@ def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
     assert bodies(session, kinds.REARM) == [
         {"scope": "ann", "by": "dora", "reason": "looked at it"}
     ]
-    session.resume("p1", "dora")
+    session.manager.resume("p1", "dora")
     done(session)
 
 
@@ -521,7 +524,7 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
         decision_s=3600.0,
         strategies=lambda name, _: Fails(hangs),
     )
-    session.accept(asked())
+    session.manager.accept(asked())
     loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
     loop.start()
     assert hanging.wait(DEADLINE_S)
@@ -589,7 +592,7 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
         decision_s=0.2,
         strategies=lambda name, _: build(name) if name == FALLBACK else Fails(endless),
     )
-    session.accept(asked())
+    session.manager.accept(asked())
     session.run()
     parent = session.ledger.parents.require("p1")
     assert (parent.status, parent.strategy) == ("done", FALLBACK)
@@ -601,8 +604,8 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
 def test_a_parent_says_by_which_weights_it_is_worked():
     policy = policies_packaged.build_named("default-1+alpha+posture")
     session = session_of(exchange_of())
-    session.accept(asked("learned"), policy)
-    session.accept(asked("written"))
+    session.manager.accept(asked("learned"), policy)
+    session.manager.accept(asked("written"))
     models = {
         e.parent: e.body.get("model")
         for _, e in session.journal.read(kinds=(kinds.PARENT,))

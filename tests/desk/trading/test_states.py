@@ -234,7 +234,7 @@ def test_every_prefix_of_a_journal_folds_to_what_stood_live():
     journal, latch, venue = Watched(), Latch(), exchange_of()
     session = lived(journal, session_of(venue, journal, latch=latch))
     for name, agent in (("p1", "ann"), ("p2", "bob")):
-        session.accept(asked(name, agent=agent))
+        session.manager.accept(asked(name, agent=agent))
     session.run_until(session.now_ns + 60 * S)
     latch.kill("a drill", "eve", session.now_ns, ["ann"])
     session.run_until(session.now_ns + 10 * S)

@@ -155,7 +155,7 @@ def test_lots_that_limits_refuse_are_no_execution_and_do_not_pass_unsaid() -> No
     """A parent of 999,999 lots whose every order is denied: nothing filled, all refused, and somebody is told."""
     session = session_of(exchange_of())
     recorder = TcaRecorder(session)
-    session.accept(asked(lots=MOST, strategy="immediate"))
+    session.manager.accept(asked(lots=MOST, strategy="immediate"))
     session.run_until(session.now_ns + 10 * S)
     assert session.ledger.parents.require("p1").row["reason"] == "refused: ORDER_LOTS"
     session.run(session.now_ns + 400 * S)

@@ -41,7 +41,7 @@ def at_work(journal, **options):
     """A session with an order at the venue, and the venue."""
     venue = Flaky(exchange_of())
     session = session_of(venue, journal, **options)
-    session.accept(asked())
+    session.manager.accept(asked())
     while not truth(venue, "ann")[1]:
         session.step(session.now_ns + S)
     return session, venue
@@ -142,7 +142,7 @@ def test_an_order_between_the_check_and_the_wire_does_not_leave_after_a_kill(tmp
     """The kill's cancel overtakes an order that waits for its journal: the order must not follow it."""
     journal, latch = Stuck(), KillLatch(tmp_path / "kill.json")
     session, venue = at_work(journal, latch=latch, watch_s=0.01)
-    session.accept(asked("p2"))
+    session.manager.accept(asked("p2"))
     order = replace(venue.sends[-1], cl_ord_id="p2.900", parent="p2", lots=1)
     journal.go_on.clear()
     outcome = []

@@ -293,7 +293,7 @@ class Desk:
         self.gateway = OrderGateway(
             self.venue, self.journal, self.limits, refold(self.journal, self.limits), self.name
         )
-        self.stopper = KillCanceller(self.gateway, self.latch, self.name)
+        self.stopper = KillCanceller(self.gateway, self.latch)
         self.keeper = LimitKeeper(
             self.gateway, self.latch, lambda: self.stopper.poll_latch([AGENT])
         )

@@ -55,7 +55,7 @@ class Trading:
         self.gateway = OrderGateway(
             self.venue, journal, self.limits, refold(journal, self.limits), self.name
         )
-        self.inquiry = Inquiry(self.gateway, lambda: [AGENT], self.name, lambda: None)
+        self.inquiry = Inquiry(self.gateway, lambda: [AGENT], lambda: None)
         self.follower = follower_of(self.venue, listing)
         self.placed: Counter[str] = Counter()
         self.unwatched: set[str] = set()

@@ -22,6 +22,7 @@ from tercel.desk.trading.heartbeat import trading_units
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.simulator.days import simulated_lake
@@ -99,7 +100,7 @@ def markets(lake: Path, own: int = 256) -> dict[str, MarketSpec]:
 
 def session_at(venue: Venue, warm_s: float = 60.0) -> Session:
     gate = LimitGate(parse(ANY), venue.listings(), ["ann"])
-    return Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=warm_s))
+    return open_session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=warm_s))
 
 
 def traded(
@@ -115,7 +116,7 @@ def traded(
             request = asked(
                 f"p{number}", lots, 1 - 2 * (number % 2), horizon_s, 12, strategy, instrument=name
             )
-            session.accept(request)
+            session.manager.accept(request)
             session.run_until(session.now_ns + (horizon_s + 5) * S)
         return [entry for _, entry in session.journal.read()], costs
 

@@ -26,6 +26,7 @@ from tercel.desk.limits import LimitGate
 from tercel.desk.trading.counterfactual_replay import ParentScript
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.desk.trading.tca.shortfall import Shortfall, by_filled
 from tercel.market.impact.fitted import fit_law
@@ -163,10 +164,9 @@ def memory_session(config: DeskConfig, venue: Venue, file_folder: Path | None) -
         limits_of(config, file_folder), venue.listings(), [agent.name for agent in config.agent]
     )
     terms = SessionTerms(seed=config.desk.seed, warmup_s=config.desk.warmup_s)
-    journal = MemoryJournal(chained=False)
-    return Session(
+    return open_session(
         venue,
-        journal,
+        MemoryJournal(chained=False),
         gate,
         lambda name, agent: strategy_of(name, estimates_of.get(agent), flow),
         terms,

@@ -4,6 +4,7 @@ import html
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -24,10 +25,10 @@ from tercel.core.report.page import Section
 from tercel.core.system import MonotonicClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.assembly import limits_of
-from tercel.desk.engine.config import LIVE
+from tercel.desk.engine.config import LIVE, DeskConfig
 from tercel.desk.engine.live_checks import check_clock, check_live, check_stage, live_reason
 from tercel.desk.engine.outcome import DeskOutcome, outcome_of
-from tercel.desk.engine.runtime import DeskRuntime
+from tercel.desk.engine.runtime import DeskRuntime, open_runtime
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
@@ -45,143 +46,38 @@ REPORT: Final = "report.html"
 
 
 class Desk(Closing):
-    """A desk of agents, as ``tercel trade run`` runs it, with manual parent orders beside its own program.
+    """A desk of agents that is open, run round by round, with manual parent orders; :func:`tercel.open_desk` opens one.
 
-    Opening it connects to the venue, compiles, and watches the market for the warm-up. Time passes in :meth:`run` and
-    :meth:`wait` alone; on the simulated exchange as fast as it can. Everything that is done is in the journal of its
-    folder before it leaves, so ``tercel trade orders|tca|replay`` and ``tercel console`` read the desk while it runs
-    and afterwards.
+    Time passes in :meth:`run` and :meth:`wait` alone; on the simulated exchange as fast as it can. Everything that is done is
+    in the journal of its folder before it leaves, so ``tercel trade orders|tca|replay`` and ``tercel console`` read the desk
+    while it runs and afterwards.
 
     Parameters
     ----------
-    config : str or Path, optional
-        A desk's file (`tercel trade run` shows the demo's); the packaged demo if not given.
-    seed : int, optional
-        Seed of all random draws; the file's if not given.
-    venue : str, optional
-        ``simulated`` or ``fix://[ID@]host:port``; the file's if not given.
-    folder : str or Path, optional
-        Folder of the journal; a temporary one if not given.
-    settings : mapping, optional
-        Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
-
-    acknowledge : str
-        Reason to continue a damaged journal after its last valid entry; journaled.
-    progress : callable, optional
-        Called with the number of finished rounds: 0 before the warm-up, then after each.
-    program : str
-        Name of the calling program, which the journal's lock shows beside the user's.
-    confirm : str
-        (Unless it is provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
-    tried : str or Path, optional
-        (as `confirm`) Folder of this desk in shadow or on paper in which the kill switch was tested today; its own
-        if not given.
-    second : SecondPerson, optional
-        (as `confirm`) Second person who approves (:class:`tercel.api.console.second_person.SecondPerson`).
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        A file, key, market or strategy that does not exist; the extra ``trade`` is not installed.
-    JournalError
-        A folder where another desk has run, or runs.
-
-    Examples
-    --------
-    >>> small = {"desk.warmup_s": 60, "risk.posture": "off", "signals.model": "off"}
-    >>> small |= {"instrument": [{"name": "AAA"}], "agent": [{"name": "ann", "strategy": "twap_take"}]}
-    >>> with Desk(settings=small) as desk:
-    ...     order = desk.submit("AAA", "buy", 20, agent="ann", horizon="1min", decisions=4)
-    ...     desk.wait("1min")
-    ...     str(desk.parent(order.id).status), desk.fills()["lots"].sum()
-    ('done', 20)
+    config : DeskConfig
+    folder : Path
+        Of the journal.
+    file_folder : Path or None
+        Of the configuration's file.
+    runtime : DeskRuntime
+    temporary : TemporaryDirectory
+        Goes with the desk.
     """
 
     def __init__(
         self,
-        config: str | Path | None = None,
-        *,
-        seed: int | None = None,
-        venue: str | None = None,
-        folder: str | Path | None = None,
-        settings: Mapping[str, Any] | None = None,
-        acknowledge: str = "",
-        progress: Callable[[int], None] | None = None,
-        program: str = "tercel.Desk",
-        confirm: str = "",
-        tried: str | Path | None = None,
-        second: "SecondPerson | None" = None,
+        config: DeskConfig,
+        folder: Path,
+        file_folder: Path | None,
+        runtime: DeskRuntime,
+        temporary: "TemporaryDirectory[str]",
     ) -> None:
-        """Read the file, check what live trading requires, connect to the venue, open the journal, and warm up."""
-        file = None if config is None else Path(config)
-        file_folder = None if file is None else file.parent
-        changes = dict(settings or {})
-        changes |= {
-            key: value
-            for key, value in (("desk.seed", seed), ("desk.venue", venue))
-            if value is not None
-        }
-        self.config, text = read_config_and_text(file, changes)
-        self._temporary = TemporaryDirectory(prefix="tercel-desk-")
-        self.folder = Path(self._temporary.name if folder is None else folder)
-        agreed: dict[str, str] = {}
-
-        def agree(money: str) -> Mapping[str, str]:
-            """Check the requirements of live trading, once; return the agreement that a gate is shown.
-
-            An external gate checks the second person's password itself.
-            """
-            if agreed:
-                return agreed
-            terms = confirm, Path(tried or self.folder), time.time_ns()
-            check_live(self.config, limits_of(self.config, file_folder), *terms, money)
-            if second is None:
-                raise ConfigError(
-                    "a second person", f"none ({money})", "`second=NAME`, of risk or admin"
-                )
-            gate = self.config.desk.venue.startswith(GATE)
-            confirmer = (
-                second.name
-                if gate
-                else second.prove_identity(read_installation().people, os.geteuid())
-            )
-            agreed["by"] = f"{user_name()} ({program}), confirmed by {confirmer}"
-            agreed.update(second=second.name, password=second.password, reason=confirm)
-            return agreed
-
-        check_stage(self.config)
-        if money := live_reason(self.config, file_folder):
-            agree(money)
+        self.config = config
+        self.folder = folder
         self._file_folder = file_folder
-        self._runtime = DeskRuntime(
-            self.config,
-            self.folder,
-            dependencies_of(self.config, MonotonicClock(), file_folder, agree),
-            text=text,
-            holder=f"{user_name()} ({program})",
-            base_folder=file_folder,
-            acknowledge=acknowledge,
-            progress=progress,
-        )
+        self._runtime = runtime
+        self._temporary = temporary
         self._closed = False
-        try:
-            if agreed:
-                live_body: dict[str, Any] = {
-                    "command": LIVE,
-                    "body": {"venue": self.config.desk.venue},
-                    "reason": confirm,
-                }
-                live_body |= {"by": agreed["by"], "wall_ns": time.time_ns()}
-                session = self._runtime.session
-                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
-            if progress is not None:
-                progress(0)
-            self._runtime.desk.begin()
-            if agreed:
-                check_clock(self._runtime.built.venue, (self.folder / FOLDER, self.folder))
-        except BaseException:
-            self._runtime.close()
-            raise
 
     def run(self, rounds: int | None = None) -> DeskOutcome:
         """Run so many rounds of the desk's program (None: all that remain); return the outcome so far.
@@ -276,7 +172,7 @@ class Desk(Closing):
             )
         body: dict[str, Any] = {
             "id": name
-            or f"py{session.name_tag}{session.number}.{session.ledger.parents.count + 1}",
+            or f"py{session.terms.name_tag}{session.number}.{session.ledger.parents.count + 1}",
             "instrument": instrument,
             "side": number,
             "lots": lots,
@@ -285,8 +181,10 @@ class Desk(Closing):
             "agent": agent,
             "limit_price": limit_price,
         }
-        return session.accept(
-            session.request(body if decisions is None else body | {"decisions": decisions})
+        return session.manager.accept(
+            session.manager.make_request(
+                body if decisions is None else body | {"decisions": decisions}
+            )
         )
 
     def amend(
@@ -310,22 +208,22 @@ class Desk(Closing):
                 "lots, horizon or limit_price", "none of them", "give at least one of them"
             )
         ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
-        self._session().amend(parent, self._journal_reason(reason), lots, ns, limit_price)
+        self._session().manager.amend(parent, self._journal_reason(reason), lots, ns, limit_price)
         return self.parent(parent)
 
     def cancel(self, parent: str, reason: str = "cancel") -> ParentOrder:
         """Cancel a parent: it is cancelled once none of its orders is open."""
-        self._session().cancel(parent, self._journal_reason(reason))
+        self._session().manager.cancel(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def pause(self, parent: str, reason: str = "pause") -> ParentOrder:
         """Cancel a parent's orders and let it wait until `resume`."""
-        self._session().pause(parent, self._journal_reason(reason))
+        self._session().manager.pause(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def resume(self, parent: str, reason: str = "resume") -> ParentOrder:
         """Resume a paused parent."""
-        self._session().resume(parent, self._journal_reason(reason))
+        self._session().manager.resume(parent, self._journal_reason(reason))
         return self.parent(parent)
 
     def stop(self, reason: str, *agents: str) -> None:
@@ -386,7 +284,7 @@ class Desk(Closing):
     @property
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
-        return outcome_of(self._runtime.built, self.folder)
+        return outcome_of(self._runtime.desk, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) Simulated costs of finished parents at both bounds; also written to the folder.
@@ -394,7 +292,7 @@ class Desk(Closing):
         None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
         (``docs/howto/crypto.md``).
         """
-        venue = self._runtime.built.venue
+        venue = self._runtime.session.venue
         if not isinstance(venue, ShadowVenue):
             return None
         venue.flush()
@@ -419,9 +317,7 @@ class Desk(Closing):
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         current = self.outcome if outcome is None else outcome
-        write_atomic(
-            file, page(self.config, self._runtime.built, current, self.folder, experiments)
-        )
+        write_atomic(file, page(self.config, self._runtime.desk, current, self.folder, experiments))
         return file
 
     @property
@@ -456,7 +352,7 @@ class Desk(Closing):
             raise ConfigError(
                 "a desk that is open",
                 f"{self.folder}, which was closed",
-                "open another: tercel.Desk()",
+                "open another: tercel.open_desk()",
             )
         return self._runtime.session
 
@@ -468,3 +364,151 @@ class Desk(Closing):
     def _journal_reason(self, reason: str) -> str:
         """A reason as the journal has it: the operator's name and the reason."""
         return f"{user_name()}: {reason}"
+
+
+def open_desk(
+    config: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    venue: str | None = None,
+    folder: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    acknowledge: str = "",
+    progress: Callable[[int], None] | None = None,
+    program: str = "tercel.Desk",
+    confirm: str = "",
+    tried: str | Path | None = None,
+    second: "SecondPerson | None" = None,
+) -> Desk:
+    """Open a desk of agents, as ``tercel trade run`` does: connect to the venue, compile, watch the market for the warm-up.
+
+    Whatever fails, what was opened before it is closed again.
+
+    Parameters
+    ----------
+    config : str or Path, optional
+        A desk's file (`tercel trade run` shows the demo's); the packaged demo if not given.
+    seed : int, optional
+        Seed of all random draws; the file's if not given.
+    venue : str, optional
+        ``simulated`` or ``fix://[ID@]host:port``; the file's if not given.
+    folder : str or Path, optional
+        Folder of the journal; a temporary one if not given.
+    settings : mapping, optional
+        Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
+
+    acknowledge : str
+        Reason to continue a damaged journal after its last valid entry; journaled.
+    progress : callable, optional
+        Called with the number of finished rounds: 0 before the warm-up, then after each.
+    program : str
+        Name of the calling program, which the journal's lock shows beside the user's.
+    confirm : str
+        (Unless it is provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
+    tried : str or Path, optional
+        (as `confirm`) Folder of this desk in shadow or on paper in which the kill switch was tested today; its own
+        if not given.
+    second : SecondPerson, optional
+        (as `confirm`) Second person who approves (:class:`tercel.api.console.second_person.SecondPerson`).
+
+    Returns
+    -------
+    Desk
+        Close it, or use it in a ``with`` block.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A file, key, market or strategy that does not exist; the extra ``trade`` is not installed.
+    JournalError
+        A folder where another desk has run, or runs.
+
+    Examples
+    --------
+    >>> small = {"desk.warmup_s": 60, "risk.posture": "off", "signals.model": "off"}
+    >>> small |= {"instrument": [{"name": "AAA"}], "agent": [{"name": "ann", "strategy": "twap_take"}]}
+    >>> with open_desk(settings=small) as desk:
+    ...     order = desk.submit("AAA", "buy", 20, agent="ann", horizon="1min", decisions=4)
+    ...     desk.wait("1min")
+    ...     str(desk.parent(order.id).status), desk.fills()["lots"].sum()
+    ('done', 20)
+    """
+    file = None if config is None else Path(config)
+    file_folder = None if file is None else file.parent
+    changes = dict(settings or {})
+    changes |= {
+        key: value
+        for key, value in (("desk.seed", seed), ("desk.venue", venue))
+        if value is not None
+    }
+    desk_config, text = read_config_and_text(file, changes)
+    temporary = TemporaryDirectory(prefix="tercel-desk-")
+    desk_folder = Path(temporary.name if folder is None else folder)
+    agreed: dict[str, str] = {}
+
+    def agree(money: str) -> Mapping[str, str]:
+        """Check the requirements of live trading, once; return the agreement that a gate is shown.
+
+        An external gate checks the second person's password itself.
+        """
+        if agreed:
+            return agreed
+        check_live(
+            desk_config,
+            limits_of(desk_config, file_folder),
+            confirm,
+            Path(tried or desk_folder),
+            time.time_ns(),
+            money,
+        )
+        if second is None:
+            raise ConfigError(
+                "a second person", f"none ({money})", "`second=NAME`, of risk or admin"
+            )
+        confirmer = (
+            second.name
+            if desk_config.desk.venue.startswith(GATE)
+            else second.prove_identity(read_installation().people, os.geteuid())
+        )
+        agreed.update(
+            by=f"{user_name()} ({program}), confirmed by {confirmer}",
+            second=second.name,
+            password=second.password,
+            reason=confirm,
+        )
+        return agreed
+
+    check_stage(desk_config)
+    with ExitStack() as opening:
+        opening.callback(temporary.cleanup)
+        if money := live_reason(desk_config, file_folder):
+            agree(money)
+        runtime = opening.enter_context(
+            open_runtime(
+                desk_config,
+                desk_folder,
+                dependencies_of(desk_config, MonotonicClock(), file_folder, agree),
+                text=text,
+                holder=f"{user_name()} ({program})",
+                base_folder=file_folder,
+                acknowledge=acknowledge,
+                progress=progress,
+            )
+        )
+        if agreed:
+            live_body: dict[str, Any] = {
+                "command": LIVE,
+                "body": {"venue": desk_config.desk.venue},
+                "reason": confirm,
+                "by": agreed["by"],
+                "wall_ns": time.time_ns(),
+            }
+            session = runtime.session
+            session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
+        if progress is not None:
+            progress(0)
+        runtime.desk.begin()
+        if agreed:
+            check_clock(runtime.session.venue, (desk_folder / FOLDER, desk_folder))
+        opening.pop_all()
+    return Desk(desk_config, desk_folder, file_folder, runtime, temporary)

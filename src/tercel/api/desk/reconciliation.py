@@ -76,7 +76,7 @@ def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
     from tercel.desk.engine.configured_agents import strategy_of
     from tercel.desk.limits import LimitGate, default_file, from_json, read
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
-    from tercel.desk.trading.session import Session
+    from tercel.desk.trading.session_opening import open_session
     from tercel.desk.trading.session_terms import SessionTerms
     from tercel.venues.address import mark_of
 
@@ -92,12 +92,10 @@ def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
         limits = read(default_file()) if in_force is None else from_json(in_force)
         gate = LimitGate(limits, link.listings(), agents, latch.kill_reason)
         terms = SessionTerms(name_tag=mark_of(address))
-        session = Session(
+        with open_session(
             link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch
-        )
-        result = _agreement(session.recovered, session.ledger, venue_queried=True)
-        session.close()
-    return result
+        ) as session:
+            return _agreement(session.recovered, session.ledger, venue_queried=True)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ from tercel.core.report.formatting import (
 from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import drop_idle_columns, plain_table
 from tercel.core.vocabulary import SIDE_NAMES
-from tercel.desk.engine.assembly import BuiltDesk
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.engine.forecast_results import ForecastOutcome
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.outcome import DeskOutcome, OpenParent, ParentOutcome
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -58,13 +58,12 @@ PAPER_TEXT = (
 
 def page(
     config: DeskConfig,
-    built: BuiltDesk,
+    desk: DeskLoop,
     outcome: DeskOutcome,
     folder: Path,
     experiments: Sequence[Section],
 ) -> str:
     """HTML page of a desk's run: agents, costs, postures, analyses, results of experiments."""
-    desk = built.desk
     with closing(JournalReader(folder)) as journal:
         entries = {entry.parent: entry for _, entry in journal.read(0, (kinds.TCA,))}
         alerts = [
@@ -76,7 +75,7 @@ def page(
     sections = [
         *_savings_on_paper(outcome),
         Section("Agents", html=plain_table(*_agent_table(outcome))),
-        *_example_parent(built, list(entries.values())),
+        *_example_parent(desk, list(entries.values())),
         Section(
             "Cost through the rounds",
             figures=[cost_through_rounds({"desk": [desk.cost_path]}, "cost")],
@@ -86,7 +85,7 @@ def page(
         Section("Share of the flow", figures=[share_of_flow(desk.share_path)], folded=True),
     ]
     if desk.posture_path:
-        figures = [postures(desk.posture_path, built.session.now_ns)]
+        figures = [postures(desk.posture_path, desk.session.now_ns)]
         sections.append(Section("Risk state", figures=figures, folded=True))
     if costs:
         figures = [against_benchmarks(costs), markouts(costs)]
@@ -286,10 +285,10 @@ def _parent_table(keys: Mapping[str, str], rows: Sequence[ParentOutcome | OpenPa
     return plain_table(list(cells[0]), [list(row.values()) for row in cells]) if cells else ""
 
 
-def _example_parent(built: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
+def _example_parent(desk: DeskLoop, entries: Sequence[Entry]) -> Iterator[Section]:
     """Section with the fills of one parent of the first agent in prices: the parent with the most fills."""
-    first_agent = next(iter(built.desk.slots))
-    units = {listing.instrument: listing.tick / listing.part for listing in built.venue.listings()}
+    first_agent = next(iter(desk.slots))
+    units = {name: listing.tick / listing.part for name, listing in desk.session.listings.items()}
     analysed = []
     for entry in entries:
         if entry.agent == first_agent and entry.blob:

@@ -1,15 +1,16 @@
 """A desk assembled from its configuration over a venue and a journal: market estimates, limits, agents, session, loop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
-from tercel.core.errors import ConfigError, LimitsError, TercelError, check_known
+from tercel.core.errors import ConfigError, LimitsError, check_known
 from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.agent_slot import AgentSlot
 from tercel.desk.engine.card_warnings import (
     assumed_markets_warning,
     find_agents_out_of_card,
@@ -25,7 +26,7 @@ from tercel.desk.engine.order_arrivals import TargetOrders, read_desk_targets
 from tercel.desk.limits import LimitGate, Limits, check_names, default_file, read, with_changes
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.risk.kill_switch import Latch
-from tercel.desk.trading.session import Session
+from tercel.desk.trading.session_opening import open_session
 from tercel.desk.trading.session_terms import SessionTerms
 from tercel.execution.foresight.forecaster import readable_forecaster
 from tercel.execution.strategies import MarketEstimates
@@ -147,16 +148,7 @@ def check_config(config: DeskConfig, base_folder: Path | None = None) -> None:
         refuse_fast(slot, limits)
 
 
-@dataclass
-class BuiltDesk:
-    """An assembled desk: its loop, session and parts."""
-
-    desk: DeskLoop
-    session: Session
-    venue: Venue
-
-
-def open_desk(
+def assemble_desk(
     config: DeskConfig,
     journal: Journal,
     parts: DeskDependencies,
@@ -165,7 +157,7 @@ def open_desk(
     base_folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
     terms: SessionTerms | None = None,
-) -> BuiltDesk:
+) -> DeskLoop:
     """Assemble a desk over an open venue and journal: agents, limit gate, session, loop, with warnings alerted.
 
     Parameters
@@ -239,42 +231,54 @@ def open_desk(
         panel=config.desk.panel,
     )
     flow = config.signals.flow
-    session = Session(
-        venue,
-        journal,
-        gate,
-        lambda name, instrument: strategy_of(name, market_estimates.get(instrument), flow),
-        terms,
-        latch=latch,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry),
-        request=request,
-    )
-    try:
+    with ExitStack() as opening:
+        session = opening.enter_context(
+            open_session(
+                venue,
+                journal,
+                gate,
+                lambda name, instrument: strategy_of(name, market_estimates.get(instrument), flow),
+                terms,
+                latch=latch,
+                on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry),
+                request=request,
+            )
+        )
         targets = read_desk_targets(config)
         forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
         orders = (
             None if targets is None else TargetOrders(targets, session, config.signals, forecasts)
         )
         desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
-    except TercelError:
-        session.close()
-        raise
+        _alert_assumptions(config, desks[0], slots, market_estimates)
+        opening.pop_all()
+    return desks[0]
+
+
+def _alert_assumptions(
+    config: DeskConfig,
+    desk: DeskLoop,
+    slots: Sequence[AgentSlot],
+    market_estimates: Mapping[str, MarketEstimates],
+) -> None:
+    """Alert what agents were not trained for, what is assumed of markets, and what is not watched."""
     for agent, text in find_agents_out_of_card(config):
-        desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
+        desk.alert("warning", "OUT_OF_CARD", text, agent=agent)
     if assumed := assumed_markets_warning(config):
-        desks[0].alert("warning", "MARKET_ASSUMED", assumed)
+        desk.alert("warning", "MARKET_ASSUMED", assumed)
     for slot in slots:
         if unknown := ", ".join(name for name in market_estimates if is_guarded(slot, name)):
             text = f"what waiting costs, or the next 30 s, is not known in {unknown}: it works as `guarded` there"
-            desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
-    free = ", ".join(listing.instrument for listing in venue.listings() if not any(listing.fees))
+            desk.alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
+    free = ", ".join(
+        listing.instrument for listing in desk.session.listings.values() if not any(listing.fees)
+    )
     if free and (config.desk.venue != SIMULATED or config.data.lake):
-        desks[0].alert(
+        desk.alert(
             "warning",
             "NO_FEES",
             f"no fees are known of {free}: costs of taking and of resting are compared without them; of recorded days they "
             "are maker_bps and taker_bps under [data]",
         )
     for agent, text in find_unwatched_agents(config):
-        desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
-    return BuiltDesk(desks[0], session, venue)
+        desk.alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)

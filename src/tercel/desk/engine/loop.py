@@ -78,16 +78,14 @@ class DeskLoop(DeskObserver):
         self._targets = targets
         self._progress = progress or (lambda _round: None)
         self._prefix = (
-            f"{session.name_tag}{session.number}." if session.name_tag or session.number > 1 else ""
+            f"{session.terms.name_tag}{session.number}."
+            if session.terms.name_tag or session.number > 1
+            else ""
         )
         self._next_ns = 0  # when the next round begins, once the market was watched
         self._ends_ns = array("q")  # of every round
         self.cost_path: list[float] = []
         """Cost of all requested lots so far, after every round, bps."""
-
-    def warm_up(self) -> None:
-        """Run the session for the warm-up time without orders, so that monitors see the market."""
-        self._run_until(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
 
     def run(self) -> None:
         """Run all rounds; Ctrl-C may come at any time, the journal holds everything done so far."""
@@ -108,7 +106,8 @@ class DeskLoop(DeskObserver):
                 f"the baseline of {name} is learned from {span}; until then its risk state is cautious",
                 name,
             )
-        self.warm_up()
+        # The warm-up, without orders: monitors see the market.
+        self._run_until(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
         # What parents of earlier sessions cost: as journaled, or computed now that the market is seen again.
         booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
         for parent in list(self.session.ledger.parents):
@@ -286,7 +285,7 @@ class DeskLoop(DeskObserver):
             )
             self._explained[order.id] = (alpha, reasons)
             try:
-                self.session.accept(order, slot.strategies_in(name)[0])
+                self.session.manager.accept(order, slot.strategies_in(name)[0])
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 

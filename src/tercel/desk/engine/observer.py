@@ -67,6 +67,7 @@ class DeskObserver(SessionObserver):
         self.config = config
         self.session = session
         self.alert = session.gateway.alert
+        self._write_entries = session.gateway.write
         self.slots = {slot.name: slot for slot in slots}
         names = [instrument.name for instrument in config.instrument]
         learns = [name for name in names if name not in (calm or {})]
@@ -106,7 +107,7 @@ class DeskObserver(SessionObserver):
     def _guide(self, name: str, state: DeskInstrument) -> None:
         """Pass the forecast and postures of an instrument to the agents that work in it."""
         agent_postures = self._overrides.agent_postures(name, state.posture, self.session.now_ns)
-        self.session.guide(name, state.alpha, state.posture, agent_postures)
+        self.session.manager.guide(name, state.alpha, state.posture, agent_postures)
 
     def _take_overrides(self, at_ns: int) -> None:
         """Pass manual risk states, set or ended just now, to the agents at once."""
@@ -274,10 +275,6 @@ class DeskObserver(SessionObserver):
                 for name, body in new.items()
             ]
         )
-
-    def _write_entries(self, entries: Sequence[Entry]) -> None:
-        """Write entries to the journal through the gateway."""
-        self.session.gateway.write(entries)
 
     def _watch_drift(self, slot: AgentSlot) -> None:
         """Journal and alert a change of an agent's drift state; penalise its share while it is drifting."""

@@ -14,9 +14,9 @@ from tercel.core.ports import Journal
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.mean_intervals import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.assembly import BuiltDesk
 from tercel.desk.engine.challenge import Evidence, PaperSaving
 from tercel.desk.engine.forecast_results import ForecastOutcome, read_forecast_outcome
+from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import DeniedEntry
 from tercel.desk.trading.journal.reader import JournalReader
@@ -253,22 +253,21 @@ class DeskOutcome:
         return dict(to_jsonable(asdict(self)))
 
 
-def outcome_of(built: BuiltDesk, folder: Path) -> DeskOutcome:
+def outcome_of(desk: DeskLoop, folder: Path) -> DeskOutcome:
     """The outcome of a desk so far, from its loop and its journal."""
-    desk = built.desk
-    ledger = built.session.ledger
+    ledger = desk.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(
             DeniedEntry.of(entry).code for _, entry in journal.read(0, (kinds.DENIED,))
         )
-        journal_check = JournalCheck(journal.last, _is_consistent(journal, built))
+        journal_check = JournalCheck(journal.last, _is_consistent(journal, ledger))
         forecasts = read_forecast_outcome(
             entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT))
         )
     shares = desk.shares()
     rows = desk.results
     currencies = {
-        built.session.listings[instrument.name].currency for instrument in desk.config.instrument
+        desk.session.listings[instrument.name].currency for instrument in desk.config.instrument
     }
     parents = tuple(ParentOutcome(**to_jsonable(row)) for row in rows)
     unassisted = [parent for parent in parents if parent.by_hand is None]
@@ -304,7 +303,7 @@ def outcome_of(built: BuiltDesk, folder: Path) -> DeskOutcome:
         cost=total_cost(parents),
         parents_bps=Mean(*by_filled(rows)),
         parents=parents,
-        open_parents=tuple(_open_parent(parent, built.session) for parent in ledger.parents.open()),
+        open_parents=tuple(_open_parent(parent, desk.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),
         posture_changes=desk.posture_changes,
@@ -369,10 +368,9 @@ def _why_open(parent: ParentOrder, now_ns: int) -> str:
     return f"{parent.status}: {parent.reason}"
 
 
-def _is_consistent(journal: Journal, built: BuiltDesk) -> bool:
+def _is_consistent(journal: Journal, own_ledger: Ledger) -> bool:
     """Whether refolding the journal gives the session's positions and open orders, without faults."""
     refolded = Ledger.of(journal)
-    own_ledger = built.session.ledger
     is_same = (refolded.positions.qty(), refolded.orders.live()) == (
         own_ledger.positions.qty(),
         own_ledger.orders.live(),

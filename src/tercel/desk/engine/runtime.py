@@ -1,6 +1,6 @@
 """A desk opened in its folder: journal locked, venue reached, desk assembled, alerts and TCA running.
 
-with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
+with open_runtime(config, folder, parts, text=text, holder="ann") as runtime:
     runtime.desk.run()
 """
 
@@ -13,7 +13,11 @@ from tercel.core.errors import JournalError
 from tercel.core.files import write_atomic
 from tercel.core.ports import Closing
 from tercel.core.progress import say
-from tercel.desk.engine.assembly import DependencyFactory, check_config, open_desk
+from tercel.desk.engine.assembly import (
+    DependencyFactory,
+    assemble_desk,
+    check_config,
+)
 from tercel.desk.engine.config import SHADOW, DeskConfig
 from tercel.desk.engine.live_checks import check_stage, identity
 from tercel.desk.engine.loop import DeskLoop
@@ -35,7 +39,41 @@ WATCH_S: Final = 0.05
 
 
 class DeskRuntime(Closing):
-    """An open desk in its folder, with everything that runs beside its loop; closes all of it at the end.
+    """An open desk in its folder, with everything that runs beside its loop; `open_runtime` makes one.
+
+    Parameters
+    ----------
+    desk : DeskLoop
+    latch : KillLatch
+    opened : ExitStack
+        Closes all of it.
+    """
+
+    def __init__(self, desk: DeskLoop, latch: KillLatch, opened: ExitStack) -> None:
+        self.desk = desk
+        self.session = desk.session
+        self.latch = latch
+        self._opened = opened
+
+    def close(self) -> None:
+        """Write the last analyses and close venue and journal; a second call does nothing."""
+        self._opened.close()
+
+
+def open_runtime(
+    config: DeskConfig,
+    folder: Path,
+    parts: DependencyFactory,
+    *,
+    text: str,
+    holder: str,
+    base_folder: Path | None = None,
+    acknowledge: str = "",
+    progress: Callable[[int], None] | None = None,
+) -> DeskRuntime:
+    """Open a desk: check its configuration, lock the journal, reach the venue, assemble it with its alerts and analyses.
+
+    Whatever fails, what was opened before it is closed again.
 
     Parameters
     ----------
@@ -61,85 +99,63 @@ class DeskRuntime(Closing):
         Anything in the configuration that does not exist, a folder where another desk has run, a journal that is held
         or damaged, the extra ``trade`` is not installed.
     """
-
-    def __init__(
-        self,
-        config: DeskConfig,
-        folder: Path,
-        parts: DependencyFactory,
-        *,
-        text: str,
-        holder: str,
-        base_folder: Path | None = None,
-        acknowledge: str = "",
-        progress: Callable[[int], None] | None = None,
-    ) -> None:
-        """Check the configuration, lock the journal, reach the venue, and assemble the desk with its alerts and analyses."""
-        check_desk(config, base_folder)
-        email = config.alerts.email
-        mailer = (
-            None if email is None else AlertMailer(email, config.desk.name, base_folder or Path())
+    check_desk(config, base_folder)
+    email = config.alerts.email
+    mailer = None if email is None else AlertMailer(email, config.desk.name, base_folder or Path())
+    add_email = (lambda level, text: None) if mailer is None else mailer.add
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if config.desk.journal:
+        save_journal_url(folder, config.desk.journal)
+    with ExitStack() as stack:
+        journal = SqlJournal(folder, holder, acknowledge)
+        stack.callback(journal.close)
+        if journal.last and is_in_process(config):
+            raise JournalError(
+                "a new folder: the simulated exchange ends with its desk, and no session follows in it",
+                f"{folder}, where another has run",
+                "name another with `desk=`, or leave it out; to continue after a crash, use a venue that outlives the desk: "
+                '`tercel venue serve`, and venue = "fix://..."',
+            )
+        (folder / CONFIG).write_text(text, encoding="utf-8")
+        latch = KillLatch(folder / LATCH)
+        check_latch(journal, latch.path)
+        dependencies = parts(folder, latch.path, stack)
+        stack.callback(dependencies.venue.close)
+        # Folder of the journal of a gate that is not the desk's own; "" of its own, and without one.
+        gate_folder = None if dependencies.gate is None else dependencies.gate.resolve()
+        shared = (
+            ""
+            if gate_folder is None or gate_folder.is_relative_to(folder.resolve())
+            else str(gate_folder)
         )
-        add_email = (lambda level, text: None) if mailer is None else mailer.add
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if config.desk.journal:
-            save_journal_url(folder, config.desk.journal)
-        self.folder = folder
-        with ExitStack() as stack:
-            journal = SqlJournal(folder, holder, acknowledge)
-            stack.callback(journal.close)
-            if journal.last and is_in_process(config):
-                raise JournalError(
-                    "a new folder: the simulated exchange ends with its desk, and no session follows in it",
-                    f"{folder}, where another has run",
-                    "name another with `desk=`, or leave it out; to continue after a crash, use a venue that outlives the desk: "
-                    '`tercel venue serve`, and venue = "fix://..."',
-                )
-            (folder / CONFIG).write_text(text, encoding="utf-8")
-            self.latch = KillLatch(folder / LATCH)
-            check_latch(journal, self.latch.path)
-            dependencies = parts(folder, self.latch.path, stack)
-            # Folder of the journal of a gate that is not the desk's own; "" of its own, and without one.
-            gate_folder = None if dependencies.gate is None else dependencies.gate.resolve()
-            shared = (
-                ""
-                if gate_folder is None or gate_folder.is_relative_to(folder.resolve())
-                else str(gate_folder)
+        if mailer is not None:
+            mailer.start()
+            stack.callback(mailer.stop)  # after the senders, which add to it
+        if dependencies.gate is not None:
+            _start_gate_alerts(
+                dependencies.gate, bool(shared), config, folder / SENT_FILE, stack, add_email
             )
-            if mailer is not None:
-                mailer.start()
-                stack.callback(mailer.stop)  # after the senders, which add to it
-            if dependencies.gate is not None:
-                _start_gate_alerts(
-                    dependencies.gate, bool(shared), config, folder / SENT_FILE, stack, add_email
-                )
-            alerts = _start_alerts(JournalReader(folder), config, journal.last, stack, add_email)
-            mark = mark_of(SIMULATED if is_in_process(config) else config.desk.venue)
-            terms = SessionTerms(
-                watch_s=WATCH_S, holder=holder, name_tag=mark, gate=shared, desk=identity(config)
-            )
-            self.built = open_desk(
-                config,
-                journal,
-                dependencies,
-                latch=self.latch,
-                base_folder=base_folder,
-                progress=progress,
-                terms=terms,
-            )
-            self.desk = self.built.desk
-            self.session = self.built.session
-            self.session.mailer = mailer
-            self.session.gateway.send_urgent = lambda text: alerts.send_urgent(
-                kinds.JOURNAL_DOWN, text
-            )
-            stack.callback(self.session.close)
-            stack.callback(_finish, self.desk, TcaRecorder(self.session))
-            self._open = stack.pop_all()
-
-    def close(self) -> None:
-        """Write the last analyses and close venue and journal; a second call does nothing."""
-        self._open.close()
+        alerts = _start_alerts(JournalReader(folder), config, journal.last, stack, add_email)
+        mark = mark_of(SIMULATED if is_in_process(config) else config.desk.venue)
+        terms = SessionTerms(
+            watch_s=WATCH_S, holder=holder, name_tag=mark, gate=shared, desk=identity(config)
+        )
+        desk = assemble_desk(
+            config,
+            journal,
+            dependencies,
+            latch=latch,
+            base_folder=base_folder,
+            progress=progress,
+            terms=terms,
+        )
+        session = desk.session
+        stack.callback(session.close)
+        if mailer is not None:
+            session.threads["MAIL_FAILED"] = mailer
+        session.gateway.send_urgent = lambda text: alerts.send_urgent(kinds.JOURNAL_DOWN, text)
+        stack.callback(_finish, desk, TcaRecorder(session))
+        return DeskRuntime(desk, latch, stack.pop_all())
 
 
 def _start_gate_alerts(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, TercelError, VenueError, file_error, refuse_if
 from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
-from tercel.desk.gate.opening import forbid_tracing, open_order_ids, run_gate
+from tercel.desk.gate.opening import forbid_tracing, run_gate
 from tercel.desk.gate.server import Gate
 from tercel.venues.address_proof import REMEDY
 
@@ -53,9 +53,8 @@ def main(file: Path, *, watchdog: bool = False) -> int:
         _write_line({"error": failure.to_json()})
         code = 2
     for gate in gates:
-        open_ids = open_order_ids(gate)
-        _write_line({"open": open_ids})
-        code = code or int(bool(open_ids))
+        _write_line({"open": gate.open_orders})
+        code = code or int(bool(gate.open_orders))
     return code
 
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -28,13 +27,14 @@ from tercel.desk.limits import (
     with_changes,
 )
 from tercel.desk.trading.emergency import cancel_and_log_open
-from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import session_entry
+from tercel.desk.trading.gateway import OrderGateway, name_maker
+from tercel.desk.trading.heartbeat import journal_failed_opening, session_entry
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.reconciliation.recovery import reconcile
 from tercel.desk.trading.reconciliation.refold import refold
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
 from tercel.venues.address import connect, mark_of, parse_address
+from tercel.venues.wire.server import open_listener
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4
@@ -114,44 +114,39 @@ def open_gate(
         check_names(section.changed, limits.usage())
         ledger = refold(journal, limits)
         trim_heap()  # what reading the journal took
-        name = _name_maker(ledger.next_session, mark_of(section.venue))
-        gateway = OrderGateway(venue, journal, limits, ledger, name)
+        new_name = name_maker(f"~g{mark_of(section.venue)}{ledger.next_session}.")
+        gateway = OrderGateway(venue, journal, limits, ledger, new_name)
         closing.callback(cancel_and_log_open, gateway)
-        open_before = {order.root: order for order in gateway.ledger.orders.live()}
-        gateway.write([session_entry(gateway, holder, resume=False)])
-        reconcile(gateway, name, open_before, extra_accounts=section.accounts)
-        listen = _free_socket_path(base_folder / section.listen)
-        copy = None
-        if section.drop_copy is not None:
-            from tercel.desk.gate.drop_copy import DropCopy, open_copy_session
+        with journal_failed_opening(gateway):
+            open_before = {order.root: order for order in gateway.ledger.orders.live()}
+            gateway.write([session_entry(gateway, holder, resume=False)])
+            reconcile(gateway, open_before, extra_accounts=section.accounts)
+            listen = _free_socket_path(base_folder / section.listen)
+            selector = closing.enter_context(open_listener(listen))
+            copy = None
+            if section.drop_copy is not None:
+                from tercel.desk.gate.drop_copy import DropCopy, open_copy_session
 
-            session = open_copy_session(
-                section.drop_copy.venue, folder / "copy", base_folder, venue.listings()
+                session = open_copy_session(
+                    section.drop_copy.venue, folder / "copy", base_folder, venue.listings()
+                )
+                copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
+                closing.callback(copy.close)
+            gate = Gate(
+                gateway,
+                latch,
+                section,
+                listen,
+                selector,
+                copy=copy,
+                journal=str(folder.resolve()),
+                money="".join(money_reasons),
+                prove=prove,
             )
-            copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
-            closing.callback(copy.close)
-        gate = Gate(
-            gateway,
-            latch,
-            name,
-            section.accounts,
-            listen,
-            silence_s=section.silence_s,
-            heartbeat_s=section.heartbeat_s,
-            copy=copy,
-            journal=str(folder.resolve()),
-            money="".join(money_reasons),
-            prove=prove,
-        )
-        closing.callback(gate.close)
-        _allow_group(Path(listen), section.group)
+            closing.callback(gate.close)
+            gate.begin()
+            _allow_group(Path(listen), section.group)
         yield gate
-
-
-def _name_maker(session: int, mark: str) -> Callable[[], str]:
-    """Function that makes new ClOrdIDs of the gate's own cancels."""
-    numbers = count(1)
-    return lambda: f"~g{mark}{session}.{next(numbers)}"
 
 
 def _free_socket_path(path: Path) -> str:
@@ -237,7 +232,7 @@ def run_gate(
         open_gate(
             config, file.parent, holder, acknowledge, approve_money=approve_money, prove=prove
         ) as gate,
-        run_watchdog(file, config, lambda: not gate.open_count),
+        run_watchdog(file, config, lambda: not gate.open_orders),
     ):
         freeze_heap()
         on_listen(gate)
@@ -254,14 +249,9 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     gate.run(stop)
     gate.cancel_all()
     until = time.monotonic() + seconds
-    while gate.open_count and time.monotonic() < until:
+    while gate.open_orders and time.monotonic() < until:
         gate.turn()
     gate.alarm()
-
-
-def open_order_ids(gate: Gate) -> list[str]:
-    """ClOrdIDs of orders that have not been confirmed ended."""
-    return [order.root for order in gate.gateway.ledger.orders.live()]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -37,9 +37,6 @@ from tercel.desk.trading.parent_orders.parent_request import LONGEST_NS, ParentR
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.venues.wire import frames
 from tercel.venues.wire.server import CLIENT_REMEDY, Client, read_int
-
-if TYPE_CHECKING:
-    pass
 
 # How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
@@ -66,14 +63,10 @@ class Gate(VenueSide):
         Folded and reconciled.
     latch : KillLatch
         The one that the gateway's limits ask.
-    name : callable
-        Makes a cl_ord_id that was never used.
-    accounts : sequence of str
-        Whose orders pass.
-    listen : str
-        Path of the socket file.
-    silence_s, heartbeat_s : float
-        See `gate.config`.
+    terms : GateTerms
+        Accounts whose orders pass, longest silence of a session, time between heartbeats.
+    path, selector
+        Socket file that sessions connect to, and what watches it (`venues.wire.server.open_listener`).
     copy : DropCopy, optional
     journal : str
         Folder of the gateway's journal, for desks that show its alerts.
@@ -81,11 +74,6 @@ class Gate(VenueSide):
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
         Called with a session's proof and its user id; returns the name of the person who lets it trade, or raises.
-
-    Raises
-    ------
-    VenueError
-        When the socket is taken.
     """
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -138,9 +126,9 @@ class Gate(VenueSide):
         self._withdrawal.alarm()
 
     @property
-    def open_count(self) -> int:
-        """Number of orders that the venue has not ended."""
-        return len(self.gateway.ledger.orders.live())
+    def open_orders(self) -> list[str]:
+        """ClOrdIDs of the orders that the venue has not ended."""
+        return [order.root for order in self.gateway.ledger.orders.live()]
 
     def on_login(self, client: Client, account: str) -> None:
         """Refuse an account that the gate does not serve; of others, end the withdrawal of orders left by an earlier session."""
@@ -247,7 +235,7 @@ class Gate(VenueSide):
         now = self._venue.now_ns
         text = f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, o.NewOrder):
-            return o.refusal_report(command, self._name(), now, text)
+            return o.refusal_report(command, self.gateway.new_name(), now, text)
         orig = command.orig
         order = self.gateway.ledger.orders.get(orig)
         status = order.status if order is not None else o.OrdStatus.REJECTED

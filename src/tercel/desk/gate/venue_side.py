@@ -13,7 +13,7 @@ from tercel.core.system import PeriodicThread
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits.quotes import QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import heartbeat_entries
+from tercel.desk.trading.heartbeat import HeartbeatWriter
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import OperatorEntry
 from tercel.desk.trading.reconciliation.inquiry import Inquiry
@@ -25,6 +25,7 @@ from tercel.venues.wire import frames
 from tercel.venues.wire.server import Client, OrderServer, concerns_client
 
 if TYPE_CHECKING:
+    from tercel.desk.gate.config import GateTerms
     from tercel.desk.gate.drop_copy import DropCopy
 
 
@@ -57,14 +58,10 @@ class VenueSide(OrderServer):
         Folded and reconciled.
     latch : KillLatch
         The one that the gateway's limits ask.
-    name : callable
-        Makes a cl_ord_id that was never used.
-    accounts : sequence of str
-        Whose orders pass.
-    listen : str
-        Path of the socket file.
-    silence_s, heartbeat_s : float
-        See `gate.config`.
+    terms : GateTerms
+        Accounts whose orders pass, longest silence of a session, time between heartbeats.
+    path, selector
+        Socket file that sessions connect to, and what watches it (`venues.wire.server.open_listener`).
     copy : DropCopy, optional
     journal : str
         Folder of the gateway's journal, for desks that show its alerts.
@@ -72,40 +69,29 @@ class VenueSide(OrderServer):
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
         Called with a session's proof and its user id; returns the name of the person who lets it trade, or raises.
-
-    Raises
-    ------
-    VenueError
-        When the socket is taken.
     """
 
     def __init__(
         self,
         gateway: OrderGateway,
         latch: KillLatch,
-        name: Callable[[], str],
-        accounts: Sequence[str],
-        listen: str,
+        terms: "GateTerms",
+        path: str,
+        selector: selectors.BaseSelector,
         *,
-        silence_s: float,
-        heartbeat_s: float,
         copy: "DropCopy | None" = None,
         journal: str = "",
         money: str = "",
         prove: Prove = refuse_all,
     ) -> None:
-        """Listen, put the tighter of given and journaled limits in force, and compare positions with the venue's."""
-        super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
+        super().__init__(gateway.venue, path, selector, stepped=gateway.venue.capabilities.stepped)
         self.gateway = gateway
-        self._name = name
-        self._accounts = tuple(accounts)
+        self._accounts = terms.accounts
         self._journal = journal
-        self._silence_s = silence_s
-        self._heartbeat_ns = round(heartbeat_s * NS_PER_SECOND)
-        self._stopper = KillCanceller(gateway, latch, name)
-        self._withdrawal = SilentSessionCanceller(gateway, name)
+        self._silence_s = terms.silence_s
+        self._stopper = KillCanceller(gateway, latch)
+        self._withdrawal = SilentSessionCanceller(gateway)
         self._books: dict[str, QuoteBook] = {}
-        self._beat_ns = 0
         self._fd = -1
         self._sent_ns = -1
         self._back_s = 0.0
@@ -118,13 +104,19 @@ class VenueSide(OrderServer):
         self._prove = prove
         self._refused_s = -PROOF_WAIT_S
         self.keeper = LimitKeeper(gateway, latch, self._check_latch)
-        self.keeper.begin()
         self._copy = copy
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
-        self.positions.begin(wait=True)
-        self.inquiry = Inquiry(gateway, lambda: self._accounts, name, self.positions.begin)
-        self._stopper.begin()
+        self.heartbeat = HeartbeatWriter(
+            gateway, self._books, self.positions, round(terms.heartbeat_s * NS_PER_SECOND)
+        )
+        self.inquiry = Inquiry(gateway, lambda: self._accounts, self.positions.begin)
         self.watch = PeriodicThread("tercel-gate-watch", TURN_S, self._watch_latch)
+
+    def begin(self) -> None:
+        """Put the tighter of given and journaled limits in force, and compare positions with the venue's."""
+        self.keeper.begin()
+        self.positions.begin(wait=True)
+        self._stopper.begin()
 
     def _check_latch(self) -> None:
         """Read the kill latch; cancel open orders of killed accounts at once."""
@@ -235,21 +227,13 @@ class VenueSide(OrderServer):
 
     def _run_periodic(self) -> None:
         """Periodic work of every turn: drop copy, limits, cancels, inquiries, heartbeat."""
-        now = self._venue.now_ns
         if self._copy is not None:
             self._copy.turn()
         self.keeper.watch()
         self._stopper.follow_up()
         self._withdrawal.follow_up()
         self.inquiry.on_step()
-        if now - self._beat_ns >= self._heartbeat_ns:
-            self._beat_ns = now
-            self._heartbeat()
-
-    def _heartbeat(self) -> None:
-        """Journal positions and limit usage, and compare positions with the venue's."""
-        self.gateway.write(heartbeat_entries(self.gateway, self._books))
-        self.positions.check()
+        self.heartbeat.write_if_due()
 
 
 def _is_for_client(client: Client, event: o.VenueEvent) -> bool:

@@ -13,6 +13,7 @@ from tercel.desk.trading.parent_orders.parent import acceptance_entry as accepta
 from tercel.desk.trading.risk.kill_switch import KillLatch as KillLatch
 from tercel.desk.trading.risk.trading_state import StateReason as StateReason
 from tercel.desk.trading.session import Session as Session
+from tercel.desk.trading.session_opening import open_session as open_session
 from tercel.desk.trading.session_terms import SessionTerms as SessionTerms
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "StateReason",
     "acceptance_entry",
     "follower_of",
+    "open_session",
 ]

@@ -112,7 +112,7 @@ def _acts(
                     posture_body.size_multiplier,
                 )
             guidance[name] = alpha, posture
-            yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
+            yield entry.ns, lambda s, n=name, g=guidance[name]: s.manager.guide(n, *g)  # type: ignore[misc]
         elif entry.kind == kinds.PARENT and entry.parent in parents:
             if (act := _parent_act(parents[entry.parent], ParentEntry.of(entry))) is not None:
                 yield entry.ns, act
@@ -124,12 +124,14 @@ def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], o
     reason = body.reason or ""
     event = body.event
     if event == "accepted":
-        return lambda s: s.accept(parent.order)
+        return lambda s: s.manager.accept(parent.order)
     if event == "amended":
         price = None if body.limit_price is UNSET else body.limit_price
-        return _if_open(id_, lambda s: s.amend(id_, reason, body.lots, body.horizon_ns, price))
+        return _if_open(
+            id_, lambda s: s.manager.amend(id_, reason, body.lots, body.horizon_ns, price)
+        )
     if event in _MANAGED:
-        return _if_open(id_, lambda s: getattr(s, _MANAGED[event])(id_, reason))
+        return _if_open(id_, lambda s: getattr(s.manager, _MANAGED[event])(id_, reason))
     return None
 
 

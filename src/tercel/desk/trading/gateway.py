@@ -58,6 +58,12 @@ BACK_OFF: Final = "BACK_OFF"
 _log = logging.getLogger("tercel.alerts")
 
 
+def name_maker(prefix: str) -> Callable[[], str]:
+    """Function that returns another cl_ord_id in every call: `prefix` and a number from 1 on."""
+    numbers = count(1)
+    return lambda: f"{prefix}{next(numbers)}"
+
+
 class OrderGateway:
     """Sends all commands to a venue, through limits and journal, and journals the venue's reports.
 
@@ -96,8 +102,7 @@ class OrderGateway:
         """Called with a position report, once all earlier reports are booked and no later one is."""
         self.send_urgent: Callable[[str], object] = lambda text: None
         """Called with an alert that the journal cannot hold."""
-        numbers = count(1)
-        self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
+        self.new_name = name or name_maker(f"~{ledger.orders.session}x")
         self._alerted = set[tuple[str, ...]]()
         self._unjournaled: list[Entry] = []
         """Entries of commands sent before they were journaled."""
@@ -367,6 +372,12 @@ class OrderGateway:
             if name and (order := self.ledger.orders.get(name)) is not None:
                 return order.parent
         return ""
+
+    @property
+    def accounts(self) -> list[str]:
+        """Accounts that may trade here, sorted: those of the journal and those of the limits, as lost entries may be of
+        any."""
+        return sorted({*self.ledger.accounts, *self.limits.agents})
 
     def standing(self, account: str) -> Standing:
         """Trading state of an account."""

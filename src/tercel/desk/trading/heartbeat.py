@@ -1,9 +1,11 @@
 """Journal entries of a session or a gate about itself: its start, and heartbeats with positions, open orders and marks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any, Final
 
+from tercel.core.errors import TercelError
 from tercel.core.orders import Listing, OrdStatus
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
@@ -12,9 +14,67 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import MarketEntry, SessionEntry
 from tercel.desk.trading.journal.codec import entry_alert
+from tercel.desk.trading.reconciliation.positions import PositionKeeper
 
+NOT_OPENED: Final = "not_opened"
 CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ without an alert."""
+
+
+class HeartbeatWriter:
+    """Journals a heartbeat every `every_ns` of venue time, and then compares positions with the venue's.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    markets : mapping
+        Market of each instrument that is marked; read at each heartbeat.
+    positions : PositionKeeper
+    every_ns : int
+    watch_value : callable
+        Called with the entries of each heartbeat once they are journaled.
+    """
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        markets: Mapping[str, Quoted],
+        positions: PositionKeeper,
+        every_ns: int,
+        watch_value: Callable[[Sequence[Entry]], object] = lambda entries: None,
+    ) -> None:
+        self._gateway = gateway
+        self._markets = markets
+        self._positions = positions
+        self._every_ns = every_ns
+        self._watch_value = watch_value
+        self._last_ns = 0
+
+    def write_if_due(self) -> None:
+        """Write a heartbeat if it is time for one."""
+        now_ns = self._gateway.venue.now_ns
+        if now_ns - self._last_ns >= self._every_ns:
+            self._last_ns = now_ns
+            self.write()
+
+    def write(self) -> None:
+        """Journal positions, open orders and marks; check value at risk and the venue's positions."""
+        with self._gateway.lock:
+            entries = heartbeat_entries(self._gateway, self._markets)
+            self._gateway.write(entries)
+            self._watch_value(entries)
+            self._positions.check()
+
+
+@contextmanager
+def journal_failed_opening(gateway: OrderGateway) -> Iterator[None]:
+    """Journal, as a critical alert, that a session or a gate was not opened, if the block raises; the error goes on."""
+    try:
+        yield
+    except Exception as error:
+        with suppress(TercelError):
+            gateway.alert("critical", NOT_OPENED, f"it was not opened: {error}")
+        raise
 
 
 def session_entry(

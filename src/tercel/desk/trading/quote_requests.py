@@ -12,7 +12,7 @@ Orders by `rfq` and `routed` (`execution.routing`) are requested when they arriv
 within the bound is taken once all have answered, or shortly before it or the request ends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -65,27 +65,17 @@ class QuoteRequests(HeldLots):
     Parameters
     ----------
     manager : ParentOrderManager
-    name : callable
-        Makes a name that was never used.
     dealers : tuple of str
         Dealers of requests by `rfq` orders, and of manual requests without dealers.
-    router : DeskRouter, optional
-        Knows the way of orders by `routed`; without one they are worked in the book.
     """
 
-    def __init__(
-        self,
-        manager: ParentOrderManager,
-        name: Callable[[], str],
-        dealers: tuple[str, ...] = (),
-        router: DeskRouter | None = None,
-    ) -> None:
+    def __init__(self, manager: ParentOrderManager, dealers: tuple[str, ...] = ()) -> None:
         self._manager = manager
-        self._router = router
+        self.router: DeskRouter | None = None
+        """Knows the way of orders by `routed`; without one they are worked in the book."""
         self._gateway = manager.gateway
         self._venue = manager.gateway.venue
         self._parents = manager.gateway.ledger.parents
-        self._name = name
         self.dealers = dealers
         self.book = OpenQuotes()
         self._open: dict[str, OpenRfq] = {}
@@ -95,7 +85,9 @@ class QuoteRequests(HeldLots):
         """Parents of requests that have ended."""
         self._drifts: list[tuple[int, float, OpenRfq]] = []
         manager.requests = self
-        # Requests that an earlier session left open have ended with it.
+
+    def begin(self) -> None:
+        """Journal the end of requests that an earlier session left open: they have ended with it."""
         orders = self._gateway.ledger.orders
         for request, (request_entry, *hits) in list(self._gateway.ledger.quote_requests.items()):
             filled = any(order.cum_qty for hit in hits if (order := orders.get(hit.order)))
@@ -128,8 +120,8 @@ class QuoteRequests(HeldLots):
         while isinstance(strategy, Wrapper):
             strategy = strategy.inner
         order = parent.order
-        if self._router is not None and isinstance(strategy, Routed) and not strategy.only:
-            strategy, reason = self._router.choose_route(strategy, order.instrument, parent.lots)
+        if self.router is not None and isinstance(strategy, Routed) and not strategy.only:
+            strategy, reason = self.router.choose_route(strategy, order.instrument, parent.lots)
             subject = order.instrument, order.agent, parent.id
             self._gateway.alert("info", "routed", f"{parent.id}: {reason}", *subject)
         plan = plan_of(strategy, parent.lots, self.dealers)
@@ -211,7 +203,7 @@ class QuoteRequests(HeldLots):
         with self._gateway.lock:
             arrival_entries, _ = self._manager.arrival_entries(parent)
             request = QuoteRequest(
-                self._name(),
+                self._gateway.new_name(),
                 order.instrument,
                 side=0 if hidden else order.side,
                 lots=lots,

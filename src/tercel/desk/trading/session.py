@@ -1,253 +1,131 @@
 """Trading session: works parent orders by strategies at a venue, through one gateway, with a journal.
 
-    session = Session(venue, journal, LimitGate(...), strategies, latch=KillLatch(...))
-    session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
-    session.run_until(ns)
-
-A session that finds an earlier one's entries in its journal recovers first (`trading.reconciliation.recovery`). Parents
-that were at work are then paused until a person resumes them, or continue at once with `resume`.
+`trading.session_opening` opens one; its `step` is one turn of the loop.
 """
 
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
+from contextlib import ExitStack
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, TapeError, VenueError, suggest_name
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
-from tercel.core.pool import Deadline
-from tercel.core.ports import Entry, Journal, Venue
-from tercel.core.version import code_mark
+from tercel.core.ports import Closing, Entry
+from tercel.core.system import PeriodicThread
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.limits import LimitGate
-from tercel.desk.trading.email_alerts import AlertMailer
 from tercel.desk.trading.emergency import cancel_and_log_open, check_store
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import heartbeat_entries, session_entry
+from tercel.desk.trading.heartbeat import HeartbeatWriter
 from tercel.desk.trading.inbox import carry_out, take_inbox
-from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.operator_commands import CommandTargets, OperatorCommands
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading
 from tercel.desk.trading.parent_orders.pairs import PairTrading
-from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.parent_orders.strategies import Strategies
-from tercel.desk.trading.quote_memory import DeskRouter
 from tercel.desk.trading.quote_requests import QuoteRequests
 from tercel.desk.trading.reconciliation.inquiry import Inquiry
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
-from tercel.desk.trading.reconciliation.recovery import RecoveryLine, reconcile
-from tercel.desk.trading.reconciliation.refold import refold
-from tercel.desk.trading.reconciliation.snapshot import snapshots_of
+from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.reconnection import Reconnection
-from tercel.desk.trading.risk.cancels import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
+from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.desk.trading.risk.money import VarMonitor
-from tercel.desk.trading.risk.trading_state import Sender, StateReason
+from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.desk.trading.session_terms import SessionTerms
-from tercel.market.dealers.panel import load_panel
 
 RECONNECT_PAUSE_S: Final = 0.05
 """Seconds between two attempts to reach a venue again."""
+WATCH_FAILED: Final = "kill_watch_failed"
+"""Code of the alert that the thread which reads the kill latch has failed."""
 
 
-class Session:
-    """One run of a desk at a venue: recovers, works parents by strategies and people's commands, until it is closed.
+class Session(Closing):
+    """One run of a desk at a venue: works parents by strategies and people's commands; `open_session` makes one.
 
     Parameters
     ----------
-    venue : Venue
-    journal : Journal
-        Held by this session alone.
-    limits : LimitGate
-        A fresh `limits.LimitGate`: it is given everything that the journal holds.
+    gateway : OrderGateway
+        Its ledger and limits are folded from the whole journal, which the session holds alone.
     strategies : Strategies
         Makes a strategy by name.
     terms : SessionTerms
     latch : Latch
-        The kill latch; the same that `limits` asks.
+        The kill latch; the same that the gateway's limits ask.
     on_operator : callable
         Called with operators' commands that this session does not know; returns True if it has executed one.
     request : callable
         Makes the request for a parent order from a person's fields, with the desk's defaults for missing ones.
-
-    Raises
-    ------
-    VenueError
-        The venue does not report what became of an earlier session's orders.
-    JournalError
-        The journal cannot be written.
     """
 
     def __init__(
         self,
-        venue: Venue,
-        journal: Journal,
-        limits: LimitGate,
+        gateway: OrderGateway,
         strategies: Strategies,
-        terms: SessionTerms = SessionTerms(),  # noqa: B008 - it is frozen
-        *,
-        latch: Latch | None = None,
-        on_operator: Callable[[Entry], bool] = lambda entry: False,
-        request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
+        terms: SessionTerms,
+        latch: Latch,
+        on_operator: Callable[[Entry], bool],
+        request: Callable[[Mapping[str, Any]], ParentRequest],
     ) -> None:
-        self.venue = venue
-        self.journal = journal
-        self.limits = limits
-        self.name_tag = terms.name_tag
-        self._heartbeat_ns = terms.heartbeat_ns
-        self.request = request
-        self._backlog: list[VenueEvent] = []
-        self._has_turned = False
-        self._steps = 0
-        self._name_numbers = count(1)
-        self._cancelled_ns = 0
-        self._last_heartbeat_ns = 0
-        self._snapshots = snapshots_of(journal, limits, refold)
-        self.ledger = refold(journal, limits)
-        self.number = self.ledger.next_session
-        self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._next_name)
-        self._link = Reconnection(self.gateway)
-        self.positions = PositionKeeper(self.gateway, self._agents)
-        self._risk = VarMonitor(self.gateway)
-        self.recovered = self._recover(terms)
-        """Reconciliation of the orders of earlier sessions."""
-        self.listings = {listing.instrument: listing for listing in venue.listings()}
+        self.gateway = gateway
+        self.venue = gateway.venue
+        self.journal = gateway.journal
+        self.limits = gateway.limits
+        self.ledger = gateway.ledger
+        self.terms = terms
+        self.listings = {listing.instrument: listing for listing in gateway.venue.listings()}
         self.followers: dict[str, Follower] = {}
-        latch = Latch() if latch is None else latch
-        self.stopper = KillCanceller(self.gateway, latch, self._next_name)
-        self.inquiry = Inquiry(self.gateway, self._agents, self._next_name, self.positions.begin)
-        self.keeper = LimitKeeper(self.gateway, latch, self._poll_kill_latch)
-        self.manager = manager = ParentOrderManager(
-            self.gateway,
+        self.recovered: list[RecoveryLine] = []
+        """Reconciliation of the orders of earlier sessions."""
+        self.positions = PositionKeeper(gateway, lambda: gateway.accounts)
+        self.stopper = KillCanceller(gateway, latch)
+        self.inquiry = Inquiry(gateway, lambda: gateway.accounts, self.positions.begin)
+        self.keeper = LimitKeeper(gateway, latch, self.poll_kill_latch)
+        self.manager = ParentOrderManager(
+            gateway,
             self.stopper,
             strategies,
             self.follow,
-            self._next_name,
+            request,
             seed=terms.seed,
             warmup_s=terms.warmup_s,
         )
-        self.accept = manager.accept
-        self.guide = manager.guide
-        self.pause = manager.pause
-        self.resume = manager.resume
-        self.cancel = manager.cancel
-        self.amend = manager.amend
-        self.manual = ManualTrading(manager, self._next_name)
-        router = None
-        if terms.panel and terms.dealers:
-            router = DeskRouter(journal, load_panel(terms.panel), terms.dealers, terms.seed)
-        self.quotes = QuoteRequests(manager, self._next_name, terms.dealers, router)
-        self.pairs = PairTrading(manager, self._next_name)
-        targets = CommandTargets(
-            manager,
-            self.manual,
-            self.quotes,
-            self.pairs,
-            self.keeper,
-            self.positions,
-            self.record_events,
-            request,
+        self.manual = ManualTrading(self.manager)
+        self.quotes = QuoteRequests(self.manager, terms.dealers)
+        self.pairs = PairTrading(self.manager)
+        self.commands = OperatorCommands(
+            CommandTargets(
+                self.manager,
+                self.manual,
+                self.quotes,
+                self.pairs,
+                self.keeper,
+                self.positions,
+                self.record_events,
+                request,
+            ),
+            on_operator,
         )
-        self.commands = OperatorCommands(targets, on_operator)
         """Operators' commands by name."""
-        self._latch_watch: LatchWatch | None = None
-        self._deadline = Deadline() if terms.watch_s > 0 else None
-        self.mailer: AlertMailer | None = None
-        """Its failures are journaled; set and stopped by who opens the desk."""
-        self.keeper.begin()
-        self.stopper.begin()
-        self._follow_held_instruments()
-        self._alert_what_differs()
-        self._poll_kill_latch()
-        manager.announce_all()
-        self._continue_parents()
-        for entry in list(self.ledger.pending_commands.values()):
-            carry_out(self.gateway, entry, self.commands.execute_late)
-        manager.deadline = self._deadline
-        manager.decision_s = terms.decision_s
-        self._start_threads(terms.watch_s)
-
-    def _recover(self, terms: SessionTerms) -> list[RecoveryLine]:
-        """Journal the session's start and reconcile orders of earlier sessions with the venue; a line for each."""
-        live_before = {order.root: order for order in self.ledger.orders.live()}
-        parent_count = self.ledger.parents.count
-        gate = {"journal": terms.gate, "accounts": self._agents()} if terms.gate else None
-        self.gateway.write(
-            [session_entry(self.gateway, terms.holder, terms.resume, dict(terms.desk), gate)]
+        self.value_at_risk = VarMonitor(gateway)
+        self._heartbeat = HeartbeatWriter(
+            gateway, self.followers, self.positions, terms.heartbeat_ns, self.value_at_risk.check
         )
-        unsure = (
-            self.ledger.acknowledged
-            or self.venue.capabilities.connection is not None
-            or self.positions.differences()
-        )
-        agents = self._agents() if unsure else []
-        lines = (
-            reconcile(self.gateway, self._next_name, live_before, extra_accounts=agents)
-            if parent_count or agents
-            else []
-        )
-        self.positions.begin(wait=True)
-        return lines
-
-    def _follow_held_instruments(self) -> None:
-        """Follow the markets of open positions, which have to be marked."""
-        for quantities in self.ledger.positions.qty().values():
-            for instrument in quantities:
-                if instrument in self.listings:
-                    self.follow(instrument)
-
-    def _alert_what_differs(self) -> None:
-        """Alert snapshots that were passed over, and a gate before the venue that runs another code version."""
-        for reason in getattr(self.journal, "ignored", ()):
-            self.gateway.alert("warning", "snapshot_ignored", reason)
-        parents = self.venue.capabilities.parents
-        if parents is not None and (gate_code := parents.code) and gate_code != code_mark():
-            self.gateway.alert(
-                "warning", "other_code", f"the gate runs {gate_code}, this desk {code_mark()}"
-            )
-
-    def _continue_parents(self) -> None:
-        """End, expire or work the parents that an earlier session left open."""
-        for parent in self.ledger.parents.open():
-            if parent.status == ParentStatus.CANCELLING:
-                self.manager.journal(parent, ParentEntry("cancelled", reason=parent.reason))
-            elif not parent.over and parent.left == 0:
-                self.manager.journal_done(parent)
-            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
-                self.manager.work(parent)
-        self.manager.expire(begins=True)
-
-    def _start_threads(self, watch_s: float) -> None:
-        """Start the threads of decision times, snapshots and the kill latch, as far as there are any."""
-        if self._deadline is not None:
-            self._deadline.start()
-        if self._snapshots is not None:
-            self._snapshots.start()
-        if watch_s > 0:
-            self._latch_watch = LatchWatch(
-                self._poll_kill_latch,
-                self._step_while_stalled,
-                lambda: self._steps,
-                watch_s,
-                self._alert_stall,
-            )
-            self._latch_watch.start()
-
-    def _agents(self) -> list[str]:
-        """Accounts that may trade here, sorted: those of the journal and those of the limits, as lost entries may be of
-        any."""
-        return sorted({*self.ledger.accounts, *self.limits.agents})
+        self._link = Reconnection(gateway)
+        self._backlog: list[VenueEvent] = []
+        self.steps = 0
+        """Steps begun: they grow while the loop turns."""
+        self.threads: dict[str, PeriodicThread] = {}
+        """Threads beside the loop, by the code of the alert that reports a failure."""
+        self.running_threads = ExitStack()
+        """Stops the threads of this session, as it closes."""
 
     def close(self) -> None:
         """Stop the threads, and close venue and journal; orders still open stay at the venue for the next session to find."""
-        for thread in (self._latch_watch, self._deadline, self._snapshots):
-            if thread is not None:
-                thread.stop()
+        self.running_threads.close()
         cancel_and_log_open(self.gateway)
         with self.gateway.lock:
             try:
@@ -260,9 +138,10 @@ class Session:
             finally:
                 self.journal.close()
 
-    def _next_name(self) -> str:
-        """A cl_ord_id that was never used, "~" + tag + session number + counter."""
-        return f"~{self.name_tag}{self.number}.{next(self._name_numbers)}"
+    @property
+    def number(self) -> int:
+        """Number of the session among those of its journal, from 1."""
+        return self.ledger.orders.session
 
     def follow(self, instrument: str) -> Follower:
         """The follower of an instrument; market data is subscribed on first use.
@@ -300,7 +179,7 @@ class Session:
             Nothing that depends on what failed was sent.
         """
         # Counted first, so that the latch's thread can tell a stalled loop.
-        self._steps += 1
+        self.steps += 1
         try:
             return self._process_turn(until_ns)
         except VenueError:
@@ -320,10 +199,9 @@ class Session:
             carry_out(
                 self.gateway,
                 entry,
-                self.commands.execute if self._has_turned else self.commands.execute_late,
+                self.commands.execute if self.steps > 1 else self.commands.execute_late,
             )
-        self._has_turned = True
-        self._poll_kill_latch()
+        self.poll_kill_latch()
         self.manager.pause_killed()
         if not is_linked:
             time.sleep(RECONNECT_PAUSE_S)
@@ -423,52 +301,22 @@ class Session:
     def _run_periodic_checks(self) -> None:
         """Follow up kills, report failed threads, cancel orphaned children, ask about unknown orders, write the heartbeat."""
         self.stopper.follow_up()
-        threads = (
-            (self._latch_watch, "critical", "kill_watch_failed"),
-            (self._snapshots, "warning", "no_snapshot"),
-            (self.mailer, "warning", "MAIL_FAILED"),
-        )
-        for thread, severity, code in threads:
-            if thread is not None and (failure := thread.failure) is not None:
+        for code, thread in self.threads.items():
+            if (failure := thread.failure) is not None:
                 thread.failure = None
-                self.gateway.alert(severity, code, str(failure))
-        now_ns = self.venue.now_ns
-        if now_ns - self._cancelled_ns >= AGAIN_NS and not self._link.is_link_down:
-            self._cancelled_ns = now_ns
-            # Cancel children without an executor.
-            detached = {
-                executor.id
-                for executor in self.manager.executors.values()
-                if executor.detach_reason
-            }
-            parents = {
-                order.parent for order in self.ledger.orders.live()
-            } - self.manager.executors.keys()
-            if commands := [
-                command
-                for parent in sorted(parents | detached)
-                for command in self.manager.cancels(parent)
-            ]:
-                self.gateway.submit(commands, sender=Sender.MANAGER)
-            self.manager.expire()
+                self.gateway.alert(
+                    "critical" if code == WATCH_FAILED else "warning", code, str(failure)
+                )
+        if not self._link.is_link_down:
+            self.manager.cancel_unworked()
         self.inquiry.on_step()
-        if now_ns - self._last_heartbeat_ns >= self._heartbeat_ns:
-            self._last_heartbeat_ns = now_ns
-            self._heartbeat()
+        self._heartbeat.write_if_due()
 
-    def _heartbeat(self) -> None:
-        """Journal positions, open orders and marks; check value at risk and the venue's positions."""
-        with self.gateway.lock:
-            entries = heartbeat_entries(self.gateway, self.followers)
-            self.gateway.write(entries)
-            self._risk.check(entries)
-            self.positions.check()
-
-    def _poll_kill_latch(self) -> None:
+    def poll_kill_latch(self) -> None:
         """Read the kill latch, and cancel at once the open orders of killed agents."""
         self.stopper.poll_latch(sorted(self.ledger.parents.agents))
 
-    def _alert_stall(self, seconds: float) -> bool:
+    def alert_stall(self, seconds: float) -> bool:
         """Alert that a strategy's decision blocks the session's loop; False if there is none, or it is a first one, which
         compiles."""
         parent = self.ledger.parents.get(self.manager.trying)
@@ -486,7 +334,7 @@ class Session:
         )
         return True
 
-    def _step_while_stalled(self) -> bool:
+    def step_while_stalled(self) -> bool:
         """Step the venue once while the loop is blocked and a kill is not confirmed; whether orders are still open."""
         if not self.stopper.open:
             return False

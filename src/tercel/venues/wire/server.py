@@ -7,11 +7,11 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.capabilities import require_capability
 from tercel.core.errors import JournalError, TercelError, VenueError
@@ -58,32 +58,39 @@ class Client:
     activity: int = 0
 
 
+@contextmanager
+def open_listener(path: str) -> Iterator[selectors.BaseSelector]:
+    """Listen on a socket file until the block ends, and yield the selector of its socket; VenueError if it is taken."""
+    with closing(frames.listen(path)) as listener, selectors.DefaultSelector() as selector:
+        listener.setblocking(False)
+        selector.register(listener, selectors.EVENT_READ, None)
+        try:
+            yield selector
+        finally:
+            Path(path).unlink(missing_ok=True)
+
+
 class OrderServer:
-    """Listens on a socket and serves clients of a venue.
+    """Serves clients of a venue, who connect to a socket file.
 
     Parameters
     ----------
     venue : Venue
     path : str
-        Socket file that clients connect to.
+        Socket file.
+    selector : BaseSelector
+        Watches it (`open_listener`), and the clients' sockets from here on.
     stepped : bool
         Whether time passes when a client asks.
-
-    Raises
-    ------
-    VenueError
-        When the file is taken.
     """
 
-    def __init__(self, venue: Venue, path: str, *, stepped: bool) -> None:
-        """Listen on the socket file, without clients."""
+    def __init__(
+        self, venue: Venue, path: str, selector: selectors.BaseSelector, *, stepped: bool
+    ) -> None:
         self._venue = venue
         self.path = path
         self._stepped = stepped
-        self._listener = frames.listen(path)
-        self._listener.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._selector = selector
         self._clients: list[Client] = []
 
     def poll(self, timeout_s: float) -> None:
@@ -96,7 +103,7 @@ class OrderServer:
             self.flush(client)
         for key, events in self._selector.select(0.0 if backlog else timeout_s):
             if key.data is None:
-                self._accept()
+                self._accept(key.fileobj)
             elif isinstance(key.data, Client):
                 if events & selectors.EVENT_WRITE:
                     self.flush(key.data)
@@ -108,12 +115,9 @@ class OrderServer:
             self._drop(client)
 
     def close(self) -> None:
-        """Disconnect all clients and stop listening; the venue is closed too."""
+        """Disconnect all clients; the venue is closed too."""
         for client in list(self._clients):
             self._drop(client)
-        self._selector.close()
-        self._listener.close()
-        Path(self.path).unlink(missing_ok=True)
         self._venue.close()
 
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
@@ -157,10 +161,10 @@ class OrderServer:
     def on_gone(self, client: Client) -> None:
         """Called after a client has disconnected or was dropped: nothing here, for subclasses."""
 
-    def _accept(self) -> None:
+    def _accept(self, listener: Any) -> None:
         """Accept a client's connection, or close it where there are MOST_CLIENTS already."""
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = listener.accept()
         except OSError:
             return
         if len(self._clients) >= MOST_CLIENTS:

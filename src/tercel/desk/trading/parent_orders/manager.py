@@ -35,7 +35,7 @@ from tercel.desk.trading.parent_orders.parent import (
 )
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.parent_orders.strategies import Strategies
-from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller, cancels
+from tercel.desk.trading.risk.cancels import AGAIN_NS, FIRST_S, KillCanceller, cancels
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
@@ -56,8 +56,8 @@ class ParentOrderManager:
     strategies : Strategies
     follow : callable
         The follower of an instrument.
-    name : callable
-        Makes a cl_ord_id that was never used.
+    make_request : callable
+        Makes the request for a parent order from a person's fields.
     seed, warmup_s
         Of executors.
     """
@@ -68,7 +68,7 @@ class ParentOrderManager:
         stopper: KillCanceller,
         strategies: Strategies,
         follow: Callable[[str], Follower],
-        name: Callable[[], str],
+        make_request: Callable[[Mapping[str, Any]], ParentRequest],
         *,
         seed: int,
         warmup_s: float,
@@ -77,7 +77,7 @@ class ParentOrderManager:
         self.stopper = stopper
         self._strategies = strategies
         self.follow = follow
-        self._name = name
+        self.make_request = make_request
         self._seed = seed
         self._warmup_s = warmup_s
         self.requests = HeldLots()
@@ -88,6 +88,7 @@ class ParentOrderManager:
         self.deadline: Deadline | None = None
         """Interrupts decisions that take more than `decision_s`."""
         self.decision_s = 0.0
+        self._cancelled_ns = 0
         self._given_strategies: dict[str, Strategy] = {}
         self._guidance: dict[str, tuple[Alpha | None, Posture | None, Mapping[str, Posture]]] = {}
 
@@ -537,9 +538,7 @@ class ParentOrderManager:
             and parent_order.status == ParentStatus.BY_HAND
         ):
             live = []  # `PairTrading` cancels the orders of a pair
-        return cancels(
-            self.gateway, [order for order in live if order.root not in kept_roots], self._name
-        )
+        return cancels(self.gateway, [order for order in live if order.root not in kept_roots])
 
     def pause_killed(self) -> None:
         """Pause the working parents of killed agents."""
@@ -587,6 +586,22 @@ class ParentOrderManager:
                     del self.executors[parent.id]
                     self._given_strategies.pop(parent.id, None)
                     self._notify_over(parent.id, executor)
+
+    def cancel_unworked(self) -> None:
+        """Cancel the orders of parents without an executor that is relied on, and expire such parents: again after
+        `AGAIN_NS`."""
+        if self._now - self._cancelled_ns < AGAIN_NS:
+            return
+        self._cancelled_ns = self._now
+        detached = {executor.id for executor in self if executor.detach_reason}
+        parents = {order.parent for order in self.gateway.ledger.orders.live()}
+        if commands := [
+            command
+            for parent in sorted(parents - self.executors.keys() | detached)
+            for command in self.cancels(parent)
+        ]:
+            self.gateway.submit(commands, sender=Sender.MANAGER)
+        self.expire()
 
     def expire(self, begins: bool = False) -> None:
         """Expire parents without an executor whose horizon has passed; `begins`: at the start of a session."""

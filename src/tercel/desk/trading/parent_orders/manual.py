@@ -5,7 +5,6 @@ with the right to pause a parent may give it back. The state survives a restart.
 no strategy works it: open orders are cancelled, and an alert states the rest.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from tercel.core.errors import OrderError, refuse_if
@@ -31,22 +30,21 @@ class ManualTrading:
     Parameters
     ----------
     manager : ParentOrderManager
-    name : callable
-        Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, manager: ParentOrderManager, name: Callable[[], str]) -> None:
+    def __init__(self, manager: ParentOrderManager) -> None:
         self._manager = manager
         self._gateway = manager.gateway
-        self._name = name
-        self._hand_parents = {
-            parent.id
-            for parent in manager.gateway.ledger.parents.open()
-            if parent.hand and not parent.pair
-        }
+        self._hand_parents = set[str]()
         """Open parents that a person took over and that no strategy works yet again."""
         self._cancelled_ns: dict[str, int] = {}
         """Venue time, ns, of the last cancels of such a parent's open orders."""
+
+    def begin(self) -> None:
+        """Take up the parents that persons had taken over in an earlier session."""
+        self._hand_parents.update(
+            parent.id for parent in self._parents.open() if parent.hand and not parent.pair
+        )
 
     @property
     def due_ns(self) -> int:
@@ -161,7 +159,7 @@ class ManualTrading:
         roots = [child.root for child in live]
         body = ParentEntry("withdrawn", by=by, orders=roots, operator=operator)
         self._manager.journal(parent, body)
-        self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
+        self._gateway.submit(cancels(self._gateway, live), sender=Sender.PERSON)
 
     def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
         """Give a parent back to its strategy; it works the remainder once manual orders have ended.
@@ -200,9 +198,7 @@ class ManualTrading:
             elif live and not (parent.status == ParentStatus.BY_HAND and parent.ends_ns > now):
                 if now - self._cancelled_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
                     self._cancelled_ns[id_] = now
-                    self._gateway.submit(
-                        cancels(self._gateway, live, self._name), sender=Sender.MANAGER
-                    )
+                    self._gateway.submit(cancels(self._gateway, live), sender=Sender.MANAGER)
             elif not live and executor is None:
                 # Nothing of it is open, and no strategy works it.
                 self._manager.settle(parent)

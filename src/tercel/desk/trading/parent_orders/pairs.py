@@ -5,7 +5,7 @@ restarted session finds its pairs there and continues or flattens them. Lots tha
 their own, `ID-flatten` and `ID-unwind`, through the same limits, journal and gateway.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
@@ -41,19 +41,21 @@ class PairTrading:
     Parameters
     ----------
     manager : ParentOrderManager
-    name : callable
-        Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, manager: ParentOrderManager, name: Callable[[], str]) -> None:
+    def __init__(self, manager: ParentOrderManager) -> None:
         self._manager = manager
         self._gateway = manager.gateway
-        self._name = name
         self._terms: dict[str, PairTerms] = {}
         self._quiet: dict[tuple[str, Role], int] = {}
         """Venue time, ns, until which a role whose last order was refused sends nothing, by pair and role."""
         self._last_name: dict[tuple[str, Role], str] = {}
         """Name of the last order sent, by pair and role."""
+        self.due_ns = FOREVER_NS
+        """Latest venue time, ns, of the next turn of a pair."""
+
+    def begin(self) -> None:
+        """Take up the pairs that an earlier session left open; one that cannot be worked is alerted."""
         parents = self._gateway.ledger.parents
         for parent in parents.open():
             if parent.pair and (first_leg := parents.get(parent.pair.get("of", ""))) is not None:
@@ -65,7 +67,6 @@ class PairTrading:
                         "critical", "pair_left", text, "", first_leg.order.agent, first_leg.id
                     )
         self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
-        """Latest venue time, ns, of the next turn of a pair."""
 
     def accept(
         self, request: ParentRequest, pair_body: Mapping[str, Any], operator: int | None
@@ -233,7 +234,6 @@ class PairTrading:
                 for order in orders
                 if order.root in decision.cancel
             ],
-            self._name,
         )
         roles = {}
         for order in decision.send:

@@ -96,8 +96,6 @@ class Inquiry:
     gateway : OrderGateway
     accounts : callable
         Accounts whose executions may have been missed.
-    name : callable
-        Makes a cl_ord_id that was never used.
     caught_up : callable
         Called once missed executions are booked, after a reconnect.
     """
@@ -106,12 +104,10 @@ class Inquiry:
         self,
         gateway: OrderGateway,
         accounts: Callable[[], Sequence[str]],
-        name: Callable[[], str],
         caught_up: Callable[[], object],
     ) -> None:
         self._gateway = gateway
         self._accounts = accounts
-        self._name = name
         self._caught_up = caught_up
         self._next_ns = 0
         self._reconnected = False
@@ -184,9 +180,8 @@ class Inquiry:
         return [
             *status_requests(
                 self._gateway,
-                self._name,
                 [orders_asked[root] for root in due if root in orders_asked],
             ),
-            *cancels(self._gateway, known_orders, self._name),
-            *(ended[root].probe(self._name(), now) for root in due if root in ended),
+            *cancels(self._gateway, known_orders),
+            *(ended[root].probe(self._gateway.new_name(), now) for root in due if root in ended),
         ]

@@ -16,7 +16,7 @@ an order all the same (it does not know it, or refuses its cancel), the session 
 reducing: its lots stay reserved, and `inquiry.Inquiry` asks about it and cancels it again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
@@ -111,7 +111,6 @@ def book_missed_executions(gateway: OrderGateway, accounts: Sequence[str]) -> li
 
 def reconcile(
     gateway: OrderGateway,
-    name: Callable[[], str],
     orders_before: dict[str, ChildOrder] | None = None,
     extra_accounts: Sequence[str] = (),
 ) -> list[RecoveryLine]:
@@ -120,8 +119,6 @@ def reconcile(
     Parameters
     ----------
     gateway : OrderGateway
-    name : callable
-        Makes a cl_ord_id that was never used.
     orders_before : dict
         Open orders, in their states before they became UNKNOWN; by default in their current states.
     extra_accounts : sequence of str
@@ -155,16 +152,14 @@ def reconcile(
     booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
     accounts = sorted({*gateway.ledger.accounts, *extra_accounts})
     book_missed_executions(gateway, accounts)
-    fences = _sweep(gateway, name, accounts)
+    fences = _sweep(gateway, accounts)
     wait = FIRST_WAIT_NS
     refusal_text = ""
     for attempt in range(PATIENCE):
         if attempt and attempt % SWEEP_AGAIN == 0:
-            fences |= _sweep(gateway, name, sorted(set(fences.values())))
+            fences |= _sweep(gateway, sorted(set(fences.values())))
         live = sorted(orders.live(), key=attrgetter("parent"))
-        gateway.submit(
-            [*status_requests(gateway, name), *cancels(gateway, live, name)], sender=Sender.STOPPER
-        )
+        gateway.submit([*status_requests(gateway), *cancels(gateway, live)], sender=Sender.STOPPER)
         refusal_text = _listen(gateway, wait, fences) or refusal_text
         # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
@@ -214,18 +209,17 @@ def hold_reducing(gateway: OrderGateway, account: str, orders: Sequence[ChildOrd
     gateway.hold_reducing(account, [order.root for order in orders], reason)
 
 
-def _sweep(
-    gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]
-) -> dict[str, str]:
+def _sweep(gateway: OrderGateway, accounts: Sequence[str]) -> dict[str, str]:
     """Mass-cancel the orders of accounts, and send a fence (:func:`_fence`) after each; returns accounts by fence name.
 
     A venue that misses earlier messages requests them again, is answered that none of them comes, and never processes the
     messages sent meanwhile: so both are sent again, until a fence is answered.
     """
     now = gateway.venue.now_ns
-    fences = {name(): account for account in accounts}
+    fences = {gateway.new_name(): account for account in accounts}
     gateway.submit(
-        [MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER
+        [MassCancel(gateway.new_name(), account, "", now) for account in accounts],
+        sender=Sender.STOPPER,
     )
     gateway.submit(
         [_fence(gateway, fence, account) for fence, account in fences.items()],

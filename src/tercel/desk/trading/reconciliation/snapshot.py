@@ -214,8 +214,6 @@ class Snapshots(PeriodicThread):
         self._fold = fold
         self._every = every
         self._last: int | None = None
-        self.failure: TercelError | None = None
-        """Why the last one could not be stored."""
 
     def take_if_due(self) -> None:
         """Take a snapshot if one is due; a failure never stops trading."""

@@ -44,14 +44,11 @@ class KillCanceller:
     ----------
     gateway : OrderGateway
     latch : Latch
-    name : callable
-        Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: Latch) -> None:
         self._gateway = gateway
         self._latch = latch
-        self._name = name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
         self._claimed: set[str] = set()
@@ -135,7 +132,7 @@ class KillCanceller:
 
     def _mass_cancel(self, agent: str) -> MassCancel:
         """Mass cancel of an agent's orders, under a new name."""
-        return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
+        return MassCancel(self._gateway.new_name(), agent, "", self._gateway.venue.now_ns)
 
     def follow_up(self) -> None:
         """Journal kills whose orders have all ended; cancel again where the venue has not answered in time."""
@@ -155,13 +152,13 @@ class KillCanceller:
                     self._requested_ns[agent] = now
                     commands = [
                         self._mass_cancel(agent),
-                        *status_requests(self._gateway, self._name),
+                        *status_requests(self._gateway),
                     ]
                     self._gateway.submit(commands, sender=Sender.STOPPER)
 
 
 def status_requests(
-    gateway: OrderGateway, name: Callable[[], str], orders: Sequence[ChildOrder] | None = None
+    gateway: OrderGateway, orders: Sequence[ChildOrder] | None = None
 ) -> list[Command]:
     """Status requests, not sent here, for orders of unknown fate (by default all); cancels instead if the venue answers none.
 
@@ -174,23 +171,25 @@ def status_requests(
     if unknown is None:
         unknown = gateway.ledger.orders.unknown()
         ended = [order for order in gateway.limits.unanswered.values() if not order.probes]
-        probes = [order.probe(name(), now) for order in ended]
+        probes = [order.probe(gateway.new_name(), now) for order in ended]
     if gateway.venue.capabilities.answers_questions:
         return probes + [StatusRequest(order.root, order.account, now) for order in unknown]
     return probes + [
-        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        CancelOrder(
+            gateway.new_name(), order.name, order.instrument, order.side, order.account, now
+        )
         for order in unknown
         if not (order.done or order.gone)
     ]
 
 
-def cancels(
-    gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]
-) -> list[Command]:
+def cancels(gateway: OrderGateway, orders: Iterable[ChildOrder]) -> list[Command]:
     """Cancel commands, not sent here, for those orders that are live, of known fate, and without a cancel in flight."""
     now = gateway.venue.now_ns
     return [
-        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        CancelOrder(
+            gateway.new_name(), order.name, order.instrument, order.side, order.account, now
+        )
         for order in orders
         if not order.done
         and order.base != OrdStatus.UNKNOWN
@@ -231,8 +230,6 @@ class LatchWatch(PeriodicThread):
         self._on_stall = on_stall
         self._stalled_s = 0.0
         self._reported = False
-        self.failure: TercelError | None = None
-        """Error of the last poll: journal or venue could not be reached. The thread keeps polling."""
 
     def _watch(self) -> None:
         """Poll the latch once, step the venue while the loop stalls, and report a stall longer than `STALL_S`."""
@@ -259,13 +256,10 @@ class SilentSessionCanceller:
     Parameters
     ----------
     gateway : OrderGateway
-    name : callable
-        Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway) -> None:
         self._gateway = gateway
-        self._name = name
         self._since_ns: dict[str, int] = {}
         self._calm_ns: dict[str, int] = {}
         """Venue time, ns, since which an account's orders are cancelled without an alarm."""
@@ -293,7 +287,8 @@ class SilentSessionCanceller:
             for account in unwatched
         ]
         self._gateway.withdraw(
-            [MassCancel(self._name(), account, "", now) for account in unwatched], preceding=alerts
+            [MassCancel(self._gateway.new_name(), account, "", now) for account in unwatched],
+            preceding=alerts,
         )
 
     def _open_count(self, account: str) -> int:
@@ -330,7 +325,7 @@ class SilentSessionCanceller:
                 self._since_ns[account] = now
                 accounts.append(account)
         if accounts:
-            commands = [*self._commands(accounts), *status_requests(self._gateway, self._name)]
+            commands = [*self._commands(accounts), *status_requests(self._gateway)]
             self._gateway.submit(commands, sender=Sender.STOPPER)
         self.alarm(LATE_NS)
 
@@ -339,10 +334,10 @@ class SilentSessionCanceller:
         now = self._gateway.venue.now_ns
         orders = self._gateway.ledger.orders
         mass_cancels: list[Command] = [
-            MassCancel(self._name(), account, "", now) for account in accounts
+            MassCancel(self._gateway.new_name(), account, "", now) for account in accounts
         ]
         live = sorted(
             (order for account in accounts for order in orders.live(account)),
             key=attrgetter("parent"),
         )
-        return mass_cancels + cancels(self._gateway, live, self._name)
+        return mass_cancels + cancels(self._gateway, live)

@@ -328,7 +328,10 @@ class VarMonitor:
             listing.instrument: Unit.of(trading_units(listing))
             for listing in gateway.venue.listings()
         }
-        # The journal's last marks: at least `most_marks` of them, without reading a long journal whole.
+
+    def begin(self) -> None:
+        """Read the journal's last marks, at least `most_marks` of them, without reading a long journal whole."""
+        gateway = self._gateway
         last_seq = gateway.ledger.last
         most_marks = MOST_MARKS * max(len(self._money.units), 1)
         entries = list[Entry]()

@@ -38,7 +38,7 @@ from tercel.core.toml import read_toml
 from tercel.core.validation import validate_model
 from tercel.execution.action_sets import SETS
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.market import Market
+from tercel.execution.market import Market, make_market
 from tercel.execution.observation import OBSERVERS, is_user_name
 from tercel.execution.observation_encoder import MOST
 from tercel.execution.task import Latency, Task
@@ -125,7 +125,7 @@ class MarketSection(_Section):
                 Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),
             )
         return tuple(
-            Market(name, impact=self.impact, regimes=law)
+            make_market(name, impact=self.impact, regimes=law)
             for name in self.presets
             for law in self.laws
         )
