@@ -11,7 +11,7 @@ from certify.limits.stress import PLANTS, StressTest, plant_limit
 from tercel.core.executions import Executions
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
-from tercel.desk.limits import Denial, LimitGate, checks, gate
+from tercel.desk.limits import Denial, LimitGate, checks
 from tercel.desk.limits.order_counts import OpenOrder
 from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.state import LimitQuery
@@ -180,7 +180,7 @@ def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
 # It has no pairs: that `check_legged` is needed, tests/desk/trading/test_pairs.py says.
 @pytest.mark.parametrize(
     "check",
-    [check for check in gate.CHECKS if check is not checks.check_legged],
+    [check for check in checks.CHECKS if check is not checks.check_legged],
     ids=lambda check: check.__name__,
 )
 def test_a_check_that_is_left_out_is_found(check: Any) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from tercel.core.errors import LimitsError
-from tercel.desk.limits import default_file, parse, read
-from tercel.desk.limits.file_values import KEYS
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits import packaged_text, parse, read, read_packaged
+from tercel.desk.limits.limit_sets import FIELDS
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
-GOOD = default_file().read_text()
+GOOD = packaged_text()
 
 
 def test_the_default_is_understood() -> None:
-    limits = read(default_file())
+    limits = read_packaged()
     assert limits.desk.order_value == 5_000_000 * MONEY
     assert limits.of_instrument("any").reference_age_ns == 60_000 * MS  # type: ignore[union-attr]
     assert limits.of_agent("any").long_lots == 20_000  # type: ignore[union-attr]
@@ -24,8 +24,8 @@ def test_the_default_is_understood() -> None:
 
 
 def test_every_limit_has_a_key() -> None:
-    for kind, keys in KEYS.items():
-        assert {name for name, _ in keys.values()} == {each.name for each in fields(kind)}
+    for kind, declared in FIELDS.items():
+        assert [each.name for each in declared.values()] == [each.name for each in fields(kind)]
 
 
 def test_a_name_overrides_single_keys() -> None:
@@ -135,6 +135,6 @@ def test_files_that_are_none(tmp_path: Path, content: Any, told: str) -> None:
     ("collar", "band"), [(1, 2), (500, 1000), (4999, 9998), (5000, 9999), (9999, 9999)]
 )
 def test_a_band_of_fills_that_is_not_said_is_twice_the_collar(collar: int, band: int) -> None:
-    text = re.sub(r"\nfill_band_bps.*", "", default_file().read_text(encoding="utf-8"))
+    text = re.sub(r"\nfill_band_bps.*", "", packaged_text())
     read = parse(text.replace("collar_bps = 500 ", f"collar_bps = {collar} "))
     assert read.instruments["*"].fill_band_bps == band
