@@ -434,8 +434,9 @@ class StressTest:
             )
         elif chance < 0.04:
             ns -= self.rng.randint(1, 500) * MS
-        self.gate.mark(name, BestQuotes(*touch), ns, self.now)
-        self.auditor.update_mark(name, *touch, ns, self.now)
+        quotes = BestQuotes(*touch)
+        self.gate.mark(name, quotes, ns, self.now)
+        self.auditor.update_mark(name, quotes, ns, self.now)
 
     def _people(self) -> None:
         rng = self.rng

@@ -192,7 +192,7 @@ def _looser(before: limit_sets.ScopeLimits, after: limit_sets.ScopeLimits) -> li
     return [
         key
         for key, each in limit_sets.FIELDS[type(before)].items()
-        if not each.is_as_tight(getattr(after, each.name), getattr(before, each.name))
+        if not each.allows_no_more(getattr(after, each.name), getattr(before, each.name))
     ]
 
 
@@ -213,7 +213,7 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
     tighter = {
         each.name: getattr(given, each.name)
         for each in limit_sets.FIELDS[type(in_force)].values()
-        if each.is_as_tight(getattr(given, each.name), getattr(in_force, each.name))
+        if each.allows_no_more(getattr(given, each.name), getattr(in_force, each.name))
     }
     return replace(in_force, **tighter)
 
@@ -246,9 +246,21 @@ def check_person_set(named: str, paths: Iterable[str], reason: str) -> None:
 
 
 def as_json(limits: limit_sets.Limits) -> dict[str, Any]:
-    """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
-    rooms = {room: getattr(limits, room) for room in ROOMS}
-    return dict(to_jsonable({"desk": limits.desk, **rooms}))
+    """Limits as JSON values: ``desk``, ``instruments``, ``agents``; money and times in integers."""
+    rooms = {
+        room: {name: _set_limits(scope) for name, scope in getattr(limits, room).items()}
+        for room in ROOMS
+    }
+    return dict(to_jsonable({"desk": _set_limits(limits.desk), **rooms}))
+
+
+def _set_limits(scope: limit_sets.ScopeLimits) -> dict[str, Any]:
+    """Values of a scope's limits by name, without those that are unset."""
+    return {
+        each.name: getattr(scope, each.name)
+        for each in limit_sets.FIELDS[type(scope)].values()
+        if not each.is_unset(getattr(scope, each.name))
+    }
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> limit_sets.Limits:

@@ -150,14 +150,10 @@ def parse(text: str, source: str = "limits") -> Limits:
 def _refuse_desk_file(data: Tables, source: str) -> None:
     """Refuse a desk's file given as limits file, which has a section [desk] too."""
     desk = data.get("desk")
-    lists = any(isinstance(data.get(name), list) for name in ("agent", "instrument"))
-    if not (
-        lists
-        or (
-            isinstance(desk, dict)
-            and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s"))
-        )
-    ):
+    is_desk = isinstance(desk, dict) and not desk.keys().isdisjoint(
+        ("rounds", "round_s", "decision_s")
+    )
+    if not (is_desk or any(isinstance(data.get(name), list) for name in ("agent", "instrument"))):
         return
     limits = data.get("limits")
     named = limits.get("file") if isinstance(limits, dict) else None
@@ -237,10 +233,13 @@ def schema() -> JsonSchema:
 
 def _section_schema(kind: type[ScopeLimits], *, is_complete: bool) -> JsonSchema:
     """Schema of one section's keys, which are required where it must be complete and they have no value if left out."""
-    rows = {key: each.unit.schema for key, each in FIELDS[kind].items()}
     required = [key for key, each in FIELDS[kind].items() if each.left_out is None]
-    needed = {"required": required} if is_complete else {}
-    return {"type": "object", "properties": rows, "additionalProperties": False, **needed}
+    return {
+        "type": "object",
+        "properties": {key: each.unit.schema for key, each in FIELDS[kind].items()},
+        "additionalProperties": False,
+        **({"required": required} if is_complete else {}),
+    }
 
 
 def in_file_units(limits: Limits) -> Tables:
@@ -255,7 +254,9 @@ def in_file_units(limits: Limits) -> Tables:
 
 
 def _as_written(scope: ScopeLimits) -> Tables:
-    """A scope's limits by the file's keys, in the file's units."""
+    """A scope's limits by the file's keys, in the file's units, without those that are unset."""
     return {
-        key: each.unit.write(getattr(scope, each.name)) for key, each in FIELDS[type(scope)].items()
+        key: each.unit.write(getattr(scope, each.name))
+        for key, each in FIELDS[type(scope)].items()
+        if not each.is_unset(getattr(scope, each.name))
     }

@@ -316,8 +316,12 @@ class LimitGate(ReportedCounts):
 
     def day(self) -> dict[str, Any]:
         """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
-        scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()]
-        return {"ends_ns": self.day_ends_ns, "scopes": scopes}
+        return {
+            "ends_ns": self.day_ends_ns,
+            "scopes": [
+                [scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()
+            ],
+        }
 
     def restore_day(self, ends_ns: int, scopes: Sequence[tuple[str, str, int, int]]) -> None:
         """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""

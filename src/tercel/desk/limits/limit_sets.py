@@ -6,6 +6,7 @@ is the limit `order_lots` of every scope: what its line in a file reads (`units`
 the control that it serves, which change is tighter, and the code with which an order beyond it is denied.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from decimal import Decimal
@@ -46,7 +47,12 @@ class LimitField:
     packaged : mapping of str to value
         Its values in the packaged file, by section; in a section without one it is left out.
     is_as_tight : callable
-        Whether a value (the first) allows nothing that another does not.
+        Whether a value (the first) allows nothing that another does not, where neither is `off`.
+    off : object
+        Value, as in a file, by which it limits nothing; None: there is none.
+    before : object
+        Value, in internal units, under a journal that lacks it: one of a version without it, or one that has it `off`.
+        Without it every journal has the limit.
     left_out : callable, optional
         The value, as in a file, of a section that leaves it out, from the section's other keys; without it no section may.
     code : str
@@ -59,15 +65,21 @@ class LimitField:
     text: str
     control: int
     packaged: Mapping[str, Any]
-    is_as_tight: Callable[[Any, Any], bool] = le
-    left_out: Callable[[Tables], Any] | None = None
-    code: str = ""
+    is_as_tight: Callable[[Any, Any], bool]
+    off: Any
+    before: Any
+    left_out: Callable[[Tables], Any] | None
+    code: str
     name: str = ""
 
-    @property
-    def key(self) -> str:
-        """Its key in a file: times are in milliseconds there."""
-        return f"{self.name.removesuffix('_ns')}_ms" if self.name.endswith("_ns") else self.name
+    def allows_no_more(self, value: Any, than: Any) -> bool:
+        """Whether a value in internal units allows nothing that another does not."""
+        is_off = self.off is not None and self.off in (value, than)
+        return bool(than == self.off) if is_off else self.is_as_tight(value, than)
+
+    def is_unset(self, value: Any) -> bool:
+        """Whether a value is off, so that journals and tables of a version without the limit are as those of this one."""
+        return self.off is not None and value == self.off == self.before
 
 
 def limit(
@@ -75,25 +87,22 @@ def limit(
     text: str,
     *,
     control: int,
-    before: Any = MISSING,
     is_as_tight: Callable[[Any, Any], bool] = le,
+    off: Any = None,
+    before: Any = MISSING,
     left_out: Callable[[Tables], Any] | None = None,
     code: str = "",
     **packaged: Any,
 ) -> Any:
-    """Declare a field of a scope as a limit, see `LimitField`; lower is tighter if nothing else is said.
-
-    `before` is its value, in internal units, under a journal of a version without it.
-    """
+    """Declare a field of a scope as a limit, see `LimitField`; lower is tighter if nothing else is said."""
     return field(
         default=before,
-        metadata={"limit": LimitField(unit, text, control, packaged, is_as_tight, left_out, code)},
+        metadata={
+            "limit": LimitField(
+                unit, text, control, packaged, is_as_tight, off, before, left_out, code
+            )
+        },
     )
-
-
-def limits_executions_as_tightly(value: int, than: int) -> bool:
-    """Whether one number of executions allows nothing that another does not; 0: as many as come."""
-    return than == 0 or 0 < value <= than
 
 
 def default_fill_band(section: Tables) -> Any:
@@ -244,7 +253,7 @@ class AgentLimits(ScopeLimits):
         COUNT,
         "of one side in one instrument, in any window; one more kills the agent (left out or 0: no limit)",
         control=8,
-        is_as_tight=limits_executions_as_tightly,
+        off=0,
         left_out=lambda _: 0,
         agents=5000,
     )
@@ -360,13 +369,12 @@ SECTIONS: Final[dict[str, type[ScopeLimits]]] = {
 """Scopes by the section of a file that limits them."""
 FIELDS: Final[dict[type[ScopeLimits], dict[str, LimitField]]] = {
     kind: {
-        declared.key: declared
+        re.sub("_ns$", "_ms", each.name): replace(each.metadata["limit"], name=each.name)
         for each in fields(kind)
-        for declared in [replace(each.metadata["limit"], name=each.name)]
     }
     for kind in SECTIONS.values()
 }
-"""Declarations of the limits of each scope, by their key in a file."""
+"""Declarations of the limits of each scope, by their key in a file: times are in milliseconds there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,9 @@ class BestQuotes:
     @property
     def mid2(self) -> int:
         """Bid plus ask, half ticks; 0 unless there are both and they do not meet."""
-        is_sane = type(self.bid) is int and type(self.ask) is int and 0 < self.bid < self.ask
-        return self.bid + self.ask if is_sane else 0
+        if type(self.bid) is int and type(self.ask) is int and 0 < self.bid < self.ask:
+            return self.bid + self.ask
+        return 0
 
 
 class Quoted(Protocol):

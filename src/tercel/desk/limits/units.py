@@ -31,12 +31,10 @@ class Place:
 
     def refusal(self, expected: str, received: str, remedy: str) -> LimitsError:
         """Limits error that names the place of the value, for the caller to raise."""
-        place = (
-            f"key {self.key} of [{self.section}] in {self.source}"
-            if self.key
-            else f"[{self.section}] in {self.source}"
+        key = f"key {self.key} of " if self.key else ""
+        return LimitsError(
+            expected, f"{received} at {key}[{self.section}] in {self.source}", remedy
         )
-        return LimitsError(expected, f"{received} at {place}", remedy)
 
 
 def _read_whole(value: Any, place: Place, least: int = 0) -> int:

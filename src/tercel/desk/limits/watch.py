@@ -191,9 +191,8 @@ def _may_breach(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
 
 def _is_near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
     """Whether some limit is at its warning level, or has a warning that is not cleared."""
-    warn = scope.limits.warn
     return bool(scope.warned) or any(
-        gauge.used >= gauge.level(warn) for gauge in gauges(gate, scope, now_ns)
+        gauge.used >= gauge.level(scope.limits.warn) for gauge in gauges(gate, scope, now_ns)
     )
 
 
