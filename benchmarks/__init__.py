@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tercel.cli import print_json, result_console
-from tercel.desk.limits import default_file
+from tercel.desk.limits import packaged_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,7 +47,7 @@ def packaged_limits(changes: Mapping[str, str]) -> str:
     >>> "messages = 7 " in packaged_limits({"messages": "7"})
     True
     """
-    text = default_file().read_text(encoding="utf-8")
+    text = packaged_text()
     for name, value in changes.items():
         text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
     return text

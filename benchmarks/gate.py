@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks import measured
 from tercel import TercelError
 from tercel.core import CancelOrder, Command, Listing, NewOrder, ReplaceOrder, Tif
-from tercel.desk.limits import LimitGate, default_file, read
+from tercel.desk.limits import BestQuotes, LimitGate, read_packaged
 
 AGENTS = ("twap", "pov", "ppo", "dqn")
 INSTRUMENTS = ("AAA", "BBB", "CCC")
@@ -58,9 +58,9 @@ def bench(checks: int = 50_000) -> list[dict[str, Any]]:
 def busy_gate() -> LimitGate:
     """A gate with the packaged limits and a desk's open orders."""
     listings = [Listing(name, 0.01, 100) for name in INSTRUMENTS]
-    gate = LimitGate(read(default_file()), listings, list(AGENTS), killed=lambda _agent: None)
+    gate = LimitGate(read_packaged(), listings, list(AGENTS), killed=lambda _agent: None)
     for instrument in INSTRUMENTS:
-        gate.mark(instrument, BID, ASK, 0)
+        gate.mark(instrument, BestQuotes(BID, ASK), 0)
     for agent in AGENTS:
         for instrument, side in zip(INSTRUMENTS, SIDES, strict=True):
             gate.register_parent(f"{agent}-{instrument}", instrument, agent, side, PARENT_LOTS)

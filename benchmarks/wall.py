@@ -25,6 +25,7 @@ from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _sha
 from certify.fix.scripted import ScriptedVenue
 from tercel.core import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.desk.gate import Gate, GateConfig, open_gate as opened
+from tercel.desk.limits import BestQuotes
 from tercel.desk.trading import KillLatch, ParentRequest, acceptance_entry
 from tercel.fix import open_fix_venue
 from tercel.venues.wire import RemoteVenue
@@ -107,7 +108,7 @@ class _Beside:
             ]
         )
         self._venue.subscribe(instrument)
-        self._gateway.limits.mark(instrument, *QUOTES, self.now_ns)
+        self._gateway.limits.mark(instrument, BestQuotes(*QUOTES), self.now_ns)
 
     @property
     def now_ns(self) -> int:

@@ -5,7 +5,6 @@ python docs/reference_pages.py --check   # names those that are not current, and
 """
 
 import json
-import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -25,28 +24,31 @@ stated otherwise. Prices are in ticks, mids in half ticks, sizes in lots, times 
 LIMITS: Final = """# Default limits
 
 Hard limits of a desk that names no others. A limit is the largest value that passes. Values are in the currency of prices,
-quantities in lots. `tercel limits show-default` prints this as the file to start from; how to see, change and add limits is on
-[the risk gateway's page](../howto/gate.md#limits).
+quantities in lots. `tercel limits show-default` prints this as the file to start from; how to see and change limits is on
+[the risk gateway's page](../howto/gate.md#limits). *Control* is a row of [the table of controls](controls.md).
 """
 SCOPES: Final = {
     "desk": "The desk: all agents and instruments together",
-    'instruments."*"': "Each instrument: all agents together",
-    'agents."*"': "Each agent: all instruments together",
+    "instruments": "Each instrument: all agents together",
+    "agents": "Each agent: all instruments together",
 }
 
 
 def limits() -> str:
-    """Every limit of the packaged file: its key, value, and the comment beside it."""
-    text = (ROOT / "src" / "tercel" / "desk" / "limits" / "default.toml").read_text(
-        encoding="utf-8"
-    )
-    text = re.sub(r"\n[ ]{20,}# *", " ", text)  # join comments of several lines
+    """Every limit of each scope: its key, packaged value, meaning, and the code of a denial."""
+    from tercel.desk.limits.file import format_toml
+    from tercel.desk.limits.limit_sets import FIELDS, SECTIONS
+
     page = [LIMITS]
-    for line in text.splitlines():
-        if head := re.match(r"\[(.+?)\]", line):
-            page += [f"\n## {SCOPES[head[1]]}\n", "| key | default | meaning |", "|---|---|---|"]
-        elif key := re.match(r"(\w+) = (.+?) +# (.+)", line):
-            page.append(f"| `{key[1]}` | {key[2]} | {cell(key[3])} |")
+    for section, scope in SECTIONS.items():
+        page += [
+            f"\n## {SCOPES[section]}\n",
+            "| key | default | meaning | denied as | control |",
+            "|---|---|---|---|---|",
+        ]
+        for key, one in FIELDS[scope].items():
+            value = format_toml(one.packaged[section]) if section in one.packaged else ""
+            page.append(f"| `{key}` | {value} | {cell(one.text)} | {one.code} | {one.control} |")
     return "\n".join(page) + "\n"
 
 

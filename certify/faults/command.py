@@ -18,7 +18,7 @@ from certify.faults.play import draw_faults, play
 from certify.faults.world import World
 from tercel.cli import print_json, result_console, say
 from tercel.core import NS_PER_SECOND as SECOND, ConfigError
-from tercel.desk.limits import LimitGate, default_file, read
+from tercel.desk.limits import LimitGate, read_packaged
 from tercel.desk.trading import ParentRequest, SessionTerms, open_session
 from tercel.desk.trading.journal import MemoryJournal
 from tercel.execution.strategies import build
@@ -73,7 +73,7 @@ def run(folder: Path, source: Source, names: list[str], seed: int, watchdog: boo
 def compile_kernels(source: Source) -> None:
     """Trade a little in this process: who is forked from it has everything compiled."""
     exchange = SimulatedExchange({"X": MarketSpec(source, seed=1)})
-    gate = LimitGate(read(default_file()), exchange.listings(), ["ann"])
+    gate = LimitGate(read_packaged(), exchange.listings(), ["ann"])
     session = open_session(
         exchange, MemoryJournal(), gate, lambda name, _: build(name), SessionTerms(warmup_s=5.0)
     )

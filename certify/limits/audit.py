@@ -26,7 +26,7 @@ from tercel.core import (
     Report,
     ceil_units,
 )
-from tercel.desk.limits import DAY_NS, MONEY, Limits
+from tercel.desk.limits import DAY_NS, MONEY, BestQuotes, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 _ENDS = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
@@ -86,19 +86,16 @@ class Auditor:
 
     # -- what is reported --------------------------------------------------------------------------------------------
 
-    def update_mark(
-        self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int
-    ) -> None:
+    def update_mark(self, instrument: str, quotes: BestQuotes, ns: int, now_ns: int) -> None:
         """The touch changed; it is dated `ns`, and the clock says `now_ns`."""
         mark = self.marks[instrument]
         if mark.ns is not None and ns < mark.ns:
             return
         self._new_day(now_ns)
-        mark.bid = bid
-        mark.ask = ask
+        mark.quotes = quotes
         mark.ns = ns
-        if bid is not None and ask is not None and 0 < bid < ask:
-            mark.mid2 = bid + ask
+        if quotes.bid is not None and quotes.ask is not None and 0 < quotes.bid < quotes.ask:
+            mark.mid2 = quotes.bid + quotes.ask
             mark.sane_ns = ns
             working = {
                 agent
@@ -474,7 +471,7 @@ class Auditor:
         mark = self.marks[name]
         if not mark.sane(now_ns, instrument_limits.reference_age_ns):
             return [*broken, "REFERENCE"]
-        assert mark.bid is not None
+        assert mark.quotes.bid is not None
         bps = instrument_limits.collar_bps
         if price is None:
             worst = Decimal(mark.mid2) / 2 * (10_000 + bps) / 10_000
@@ -482,7 +479,7 @@ class Auditor:
         else:
             if abs(Decimal(price) - Decimal(mark.mid2) / 2) > Decimal(bps) / 10_000 * mark.mid2 / 2:
                 broken.append("COLLAR")
-            worst = Decimal(price if command.side > 0 else max(price, mark.bid))
+            worst = Decimal(price if command.side > 0 else max(price, mark.quotes.bid))
         value = lots * worst * 2 * self.unit[name]
         if value > min(
             instrument_limits.order_value, of_agent.order_value, self.limits.desk.order_value

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tercel.core import ONE, ExecType, Report
+from tercel.desk.limits import BestQuotes
 
 
 @dataclass(slots=True, eq=False)
@@ -99,14 +100,15 @@ class Exposure:
 class Mark:
     """The last touch of an instrument; `mid2` the last one that was a mid."""
 
-    bid: int | None = None
-    ask: int | None = None
+    quotes: BestQuotes = field(default_factory=BestQuotes)
     ns: int | None = None
     mid2: int = 0
     sane_ns: int = -(2**62)
 
     def sane(self, now_ns: int, age_ns: int) -> bool:
         """It is a reference at a time."""
-        if self.ns is None or self.bid is None or self.ask is None or not 0 < self.bid < self.ask:
+        bid = self.quotes.bid
+        ask = self.quotes.ask
+        if self.ns is None or bid is None or ask is None or not 0 < bid < ask:
             return False
         return abs(now_ns - self.ns) <= age_ns

@@ -28,7 +28,7 @@ from tercel.core import (
     Tif,
     ceil_units,
 )
-from tercel.desk.limits import DAY_NS, MONEY, MS, LimitGate, Limits, parse, with_changes
+from tercel.desk.limits import DAY_NS, MONEY, MS, BestQuotes, LimitGate, Limits, parse, with_changes
 
 TIGHT: Final = """
 [desk]
@@ -434,8 +434,9 @@ class StressTest:
             )
         elif chance < 0.04:
             ns -= self.rng.randint(1, 500) * MS
-        self.gate.mark(name, *touch, ns, self.now)
-        self.auditor.update_mark(name, *touch, ns, self.now)
+        quotes = BestQuotes(*touch)
+        self.gate.mark(name, quotes, ns, self.now)
+        self.auditor.update_mark(name, quotes, ns, self.now)
 
     def _people(self) -> None:
         rng = self.rng

@@ -16,7 +16,7 @@ from certify.week.judge import JournalRows, Terms, VenueRecord
 from certify.week.play import AGENTS, Week
 from tercel.core import NS_PER_SECOND as SECOND
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.limits import default_file
+from tercel.desk.limits import packaged_text
 from tercel.desk.trading.journal import verify
 
 DESK: Final = "the desk"
@@ -194,7 +194,7 @@ def verdict_of(week: Week) -> WeekVerdict:
 
 def terms_of(config: Path, desk: Path) -> Terms:
     """The limits of a desk's file over the packaged ones, and what a lot is worth by the desk's first session."""
-    limits = tomllib.loads(default_file().read_text())
+    limits = tomllib.loads(packaged_text())
     changed = tomllib.loads(config.read_text())["limits"]["changed"]
     limits_by_scope = {
         "desk": limits["desk"],

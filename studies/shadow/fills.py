@@ -17,7 +17,7 @@ import numpy as np
 from tercel.api import ShadowBounds, bounds_on, score_bounds
 from tercel.core import NS_PER_SECOND, Venue, say_progress as say
 from tercel.desk.engine import strategy_of
-from tercel.desk.limits import LimitGate, default_file, read, with_changes
+from tercel.desk.limits import LimitGate, read_packaged, with_changes
 from tercel.desk.trading import (
     CostObserver,
     ParentRequest,
@@ -115,7 +115,7 @@ class ShadowTrial:
             for scope, keys in _WIDE.items()
             for key, value in keys.items()
         }
-        gate = LimitGate(with_changes(read(default_file()), wide), venue.listings(), [AGENT])
+        gate = LimitGate(with_changes(read_packaged(), wide), venue.listings(), [AGENT])
         terms = SessionTerms(seed=self._seed, warmup_s=WARM_S)
         return open_session(
             venue,

@@ -31,7 +31,7 @@ from tercel.desk.engine.live_checks import check_stage, confirmation_text, live_
 from tercel.desk.engine.runtime import is_in_process
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import open_gate
-from tercel.desk.limits import default_file
+from tercel.desk.limits import packaged_text
 from tercel.fix import opening as fix_opening
 from tercel.venues.binance_venue import opening as binance_opening
 from tercel.venues.wire import RemoteVenue
@@ -144,7 +144,7 @@ def places(tmp_path: Path, venues: dict[str, PlainVenue]) -> Iterator[Mapping[st
 
             folder = tmp_path / name
             folder.mkdir()
-            (folder / "limits.toml").write_text(default_file().read_text())
+            (folder / "limits.toml").write_text(packaged_text())
             terms = GateConfig(
                 gate=GateTerms(
                     venue="binance", accounts=("ann",), limits="limits.toml", silence_s=60.0

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from certify.limits.stress import PLANTS, StressTest, plant_limit
+from certify.limits.stress import PLANTS, TIGHT, StressTest, plant_limit
 from tercel.core.executions import Executions
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
-from tercel.desk.limits import Denial, LimitGate, checks, gate
+from tercel.desk.limits import FIELDS, Denial, LimitGate, checks
 from tercel.desk.limits.order_counts import OpenOrder
 from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.state import LimitQuery
@@ -45,11 +45,18 @@ def test_no_limit_breaks(seed: int) -> None:
 def test_every_kind_of_refusal_is_met() -> None:
     tally = stress(7).run(60_000)
     wanted = {
-        "KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS",
-        "NOT_THE_PARENTS", "DUPLICATE", "DUPLICATE_ID", "ORDER_LOTS", "ORDER_VALUE", "COLLAR", "OWN_CROSS",
-        "BAD_REFERENCE", "STALE_REFERENCE", "STALE_MARK", "CHILDREN", "POSITION", "GROSS", "MESSAGES",
+        "KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT",
+        "NOT_THE_PARENTS", "DUPLICATE_ID", "OWN_CROSS", "BAD_REFERENCE", "STALE_MARK", "CHILDREN",
     }  # fmt: skip
-    assert wanted <= set(tally.denials)
+    declared = {
+        each.code
+        for scope in FIELDS.values()
+        for key, each in scope.items()
+        if f"\n{key} = " in TIGHT
+    }
+    # Past a loss the agent is stopped already, mostly: these codes come with some seeds alone.
+    declared -= {"", "DAILY_LOSS", "DRAWDOWN"}
+    assert wanted | declared <= set(tally.denials)
     assert tally.alarms["OVERFILL"] > 0
 
 
@@ -180,7 +187,7 @@ def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
 # It has no pairs: that `check_legged` is needed, tests/desk/trading/test_pairs.py says.
 @pytest.mark.parametrize(
     "check",
-    [check for check in gate.CHECKS if check is not checks.check_legged],
+    [check for check in checks.CHECKS if check is not checks.check_legged],
     ids=lambda check: check.__name__,
 )
 def test_a_check_that_is_left_out_is_found(check: Any) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from tercel.cli.config import NAMES, kind_of, schemas
 from tercel.cli.root import app
 from tercel.core.json_schema import DRAFT, schema_of
+from tercel.desk.limits import packaged_text
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,6 @@ SHIPPED = {
         for name in ("fix", "arrows", "stranger")
     },
     PACKAGE / "api" / "demo.toml": "desk",
-    PACKAGE / "desk" / "limits" / "default.toml": "limits",
     ROOT / "studies" / "ablation" / "variants.toml": "variants",
 }
 
@@ -77,6 +77,16 @@ def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(
     assert (code, found["kind"]) == (0, SHIPPED[path])
 
 
+def test_the_packaged_limits_are_of_their_kind_and_fit_their_schema(
+    written: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(LIMITS)
+    jsonschema.Draft202012Validator(written["limits"]).validate(tomllib.loads(LIMITS))
+    code, found = asked("check", str(file))
+    assert (code, found["kind"]) == (0, "limits")
+
+
 def test_a_schema_is_one_and_refuses_what_the_reader_refuses(
     tmp_path: Path, written: dict[str, Any]
 ) -> None:
@@ -102,7 +112,7 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(
 
 
 DESK = '[desk]\nrounds = 3\n\n[[instrument]]\nname = "A"\n\n[[agent]]\nname = "x"\nstrategy = "peg_touch"\n'
-LIMITS = (PACKAGE / "desk" / "limits" / "default.toml").read_text()
+LIMITS = packaged_text()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tercel.core.bounded_parsing import DEEPEST, parse_json, parse_tables
 from tercel.core.errors import ConfigError
 from tercel.core.report.cells import csv_text, read_cell
 from tercel.core.toml import read_toml, row_of_key
-from tercel.desk.limits.file import default_file, parse as parse_limits
+from tercel.desk.limits.file import packaged_text, parse as parse_limits
 from tercel.market.dealers.panel import load_panel
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -133,6 +133,6 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     file = tmp_path / "panel.toml"
     file.write_text("\ufeff" + (panel / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert load_panel(file).name == load_panel(name.removesuffix(".toml")).name
-    limits = default_file().read_text(encoding="utf-8")
+    limits = packaged_text()
     marked = parse_limits("\ufeff" + limits)
     assert marked.of_agent("anyone") == parse_limits(limits).of_agent("anyone")

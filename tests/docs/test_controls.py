@@ -3,12 +3,14 @@
 import ast
 import importlib
 import re
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from certify.fix.case import REGISTER
+from tercel.core.orders import NewOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "controls.md").read_text(encoding="utf-8")
@@ -71,3 +73,19 @@ def test_what_a_row_names_exists(number):
         method = name.rpartition(".")[2]
         assert name in names(path), one
         assert method.startswith("test_"), one
+
+
+def test_the_places_of_an_orders_attributes_exist():
+    page = (ROOT / "docs" / "reference" / "order_attributes.md").read_text(encoding="utf-8")
+    placed = set()
+    for line in page.splitlines():
+        code = re.findall(r"`([^`]+)`", line)
+        paths = [one for one in code if one.startswith("src/")]
+        if line.startswith("| ") and paths:
+            found = set().union(*(names(path) for path in paths))
+            placed |= set(code) - set(paths)
+            assert set(code) - set(paths) <= found, line
+    used = set(re.findall(r"`([A-Za-z_]*[A-Z_]\w+)`", page)) - {"NewOrder", "timeInForce"}
+    assert used == placed
+    unshown = {"cl_ord_id", "instrument", "account", "parent", "sent_ns"}
+    assert {each.name for each in fields(NewOrder)} - unshown == {"side", "lots", "price", "tif"}

@@ -22,7 +22,7 @@ FILES = (
         "scopes.py",
         "order_counts.py",
     ),
-    *("watch.py", "change.py", "file.py", "file_values.py", "limit_sets.py", "persons.py"),
+    *("watch.py", "change.py", "file.py", "units.py", "limit_sets.py", "persons.py"),
 )
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{

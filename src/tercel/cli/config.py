@@ -27,7 +27,7 @@ KINDS: Final = {
     "gate": ("a gate", "tercel.desk.gate.config:GateConfig", "tercel.desk.gate.config:read_config"),
     "limits": (
         "hard limits",
-        "tercel.desk.limits.file_values:schema",
+        "tercel.desk.limits.file:schema",
         "tercel.desk.limits.file:read",
     ),
     "agent": (

@@ -107,7 +107,7 @@ def check(
 ) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.desk.limits import read
-    from tercel.desk.limits.file_values import in_file_units
+    from tercel.desk.limits.file import in_file_units
 
     limits = in_file_units(read(file))
 
@@ -148,9 +148,9 @@ def show_default() -> None:
     """Print the packaged limit file with every key explained, to start one's own from: > limits.toml."""
     from rich.text import Text
 
-    from tercel.desk.limits import default_file
+    from tercel.desk.limits import packaged_text
 
-    result_console().print(Text(default_file().read_text(encoding="utf-8")), soft_wrap=True, end="")
+    result_console().print(Text(packaged_text()), soft_wrap=True, end="")
 
 
 add(limits_app, check, show_default)

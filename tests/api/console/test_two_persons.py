@@ -13,7 +13,7 @@ from tests.waiting import until
 from tercel.api.console import two_persons
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
-from tercel.desk.limits import default_file, hash_of, limits_json, read
+from tercel.desk.limits import hash_of, limits_json, read_packaged
 from tercel.desk.trading.journal import kinds
 
 BOTH = "risk (password), confirmed by bob (password)"
@@ -245,7 +245,7 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
 def test_one_person_tightens_and_two_loosen(place: Place) -> None:
     body = {"desk": "test desk", "reason": "news", "changes": {"desk.order_lots": 10}}
     place.post("risk", "limits", 409, **body)  # nothing is known to be in force
-    limits = read(default_file())
+    limits = read_packaged()
     said = {"event": "in_force", "hash": hash_of(limits), "limits": limits_json(limits)}
     place.desk.entries.append(Entry(kinds.LIMITS, 20 * S, body=said))
     until(lambda: place.of("risk").post("/api/limits", json=body).status_code == 200)

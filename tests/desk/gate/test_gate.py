@@ -223,7 +223,7 @@ def test_a_parent_that_is_over_leaves_the_gates_memory_and_does_not_begin_again(
         venue.subscribe("X")
         venue.send(an_order("d", 10, parent="p"))
         trader.run(S)
-        venue.send(an_order("r", 5, gate._books["X"].quotes[0] - 50, parent="q"))
+        venue.send(an_order("r", 5, gate._books["X"].quotes.bid - 50, parent="q"))
         trader.run(S)
         for name in ("p", "q"):
             venue.announce(name, "X", "ann", 1, 0)
@@ -451,10 +451,10 @@ def test_a_kill_cancels_while_the_journal_hangs(
         with open_gate(section(server, folder), folder, "test") as gate:
             gate.on_subscribe("X")
             until(
-                lambda: (gate._take_reports(), gate._books["X"].quotes[0] is not None)[1],
+                lambda: (gate._take_reports(), gate._books["X"].quotes.bid is not None)[1],
                 what="a book",
             )
-            bid, _ = gate._books["X"].quotes
+            bid = gate._books["X"].quotes.bid
             for who in ("ann", "bob"):
                 gate.gateway.limits.register_parent(who, "X", who, 1, 5_000)
                 gate.gateway.submit(

@@ -34,6 +34,7 @@ from tercel.core.orders import (
 )
 from tercel.desk.limits import LimitGate
 from tercel.desk.limits.limit_sets import Limits
+from tercel.desk.limits.quotes import BestQuotes
 
 Command = NewOrder | ReplaceOrder | CancelOrder
 Event = Command | Report | CancelReject
@@ -103,7 +104,7 @@ def make_gate(gate_type: type[LimitGate], room: Limits, side: int, lots: int) ->
     gate = gate_type(room, [Listing("A", 0.01, 100)], ["x"])
     for each in (side, -side):
         gate.register_parent(f"p{each}", "A", "x", each, lots)
-    gate.mark("A", 99, 103, NOON)
+    gate.mark("A", BestQuotes(99, 103), NOON)
     return gate
 
 

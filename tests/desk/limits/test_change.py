@@ -17,8 +17,7 @@ from tercel.desk.limits import (
     tightest,
     with_changes,
 )
-from tercel.desk.limits.change import are_hours_within
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits.units import DAY_NS, MONEY, MS, are_hours_within
 
 BASE = parse(WIDE)
 

@@ -12,19 +12,21 @@ from tests.waiting import DEADLINE_S
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.desk.limits import default_file
+from tercel.desk.limits import packaged_text
 
 runner = CliRunner()
 
 
-def test_check_says_how_a_file_is_understood() -> None:
-    result = runner.invoke(app, ["limits", "check", str(default_file()), "--json"])
+def test_check_says_how_a_file_is_understood(tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(packaged_text())
+    result = runner.invoke(app, ["limits", "check", str(file), "--json"])
     said = json.loads(result.stdout)
     assert result.exit_code == 0
     assert said["desk"]["order_value"] == 5_000_000
     assert said["instruments"]["*"]["hours"] == "always"
     assert said["agents"]["*"]["window_ms"] == 1000
-    table = runner.invoke(app, ["limits", "check", str(default_file())])
+    table = runner.invoke(app, ["limits", "check", str(file)])
     assert table.exit_code == 0
     assert "reference_age_ms" in table.stdout
 
@@ -87,4 +89,4 @@ def test_a_desks_file_is_recognised(tmp_path: Path) -> None:
 def test_the_packaged_limits_are_shown_as_they_are() -> None:
     result = runner.invoke(app, ["limits", "show-default"])
     assert result.exit_code == 0
-    assert result.stdout == default_file().read_text(encoding="utf-8")
+    assert result.stdout == packaged_text()

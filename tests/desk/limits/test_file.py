@@ -1,22 +1,33 @@
 """A limit file is obeyed to the letter or not at all."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tercel.core.errors import LimitsError
-from tercel.desk.limits import default_file, parse, read
-from tercel.desk.limits.file_values import KEYS
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits import (
+    AgentLimits,
+    DeskLimits,
+    checks,
+    from_json,
+    limits_json,
+    packaged_text,
+    parse,
+    read,
+    read_packaged,
+)
+from tercel.desk.limits.limit_sets import FIELDS
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
-GOOD = default_file().read_text()
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = packaged_text()
 
 
 def test_the_default_is_understood() -> None:
-    limits = read(default_file())
+    limits = read_packaged()
     assert limits.desk.order_value == 5_000_000 * MONEY
     assert limits.of_instrument("any").reference_age_ns == 60_000 * MS  # type: ignore[union-attr]
     assert limits.of_agent("any").long_lots == 20_000  # type: ignore[union-attr]
@@ -24,8 +35,8 @@ def test_the_default_is_understood() -> None:
 
 
 def test_every_limit_has_a_key() -> None:
-    for kind, keys in KEYS.items():
-        assert {name for name, _ in keys.values()} == {each.name for each in fields(kind)}
+    for kind, declared in FIELDS.items():
+        assert [each.name for each in declared.values()] == [each.name for each in fields(kind)]
 
 
 def test_a_name_overrides_single_keys() -> None:
@@ -135,6 +146,30 @@ def test_files_that_are_none(tmp_path: Path, content: Any, told: str) -> None:
     ("collar", "band"), [(1, 2), (500, 1000), (4999, 9998), (5000, 9999), (9999, 9999)]
 )
 def test_a_band_of_fills_that_is_not_said_is_twice_the_collar(collar: int, band: int) -> None:
-    text = re.sub(r"\nfill_band_bps.*", "", default_file().read_text(encoding="utf-8"))
+    text = re.sub(r"\nfill_band_bps.*", "", packaged_text())
     read = parse(text.replace("collar_bps = 500 ", f"collar_bps = {collar} "))
     assert read.instruments["*"].fill_band_bps == band
+
+
+def test_a_declared_code_is_that_of_a_check_and_a_control_is_there() -> None:
+    given = set(re.findall(r'"([A-Z_]{5,})"', Path(checks.__file__).read_text(encoding="utf-8")))
+    controls = (ROOT / "docs" / "reference" / "controls.md").read_text(encoding="utf-8")
+    for declared in FIELDS.values():
+        for key, each in declared.items():
+            assert each.code in given | {""}, key
+            assert re.search(
+                rf"^\| {each.control} \| [^|]+ \| (present|partial) \|", controls, re.M
+            )
+
+
+def test_a_limit_that_is_unset_is_as_if_it_were_not_declared() -> None:
+    limits = read_packaged()
+    optional = replace(FIELDS[DeskLimits]["messages"], off=0, before=0)
+    assert optional.is_unset(0)
+    assert not optional.is_unset(1)
+    assert [optional.allows_no_more(*pair) for pair in ((5, 0), (0, 5), (0, 0), (5, 5), (6, 5))] == [
+        True, False, True, True, False,
+    ]  # fmt: skip
+    required = FIELDS[AgentLimits]["executions"]
+    assert not required.is_unset(0), "journals of every version have it"
+    assert from_json(limits_json(limits)) == replace(limits, source="the journal", sha256="")

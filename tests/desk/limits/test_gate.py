@@ -19,7 +19,8 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.desk.limits import Alarm, Denial, LimitGate, LimitQuery, Limits, parse
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
 NOON = DAY_NS // 2
 WIDE = """
@@ -74,7 +75,7 @@ def gate(of: Limits | None = None, **words: Any) -> LimitGate:
             made.register_parent(f"{agent}{name}+", name, agent, 1, 10_000)
             made.register_parent(f"{agent}{name}-", name, agent, -1, 10_000)
     for name in "AB":
-        made.mark(name, 999, 1001, NOON)
+        made.mark(name, BestQuotes(999, 1001), NOON)
     return made
 
 
@@ -241,9 +242,9 @@ def test_the_collar_to_the_tick(price: int, side: int, told: str) -> None:
 @pytest.mark.parametrize("price", [990, None])
 def test_no_reference_no_order(bid: Any, ask: Any, told: str, price: int | None) -> None:
     one = gate()
-    one.mark("A", bid, ask, NOON)
+    one.mark("A", BestQuotes(bid, ask), NOON)
     assert code(one, order(price=price)) == told
-    one.mark("A", 999, 1001, NOON)
+    one.mark("A", BestQuotes(999, 1001), NOON)
     assert code(one, order(price=price)) == ""
 
 
@@ -255,7 +256,7 @@ def test_a_reference_grows_old_to_the_ns() -> None:
         "",
         "STALE_REFERENCE",
     ]
-    one.mark("A", 5, 4, NOON - 1)
+    one.mark("A", BestQuotes(5, 4), NOON - 1)
     assert code(one, order()) == "", "an older mark changes nothing"
     never = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     never.register_parent("xA+", "A", "x", 1, 10)
@@ -339,7 +340,7 @@ def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() 
 def test_a_bust_gives_back_position_money_and_lots() -> None:
     one, first = with_fill((5, 5, 1000), lots=5, price=1000)
     held, parent = one.holdings["x", "A"], one.parents["xA+"]
-    one.mark("A", 899, 901, NOON)
+    one.mark("A", BestQuotes(899, 901), NOON)
     assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (
         5,
         0,
@@ -417,7 +418,7 @@ def test_the_window_begins_when_the_bytes_were_written() -> None:
     for command in batch:
         one.count_sent(command, NOON)
     one.date_messages(batch, NOON + 40 * MS)
-    one.mark("A", 999, 1001, NOON + 1040 * MS)
+    one.mark("A", BestQuotes(999, 1001), NOON + 1040 * MS)
     assert code(one, order("3", lots=3), NOON + 1040 * MS - 1) == "MESSAGES"
     assert code(one, order("3", lots=3), NOON + 1040 * MS) == ""
     one.wire_ns = NOON + 1040 * MS  # the venue's clock is behind
@@ -433,7 +434,7 @@ def test_hours(hours: tuple[int, int], inside: tuple[int, ...], outside: tuple[i
     one = gate(limits("instruments", hours=hours))  # type: ignore[arg-type]
     for day in (0, 3):
         for at in (*inside, *outside):
-            one.mark("A", 999, 1001, day * DAY_NS + at)
+            one.mark("A", BestQuotes(999, 1001), day * DAY_NS + at)
         assert {code(one, order(), day * DAY_NS + at) for at in outside} == {"HOURS"}
         assert "HOURS" not in {code(one, order(), day * DAY_NS + at) for at in inside}
 
@@ -441,30 +442,30 @@ def test_hours(hours: tuple[int, int], inside: tuple[int, ...], outside: tuple[i
 @pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
 def test_a_loss_to_the_last_half_tick(room: str) -> None:
     one, _ = with_fill((10, 10, 1000), limits(room, daily_loss=10 * MONEY), lots=10)
-    one.mark("A", 998, 1000, NOON)
+    one.mark("A", BestQuotes(998, 1000), NOON)
     assert code(one, order("2")) == ""
-    one.mark("A", 998, 999, NOON)
+    one.mark("A", BestQuotes(998, 999), NOON)
     assert code(one, order("2")) == "DAILY_LOSS"
     assert code(one, order("2", side=-1, lots=10, price=1005)) == ""  # nearer to nothing
     assert code(one, order("2", side=-1, lots=11, price=1005)) == "DAILY_LOSS"
-    one.mark("A", 998, 999, NOON + DAY_NS)
-    one.mark("B", 998, 999, NOON + DAY_NS)
+    one.mark("A", BestQuotes(998, 999), NOON + DAY_NS)
+    one.mark("B", BestQuotes(998, 999), NOON + DAY_NS)
     assert code(one, order("2"), NOON + DAY_NS) == ""
 
 
 def test_a_position_without_a_fresh_mark_refuses_new_risk_everywhere() -> None:
     one, _ = with_fill((10, 10), lots=10)
     later = NOON + 1000 * MS + 1
-    one.mark("B", 999, 1001, later)
+    one.mark("B", BestQuotes(999, 1001), later)
     assert code(one, order("2", of="B", agent="y"), later) == "STALE_MARK"
     denial = one.check(order("2", of="B", agent="y"), later)
     assert denial is not None
     assert "age_ns=1000000001" in denial.text
-    one.mark("A", 1001, 999, later)
+    one.mark("A", BestQuotes(1001, 999), later)
     denial = one.check(order("2", of="B", agent="y"), later)
     assert denial is not None
     assert denial.text == "instrument=A bid=1001 ask=999: crossed, or a side is empty"
-    one.mark("A", 999, 1001, later)
+    one.mark("A", BestQuotes(999, 1001), later)
     assert code(one, order("2", of="B", agent="y"), later) == ""
 
 

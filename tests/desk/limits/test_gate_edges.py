@@ -30,7 +30,8 @@ from tercel.core.orders import (
     StatusRequest,
 )
 from tercel.desk.limits import LimitGate
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
 
 def text(one: LimitGate, command: Any, now: int = NOON) -> str:
@@ -139,10 +140,10 @@ def test_a_market_order_is_worth_the_edge_of_the_collar_rounded_up() -> None:
             (1000, 1002, 1102),
         ):
             one = gate(limits("agents", order_value=worst * MONEY))
-            one.mark("A", bid, ask, NOON)
+            one.mark("A", BestQuotes(bid, ask), NOON)
             assert code(one, order(side=side, lots=1, price=None)) == ""
             tight = gate(limits("agents", order_value=worst * MONEY - 1))
-            tight.mark("A", bid, ask, NOON)
+            tight.mark("A", BestQuotes(bid, ask), NOON)
             assert code(tight, order(side=side, lots=1, price=None)) == "ORDER_VALUE"
 
 
@@ -162,11 +163,11 @@ def test_denials_have_the_figures() -> None:
     assert text(one, order(), NOON - 1000 * MS - 7) == ahead
     one.count_sent(order(lots=1))
     assert text(one, order("2", lots=1)) == f"MESSAGES scope=x limit=1 window_ns={1000 * MS}"
-    one.mark("A", 999, None, NOON)
+    one.mark("A", BestQuotes(999, None), NOON)
     assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=999 ask=0"
-    one.mark("A", None, 1001, NOON)
+    one.mark("A", BestQuotes(None, 1001), NOON)
     assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=0 ask=1001"
-    one.mark("A", 1, 2, NOON)
+    one.mark("A", BestQuotes(1, 2), NOON)
     assert code(one, order("2", lots=1)) == "COLLAR"
     two = gate()
     two.register_parent("P", "A", "x", 1, 10)
@@ -181,7 +182,7 @@ def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> N
     one, _ = with_fill(
         (5, 5, 1000), limits("agents", daily_loss=10 * MONEY), side=-1, lots=5, price=1000
     )
-    one.mark("A", 1009, 1011, NOON)
+    one.mark("A", BestQuotes(1009, 1011), NOON)
     assert [code(one, order("2", lots=lots)) for lots in (5, 6)] == ["", "DAILY_LOSS"]
     one.count_sent(order("3", lots=2))
     assert [code(one, order("2", lots=lots)) for lots in (3, 4)] == ["", "DAILY_LOSS"]
@@ -192,7 +193,7 @@ def test_a_short_position_may_be_bought_back_after_a_loss_and_no_lot_more() -> N
 def test_a_long_position_may_be_sold_after_a_loss_beside_what_is_being_sold() -> None:
     one, _ = with_fill((5, 5, 1000), limits("agents", daily_loss=10 * MONEY), lots=5, price=1000)
     one.count_sent(order("3", side=-1, lots=2, price=1005))
-    one.mark("A", 989, 991, NOON)
+    one.mark("A", BestQuotes(989, 991), NOON)
     assert [code(one, order("2", side=-1, lots=lots, price=1005)) for lots in (3, 4)] == [
         "",
         "DAILY_LOSS",
@@ -205,7 +206,7 @@ def test_the_scope_that_lost_is_named_not_one_at_its_limit() -> None:
     bought = order("1", lots=10)
     one.count_sent(bought)
     one.report(fill(bought, "e1", 10, 10, 1000))
-    one.mark("A", 998, 1000, NOON)  # lost 10
+    one.mark("A", BestQuotes(998, 1000), NOON)  # lost 10
     assert text(one, order("2")) == "DAILY_LOSS scope=desk loss=10.00 limit=9.00"
     one.enforce(
         replace(
@@ -219,11 +220,11 @@ def test_a_loss_ends_with_its_day_to_the_ns() -> None:
     one, _ = with_fill((10, 10, 1000), limits("agents", daily_loss=10 * MONEY), lots=10)
     last = DAY_NS - 1
     for name in "AB":
-        one.mark(name, 989, 991, last)
+        one.mark(name, BestQuotes(989, 991), last)
     assert [code(one, order("2"), now) for now in (last, DAY_NS)] == ["DAILY_LOSS", ""]
-    one.mark("B", 989, 991, last)
+    one.mark("B", BestQuotes(989, 991), last)
     assert one.day_ends_ns == DAY_NS
-    one.mark("B", 989, 991, DAY_NS)
+    one.mark("B", BestQuotes(989, 991), DAY_NS)
     assert one.day_ends_ns == 2 * DAY_NS
     assert one.agents["x"].lost == 0
 
@@ -247,8 +248,8 @@ def test_a_mark_from_the_future_is_as_old_as_one_from_the_past() -> None:
     bought = order("1", lots=1)
     one.count_sent(bought, NOON - 3000 * MS)
     one.report(replace(fill(bought, "e1", 1, 1), ns=NOON - 3000 * MS))
-    one.mark("B", 999, 1001, NOON)
-    one.mark("A", 999, 1001, NOON)
+    one.mark("B", BestQuotes(999, 1001), NOON)
+    one.mark("A", BestQuotes(999, 1001), NOON)
     age = 1000 * MS
     assert [code(one, order("2", of="B"), NOON - early) for early in (age, age + 1)] == [
         "",
@@ -281,7 +282,7 @@ def test_a_clock_that_goes_back_repeats_nothing_and_turns_no_day_back() -> None:
     one.count_sent(order("1"), DAY_NS + 5)
     assert code(one, order("2"), DAY_NS + 14) == "DUPLICATE"
     one.count_sent(order("3", price=991), NOON)
-    one.mark("A", 999, 1001, DAY_NS + 5)
+    one.mark("A", BestQuotes(999, 1001), DAY_NS + 5)
     assert [code(one, order("4", price=991), at) for at in (NOON, NOON + 11, DAY_NS + 14)] == [
         "DUPLICATE"
     ] * 3
@@ -522,7 +523,7 @@ def test_what_was_filled_before_the_first_mark_is_worth_what_it_cost_until_there
     one.report(fill(strange, "e1", 5, 5, 1000))
     assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 1000
     assert one.instruments["A"].equity == 0
-    one.mark("A", 998, 1000, NOON)
+    one.mark("A", BestQuotes(998, 1000), NOON)
     assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 999
     assert one.instruments["A"].equity == -5 * PAID_ONE * MONEY
 

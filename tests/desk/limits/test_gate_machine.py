@@ -21,7 +21,8 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.desk.limits import LimitGate, parse, with_changes
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
 TINY = """
 [desk]
@@ -394,7 +395,7 @@ class Gate(RuleBasedStateMachine):
         self.mark(name, bid, None, self.now)
 
     def mark(self, name: str, bid: int | None, ask: int | None, ns: int) -> None:
-        self.gate.mark(name, bid, ask, ns)
+        self.gate.mark(name, BestQuotes(bid, ask), ns)
         self.twin.happened("mark", name, bid, ask, ns)
 
     @rule(name=names, agent=agents, side=sides, lots=st.integers(1, 15))

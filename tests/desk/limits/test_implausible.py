@@ -17,7 +17,8 @@ from tercel.core.fixed_point import ONE, PAID_ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MONEY
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat_entries
@@ -104,7 +105,7 @@ class Bench:
         self.gateway.write(
             [Entry(kinds.MARKET, self.venue.now_ns, "A", body={"bid": mid - 1, "ask": mid + 1})]
         )
-        self.limits.mark("A", mid - 1, mid + 1, self.venue.now_ns)
+        self.limits.mark("A", BestQuotes(mid - 1, mid + 1), self.venue.now_ns)
 
     def send(self, side=1, lots=10, price=None, agent="x"):
         """Why an order does not leave; "": it did, as the last of `venue.sent`."""
@@ -128,7 +129,7 @@ class Bench:
     def mark_again(self):
         at = self.limits.instruments["A"]
         if at.sane:
-            self.limits.mark("A", at.bid, at.ask, self.venue.now_ns)
+            self.limits.mark("A", BestQuotes(at.bid, at.ask), self.venue.now_ns)
 
     def say(self, of, kind=ExecType.TRADE, px=MID, qty=10, exec_id=None, ref="", **more):
         """A report in ticks and lots; its name."""

@@ -24,7 +24,7 @@ from tercel.core.orders import (
     Report,
 )
 from tercel.desk.limits import LimitGate
-from tercel.desk.limits.limit_sets import MONEY
+from tercel.desk.limits.units import MONEY
 
 MOST, REPORTS = 4, 8
 MID = 101

@@ -16,8 +16,9 @@ from tercel.desk.limits import (
     tightest,
     with_changes,
 )
-from tercel.desk.limits.limit_sets import DAY_NS
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.limits.scopes import HOUR_NS
+from tercel.desk.limits.units import DAY_NS
 
 MID2 = 2000
 """Half ticks of 0.01: a lot of one share is worth 10."""
@@ -26,7 +27,7 @@ MID2 = 2000
 def gate_of(text="", **terms):
     """A gate of one instrument at 9.99 to 10.01, whose lot is a share."""
     gate = LimitGate(parse(text or asking(**terms)), [Listing("X", 0.01, 1)], ["ann", "bob"])
-    gate.mark("X", 999, 1001, 0)
+    gate.mark("X", BestQuotes(999, 1001), 0)
     gate.register_parent("p", "X", "ann", 1, 5000)
     return gate
 
@@ -49,7 +50,7 @@ def test_the_value_of_an_hour_is_the_most_that_passes():
     assert ask(gate, lots=101) == "RFQ_VALUE"
     assert [ask(gate, n, lots=50) for n in range(3)] == ["", "", "RFQ_VALUE"]
     assert ask(gate, HOUR_NS - 1, lots=1) == "STALE_REFERENCE"
-    gate.mark("X", 999, 1001, HOUR_NS - 1)
+    gate.mark("X", BestQuotes(999, 1001), HOUR_NS - 1)
     for at_ns, lots, code in (
         (-1, 1, "RFQ_VALUE"),
         (0, 50, ""),
@@ -83,7 +84,7 @@ def test_different_dealers_in_a_day():
         *((("D4",), "ann", "DEALERS"), ((), "ann", "DEALERS")),
     ):
         assert ask(gate, dealers=dealers, account=account) == code, dealers
-    gate.mark("X", 999, 1001, DAY_NS)
+    gate.mark("X", BestQuotes(999, 1001), DAY_NS)
     assert ask(gate, DAY_NS, dealers=("D4", "D5", "D6")) == ""
 
 

@@ -19,7 +19,8 @@ from tests.parts import whole
 
 from tercel.core.fixed_point import ONE
 from tercel.core.orders import ExecType, OrdStatus, ReplaceOrder
-from tercel.desk.limits.limit_sets import DAY_NS, MS
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MS
 
 
 def test_an_execution_is_told_by_account_order_and_name() -> None:
@@ -46,9 +47,9 @@ def test_a_bust_of_nobodys_order_is_of_the_latest_execution_of_its_name() -> Non
 
 def test_a_mark_of_tomorrow_begins_no_day() -> None:
     one = gate()
-    one.mark("A", 999, 1001, 3 * DAY_NS, NOON)
+    one.mark("A", BestQuotes(999, 1001), 3 * DAY_NS, NOON)
     assert one.day_ends_ns == DAY_NS
-    one.mark("B", 999, 1001, NOON, DAY_NS)
+    one.mark("B", BestQuotes(999, 1001), NOON, DAY_NS)
     assert one.day_ends_ns == 2 * DAY_NS
 
 

@@ -20,7 +20,8 @@ from tests.desk.limits.test_gate import (
 from tercel.core.fixed_point import PAID_ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import DAY_NS, MONEY, MS
 
 
 def events(
@@ -179,10 +180,10 @@ def test_a_loss_stops_whom_it_concerns(
 ) -> None:
     one = gate(limits(room, daily_loss=10 * MONEY))
     held(one)
-    one.mark("A", 998, 1000, NOON)
+    one.mark("A", BestQuotes(998, 1000), NOON)
     assert breaches(one, warnings=warnings) == []
     assert events(one, warnings=False) == []
-    one.mark("A", 998, 999, NOON)
+    one.mark("A", BestQuotes(998, 999), NOON)
     assert breaches(one, warnings=warnings) == [(name, "daily_loss", agents)]
     assert breaches(one, warnings=warnings) == []
     assert code(one, order("2")) == "STOPPED"
@@ -202,18 +203,18 @@ def test_a_loss_stops_whom_it_concerns(
 def test_a_drawdown_counts_from_the_highest_mark_of_the_day(room: str) -> None:
     one = gate(limits(room, drawdown=10 * MONEY))
     held(one)
-    one.mark("A", 1004, 1006, NOON)  # gains 50
-    one.mark("A", 1003, 1005, NOON)
+    one.mark("A", BestQuotes(1004, 1006), NOON)  # gains 50
+    one.mark("A", BestQuotes(1003, 1005), NOON)
     assert code(one, order("2")) == ""
     assert breaches(one) == []
-    one.mark("A", 1003, 1004, NOON)
+    one.mark("A", BestQuotes(1003, 1004), NOON)
     assert code(one, order("2")) == "DRAWDOWN"
     denial = one.check(order("2"), NOON)
     assert denial is not None
     assert "drawdown=15.00 limit=10.00" in denial.text
     assert [limit for _, limit, _ in breaches(one)] == ["drawdown"]
-    one.mark("A", 1003, 1004, NOON + DAY_NS)
-    one.mark("B", 1003, 1004, NOON + DAY_NS)
+    one.mark("A", BestQuotes(1003, 1004), NOON + DAY_NS)
+    one.mark("B", BestQuotes(1003, 1004), NOON + DAY_NS)
     one.resume("x")
     one.resume("y")
     assert code(one, order("2"), NOON + DAY_NS) == ""
@@ -223,7 +224,7 @@ def test_a_drawdown_counts_from_the_highest_mark_of_the_day(room: str) -> None:
 def test_a_fill_draws_down_from_the_mark_before_it() -> None:
     one = gate(limits("agents", drawdown=10 * MONEY))
     held(one)
-    one.mark("A", 1004, 1006, NOON)  # the highest: gains 50
+    one.mark("A", BestQuotes(1004, 1006), NOON)  # the highest: gains 50
     held(one, price=1006, name="2")  # ten lots, a tick over the mid
     assert breaches(one, warnings=False) == []
     held(one, lots=1, price=1006, name="3")
@@ -234,7 +235,7 @@ def test_a_fill_makes_no_high_and_a_bust_none_either() -> None:
     one = gate(limits("agents", drawdown=10 * MONEY))
     first = held(one, price=990)  # gains 100 at once
     assert one.agents["x"].high == 0
-    one.mark("A", 999, 1001, NOON)
+    one.mark("A", BestQuotes(999, 1001), NOON)
     assert one.agents["x"].high == 100 * PAID_ONE * MONEY
     words = {"last_lots": 10, "last_price": 991, "cum": 10, "leaves": 0}
     one.report(word(first, ExecType.CORRECTED, OrdStatus.FILLED, exec_id="c", ref="e1", **words))
@@ -248,10 +249,10 @@ def test_a_fill_makes_no_high_and_a_bust_none_either() -> None:
 def test_a_breach_comes_again_after_it_was_cleared() -> None:
     one = gate(limits("agents", daily_loss=10 * MONEY))
     held(one)
-    one.mark("A", 996, 998, NOON)
+    one.mark("A", BestQuotes(996, 998), NOON)
     assert len(breaches(one)) == 1
     for bid, many in ((998, 0), (996, 0), (999, 0), (996, 1)):  # 10, 30, 0: cleared, 30
-        one.mark("A", bid, bid + 2, NOON)
+        one.mark("A", BestQuotes(bid, bid + 2), NOON)
         assert len(breaches(one)) == many, bid
 
 
@@ -271,12 +272,12 @@ def test_an_old_mark_stops_who_holds_a_position(warnings: bool) -> None:
     one.count_sent(order("2", agent="y"))
     one.watch(NOON)
     age = 1000 * MS
-    one.mark("B", 999, 1001, NOON + age)
+    one.mark("B", BestQuotes(999, 1001), NOON + age)
     assert breaches(one, NOON + age, warnings) == events(one, NOON + age, False) == []
     assert breaches(one, NOON + age + 1, warnings) == [("A", "reference_age_ms", ("x",))]
     assert code(one, order("3", agent="y", of="B"), NOON + age + 1) == "STALE_MARK"
     assert (one.agents["x"].stopped != "", one.agents["y"].stopped) == (True, "")
-    one.mark("A", 999, 1001, NOON + age + 2)
+    one.mark("A", BestQuotes(999, 1001), NOON + age + 2)
     assert ("cleared", "instruments", "A", "reference_age_ms") in events(one, NOON + age + 2)
     assert len(breaches(one, NOON + 2 * age + 3)) == 1
 
@@ -299,7 +300,7 @@ def test_a_breach_keeps_what_an_agent_was_stopped_for_before() -> None:
     one = gate(limits("agents", daily_loss=10 * MONEY))
     held(one)
     one.stop("x", "a person said so")
-    one.mark("A", 990, 992, NOON)
+    one.mark("A", BestQuotes(990, 992), NOON)
     assert breaches(one) != []
     first, second = one.agents["x"].stops.values()
     assert first == "a person said so"
@@ -326,15 +327,15 @@ def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
     )
     for each in (one, two):
         held(each)
-    one.mark("A", 1009, 1011, NOON)
+    one.mark("A", BestQuotes(1009, 1011), NOON)
     told = one.day()
-    two.mark("A", 999, 1001, NOON)
+    two.mark("A", BestQuotes(999, 1001), NOON)
     two.restore_day(**told)
     assert two.agents["x"].high == 100 * PAID_ONE * MONEY
     assert code(two, order("2")) == "DRAWDOWN"
     three = gate(limits("agents", drawdown=10 * MONEY))
     held(three)
-    three.mark("A", 999, 1001, NOON + DAY_NS)
+    three.mark("A", BestQuotes(999, 1001), NOON + DAY_NS)
     three.restore_day(**told)
     assert three.agents["x"].high == 0
     assert three.day_ends_ns == 2 * DAY_NS
@@ -363,7 +364,7 @@ def test_other_limits_hold_at_once_and_counts_stay() -> None:
     ]
     one.enforce(limits("desk", order_lots=4, duplicate_ns=10, gross_value=6000 * MONEY))
     assert [code(one, order("2", lots=lots)) for lots in (1, 2, 5)] == ["", "GROSS", "ORDER_LOTS"]
-    assert one.duplicate_ns == 10
+    assert one.limits.desk.duplicate_ns == 10
     one.enforce(limits("instruments", short_lots=0, reference_age_ns=5))
     assert code(one, order("2", side=-1, lots=6, price=1005)) == "POSITION"
     assert [code(one, order("2"), NOON + after) for after in (5, 6)] == ["", "STALE_REFERENCE"]
@@ -419,7 +420,7 @@ def test_usage_has_every_limit_that_is_used_up() -> None:
     one.count_sent(order("2", lots=3))
     one.count_sent(order("3", side=-1, lots=9, price=1010, agent="y"))
     one.watch(NOON)
-    one.mark("A", 998, 1000, NOON)
+    one.mark("A", BestQuotes(998, 1000), NOON)
     money = (100_000_000.0, 80_000_000.0)
 
     def used(gross: float, lost: float, messages: int, **more: Any) -> dict[str, Any]:
@@ -470,18 +471,18 @@ def test_a_market_that_comes_in_no_state_to_trade_is_told_once_in_two_seconds_an
     """Crossed, lost, one-sided, or old when it comes; also where nobody holds a position."""
     one = gate(limits("instruments", reference_age_ns=60 * 10**9))
     now = NOON + 700 * 10**9
-    one.mark("A", 999, 1001, now, now)
+    one.mark("A", BestQuotes(999, 1001), now, now)
     assert events(one, now, warnings=False) == []
     blind = ("instruments", "A", "seconds_without_reference")
     for tenth in range(1, 60):
         at = now + (61 * 10**9 if age_s else 0) + tenth * 10**8
-        one.mark("A", bid, ask, at if not age_s else now + tenth, at)
+        one.mark("A", BestQuotes(bid, ask), at if not age_s else now + tenth, at)
         denial = one.check(order(f"o{tenth}"), at)
         assert denial is not None
         assert denial.code in ("BAD_REFERENCE", "STALE_REFERENCE")
         assert events(one, at, warnings=False) == ([("warning", *blind)] if tenth == 21 else [])
     at += 10**8
-    one.mark("A", 999, 1001, at, at)
+    one.mark("A", BestQuotes(999, 1001), at, at)
     assert events(one, at, warnings=False) == [("cleared", *blind)]
     assert events(one, at + 10**9, warnings=False) == []
 
@@ -490,5 +491,5 @@ def test_a_crossed_moment_is_told_to_nobody() -> None:
     one = gate(limits("instruments", reference_age_ns=60 * 10**9))
     for tenth in range(60):
         at = NOON + tenth * 10**8
-        one.mark("A", 999, 1001 - 5 * (tenth % 20 > 3), at, at)
+        one.mark("A", BestQuotes(999, 1001 - 5 * (tenth % 20 > 3)), at, at)
         assert events(one, at, warnings=False) == []

@@ -22,7 +22,7 @@ from tercel.core.orders import (
     Report,
 )
 from tercel.desk.limits import Limits
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY
+from tercel.desk.limits.units import DAY_NS, MONEY
 
 Happened = tuple[Any, ...]
 BEYOND = 10**15

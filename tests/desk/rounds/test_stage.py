@@ -25,7 +25,7 @@ from tercel.desk.engine.live_checks import (
     kill_trial_days,
     largest_loss,
 )
-from tercel.desk.limits import Limits, default_file, hash_of, read
+from tercel.desk.limits import Limits, hash_of, read_packaged
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 
@@ -171,7 +171,7 @@ WHY = 'stage = "live"'
 
 def test_the_sentence_names_venue_account_and_the_largest_loss() -> None:
     assert confirmation_text(*live()) == f"trade live at {FIX} as ann, lose 1,000 at most"
-    assert largest_loss(read(default_file())) == "250,000"
+    assert largest_loss(read_packaged()) == "250,000"
 
 
 def test_live_with_everything_passes(tried: Path) -> None:

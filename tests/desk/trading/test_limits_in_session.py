@@ -18,6 +18,7 @@ from tests.desk.trading.desk_of_two import (
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
 from tercel.desk.limits import hash_of_json, limits_json, parse, with_changes
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.command_inbox import post
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -62,8 +63,8 @@ def begun(limits=WIDE, latch=None, seconds=60, lots=200, **options):
 
 def falls(session):
     """The market falls by half a currency unit a share."""
-    bid, _ = session.followers["X"].quotes
-    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
+    bid = session.followers["X"].quotes.bid
+    session.limits.mark("X", BestQuotes(bid - 50, bid - 48), session.now_ns)
     session.keeper.watch()
 
 

@@ -17,6 +17,7 @@ from tests.desk.trading.word import Word
 from tercel.core.errors import OrderError
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
@@ -181,7 +182,7 @@ def listed(exchange):
         ["ann", "bob"],
     )
     for name in "XY":
-        gate.mark(name, 1499, 1501, 0)
+        gate.mark(name, BestQuotes(1499, 1501), 0)
     return gate
 
 

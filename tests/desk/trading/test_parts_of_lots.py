@@ -22,7 +22,8 @@ from tercel.core.fixed_point import (
 )
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.limits.limit_sets import MONEY
+from tercel.desk.limits.quotes import BestQuotes
+from tercel.desk.limits.units import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
@@ -49,7 +50,7 @@ class Book:
         self.side, self.ns, self.stands = side, 10, dict[str, tuple[Fraction, Fraction]]()
         self.ledger = Ledger()
         self.limits = LimitGate(parse(WIDE), [Listing("X", 0.01, 1)], ["a"])
-        self.limits.mark("X", MID2 // 2, MID2 // 2 + 1, 1)
+        self.limits.mark("X", BestQuotes(MID2 // 2, MID2 // 2 + 1), 1)
         order = NewOrder("p.1", "X", side, LOTS, 1000, Tif.DAY, "a", "p", 2)
         self.put(acceptance_entry(ParentRequest("p", "X", side, LOTS, 10**12, 1, "t", "a"), 1))
         self.put(entry_out(order, "p"))

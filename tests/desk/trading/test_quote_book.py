@@ -7,7 +7,7 @@ from hypothesis import example, given, strategies as st
 from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError
 from tercel.core.orders import Listing, MarketRows
-from tercel.desk.limits.quotes import QuoteBook
+from tercel.desk.limits.quotes import BestQuotes, QuoteBook
 from tercel.desk.trading.parent_orders.follower import Follower
 
 IDS = 12
@@ -90,4 +90,4 @@ def test_a_snapshot_that_is_none_leaves_no_book(row: tuple[int, ...]) -> None:
         book.on_market(
             MarketRows("X", np.array([(1, v.ADD, 1, v.SELL, 99, 3, -1), row]), snapshot=True)
         )
-    assert book.quotes == (None, None)
+    assert book.quotes == BestQuotes()

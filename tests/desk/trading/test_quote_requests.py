@@ -22,6 +22,7 @@ from tercel.core.fixed_point import ONE
 from tercel.core.orders import ExecType, OrdStatus, Unread, refusal_report
 from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -302,7 +303,7 @@ def test_limits_refuse_before_anybody_is_asked(limits, why):
 
 def test_a_quote_passes_the_collar_of_the_moment_in_which_it_is_taken():
     session, name, quote = quoted(limits=asking(collar=150))
-    session.limits.mark("TINY", 95, 97, session.now_ns)
+    session.limits.mark("TINY", BestQuotes(95, 97), session.now_ns)
     assert "COLLAR" in refusal(session.quotes.accept, name, quote.id, DORA)
     assert session.venue.hits == []
 

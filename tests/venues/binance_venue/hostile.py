@@ -17,6 +17,7 @@ from tercel.core import orders as o
 from tercel.core.errors import TapeError
 from tercel.core.link.connection import WaitLimits
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
@@ -321,7 +322,7 @@ class Desk:
                     self.follower.on_market(event)
                 except TapeError:
                     self.venue.subscribe(NAME)
-                self.limits.mark(NAME, *self.follower.quotes, event.dated_ns, self.venue.now_ns)
+                self.limits.mark(NAME, self.follower.quotes, event.dated_ns, self.venue.now_ns)
         self.keeper.watch()
         self.stopper.poll_latch([AGENT])
         self.stopper.follow_up()
@@ -329,7 +330,7 @@ class Desk:
             self._trade()
 
     def _trade(self) -> None:
-        bid, _ = self.follower.quotes
+        bid = self.follower.quotes.bid
         new = o.NewOrder(
             self.name(), NAME, 1, 1, (bid or 10_000) - 40, o.Tif.DAY, AGENT, "p", self.venue.now_ns
         )
@@ -343,7 +344,7 @@ class Desk:
     def sees(self, within_s: float = AGE_S) -> bool:
         """Whether what the desk sees is what was true at some time not longer ago."""
         return any(
-            touch == self.follower.quotes
+            BestQuotes(*touch) == self.follower.quotes
             for s, touch in self.server.history
             if s >= self.clock.s - within_s - 1e-6
         )

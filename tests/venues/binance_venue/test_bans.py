@@ -69,7 +69,7 @@ def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> N
     desk.server.bend_answer = full
     desk.run(1.0)
     desk.server.bend_answer = None
-    desk.run(70.0, lambda: bool(desk.follower.quotes[0]) and not desk.venue._channel.orders_held)
+    desk.run(70.0, lambda: bool(desk.follower.quotes.bid) and not desk.venue._channel.orders_held)
     assert not desk.venue._channel.orders_held
 
 

@@ -100,7 +100,7 @@ class Trading:
                     self.gaps += 1
                     self.venue.subscribe(self.symbol)
                 self.limits.mark(
-                    self.symbol, *self.follower.quotes, self.follower.now_ns, self.venue.now_ns
+                    self.symbol, self.follower.quotes, self.follower.now_ns, self.venue.now_ns
                 )
         with suppress(VenueError):
             self.inquiry.on_step()
@@ -119,7 +119,8 @@ class Trading:
 
     def act(self) -> None:
         """Something that a strategy does."""
-        bid, ask = self.follower.quotes
+        bid = self.follower.quotes.bid
+        ask = self.follower.quotes.ask
         live = [
             one
             for one in self.orders.live()

@@ -74,7 +74,7 @@ def _agreement(rows: Sequence[RecoveryLine], ledger: Ledger, venue_queried: bool
 def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
     """Open the desk's journal as a new session would, ask the venue, cancel open orders."""
     from tercel.desk.engine.configured_agents import strategy_of
-    from tercel.desk.limits import LimitGate, default_file, from_json, read
+    from tercel.desk.limits import LimitGate, from_json, read_packaged
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
     from tercel.desk.trading.session_opening import open_session
     from tercel.desk.trading.session_terms import SessionTerms
@@ -89,7 +89,7 @@ def _reconcile_with_venue(folder: Path, address: str) -> Agreement:
         link = connect_venue(
             address, agents, folder, None, latch.path, stack, agree=lambda money: {}
         )  # it cancels alone
-        limits = read(default_file()) if in_force is None else from_json(in_force)
+        limits = read_packaged() if in_force is None else from_json(in_force)
         gate = LimitGate(limits, link.listings(), agents, latch.kill_reason)
         terms = SessionTerms(name_tag=mark_of(address))
         with open_session(

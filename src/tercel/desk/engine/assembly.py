@@ -23,7 +23,7 @@ from tercel.desk.engine.configured_agents import refuse_fast, slot_of, strategy_
 from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, read_desk_targets
-from tercel.desk.limits import LimitGate, Limits, check_names, default_file, read, with_changes
+from tercel.desk.limits import LimitGate, Limits, check_names, read, read_packaged, with_changes
 from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.session_opening import open_session
@@ -106,7 +106,7 @@ def limits_of(config: DeskConfig, base_folder: Path | None = None) -> Limits:
         For a file, or a single limit of the desk's own, that cannot be.
     """
     section = config.limits
-    limits = read((base_folder or Path()) / section.file if section.file else default_file())
+    limits = read((base_folder or Path()) / section.file) if section.file else read_packaged()
     try:
         return with_changes(limits, section.changed) if section.changed else limits
     except LimitsError as error:

@@ -11,7 +11,7 @@ from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.limits import Limits, check_person_set, hash_of
-from tercel.desk.limits.limit_sets import MONEY
+from tercel.desk.limits.units import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
     KillEntry,
@@ -116,8 +116,8 @@ def _refuse_paper(config: DeskConfig, reason: str) -> None:
 def largest_loss(limits: Limits) -> str:
     """Most that the limits let a desk lose before it is killed, as text, in money: the lesser of daily loss and drawdown.
 
-    >>> from tercel.desk.limits import default_file, read
-    >>> largest_loss(read(default_file()))
+    >>> from tercel.desk.limits import read_packaged
+    >>> largest_loss(read_packaged())
     '250,000'
     """
     return f"{min(limits.desk.daily_loss, limits.desk.drawdown) / MONEY:,.8g}"

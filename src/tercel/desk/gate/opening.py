@@ -22,8 +22,8 @@ from tercel.desk.limits import (
     LimitGate,
     check_names,
     check_person_set,
-    default_file,
     read,
+    read_packaged,
     with_changes,
 )
 from tercel.desk.trading.emergency import cancel_and_log_open
@@ -106,8 +106,7 @@ def open_gate(
             agree,
         )
         closing.callback(venue.close)
-        limits_file = base_folder / section.limits if section.limits else default_file()
-        file_limits = read(limits_file)
+        file_limits = read(base_folder / section.limits) if section.limits else read_packaged()
         if section.changed:
             file_limits = with_changes(file_limits, section.changed)
         limits = LimitGate(file_limits, venue.listings(), section.accounts, latch.kill_reason)

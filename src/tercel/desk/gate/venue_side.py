@@ -11,7 +11,7 @@ from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.limits.quotes import QuoteBook
+from tercel.desk.limits.quotes import BestQuotes, QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import HeartbeatWriter
 from tercel.desk.trading.journal import kinds
@@ -200,14 +200,14 @@ class VenueSide(OrderServer):
         book = self._books.get(event.instrument)
         if book is None:
             return
-        quotes: tuple[int | None, int | None] = None, None
+        quotes = BestQuotes()
         try:
             book.on_market(event)
             quotes = book.quotes
         except TapeError:
             self.on_subscribe(event.instrument)
         self.gateway.limits.mark(
-            event.instrument, *quotes, event.dated_ns or book.now_ns, self._venue.now_ns
+            event.instrument, quotes, event.dated_ns or book.now_ns, self._venue.now_ns
         )
 
     def _apply_command(self, entry: Entry) -> None:

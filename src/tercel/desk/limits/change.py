@@ -4,7 +4,7 @@
     find_loosened(limits, with_changes(...))                         # [] or what allows more: a second person must agree
     hash_of(limits)                                        # journaled with every order
 
-A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_TIGHTER_WHEN_HIGHER` names.
+A limit is tighter when nothing passes it that did not pass before: each says so where it is declared (`limit_sets`).
 """
 
 import hashlib
@@ -16,18 +16,16 @@ from typing import Any, Final, TypeVar
 from tercel.core.bounded_parsing import parse_tables
 from tercel.core.errors import ConfigError, LimitsError, TercelError, suggest_name
 from tercel.core.serialization import to_jsonable
-from tercel.desk.limits import file, file_values, limit_sets
+from tercel.desk.limits import limit_sets
+from tercel.desk.limits.file import unknown_name
+from tercel.desk.limits.units import Place
 
 NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.find_loosened`)."""
 HASH: Final = 12
 """Hexadecimal digits of a hash of limits."""
-# Limits that are tighter when they are longer, or when they require a person.
-_TIGHTER_WHEN_HIGHER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
-_ROOM_TYPES: Final[dict[str, type[limit_sets.ScopeLimits]]] = {
-    "instruments": limit_sets.InstrumentLimits,
-    "agents": limit_sets.AgentLimits,
-}
+ROOMS: Final = ("instruments", "agents")
+"""Sections with limits by name."""
 _Kind = TypeVar("_Kind", bound=limit_sets.ScopeLimits)
 
 
@@ -48,8 +46,8 @@ def with_changes(
     LimitsError
         For a section, a key or a value that a limit file would not have either, and for a name without any limits.
 
-    >>> from tercel.desk.limits.file import default_file, read
-    >>> after = with_changes(read(default_file()), {"agents.twap.order_lots": "100"})
+    >>> from tercel.desk.limits.file import read_packaged
+    >>> after = with_changes(read_packaged(), {"agents.twap.order_lots": "100"})
     >>> after.of_agent("twap").order_lots, after.of_agent("pov").order_lots
     (100, 5000)
     """
@@ -63,7 +61,7 @@ def with_changes(
         value = _parse_value(path, text)
         if room == "desk" and key and not name:
             limits = replace(limits, desk=_with_value(limits.desk, room, key, value))
-        elif room in _ROOM_TYPES and name:
+        elif room in ROOMS and name:
             sections: Mapping[str, Any] = getattr(limits, room)
             scope = sections.get(name, sections.get(limit_sets.ANY))
             if scope is None:
@@ -134,31 +132,40 @@ def _parse_value(path: str, text: Any) -> Any:
 
 def _with_value(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
     """A copy of a scope's limits with one key changed, given in the limit file's units."""
-    name, internal_value = file.value_of(type(scope), section, key, value)
-    return replace(scope, **{name: internal_value})
+    place = Place("the change", section, key)
+    if (declared := limit_sets.FIELDS[type(scope)].get(key)) is None:
+        keys = tuple(limit_sets.FIELDS[type(scope)])
+        raise unknown_name(key, keys, f"key {key} of [{section}]", place.source)
+    return replace(scope, **{declared.name: declared.unit.read(value, place)})
 
 
 def find_loosened(before: limit_sets.Limits, after: limit_sets.Limits) -> list[str]:
     """Paths of the limits of `after` that allow something `before` does not; [] where all are as tight.
 
-    >>> from tercel.desk.limits.file import default_file, read
-    >>> limits = read(default_file())
+    >>> from tercel.desk.limits.file import read_packaged
+    >>> limits = read_packaged()
     >>> find_loosened(limits, with_changes(limits, {"desk.messages": "2001", "desk.window_ms": "2000"}))
     ['desk.messages']
     """
     paths = [f"desk.{name}" for name in _looser(before.desk, after.desk)]
-    for room in _ROOM_TYPES:
-        old = getattr(before, room)
-        new = getattr(after, room)
-        for name in dict.fromkeys((*old, *new)):
-            old_scope = old.get(name, old.get(limit_sets.ANY))
-            new_scope = new.get(name, new.get(limit_sets.ANY))
-            if new_scope is not None:
-                paths += [
-                    f"{room}.{name}.{key}"
-                    for key in (["*"] if old_scope is None else _looser(old_scope, new_scope))
-                ]
+    for room in ROOMS:
+        for name, (old, new) in _scopes_by_name(before, after, room).items():
+            if new is not None:
+                looser = ["*"] if old is None else _looser(old, new)
+                paths += [f"{room}.{name}.{key}" for key in looser]
     return paths
+
+
+def _scopes_by_name(
+    before: limit_sets.Limits, after: limit_sets.Limits, room: str
+) -> dict[str, tuple[Any, Any]]:
+    """Limits before and after of every name in a room, of a name without a section those of `"*"`; None where it has none."""
+    old = getattr(before, room)
+    new = getattr(after, room)
+    return {
+        name: (old.get(name, old.get(limit_sets.ANY)), new.get(name, new.get(limit_sets.ANY)))
+        for name in (*old, *new)
+    }
 
 
 def values_at(limits: limit_sets.Limits, paths: Iterable[str]) -> dict[str, Any]:
@@ -166,8 +173,8 @@ def values_at(limits: limit_sets.Limits, paths: Iterable[str]) -> dict[str, Any]
 
     Paths as `with_changes` has taken them.
 
-    >>> from tercel.desk.limits.file import default_file, read
-    >>> values_at(read(default_file()), ["agents.twap.order_lots", "desk.window_ms"])
+    >>> from tercel.desk.limits.file import read_packaged
+    >>> values_at(read_packaged(), ["agents.twap.order_lots", "desk.window_ms"])
     {'agents.twap.order_lots': 5000, 'desk.window_ms': 1000000000}
     """
     values = {}
@@ -175,61 +182,29 @@ def values_at(limits: limit_sets.Limits, paths: Iterable[str]) -> dict[str, Any]
         room, _, rest = path.partition(".")
         name, _, key = rest.rpartition(".")
         sections = {"": limits.desk} if room == "desk" else getattr(limits, room)
-        scope = to_jsonable(sections[name if name in sections else limit_sets.ANY])
-        values[path] = {file_values.key_of(field): value for field, value in scope.items()}[key]
+        scope = sections[name if name in sections else limit_sets.ANY]
+        values[path] = to_jsonable(getattr(scope, limit_sets.FIELDS[type(scope)][key].name))
     return values
 
 
 def _looser(before: limit_sets.ScopeLimits, after: limit_sets.ScopeLimits) -> list[str]:
     """Keys of the limits of `after` that allow something `before` does not."""
     return [
-        file_values.key_of(each.name)
-        for each in fields(before)
-        if not _is_as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
+        key
+        for key, each in limit_sets.FIELDS[type(before)].items()
+        if not each.allows_no_more(getattr(after, each.name), getattr(before, each.name))
     ]
-
-
-def _is_as_tight(name: str, value: Any, than: Any) -> bool:
-    """Whether a limit's `value` allows nothing that the value `than` does not."""
-    if name == "hours":
-        return are_hours_within(value, than)
-    if name == "executions" and 0 in (value, than):
-        return bool(than == 0)
-    return bool(value >= than if name in _TIGHTER_WHEN_HIGHER else value <= than)
-
-
-def are_hours_within(hours: limit_sets.Hours, of: limit_sets.Hours) -> bool:
-    """Whether trading hours lie within the hours `of` (None: always), over midnight or not.
-
-    >>> are_hours_within((8, 9), (7, 9)), are_hours_within((7, 9), (8, 9))
-    (True, False)
-    >>> are_hours_within(None, (8, 9)), are_hours_within((8, 9), None)
-    (False, True)
-    """
-    if of is None or hours is None:
-        return of is None
-    from_ns = (hours[0] - of[0]) % limit_sets.DAY_NS
-    return (
-        from_ns + (hours[1] - hours[0]) % limit_sets.DAY_NS <= (of[1] - of[0]) % limit_sets.DAY_NS
-    )
 
 
 def tightest(in_force: limit_sets.Limits, given: limit_sets.Limits) -> limit_sets.Limits:
     """The tighter of two sets of limits, value by value; of hours neither within the other those `in_force`."""
-    rooms: dict[str, Any] = {}
-    for room in _ROOM_TYPES:
-        old = getattr(in_force, room)
-        new = getattr(given, room)
-        pairs = {
-            name: (old.get(name, old.get(limit_sets.ANY)), new.get(name, new.get(limit_sets.ANY)))
-            for name in (*old, *new)
+    rooms: dict[str, Any] = {
+        room: {
+            name: _tighter(old, new) if old and new else old or new
+            for name, (old, new) in _scopes_by_name(in_force, given, room).items()
         }
-        rooms[room] = {
-            name: _tighter(old_scope, new_scope)
-            if old_scope and new_scope
-            else old_scope or new_scope
-            for name, (old_scope, new_scope) in pairs.items()
-        }
+        for room in ROOMS
+    }
     return replace(given, desk=_tighter(in_force.desk, given.desk), **rooms)
 
 
@@ -237,8 +212,8 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
     """The tighter of two scopes' limits, value by value."""
     tighter = {
         each.name: getattr(given, each.name)
-        for each in fields(in_force)
-        if _is_as_tight(each.name, getattr(given, each.name), getattr(in_force, each.name))
+        for each in limit_sets.FIELDS[type(in_force)].values()
+        if each.allows_no_more(getattr(given, each.name), getattr(in_force, each.name))
     }
     return replace(in_force, **tighter)
 
@@ -271,9 +246,21 @@ def check_person_set(named: str, paths: Iterable[str], reason: str) -> None:
 
 
 def as_json(limits: limit_sets.Limits) -> dict[str, Any]:
-    """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
-    rooms = {room: getattr(limits, room) for room in _ROOM_TYPES}
-    return dict(to_jsonable({"desk": limits.desk, **rooms}))
+    """Limits as JSON values: ``desk``, ``instruments``, ``agents``; money and times in integers."""
+    rooms = {
+        room: {name: _set_limits(scope) for name, scope in getattr(limits, room).items()}
+        for room in ROOMS
+    }
+    return dict(to_jsonable({"desk": _set_limits(limits.desk), **rooms}))
+
+
+def _set_limits(scope: limit_sets.ScopeLimits) -> dict[str, Any]:
+    """Values of a scope's limits by name, without those that are unset."""
+    return {
+        each.name: getattr(scope, each.name)
+        for each in limit_sets.FIELDS[type(scope)].values()
+        if not each.is_unset(getattr(scope, each.name))
+    }
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> limit_sets.Limits:

@@ -1,16 +1,18 @@
 """Pre-trade checks, one function each: from a LimitQuery to a Denial (both in `state`) or None, which lets it pass.
 
-They run in the order of `gate.CHECKS`, so that each may rely on those before it. Nothing here changes a count.
+They run in the order of `CHECKS`, so that each may rely on those before it. Nothing here changes a count.
 A limit is the most that passes.
 """
 
+from typing import Final
+
 from tercel.core.fixed_point import ONE, PAID_ONE, format_decimal
 from tercel.core.orders import NewOrder, QuotedOrder, ReplaceOrder
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY
 from tercel.desk.limits.order_counts import ParentLimit
 from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.scopes import NEVER_NS, InstrumentState, Scope
-from tercel.desk.limits.state import Denial, LimitQuery
+from tercel.desk.limits.state import Check, Denial, LimitQuery
+from tercel.desk.limits.units import DAY_NS, MONEY
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
@@ -84,7 +86,7 @@ def check_twice(query: LimitQuery) -> Denial | None:
     command = query.command
     if command.cl_ord_id in gate.names:
         return Denial("DUPLICATE_ID", f"cl_ord_id={command.cl_ord_id}")
-    window_ns = gate.duplicate_ns
+    window_ns = gate.limits.desk.duplicate_ns
     if (
         window_ns
         and query.now_ns - (last_ns := gate.recent.get(content_key(command), NEVER_NS)) < window_ns
@@ -132,16 +134,14 @@ def check_reference(query: LimitQuery) -> Denial | None:
         return None
     if not instrument.sane:
         code = "NO_REFERENCE" if instrument.marked_ns == NEVER_NS else "BAD_REFERENCE"
-        return Denial(
-            code, f"instrument={instrument.name} bid={instrument.bid!r} ask={instrument.ask!r}"
-        )
+        return Denial(code, f"instrument={instrument.name} {instrument.quotes}")
     return Denial("STALE_REFERENCE", _stale_text(query, instrument))
 
 
 def _stale_text(query: LimitQuery, instrument: InstrumentState) -> str:
     """Text of a reference that is too old, crossed or one-sided."""
     if not instrument.sane:
-        return f"instrument={instrument.name} bid={instrument.bid!r} ask={instrument.ask!r}: crossed, or a side is empty"
+        return f"instrument={instrument.name} {instrument.quotes}: crossed, or a side is empty"
     text = f"instrument={instrument.name} age_ns={query.now_ns - instrument.marked_ns} limit={instrument.limits.reference_age_ns}"
     return (
         text
@@ -171,7 +171,7 @@ def check_collar(query: LimitQuery) -> Denial | None:
             "COLLAR",
             f"instrument={instrument.name} price={price} mid={instrument.mid2 / 2:g} limit_bps={bps}",
         )
-    query.worst_price = price if query.side == 1 else max(price, instrument.bid)
+    query.worst_price = price if query.side == 1 else max(price, instrument.quotes.bid or 0)
     return None
 
 
@@ -301,7 +301,7 @@ def check_legged(query: LimitQuery) -> Denial | None:
     ]
     for agent, limit in (
         (query.agent, query.agent.limits.legged_value),
-        (None, query.gate.legged_value),
+        (None, query.gate.limits.desk.legged_value),
     ):
         used = worst * _qty_value(first_leg) + sum(
             pair_value for owner, pair_value in others if agent in (None, owner)
@@ -432,3 +432,37 @@ def money_text(value: int) -> str:
     ('1.50', '-2.00')
     """
     return f"{value / (MONEY * PAID_ONE):.2f}"
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_killed,  # a person stopped it
+    check_form,  # numbers are numbers
+    check_known,  # the instrument and the agent have limits
+    check_parent,  # it belongs to a parent order
+    check_replaced,  # it changes an order that lives
+    check_twice,  # it was not sent before
+    check_hours,  # the market is open to us
+    check_order_lots,  # how many
+    check_reference,  # the price of things is known
+    check_collar,  # at what price
+    check_order_value,  # how much
+    check_crossing,  # not against ourselves
+    check_children,  # no more than the parent
+    check_position,  # if all of it fills
+    check_gross,  # whatever way it goes
+    check_legged,  # what of a pair is not hedged
+    check_messages,  # not too often
+    check_loss,  # not after too much was lost
+)
+"""The order of checks. The first that refuses is reported; a person's own come after them."""
+REQUEST_CHECKS: Final[tuple[Check, ...]] = (
+    check_killed,
+    check_form,
+    check_known,
+    check_hours,
+    check_order_lots,
+    check_reference,
+    check_request_value,
+    check_messages,
+)
+"""The same of a request for quotes."""

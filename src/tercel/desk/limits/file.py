@@ -1,25 +1,28 @@
 """The limit file: TOML with sections for desk, agents and instruments, validated whole or refused.
 
 ``[desk]``, ``[instruments.NAME]`` and ``[agents.NAME]``; a section named ``"*"`` holds where a name has no
-line of its own. `default.toml` beside this file explains every key; `file_values` reads the values.
+line of its own. `packaged_text` is the file that explains every key, from the declarations in `limit_sets`.
 """
 
 import hashlib
+import json
+import textwrap
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tercel.core.bounded_parsing import Tables, parse_tables
+from tercel.core.bounded_parsing import JsonSchema, Tables, parse_tables
 from tercel.core.errors import LimitsError, suggest_name
-from tercel.desk.limits.file_values import DEFAULTS, KEYS, Place, format_value
 from tercel.desk.limits.limit_sets import (
     ANY,
-    WHOLE,
+    FIELDS,
+    SECTIONS,
     AgentLimits,
     DeskLimits,
     InstrumentLimits,
     Limits,
     ScopeLimits,
 )
+from tercel.desk.limits.units import Place, format_value
 
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
@@ -29,9 +32,57 @@ _NO_FILE: Final = (
 )
 
 
-def default_file() -> Path:
-    """Path of the packaged limits file, with every key explained."""
-    return Path(__file__).with_name("default.toml")
+_INTRODUCTION: Final = """\
+# Limits of a desk. Every command of every agent is checked against them before it leaves; an order without a limit is refused.
+#
+# Values are in the currency of the prices, quantities in lots. A section named "*" holds for every instrument (agent) of the
+# desk without a section of its own; a named section, [instruments.CSCO], overrides single keys of it.
+# A limit is the most that passes: order_lots = 100 lets 100 lots through and refuses 101.
+# `tercel limits check FILE` prints a file as it is understood.
+"""
+_HEADS: Final = {
+    "desk": ("[desk]", "all agents and all instruments together"),
+    "instruments": ('[instruments."*"]', "all agents together, in one instrument"),
+    "agents": ('[agents."*"]', "one agent, in all instruments"),
+}
+_TEXT_AT: Final = 29
+"""Column of the texts in the packaged file."""
+_COLUMNS: Final = 126
+
+
+def packaged_text() -> str:
+    """The packaged limit file, with every key explained.
+
+    >>> packaged_text().splitlines()[8]
+    'order_lots = 5000            # lots of one order'
+    """
+    lines = []
+    for section, (head, about) in _HEADS.items():
+        lines.append(f"\n{head:<{_TEXT_AT}}# {about}")
+        for key, declared in FIELDS[SECTIONS[section]].items():
+            if section in declared.packaged:
+                line = f"{key} = {format_toml(declared.packaged[section])}"
+                lines += textwrap.wrap(
+                    declared.text,
+                    _COLUMNS,
+                    initial_indent=f"{line:<{_TEXT_AT - 1}} # ",
+                    subsequent_indent=f"{'':<{_TEXT_AT}}# ",
+                )
+    return f"{_INTRODUCTION}{chr(10).join(lines)}\n"
+
+
+def format_toml(value: Any) -> str:
+    """A value of a limit file as TOML: five digits and more in groups of three.
+
+    >>> format_toml(5000), format_toml(20000), format_toml(True), format_toml("always")
+    ('5000', '20_000', 'true', '"always"')
+    """
+    return f"{value:_}" if type(value) is int and value > 9999 else json.dumps(value)
+
+
+def read_packaged() -> Limits:
+    """The packaged limits."""
+    return parse(packaged_text(), "the packaged limits")
 
 
 def read(path: Path) -> Limits:
@@ -65,7 +116,7 @@ def parse(text: str, source: str = "limits") -> Limits:
     LimitsError
         See `read`.
 
-    >>> limits = parse(default_file().read_text())
+    >>> limits = parse(packaged_text())
     >>> limits.of_agent("anyone").order_lots, limits.of_instrument("CSCO").collar_bps
     (5000, 500)
     """
@@ -74,11 +125,10 @@ def parse(text: str, source: str = "limits") -> Limits:
     except (ValueError, ArithmeticError) as error:  # of numbers that no reader takes too
         raise LimitsError("a TOML file", f"{source}: {error}", "correct the line") from None
     _refuse_desk_file(data, source)
-    sections = ("desk", "instruments", "agents")
     for name in data:
-        if name not in sections:
-            raise _unknown(name, sections, f"section {name}", source)
-    for name in sections:
+        if name not in SECTIONS:
+            raise unknown_name(name, tuple(SECTIONS), f"section {name}", source)
+    for name in SECTIONS:
         if not isinstance(data.get(name), dict) or not data[name]:
             example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
             raise LimitsError(
@@ -100,14 +150,10 @@ def parse(text: str, source: str = "limits") -> Limits:
 def _refuse_desk_file(data: Tables, source: str) -> None:
     """Refuse a desk's file given as limits file, which has a section [desk] too."""
     desk = data.get("desk")
-    lists = any(isinstance(data.get(name), list) for name in ("agent", "instrument"))
-    if not (
-        lists
-        or (
-            isinstance(desk, dict)
-            and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s"))
-        )
-    ):
+    is_desk = isinstance(desk, dict) and not desk.keys().isdisjoint(
+        ("rounds", "round_s", "decision_s")
+    )
+    if not (is_desk or any(isinstance(data.get(name), list) for name in ("agent", "instrument"))):
         return
     limits = data.get("limits")
     named = limits.get("file") if isinstance(limits, dict) else None
@@ -134,56 +180,83 @@ def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[s
 
 
 def _section(kind: type[_Kind], data: Tables, defaults: Tables, place: Place) -> _Kind:
-    """Limits of one section; missing keys come from `defaults` and from built-in defaults."""
-    keys = KEYS[kind]
-    loss, collar = (data.get(key, defaults.get(key)) for key in ("daily_loss", "collar_bps"))
-    band = (
-        {"fill_band_bps": min(2 * collar, WHOLE - 1), "quote_collar_bps": collar}
-        if type(collar) is int
-        else {}
-    )
-    gross = data.get("gross_value", defaults.get("gross_value"))
-    derived = {"drawdown": loss, "legged_value": gross}
-    derived = {key: value for key, value in derived.items() if value is not None}
-    defaults = DEFAULTS | derived | band | defaults
+    """Limits of one section; a missing key has the value of `defaults`, or that which its declaration says."""
+    declared = FIELDS[kind]
     for key in data:
-        if key not in keys:
-            raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
-    missing = [key for key in keys if key not in data and key not in defaults]
-    if missing:
-        raise place.refusal(
-            f"a limit {missing[0]}",
-            "none",
-            "set the limit: without it every order is refused",
-        )
-    values = {
-        name: reader(
-            data[key] if key in data else defaults[key], Place(place.source, place.section, key)
-        )
-        for key, (name, reader) in keys.items()
-    }
-    return kind(**values)
+        if key not in declared:
+            raise unknown_name(
+                key, tuple(declared), f"key {key} of [{place.section}]", place.source
+            )
+    written = {**defaults, **data}
+    for key, each in declared.items():
+        if key not in written and each.left_out is not None:
+            written[key] = each.left_out(written)
+        if written.get(key) is None:
+            raise place.refusal(
+                f"a limit {key}", "none", "set the limit: without it every order is refused"
+            )
+    return kind(
+        **{
+            each.name: each.unit.read(written[key], Place(place.source, place.section, key))
+            for key, each in declared.items()
+        }
+    )
 
 
-def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tuple[str, Any]:
-    """A limit's field name and value in internal units, from a key and value of the file.
-
-    Raises
-    ------
-    LimitsError
-        For a key that the section does not have, or a value that the key cannot.
-    """
-    place = Place("the change", section, key)
-    if key not in KEYS[kind]:
-        raise _unknown(key, tuple(KEYS[kind]), f"key {key} of [{section}]", place.source)
-    name, reader = KEYS[kind][key]
-    return name, reader(value, place)
-
-
-def _unknown(name: str, allowed: tuple[str, ...], subject: str, source: str) -> LimitsError:
+def unknown_name(name: str, allowed: tuple[str, ...], subject: str, source: str) -> LimitsError:
     """Error for an unknown key or section, with the nearest known name."""
     return LimitsError(
         f"one of {', '.join(allowed)}",
         f"{subject} in {source}",
         suggest_name(name, allowed, "take it out"),
     )
+
+
+def schema() -> JsonSchema:
+    """The JSON schema of a limit file."""
+    sections = {"desk": _section_schema(DeskLimits, is_complete=True)}
+    for name in ("instruments", "agents"):
+        sections[name] = {
+            "type": "object",
+            "additionalProperties": _section_schema(SECTIONS[name], is_complete=False),
+            "minProperties": 1,
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hard limits",
+        "type": "object",
+        "properties": sections,
+        "required": list(sections),
+        "additionalProperties": False,
+    }
+
+
+def _section_schema(kind: type[ScopeLimits], *, is_complete: bool) -> JsonSchema:
+    """Schema of one section's keys, which are required where it must be complete and they have no value if left out."""
+    required = [key for key, each in FIELDS[kind].items() if each.left_out is None]
+    return {
+        "type": "object",
+        "properties": {key: each.unit.schema for key, each in FIELDS[kind].items()},
+        "additionalProperties": False,
+        **({"required": required} if is_complete else {}),
+    }
+
+
+def in_file_units(limits: Limits) -> Tables:
+    """Limits in the file's keys and units: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
+    return {
+        "source": limits.source,
+        "sha256": limits.sha256,
+        "desk": _as_written(limits.desk),
+        "instruments": {name: _as_written(each) for name, each in limits.instruments.items()},
+        "agents": {name: _as_written(each) for name, each in limits.agents.items()},
+    }
+
+
+def _as_written(scope: ScopeLimits) -> Tables:
+    """A scope's limits by the file's keys, in the file's units, without those that are unset."""
+    return {
+        key: each.unit.write(getattr(scope, each.name))
+        for key, each in FIELDS[type(scope)].items()
+        if not each.is_unset(getattr(scope, each.name))
+    }

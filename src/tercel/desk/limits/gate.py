@@ -2,7 +2,7 @@
 
     gate = LimitGate(read(path), listings, agents, killed=latch.killed)
     gate.register_parent("P1", "CSCO", "twap", BUY, 500)
-    gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
+    gate.mark("CSCO", BestQuotes(bid, ask), ns)          # at every change of the touch
     denial = gate.check(command, now_ns)                 # changes nothing
     if denial is None: journal; gate.count_sent(command); venue.send(command)
     alarm = gate.report(report, now_ns)                  # every report of the venue, in the order in which it comes
@@ -24,8 +24,9 @@ from tercel.core.renamed import refuse_former_names
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
-from tercel.desk.limits.limit_sets import MONEY, Limits
+from tercel.desk.limits.limit_sets import Limits, ScopeLimits
 from tercel.desk.limits.order_counts import AT_ANY_PRICE, OpenOrder, ParentLimit
+from tercel.desk.limits.quotes import BestQuotes
 from tercel.desk.limits.reported import ReportedCounts
 from tercel.desk.limits.scopes import (
     HOUR_NS,
@@ -33,43 +34,12 @@ from tercel.desk.limits.scopes import (
     AgentState,
     Holding,
     InstrumentState,
+    Scope,
     executions_by_side,
 )
 from tercel.desk.limits.state import Check, Denial, Killed, LimitQuery
+from tercel.desk.limits.units import MONEY
 from tercel.desk.limits.watch import Crossing
-
-CHECKS: Final[tuple[Check, ...]] = (
-    checks.check_killed,  # a person stopped it
-    checks.check_form,  # numbers are numbers
-    checks.check_known,  # the instrument and the agent have limits
-    checks.check_parent,  # it belongs to a parent order
-    checks.check_replaced,  # it changes an order that lives
-    checks.check_twice,  # it was not sent before
-    checks.check_hours,  # the market is open to us
-    checks.check_order_lots,  # how many
-    checks.check_reference,  # the price of things is known
-    checks.check_collar,  # at what price
-    checks.check_order_value,  # how much
-    checks.check_crossing,  # not against ourselves
-    checks.check_children,  # no more than the parent
-    checks.check_position,  # if all of it fills
-    checks.check_gross,  # whatever way it goes
-    checks.check_legged,  # what of a pair is not hedged
-    checks.check_messages,  # not too often
-    checks.check_loss,  # not after too much was lost
-)
-"""The order of checks. The first that refuses is reported; a person's own come after them."""
-REQUEST_CHECKS: Final[tuple[Check, ...]] = (
-    checks.check_killed,
-    checks.check_form,
-    checks.check_known,
-    checks.check_hours,
-    checks.check_order_lots,
-    checks.check_reference,
-    checks.check_request_value,
-    checks.check_messages,
-)
-"""The same of a request for quotes."""
 
 PAIRED: Final = ("hedge", "flatten", "unwind")
 """What the name of a parent of a pair adds to that of the first leg, after a dash."""
@@ -108,11 +78,10 @@ class LimitGate(ReportedCounts):
         extra_checks: Sequence[Check] = (),
     ) -> None:
         """Make counters for every listed instrument, every agent and each pair of them that has limits."""
-        super().__init__(limits.desk)
-        self.limits = limits
+        super().__init__(limits)
         self.hash = hash_of(limits)
         self.killed = killed
-        self.checks: tuple[Check, ...] = (*CHECKS, *extra_checks)
+        self.checks: tuple[Check, ...] = (*checks.CHECKS, *extra_checks)
         self._query = LimitQuery()
         self._query.gate = self
         for agent in agents:
@@ -158,7 +127,7 @@ class LimitGate(ReportedCounts):
             query = self._fill_query(
                 o.NewOrder(request.id, request.instrument, side, *terms), now_ns
             )
-            for check in REQUEST_CHECKS:
+            for check in checks.REQUEST_CHECKS:
                 if (denial := check(query)) is not None:
                     return denial
             return checks.check_dealers(query, request.dealers)
@@ -252,10 +221,8 @@ class LimitGate(ReportedCounts):
             )
         self.parents[name].lots = lots
 
-    def mark(
-        self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None
-    ) -> None:
-        """Update an instrument's best bid and ask, ticks (None: an empty side); older marks, unknown names: ignored.
+    def mark(self, instrument: str, quotes: BestQuotes, ns: int, now_ns: int | None = None) -> None:
+        """Update an instrument's best quotes; older marks, unknown names: ignored.
 
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
@@ -268,13 +235,13 @@ class LimitGate(ReportedCounts):
         if ns >= state.marked_ns:
             # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
             self.advance_clock(now_ns)
-            state.bid = bid or 0
-            state.ask = ask or 0
+            state.quotes = quotes
             state.marked_ns = ns
-            state.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+            mid2 = quotes.mid2
+            state.sane = mid2 > 0
             state.update_validity()
             if state.sane:
-                if (mid2 := state.bid + state.ask) != state.mid2:
+                if mid2 != state.mid2:
                     self.revalue(state, mid2)
                 state.sane_ns = ns
                 self.update_highs(state)
@@ -327,12 +294,13 @@ class LimitGate(ReportedCounts):
         LimitsError
             For limits without an agent or instrument that this gate has: nothing is changed then.
         """
-        of_agents = {name: limits.of_agent(name) for name in self.agents}
-        of_instruments = {name: limits.of_instrument(name) for name in self.instruments}
+        adopted: dict[Scope, ScopeLimits | None] = {
+            self.desk: limits.desk,
+            **{agent: limits.of_agent(agent.name) for agent in self.agents.values()},
+            **{each: limits.of_instrument(each.name) for each in self.instruments.values()},
+        }
         # All or nothing: looked for before anything is changed.
-        missing = [
-            name for name, new_limits in (of_agents | of_instruments).items() if new_limits is None
-        ]
+        missing = [scope.name for scope, of_scope in adopted.items() if of_scope is None]
         if missing:
             raise LimitsError(
                 "limits for every agent and instrument of the gate",
@@ -341,20 +309,19 @@ class LimitGate(ReportedCounts):
             )
         self.limits = limits
         self.hash = hash_of(limits)
-        self.duplicate_ns = limits.desk.duplicate_ns
-        self.legged_value = limits.desk.legged_value
-        self.desk.adopt_limits(limits.desk, self.sent_ns)
-        for name, of_agent in of_agents.items():
-            self.agents[name].adopt_limits(of_agent, self.sent_ns)  # type: ignore[arg-type]
-        for name, of_instrument in of_instruments.items():
-            self.instruments[name].adopt_limits(of_instrument, self.sent_ns)  # type: ignore[arg-type]
+        for scope, of_scope in adopted.items():
+            scope.adopt_limits(of_scope, self.sent_ns)  # type: ignore[arg-type]
         for holding in self.holdings.values():
             holding.adopt_limits(limits.desk)
 
     def day(self) -> dict[str, Any]:
         """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
-        scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()]
-        return {"ends_ns": self.day_ends_ns, "scopes": scopes}
+        return {
+            "ends_ns": self.day_ends_ns,
+            "scopes": [
+                [scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()
+            ],
+        }
 
     def restore_day(self, ends_ns: int, scopes: Sequence[tuple[str, str, int, int]]) -> None:
         """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""
@@ -420,7 +387,7 @@ class LimitGate(ReportedCounts):
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
             self.names.add(command.cl_ord_id)
-            window_ns = self.duplicate_ns
+            window_ns = self.limits.desk.duplicate_ns
             recent = self.recent
             if window_ns:
                 key = checks.content_key(command)
@@ -486,7 +453,7 @@ class LimitGate(ReportedCounts):
                 gauge.limit: (
                     gauge.to_file_units(gauge.used),
                     gauge.to_file_units(gauge.most),
-                    gauge.to_file_units(gauge.level(scope.warn)),
+                    gauge.to_file_units(gauge.level(scope.limits.warn)),
                 )
                 for gauge in watch.gauges(self, scope, self.sent_ns)
             }

@@ -66,6 +66,29 @@ class OwnQuotes:
         self.best = self._heap[0] if self._heap else NO_QUOTE
 
 
+@dataclass(frozen=True, slots=True)
+class BestQuotes:
+    """What limits see of an instrument's market: best bid and ask, ticks; None for an empty side.
+
+    The one way from market data to checks: `QuoteBook` (in a gate) and `Follower` (in a session) make it, `LimitGate.mark`
+    stores it, `query.instrument.quotes` has it.
+    """
+
+    bid: int | None = None
+    ask: int | None = None
+
+    def __str__(self) -> str:
+        """Both, 0 for an empty side, for the text of a denial."""
+        return f"bid={self.bid or 0!r} ask={self.ask or 0!r}"
+
+    @property
+    def mid2(self) -> int:
+        """Bid plus ask, half ticks; 0 unless there are both and they do not meet."""
+        if type(self.bid) is int and type(self.ask) is int and 0 < self.bid < self.ask:
+            return self.bid + self.ask
+        return 0
+
+
 class Quoted(Protocol):
     """Protocol of an object with the listing and best quotes of an instrument."""
 
@@ -74,8 +97,8 @@ class Quoted(Protocol):
         """Listing at the venue."""
 
     @property
-    def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None for an empty side."""
+    def quotes(self) -> BestQuotes:
+        """Best bid and ask."""
 
 
 def refuse_sparse(listing: Listing) -> None:
@@ -120,7 +143,7 @@ class QuoteBook:
     >>> book.on_market(MarketRows("X", np.array(rows), snapshot=True))
     >>> book.on_market(MarketRows("X", np.array([(6, v.DELETE, 1, v.BUY, 99, 4, -1)])))
     >>> book.quotes, book.now_ns
-    ((98, None), 6)
+    (BestQuotes(bid=98, ask=None), 6)
     """
 
     def __init__(self, listing: Listing) -> None:
@@ -139,11 +162,11 @@ class QuoteBook:
         self._prices: dict[int, list[int]] = {v.BUY: [], v.SELL: []}
 
     @property
-    def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None for an empty side."""
+    def quotes(self) -> BestQuotes:
+        """Best bid and ask."""
         bids = self._prices[v.BUY]
         asks = self._prices[v.SELL]
-        return bids[-1] if bids else None, asks[0] if asks else None
+        return BestQuotes(bids[-1] if bids else None, asks[0] if asks else None)
 
     def on_market(self, event: MarketRows) -> None:
         """Apply published market data; rows before the first snapshot are ignored.

@@ -12,11 +12,11 @@ from tercel.core.executions import Execution, Key, unsent_order_name
 from tercel.core.fixed_point import ONE, ceil_units, format_decimal
 from tercel.core.lifecycle import next_base_state, update_count
 from tercel.core.orders import REBOOKS, ExecType, OrdStatus, Report
-from tercel.desk.limits.limit_sets import WHOLE
 from tercel.desk.limits.order_counts import AT_ANY_PRICE, Doubt, Filled, OpenOrder
 from tercel.desk.limits.past_counts import PastCounts
 from tercel.desk.limits.scopes import NEVER_NS, AgentState, Holding
 from tercel.desk.limits.state import Alarm
+from tercel.desk.limits.units import WHOLE
 
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: it was reported without a request."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from tercel.core.fixed_point import ONE, PAID_ONE
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.limit_sets import AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
-from tercel.desk.limits.quotes import OwnQuotes
+from tercel.desk.limits.quotes import BestQuotes, OwnQuotes
 
 NEVER_NS: Final = -sys.maxsize
 HOUR_NS: Final = 3_600_000_000_000
@@ -23,7 +23,7 @@ class Scope:
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
     last messages left; `requests`: time and value of the last hour's requests for quotes. `warned` and `broken` are the
-    limits whose warning level, or which themselves, are passed; `levels` those at which people are warned, once known.
+    limits whose warning level, or which themselves, are passed.
     """
 
     __slots__ = (
@@ -36,13 +36,14 @@ class Scope:
             "gross",
             "gross_value",
             "high",
-            "levels",
+            "limits",
             "messages",
         ),
-        *("name", "opening", "requests", "rfq_value", "times", "warn", "warned", "window_ns"),
+        *("name", "opening", "requests", "rfq_value", "times", "warned", "window_ns"),
     )
     room: ClassVar[str] = "desk"
     """The section of the file that limits it."""
+    limits: ScopeLimits
 
     def __init__(self, name: str, limits: ScopeLimits) -> None:
         self.name = name
@@ -74,8 +75,7 @@ class Scope:
         self.rfq_value = (
             limits.rfq_value_per_hour if isinstance(limits, DeskLimits | AgentLimits) else 0
         )
-        self.warn = limits.warn
-        self.levels: tuple[int, ...] = ()
+        self.limits = limits
         self.warned.clear()
         self.broken.clear()
         self.update_floor()
@@ -116,12 +116,12 @@ class Scope:
 class AgentState(Scope):
     """Counters of one agent; `stops`: why it may send nothing new, by code; `repeated`: where it executed too often."""
 
-    __slots__ = ("limits", "repeated", "stops")
+    __slots__ = ("repeated", "stops")
     room = "agents"
+    limits: AgentLimits
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
-        self.limits = limits
         self.repeated = ""
         self.stops: dict[str, str] = {}
 
@@ -129,11 +129,6 @@ class AgentState(Scope):
     def stopped(self) -> str:
         """All stop reasons joined; "" when the agent is not stopped."""
         return "; ".join(self.stops.values())
-
-    def adopt_limits(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
-        """Adopt limits as `Scope` does, and keep them in `limits`."""
-        super().adopt_limits(limits, now_ns)
-        self.limits = limits
 
 
 class InstrumentState(Scope):
@@ -145,9 +140,7 @@ class InstrumentState(Scope):
 
     __slots__ = (
         *(
-            "ask",
             "bad_ns",
-            "bid",
             "buy_quotes",
             "buys",
             "dealers",
@@ -157,11 +150,11 @@ class InstrumentState(Scope):
             "good_until_ns",
         ),
         *(
-            "limits",
             "long_qty",
             "marked_ns",
             "mid2",
             "position",
+            "quotes",
             "sane",
             "sane_ns",
             "sell_quotes",
@@ -170,11 +163,13 @@ class InstrumentState(Scope):
         *("short_qty", "unit"),
     )
     room = "instruments"
+    limits: InstrumentLimits
 
     def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
         self.unit = unit
         self.position = self.buys = self.sells = self.exposure = 0
-        self.bid = self.ask = self.mid2 = 0
+        self.quotes = BestQuotes()
+        self.mid2 = 0
         self.marked_ns = self.sane_ns = self.bad_ns = NEVER_NS
         self.sane = False
         super().__init__(name, limits)
@@ -186,9 +181,8 @@ class InstrumentState(Scope):
         """Holdings with a worst case other than nothing."""
 
     def adopt_limits(self, limits: InstrumentLimits, now_ns: int) -> None:  # type: ignore[override]
-        """Adopt limits as `Scope` does, keep them in `limits`, and update position limits and the reference's validity."""
+        """Adopt limits as `Scope` does, and update position limits and the reference's validity."""
         super().adopt_limits(limits, now_ns)
-        self.limits = limits
         self.long_qty = limits.long_lots * ONE
         self.short_qty = limits.short_lots * ONE
         self.update_validity()

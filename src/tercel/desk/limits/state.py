@@ -18,9 +18,10 @@ from tercel.core.fixed_point import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, StatusRequest
 from tercel.core.quotes import QuoteRequest
 from tercel.core.vocabulary import BUY
-from tercel.desk.limits.limit_sets import DAY_NS, DeskLimits
+from tercel.desk.limits.limit_sets import Limits
 from tercel.desk.limits.order_counts import Doubt, Filled, OpenOrder, ParentLimit
 from tercel.desk.limits.scopes import NEVER_NS, AgentState, Holding, InstrumentState, Scope
+from tercel.desk.limits.units import DAY_NS
 
 Killed = Callable[[str], str | None]
 """Why an agent is killed, or None; `tercel.desk.trading.risk.kill_switch.KillLatch.kill_reason` is one."""
@@ -99,10 +100,9 @@ Check = Callable[[LimitQuery], Denial | None]
 class LimitCounts:
     """All counters of the gate: scopes, holdings, parents, orders, executions."""
 
-    def __init__(self, desk: DeskLimits) -> None:
-        self.desk = Scope("desk", desk)
-        self.duplicate_ns = desk.duplicate_ns
-        self.legged_value = desk.legged_value
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.desk = Scope("desk", limits.desk)
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}

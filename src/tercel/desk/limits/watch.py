@@ -7,17 +7,15 @@ executions (the agent). It comes once too; another comes after the warning was c
 """
 
 from collections import deque
-from collections.abc import Iterator
-from operator import ge
 from typing import Final, NamedTuple
 
 from tercel.core.fixed_point import ONE, PAID_ONE, to_number
-from tercel.desk.limits.limit_sets import DAY_NS, MONEY, MS, WHOLE, Hours
 from tercel.desk.limits.scopes import NEVER_NS, AgentState, InstrumentState, Scope
 from tercel.desk.limits.state import LimitCounts
+from tercel.desk.limits.units import DAY_NS, MONEY, MS, WHOLE, Hours
 
-CLEARED_SHARE: Final = 9, 10
-"""Share of the warning level, as numerator and denominator, below which a warning is cleared."""
+CLEARED_TENTHS: Final = 9
+"""Tenths of the warning level below which a warning is cleared."""
 EVERYBODY: Final = "*"
 """Name of all agents in `Crossing.agents`."""
 BLIND = "seconds_without_reference"
@@ -84,34 +82,6 @@ class Gauge(NamedTuple):
         return value if self.unit == 1 else value / self.unit
 
 
-def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
-    """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
-    used = [
-        scope.gross,
-        scope.lost,
-        scope.drawn,
-        count_since(scope.times, now_ns - scope.window_ns),
-    ]
-    if scope.rfq_value:
-        used.append(scope.requested_value(now_ns))
-    if isinstance(scope, InstrumentState):
-        used += (
-            scope.position + scope.buys,
-            scope.sells - scope.position,
-            _age_ns(gate, scope, now_ns),
-        )
-    elif isinstance(scope, AgentState):
-        holdings = gate.holdings_of[scope.name]
-        used.append(max([0, *(h.position + h.buys for h in holdings)]))
-        used.append(max([0, *(h.sells - h.position for h in holdings)]))
-        if scope.limits.executions:
-            times = max(
-                (side for h in holdings for side in h.times.values()), key=len, default=deque()
-            )
-            used.append(count_since(times, now_ns - scope.limits.executions_ns))
-    return used
-
-
 def count_since(times: deque[int], since_ns: int) -> int:
     """Number of times later than `since_ns` in an ascending deque.
 
@@ -124,28 +94,36 @@ def count_since(times: deque[int], since_ns: int) -> int:
     return len(times)
 
 
-def gauges(gate: LimitCounts, scope: Scope, now_ns: int) -> Iterator[Gauge]:
+def gauges(gate: LimitCounts, scope: Scope, now_ns: int) -> list[Gauge]:
     """Gauges of all limits of a scope that are used up gradually."""
     amount = MONEY * PAID_ONE, PAID_ONE
-    limits: list[tuple[str, int, int, int]] = [
-        ("gross_value", scope.gross_value, *amount),
-        ("daily_loss", scope.daily_loss, *amount),
-        ("drawdown", scope.drawdown, *amount),
-        ("messages", scope.messages, 1, 1),
+    messages = count_since(scope.times, now_ns - scope.window_ns)
+    found = [
+        Gauge("gross_value", max(0, scope.gross), scope.gross_value, *amount),
+        Gauge("daily_loss", max(0, scope.lost), scope.daily_loss, *amount),
+        Gauge("drawdown", max(0, scope.drawn), scope.drawdown, *amount),
+        Gauge("messages", messages, scope.messages, 1),
     ]
     if scope.rfq_value:
-        limits.append(("rfq_value_per_hour", scope.rfq_value, MONEY, 1))
+        requested = scope.requested_value(now_ns)
+        found.append(Gauge("rfq_value_per_hour", requested, scope.rfq_value, MONEY))
     if isinstance(scope, InstrumentState | AgentState):
-        limits.append(("long_lots", scope.limits.long_lots * ONE, ONE, ONE))
-        limits.append(("short_lots", scope.limits.short_lots * ONE, ONE, ONE))
+        holdings = [scope] if isinstance(scope, InstrumentState) else gate.holdings_of[scope.name]
+        longest = max([0, *(each.position + each.buys for each in holdings)])
+        shortest = max([0, *(each.sells - each.position for each in holdings)])
+        found += (
+            Gauge("long_lots", longest, scope.limits.long_lots * ONE, ONE, ONE),
+            Gauge("short_lots", shortest, scope.limits.short_lots * ONE, ONE, ONE),
+        )
     if isinstance(scope, InstrumentState):
-        limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS, 1))
+        age_ns = _age_ns(gate, scope, now_ns)
+        found.append(Gauge("reference_age_ms", age_ns, scope.limits.reference_age_ns, MS))
     elif isinstance(scope, AgentState) and scope.limits.executions:
-        limits.append(("executions", scope.limits.executions, 1, 1))
-    for used, (limit, most, unit, limit_unit) in zip(
-        amounts(gate, scope, now_ns), limits, strict=True
-    ):
-        yield Gauge(limit, max(0, used), most, unit, limit_unit)
+        every = [times for h in gate.holdings_of[scope.name] for times in h.times.values()]
+        times = max(every, key=len, default=deque())
+        executions = count_since(times, now_ns - scope.limits.executions_ns)
+        found.append(Gauge("executions", executions, scope.limits.executions, 1))
+    return found
 
 
 def _age_ns(gate: LimitCounts, instrument: InstrumentState, now_ns: int) -> int:
@@ -213,18 +191,17 @@ def _may_breach(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
 
 def _is_near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
     """Whether some limit is at its warning level, or has a warning that is not cleared."""
-    if not scope.levels:
-        scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
-    return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
+    return bool(scope.warned) or any(
+        gauge.used >= gauge.level(scope.limits.warn) for gauge in gauges(gate, scope, now_ns)
+    )
 
 
 def _update_warning(scope: Scope, gauge: Gauge) -> list[Crossing]:
     """Crossing of a gauge's warning level, up or down, as a list; [] without one."""
-    level = gauge.level(scope.warn)
+    level = gauge.level(scope.limits.warn)
     limit = gauge.limit
     if limit in scope.warned:
-        numerator, denominator = CLEARED_SHARE
-        if gauge.used >= -(level * numerator // -denominator):
+        if gauge.used >= -(level * CLEARED_TENTHS // -10):
             return []
         scope.warned.discard(limit)
         scope.broken.discard(limit)

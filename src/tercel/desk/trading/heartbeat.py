@@ -144,13 +144,15 @@ def last_mark_entries(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> l
     marked = {
         name: market
         for name, market in markets.items()
-        if name in instruments and None not in market.quotes
+        if name in instruments and None not in (market.quotes.bid, market.quotes.ask)
     }
     return [_market_entry(name, market, gateway.venue.now_ns) for name, market in marked.items()]
 
 
 def _market_entry(instrument: str, market: Quoted, now: int) -> Entry:
     """Journal entry of an instrument's best bid and ask."""
-    bid, ask = market.quotes
+    quotes = market.quotes
     unit = market.listing.tick * market.listing.lot
-    return Entry(kinds.MARKET, now, instrument, body=MarketEntry(bid, ask, unit).json())
+    return Entry(
+        kinds.MARKET, now, instrument, body=MarketEntry(quotes.bid, quotes.ask, unit).json()
+    )

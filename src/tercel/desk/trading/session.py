@@ -272,7 +272,7 @@ class Session(Closing):
         # Marks before executors: what they send is checked against the market that they have seen.
         with self.gateway.lock:
             for instrument, (follower, dated_ns) in touched.items():
-                self.limits.mark(instrument, *follower.quotes, dated_ns, self.venue.now_ns)
+                self.limits.mark(instrument, follower.quotes, dated_ns, self.venue.now_ns)
             self.keeper.watch()
             disturbed = self.gateway.states.texts_by_owner(StateReason.DETACHED)
         for parent, reason in disturbed.items():

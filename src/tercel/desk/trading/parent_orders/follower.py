@@ -15,7 +15,7 @@ from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import Listing, MarketRows
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.desk.limits.quotes import refuse_sparse
+from tercel.desk.limits.quotes import BestQuotes, refuse_sparse
 from tercel.desk.trading.parent_orders import kernels
 from tercel.execution.driver_kernels import REASONS
 from tercel.market.book import layout as lay
@@ -83,10 +83,10 @@ class Follower:
         return self.state.item(sim.PUBLIC_BID), self.state.item(sim.PUBLIC_ASK)
 
     @property
-    def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None for an empty side."""
+    def quotes(self) -> BestQuotes:
+        """Best bid and ask, None for an empty side."""
         bid, ask = self.touch
-        return None if bid == NO_BID else bid, None if ask == NO_ASK else ask
+        return BestQuotes(None if bid == NO_BID else bid, None if ask == NO_ASK else ask)
 
     @property
     def mid2(self) -> int:

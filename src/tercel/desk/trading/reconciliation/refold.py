@@ -3,7 +3,7 @@
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelReject, Report
 from tercel.core.ports import Entry, Journal
-from tercel.desk.limits import LimitGate
+from tercel.desk.limits import BestQuotes, LimitGate
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import MarketEntry, ParentEntry, QuoteEntry
@@ -64,7 +64,7 @@ def count_entry(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
             limits.cancel_reject(message)
     elif entry.kind == kinds.MARKET:
         market = MarketEntry.of(entry)
-        limits.mark(entry.instrument, market.bid, market.ask, entry.ns)
+        limits.mark(entry.instrument, BestQuotes(market.bid, market.ask), entry.ns)
     elif entry.kind == kinds.HEARTBEAT and "day" in entry.body:
         limits.restore_day(**entry.body["day"])
     else:
