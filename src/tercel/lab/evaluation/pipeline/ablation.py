@@ -15,7 +15,7 @@ from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.analysis_tables import KNOWS
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.participants import Participants
-from tercel.lab.evaluation.pipeline.scenario_results import JobRunner, Results, run_jobs
+from tercel.lab.evaluation.pipeline.scenario_costs import JobRunner, ScenarioCosts, run_jobs
 from tercel.lab.evaluation.windows import placebo_plan
 
 ABLATION_SEED = 20_232
@@ -32,10 +32,10 @@ def members_to_ablate(participants: Participants) -> list[Candidate]:
     """
     policies = participants.policies
     recipes = participants.recipes
-    recipe_members = {member for recipe in recipes for member in recipe.members}
+    recipe_members = {member for members in recipes.values() for member in members}
     rows = {
-        recipe.key: [policy for policy in policies if policy.key in recipe.members]
-        for recipe in recipes
+        name: [policy for policy in policies if policy.key in members]
+        for name, members in recipes.items()
     } | {policy.key: [policy] for policy in policies if policy.key not in recipe_members}
     groups = list(rows.values()) or [[rule] for rule in participants.baselines]
     if len(groups) != 1:
@@ -56,7 +56,7 @@ def _without_part(members: Sequence[Candidate], part: str, market: BuiltMarket) 
 
 def ablation_savings(
     members: Sequence[Candidate],
-    judged: Results,
+    judged: ScenarioCosts,
     out_dir: Path,
     runner: JobRunner | None = None,
     in_process: bool = False,
@@ -71,7 +71,7 @@ def ablation_savings(
     ----------
     members : sequence of Candidate
         Those of one row.
-    judged : Results
+    judged : ScenarioCosts
         With the costs of all of them.
     out_dir : Path
         Folder of the evaluation.

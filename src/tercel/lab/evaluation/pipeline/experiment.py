@@ -14,16 +14,16 @@ from tercel.lab.evaluation.market import cached_market, count_validation_episode
 from tercel.lab.evaluation.market_notes import describe_judged_orders
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.ablation import ablation_savings, members_to_ablate
+from tercel.lab.evaluation.pipeline.analyses import analyse
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
 from tercel.lab.evaluation.pipeline.card_limits import limit_notes, size_notes, untrained_notes
-from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation, join_scenarios
+from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore, join_scenarios
 from tercel.lab.evaluation.pipeline.jobs import episode_count
 from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
 from tercel.lab.evaluation.pipeline.overflow import without_overflow
 from tercel.lab.evaluation.pipeline.participants import Participants, members_of
 from tercel.lab.evaluation.pipeline.result import Result
-from tercel.lab.evaluation.pipeline.scenario_results import JobRunner, Results, run_jobs
-from tercel.lab.evaluation.pipeline.summary import EvaluationSummary
+from tercel.lab.evaluation.pipeline.scenario_costs import JobRunner, ScenarioCosts, run_jobs
 from tercel.lab.evaluation.risk_statistics import FROZEN
 from tercel.lab.evaluation.sample_size import sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, scenarios_of_orders, write_regime_script
@@ -138,7 +138,7 @@ class Experiment:
 
         def select_results(
             rows: Mapping[str, Mapping[str, Scenario]],
-        ) -> dict[str, dict[str, Results]]:
+        ) -> dict[str, dict[str, ScenarioCosts]]:
             """Results of scenarios, arranged by market and by regime or bound."""
             return {
                 name: {key: job_results[name, scenario.name] for key, scenario in row.items()}
@@ -147,8 +147,8 @@ class Experiment:
 
         bound_results = select_results(bounds)
         bound_names = list(bounds) if main.orders else list(bounds)[:1]
-        evaluation = without_overflow(
-            Evaluation(
+        store = without_overflow(
+            CostStore(
                 participants.policies,
                 participants.baselines,
                 participants.recipes,
@@ -169,36 +169,34 @@ class Experiment:
         if self.apart:
             savings = ablation_savings(
                 members_to_ablate(participants),
-                evaluation.main,
+                store.main,
                 out_dir,
                 self.runner,
                 self.in_process,
             )
-            evaluation = replace(evaluation, apart=savings)
+            store = replace(store, apart=savings)
         if main.orders:
-            markets = {ORDERS_KEY: join_scenarios(list(evaluation.markets.values()))}
-            evaluation = replace(evaluation, markets=markets)
+            markets = {ORDERS_KEY: join_scenarios(list(store.markets.values()))}
+            store = replace(store, markets=markets)
         elif self.sensitivity or self.adaptation:
             rules = [
-                rule
-                for rule in evaluation.baselines
-                if rule.key in {*SENSITIVITY_RULES, evaluation.best}
+                rule for rule in store.baselines if rule.key in {*SENSITIVITY_RULES, store.best}
             ]
             candidates = [*participants.teams[next(iter(scenarios))], *rules]
             trained_for = {
                 regime: tuple(policy.key for policy in row)
                 for regime, row in self.trained_for.items()
             }
-            evaluation = without_overflow(
+            store = without_overflow(
                 replace(
-                    evaluation,
+                    store,
                     sensitivity=_sensitivity(self, candidates, out_dir) if self.sensitivity else {},
                     adaptation=_adaptation(self, candidates, out_dir) if self.adaptation else {},
                     trained_for=trained_for,
                 )
             )
-        self._say(*evaluation.notes[len(notes) :])
-        return Result(EvaluationSummary(evaluation).figures(), evaluation)
+        self._say(*store.notes[len(notes) :])
+        return Result(analyse(store), store)
 
     def notes(self) -> list[str]:
         """Notes on card limits, order sizes and seen days before the runs; raises if a policy saw judged days.
@@ -231,7 +229,7 @@ class Experiment:
         for line in () if self.in_process else lines:
             say(line)
 
-    def _run_validation(self, out_dir: Path) -> tuple[Results, dict[str, Results]]:
+    def _run_validation(self, out_dir: Path) -> tuple[ScenarioCosts, dict[str, ScenarioCosts]]:
         """Results of the rules on the validation episodes of the main market, and of the other markets by name."""
         scenarios = self.scenarios
         baselines = self.participants.baselines
@@ -355,7 +353,7 @@ def parse_specialists(
 
 def _sensitivity(
     experiment: Experiment, candidates: list[Candidate], out_dir: Path
-) -> dict[str, dict[str, Results]]:
+) -> dict[str, dict[str, ScenarioCosts]]:
     """Run candidates in the first market with other latencies, fees and order sizes, one change at a time: results by
     axis and value.
     """
@@ -384,7 +382,7 @@ def _sensitivity(
 
 def _adaptation(
     experiment: Experiment, candidates: list[Candidate], out_dir: Path
-) -> dict[str, Results]:
+) -> dict[str, ScenarioCosts]:
     """Run candidates in the first market with a regime that begins half-way through the order: results by regime;
     writes the regimes' scripts into `out_dir`.
     """

@@ -20,15 +20,15 @@ from tercel.core.serialization import json_text, to_jsonable
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
-from tercel.lab.evaluation.judged_run import KEYS
+from tercel.lab.evaluation.cost_rows import KEYS
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.analyses import SEED
+from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.judged_episode import Episode, episode_of, tabulate_episodes
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.paired_comparison import Comparison
-from tercel.lab.evaluation.pipeline.summary import SEED
 
 if TYPE_CHECKING:
     from tercel.core.frames import Frame
@@ -38,7 +38,7 @@ FORMAT: Final = 1
 
 
 STORED: Final = {
-    "figures": EvaluationResult,
+    "figures": EvaluationRecord,
     "shortfall_bps": dict[str, tuple[float, ...]],
     "comparisons": tuple[Comparison, ...],
 }
@@ -132,9 +132,9 @@ class Result:
 
     Parameters
     ----------
-    figures : EvaluationResult
+    figures : EvaluationRecord
         Everything; the JSON of ``tercel agent evaluate`` has a key for each attribute.
-    evaluation : Evaluation, optional
+    evaluation : CostStore, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
 
     See Also
@@ -151,27 +151,27 @@ class Result:
     True
     """
 
-    figures: EvaluationResult
-    evaluation: Evaluation | None = None
+    figures: EvaluationRecord
+    store: CostStore | None = None
 
     @cached_property
     def shortfall_bps(self) -> Mapping[str, tuple[float, ...]]:
         """Implementation shortfall of each judged episode, bps, by strategy; of a recipe the mean over its training seeds."""
-        if self.evaluation is None:
+        if self.store is None:
             return {}
-        scores = self.evaluation.scores(self.evaluation.main)
+        scores = self.store.scores(self.store.main)
         return {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Paired comparisons, every pair once; a recipe and its members are not compared."""
-        if self.evaluation is None:
+        if self.store is None:
             return ()
         by_pair: dict[frozenset[str], Comparison] = {}
         for a, row in self.figures.paired.items():
             for b, cell in row.items():
                 by_pair.setdefault(frozenset((a, b)), _comparison(a, b, cell))
-        return (*by_pair.values(), *self._compare_rules(self.evaluation))
+        return (*by_pair.values(), *self._compare_rules(self.store))
 
     @property
     def market(self) -> str:
@@ -330,13 +330,13 @@ class Result:
         )
         return file
 
-    def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
+    def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationRecord:
         """Write result file and page (last line `footer`); returns the figures with `out_dir` as their folder."""
-        evaluation = self._require_evaluation("the page")
+        store = self._require_evaluation("the page")
         figures = replace(self.figures, out=str(out_dir))
         write_atomic(file, json_text(figures) + "\n")
         footer = footer or f"results, figures and page: {out_dir}"
-        write_page(page, evaluation, figures, footer=footer)
+        write_page(page, store, figures, footer=footer)
         return figures
 
     def to_json(self) -> dict[str, Any]:
@@ -360,7 +360,7 @@ class Result:
                 raise ConfigError(
                     f"a result of format {FORMAT}", f"format {values['format']}", "evaluate again"
                 )
-            result = cls(EvaluationResult.from_json(values["figures"]))
+            result = cls(EvaluationRecord.from_json(values["figures"]))
             for name, kind in STORED.items():
                 # instead of what the properties would compute of an evaluation
                 vars(result)[name] = from_jsonable(kind, values[name])
@@ -404,24 +404,24 @@ class Result:
         )
         return replace(table, notes=[*table.notes, text])
 
-    def _require_evaluation(self, purpose: str) -> Evaluation:
+    def _require_evaluation(self, purpose: str) -> CostStore:
         """The evaluation behind the result; raises for a result read from JSON, which has none."""
-        if self.evaluation is None:
+        if self.store is None:
             raise ConfigError(
                 f"a result of this session for {purpose}",
                 "one that was read from JSON",
                 "evaluate again",
             )
-        return self.evaluation
+        return self.store
 
-    def _compare_rules(self, evaluation: Evaluation) -> list[Comparison]:
+    def _compare_rules(self, store: CostStore) -> list[Comparison]:
         """Comparisons of rules with each other, p-values adjusted together."""
-        names = [rule.key for rule in evaluation.baselines]
+        names = [rule.key for rule in store.baselines]
         if len(names) < 2:
             return []
         ledger = ComparisonLedger()
         rng = np.random.default_rng((SEED, 1))
-        scores = evaluation.scores(evaluation.main)
+        scores = store.scores(store.main)
         rule_gains = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {
             (a, b): ledger.enter(rule_gains[a][b], ranked=not {a, b} & {*scores.unranked})
