@@ -22,8 +22,14 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.policies.parts import PARTS
 from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import KNOWN
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, variants_of
+from tercel.lab.evaluation.pipeline.candidates import (
+    LEARNED_RULES,
+    Candidate,
+    policies_of,
+    variants_of,
+)
 from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_days_of
@@ -121,6 +127,13 @@ def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(
     assert note in mine.notes
     assert "no evidence" in " ".join(repr(mine).split())
     assert "no evidence" in mine._repr_html_()
+
+
+def test_rules_that_read_a_learned_forecast_are_named() -> None:
+    """Their kind is told by name, without building them."""
+    reading = [name for name in KNOWN if Candidate(name).forecaster is not None]
+    assert reading == [*LEARNED_RULES]
+    assert {Candidate(name).kind for name in reading} == {"learned"}
 
 
 def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tercel.execution.costs import attribute
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.cost_store import CostStore
+from tercel.lab.evaluation.pipeline.cost_store import CostStore, arrival_ns
 from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.routing import inform_router
 from tercel.lab.evaluation.runs import markets_of
@@ -181,9 +181,16 @@ def tabulate_episodes(store: CostStore) -> "Frame":
 
     from tercel.core.frames import Frame
 
+    time = pl.from_epoch(pl.Series(arrival_ns(store.main)).replace(0, None), "ns")
     frames = [
         pl.DataFrame(
-            {"episode": range(len(run)), "strategy": name, "side": run.side, "lots": run.qty}
+            {
+                "episode": range(len(run)),
+                "strategy": name,
+                "time": time.dt.replace_time_zone("UTC"),
+                "side": run.side,
+                "lots": run.qty,
+            }
             | attribute(run, store.twins)
         )
         for name, run in store.main.costs.items()

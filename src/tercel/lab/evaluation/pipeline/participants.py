@@ -133,6 +133,9 @@ def select_participants(
     ConfigError, PolicyError, UnknownNameError
         As `policies_of`.
     """
+    if not typed:
+        own = list(user_strategies)
+        return Participants(own, {}, dict.fromkeys(markets, tuple(own)), [], list(baselines))
     policy_names = [policy for word in typed for policy in (members_of(word) or (word,))]
     candidates = policies_of(policy_names, observations)
     by_key = {candidate.key: candidate for candidate in candidates}

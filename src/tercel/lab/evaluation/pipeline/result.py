@@ -13,11 +13,12 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.files import write_atomic
 from tercel.core.records import from_jsonable
+from tercel.core.renamed import refuse_former_names
 from tercel.core.report import figures
 from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
 from tercel.core.serialization import json_text, to_jsonable
-from tercel.core.stats import Estimate, PairedGain
+from tercel.core.stats import PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
 from tercel.lab.evaluation.cost_rows import KEYS
@@ -54,46 +55,6 @@ STYLE: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One strategy of a result; costs are bps of the order's arrival value, each a mean with its 95 % interval.
-
-    Parameters
-    ----------
-    strategy : str
-    kind : str
-        learned, untrained, own, baseline or random.
-    shortfall_bps : Estimate
-        Implementation shortfall against the arrival mid: the sum of the five that follow.
-    spread_bps, impact_bps, timing_bps, forced_bps, fees_bps : Estimate or None
-        None where it is not separated.
-    timing_risk_bps : Estimate or None
-        Standard deviation of the shortfall over episodes.
-    passive_share : Estimate or None
-        Of the lots, what was filled resting.
-    adaptability : Estimate or None
-        Share of the variance of decisions that the market explains.
-    unfilled_share : float
-        Share of the lots that stayed unfilled.
-    vs_best : Comparison or None
-        With the best baseline, a rule-based strategy; None for that one itself.
-    """
-
-    strategy: str
-    kind: str
-    shortfall_bps: Estimate
-    spread_bps: Estimate | None
-    impact_bps: Estimate | None
-    timing_bps: Estimate | None
-    forced_bps: Estimate | None
-    fees_bps: Estimate | None
-    timing_risk_bps: Estimate | None
-    passive_share: Estimate | None
-    adaptability: Estimate | None
-    unfilled_share: float
-    vs_best: Comparison | None
-
-
 class Plot:
     """Pictures of a result; each shows itself in a notebook and is written by ``save(folder)``."""
 
@@ -126,6 +87,7 @@ class Plot:
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
@@ -189,11 +151,6 @@ class Result:
         )
 
     @property
-    def episodes(self) -> int:
-        """Number of judged episodes."""
-        return self.figures.episodes
-
-    @property
     def best_baseline(self) -> str:
         """Name of the best rule, chosen on other episodes."""
         return self.figures.best_baseline
@@ -208,21 +165,6 @@ class Result:
         """Names of the strategies, cheapest first; unranked ones last."""
         return self.figures.ranked
 
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """Rows of the strategies, cheapest first."""
-        rows = []
-        for name in self.ranked:
-            cells = self.figures.strategies[name]
-            parts = {key: getattr(cells, key) for key in KEYS[1:]}
-            versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
-            unfilled = self.figures.counts[name].unfilled_share
-            kind = self.figures.kinds[name]
-            rows.append(
-                Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus)
-            )
-        return tuple(rows)
-
     def table(self) -> "Frame":
         """Data frame with one row per strategy, cheapest first.
 
@@ -236,18 +178,20 @@ class Result:
         from tercel.core.frames import Frame
 
         rows = list[dict[str, object]]()
-        for row in self.rows:
-            cost = row.shortfall_bps
-            versus = row.vs_best
+        for name in self.ranked:
+            row = self.figures.strategies[name]
+            cost = row.is_bps
+            best = self.best_baseline
+            versus = None if name == best else self.compare(name, best)
             rows.append(
                 {
-                    "strategy": row.strategy,
-                    "kind": row.kind,
+                    "strategy": name,
+                    "kind": self.figures.kinds[name],
                     "shortfall_bps": cost.mean,
                     "ci_low": cost.ci_low,
                     "ci_high": cost.ci_high,
                     **{key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(row, key)]},
-                    "unfilled_share": row.unfilled_share,
+                    "unfilled_share": self.figures.counts[name].unfilled_share,
                     "vs_best_bps": versus and versus.difference_bps,
                     "vs_best_low": versus and versus.ci_low,
                     "vs_best_high": versus and versus.ci_high,
@@ -295,14 +239,14 @@ class Result:
         """
         return episode_of(self._require_evaluation("single episodes"), number)
 
-    def episodes_table(self) -> "Frame":
-        """Data frame with one row per judged episode and strategy.
+    def episodes(self) -> "Frame":
+        """Data frame with one row per judged episode and strategy: when, which order, what it cost.
 
         Returns
         -------
         polars.DataFrame, whose `to_pandas` needs no pyarrow
-            episode (from 0), strategy, side (+1 buy, -1 sell), lots; shortfall_bps and its parts; passive_share of the
-            lots. None where something is not available.
+            episode (from 0), strategy, time of arrival (UTC; none in a simulated market), side (+1 buy, -1 sell), lots;
+            shortfall_bps and its parts; passive_share of the lots. None where something is not available.
 
         Raises
         ------
