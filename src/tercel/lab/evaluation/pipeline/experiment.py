@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from tercel.lab.evaluation.pipeline.participants import Participants, members_of
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.pipeline.scenario_costs import (
     JobRunner,
-    Key,
     ScenarioCosts,
     Work,
     run_jobs,
@@ -44,6 +44,9 @@ FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
 SHARES = (0.02, 0.05, 0.1, 0.2)
 SENSITIVITY_RULES = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 """Rules of the sensitivity and adaptation tests, besides the best one."""
+REGIME = "regime"
+BOUND = "bound"
+"""Groups of judged scenarios, besides the markets as they are (`PLAIN`)."""
 ByScenario = dict[str, ScenarioCosts]
 """Name of a market, regime, fill bound or condition -> the costs there."""
 
@@ -126,18 +129,18 @@ class Experiment:
             if sample is None
             else sample.words
         )
-        markets, regimes, bounds = self._run_scenarios(out_dir)
+        costs = self._run_jobs(self._judged_work(), out_dir)
         store = CostStore(
             self.participants.policies,
             self.participants.baselines,
             self.participants.recipes,
             validation,
-            markets,
-            regimes,
+            {name: costs[PLAIN, name, PLAIN] for name in self.scenarios},
+            self._select_costs(costs, REGIME),
             self.main.seeds,
             list(notes),
             validations=validations,
-            bounds=bounds,
+            bounds=self._join_bounds(self._select_costs(costs, BOUND)),
             sample_size=sample,
         )
         store = self._run_analyses(without_overflow(store), out_dir)
@@ -181,11 +184,10 @@ class Experiment:
         for line in () if self.in_process else lines:
             say(line)
 
-    def _run_jobs(
-        self, work: Mapping[Key, Work], out_dir: Path, label: str = "judge on unseen episodes"
-    ) -> dict[Key, ScenarioCosts]:
-        """Run missing jobs where the experiment runs them, and read their costs, by key."""
-        return run_jobs(work, out_dir, label, self.runner, self.in_process)
+    @property
+    def _run_jobs(self) -> "partial[dict[Any, ScenarioCosts]]":
+        """Function that runs missing jobs where the experiment runs them, and reads their costs (:func:`run_jobs`)."""
+        return partial(run_jobs, runner=self.runner, in_process=self.in_process)
 
     def _sample_size(self, validation: ScenarioCosts) -> SampleSize | None:
         """Sample size that 1 bps needs, from the rules' costs on validation episodes; None if too few were run."""
@@ -201,40 +203,48 @@ class Experiment:
             validation.costs, episodes, round(episodes / len(days), 1) if days else 0.0
         )
 
-    def _run_scenarios(self, out_dir: Path) -> tuple[ByScenario, dict[str, ByScenario], ByScenario]:
-        """Costs in every market, in every market's regimes, and in the first market (or over all listed orders) under
-        every other fill bound.
+    def _judged_work(self) -> dict[tuple[str, str, str], Work]:
+        """Scenarios to judge in, with their candidates, by group, market and key: every market as it is, in each of its
+        regimes, and under the other fill bounds.
         """
         by_regime = self._scenarios_by_regime()
         by_bound = self._scenarios_by_bound()
-        costs = self._run_jobs(
-            {
-                (name, scenario.name): (
-                    scenario,
-                    self.participants.candidates(name),
-                    scenario is self.scenarios[name],
-                )
-                for name, judged in self.scenarios.items()
-                for scenario in (judged, *by_regime[name].values(), *by_bound[name].values())
-            },
-            out_dir,
-        )
+        return {
+            (group, name, key): (
+                scenario,
+                self.participants.candidates(name),
+                group == PLAIN,
+            )
+            for name, judged in self.scenarios.items()
+            for group, row in (
+                (PLAIN, {PLAIN: judged}),
+                (REGIME, by_regime[name]),
+                (BOUND, by_bound[name]),
+            )
+            for key, scenario in row.items()
+        }
 
-        def select(name: str, row: Mapping[str, Scenario]) -> ByScenario:
-            """Costs of one market's scenarios."""
-            return {key: costs[name, scenario.name] for key, scenario in row.items()}
+    def _select_costs(
+        self, costs: Mapping[tuple[str, str, str], ScenarioCosts], group: str
+    ) -> dict[str, ByScenario]:
+        """Costs of one group of scenarios, by market and key."""
+        return {
+            name: {
+                key: costs[of, name, key]
+                for of, place, key in costs
+                if (of, place) == (group, name)
+            }
+            for name in self.scenarios
+        }
 
-        bounds = [select(name, row) for name, row in by_bound.items()]
-        bounds = bounds if self.main.orders else bounds[:1]
-        return (
-            {name: costs[name, scenario.name] for name, scenario in self.scenarios.items()},
-            {name: select(name, row) for name, row in by_regime.items()},
-            {
-                bound: join_scenarios([row[bound] for row in bounds])
-                for bound in bounds[0]
-                if all(bound in row for row in bounds)
-            },
-        )
+    def _join_bounds(self, by_market: Mapping[str, ByScenario]) -> ByScenario:
+        """Costs under the other fill bounds in the first market, or over all listed orders, by bound."""
+        rows = list(by_market.values()) if self.main.orders else list(by_market.values())[:1]
+        return {
+            bound: join_scenarios([row[bound] for row in rows])
+            for bound in rows[0]
+            if all(bound in row for row in rows)
+        }
 
     def _run_analyses(self, store: CostStore, out_dir: Path) -> CostStore:
         """The store with what the further analyses need: an ablation, other conditions, regimes that begin half-way;
