@@ -116,11 +116,11 @@ def describe_fit(preset: Preset) -> str:
             f"{preset.name}: mean L1 {scores.mean_l1:.3f} on the days held out (real against real: "
             f"{format_number(scores.floor_mean_l1, 3)}), {passed} of {len(scores.gates)} realism gates passed"
         )
-    if "fit" in preset.card:
-        missed = misses(preset.card["fit"])
-        near = len(preset.card["fit"]) - len(missed)
+    if fit := preset.card.get("fit"):
+        missed = misses(fit)
+        near = len(fit) - len(missed)
         return (
-            f"{preset.name}: {near} of {len(preset.card['fit'])} quantities are as near to what was held out as real "
+            f"{preset.name}: {near} of {len(fit)} quantities are as near to what was held out as real "
             f"days are, or within a tenth{'; ' * bool(missed)}{'; '.join(missed)}"
         )
     return f"{preset.name}: nothing was held out, so how good it is was not measured"
