@@ -26,7 +26,7 @@ from tercel.lab.evaluation import (
     Scores,
     detectable,
 )
-from tercel.lab.evaluation.pipeline import Candidate, Results, refuse_leaks, run_jobs
+from tercel.lab.evaluation.pipeline import Candidate, ScenarioCosts, refuse_leaks, run_jobs
 from tercel.lab.learning.agent import AgentConfig
 from tercel.lab.learning.agent.policy_parts import action_parameters, rule_name
 
@@ -165,7 +165,7 @@ def judged(
     }
 
 
-def _scores(results: Sequence[Results], members: Mapping[str, Sequence[Candidate]]) -> Scores:
+def _scores(results: Sequence[ScenarioCosts], members: Mapping[str, Sequence[Candidate]]) -> Scores:
     """Shortfalls over the episodes of all scenarios, a row for each training seed."""
     found, clusters, offset = [], [], 0
     for costs in (one.costs for one in results):

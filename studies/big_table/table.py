@@ -20,14 +20,14 @@ from tercel.lab.evaluation import (
 from tercel.lab.evaluation.pipeline import (
     PLAIN,
     Candidate,
-    Evaluation,
+    CostStore,
     MarketCell,
     Participants,
-    Results,
+    ScenarioCosts,
     without_overflow,
 )
+from tercel.lab.evaluation.pipeline.analyses import SEED
 from tercel.lab.evaluation.pipeline.experiment import scenarios_of as plain_scenarios
-from tercel.lab.evaluation.pipeline.summary import SEED
 from tercel.market.flow import registry as presets
 from tercel.market.regimes import NAMED
 
@@ -86,7 +86,7 @@ class BigTable(Record):
 
 
 def result_of(
-    results: Mapping[tuple[str, str], Results],
+    results: Mapping[tuple[str, str], ScenarioCosts],
     field: Participants,
     baselines: Sequence[Candidate],
     episodes: int,
@@ -94,7 +94,7 @@ def result_of(
 ) -> BigTable:
     """The table's figures from results by regime and market; comparisons are corrected over all of it."""
     ledger, rng = ComparisonLedger(), np.random.default_rng(SEED)
-    by_regime = dict[str, dict[str, Results]]()
+    by_regime = dict[str, dict[str, ScenarioCosts]]()
     for (regime, market), judged in results.items():
         by_regime.setdefault(regime, {})[market] = judged
     plain = by_regime.pop(PLAIN)
@@ -102,7 +102,7 @@ def result_of(
         market: {regime: row[market] for regime, row in by_regime.items()} for market in plain
     }
     main = next(iter(plain.values()))
-    evaluation = Evaluation(
+    evaluation = CostStore(
         field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes)
     )
     evaluation = without_overflow(evaluation)
@@ -131,7 +131,7 @@ def result_of(
             for regime, row in found.items()
         },
         names,
-        {recipe.key: list(recipe.members) for recipe in field.recipes},
+        {name: list(members) for name, members in field.recipes.items()},
         [one.key for one in evaluation.baselines],
         claims,
         schedules,

@@ -11,7 +11,7 @@ from tercel.lab.evaluation import BATCH, BuiltMarket, Scenario, run_strategies
 from tercel.lab.evaluation.pipeline import (
     ALL,
     Candidate,
-    Results,
+    ScenarioCosts,
     baselines_of,
     cached_market,
     calibrated_on,
@@ -96,9 +96,9 @@ def sides(
 
 def run_candidates(
     grounds: Mapping[str, tuple[Scenario, BuiltMarket]], candidates: Sequence[Candidate]
-) -> dict[str, Results]:
+) -> dict[str, ScenarioCosts]:
     """Every strategy on the episodes of every scenario, with a bar."""
-    found: dict[str, Results] = {}
+    found: dict[str, ScenarioCosts] = {}
     with progress() as progress_bars:
         bars = {
             where: progress_bars.add_task(
@@ -118,7 +118,7 @@ def run_candidates(
             )
             for one in costs:
                 one.check()
-            found[where] = Results(
+            found[where] = ScenarioCosts(
                 scenario, dict(zip((one.key for one in candidates), costs, strict=True)), {}
             )
     return found

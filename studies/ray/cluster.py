@@ -19,7 +19,7 @@ from tercel.execution.policies import PLACEBO
 from tercel.lab.evaluation import BATCH, Plan, Scenario, batches, run_strategy
 from tercel.lab.evaluation.pipeline import Candidate, cached_market
 from tercel.lab.evaluation.pipeline.jobs import Job, is_stored, runs_to_horizon, store_costs
-from tercel.lab.evaluation.pipeline.scenario_results import JobRunner
+from tercel.lab.evaluation.pipeline.scenario_costs import JobRunner
 from tercel.lab.learning import LearningError
 from tercel.market.simulator import Source
 

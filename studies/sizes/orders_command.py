@@ -84,7 +84,7 @@ def _row(
         task = tc.Task(share=share, horizon=horizon)
         found = tc.evaluate(
             [agent, *RULES], arena, task, episodes=episodes, seed=seed, out=folder
-        ).evaluation
+        ).store
         assert found is not None
         scores = found.scores(found.main)
         yield cell(market, horizon, share, agent, scores.bps, scores.cluster)

@@ -1,13 +1,17 @@
 """Markets and tasks: what belongs to which, recorded days, calibration, tuning."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from tests.api.conftest import MARKET
 from tests.lobster_files import history
+from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.cli import app
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.simulator.days import DAYS
 
@@ -96,7 +100,10 @@ def test_a_result_of_listed_orders_says_which(lake: Path) -> None:
         ORDER
     }
     assert tc.Result.from_json(result.to_json()).task == result.task
-    assert result.episodes == len(DAYS)
+    table = result.episodes().filter(pl.col("strategy") == "pov")
+    told = [f"{order.date} {order.time[-5:]}" for order in result.task]
+    times = table["time"].dt.convert_time_zone("America/New_York").dt.strftime("%Y-%m-%d %H:%M")
+    assert times.to_list() == told
 
 
 def test_days_come_into_a_lake_and_out_as_frames(tmp_path: Path) -> None:
@@ -117,6 +124,36 @@ def test_recorded_days_become_a_market(lake: Path, tmp_path: Path) -> None:
     )
     assert market.name == "mine"
     assert market.lots(tc.Task()) > 0
+
+
+def test_python_and_the_command_make_the_same_market_and_say_how_good_it_is(
+    lake: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Same days, same model: the same file; a figure on days held out comes from both."""
+    caplog.set_level("INFO", logger="tercel.progress")
+    logger = logging.getLogger("tercel.progress")
+    logger.addHandler(caplog.handler)
+    terms = {"model": "santa_fe", "name": "mine", "stamp": "2026-01-01"}
+    words = (
+        "market",
+        "calibrate",
+        "--lake",
+        str(lake),
+        "--symbol",
+        "SIM",
+        "--date",
+        ",".join(DAYS[:2]),
+    )
+    options = [word for key, value in terms.items() for word in (f"--{key}", value)]
+    for held_out, told in (((), "nothing was held out"), (DAYS[2:3], "as real days are")):
+        ours, theirs = tmp_path / "ours.json", tmp_path / "theirs.json"
+        tc.calibrate(lake, "SIM", DAYS[:2], held_out=held_out, out=ours, **terms)
+        more = [word for day in held_out for word in ("--held-out", day)]
+        done = CliRunner().invoke(app, [*words, *options, *more, "--out", str(theirs), "--json"])
+        assert done.exit_code == 0, done.output
+        assert ours.read_bytes() == theirs.read_bytes()
+        assert told in caplog.text
+    logger.removeHandler(caplog.handler)
 
 
 def test_a_rule_is_tuned_and_judged(market: tc.Market) -> None:

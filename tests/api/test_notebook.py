@@ -72,16 +72,20 @@ def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> No
     assert "half_now" in result.report(tmp_path / "a" / "page.html").read_text()
 
 
-def test_rows_and_task_have_names_and_types(result: tc.Result, task: tc.Task) -> None:
+def test_the_table_and_the_task_say_what_was_judged(result: tc.Result, task: tc.Task) -> None:
     assert result.task == task
-    assert [row.strategy for row in result.rows] == result.ranked
-    own = next(row for row in result.rows if row.strategy == "half_now")
-    assert own.kind == "own"
-    assert own.shortfall_bps.mean == pytest.approx(np.mean(result.shortfall_bps["half_now"]))
-    parts = (own.spread_bps, own.impact_bps, own.timing_bps, own.forced_bps, own.fees_bps)
-    assert sum(part.mean for part in parts if part) == pytest.approx(own.shortfall_bps.mean)
-    assert own.vs_best == result.compare("half_now", result.best_baseline)
-    assert next(row for row in result.rows if row.strategy == result.best_baseline).vs_best is None
+    rows = {row["strategy"]: row for row in result.table().rows(named=True)}
+    assert list(rows) == result.ranked
+    own = rows["half_now"]
+    assert own["kind"] == "own"
+    assert own["shortfall_bps"] == pytest.approx(np.mean(result.shortfall_bps["half_now"]))
+    parts = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
+    assert sum(own[part] or 0.0 for part in parts) == pytest.approx(own["shortfall_bps"])
+    versus = result.compare("half_now", result.best_baseline)
+    assert own["vs_best_bps"] == versus.difference_bps
+    assert rows[result.best_baseline]["vs_best_bps"] is None
+    with pytest.raises(AttributeError, match="is called 'table' now"):
+        _ = result.rows  # type: ignore[attr-defined]
     assert len(set(result.notes)) == len(result.notes)
 
 
@@ -178,14 +182,12 @@ def test_an_episode_is_the_one_that_was_judged(result: tc.Result) -> None:
     # the first decision takes half, at arrival: 5 ms later the venue has it
     first = episode.fills("half_now").filter(pl.col("time_s") == 0.005)
     assert first["lots"].sum() == (episode.lots + 1) // 2
-    costs = result.episodes_table().filter(
-        pl.col("episode") == 5, pl.col("strategy") == "twap_take"
-    )
-    assert costs.select("side", "lots").rows() == [(episode.side, episode.lots)]
+    costs = result.episodes().filter(pl.col("episode") == 5, pl.col("strategy") == "twap_take")
+    assert costs.select("time", "side", "lots").rows() == [(None, episode.side, episode.lots)]
     parts = episode.costs_bps["twap_take"]
     assert costs["shortfall_bps"].to_list() == pytest.approx([parts["is_bps"]])
     assert costs["spread_bps"].to_list() == pytest.approx([parts["spread_bps"]])
-    assert len(result.episodes_table()) == EPISODES * len(result.shortfall_bps)
+    assert len(result.episodes()) == EPISODES * len(result.shortfall_bps)
     for number in (-1, EPISODES):
         with pytest.raises(tc.TercelError, match="from 0 to"):
             result.episode(number)
@@ -202,7 +204,7 @@ def test_tables_become_those_of_pandas_without_pyarrow(
         result.table(),
         episode.table(),
         episode.fills("twap_take"),
-        result.episodes_table(),
+        result.episodes(),
     ):
         shown = table.to_pandas()
         assert list(shown.columns) == table.columns

@@ -255,7 +255,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
         raise AssertionError("trained or judged again")
 
     monkeypatch.setattr("studies.ablation.trainings.Pool", never)
-    monkeypatch.setattr("tercel.lab.evaluation.pipeline.scenario_results.Pool", never)
+    monkeypatch.setattr("tercel.lab.evaluation.pipeline.scenario_costs.Pool", never)
     ablate(request(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
     with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):

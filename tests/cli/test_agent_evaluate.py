@@ -22,9 +22,15 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.policies.parts import PARTS
 from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import KNOWN
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, variants_of
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.candidates import (
+    LEARNED_RULES,
+    Candidate,
+    policies_of,
+    variants_of,
+)
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_days_of
 from tercel.lab.evaluation.pipeline.participants import recipes_of
@@ -123,14 +129,20 @@ def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(
     assert "no evidence" in mine._repr_html_()
 
 
+def test_rules_that_read_a_learned_forecast_are_named() -> None:
+    """Their kind is told by name, without building them."""
+    reading = [name for name in KNOWN if Candidate(name).forecaster is not None]
+    assert reading == [*LEARNED_RULES]
+    assert {Candidate(name).kind for name in reading} == {"learned"}
+
+
 def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:
     folders = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2, 3)]
     other = copy_of_the_shipped(
         tmp_path / "other", name="mine", seed=4, trained_on={"market": "ibm"}
     )
-    [recipe] = recipes_of(policies_of([*map(str, folders), str(other), "default"]))
-    assert recipe.key == "mine"
-    assert recipe.members == tuple(map(str, folders))
+    recipes = recipes_of(policies_of([*map(str, folders), str(other), "default"]))
+    assert recipes == {"mine": tuple(map(str, folders))}
 
 
 def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_path: Path) -> None:
@@ -210,7 +222,7 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     changed = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
     assert changed == [gone]
     # a person sees a table of each market, then what holds over both
-    table = judged_table(EvaluationResult.from_json(result))
+    table = judged_table(EvaluationRecord.from_json(result))
     [other] = table.other_markets
     cell, primary = result["by_market"]["amzn-santa-fe"], result["claims"]["mine"]["primary"]
     assert (other.title, other.best_baseline) == (
@@ -263,7 +275,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     ):
         assert told in " ".join(page.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
-    sentences = list(judged_table(EvaluationResult.from_json(found)).sentences())
+    sentences = list(judged_table(EvaluationRecord.from_json(found)).sentences())
     assert len(sentences) <= 5
     assert sentences[0].startswith("default: ")
     assert "effective sample" in sentences[-1]

@@ -24,15 +24,16 @@ from tercel.execution.policies.folder import load_policy, save_policy
 from tercel.execution.policies_packaged import calm_observations, read_calm_observations
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import cached_market, thin_plan
-from tercel.lab.evaluation.pipeline.analysis_tables import adaptation_lines, adaptation_rows
+from tercel.lab.evaluation.pipeline.analysis_tables import adaptation_rows
 from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of
 from tercel.lab.evaluation.pipeline.card_limits import limit_note, limit_notes, untrained_notes
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation
-from tercel.lab.evaluation.pipeline.evaluation_result import AdaptationCell
+from tercel.lab.evaluation.pipeline.cost_store import CostStore
+from tercel.lab.evaluation.pipeline.evaluation_record import AdaptationCell
 from tercel.lab.evaluation.pipeline.jobs import Job, is_done, is_stored, jobs_of, run_job
 from tercel.lab.evaluation.pipeline.overflow import without_overflow, without_overflowed_episodes
 from tercel.lab.evaluation.pipeline.participants import members_of, select_participants
-from tercel.lab.evaluation.pipeline.scenario_results import Results, read_results
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts, read_costs
+from tercel.lab.evaluation.pipeline.sentences import adaptation_lines
 from tercel.lab.evaluation.plans import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.scenario import Scenario
@@ -70,8 +71,7 @@ def test_each_member_plays_where_it_is_at_home(tmp_path: Path) -> None:
     typed = [member(tmp_path / f"{m}-{s}", s, m) for m in ("csco", "ibm") for s in (1, 2)]
     field = select_participants(typed, "mine", settings("csco", "ibm"))
     assert keys(field) == {"csco": ["csco-1", "csco-2"], "ibm": ["ibm-1", "ibm-2"]}
-    [recipe] = field.recipes
-    assert (recipe.key, list(recipe.members), field.notes) == ("mine", typed, [])
+    assert (field.recipes, field.notes) == ({"mine": tuple(typed)}, [])
     alone = select_participants(typed, "mine", settings("ibm"))
     assert [Path(one.key).name for one in alone.policies] == ["ibm-1", "ibm-2"], (
         "the others are not judged at all"
@@ -234,20 +234,20 @@ def test_costs_run_elsewhere_are_those_run_here(
     assert request == [256, 300], "one job of the first was there"
     for one in WHO:
         assert all(is_stored(job, one, there) for job in jobs)
-        mine, theirs = (read_results(PLACE, WHO, out).costs[one.key] for out in (here, there))
+        mine, theirs = (read_costs(PLACE, WHO, out).costs[one.key] for out in (here, there))
         kept = [f.name for f in fields(mine) if f.name != "mid2_grid"]
         assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in kept)
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Results:
+def small(tmp_path_factory: pytest.TempPathFactory) -> ScenarioCosts:
     folder = tmp_path_factory.mktemp("small")
     for job in jobs_of(PLACE, THREE, recorded=True):
         run_job(job, folder)
-    return read_results(PLACE, THREE, folder, recorded=True)
+    return read_costs(PLACE, THREE, folder, recorded=True)
 
 
-def overflowing(judged: Results, key: str, episodes: list[int]) -> Results:
+def overflowing(judged: ScenarioCosts, key: str, episodes: list[int]) -> ScenarioCosts:
     overflow = judged.costs[key].overflow.copy()
     overflow[episodes] = 2
     return replace(
@@ -255,9 +255,9 @@ def overflowing(judged: Results, key: str, episodes: list[int]) -> Results:
     )
 
 
-def test_an_episode_without_room_is_left_out_for_everybody(small: Results) -> None:
-    evaluation = Evaluation(
-        [], THREE, [], small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
+def test_an_episode_without_room_is_left_out_for_everybody(small: ScenarioCosts) -> None:
+    evaluation = CostStore(
+        [], THREE, {}, small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
     )
     assert without_overflow(evaluation).notes == ["before"]
     cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
@@ -279,9 +279,9 @@ def test_an_episode_without_room_is_left_out_for_everybody(small: Results) -> No
     assert "(peg_behind, random)" in note
 
 
-def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Results) -> None:
+def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: ScenarioCosts) -> None:
     cut = overflowing(small, "peg_behind", [7, 9, 11, 12, 13, 14, 200])
-    evaluation = Evaluation([], THREE, [], small, {"small": cut}, {}, (3, 4), ["before"])
+    evaluation = CostStore([], THREE, {}, small, {"small": cut}, {}, (3, 4), ["before"])
     left = without_overflow(evaluation)
     assert [one.key for one in left.baselines] == ["twap_take", "random"]
     assert all(list(scenario.costs) == ["twap_take", "random"] for scenario in left.scenarios)
@@ -314,7 +314,7 @@ def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) ->
 def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
     built = cached_market(PLACE)
     costs = run_strategy(built.judged, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built))
-    judged = Results(PLACE, {"one": costs}, {})
+    judged = ScenarioCosts(PLACE, {"one": costs}, {})
     some = judged.select(np.array([True, False, True, True, False, True]))
     assert some.plan_rows is not None
     assert some.plan_rows.tolist() == [0, 2, 3, 5]

@@ -183,7 +183,6 @@ def test_a_fit_is_shown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         days=DATES[:1],
         held_out=DATES[1:2],
         name="made",
-        path=out,
         date="2026-01-01",
         simulated_days=1,
     )

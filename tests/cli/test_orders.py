@@ -274,7 +274,7 @@ def test_an_order_costs_among_others_what_it_costs_alone(lake: Path, listed: Pat
     market = tc.replay(lake, "SIM", impact="none")
     among = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[::2])
     alone = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[:1])
-    assert (among.episodes, alone.episodes) == (4, 1)
+    assert (among.figures.episodes, alone.figures.episodes) == (4, 1)
     assert alone.shortfall_bps["twap_take"][0] == pytest.approx(
         among.shortfall_bps["twap_take"][1], abs=1e-9
     )
@@ -318,7 +318,7 @@ def test_the_table_says_what_a_limit_left(lake: Path) -> None:
     assert any("Limit" in note for note in result.figures.notes)
     fills = result.episode(0).fills("twap_take")
     mid = (
-        result.evaluation.main.costs["twap_take"].arrival_mid2[0]
+        result.store.main.costs["twap_take"].arrival_mid2[0]
         / 2
         * Lake(lake).instrument("SIM", DAYS[0]).tick
     )

@@ -22,7 +22,7 @@ from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.learner import learner_settings
@@ -178,7 +178,7 @@ def test_a_run_is_told_filed_shown_again_and_traded(
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     assert re.findall(r"url\((?![\"']?(?:#|data:))|@import", report) == []
     assert [name for name in (*WRITTEN, *LEARNED) if name not in report] == []
-    sentences = judged_table(EvaluationResult.from_json(result)).sentences()
+    sentences = judged_table(EvaluationRecord.from_json(result)).sentences()
     caveat = next(sentences)
     assert caveat == "A quick run: too few episodes to judge by; a look, not a judgement."
     assert f"<h1>{caveat.removesuffix('.')}</h1>" in report

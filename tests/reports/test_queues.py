@@ -72,7 +72,7 @@ def test_19_who_joined_gets_what_trades_beyond_the_cancels(
 
     task = Task(side="buy", quantity=200, horizon_s=float(CYCLE_S), decisions=1, warmup_s=0)
     result = tc.evaluate(["twap_take", joins], replay(lake, "ABC", queue=model), task, episodes=4)
-    assert result.episodes == 4
+    assert result.figures.episodes == 4
     for number in range(4):  # of one cycle each, whenever it begins
         fills = result.episode(number).fills("joins").to_dicts()
         passive = [

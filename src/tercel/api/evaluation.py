@@ -10,10 +10,9 @@ from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
-from tercel.execution.strategies import ALL_BASELINES, KNOWN, build
+from tercel.execution.strategies import ALL_BASELINES, KNOWN
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import (
@@ -25,7 +24,6 @@ from tercel.execution.user_strategy import (
 )
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
-    PLACEHOLDER_ESTIMATES,
     Candidate,
     load_user_strategies,
     refuse_same_names,
@@ -100,8 +98,8 @@ def evaluate(
 
     >>> from tercel.api.market import load_market
     >>> task = Task(horizon="1min", decisions=2, warmup_s=0)
-    >>> evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episodes
-    2
+    >>> evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).best_baseline
+    'twap_take'
     """
     if not isinstance(episodes, int) or not isinstance(seed, int) or episodes < 2 or seed < 0:
         raise ConfigError(
@@ -189,7 +187,6 @@ def participants_of(
         elif isinstance(candidate, str) and candidate == ALL:
             baselines += [Candidate(name) for name in ALL_BASELINES]
         elif isinstance(candidate, str) and candidate.split("+")[0] in KNOWN:
-            build(candidate, PLACEHOLDER_ESTIMATES)
             participant = Candidate(candidate)
         elif (
             isinstance(candidate, str)
@@ -207,7 +204,6 @@ def participants_of(
                 and candidate.name == candidate.card.name
             )
             name = f"{candidate.name} ({candidate.folder})" if is_ambiguous else candidate.name
-            policy_strategy(candidate.folder, name, candidate.observation)
             participant = Candidate(
                 name, str(candidate.folder.resolve()), observation=candidate.observation
             )
@@ -222,7 +218,7 @@ def participants_of(
             )
     field = select_participants(typed, family, scenarios, own_candidates, observations, baselines)
     refuse_same_names([*field.policies, *baselines])
-    if not any(candidate.kind == "baseline" for candidate in baselines):
+    if "baseline" not in [candidate.kind for candidate in baselines]:
         raise ConfigError(
             "at least one rule to compare with",
             ", ".join(candidate.key for candidate in field.policies),

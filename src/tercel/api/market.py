@@ -2,15 +2,16 @@
 
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.progress import say
 from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of, make_market
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import resolve_markets
 from tercel.market.flow import registry as presets
-from tercel.market.score.calibrated import calibrate_preset
-from tercel.market.score.scored_days import read_days
+from tercel.market.score.calibrated import calibrate_days, describe_fit
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -138,11 +139,21 @@ def calibrate(
     symbol: str,
     days: Sequence[str],
     *,
+    held_out: Sequence[str] = (),
     model: str = "queue_reactive",
     name: str = "",
     out: str | Path | None = None,
+    start: str = "",
+    end: str = "",
+    stamp: str = "",
+    venue: str = "",
+    levels: int | None = None,
+    lot: int | None = None,
 ) -> Market:
     """Calibrate a simulated market: its order flow is fitted to recorded days. About a minute for a few days.
+
+    A line says how near it comes to days that it was not fitted to. The same days give the same market as
+    ``tercel market calibrate``.
 
     Parameters
     ----------
@@ -150,22 +161,35 @@ def calibrate(
         Folder of imported days, and symbol.
     days : sequence of str
         YYYY-MM-DD.
+    held_out : sequence of str
+        Days that are not fitted, to measure the market on. Of a single day and ``santa_fe`` every second half hour is
+        held out without them.
     model : str
         Flow model: queue_reactive, santa_fe, or resampled: days made of blocks of these days, which stay needed (single
         orders, five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
     name : str
-        Name of the market; symbol and days if not given.
+        Name of the market; that of the file, or symbol and days, if not given.
     out : str or Path, optional
-        The ``.json`` file that is written; a temporary one if not given.
+        The ``.json`` file that is written; a temporary one if not given. Its card has all figures of the fit.
+    start, end : str
+        Stretch of each day, local time of the exchange, HH:MM; whole sessions by default.
+    stamp : str
+        Date of this calibration, for the card; today by default.
+    venue : str
+        Needed where several have the symbol.
+    levels : int, optional
+        Read the tape as a feed of so many levels.
+    lot : int, optional
+        Units of a simulated lot; the coarsest that keeps the sizes if not given.
 
     Raises
     ------
     ConfigError, TapeError
-        An unknown model, a day that is not in the lake or too short.
+        An unknown model, a day that is not in the lake or too short, a day both fitted and held out.
 
     See Also
     --------
-    ``tercel market score`` measures how close simulated days are to recorded ones.
+    ``tercel market score`` measures more, on any days.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tercel.market.simulator.days import simulated_lake
@@ -174,14 +198,31 @@ def calibrate(
     ...     calibrate(folder, "SIM", lake.days("SIM")[:1], model="santa_fe", name="mine").name
     'mine'
     """
-    recorded = read_days(Path(lake), symbol, list(days))
-    market_name = name or f"{symbol.lower()}-{days[0]}" + (f"-{days[-1]}" if len(days) > 1 else "")
-    file = (
-        Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
-        if out is None
-        else Path(out)
+    if out is None:
+        market_name = name or "-".join([symbol.lower(), *dict.fromkeys((*days[:1], *days[-1:]))])
+        file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{market_name}.json"
+    else:
+        file = Path(out)
+        refuse_if(
+            file.suffix != ".json" or file.is_dir() or not file.parent.is_dir(),
+            "a file to write (.json) in a folder that exists",
+            f"`out={file}`",
+            "name another `out=`",
+        )
+    preset = calibrate_days(
+        Path(lake),
+        symbol,
+        days,
+        held_out,
+        model=model,
+        name=name or file.stem,
+        stamp=stamp or datetime.now().date().isoformat(),
+        start=start,
+        end=end,
+        venue=venue,
+        levels=levels,
+        lot=lot,
     )
-    calibrate_preset(
-        model, recorded, name=market_name, stamp=days[-1], lake=str(Path(lake).resolve())
-    ).save(file)
+    preset.save(file)
+    say(describe_fit(preset))
     return load_market(str(file))

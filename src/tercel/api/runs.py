@@ -25,11 +25,11 @@ from tercel.lab.evaluation.pipeline.candidates import (
     load_user_strategies,
     policies_of,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.experiment import Experiment
-from tercel.lab.evaluation.pipeline.judged_tables import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
 from tercel.lab.evaluation.pipeline.participants import Participants, recipes_of
+from tercel.lab.evaluation.pipeline.sentences import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.scenario import EPISODES, Scenario
 from tercel.lab.evaluation.training_files import METRICS_FILE as METRICS, read_partial_metrics
 from tercel.lab.learning.agent.config import AgentConfig
@@ -250,7 +250,7 @@ class Run:
                 preset.save(run.folder / PRESET)
         return run
 
-    def finish(self, footer: str = "") -> EvaluationResult:
+    def finish(self, footer: str = "") -> EvaluationRecord:
         """Run missing trainings and evaluations, write results and page (last line: `footer`); return the results.
 
         Raises

@@ -12,7 +12,7 @@ from tercel.cli.output import ALL_IN, hand_over, print_rows, result_console, say
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+    from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
     from tercel.lab.evaluation.pipeline.experiment import Experiment
 
 RESULT = "evaluation.json"
@@ -230,7 +230,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
     return experiment
 
 
-def show(result: "EvaluationResult", file: Path, page: Path) -> None:
+def show(result: "EvaluationRecord", file: Path, page: Path) -> None:
     """Print the table of an evaluation and the paths of its files."""
     from tercel.lab.evaluation.pipeline.analysis_tables import ABLATION_HEADINGS, ablation_rows
     from tercel.lab.evaluation.pipeline.judged_tables import judged_table

@@ -33,7 +33,7 @@ from tercel.cli.options import (
     parse_dates,
 )
 from tercel.cli.output import hand_over, print_table, say
-from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.errors import refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.flow.port import Preset
@@ -122,106 +122,36 @@ def calibrate(request: Calibrate) -> None:
     dates = parse_dates(request.dates)
     held_out = parse_dates(request.held_out)
     path = request.out
-    from tercel.market.flow.queue_reactive.calibrate import touch_only_error
-    from tercel.market.score.calibrated import calibrate_preset, make_preset
-    from tercel.market.score.card import ScoreDraw, score, with_scores
-    from tercel.market.score.scored_days import LEAST_SESSION_S, read_days
-    from tercel.market.score.stored_scores import StoredScores
-    from tercel.market.tape import Lake as Store
+    from tercel.api.market import calibrate as calibrate_market
+    from tercel.market.flow.registry import load
 
     began_s = time.perf_counter()
-    if (
-        path.suffix != ".json" or path.is_dir() or not path.parent.is_dir()
-    ):  # refused before minutes of work
-        raise ConfigError(
-            "a file to write (.json) in a folder that exists", f"--out {path}", "name another --out"
-        )
-    symbol = request.symbol
-    venue = request.venue
-    levels = request.levels
-    windowed = bool(request.start or request.end)
-    name = request.name or path.stem
-    stamp = request.stamp or datetime.now().date().isoformat()
-    days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
-    if request.model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
-        raise touch_only_error(1)
-    labels = ", ".join(day.label for day in days)
-    say(f"{labels} read; fitting {request.model}, about a minute for a few days")
-    refuse_if(
-        request.model == "resampled" and (request.start or levels or request.lot),
-        "days from their opening",
-        "--from, --levels or --lot",
-        "leave them out with resampled",
+    calibrate_market(
+        request.lake,
+        request.symbol,
+        dates,
+        held_out=held_out,
+        model=request.model,
+        name=request.name,
+        out=path,
+        start=request.start,
+        end=request.end,
+        stamp=request.stamp,
+        venue=request.venue,
+        levels=request.levels,
+        lot=request.lot,
     )
-    is_split_day = (
-        len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
-    )  # odd half hours against even ones
-    if request.model == "santa_fe" and not (windowed or levels) and (held_out or is_split_day):
-        preset = make_preset(
-            request.lake,
-            symbol,
-            days=dates,
-            held_out=held_out,
-            name=name,
-            path=path,
-            date=stamp,
-            lot_shares=request.lot,
-            venue=venue or None,
-        )
+    preset = load(path)
+    if "fit" in preset.card:
         show_fit(preset, path, request.as_json)
         return
-    if overlap := ", ".join(sorted(set(dates) & set(held_out))):
-        raise ConfigError(
-            "days either calibrated on or held out", f"{overlap} in both", "name each day once"
-        )
-    preset = calibrate_preset(
-        request.model,
-        days,
-        name=name,
-        stamp=stamp,
-        windowed=windowed,
-        lot=request.lot,
-        tell=say,
-        lake=str(request.lake.resolve()),
-    )
-    if levels:
-        preset = preset.model_copy(update={"card": {**preset.card, "levels_read": levels}})
-    scores = None
-    if held_out:
-        score_draw = ScoreDraw(
-            preset, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
-        )
-        preset = with_scores(preset, score_draw.tape, score(score_draw, classifier=False))
-        scores = StoredScores.of(preset)
-        preset = preset.model_copy(update={"card": {**preset.card, "held_out_days": held_out}})
-    preset.save(path)
     seconds = time.perf_counter() - began_s
 
     def show() -> None:
-        """Print the fit of the calibrated preset."""
-        say(f"{preset.name}: {preset.model} from {labels} in {seconds:.1f} s")
-        if scores:
-            say(
-                f"mean L1 {scores.mean_l1:.3f} on the days held out "
-                f"(real against real: {scores.floor_mean_l1:.3f})"
-            )
+        """Print where the preset is, and how to score it."""
+        say(f"{preset.name}: {preset.model} from {request.dates} in {seconds:.1f} s")
         say(f"written  {path}")
-        hours = (
-            f" --from {request.end}"
-            if request.end
-            else f" --to {request.start}"
-            if request.start
-            else ""
-        )
-        unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
-        unseen_dates = ",".join(dates if hours else sorted(unseen))
-        session = days[0].instrument.session(days[0].events.exch_ns)
-        middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
-        say(
-            f"score it on what it has not seen: tercel market score {path} --lake {request.lake} --date {unseen_dates}{hours}"
-            if unseen_dates
-            else f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
-        )
+        say(_how_to_score(request, dates, held_out))
 
     result = {"name": preset.name, "model": preset.model, "out": path, "calibrated_on": dates}
     result |= {
@@ -230,6 +160,27 @@ def calibrate(request: Calibrate) -> None:
         "scores": preset.card.get("scores"),
     }
     hand_over(result, request.as_json, show)
+
+
+def _how_to_score(request: Calibrate, dates: list[str], held_out: list[str]) -> str:
+    """Line with the command that scores a market on what it has not seen, or how to leave something unseen."""
+    from tercel.market.tape import Lake as Store
+
+    store = Store(request.lake)
+    venue = request.venue or None
+    hours = f" --from {request.end}" if request.end else f" --to {request.start}"
+    hours *= bool(request.start or request.end)
+    unseen = {*store.days(request.symbol, venue)} - {*dates, *held_out}
+    unseen_dates = ",".join(dates if hours else sorted(unseen))
+    if unseen_dates:
+        return (
+            f"score it on what it has not seen: tercel market score {request.out} --lake {request.lake} "
+            f"--date {unseen_dates}{hours}"
+        )
+    instrument, events = store.read(request.symbol, dates[0], venue)
+    middle_s = sum(instrument.session(events.exch_ns)) / 2e9
+    middle = f"{datetime.fromtimestamp(middle_s, ZoneInfo(instrument.timezone)):%H:%M}"
+    return f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
 
 
 def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError, refuse_if, split_commas
 if TYPE_CHECKING:
     from tercel.api.runs import Run
     from tercel.execution.task import Task
-    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+    from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
@@ -104,7 +104,7 @@ def _run_symbols(request: RunRequest) -> None:
         print_json({"symbols": results})
 
 
-def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationResult":
+def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationRecord":
     """Train and evaluate in one market, write page and desk file, and print the table unless `as_json`; return the result."""
     from tercel.api.runs import REPORT, RESULT
     from tercel.lab.evaluation.pipeline.judged_tables import run_table

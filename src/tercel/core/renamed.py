@@ -278,6 +278,11 @@ MEMBERS: Final[dict[str, dict[str, str]]] = {
     "RegimeScript.__init__": {
         "own": "own_regimes",
     },
+    "Result": {
+        "episodes_table": "episodes",
+        "evaluation": "store",
+        "rows": "table",
+    },
     "Table": {
         "how": "how_to_map",
         "sound": "drop_bad_rows",

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.judged_tables import QUICK, judged_table, run_table
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table, run_table
 from tercel.lab.evaluation.pipeline.page import headline, lead_text
+from tercel.lab.evaluation.pipeline.sentences import QUICK
 
 COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
 GAIN = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01, "power": 0.5}
@@ -86,16 +87,16 @@ def written() -> dict[str, Any]:
 
 
 def test_what_was_written_comes_back() -> None:
-    found = EvaluationResult.from_json(written())
+    found = EvaluationRecord.from_json(written())
     assert json.loads(json.dumps(found.to_json())) == written()
     assert next(judged_table(found).sentences()).startswith("mine: cheaper than pov")
 
 
 def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_of() -> None:
-    plain = EvaluationResult.from_json(written())
+    plain = EvaluationRecord.from_json(written())
     assert run_table(plain).benchmark_label == plain.best_baseline, "guarded was not judged"
     text = json.dumps(written() | {"notes": ["The order: 10 % of the volume, 5 shares."]})
-    table = run_table(EvaluationResult.from_json(json.loads(text.replace("twap_take", "guarded"))))
+    table = run_table(EvaluationRecord.from_json(json.loads(text.replace("twap_take", "guarded"))))
     assert (table.benchmark_label, table.title) == ("guarded", "thin, 10 % of the volume, 5 shares")
     first, *_, last = table.sentences()
     gain = "(gain +1.00 [+0.20, +1.80] bps)"
@@ -113,20 +114,20 @@ def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_o
 def test_a_file_of_before_opens() -> None:
     older = {key: value for key, value in written().items() if key != "apart"} | {"handed_over": {}}
     older["learned_saves"] = {"mine": COST}
-    assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
+    assert EvaluationRecord.from_json(older) == EvaluationRecord.from_json(written())
 
 
 @pytest.mark.parametrize("data", [{}, {"strategies": 3}, {**written(), "claims": {"mine": {}}}])
 def test_something_else_is_no_evaluation(data: dict[str, Any]) -> None:
     with pytest.raises((TypeError, AttributeError)):
-        EvaluationResult.from_json(data)
+        EvaluationRecord.from_json(data)
 
 
 def test_the_best_candidates_have_the_sentences_and_the_others_are_counted() -> None:
     """Five of one class, given worst first; the means of two are equal, one has none."""
     names, text = ["s4", "s3", "s2", "s1", "s0"], json.dumps(written())
     means = [-3.0, float("nan"), 1.0, 2.0, 1.0]
-    found = EvaluationResult.from_json(json.loads(text))
+    found = EvaluationRecord.from_json(json.loads(text))
 
     def for_each(row: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -161,11 +162,12 @@ def test_the_best_candidates_have_the_sentences_and_the_others_are_counted() -> 
 
 def test_no_verdict_is_on_what_found_nobody() -> None:
     note = "The depth of the book, or the limit price, ran out: unfilled are pov 37 %."
-    found = replace(EvaluationResult.from_json(written()), notes=(note,))
+    found = replace(EvaluationRecord.from_json(written()), notes=(note,))
     left = replace(found.counts["pov"], unfilled_share=0.37)
     for short, rest in (("mine", "pov costs"), ("pov", "")):
         one = replace(found, counts={**found.counts, short: left})
         assert one.reported_rows == []
+        assert one.ranked[-1] == short
         table = judged_table(one)
         assert next(table.sentences()) == note
         assert not any("cheaper" in line for line in table.sentences())
@@ -175,7 +177,7 @@ def test_no_verdict_is_on_what_found_nobody() -> None:
 
 
 def test_the_answer_names_who_was_cheaper() -> None:
-    found = EvaluationResult.from_json(written())
+    found = EvaluationRecord.from_json(written())
     assert headline(found) == "mine: cheaper than pov, the best of 2 rules"
     quick = replace(found, notes=(QUICK,))
     assert headline(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"

@@ -20,6 +20,7 @@ from tercel.lab.evaluation.comparisons import (
     compare,
     gains,
 )
+from tercel.lab.evaluation.cost_rows import KEYS, MEANINGS, CostRow
 from tercel.lab.evaluation.cost_sections import (
     composition,
     distribution_row,
@@ -27,8 +28,14 @@ from tercel.lab.evaluation.cost_sections import (
     remaining_shares,
     timing,
 )
-from tercel.lab.evaluation.judge import JudgedEntry, clip_to_range, judge, paired_correlation
-from tercel.lab.evaluation.judged_run import KEYS, MEANINGS, JudgedRun
+from tercel.lab.evaluation.judge import (
+    JudgedEntry,
+    clip_to_range,
+    count_lots,
+    judge,
+    paired_correlation,
+)
+from tercel.lab.evaluation.pipeline.sentences import entry_notes
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)
@@ -97,15 +104,32 @@ def twin(episodes=200):
     return np.full((episodes, GRID), MID2, np.int64)
 
 
-def run(entries, twins=None, seed=0, **options):
-    return judge(
-        entries, twins, np.random.default_rng(seed), market="made_up", task={"share": 0.1}, seeds=[1, 2, 3],
-        resamples=500, **options,
-    )  # fmt: skip
+def run(entries, twins=None, seed=0):
+    """Cost rows by strategy, and gains of each training seed."""
+    return judge(entries, twins, np.random.default_rng(seed), 500)
+
+
+def rows_of(entries, twins=None, seed=0):
+    return run(entries, twins, seed)[0]
+
+
+def notes_on(entries, twins=None):
+    clusters = len(set(entries[0].runs[0].cluster.tolist()))
+    return entry_notes(entries, clusters, twins is None)
 
 
 @pytest.fixture(scope="module")
 def judged():
+    return run(field(), twin())
+
+
+@pytest.fixture(scope="module")
+def rows(judged):
+    return judged[0]
+
+
+@pytest.fixture(scope="module")
+def paired():
     entries, rng = field(), np.random.default_rng(1)
     bps = {
         one.name: np.stack([attribute(costs, None)["is_bps"] for costs in one.runs])
@@ -114,61 +138,52 @@ def judged():
     found = gains(
         ResampledScores.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng
     )
-    paired = {
+    return {
         name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()
     }
-    return run(entries, twin(), paired=paired)
 
 
-def test_every_strategy_has_every_key_with_its_interval(judged):
+def test_every_strategy_has_every_key_with_its_interval(rows):
     assert set(MEANINGS) == set(KEYS)
-    for row in judged.strategies.values():
+    for row in rows.values():
         assert tuple(row.json_fields()) == KEYS
         for key, cell in row.estimates.items():
             if key != "adaptability":
                 assert cell.ci_low <= cell.mean <= cell.ci_high
 
 
-def test_means_are_those_of_the_attribution(judged):
+def test_means_are_those_of_the_attribution(rows):
     for entry in field():
-        rows = [attribute(costs, twin()) for costs in entry.runs]
-        for key in rows[0]:
-            expected = np.mean([row[key].mean() for row in rows])
-            assert getattr(judged.strategies[entry.name], key).mean == pytest.approx(
-                expected, abs=1e-9
-            )
-        risk = np.mean([row["is_bps"].std(ddof=1) for row in rows])
-        assert judged.strategies[entry.name].timing_risk_bps.mean == pytest.approx(risk)
+        parts = [attribute(costs, twin()) for costs in entry.runs]
+        for key in parts[0]:
+            expected = np.mean([part[key].mean() for part in parts])
+            assert getattr(rows[entry.name], key).mean == pytest.approx(expected, abs=1e-9)
+        risk = np.mean([part["is_bps"].std(ddof=1) for part in parts])
+        assert rows[entry.name].timing_risk_bps.mean == pytest.approx(risk)
 
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_the_parts_add_up_in_the_table(answered):
-    result = run(field(60), twin(60) if answered else None)
-    for row in result.strategies.values():
+    for row in rows_of(field(60), twin(60) if answered else None).values():
         parts = [row.estimates[key].mean for key in PARTS if key in row.estimates]
         assert len(parts) == (5 if answered else 4)
         assert sum(parts) == pytest.approx(row.is_bps.mean, abs=1e-9)
 
 
-def test_paired_differences_are_positive_when_cheaper_and_narrow(judged):
-    """The best baseline is a written rule, not `random`; pairing takes out what all suffer."""
-    cheapest = sorted(judged.strategies, key=lambda name: judged.strategies[name].is_bps.mean)
-    assert (cheapest[:2], judged.best_baseline) == (["ppo", "random"], "twap_take")
-    assert set(judged.paired_vs_best_baseline) == {"ppo", "mine"}
-    gain = judged.paired_vs_best_baseline["ppo"]
+def test_paired_differences_are_positive_when_cheaper_and_narrow(rows, paired):
+    """Pairing takes out what all suffer."""
+    assert set(paired) == {"ppo", "mine"}
+    gain = paired["ppo"]["twap_take"]
     assert gain.ci_low > 0
-    alone = judged.strategies["ppo"].is_bps
+    alone = rows["ppo"].is_bps
     assert gain.ci_high - gain.ci_low < 0.3 * (alone.ci_high - alone.ci_low)
-    assert gain.mean == pytest.approx(
-        judged.strategies["twap_take"].is_bps.mean - judged.strategies["ppo"].is_bps.mean
-    )
-    assert judged.paired_vs_best_baseline["mine"].ci_high < 0
-    assert judged.paired["ppo"]["twap_take"] == gain
-    assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
+    assert gain.mean == pytest.approx(rows["twap_take"].is_bps.mean - rows["ppo"].is_bps.mean)
+    assert paired["mine"]["twap_take"].ci_high < 0
+    assert set(paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
 
 
 def test_each_training_seed_stands_by_itself(judged):
-    seeds = judged.paired_by_seed["ppo"]
+    seeds = judged[1]["ppo"]
     ours, theirs = field()[3].runs, field()[4].runs
     for seed, (cell, beaten) in enumerate(zip(seeds["mine"], seeds["random"], strict=True)):
         saved = attribute(theirs[seed], None)["is_bps"] - attribute(ours[seed], None)["is_bps"]
@@ -185,7 +200,7 @@ def test_each_training_seed_stands_by_itself(judged):
 def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfall():
     costs = replace(make(300, 0), walk=np.zeros(300, np.int64), timing=np.zeros(300, np.int64))
     noisy = twin(300) + np.random.default_rng(0).integers(-300, 300, (300, GRID))
-    row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
+    row = rows_of([JudgedEntry("a", "baseline", (costs,))], noisy)["a"]
     error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
     for key in ("impact_bps", "timing_bps"):
         assert row.estimates[key].ci_high - row.estimates[key].ci_low == pytest.approx(
@@ -202,53 +217,46 @@ def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> Non
     part = replace(whole, mid2_grid=grid, run_out=some.astype(np.int64))
     moved = displacement(part, twin(300))
     assert moved == pytest.approx((whole.mid2_grid - twin(300))[some].mean(axis=0))
-    row = run([JudgedEntry("a", "baseline", (part,))], twin(300)).strategies["a"]
+    row = rows_of([JudgedEntry("a", "baseline", (part,))], twin(300))["a"]
     mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
     walk = (whole.walk / whole.denominator).mean()
     assert row.impact_bps.mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
-    assert (
-        row.is_bps
-        == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"].is_bps
-    )
+    assert row.is_bps == rows_of([JudgedEntry("a", "baseline", (whole,))], twin(300))["a"].is_bps
     assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row.impact_bps.mean)
     with pytest.raises(TercelError, match="ran to their horizon"):
         displacement(replace(part, run_out=0 * part.run_out), twin(300))
 
 
-def test_json_is_complete_plain_and_comes_back(judged):
-    data = judged.to_json()
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert JudgedRun.from_json(data).to_json() == data
-    assert (data["episodes"], data["clusters"], data["seeds"]) == (200, 200, [1, 2, 3])
+def test_json_of_a_row_is_plain_and_comes_back(rows):
+    for row in rows.values():
+        data = to_jsonable(row)
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert CostRow.from_json(data) == row
 
 
 def test_without_a_twin_impact_is_null_and_says_why():
-    result = run(field(40), None)
-    assert result.to_json()["strategies"]["twap_take"]["impact_bps"] is None
-    assert any("impact is not available" in note for note in result.notes)
+    rows = rows_of(field(40), None)
+    assert to_jsonable(rows["twap_take"])["impact_bps"] is None
+    assert any("impact is not available" in note for note in notes_on(field(40)))
     first = attribute(field(40)[0].runs[0], None)
-    assert result.strategies["immediate"].spread_bps.mean == pytest.approx(
-        first["spread_bps"].mean()
-    )
+    assert rows["immediate"].spread_bps.mean == pytest.approx(first["spread_bps"].mean())
 
 
 def test_few_clusters_one_cluster_and_one_seed_are_said():
-    few = run(field(40, clusters=np.arange(40) // 4), twin(40), notes=["one day"])
-    assert few.clusters == 10
-    assert few.notes[0] == "one day"
-    assert any("under 20 clusters (10)" in note for note in few.notes)
-    one = run([JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
-    assert one.strategies["a"].is_bps.ci_low is None
-    assert any("no intervals" in note for note in one.notes)
-    single = run(
+    few = notes_on(field(40, clusters=np.arange(40) // 4), twin(40))
+    assert any("under 20 clusters (10)" in note for note in few)
+    one = [JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))]
+    assert rows_of(one)["a"].is_bps.ci_low is None
+    assert any("no intervals" in note for note in notes_on(one))
+    single = notes_on(
         [
             JudgedEntry("a", "baseline", (make(30, 0),)),
             JudgedEntry("dqn", "learned", (make(30, 0),)),
         ]
     )
-    assert any("one training seed" in note for note in single.notes)
+    assert any("one training seed" in note for note in single)
     assert not any(
-        "training seed" in note or "clusters" in note for note in run(field(), twin()).notes
+        "training seed" in note or "clusters" in note for note in notes_on(field(), twin())
     )
 
 
@@ -262,16 +270,17 @@ def test_unfilled_and_double_filled_lots_are_counted():
         double_lots=np.full(30, 2),
         messages=np.arange(30),
     )
-    result = run([JudgedEntry("a", "baseline", (costs,))])
-    assert to_jsonable(result.counts["a"]) == {
+    entry = JudgedEntry("a", "baseline", (costs,))
+    notes = notes_on([entry])
+    assert to_jsonable(count_lots(entry)) == {
         "unfilled_lots": 150,
         "unfilled_share": 0.05,
         "forced_share": 0.2,
         "double_filled_share": 0.02,
         "messages_per_order": 14.5,
     }
-    assert sum("a 5.00%" in note or "a 2.00%" in note for note in result.notes) == 2
-    assert any("ran out: unfilled are a 5 %" in note for note in result.notes)
+    assert sum("a 5.00%" in note or "a 2.00%" in note for note in notes) == 2
+    assert any("ran out: unfilled are a 5 %" in note for note in notes)
 
 
 def test_lots_that_found_nobody_forbid_a_rank_and_a_verdict_above_a_tenth():
@@ -283,11 +292,10 @@ def test_lots_that_found_nobody_forbid_a_rank_and_a_verdict_above_a_tenth():
         passive_lots=np.zeros(200, np.int64),
     )
     plain = {"b": make(200, 80, seed=1), "c": make(200, 20, seed=2)}
-    result = run(
+    rows = rows_of(
         [JudgedEntry(name, "baseline", (one,)) for name, one in {"a": short, **plain}.items()]
     )
-    assert result.ranked == ["c", "b", "a"]
-    assert result.strategies["a"].is_bps.mean < result.strategies["c"].is_bps.mean
+    assert rows["a"].is_bps.mean < rows["c"].is_bps.mean
     found = Scores.of({"a": short, **plain}, {})
     assert set(found.unranked) == set(found.select(np.arange(50)).unranked) == {"a"}
     ledger, rng = ComparisonLedger(), np.random.default_rng(0)
@@ -306,8 +314,8 @@ def test_a_candidate_that_trades_as_another_is_named():
         "copy": "baseline",
     }
     costs = {"guarded": same, "default": same, "twap_take": other, "copy": same}
-    result = run([JudgedEntry(name, kind, (costs[name],)) for name, kind in names.items()])
-    alike = [note for note in result.notes if note.startswith("Exactly alike")]
+    notes = notes_on([JudgedEntry(name, kind, (costs[name],)) for name, kind in names.items()])
+    alike = [note for note in notes if note.startswith("Exactly alike")]
     assert alike == [
         f"Exactly alike: {one} and {two} had the same fills in every episode."
         for one, two in (("guarded", "default"), ("default", "copy"))
@@ -323,7 +331,7 @@ def test_adaptability_is_averaged_over_seeds():
     entries = field(30)
     entries[3] = replace(entries[3], responses=tuple(response(share) for share in (0.2, 0.3, 0.4)))
     entries[0] = replace(entries[0], responses=(replace(response(0.5), rows=np.zeros(30)),))
-    table = run(entries).strategies
+    table = rows_of(entries)
     assert table["ppo"].adaptability.mean == pytest.approx(0.3)
     assert table["ppo"].adaptability.ci_low < 0.3 < table["ppo"].adaptability.ci_high
     assert table["twap_take"].adaptability is None
@@ -335,9 +343,9 @@ def test_the_same_seed_judges_alike_and_a_new_row_changes_no_old_one(seed):
     entries = field(25)[:2]
     once, again = run(entries, seed=seed), run(entries, seed=seed)
     assert once == again
-    more = run([*entries, JudgedEntry("pov", "baseline", (make(25, 5, seed=9),))], seed=seed)
-    for name in once.strategies:
-        assert more.strategies[name] == once.strategies[name]
+    more = rows_of([*entries, JudgedEntry("pov", "baseline", (make(25, 5, seed=9),))], seed=seed)
+    for name, row in once[0].items():
+        assert more[name] == row
 
 
 def overflowing(costs):
@@ -394,7 +402,6 @@ def test_the_correlation_of_paired_costs_is_said() -> None:
         if entry.kind == "baseline"
     ]
     assert paired_correlation(entries) == pytest.approx(np.corrcoef(costs)[0, 1])
-    assert run(entries, twin()).correlation == paired_correlation(entries)
     assert paired_correlation(entries[:1]) is None
     assert paired_correlation(field(2)) is None
 
@@ -403,8 +410,8 @@ def test_the_correlation_of_paired_costs_is_said() -> None:
 
 
 def test_what_it_cost_and_when_it_traded_have_a_row_and_a_picture_each() -> None:
-    judged, costs = run(field(60), twin(60)), {entry.name: entry.runs for entry in field(60)}
-    known = {name: row.estimates for name, row in judged.strategies.items()}
+    costs = {entry.name: entry.runs for entry in field(60)}
+    known = {name: row.estimates for name, row in rows_of(field(60), twin(60)).items()}
     section = composition(costs, known, "twap_take", ["ppo", "twap_take"])
     assert all(name in section.html for name in costs)
     assert len(section.figures) == 2

@@ -269,8 +269,10 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
-    seen = runs._DecisionRecorder(len(plan), task, 0)
-    while episodes.working.any() and seen.steps < task.decisions:
-        seen.observe(episodes)
-        episodes.step(strategy.decide(episodes.view))
-    return seen.decisions(plan)
+    seen = Recording(len(plan))
+    for _ in range(task.decisions):
+        if episodes.working.any():
+            seen.observe(episodes, task, 0)
+            episodes.step(strategy.decide(episodes.view))
+    seen.end_strategy(plan)
+    return seen.decisions[0]

@@ -86,11 +86,11 @@ def test_ways_are_judged_on_the_same_orders():
     """And `routed` is the challenger of the others."""
     names = ["routed", "book", "rfq", "block"]
     found = evaluate(names, DEALERS, ROUTED, episodes=64, seed=3)
-    costs = {row.strategy: row.shortfall_bps.mean for row in found.rows}
+    costs = {name: row.is_bps.mean for name, row in found.figures.strategies.items()}
     assert set(costs) == set(names)
     assert costs["rfq"] != costs["book"]
     assert {one.b for one in found.comparisons if one.a == "routed"} == set(names[1:])
-    ways = found.evaluation.main.ways
+    ways = found.store.main.ways
     assert set(ways) == set(names)
     assert [len(ways[name].way) for name in ("book", "block")] == [1, 1]
     assert (np.diff(ways["routed"].mean) >= 0).all()

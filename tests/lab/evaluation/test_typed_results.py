@@ -14,19 +14,19 @@ import tercel as tc
 from tercel.execution.intent import Intents, empty
 from tercel.execution.user_strategy import CheckedStrategy
 from tercel.execution.view import View
-from tercel.lab.evaluation.judged_run import KEYS, CostRow
+from tercel.lab.evaluation.cost_rows import KEYS, CostRow
 from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.scenario_results import Results
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 from tercel.lab.evaluation.scenario import Scenario
 
 ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "src" / "tercel" / "lab" / "evaluation"
 UNTYPED = 20
 RESULTS = {
-    "EvaluationResult",
-    "JudgedRun",
+    "EvaluationRecord",
+    "CostRow",
     "Claim",
     "ScenarioCell",
     "ScheduleRatios",
@@ -78,7 +78,7 @@ def readers() -> Iterator[Path]:
 
 @pytest.mark.long
 def test_a_result_is_read_by_attribute() -> None:
-    keys = {one.name for kind in records(EvaluationResult, set()) for one in fields(kind)} - set(
+    keys = {one.name for kind in records(EvaluationRecord, set()) for one in fields(kind)} - set(
         KEYS
     )  # costs: arrays
     found = list(readers())
@@ -110,7 +110,7 @@ PACKAGE = Path(tc.__file__).parent
 MOST_FUNCTIONS, MOST_FILES = 12, 9
 STOPS = {
     kind.__init__.__code__: kind.__name__
-    for kind in (Scenario, Candidate, BuiltMarket, Results, CostRow, tc.Result)
+    for kind in (Scenario, Candidate, BuiltMarket, ScenarioCosts, CostRow, tc.Result)
 } | {CheckedStrategy.decide.__code__: "decision"}
 """What is made on the way, and the strategy's own decision."""
 

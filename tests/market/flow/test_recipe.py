@@ -34,7 +34,7 @@ COIN.save(Path("coin.json"))
 task = tc.Task(horizon="1min", decisions=2, warmup_s=0)
 result = tc.evaluate(["twap_take", "pov"], tc.load_market("coin.json"), task, episodes=2)
 shipped = sum(len(one.overloads) for one in COMPILED_APART.values())
-print(json.dumps({"episodes": result.episodes, "shipped": shipped}))
+print(json.dumps({"episodes": result.figures.episodes, "shipped": shipped}))
 """
 """A market of the flow is judged in, and no kernel of the flows that ship is compiled for it."""
 

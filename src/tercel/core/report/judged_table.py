@@ -4,6 +4,7 @@ import html
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tercel.core.estimate import Estimate, PairedGain
@@ -460,7 +461,7 @@ class JudgedTable:
             f'<svg viewBox="0 0 {BAR_WIDTH} 18" class="bar axis" aria-hidden="true">{ticks}</svg>'
         )
 
-    @property
+    @cached_property
     def _cost_span(self) -> tuple[float, float]:
         """Least and largest bound of the costs of all strategies, and 0, bps."""
         values = [

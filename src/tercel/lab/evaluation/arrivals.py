@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 
 import numpy as np
 
@@ -71,59 +70,30 @@ def offers(m: Ints, next_m: Ints, side: Ints) -> tuple[Ints, Ints]:
     return prices, lots
 
 
-@dataclass(frozen=True, eq=False)
-class MarketSnapshot:
-    """Touch, depth and traded volume of n markets at one decision, or after the last one.
+def hindsight_shortfall(
+    m: Ints, working: Bools, tradable: Bools, side: Ints, quantity: Ints
+) -> Floats:
+    """Arrival shortfall of n orders with perfect foresight, bps, float64 (n,), from markets without own orders.
 
     Parameters
     ----------
-    m : int64 (n, MX)
-        Market rows.
-    working, tradable : bool (n,)
+    m : int64 (T, n, MX)
+        Market rows at the decisions, and after the last, as the orders' sides see them.
+    working, tradable : bool (T, n)
         Whether the episode is running and the market is open.
-    """
-
-    m: Ints
-    working: Bools
-    tradable: Bools
-
-    @classmethod
-    def of(cls, episodes: Episodes) -> "MarketSnapshot":
-        """Snapshot of the current state of the markets in which episodes run."""
-        return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
-
-    def for_orders(self, market: Ints, opposite_side: Bools) -> "MarketSnapshot":
-        """Snapshot of the markets `market`, int64 (k,), seen by orders; sides are swapped where `opposite_side`, bool
-        (k,).
-        """
-        m = self.m[market]
-        m[np.ix_(opposite_side, _OWN_SIDE + _FAR_SIDE)] = m[
-            np.ix_(opposite_side, _FAR_SIDE + _OWN_SIDE)
-        ]
-        return MarketSnapshot(m, self.working[market], self.tradable[market])
-
-
-def hindsight_shortfall(snapshots: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
-    """Arrival shortfall of n orders with perfect foresight, bps, float64 (n,), from snapshots in order of time, each as
-    seen from the orders' sides.
-
-    Parameters
-    ----------
-    snapshots : sequence of MarketSnapshot
-        The decisions of markets without own orders, and what came after the last, as the orders' sides see them.
     side, quantity : int64 (n,)
     """
-    arrival = snapshots[0].m[:, c.ARRIVAL_MID2]
+    arrival = m[0, :, c.ARRIVAL_MID2]
     prices: list[Ints] = []
     lots: list[Ints] = []
-    for before, after in pairwise(snapshots):
-        live = before.working & before.tradable
-        quoted = live & after.tradable
-        interval_prices, interval_lots = offers(before.m, after.m, side)
+    for step, before in enumerate(m[:-1]):
+        live = working[step] & tradable[step]
+        quoted = live & tradable[step + 1]
+        interval_prices, interval_lots = offers(before, m[step + 1], side)
         interval_lots[~live] = 0
         interval_lots[~quoted, -1] = 0
         interval_prices[~live] = (
-            side[~live, None] * before.m[~live, c.MID2, None] // 2
+            side[~live, None] * before[~live, c.MID2, None] // 2
         )  # no lots there: any price will do
         interval_prices[:, -1] = np.where(quoted, interval_prices[:, -1], interval_prices[:, 0])
         prices.append(interval_prices)
@@ -148,12 +118,15 @@ class Arrivals:
         Ticks at arrival, 0 where a side was empty.
     volume : int64 (n,)
         Public lots traded in the decision interval before arrival.
+    start_ns : int64 (n,)
+        Time of arrival on tape, ns since 1970 (UTC); 0 in a simulated market.
     """
 
     mid2_grid: Ints
     depth: Ints
     spread: Ints
     volume: Ints
+    start_ns: Ints
 
     def select(self, rows: Bools | Indices) -> "Arrivals":
         """Arrivals of the episodes in a mask or in an array of row numbers."""
@@ -185,26 +158,35 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floa
         depth = (view.own_depth + view.far_depth).sum(axis=1)
         spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
         volume = view.v_same + view.v_against
-        snapshots = [MarketSnapshot.of(episodes)]
+        start_ns = batch.rows[:, kernels.E_START_NS]
+        steps = [_market_state(episodes)]
         while episodes.working.any():
             episodes.advance_outside()
             episodes.step(empty(len(batch)))
-            snapshots.append(MarketSnapshot.of(episodes))
+            steps.append(_market_state(episodes))
         grid = episodes.costs().mid2_grid
         parts.append(
-            Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume)))
+            Arrivals(
+                grid,
+                *(np.array(column, np.int64) for column in (depth, spread, volume, start_ns)),
+            )
         )
         rows = np.flatnonzero((market_of_row >= offset) & (market_of_row < offset + len(batch)))
         side, quantity = (
             plan.rows[rows, column] for column in (kernels.E_SIDE, kernels.E_QUANTITY)
         )
         market = market_of_row[rows] - offset
-        opposite_side = side != batch.rows[market, kernels.E_SIDE]
-        bps[rows] = hindsight_shortfall(
-            [snapshot.for_orders(market, opposite_side) for snapshot in snapshots], side, quantity
-        )
+        m, working, tradable = (np.stack(arrays)[:, market] for arrays in zip(*steps, strict=True))
+        opposite_side = np.flatnonzero(side != batch.rows[market, kernels.E_SIDE])[:, None]
+        m[:, opposite_side, _OWN_SIDE + _FAR_SIDE] = m[:, opposite_side, _FAR_SIDE + _OWN_SIDE]
+        bps[rows] = hindsight_shortfall(m, working, tradable, side, quantity)
         offset += len(batch)
     return Arrivals.concat(parts).select(market_of_row), bps
+
+
+def _market_state(episodes: Episodes) -> tuple[Ints, Bools, Bools]:
+    """Market rows of the current decision, int64 (n, MX), whether episodes run, and whether markets are open, bool (n,)."""
+    return episodes.view.m.copy(), episodes.working, episodes.view.tradable
 
 
 def terciles(values: Ints) -> dict[str, Indices]:

@@ -5,8 +5,9 @@ first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. 
 regime or both in which the policy costs more is listed by name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -30,6 +31,8 @@ ComparisonsByRegime = Mapping[str, ComparisonsByMarket]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
 Teams = Mapping[str, Sequence[str]]
 """Market -> the policies that make up the row there."""
+Pool = Callable[..., PairedGain]
+"""Opponents in each market, comparisons by market -> the gain of one row, pooled and entered (`_pool_gain`)."""
 
 
 _VERDICT_GROUPS = (("above", "better"), ("open", "open"), ("below", "worse"))
@@ -91,27 +94,20 @@ class OpponentGains(Record):
 
 @dataclass(frozen=True)
 class PlaceGain(Record):
-    """Gain on one opponent in one place: a market, a regime, or a market in a regime."""
+    """Gain on one opponent in one place: a market, a regime, or a market in a regime; of the lowest one also how many
+    places there are, and in how many of them the mean is below 0.
+    """
 
     against: str
     place: str
     gain: PairedGain
+    below_0: int | None = None
+    parts: int | None = None
 
     def json_fields(self) -> dict[str, object]:
-        """Opponent, place and fields of the gain in one flat dict."""
-        return {"against": self.against, "in": self.place, **vars(self.gain)}
-
-
-@dataclass(frozen=True)
-class LowestGain(PlaceGain):
-    """The lowest gain among parts, and how many of them have a mean below 0."""
-
-    below_0: int
-    parts: int
-
-    def json_fields(self) -> dict[str, object]:
-        """Fields of the lowest gain, with the number of parts and of parts with a negative mean."""
-        return super().json_fields() | {"below_0": self.below_0, "parts": self.parts}
+        """Opponent, place, fields of the gain and counts in one flat dict, without counts where there are none."""
+        counts = {} if self.parts is None else {"below_0": self.below_0, "parts": self.parts}
+        return {"against": self.against, "in": self.place, **vars(self.gain), **counts}
 
 
 @refuse_former_names
@@ -158,19 +154,16 @@ class Claim(Record):
         return [part for part in self.place_gains(_PLACE_KINDS) if verdict_of(part.gain) == "worse"]
 
     @property
-    def lowest(self) -> dict[str, LowestGain]:
+    def lowest(self) -> dict[str, PlaceGain]:
         """Lowest mean gain on any opponent in any one market and in any one regime, by kind of place (by_market, by_regime)."""
         lowest_by_kind = {}
         for kind in ("by_market", "by_regime"):
             if parts := list(self.place_gains((kind,))):
-                lowest_part = min(parts, key=lambda part: part.gain.mean)
                 negative_parts = sum(part.gain.mean < 0 for part in parts)
-                lowest_by_kind[kind] = LowestGain(
-                    lowest_part.against,
-                    lowest_part.place,
-                    lowest_part.gain,
-                    negative_parts,
-                    len(parts),
+                lowest_by_kind[kind] = replace(
+                    min(parts, key=lambda part: part.gain.mean),
+                    below_0=negative_parts,
+                    parts=len(parts),
                 )
         return lowest_by_kind
 
@@ -234,17 +227,17 @@ def claim(
             for comparison in comparisons.values()
         )
     ]
-    pooling = _Pooling(name, teams, ledger, rng)
-    primary = pooling.primary(unchanged, best) if best else {}
+    pool = partial(_pool_gain, name, teams, ledger, rng)
+    primary = _pool_primary(name, pool, unchanged, best) if best else {}
     against = {
         opponent: OpponentGains(
-            **pooling.over_markets(opponent, unchanged, primary),
+            **_pool_over_markets(pool, opponent, unchanged, primary),
             by_market={
                 market: comparison.cell.paired[name][opponent]
                 for market, comparison in unchanged.items()
             },
             by_regime={
-                regime: pooling.gain([opponent] * len(comparisons), comparisons)
+                regime: pool([opponent] * len(comparisons), comparisons)
                 for regime, comparisons in regimes
             },
             by_market_and_regime={
@@ -261,80 +254,72 @@ def claim(
     )
 
 
-@dataclass(frozen=True)
-class _Pooling:
-    """Pools gains of one row over several markets and enters them in the ledger of comparisons."""
+def _pool_gain(
+    name: str,
+    teams: Teams,
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+    opponents: Sequence[str],
+    comparisons: ComparisonsByMarket,
+    redraw_markets: bool = False,
+    primary: bool = False,
+) -> PairedGain:
+    """Gain of a row pooled over markets, on one opponent in each, and entered in the ledger; for a single market that
+    of its table, which is not entered again.
+    """
+    if len(comparisons) == 1:
+        return next(iter(comparisons.values())).cell.paired[name][opponents[0]]
+    scenarios = [comparison.resampled for comparison in comparisons.values()]
+    row_teams = [tuple(teams[market]) for market in comparisons]
+    pooled = pooled_gain(
+        scenarios, name, opponents, rng, redraw_markets=redraw_markets, teams=row_teams
+    )
+    ranked = all(
+        name not in scenario.unranked and opponent not in scenario.unranked
+        for scenario, opponent in zip(scenarios, opponents, strict=True)
+    )
+    return ledger.enter(pooled, primary=primary, ranked=ranked)
 
-    name: str
-    teams: Teams
-    ledger: ComparisonLedger
-    rng: np.random.Generator
 
-    def gain(
-        self,
-        opponents: Sequence[str],
-        comparisons: ComparisonsByMarket,
-        redraw_markets: bool = False,
-        primary: bool = False,
-    ) -> PairedGain:
-        """Gain pooled over markets, on one opponent in each, and entered in the ledger; for a single market that of its
-        table, which is not entered again.
-        """
-        if len(comparisons) == 1:
-            return next(iter(comparisons.values())).cell.paired[self.name][opponents[0]]
-        scenarios = [comparison.resampled for comparison in comparisons.values()]
-        teams = [tuple(self.teams[market]) for market in comparisons]
-        pooled = pooled_gain(
-            scenarios, self.name, opponents, self.rng, redraw_markets=redraw_markets, teams=teams
-        )
-        ranked = all(
-            self.name not in scenario.unranked and opponent not in scenario.unranked
-            for scenario, opponent in zip(scenarios, opponents, strict=True)
-        )
-        return self.ledger.enter(pooled, primary=primary, ranked=ranked)
-
-    def primary(
-        self, unchanged: ComparisonsByMarket, best: Mapping[str, str]
-    ) -> dict[str, PrimaryComparison]:
-        """Pool the primary comparisons and enter them in the ledger: with the best rule of each market, and with
-        `random`; without those that were not compared everywhere.
-        """
-        comparisons = dict[str, PrimaryComparison]()
-        for key, opponents in (
-            (BEST, [best[market] for market in unchanged]),
-            (RANDOM, [RANDOM] * len(unchanged)),
+def _pool_primary(
+    name: str, pool: Pool, unchanged: ComparisonsByMarket, best: Mapping[str, str]
+) -> dict[str, PrimaryComparison]:
+    """Pool the primary comparisons and enter them in the ledger: with the best rule of each market, and with `random`;
+    without those that were not compared everywhere.
+    """
+    comparisons = dict[str, PrimaryComparison]()
+    for key, opponents in (
+        (BEST, [best[market] for market in unchanged]),
+        (RANDOM, [RANDOM] * len(unchanged)),
+    ):
+        if all(
+            opponent in comparison.gains[name]
+            for opponent, comparison in zip(opponents, unchanged.values(), strict=True)
         ):
-            if all(
-                opponent in comparison.gains[self.name]
-                for opponent, comparison in zip(opponents, unchanged.values(), strict=True)
-            ):
-                gain = _find_primary_gain(comparisons, opponents) or self.gain(
-                    opponents, unchanged, primary=True
-                )
-                comparisons[key] = PrimaryComparison(
-                    dict(zip(unchanged, opponents, strict=True)), gain
-                )
-        return comparisons
+            gain = _find_primary_gain(comparisons, opponents) or pool(
+                opponents, unchanged, primary=True
+            )
+            comparisons[key] = PrimaryComparison(dict(zip(unchanged, opponents, strict=True)), gain)
+    return comparisons
 
-    def over_markets(
-        self,
-        opponent: str,
-        unchanged: ComparisonsByMarket,
-        primary: Mapping[str, PrimaryComparison],
-    ) -> dict[str, PairedGain | None]:
-        """Gain on an opponent pooled over markets in both ways, None for each if there is one market; of fixed markets a primary
-        comparison is reused, not entered a second time.
-        """
-        if len(unchanged) == 1:
-            return dict.fromkeys(POOLED)
-        opponents = [opponent] * len(unchanged)
-        primary_gain = _find_primary_gain(primary, opponents)
-        return {
-            key: primary_gain
-            if primary_gain and not redraw
-            else self.gain(opponents, unchanged, redraw)
-            for key, redraw in POOLED.items()
-        }
+
+def _pool_over_markets(
+    pool: Pool,
+    opponent: str,
+    unchanged: ComparisonsByMarket,
+    primary: Mapping[str, PrimaryComparison],
+) -> dict[str, PairedGain | None]:
+    """Gain on an opponent pooled over markets in both ways, None for each if there is one market; of fixed markets a
+    primary comparison is reused, not entered a second time.
+    """
+    if len(unchanged) == 1:
+        return dict.fromkeys(POOLED)
+    opponents = [opponent] * len(unchanged)
+    primary_gain = _find_primary_gain(primary, opponents)
+    return {
+        key: primary_gain if primary_gain and not redraw else pool(opponents, unchanged, redraw)
+        for key, redraw in POOLED.items()
+    }
 
 
 def _find_primary_gain(

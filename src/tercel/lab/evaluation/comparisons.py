@@ -19,10 +19,10 @@ from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.records import Record
 from tercel.core.report.judged_table import UNRANKED
 from tercel.execution.costs import Costs, attribute
+from tercel.lab.evaluation.cost_rows import RESAMPLES
 
 Gains = dict[str, dict[str, stats.Replicates]]
 """Policy -> opponent -> what the policy saves, bps."""
-RESAMPLES = 2000
 MIN_EPISODES = 10
 """Episodes below which a part of a scenario is not compared."""
 

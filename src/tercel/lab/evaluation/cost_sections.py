@@ -15,7 +15,7 @@ from tercel.core.report.tables import plain_table
 from tercel.core.stats import Estimate
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.task import describe_size
-from tercel.lab.evaluation.judged_run import MEANINGS
+from tercel.lab.evaluation.cost_rows import MEANINGS
 
 TAIL = 0.05
 """Share of the worst episodes whose mean cost is shown."""

@@ -5,24 +5,16 @@ takes the same clusters for all of them, and differences are paired. A learned p
 episodes per training seed; its seeds are a level of the bootstrap of their own. The displacement by own
 trading is estimated again in every resample, as it is itself a mean over the episodes: intervals of impact and
 timing cover that uncertainty too.
-
-The best baseline is the rule with the lowest mean shortfall on these very episodes; `random` is
-no candidate, it is there to be beaten. Chosen after the fact, the winner's mean flatters it a little, so that
-the comparison against it errs to the strict side.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.report.formatting import format_percent
-from tercel.core.report.judged_table import UNRANKED
 from tercel.core.stats import (
     Estimate,
     Moments,
@@ -32,21 +24,9 @@ from tercel.core.stats import (
     cluster_sums,
     replicate,
 )
-from tercel.core.stats.clusters import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.adaptability import Response
-from tercel.lab.evaluation.judged_run import (
-    ALIKE_NOTE,
-    FEW_NOTE,
-    KEYS,
-    RAN_OUT_NOTE,
-    REPLAY_NOTE,
-    UNFILLED_NOTE_SHARE,
-    Cell,
-    CostRow,
-    Counts,
-    JudgedRun,
-)
+from tercel.lab.evaluation.cost_rows import KEYS, LEVEL, RESAMPLES, Cell, CostRow, Counts
 
 Kind = Literal["baseline", "random", "learned", "own"]
 
@@ -93,19 +73,11 @@ def judge(
     entries: Sequence[JudgedEntry],
     twin_mid2_grid: Ints | None,
     rng: np.random.Generator,
-    *,
-    market: str,
-    task: Mapping[str, object],
-    seeds: Sequence[int] = (),
-    cluster: str = "episode seed",
-    notes: Sequence[str] = (),
-    resamples: int = 2000,
-    level: float = 0.95,
-    best: str | None = None,
-    paired: Mapping[str, Mapping[str, Estimate]] = MappingProxyType({}),
-) -> JudgedRun:
-    """Judged table of strategies on paired episodes: costs with intervals, gains by training seed, counts and notes;
-    `paired` is taken as given.
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[dict[str, CostRow], dict[str, dict[str, list[Estimate]]]]:
+    """Cost figures of strategies on paired episodes with intervals, by strategy, and the gains of each challenger's
+    training seeds, bps, by challenger and opponent.
 
     Parameters
     ----------
@@ -116,20 +88,10 @@ def judge(
         on tapes that do not react to own trading: impact is then null.
     rng : numpy Generator
         The same generator state gives the same intervals.
-    market, task, seeds, cluster, notes
-        Carried into the result; `notes` come first among its notes.
     resamples : int
         Bootstrap resamples, 2,000 to 10,000.
     level : float
         Nominal coverage of the intervals.
-    best : str, optional
-        The best baseline, chosen elsewhere; by default that of the lowest mean on these episodes.
-    paired : mapping of policy to opponent to Estimate
-        Cost saved, as `comparisons.gains` finds it.
-
-    Returns
-    -------
-    JudgedRun
 
     Raises
     ------
@@ -141,8 +103,6 @@ def judge(
         When lots do not add up.
     """
     _refuse_unjudgeable(entries)
-    first = entries[0].runs[0]
-    clusters = cluster_index(first.cluster)[1]
     cost_rng, response_rng = rng.spawn(2)
     table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
     strategies = {
@@ -154,31 +114,11 @@ def judge(
         for entry in entries
     }
     shortfall = {name: row["is_bps"] for name, row in table.items()}
-    if best is None:
-        baselines = [entry.name for entry in entries if entry.kind == "baseline"]
-        best = min(baselines, key=lambda name: shortfall[name].point)
-    challengers = [entry.name for entry in entries if entry.kind in CHALLENGERS]
-    return JudgedRun(
-        strategies=strategies,
-        kinds={entry.name: entry.kind for entry in entries},
-        best_baseline=best,
-        paired_vs_best_baseline={name: row[best] for name, row in paired.items()},
-        paired=paired,
-        paired_by_seed={
-            name: _gains_by_seed(name, by_run, shortfall, level) for name in challengers
-        },
-        counts={entry.name: _counts(entry) for entry in entries},
-        episodes=len(first),
-        clusters=clusters,
-        seeds=list(seeds),
-        market=market,
-        task=dict(task),
-        notes=(*notes, *_notes(entries, clusters, twin_mid2_grid is None)),
-        correlation=paired_correlation(entries),
-        level=level,
-        resamples=resamples,
-        cluster=cluster,
-    )
+    return strategies, {
+        entry.name: _gains_by_seed(entry.name, by_run, shortfall, level)
+        for entry in entries
+        if entry.kind in CHALLENGERS
+    }
 
 
 def cost_replicates(
@@ -236,7 +176,7 @@ def cost_moments(
 
 
 def replicate_responses(
-    strategies: Sequence[Sequence[Response]], rng: np.random.Generator, resamples: int = 2000
+    strategies: Sequence[Sequence[Response]], rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> list[Replicates] | None:
     """Bootstrap replicates of each strategy's adaptability over its runs; None if a strategy's decisions were not
     recorded.
@@ -272,7 +212,7 @@ def _replicate_costs(
     entries: Sequence[JudgedEntry],
     twin_mid2_grid: Ints | None,
     rng: np.random.Generator,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
 ) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
     """Bootstrap replicates by strategy and cost key, and of each training seed's shortfall, by strategy."""
     index, clusters = cluster_index(entries[0].runs[0].cluster)
@@ -357,7 +297,7 @@ def _gains_by_seed(
     }
 
 
-def _counts(entry: JudgedEntry) -> Counts:
+def count_lots(entry: JudgedEntry) -> Counts:
     """Unfilled lots, shares of lots unfilled, forced and filled twice (in replay), and messages per order, over all runs."""
 
     def total(name: str) -> int:
@@ -372,58 +312,7 @@ def _counts(entry: JudgedEntry) -> Counts:
     return Counts(unfilled, unfilled / lots, forced / lots, double / lots, messages)
 
 
-def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
-    """Notes below the table: few clusters, replay, single training seeds, unfilled or double-filled lots, same fills."""
-    notes = []
-    if clusters < FEW_CLUSTERS:
-        notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
-    if clusters == 1:
-        notes.append("one cluster: no intervals")
-    if replayed:
-        notes.append(f"{REPLAY_NOTE}: impact is not available, depth cost is in spread_bps")
-    learned = [entry for entry in entries if entry.kind == "learned"]
-    single_seed = [entry.name for entry in learned if len(entry.runs) == 1]
-    if single_seed:
-        policies = (
-            "learned policies" if len(single_seed) == len(learned) else "policies judged one by one"
-        )
-        notes.append(f"one training seed: intervals of {policies} leave out what training varies")
-    unfilled_shares = {entry.name: _counts(entry).unfilled_share for entry in entries}
-    if unfilled := ", ".join(
-        f"{name} {format_percent(share)}"
-        for name, share in unfilled_shares.items()
-        if share > UNFILLED_NOTE_SHARE
-    ):
-        notes.append(
-            f"{RAN_OUT_NOTE}: unfilled are {unfilled}, so these are not the costs of such an order."
-            + f" Above {format_percent(UNRANKED)} nothing is ranked or compared."
-            * (max(unfilled_shares.values()) > UNRANKED)
-        )
-    for entry, opponent in combinations(entries, 2):
-        if {entry.kind, opponent.kind} & {*CHALLENGERS} and _have_same_fills(
-            entry.runs, opponent.runs
-        ):
-            notes.append(
-                f"{ALIKE_NOTE}: {entry.name} and {opponent.name} had the same fills in every episode."
-            )
-    for key, note in (
-        (
-            "unfilled_share",
-            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
-        ),
-        (
-            "double_filled_share",
-            "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
-        ),
-    ):
-        shares = {entry.name: getattr(_counts(entry), key) for entry in entries}
-        listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
-        if listed:
-            notes.append(f"{note}: {listed}.")
-    return notes
-
-
-def _have_same_fills(runs: Sequence[Costs], other_runs: Sequence[Costs]) -> bool:
+def have_same_fills(runs: Sequence[Costs], other_runs: Sequence[Costs]) -> bool:
     """Whether two strategies had the same fills in every episode; False where either has several runs."""
     keys = ("spread", "walk", "timing", "fees", "passive_lots", "lots_grid", "forced_lots_grid")
     return len(runs) == len(other_runs) == 1 and all(

@@ -79,22 +79,6 @@ class TuningScore:
     overflowed: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class CandidateCosts:
-    """Costs of candidates (rows of parameters) over a plan.
-
-    Parameters
-    ----------
-    bps : float64 (rows,)
-        Mean shortfall; dear where orders were lost.
-    overflowed : int64 (rows,)
-        Episodes in which they were: own orders, commands or the market's found no place.
-    """
-
-    bps: Floats
-    overflowed: Longs
-
-
 @dataclass(frozen=True)
 class SearchResult:
     """Result of a search: the parameters found, their training cost, and the episodes used.
@@ -197,8 +181,9 @@ def run_side_by_side(
 
 def cost_candidates(
     arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats, wrappers: Sequence[str] = ()
-) -> CandidateCosts:
-    """Costs of each row of parameters, float64 (rows, P), on all episodes of a plan.
+) -> tuple[Floats, Longs]:
+    """Mean shortfall of each row of parameters, float64 (rows, P), on all episodes of a plan, bps, float64 (rows,), and
+    in how many episodes orders were lost, int64 (rows,); those are dear.
 
     Candidates run side by side, in the wrappers named.
     """
@@ -216,7 +201,7 @@ def cost_candidates(
     for costs, _ in run_side_by_side(markets, plan, len(rows), candidates):
         mean_bps.append(_shortfalls(costs).reshape(-1, len(plan)).mean(axis=1))
         overflowed.append((costs.overflow > 0).reshape(-1, len(plan)).sum(axis=1))
-    return CandidateCosts(np.concatenate(mean_bps), np.concatenate(overflowed))
+    return np.concatenate(mean_bps), np.concatenate(overflowed)
 
 
 def _best_start(arena: Arena, kind: type[Tunable], wrappers: Sequence[str]) -> Floats:
@@ -233,7 +218,7 @@ def _best_start(arena: Arena, kind: type[Tunable], wrappers: Sequence[str]) -> F
         return np.asarray(rows[0], np.float64)
     plan = arena.sample(START_FIRST, START_EPISODES)
     return np.asarray(
-        rows[int(np.argmin(cost_candidates(arena, plan, kind, rows, wrappers).bps))], np.float64
+        rows[int(np.argmin(cost_candidates(arena, plan, kind, rows, wrappers)[0]))], np.float64
     )
 
 
@@ -279,11 +264,11 @@ def search(
         candidates = tuner.ask()
         rows = np.tile(start, (population, 1))
         rows[:, free] = candidates
-        costs = cost_candidates(arena, plan, kind, rows, wrappers)
-        tuner.tell(candidates, costs.bps)
+        bps, lost = cost_candidates(arena, plan, kind, rows, wrappers)
+        tuner.tell(candidates, bps)
         means.append(tuner.mean)
-        values.append(float(costs.bps.mean()))
-        overflowed += int(costs.overflowed.sum())
+        values.append(float(bps.mean()))
+        overflowed += int(lost.sum())
         if progress is not None:
             progress(population * EPISODES_PER_CANDIDATE)
     averaged = max(int(AVERAGED_SHARE * generations), 1)

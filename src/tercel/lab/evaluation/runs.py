@@ -1,7 +1,6 @@
 """Run strategies on the episodes of a plan: the same episodes for every strategy, with or without recorded decisions."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -56,7 +55,6 @@ def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     return run_strategies(source, task, plan, [strategy])[0]
 
 
-@dataclass(eq=False)
 class Recording:
     """Recorder of the decisions in each strategy's first episodes, for :func:`run_strategies`.
 
@@ -64,53 +62,46 @@ class Recording:
     ----------
     episodes : int
         At most so many, of the first batch.
+
+    Attributes
+    ----------
     decisions : list of Decisions
         One a strategy, in order.
     """
 
-    episodes: int
-    decisions: list[Decisions] = field(default_factory=list)
+    def __init__(self, episodes: int) -> None:
+        """Record the first `episodes` markets of a batch."""
+        self.episodes = episodes
+        self.decisions: list[Decisions] = []
+        self._steps = 0
+        self._arrays: list[AnyArray] = []
 
-
-class _DecisionRecorder:
-    """Stores observations of the first markets of a batch at each decision of the schedule."""
-
-    def __init__(self, max_episodes: int, task: Task, gap_ns: int) -> None:
-        """Record the first `max_episodes` markets of a batch; `gap_ns` is the strategy's shortest time between
-        decisions.
-        """
-        self.max_episodes = max_episodes
-        self.task = task
-        self.gap_ns = gap_ns
-        self.steps = 0
-        self.arrays: list[AnyArray] = []
-
-    def observe(self, episodes: Episodes) -> None:
-        """Store what the strategy sees at the current decision of the episodes."""
+    def observe(self, episodes: Episodes, task: Task, gap_ns: int) -> None:
+        """Store what the strategy sees at the current decision; `gap_ns` is its shortest time between decisions."""
         view = episodes.view
         live = episodes.working & (view.left > 0)
-        columns = [array[: self.max_episodes] for array in (view.x, view.m, view.draw, live)]
-        if not self.arrays:
-            self.arrays = [
-                np.zeros((len(column), self.task.decisions, *column.shape[1:]), column.dtype)
+        columns = [array[: self.episodes] for array in (view.x, view.m, view.draw, live)]
+        if not self._arrays:
+            self._arrays = [
+                np.zeros((len(column), task.decisions, *column.shape[1:]), column.dtype)
                 for column in columns
             ]
         decision = (
-            view.decision[: self.max_episodes]
-            if self.gap_ns
-            else np.full(len(columns[0]), self.steps)
+            view.decision[: self.episodes] if gap_ns else np.full(len(columns[0]), self._steps)
         )
-        inside = decision < self.task.decisions
-        if self.gap_ns:
-            inside &= (view.on_schedule & episodes.working)[: self.max_episodes]
-        for array, column in zip(self.arrays, columns, strict=True):
+        inside = decision < task.decisions
+        if gap_ns:
+            inside &= (view.on_schedule & episodes.working)[: self.episodes]
+        for array, column in zip(self._arrays, columns, strict=True):
             array[inside, decision[inside]] = column[inside]
-        self.steps += 1
+        self._steps += 1
 
-    def decisions(self, plan: Plan) -> Decisions:
-        """Stored decisions, with the clusters of the plan's episodes."""
-        x, m, draw, live = self.arrays
-        return Decisions(x, m, draw, live, plan.cluster[: self.max_episodes])
+    def end_strategy(self, plan: Plan) -> None:
+        """Append the decisions of a strategy that has run, with the clusters of the plan's episodes."""
+        x, m, draw, live = self._arrays
+        self.decisions.append(Decisions(x, m, draw, live, plan.cluster[: self.episodes]))
+        self._steps = 0
+        self._arrays = []
 
 
 def run_strategies(
@@ -162,17 +153,13 @@ def run_strategies(
             episodes.set_forecaster(
                 forecaster, None if placebo_episodes is None else placebos.get(forecaster)
             )
-            recorder = (
-                _DecisionRecorder(recording.episodes, task, gap_of(strategy))
-                if recording is not None and number == 0
-                else None
-            )
+            recorder = recording if number == 0 else None
             while episodes.working.any():
                 if recorder is not None:
-                    recorder.observe(episodes)
+                    recorder.observe(episodes, task, gap_of(strategy))
                 episodes.work(strategy)
-            if recorder is not None and recording is not None:
-                recording.decisions.append(recorder.decisions(batch))
+            if recorder is not None:
+                recorder.end_strategy(batch)
             strategy_costs.append(episodes.costs())
     batch_count = -(-len(plan) // BATCH)
     return [

@@ -23,7 +23,7 @@ OMITTED_IF_EMPTY: Final = ("orders", "bound", "dealers")
 VALIDATION_SEED = -1_900_000_000
 """Seed of the episodes on which the best rule is chosen: no training, pilot or judged seed."""
 PLAIN = "plain"
-FORMAT = 2
+FORMAT = 3
 """Version of the results on disk; results of another version lie in another folder."""
 
 
@@ -84,7 +84,8 @@ class Scenario:
                     f"{self.task.start or 'a list of orders'} in {self.market.preset}",
                     "replay a lake (`tape=`), or leave it out",
                 )
-            self.task.limit_of_mid(1)
+            if self.task.limit_price:
+                self.task.limit_of_mid(1)
         if self.name and not self.content:
             object.__setattr__(self, "content", _content_hashes(self.market))
 
@@ -153,8 +154,11 @@ def _content_hashes(market: Market) -> tuple[str, ...]:
             for day in days
             if day.symbol == market.symbol
         )
-    files = [Path(name) for name in (market.preset, market.regimes) if name]
-    return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
+    hashes = []
+    for name in (market.preset, market.regimes):
+        if name and (file := Path(name)).is_file():
+            hashes.append(hashlib.sha256(file.read_bytes()).hexdigest())
+    return tuple(hashes)
 
 
 def write_regime_script(folder: Path, regime: str, at_s: float) -> str:

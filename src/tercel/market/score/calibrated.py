@@ -1,4 +1,4 @@
-"""Presets calibrated from stretches of days: of any flow model, and `santa_fe` ones scored on held-out days."""
+"""Presets calibrated from recorded days, of any flow model, and measured on days held out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,19 +10,120 @@ from typing import Any
 from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.progress import say
+from tercel.core.report.formatting import format_number
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
 from tercel.market.flow.census import Census, census
-from tercel.market.flow.fit_table import judge
+from tercel.market.flow.fit_table import judge, misses
 from tercel.market.flow.port import Preset
+from tercel.market.flow.queue_reactive.calibrate import touch_only_error
 from tercel.market.flow.registry import model_of
-from tercel.market.score.scored_days import Day
+from tercel.market.score.card import ScoreDraw, score, with_scores
+from tercel.market.score.scored_days import LEAST_SESSION_S, Day, read_days
+from tercel.market.score.stored_scores import StoredScores
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 
 CENSUS_WARMUP_S = 3600.0
 DAY_S = 22_500.0
 BLOCK_S = 1800.0
+
+
+def calibrate_days(
+    lake: Path,
+    symbol: str,
+    dates: Sequence[str],
+    held_out: Sequence[str] = (),
+    *,
+    model: str,
+    name: str,
+    stamp: str,
+    start: str = "",
+    end: str = "",
+    venue: str = "",
+    levels: int | None = None,
+    lot: int | None = None,
+) -> Preset:
+    """A preset of `model` fitted to recorded days or to a stretch of each, measured on `held_out` days.
+
+    A ``santa_fe`` preset of one whole session is fitted to its odd half hours and measured on the even ones.
+
+    Raises
+    ------
+    ConfigError
+        A model that is none, a day both fitted and held out, or days that are too short.
+    TapeError
+        Days that the lake does not hold.
+    """
+    refuse_if(
+        bool(set(dates) & set(held_out)),
+        "days either calibrated on or held out",
+        f"{', '.join(sorted(set(dates) & set(held_out)))} in both",
+        "name each day once",
+    )
+    days = read_days(lake, symbol, dates, start, end, venue, levels)
+    if model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
+        raise touch_only_error(1)
+    say(
+        f"{', '.join(day.label for day in days)} read; fitting {model}, about a minute for a few days"
+    )
+    windowed = bool(start or end)
+    refuse_if(
+        model == "resampled" and bool(start or levels or lot),
+        "days from their opening",
+        "`start=`, `levels=` or `lot=`",
+        "leave them out with resampled",
+    )
+    is_split_day = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
+    if model == "santa_fe" and not (windowed or levels) and (held_out or is_split_day):
+        return make_preset(
+            lake,
+            symbol,
+            days=dates,
+            held_out=held_out,
+            name=name,
+            date=stamp,
+            lot_shares=lot,
+            venue=venue or None,
+        )
+    preset = calibrate_preset(
+        model,
+        days,
+        name=name,
+        stamp=stamp,
+        windowed=windowed,
+        lot=lot,
+        tell=say,
+        lake=str(lake.resolve()),
+    )
+    extra: dict[str, object] = {"levels_read": levels} if levels else {}
+    if held_out:
+        draw = ScoreDraw(
+            preset, read_days(lake, symbol, held_out, venue=venue, levels=levels), days
+        )
+        preset = with_scores(preset, draw.tape, score(draw, classifier=False))
+        extra["held_out_days"] = list(held_out)
+    return preset.model_copy(update={"card": {**preset.card, **extra}})
+
+
+def describe_fit(preset: Preset) -> str:
+    """Sentence on how near a calibrated market comes to days held out, by the scores or the fit table of its card."""
+    scores = StoredScores.of(preset)
+    if scores.mean_l1 is not None:
+        passed = sum(gate.passed for gate in scores.gates.values())
+        return (
+            f"{preset.name}: mean L1 {scores.mean_l1:.3f} on the days held out (real against real: "
+            f"{format_number(scores.floor_mean_l1, 3)}), {passed} of {len(scores.gates)} realism gates passed"
+        )
+    if fit := preset.card.get("fit"):
+        missed = misses(fit)
+        near = len(fit) - len(missed)
+        return (
+            f"{preset.name}: {near} of {len(fit)} quantities are as near to what was held out as real "
+            f"days are, or within a tenth{'; ' * bool(missed)}{'; '.join(missed)}"
+        )
+    return f"{preset.name}: nothing was held out, so how good it is was not measured"
 
 
 def calibrate_preset(
@@ -105,14 +206,13 @@ def make_preset(
     days: Sequence[str],
     held_out: Sequence[str],
     name: str,
-    path: Path,
     date: str,
     lot_shares: int | None = None,
     simulated_days: int = 16,
     seed: int = 1,
     venue: str | None = None,
 ) -> Preset:
-    """Calibrate a `santa_fe` preset on `days`, compare it with `held_out` and simulated days (fit table), write it to `path`.
+    """Calibrate a `santa_fe` preset on `days`, compare it with `held_out` and simulated days (fit table).
 
     Parameters
     ----------
@@ -123,8 +223,6 @@ def make_preset(
         ones held out (half days would test the hour of the day more than the model).
     name : str
         Name in the preset; a shipped preset's file has the same name.
-    path : Path
-        File to write.
     date : str
         Date of the calibration, for the card.
     lot_shares : int, optional
@@ -137,18 +235,12 @@ def make_preset(
     Returns
     -------
     Preset
-        As written.
 
     Raises
     ------
     ConfigError, TapeError
-        Days that are missing, named twice, or too thin to calibrate on.
+        Days that are missing, or too thin to calibrate on.
     """
-    if set(days) & set(held_out):
-        both = ", ".join(sorted(set(days) & set(held_out)))
-        raise ConfigError(
-            "days either calibrated on or held out", f"{both} in both", "name each day once"
-        )
     store = Lake(lake)
     store.refuse_absent(symbol, (*days, *held_out), venue)
     instruments, train, test, held_names = _census_split(store, symbol, days, held_out, venue)
@@ -163,7 +255,7 @@ def make_preset(
     simulated = [
         simulated_census(preset, seed + k, DAY_S, CENSUS_WARMUP_S) for k in range(simulated_days)
     ]
-    preset = judge(
+    return judge(
         preset,
         train,
         test,
@@ -173,8 +265,6 @@ def make_preset(
         simulation=f"{simulated_days} days of {DAY_S:g} s after {CENSUS_WARMUP_S:g} s of warm-up, seeds {seed} to "
         f"{seed + simulated_days - 1}",
     )
-    preset.save(path)
-    return preset
 
 
 def _census_split(

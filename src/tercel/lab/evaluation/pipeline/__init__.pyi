@@ -6,20 +6,20 @@ from tercel.lab.evaluation.pipeline.candidates import baselines_of as baselines_
 from tercel.lab.evaluation.pipeline.participants import select_participants as select_participants
 from tercel.lab.evaluation.pipeline.participants import members_of as members_of
 from tercel.lab.evaluation.pipeline.candidates import policies_of as policies_of
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation as Evaluation
-from tercel.lab.evaluation.pipeline.evaluation_result import MarketCell as MarketCell
+from tercel.lab.evaluation.pipeline.cost_store import CostStore as CostStore
+from tercel.lab.evaluation.pipeline.evaluation_record import MarketCell as MarketCell
 from tercel.lab.evaluation.pipeline.overflow import overflowing_rules as overflowing_rules
 from tercel.lab.evaluation.pipeline.overflow import without_overflow as without_overflow
 from tercel.lab.evaluation.pipeline.overflow import (
     without_overflowed_episodes as without_overflowed_episodes,
 )
-from tercel.lab.evaluation.pipeline.scenario_results import Results as Results
-from tercel.lab.evaluation.pipeline.scenario_results import run_jobs as run_jobs
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts as ScenarioCosts
+from tercel.lab.evaluation.pipeline.scenario_costs import run_jobs as run_jobs
 from tercel.lab.evaluation.pipeline.leaks import calibrated_on as calibrated_on
 from tercel.lab.evaluation.pipeline.leaks import judged_days as judged_days
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks as refuse_leaks
 from tercel.lab.evaluation.pipeline.claim_text import POOLED as POOLED
-from tercel.lab.evaluation.pipeline.claim_text import claim_lines as claim_lines
+from tercel.lab.evaluation.pipeline.sentences import claim_lines as claim_lines
 from tercel.lab.evaluation.pipeline.claim_text import figure_name as figure_name
 from tercel.lab.evaluation.pipeline.claim_text import format_gain as format_gain
 from tercel.lab.evaluation.pipeline.claim_text import gains_figure as gains_figure
@@ -32,10 +32,10 @@ __all__ = [
     "PLAIN",
     "POOLED",
     "Candidate",
-    "Evaluation",
+    "CostStore",
     "MarketCell",
     "Participants",
-    "Results",
+    "ScenarioCosts",
     "baselines_of",
     "cached_market",
     "calibrated_on",

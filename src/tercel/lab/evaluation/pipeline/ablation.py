@@ -1,6 +1,6 @@
 """Ablation: how much cost each part of a strategy saves, by runs of the strategy without that part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.analysis_tables import KNOWS
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.participants import Participants
-from tercel.lab.evaluation.pipeline.scenario_results import JobRunner, Results, run_jobs
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts, Work, run_jobs
 from tercel.lab.evaluation.windows import placebo_plan
 
 ABLATION_SEED = 20_232
+WorkRunner = Callable[[Mapping[str, Work], Path, str], dict[str, ScenarioCosts]]
+"""Runs missing jobs in a folder, with a label for the bar, and reads all costs."""
 
 
 def members_to_ablate(participants: Participants) -> list[Candidate]:
@@ -32,10 +34,10 @@ def members_to_ablate(participants: Participants) -> list[Candidate]:
     """
     policies = participants.policies
     recipes = participants.recipes
-    recipe_members = {member for recipe in recipes for member in recipe.members}
+    recipe_members = {member for members in recipes.values() for member in members}
     rows = {
-        recipe.key: [policy for policy in policies if policy.key in recipe.members]
-        for recipe in recipes
+        name: [policy for policy in policies if policy.key in members]
+        for name, members in recipes.items()
     } | {policy.key: [policy] for policy in policies if policy.key not in recipe_members}
     groups = list(rows.values()) or [[rule] for rule in participants.baselines]
     if len(groups) != 1:
@@ -56,10 +58,9 @@ def _without_part(members: Sequence[Candidate], part: str, market: BuiltMarket) 
 
 def ablation_savings(
     members: Sequence[Candidate],
-    judged: Results,
+    judged: ScenarioCosts,
     out_dir: Path,
-    runner: JobRunner | None = None,
-    in_process: bool = False,
+    run_work: WorkRunner = run_jobs,
 ) -> Mapping[str, Estimate | None]:
     """Run a judged scenario without each part of a strategy: cost that the part saves, bps, the placebo's too; None for
     a part that the strategy lacks.
@@ -71,12 +72,12 @@ def ablation_savings(
     ----------
     members : sequence of Candidate
         Those of one row.
-    judged : Results
+    judged : ScenarioCosts
         With the costs of all of them.
     out_dir : Path
         Folder of the evaluation.
-    runner, in_process
-        As of :func:`jobs.run_jobs`.
+    run_work : callable
+        Runs jobs as :func:`scenario_costs.run_jobs` does.
     """
     built = cached_market(judged.scenario)
     members = [member for member in members if member.key in judged.costs]
@@ -84,7 +85,7 @@ def ablation_savings(
     if placebo_plan(built.plan) is None:
         reduced[PLACEBO] = []
     work = {part: (judged.scenario, row, False) for part, row in reduced.items() if row}
-    job_results = run_jobs(work, out_dir, "take it apart", runner, in_process)
+    job_results = run_work(work, out_dir, "take it apart")
     rng = np.random.default_rng(ABLATION_SEED)
     full_costs = {member.key: judged.costs[member.key] for member in members}
     rows = judged.plan_rows  # episodes in which all orders found room

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tercel.core.errors import ConfigError, split_commas
+from tercel.core.errors import ConfigError, refuse_if, split_commas
 from tercel.core.renamed import refuse_former_names
 from tercel.execution.foresight.forecaster import Forecaster, spread_only_forecaster
 from tercel.execution.observation import is_user_name, same_name
@@ -28,6 +28,7 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
+from tercel.execution.strategies.timed_takes import TakeTimed
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, import_object, load_named, try_strategy
 from tercel.lab.evaluation.judge import Kind
@@ -35,6 +36,8 @@ from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.training_files import variants_in, variants_of_trial
 
 ALL = "all"
+LEARNED_RULES = (TakeTimed.name,)
+"""Rules that read a learned forecast: they are judged as policies are."""
 PLACEHOLDER_ESTIMATES = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 """Estimates with which a name is tried before any market is built."""
 
@@ -81,15 +84,21 @@ class Candidate:
         """Kind for the judge: learned (policy, or rule with a learned forecast), own (or `routed`), random, baseline."""
         if self.is_learned:
             return "learned"
-        if self.user_strategy is not None:
+        if self.user_strategy is not None or self.key == ROUTED:
             return "own"
-        if self.forecaster is not None:
+        if self.key.partition("+")[0] in LEARNED_RULES:
             return "learned"
-        return "random" if self.key == "random" else "own" if self.key == ROUTED else "baseline"
+        return "random" if self.key == "random" else "baseline"
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Forecaster whose learned forecasts the candidate reads; None: none, or unknown for a user's strategy."""
+        """Forecaster whose learned forecasts the candidate reads; None: none, or unknown for a user's strategy.
+
+        Raises
+        ------
+        ConfigError, PolicyError, UnknownNameError
+            A policy that cannot be run, or a name of no rule.
+        """
         if self.user_strategy is not None:
             return None
         strategy: Strategy
@@ -193,8 +202,8 @@ def split_wrappers(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
-    """Candidates for trained policies by typed names or folders, in that order; each is loaded as a check. Raises for a
-    rule, a repeated or an unusable policy.
+    """Candidates for trained policies by typed names or folders, in that order, from their cards alone. Raises for a
+    rule, and for a repeated policy.
 
     Parameters
     ----------
@@ -207,7 +216,7 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     ConfigError
         One twice, or one with the name of a rule.
     PolicyError, UnknownNameError
-        One that does not exist or cannot be run.
+        One that does not exist, or whose card does not read.
     """
     candidates = []
     for text in typed:
@@ -223,16 +232,6 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
                 if is_user_name(observation) and same_name(observation, name)
             ),
             None,
-        )
-        wrap(
-            policy_strategy(
-                folder,
-                text,
-                None
-                if user_observation is None
-                else import_object(user_observation, "observation"),
-            ),
-            wrappers,
         )
         candidates.append(
             Candidate(text, str(folder.resolve()), wrappers=wrappers, observation=user_observation)
@@ -260,26 +259,21 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
     ------
     ConfigError
     """
-    names = [candidate.key for candidate in candidates]
-    duplicate = next((name for name in names if names.count(name) > 1), None)
-    if duplicate is not None:
-        raise ConfigError(
+    names = set[str]()
+    for candidate in candidates:
+        refuse_if(
+            candidate.key in names,
             "strategies with different names",
-            f"{duplicate!r} twice",
+            f"{candidate.key!r} twice",
             "rename one, or leave one out",
         )
-    taken = next(
-        (
-            candidate.key
-            for candidate in candidates
-            if candidate.user_strategy is not None and candidate.key in WRITTEN
-        ),
-        None,
-    )
-    if taken is not None:
-        raise ConfigError(
-            "an own strategy with a name of its own", f"{taken!r}, which ships", "rename it"
+        refuse_if(
+            candidate.user_strategy is not None and candidate.key in WRITTEN,
+            "an own strategy with a name of its own",
+            f"{candidate.key!r}, which ships",
+            "rename it",
         )
+        names.add(candidate.key)
 
 
 def baselines_of(against: str) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,23 @@ from tercel.lab.evaluation.market import cached_market, count_validation_episode
 from tercel.lab.evaluation.market_notes import describe_judged_orders
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.ablation import ablation_savings, members_to_ablate
+from tercel.lab.evaluation.pipeline.analyses import analyse
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
 from tercel.lab.evaluation.pipeline.card_limits import limit_notes, size_notes, untrained_notes
-from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation, join_scenarios
+from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore, join_scenarios
 from tercel.lab.evaluation.pipeline.jobs import episode_count
 from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
 from tercel.lab.evaluation.pipeline.overflow import without_overflow
 from tercel.lab.evaluation.pipeline.participants import Participants, members_of
 from tercel.lab.evaluation.pipeline.result import Result
-from tercel.lab.evaluation.pipeline.scenario_results import JobRunner, Results, run_jobs
-from tercel.lab.evaluation.pipeline.summary import EvaluationSummary
+from tercel.lab.evaluation.pipeline.scenario_costs import (
+    JobRunner,
+    ScenarioCosts,
+    Work,
+    run_jobs,
+)
 from tercel.lab.evaluation.risk_statistics import FROZEN
-from tercel.lab.evaluation.sample_size import sample_size
+from tercel.lab.evaluation.sample_size import SampleSize, sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, scenarios_of_orders, write_regime_script
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.bounds import BOUNDS, by_level
@@ -38,6 +44,11 @@ FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
 SHARES = (0.02, 0.05, 0.1, 0.2)
 SENSITIVITY_RULES = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 """Rules of the sensitivity and adaptation tests, besides the best one."""
+REGIME = "regime"
+BOUND = "bound"
+"""Groups of judged scenarios, besides the markets as they are (`PLAIN`)."""
+ByScenario = dict[str, ScenarioCosts]
+"""Name of a market, regime, fill bound or condition -> the costs there."""
 
 
 @refuse_former_names
@@ -103,102 +114,38 @@ class Experiment:
 
         Raises
         ------
-        ConfigError
-            If a policy was trained on evaluated days.
+        ConfigError, PolicyError, UnknownNameError
+            A policy was trained on evaluated days, or a candidate cannot be run; before anything is.
         """
+        self._load_candidates()
         notes = self.notes()
         self._say(*notes)
         out_dir.mkdir(parents=True, exist_ok=True)
         cached_market.cache_clear()  # a lake may have grown since
-        main = self.main
-        scenarios = self.scenarios
-        participants = self.participants
         validation, validations = self._run_validation(out_dir)
-        judged = [
-            episode_count(scenario) for scenario in (scenarios.values() if main.orders else (main,))
-        ]
-        needed_sample = sample_size(validation.costs, sum(judged), self._orders_a_day())
+        sample = self._sample_size(validation)
         self._say(
             "how many episodes 1 bps needs is not known: too little was tried"
-            if needed_sample is None
-            else needed_sample.words
+            if sample is None
+            else sample.words
         )
-        regimes = self._scenarios_by_regime()
-        bounds = self._scenarios_by_bound()
-        work = {
-            (name, scenario.name): (
-                scenario,
-                participants.candidates(name),
-                scenario is scenarios[name],
-            )
-            for name in scenarios
-            for scenario in (scenarios[name], *regimes[name].values(), *bounds[name].values())
-        }
-        job_results = run_jobs(work, out_dir, runner=self.runner, in_process=self.in_process)
-
-        def select_results(
-            rows: Mapping[str, Mapping[str, Scenario]],
-        ) -> dict[str, dict[str, Results]]:
-            """Results of scenarios, arranged by market and by regime or bound."""
-            return {
-                name: {key: job_results[name, scenario.name] for key, scenario in row.items()}
-                for name, row in rows.items()
-            }
-
-        bound_results = select_results(bounds)
-        bound_names = list(bounds) if main.orders else list(bounds)[:1]
-        evaluation = without_overflow(
-            Evaluation(
-                participants.policies,
-                participants.baselines,
-                participants.recipes,
-                validation,
-                {name: job_results[name, scenario.name] for name, scenario in scenarios.items()},
-                select_results(regimes),
-                main.seeds,
-                list(notes),
-                validations=validations,
-                bounds={
-                    bound: join_scenarios([bound_results[name][bound] for name in bound_names])
-                    for bound in bound_results[bound_names[0]]
-                    if all(bound in bound_results[name] for name in bound_names)
-                },
-                sample_size=needed_sample,
-            )
+        costs = self._run_jobs(self._judged_work(), out_dir)
+        store = CostStore(
+            self.participants.policies,
+            self.participants.baselines,
+            self.participants.recipes,
+            validation,
+            {name: costs[PLAIN, name, PLAIN] for name in self.scenarios},
+            self._select_costs(costs, REGIME),
+            self.main.seeds,
+            list(notes),
+            validations=validations,
+            bounds=self._join_bounds(self._select_costs(costs, BOUND)),
+            sample_size=sample,
         )
-        if self.apart:
-            savings = ablation_savings(
-                members_to_ablate(participants),
-                evaluation.main,
-                out_dir,
-                self.runner,
-                self.in_process,
-            )
-            evaluation = replace(evaluation, apart=savings)
-        if main.orders:
-            markets = {ORDERS_KEY: join_scenarios(list(evaluation.markets.values()))}
-            evaluation = replace(evaluation, markets=markets)
-        elif self.sensitivity or self.adaptation:
-            rules = [
-                rule
-                for rule in evaluation.baselines
-                if rule.key in {*SENSITIVITY_RULES, evaluation.best}
-            ]
-            candidates = [*participants.teams[next(iter(scenarios))], *rules]
-            trained_for = {
-                regime: tuple(policy.key for policy in row)
-                for regime, row in self.trained_for.items()
-            }
-            evaluation = without_overflow(
-                replace(
-                    evaluation,
-                    sensitivity=_sensitivity(self, candidates, out_dir) if self.sensitivity else {},
-                    adaptation=_adaptation(self, candidates, out_dir) if self.adaptation else {},
-                    trained_for=trained_for,
-                )
-            )
-        self._say(*evaluation.notes[len(notes) :])
-        return Result(EvaluationSummary(evaluation).figures(), evaluation)
+        store = self._run_analyses(without_overflow(store), out_dir)
+        self._say(*store.notes[len(notes) :])
+        return Result(analyse(store), store)
 
     def notes(self) -> list[str]:
         """Notes on card limits, order sizes and seen days before the runs; raises if a policy saw judged days.
@@ -226,41 +173,137 @@ class Experiment:
             notes += refuse_leaks(candidates, [scenario], allowed=self.allow_seen_days)
         return notes
 
+    def _load_candidates(self) -> None:
+        """Load every policy and rule once; raises for one that cannot be run."""
+        specialists = [policy for row in self.trained_for.values() for policy in row]
+        for candidate in (*self.participants.policies, *self.participants.baselines, *specialists):
+            _ = candidate.forecaster
+
     def _say(self, *lines: str) -> None:
         """Print lines on stderr, unless everything runs in this process."""
         for line in () if self.in_process else lines:
             say(line)
 
-    def _run_validation(self, out_dir: Path) -> tuple[Results, dict[str, Results]]:
-        """Results of the rules on the validation episodes of the main market, and of the other markets by name."""
-        scenarios = self.scenarios
-        baselines = self.participants.baselines
-        for name, scenario in scenarios.items():
+    @property
+    def _run_jobs(self) -> "partial[dict[Any, ScenarioCosts]]":
+        """Function that runs missing jobs where the experiment runs them, and reads their costs (:func:`run_jobs`)."""
+        return partial(run_jobs, runner=self.runner, in_process=self.in_process)
+
+    def _sample_size(self, validation: ScenarioCosts) -> SampleSize | None:
+        """Sample size that 1 bps needs, from the rules' costs on validation episodes; None if too few were run."""
+        judged = list(self.scenarios.values()) if self.main.orders else [self.main]
+        episodes = sum(map(episode_count, judged))
+        days = {
+            day
+            for scenario in judged
+            if scenario.market.on_tape
+            for day in judged_days(scenario).days
+        }
+        return sample_size(
+            validation.costs, episodes, round(episodes / len(days), 1) if days else 0.0
+        )
+
+    def _judged_work(self) -> dict[tuple[str, str, str], Work]:
+        """Scenarios to judge in, with their candidates, by group, market and key: every market as it is, in each of its
+        regimes, and under the other fill bounds.
+        """
+        by_regime = self._scenarios_by_regime()
+        by_bound = self._scenarios_by_bound()
+        return {
+            (group, name, key): (
+                scenario,
+                self.participants.candidates(name),
+                group == PLAIN,
+            )
+            for name, judged in self.scenarios.items()
+            for group, row in (
+                (PLAIN, {PLAIN: judged}),
+                (REGIME, by_regime[name]),
+                (BOUND, by_bound[name]),
+            )
+            for key, scenario in row.items()
+        }
+
+    def _select_costs(
+        self, costs: Mapping[tuple[str, str, str], ScenarioCosts], group: str
+    ) -> dict[str, ByScenario]:
+        """Costs of one group of scenarios, by market and key."""
+        return {
+            name: {
+                key: costs[of, name, key]
+                for of, place, key in costs
+                if (of, place) == (group, name)
+            }
+            for name in self.scenarios
+        }
+
+    def _join_bounds(self, by_market: Mapping[str, ByScenario]) -> ByScenario:
+        """Costs under the other fill bounds in the first market, or over all listed orders, by bound."""
+        rows = list(by_market.values()) if self.main.orders else list(by_market.values())[:1]
+        return {
+            bound: join_scenarios([row[bound] for row in rows])
+            for bound in rows[0]
+            if all(bound in row for row in rows)
+        }
+
+    def _run_analyses(self, store: CostStore, out_dir: Path) -> CostStore:
+        """The store with what the further analyses need: an ablation, other conditions, regimes that begin half-way;
+        listed orders are joined into one market.
+        """
+        if self.apart:
+            members = members_to_ablate(self.participants)
+            savings = ablation_savings(members, store.main, out_dir, self._run_jobs)
+            store = replace(store, apart=savings)
+        if self.main.orders:
+            return replace(
+                store, markets={ORDERS_KEY: join_scenarios(list(store.markets.values()))}
+            )
+        if not (self.sensitivity or self.adaptation):
+            return store
+        tested = {*SENSITIVITY_RULES, store.best}
+        candidates = [
+            *self.participants.teams[next(iter(self.scenarios))],
+            *(rule for rule in store.baselines if rule.key in tested),
+        ]
+        trained_for = {
+            regime: tuple(policy.key for policy in row) for regime, row in self.trained_for.items()
+        }
+        return without_overflow(
+            replace(
+                store,
+                sensitivity=self._run_conditions(candidates, out_dir) if self.sensitivity else {},
+                adaptation=self._run_new_regimes(candidates, out_dir) if self.adaptation else {},
+                trained_for=trained_for,
+            )
+        )
+
+    def _run_validation(self, out_dir: Path) -> tuple[ScenarioCosts, ByScenario]:
+        """Costs of the rules on the validation episodes of the main market, and of the other markets by name."""
+        for name, scenario in self.scenarios.items():
             if scenario.market.on_tape:
                 self._say(describe_judged_orders(name, episode_count(scenario)))
-        validation_scenarios = list[Scenario]()
-        for scenario in scenarios.values():
-            episodes = min(max(scenario.episodes, 64), self.validation_episodes)
-            on_tape = scenario.market.on_tape
-            validation_scenarios.append(
-                scenario.on_validation(
-                    count_validation_episodes(episodes, episode_count(scenario))
-                    if on_tape
-                    else episodes
-                )
-            )
+        validation_scenarios = [
+            scenario.on_validation(self._count_validation(scenario))
+            for scenario in self.scenarios.values()
+        ]
+        baselines = self.participants.baselines
         if self.main.market.on_tape:
+            episodes = sum(scenario.episodes for scenario in validation_scenarios)
             self._say(
-                f"first {len(baselines)} rules work {sum(scenario.episodes for scenario in validation_scenarios)} orders that "
-                "are not judged, to choose"
+                f"first {len(baselines)} rules work {episodes} orders that are not judged, to choose"
             )
         work = {scenario.name: (scenario, baselines, False) for scenario in validation_scenarios}
-        results = list(
-            run_jobs(work, out_dir, "choose the best rule", self.runner, self.in_process).values()
-        )
+        costs = list(self._run_jobs(work, out_dir, "choose the best rule").values())
         if self.main.orders:
-            return join_scenarios(results), {}
-        return results[0], dict(zip(list(scenarios)[1:], results[1:], strict=True))
+            return join_scenarios(costs), {}
+        return costs[0], dict(zip(list(self.scenarios)[1:], costs[1:], strict=True))
+
+    def _count_validation(self, scenario: Scenario) -> int:
+        """Number of episodes on which the best rule of a scenario is chosen; on tape few for few judged orders."""
+        episodes = min(max(scenario.episodes, 64), self.validation_episodes)
+        if not scenario.market.on_tape:
+            return episodes
+        return count_validation_episodes(episodes, episode_count(scenario))
 
     def _scenarios_by_bound(self) -> dict[str, dict[str, Scenario]]:
         """Scenarios under the other fill bounds, by market and bound; none in simulated markets or on tapes of level totals."""
@@ -288,13 +331,50 @@ class Experiment:
             for name, scenario in self.scenarios.items()
         }
 
-    def _orders_a_day(self) -> float:
-        """Judged orders per recorded day, over all symbols of a list of orders; 0 in a simulated market."""
-        if not self.main.market.on_tape:
-            return 0.0
-        scenarios = list(self.scenarios.values()) if self.main.orders else [self.main]
-        days = {day for scenario in scenarios for day in judged_days(scenario).days}
-        return round(sum(episode_count(scenario) for scenario in scenarios) / len(days), 1)
+    def _run_conditions(self, candidates: list[Candidate], out_dir: Path) -> dict[str, ByScenario]:
+        """Costs in the first market with other latencies, fees and order sizes, one change at a time, by axis and value."""
+        main = self.main
+
+        def with_task(**changes: Any) -> Scenario:
+            """Main scenario with changed fields of its task."""
+            return replace(main, task=replace(main.task, **changes))
+
+        axes: dict[str, dict[str, Scenario]] = {
+            "latency, ms": {
+                f"{ms:g}": with_task(latency=Latency("constant", round(ms * 1e6)))
+                for ms in LATENCIES_MS
+            },
+            "fees, bps": {f"{m:g}/{t:g}": main.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
+            "share of volume": {
+                f"{share:g}": with_task(share=share, quantity=0) for share in SHARES
+            },
+        }
+        work = {
+            (axis, value): (
+                replace(scenario, name=f"{main.name} {axis} {value}"),
+                candidates,
+                False,
+            )
+            for axis, row in axes.items()
+            for value, scenario in row.items()
+        }
+        costs = self._run_jobs(work, out_dir, "other conditions")
+        return {axis: {value: costs[axis, value] for value in row} for axis, row in axes.items()}
+
+    def _run_new_regimes(self, candidates: list[Candidate], out_dir: Path) -> ByScenario:
+        """Costs in the first market with a regime that begins half-way through the order, by regime; writes the
+        regimes' scripts into `out_dir`.
+        """
+        main = self.main
+        work = dict[str, Work]()
+        for regime in NAMED:
+            if regime != PLAIN:
+                script = write_regime_script(out_dir, regime, main.task.horizon_s / 2)
+                scenario = replace(main.in_market(regimes=script), name=f"{main.name} to {regime}")
+                specialists = self.trained_for.get(regime, ())
+                new_specialists = [policy for policy in specialists if policy not in candidates]
+                work[regime] = (scenario, [*candidates, *new_specialists], False)
+        return self._run_jobs(work, out_dir, "regimes that switch")
 
 
 def scenarios_of(
@@ -351,50 +431,3 @@ def parse_specialists(
     return {
         regime: policies_of(policies, observations) for regime, policies in names_by_regime.items()
     }
-
-
-def _sensitivity(
-    experiment: Experiment, candidates: list[Candidate], out_dir: Path
-) -> dict[str, dict[str, Results]]:
-    """Run candidates in the first market with other latencies, fees and order sizes, one change at a time: results by
-    axis and value.
-    """
-    main = experiment.main
-
-    def with_task(**changes: Any) -> Scenario:
-        """Main scenario with changed fields of its task."""
-        return replace(main, task=replace(main.task, **changes))
-
-    axes: dict[str, dict[str, Scenario]] = {
-        "latency, ms": {
-            f"{ms:g}": with_task(latency=Latency("constant", round(ms * 1e6)))
-            for ms in LATENCIES_MS
-        },
-        "fees, bps": {f"{m:g}/{t:g}": main.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
-        "share of volume": {f"{share:g}": with_task(share=share, quantity=0) for share in SHARES},
-    }
-    work = {
-        (axis, value): (replace(scenario, name=f"{main.name} {axis} {value}"), candidates, False)
-        for axis, row in axes.items()
-        for value, scenario in row.items()
-    }
-    job_results = run_jobs(work, out_dir, "other conditions", experiment.runner)
-    return {axis: {value: job_results[axis, value] for value in row} for axis, row in axes.items()}
-
-
-def _adaptation(
-    experiment: Experiment, candidates: list[Candidate], out_dir: Path
-) -> dict[str, Results]:
-    """Run candidates in the first market with a regime that begins half-way through the order: results by regime;
-    writes the regimes' scripts into `out_dir`.
-    """
-    main = experiment.main
-    work = dict[str, tuple[Scenario, list[Candidate], bool]]()
-    for regime in NAMED:
-        if regime != PLAIN:
-            script = write_regime_script(out_dir, regime, main.task.horizon_s / 2)
-            scenario = replace(main.in_market(regimes=script), name=f"{main.name} to {regime}")
-            specialists = experiment.trained_for.get(regime, ())
-            new_specialists = [policy for policy in specialists if policy not in candidates]
-            work[regime] = (scenario, [*candidates, *new_specialists], False)
-    return run_jobs(work, out_dir, "regimes that switch", experiment.runner)

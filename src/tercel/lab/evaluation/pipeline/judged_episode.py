@@ -11,7 +11,7 @@ from tercel.execution.costs import attribute
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation
+from tercel.lab.evaluation.pipeline.cost_store import CostStore, arrival_ns
 from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.routing import inform_router
 from tercel.lab.evaluation.runs import markets_of
@@ -54,7 +54,7 @@ class Episode:
     side: int
     lots: int
     costs_bps: Mapping[str, Mapping[str, float]]
-    _evaluation: Evaluation = field(repr=False)
+    _store: CostStore = field(repr=False)
     _scenario: Scenario = field(repr=False)
     _row: int = field(repr=False)
 
@@ -125,14 +125,14 @@ class Episode:
         """Candidate by name, the first one without a name; raises for an unknown name."""
         candidates = {
             candidate.key: candidate
-            for candidate in (*self._evaluation.policies, *self._evaluation.baselines)
+            for candidate in (*self._store.policies, *self._store.baselines)
         }
         chosen = name or next(iter(candidates))
         check_known(chosen, candidates, error=ConfigError)
         return candidates[chosen]
 
 
-def episode_of(evaluation: Evaluation, number: int) -> Episode:
+def episode_of(store: CostStore, number: int) -> Episode:
     """The judged episode with the number `number` (from 0); raises ConfigError if there is none.
 
     Raises
@@ -140,7 +140,7 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
     ConfigError
         No episode has that number.
     """
-    costs = evaluation.main.costs
+    costs = store.main.costs
     reference = next(iter(costs.values()))
     if not 0 <= number < len(reference):
         raise ConfigError(
@@ -149,12 +149,12 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
     parts = {
         name: {
             key: float(row[number])
-            for key, row in attribute(run, evaluation.twins).items()
+            for key, row in attribute(run, store.twins).items()
             if row[number] == row[number]
         }
         for name, run in costs.items()
     }
-    judged = evaluation.main
+    judged = store.main
     index = number
     for part in judged.parts:
         judged = part
@@ -169,24 +169,31 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
         int(reference.side[number]),
         int(reference.qty[number]),
         parts,
-        evaluation,
+        store,
         judged.scenario,
         row,
     )
 
 
-def tabulate_episodes(evaluation: Evaluation) -> "Frame":
+def tabulate_episodes(store: CostStore) -> "Frame":
     """Data frame of the costs of every strategy in every judged episode of an evaluation, one row each."""
     import polars as pl
 
     from tercel.core.frames import Frame
 
+    time = pl.from_epoch(pl.Series(arrival_ns(store.main)).replace(0, None), "ns")
     frames = [
         pl.DataFrame(
-            {"episode": range(len(run)), "strategy": name, "side": run.side, "lots": run.qty}
-            | attribute(run, evaluation.twins)
+            {
+                "episode": range(len(run)),
+                "strategy": name,
+                "time": time.dt.replace_time_zone("UTC"),
+                "side": run.side,
+                "lots": run.qty,
+            }
+            | attribute(run, store.twins)
         )
-        for name, run in evaluation.main.costs.items()
+        for name, run in store.main.costs.items()
     ]
     table = pl.concat(frames).fill_nan(None).rename({"is_bps": "shortfall_bps"})
     return Frame(table.sort("episode", maintain_order=True))

@@ -14,14 +14,14 @@ import numpy as np
 
 from tercel.core.errors import CapacityError
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation
-from tercel.lab.evaluation.pipeline.scenario_results import Results
+from tercel.lab.evaluation.pipeline.cost_store import CostStore
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 
 MAX_OVERFLOW_SHARE: Final = 0.02
 """Share of a scenario's episodes that may be left out."""
 
 
-def without_overflow(evaluation: Evaluation) -> Evaluation:
+def without_overflow(store: CostStore) -> CostStore:
     """The evaluation without rules that overflow too often and without overflowed episodes; notes that count them may
     be appended to the argument's own list. CapacityError for such a policy.
 
@@ -32,24 +32,24 @@ def without_overflow(evaluation: Evaluation) -> Evaluation:
     ConfigError
         None is left that could be the best rule.
     """
-    excluded = overflowing_rules(evaluation.scenarios, evaluation.baselines)
+    excluded = overflowing_rules(store.scenarios, store.baselines)
     if excluded:
-        evaluation = evaluation.without(excluded, list(excluded.values()))
+        store = store.without(excluded, list(excluded.values()))
     notes: list[str] = []
 
-    def change(judged: Results) -> Results:
+    def change(judged: ScenarioCosts) -> ScenarioCosts:
         """Remove overflowed episodes from a scenario and collect its notes."""
         complete, notes_here = without_overflowed_episodes(judged)
         notes.extend(notes_here)
         return complete
 
-    evaluation = evaluation.map_scenarios(change)
-    evaluation.notes.extend(notes)
-    return evaluation
+    store = store.map_scenarios(change)
+    store.notes.extend(notes)
+    return store
 
 
 def overflowing_rules(
-    scenarios: Iterable[Results], baselines: Sequence[Candidate]
+    scenarios: Iterable[ScenarioCosts], baselines: Sequence[Candidate]
 ) -> dict[str, str]:
     """Rules with too many overflowed episodes, each with a sentence that says in which scenario."""
     sentences: dict[str, str] = {}
@@ -67,7 +67,7 @@ def overflowing_rules(
     return sentences
 
 
-def without_overflowed_episodes(judged: Results) -> tuple[Results, list[str]]:
+def without_overflowed_episodes(judged: ScenarioCosts) -> tuple[ScenarioCosts, list[str]]:
     """Results of a scenario without the episodes in which any order overflowed, and notes that count them;
     CapacityError above `MAX_OVERFLOW_SHARE`.
 

@@ -27,18 +27,21 @@ from tercel.lab.evaluation.cost_sections import (
 )
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.market import cached_market
-from tercel.lab.evaluation.pipeline import analysis_tables, judged_tables
-from tercel.lab.evaluation.pipeline.claim_text import claim_lines, gains_figure
-from tercel.lab.evaluation.pipeline.evaluation import Evaluation
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.judged_tables import (
+from tercel.lab.evaluation.pipeline import analysis_tables
+from tercel.lab.evaluation.pipeline.claim_text import gains_figure
+from tercel.lab.evaluation.pipeline.cost_store import CostStore
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
+from tercel.lab.evaluation.pipeline.judged_tables import judged_table
+from tercel.lab.evaluation.pipeline.sentences import (
     MOST_VERDICTS,
     QUICK,
+    caveat_notes,
+    claim_lines,
+    closing_lines,
     correction_sentence,
-    judged_table,
     verdict_gains,
+    verdict_lines,
 )
-from tercel.lab.evaluation.pipeline.verdict_text import closing_lines, verdict_lines
 from tercel.lab.evaluation.training_files import (
     METRICS_FILE as METRICS,
     VALIDATION_FILE,
@@ -53,9 +56,9 @@ MAX_DISTRIBUTIONS = 14
 """Rows of the distribution figure."""
 
 
-def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, footer: str) -> None:
+def write_page(path: Path, store: CostStore, result: EvaluationRecord, footer: str) -> None:
     """Write the HTML page of an evaluation atomically; the page loads nothing from elsewhere."""
-    costs = {entry.name: entry.runs for entry in evaluation.entries}
+    costs = {entry.name: entry.runs for entry in store.entries}
     costs = {name: costs[name] for name in result.ranked}
     reported = result.reported_rows
     best = result.best_baseline
@@ -69,10 +72,10 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
             Section(f"In {market_table.title}", html=market_table.brief_html())
             for market_table in table.other_markets
         ),
-        *_book(evaluation, reported[0] if reported else best, "The book around the trades"),
+        *_book(store, reported[0] if reported else best, "The book around the trades"),
         *_ablation(result),
-        *_ways(evaluation, costs),
-        *_learning(evaluation, result),
+        *_ways(store, costs),
+        *_learning(store, result),
         composition(
             costs,
             {name: result.strategies[name].estimates for name in costs},
@@ -83,26 +86,24 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         *(_forest(result, name, number) for number, name in enumerate(reported)),
         _verdicts(result, reported),
         Section("Every interval", html=table.html(), folded=True),
-        *_by_seed(evaluation, result),
+        *_by_seed(store, result),
         *_claims(result, reported),
         *_scenarios(result, reported),
         *_sensitivity(result, reported),
         *_adaptation(result, reported),
-        *_timing(
-            evaluation, {name: costs[name] for name in _rows_to_plot(result, reported)}, reported
-        ),
+        *_timing(store, {name: costs[name] for name in _rows_to_plot(result, reported)}, reported),
         *(
-            _book(evaluation, best, f"The book around the trades of {best}", folded=True)
+            _book(store, best, f"The book around the trades of {best}", folded=True)
             if reported
             else ()
         ),
         _questions(result),
         _method(result),
     ]
-    value = _order_value(evaluation)
+    value = _order_value(store)
     facts = {
         "market": result.market,
-        **({} if evaluation.main.parts else order_facts(result.task)),
+        **({} if store.main.parts else order_facts(result.task)),
         **({} if value is None else {"value of an order": f"{value:,.0f} {MONEY}"}),
         "episodes": f"{result.episodes:,}",
         "episode seeds": ", ".join(map(str, result.evaluation_seeds)),
@@ -112,7 +113,7 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
     write_atomic(path, text)
 
 
-def headline(result: EvaluationResult) -> str:
+def headline(result: EvaluationRecord) -> str:
     """Headline of the page: verdicts on the reported rows against the best rule; of a smoke run a warning."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
@@ -136,21 +137,21 @@ def headline(result: EvaluationResult) -> str:
     )
 
 
-def _order_value(evaluation: Evaluation) -> float | None:
+def _order_value(store: CostStore) -> float | None:
     """Mean value of an order of the main scenario at arrival, in the currency of its prices; None for a list of orders."""
-    if evaluation.main.parts:
+    if store.main.parts:
         return None
-    facts = cached_market(evaluation.main.scenario).facts
-    costs = next(iter(evaluation.main.costs.values()))
+    facts = cached_market(store.main.scenario).facts
+    costs = next(iter(store.main.costs.values()))
     unit = float(str(facts["tick"])) / 2 * float(str(facts["shares in a lot"]))
     return float(np.mean(costs.qty * costs.arrival_mid2)) * unit
 
 
-def lead_text(result: EvaluationResult, order_value: float | None = None) -> str:
+def lead_text(result: EvaluationRecord, order_value: float | None = None) -> str:
     """Lead of the page: costs of the rows with verdicts and of the best rule, gains in bps and, for a mean value of the
     orders, in money, and caveats before them.
     """
-    notes = judged_tables.caveat_notes(result)
+    notes = caveat_notes(result)
     if len(result.by_market) > 1 and result.reported_rows:
         verdict_sentences = (
             verdict_sentence(*row_gains, judge=verdict_of)
@@ -179,7 +180,7 @@ def _saving_in_money(saving_bps: float, order_value: float | None) -> str:
     return f", or {format_money(saving_bps / BPS * order_value, MONEY, 0)} an order of {order_value:,.0f}"
 
 
-def _ablation(result: EvaluationResult) -> Iterator[Section]:
+def _ablation(result: EvaluationRecord) -> Iterator[Section]:
     """Section on the cost saving of each part of a strategy, if an ablation was run."""
     if result.apart is not None:
         savings = {part: saves for part, saves in result.apart.items() if saves is not None}
@@ -195,9 +196,9 @@ def _ablation(result: EvaluationResult) -> Iterator[Section]:
         )
 
 
-def _ways(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+def _ways(store: CostStore, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
     """Section on a router's choice of way: expected costs, and one order by each way."""
-    main = evaluation.main
+    main = store.main
     if ROUTED not in main.ways:
         return
     ways = main.ways[ROUTED]
@@ -225,13 +226,13 @@ def _ways(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Itera
     )
 
 
-def _verdicts(result: EvaluationResult, reported: list[str]) -> Section:
+def _verdicts(result: EvaluationRecord, reported: list[str]) -> Section:
     """Section with the verdicts on the reported rows, sentence by sentence."""
     sentences = [line for name in reported for line in verdict_lines(result, name)]
     return Section("Verdicts", [*sentences, *closing_lines(result)], folded=True)
 
 
-def _rows_to_plot(result: EvaluationResult, reported: list[str]) -> list[str]:
+def _rows_to_plot(result: EvaluationRecord, reported: list[str]) -> list[str]:
     """Names of 14 rows at most shown in figures, cheapest first: those with verdicts, the cheapest others; and the best rule."""
     chosen = [*reported, *(name for name in result.ranked if name not in reported)][
         :MAX_DISTRIBUTIONS
@@ -239,9 +240,9 @@ def _rows_to_plot(result: EvaluationResult, reported: list[str]) -> list[str]:
     return [name for name in result.ranked if name in {*chosen, result.best_baseline}]
 
 
-def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
+def _by_seed(store: CostStore, result: EvaluationRecord) -> Iterator[Section]:
     """Section on the cost saving of each training seed of a recipe."""
-    members = evaluation.members(evaluation.main)
+    members = store.members(store.main)
     if not members:
         return
     tables = []
@@ -261,28 +262,26 @@ def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Secti
 
 
 def _timing(
-    evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], highlighted: list[str]
+    store: CostStore, costs: Mapping[str, Sequence[Costs]], highlighted: list[str]
 ) -> Iterator[Section]:
     """Section on when each strategy traded, if the course in time was recorded."""
-    task = evaluation.main.scenario.task
-    if evaluation.main.arrivals is not None:
+    task = store.main.scenario.task
+    if store.main.arrivals is not None:
         yield timing(
-            costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), highlighted
+            costs, store.twins, np.linspace(0.0, task.horizon_s, task.grid_points), highlighted
         )
 
 
-def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -> Iterator[Section]:
+def _book(store: CostStore, name: str, title: str, folded: bool = False) -> Iterator[Section]:
     """Section with the picture of the first episode's book; nothing if it cannot be drawn."""
-    if evaluation.main.parts or name in evaluation.main.ways:
+    if store.main.parts or name in store.main.ways:
         return
-    built = cached_market(evaluation.main.scenario)
+    built = cached_market(store.main.scenario)
     market = replace(built, judged=built.judged, plan=built.plan)
-    candidates = {
-        candidate.key: candidate for candidate in (*evaluation.policies, *evaluation.baselines)
-    }
-    candidates |= {recipe.key: candidates[recipe.members[0]] for recipe in evaluation.recipes}
+    candidates = {candidate.key: candidate for candidate in (*store.policies, *store.baselines)}
+    candidates |= {name: candidates[members[0]] for name, members in store.recipes.items()}
     try:
-        example = book_example(evaluation.main.scenario, market, candidates[name].strategy(built))
+        example = book_example(store.main.scenario, market, candidates[name].strategy(built))
         example = replace(example, name="book-of-the-best" if folded else example.name)
         yield Section(title, figures=[example.figure], folded=folded)
     except Exception as error:
@@ -291,12 +290,12 @@ def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -
         )
 
 
-def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
+def _learning(store: CostStore, result: EvaluationRecord) -> Iterator[Section]:
     """Section with learning curves of policies that lie in folders of their trainings."""
-    recipe_of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
+    recipe_of = {member: name for name, members in store.recipes.items() for member in members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
     levels = {result.best_baseline: result.strategies[result.best_baseline].is_bps.mean}
-    for policy in evaluation.policies:
+    for policy in store.policies:
         folder = Path(policy.folder).parent
         rows = read_partial_metrics(folder / METRICS) if policy.is_learned else []
         if (
@@ -320,7 +319,7 @@ def _learning(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Sect
         yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
 
 
-def _forest(result: EvaluationResult, name: str, number: int) -> Section:
+def _forest(result: EvaluationRecord, name: str, number: int) -> Section:
     """Section with the gains of a row on every opponent, from the hardest to the easiest."""
     ranked = dict(sorted(result.paired[name].items(), key=lambda item: item[1].mean))
     figure = figures.paired_differences(
@@ -332,7 +331,7 @@ def _forest(result: EvaluationResult, name: str, number: int) -> Section:
     return Section(f"{name} against each", figures=[figure], folded=number >= MOST_VERDICTS)
 
 
-def _claims(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+def _claims(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:
     """Section on gains over every strategy, pooled and in each market; only for several markets."""
     if len(result.by_market) > 1:
         plots = [gains_figure(name, result.claims[name], result.recipes) for name in reported]
@@ -344,7 +343,7 @@ def _claims(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
         yield Section("In every market", lines, figures=plots, folded=True)
 
 
-def _scenarios(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+def _scenarios(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:
     """Sections with gains by market, by regime and by liquidity at arrival."""
     kinds: list[tuple[str, Mapping[str, ScenarioCell], int]] = [
         ("By market", result.by_market, 2),
@@ -358,7 +357,7 @@ def _scenarios(result: EvaluationResult, reported: list[str]) -> Iterator[Sectio
 
 
 def _gain_map(
-    result: EvaluationResult, parts: Mapping[str, ScenarioCell], reported: list[str], title: str
+    result: EvaluationRecord, parts: Mapping[str, ScenarioCell], reported: list[str], title: str
 ) -> Section:
     """Section with maps of gains by opponent and part, and a table of gains on the best rule by part."""
     key = "-".join(title.lower().split()[:2])
@@ -390,7 +389,7 @@ def _gain_map(
 
 
 def _format_adjusted(
-    cell: ScenarioCell, result: EvaluationResult, reported: list[str]
+    cell: ScenarioCell, result: EvaluationRecord, reported: list[str]
 ) -> list[str]:
     """Gains of the reported rows on the best rule in a cell, with adjusted p-values, as texts."""
     gains = [cell.paired[name][result.best_baseline] for name in reported]
@@ -408,7 +407,7 @@ def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _sensitivity(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+def _sensitivity(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:
     """Section with costs under other latencies, fees and order sizes."""
     plots = [
         gain_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", reported)
@@ -418,7 +417,7 @@ def _sensitivity(result: EvaluationResult, reported: list[str]) -> Iterator[Sect
         yield Section("Under other conditions", figures=plots, folded=True)
 
 
-def _adaptation(result: EvaluationResult, reported: list[str]) -> Iterator[Section]:
+def _adaptation(result: EvaluationRecord, reported: list[str]) -> Iterator[Section]:
     """Section with costs where a regime begins half-way through the order."""
     if not result.adaptation:
         return
@@ -433,7 +432,7 @@ def _adaptation(result: EvaluationResult, reported: list[str]) -> Iterator[Secti
     )
 
 
-def _questions(result: EvaluationResult) -> Section:
+def _questions(result: EvaluationRecord) -> Section:
     """Section with figures on tails, order messages and exposure to price moves."""
     rows = [
         (
@@ -459,7 +458,7 @@ def _questions(result: EvaluationResult) -> Section:
     )
 
 
-def _method(result: EvaluationResult) -> Section:
+def _method(result: EvaluationRecord) -> Section:
     """Section on how the evaluation was judged: pairing, corrections, deflation, meaning of columns."""
     sentences = [
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "

@@ -12,24 +12,11 @@ from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, sp
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.flow import registry as presets
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Policies that differ only in their training seed, judged together as one row.
-
-    Parameters
-    ----------
-    key : str
-        Name in tables.
-    members : tuple of str
-        Keys of its policies.
-    """
-
-    key: str
-    members: tuple[str, ...]
+Recipes = Mapping[str, tuple[str, ...]]
+"""Name of a row of several policies -> their keys: they differ in their training seed alone, or are one family."""
 
 
-def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
+def recipes_of(policies: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
     """Group two or more policies alike in all but the training seed (name, actions, market, task, wrappers) into recipes.
 
     Policies of which two have one seed are not grouped.
@@ -44,13 +31,13 @@ def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
         groups.setdefault(group_key, []).append((card.seed, policy.key))
         names[group_key] = card.name
     taken = {policy.key for policy in policies}
-    recipes = []
+    recipes = dict[str, tuple[str, ...]]()
     for group_key, members in groups.items():
         if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
             continue
         name = free_name(names[group_key], len(members), taken)
         taken.add(name)
-        recipes.append(Recipe(name, tuple(key for _, key in members)))
+        recipes[name] = tuple(key for _, key in members)
     return recipes
 
 
@@ -71,7 +58,7 @@ class Participants:
     Parameters
     ----------
     policies : list of Candidate
-    recipes : list of Recipe
+    recipes : mapping of row to keys of its policies
         Rows of several policies: families, and what else differs in its training seed alone.
     teams : mapping of scenario to tuple of Candidate
         The policies that are judged in each.
@@ -81,7 +68,7 @@ class Participants:
     """
 
     policies: list[Candidate]
-    recipes: list[Recipe]
+    recipes: Recipes
     teams: Mapping[str, tuple[Candidate, ...]]
     notes: list[str]
     baselines: list[Candidate] = field(default_factory=list)
@@ -146,6 +133,9 @@ def select_participants(
     ConfigError, PolicyError, UnknownNameError
         As `policies_of`.
     """
+    if not typed:
+        own = list(user_strategies)
+        return Participants(own, {}, dict.fromkeys(markets, tuple(own)), [], list(baselines))
     policy_names = [policy for word in typed for policy in (members_of(word) or (word,))]
     candidates = policies_of(policy_names, observations)
     by_key = {candidate.key: candidate for candidate in candidates}
@@ -170,7 +160,7 @@ def select_participants(
     candidates = [*candidates, *user_strategies]
     single_policies = [*single_policies, *user_strategies]
     teams = {market: set(single_policies) for market in markets}
-    taken = {row.key for row in candidates} | {row.key for row in recipes}
+    taken = {row.key for row in candidates} | {*recipes}
     for family_name, members in families.items():
         if len(members) == 1 and not name:  # a family of one is its policy
             teams = {market: team | set(members) for market, team in teams.items()}
@@ -185,7 +175,7 @@ def select_participants(
         ]
         key = free_name(family_name, len(judged_members), taken)
         taken.add(key)
-        recipes.append(Recipe(key, tuple(judged_members)))
+        recipes[key] = tuple(judged_members)
         notes += sentences
     return Participants(
         [

@@ -13,22 +13,23 @@ from tercel.core.bounded_parsing import parse_json
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.files import write_atomic
 from tercel.core.records import from_jsonable
+from tercel.core.renamed import refuse_former_names
 from tercel.core.report import figures
 from tercel.core.report.judged_table import JudgedTable
 from tercel.core.report.svg import Figure
 from tercel.core.serialization import json_text, to_jsonable
-from tercel.core.stats import Estimate, PairedGain
+from tercel.core.stats import PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
-from tercel.lab.evaluation.judged_run import KEYS
+from tercel.lab.evaluation.cost_rows import KEYS
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.evaluation import ORDERS_KEY, Evaluation
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.analyses import SEED
+from tercel.lab.evaluation.pipeline.cost_store import ORDERS_KEY, CostStore
+from tercel.lab.evaluation.pipeline.evaluation_record import EvaluationRecord
 from tercel.lab.evaluation.pipeline.judged_episode import Episode, episode_of, tabulate_episodes
 from tercel.lab.evaluation.pipeline.judged_tables import judged_table
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.paired_comparison import Comparison
-from tercel.lab.evaluation.pipeline.summary import SEED
 
 if TYPE_CHECKING:
     from tercel.core.frames import Frame
@@ -38,7 +39,7 @@ FORMAT: Final = 1
 
 
 STORED: Final = {
-    "figures": EvaluationResult,
+    "figures": EvaluationRecord,
     "shortfall_bps": dict[str, tuple[float, ...]],
     "comparisons": tuple[Comparison, ...],
 }
@@ -52,46 +53,6 @@ STYLE: Final = (
     ".tercel .ci,.tercel th{white-space:nowrap}.tercel .mark{font-weight:normal;opacity:.65}"
     ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One strategy of a result; costs are bps of the order's arrival value, each a mean with its 95 % interval.
-
-    Parameters
-    ----------
-    strategy : str
-    kind : str
-        learned, untrained, own, baseline or random.
-    shortfall_bps : Estimate
-        Implementation shortfall against the arrival mid: the sum of the five that follow.
-    spread_bps, impact_bps, timing_bps, forced_bps, fees_bps : Estimate or None
-        None where it is not separated.
-    timing_risk_bps : Estimate or None
-        Standard deviation of the shortfall over episodes.
-    passive_share : Estimate or None
-        Of the lots, what was filled resting.
-    adaptability : Estimate or None
-        Share of the variance of decisions that the market explains.
-    unfilled_share : float
-        Share of the lots that stayed unfilled.
-    vs_best : Comparison or None
-        With the best baseline, a rule-based strategy; None for that one itself.
-    """
-
-    strategy: str
-    kind: str
-    shortfall_bps: Estimate
-    spread_bps: Estimate | None
-    impact_bps: Estimate | None
-    timing_bps: Estimate | None
-    forced_bps: Estimate | None
-    fees_bps: Estimate | None
-    timing_risk_bps: Estimate | None
-    passive_share: Estimate | None
-    adaptability: Estimate | None
-    unfilled_share: float
-    vs_best: Comparison | None
 
 
 class Plot:
@@ -126,15 +87,16 @@ class Plot:
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
+@refuse_former_names
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
 
     Parameters
     ----------
-    figures : EvaluationResult
+    figures : EvaluationRecord
         Everything; the JSON of ``tercel agent evaluate`` has a key for each attribute.
-    evaluation : Evaluation, optional
+    evaluation : CostStore, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
 
     See Also
@@ -151,27 +113,27 @@ class Result:
     True
     """
 
-    figures: EvaluationResult
-    evaluation: Evaluation | None = None
+    figures: EvaluationRecord
+    store: CostStore | None = None
 
     @cached_property
     def shortfall_bps(self) -> Mapping[str, tuple[float, ...]]:
         """Implementation shortfall of each judged episode, bps, by strategy; of a recipe the mean over its training seeds."""
-        if self.evaluation is None:
+        if self.store is None:
             return {}
-        scores = self.evaluation.scores(self.evaluation.main)
+        scores = self.store.scores(self.store.main)
         return {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Paired comparisons, every pair once; a recipe and its members are not compared."""
-        if self.evaluation is None:
+        if self.store is None:
             return ()
         by_pair: dict[frozenset[str], Comparison] = {}
         for a, row in self.figures.paired.items():
             for b, cell in row.items():
                 by_pair.setdefault(frozenset((a, b)), _comparison(a, b, cell))
-        return (*by_pair.values(), *self._compare_rules(self.evaluation))
+        return (*by_pair.values(), *self._compare_rules(self.store))
 
     @property
     def market(self) -> str:
@@ -189,11 +151,6 @@ class Result:
         )
 
     @property
-    def episodes(self) -> int:
-        """Number of judged episodes."""
-        return self.figures.episodes
-
-    @property
     def best_baseline(self) -> str:
         """Name of the best rule, chosen on other episodes."""
         return self.figures.best_baseline
@@ -208,21 +165,6 @@ class Result:
         """Names of the strategies, cheapest first; unranked ones last."""
         return self.figures.ranked
 
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """Rows of the strategies, cheapest first."""
-        rows = []
-        for name in self.ranked:
-            cells = self.figures.strategies[name]
-            parts = {key: getattr(cells, key) for key in KEYS[1:]}
-            versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
-            unfilled = self.figures.counts[name].unfilled_share
-            kind = self.figures.kinds[name]
-            rows.append(
-                Row(name, kind, cells.is_bps, **parts, unfilled_share=unfilled, vs_best=versus)
-            )
-        return tuple(rows)
-
     def table(self) -> "Frame":
         """Data frame with one row per strategy, cheapest first.
 
@@ -236,18 +178,20 @@ class Result:
         from tercel.core.frames import Frame
 
         rows = list[dict[str, object]]()
-        for row in self.rows:
-            cost = row.shortfall_bps
-            versus = row.vs_best
+        for name in self.ranked:
+            row = self.figures.strategies[name]
+            cost = row.is_bps
+            best = self.best_baseline
+            versus = None if name == best else self.compare(name, best)
             rows.append(
                 {
-                    "strategy": row.strategy,
-                    "kind": row.kind,
+                    "strategy": name,
+                    "kind": self.figures.kinds[name],
                     "shortfall_bps": cost.mean,
                     "ci_low": cost.ci_low,
                     "ci_high": cost.ci_high,
                     **{key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(row, key)]},
-                    "unfilled_share": row.unfilled_share,
+                    "unfilled_share": self.figures.counts[name].unfilled_share,
                     "vs_best_bps": versus and versus.difference_bps,
                     "vs_best_low": versus and versus.ci_low,
                     "vs_best_high": versus and versus.ci_high,
@@ -295,14 +239,14 @@ class Result:
         """
         return episode_of(self._require_evaluation("single episodes"), number)
 
-    def episodes_table(self) -> "Frame":
-        """Data frame with one row per judged episode and strategy.
+    def episodes(self) -> "Frame":
+        """Data frame with one row per judged episode and strategy: when, which order, what it cost.
 
         Returns
         -------
         polars.DataFrame, whose `to_pandas` needs no pyarrow
-            episode (from 0), strategy, side (+1 buy, -1 sell), lots; shortfall_bps and its parts; passive_share of the
-            lots. None where something is not available.
+            episode (from 0), strategy, time of arrival (UTC; none in a simulated market), side (+1 buy, -1 sell), lots;
+            shortfall_bps and its parts; passive_share of the lots. None where something is not available.
 
         Raises
         ------
@@ -330,13 +274,13 @@ class Result:
         )
         return file
 
-    def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
+    def write(self, out_dir: Path, file: Path, page: Path, footer: str = "") -> EvaluationRecord:
         """Write result file and page (last line `footer`); returns the figures with `out_dir` as their folder."""
-        evaluation = self._require_evaluation("the page")
+        store = self._require_evaluation("the page")
         figures = replace(self.figures, out=str(out_dir))
         write_atomic(file, json_text(figures) + "\n")
         footer = footer or f"results, figures and page: {out_dir}"
-        write_page(page, evaluation, figures, footer=footer)
+        write_page(page, store, figures, footer=footer)
         return figures
 
     def to_json(self) -> dict[str, Any]:
@@ -360,7 +304,7 @@ class Result:
                 raise ConfigError(
                     f"a result of format {FORMAT}", f"format {values['format']}", "evaluate again"
                 )
-            result = cls(EvaluationResult.from_json(values["figures"]))
+            result = cls(EvaluationRecord.from_json(values["figures"]))
             for name, kind in STORED.items():
                 # instead of what the properties would compute of an evaluation
                 vars(result)[name] = from_jsonable(kind, values[name])
@@ -404,24 +348,24 @@ class Result:
         )
         return replace(table, notes=[*table.notes, text])
 
-    def _require_evaluation(self, purpose: str) -> Evaluation:
+    def _require_evaluation(self, purpose: str) -> CostStore:
         """The evaluation behind the result; raises for a result read from JSON, which has none."""
-        if self.evaluation is None:
+        if self.store is None:
             raise ConfigError(
                 f"a result of this session for {purpose}",
                 "one that was read from JSON",
                 "evaluate again",
             )
-        return self.evaluation
+        return self.store
 
-    def _compare_rules(self, evaluation: Evaluation) -> list[Comparison]:
+    def _compare_rules(self, store: CostStore) -> list[Comparison]:
         """Comparisons of rules with each other, p-values adjusted together."""
-        names = [rule.key for rule in evaluation.baselines]
+        names = [rule.key for rule in store.baselines]
         if len(names) < 2:
             return []
         ledger = ComparisonLedger()
         rng = np.random.default_rng((SEED, 1))
-        scores = evaluation.scores(evaluation.main)
+        scores = store.scores(store.main)
         rule_gains = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {
             (a, b): ledger.enter(rule_gains[a][b], ranked=not {a, b} & {*scores.unranked})

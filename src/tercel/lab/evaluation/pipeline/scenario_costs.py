@@ -38,7 +38,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class ScenarioCosts:
     """Costs of all candidates in one scenario, with recorded decisions and markets without own orders.
 
     Parameters
@@ -53,7 +53,7 @@ class Results:
         Statistics of the fills.
     hindsight_bps : float64 (n,) or None
         Cost of each order with perfect foresight of the path.
-    parts : tuple of Results
+    parts : tuple of ScenarioCosts
         The scenarios that this one joins, in order; `scenario` is the first.
     plan_rows : intp (n,) or None
         Rows of the scenario's plan, where some were left out.
@@ -67,11 +67,11 @@ class Results:
     arrivals: Arrivals | None = None
     guard: Guard | None = None
     hindsight_bps: Floats | None = None
-    parts: tuple["Results", ...] = ()
+    parts: tuple["ScenarioCosts", ...] = ()
     plan_rows: Indices | None = None
     ways: dict[str, WaysExplained] = field(default_factory=dict)
 
-    def without(self, excluded: Collection[str]) -> "Results":
+    def without(self, excluded: Collection[str]) -> "ScenarioCosts":
         """Results without the candidates `excluded`."""
         costs = {key: run for key, run in self.costs.items() if key not in excluded}
         responses = {
@@ -79,7 +79,7 @@ class Results:
         }
         return replace(self, costs=costs, responses=responses)
 
-    def select(self, mask: Bools) -> "Results":
+    def select(self, mask: Bools) -> "ScenarioCosts":
         """Results of the episodes in `mask`; `responses` still cover all recorded episodes."""
         rows = np.flatnonzero(mask)
         return replace(
@@ -91,9 +91,9 @@ class Results:
         )
 
 
-def read_results(
+def read_costs(
     scenario: Scenario, candidates: Sequence[Candidate], out_dir: Path, recorded: bool = False
-) -> Results:
+) -> ScenarioCosts:
     """Read the results of all jobs of a scenario; unless recorded, costs are totals without their course in time.
     Recorded ones raise TercelError for a suspicious fill.
 
@@ -121,7 +121,7 @@ def read_results(
                     responses[candidate.key] = read_record(Response, "response", data)
         costs[candidate.key] = Costs.concat(parts)
     if not recorded:
-        return Results(scenario, costs, responses)
+        return ScenarioCosts(scenario, costs, responses)
     twins = []
     bounds = []
     for first in firsts:
@@ -132,7 +132,7 @@ def read_results(
     guard = read_fill_checks(scenario, candidates, folder)
     arrivals = Arrivals.concat(twins)
     hindsight_bps = np.concatenate(bounds)
-    return Results(scenario, costs, responses, arrivals, guard, hindsight_bps, ways=ways)
+    return ScenarioCosts(scenario, costs, responses, arrivals, guard, hindsight_bps, ways=ways)
 
 
 def run_jobs(
@@ -141,7 +141,7 @@ def run_jobs(
     label: str = "judge on unseen episodes",
     runner: JobRunner | None = None,
     in_process: bool = False,
-) -> dict[Key, Results]:
+) -> dict[Key, ScenarioCosts]:
     """Run missing jobs, in processes of this machine or by `runner`, and read all results, by key.
 
     Parameters
@@ -183,6 +183,6 @@ def run_jobs(
             bar = display.add_task(label, total=len(jobs), completed=before)
             pool.run(run_job, todo, lambda done: display.update(bar, completed=before + done))
     return {
-        key: read_results(scenario, candidates, out_dir, recorded)
+        key: read_costs(scenario, candidates, out_dir, recorded)
         for key, (scenario, candidates, recorded) in work.items()
     }

@@ -13,12 +13,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
+from tercel.lab.evaluation.arrivals import Arrivals
 from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
 from tercel.lab.evaluation.judge import JudgedEntry
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.participants import Recipe
-from tercel.lab.evaluation.pipeline.scenario_results import Results
+from tercel.lab.evaluation.pipeline.participants import Recipes
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 from tercel.lab.evaluation.sample_size import SampleSize
 from tercel.lab.evaluation.windows import BLOCK_NS
 
@@ -26,26 +27,29 @@ ORDERS_KEY = "orders"
 """Name of a list of orders in place of a market."""
 
 
-def twin_mids(judged: Results) -> Ints | None:
+def twin_mids(judged: ScenarioCosts) -> Ints | None:
     """Mids of a scenario without own orders, half ticks; None if not recorded, or where nothing answers own trades (tape)."""
     arrivals = judged.arrivals
     return arrivals.mid2_grid if arrivals is not None and judged.scenario.market.answers else None
 
 
-def end_mids(judged: Results) -> Ints:
-    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks; parts without
-    recorded arrivals are skipped.
-    """
-    return np.concatenate(
-        [
-            results.arrivals.mid2_grid[:, [0, -1]]
-            for results in judged.parts or (judged,)
-            if results.arrivals is not None
-        ]
-    )
+def arrivals_of(judged: ScenarioCosts) -> list[Arrivals]:
+    """Recorded arrivals of a scenario, or of each of its parts in order; parts without any are left out."""
+    recorded = [results.arrivals for results in judged.parts or (judged,)]
+    return [arrivals for arrivals in recorded if arrivals is not None]
 
 
-def join_scenarios(scenarios: Sequence[Results]) -> Results:
+def end_mids(judged: ScenarioCosts) -> Ints:
+    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks."""
+    return np.concatenate([arrivals.mid2_grid[:, [0, -1]] for arrivals in arrivals_of(judged)])
+
+
+def arrival_ns(judged: ScenarioCosts) -> Ints:
+    """Arrival times of a scenario's episodes on tape, int64 (n,), ns since 1970 (UTC); 0 in a simulated market."""
+    return np.concatenate([arrivals.start_ns for arrivals in arrivals_of(judged)])
+
+
+def join_scenarios(scenarios: Sequence[ScenarioCosts]) -> ScenarioCosts:
     """Join results of several scenarios into one, as if their orders were of one scenario.
 
     Every order counts alike; days are clusters if there are several.
@@ -68,33 +72,33 @@ def join_scenarios(scenarios: Sequence[Results]) -> Results:
         return replace(scenarios[0], costs=costs)
     guards = [results.guard for results in scenarios if results.guard is not None]
     guard = reduce(add, guards) if guards else None
-    return Results(scenarios[0].scenario, costs, {}, None, guard, bound, tuple(scenarios))
+    return ScenarioCosts(scenarios[0].scenario, costs, {}, None, guard, bound, tuple(scenarios))
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class CostStore:
     """Results of all scenarios of an evaluation, read from disk, with recipes and the best rule.
 
     Parameters
     ----------
     policies, baselines : sequence of Candidate
-    recipes : sequence of Recipe
-    validation : Results
+    recipes : mapping of row to keys of its policies
+    validation : ScenarioCosts
         The rules on the main market's episodes on which the best one is chosen.
-    markets : mapping of name to Results
+    markets : mapping of name to ScenarioCosts
         The main one first, whose table is printed.
-    regimes : mapping of market to regime to Results
+    regimes : mapping of market to regime to ScenarioCosts
         Each market in each named regime by itself, if requested.
     seeds : tuple of int
         Base seeds of the episodes.
     notes : list of str
-    sensitivity : mapping of axis to value to Results
-    adaptation : mapping of regime to Results
+    sensitivity : mapping of axis to value to ScenarioCosts
+    adaptation : mapping of regime to ScenarioCosts
     trained_for : mapping of regime to tuple of key
         Policies trained in it.
-    validations : mapping of market to Results
+    validations : mapping of market to ScenarioCosts
         As `validation`, of the other markets.
-    bounds : mapping of bound to Results
+    bounds : mapping of bound to ScenarioCosts
         The first market under the other bounds on fills, costs alone.
     sample_size : SampleSize or None
         Number of episodes for 1 bps, as printed before the evaluation.
@@ -104,17 +108,17 @@ class Evaluation:
 
     policies: Sequence[Candidate]
     baselines: Sequence[Candidate]
-    recipes: Sequence[Recipe]
-    validation: Results
-    markets: Mapping[str, Results]
-    regimes: Mapping[str, Mapping[str, Results]]
+    recipes: Recipes
+    validation: ScenarioCosts
+    markets: Mapping[str, ScenarioCosts]
+    regimes: Mapping[str, Mapping[str, ScenarioCosts]]
     seeds: tuple[int, ...]
     notes: list[str]
-    sensitivity: Mapping[str, Mapping[str, Results]] = field(default_factory=dict)
-    adaptation: Mapping[str, Results] = field(default_factory=dict)
+    sensitivity: Mapping[str, Mapping[str, ScenarioCosts]] = field(default_factory=dict)
+    adaptation: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    validations: Mapping[str, Results] = field(default_factory=dict)
-    bounds: Mapping[str, Results] = field(default_factory=dict)
+    validations: Mapping[str, ScenarioCosts] = field(default_factory=dict)
+    bounds: Mapping[str, ScenarioCosts] = field(default_factory=dict)
     sample_size: SampleSize | None = None
     apart: Mapping[str, Estimate | None] | None = None
 
@@ -131,18 +135,18 @@ class Evaluation:
         }
         return {market: best_by_market.get(market, self.best) for market in self.markets}
 
-    def _best_on(self, validation: Results) -> str:
+    def _best_on(self, validation: ScenarioCosts) -> str:
         """Name of the rule with the lowest mean shortfall in validation results; unranked rules last."""
         rule_names = {rule.key for rule in self.baselines if rule.kind == "baseline"}
         scores = self.scores(validation)
         means = {name: mean for name, mean in scores.means().items() if name in rule_names}
         return min(means, key=lambda name: (name in scores.unranked, means[name]))
 
-    def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
+    def members(self, judged: ScenarioCosts) -> dict[str, tuple[str, ...]]:
         """Policies of each recipe that are judged in a scenario, by recipe; recipes without any are left out."""
         judged_members = {
-            recipe.key: tuple(member for member in recipe.members if member in judged.costs)
-            for recipe in self.recipes
+            key: tuple(member for member in members if member in judged.costs)
+            for key, members in self.recipes.items()
         }
         return {key: members for key, members in judged_members.items() if members}
 
@@ -153,7 +157,7 @@ class Evaluation:
             for market, judged in self.markets.items()
         }
 
-    def challengers(self, judged: Results) -> list[str]:
+    def challengers(self, judged: ScenarioCosts) -> list[str]:
         """Names of the rows that are compared with opponents in a scenario: recipes, then policies."""
         return [
             *self.members(judged),
@@ -161,7 +165,7 @@ class Evaluation:
         ]
 
     @property
-    def scenarios(self) -> Iterator[Results]:
+    def scenarios(self) -> Iterator[ScenarioCosts]:
         """Iterate over the results of all scenarios: validation, markets, regimes, sensitivity, adaptation."""
         yield self.validation
         yield from self.validations.values()
@@ -170,7 +174,7 @@ class Evaluation:
             yield from row.values()
         yield from self.adaptation.values()
 
-    def without(self, excluded: Collection[str], notes: Sequence[str] = ()) -> "Evaluation":
+    def without(self, excluded: Collection[str], notes: Sequence[str] = ()) -> "CostStore":
         """The evaluation without the rules `excluded`, its notes extended by `notes`; ConfigError if no other can be
         the best rule.
 
@@ -190,10 +194,10 @@ class Evaluation:
             lambda judged: judged.without(excluded)
         )
 
-    def map_scenarios(self, change: Callable[[Results], Results]) -> "Evaluation":
+    def map_scenarios(self, change: Callable[[ScenarioCosts], ScenarioCosts]) -> "CostStore":
         """The evaluation with `change` applied to the results of every scenario, those under other fill bounds excepted."""
 
-        def each(by_scenario: Mapping[str, Results]) -> dict[str, Results]:
+        def each(by_scenario: Mapping[str, ScenarioCosts]) -> dict[str, ScenarioCosts]:
             """Apply `change` to the results of one group of scenarios."""
             return {name: change(judged) for name, judged in by_scenario.items()}
 
@@ -210,14 +214,14 @@ class Evaluation:
     @property
     def reported_rows(self) -> list[str]:
         """Names of rows with verdicts: recipes, and policies without a recipe."""
-        inside = {member for recipe in self.recipes for member in recipe.members}
+        inside = {member for members in self.recipes.values() for member in members}
         return [
-            *(recipe.key for recipe in self.recipes),
+            *self.recipes,
             *(policy.key for policy in self.policies if policy.key not in inside),
         ]
 
     @property
-    def main(self) -> Results:
+    def main(self) -> ScenarioCosts:
         """Results in the first market."""
         return next(iter(self.markets.values()))
 
@@ -231,7 +235,7 @@ class Evaluation:
         """Rows of the main scenario as input of the judge."""
         return self.entries_in(self.main)
 
-    def entries_in(self, judged: Results) -> list[JudgedEntry]:
+    def entries_in(self, judged: ScenarioCosts) -> list[JudgedEntry]:
         """Rows of a scenario as input of the judge: recipes, policies, rules."""
         single_entries = [
             JudgedEntry(
@@ -251,12 +255,12 @@ class Evaluation:
         ]
         return [*recipe_entries, *single_entries]
 
-    def scores(self, judged: Results) -> Scores:
+    def scores(self, judged: ScenarioCosts) -> Scores:
         """Shortfalls of all candidates in a scenario, and of each recipe: a row for each training seed judged there."""
         return Scores.of(judged.costs, self.members(judged))
 
     def compare(
-        self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator
+        self, judged: ScenarioCosts, ledger: ComparisonLedger, rng: np.random.Generator
     ) -> ScenarioComparison:
         """Compare each challenger with every other strategy in a scenario and enter the gains in `ledger`; some
         comparisons are primary in an only market.
@@ -272,7 +276,7 @@ class Evaluation:
         )
 
 
-def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:
+def _responses(judged: ScenarioCosts, members: Sequence[str]) -> tuple[Any, ...]:
     """Sums for adaptability (`Response`) of all members of a row; empty unless every member has them."""
     responses = [judged.responses[name] for name in members if name in judged.responses]
     return tuple(responses) if len(responses) == len(members) else ()

@@ -1,16 +1,19 @@
-"""The result of an evaluation as a record, as its JSON file holds it: table, comparisons, checks; `summary` computes it."""
+"""The figures of an evaluation as a record, as its JSON file holds it; `analyses` computes them from costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from tercel.core.records import Record
 from tercel.core.renamed import refuse_former_names
+from tercel.core.report.judged_table import UNRANKED
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.lab.evaluation.claims import BEST, Claim
 from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.judged_run import JudgedRun
+from tercel.lab.evaluation.cost_rows import LEVEL, RESAMPLES, CostRow, Counts
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
 from tercel.lab.evaluation.sample_size import SampleSize
 
@@ -121,13 +124,43 @@ class AdaptationCell(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationResult(JudgedRun):
-    """All results of an evaluation, field by field as in its JSON file.
+class EvaluationRecord(Record):
+    """All figures of an evaluation, field by field as in its JSON file; `analyses.analyse` makes it.
 
     Parameters
     ----------
+    strategies : mapping of name to CostRow
+    kinds : mapping of name to kind
+        "baseline", "random", "learned" or "own".
+    best_baseline : str
+        Lowest mean shortfall on validation episodes; `random` is not one of them.
+    paired_vs_best_baseline : mapping of policy to Estimate
+        Cost saved against it, bps: positive is better. For all candidates but built-in rules.
     paired : mapping of policy to opponent to PairedGain
-        Corrected for all comparisons.
+        The same against every other strategy, corrected for all comparisons.
+    paired_by_seed : mapping of policy to mapping of opponent to list of Estimate
+        The same for each training seed by itself, against the opponent's same seed where it has as many.
+    counts : mapping of name to Counts
+    episodes, clusters : int
+        Paired episodes, and the independent clusters among them.
+    seeds : list of int
+        Training seeds.
+    market : str
+        Name of the market.
+    task : mapping
+        The task's parameters.
+    notes : tuple of str
+        Caveats: few clusters, one day, lots that could not be filled ...
+    level : float
+        Nominal coverage of every interval.
+    resamples : int
+        Bootstrap resamples.
+    cluster : str
+        Kind of a cluster: "episode seed", "bank entry", "day", "30-minute block of one day".
+    correlation : float or None
+        Of the costs of two rules in one episode, the median over pairs.
+    out : str or None
+        Folder of the run.
     evaluation_seeds : list of int
         Base seeds of the judged episodes.
     policies : mapping of policy to its record
@@ -168,7 +201,24 @@ class EvaluationResult(JudgedRun):
         Mean shortfall under every bound, bps; empty in a simulated market, or on level totals.
     """
 
+    strategies: Mapping[str, CostRow]
+    kinds: Mapping[str, str]
+    best_baseline: str
+    paired_vs_best_baseline: Mapping[str, Estimate]
     paired: Mapping[str, Mapping[str, PairedGain]]
+    paired_by_seed: Mapping[str, Mapping[str, list[Estimate]]]
+    counts: Mapping[str, Counts]
+    episodes: int
+    clusters: int
+    seeds: list[int]
+    market: str
+    task: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    level: float = LEVEL
+    resamples: int = RESAMPLES
+    cluster: str = "episode seed"
+    correlation: float | None = None
+    out: str | None = None
     evaluation_seeds: list[int]
     policies: Mapping[str, Mapping[str, object]]
     recipes: Mapping[str, list[str]]
@@ -198,6 +248,21 @@ class EvaluationResult(JudgedRun):
     apart: Mapping[str, Estimate | None] | None = None
     bound: str | None = None
     by_bound: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as plain dicts, lists and numbers; null for a key that a strategy lacks."""
+        return dict(to_jsonable(self))
+
+    @property
+    def ranked(self) -> list[str]:
+        """Names of strategies, cheapest first; unranked ones and those without a mean last."""
+        costs = {name: row.is_bps.mean for name, row in self.strategies.items()}
+        last = {name for name, cost in costs.items() if np.isnan(cost) or self.is_unranked(name)}
+        return sorted(costs, key=lambda name: (name in last, costs[name]))
+
+    def is_unranked(self, name: str) -> bool:
+        """Whether so many lots of a strategy stayed unfilled that its figure is not the cost of the order."""
+        return self.counts[name].unfilled_share > UNRANKED
 
     @property
     def reported_rows(self) -> list[str]:
