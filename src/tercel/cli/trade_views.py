@@ -1,15 +1,17 @@
 """`tercel trade orders|positions|quotes|replay|reconcile|verify`: views of a desk's journal, live and afterwards."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tercel.api.desk.command_answers import short_strategy
 from tercel.cli.operator import Desk, find_desk
 from tercel.cli.options import AsJson
 from tercel.cli.output import print_json, print_sentences, result_console
-from tercel.cli.trade_tables import LIMIT, child_row, print_rows, print_states, short_strategy
+from tercel.cli.trade_tables import child_row, print_rows, print_states
 from tercel.core.fixed_point import IN_TICKS
 from tercel.core.report.tables import drop_idle_columns
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -18,6 +20,8 @@ from tercel.desk.trading.journal.database import holder
 if TYPE_CHECKING:
     from tercel.api.desk.reconciliation import Agreement
 
+REASONS = 5
+"""Reasons of parents' states that a terminal shows."""
 UNITS = "qty in shares, prices per share, the rest in currency units; open at the mark, fees by the venue's rates"
 
 
@@ -27,6 +31,7 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
+    from tercel.api.desk.folder import ticks_of
     from tercel.desk.trading.folder_ledger import fold_folder
 
     folder = find_desk(desk)
@@ -55,25 +60,33 @@ def orders(
             running | {"parents": parent_rows, "orders": rows, "states": ledger.states.rows()}
         )
         return
+    ticks = ticks_of(folder)
+    parents.sort(key=lambda parent: parent.over)
     table_rows = [
         {"id": parent.id, **parent.row, "strategy": short_strategy(parent.strategy)}
-        | {"limit price": parent.limit_price, LIMIT: parent.limit or None}
+        | {"limit price": parent.limit * ticks[parent.order.instrument] or parent.limit_price}
         for parent in parents
     ]
-    table_rows = drop_idle_columns(table_rows, ("reason", "refused", "limit price", LIMIT))
-    ended_text = "; this desk is not running, these are the last states in its journal"
+    reasons = defaultdict[str, list[str]](list)
+    for row in table_rows:
+        reasons[row.pop("reason")].append(row["id"])
+    reasons.pop("", None)
+    ended_text = "; the desk is not running"
     print_rows(
         f"parents of {folder}{ended_text if lock_holder == '' else ''}",
-        table_rows,
+        drop_idle_columns(table_rows, ("refused", "limit price")),
         ("strategy", "refused", "filled", "lots"),
-        wraps=("reason",),
     )
+    more = f"{len(reasons) - REASONS} more reasons: --json has all"
+    shown = [f"{', '.join(ids)}: {reason}" for reason, ids in reasons.items()]
+    print_sentences([*shown[:REASONS], *[more] * (len(reasons) > REASONS)])
     result_console().print()
     state_text = " when the desk ended" if lock_holder == "" and not every else ""
     print_rows(
         "orders" if every else f"open orders{state_text}",
         [
-            {"order": order.name, "parent": order.parent, **child_row(order, "price, ticks")}
+            {"order": order.name, "parent": order.parent}
+            | child_row(order, ticks[order.instrument])
             for order in children
         ],
         ("parent", "filled"),

@@ -1,11 +1,13 @@
 """Validate configurations with pydantic: errors name the key, its row in the file and a remedy."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     ValidationError,
@@ -20,8 +22,18 @@ from tercel.core.renamed import KEYS
 from tercel.core.toml import row_of_key
 
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
-TABLE_ERRORS: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
-"""Refusals of pydantic's where a section was expected."""
+EXPECTED_TEXTS: Final = {
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "a table"
+    ),
+    **dict.fromkeys(("tuple_type", "list_type"), 'a list, such as ["a", "b"]'),
+    "missing": "a value, as it has no default",
+    "string_type": "text",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
+}
+"""What was expected, by pydantic's type of error; other errors have texts that say it."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -66,29 +78,41 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
     Raises
     ------
     ConfigError
-        The first unknown key, with the nearest known one; else the first invalid value.
+        The first unknown key, with the nearest known one; else all invalid values.
     """
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        errors = error.errors()
-        refusal = next(
-            (candidate for candidate in errors if candidate["type"] == "extra_forbidden"), errors[0]
-        )
-        key = ".".join(str(part) for part in refusal["loc"])
-        row = row_note(name, refusal["loc"])
-        if refusal["type"] == "extra_forbidden":
-            refuse_removed("keys", key.rpartition(".")[2], f"{name}: {key}{row}")
-            raise ConfigError(
-                f"keys that {reader} knows",
-                f"{name}: {key}{row}",
-                _key_remedy(refusal["loc"], model_keys(kind)),
-            ) from None
+        refusals = error.errors()
+        for refusal in refusals:
+            if refusal["type"] == "extra_forbidden":
+                key = _key_of(refusal)
+                received = f"{name}: {key}{row_note(name, refusal['loc'])}"
+                refuse_removed("keys", key.rpartition(".")[2], received)
+                remedy = _key_remedy(refusal["loc"], model_keys(kind))
+                raise ConfigError(f"keys that {reader} knows", received, remedy) from None
+        # A list of which an item is refused is refused as too short as well.
+        within = [refusal["loc"][:-1] for refusal in refusals if refusal["loc"]]
+        refusals = [refusal for refusal in refusals if refusal["loc"] not in within]
+        expected = [
+            ": ".join(filter(None, (_key_of(refusal), expected_text(refusal))))
+            for refusal in refusals
+        ]
+        received_values = [
+            ("nothing" if refusal["type"] == "missing" else f"{refusal['input']!r}"[:200])
+            + row_note(name, refusal["loc"])
+            for refusal in refusals
+        ]
         raise ConfigError(
-            f"{key}: {expected_text(refusal)}" if key else expected_text(refusal),
-            f"{name}: {refusal['input']!r}"[:200] + row,
+            "; ".join(expected),
+            f"{name}: {'; '.join(received_values)}",
             "mend the file",
         ) from None
+
+
+def _key_of(refusal: Mapping[str, Any]) -> str:
+    """Dotted key of a refused value."""
+    return ".".join(str(part) for part in refusal["loc"])
 
 
 def convert_options(
@@ -135,13 +159,26 @@ def expected_text(refusal: Mapping[str, Any]) -> str:
     >>> expected_text({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
     """
-    return (
-        "a table"
-        if refusal["type"] in TABLE_ERRORS
-        else 'a list, such as ["a", "b"]'
-        if refusal["type"] in ("tuple_type", "list_type")
-        else str(refusal["msg"]).removeprefix("Value error, ")
-    )
+    if (template := EXPECTED_TEXTS.get(refusal["type"])) is not None:
+        return template.format(**refusal.get("ctx", {}))
+    return str(refusal["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+
+
+def fits(pattern: str, expected: str) -> AfterValidator:
+    """Validator of a text that has to match a pattern as a whole; `expected` says in words what it is.
+
+    >>> fits("[a-z]+", "small letters").func("7")
+    Traceback (most recent call last):
+    ValueError: small letters
+    """
+
+    def check(text: str) -> str:
+        """The text unchanged; ValueError if it does not match."""
+        if not re.fullmatch(pattern, text):
+            raise ValueError(expected)
+        return text
+
+    return AfterValidator(check)
 
 
 def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:

@@ -12,12 +12,14 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import LEAST_TICK, MOST_TICK
+from tercel.core.report.formatting import format_clock
+from tercel.core.vocabulary import LEAST_TICK, MOST_TICK, NS_PER_SECOND
 from tercel.feeds import csv_columns, csv_read as r, csv_rows
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, merge_exchanges
 from tercel.feeds.csv_columns import in_order
@@ -36,6 +38,10 @@ MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
 
+APART_NS: Final = 30 * 60 * NS_PER_SECOND
+"""Distance of the first times of two files from which one of them may be of another zone."""
+FirstTime = tuple[int, str, str]
+"""First time of a file, ns since 1970; where it is; the zone in which its times are read, empty where they name it."""
 LEAST_COPY: Final = 20
 """Rows that have to come again for a copy, in a file of more than four times as many."""
 _COLUMNS: Final = {
@@ -106,7 +112,8 @@ class CsvDay:
         prices = csv_columns.FilePrices(
             zero=float(origin * Fraction(str(tick))), lots=instrument_map.lots_a_unit
         )
-        items, back = self._gather(prices, report)
+        items, back, firsts = self._gather(prices, report)
+        notes += clock_notes(firsts, instrument_map.timezone)
         from tercel.feeds import (  # numba: a file is read before it is imported
             csv_crossed,
             csv_tape,
@@ -174,9 +181,10 @@ class CsvDay:
 
     def _gather(
         self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts
-    ) -> tuple[dict[str, list[pl.DataFrame]], int]:
-        """Typed rows of all files by kind (quote, trade, direct), numbered across files, and how often clocks go back;
-        rows of another day are left out and counted in `report`."""
+    ) -> tuple[dict[str, list[pl.DataFrame]], int, list[FirstTime]]:
+        """Typed rows of all files by kind (quote, trade, direct), numbered across files, how often clocks go back, and the
+        first time of each file; rows of another day are left out and counted in `report`."""
+        firsts = list[FirstTime]()
         items: dict[str, list[pl.DataFrame]] = {sort: [] for sort in EMPTY_ROWS}
         back = 0
         zone = self.map.instrument.timezone
@@ -189,6 +197,8 @@ class CsvDay:
             report["rows of another day"] += text.frame.height - inside.height
             text = replace(text, frame=inside)
             back += int((text.frame[csv_columns.NS].diff() < 0).sum())
+            if inside.height:
+                firsts.append((int(inside[csv_columns.NS].min()), text.location, text.zone))
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 role_rows = (
@@ -200,7 +210,7 @@ class CsvDay:
                     role, role_rows, file, replace(prices, divisor=file.price_scale), report
                 ).with_columns(pl.col(csv_columns.ROW) + (rank << 40))
                 items[role if role in EMPTY_ROWS else "direct"].append(rows)
-        return items, back
+        return items, back, firsts
 
     def _location_of(self, row: int) -> str:
         """Text of a row's place, from its number by `_gather`: its number in its file, and the file."""
@@ -258,6 +268,25 @@ class CsvDay:
                 f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
             )
         return warnings
+
+
+def clock_notes(firsts: Sequence[FirstTime], timezone: str) -> list[str]:
+    """Note on files of which those whose times name no zone begin at another time than the others; [] if none does.
+
+    >>> clock_notes([(0, "q.csv", "Asia/Tokyo"), (5 * 3600 * 10**9, "t.csv", "")], "UTC")  # doctest: +ELLIPSIS
+    ['q.csv begins at 00:00:00.000, t.csv at 05:00:00.000 (UTC): the times of q.csv name no zone and ...']
+    """
+    local = min((first for first in firsts if first[2]), default=None)
+    absolute = min((first for first in firsts if not first[2]), default=None)
+    if local is None or absolute is None or abs(local[0] - absolute[0]) < APART_NS:
+        return []
+    local_start, absolute_start = (
+        format_clock(first[0], ZoneInfo(timezone)) for first in (local, absolute)
+    )
+    return [
+        f"{local[1]} begins at {local_start}, {absolute[1]} at {absolute_start} ({timezone}): the times of {local[1]} name no "
+        f'zone and are read as of {local[2]}; if they are UTC, write `timezone = "UTC"` under its [file.time] in the map'
+    ]
 
 
 def without_copies(rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:

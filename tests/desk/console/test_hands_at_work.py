@@ -201,9 +201,9 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
         ),
         what="its orders",
     )
-    assert ann("parents/p1/cancel").endswith("p1 cancelling")
+    assert ann("parents/p1/cancel").endswith("p1: its orders are being cancelled")
     until(lambda: ann.parent("p1")["status"] == "cancelled", what="its end")
-    assert "p1 is cancelled" in ann("parents/p1/take_over", 409)
+    assert "p1, which is over, cancelled" in ann("parents/p1/take_over", 409)
 
 
 def _pauses(ann: Hands, ria: Hands) -> None:

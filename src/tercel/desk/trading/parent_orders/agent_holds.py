@@ -44,7 +44,9 @@ def resume_agent(
     manager.require_not_killed(agent)
     if agent not in manager.gateway.ledger.holds:
         raise OrderError(
-            "an agent that is paused", agent, "see the page; parents are resumed one by one"
+            "an agent that is paused",
+            f"{agent}, which is not paused",
+            "leave it; a parent that was paused by itself is resumed by its own id",
         )
     for id_ in _journal_hold(manager, agent, "resumed", by, reason, operator):
         manager.resume_work(id_)
