@@ -49,6 +49,8 @@ ParentOrAgent = Annotated[
         metavar="PARENT|AGENT",
     ),
 ]
+AGENT = "an agent of the desk:"
+"""What an error says that it expected."""
 HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
 
@@ -86,7 +88,6 @@ def show(
     }
     rows = rank_limits(used)
     if as_json:
-        in_force = {"hash": record.hash, "limits": record.in_force, "used": rows}
         request_rows = [
             {
                 "request": number,
@@ -96,13 +97,18 @@ def show(
             }
             for number, limit_request in waiting.items()
         ]
-        extra = {
-            "requests": request_rows,
-            "states": states.rows(),
-            "orders": orders,
-            "wrong": faults,
-        }
-        print_json({"desk": str(folder), **in_force, **extra})
+        print_json(
+            {
+                "desk": str(folder),
+                "hash": record.hash,
+                "limits": record.in_force,
+                "used": rows,
+                "requests": request_rows,
+                "states": states.rows(),
+                "orders": orders,
+                "wrong": faults,
+            }
+        )
     else:
         used_most = [
             {**vars(row), "share": format_percent(row.share)}
@@ -229,9 +235,9 @@ def submit(
     if side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
     names = _read_names(desk_options)
-    names.refuse_unknown_instrument(instrument)
+    names.refuse_unknown(instrument, names.instruments, "an instrument of the desk:")
     if agent:
-        names.refuse_unknown_agent(agent)
+        names.refuse_unknown(agent, names.agents, AGENT)
     else:
         agent = names.choose_agent(instrument)
         if len(names.agents) > 1:
@@ -249,15 +255,11 @@ def submit(
         "side": 1 if side == "buy" else -1,
         "horizon_ns": _horizon_ns(horizon) or HORIZON_NS,
         "agent": agent,
+        **({} if decisions is None else {"decisions": decisions}),
+        **({"pair": changes_of(pair.split(","))} if pair else {}),
+        **({"strategy": strategy} if strategy else {}),
     }
-    body |= {} if decisions is None else {"decisions": decisions}
-    body |= {"pair": changes_of(pair.split(","))} if pair else {}
-    post_command(
-        desk_options,
-        "submit",
-        body | ({"strategy": strategy} if strategy else {}),
-        reason,
-    )
+    post_command(desk_options, "submit", body, reason)
 
 
 def settle(
@@ -384,10 +386,9 @@ def amend(
             "--lots, --horizon or --limit-price", "none of them", "give at least one of them"
         )
     _read_names(desk_options).refuse_parent_over(parent)
-    body: dict[str, object] = {"parent": parent}
-    body |= {"lots": lots} if lots is not None else {}
-    body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    post_command(desk_options, "amend", body | limit_body(limit_price), reason)
+    changes = {"lots": lots, "horizon_ns": horizon_ns, **limit_body(limit_price)}
+    body = {key: value for key, value in changes.items() if value is not None}
+    post_command(desk_options, "amend", {"parent": parent, **body}, reason)
 
 
 def promote(
@@ -398,7 +399,8 @@ def promote(
     desk_options: AskDesk,
 ) -> None:
     """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
-    _read_names(desk_options).refuse_unknown_agent(agent)
+    names = _read_names(desk_options)
+    names.refuse_unknown(agent, names.agents, AGENT)
     post_command(desk_options, "promote", {"agent": agent}, reason)
 
 

@@ -43,6 +43,19 @@ def print_states(states: Sequence["AccountStanding"]) -> None:
         print_rows("not active", state_rows, ("account",), wraps=("reason",))
 
 
+def short_strategy(strategy: str) -> str:
+    """Name of a strategy without common parts (`packaged:`, `+alpha+posture`).
+
+    >>> short_strategy("packaged:ppo+alpha+posture"), short_strategy("twap_passive+alpha"), short_strategy("twap_take+posture")
+    ('ppo', 'twap_passive+alpha', 'twap_take')
+    """
+    return (
+        strategy.removeprefix("packaged:")
+        .removesuffix("+alpha+posture")
+        .replace("twap_take+posture", "twap_take")
+    )
+
+
 def print_rows(
     title: str,
     rows: Iterable[Mapping[str, Any]],

@@ -1,13 +1,11 @@
 """Validate configurations with pydantic: errors name the key, its row in the file and a remedy."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     ValidationError,
@@ -34,6 +32,16 @@ EXPECTED_TEXTS: Final = {
     "too_long": "a list of {max_length} or fewer",
 }
 """What was expected, by pydantic's type of error; other errors have texts that say it."""
+EMAIL_ADDRESS: Final = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$"
+"""Pattern of an e-mail address in ASCII."""
+PATTERN_TEXTS: Final = {
+    EMAIL_ADDRESS: "an e-mail address such as ann@example.com",
+    r"^[A-Za-z0-9._-]+$": "letters, digits, dots, dashes and underscores alone",
+    r"^[ -~]*$": "characters of ASCII alone",
+    r"^(\d{4}-\d{2}-\d{2})?$": "a date such as 2024-01-31",
+    r"^[A-Z]{0,8}$": "a currency such as USD",
+}
+"""What texts of a pattern are, in words."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -83,36 +91,29 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        refusals = error.errors()
-        for refusal in refusals:
+        refusals = [(".".join(map(str, refusal["loc"])), refusal) for refusal in error.errors()]
+        for key, refusal in refusals:
             if refusal["type"] == "extra_forbidden":
-                key = _key_of(refusal)
                 received = f"{name}: {key}{row_note(name, refusal['loc'])}"
                 refuse_removed("keys", key.rpartition(".")[2], received)
                 remedy = _key_remedy(refusal["loc"], model_keys(kind))
                 raise ConfigError(f"keys that {reader} knows", received, remedy) from None
         # A list of which an item is refused is refused as too short as well.
-        within = [refusal["loc"][:-1] for refusal in refusals if refusal["loc"]]
-        refusals = [refusal for refusal in refusals if refusal["loc"] not in within]
+        within = [key.rpartition(".")[0] for key, _ in refusals if key]
+        refusals = [(key, refusal) for key, refusal in refusals if key not in within]
         expected = [
-            ": ".join(filter(None, (_key_of(refusal), expected_text(refusal))))
-            for refusal in refusals
+            ": ".join(filter(None, (key, expected_text(refusal)))) for key, refusal in refusals
         ]
         received_values = [
             ("nothing" if refusal["type"] == "missing" else f"{refusal['input']!r}"[:200])
             + row_note(name, refusal["loc"])
-            for refusal in refusals
+            for _, refusal in refusals
         ]
         raise ConfigError(
             "; ".join(expected),
             f"{name}: {'; '.join(received_values)}",
             "mend the file",
         ) from None
-
-
-def _key_of(refusal: Mapping[str, Any]) -> str:
-    """Dotted key of a refused value."""
-    return ".".join(str(part) for part in refusal["loc"])
 
 
 def convert_options(
@@ -159,26 +160,10 @@ def expected_text(refusal: Mapping[str, Any]) -> str:
     >>> expected_text({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
     """
+    facts = refusal.get("ctx", {})
     if (template := EXPECTED_TEXTS.get(refusal["type"])) is not None:
-        return template.format(**refusal.get("ctx", {}))
+        return PATTERN_TEXTS.get(facts.get("pattern", ""), template.format(**facts))
     return str(refusal["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-
-
-def fits(pattern: str, expected: str) -> AfterValidator:
-    """Validator of a text that has to match a pattern as a whole; `expected` says in words what it is.
-
-    >>> fits("[a-z]+", "small letters").func("7")
-    Traceback (most recent call last):
-    ValueError: small letters
-    """
-
-    def check(text: str) -> str:
-        """The text unchanged; ValueError if it does not match."""
-        if not re.fullmatch(pattern, text):
-            raise ValueError(expected)
-        return text
-
-    return AfterValidator(check)
 
 
 def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:

@@ -40,8 +40,6 @@ MOST_BACKWARDS: Final = 0.01
 
 APART_NS: Final = 30 * 60 * NS_PER_SECOND
 """Distance of the first times of two files from which one of them may be of another zone."""
-FirstTime = tuple[int, str, str]
-"""First time of a file, ns since 1970; where it is; the zone in which its times are read, empty where they name it."""
 LEAST_COPY: Final = 20
 """Rows that have to come again for a copy, in a file of more than four times as many."""
 _COLUMNS: Final = {
@@ -181,10 +179,10 @@ class CsvDay:
 
     def _gather(
         self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts
-    ) -> tuple[dict[str, list[pl.DataFrame]], int, list[FirstTime]]:
+    ) -> tuple[dict[str, list[pl.DataFrame]], int, list[tuple[int, str, str]]]:
         """Typed rows of all files by kind (quote, trade, direct), numbered across files, how often clocks go back, and the
         first time of each file; rows of another day are left out and counted in `report`."""
-        firsts = list[FirstTime]()
+        firsts = list[tuple[int, str, str]]()
         items: dict[str, list[pl.DataFrame]] = {sort: [] for sort in EMPTY_ROWS}
         back = 0
         zone = self.map.instrument.timezone
@@ -270,22 +268,25 @@ class CsvDay:
         return warnings
 
 
-def clock_notes(firsts: Sequence[FirstTime], timezone: str) -> list[str]:
+def clock_notes(firsts: Sequence[tuple[int, str, str]], timezone: str) -> list[str]:
     """Note on files of which those whose times name no zone begin at another time than the others; [] if none does.
 
+    `firsts`: first time, ns since 1970, of each file, where it is, and the zone of its times, "" where they name it.
+
     >>> clock_notes([(0, "q.csv", "Asia/Tokyo"), (5 * 3600 * 10**9, "t.csv", "")], "UTC")  # doctest: +ELLIPSIS
-    ['q.csv begins at 00:00:00.000, t.csv at 05:00:00.000 (UTC): the times of q.csv name no zone and ...']
+    ['q.csv begins at 00:00:00.000, t.csv begins at 05:00:00.000 (UTC): the times of q.csv name no zone and ...']
     """
-    local = min((first for first in firsts if first[2]), default=None)
-    absolute = min((first for first in firsts if not first[2]), default=None)
-    if local is None or absolute is None or abs(local[0] - absolute[0]) < APART_NS:
+    earliest = {bool(zone): (ns, location, zone) for ns, location, zone in sorted(firsts)[::-1]}
+    if len(earliest) < 2 or abs(earliest[True][0] - earliest[False][0]) < APART_NS:
         return []
-    local_start, absolute_start = (
-        format_clock(first[0], ZoneInfo(timezone)) for first in (local, absolute)
-    )
+    begins = {
+        key: f"{location} begins at {format_clock(ns, ZoneInfo(timezone))}"
+        for key, (ns, location, _) in earliest.items()
+    }
+    _, location, zone = earliest[True]
     return [
-        f"{local[1]} begins at {local_start}, {absolute[1]} at {absolute_start} ({timezone}): the times of {local[1]} name no "
-        f'zone and are read as of {local[2]}; if they are UTC, write `timezone = "UTC"` under its [file.time] in the map'
+        f"{begins[True]}, {begins[False]} ({timezone}): the times of {location} name no zone and are read as of {zone}; "
+        'if they are UTC, write `timezone = "UTC"` under its [file.time] in the map'
     ]
 
 

@@ -154,7 +154,7 @@ def test_quotes_without_a_zone_hours_from_trades_with_one_are_told(tmp_path, clo
     assert len(told) == notes
     if notes:
         assert "quotes.csv begins at 13:30:00.000" in told[0]
-        assert "trades.csv at 09:30:01.000 (America/New_York)" in told[0]
+        assert "trades.csv begins at 09:30:01.000 (America/New_York)" in told[0]
         text = text.replace('column = "t"', 'column = "t"\ntimezone = "UTC"', 1)
         (day,) = read_all(CsvFeed(parse_map(text)), paths, FeedOptions())
         assert not [warning for warning in day.warnings if "name no zone" in warning]

@@ -91,12 +91,12 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
             served, "amend", {"parent": id, **changes}, operator_name(request), payload.reason
         )
 
-    def on_parent(verb: str) -> Callable[..., Done]:
-        """Route handler that posts a command (`verb`) on one parent order to its desk."""
+    def on_parent(verb: str, *, by_hand: bool = False) -> Callable[..., Done]:
+        """Route handler that posts a command (`verb`) on one parent order to its desk; `by_hand`: once its journal is read."""
 
         def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
             """Post the command; an unknown parent is 404, except while the journal is still being read."""
-            served = desks.of(payload.desk)
+            served = desks.ready_desk(payload.desk) if by_hand else desks.of(payload.desk)
             # while its journal is read, the desk alone may know the parent
             parent = id if served.reading else served.parent(id).id
             return ask_desk(
@@ -134,23 +134,14 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
         path = f"/api/agents/{{name:path}}/{verb}"
         app.post(path, name=f"{verb}_agent", description=description, **needs(verb))(on_agent(verb))
 
-    def by_hand(command: str) -> Callable[..., Done]:
-        """Route handler that takes a parent order into manual handling, or gives it back."""
-
-        def act(request: Request, id: Id, payload: models.OfDesk) -> Done:
-            """Post the command; 404 for an unknown parent, 409 until the journal is read to its end."""
-            served = desks.ready_desk(payload.desk)
-            body = {"parent": served.parent(id).id}
-            return ask_desk(served, command, body, operator_name(request), payload.reason)
-
-        return act
-
     for command, description in (
         ("take_over", "Take a parent over: its strategy sends nothing more."),
         ("give_back", "Return a parent to its strategy, which works the remaining quantity."),
     ):
         path = f"/api/parents/{{id:path}}/{command}"
-        app.post(path, name=command, description=description, **needs("by_hand"))(by_hand(command))
+        app.post(path, name=command, description=description, **needs("by_hand"))(
+            on_parent(command, by_hand=True)
+        )
 
     @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
     def order(request: Request, id: Id, payload: models.HandOrderBody) -> Done:

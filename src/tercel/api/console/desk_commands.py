@@ -11,9 +11,9 @@ from tercel.api.desk.command_answers import describe_answer
 from tercel.api.desk.command_names import agent_with_most_flow
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_NAMES
-from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import ParentEntry
+from tercel.desk.trading.parent_orders.parent import ParentStatus
 
 
 def ask_desk(
@@ -27,11 +27,9 @@ def ask_desk(
     OrderError, HttpError
         It refuses; or no answer came in time: the command is in its inbox and may still be taken.
     """
-    return Done(
-        done=[
-            f"{served.name}: {_describe(served, _ask_and_fold(served, command, body, by, reason))}"
-        ]
-    )
+    entry = _ask_and_fold(served, command, body, by, reason)
+    ends_ns = served.follower.query(lambda state: state.ledger.parents.horizon_ends())
+    return Done(done=[f"{served.name}: {describe_answer(entry, ends_ns)}"])
 
 
 def _ask_and_fold(
@@ -59,13 +57,6 @@ def _ask_and_fold(
     return entry
 
 
-def _describe(served: ConnectedDesk, entry: Entry) -> str:
-    """Sentence on what the desk did, from the journal entry of its answer."""
-    return describe_answer(
-        entry, served.follower.query(lambda state: state.ledger.parents.horizon_ends())
-    )
-
-
 def agent_by_share(served: ConnectedDesk, instrument: str) -> str:
     """Name of the agent that takes a parent of an instrument by share (`agent_with_most_flow`)."""
     return agent_with_most_flow(
@@ -80,20 +71,14 @@ def agent_by_share(served: ConnectedDesk, instrument: str) -> str:
 
 def describe_paused_parents(served: ConnectedDesk, agent: str = "") -> list[str]:
     """One sentence on the paused parent orders of an agent ("": of all agents) with the reasons; [] if none is paused."""
-
-    def list_paused(state: DeskState) -> list[str]:
-        """Ids of paused parents with the reasons, from the desk's folded state."""
-        parents = [
-            parent for parent in state.ledger.parents.open() if agent in ("", parent.order.agent)
-        ]
-        return [f"{parent.id} ({parent.reason})" for parent in parents if parent.status == "paused"]
-
-    descriptions = served.follower.query(list_paused)
-    return (
-        [f"{served.name}: paused until each is resumed: {', '.join(descriptions)}"]
-        if descriptions
-        else []
-    )
+    parents = served.follower.query(lambda state: state.ledger.parents.open())
+    waiting = [
+        f"{parent.id} ({parent.reason})"
+        for parent in parents
+        if parent.status == ParentStatus.PAUSED and agent in ("", parent.order.agent)
+    ]
+    text = f"{served.name}: paused until each is resumed: {', '.join(waiting)}"
+    return [text] if waiting else []
 
 
 def order_by_hand(served: ConnectedDesk, id_: str, payload: HandOrderBody, by: str) -> Done:
@@ -174,14 +159,11 @@ def take_alert(
             f"entry {seq}, which is none",
             "see /api/desks/DESK/alerts",
         )
-    answer_text = (
-        ""
-        if owner
-        else _describe(served, _ask_and_fold(served, "own_alert", {"alert": seq}, by, note, desk))
-    )
+    if not owner:
+        _ask_and_fold(served, "own_alert", {"alert": seq}, by, note, desk)
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
         raise HttpError(
             409, f"an unowned alert of {desk_label}", f"{seq}, {owner}'s", "ask its owner"
         )
-    return Done(done=[f"{desk_label}: {answer_text or f'alert {seq} is owned by {by}'}"])
+    return Done(done=[f"{desk_label}: alert {seq} is owned by {by}"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from tercel.core.bounded_parsing import parse_tables
 from tercel.core.errors import OrderError, check_known
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.journal.database import CONFIG, holder
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.parent_orders.parent import Parents
@@ -37,15 +38,10 @@ class DeskNames:
     stopped: set[str] = field(default_factory=set)
     shares: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def refuse_unknown_agent(self, name: str) -> None:
-        """Raise an UnknownNameError for an agent that a running desk does not have."""
+    def refuse_unknown(self, name: str, known: Collection[str], expected: str) -> None:
+        """Raise an UnknownNameError for a name that is not among the known ones of a running desk."""
         if self.is_complete:
-            check_known(name, self.agents, "an agent of the desk:")
-
-    def refuse_unknown_instrument(self, name: str) -> None:
-        """Raise an UnknownNameError for an instrument that a running desk does not have."""
-        if self.is_complete:
-            check_known(name, self.instruments, "an instrument of the desk:")
+            check_known(name, known, expected)
 
     def refuse_parent_over(self, name: str, also: Collection[str] = ()) -> None:
         """Raise an OrderError for an id that no open parent of a running desk has; `also`: names that pass too."""
@@ -63,7 +59,6 @@ class DeskNames:
 def read_desk_names(folder: Path) -> DeskNames:
     """Names of a desk, from its file and one pass over its journal."""
     names = DeskNames()
-    assigned: dict[str, None] = {}
     with closing(JournalReader(folder)) as reader:
         for _, entry in reader.read(
             0, (kinds.SESSION, kinds.PARENT, kinds.SHARE, kinds.HOLD, kinds.AGENT_ASSIGNMENT)
@@ -72,11 +67,11 @@ def read_desk_names(folder: Path) -> DeskNames:
             if entry.kind == kinds.SHARE:
                 names.shares[entry.instrument] = entry.body["shares"]
             elif entry.kind == kinds.AGENT_ASSIGNMENT:
-                assigned[entry.agent] = None
+                names.agents.append(entry.agent)
             elif entry.kind == kinds.HOLD:
-                is_paused = entry.body["event"] == "paused"
+                is_paused = HoldEntry.of(entry).event == "paused"
                 (names.stopped.add if is_paused else names.stopped.discard)(entry.agent)
-    names.agents = sorted(assigned | names.parents.agents)
+    names.agents = sorted({*names.agents, *names.parents.agents})
     if holder(folder) != "":
         with suppress(OSError, ValueError):
             tables = parse_tables((folder / CONFIG).read_text(encoding="utf-8"))

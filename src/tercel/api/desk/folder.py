@@ -1,9 +1,7 @@
 """State of a desk from its folder, while the desk runs and afterwards: ledger, positions, quotes, weights, decisions."""
 
-from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.console.report import PositionPart
 from tercel.desk.console.report_base import Total
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import SessionEntry
 from tercel.desk.trading.journal.database import CONFIG
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import FOLDED, Ledger
@@ -52,16 +49,6 @@ def _fold_money_and_ledger(folder: Path, *extra_kinds: str) -> tuple[Money, Ledg
             ledger.apply(entry)
             money.apply(entry, ledger)
     return money, ledger
-
-
-def ticks_of(folder: Path) -> defaultdict[str, Decimal]:
-    """Tick of each instrument of a desk, in price units; 1 for one that its journal does not list."""
-    ticks = defaultdict[str, Decimal](lambda: Decimal(1))
-    with closing(JournalReader(folder)) as reader:
-        for _, entry in reader.read(0, (kinds.SESSION,)):
-            for name, listing in SessionEntry.of(entry).listings.items():
-                ticks[name] = Decimal(repr(listing["tick"]))
-    return ticks
 
 
 def quotes_of(folder: Path) -> tuple[list[QuotedRequest], list[DealerCosts]]:

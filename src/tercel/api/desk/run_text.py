@@ -70,11 +70,10 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
         for row in parents
         if row.unfilled
     )
-    unfilled_text = f"; not filled: {unfilled}" if unfilled else ""
     worked = f"{', '.join(agents)} worked {format_count(len(parents), 'parent order')}"
     value = format_run_amount(sum(row.notional or 0.0 for row in parents), currency)
     sentences = [
-        f"{worked}: they {traded or 'traded nothing'}, worth {value} at arrival{unfilled_text}."
+        f"{worked}: they {traded or 'traded nothing'}, worth {value} at arrival{unfilled and f'; not filled: {unfilled}'}."
     ]
     sentences += [
         saving_sentence(name, agent.on_paper, currency)

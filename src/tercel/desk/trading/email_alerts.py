@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.secrets import Secret, mask_secrets
 from tercel.core.system import PeriodicThread
-from tercel.core.validation import TomlTable, fits
+from tercel.core.validation import EMAIL_ADDRESS, TomlTable
 from tercel.desk.trading.alerts import POLL_INTERVAL_S
 
 Level = Literal["info", "warning", "critical"]
@@ -39,25 +39,19 @@ MOST_LETTERS: Final = 500
 _log = logging.getLogger("tercel.alerts")
 
 
-Address = Annotated[
-    str,
-    fits(
-        r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+",
-        "an e-mail address such as ann@example.com",
-    ),
-]
+Address = Annotated[str, Field(pattern=EMAIL_ADDRESS)]
 
 
 class EmailSection(TomlTable):
     """Section [alerts.email]: an SMTP server, mailboxes, and the levels of the alerts that are sent to them."""
 
-    server: Annotated[str, fits(r"[A-Za-z0-9._-]+", "a host such as smtp.example.com")]
+    server: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     """Host, without scheme and port."""
     port: int = Field(default=587, ge=1, le=65_535)
     """As a rule 587 for `starttls`, 465 for `tls`."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """`none`: in clear, without a login. The server's certificate is always verified."""
-    user: Annotated[str, fits(r"[ -~]*", "text in ASCII")] = ""
+    user: str = Field(default="", pattern=r"^[ -~]*$")
     password: Secret | None = None
     sender: Address
     to: tuple[Address, ...] = Field(min_length=1, max_length=20)

@@ -301,7 +301,7 @@ class Parents:
             For an id of none, or of one that is over and no longer in memory.
         """
         if (parent := self._parents.get(id_)) is None:
-            raise self._not_open(id_)
+            raise self._not_open(id_, expected="a parent order that exists")
         return parent
 
     def require_open(self, id_: str, also: Iterable[str] = ()) -> ParentOrder:
@@ -311,16 +311,17 @@ class Parents:
             raise self._not_open(id_, also)
         return parent
 
-    def _not_open(self, id_: str, also: Iterable[str] = ()) -> OrderError:
+    def _not_open(
+        self, id_: str, also: Iterable[str] = (), expected: str = "a parent order that is open"
+    ) -> OrderError:
         """Error on an id of no open parent: how it ended, if it is in memory, and which are open, the newest first."""
-        open_ids = list(reversed(self.open_ids))
-        names = ", ".join(open_ids[:SHOWN]) or "none"
-        more = f" and {len(open_ids) - SHOWN} others" if len(open_ids) > SHOWN else ""
-        expected = "a parent order that is open"
+        newest = ", ".join(list(reversed(self.open_ids))[:SHOWN]) or "none"
         expected += f", or an agent: {', '.join(also)}" if also else ""
-        remedy = f"open now: {names}{more}"
+        remedy = f"open now: {newest}"
         if (parent := self._parents.get(id_)) is None:
-            return OrderError(expected, repr(id_), suggest_name(id_, [*open_ids, *also], remedy))
+            return OrderError(
+                expected, repr(id_), suggest_name(id_, [*self.open_ids, *also], remedy)
+            )
         reason = f": {parent.reason}" if parent.reason else ""
         return OrderError(expected, f"{id_}, which is over, {parent.status}{reason}", remedy)
 
