@@ -23,6 +23,9 @@ collect_ignore = ["forked_first.py"]
 REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
 FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 
+# Commands that the program prints begin with its name where a shell finds it, else with its path.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
 # A first call compiles kernels, so no example has a deadline. The same few examples every time; random ones in the
 # release tier, where one that fails becomes an example of its test.
 _ANY = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

@@ -182,7 +182,8 @@ levels = ["critical"]
         ("587", "65536", "65536 (row 3)"),
         ("587", '"587"', "alerts.email.port"),
         ('server = "smtp.x.org"', 'server = "smtp://x.org"', "alerts.email.server"),
-        ('server = "smtp.x.org"\n', "", "alerts.email.server"),
+        ('server = "smtp.x.org"\n', "", "alerts.email.server: a value, as it has no default"),
+        ("587", "0\nsecurity = 'ssl'", "'ssl' (row 4)"),
         ("levels", "security = 'none'\nlevels", 'security = "starttls" or "tls"; or neither'),
         ('user = "desk"\n', "", "user and password together"),
         ("levels", "level", "try 'levels'"),
@@ -193,12 +194,15 @@ levels = ["critical"]
     ],
 )
 def test_mail_that_could_not_be_sent_is_refused(
-    tmp_path: Path, old: str, new: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, told: str
 ) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(EMAIL + DESK)
     code, found = asked("check", str(path))
-    assert (code, len(found["notes"])) == (0, 1)
+    assert (code, len(found["notes"])) == (0, 2)
+    assert "set MAIL_WORD before you start" in found["notes"][0]
+    monkeypatch.setenv("MAIL_WORD", "hunter3")
+    assert len(asked("check", str(path))[1]["notes"]) == 1
     path.write_text(EMAIL.replace(old, new) + DESK)
     code, found = asked("check", str(path))
     assert code == 2

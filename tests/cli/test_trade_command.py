@@ -364,7 +364,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_by_the_shares_of_the_flow
 ) -> None:
     journal = SqlJournal(tmp_path, "test")
     to_jsonable = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
-    refused(tercel(*to_jsonable), "no agent is in its journal", "name one: --agent A")
+    refused(tercel(*to_jsonable), "none is known yet", "name one")
     journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
     said = [tercel(*to_jsonable) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
@@ -460,7 +460,7 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
 
 def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
     words = ("trade", "orders", "--desk")
-    assert "this desk is not running" in " ".join(tercel(*words, desk).stdout.split())[:400]
+    assert "the desk is not running" in " ".join(tercel(*words, desk).stdout.split())[:400]
     assert done(*words, desk)["running"] is False
     with closing(SqlJournal(tmp_path, "ann")):
         assert "is not running" not in tercel(*words, tmp_path).stdout
@@ -535,7 +535,9 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert parent.limit > 0
     for command in ("orders", "tca"):  # what a limit is told in stands over it
         told = tercel("trade", command, "--desk", desk).stdout
-        assert "limit, ticks" in told or "left out: " in told
+        assert (
+            "limit price" if command == "orders" else "limit, ticks"
+        ) in told or "left out: " in told
     assert f">{parent.limit:,}<" in (desk / "tca.html").read_text()
     assert "open when the desk stopped: 2 parents" in shown
     assert "its horizon comes 8,640 s later" in shown
@@ -736,10 +738,10 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: parents()["limited"]["limit"] is not None, what="its limit in ticks")
         assert parents()["limited"]["limit_price"] == "-30bps"
         assert done(*submit, "mine")["answer"] == "accepted"
-        missing = ("a parent order that exists", "'nobody'", "name one of: mine, limited,")
+        missing = ("a parent order that is open", "'nobody'", "open now: ", "mine, limited")
         many = ("or an agent: peg, taker", *missing)
         for words, said in (
-            (("submit", "ZZZ", *order, "--id", "other"), ("'ZZZ'", "to go on use one of AAA")),
+            (("submit", "ZZZ", *order, "--id", "other"), ("instrument of the desk: AAA", "'ZZZ'")),
             (("submit", "aaa", *order, "--id", "other"), ("received 'aaa'", "try 'AAA'")),
             ((*submit[1:], "other", "--agent", "nobody"), ("of the desk: peg, taker", "nobody")),
             ((*submit[1:], "other", "--strategy", "nothing"), ("nothing",)),
@@ -747,6 +749,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
             (("cancel", "nobody", *waits), missing),
             (("pause", "nobody", *waits), many),
             (("resume", "pegg", *waits), ("'pegg'", "try 'peg'")),
+            (("resume", "peg", *waits), ("peg, which is not paused",)),
             (("amend", "--lots", 9, "nobody", *waits), missing),
             (
                 ("promote", "nobody", "--reason", "x", *waits),
@@ -755,20 +758,30 @@ def test_a_running_desk_answers(folder: Path) -> None:
         ):
             before = _waiting(desk)
             refused(tercel("trade", *words), *said)
-            assert _waiting(desk) == before or words[0] == "submit", "refused before it is posted"
-        assert done("trade", "pause", "peg", *waits)["answer"] == "paused"
+            posted = words[0] == "submit" or words[:2] == ("resume", "peg")
+            assert _waiting(desk) == before or posted, "refused before it is posted"
+        said = " ".join(tercel("trade", "pause", "peg", *waits).stderr.split())
+        assert "paused peg, with " in said
+        assert "Time goes on: what is unfilled at the horizon" in said
         refused(tercel("trade", *submit[1:], "other"), "peg")
         said = " ".join(tercel("trade", "resume", "peg", *waits).stderr.split())
-        assert "resume_agent" in said
-        assert "resumed, peg, with its parents" in said
+        assert "resumed peg, with " in said
+        assert "Time goes on" not in said
         own = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps")
         said = " ".join(tercel("trade", "submit", *own, *waits).stderr.split())
-        assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
+        assert "own accepted: sell 1,200 lots of AAA, limit 80bps" in said
+        assert "agent peg, peg_behind, 10 min" in said
         known = parents()
         assert known["own"]["strategy"] == "peg_behind+alpha+posture"
         assert known["mine"]["strategy"] == "twap_take"
         assert {"other", "nobody"}.isdisjoint(known)
         assert done("trade", "cancel", "limited", *waits)["answer"] == "cancelling"
+        until(lambda: parents()["limited"]["status"] == "cancelled", what="its end")
+        before = _waiting(desk)
+        for verb in ("pause", "resume", "cancel"):
+            ended = tercel("trade", verb, "limited", *waits)
+            refused(ended, "limited, which is over, cancelled: ", "open now: own, mine")
+        assert _waiting(desk) == before, "refused before it is posted"
 
 
 def _trading(desk: Path) -> bool:

@@ -176,15 +176,15 @@ def csv(
 ) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
     from tercel.feeds.csv_feed import CsvFeed
-    from tercel.feeds.csv_map import map_text, parse_map, shipped_maps
+    from tercel.feeds.csv_map import load_map, map_path, shipped_maps
 
     if not map:
         raise ConfigError(
             "a map", "none", f"add --map NAME ({', '.join(shipped_maps())}) or --map FILE.toml"
         )
     if show_map:
-        text = map_text(map)
-        parse_map(text, map)
+        load_map(map)
+        text = map_path(map).read_text(encoding="utf-8")
 
         def show() -> None:
             """Print the text of the map."""

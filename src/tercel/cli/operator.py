@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -134,28 +134,23 @@ def kill(
     reason_text = reason.strip() or "no reason given"
     agents = agent or []
     folder = _desk_to_stop(desk)
-    desk_agents = (
-        agents_of(folder) if agents else set()
-    )  # empty also where it is not known whom the desk has
+    desk_agents = _agents_of(folder) if agents else []  # empty also where they are not known
     unknown_agents = [name for name in agents if desk_agents and name not in desk_agents]
     targets = [name for name in agents if name not in unknown_agents]
     if targets or not unknown_agents:
         state = KillLatch(folder / LATCH).kill(reason_text, user_name(), time.time_ns(), targets)
         _post_note(folder, "kill", {"agents": targets}, reason_text)
     if unknown_agents:  # once those that the desk has are latched
-        agent_names = sorted(agents_of(folder))
         done = f"killed: {', '.join(targets)}" if targets else "nothing was killed"
         raise ConfigError(
-            f"agents of the desk: {', '.join(agent_names)}",
+            f"agents of the desk: {', '.join(desk_agents)}",
             f"{', '.join(unknown_agents)}; {done}",
-            f"{suggest_name(unknown_agents[0], agent_names, 'kill one of them')}, or --all",
+            f"{suggest_name(unknown_agents[0], desk_agents, 'kill one of them')}, or --all",
         )
-    ended_text = ""
-    if holder(folder) == "":
-        ended_text = ", where nothing runs: the desk has ended"
-        ended_text += (
-            "" if _keeps_orders_in_process(folder) else ", and its next session begins killed"
-        )
+    begins_killed = (
+        "" if _keeps_orders_in_process(folder) else ", and its next session begins killed"
+    )
+    ended_text = f", where nothing runs: the desk has ended{begins_killed}" * (holder(folder) == "")
     text = f"killed: {', '.join(targets) or 'every agent'} of {folder}{ended_text}; `tercel rearm --reason ...` releases it"
     hand_over({"desk": str(folder), "killed": dict(state.killed)}, as_json, lambda: say(text))
 
@@ -203,20 +198,13 @@ def _keeps_orders_in_process(folder: Path) -> bool:
     return False
 
 
-def agents_of(folder: Path) -> set[str]:
-    """Names of a desk's agents by its journal; empty if that is unreadable or names none."""
-    from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.reader import JournalReader
+def _agents_of(folder: Path) -> list[str]:
+    """Names of a desk's agents, by its file or its journal; empty if that is unreadable or names none."""
+    from tercel.api.desk.command_names import read_desk_names
 
-    try:
-        with closing(JournalReader(folder)) as reader:
-            return {
-                entry.agent
-                for _, entry in reader.read(0, (kinds.AGENT_ASSIGNMENT, kinds.PARENT))
-                if entry.agent
-            }
-    except TercelError:
-        return set()
+    with suppress(TercelError):
+        return read_desk_names(folder).agents
+    return []
 
 
 def _desk_to_stop(desk: Path | None) -> Path:

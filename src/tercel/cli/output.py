@@ -46,6 +46,15 @@ def program_path() -> str:
     return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
+def name_program(text: str) -> str:
+    """Text in which commands of `tercel` can be typed as they stand in this shell (`program_path`).
+
+    >>> name_program("next: tercel trade tca") == f"next: {program_path()} trade tca"
+    True
+    """
+    return re.sub(r"(?<![\w./-])tercel (?=[a-z])", lambda _: f"{program_path()} ", text)
+
+
 def result_console() -> "Console":
     """Rich console on stdout, for tables alone."""
     from rich.console import Console
@@ -135,7 +144,7 @@ def _table_of(
 def print_sentences(sentences: Iterable[str], *, wraps: bool = False) -> None:
     """Print sentences of a result on stdout: one unbroken line each, or wrapped at the terminal's width."""
     for sentence in sentences:
-        result_console().print(sentence, soft_wrap=not wraps, markup=False)
+        result_console().print(name_program(sentence), soft_wrap=not wraps, markup=False)
 
 
 def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -195,7 +204,7 @@ def print_error(error: TercelError, as_json: bool = False) -> None:
 
 
 def in_options(text: str) -> str:
-    """Text that names Python parameters, with command-line options in their place.
+    """Text that names Python parameters, with command-line options in their place, and commands as they are typed here.
 
     >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
     'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'
@@ -212,4 +221,4 @@ def in_options(text: str) -> str:
             return option
         return f"{option}={value}" if value.startswith("-") else f"{option} {quote(value)}"
 
-    return re.sub(r"`([a-z]\w*)=([^`]*)`", format_option, text)
+    return name_program(re.sub(r"`([a-z]\w*)=([^`]*)`", format_option, text))

@@ -11,7 +11,7 @@ import typer
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate
 from tercel.cli.options import JsonRequest, Seed
 from tercel.cli.order import JudgedOptions
-from tercel.cli.output import ALL_IN, print_json, result_console, say
+from tercel.cli.output import ALL_IN, print_json, print_sentences, result_console, say
 from tercel.core.errors import ConfigError, refuse_if, split_commas
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationRecord
         say(
             f"report    {folder / REPORT} (beside it {RESULT}, policies, and desk.toml, which trades what was trained)"
         )
-        typer.echo(active_run.write_desk_file())
+        print_sentences([active_run.write_desk_file()])
     return result
 
 

@@ -19,7 +19,6 @@ from tercel.cli.output import (
     print_json,
     print_sentences,
     print_table,
-    program_path,
     progress,
     result_console,
     say,
@@ -316,7 +315,7 @@ def _run_desk(
                 rounds = f"{config.desk.rounds} rounds of {config.desk.round_s:g} s"
                 say(f"desk      {folder}: {format_count(len(config.agent), 'agent')}, {rounds}")
                 say(
-                    f"watch     in another terminal: {program_path()} console --desk {folder}, then http://127.0.0.1:{PORT}"
+                    f"watch     in another terminal: tercel console --desk {folder}, then http://127.0.0.1:{PORT}"
                 )
                 if waits := paused_sentence(folder, fold_folder(folder)):
                     say(waits)

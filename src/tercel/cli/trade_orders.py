@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.commands import add
-from tercel.cli.operator import AskDesk, Desk, Reason, agents_of, find_desk
+from tercel.cli.operator import AskDesk, Desk, Reason, find_desk
 from tercel.cli.options import AsJson
 from tercel.cli.order_arguments import changes_of, limit_body
 from tercel.cli.output import print_json, result_console, say
-from tercel.cli.trade_tables import print_rows, print_states, short_strategy
+from tercel.cli.trade_tables import print_rows, print_states
 from tercel.core.errors import ConfigError
 from tercel.core.report.formatting import format_percent
 from tercel.core.system import user_name
-from tercel.core.vocabulary import NS_PER_SECOND, SIDE_NAMES
 
 if TYPE_CHECKING:
+    from tercel.api.desk.command_names import DeskNames
     from tercel.api.desk.posted_commands import PostedCommand
-    from tercel.core.ports import Entry
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -50,6 +49,8 @@ ParentOrAgent = Annotated[
         metavar="PARENT|AGENT",
     ),
 ]
+AGENT = "an agent of the desk:"
+"""What an error says that it expected."""
 HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
 
@@ -87,7 +88,6 @@ def show(
     }
     rows = rank_limits(used)
     if as_json:
-        in_force = {"hash": record.hash, "limits": record.in_force, "used": rows}
         request_rows = [
             {
                 "request": number,
@@ -97,13 +97,18 @@ def show(
             }
             for number, limit_request in waiting.items()
         ]
-        extra = {
-            "requests": request_rows,
-            "states": states.rows(),
-            "orders": orders,
-            "wrong": faults,
-        }
-        print_json({"desk": str(folder), **in_force, **extra})
+        print_json(
+            {
+                "desk": str(folder),
+                "hash": record.hash,
+                "limits": record.in_force,
+                "used": rows,
+                "requests": request_rows,
+                "states": states.rows(),
+                "orders": orders,
+                "wrong": faults,
+            }
+        )
     else:
         used_most = [
             {**vars(row), "share": format_percent(row.share)}
@@ -229,21 +234,13 @@ def submit(
     """Ask a running desk to work one more parent order."""
     if side not in ("buy", "sell"):
         raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
-    from tercel.api.desk.command_names import choose_agent, read_desk_names
-
-    folder = find_desk(desk_options.desk)
-    if (names := read_desk_names(folder)) is not None:
-        names.refuse_unknown_instrument(instrument)
-        if agent:
-            names.refuse_unknown_agent(agent)
-    if not agent:
-        agents = sorted(agents_of(folder)) if names is None else names.agents
-        if not agents:
-            raise ConfigError(
-                "an agent of the desk", "no agent is in its journal", "name one: --agent A"
-            )
-        agent = choose_agent(folder, instrument, agents)
-        if len(agents) > 1:
+    names = _read_names(desk_options)
+    names.refuse_unknown(instrument, names.instruments, "an instrument of the desk:")
+    if agent:
+        names.refuse_unknown(agent, names.agents, AGENT)
+    else:
+        agent = names.choose_agent(instrument)
+        if len(names.agents) > 1:
             say(f"agent     {agent}: by its share of the flow")
     id_ = name or f"{agent}-{secrets.token_hex(4)}"
     if not name:
@@ -258,15 +255,11 @@ def submit(
         "side": 1 if side == "buy" else -1,
         "horizon_ns": _horizon_ns(horizon) or HORIZON_NS,
         "agent": agent,
+        **({} if decisions is None else {"decisions": decisions}),
+        **({"pair": changes_of(pair.split(","))} if pair else {}),
+        **({"strategy": strategy} if strategy else {}),
     }
-    body |= {} if decisions is None else {"decisions": decisions}
-    body |= {"pair": changes_of(pair.split(","))} if pair else {}
-    post_command(
-        desk_options,
-        "submit",
-        body | ({"strategy": strategy} if strategy else {}),
-        reason,
-    )
+    post_command(desk_options, "submit", body, reason)
 
 
 def settle(
@@ -307,7 +300,7 @@ def settle(
     ended = list[EndedOrder]()
     for outcome in settle_orders(desk, order, reason, desk_options.wait) if order else ():
         if isinstance(outcome, PostedCommand):
-            _print_answer(desk_options, outcome)
+            _print_answer(desk_options, outcome, {})
         else:
             ended.append(outcome)
     if desk_options.as_json and ended:
@@ -340,18 +333,19 @@ def resume(
 
 def _post_to_parent_or_agent(request: AskDesk, verb: str, name: str, reason: str) -> None:
     """Post "pause" or "resume" for the parent with an id, or for an agent where no parent has the name as its id."""
+    names = _read_names(request)
+    is_agent = name in names.agents and names.parents.get(name) is None
+    names.refuse_parent_over(name, names.agents)
+    body = {"agent" if is_agent else "parent": name}
+    ends_ns = names.parents.horizon_ends()
+    post_command(request, f"{verb}_agent" if is_agent else verb, body, reason, ends_ns)
+
+
+def _read_names(request: AskDesk) -> "DeskNames":
+    """Names of agents, instruments and parents of the desk of a command."""
     from tercel.api.desk.command_names import read_desk_names
 
-    folder = find_desk(request.desk)
-    if (names := read_desk_names(folder)) is not None:
-        names.refuse_unknown_parent(name, or_agent=True)
-        is_agent = name not in names.parents
-    else:
-        is_agent = name in agents_of(folder)
-    if is_agent:
-        post_command(request, f"{verb}_agent", {"agent": name}, reason)
-    else:
-        post_command(request, verb, {"parent": name}, reason)
+    return read_desk_names(find_desk(request.desk))
 
 
 def cancel(
@@ -361,16 +355,8 @@ def cancel(
     desk_options: AskDesk,
 ) -> None:
     """Cancel a parent order."""
-    _refuse_unknown_parent(desk_options, parent)
+    _read_names(desk_options).refuse_parent_over(parent)
     post_command(desk_options, "cancel", {"parent": parent}, reason)
-
-
-def _refuse_unknown_parent(request: AskDesk, parent: str) -> None:
-    """Raise a ConfigError for a parent that a running desk does not have."""
-    from tercel.api.desk.command_names import read_desk_names
-
-    if (names := read_desk_names(find_desk(request.desk))) is not None:
-        names.refuse_unknown_parent(parent)
 
 
 def amend(
@@ -399,11 +385,10 @@ def amend(
         raise ConfigError(
             "--lots, --horizon or --limit-price", "none of them", "give at least one of them"
         )
-    _refuse_unknown_parent(desk_options, parent)
-    body: dict[str, object] = {"parent": parent}
-    body |= {"lots": lots} if lots is not None else {}
-    body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    post_command(desk_options, "amend", body | limit_body(limit_price), reason)
+    _read_names(desk_options).refuse_parent_over(parent)
+    changes = {"lots": lots, "horizon_ns": horizon_ns, **limit_body(limit_price)}
+    body = {key: value for key, value in changes.items() if value is not None}
+    post_command(desk_options, "amend", {"parent": parent, **body}, reason)
 
 
 def promote(
@@ -414,10 +399,8 @@ def promote(
     desk_options: AskDesk,
 ) -> None:
     """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
-    from tercel.api.desk.command_names import read_desk_names
-
-    if (names := read_desk_names(find_desk(desk_options.desk))) is not None:
-        names.refuse_unknown_agent(agent)
+    names = _read_names(desk_options)
+    names.refuse_unknown(agent, names.agents, AGENT)
     post_command(desk_options, "promote", {"agent": agent}, reason)
 
 
@@ -440,8 +423,16 @@ def _horizon_ns(typed: str | None) -> int | None:
     return round(seconds * 1e9)
 
 
-def post_command(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) -> None:
+def post_command(
+    request: AskDesk,
+    command: str,
+    body: Mapping[str, Any],
+    reason: str,
+    ends_ns: Mapping[str, int] | None = None,
+) -> None:
     """Post a command to a running desk and print its answer; exit 1 if none came in `request.wait` seconds.
+
+    `ends_ns`: venue time, ns, of the horizon by parent, where the answer may be about open parents.
 
     Raises
     ------
@@ -450,14 +441,16 @@ def post_command(request: AskDesk, command: str, body: Mapping[str, Any], reason
     """
     from tercel.api.desk import posted_commands
 
-    _print_answer(
-        request,
-        posted_commands.post_and_wait(find_desk(request.desk), command, body, reason, request.wait),
+    posted = posted_commands.post_and_wait(
+        find_desk(request.desk), command, body, reason, request.wait
     )
+    _print_answer(request, posted, ends_ns or {})
 
 
-def _print_answer(request: AskDesk, posted: "PostedCommand") -> None:
+def _print_answer(request: AskDesk, posted: "PostedCommand", ends_ns: Mapping[str, int]) -> None:
     """Print the answer to a posted command; exit 1 if none came in time."""
+    from tercel.api.desk.command_answers import describe_answer
+
     command = posted.command
     number = posted.number
     answer = posted.answer
@@ -465,35 +458,11 @@ def _print_answer(request: AskDesk, posted: "PostedCommand") -> None:
         print_json(
             {"desk": str(posted.folder), "command": command, "number": number, "answer": answer}
         )
-    elif answer is not None:
-        say(f"{command} ({number}): {answer}{_accepted_text(posted.entry)}")
+    elif posted.entry is not None:
+        say(describe_answer(posted.entry, ends_ns))
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
         taker = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
         say(f"requested: {command} ({number}); {waited}{taker} takes it with its next step")
     if answer is None and request.wait > 0:
         raise typer.Exit(1)
-
-
-def _accepted_text(answer: "Entry | None") -> str:
-    """Text on the accepted order or the request's number, to end a sentence with; "" for other answers."""
-    from msgspec import UNSET
-
-    from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.bodies import HoldEntry, LimitsEntry, ParentEntry
-
-    if answer is not None and answer.kind == kinds.HOLD:
-        parents = HoldEntry.of(answer).parents
-        return f", {answer.agent}" + (f", with its parents {', '.join(parents)}" if parents else "")
-    if answer is not None and answer.kind == kinds.LIMITS:
-        limits = LimitsEntry.of(answer)
-        limits_text = f"request {limits.request}" if limits.event == "requested" else limits.hash
-        return f", {limits_text}"
-    if answer is None or answer.body.get("event") != "accepted":
-        return ""
-    body = ParentEntry.of(answer)
-    limit = ""
-    if body.limit_price not in (None, UNSET):
-        limit = f", limit {body.limit_price}"
-    order_text = f"{SIDE_NAMES[body.side]} {body.lots:,} {answer.instrument}{limit}, {short_strategy(body.strategy)}"
-    return f", {answer.parent}: {order_text}, {(body.horizon_ns or 0) / NS_PER_SECOND:g} s"

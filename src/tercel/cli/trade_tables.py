@@ -1,6 +1,7 @@
 """Tables of a desk's rows on the terminal: orders, states of accounts, short names of strategies."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tercel.cli.output import print_table, result_console
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 LIMIT = "limit, ticks"
 
 
-def child_row(order: "ChildOrder", price: str = "price") -> dict[str, object]:
-    """Columns of a child order; `price` is the heading of its price in ticks."""
+def child_row(order: "ChildOrder", tick: Decimal | int = 1) -> dict[str, object]:
+    """Columns of a child order; its price in units of which a tick has `tick`, by default in ticks."""
     return {
         "instrument": order.instrument,
         "agent": order.account,
         "side": order.side,
         "lots": order.lots,
         "filled": shown_lots(order.cum_qty),
-        price: order.price,
+        "price": None if order.price is None else order.price * tick,
         "status": str(order.status),
     }
 
@@ -77,13 +78,17 @@ def print_rows(
 
 def _numeric(value: Any) -> bool:
     """Whether a value is a number or a percentage."""
-    return isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
+    return isinstance(value, int | float | Decimal) or (
+        isinstance(value, str) and value.endswith("%")
+    )
 
 
 def _cell_text(key: str, value: Any, digits: int) -> str:
     """Text of a cell: sides as words, quantities with up to 8 decimals, floats with `digits`; "-" for None."""
     if value is None:
         return "-"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if key == "side":
         return SIDE_NAMES.get(value, str(value))
     if key == "qty":  # coins are held in small parts

@@ -1,6 +1,9 @@
 """`tercel trade orders|positions|quotes|replay|reconcile|verify`: views of a desk's journal, live and afterwards."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +12,7 @@ import typer
 from tercel.cli.operator import Desk, find_desk
 from tercel.cli.options import AsJson
 from tercel.cli.output import print_json, print_sentences, result_console
-from tercel.cli.trade_tables import LIMIT, child_row, print_rows, print_states, short_strategy
+from tercel.cli.trade_tables import child_row, print_rows, print_states, short_strategy
 from tercel.core.fixed_point import IN_TICKS
 from tercel.core.report.tables import drop_idle_columns
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -18,6 +21,13 @@ from tercel.desk.trading.journal.database import holder
 if TYPE_CHECKING:
     from tercel.api.desk.reconciliation import Agreement
 
+REASONS = 5
+"""Reasons of parents' states that a terminal shows."""
+POSITION = (
+    *("agent", "instrument", "qty", "average", "mark"),
+    *("value", "realised", "open", "fees", "currency"),
+)
+"""Columns of positions."""
 UNITS = "qty in shares, prices per share, the rest in currency units; open at the mark, fees by the venue's rates"
 
 
@@ -27,12 +37,17 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.desk.trading.folder_ledger import fold_folder
+    from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.bodies import SessionEntry
+    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.ledger import Ledger
 
     folder = find_desk(desk)
     lock_holder = holder(folder)
-    ledger = fold_folder(folder)
-    parents = list(ledger.parents)
+    with closing(JournalReader(folder)) as reader:
+        ledger = Ledger.of(reader)
+        sessions = [SessionEntry.of(entry) for _, entry in reader.read(0, (kinds.SESSION,))]
+    parents = sorted(ledger.parents, key=lambda parent: parent.over)
     children = list(ledger.orders) if every else ledger.orders.live()
     if as_json:
         parent_rows = [
@@ -55,25 +70,39 @@ def orders(
             running | {"parents": parent_rows, "orders": rows, "states": ledger.states.rows()}
         )
         return
+    ticks = {
+        name: Decimal(repr(listing["tick"]))
+        for session in sessions
+        for name, listing in session.listings.items()
+    }
     table_rows = [
-        {"id": parent.id, **parent.row, "strategy": short_strategy(parent.strategy)}
-        | {"limit price": parent.limit_price, LIMIT: parent.limit or None}
+        {"id": parent.id, **parent.row, "strategy": short_strategy(parent.strategy), "reason": ""}
+        | {
+            "limit price": parent.limit * ticks.get(parent.order.instrument, 1)
+            or parent.limit_price
+        }
         for parent in parents
     ]
-    table_rows = drop_idle_columns(table_rows, ("reason", "refused", "limit price", LIMIT))
-    ended_text = "; this desk is not running, these are the last states in its journal"
+    reasons = defaultdict[str, list[str]](list)
+    for parent in parents:
+        reasons[parent.status_reason].append(parent.id)
+    reasons.pop("", None)
+    ended_text = "; the desk is not running"
     print_rows(
         f"parents of {folder}{ended_text if lock_holder == '' else ''}",
-        table_rows,
+        drop_idle_columns(table_rows, ("reason", "refused", "limit price")),
         ("strategy", "refused", "filled", "lots"),
-        wraps=("reason",),
     )
+    more = f"{len(reasons) - REASONS} more reasons: --json has all"
+    shown = [f"{', '.join(ids)}: {reason}" for reason, ids in reasons.items()]
+    print_sentences([*shown[:REASONS], *[more] * (len(reasons) > REASONS)])
     result_console().print()
     state_text = " when the desk ended" if lock_holder == "" and not every else ""
     print_rows(
         "orders" if every else f"open orders{state_text}",
         [
-            {"order": order.name, "parent": order.parent, **child_row(order, "price, ticks")}
+            {"order": order.name, "parent": order.parent}
+            | child_row(order, ticks.get(order.instrument, 1))
             for order in children
         ],
         ("parent", "filled"),
@@ -92,37 +121,25 @@ def positions(
     if as_json:
         print_json({"desk": str(folder), "positions": rows, "money": sums})
         return
-    table_rows = [
+    table_rows = [{key: getattr(row, key) for key in POSITION} for row in rows]
+    table_rows += [
         {
-            "agent": row.agent,
-            "instrument": row.instrument,
-            "qty": row.qty,
-            "average": row.average,
-            "mark": row.mark,
-            "value": row.value,
-            "realised": row.realised,
-            "open": row.open,
-            "fees": row.fees,
-            "currency": row.currency,
-        }
-        for row in rows
-    ]
-    blank = dict.fromkeys(("instrument", "qty", "average", "mark"))
-    for total in sums if len(rows) > 1 else ():
-        profit = {"realised": total.realised, "open": total.open, "fees": total.fees}
-        total_row = {
+            **dict.fromkeys(POSITION),
             "agent": "all",
-            **blank,
             "value": total.net,
-            **profit,
+            "realised": total.realised,
+            "open": total.open,
+            "fees": total.fees,
             "currency": total.currency,
         }
-        table_rows.append(total_row)
+        for total in (sums if len(rows) > 1 else ())
+    ]
     kept_rows = drop_idle_columns(table_rows, ("currency",))
     print_rows(f"positions of {folder}", kept_rows, ("average", "mark", "fees"), digits=2)
-    unknown = any(row.currency == IN_TICKS for row in rows)
     unit_note = (
-        "its journal names no ticks: prices in ticks, money in ticks x lots" if unknown else UNITS
+        "its journal names no ticks: prices in ticks, money in ticks x lots"
+        if any(row.currency == IN_TICKS for row in rows)
+        else UNITS
     )
     result_console().print(unit_note, style="dim")
     if times := [row.mark_ns for row in rows if row.mark_ns is not None]:

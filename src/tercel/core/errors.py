@@ -165,7 +165,7 @@ def check_known(
     known: Iterable[str],
     expected: str = "one of",
     received: str = "",
-    error: Callable[[str, str, str], TercelError] = UnknownNameError,
+    error: Callable[[str, str, str], Exception] = UnknownNameError,
 ) -> None:
     """Raise `error` (UnknownNameError) for a name that is not in `known`, with the nearest known name; others pass.
 

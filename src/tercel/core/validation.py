@@ -20,8 +20,28 @@ from tercel.core.renamed import KEYS
 from tercel.core.toml import row_of_key
 
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
-TABLE_ERRORS: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
-"""Refusals of pydantic's where a section was expected."""
+EXPECTED_TEXTS: Final = {
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "a table"
+    ),
+    **dict.fromkeys(("tuple_type", "list_type"), 'a list, such as ["a", "b"]'),
+    "missing": "a value, as it has no default",
+    "string_type": "text",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
+}
+"""What was expected, by pydantic's type of error; other errors have texts that say it."""
+EMAIL_ADDRESS: Final = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$"
+"""Pattern of an e-mail address in ASCII."""
+PATTERN_TEXTS: Final = {
+    EMAIL_ADDRESS: "an e-mail address such as ann@example.com",
+    r"^[A-Za-z0-9._-]+$": "letters, digits, dots, dashes and underscores alone",
+    r"^[ -~]*$": "characters of ASCII alone",
+    r"^(\d{4}-\d{2}-\d{2})?$": "a date such as 2024-01-31",
+    r"^[A-Z]{0,8}$": "a currency such as USD",
+}
+"""What texts of a pattern are, in words."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -66,27 +86,32 @@ def validate_model(kind: type[Model], raw: Mapping[str, Any], name: str, reader:
     Raises
     ------
     ConfigError
-        The first unknown key, with the nearest known one; else the first invalid value.
+        The first unknown key, with the nearest known one; else all invalid values.
     """
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        errors = error.errors()
-        refusal = next(
-            (candidate for candidate in errors if candidate["type"] == "extra_forbidden"), errors[0]
-        )
-        key = ".".join(str(part) for part in refusal["loc"])
-        row = row_note(name, refusal["loc"])
-        if refusal["type"] == "extra_forbidden":
-            refuse_removed("keys", key.rpartition(".")[2], f"{name}: {key}{row}")
-            raise ConfigError(
-                f"keys that {reader} knows",
-                f"{name}: {key}{row}",
-                _key_remedy(refusal["loc"], model_keys(kind)),
-            ) from None
+        refusals = [(".".join(map(str, refusal["loc"])), refusal) for refusal in error.errors()]
+        for key, refusal in refusals:
+            if refusal["type"] == "extra_forbidden":
+                received = f"{name}: {key}{row_note(name, refusal['loc'])}"
+                refuse_removed("keys", key.rpartition(".")[2], received)
+                remedy = _key_remedy(refusal["loc"], model_keys(kind))
+                raise ConfigError(f"keys that {reader} knows", received, remedy) from None
+        # A list of which an item is refused is refused as too short as well.
+        within = [key.rpartition(".")[0] for key, _ in refusals if key]
+        refusals = [(key, refusal) for key, refusal in refusals if key not in within]
+        expected = [
+            ": ".join(filter(None, (key, expected_text(refusal)))) for key, refusal in refusals
+        ]
+        received_values = [
+            ("nothing" if refusal["type"] == "missing" else f"{refusal['input']!r}"[:200])
+            + row_note(name, refusal["loc"])
+            for _, refusal in refusals
+        ]
         raise ConfigError(
-            f"{key}: {expected_text(refusal)}" if key else expected_text(refusal),
-            f"{name}: {refusal['input']!r}"[:200] + row,
+            "; ".join(expected),
+            f"{name}: {'; '.join(received_values)}",
             "mend the file",
         ) from None
 
@@ -135,13 +160,10 @@ def expected_text(refusal: Mapping[str, Any]) -> str:
     >>> expected_text({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
     """
-    return (
-        "a table"
-        if refusal["type"] in TABLE_ERRORS
-        else 'a list, such as ["a", "b"]'
-        if refusal["type"] in ("tuple_type", "list_type")
-        else str(refusal["msg"]).removeprefix("Value error, ")
-    )
+    facts = refusal.get("ctx", {})
+    if (template := EXPECTED_TEXTS.get(refusal["type"])) is not None:
+        return PATTERN_TEXTS.get(facts.get("pattern", ""), template.format(**facts))
+    return str(refusal["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def model_keys(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:

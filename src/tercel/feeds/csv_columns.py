@@ -71,11 +71,14 @@ class TextRows:
         The file, for people.
     decimal : str
         Sign of decimals in its numbers; empty: not known.
+    zone : str
+        Timezone in which its times were read, as they name none themselves; empty where they do, or count from 1970.
     """
 
     frame: pl.DataFrame
     location: str
     decimal: str = "."
+    zone: str = ""
 
     def of(self, column: str, values: Sequence[str]) -> "TextRows":
         """The rows whose `column` holds one of these values, surrounding blanks aside."""

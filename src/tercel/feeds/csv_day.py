@@ -12,12 +12,14 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import LEAST_TICK, MOST_TICK
+from tercel.core.report.formatting import format_clock
+from tercel.core.vocabulary import LEAST_TICK, MOST_TICK, NS_PER_SECOND
 from tercel.feeds import csv_columns, csv_read as r, csv_rows
 from tercel.feeds.csv_clean import clean_quotes, clean_trades, merge_exchanges
 from tercel.feeds.csv_columns import in_order
@@ -36,6 +38,8 @@ MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
 
+APART_NS: Final = 30 * 60 * NS_PER_SECOND
+"""Distance of the first times of two files from which one of them may be of another zone."""
 LEAST_COPY: Final = 20
 """Rows that have to come again for a copy, in a file of more than four times as many."""
 _COLUMNS: Final = {
@@ -106,7 +110,8 @@ class CsvDay:
         prices = csv_columns.FilePrices(
             zero=float(origin * Fraction(str(tick))), lots=instrument_map.lots_a_unit
         )
-        items, back = self._gather(prices, report)
+        items, back, firsts = self._gather(prices, report)
+        notes += clock_notes(firsts, instrument_map.timezone)
         from tercel.feeds import (  # numba: a file is read before it is imported
             csv_crossed,
             csv_tape,
@@ -174,9 +179,10 @@ class CsvDay:
 
     def _gather(
         self, prices: csv_columns.FilePrices, report: csv_rows.RuleCounts
-    ) -> tuple[dict[str, list[pl.DataFrame]], int]:
-        """Typed rows of all files by kind (quote, trade, direct), numbered across files, and how often clocks go back;
-        rows of another day are left out and counted in `report`."""
+    ) -> tuple[dict[str, list[pl.DataFrame]], int, list[tuple[int, str, str]]]:
+        """Typed rows of all files by kind (quote, trade, direct), numbered across files, how often clocks go back, and the
+        first time of each file; rows of another day are left out and counted in `report`."""
+        firsts = list[tuple[int, str, str]]()
         items: dict[str, list[pl.DataFrame]] = {sort: [] for sort in EMPTY_ROWS}
         back = 0
         zone = self.map.instrument.timezone
@@ -189,6 +195,8 @@ class CsvDay:
             report["rows of another day"] += text.frame.height - inside.height
             text = replace(text, frame=inside)
             back += int((text.frame[csv_columns.NS].diff() < 0).sum())
+            if inside.height:
+                firsts.append((int(inside[csv_columns.NS].min()), text.location, text.zone))
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 role_rows = (
@@ -200,7 +208,7 @@ class CsvDay:
                     role, role_rows, file, replace(prices, divisor=file.price_scale), report
                 ).with_columns(pl.col(csv_columns.ROW) + (rank << 40))
                 items[role if role in EMPTY_ROWS else "direct"].append(rows)
-        return items, back
+        return items, back, firsts
 
     def _location_of(self, row: int) -> str:
         """Text of a row's place, from its number by `_gather`: its number in its file, and the file."""
@@ -258,6 +266,28 @@ class CsvDay:
                 f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
             )
         return warnings
+
+
+def clock_notes(firsts: Sequence[tuple[int, str, str]], timezone: str) -> list[str]:
+    """Note on files of which those whose times name no zone begin at another time than the others; [] if none does.
+
+    `firsts`: first time, ns since 1970, of each file, where it is, and the zone of its times, "" where they name it.
+
+    >>> clock_notes([(0, "q.csv", "Asia/Tokyo"), (5 * 3600 * 10**9, "t.csv", "")], "UTC")  # doctest: +ELLIPSIS
+    ['q.csv begins at 00:00:00.000, t.csv begins at 05:00:00.000 (UTC): the times of q.csv name no zone and ...']
+    """
+    earliest = {bool(zone): (ns, location, zone) for ns, location, zone in sorted(firsts)[::-1]}
+    if len(earliest) < 2 or abs(earliest[True][0] - earliest[False][0]) < APART_NS:
+        return []
+    begins = {
+        key: f"{location} begins at {format_clock(ns, ZoneInfo(timezone))}"
+        for key, (ns, location, _) in earliest.items()
+    }
+    _, location, zone = earliest[True]
+    return [
+        f"{begins[True]}, {begins[False]} ({timezone}): the times of {location} name no zone and are read as of {zone}; "
+        'if they are UTC, write `timezone = "UTC"` under its [file.time] in the map'
+    ]
 
 
 def without_copies(rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from tercel.core.errors import ConfigError, suggest_name
+from tercel.core.errors import suggest_name
 from tercel.core.json_schema import schema_of
 from tercel.core.tables.table_map import FRACTION, MapTable, TextFormat, Words
-from tercel.core.toml import parse_toml
+from tercel.core.toml import parse_toml, read_toml
 from tercel.core.validation import validate_model
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.local_times import DAY_S, clock_s, local_ns, midnight_ns
@@ -442,24 +442,14 @@ def load_map(name: str) -> CsvMap:
     ConfigError
         For no such map, text that is no TOML, unknown or missing keys, values of the wrong kind.
     """
-    return parse_map(map_text(name), name)
+    known = ", ".join(shipped_maps())
+    remedy = suggest_name(name, shipped_maps(), f"name a file of TOML, or a shipped map: {known}")
+    return validate_model(CsvMap, read_toml(map_path(name), remedy, "a map"), name, "a map")
 
 
-def map_text(name: str) -> str:
-    """The TOML text of a shipped map by name, or of a file; ConfigError if it is neither."""
-    if name in shipped_maps():
-        return (MAPS / f"{name}.toml").read_text(encoding="utf-8")
-    path = Path(name)
-    if not path.is_file():
-        raise ConfigError(
-            f"a shipped map ({', '.join(shipped_maps())}) or a file",
-            f"{name}, which is neither",
-            suggest_name(name, shipped_maps()),
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("a map as TOML text", f"{path}: {error}", "check the file") from error
+def map_path(name: str) -> Path:
+    """File of the shipped map with this name; of another name the path that it is."""
+    return Path(str(MAPS / f"{name}.toml")) if name in shipped_maps() else Path(name)
 
 
 def parse_map(text: str, location: str = "the map") -> CsvMap:

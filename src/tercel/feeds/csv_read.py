@@ -111,15 +111,12 @@ def read_text(
     if clock.unit != "text":
         return with_number_times(text, clock, times, start, instrument)
     typed = text.to_typed(times, frame.columns)
+    zone = "UTC" if clock.origin == "epoch" else clock.timezone or instrument.timezone
     symbols = frame.select(strip_text(file.symbol)).to_series() if file.symbol else None
     for name, time_column in times.items():
         if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
-            moments, unshown = resolve_local_times(
-                typed[name],
-                "UTC" if clock.origin == "epoch" else clock.timezone or instrument.timezone,
-                clock.repeated_hour,
-                symbols,
-            )
+            text = replace(text, zone=zone)
+            moments, unshown = resolve_local_times(typed[name], zone, clock.repeated_hour, symbols)
             text.refuse(
                 moments.is_null(),
                 time_column,

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.errors import FeedError
+from tercel.core.progress import say
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.feeds.csv_columns import CORRECT, NS, RECEIVED, ROW, TextRows, TypedColumn, strip_text
 from tercel.feeds.csv_map import UNIT_NS, InstrumentMap, TimeMap
@@ -38,6 +39,10 @@ def find_iso_format(clock: TimeMap, frame: pl.DataFrame, location: str) -> TimeM
     text = pl.concat_str([strip_text(column) for column in clock.column], separator=" ")
     first = frame[:1].select(text).item()
     if match := _ISO.fullmatch(first):
+        if "unit" in clock.model_fields_set and clock.unit in UNIT_NS:
+            say(
+                f'warning: times of {location} are read as ISO text; the map has unit = "{clock.unit}"'
+            )
         form = f"%Y-%m-%d{match[1]}%H:%M:%S%.f{'%z' * bool(match[2])}"
         return clock.model_copy(update={"unit": "text", "format": form})
     if clock.unit == "text":

@@ -126,7 +126,9 @@ def test_a_persons_word_reaches_the_desk_with_the_name(
 ) -> None:
     said = place.post("trader", path, **{"reason": "news  are\ndue", **body})
     assert place.desk.posted == [(*posted, "trader (password)", "news are due")]
-    assert said["done"][0].startswith(("test desk: p1", "test desk: ppo is "))
+    assert said["done"][0].startswith(
+        ("test desk: p1", "test desk: paused ppo", "test desk: resumed ppo")
+    )
 
 
 def test_a_parent_or_an_agent_of_any_name_can_be_acted_on(tmp_path: Path, made: Path) -> None:

@@ -201,14 +201,14 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
         ),
         what="its orders",
     )
-    assert ann("parents/p1/cancel").endswith("p1 cancelling")
+    assert ann("parents/p1/cancel").endswith("p1: its orders are being cancelled")
     until(lambda: ann.parent("p1")["status"] == "cancelled", what="its end")
-    assert "p1 is cancelled" in ann("parents/p1/take_over", 409)
+    assert "p1, which is over, cancelled" in ann("parents/p1/take_over", 409)
 
 
 def _pauses(ann: Hands, ria: Hands) -> None:
     lot = ann.market()["instruments"]["CSCO"]["lot"]
-    assert "peg is paused and takes no parent" in ann("agents/peg/pause")
+    assert "paused peg" in ann("agents/peg/pause")
     until(lambda: ann.agent("peg")["state"] == "paused", what="the pause")
     assert ann.agent("peg")["reason"] == "ann (password): news are due"
     order = {"instrument": "CSCO", "side": "buy", "qty": lot, "minutes": 600}
@@ -216,7 +216,7 @@ def _pauses(ann: Hands, ria: Hands) -> None:
     assert "p3 accepted" in ann("parents", id="p3", **order)
     assert "agent taker" in ann("parents", id="p4", **order)
     ann("posture", 403, minutes=60, size_multiplier=0.5)
-    assert "of the whole desk set" in ria("posture", minutes=60, size_multiplier=0.5)
+    assert "of the desk set" in ria("posture", minutes=60, size_multiplier=0.5)
     assert "request" in ria("posture", 202, minutes=60, size_multiplier=1, instead=True)
 
 
@@ -225,6 +225,6 @@ def _still_paused(ann: Hands, ria: Hands) -> None:
     assert ann.agent("peg")["state"] == "paused"
     assert [one["words"] for one in ann.market()["stances"]] == [{"size_multiplier": 0.5}]
     assert "lifted" in ria("posture/end")
-    assert "peg is resumed and takes parents again" in ann("agents/peg/resume")
+    assert "resumed peg" in ann("agents/peg/resume")
     until(lambda: ann.agent("peg")["state"] == "active", what="the end of the pause")
     assert "peg" in ann("agents/peg/resume", 409)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tercel.core.ports import Entry
-from tercel.desk.console.operator_actions import operator_action
+from tercel.desk.console.operator_actions import describe_action
 from tercel.desk.trading.journal import kinds
 
 
@@ -42,5 +42,4 @@ def test_what_people_did_is_told_in_the_desks_words(
     entry = Entry(
         kinds.OPERATOR, 1, body={"command": command, "body": body, "by": "ann", "reason": "x"}
     )
-    action = operator_action(1, entry)
-    assert (action.by, action.what, action.reason) == ("ann", told, "x")
+    assert describe_action(entry) == told

@@ -380,6 +380,31 @@ def test_a_server_that_drips_bytes_is_told(
     assert "1 alerts wait" in str(mailer.failure)
 
 
+def test_a_name_that_is_looked_up_for_long_is_told_and_only_once_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look-up has no timeout of its own; a second attempt would leave a second thread behind."""
+    over = threading.Event()
+    looked_up: list[object] = []
+
+    def look_up(*names: object, **_: object) -> list[object]:
+        looked_up.append(names)
+        over.wait(DEADLINE_S)
+        raise OSError("no such name")
+
+    monkeypatch.setattr(email_alerts, "MAIL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    mailer = mailer_to(25)
+    mailer.add("critical", "KILL all")
+    for part in ("0.1 s for a mail", "still holds the mail before"):
+        mailer._next_s, mailer._has_problem = 0.0, False
+        mailer.send_pending()
+        assert part in str(mailer.failure)
+        assert "1 alerts wait" in str(mailer.failure)
+    assert len(looked_up) == 1
+    over.set()
+
+
 def test_the_desk_ends_while_a_server_drips_bytes_and_what_is_not_sent_is_told() -> None:
     with dripping(b"220-hi\r\n") as port:
         mailer = mailer_to(port)

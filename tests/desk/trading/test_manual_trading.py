@@ -216,7 +216,7 @@ def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
     run(session, 3)
     assert truth(session.venue, "ann")[1] == 0
     for command in ("take_over", "order", "give_back", "withdraw"):
-        assert "p1 is cancelled" in say.refused(command, parent="p1", lots=1)
+        assert "p1, which is over, cancelled" in say.refused(command, parent="p1", lots=1)
     assert "'p9'" in say.refused("take_over", parent="p9")
 
 

@@ -16,7 +16,7 @@ from tercel.feeds import csv_kernels as k
 from tercel.feeds.csv_clean import clean_quotes, clean_trades
 from tercel.feeds.csv_columns import NS, RECEIVED, ROW
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.feeds.csv_map import CleanMap, map_text, parse_map
+from tercel.feeds.csv_map import CleanMap, map_path, parse_map
 from tercel.feeds.csv_rows import RuleCounts
 from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
@@ -189,7 +189,7 @@ def test_snapshots_of_a_mat_file(shared_data, tmp_path):
 def test_lean_prints_add_up_to_the_minute_bars_of_the_same_vendor(shared_data):
     """Every print of SPY, none left out, against the volume of bars that were made apart from them."""
     folder = shared_data / "lean-us-equity-tick-2013"
-    text = re.sub(r"\ndrop = .*", "", map_text("lean"))
+    text = re.sub(r"\ndrop = .*", "", map_path("lean").read_text())
     (day,) = read_all(
         CsvFeed(parse_map(text)), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions()
     )

@@ -127,6 +127,46 @@ def test_iso_times_without_a_zone_are_of_the_instruments_clock(tmp_path):
     assert bids(day)[0].tolist() == [1_752_759_000 * 10**9]
 
 
+TRADES = """
+[[file]]
+symbol = "y"
+name = "trades.csv"
+[file.time]
+column = "t"
+[file.trade]
+price = "p"
+size = "n"
+"""
+
+
+@pytest.mark.parametrize(("clock", "notes"), [("13:30:00", 1), ("09:30:00", 0), ("09:10:00", 0)])
+def test_quotes_without_a_zone_hours_from_trades_with_one_are_told(tmp_path, clock, notes):
+    """Times of UTC without a word of it would be read as New York's: four hours late."""
+    (tmp_path / "trades.csv").write_text("t,y,p,n\n2025-07-17T13:30:01Z,Q,1.05,7\n")
+    (tmp_path / "quotes.csv").write_text(f"t,y,b,a\n2025-07-17 {clock},Q,1,1.1\n")
+    text = ISO_MAP.replace('symbol = "y"', 'symbol = "y"\nname = "quotes.csv"')
+    text = text.replace("[clean]", f"{TRADES}[clean]").format(
+        zone="America/New_York", session="[]", more=""
+    )
+    paths = [tmp_path / name for name in ("quotes.csv", "trades.csv")]
+    (day,) = read_all(CsvFeed(parse_map(text)), paths, FeedOptions())
+    told = [warning for warning in day.warnings if "name no zone" in warning]
+    assert len(told) == notes
+    if notes:
+        assert "quotes.csv begins at 13:30:00.000" in told[0]
+        assert "trades.csv begins at 09:30:01.000 (America/New_York)" in told[0]
+        text = text.replace('column = "t"', 'column = "t"\ntimezone = "UTC"', 1)
+        (day,) = read_all(CsvFeed(parse_map(text)), paths, FeedOptions())
+        assert not [warning for warning in day.warnings if "name no zone" in warning]
+
+
+def test_iso_times_of_a_unit_that_they_are_not_in_are_told(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("tercel.feeds.csv_times.say", told.append)
+    days_of(tmp_path, ["2025-07-17 09:30:00,Q,1,1.1"], "UTC", more='unit = "ms"', text=ISO_MAP)
+    assert 'are read as ISO text; the map has unit = "ms"' in told[0]
+
+
 def test_text_of_an_unknown_format_and_a_name_of_another_date_are_refused(tmp_path):
     with pytest.raises(FeedError, match=r"'17.07.2025 09:30:00' in column t, row 2 .*format = "):
         days_of(

@@ -14,7 +14,7 @@ from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.cost_estimates import estimate_costs
 from tercel.api.console.desk_commands import (
     accept_quote,
-    agent_with_most_flow,
+    agent_by_share,
     ask_desk,
     describe_paused_parents,
     order_by_hand,
@@ -52,7 +52,7 @@ def add_action_routes(app: FastAPI, desks: Desks) -> None:
     def submit(request: Request, payload: models.ParentBody) -> Done:
         """Submit a parent order."""
         served = desks.ready_desk(payload.desk)
-        agent = payload.agent or agent_with_most_flow(served, payload.instrument)
+        agent = payload.agent or agent_by_share(served, payload.instrument)
         served.refuse_unknown_agents([agent])
         body: dict[str, Any] = {
             "id": payload.id or f"{agent}-{secrets.token_hex(4)}",

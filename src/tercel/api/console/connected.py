@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from tercel.core.errors import (
     JournalError,
     OrderError,
     TercelError,
+    check_known,
     refuse_if,
     suggest_name,
 )
@@ -154,15 +156,11 @@ class ConnectedDesk:
     def refuse_unknown_agents(self, agents: Iterable[str]) -> None:
         """Raise HTTP 404 for agents that the desk is known not to have; none while its agents are not known (`blind`)."""
         blind = self.blind
-        known_agents = self.agents()
-        for agent in agents:
-            if agent not in known_agents and not blind:
-                raise HttpError(
-                    404,
-                    f"an agent of {self.name}: {', '.join(sorted(known_agents))}",
-                    repr(agent),
-                    suggest_name(agent, sorted(known_agents)),
-                )
+        known_agents = sorted(self.agents())
+        for agent in () if blind else agents:
+            check_known(
+                agent, known_agents, f"an agent of {self.name}:", error=partial(HttpError, 404)
+            )
 
     def refuse_while_reading(self) -> None:
         """Raise 409 while the journal is not yet read to its end."""

@@ -4,24 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec import UNSET
-
 from tercel.api.console.connected import ANSWER_S, ConnectedDesk, RemoteDesk
 from tercel.api.console.guard import HttpError
 from tercel.api.console.models import Done, HandOrderBody, NotDone
+from tercel.api.desk.command_answers import describe_answer
+from tercel.api.desk.command_names import agent_with_most_flow
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_NAMES
-from tercel.desk.console.state import DeskState
-from tercel.desk.trading.journal import bodies as entries, kinds
-from tercel.desk.trading.journal.agent_bodies import PromotedEntry
-from tercel.desk.trading.journal.bodies import HoldEntry, OperatorEntry, ParentEntry, StanceEntry
-
-BY_HAND = {
-    "taken_over": "taken over by {by}; its strategy sends nothing more, its orders are cancelled",
-    "given_back": "its strategy resumes with the remaining quantity, once no manual order is open",
-    "withdrawn": "the cancels of {orders} are on their way",
-}
-"""Messages about a parent under manual control."""
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import ParentEntry
+from tercel.desk.trading.parent_orders.parent import ParentStatus
 
 
 def ask_desk(
@@ -35,11 +27,9 @@ def ask_desk(
     OrderError, HttpError
         It refuses; or no answer came in time: the command is in its inbox and may still be taken.
     """
-    return Done(
-        done=[
-            f"{served.name}: {_describe_answer(_ask_and_fold(served, command, body, by, reason))}"
-        ]
-    )
+    entry = _ask_and_fold(served, command, body, by, reason)
+    ends_ns = served.follower.query(lambda state: state.ledger.parents.horizon_ends())
+    return Done(done=[f"{served.name}: {describe_answer(entry, ends_ns)}"])
 
 
 def _ask_and_fold(
@@ -67,95 +57,28 @@ def _ask_and_fold(
     return entry
 
 
-def _describe_answer(entry: Entry) -> str:
-    """Sentence on what the desk did, from the journal entry of its answer."""
-    if entry.kind == kinds.PROMOTED:
-        promotion = PromotedEntry.of(entry)
-        return f"{entry.agent}: {promotion.challenger} works instead of {promotion.champion} from the next parent on"
-    if entry.kind == kinds.LIMITS:
-        limits = entries.LimitsEntry.of(entry)
-        version = f"request {limits.request}" if limits.event == "requested" else limits.hash
-        return f"limits {limits.event}, {version}"
-    if entry.kind == kinds.HOLD:
-        hold = HoldEntry.of(entry)
-        parents = f"; {hold.event} with it: {', '.join(hold.parents)}" if hold.parents else ""
-        takes = "takes no parent" if hold.event == "paused" else "takes parents again"
-        return f"{entry.agent} is {hold.event} and {takes}{parents}"
-    if entry.kind == kinds.STANCE:
-        return (
-            f"manual risk state of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
+def agent_by_share(served: ConnectedDesk, instrument: str) -> str:
+    """Name of the agent that takes a parent of an instrument by share (`agent_with_most_flow`)."""
+    return agent_with_most_flow(
+        *served.follower.query(
+            lambda state: (
+                {agent.name: agent.share.get(instrument, -1.0) for agent in state.agents.values()},
+                state.killed_agents | state.ledger.holds.keys(),
+            )
         )
-    if entry.kind == kinds.OPERATOR:
-        note = OperatorEntry.of(entry)
-        return f"alert {note.parse_body().alert} is owned by {note.by}"
-    if entry.kind == kinds.QUOTE:
-        quotes = entries.QuoteEntry.of(entry)
-        return (
-            f"{quotes.request} {quotes.event}: {', '.join(quotes.dealers or quotes.ids or ['all'])}"
-        )
-    if entry.kind != kinds.PARENT:
-        return f"{entry.parent or entry.agent} {entry.kind}"
-    body = ParentEntry.of(entry)
-    if body.event == "accepted":
-        limit = f", limit {body.limit_price}" if body.limit_price not in (None, UNSET) else ""
-        order_text = f"{SIDE_NAMES[body.side]} {body.lots:,} lots of {entry.instrument}{limit}"
-        return f"{entry.parent} accepted: {order_text}, agent {entry.agent}, {(body.horizon_ns or 0) / 60e9:g} min"
-    if (template := BY_HAND.get(body.event)) is not None:
-        return f"{entry.parent}: {template.format(by=body.by, orders=body.orders)}"
-    return f"{entry.parent} {body.event}"
-
-
-def agent_with_most_flow(served: ConnectedDesk, instrument: str) -> str:
-    """Name of the agent with the largest share of an instrument's flow, among those that take parents; any if none has
-    a share.
-
-    Raises
-    ------
-    HttpError
-        409: no agent has any.
-    """
-    shares = served.follower.query(
-        lambda state: {
-            agent.name: agent.share.get(instrument, -1.0) for agent in state.agents.values()
-        }
     )
-    if not shares:
-        raise HttpError(
-            409,
-            "an agent",
-            f"none at {served.name} yet",
-            "name one, or wait until the desk has begun",
-        )
-    unavailable = served.follower.query(
-        lambda state: state.killed_agents | state.ledger.holds.keys()
-    )
-    available = {name: share for name, share in shares.items() if name not in unavailable}
-    if not available:
-        raise HttpError(
-            409,
-            "an agent that takes parents",
-            f"{', '.join(sorted(shares))}: each is killed or paused",
-            "resume or re-arm one first",
-        )
-    return max(available, key=lambda name: available[name])
 
 
 def describe_paused_parents(served: ConnectedDesk, agent: str = "") -> list[str]:
     """One sentence on the paused parent orders of an agent ("": of all agents) with the reasons; [] if none is paused."""
-
-    def list_paused(state: DeskState) -> list[str]:
-        """Ids of paused parents with the reasons, from the desk's folded state."""
-        parents = [
-            parent for parent in state.ledger.parents.open() if agent in ("", parent.order.agent)
-        ]
-        return [f"{parent.id} ({parent.reason})" for parent in parents if parent.status == "paused"]
-
-    descriptions = served.follower.query(list_paused)
-    return (
-        [f"{served.name}: paused until each is resumed: {', '.join(descriptions)}"]
-        if descriptions
-        else []
-    )
+    parents = served.follower.query(lambda state: state.ledger.parents.open())
+    waiting = [
+        f"{parent.id} ({parent.reason})"
+        for parent in parents
+        if parent.status == ParentStatus.PAUSED and agent in ("", parent.order.agent)
+    ]
+    text = f"{served.name}: paused until each is resumed: {', '.join(waiting)}"
+    return [text] if waiting else []
 
 
 def order_by_hand(served: ConnectedDesk, id_: str, payload: HandOrderBody, by: str) -> Done:
@@ -236,14 +159,11 @@ def take_alert(
             f"entry {seq}, which is none",
             "see /api/desks/DESK/alerts",
         )
-    answer_text = (
-        ""
-        if owner
-        else _describe_answer(_ask_and_fold(served, "own_alert", {"alert": seq}, by, note, desk))
-    )
+    if not owner:
+        _ask_and_fold(served, "own_alert", {"alert": seq}, by, note, desk)
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
         raise HttpError(
             409, f"an unowned alert of {desk_label}", f"{seq}, {owner}'s", "ask its owner"
         )
-    return Done(done=[f"{desk_label}: {answer_text or f'alert {seq} is owned by {by}'}"])
+    return Done(done=[f"{desk_label}: alert {seq} is owned by {by}"])

@@ -1,105 +1,107 @@
 """Names in a person's commands to a running desk, from its folder: unknown ones are refused before a command is posted."""
 
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from tercel.core.bounded_parsing import parse_tables
-from tercel.core.errors import ConfigError, suggest_name
+from tercel.core.errors import OrderError, check_known
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.journal.database import CONFIG, holder
 from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.parent_orders.parent import Parents
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
-SHOWN: Final = 12
-"""Parents that an error names."""
 
-
-@dataclass(frozen=True)
+@dataclass
 class DeskNames:
-    """Agents and instruments of a desk's file, and parents of its journal in the order of their acceptance."""
+    """Agents and instruments of a desk's file; parents, shares of the flow and stopped agents by its journal.
 
-    agents: list[str]
-    instruments: list[str]
-    parents: list[str]
+    Parameters
+    ----------
+    is_complete : bool
+        Whether the desk runs and its file names its agents and instruments, so that other names can be refused.
+    agents, instruments : list of str
+        Agents that the journal names where the file is not complete.
+    stopped : set of str
+        Agents that are killed or paused.
+    shares : dict
+        By instrument: the last share of its flow by agent.
+    """
 
-    def refuse_unknown_agent(self, name: str) -> None:
-        """Raise a ConfigError for an agent that the desk does not have."""
-        self._refuse(name, self.agents, "an agent of the desk")
+    is_complete: bool = False
+    agents: list[str] = field(default_factory=list)
+    instruments: list[str] = field(default_factory=list)
+    parents: Parents = field(default_factory=Parents)
+    stopped: set[str] = field(default_factory=set)
+    shares: dict[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def refuse_unknown_instrument(self, name: str) -> None:
-        """Raise a ConfigError for an instrument that the desk does not have."""
-        self._refuse(name, self.instruments, "an instrument of the desk")
+    def refuse_unknown(self, name: str, known: Collection[str], expected: str) -> None:
+        """Raise an UnknownNameError for a name that is not among the known ones of a running desk."""
+        if self.is_complete:
+            check_known(name, known, expected)
 
-    def refuse_unknown_parent(self, name: str, or_agent: bool = False) -> None:
-        """Raise a ConfigError for an id that no parent of the desk has; with `or_agent` agents pass too."""
-        if name in self.parents or (or_agent and name in self.agents):
-            return
-        ids = ", ".join(reversed(self.parents[-SHOWN:])) or "none yet"
-        more = len(self.parents) - SHOWN
-        known_text = f"{ids}{f', and {more} earlier ones' if more > 0 else ''}"
-        agents_text = f", or an agent: {', '.join(self.agents)}" if or_agent else ""
-        raise ConfigError(
-            f"a parent order that exists{agents_text}",
-            repr(name),
-            suggest_name(
-                name, [*self.parents, *self.agents * or_agent], f"name one of: {known_text}"
-            ),
+    def refuse_parent_over(self, name: str, also: Collection[str] = ()) -> None:
+        """Raise an OrderError for an id that no open parent of a running desk has; `also`: names that pass too."""
+        if self.is_complete and name not in also:
+            self.parents.require_open(name, also)
+
+    def choose_agent(self, instrument: str) -> str:
+        """The agent that takes a parent of an instrument by share (`agent_with_most_flow`)."""
+        shares = self.shares.get(instrument, {})
+        return agent_with_most_flow(
+            {name: shares.get(name, -1.0) for name in self.agents}, self.stopped
         )
 
-    @staticmethod
-    def _refuse(name: str, known: list[str], expected: str) -> None:
-        """Raise a ConfigError for a name that is not in `known`."""
-        if name not in known:
-            listed = ", ".join(known)
-            raise ConfigError(
-                f"{expected}: {listed}",
-                repr(name),
-                suggest_name(name, known, f"use one of {listed}"),
-            )
 
-
-def read_desk_names(folder: Path) -> DeskNames | None:
-    """Names of a running desk; None where nothing runs, or where no desk file says them: the desk itself answers then."""
-    if holder(folder) == "":
-        return None
-    try:
-        tables = parse_tables((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    agents, instruments = (
-        [str(row.get("name", "")) for row in tables.get(key, ())] for key in ("agent", "instrument")
-    )
+def read_desk_names(folder: Path) -> DeskNames:
+    """Names of a desk, from its file and one pass over its journal."""
+    names = DeskNames()
     with closing(JournalReader(folder)) as reader:
-        parents = {entry.parent: None for _, entry in reader.read(0, (kinds.PARENT,))}
-    return DeskNames(agents, instruments, list(parents))
+        for _, entry in reader.read(
+            0, (kinds.SESSION, kinds.PARENT, kinds.SHARE, kinds.HOLD, kinds.AGENT_ASSIGNMENT)
+        ):
+            names.parents.apply(entry)
+            if entry.kind == kinds.SHARE:
+                names.shares[entry.instrument] = entry.body["shares"]
+            elif entry.kind == kinds.AGENT_ASSIGNMENT:
+                names.agents.append(entry.agent)
+            elif entry.kind == kinds.HOLD:
+                is_paused = HoldEntry.of(entry).event == "paused"
+                (names.stopped.add if is_paused else names.stopped.discard)(entry.agent)
+    names.agents = sorted({*names.agents, *names.parents.agents})
+    if holder(folder) != "":
+        with suppress(OSError, ValueError):
+            tables = parse_tables((folder / CONFIG).read_text(encoding="utf-8"))
+            names.agents, names.instruments = (
+                [str(row.get("name", "")) for row in tables.get(key, ())]
+                for key in ("agent", "instrument")
+            )
+            names.is_complete = True
+    latch = KillLatch(folder / LATCH).state()
+    names.stopped |= {name for name in names.agents if latch.reason_for(name)}
+    return names
 
 
-def choose_agent(folder: Path, instrument: str, agents: list[str]) -> str:
-    """The agent with the largest share of an instrument's flow, of those that are neither killed nor paused; the first
-    one where the desk has journaled no shares.
+def agent_with_most_flow(shares: Mapping[str, float], stopped: Collection[str]) -> str:
+    """Name of the agent with the largest share of an instrument's flow, of those that are neither killed nor paused.
+
+    >>> agent_with_most_flow({"a": 0.2, "b": 0.5, "c": 0.3}, {"b"})
+    'c'
 
     Raises
     ------
-    ConfigError
-        When every agent is killed or paused.
+    OrderError
+        No agent is known, or each is stopped.
     """
-    shares: dict[str, float] = {}
-    stopped = set[str]()
-    with closing(JournalReader(folder)) as reader:
-        for _, entry in reader.read(0, (kinds.SHARE, kinds.HOLD)):
-            if entry.kind == kinds.HOLD:
-                is_paused = entry.body["event"] == "paused"
-                stopped = stopped | {entry.agent} if is_paused else stopped - {entry.agent}
-            elif entry.instrument == instrument:
-                shares = dict(entry.body["shares"])
-    latch = KillLatch(folder / LATCH).state()
-    free = [name for name in agents if name not in stopped and not latch.reason_for(name)]
+    free = [name for name in shares if name not in stopped]
     if not free:
-        raise ConfigError(
+        agents = ", ".join(sorted(shares))
+        raise OrderError(
             "an agent that takes parents",
-            f"{', '.join(agents)}: each is killed or paused",
-            "`tercel trade resume AGENT` or `tercel rearm` first",
+            f"{agents}: each is killed or paused" if agents else "none is known yet",
+            "resume or re-arm one first" if agents else "name one",
         )
-    return max(free, key=lambda name: shares.get(name, -1.0))
+    return max(free, key=lambda name: shares[name])

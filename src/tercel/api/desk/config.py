@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tercel.api.simulated_desk import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.bounded_parsing import JsonSchema, Tables
+from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
 from tercel.core.json_schema import schema_of
 from tercel.core.secrets import refuse_inline_secrets
@@ -201,7 +202,13 @@ def check_file(path: Path) -> list[str]:
     check_desk(config, path.parent)
     if config.signals.model != OFF:
         model_of(config.signals.model)
-    return [] if config.alerts.email is None else [EMAIL_NOTE]
+    if (email := config.alerts.email) is None:
+        return []
+    try:
+        email.read_password(path.parent)
+    except ConfigError as error:
+        return [f"[alerts.email]: {error}", EMAIL_NOTE]
+    return [EMAIL_NOTE]
 
 
 def schema() -> JsonSchema:

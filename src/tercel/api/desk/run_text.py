@@ -1,7 +1,7 @@
 """Sentences and table rows on a desk's run: costs by agent, forecasts, silent markets, actions of risk."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tercel.core.fixed_point import sum_numbers
 from tercel.core.report.formatting import (
@@ -61,18 +61,20 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
     agents = outcome.agents
     currency = outcome.currency
     parents = outcome.parents
-    lots: dict[str, list[float]] = defaultdict(list)
-    for row in parents:
-        lots[f"{'bought' if row.side == BUY else 'sold'} {{:,}} lots of {row.instrument}"].append(
-            row.filled
-        )
-    traded = (
-        ", ".join(template.format(sum_numbers(filled)) for template, filled in lots.items())
-        or "traded nothing"
+    traded = sum_lots(
+        (f"{'bought' if row.side == BUY else 'sold'} {{:,}} lots of {row.instrument}", row.filled)
+        for row in parents
+    )
+    unfilled = sum_lots(
+        (f"{{:,}} lots of {row.instrument} ({row.agent}, {row.status})", row.unfilled)
+        for row in parents
+        if row.unfilled
     )
     worked = f"{', '.join(agents)} worked {format_count(len(parents), 'parent order')}"
     value = format_run_amount(sum(row.notional or 0.0 for row in parents), currency)
-    sentences = [f"{worked}: they {traded}, worth {value} at arrival."]
+    sentences = [
+        f"{worked}: they {traded or 'traded nothing'}, worth {value} at arrival{unfilled and f'; not filled: {unfilled}'}."
+    ]
     sentences += [
         saving_sentence(name, agent.on_paper, currency)
         for name, agent in agents.items()
@@ -103,6 +105,18 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
     shifted = ", ".join(name for name, agent in agents.items() if agent.drifting)
     shift_text = f"inputs of {shifted} are outside the training distribution"
     return [*sentences, f"{risk}; {shift_text}." if shifted else f"{risk}."]
+
+
+def sum_lots(rows: Iterable[tuple[str, float]]) -> str:
+    """Sums of lots by their sentence, in which they stand at `{:,}`.
+
+    >>> sum_lots([("bought {:,} lots of A", 800), ("bought {:,} lots of A", 400), ("sold {:,} lots of B", 7)])
+    'bought 1,200 lots of A, sold 7 lots of B'
+    """
+    lots = defaultdict[str, list[float]](list)
+    for sentence, number in rows:
+        lots[sentence].append(number)
+    return ", ".join(sentence.format(sum_numbers(numbers)) for sentence, numbers in lots.items())
 
 
 def saving_sentence(agent: str, savings: Sequence[SavingOnPaper], currency: str) -> str:

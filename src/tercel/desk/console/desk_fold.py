@@ -18,7 +18,7 @@ from tercel.desk.console.agent_report import (
 )
 from tercel.desk.console.agent_state import Agent, contribution
 from tercel.desk.console.alerts import AlertBook
-from tercel.desk.console.operator_actions import operator_action
+from tercel.desk.console.operator_actions import describe_action
 from tercel.desk.console.report import (
     AlphaPart,
     CostPoint,
@@ -371,7 +371,16 @@ class DeskFold:
 
     def _fold_operator(self, seq: int, entry: Entry) -> None:
         """Append an operator's action to the report, and its ownership of an alert to the alert book."""
-        self.operator.append(operator_action(seq, entry))
+        self.operator.append(
+            Deed(
+                seq=seq,
+                ns=entry.ns,
+                kind=entry.kind,
+                by=str(entry.body.get("by") or ""),
+                what=describe_action(entry),
+                reason=str(entry.body.get("reason") or ""),
+            )
+        )
         self.alerts.apply(seq, entry)
 
     _FOLDS: ClassVar[Mapping[str, Callable[["DeskFold", int, Entry], None]]] = {

@@ -8,7 +8,6 @@ from msgspec import convert
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_NAMES
-from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import CommandBody, KillEntry, RearmEntry
 
@@ -20,22 +19,14 @@ POSTURE_LABELS: Final = {
 }
 
 
-def operator_action(seq: int, entry: Entry) -> Deed:
-    """Row of the report about a person's action, from its journal entry of any of the kinds described here.
+def describe_action(entry: Entry) -> str:
+    """Text of a person's action, from its journal entry of any of the kinds described here.
 
     >>> body = {"command": "amend", "body": {"parent": "p1", "lots": 1500}, "by": "ann", "reason": "less"}
-    >>> operator_action(7, Entry(kinds.OPERATOR, 0, body=body)).what
+    >>> describe_action(Entry(kinds.OPERATOR, 0, body=body))
     'asked to change p1: 1,500 lots'
     """
-    describe = _DESCRIBERS.get(entry.kind, _describe_command)
-    return Deed(
-        seq=seq,
-        ns=entry.ns,
-        kind=entry.kind,
-        by=str(entry.body.get("by") or ""),
-        what=describe(entry),
-        reason=str(entry.body.get("reason") or ""),
-    )
+    return _DESCRIBERS.get(entry.kind, _describe_command)(entry)
 
 
 def _describe_kill(entry: Entry) -> str:

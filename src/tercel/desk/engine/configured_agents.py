@@ -82,6 +82,7 @@ def slot_of(
         detector_of(agent.strategy),
     )
     slot.challenger_drift = detector_of(agent.challenger)
+    # On paper for ever: they send no message that a limit counts, and need no watch of their inputs.
     slot.alternatives = {
         instrument: {
             full: strategy_of(full, market, flow)

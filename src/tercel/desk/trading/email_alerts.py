@@ -7,31 +7,30 @@ import logging
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from email.header import Header
 from email.mime.text import MIMEText
 from email.utils import formatdate, make_msgid
+from functools import partial
 from pathlib import Path
-from re import fullmatch
-from smtplib import SMTP, SMTPException, SMTPResponseException
-from socket import SHUT_RDWR, create_connection, socket
-from threading import Lock, Timer
+from smtplib import SMTP, SMTP_SSL, SMTPException, SMTPResponseException
+from threading import Lock, Thread
 from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.secrets import Secret, mask_secrets
 from tercel.core.system import PeriodicThread
-from tercel.core.validation import TomlTable
+from tercel.core.validation import EMAIL_ADDRESS, TomlTable
 from tercel.desk.trading.alerts import POLL_INTERVAL_S
 
 Level = Literal["info", "warning", "critical"]
 TIMEOUT_S: Final = 8.0
 """For one answer of the server, and for the mails as the desk ends."""
 MAIL_TIMEOUT_S: Final = 20.0
-"""For a mail in all, from the connection on."""
+"""For a mail in all, from the look-up of the server's name on."""
 MOST_LISTED: Final = 200
 """Alerts in a mail; of more, the latest of the code that has the most are counted only."""
 MOST_LETTERS: Final = 500
@@ -40,14 +39,7 @@ MOST_LETTERS: Final = 500
 _log = logging.getLogger("tercel.alerts")
 
 
-def _check_address(text: str) -> str:
-    """The text unchanged; ValueError if it is no e-mail address in ASCII."""
-    if not fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+", text):
-        raise ValueError("an e-mail address such as ann@example.com")
-    return text
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
+Address = Annotated[str, Field(pattern=EMAIL_ADDRESS)]
 
 
 class EmailSection(TomlTable):
@@ -79,42 +71,19 @@ class EmailSection(TomlTable):
             )
         return self
 
+    def read_password(self, folder: Path) -> str:
+        """The password from its place, "" without one; `folder` is that of a relative file.
 
-class _ConnectedSMTP(SMTP):
-    """An SMTP client over a connection that was made before; the constructor reads the greeting."""
-
-    def __init__(self, host: str, connection: socket) -> None:
-        self.sock = connection
-        super().__init__(host)
-
-    def connect(
-        self, host: str = "", port: int = 0, source_address: object = None
-    ) -> tuple[int, bytes]:
-        return self.getreply()
-
-
-@contextmanager
-def _connected(host: str, port: int) -> Iterator[socket]:
-    """Make a connection that is shut after `MAIL_TIMEOUT_S` in all: its own timeout begins anew at each byte."""
-
-    def shut() -> None:
-        with suppress(OSError):  # it is closed already
-            shared.shutdown(SHUT_RDWR)
-
-    # TLS takes the first socket over; the second is of the same connection.
-    with create_connection((host, port), TIMEOUT_S) as first, first.dup() as shared:
-        end_s = time.monotonic() + MAIL_TIMEOUT_S
-        timer = Timer(MAIL_TIMEOUT_S, shut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield first
-        except OSError as error:
-            if time.monotonic() < end_s:
-                raise
-            raise TimeoutError(f"timed out: {MAIL_TIMEOUT_S:g} s for a mail") from error
-        finally:
-            timer.cancel()
+        Raises
+        ------
+        ConfigError
+            It is not there, others may read it, or it is not in ASCII.
+        """
+        name = "the password of [alerts.email]"
+        password = "" if self.password is None else self.password.read(name, folder)
+        if not password.isascii():
+            raise ConfigError(f"{name} in ASCII", "other characters (not shown)", "change it")
+        return password
 
 
 class AlertMailer(PeriodicThread):
@@ -133,17 +102,14 @@ class AlertMailer(PeriodicThread):
     Raises
     ------
     ConfigError
-        The password is not there, others may read it, or it is not in ASCII.
+        As `EmailSection.read_password`.
     """
 
     def __init__(self, section: EmailSection, desk: str, folder: Path = Path()) -> None:
         super().__init__("email-alerts", POLL_INTERVAL_S, self.send_pending)
         self._section = section
         self._desk = desk
-        name = "the password of [alerts.email]"
-        self._password = "" if section.password is None else section.password.read(name, folder)
-        if not self._password.isascii():
-            raise ConfigError(f"{name} in ASCII", "other characters (not shown)", "change it")
+        self._password = section.read_password(folder)
         self._lock = Lock()
         self._waiting: list[str] = []
         """Lines of the next mail: level, code and text of an alert each."""
@@ -152,6 +118,8 @@ class AlertMailer(PeriodicThread):
         self._unlisted = 0
         """Alerts that the next mail only counts."""
         self._next_s = 0.0
+        self._attempt = Thread()
+        """Sends a mail; an attempt that takes too long is left to its end, and none begins before."""
         self._has_problem = False
         self.failure: TercelError | None = None
         """First failure after a mail that reached everybody; the session journals it and sets None. The thread keeps trying."""
@@ -219,37 +187,50 @@ class AlertMailer(PeriodicThread):
             self.failure = failure
 
     def _send(self, mail: MIMEText) -> str:
-        """Send a mail; returns which mailboxes the server refused, "" for none.
+        """Send a mail within `MAIL_TIMEOUT_S`, which a socket's timeout cannot see to: it begins anew at each byte, and does
+        not count the look-up of the server's name. Returns which mailboxes the server refused, "" for none.
 
         Raises
         ------
         OSError, ValueError
-            Nobody has got the mail: no connection, TLS or login, or all mailboxes were refused.
+            Nobody has got the mail: no connection, TLS or login, all mailboxes were refused, or no end of it in time.
         """
+        if self._attempt.is_alive():
+            raise TimeoutError("timed out: the server still holds the mail before")
+        outcome = Future[str]()
+        self._attempt = Thread(target=self._deliver, args=(mail, outcome), daemon=True)
+        self._attempt.start()
+        self._attempt.join(MAIL_TIMEOUT_S)
+        if self._attempt.is_alive():
+            raise TimeoutError(f"timed out: {MAIL_TIMEOUT_S:g} s for a mail")
+        return outcome.result()
+
+    def _deliver(self, mail: MIMEText, outcome: "Future[str]") -> None:
+        """Hand a mail over to the server; the outcome is as `_send` says."""
         section = self._section
         # `create_default_context` verifies certificate and name; `starttls` raises where the server does not offer it.
         tls = ssl.create_default_context()
-        with (
-            _connected(section.server, section.port) as connection,
-            closing(
-                tls.wrap_socket(connection, server_hostname=section.server)
-                if section.security == "tls"
-                else connection
-            ) as channel,
-            closing(_ConnectedSMTP(section.server, channel)) as smtp,
-        ):
-            if section.security == "starttls":
-                smtp.starttls(context=tls)
-            if section.user:
-                try:
-                    smtp.login(section.user, self._password)
-                except SMTPException as error:  # the server's words may hold the password
-                    code = error.smtp_code if isinstance(error, SMTPResponseException) else ""
-                    raise OSError(f"login: {type(error).__name__} {code}") from None
-            refused = smtp.send_message(mail)
-            with suppress(OSError):  # the server has taken the mail
-                smtp.quit()
-        return f"refused mailboxes: {refused}" if refused else ""
+        client = partial(SMTP_SSL, context=tls) if section.security == "tls" else SMTP
+        try:
+            with closing(client(section.server, section.port, timeout=TIMEOUT_S)) as smtp:
+                if section.security == "starttls":
+                    smtp.starttls(context=tls)
+                if section.user:
+                    self._login(smtp)
+                refused = smtp.send_message(mail)
+                with suppress(OSError):  # the server has taken the mail
+                    smtp.quit()
+            outcome.set_result(f"refused mailboxes: {refused}" if refused else "")
+        except Exception as error:  # which is raised where it is waited for
+            outcome.set_exception(error)
+
+    def _login(self, smtp: SMTP) -> None:
+        """Log in; the error does not repeat the server's words, which may hold the password."""
+        try:
+            smtp.login(self._section.user, self._password)
+        except SMTPException as error:
+            code = error.smtp_code if isinstance(error, SMTPResponseException) else ""
+            raise OSError(f"login: {type(error).__name__} {code}") from None
 
     def _compose(self, lines: list[str], unlisted: int) -> MIMEText:
         """The mail of these lines; its subject has the first of the highest level."""

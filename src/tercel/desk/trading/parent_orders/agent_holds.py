@@ -49,8 +49,8 @@ def resume_agent(
     refuse_if(
         agent not in manager.gateway.ledger.holds,
         "an agent that is paused",
-        agent,
-        "see the page; parents are resumed one by one",
+        f"{agent}, which is not paused",
+        "leave it; a parent that was paused by itself is resumed by its own id",
         OrderError,
     )
     for id_ in _journal_hold(manager, agent, "resumed", by, reason, operator):

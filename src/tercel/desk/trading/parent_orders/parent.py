@@ -4,7 +4,7 @@ Children belong to a parent by name. Lots are conserved: the filled and open lot
 the others are still to be traded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from tercel.core import price_limit
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, suggest_name
 from tercel.core.fixed_point import ONE, floor_units, to_number
 from tercel.core.ports import Entry
 from tercel.core.records import fast_replace
@@ -27,6 +27,8 @@ NO_LIMIT: Final = "none"
 """Limit price of an amendment that removes a parent's limit price."""
 PAIR: Final = "~pair"
 """Value of `ParentOrder.hand` for legs of pairs."""
+SHOWN: Final = 12
+"""Open parents that an error names."""
 NEW_SESSION: Final = "a new session began"
 """Reason with which parents of an earlier session are paused."""
 
@@ -262,6 +264,10 @@ class Parents:
         """Parents that have not ended."""
         return [self._parents[id_] for id_ in list(self.open_ids)]
 
+    def horizon_ends(self) -> dict[str, int]:
+        """Venue time, ns, of the horizon of each parent that has not ended."""
+        return {parent.id: parent.ends_ns for parent in self.open()}
+
     def retire(self, id_: str) -> ParentOrder:
         """Drop an ended parent from memory; returns it."""
         return self._parents.pop(id_)
@@ -292,12 +298,32 @@ class Parents:
         Raises
         ------
         OrderError
-            For an unknown id.
+            For an id of none, or of one that is over and no longer in memory.
         """
         if (parent := self._parents.get(id_)) is None:
-            known = ", ".join(self._parents) or "none"
-            raise OrderError("a parent order that exists", f"{id_!r}", f"name one of: {known:.200}")
+            raise self._not_open(id_, expected="a parent order that exists")
         return parent
+
+    def require_open(self, id_: str, also: Iterable[str] = ()) -> ParentOrder:
+        """The open parent of an id; OrderError if there is none, or it is over. `also`: names that the error offers besides."""
+        parent = self._parents.get(id_)
+        if parent is None or parent.over:
+            raise self._not_open(id_, also)
+        return parent
+
+    def _not_open(
+        self, id_: str, also: Iterable[str] = (), expected: str = "a parent order that is open"
+    ) -> OrderError:
+        """Error on an id of no open parent: how it ended, if it is in memory, and which are open, the newest first."""
+        newest = ", ".join(list(reversed(self.open_ids))[:SHOWN]) or "none"
+        expected += f", or an agent: {', '.join(also)}" if also else ""
+        remedy = f"open now: {newest}"
+        if (parent := self._parents.get(id_)) is None:
+            return OrderError(
+                expected, repr(id_), suggest_name(id_, [*self.open_ids, *also], remedy)
+            )
+        reason = f": {parent.reason}" if parent.reason else ""
+        return OrderError(expected, f"{id_}, which is over, {parent.status}{reason}", remedy)
 
     def require_for_event(self, id_: str, event: str) -> ParentOrder:
         """The parent of an id; raises OrderError unless its status allows an event.
@@ -307,7 +333,7 @@ class Parents:
         OrderError
             When it may not.
         """
-        parent = self.require(id_)
+        parent = self.require_open(id_)
         if parent.status not in _AFTER[event][0]:
             allowed = ", ".join(sorted(_AFTER[event][0]))
             raise OrderError(
