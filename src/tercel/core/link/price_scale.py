@@ -13,11 +13,9 @@ from tercel.core.fixed_point import ONE, PLACES, format_decimal
 from tercel.core.vocabulary import NO_ASK
 
 _MOST_DIGITS: Final = 40
-# Values of OrdRejReason (103), and tags of LastPx and LastQty, by the FIX standard.
+# Values of OrdRejReason (103), by the FIX standard; numbers in errors are its tags.
 _OTHER: Final = "99"
 _INCORRECT_QUANTITY: Final = "13"
-_LAST_PX: Final = 31
-_LAST_QTY: Final = 32
 
 
 class RefusedError(OrderError):
@@ -115,7 +113,7 @@ class PriceScale:
         ticks, rest = divmod(px, ONE)
         return self._tick.text(px) if rest else self.price(ticks)
 
-    def px(self, text: str, tag: int = _LAST_PX) -> int:
+    def px(self, text: str, tag: int = 31) -> int:
         """Execution price as 10^-8 of a tick, from a decimal price; refused if none, too fine or beyond every book.
 
         Raises
@@ -136,7 +134,7 @@ class PriceScale:
         lots, rest = divmod(qty, ONE)
         return self._lot.text(qty) if rest else self.quantity(lots)
 
-    def qty(self, text: str, tag: int = _LAST_QTY) -> int:
+    def qty(self, text: str, tag: int = 32) -> int:
         """Execution quantity as 10^-8 of a lot, from a number of shares, zero included; refused if none or too fine.
 
         Raises

@@ -8,14 +8,14 @@ from tercel.core.errors import ConfigError, VenueError, check_known
 from tercel.venues.binance_venue.api import MS, TRADING, TradedSymbol
 from tercel.venues.binance_venue.requests import PATHS
 from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
-from tercel.venues.binance_venue.spot_api import AccountRow, Call, OrderRow, SpotApi, TradeRow
+from tercel.venues.binance_venue.spot_api import Call, SpotAccount, SpotApi, SpotOrder, SpotTrade
 from tercel.venues.binance_venue.terms import SpotTerms
 from tercel.venues.binance_venue.venue_clock import certain_lead
 from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 DAY_MS: Final = 86_400_000
 _CLOCK_SAMPLES: Final = 3
-PastRow = TypeVar("PastRow", OrderRow, TradeRow)
+PastRow = TypeVar("PastRow", SpotOrder, SpotTrade)
 _PAGES: Final = 50
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
@@ -148,7 +148,7 @@ def check_logon(
     return symbols, notes
 
 
-def read_account(api: SpotApi) -> AccountRow:
+def read_account(api: SpotApi) -> SpotAccount:
     """Query balances and fee rates.
 
     Raises
@@ -176,7 +176,7 @@ def iter_past_rows(
     ----------
     api : SpotApi
     ask_page : callable
-        `api.orders` or `api.trades`.
+        Its `orders` or `trades`.
     symbol : str
     since_ms : int
     """

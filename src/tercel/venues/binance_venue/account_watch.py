@@ -19,14 +19,12 @@ from tercel.venues.binance_venue.api import MS, TRADING, ErrorCode, parse_signed
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.ledger import AssetLedger
-from tercel.venues.binance_venue.requests import read_balances
-from tercel.venues.binance_venue.spot_api import AccountRow, Markets, SpotApi
+from tercel.venues.binance_venue.requests import QUERY_WEIGHT, read_balances
+from tercel.venues.binance_venue.spot_api import SpotAccount, SpotApi, SpotMarkets
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0
 AGAIN_S: Final = 2.0
-_ACCOUNT_WEIGHT = 20
-_INFO_WEIGHT = 20
 _MOST_NAMED: Final = 100
 
 
@@ -97,14 +95,14 @@ class AccountWatch:
                 self._api.send(self._api.time(), partial(self._on_time, now))
         if (
             now >= self._rules_due_s
-            and budget.fits(_INFO_WEIGHT, True)
+            and budget.fits(QUERY_WEIGHT, True)
             and len(self._books) <= _MOST_NAMED
         ):
             halted = any(book.symbol.status != TRADING for book in self._books.values())
             self._rules_due_s = now + (EVERY_S if halted else RULES_S)
             self._rules_asked_s = now
             self._ask_rules(list(self._books))
-        if now >= self._account_due_s and not busy and budget.fits(_ACCOUNT_WEIGHT, True):
+        if now >= self._account_due_s and not busy and budget.fits(QUERY_WEIGHT, True):
             self._account_due_s = now + EVERY_S
             with suppress(VenueError):
                 self._api.send(self._api.account(), self._on_account)
@@ -123,9 +121,9 @@ class AccountWatch:
         with suppress(VenueError):
             self._api.send(self._api.markets(names), partial(self._on_rules, names))
 
-    def _on_rules(self, names: list[str], answer: ApiAnswer[Markets]) -> None:
+    def _on_rules(self, names: list[str], answer: ApiAnswer[SpotMarkets]) -> None:
         """Process symbols' rules: halted and resumed ones, and filters that differ from those that orders are counted by."""
-        markets = Markets({})
+        markets = SpotMarkets({})
         if answer.code == ErrorCode.BAD_SYMBOL:  # one that is gone spoils the whole answer
             if len(names) > 1:
                 for name in names:
@@ -182,7 +180,7 @@ class AccountWatch:
             reason = f"{format_decimal(amount)} {asset} came or went by somebody else's hand"
             self._emit(o.Unread(json.dumps(dict(data)), reason, self._stamp(0)))
 
-    def _on_account(self, answer: ApiAnswer[AccountRow]) -> None:
+    def _on_account(self, answer: ApiAnswer[SpotAccount]) -> None:
         """Compare reported balances with expected ones; report a difference that stays, and expect what was reported
         from then on."""
         if not answer.succeeded:

@@ -19,7 +19,7 @@ from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.requests import ORDER_WEIGHT, TRADES_WEIGHT
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
-from tercel.venues.binance_venue.spot_api import Call, OrderRow, Row, SpotApi, TradeRow
+from tercel.venues.binance_venue.spot_api import Call, Row, SpotApi, SpotOrder, SpotTrade
 from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
@@ -173,7 +173,7 @@ class FateInquiry:
         inquiry.due_s = self._clock() + inquiry.wait_s
         inquiry.wait_s = min(2 * inquiry.wait_s, LONGEST_S)
 
-    def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer[OrderRow]) -> None:
+    def _on_status(self, inquiry: OpenInquiry, answer: ApiAnswer[SpotOrder]) -> None:
         """Process the answer to an order's status query."""
         order = inquiry.order
         if answer.code == ErrorCode.NO_SUCH_ORDER:
@@ -188,14 +188,14 @@ class FateInquiry:
             else:
                 self._settle(inquiry, row)
 
-    def _ask_trades(self, inquiry: OpenInquiry, row: OrderRow | None) -> None:
+    def _ask_trades(self, inquiry: OpenInquiry, row: SpotOrder | None) -> None:
         """Query an order's executions; `row` is its status, None where the venue no longer knows the order."""
         key = inquiry.order.key
         call = self._api.trades(key.symbol, 0, inquiry.since, key.number)
         self._ask(inquiry, call, lambda trades: self._on_trades(inquiry, trades, row))
 
     def _on_trades(
-        self, inquiry: OpenInquiry, answer: ApiAnswer[Sequence[TradeRow]], row: OrderRow | None
+        self, inquiry: OpenInquiry, answer: ApiAnswer[Sequence[SpotTrade]], row: SpotOrder | None
     ) -> None:
         """Process an order's executions; without `row` the venue no longer knows the order itself."""
         if not answer.succeeded:
@@ -223,7 +223,7 @@ class FateInquiry:
             inquiry.since = -1
             self._retry_later(inquiry)  # its list lags behind
 
-    def _settle(self, inquiry: OpenInquiry, row: OrderRow) -> None:
+    def _settle(self, inquiry: OpenInquiry, row: SpotOrder) -> None:
         """Report what an order's status row says (accepted, renamed, resized, ended) and close the inquiry, unless it
         may still change.
         """
@@ -265,7 +265,7 @@ class FateInquiry:
         self._answer_query(inquiry)
         self.open.pop(order, None)
 
-    def _on_absent(self, inquiry: OpenInquiry, answer: ApiAnswer[OrderRow]) -> None:
+    def _on_absent(self, inquiry: OpenInquiry, answer: ApiAnswer[SpotOrder]) -> None:
         """Process an answer that the venue does not know the order: not there yet, or never arrived."""
         order = inquiry.order
         if order.acked or order.over or inquiry.venue_ms <= inquiry.until_ms:

@@ -31,18 +31,6 @@ from tercel.venues.binance_venue.venue_clock import VenueClock
 
 _NAMES: Final = NameRules(re.compile("[a-zA-Z0-9_-]"), most=36)
 Opened = TypeVar("Opened", bound=BinanceVenue)
-MakeVenue = Callable[
-    [
-        SpotTerms,
-        SpotConnections,
-        OrderMemory,
-        Mapping[str, TradedSymbol],
-        VenueClock,
-        WaitLimits,
-    ],
-    Opened,
-]
-"""`BinanceVenue`, or a kind of it."""
 
 
 def open_binance_venue(
@@ -83,7 +71,7 @@ def open_binance_venue(
 
 
 def log_on(
-    make_venue: MakeVenue[Opened],
+    make_venue: Callable[..., Opened],
     terms: SpotTerms,
     connections: SpotConnections,
     store: Path | None,

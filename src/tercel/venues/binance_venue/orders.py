@@ -18,9 +18,9 @@ from tercel.venues.binance_venue.rest import UNSURE
 from tercel.venues.binance_venue.spot_api import (
     OrderKey,
     OrderRequest,
-    OrderRow,
     SpotApi,
-    SwapRow,
+    SpotOrder,
+    SpotSwap,
 )
 from tercel.venues.binance_venue.tracker import OrderTracker
 from tercel.venues.binance_venue.working_order import ENDS, OVER, WorkingOrder
@@ -169,7 +169,7 @@ class OrderEntry:
             self._mode or symbol.modes[0],
         )
 
-    def _on_placed(self, order: WorkingOrder, answer: ApiAnswer[OrderRow]) -> None:
+    def _on_placed(self, order: WorkingOrder, answer: ApiAnswer[SpotOrder]) -> None:
         """Process the answer to a new order: accepted, rejected, or of unknown fate."""
         if answer.unknown or (
             answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()
@@ -192,7 +192,7 @@ class OrderEntry:
         elif before is not None and not before.over:
             self._inquiry.inquire(before, change=order.sent)
 
-    def _process_result(self, order: WorkingOrder, row: OrderRow) -> None:
+    def _process_result(self, order: WorkingOrder, row: SpotOrder) -> None:
         """Process the state of a placed order: its number, acceptance, fills and end."""
         self._tracker.assign_number(order, row.number, row.name)
         self._tracker.accept(order, row.ns)
@@ -227,7 +227,7 @@ class OrderEntry:
             self._api.send(call, partial(self._on_canceled, order, sent))
 
     def _on_canceled(
-        self, order: WorkingOrder, sent: SentOrder | None, answer: ApiAnswer[OrderRow]
+        self, order: WorkingOrder, sent: SentOrder | None, answer: ApiAnswer[SpotOrder]
     ) -> None:
         """Process the answer to a cancel; `sent` is the cancel command, None for a cancel of the adapter's own."""
         is_canceled = order.sent.status is o.OrdStatus.CANCELED and order.latest is order
@@ -307,7 +307,7 @@ class OrderEntry:
         sent.base_qty = order.base_qty
         self._tracker.memory.write(sent)
 
-        def on_amended(answer: ApiAnswer[OrderRow]) -> None:
+        def on_amended(answer: ApiAnswer[SpotOrder]) -> None:
             """Process the answer to the amendment."""
             if answer.unknown or answer.code == ErrorCode.AMEND_REJECTED:
                 self._inquiry.inquire(order, answer.until_ms if answer.unknown else 0, sent)
@@ -342,7 +342,7 @@ class OrderEntry:
             raise
 
     def _on_swapped(
-        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[SwapRow]
+        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[SpotSwap]
     ) -> None:
         """Process the answer to a cancel and new order in one request."""
         swap = answer.result or read_swap(answer.error.data if answer.error is not None else None)
@@ -359,7 +359,7 @@ class OrderEntry:
             self._reject_unplaced(after, answer.stamp_ms * MS, text)
 
     def _on_canceled_first(
-        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[OrderRow]
+        self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer[SpotOrder]
     ) -> None:
         """Process the answer to the cancel before a new order: send the new order once the filled quantity is known."""
         if answer.succeeded and answer.result.status == Status.CANCELED:
@@ -394,7 +394,7 @@ class OrderEntry:
         open_symbols = set(symbols)
         reasons = list[str]()
 
-        def on_status(symbol: str, answer: ApiAnswer[OrderRow]) -> None:
+        def on_status(symbol: str, answer: ApiAnswer[SpotOrder]) -> None:
             """Process one symbol's answer; without a known order in any symbol, report the status as unknown."""
             open_symbols.discard(symbol)
             if answer.succeeded:
@@ -414,7 +414,7 @@ class OrderEntry:
             call = self._api.order(OrderKey(symbol, 0, wire))
             self._api.send(call, partial(on_status, symbol))
 
-    def _adopt_stranger(self, command: o.StatusRequest, name: str, row: OrderRow) -> None:
+    def _adopt_stranger(self, command: o.StatusRequest, name: str, row: SpotOrder) -> None:
         """Track an order that the venue has under a name unknown here, and query its status to answer the command."""
         symbol = self._books[name].symbol
         sent = SentOrder(

@@ -1,7 +1,8 @@
 """Binance's requests and their answers as `SpotApi` has them: over the WebSocket API, and over REST."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from tercel.core.errors import VenueError
 from tercel.core.fixed_point import ONE
@@ -16,16 +17,16 @@ from tercel.venues.binance_venue.api import (
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import PAGE, BinanceRest
 from tercel.venues.binance_venue.spot_api import (
-    AccountRow,
     Call,
     KeyPermissions,
-    Markets,
     OrderKey,
     OrderRequest,
-    OrderRow,
     Row,
-    SwapRow,
-    TradeRow,
+    SpotAccount,
+    SpotMarkets,
+    SpotOrder,
+    SpotSwap,
+    SpotTrade,
 )
 
 PATHS: Final[Mapping[str, str]] = {
@@ -42,6 +43,7 @@ AMEND_WEIGHT: Final = 4
 QUERY_WEIGHT: Final = 20
 ORDER_WEIGHT: Final = 4
 TRADES_WEIGHT: Final = 5
+Item = TypeVar("Item", SpotOrder, SpotTrade)
 Message = Mapping[str, Any]
 """A JSON object of Binance."""
 
@@ -61,21 +63,21 @@ class BinanceApi:
         self.channel = channel
         self._rest = rest
 
-    def place(self, request: OrderRequest) -> Call[OrderRow]:
+    def place(self, request: OrderRequest) -> Call[SpotOrder]:
         """Place a new order."""
         return Call("order.place", 1, order_params(request), read_order, is_order=True)
 
-    def cancel(self, order: OrderKey, name: str) -> Call[OrderRow]:
+    def cancel(self, order: OrderKey, name: str) -> Call[SpotOrder]:
         """Cancel an order under a name of ours ("": none)."""
         params = key_params(order) | ({"newClientOrderId": name} if name else {})
         return Call("order.cancel", 1, params, read_order, is_order=True)
 
-    def amend(self, order: OrderKey, name: str, quantity: int) -> Call[OrderRow]:
+    def amend(self, order: OrderKey, name: str, quantity: int) -> Call[SpotOrder]:
         """Reduce an order in its place, under a new name."""
         params = amend_params(order, name, quantity)
         return Call("order.amend.keepPriority", AMEND_WEIGHT, params, read_amendment, is_order=True)
 
-    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SwapRow]:
+    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SpotSwap]:
         """Cancel an order that has not traded, and place another."""
         params = order_params(request) | (
             {"cancelOrderId": order.number}
@@ -85,27 +87,32 @@ class BinanceApi:
         modes = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelRestrictions": "ONLY_NEW"}
         return Call(SWAP, 1, params | modes, read_swap, is_order=True)
 
-    def order(self, order: OrderKey) -> Call[OrderRow]:
+    def order(self, order: OrderKey) -> Call[SpotOrder]:
         """State of an order."""
         return Call("order.status", ORDER_WEIGHT, key_params(order), read_order)
 
-    def orders(self, symbol: str, since_ms: int, first: int) -> Call[Sequence[OrderRow]]:
+    def orders(self, symbol: str, since_ms: int, first: int) -> Call[Sequence[SpotOrder]]:
         """A page of orders since a time or, where `first` is above 0, from that number on."""
         begin = {"orderId": first} if first else {"startTime": since_ms}
         params = {"symbol": symbol, **begin, "limit": PAGE}
-        return Call("allOrders", QUERY_WEIGHT, params, read_orders)
+        return Call("allOrders", QUERY_WEIGHT, params, partial(read_list, read_order))
 
     def trades(
         self, symbol: str, since_ms: int, first: int, order: int = 0
-    ) -> Call[Sequence[TradeRow]]:
+    ) -> Call[Sequence[SpotTrade]]:
         """A page of own executions, likewise; of one order, by its number: the latest, or from `first` at or above 0 on."""
         begin = {"fromId": first} if first > 0 else {"startTime": since_ms}
         if order:
             begin = {"orderId": order} | ({"fromId": first} if first >= 0 else {})
         params = {"symbol": symbol, **begin, "limit": PAGE}
-        return Call("myTrades", TRADES_WEIGHT if order else QUERY_WEIGHT, params, read_trades)
+        return Call(
+            "myTrades",
+            TRADES_WEIGHT if order else QUERY_WEIGHT,
+            params,
+            partial(read_list, read_trade),
+        )
 
-    def account(self) -> Call[AccountRow]:
+    def account(self) -> Call[SpotAccount]:
         """Balances and fee rates."""
         return Call("account.status", QUERY_WEIGHT, {}, read_account)
 
@@ -113,7 +120,7 @@ class BinanceApi:
         """Permissions of the API key."""
         return Call("apiRestrictions", 1, {}, read_permissions)
 
-    def markets(self, symbols: Sequence[str]) -> Call[Markets]:
+    def markets(self, symbols: Sequence[str]) -> Call[SpotMarkets]:
         """Status and filters of symbols; of all where none is named."""
         params = {"symbols": list(symbols)} if symbols else {}
         return Call("exchangeInfo", QUERY_WEIGHT, params, read_markets, is_signed=False)
@@ -178,7 +185,7 @@ def amend_params(order: OrderKey, name: str, quantity: int) -> dict[str, Any]:
     return key_params(order) | {"newClientOrderId": name, "newQty": format_amount(quantity)}
 
 
-def read_order(row: Message) -> OrderRow:
+def read_order(row: Message) -> SpotOrder:
     """An order from its row in any answer.
 
     Raises
@@ -188,7 +195,7 @@ def read_order(row: Message) -> OrderRow:
     """
     ms = int(row.get("updateTime") or row.get("transactTime") or row["time"])
     common = {"orderId": row["orderId"], "time": ms, "isMaker": False}
-    return OrderRow(
+    return SpotOrder(
         int(row["orderId"]),
         str(row.get("clientOrderId") or ""),
         str(row["status"]),
@@ -204,13 +211,13 @@ def read_order(row: Message) -> OrderRow:
     )
 
 
-def read_amendment(row: Message) -> OrderRow:
+def read_amendment(row: Message) -> SpotOrder:
     """Number (0: not said) and time of an amended order."""
     amended = row.get("amendedOrder") or {}
-    return OrderRow(int(amended.get("orderId", 0)), "", "", 0, int(row["transactTime"]) * MS)
+    return SpotOrder(int(amended.get("orderId", 0)), "", "", 0, int(row["transactTime"]) * MS)
 
 
-def read_swap(data: Any) -> SwapRow:
+def read_swap(data: Any) -> SpotSwap:
     """Halves of a cancel and new order, of an answer or of a refusal; empty for something else."""
     parts = data if isinstance(data, Mapping) else {}
     placed, canceled = (
@@ -218,7 +225,7 @@ def read_swap(data: Any) -> SwapRow:
         for name in ("newOrder", "cancel")
     )
     failure = placed or canceled
-    return SwapRow(
+    return SpotSwap(
         read_order(placed) if "orderId" in placed else None,
         read_order({"executedQty": 0, **canceled}) if "orderId" in canceled else None,
         int(failure.get("code", 0)),
@@ -226,9 +233,9 @@ def read_swap(data: Any) -> SwapRow:
     )
 
 
-def read_trade(row: Message) -> TradeRow:
+def read_trade(row: Message) -> SpotTrade:
     """An execution from its row."""
-    return TradeRow(
+    return SpotTrade(
         parse_amount(row["id"], "a trade's number") // ONE,
         int(row["orderId"]),
         parse_amount(row["price"], "a price"),
@@ -240,21 +247,11 @@ def read_trade(row: Message) -> TradeRow:
     )
 
 
-def read_orders(rows: Sequence[Message]) -> Sequence[OrderRow]:
-    """Orders from their rows."""
-    return [read_order(row) for row in _as_list(rows)]
-
-
-def read_trades(rows: Sequence[Message]) -> Sequence[TradeRow]:
-    """Executions from their rows."""
-    return [read_trade(row) for row in _as_list(rows)]
-
-
-def _as_list(rows: Any) -> list[Message]:
-    """The rows; VenueError for something else."""
+def read_list(read: Callable[[Message], Item], rows: Any) -> Sequence[Item]:
+    """Orders or executions from their rows; VenueError for something else."""
     if not isinstance(rows, list):
         raise VenueError("a list of rows", repr(rows)[:80], "check that the URL is Binance's")
-    return rows
+    return [read(row) for row in rows]
 
 
 def read_balances(
@@ -272,10 +269,10 @@ def read_balances(
     }
 
 
-def read_account(answer: Message) -> AccountRow:
+def read_account(answer: Message) -> SpotAccount:
     """Balances and fee rates from an account's answer."""
     rates = answer.get("commissionRates") or {}
-    return AccountRow(
+    return SpotAccount(
         read_balances(answer["balances"]),
         parse_amount(rates.get("maker", 0), "a maker fee"),
         parse_amount(rates.get("taker", 0), "a taker fee"),
@@ -283,7 +280,7 @@ def read_account(answer: Message) -> AccountRow:
     )
 
 
-def read_markets(answer: Message) -> Markets:
+def read_markets(answer: Message) -> SpotMarkets:
     """Symbols, and the limit of request weight, from `exchangeInfo`."""
     symbols = dict[str, TradedSymbol]()
     unreadable = dict[str, VenueError]()
@@ -298,7 +295,7 @@ def read_markets(answer: Message) -> Markets:
         for limit in answer.get("rateLimits", ())
         if limit.get("rateLimitType") == "REQUEST_WEIGHT" and limit.get("interval") == "MINUTE"
     ]
-    return Markets(symbols, unreadable, limits[-1] if limits else 0)
+    return SpotMarkets(symbols, unreadable, limits[-1] if limits else 0)
 
 
 def read_permissions(answer: Message) -> KeyPermissions:

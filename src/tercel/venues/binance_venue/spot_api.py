@@ -53,7 +53,7 @@ class OrderKey:
 
 
 @dataclass(frozen=True, slots=True)
-class TradeRow:
+class SpotTrade:
     """An execution of an own order.
 
     Parameters
@@ -78,7 +78,7 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRow:
+class SpotOrder:
     """State of an own order.
 
     Parameters
@@ -94,7 +94,7 @@ class OrderRow:
         None: the venue did not say.
     price, side : int
         0: a market order; the venue did not say.
-    fills : tuple of TradeRow
+    fills : tuple of SpotTrade
         Where the answer has them.
     text : str
         Why it ended.
@@ -108,29 +108,29 @@ class OrderRow:
     quantity: int | None = None
     price: int = 0
     side: int = 0
-    fills: tuple[TradeRow, ...] = ()
+    fills: tuple[SpotTrade, ...] = ()
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class SwapRow:
+class SpotSwap:
     """Both halves of a cancel and new order; None for one that the answer lacks, or that was refused.
 
     Parameters
     ----------
-    placed, canceled : OrderRow or None
+    placed, canceled : SpotOrder or None
     code, text : int, str
         Of the half that was refused; 0 and "" without one.
     """
 
-    placed: OrderRow | None = None
-    canceled: OrderRow | None = None
+    placed: SpotOrder | None = None
+    canceled: SpotOrder | None = None
     code: int = 0
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRow:
+class SpotAccount:
     """Balances, free and locked together, by asset, and fee rates in 1e-8 of the traded value."""
 
     balances: Mapping[str, int]
@@ -140,7 +140,7 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Markets:
+class SpotMarkets:
     """Symbols by name, the errors of those that cannot be read, and the request weight of a minute (0: not said)."""
 
     symbols: Mapping[str, TradedSymbol]
@@ -189,36 +189,36 @@ class SpotApi(Protocol):
     swaps: bool
     """Whether `swap` is there: one request cancels an order and sends another in its place."""
 
-    def place(self, request: OrderRequest) -> Call[OrderRow]:
+    def place(self, request: OrderRequest) -> Call[SpotOrder]:
         """Place a new order."""
 
-    def cancel(self, order: OrderKey, name: str) -> Call[OrderRow]:
+    def cancel(self, order: OrderKey, name: str) -> Call[SpotOrder]:
         """Cancel an order under a name of ours ("": none)."""
 
-    def amend(self, order: OrderKey, name: str, quantity: int) -> Call[OrderRow]:
+    def amend(self, order: OrderKey, name: str, quantity: int) -> Call[SpotOrder]:
         """Reduce an order in its place, under a new name; the answer has its number and time alone."""
 
-    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SwapRow]:
+    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SpotSwap]:
         """Cancel an order that has not traded, and place another; the answer has its halves also where it refuses."""
 
-    def order(self, order: OrderKey) -> Call[OrderRow]:
+    def order(self, order: OrderKey) -> Call[SpotOrder]:
         """State of an order."""
 
-    def orders(self, symbol: str, since_ms: int, first: int) -> Call[Sequence[OrderRow]]:
+    def orders(self, symbol: str, since_ms: int, first: int) -> Call[Sequence[SpotOrder]]:
         """A page of orders since a time or, where `first` is above 0, from that number on."""
 
     def trades(
         self, symbol: str, since_ms: int, first: int, order: int = 0
-    ) -> Call[Sequence[TradeRow]]:
+    ) -> Call[Sequence[SpotTrade]]:
         """A page of own executions, likewise; of one order, by its number: the latest, or from `first` at or above 0 on."""
 
-    def account(self) -> Call[AccountRow]:
+    def account(self) -> Call[SpotAccount]:
         """Balances and fee rates."""
 
     def permissions(self) -> Call[KeyPermissions]:
         """Permissions of the API key."""
 
-    def markets(self, symbols: Sequence[str]) -> Call[Markets]:
+    def markets(self, symbols: Sequence[str]) -> Call[SpotMarkets]:
         """Status and filters of symbols; of all where none is named."""
 
     def time(self) -> Call[object]:

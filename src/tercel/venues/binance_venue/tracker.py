@@ -18,7 +18,7 @@ from tercel.core.link.order_memory import OrderMemory, SentOrder
 from tercel.venues.binance_venue.api import MS, Status, TradedSymbol, parse_amount
 from tercel.venues.binance_venue.ledger import AssetLedger
 from tercel.venues.binance_venue.requests import read_trade
-from tercel.venues.binance_venue.spot_api import TradeRow
+from tercel.venues.binance_venue.spot_api import SpotTrade
 from tercel.venues.binance_venue.working_order import OVER, WorkingOrder
 
 MOST_STORED: Final = 10_000
@@ -186,7 +186,7 @@ class OrderTracker:
             f"an execution of {account}", repr(after), "ask without one for all of them"
         )
 
-    def fill(self, order: WorkingOrder, trade: TradeRow) -> None:
+    def fill(self, order: WorkingOrder, trade: SpotTrade) -> None:
         """Book and report an execution, once by its number."""
         if trade.number in order.seen_trades:
             return

@@ -25,7 +25,7 @@ from tercel.venues.binance_venue.connections import SpotConnections
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.ledger import AssetLedger
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.spot_api import AccountRow
+from tercel.venues.binance_venue.spot_api import SpotAccount
 from tercel.venues.binance_venue.terms import SpotTerms
 from tercel.venues.binance_venue.tracker import MOST_STORED, OrderTracker
 from tercel.venues.binance_venue.venue_clock import NS_PER_S, VenueClock
@@ -99,7 +99,7 @@ class BinanceVenue(Closing):
             self.tracker, self.inquiry, self._entry, self._watch, self._emit, clock
         )
 
-    def begin(self, account: AccountRow) -> None:
+    def begin(self, account: SpotAccount) -> None:
         """Begin with an account's balances and fees, once its history is loaded: reports are events from now on."""
         self._silent = False
         self.ledger.begin(account.balances)

@@ -10,7 +10,7 @@ from tercel.feeds.ccxt_streams import CcxtStreams
 from tercel.venues.binance_venue.api import Status
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.links import Event
-from tercel.venues.binance_venue.spot_api import OrderRow
+from tercel.venues.binance_venue.spot_api import SpotOrder
 from tercel.venues.ccxt_venue.exchange import CcxtExchange
 from tercel.venues.ccxt_venue.own_orders import OwnOrders
 
@@ -98,9 +98,9 @@ class CcxtLinks(CcxtStreams):
     def _note_answer(self, answer: Mapping[str, Any]) -> None:
         """Remember from an answer our name of an order, and the end of a cancel."""
         row = answer.get("result")
-        if isinstance(row, OrderRow) and row.status:
+        if isinstance(row, SpotOrder) and row.status:
             self.own_orders.note_name(row.number, row.name)
         if answer["status"] == HTTPStatus.BAD_REQUEST or (
-            isinstance(row, OrderRow) and row.status == Status.CANCELED
+            isinstance(row, SpotOrder) and row.status == Status.CANCELED
         ):
             self.own_orders.forget_cancel(answer["id"])

@@ -25,16 +25,16 @@ from tercel.venues.binance_venue.requests import (
 )
 from tercel.venues.binance_venue.rest import RequestRefusedError
 from tercel.venues.binance_venue.spot_api import (
-    AccountRow,
     Call,
     KeyPermissions,
-    Markets,
     OrderKey,
     OrderRequest,
-    OrderRow,
     Row,
-    SwapRow,
-    TradeRow,
+    SpotAccount,
+    SpotMarkets,
+    SpotOrder,
+    SpotSwap,
+    SpotTrade,
 )
 from tercel.venues.binance_venue.working_order import ENDS
 from tercel.venues.ccxt_venue.exchange import CcxtExchange
@@ -88,7 +88,7 @@ class CcxtApi:
         self.channel = channel
         self._links = links
 
-    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SwapRow]:
+    def swap(self, order: OrderKey, request: OrderRequest) -> Call[SpotSwap]:
         """Raise NotImplementedError: `swaps` is False."""
         raise NotImplementedError
 
@@ -146,7 +146,7 @@ class CcxtApi:
         )
 
     @spot_call("exchangeInfo", QUERY_WEIGHT)
-    async def markets(self, symbols: Sequence[str]) -> Markets:
+    async def markets(self, symbols: Sequence[str]) -> SpotMarkets:
         """Spot symbols with their filters; of all where none is named."""
         markets = (await self._exchange.pro.load_markets(bool(self._exchange.unified))).values()
         spot = {str(market["id"]): market for market in markets if market.get("spot")}
@@ -167,13 +167,13 @@ class CcxtApi:
         return read_permissions(await self._exchange.pro.sapi_get_account_apirestrictions())
 
     @spot_call("account.status", QUERY_WEIGHT)
-    async def account(self) -> AccountRow:
+    async def account(self) -> SpotAccount:
         """Balances and fee rates."""
         market = self._exchange.pro.market(next(iter(self._exchange.unified.values())))
         return read_account(account_row(await self._exchange.pro.fetch_balance(), market))
 
     @spot_call("order.place", 1, is_order=True)
-    async def place(self, request: OrderRequest) -> OrderRow:
+    async def place(self, request: OrderRequest) -> SpotOrder:
         """Place an order."""
         extras: dict[str, Any] = {"clientOrderId": request.name}
         mode = request.self_trade
@@ -194,7 +194,7 @@ class CcxtApi:
         return self._read_order(order, request.symbol, request.name)
 
     @spot_call(CANCEL, 1, is_order=True)
-    async def cancel(self, order: OrderKey, name: str) -> OrderRow:
+    async def cancel(self, order: OrderKey, name: str) -> SpotOrder:
         """Cancel an order under a name of ours ("": none)."""
         number = name_of(order.number)
         extras = dict[str, str]()
@@ -210,7 +210,7 @@ class CcxtApi:
         return row if row.status in ENDS else await self._state(order)
 
     @spot_call("order.amend.keepPriority", AMEND_WEIGHT, is_order=True)
-    async def amend(self, order: OrderKey, name: str, quantity: int) -> OrderRow:
+    async def amend(self, order: OrderKey, name: str, quantity: int) -> SpotOrder:
         """Amend an order; of tested exchanges alone, as ccxt has no method for it."""
         return read_amendment(
             await self._exchange.pro.request(
@@ -222,16 +222,16 @@ class CcxtApi:
         )
 
     @spot_call("order.status", ORDER_WEIGHT)
-    async def order(self, order: OrderKey) -> OrderRow:
+    async def order(self, order: OrderKey) -> SpotOrder:
         """State of an order."""
         return await self._state(order)
 
-    async def _state(self, order: OrderKey) -> OrderRow:
+    async def _state(self, order: OrderKey) -> SpotOrder:
         """State of an order, under our name where the exchange does not say it."""
         name = "" if order.number else order.name
         return self._read_order(await self._fetch_order(order), order.symbol, name)
 
-    def _read_order(self, order: Any, symbol: str, name: str) -> OrderRow:
+    def _read_order(self, order: Any, symbol: str, name: str) -> SpotOrder:
         """State of an order of ccxt; `name` is ours, where that has none."""
         return read_order(order_row(order, symbol, name, self._exchange.now_ms()))
 
@@ -261,7 +261,7 @@ class CcxtApi:
         ]
 
     @spot_call("allOrders", QUERY_WEIGHT)
-    async def orders(self, symbol: str, since_ms: int, first: int) -> Sequence[OrderRow]:
+    async def orders(self, symbol: str, since_ms: int, first: int) -> Sequence[SpotOrder]:
         """A page of orders of a symbol since a time or, where `first` is above 0, from that number on."""
         rows = await self._fetch_orders(
             self._exchange.unified[symbol],
@@ -273,7 +273,7 @@ class CcxtApi:
     @spot_call("myTrades", TRADES_WEIGHT)
     async def trades(
         self, symbol: str, since_ms: int, first: int, order: int = 0
-    ) -> Sequence[TradeRow]:
+    ) -> Sequence[SpotTrade]:
         """A page of own trades of a symbol, likewise; of one order, by its number, or (0) of all."""
         extras = {"orderId": order} if order else {}
         extras |= {"fromId": first} if first > 0 or (order and first == 0) else {}
