@@ -16,7 +16,7 @@ from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.mixed_env import MixedVec
 from tercel.lab.learning.order_ranges import Ranges
-from tercel.lab.learning.reward_terms import RewardWeights
+from tercel.lab.learning.reward_terms import RewardTerm, RewardWeights
 from tercel.lab.learning.rewards import Step
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
