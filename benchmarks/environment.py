@@ -5,6 +5,7 @@ import numpy as np
 from tercel import Task
 from tercel.lab.evaluation import Plan, Sampler, bank_sampler
 from tercel.lab.learning import ExecutionVec
+from tercel.lab.learning.envs import TrainingTerms
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import reactive
 
@@ -21,8 +22,7 @@ def environment(n: int, pool: int = 0) -> ExecutionVec:
         task,
         pooled(sampler, pool) if pool else sampler,
         n,
-        share=pool > 0,
-        copy=False,
+        terms=TrainingTerms(share=pool > 0, copy=False),
     )
 
 

@@ -28,6 +28,7 @@ from tercel.lab.learning import (
 )
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
+from tercel.lab.learning.envs import TrainingTerms
 from tercel.market.simulator import layout as sim
 
 LABELS = ("take", "inside", "hide")
@@ -307,7 +308,8 @@ class PairedVec(ExecutionVec):
         start, market = of.start, of.market
         super().__init__(
             market.judged, market.task, self._draw, n,
-            actions="costs", observation="costs", action_parameters=start.action_parameters, copy=False,
+            actions="costs", observation="costs", action_parameters=start.action_parameters,
+            terms=TrainingTerms(copy=False),
         )  # fmt: skip
         self.of, self.rows = of, np.zeros(n, np.int64)
         self.episodes = Episodes(market.judged, market.task, n, run_out=False, looks_back=True)

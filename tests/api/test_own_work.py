@@ -16,6 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.policies.training_outcome import saving_interval
 from tercel.lab.learning.agent.config import parse, read_config
 from tercel.lab.learning.agent.run_folder import read_run
+from tercel.lab.learning.reward_terms import RewardTerm, RewardWeights
 
 SMALL = {
     "learner.markets": 16,
@@ -125,6 +126,26 @@ def test_a_reward_alone_trains_what_ships(market: tc.Market, task: tc.Task) -> N
     agent = tc.train(market, task, frames=128, reward=paid, settings=SMALL)
     assert agent.card.observation == "v2"
     assert agent.observation is None
+
+
+LEFT = RewardWeights(own=[RewardTerm("waiting", lambda episodes: episodes.view.left)], waiting=0.1)
+
+
+def test_an_own_term_by_name_or_as_it_is_has_a_column_of_the_metrics(
+    market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
+    tc.train(market, task, frames=128, reward=LEFT, settings=SMALL, out=tmp_path / "a")
+    tc.train(
+        market, task, frames=128, reward=f"{__file__}:LEFT", settings=SMALL, out=tmp_path / "b"
+    )
+    rows, others = (
+        [line.rpartition(",")[0] for line in (tmp_path / name / "metrics.csv").open()]
+        for name in "ab"
+    )
+    assert rows == others
+    assert "execution,impact,left,waiting,is_bps" in rows[0]
+    with pytest.raises(tc.TercelError, match="a function for the reward"):
+        tc.train(market, task, frames=128, reward=f"{__file__}:RewardWeights", settings=SMALL)
 
 
 @pytest.mark.long  # a training of some size

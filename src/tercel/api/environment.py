@@ -23,7 +23,7 @@ from tercel.execution.user_strategy import import_object
 from tercel.lab.evaluation.market_estimates import WORLDS
 from tercel.lab.learning.agent.market import first_training_market
 from tercel.lab.learning.agent.recipes import recipe_config
-from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.lab.learning.gym_frame import METADATA
 from tercel.lab.learning.reward_terms import RewardWeights
@@ -80,7 +80,9 @@ def execution(
     (50,)
     """
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return ExecutionEnv(ExecutionVec(n=1, copy=False, render_mode=render_mode, **arguments))
+    return ExecutionEnv(
+        ExecutionVec(n=1, terms=TrainingTerms(copy=False), render_mode=render_mode, **arguments)
+    )
 
 
 # Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own.
@@ -118,7 +120,7 @@ def execution_vector(
         n=num_envs,
         **_arguments(market, task, actions, action_parameters, observation, reward, worlds),
         threads=threads,
-        autoreset_mode=autoreset_mode,
+        terms=TrainingTerms(autoreset_mode=autoreset_mode),
         render_mode=render_mode,
     )
 
@@ -162,7 +164,7 @@ def sb3_env(
     from tercel.lab.learning.sb3 import to_sb3, with_monitor
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    env = ExecutionVec(n=n, copy=False, **arguments)
+    env = ExecutionVec(n=n, terms=TrainingTerms(copy=False), **arguments)
     return with_monitor(to_sb3(env, seed, shares=actions == "allocation"))
 
 

@@ -48,6 +48,7 @@ from tercel.lab.learning.agent.run_folder import (
 )
 from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
+from tercel.lab.learning.reward_terms import RewardWeights
 from tercel.lab.learning.rewards import Reward
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def train(
     frames: int = 500_000,
     seed: int = 1,
     name: str = "",
-    reward: Reward | str = "",
+    reward: Reward | RewardWeights | str = "",
     observation: ObservationFunction | str = "",
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
@@ -282,9 +283,9 @@ def train(
         Seed of weights, noise and training episodes.
     name : str
         Name in tables; the algorithm if not given.
-    reward : callable or str
-        Your own reward instead of minus the shortfall: a function of a :class:`Step`, or ``module:name``. The selected
-        policy is still the one with the lowest cost.
+    reward : callable, RewardWeights or str
+        Your own reward instead of minus the shortfall: a function of a :class:`Step`, weights of costs with terms of your
+        own, or ``module:name`` of either. The selected policy is still the one with the lowest cost.
     observation : callable or str
         Your own observation: a function of a :class:`View` that returns numbers of shape (n, k), or ``module:name``;
         or "v2", "v3".

@@ -75,6 +75,9 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
         "whole": "parse_ns",
         "whose": "account_fields",
     },
+    "lab.learning": {
+        "VecEnv": "AnyVectorEnv",
+    },
     "lab.evaluation.pipeline": {
         "claimed": "claim_lines",
         "field_of": "select_participants",

@@ -16,7 +16,7 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.plans import Plan, bank_sampler, seeded_plan
-from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.market.book import layout as lay
 from tercel.market.flow.registry import load
 from tercel.market.impact.law import law_on_card
@@ -174,7 +174,7 @@ def environments() -> tuple[ExecutionVec, ExecutionVec]:
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
     source = reactive(load("csco"), 2)
     sampler = pooled(bank_sampler(task, task.lots(load("csco").volume_per_s), 2), 6)
-    return ExecutionVec(source, task, sampler, 8, share=True), ExecutionVec(
+    return ExecutionVec(source, task, sampler, 8, terms=TrainingTerms(share=True)), ExecutionVec(
         source, task, sampler, 8
     )
 

@@ -16,7 +16,7 @@ from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.mixed_env import MixedVec
 from tercel.lab.learning.order_ranges import Ranges
-from tercel.lab.learning.reward_terms import RewardWeights
+from tercel.lab.learning.reward_terms import RewardTerm, RewardWeights
 from tercel.lab.learning.rewards import Step
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import layout as sim
@@ -136,6 +136,8 @@ def test_metrics_are_means_over_ended_episodes(source, market):
     [
         (lambda *_: RewardWeights(impact=float("nan")), "finite weight 'impact'"),
         (lambda *_: RewardWeights(left=-1.0), "finite weight 'left'"),
+        (lambda *_: RewardWeights(lefts=1.0), "'left'"),
+        (lambda *_: RewardWeights(own=[RewardTerm("left", crossing)]), "a name each"),
         (lambda *market: make(*market, actions="placements"), "placement"),
         (lambda *market: make(*market, n=0), "1 or more markets"),
         (
@@ -166,6 +168,45 @@ def test_minus_the_cost_is_the_shipped_reward_in_bps(source, market):
         total[done] = 0.0
         ended += int(done.sum())
     assert ended > 6
+
+
+def crossing(episodes):
+    """Half a spread for each lot left, in half-ticks x lots."""
+    return episodes.view.spread * episodes.view.left
+
+
+def test_an_own_term_is_logged_weighed_and_summed_beside_the_others(source, market):
+    weights = RewardWeights(own=[RewardTerm("crossing", crossing)], crossing=0.3, left=2.0)
+    env, total = make(source, market, weights=weights, actions="fraction"), np.zeros(6)
+    ended = 0
+    for _, reward, done, _, info in play(env, 30):
+        view = env.episodes.view
+        own = view.spread * view.left / (2 * view.qty0)
+        np.testing.assert_allclose(info["crossing"], own, rtol=1e-12)
+        shipped = info["execution"] + info["impact"] + 2 * info["left"]
+        np.testing.assert_allclose(reward, -shipped - 0.3 * own, atol=1e-12)
+        total += own
+        np.testing.assert_allclose(env.sums[3], total, atol=1e-12)
+        total[done] = 0.0
+        ended += done.sum()
+    assert ended > 6
+    assert list(env.take_metrics()) == ["execution", "impact", "left", "crossing", "is_bps"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        (lambda episodes: episodes.view.left[:1], r"shape \(2,\) from the reward term 'mine'"),
+        (lambda episodes: episodes.view.left / 0.0, "finite numbers"),
+        (lambda episodes: "dear", "finite numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*divide.*:RuntimeWarning")
+def test_an_own_term_that_is_no_cost_is_told(source, market, amount, told):
+    env = make(source, market, n=2, weights=RewardWeights(own=[RewardTerm("mine", amount)]))
+    env.reset(seed=0)
+    with pytest.raises(ConfigError, match=told):
+        env.step(np.zeros(2, np.int64))
 
 
 def test_every_column_is_what_its_description_says(source, market):

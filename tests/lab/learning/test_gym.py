@@ -13,7 +13,7 @@ import tercel
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.plans import bank_sampler
-from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.market.flow import registry as presets
 from tercel.market.simulator.source import reactive
@@ -35,7 +35,7 @@ def market():
 
 def alone_env(**told):
     """One market of the environment."""
-    return ExecutionEnv(ExecutionVec(n=1, copy=False, **told))
+    return ExecutionEnv(ExecutionVec(n=1, terms=TrainingTerms(copy=False), **told))
 
 
 def test_gymnasium_accepts_it(market, recwarn):

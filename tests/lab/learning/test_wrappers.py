@@ -14,7 +14,7 @@ from gymnasium.wrappers import vector
 from tercel.core.errors import ConfigError
 from tercel.execution.task import Task
 from tercel.lab.evaluation.plans import bank_sampler
-from tercel.lab.learning.envs import ExecutionVec
+from tercel.lab.learning.envs import ExecutionVec, TrainingTerms
 from tercel.lab.learning.gym_env import ExecutionEnv
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
@@ -57,7 +57,7 @@ def market():
 
 def alone(market, order=()):
     """One market with wrappers, the first innermost."""
-    env = ExecutionEnv(ExecutionVec(n=1, copy=False, **market))
+    env = ExecutionEnv(ExecutionVec(n=1, terms=TrainingTerms(copy=False), **market))
     for name in order:
         env = SINGLE[name](env)
     return env
@@ -83,7 +83,7 @@ def wrapped(env, order):
     ],
 )
 def test_vector_wrappers_see_what_they_see_in_gymnasiums_own(market, mode, order):
-    ours = wrapped(ExecutionVec(n=N, autoreset_mode=mode, **market), order)
+    ours = wrapped(ExecutionVec(n=N, terms=TrainingTerms(autoreset_mode=mode), **market), order)
     theirs = wrapped(side_by_side(market, mode=mode), order)
     first, same = ours.reset(seed=[3, 4, 5])[0].copy(), theirs.reset(seed=[3, 4, 5])[0]
     np.testing.assert_array_equal(first, same)
@@ -156,7 +156,7 @@ def alike(market, **spaces):
         (alone, "gymnasium.vector.VectorEnv; received ExecutionEnv"),
         (lambda market: SyncVectorEnv([partial(alone, market)]), "AutoresetMode.SAME_STEP"),
         (
-            lambda market: ExecutionVec(autoreset_mode=AutoresetMode.NEXT_STEP, **market),
+            lambda market: TrainingTerms(autoreset_mode=AutoresetMode.NEXT_STEP),
             "SAME_STEP or DISABLED",
         ),
         (

@@ -55,7 +55,7 @@ SEEDS = 2**31
 
 @dataclass(frozen=True)
 class TrainingTerms:
-    """Order ranges, rival and reward unit of a training environment.
+    """What a training asks of an environment beside the market, the order and the policy.
 
     Parameters
     ----------
@@ -66,11 +66,35 @@ class TrainingTerms:
         gain against it (a paired reward).
     unit : float
         Ticks per lot that count as a reward of 1.
+    share : bool
+        Episodes come again, as those of a pool do: what the public does in one is simulated once
+        (:meth:`Episodes.share`). The results are the same bytes.
+    copy : bool
+        Whether an environment returns new arrays; if not, its own, valid until the next call.
+    autoreset_mode : AutoresetMode
+        SAME_STEP or DISABLED.
+
+    Raises
+    ------
+    ConfigError
+        NEXT_STEP: a step that does nothing would be learned from.
     """
 
     ranges: Ranges | None = None
     rival: Strategy | None = None
     unit: float = 1.0
+    share: bool = False
+    copy: bool = True
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP
+
+    def __post_init__(self) -> None:
+        """Refuse NEXT_STEP."""
+        refuse_if(
+            self.autoreset_mode is AutoresetMode.NEXT_STEP,
+            "an autoreset_mode SAME_STEP or DISABLED",
+            f"{self.autoreset_mode}",
+            "take DISABLED for wrappers of observations",
+        )
 
 
 class ExecutionVec(SameStepVectorEnv):
@@ -103,15 +127,8 @@ class ExecutionVec(SameStepVectorEnv):
         Decision intervals that it shows.
     threads : int
         Threads that the markets are spread over; the results are the same bytes.
-    share : bool
-        Episodes come again, as those of a pool do: what the public does in one is simulated once
-        (:meth:`Episodes.share`). The results are the same bytes.
     terms : TrainingTerms
-        Ranges of orders, a rival and the unit of the reward.
-    autoreset_mode : AutoresetMode
-        SAME_STEP or DISABLED.
-    copy : bool
-        Whether :meth:`reset` and :meth:`step` return new arrays; if not, the environment's own, valid until the next call.
+        Ranges of orders, a rival, the unit of the reward, whether arrays are copies.
     render_mode : str, optional
         "rgb_array": :meth:`render` draws every market.
 
@@ -136,20 +153,11 @@ class ExecutionVec(SameStepVectorEnv):
         observation: str | ObservationFunction = OBSERVATION,
         stack: int = 1,
         threads: int = 1,
-        share: bool = False,
         terms: TrainingTerms | None = None,
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
-        copy: bool = True,
         render_mode: str | None = None,
     ) -> None:
         """Allocate `n` markets and decode actions, observation and reward; :meth:`reset` starts the episodes."""
         refuse_if(n < 1, "1 or more markets", f"{n}", "64 is a good number")
-        refuse_if(
-            autoreset_mode is AutoresetMode.NEXT_STEP,
-            "an autoreset_mode SAME_STEP or DISABLED",
-            f"{autoreset_mode}",
-            "take DISABLED for wrappers of observations",
-        )
         self.task = task
         self.sampler = sampler
         # What a policy's numbers mean here.
@@ -162,17 +170,16 @@ class ExecutionVec(SameStepVectorEnv):
         self.actions = action_set(actions, action_parameters)
         self.observer = observer(observation, stack)
         super().__init__(n, self.observer.size, action_space(self.actions))
-        self.metadata = {**self.metadata, "autoreset_mode": autoreset_mode}
-        self.copy = copy
+        self.terms = terms or TrainingTerms()
+        self.metadata = {**self.metadata, "autoreset_mode": self.terms.autoreset_mode}
         self.render_mode = render_mode
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
-        self.terms = terms or TrainingTerms()
         # The same episodes again, in which the rival trades.
         self._twins = None if self.terms.rival is None else Episodes(source, task, n, run_out=False)
         self._rival_costs = np.zeros(n)
-        self.backgrounds = Backgrounds() if share else None
+        self.backgrounds = Backgrounds() if self.terms.share else None
         self._share_backgrounds()
         # Of every market the seed and the number of its next episode, where each has a seed of its own.
         self.seeds: Sequence[list[int]] = ()
@@ -239,8 +246,9 @@ class ExecutionVec(SameStepVectorEnv):
         gymnasium.error.Error
             A seed that is no whole number from 0 on.
         """
-        if options and "reset_mask" in options:
-            return self.restart(np.flatnonzero(options["reset_mask"])).copy(), {}
+        mask = (options or {}).get("reset_mask")
+        if mask is not None:
+            return self.restart(np.flatnonzero(mask)).copy(), {}
         is_shared = not isinstance(seed, Sequence)
         given = [*seed] if isinstance(seed, Sequence) else [seed]
         refuse_if(
@@ -262,7 +270,7 @@ class ExecutionVec(SameStepVectorEnv):
         self._ended = 0
         self._total[:] = 0.0
         obs = self.restart(np.arange(self.num_envs))
-        return obs.copy() if self.copy else obs, {}
+        return obs.copy() if self.terms.copy else obs, {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:
         """Take one decision in every market and start new episodes where some ended: observations, rewards, terminated,
@@ -276,9 +284,9 @@ class ExecutionVec(SameStepVectorEnv):
             Before the first reset.
         """
         obs, rewards, done, truncated, info = self.advance(actions)
-        if "final_obs" in info and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+        if "final_obs" in info and self.terms.autoreset_mode is AutoresetMode.SAME_STEP:
             obs = self.restart(np.flatnonzero(done))
-        if not self.copy:
+        if not self.terms.copy:
             return obs, rewards, done, truncated, info
         copies = {name: array.copy() for name, array in info.items()}
         return obs.copy(), rewards, done.copy(), truncated.copy(), copies
@@ -342,8 +350,7 @@ class ExecutionVec(SameStepVectorEnv):
         self.sums += self._costs
         np.equal(e.states[:, sim.PHASE], sim.DONE, out=self._done)
         if self.own_reward is None:
-            weighed = self._minus_weights * self._costs
-            rewards: Floats = np.add.reduce(weighed, axis=0, initial=0.0)
+            rewards: Floats = np.add.reduce(self._minus_weights * self._costs, axis=0, initial=0.0)
         else:
             rewards = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
         if self.terms.rival is not None:
@@ -384,8 +391,9 @@ class ExecutionVec(SameStepVectorEnv):
         while twins.working.any():
             twins.step(self.terms.rival.decide(twins.view))
         k = twins.states[which]
-        costs = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
-        self._rival_costs[which] = costs / (2 * k[:, sim.QUANTITY])
+        self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (
+            2 * k[:, sim.QUANTITY]
+        )
 
     def take_metrics(self) -> dict[str, float]:
         """Means of the costs and `is_bps` over episodes ended since the last call (NaN if none); clears them."""
@@ -405,17 +413,15 @@ class ExecutionVec(SameStepVectorEnv):
     def _arrays(self) -> dict[str, AnyArray]:
         """Arrays of books, states, views and counters that make up the environment's state."""
         e = self.episodes
-        view = self.episodes.view
-        view_arrays: dict[str, AnyArray] = {
-            name: getattr(view, name) for name in ("x", "m", "draw")
-        }
-        counters: dict[str, AnyArray] = {
+        return {
+            "books": e.books,
+            "states": e.states,
+            **{name: getattr(e.view, name) for name in ("x", "m", "draw")},
             "sums": self.sums,
             "done": self._done,
             "total": self._total,
+            "rival_costs": self._rival_costs,
         }
-        counters["rival_costs"] = self._rival_costs
-        return {"books": e.books, "states": e.states, **view_arrays, **counters}
 
     def state(self) -> State:
         """State of the environment by name, from which a training resumes bit-identically."""

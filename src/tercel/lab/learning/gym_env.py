@@ -106,7 +106,6 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         self.vec = vec
         self.observation_space = self.vec.single_observation_space
         self.action_space = self.vec.single_action_space
-        self._which = np.zeros(1, np.int64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -114,7 +113,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         """Start the next episode, or the first of `seed` (of a drawn one before any): observation and empty info."""
         super().reset(seed=seed)
         if seed is None and self.vec.started:
-            obs = self.vec.restart(self._which)
+            obs = self.vec.restart(np.zeros(1, np.int64))
         else:
             first = int(self.np_random.integers(SEEDS)) if seed is None else fold_seed(seed)
             obs = self.vec.reset(seed=first)[0]

@@ -48,11 +48,9 @@ class MixedVec(SameStepVectorEnv):
         """Start the episodes of all parts, each from a seed of its own derived from `seed`: observations of all slots and an
         empty info.
         """
-        seeds = [
-            None if seed is None else len(self.parts) * seed + i for i in range(len(self.parts))
-        ]
         observations = [
-            part.reset(seed=number)[0] for part, number in zip(self.parts, seeds, strict=True)
+            part.reset(seed=None if seed is None else len(self.parts) * seed + i)[0]
+            for i, part in enumerate(self.parts)
         ]
         return np.concatenate(observations), {}
 
@@ -64,9 +62,10 @@ class MixedVec(SameStepVectorEnv):
             part.step(actions[slots]) for part, slots in zip(self.parts, self.slices, strict=True)
         ]
         obs, rewards, done = (np.concatenate([result[j] for result in results]) for j in range(3))
-        infos = [result[4] for result in results]
-        names = (*self.parts[0].weights.names, "is_bps")
-        info = {name: np.concatenate([part_info[name] for part_info in infos]) for name in names}
+        info = {
+            name: np.concatenate([result[4][name] for result in results])
+            for name in (*self.parts[0].weights.names, "is_bps")
+        }
         return obs, rewards, done, self.truncated, info
 
     def progress(self, frames: int) -> None:

@@ -296,7 +296,8 @@ class RewardSection(_Weights):  # type: ignore[misc]
     # What counts as 1; with several markets, spreads weigh them alike.
     unit: Literal["ticks", "spread"] = "ticks"
     risk_aversion: float = Field(default=0.0, ge=0)
-    # A reward of the user's instead of all that, ``module:name``: a function of a `lab.learning.rewards.Step`.
+    # A reward of the user's instead of all that, ``module:name``: a function of a `lab.learning.rewards.Step`, or a
+    # `lab.learning.reward_terms.RewardWeights`.
     own: str = ""
 
     @model_validator(mode="after")

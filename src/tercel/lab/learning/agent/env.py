@@ -44,13 +44,12 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             market.task,
             market.sampler,
             edges[i + 1] - edges[i],
-            terms=TrainingTerms(config.task.ranges, rival, unit_of(config, market)),
+            terms=TrainingTerms(config.task.ranges, rival, unit_of(config, market), copy=False),
             actions=config.policy.actions,
             weights=reward_of(config),
             action_parameters=action_parameters(config),
             observation=observation_of(config),
             stack=config.policy.stack,
-            copy=False,
         )
         for i, market in enumerate(markets)
     ]

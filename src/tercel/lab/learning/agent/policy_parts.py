@@ -45,7 +45,7 @@ def reward_of(config: AgentConfig) -> RewardWeights | Reward:
     """
     section = config.reward
     if section.own:
-        reward: Reward = _load_function(config, section.own, "reward")
+        reward: Reward | RewardWeights = _load_function(config, section.own, "reward")
         return reward
     return RewardWeights(**{term.name: getattr(section, term.name) for term in TERMS})
 
@@ -76,10 +76,11 @@ def _modified_ns(name: str) -> int:
 
 @lru_cache(maxsize=32)
 def _locate_function(name: str, kind: str, modified_ns: int) -> Any:
-    """Import a user's function by name, cached by the modification time of its file."""
+    """Import a user's function, or weights with own reward terms, by name, cached by the modification time of its file."""
     function = import_object(name, kind)
     refuse_if(
-        not callable(function),
+        isinstance(function, type)
+        or not (callable(function) or (kind == "reward" and isinstance(function, RewardWeights))),
         f"a function for the {kind}",
         f"{name}: {function!r}",
         "name a function",

@@ -56,8 +56,11 @@ def to_sb3(
 
         def __init__(self) -> None:
             """Declare spaces and number of slots of `env`."""
-            bounded = Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers)
-            super().__init__(env.num_envs, vectors(observation_size(env)), bounded)
+            super().__init__(
+                env.num_envs,
+                vectors(observation_size(env)),
+                Box(-BOUND, BOUND, (entries,), np.float32) if entries else Discrete(numbers),
+            )
 
         def reset(self) -> Any:
             """Start all episodes from the seed; returns observations."""
