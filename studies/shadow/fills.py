@@ -146,7 +146,9 @@ class ShadowTrial:
         self, session: Session, name: str, strategy: str, share: float, side: int, number: int
     ) -> None:
         lots = max(round(share * self._presets[name].volume_per_s * self._horizon_s), 1)
-        bid, ask = session.follow(name).quotes
+        quotes = session.follow(name).quotes
+        bid = quotes.bid
+        ask = quotes.ask
         spread = (
             2e4 * (ask - bid) / (ask + bid) if bid is not None and ask is not None else float("nan")
         )
