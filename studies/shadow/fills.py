@@ -154,7 +154,8 @@ class ShadowTrial:
     ) -> None:
         lots = max(round(share * self._presets[name].volume_per_s * self._horizon_s), 1)
         quotes = session.follow(name).quotes
-        bid, ask = quotes.bid, quotes.ask
+        bid = quotes.bid
+        ask = quotes.ask
         spread = (
             2e4 * (ask - bid) / (ask + bid) if bid is not None and ask is not None else float("nan")
         )

@@ -129,7 +129,7 @@ class Bench:
     def mark_again(self):
         at = self.limits.instruments["A"]
         if at.sane:
-            self.limits.mark("A", BestQuotes(at.bid, at.ask), self.venue.now_ns)
+            self.limits.mark("A", at.quotes, self.venue.now_ns)
 
     def say(self, of, kind=ExecType.TRADE, px=MID, qty=10, exec_id=None, ref="", **more):
         """A report in ticks and lots; its name."""
