@@ -143,8 +143,7 @@ def calibrate(
     model: str = "queue_reactive",
     name: str = "",
     out: str | Path | None = None,
-    start: str = "",
-    end: str = "",
+    hours: tuple[str, str] = ("", ""),
     stamp: str = "",
     venue: str = "",
     levels: int | None = None,
@@ -171,8 +170,8 @@ def calibrate(
         Name of the market; that of the file, or symbol and days, if not given.
     out : str or Path, optional
         The ``.json`` file that is written; a temporary one if not given. Its card has all figures of the fit.
-    start, end : str
-        Stretch of each day, local time of the exchange, HH:MM; whole sessions by default.
+    hours : pair of str
+        Begin and end of the stretch of each day, local time of the exchange, HH:MM; "": from the opening, to the close.
     stamp : str
         Date of this calibration, for the card; today by default.
     venue : str
@@ -217,8 +216,8 @@ def calibrate(
         model=model,
         name=name or file.stem,
         stamp=stamp or datetime.now().date().isoformat(),
-        start=start,
-        end=end,
+        start=hours[0],
+        end=hours[1],
         venue=venue,
         levels=levels,
         lot=lot,

@@ -118,15 +118,12 @@ class Arrivals:
         Ticks at arrival, 0 where a side was empty.
     volume : int64 (n,)
         Public lots traded in the decision interval before arrival.
-    start_ns : int64 (n,)
-        Time of arrival on tape, ns since 1970 (UTC); 0 in a simulated market.
     """
 
     mid2_grid: Ints
     depth: Ints
     spread: Ints
     volume: Ints
-    start_ns: Ints
 
     def select(self, rows: Bools | Indices) -> "Arrivals":
         """Arrivals of the episodes in a mask or in an array of row numbers."""
@@ -158,7 +155,6 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floa
         depth = (view.own_depth + view.far_depth).sum(axis=1)
         spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
         volume = view.v_same + view.v_against
-        start_ns = batch.rows[:, kernels.E_START_NS]
         steps = [_market_state(episodes)]
         while episodes.working.any():
             episodes.advance_outside()
@@ -166,10 +162,7 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floa
             steps.append(_market_state(episodes))
         grid = episodes.costs().mid2_grid
         parts.append(
-            Arrivals(
-                grid,
-                *(np.array(column, np.int64) for column in (depth, spread, volume, start_ns)),
-            )
+            Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume)))
         )
         rows = np.flatnonzero((market_of_row >= offset) & (market_of_row < offset + len(batch)))
         side, quantity = (

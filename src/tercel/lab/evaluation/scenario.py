@@ -23,7 +23,7 @@ OMITTED_IF_EMPTY: Final = ("orders", "bound", "dealers")
 VALIDATION_SEED = -1_900_000_000
 """Seed of the episodes on which the best rule is chosen: no training, pilot or judged seed."""
 PLAIN = "plain"
-FORMAT = 3
+FORMAT = 2
 """Version of the results on disk; results of another version lie in another folder."""
 
 

@@ -13,7 +13,6 @@ from tercel.core.errors import ConfigError
 from tercel.core.stats import Estimate
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
-from tercel.lab.evaluation.arrivals import Arrivals
 from tercel.lab.evaluation.claims import RANDOM
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
 from tercel.lab.evaluation.judge import JudgedEntry
@@ -33,20 +32,17 @@ def twin_mids(judged: ScenarioCosts) -> Ints | None:
     return arrivals.mid2_grid if arrivals is not None and judged.scenario.market.answers else None
 
 
-def arrivals_of(judged: ScenarioCosts) -> list[Arrivals]:
-    """Recorded arrivals of a scenario, or of each of its parts in order; parts without any are left out."""
-    recorded = [results.arrivals for results in judged.parts or (judged,)]
-    return [arrivals for arrivals in recorded if arrivals is not None]
-
-
 def end_mids(judged: ScenarioCosts) -> Ints:
-    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks."""
-    return np.concatenate([arrivals.mid2_grid[:, [0, -1]] for arrivals in arrivals_of(judged)])
-
-
-def arrival_ns(judged: ScenarioCosts) -> Ints:
-    """Arrival times of a scenario's episodes on tape, int64 (n,), ns since 1970 (UTC); 0 in a simulated market."""
-    return np.concatenate([arrivals.start_ns for arrivals in arrivals_of(judged)])
+    """Mids at arrival and horizon of a scenario's episodes without own orders, int64 (n, 2), half ticks; parts without
+    recorded arrivals are skipped.
+    """
+    return np.concatenate(
+        [
+            results.arrivals.mid2_grid[:, [0, -1]]
+            for results in judged.parts or (judged,)
+            if results.arrivals is not None
+        ]
+    )
 
 
 def join_scenarios(scenarios: Sequence[ScenarioCosts]) -> ScenarioCosts:

@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.report.svg import Figure
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.lab.evaluation.example import book_example
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.cost_store import CostStore, arrival_ns
+from tercel.lab.evaluation.pipeline.cost_store import CostStore
+from tercel.lab.evaluation.pipeline.scenario_costs import ScenarioCosts
 from tercel.lab.evaluation.plans import Plan
 from tercel.lab.evaluation.routing import inform_router
 from tercel.lab.evaluation.runs import markets_of
@@ -181,7 +186,8 @@ def tabulate_episodes(store: CostStore) -> "Frame":
 
     from tercel.core.frames import Frame
 
-    time = pl.from_epoch(pl.Series(arrival_ns(store.main)).replace(0, None), "ns")
+    arrivals = [_arrival_ns(part) for part in store.main.parts or (store.main,)]
+    time = pl.from_epoch(pl.Series(np.concatenate(arrivals)).replace(0, None), "ns")
     frames = [
         pl.DataFrame(
             {
@@ -197,3 +203,11 @@ def tabulate_episodes(store: CostStore) -> "Frame":
     ]
     table = pl.concat(frames).fill_nan(None).rename({"is_bps": "shortfall_bps"})
     return Frame(table.sort("episode", maintain_order=True))
+
+
+def _arrival_ns(judged: ScenarioCosts) -> Ints:
+    """Arrival times of a scenario's episodes, int64 (n,), ns since 1970 (UTC); 0 in a simulated market."""
+    if not judged.scenario.market.on_tape:
+        return np.zeros(len(next(iter(judged.costs.values()))), np.int64)
+    starts = cached_market(judged.scenario).plan.rows[:, kernels.E_START_NS]
+    return starts if judged.plan_rows is None else starts[judged.plan_rows]
