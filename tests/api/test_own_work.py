@@ -143,7 +143,7 @@ def test_an_own_term_by_name_or_as_it_is_has_a_column_of_the_metrics(
         for name in "ab"
     )
     assert rows == others
-    assert "execution,impact,left,waiting,is_bps" in rows[0]
+    assert rows[0].endswith("waiting,is_bps")
     with pytest.raises(tc.TercelError, match="a function for the reward"):
         tc.train(market, task, frames=128, reward=f"{__file__}:RewardWeights", settings=SMALL)
 

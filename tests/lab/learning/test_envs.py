@@ -186,11 +186,11 @@ def test_an_own_term_is_logged_weighed_and_summed_beside_the_others(source, mark
         shipped = info["execution"] + info["impact"] + 2 * info["left"]
         np.testing.assert_allclose(reward, -shipped - 0.3 * own, atol=1e-12)
         total += own
-        np.testing.assert_allclose(env.sums[3], total, atol=1e-12)
+        np.testing.assert_allclose(env.sums[-1], total, atol=1e-12)
         total[done] = 0.0
         ended += done.sum()
     assert ended > 6
-    assert list(env.take_metrics()) == ["execution", "impact", "left", "crossing", "is_bps"]
+    assert list(env.take_metrics()) == [*RewardWeights().names, "crossing", "is_bps"]
 
 
 @pytest.mark.parametrize(
