@@ -98,7 +98,7 @@ def limit(
     return field(
         default=before,
         metadata={
-            "limit": LimitField(
+            LimitField: LimitField(
                 unit, text, control, packaged, is_as_tight, off, before, left_out, code
             )
         },
@@ -369,7 +369,7 @@ SECTIONS: Final[dict[str, type[ScopeLimits]]] = {
 """Scopes by the section of a file that limits them."""
 FIELDS: Final[dict[type[ScopeLimits], dict[str, LimitField]]] = {
     kind: {
-        re.sub("_ns$", "_ms", each.name): replace(each.metadata["limit"], name=each.name)
+        re.sub("_ns$", "_ms", each.name): replace(each.metadata[LimitField], name=each.name)
         for each in fields(kind)
     }
     for kind in SECTIONS.values()
