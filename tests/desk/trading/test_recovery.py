@@ -163,7 +163,8 @@ def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
     standing, last = Ledger.of(journal).orders.live(), journal.last
     with pytest.raises(VenueError, match=r"clock is past.*restarted"):
         session_of(exchange_of(), journal, warm_s=0)
-    assert [entry.kind for _, entry in journal.read(last)] == [kinds.SESSION]
+    began, fact = (entry for _, entry in journal.read(last))
+    assert (began.kind, fact.body["code"]) == (kinds.SESSION, "not_opened")
     assert [order.root for order in Ledger.of(journal).orders.live()] == [
         order.root for order in standing
     ]
