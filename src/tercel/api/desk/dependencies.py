@@ -174,4 +174,8 @@ def _paper_venue(config: DeskConfig, clock: Clock, folder: Path, file_folder: Pa
         data = connect(
             config.desk.venue, [], folder / "data", file_folder, agree=lambda money: {}
         )  # no order leaves
-    return shadow_of(config, data, folder / STREAM)
+    try:
+        return shadow_of(config, data, folder / STREAM)
+    except BaseException:  # the shadow, which would close it, did not open
+        data.close()
+        raise
