@@ -463,6 +463,8 @@ def _print_answer(request: AskDesk, posted: "PostedCommand", ends_ns: Mapping[st
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
         taker = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
-        say(f"requested: {command} ({number}); {waited}{taker} takes it with its next step")
+        say(
+            f"requested: {command.replace('_', ' ')} ({number}); {waited}{taker} takes it with its next step"
+        )
     if answer is None and request.wait > 0:
         raise typer.Exit(1)

@@ -196,7 +196,9 @@ class CsvDay:
             text = replace(text, frame=inside)
             back += int((text.frame[csv_columns.NS].diff() < 0).sum())
             if inside.height:
-                firsts.append((inside[csv_columns.NS].to_numpy().min().item(), text.location, text.zone))
+                firsts.append(
+                    (int(inside[csv_columns.NS].to_numpy().min()), text.location, text.zone)
+                )
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 role_rows = (
