@@ -14,7 +14,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.report import palette
 from tercel.core.report.cells import is_known
 from tercel.core.report.formatting import format_count, format_number, format_percent
-from tercel.core.report.interval_text import verdict
+from tercel.core.report.interval_text import known_mean, verdict
 from tercel.core.report.svg import Figure, finish_figure, name_rows, sketch, small_panels
 
 if TYPE_CHECKING:
@@ -56,8 +56,10 @@ def trajectories(
         colours = palette.series_colours(shares, highlighted)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
-            for mean in means.values():
-                panel.plot(time / 60, 100 * mean, color=palette.RULE.token, linewidth=0.8)
+            for mean in means.values():  # every other point: they are of other panels
+                panel.plot(
+                    time[::-2] / 60, 100 * mean[::-2], color=palette.RULE.token, linewidth=0.8
+                )
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
             panel.fill_between(
@@ -146,7 +148,7 @@ def _draw_violin(
     panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float
 ) -> None:
     """Draw the density, the middle half, median and mean of values on a row of a panel."""
-    grid = np.linspace(*span, 241)
+    grid = np.linspace(*span, 161)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
     panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)
@@ -186,12 +188,12 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
     parts = [
         key
         for key in palette.COMPONENTS
-        if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())
+        if any(known_mean(row.get(key)) not in (None, 0.0) for row in strategies.values())
     ]
     absent = [
         key
         for key in palette.COMPONENTS
-        if strategies and all(_mean(r, key) is None for r in strategies.values())
+        if strategies and all(known_mean(r.get(key)) is None for r in strategies.values())
     ]
 
     with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
@@ -200,7 +202,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
         for row, judged in enumerate(strategies.values()):
             ends = {1: 0.0, -1: 0.0}
             for key in parts:
-                mean = _mean(judged, key) or 0.0
+                mean = known_mean(judged.get(key)) or 0.0
                 sign = 1 if mean >= 0 else -1
                 panel.barh(
                     row,
@@ -222,8 +224,10 @@ def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
         drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
 
     summary = "; ".join(
-        f"{key}: shortfall {_mean(row, 'is_bps') or 0.0:.2f} = "
-        + " + ".join(f"{part.removesuffix('_bps')} {_mean(row, part) or 0.0:.2f}" for part in parts)
+        f"{key}: shortfall {known_mean(row.get('is_bps')) or 0.0:.2f} = "
+        + " + ".join(
+            f"{part.removesuffix('_bps')} {known_mean(row.get(part)) or 0.0:.2f}" for part in parts
+        )
         for key, row in strategies.items()
     )
     missing = (
@@ -417,9 +421,3 @@ def _finite(value: ArrayLike) -> Floats:
     """The finite values of an array, flattened, float64."""
     array = np.asarray(value, dtype=np.float64).ravel()
     return array[np.isfinite(array)]
-
-
-def _mean(row: Mapping[str, Estimate], key: str) -> float | None:
-    """Mean of the estimate `key` in a row; None if it is missing or not finite."""
-    estimate = row.get(key)
-    return estimate.mean if estimate is not None and is_known(estimate.mean) else None
