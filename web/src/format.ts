@@ -4,6 +4,8 @@ export const none = (v: unknown): v is null | undefined =>
   v === null || v === undefined || (typeof v === "number" && Number.isNaN(v));
 const DASH = "–";
 const minus = (text: string): string => text.replace(/^-/, "−");
+/** A text of the desk with the sign that numbers have here: "peg -8.5" is "peg −8.5"; names and ranges stay. */
+export const signs = (text: string): string => text.replace(/(^|[\s([])-(?=\d)/g, "$1−");
 const makers = new Map<number, Intl.NumberFormat>();
 
 /** A number with thousands apart: `num(-1234.5, 1)` is "−1,234.5". */
@@ -83,6 +85,13 @@ export const short = (strategy: string | null | undefined): string =>
 /** What an agent does, in words: "peg_touch, with forecasts, with risk states". */
 export const strategyText = (strategy: string): string =>
   short(strategy.replace("+alpha", ", with forecasts").replace("+posture", ", with risk states"));
+/** What the strategies of the demo do. */
+export const RULES: Record<string, string> = {
+  default: "rests, catches up on schedule, with a trained forecast",
+  guarded: "rests, catches up on schedule",
+  peg_touch: "rests at the best price and moves with it",
+  twap_take: "equal slices, with market orders",
+};
 const LIMITS: Record<string, string> = {
   ...{ daily_loss: "loss of the day", drawdown: "drawdown of the day", long_lots: "long, lots" },
   ...{ short_lots: "short, lots", messages: "message rate", reference_age_ms: "age of the mark, ms" },

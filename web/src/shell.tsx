@@ -49,7 +49,7 @@ export function Head() {
       />
       <Button kind="bg-transparent small max-mid:hidden" label="Keys" on={help} say="?" />
       <span class="max-mid:hidden">
-        {me?.name} <small>{me?.role}</small>
+        {me?.name} {me?.role !== me?.name && <small>{me?.role}</small>}
       </span>
       <Button kind="bg-transparent small" label="Log out" on={() => void leave()} say={LEAVE} />
       <KillButton />
@@ -81,7 +81,10 @@ function Clock() {
   const how = polls ? "asked once a second: this browser has no event stream" : "streamed";
   const on = wall(live.ns);
   return (
-    <span class="clock nums max-mid:order-2 max-mid:flex-1" title={`venue time; entry ${live.seq}; ${how}`}>
+    <span
+      class="clock nums max-mid:order-2 max-mid:flex-1"
+      title={`venue time: the clock of the exchange or of its simulation; entry ${live.seq}; ${how}`}
+    >
       {on && `${day(live.ns)} `}
       <b class="text-lg font-semibold">{clock(live.ns)}</b>{" "}
       <small class="text-soft">{on ? zone(live.ns) : "session time"}</small>

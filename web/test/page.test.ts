@@ -22,6 +22,17 @@ describe("which agent costs us most, why, stop it, put the old one back", () => 
     expect(answer).toMatch(/By amount, default of drill costs most: [\d.]+ USD\./);
     expect(tidy(every("[aria-label='Agents by cost'] tbody th")[0]!.textContent!)).toMatch(/^schedule/);
   });
+  test("the overview shows one moment: the list of desks and agents, which is asked for apart, is not mixed in", async () => {
+    there.page().money[0].total = 1234.5;
+    there.page().agents.find((a: { name: string }) => a.name === "schedule").is_bps = 19.7;
+    there.say();
+    await says("article[aria-label='Desk today']", "+1,235");
+    await says(".answer", "schedule of today costs most: +19.7");
+    await says("[aria-label='Agents by cost'] tbody", "+19.7");
+    expect(every("[aria-label='Desk today'] .text-gain, [aria-label='Desk today'] .text-loss").length).toBe(
+      there.page().money.filter((m: { realised: number }) => m.realised).length,
+    );
+  });
   test("it is stopped from where it stands", async () => {
     await press("schedule", ".answer");
     await says("main", "its book is one-sided");

@@ -7,7 +7,7 @@ import pytest
 from tercel.core.report import figures, gain_figures, palette
 from tercel.core.report.interval_text import verdict_sentence
 from tercel.core.report.judged_table import JudgedTable
-from tercel.core.report.svg import Figure, finish_figure, sketch
+from tercel.core.report.svg import Figure, finish_figure, sketch, small_panels
 from tercel.core.stats import Estimate, PairedGain
 from tercel.lab.evaluation.claims import verdict_of
 
@@ -62,3 +62,30 @@ def test_a_telephone_gets_a_drawing_of_its_own_without_dates_that_overlap() -> N
     assert all(f">{date}<" in figure.svg for date in dates)
     ids = re.findall(r'\bid="([^"]+)"', figure.svg + figure.narrow)
     assert len(ids) == len(set(ids))
+
+
+def test_a_telephone_has_two_panels_beside_one_another_and_words_in_lines() -> None:
+    with sketch(2.0) as drawing:
+        for panel in small_panels(drawing, 5, 5, sharey=True):
+            panel.plot([1.0, 12.0], [-1.0, 1.0])
+            panel.set_title("a title that five panels have no room for")
+            panel.set_xticks([0, 5, 10, 15], ["0", "5", "10", "15"])
+            panel.set_xlim(1, 12)
+    figure = finish_figure(drawing, "many", "Five panels.")
+    assert "narrow" not in vars(figure), "drawn for pages alone"
+    assert figure.svg.count("a title that five panels have no room for") == 5
+    assert "five panels have no room for" not in figure.narrow
+    assert ">15<" not in figure.narrow, "beyond the data"
+    assert "\N{MINUS SIGN}" not in figure.svg + figure.narrow
+    low, high = (
+        re.search(r'viewBox="0 0 (\S+) (\S+)"', s).groups() for s in (figure.svg, figure.narrow)
+    )  # type: ignore[union-attr]
+    assert float(high[1]) == 3 * float(low[1]), "three rows where there was one"
+    assert figure.narrow == figure.narrow
+
+
+def test_labels_of_classes_are_broken_where_they_would_overlap() -> None:
+    with sketch(2.0) as drawing:
+        panel = drawing.subplots()
+        panel.set_xticks(range(6), [f"{size} depth" for size in ("low", "middle", "high") * 2])
+    assert "middle depth" not in finish_figure(drawing, "classes", "Six classes.").narrow

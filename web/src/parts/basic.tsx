@@ -167,9 +167,9 @@ function Signed({ as, children }: Children & { as: string }) {
     </span>
   );
 }
-/** Profit is written with its sign and, beside colour, an arrow. */
-export const Profit = ({ v, currency = "" }: { v: Maybe; currency?: string }) => (
-  <Signed as={!v ? "" : v > 0 ? "gain" : "loss"}>
+/** Profit with its sign. What is open is how prices moved: only what is `earned` has a colour and, beside it, an arrow. */
+export const Profit = ({ v, currency = "", earned }: { v: Maybe; currency?: string; earned?: boolean }) => (
+  <Signed as={!v || !earned ? "" : v > 0 ? "gain" : "loss"}>
     {money(v, "", true)}
     {currency && !none(v) && <small class="text-[0.8em] font-normal text-soft"> {unit(currency)}</small>}
   </Signed>
@@ -253,9 +253,14 @@ export function Spark({ points, label }: { points: number[]; label: string }) {
   const low = Math.min(0, ...points);
   const y = (v: number): number => 30 - (28 * (v - low)) / Math.max(Math.max(0, ...points) - low, 1e-9);
   const line = points.map((v, i) => `${((160 * i) / (points.length - 1)).toFixed(1)},${y(v).toFixed(1)}`).join(" ");
-  const look = `h-9 max-w-88 min-w-16 flex-1 fill-none stroke-2 ${points.at(-1)! < 0 ? "stroke-loss" : "stroke-gain"}`;
   return (
-    <svg class={look} viewBox="0 0 160 32" preserveAspectRatio="none" role="img" aria-label={label}>
+    <svg
+      class="h-9 max-w-88 min-w-16 flex-1 fill-none stroke-s1 stroke-2"
+      viewBox="0 0 160 32"
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
       <line class="stroke-rule" x1="0" x2="160" y1={y(0)} y2={y(0)} {...FIXED} />
       <polyline points={line} {...FIXED} />
     </svg>

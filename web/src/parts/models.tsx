@@ -16,30 +16,41 @@ export const Models = ({ title, rows, wait, empty }: ModelsOf) => (
     </Cards>
   </Section>
 );
-const Known = ({ m }: { m: ModelCard }) => (
-  <Card label={`Model ${m.name}`}>
-    <Row>
-      <h3>{m.name}</h3>
-      <Badge>{m.kind}</Badge>
-      <Soft>for {m.used_by.join("; ") || "nobody"}</Soft>
-    </Row>
-    {m.why && <p class="text-bad">Its card cannot be shown: {m.why}</p>}
-    <Facts
-      kind="facts"
-      all={[
-        ["weights", m.hash || "–"],
-        ["markets", m.markets.join(", ") || "–"],
-        ["newest training data", m.seen_until || (m.why ? "–" : "no date on its card")],
-      ]}
-    />
-    {m.judged.length > 0 && <h3>Judged{m.judged_on && `: ${m.judged_on}`}</h3>}
-    {m.judged.length > 0 && <Judged rows={m.judged} />}
-    <details>
-      <summary>Trained on</summary>
-      <Facts kind="keys" all={Object.entries(m.trained_on)} />
-    </details>
-  </Card>
-);
+/** Scopes "without ..." whose every figure is that of all inputs, within a thousandth: what is left out told nothing. */
+function idleScopes(rows: JudgedFigure[]): string[] {
+  const whole = new Map(rows.filter((f) => f.where === "all").map((f) => [f.what, f.figure.mean ?? 0]));
+  const same = (f: JudgedFigure): boolean => Math.abs((f.figure.mean ?? 0) - (whole.get(f.what) ?? Infinity)) <= 1e-3;
+  const scopes = [...new Set(rows.map((f) => f.where))].filter((where) => where.startsWith("without "));
+  return scopes.filter((where) => rows.filter((f) => f.where === where).every(same));
+}
+function Known({ m }: { m: ModelCard }) {
+  const idle = idleScopes(m.judged);
+  return (
+    <Card label={`Model ${m.name}`}>
+      <Row>
+        <h3>{m.name}</h3>
+        <Badge>{m.kind}</Badge>
+        <Soft>for {m.used_by.join("; ") || "nobody"}</Soft>
+      </Row>
+      {m.why && <p class="text-bad">Its card cannot be shown: {m.why}</p>}
+      <Facts
+        kind="facts"
+        all={[
+          ["weights", m.hash || "–"],
+          ["markets", m.markets.join(", ") || "–"],
+          ["newest training data", m.seen_until || (m.why ? "–" : "no date on its card")],
+        ]}
+      />
+      {m.judged.length > 0 && <h3>Judged{m.judged_on && `: ${m.judged_on}`}</h3>}
+      {m.judged.length > 0 && <Judged rows={m.judged.filter((f) => !idle.includes(f.where))} />}
+      {idle.length > 0 && <Soft>{`${idle.join(", ")}: the same figures, so these inputs told it nothing`}</Soft>}
+      <details>
+        <summary>Trained on</summary>
+        <Facts kind="keys" all={Object.entries(m.trained_on)} />
+      </details>
+    </Card>
+  );
+}
 const Judged = ({ rows }: { rows: JudgedFigure[] }) => (
   <Table<JudgedFigure>
     keep="few"

@@ -87,7 +87,7 @@ export function Plot({ label, x, lines, height = 220, range, show = (v) => num(v
         height,
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-        padding: [8, 18, 0, 0],
+        padding: [8, 32, 0, 0],
         scales: { x: { time: false, range: spread }, y: range ? { range } : {} },
         axes: axes(tick, (v) => now.current.show(v)),
         series: [{}, ...lines.map((l) => series(l, x.length < (l.step ? 2 : 40)))],
@@ -142,7 +142,11 @@ const Key = ({ colour, dash, dots }: Line) => (
     aria-hidden="true"
     style={{ color: `var(--color-${colour})` }}
   >
-    {dots ? <circle cx="12" cy="4" r="4" /> : <line x1="0" x2="24" y1="4" y2="4" stroke-dasharray={dash?.join(" ")} />}
+    {dots ? (
+      <circle class="stroke-0" cx="12" cy="4" r="4" />
+    ) : (
+      <line x1="0" x2="24" y1="4" y2="4" stroke-dasharray={dash?.join(" ")} />
+    )}
   </svg>
 );
 

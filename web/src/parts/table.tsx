@@ -3,10 +3,10 @@ import type { ComponentChildren } from "preact";
 import { Empty, Section, Waiting, type Awaited, type Titled } from "./basic";
 
 type Cell<R> = (row: R) => ComponentChildren;
-export type Column<R> = { head: string; kind: string; cell: Cell<R> };
+export type Column<R> = { head: string; kind: string; cell: Cell<R>; hint?: string | undefined };
 const column =
   (kind: string) =>
-  <R,>(head: string, cell: Cell<R>): Column<R> => ({ head, kind, cell });
+  <R,>(head: string, cell: Cell<R>, hint?: string): Column<R> => ({ head, kind, cell, hint });
 export const figure = column("");
 export const words = column("text-left");
 export const prose = column("text-left max-w-104 min-w-40 wrap-anywhere whitespace-normal");
@@ -30,8 +30,8 @@ export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R
       <table role="table" aria-label={label} class={keep ? `keep ${keep}` : "stack"}>
         <thead role="rowgroup">
           <tr role="row">
-            {columns.map(({ head, kind }) => (
-              <th key={head} role="columnheader" scope="col" class={kind}>
+            {columns.map(({ head, kind, hint }) => (
+              <th key={head} role="columnheader" scope="col" class={kind} title={hint}>
                 {head || <span class="sr-only">acts</span>}
               </th>
             ))}

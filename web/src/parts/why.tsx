@@ -1,13 +1,13 @@
 // Why a decision was taken, and the list of keys: dialogs that only tell.
 import { useState } from "preact/hooks";
 import { useGet } from "../api";
-import { none, num } from "../format";
+import { none, num, signs } from "../format";
 import { keep, open, recall } from "../store";
 import { Button, Facts, Waiting } from "./basic";
 import { Dialog } from "./act";
 
 const shown = (v: number | string | boolean | null): string =>
-  typeof v === "number" ? num(v, Number.isInteger(v) ? 0 : 3) : none(v) ? "–" : String(v);
+  typeof v === "number" ? num(v, Number.isInteger(v) ? 0 : 3) : none(v) ? "–" : signs(String(v));
 function Why({ seq, desk }: { seq: number; desk: string }) {
   const got = useGet("/api/desks/{desk}/why/{seq}", { desk, seq });
   return (
@@ -15,13 +15,13 @@ function Why({ seq, desk }: { seq: number; desk: string }) {
       {!got.data && <Waiting what="This decision" {...got} />}
       {got.data?.sentences.map((s, i) => (
         <p key={i} class="my-1.5">
-          {s}
+          {signs(s)}
         </p>
       ))}
       {Object.entries(got.data?.tables ?? {}).map(([name, values]) => (
         <section key={name}>
           <h3 class="mt-3.5 mb-1">{name}</h3>
-          <Facts all={Object.entries(values).map(([k, v]) => [k, shown(v)])} />
+          <Facts all={Object.entries(values).map(([k, v]) => [/^best price/.test(k) ? `${k}, ticks` : k, shown(v)])} />
         </section>
       ))}
     </Dialog>

@@ -1,9 +1,10 @@
 // One agent: its state and why, what it costs, what it learned, what it does, and what a person may do about it.
 import { useGet } from "../api";
-import { bps, money, none, num, pct, plural, short, signed, strategyText } from "../format";
+import { bps, money, none, num, pct, plural, RULES, short, signed, strategyText } from "../format";
 import { Badge, Button, Cost, Empty, Facts, Interval, Profits, Say, Section, Share, Soft, State } from "../parts/basic";
 import { Tabs, Tiles, Time, Waiting, With, type Fact, type Tile } from "../parts/basic";
 import { Do, KillButton, Rearm, verb } from "../parts/act";
+import { reasonsText } from "../parts/body";
 import { Models } from "../parts/models";
 import { aligned, Plot } from "../parts/plot";
 import { acts, Listed, words } from "../parts/table";
@@ -68,7 +69,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
       )}
       <Tiles all={tiles(a, page)} />
       <div class="two">
-        <Section title="Challenger" note="on paper, beside it">
+        <Section title="Challenger" note="on paper: it works the same orders and sends none">
           <Challenger a={a} />
         </Section>
         <Section title="What it does" note={sum ? `its last ${plural(sum, "decision")}` : ""}>
@@ -113,7 +114,7 @@ function Title({ a, latch }: { a: AgentRow; latch: Page["latch"] }) {
     <header class="title flex flex-wrap items-center gap-x-4 gap-y-2">
       <h2 class="text-2xl">{a.agent}</h2>
       <State is={a.state} />
-      <Soft>{strategyText(a.strategy)}</Soft>
+      <Soft>{[strategyText(a.strategy), RULES[short(a.strategy)]].filter(Boolean).join(": ")}</Soft>
       <span class="flex-1" />
       {paused && <Do {...verb("resume", a.agent)} text={RESUMED} path="/api/agents/{name}/resume" {...{ of, body }} />}
       {!paused && !killed && (
@@ -154,9 +155,9 @@ function tiles(a: AgentRow, page: Page): Tile[] {
   return [
     ["cost against arrival, bps", <Interval {...bounds} />, <With sub={made.join(", ")}>{scale}</With>],
     ["cost, amount", cost ? money(cost.amount, cost.currency) : "–", counts],
-    ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
-    ["share of the flow", <Share of={shareOf(a.share)} />, capital],
-    ["drift from its card", drift, a.drift],
+    ["profit on positions", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
+    ["share of the flow", <Share of={shareOf(a.share)} />, `of the incoming orders${capital && `; ${capital}`}`],
+    ["drift from its card", drift, a.drift || "its inputs are like those of its training"],
   ];
 }
 function Challenger({ a }: { a: AgentRow }) {
@@ -199,7 +200,7 @@ function Postures({ a }: { a: AgentRow }) {
       <Facts
         all={rows.map(([name, p]) => [
           name,
-          `${p.reasons.join("; ") || "calm"}, size ${pct(p.size_multiplier)}, urgency ${pct(p.urgency)}`,
+          `${reasonsText(p.reasons)}, size ${pct(p.size_multiplier)}, urgency ${pct(p.urgency)}`,
         ])}
       />
     </Section>
@@ -218,7 +219,12 @@ export function Costs({ page, of, at = "" }: { page: Page; of: string[]; at?: st
   const cost = aligned(means(page), of, ...BY_AGENT);
   const share = aligned(shares(page, of), of, ...BY_AGENT);
   const behind = at && ` at ${at}`;
-  const plot = (label: string, { x, columns }: typeof cost, show: (v: number | null) => string, range?: [0, 1]) => {
+  const plot = (
+    label: string,
+    { x, columns }: typeof cost,
+    show: (v: number | null) => string,
+    range?: [number, number],
+  ) => {
     const lines = of.map((name, i) => ({ name, step: true, ...look(name, all), values: columns[i]! }));
     const told = lines.filter((l) => l.values.some((v) => v !== null));
     return x.length ? <Plot {...{ label, x, show, lines: told }} {...(range && { range })} /> : null;
@@ -228,8 +234,10 @@ export function Costs({ page, of, at = "" }: { page: Page; of: string[]; at?: st
       <Section title={`Cost${behind}`} note="running mean over parents, bps">
         {plot("Running mean of the shortfall, bps", cost, (v) => signed(v, 1)) ?? <Empty>No parent is over.</Empty>}
       </Section>
-      <Section title={`Share of the flow${behind}`} note="mean over instruments">
-        {plot("Share of the flow", share, pct, [0, 1]) ?? <Empty>No round is over.</Empty>}
+      <Section title={`Share of the flow${behind}`} note="part of the incoming orders; mean over instruments">
+        {plot("Share of the flow", share, pct, [0, 1.05 * Math.max(...share.columns.flat().map((v) => v ?? 0))]) ?? (
+          <Empty>No round is over.</Empty>
+        )}
       </Section>
     </div>
   );

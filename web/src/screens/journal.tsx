@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { url, useGet } from "../api";
 import { num } from "../format";
+import { bodyText } from "../parts/body";
 import { Button, Choice, Download, Time } from "../parts/basic";
 import { acts, Listed, prose, words } from "../parts/table";
 import { WhyButton } from "../parts/why";
@@ -72,24 +73,16 @@ export function JournalScreen() {
         words("time", (e) => <Time ns={e.ns} />),
         words("kind", (e) => <b>{e.kind.replaceAll("_", " ")}</b>),
         prose("whose", (e) => [e.instrument, e.agent, e.parent].filter(Boolean).join(" · ")),
-        prose("what", (e) => <Body body={e.body} />),
+        prose("what", (e) => <Body text={bodyText(e, page?.instruments[e.instrument])} body={e.body} />),
         acts((e) => e.kind === "decision" && <WhyButton seq={e.seq} desk={desk} />),
       ]}
     />
   );
 }
-const Body = ({ body }: { body: Record<string, unknown> }) => (
+const Body = ({ text, body }: { text: string; body: JournalLine["body"] }) => (
   <details class="max-w-full mid:max-w-[min(46rem,36vw)] not-open:[&_summary]:truncate">
-    <summary>
-      {Object.entries(body)
-        .map(([k, v]) => `${k.replaceAll("_", " ")} ${brief(v)}`)
-        .join(", ") || "nothing more"}
-    </summary>
+    <summary>{text}</summary>
+    <p class="sub">As it is stored, in ticks, lots and nanoseconds:</p>
     <pre>{JSON.stringify(body, null, 1)}</pre>
   </details>
 );
-function brief(v: unknown): string {
-  if (Array.isArray(v)) return v.length > 3 ? `(${v.length} values)` : v.map(brief).join(" ") || "none";
-  if (v && typeof v === "object") return `(${Object.keys(v).length} parts)`;
-  return typeof v === "number" && !Number.isInteger(v) ? num(v, 3) : String(v);
-}

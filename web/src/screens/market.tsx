@@ -57,6 +57,7 @@ export function MarketScreen() {
   const tick = page.instruments[name]?.tick;
   const tab = (n: string) => ({ key: n, shown: n, href: href(["market", n]), on: n === name });
   const shown = heat ? book.data : undefined;
+  const schedules = chart.data?.schedule.filter((s) => s.points.some((p) => p[1] + p[2] > 0)) ?? [];
   const seen = book.data?.ns;
   return (
     <>
@@ -90,10 +91,10 @@ export function MarketScreen() {
           {(data) => <Fills all={data.fills} tick={tick} />}
         </Loaded>
       </div>
-      {chart.data?.schedule.length ? (
+      {schedules.length ? (
         <Section title="Parents against their schedules" note="what is done; the dashed line is the plan">
           <div class="grid grid-cols-[repeat(auto-fit,minmax(min(24rem,100%),1fr))] gap-6">
-            {chart.data.schedule.slice(-6).map((s) => (
+            {schedules.slice(-6).map((s) => (
               <Schedule key={s.parent} s={s} />
             ))}
           </div>
@@ -325,7 +326,7 @@ function Schedule({ s }: { s: ChartSchedule }) {
   return (
     <div>
       <h3>{s.parent}</h3>
-      {x.length > 1 && s.points.some((p) => p[1] + p[2] > 0) ? (
+      {x.length > 1 ? (
         <Plot label={`${s.parent} against its schedule`} {...{ x, lines, show }} height={150} />
       ) : (
         <Soft>nothing was done or due in this span</Soft>

@@ -80,7 +80,11 @@ export function ParentsTable({ rows, page, empty }: { rows: Parent[]; page: Page
       empty={empty}
       tone={(p) => (p.live ? "" : "over")}
       columns={[
-        prose("parent", (p) => <With sub={<Whose p={p} />}>{p.id}</With>),
+        prose(
+          "parent",
+          (p) => <With sub={<Whose p={p} />}>{p.id}</With>,
+          "an order that an agent works in small pieces",
+        ),
         words("side", (p) => <Side side={p.side} />),
         figure("filled / quantity", (p) => <span class="nums">{`${qty(p.filled)} / ${qty(p.qty)}`}</span>),
         words("against its schedule", (p) => <Progress p={p} />),
@@ -114,7 +118,7 @@ function Prices({ p, of }: { p: Parent; of: ListingPart | undefined }) {
   const shown = (v: number | null): string => price(v, of?.tick);
   const limit = none(p.limit_price) ? p.limitText : shown(p.limit_price);
   const arrival = !none(p.arrival_price) && `arrival ${shown(p.arrival_price)}`;
-  return <With sub={[arrival, limit ? `limit ${limit}` : "no limit"]}>{shown(p.avg_price)}</With>;
+  return <With sub={[arrival, limit && `limit ${limit}`]}>{shown(p.avg_price)}</With>;
 }
 function Status({ p }: { p: Parent }) {
   const why = p.reason !== p.status && p.reason && (p.live ? p.reason : `ended: ${p.reason}`);

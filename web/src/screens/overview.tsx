@@ -1,18 +1,18 @@
 // All desks, then all agents by what they cost.
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api";
-import { bps, clock, money, none, num, pct, plural, short, span } from "../format";
+import { bps, clock, money, none, num, pct, plural, RULES, short, span } from "../format";
 import { Badge, Card, Cards, Cost, Empty, Facts, Interval, Link, Profit, Profits, Row, Section } from "../parts/basic";
 import { Share, Soft, Spark, Standing, State, Waiting, With, type Fact } from "../parts/basic";
 import { KillButton } from "../parts/act";
 import { acts, figure, Listed, prose, words } from "../parts/table";
 import { agents as rowsOf, byCost, costOf, deskOf, held, names, partsOf, shareOf, type Money } from "../rows";
-import type { AgentRow, DeskRow, PnlPoint, Total } from "../schema";
+import type { AgentRow, DeskRow, Total } from "../schema";
 import { use, usePast, usePlace, useView, type Page } from "../store";
 import { Costs } from "./agent";
 
 const MOST = 12;
-const AGAIN_MS = 30000;
+const AGAIN_MS = 10000;
 type Pages = Record<string, Page>;
 /** The pages of all desks but the one that is streamed: for the curve of each, and for the past. */
 function usePages(desks: DeskRow[], at: number | null): Pages {
@@ -42,6 +42,19 @@ function usePages(desks: DeskRow[], at: number | null): Pages {
   return pages;
 }
 
+/** A desk's row of one moment with its page: the streamed page whole, of others the figures; whether one runs is newer. */
+const atOnce = (d: DeskRow, page: Page | undefined, view: Page | null): DeskRow =>
+  !page ? d : page === view ? { ...d, ...deskOf(page) } : { ...d, money: page.money };
+/** The same of its agents. */
+function atOnceOf(desk: string, listed: AgentRow[], page: Page | undefined, view: Page | null): AgentRow[] {
+  const newest = listed.filter((a) => a.desk === desk);
+  if (!page) return newest;
+  const rows = rowsOf(page);
+  if (page === view) return rows;
+  const now = new Map(newest.map(({ agent, state, reason }) => [agent, { state, reason }]));
+  return rows.map((a) => ({ ...a, ...now.get(a.agent) }));
+}
+
 export function Overview() {
   const desks = use((s) => s.desks) ?? [];
   const listed = use((s) => s.agents);
@@ -49,8 +62,9 @@ export function Overview() {
   const view = useView();
   const fetched = usePages(desks, at);
   const pages = view ? { ...fetched, [view.desk]: view } : fetched;
-  const shown = at === null ? desks : Object.values(fetched).map(deskOf);
-  const agents = at === null ? listed && byCost(listed) : byCost(Object.values(fetched).flatMap(rowsOf));
+  const shown = at === null ? desks.map((d) => atOnce(d, pages[d.desk], view)) : Object.values(fetched).map(deskOf);
+  const known = at === null ? listed && desks.flatMap((d) => atOnceOf(d.desk, listed, pages[d.desk], view)) : undefined;
+  const agents = at === null ? known && byCost(known) : byCost(Object.values(fetched).flatMap(rowsOf));
   const bounds = (agents ?? []).flatMap((a) => [a.low_bps, a.high_bps, a.is_bps]).filter((v) => !none(v));
   const means = (agents ?? []).map((a) => Math.abs(a.is_bps ?? 0));
   const edge = Math.min(Math.max(5, ...bounds.map(Math.abs)), 3 * Math.max(5, ...means));
@@ -74,7 +88,7 @@ export function Overview() {
           empty="No agent has spoken yet."
           columns={[
             words("agent", (a) => (
-              <With sub={short(a.strategy)}>
+              <With sub={<span title={RULES[short(a.strategy)]}>{short(a.strategy)}</span>}>
                 <AgentLink a={a} />
               </With>
             )),
@@ -88,9 +102,13 @@ export function Overview() {
             words("to scale", (a) => <Cost mean={a.is_bps} low={a.low_bps} high={a.high_bps} edge={edge} />),
             figure("filled", (a) => (none(a.filled_share) ? "–" : pct(a.filled_share))),
             figure("cost, amount", (a) => <Amount is={costOf(a, pages[a.desk])} />),
-            figure("profit", (a) => <Profits all={a.money} />),
-            figure("share", (a) => <Share of={shareOf(a.share)} />),
-            figure("parents", (a) => num(a.parents, 0)),
+            figure("profit on positions", (a) => <Profits all={a.money} />, PROFIT),
+            figure(
+              "share",
+              (a) => <Share of={shareOf(a.share)} />,
+              "of the incoming orders: it follows what they cost",
+            ),
+            figure("parents", (a) => num(a.parents, 0), "orders that an agent works in small pieces"),
             figure("fills", (a) => num(a.fills, 0)),
             acts((a) =>
               a.state === "killed" && at === null ? null : <KillButton small desk={a.desk} agent={a.agent} />,
@@ -146,13 +164,23 @@ function inMoney(told: AgentRow[], worst: AgentRow, cost: Money | null, pages: P
   return ` By amount, ${dear.a.agent} of ${dear.a.desk} costs most: ${money(dear.is!.amount, dear.is!.currency)}.`;
 }
 
+/** What all parents that are over cost, as an amount. */
+function costIn(currency: string, page: Page | undefined): number | null {
+  const all = page ? rowsOf(page).flatMap((a) => costOf(a, page) ?? []) : [];
+  const mine = all.filter((c) => c.currency === currency);
+  return mine.length ? mine.reduce((sum, c) => sum + c.amount, 0) : null;
+}
 /** At most some 160 points of the total over the session. */
-function curve(points: PnlPoint[] = [], currency: string): number[] {
-  const mine = points.filter((p) => p.currency === currency).map((p) => (p.realised ?? 0) + (p.open ?? 0));
+function curve(page: Page | undefined, t: Total): number[] {
+  const points = page?.pnl_points.filter((p) => p.currency === t.currency) ?? [];
+  const mine = [...points, ...(points.length ? [t] : [])].map((p) => (p.realised ?? 0) + (p.open ?? 0));
   const every = Math.max(1, Math.ceil(mine.length / 160));
   return mine.filter((_, i) => i % every === 0 || i === mine.length - 1);
 }
-function Worth({ t, points, desk }: { t: Total; points: number[]; desk: string }) {
+const PROFIT =
+  "quantity held × how far prices moved since the fills, and what was closed; the cost of trading is in it";
+type WorthOf = { t: Total; points: number[]; desk: string; cost: number | null };
+function Worth({ t, points, desk, cost }: WorthOf) {
   const risk = (
     <>
       {money(t.var95)} {!none(t.var_used) && <Share of={t.var_used} tone={t.var_used >= 0.8 ? "warn" : ""} />}
@@ -164,7 +192,7 @@ function Worth({ t, points, desk }: { t: Total; points: number[]; desk: string }
     </>
   );
   const all: Fact[] = [
-    ["realised", <Profit v={t.realised} />],
+    ["realised", <Profit v={t.realised} earned />],
     ["open", <Profit v={t.open} />],
     ["fees", money(t.fees)],
     ["gross", money(t.gross)],
@@ -177,6 +205,10 @@ function Worth({ t, points, desk }: { t: Total; points: number[]; desk: string }
         <Profit v={t.total} currency={t.currency} />
         <Spark points={points} label={`total over the session, now ${money(t.total, t.currency)}`} />
       </div>
+      <Soft>
+        <span title={PROFIT}>profit on positions: price moves since the fills</span>
+        {!none(cost) && `; trading cost in it: ${money(cost, t.currency)}`}
+      </Soft>
       <Facts kind="facts" all={all} />
     </>
   );
@@ -202,7 +234,7 @@ function DeskCard({ d, page }: { d: DeskRow; page: Page | undefined }) {
       {d.fault && <p class="text-bad">The journal cannot be read. {d.fault}</p>}
       {d.unbooked > 0 && <p class="text-bad">Figures lack {plural(d.unbooked, "execution")} at the gate alone.</p>}
       {d.money.map((t) => (
-        <Worth key={t.currency} t={t} desk={d.desk} points={curve(page?.pnl_points, t.currency)} />
+        <Worth key={t.currency} t={t} desk={d.desk} points={curve(page, t)} cost={costIn(t.currency, page)} />
       ))}
       {!d.money.length && <Empty>Its money is not known: nothing was filled and marked yet.</Empty>}
       <Row more="justify-between text-sm text-soft">

@@ -69,7 +69,7 @@ export function PeopleScreen() {
           columns={ASKED}
         />
       )}
-      <Section title="You" note={me ? `${me.name}, ${me.role}` : ""} aside={<OwnPassword />} />
+      <Section title="You" note={me && [...new Set([me.name, me.role])].join(", ")} aside={<OwnPassword />} />
       {me?.role === "admin" && <Users />}
     </>
   );

@@ -1,10 +1,11 @@
 // Risk: what the desk is exposed to, how much of each limit is used, the risk state and why, and the levers.
 import { useState } from "preact/hooks";
 import { useGet } from "../api";
-import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
+import { clock, limitName, money, none, num, pct, plural, price, qty, signed, signs, unit } from "../format";
 import { Badge, Bar, Button, Empty, Interval, Link, Profit, Section, Share, Soft, Tiles, Time } from "../parts/basic";
 import { Waiting, With, type Tile, type Tone } from "../parts/basic";
 import { Do, field, type Typed } from "../parts/act";
+import { reasonsText } from "../parts/body";
 import { Plot } from "../parts/plot";
 import { acts, figure, Listed, prose, Table, words } from "../parts/table";
 import type { ExposurePart, Limit, NamedStance, PositionPart, PosturePart, Total } from "../schema";
@@ -55,8 +56,8 @@ export function RiskScreen() {
           figure("average", (p) => price(p.average, tick(p))),
           figure("mark", (p) => price(p.mark, tick(p))),
           figure("value", (p) => money(p.value, p.currency)),
-          figure("realised", (p) => <Profit v={p.realised} />),
-          figure("open", (p) => <Profit v={p.open} />),
+          figure("realised", (p) => <Profit v={p.realised} earned />),
+          figure("open", (p) => <Profit v={p.open} />, OPEN),
           figure("fees", (p) => money(p.fees)),
         ]}
       />
@@ -65,6 +66,7 @@ export function RiskScreen() {
   );
 }
 
+const OPEN = "open: quantity held × how far the price moved since its fills";
 function tiles(t: Total, lost: Limit | undefined): Tile[] {
   const of = t.currency && `${unit(t.currency)}: `;
   const used = none(t.var_used) ? (
@@ -76,13 +78,13 @@ function tiles(t: Total, lost: Limit | undefined): Tile[] {
   );
   const made = (
     <>
-      realised <Profit v={t.realised} /> · open <Profit v={t.open} />
+      realised <Profit v={t.realised} earned /> · open <Profit v={t.open} />
     </>
   );
   return [
     [`${of}VaR 95 % of a day`, money(t.var95, t.currency), used],
     [`${of}gross, net`, money(t.gross, t.currency), `net ${money(t.net, "", true)}`],
-    [`${of}profit`, <Profit v={t.total} currency={t.currency} />, made],
+    [`${of}profit on positions`, <Profit v={t.total} currency={t.currency} />, made],
   ];
 }
 /** Why nothing happens while more is at risk than a day may lose. */
@@ -94,12 +96,13 @@ function Pnl({ page }: { page: Page }) {
   const currencies = [...new Set(page.pnl_points.map((p) => p.currency))];
   const [chosen, choose] = useState("");
   const currency = currencies.includes(chosen) ? chosen : (currencies[0] ?? "");
-  const points = page.pnl_points.filter((p) => p.currency === currency);
+  const now = page.pnl_points.length ? page.money.map((t) => ({ ...t, ns: page.ns })) : [];
+  const points = [...page.pnl_points, ...now].filter((p) => p.currency === currency);
   const total = points.map((p) => (p.realised ?? 0) + (p.open ?? 0));
   const digits = total.some((v) => Math.abs(v) >= 1000) ? 0 : 2;
   const others = currencies.map((c) => <Button key={c} say={c} pressed={c === currency} on={() => choose(c)} />);
   return (
-    <Section title="Profit and loss" note={currency} aside={others.length > 1 && others}>
+    <Section title="Profit and loss" note={`${unit(currency)}; ${OPEN}`} aside={others.length > 1 && others}>
       {points.length < 2 ? (
         <Empty>Nothing was filled yet.</Empty>
       ) : (
@@ -225,7 +228,11 @@ function Postures({ page }: { page: Page }) {
         figure("of volume, at most", (p) => pct(p.max_participation)),
         figure("size", (p) => pct(p.size_multiplier)),
         words("styles", (p) => styles(p.styles)),
-        prose("why", (p) => (p.reasons.length ? <Badge tone="warn">{p.reasons.join("; ")}</Badge> : "calm")),
+        prose("why", (p) => (
+          <With sub={signs(p.reasons.join("; "))}>
+            {p.reasons.length ? <Badge tone="warn">{reasonsText(p.reasons)}</Badge> : "calm"}
+          </With>
+        )),
         figure("alpha, bps", (p) => alpha(p.name)),
         figure("since", (p) => <Time ns={p.ns} />),
       ]}

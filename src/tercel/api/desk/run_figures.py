@@ -1,6 +1,6 @@
 """Figures of a desk's run: shares of the flow, costs by round, risk postures, simulated cost bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -34,9 +34,8 @@ def share_of_flow(
                 for ns, row_instrument, shares in path
                 if row_instrument == instrument
             ]
-            minutes = [ns for ns, _ in rows]
             panel.stackplot(
-                minutes,
+                [minutes for minutes, _ in rows],
                 [[100 * shares.get(agent, 0.0) for _, shares in rows] for agent in agents],
                 labels=agents,
                 colors=[colours[agent].token for agent in agents],
@@ -55,8 +54,18 @@ def share_of_flow(
         drawing,
         name,
         f"Share of the flow of each agent after every round. At the end: {text}.",
-        "Expert aggregation on realised cost: what an agent's slice cost in a round moves its share of the next.",
+        "What an agent's part of the incoming orders cost in a round moves its part of the next (expert aggregation). "
+        "Venue time is the clock of the exchange, or of its simulation.",
     )
+
+
+def short_reasons(reasons: Iterable[str]) -> str:
+    """What reasons of a risk state begin with, each once.
+
+    >>> short_reasons(["depth thin: depth is 0.33", "depth thin: depth is 0.2", "anomaly: score is 1.4"])
+    'depth thin, anomaly'
+    """
+    return ", ".join(dict.fromkeys(reason.split(":")[0] for reason in reasons)) or "calm"
 
 
 def cost_through_rounds(
@@ -101,18 +110,18 @@ def cost_through_rounds(
     final_costs = ", ".join(
         f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items()
     )
-    several_runs = any(len(runs) > 1 for runs in costs.values())
-    caption = (
+    captions = (
         "Line: mean over seeds; band: 95 % of the mean."
-        if several_runs
-        else "One run: mostly luck."
+        if any(len(runs) > 1 for runs in costs.values())
+        else "One run: mostly luck.",
+        "Dotted: the synthetic change." if at_round is not None else "",
+        "From the arrival of the incoming orders, waiting included.",
     )
-    caption += " Dotted: the synthetic change." if at_round is not None else ""
     return finish_figure(
         drawing,
         name,
         f"Cumulative cost of the requested quantities, by round. At the end, bps: {final_costs}.",
-        caption,
+        " ".join(filter(None, captions)),
     )
 
 
@@ -154,14 +163,13 @@ def postures(
         panels[-1].set_xlabel("venue time, minutes")
 
     text = "; ".join(
-        f"{instrument}: {', '.join(posture.reasons)}"
-        for _, instrument, posture in path
-        if posture.reasons
+        f"{instrument}: {short_reasons(reason for _, name, posture in path if name == instrument for reason in posture.reasons)}"
+        for instrument in instruments
     )
     return finish_figure(
         drawing,
         name,
-        f"Risk state of each instrument through time. {text[:600]}",
+        f"Risk state of each instrument through time. {text}.",
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
     )
 

@@ -14,6 +14,7 @@ from tercel.api.desk.run_figures import (
     cost_through_rounds,
     postures,
     share_of_flow,
+    short_reasons,
 )
 from tercel.api.desk.run_text import (
     agent_rows,
@@ -48,11 +49,23 @@ from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 from tercel.desk.trading.tca.measure import AnalysedCost
 
+HINTS = {
+    "saves on the others, bps": "what the other agents cost in the same rounds, less its own cost",
+    "share of the flow": "its part of the incoming orders, which follows its cost",
+    "input shift, sd": "how far its inputs are from those of its training, in standard deviations",
+}
+"""What headings of the agents' table mean."""
+RULES = {
+    "default": "rests, catches up on schedule, with a trained forecast",
+    "guarded": "rests, catches up on schedule",
+    "peg_touch": "rests at the best price and moves with it",
+    "twap_take": "equal slices, with market orders",
+}
+"""What the strategies of the demo do, as the console says it (`web/src/format.ts`)."""
 PAPER_TEXT = (
-    "The agent's strategy and the others worked each of its orders on paper, on the same market data: what differs is "
-    "the strategy alone. Orders on paper move no price, so large ones are flattered, all alike; the desk's own orders are "
-    "in that market. Fees are left out, and lots unfilled at the horizon are priced by a rule, beyond the book. Sure: the "
-    "95 % interval leaves out 0."
+    "Each strategy worked the agent's orders on paper, in the market that the desk's own orders had moved. Orders on paper "
+    "move no price, so large ones are flattered, all alike. Fees are left out, and lots unfilled at the horizon are priced "
+    "by a rule, beyond the book. Sure: the 95 % interval leaves out 0."
 )
 
 
@@ -74,7 +87,7 @@ def page(
     costs = [AnalysedCost.of(entry) for entry in entries.values()]
     sections = [
         *_savings_on_paper(outcome),
-        Section("Agents", html=plain_table(*_agent_table(outcome))),
+        Section("Agents", html=plain_table(*_agent_table(outcome), hints=HINTS)),
         *_example_parent(desk, list(entries.values())),
         Section(
             "Cost through the rounds",
@@ -124,14 +137,20 @@ def page(
         sections.append(
             Section("Open when the desk stopped", html=_parent_table(keys, outcome.open_parents))
         )
-    table = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
-    sections.append(Section(f"Alerts: {len(alerts)}", html=table, folded=True))
+    if alerts:
+        table = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
+        sections.append(Section(f"Alerts: {len(alerts)}", html=table, folded=True))
     title, lead = _title_and_lead(config, outcome)
     facts = {
         "seed": outcome.seed,
-        "rounds": config.desk.rounds,
+        "rounds": f"{config.desk.rounds} of {config.desk.round_s / 60:g} min",
         "fills": f"{outcome.fills:,}",
         "journal entries": f"{outcome.journal.events:,}",
+        **{
+            name: RULES[name]
+            for agent in outcome.agents.values()
+            if (name := short_strategy_name(agent.strategy)) in RULES
+        },
     }
     return render_page(title, lead, sections, facts, f"tercel {__version__}")
 
@@ -272,17 +291,20 @@ def _title_and_lead(config: DeskConfig, outcome: DeskOutcome) -> tuple[str, str]
 def _parent_table(keys: Mapping[str, str], rows: Sequence[ParentOutcome | OpenParent]) -> str:
     """HTML table of parents by the headings of its keys, with sides as words, without empty columns."""
     cells = [
-        {heading: getattr(row, key) for key, heading in keys.items()}
-        | {"side": SIDE_NAMES[row.side]}
-        | {
-            heading: format_number(getattr(row, key))
-            for key, heading in keys.items()
-            if key.endswith("_bps")
-        }
+        {heading: _parent_cell(getattr(row, key), key) for key, heading in keys.items()}
         for row in rows
     ]
     cells = drop_idle_columns(cells, tuple(keys.values()))
     return plain_table(list(cells[0]), [list(row.values()) for row in cells]) if cells else ""
+
+
+def _parent_cell(value: Any, key: str) -> object:
+    """A parent's value as its table shows it: sides as words, bps as text, a risk state by what its reasons begin with."""
+    if key == "side":
+        return SIDE_NAMES[value]
+    if key == "posture" and value:
+        return short_reasons(value.split("; "))
+    return format_number(value) if key.endswith("_bps") else value
 
 
 def _example_parent(desk: DeskLoop, entries: Sequence[Entry]) -> Iterator[Section]:

@@ -88,12 +88,12 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
         ]
         savings_text = f"{' and '.join(savings) or 'no agent cost significantly less'} than the others in the same rounds"
         cost = f"{format_half_width(mean, outcome.parents_bps.half)} bps or {format_run_amount(outcome.cost, currency)}"
-        total_text = (
-            f"{outcome.cost_bps:.1f} bps from the arrival of the incoming orders, waiting included"
+        waited = f"{round(outcome.cost_bps - mean, 1) + 0.0:+.1f}".replace("-", "saved ").replace(
+            "+", "cost "
         )
         sentences.append(
             f"The {format_count(len(parents), 'parent order')} cost {cost} from the mid at their arrival "
-            f"({total_text}); {savings_text}."
+            f"({outcome.cost_bps:.1f} bps from the arrival of the incoming orders: waiting {waited}); {savings_text}."
         )
     denied = ", ".join(f"{code} {number:,}" for code, number in outcome.denials.items())
     refused = (
@@ -193,28 +193,19 @@ def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
         "input shift, sd",
         "challenger on paper",
     ]
-    rows = []
-    for name, agent in outcome.agents.items():
-        shift = (
-            ""
-            if agent.drift is None
-            else f"{agent.drift:.2f}" + ", outside training" * agent.drifting
-        )
-        saves = format_half_width(agent.saves_bps, agent.saves_half_bps, missing="none")
-        share = format_percent(agent.share)
-        cost = (
+    rows = [
+        [
+            name,
+            short_strategy_name(agent.strategy),
             format_half_width(agent.is_bps, agent.half_bps, missing="none"),
             f"{agent.cost:,.0f}",
-        )
-        rows.append(
-            [
-                name,
-                short_strategy_name(agent.strategy),
-                *cost,
-                saves,
-                share,
-                shift,
-                agent.challenger or "",
-            ]
-        )
+            format_half_width(agent.saves_bps, agent.saves_half_bps, missing="none"),
+            format_percent(agent.share),
+            ""
+            if agent.drift is None
+            else f"{agent.drift:.2f}" + ", outside training" * agent.drifting,
+            agent.challenger or "",
+        ]
+        for name, agent in outcome.agents.items()
+    ]
     return headings, rows

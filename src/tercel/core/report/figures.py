@@ -56,8 +56,10 @@ def trajectories(
         colours = palette.series_colours(shares, highlighted)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
-            for mean in means.values():
-                panel.plot(time / 60, 100 * mean, color=palette.RULE.token, linewidth=0.8)
+            for mean in means.values():  # every other point: they are of other panels
+                panel.plot(
+                    time[::-2] / 60, 100 * mean[::-2], color=palette.RULE.token, linewidth=0.8
+                )
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
             panel.fill_between(
@@ -146,7 +148,7 @@ def _draw_violin(
     panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float
 ) -> None:
     """Draw the density, the middle half, median and mean of values on a row of a panel."""
-    grid = np.linspace(*span, 241)
+    grid = np.linspace(*span, 161)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
     panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)

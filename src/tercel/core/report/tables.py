@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tercel.core.report.cells import NOTHING, are_words, digits_of, format_cell
@@ -28,17 +29,20 @@ def plain_table(
     rows: Sequence[Sequence[object]],
     caption: str = "",
     prose: bool = False,
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """HTML of any small table: the first column names rows, numbers are aligned right, words left, cells escaped.
 
     A column of floats is shown with as many digits after the point as its largest has to four figures and its smallest
-    to two; each by itself where they lie too far apart. None is a dash.
+    to two; each by itself where they lie too far apart. None is a dash. `hints`: what a heading means, shown over it.
     """
     columns = [[row[place] for row in rows if place < len(row)] for place in range(len(headings))]
     digits = [digits_of(column) for column in columns]
     alignments = [' class="left"' * are_words(column) for column in columns]
     head = "".join(
-        f'<th scope="col"{css_class}>{html.escape(name)}</th>' if name else f"<td{css_class}></td>"
+        f'<th scope="col"{css_class}{_hint(hints, name)}>{html.escape(name)}</th>'
+        if name
+        else f"<td{css_class}></td>"
         for name, css_class in zip(headings, alignments, strict=True)
     )
     body = ""
@@ -61,6 +65,11 @@ def plain_table(
         f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(caption or "Table", quote=True)}">'
         f"<table{kind}>{caption_html}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _hint(hints: Mapping[str, str], name: str) -> str:
+    """The attribute of a heading that says what it means; "" without a hint."""
+    return f' title="{html.escape(hints[name], quote=True)}"' if name in hints else ""
 
 
 def drop_idle_columns(

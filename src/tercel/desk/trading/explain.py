@@ -9,7 +9,7 @@ from tercel.core.messages import Style
 from tercel.core.orders import CancelReject, Command, ExecType, NewOrder, ReplaceOrder, Report
 from tercel.core.ports import Entry, Journal
 from tercel.core.report.formatting import format_percent
-from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.core.vocabulary import NO_ASK, NO_BID, SIDE_NAMES
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import AlphaEntry, DecisionEntry
 from tercel.desk.trading.journal.blobs import unpack
@@ -71,8 +71,8 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
         *_target_sentences(journal, seq, entry),
         *_market_sentences(entry, listing),
         *_guidance_sentences(journal, seq, entry, body),
-        _intent_sentence(entry, body.intent),
-        *_outcome_sentences(journal, seq, entry, set(body.commands)),
+        _intent_sentence(entry, body.intent, listing),
+        *_outcome_sentences(journal, seq, entry, set(body.commands), listing),
         _version_sentence(journal, seq, entry),
     ]
     title = f"Decision {body.n} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
@@ -146,17 +146,15 @@ def _observation_tables(entry: Entry) -> dict[str, dict[str, Any]]:
             if outlook[c.WAITING]
             else "not known",
         }
-        for ahead, mean, sd_column in (
-            (10, c.FORECAST_10, c.FORECAST_10_SD),
-            (30, c.FORECAST_30, c.FORECAST_30_SD),
-        ):
-            sd = outlook[sd_column]
-            forecast = (
-                f"{outlook[mean] / 1000:+.2f}, sd {sd / 1000:.2f}"
-                if sd
-                else "none: it went on without"
+        table |= {
+            f"next {ahead} s, against it": f"{outlook[mean] / 1000:+.2f}, sd {outlook[sd] / 1000:.2f}"
+            if outlook[sd]
+            else "none: it went on without"
+            for ahead, mean, sd in (
+                (10, c.FORECAST_10, c.FORECAST_10_SD),
+                (30, c.FORECAST_30, c.FORECAST_30_SD),
             )
-            table[f"next {ahead} s, against it"] = forecast
+        }
         tables["what the forecaster said, bps"] = table
     if "obs" in arrays and arrays["obs"].size == len(FEATURES):
         values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
@@ -177,7 +175,7 @@ def _format_column(name: str, value: int) -> tuple[str, int | float | str]:
     if name.endswith("_ns"):
         return f"{name.removesuffix('_ns').replace('_', ' ')}, s", round(value / 1e9, 3)
     if name == "side":
-        return name, _side(value)
+        return name, SIDE_NAMES[value]
     if name == "styles":
         return name, ", ".join(
             str(style.name).lower() for style in Style if value & style
@@ -196,36 +194,34 @@ def _format_column(name: str, value: int) -> tuple[str, int | float | str]:
     return _COLUMN_TITLES.get(name, name), value
 
 
-def _side(side: int) -> str:
-    """Word for a side: "buy" for +1, "sell" for -1."""
-    return "buy" if side > 0 else "sell"
-
-
 def _market_sentences(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
-    """Sentences on a decision's order and market, in ticks alone without a `listing`; [] if neither was journaled."""
+    """Sentences on a decision's order and market, in ticks without a `listing`; [] if neither was journaled."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
         return []
     x = arrays["x"].ravel()
     m = arrays["m"].ravel()
-    left_s = x[c.TIME_LEFT_NS] / 1e9
-    horizon_s = x[c.HORIZON_NS] / 1e9
-    order = f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
+    order = (
+        f"It had {x[c.LEFT]:,} of {x[c.QTY0]:,} lots left to {SIDE_NAMES[x[c.SIDE]]}, and "
+        f"{x[c.TIME_LEFT_NS] / 1e9:.0f} s of {x[c.HORIZON_NS] / 1e9:.0f} s."
+    )
     bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
     moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
     move = (
         f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
     )
     quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
-    ticks = " / ".join("none" if price is None else str(price) for price in quotes)
-    priced = ""
-    if listing is not None:
-        unit = Unit.of(listing)
-        prices = " / ".join(
-            "none" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
-        )
-        priced = f" ({prices})"
-    return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {move}."]
+    prices = " / ".join(
+        "none" if price is None else _show_price(price * ONE, listing) for price in quotes
+    )
+    return [order, f"The market stood at {prices}; since arrival the mid is {move}."]
+
+
+def _show_price(ticks: int, listing: Mapping[str, Any] | None) -> str:
+    """A price of hundred-millionths of a tick in its listing's unit; in ticks, which it names, without a `listing`."""
+    if listing is None:
+        return f"{decimals(ticks)} ticks"
+    return f"{Unit.of(listing).price(ticks):.10g}"
 
 
 def _guidance_sentences(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> list[str]:
@@ -266,30 +262,36 @@ def _served_forecast(journal: Journal, seq: int, instrument: str) -> str:
     return f" Model {body.model} made it, known by {body.at}; {ahead}."
 
 
-def _intent_sentence(entry: Entry, intent: Sequence[int]) -> str:
+def _intent_sentence(entry: Entry, intent: Sequence[int], listing: Mapping[str, Any] | None) -> str:
     """Sentence on the orders that a decision wanted: style, prices, lots."""
     if not intent:
         return "It said nothing."
     arrays = unpack(entry.blob)
     side = int(arrays["x"].ravel()[c.SIDE]) if "x" in arrays else 0
     rest = [
-        f"{lots} at {intent[intent_columns.ANCHOR] - side * intent[intent_columns.STEP] * rung}"
+        f"{lots:,} at {_show_price((intent[intent_columns.ANCHOR] - side * intent[intent_columns.STEP] * rung) * ONE, listing)}"
         if side
-        else f"{lots} at rung {rung}"
+        else f"{lots:,} at rung {rung}"
         for rung, lots in enumerate(intent[intent_columns.REST0 :])
         if lots
     ]
     limit = intent[intent_columns.TAKE_LIMIT]
-    worst = "at any price" if abs(limit) >= intent_columns.MARKET_LIMIT else f"up to {limit}"
+    worst = (
+        "at any price"
+        if abs(limit) >= intent_columns.MARKET_LIMIT
+        else f"up to {_show_price(limit * ONE, listing)}"
+    )
     take = (
-        f"take {intent[intent_columns.TAKE]} lots {worst}"
+        f"take {intent[intent_columns.TAKE]:,} lots {worst}"
         if intent[intent_columns.TAKE]
         else "take nothing"
     )
     return f"It wanted to {take} and to rest {', '.join(rest) if rest else 'nothing'}."
 
 
-def _outcome_sentences(journal: Journal, seq: int, entry: Entry, names: set[str]) -> list[str]:
+def _outcome_sentences(
+    journal: Journal, seq: int, entry: Entry, names: set[str], listing: Mapping[str, Any] | None
+) -> list[str]:
     """Sentences on the commands of a decision, and what the venue reported on each."""
     if not names:
         return ["Its orders already stood as it wanted them: no command was needed."]
@@ -300,7 +302,7 @@ def _outcome_sentences(journal: Journal, seq: int, entry: Entry, names: set[str]
         if later.kind == kinds.ORDER_OUT:
             kind = OrderOutEntry.of(later).what
             sentences.append(
-                f"Sent {later.order}: {_describe_command(kind, command_of(later.body))}."
+                f"Sent {later.order}: {_describe_command(kind, command_of(later.body), listing)}."
             )
         elif later.kind == kinds.DENIED:
             denied = DeniedEntry.of(later)
@@ -308,7 +310,7 @@ def _outcome_sentences(journal: Journal, seq: int, entry: Entry, names: set[str]
         elif isinstance(message := message_of(later.body), Report):
             after_s = (later.ns - entry.ns) / 1e9
             sentences.append(
-                f"The venue on {later.order}, {after_s:.3f} s later: {_describe_report(message)}."
+                f"The venue on {later.order}, {after_s:.3f} s later: {_describe_report(message, listing)}."
             )
         elif isinstance(message, CancelReject):
             sentences.append(
@@ -317,19 +319,23 @@ def _outcome_sentences(journal: Journal, seq: int, entry: Entry, names: set[str]
     return sentences
 
 
-def _describe_command(kind: str, command: Command) -> str:
+def _describe_command(kind: str, command: Command, listing: Mapping[str, Any] | None) -> str:
     """A command in a few words, for people."""
     if not isinstance(command, NewOrder | ReplaceOrder):
         return f"{kind} {command.orig}".strip()
-    price = "at any price" if command.price is None else f"at {command.price}"
+    price = (
+        "at any price"
+        if command.price is None
+        else f"at {_show_price(command.price * ONE, listing)}"
+    )
     replaces = isinstance(command, ReplaceOrder)
-    doing = f"replace {command.orig} by" if replaces else _side(command.side)
-    return f"{doing} {command.lots} lots {price}"
+    doing = f"replace {command.orig} by" if replaces else SIDE_NAMES[command.side]
+    return f"{doing} {command.lots:,} lots {price}"
 
 
-def _describe_report(report: Report) -> str:
+def _describe_report(report: Report, listing: Mapping[str, Any] | None) -> str:
     """A venue's report in a few words, for people."""
-    terms = f"{decimals(report.last_qty)} lots", f"at {decimals(report.last_px)}"
+    terms = f"{decimals(report.last_qty)} lots", f"at {_show_price(report.last_px, listing)}"
     if report.exec_type is ExecType.TRADE:
         return f"{terms[0]} filled {terms[1]}, {'resting' if report.passive else 'taking'}"
     text = f" ({report.text})" if report.text else ""

@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.jit import Floats
 from tercel.core.report import palette
-from tercel.core.report.svg import Figure, finish_figure, sketch
+from tercel.core.report.svg import Figure, finish_figure, sketch, small_panels
 from tercel.market.observed import Observed
 from tercel.market.observed.event_columns import KINDS
 from tercel.market.score.card import Distance, ScoreDraw
@@ -43,12 +43,10 @@ def histogram_figure(score: ScoreDraw) -> Figure:
     simulated = [s for row in score.sims for s in row]
 
     with sketch(10.0) as drawing:
-        panels = drawing.subplots(5, 3).ravel()
-        for panel, name in zip(panels, FOURTEEN, strict=False):
+        panels = small_panels(drawing, len(FOURTEEN), 3)
+        for panel, name in zip(panels, FOURTEEN, strict=True):
             _law(panel, name, pool_statistic(score.test, name), pool_statistic(simulated, name))
-        for panel in panels[len(FOURTEEN) :]:
-            panel.set_visible(False)
-        drawing.legend(*panels[0].get_legend_handles_labels(), loc="lower right", frameon=False)
+        drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return finish_figure(
         drawing,
         "laws",
@@ -224,7 +222,7 @@ def conditional_figure(score: ScoreDraw) -> Figure:
                 )
             panel.set_title(f"{name.replace('_', ' ')}")
             panel.set_xlabel(
-                f"given the {given}" + (" since the opening" if given == "half hour" else ", ticks")
+                "half hours since the opening" if given == "half hour" else f"{given}, ticks"
             )
         panels[0].legend(frameon=False)
     return finish_figure(

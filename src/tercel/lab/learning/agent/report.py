@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tercel.core.report import palette
 from tercel.core.report.page import Section, render_page
-from tercel.core.report.svg import Figure, finish_figure, sketch
+from tercel.core.report.svg import Figure, finish_figure, sketch, small_panels
 from tercel.execution.policies.training_outcome import selection_sentence
 from tercel.lab.evaluation.training_files import read_nonempty_metrics
 from tercel.lab.learning.agent.config import AgentConfig
@@ -19,6 +20,7 @@ from tercel.lab.learning.reward_terms import TERMS
 
 # Panels beside each other.
 MAX_COLUMNS = 4
+EMPTY = ("", "None", "()", "[]", "{}")
 
 
 def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Path:
@@ -51,13 +53,13 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
                 health_figure(rows),
             ],
         ),
-        Section("Configuration", facts=flatten(config.model_dump())),
+        Section("Configuration", facts=flatten(config.model_dump()), folded=True),
     ]
     outcome = unlearned_sentence(result)
     if best is not None and not outcome:
         outcome = (
             f"The selected policy costs {best.is_bps:.2f} bps where {rule} costs {best.rule_bps:.2f}: a gain of "
-            f"{best.gain:.2f} +- {best.se:.2f} (one standard error) on validation episodes, of which it is the best "
+            f"{best.gain:.2f} ± {best.se:.2f} (one standard error) on validation episodes, of which it is the best "
             f"of {result.looks} validation checks: `tercel agent evaluate` judges it on others."
         )
     facts = {
@@ -84,26 +86,24 @@ def unlearned_sentence(result: TrainingResult) -> str:
     """Sentence that nothing was learned and the start policy is selected; empty if a checkpoint is selected."""
     best = result.look("best")
     start = result.look("start")
-    rule = result.rule
-    looks = result.looks
     if best is None or start is None or best.frames > 0:
         return ""
     reference = (
-        (rule, "that rule itself") if best.is_bps == best.rule_bps else ("the first", "its start")
+        (result.rule, "that rule itself")
+        if best.is_bps == best.rule_bps
+        else ("the first", "its start")
     )
-    text = (
-        f"none of {looks} validation checks beat {reference[0]}, so {reference[1]} is the policy."
-    )
-    return f"Nothing was learned: {text} {selection_sentence(start, result.look('best_checkpoint'), looks, True)}"
+    text = f"none of {result.looks} validation checks beat {reference[0]}, so {reference[1]} is the policy."
+    return f"Nothing was learned: {text} {selection_sentence(start, result.look('best_checkpoint'), result.looks, True)}"
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, object]:
-    """Flat dict of a nested configuration, with dotted keys and values as text."""
+    """Flat dict of a nested configuration, with dotted keys and values as text, without those that are empty."""
     lines: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:
             lines |= flatten(value, f"{prefix}{key}.")
-        else:
+        elif str(value) not in EMPTY:
             lines[prefix + key] = str(value)
     return lines
 
@@ -162,14 +162,13 @@ def gains_figure(checks: Sequence[Metrics], rule: str) -> Figure:
         market, _, law = name.removeprefix("gain_").partition(" ")
         panels.setdefault(law, {})[market] = name
     columns = min(len(panels), MAX_COLUMNS)
-    lines = math.ceil(len(panels) / columns)
 
-    with sketch(0.6 + 2.2 * lines) as drawing:
-        axes = drawing.subplots(lines, columns, squeeze=False, sharex=True)
+    with sketch(0.6 + 2.2 * math.ceil(len(panels) / columns)) as drawing:
+        shown = small_panels(drawing, len(panels), columns, sharex=True)
         colours = palette.series_colours(
             list(dict.fromkeys(market for row in panels.values() for market in row))
         )
-        for panel, (law, row) in zip(axes.flat, panels.items(), strict=False):
+        for panel, (law, row) in zip(shown, panels.items(), strict=True):
             for market, name in row.items():
                 panel.plot(
                     _column(checks, "frames") / 1e3,
@@ -181,14 +180,10 @@ def gains_figure(checks: Sequence[Metrics], rule: str) -> Figure:
                 )
             panel.axhline(0, color=palette.SOFT.token, linewidth=1)
             panel.set_title(law, fontsize=9)
-        for panel in list(axes.flat)[len(panels) :]:
-            panel.set_visible(False)
-        for panel in axes[-1]:
-            panel.set_xlabel("thousand decisions")
-        for panel in axes[:, 0]:
-            panel.set_ylabel("gain, bps (up: better)")
+        drawing.supxlabel("thousand decisions", fontsize=9.5, color=palette.SOFT.token)
+        drawing.supylabel("gain, bps (up: better)", fontsize=9.5, color=palette.SOFT.token)
         if len(names) > 1:
-            handles, labels = axes[0, 0].get_legend_handles_labels()
+            handles, labels = shown[0].get_legend_handles_labels()
             drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
     return finish_figure(
@@ -238,10 +233,5 @@ def smooth(
     values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Mean of the finite ones among the last `width` values at each place; NaN where there are none."""
-    smoothed = np.full(len(values), np.nan)
-    for i in range(len(values)):
-        part = values[max(0, i + 1 - width) : i + 1]
-        part = part[np.isfinite(part)]
-        if len(part):
-            smoothed[i] = part.mean()
-    return smoothed
+    series = pl.Series(values).fill_nan(None)
+    return series.rolling_mean(width, min_samples=1).to_numpy()
