@@ -44,7 +44,7 @@ from tercel.lab.evaluation.plans import Plan, Sampler
 from tercel.lab.learning.gym_frame import METADATA, frame_of
 from tercel.lab.learning.order_ranges import Ranges
 from tercel.lab.learning.port import Info, SameStepVectorEnv, State
-from tercel.lab.learning.reward_terms import RewardWeights
+from tercel.lab.learning.reward_terms import RewardWeights, settle_rewards
 from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -186,9 +186,9 @@ class ExecutionVec(SameStepVectorEnv):
         self.seed = 0
         self.started = 0
         self.final_obs = np.zeros((n, self.observer.size), np.float32)
-        self._minus_weights = -self.weights.array[:, None]
-        self._costs = np.zeros((len(self.weights.array), n))
-        self.sums = np.zeros_like(self._costs)
+        self._amounts = np.zeros((len(self.weights.array), n))
+        self._costs = np.zeros_like(self._amounts)
+        self.sums = np.zeros_like(self._amounts)
         self._intents = np.zeros((n, WIDTH), np.int32)
         self._done = np.zeros(n, np.bool_)
         self._is_bps = np.full(n, np.nan)
@@ -345,13 +345,18 @@ class ExecutionVec(SameStepVectorEnv):
         mask of ended episodes. A sum that was finished by the step before starts again.
         """
         e = self.episodes
-        np.copyto(self.sums, 0.0, where=self._done)
-        self.weights.costs(e, self._costs)
-        self.sums += self._costs
-        np.equal(e.states[:, sim.PHASE], sim.DONE, out=self._done)
-        if self.own_reward is None:
-            rewards: Floats = np.add.reduce(self._minus_weights * self._costs, axis=0, initial=0.0)
-        else:
+        self.weights.fill_amounts(e, self._amounts)
+        rewards = np.empty(self.num_envs)
+        settle_rewards(
+            e.states,
+            self._amounts,
+            self.weights.array,
+            self._costs,
+            self.sums,
+            rewards,
+            self._done,
+        )
+        if self.own_reward is not None:
             rewards = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
         if self.terms.rival is not None:
             rewards += np.where(self._done, self._rival_costs, 0.0)

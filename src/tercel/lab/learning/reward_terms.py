@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError, check_known, refuse_if
+from tercel.core.jit import Longs, kernel
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 
 
 @dataclass(frozen=True)
@@ -98,20 +100,51 @@ class RewardWeights:
             )
         self.array: Floats = np.array(list(values.values()), np.float64)
 
-    def costs(self, episodes: Episodes, out: Floats) -> None:
-        """Write the costs of the step that `episodes` just took into `out`, float64 (terms, n), ticks per lot of the order.
+    def fill_amounts(self, episodes: Episodes, amounts: Floats) -> None:
+        """Write what each term gives for the step that `episodes` just took into `amounts`, float64 (terms, n).
 
         Raises
         ------
         ConfigError
             An own term that gives anything but a finite number for each market.
         """
-        per_lot = 1.0 / (2.0 * episodes.states[:, sim.QUANTITY])
         for number, term in enumerate(self.terms):
-            amounts = term.amount(episodes)
-            if number >= len(TERMS):
-                amounts = _check_amounts(term.name, amounts, per_lot.shape)
-            np.multiply(amounts, per_lot, out=out[number])
+            amounts[number] = (
+                term.amount(episodes)
+                if number < len(TERMS)
+                else _check_amounts(term.name, term.amount(episodes), amounts[0].shape)
+            )
+
+
+@kernel
+def settle_rewards(
+    ks: Longs,
+    amounts: Floats,
+    weights: Floats,
+    costs: Floats,
+    sums: Floats,
+    rewards: Floats,
+    done: Bools,
+) -> None:
+    """Write `costs`, `sums`, `rewards` and `done` of one step from the `amounts` of its terms.
+
+    Parameters
+    ----------
+    ks, amounts, weights
+        int64 (n, ...) states; float64 (terms, n) half-ticks x lots; float64 (terms,).
+    costs, sums, rewards, done
+        Float64 (terms, n) costs of the step, ticks per lot of the order; the same summed over the episode (a sum that was
+        finished by the step before starts again); float64 (n,); bool (n,).
+    """
+    for i in range(ks.shape[0]):
+        s = state_at(ks[i])
+        per_lot = 1.0 / (2.0 * s.quantity)
+        rewards[i] = 0.0
+        for j in range(amounts.shape[0]):
+            costs[j, i] = amounts[j, i] * per_lot
+            sums[j, i] = (0.0 if done[i] else sums[j, i]) + costs[j, i]
+            rewards[i] -= weights[j] * costs[j, i]
+        done[i] = s.phase == sim.DONE
 
 
 def _check_amounts(name: str, amounts: Any, shape: tuple[int, ...]) -> Floats:

@@ -66,11 +66,12 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
     n01 = int(after_miss.sum())
     n10 = len(after_hit) - n11
     n00 = len(after_miss) - n01
-    pooled = (n11 + n01) / (n - 1)
     unpooled = _log_likelihood(n11, n10, n11 / max(n11 + n10, 1)) + _log_likelihood(
         n01, n00, n01 / max(n01 + n00, 1)
     )
-    clustered = 2.0 * max(unpooled - _log_likelihood(n11 + n01, n10 + n00, pooled), 0.0)
+    clustered = 2.0 * max(
+        unpooled - _log_likelihood(n11 + n01, n10 + n00, (n11 + n01) / (n - 1)), 0.0
+    )
     return Coverage(
         n,
         count,

@@ -124,9 +124,7 @@ def sentences(result: RiskForecast | ValueAtRisk) -> list[str]:
     text = f"On one day in {1 / (1 - result.level):.0f} the book loses {format_percent(result.var, 2)} or more, "
     text += f"{format_percent(result.es, 2)} on the mean of such days"
     if isinstance(result, RiskForecast):
-        gross = np.abs(book.weights).sum()
-        net = book.weights.sum()
-        text += f" (names {len(book.names)}, gross {gross:.2f}, net {net:.2f})"
+        text += f" (names {len(book.names)}, gross {np.abs(book.weights).sum():.2f}, net {book.weights.sum():.2f})"
         models = f"Volatility: {result.models['volatility']}; covariance: {result.models['covariance']}, of "
         models += f"{result.window} days; VaR: {result.models['tail']}, of {len(book.returns):,} days; log returns."
         return [text + ".", models, *result.notes]
