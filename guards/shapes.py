@@ -29,6 +29,8 @@ ALONE: Final = {
     "limits show-default": "prints a file, no object",
 }
 """Commands whose options alone are recorded, and why."""
+MET: Final = "limits stress/denials_by_code/"
+"""Begins the keys that are what a random run met, which a new limit changes: one key stands for all."""
 
 
 def shapes() -> Leaves:
@@ -47,7 +49,10 @@ def shapes() -> Leaves:
     for command, _ in commands():
         if command in objects:
             each = shape(objects[command])
-            found |= {f"{command}/{key.removeprefix('[]/')}": kinds for key, kinds in each.items()}
+            keys = {f"{command}/{key.removeprefix('[]/')}": kinds for key, kinds in each.items()}
+            found |= {
+                f"{MET}CODE" if key.startswith(MET) else key: kinds for key, kinds in keys.items()
+            }
         else:
             why = [reason for pattern, reason in ALONE.items() if fnmatchcase(command, pattern)]
             found[f"options alone/{command}"] = (
