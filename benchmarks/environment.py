@@ -4,8 +4,7 @@ import numpy as np
 
 from tercel import Task
 from tercel.lab.evaluation import Plan, Sampler, bank_sampler
-from tercel.lab.learning import ExecutionVec
-from tercel.lab.learning.envs import TrainingTerms
+from tercel.lab.learning import ExecutionVec, TrainingTerms
 from tercel.market.flow import registry as presets
 from tercel.market.simulator import reactive
 

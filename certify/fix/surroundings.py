@@ -136,7 +136,7 @@ def market_data(bench: Bench) -> str:
         wall.venue.say(t.INCREMENT, wall.venue.change(request, "0", "0", "10.00"))
         wall.settle()
         state = wall.gateway.limits.instruments[XYZ]
-        expect((state.bid, state.ask), (1000, 1001), "touch after X")
+        expect((state.quotes.bid, state.quotes.ask), (1000, 1001), "touch after X")
         request_count = len(wall.venue.of_kind(t.MARKET_DATA_REQUEST))
         wall.venue.quote = ("9.95", "9.97")
         wall.venue.lose(t.INCREMENT, wall.venue.change(request, "0", "0", "10.00"))
@@ -146,7 +146,7 @@ def market_data(bench: Bench) -> str:
             "another request after a gap",
         )
         wall.settle()
-        expect((state.bid, state.ask), (995, 997), "touch after the gap")
+        expect((state.quotes.bid, state.quotes.ask), (995, 997), "touch after the gap")
         expect(len(wall.submit(wall.new(1, 995)).sent), 1, "orders while it is fresh")
         wall.venue.quote = None
         fresh = wall.new(2, 995)

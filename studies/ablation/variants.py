@@ -20,11 +20,10 @@ from tercel import TercelError
 from tercel.core import ConfigError, Float32, check_known, expected_text, read_toml, suggest_name
 from tercel.execution import observer
 from tercel.execution.strategies import build
-from tercel.lab.learning import Info, SameStepVectorEnv
+from tercel.lab.learning import Info, SameStepVectorEnv, action_space
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.lab.learning.agent.policy_parts import actions_of, rule_of
-from tercel.lab.learning.envs import action_space
 from tercel.market.flow import registry as presets
 from tercel.market.impact import law_for
 from tercel.market.regimes import parse_regimes

@@ -24,11 +24,11 @@ from tercel.lab.learning import (
     Ppo,
     PpoSettings,
     SameStepVectorEnv,
+    TrainingTerms,
     observation_size,
 )
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
-from tercel.lab.learning.envs import TrainingTerms
 from tercel.market.simulator import layout as sim
 
 LABELS = ("take", "inside", "hide")

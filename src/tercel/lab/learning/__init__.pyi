@@ -1,4 +1,6 @@
 from tercel.lab.learning.envs import ExecutionVec as ExecutionVec
+from tercel.lab.learning.envs import TrainingTerms as TrainingTerms
+from tercel.lab.learning.envs import action_space as action_space
 from tercel.lab.learning.mixed_env import MixedVec as MixedVec
 from tercel.lab.learning.native.dqn import Dqn as Dqn
 from tercel.lab.learning.native.dqn import DqnSettings as DqnSettings
@@ -36,7 +38,9 @@ __all__ = [
     "RewardWeights",
     "SameStepVectorEnv",
     "State",
+    "TrainingTerms",
     "action_sizes",
+    "action_space",
     "check_env",
     "observation_size",
     "vectors",
