@@ -256,7 +256,7 @@ def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
     for config in (plain, staked):
         env = env_of(config, build_training_markets(config))
         env.reset(seed=3)
-        rewards.append(np.stack([env.step(np.full(env.n, 2))[1] for _ in range(4)]))
+        rewards.append(np.stack([env.step(np.full(env.num_envs, 2))[1] for _ in range(4)]))
     half = rewards[0].shape[1] // 2
     assert np.any(rewards[0][:, half:] != 0)
     np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])

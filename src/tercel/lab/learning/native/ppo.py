@@ -187,7 +187,7 @@ class Ppo(NativeLearner):
     Raises
     ------
     ConfigError
-        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions.
+        If the batch (steps x num_envs) is no multiple of the minibatch, or the law does not fit the environment's actions.
     """
 
     name = "ppo"
