@@ -178,7 +178,7 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
         until(lambda: place.get("agents?desk=test desk")[0]["promoted"], what="a promotion")
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
-    done = ["test desk: ppo: b works instead of a from the next parent on"]
+    done = ["test desk: promoted b over a of ppo"]
     assert settle(place, request)["done"] == done
     body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
     assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
@@ -329,7 +329,7 @@ def test_who_confirms_at_a_desk_that_is_slow_holds_nobody_up(
 
 def test_one_person_of_risk_sets_a_posture_that_adds_care_and_ends_it(place: Place) -> None:
     body = {"minutes": 30, "size_multiplier": 0.5, "styles": ["join", "take"]}
-    told = "test desk: manual risk state of the whole desk"
+    told = "test desk: manual risk state of the desk"
     assert place.post("risk", "posture", **body)["done"] == [f"{told} set"]
     words = {"size_multiplier": 0.5, "styles": 5}
     asked = {"agent": None, "words": words, "span_ns": 1800 * S}

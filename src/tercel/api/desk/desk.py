@@ -62,6 +62,12 @@ class Desk(Closing):
     runtime : DeskRuntime
     temporary : TemporaryDirectory
         Goes with the desk.
+
+    >>> small = {"desk.warmup_s": 60, "risk.posture": "off", "signals.model": "off"}
+    >>> small |= {"instrument": [{"name": "AAA"}], "agent": [{"name": "ann", "strategy": "twap_take"}]}
+    >>> with open_desk(settings=small) as desk:
+    ...     desk.config.desk.name
+    'demo'
     """
 
     def __init__(
