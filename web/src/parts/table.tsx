@@ -13,6 +13,7 @@ export const prose = column("text-left max-w-104 min-w-40 wrap-anywhere whitespa
 /** Buttons, without a head. */
 export const acts = <R,>(cell: Cell<R>): Column<R> => words("", (row) => <span class="acts">{cell(row)}</span>);
 
+const HINTED = "cursor-help underline decoration-dotted underline-offset-4";
 export interface Rows<R> {
   label: string;
   rows: R[];
@@ -31,7 +32,7 @@ export function Table<R>({ label, rows, columns, id, empty, tone, keep }: Rows<R
         <thead role="rowgroup">
           <tr role="row">
             {columns.map(({ head, kind, hint }) => (
-              <th key={head} role="columnheader" scope="col" class={kind} title={hint}>
+              <th key={head} role="columnheader" scope="col" class={`${kind} ${hint ? HINTED : ""}`} title={hint}>
                 {head || <span class="sr-only">acts</span>}
               </th>
             ))}
