@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tercel.desk.trading.ledger import Ledger
 
 ROOT: Final = Path("desks")
+MOST_NAMED: Final = 5
+"""Desks that an error names."""
 
 
 Desk = Annotated[
@@ -67,12 +69,12 @@ def find_desk(desk: Path | None) -> Path:
     """
     desk = desk or named_desk()
     if desk is not None:
-        refuse_if(
-            not _is_desk(desk),
-            f"a desk folder with a {DATABASE}",
-            str(desk),
-            "run `tercel trade run` there first",
-        )
+        if not _is_desk(desk):
+            raise ConfigError(
+                f"a desk folder with a {DATABASE}",
+                str(desk),
+                f"name one that is there{_name_desks(desk)}; `tercel trade run --demo` makes one",
+            )
         return desk
     desks = [path for path in ROOT.glob("*") if _is_desk(path)]
     refuse_if(
@@ -82,6 +84,13 @@ def find_desk(desk: Path | None) -> Path:
         "begin with `tercel trade run --demo`, or name one: --desk DIR",
     )
     return max(desks, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
+
+
+def _name_desks(desk: Path) -> str:
+    """Desks beside a folder that is none, and under `desks/`, in brackets; "" when there are none."""
+    folders = sorted({*desk.parent.glob("*"), *ROOT.glob("*")})
+    names = [str(folder) for folder in folders if _is_desk(folder)]
+    return f" ({', '.join(names[:MOST_NAMED])})" if names else ""
 
 
 def _is_desk(folder: Path) -> bool:

@@ -101,7 +101,7 @@ function One({ a, page }: { a: AgentRow; page: Page }) {
   );
 }
 const PAUSED =
-  "It takes no parent, through restarts too, and what it has open is cancelled; its parents wait until it is resumed.";
+  "It takes no parent, through restarts too, and what it has open is cancelled. The time of its parents goes on: what is unfilled at a parent's horizon expires.";
 const RESUMED = `It takes parents again, and those that were paused with it go on; what was paused by itself waits until
   it is resumed itself.`;
 function Title({ a, latch }: { a: AgentRow; latch: Page["latch"] }) {

@@ -277,14 +277,15 @@ def _title_and_lead(config: DeskConfig, outcome: DeskOutcome) -> tuple[str, str]
     """Title with the desk's cost, and a summary in sentences."""
     mean = outcome.parents_bps.mean
     title = f"Desk {config.desk.name}"
-    name, saving = next(
-        ((name, agent.on_paper[0]) for name, agent in outcome.agents.items() if agent.on_paper),
-        ("", None),
+    name, savings = next(
+        ((name, agent.on_paper) for name, agent in outcome.agents.items() if agent.on_paper),
+        ("", ()),
     )
     if mean is not None:
         title += f": {mean:.1f} bps, {format_run_amount(outcome.cost, outcome.currency)}"
-    if saving is not None:
-        title += f"; on paper {name} {describe_saving(saving, outcome.currency)}"
+    if savings:
+        texts = (describe_saving(saving, outcome.currency) for saving in savings)
+        title += f"; on paper {name} {', '.join(texts)}"
     return title, " ".join([*silence_sentences(outcome), *answer_sentences(outcome)])
 
 
