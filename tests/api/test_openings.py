@@ -1,12 +1,12 @@
 """Something fails half-way through opening: all that was opened is closed, and the journal has nothing but the fact."""
 
-import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.test_constructors import SMALL
 from tests.desk.trading.desk_of_two import exchange_of
 
 import tercel as tc
@@ -25,13 +25,6 @@ from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.risk.cancels import KillCanceller, LatchWatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 
-SMALL = {
-    "desk.warmup_s": 10,
-    "risk.posture": "off",
-    "signals.model": "off",
-    "instrument": [{"name": "AAA"}],
-    "agent": [{"name": "ann", "strategy": "twap_take"}],
-}
 BEFORE_SESSION = {  # what fails before the session's first entry: a later attempt finds an empty journal
     "kill latch": (runtime, "check_latch"),
     "venue": (SimulatedMarkets, "dependencies"),
@@ -64,7 +57,6 @@ AT_GATE = {
 
 def open_resources() -> tuple[set[str], set[str]]:
     """Open files and sockets of this process, and its threads."""
-    gc.collect()
     files = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     return {name for name in files if "/fd" not in name}, {
         thread.name for thread in threading.enumerate()
@@ -124,6 +116,18 @@ def test_a_desk_that_does_not_open_leaves_nothing_open(
         tc.open_desk(settings=SMALL, folder=tmp_path).close()
 
 
+def test_an_opening_that_is_interrupted_is_journaled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LimitKeeper, "begin", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        tc.open_desk(settings=SMALL, folder=tmp_path)
+    assert journaled(tmp_path)[-1] == (kinds.ALERT, "not_opened")
+
+
 def test_a_second_desk_in_a_folder_leaves_the_first_alone(tmp_path: Path) -> None:
     with tc.open_desk(settings=SMALL, folder=tmp_path) as desk:
         leaves_nothing(lambda: tc.open_desk(settings=SMALL, folder=tmp_path), JournalError)
@@ -150,11 +154,10 @@ def test_a_gate_that_does_not_open_leaves_nothing_open(
         with opening.open_gate(config, tmp_path, "test", reach=lambda *_: exchange_of()):
             pass
 
-    attempt_again = monkeypatch.undo
     leaves_nothing(attempt)
     assert not (tmp_path / "gate.sock").exists()
     entries = journaled(tmp_path)
     assert {kind for kind, _ in entries} <= {kinds.SESSION, kinds.LIMITS, kinds.ALERT}
     assert entries[-1] == (kinds.ALERT, "not_opened")
-    attempt_again()
+    monkeypatch.undo()
     attempt()

@@ -93,6 +93,14 @@ def test_a_kill_of_nobody_is_said(desk: Path) -> None:
     assert tercel(*words, "peg").exit_code == 0
 
 
+def test_an_agent_of_an_earlier_session_is_killed_while_its_desk_runs(desk: Path) -> None:
+    (desk / "desk.toml").write_text('[[agent]]\nname = "ppo"\n')
+    with closing(SqlJournal(desk, "test")) as journal:
+        journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
+        killed = done("kill", "--desk", desk, "--reason", "x", "--agent", "peg")["killed"]
+    assert killed == {"peg": "x"}
+
+
 def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
     def killed(*words: str) -> Any:
         return done(*words, "--desk", desk)["killed"]

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -208,11 +208,13 @@ def _keeps_orders_in_process(folder: Path) -> bool:
 
 
 def _agents_of(folder: Path) -> list[str]:
-    """Names of a desk's agents, by its file or its journal; empty if that is unreadable or names none."""
-    from tercel.api.desk.command_names import read_desk_names
+    """Names of a desk's agents of this and earlier sessions, by its journal; empty if that is unreadable or names none."""
+    from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.reader import JournalReader
 
-    with suppress(TercelError):
-        return read_desk_names(folder).agents
+    with suppress(TercelError), closing(JournalReader(folder)) as reader:
+        rows = reader.read(0, (kinds.AGENT_ASSIGNMENT, kinds.PARENT))
+        return sorted({entry.agent for _, entry in rows if entry.agent})
     return []
 
 

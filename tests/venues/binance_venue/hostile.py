@@ -263,10 +263,16 @@ def lied_to(
     clock = VenueClock(lambda: server.clock.ns, lambda: server.clock.ns - BEGAN_NS)
     budget = WeightBudget(6000, server.clock, terms.longest_wait_s)
     signer = ApiSigner("K" * 64, secret="S" * 64)
-    channel = ApiChannel(signer, budget, clock.now_ms, 5000, server.clock)
+    channel = ApiChannel(
+        signer,
+        budget,
+        clock.now_ms,
+        5000,
+        server.clock,
+        wall_ms=clock.wall_ms,
+        jump_ms=terms.clock_ms,
+    )
     channel.socket = server  # type: ignore[assignment]
-    channel.wall_ms = lambda: clock.wall() // 10**6
-    channel.jump_ms = terms.clock_ms
     server.channel = channel
     api = BinanceApi(channel, server)  # type: ignore[arg-type]
     connections = SpotConnections("hostile", api, server, DefaultSelector())

@@ -11,7 +11,7 @@ from tests.venues.binance_venue.conftest import Served
 from tests.venues.ccxt_venue.conftest import ByCcxt
 from tests.waiting import until
 
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import VenueError
 from tercel.venues.binance_venue import opening
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -44,14 +44,3 @@ def test_what_was_opened_is_closed_when_a_step_fails(
                 maker.venue(store=tmp_path / f"{number}")
         until(lambda: open_files() <= before[0], seconds=20.0, what=f"files {name}")
         assert threading.active_count() == before[1], name
-
-
-def test_terms_that_are_refused_leave_nothing_open(
-    served: Callable[..., Served], tmp_path: Path
-) -> None:
-    one = served()
-    one.venue().close()  # what a first call loads for good
-    before = open_files()
-    with pytest.raises(ConfigError, match="self_trade"):
-        one.venue(store=tmp_path, self_trade="TRANSFER")
-    until(lambda: open_files() <= before, seconds=20.0, what="closed files")

@@ -24,7 +24,6 @@ from tercel.api.desk.run_text import (
     format_run_amount,
     format_saving_range,
     how_sure,
-    short_strategy_name,
     silence_sentences,
 )
 from tercel.core.errors import ConfigError
@@ -40,6 +39,7 @@ from tercel.core.report.page import Section, render_page
 from tercel.core.report.tables import drop_idle_columns, plain_table
 from tercel.core.vocabulary import SIDE_NAMES
 from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.configured_agents import bare_name
 from tercel.desk.engine.forecast_results import ForecastOutcome
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.outcome import DeskOutcome, OpenParent, ParentOutcome
@@ -149,7 +149,7 @@ def page(
         **{
             name: RULES[name]
             for agent in outcome.agents.values()
-            if (name := short_strategy_name(agent.strategy)) in RULES
+            if (name := bare_name(agent.strategy)) in RULES
         },
     }
     return render_page(title, lead, sections, facts, f"tercel {__version__}")
@@ -240,7 +240,7 @@ def _savings_on_paper(outcome: DeskOutcome) -> Iterator[Section]:
     rows = [
         [
             name,
-            short_strategy_name(saving.against),
+            bare_name(saving.against),
             saving.orders,
             f"{saving.value:,.0f}",
             format_half_width(saving.saved_bps, saving.half_bps),

@@ -11,6 +11,7 @@ from tercel.core.report.formatting import (
     format_percent,
 )
 from tercel.core.vocabulary import BUY
+from tercel.desk.engine.configured_agents import bare_name
 from tercel.desk.engine.forecast_results import ForecastOutcome
 from tercel.desk.engine.outcome import DeskOutcome, SavingOnPaper
 
@@ -144,7 +145,7 @@ def describe_saving(saving: SavingOnPaper, currency: str) -> str:
     'cost 700 USD more than twap_take'
     """
     amount = format_run_amount(abs(saving.saved), currency)
-    other = short_strategy_name(saving.against)
+    other = bare_name(saving.against)
     return (
         f"saved {amount} on {other}"
         if saving.saved_bps >= 0
@@ -176,11 +177,6 @@ def format_run_amount(amount: float, currency: str) -> str:
     return format_money(amount, currency or "units of the quote currency", 0)
 
 
-def short_strategy_name(strategy: str) -> str:
-    """Name of a strategy without the prefix `packaged:` and its wrappers (`+alpha`, `+posture`)."""
-    return strategy.removeprefix("packaged:").split("+")[0]
-
-
 def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
     """Headings and one row per agent: its cost, and its difference from the others."""
     headings = [
@@ -196,7 +192,7 @@ def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             name,
-            short_strategy_name(agent.strategy),
+            bare_name(agent.strategy),
             format_half_width(agent.is_bps, agent.half_bps, missing="none"),
             f"{agent.cost:,.0f}",
             format_half_width(agent.saves_bps, agent.saves_half_bps, missing="none"),

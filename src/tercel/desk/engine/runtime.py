@@ -129,8 +129,8 @@ def open_runtime(
             else str(gate_folder)
         )
         if mailer is not None:
-            mailer.start()
             stack.callback(mailer.stop)  # after the senders, which add to it
+            mailer.start()
         if dependencies.gate is not None:
             _start_gate_alerts(
                 dependencies.gate, bool(shared), config, folder / SENT_FILE, stack, add_email
@@ -207,7 +207,8 @@ def _start_alerts(
     save_position: Callable[[int], object] = lambda seq: None,
 ) -> AlertSender:
     """Send a journal's alerts after entry `after`, of `agents` (empty: all), until the desk closes; `save_position`
-    gets the last sent."""
+    gets the last sent. The journal's reader is closed with the desk."""
+    stack.callback(journal.close)
     alerts = AlertSender(
         journal,
         str(config.alerts.webhook or ""),
@@ -216,8 +217,8 @@ def _start_alerts(
         save_position=save_position,
         add_email=add_email,
     )
-    alerts.start()
     stack.callback(alerts.stop)
+    alerts.start()
     return alerts
 
 

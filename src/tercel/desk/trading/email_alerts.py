@@ -121,8 +121,6 @@ class AlertMailer(PeriodicThread):
         self._attempt = Thread()
         """Sends a mail; an attempt that takes too long is left to its end, and none begins before."""
         self._has_problem = False
-        self.failure: TercelError | None = None
-        """First failure after a mail that reached everybody; the session journals it and sets None. The thread keeps trying."""
 
     def add(self, level: str, text: str) -> None:
         """Let an alert be sent if its level is chosen; returns at once."""

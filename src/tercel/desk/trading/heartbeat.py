@@ -71,9 +71,10 @@ def journal_failed_opening(gateway: OrderGateway) -> Iterator[None]:
     """Journal, as a critical alert, that a session or a gate was not opened, if the block raises; the error goes on."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # an interrupt too
         with suppress(TercelError):
-            gateway.alert("critical", NOT_OPENED, f"it was not opened: {error}")
+            reason = str(error) or type(error).__name__
+            gateway.alert("critical", NOT_OPENED, f"it was not opened: {reason}")
         raise
 
 

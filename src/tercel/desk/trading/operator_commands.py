@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import OrderError, UnknownNameError, refuse_if
 from tercel.core.orders import VenueEvent
@@ -13,7 +13,6 @@ from tercel.desk.trading.parent_orders.agent_holds import resume_agent, suspend_
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading
 from tercel.desk.trading.parent_orders.pairs import PairTrading
-from tercel.desk.trading.parent_orders.parent_request import ParentRequest
 from tercel.desk.trading.quote_requests import QuoteRequests
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
@@ -28,8 +27,6 @@ class CommandTargets:
     manager, manual, quotes, pairs, limits, positions
     record_events : callable
         Feeds events to the session as if a venue had sent them.
-    request : callable
-        Makes the request for a parent order from a person's fields.
     """
 
     manager: ParentOrderManager
@@ -39,7 +36,6 @@ class CommandTargets:
     limits: LimitKeeper
     positions: PositionKeeper
     record_events: Callable[[Sequence[VenueEvent]], None]
-    request: Callable[[Mapping[str, Any]], ParentRequest]
 
 
 def _reason_of(command: OperatorEntry) -> str:
@@ -162,7 +158,7 @@ class OperatorCommands:
         """Accept a parent order that a person posted, or a pair of parents."""
         targets = self._targets
         fields = {key: value for key, value in command.body.items() if key != "pair"}
-        request = targets.request(fields)
+        request = targets.manager.make_request(fields)
         if (pair := command.body.get("pair")) is None:
             targets.manager.accept(request, operator=command.id)
         else:

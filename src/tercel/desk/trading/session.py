@@ -105,7 +105,6 @@ class Session(Closing):
                 self.keeper,
                 self.positions,
                 self.record_events,
-                request,
             ),
             on_operator,
         )

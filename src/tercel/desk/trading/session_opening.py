@@ -175,6 +175,6 @@ def _start_threads(session: Session, snapshots: Snapshots | None) -> None:
     with ExitStack() as running:
         for thread in (session.manager.deadline, *session.threads.values()):
             if thread is not None:
+                running.callback(thread.stop)  # first: an interrupt may come between the two
                 thread.start()
-                running.callback(thread.stop)
         session.running_threads = running.pop_all()

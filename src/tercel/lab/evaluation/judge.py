@@ -74,7 +74,6 @@ def judge(
     twin_mid2_grid: Ints | None,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> tuple[dict[str, CostRow], dict[str, dict[str, list[Estimate]]]]:
     """Cost figures of strategies on paired episodes with intervals, by strategy, and the gains of each challenger's
     training seeds, bps, by challenger and opponent.
@@ -90,8 +89,6 @@ def judge(
         The same generator state gives the same intervals.
     resamples : int
         Bootstrap resamples, 2,000 to 10,000.
-    level : float
-        Nominal coverage of the intervals.
 
     Raises
     ------
@@ -107,15 +104,15 @@ def judge(
     table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
     strategies = {
         entry.name: CostRow(
-            table[entry.name]["is_bps"].estimate(level),
-            **{key: _cell(key, table[entry.name][key], level) for key in _COST_KEYS[1:]},
-            adaptability=_adaptability(entry.responses, response_rng, resamples, level),
+            table[entry.name]["is_bps"].estimate(LEVEL),
+            **{key: _cell(key, table[entry.name][key]) for key in _COST_KEYS[1:]},
+            adaptability=_adaptability(entry.responses, response_rng, resamples),
         )
         for entry in entries
     }
     shortfall = {name: row["is_bps"] for name, row in table.items()}
     return strategies, {
-        entry.name: _gains_by_seed(entry.name, by_run, shortfall, level)
+        entry.name: _gains_by_seed(entry.name, by_run, shortfall)
         for entry in entries
         if entry.kind in CHALLENGERS
     }
@@ -198,13 +195,11 @@ def replicate_responses(
     return replicates
 
 
-def _adaptability(
-    responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float
-) -> Cell:
+def _adaptability(responses: Sequence[Response], rng: np.random.Generator, resamples: int) -> Cell:
     """Adaptability of a strategy with its interval; None if its decisions were not recorded."""
     replicates = replicate_responses([responses], rng, resamples)
     return (
-        None if replicates is None else clip_to_range("adaptability", replicates[0].estimate(level))
+        None if replicates is None else clip_to_range("adaptability", replicates[0].estimate(LEVEL))
     )
 
 
@@ -261,9 +256,9 @@ def _statistic(centre: float, episodes: int, reacts: bool) -> Callable[[Floats],
     return statistic
 
 
-def _cell(key: str, replicates: Replicates, level: float) -> Cell:
+def _cell(key: str, replicates: Replicates) -> Cell:
     """Estimate of a cost key with its interval, cut to the key's range; None without a value."""
-    return None if np.isnan(replicates.point) else clip_to_range(key, replicates.estimate(level))
+    return None if np.isnan(replicates.point) else clip_to_range(key, replicates.estimate(LEVEL))
 
 
 def clip_to_range(key: str, estimate: Estimate) -> Estimate:
@@ -277,7 +272,7 @@ def clip_to_range(key: str, estimate: Estimate) -> Estimate:
 
 
 def _gains_by_seed(
-    name: str, runs: Mapping[str, list[Replicates]], pooled: Mapping[str, Replicates], level: float
+    name: str, runs: Mapping[str, list[Replicates]], pooled: Mapping[str, Replicates]
 ) -> dict[str, list[Estimate]]:
     """Gain of each training seed of strategy `name` on every other strategy, bps, by opponent.
 
@@ -289,7 +284,7 @@ def _gains_by_seed(
             (
                 (opponent_costs[seed] if len(opponent_costs) == len(costs) else pooled[opponent])
                 - cost
-            ).estimate(level)
+            ).estimate(LEVEL)
             for seed, cost in enumerate(costs)
         ]
         for opponent, opponent_costs in runs.items()

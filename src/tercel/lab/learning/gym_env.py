@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.lab.learning.envs import SEEDS, ExecutionVec, fold_seed
+from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.gym_frame import METADATA, frame_of
 from tercel.lab.learning.port import Info
 
@@ -112,11 +112,11 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     ) -> tuple[Float32, Info]:
         """Start the next episode, or the first of `seed` (of a drawn one before any): observation and empty info."""
         super().reset(seed=seed)
-        if seed is None and self.vec.started:
-            obs = self.vec.restart(np.zeros(1, np.int64))
-        else:
-            first = int(self.np_random.integers(SEEDS)) if seed is None else fold_seed(seed)
-            obs = self.vec.reset(seed=first)[0]
+        obs = (
+            self.vec.restart(np.zeros(1, np.int64))
+            if seed is None and self.vec.started
+            else self.vec.reset(seed=seed)[0]
+        )
         return obs[0].copy(), {}
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:

@@ -11,7 +11,6 @@ from tercel.venues.binance_venue.rest import PAGE, RequestRefusedError
 from tercel.venues.binance_venue.spot_api import Call, SpotAccount, SpotApi, SpotOrder, SpotTrade
 from tercel.venues.binance_venue.terms import SpotTerms
 from tercel.venues.binance_venue.venue_clock import certain_lead
-from tercel.venues.binance_venue.weight_budget import WeightBudget
 
 DAY_MS: Final = 86_400_000
 _CLOCK_SAMPLES: Final = 3
@@ -56,10 +55,9 @@ def measure_clock(
     return offset, ahead
 
 
-def read_symbols(
-    api: SpotApi, names: tuple[str, ...], budget: WeightBudget
-) -> tuple[dict[str, TradedSymbol], list[str]]:
-    """Query the symbols that trade, by name, and the names of listed ones that cannot be read; sets the budget's limit.
+def read_symbols(api: SpotApi, names: tuple[str, ...]) -> tuple[dict[str, TradedSymbol], list[str]]:
+    """Query the symbols that trade, by name, and the names of listed ones that cannot be read; sets the limit of the
+    channel's budget.
 
     Raises
     ------
@@ -67,6 +65,7 @@ def read_symbols(
         A symbol that is named and not listed, or does not trade.
     """
     markets = api.wait(api.markets(names))
+    budget = api.channel.budget
     budget.limit = markets.weight_limit or budget.limit
     symbols = {name: symbol for name, symbol in markets.symbols.items() if symbol.status == TRADING}
     if names:
@@ -119,9 +118,7 @@ def check_key(api: SpotApi, withdrawals: bool) -> str:
     return ""
 
 
-def check_logon(
-    api: SpotApi, terms: SpotTerms, budget: WeightBudget
-) -> tuple[dict[str, TradedSymbol], list[str]]:
+def check_logon(api: SpotApi, terms: SpotTerms) -> tuple[dict[str, TradedSymbol], list[str]]:
     """Query symbols, the key's permissions and self-trade modes at logon, and check them: the symbols that trade, by
     name, and notes for people.
 
@@ -131,7 +128,7 @@ def check_logon(
         Anything that keeps the desk from trading.
     """
     notes = list[str]()
-    symbols, unreadable = read_symbols(api, terms.symbols, budget)
+    symbols, unreadable = read_symbols(api, terms.symbols)
     if unreadable:
         notes.append(
             f"{len(unreadable)} symbols are left out, whose ticks or lots cannot be read: {', '.join(unreadable[:5])}"

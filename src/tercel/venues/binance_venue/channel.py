@@ -113,6 +113,10 @@ class ApiChannel:
         Seconds that never go back.
     settle_ms : int
         Time after a request's window in which it may still be carried out.
+    wall_ms : callable, optional
+        This machine's clock; None: the venue's time.
+    jump_ms : float
+        Largest plausible distance of a reported time from the local clock or from the estimated venue time.
     """
 
     def __init__(
@@ -123,6 +127,8 @@ class ApiChannel:
         window_ms: int,
         clock: Callable[[], float] = time.monotonic,
         settle_ms: int = SETTLE_MS,
+        wall_ms: Callable[[], int] | None = None,
+        jump_ms: float = 1000.0,
     ) -> None:
         """Start without a socket and without pending requests."""
         self._signer = signer
@@ -135,10 +141,8 @@ class ApiChannel:
         self._pending: dict[int, _PendingRequest] = {}
         self._count = 0
         self._orders_until = 0.0
-        self.wall_ms = now_ms
-        """This machine's clock."""
-        self.jump_ms = 1000.0
-        """Largest plausible distance of a reported time from the local clock or from the estimated venue time."""
+        self._wall_ms = wall_ms or now_ms
+        self.jump_ms = jump_ms
         self._extra_jump_ms = 0
         """Added to that distance once the venue refused a timestamp."""
         self.venue_ms = 0
@@ -153,7 +157,7 @@ class ApiChannel:
         jump = self.jump_ms + self._extra_jump_ms
         is_plausible = type(time_ms) is int and (
             (asked_ms or now) - jump <= time_ms <= now + jump
-            or abs(time_ms - self.wall_ms()) <= jump
+            or abs(time_ms - self._wall_ms()) <= jump
         )
         if is_plausible:
             self.venue_ms = time_ms if asked_ms else max(self.venue_ms, min(time_ms, now))

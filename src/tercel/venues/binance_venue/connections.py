@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.venues.binance_venue.api import MS
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
 from tercel.venues.binance_venue.requests import BinanceApi
@@ -60,9 +59,9 @@ def connect_binance(
     budget = WeightBudget(longest_s=terms.longest_wait_s)
     window_ms = terms.recv_window_ms
     rest = BinanceRest(endpoints.rest, signer, budget, tls, clock.now_ms, window_ms, timeout_s)
-    channel = ApiChannel(signer, budget, clock.now_ms, window_ms)
-    channel.wall_ms = lambda: clock.wall() // MS
-    channel.jump_ms = terms.clock_ms
+    channel = ApiChannel(
+        signer, budget, clock.now_ms, window_ms, wall_ms=clock.wall_ms, jump_ms=terms.clock_ms
+    )
     selector = selectors.DefaultSelector()
     links = BinanceLinks(endpoints, tls, channel, rest, selector, terms.depth, allow)
     name = f"binance:{terms.net if not terms.rest_url else endpoints.rest}"

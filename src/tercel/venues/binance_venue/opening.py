@@ -109,7 +109,7 @@ def log_on(
             clock.offset_ns, clock.ahead_ns = measure_clock(
                 api, clock.wall, clock.steady, terms.clock_ms
             )
-            symbols, notes = check_logon(api, terms, api.channel.budget)
+            symbols, notes = check_logon(api, terms)
             venue = make_venue(terms, connections, memory, symbols, clock, patience)
             load_history(api, symbols, venue.tracker, venue.inquiry)
             venue.begin(read_account(api))

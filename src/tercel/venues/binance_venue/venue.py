@@ -116,12 +116,6 @@ class BinanceVenue(Closing):
         VenueError
             The logon is refused, or takes too long.
         """
-        self._await_logon()
-        for note in notes:
-            self._emit(o.LinkStatus(True, self.clock.stamp(0), note))
-
-    def _await_logon(self) -> None:
-        """Wait until both connections are up and the account is followed; raises VenueError after the logon timeout."""
         until_s = time.monotonic() + self._patience.logon_s
         while not self._links.up:
             self._run_once()
@@ -139,6 +133,8 @@ class BinanceVenue(Closing):
                 )
             self._connections.selector.select(0.05)
         self._events = [event for event in self._events if not isinstance(event, o.LinkStatus)]
+        for note in notes:
+            self._emit(o.LinkStatus(True, self.clock.stamp(0), note))
 
     @property
     def name(self) -> str:

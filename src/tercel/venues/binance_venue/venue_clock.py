@@ -40,6 +40,10 @@ class VenueClock:
         """The venue's time, ms."""
         return (self.steady() + self.offset_ns) // MS
 
+    def wall_ms(self) -> int:
+        """This machine's time, ms."""
+        return self.wall() // MS
+
     def stamp(self, ns: int) -> int:
         """A venue time for an event of time `ns` (0: now), neither ahead of now nor before the last one given."""
         now = self.steady() + self.offset_ns

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from tercel.core.link.connection import WaitLimits
-from tercel.venues.binance_venue.api import MS
 from tercel.venues.binance_venue.channel import SETTLE_MS, ApiChannel
 from tercel.venues.binance_venue.connections import SpotConnections
 from tercel.venues.binance_venue.opening import log_on
@@ -64,14 +63,15 @@ def open_ccxt_venue(
         clock.now_ms,
         terms.recv_window_ms,
         settle_ms=SETTLE_MS + round(CALL_S * 1000),
+        wall_ms=clock.wall_ms,
+        jump_ms=terms.clock_ms,
     )
-    channel.wall_ms = lambda: clock.wall() // MS
-    channel.jump_ms = terms.clock_ms
-    selector = selectors.DefaultSelector()
-    links = CcxtLinks(known_exchange, selector, channel.receive, allow)
     name = f"ccxt:{exchange}:{terms.net}" if not terms.urls else f"ccxt:{exchange}"
-    api = CcxtApi(known_exchange, channel, links)
     watched = known_exchange.has("watchOrders") and known_exchange.has("watchMyTrades")
+    selector = selectors.DefaultSelector()
+    # its thread runs from here on: nothing below may fail before `log_on`, which closes it
+    links = CcxtLinks(known_exchange, selector, channel.receive, allow)
+    api = CcxtApi(known_exchange, channel, links)
     return log_on(
         partial(CcxtVenue, is_polled=not watched),
         terms,

@@ -60,6 +60,8 @@ class OwnOrders:
     ) -> list[Unified]:
         """Execution reports of received trades, then of orders, since an order's end counts its trades; a trade waits for its
         order's name, up to a second."""
+        if not (trades or orders or self._trades):
+            return []  # as most polls: the map of an exchange's markets is not turned round
         names = {symbol: name for name, symbol in self._unified.items()}
         reports = list[Unified]()
         waiting = self._trades
@@ -87,8 +89,6 @@ class OwnOrders:
                 "z": "0",
                 "t": row["id"],
                 "L": row["price"],
-            }
-            fields |= {
                 "l": row["qty"],
                 "n": row["commission"],
                 "N": row["commissionAsset"],

@@ -60,7 +60,7 @@ def analyse(store: CostStore) -> EvaluationRecord:
         name: claim(name, compared, store.teams(name), ledger, rng, store.best_of_each)
         for name in store.reported_rows
     }
-    scores = store.scores(main)
+    scores = store.main_scores
     chosen_on = store.scores(store.validation)
     challengers = store.challengers(main)
     costs = next(iter(main.costs.values()))
@@ -189,7 +189,7 @@ def _cell_of_episodes(
     challengers = store.challengers(store.main)
     members = store.members(store.main)
     return comparisons.scenario_cell(
-        store.scores(store.main).select(rows), challengers, members, ledger, rng
+        store.main_scores.select(rows), challengers, members, ledger, rng
     )
 
 
@@ -290,7 +290,7 @@ def deflated_gain(store: CostStore, name: str) -> DeflatedScore | None:
     """Gain of a row over the best rule, deflated for the variants tried; None for too few clusters."""
     members = store.members(store.main).get(name, (name,))
     variants = max(variants_of(policy) for policy in store.policies if policy.key in members)
-    return risk_statistics.deflated_gain(store.scores(store.main), name, store.best, variants)
+    return risk_statistics.deflated_gain(store.main_scores, name, store.best, variants)
 
 
 def pooled_gains(
@@ -425,7 +425,7 @@ def by_bound(store: CostStore) -> dict[str, dict[str, Estimate]]:
     tables = {kind: store.scores(results[kind]) for kind in BOUNDS}
     names = [
         name
-        for name in store.scores(store.main).bps
+        for name in store.main_scores.bps
         if all(name in table.bps for table in tables.values())
     ]
     return {

@@ -227,6 +227,11 @@ class CostStore:
         return twin_mids(self.main)
 
     @cached_property
+    def main_scores(self) -> Scores:
+        """Shortfalls of all candidates in the main scenario."""
+        return self.scores(self.main)
+
+    @cached_property
     def entries(self) -> list[JudgedEntry]:
         """Rows of the main scenario as input of the judge."""
         return self.entries_in(self.main)

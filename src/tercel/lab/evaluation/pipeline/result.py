@@ -96,7 +96,7 @@ class Result:
     ----------
     figures : EvaluationRecord
         Everything; the JSON of ``tercel agent evaluate`` has a key for each attribute.
-    evaluation : CostStore, optional
+    store : CostStore, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
 
     See Also
@@ -121,7 +121,7 @@ class Result:
         """Implementation shortfall of each judged episode, bps, by strategy; of a recipe the mean over its training seeds."""
         if self.store is None:
             return {}
-        scores = self.store.scores(self.store.main)
+        scores = self.store.main_scores
         return {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
 
     @cached_property
@@ -181,8 +181,8 @@ class Result:
         for name in self.ranked:
             row = self.figures.strategies[name]
             cost = row.is_bps
-            best = self.best_baseline
-            versus = None if name == best else self.compare(name, best)
+            is_best = name == self.best_baseline
+            versus = None if is_best else self.compare(name, self.best_baseline)
             rows.append(
                 {
                     "strategy": name,
@@ -365,7 +365,7 @@ class Result:
             return []
         ledger = ComparisonLedger()
         rng = np.random.default_rng((SEED, 1))
-        scores = store.scores(store.main)
+        scores = store.main_scores
         rule_gains = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {
             (a, b): ledger.enter(rule_gains[a][b], ranked=not {a, b} & {*scores.unranked})
