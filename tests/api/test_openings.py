@@ -122,6 +122,7 @@ def test_an_opening_that_is_interrupted_is_journaled(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(dependencies, "warm_up", lambda *_: None)  # it opens a desk in memory
     monkeypatch.setattr(LimitKeeper, "begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
         tc.open_desk(settings=SMALL, folder=tmp_path)
