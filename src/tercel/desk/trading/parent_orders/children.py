@@ -4,12 +4,14 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tercel.core.arrays import Ints
+from tercel.core.child_order import open_order
 from tercel.core.errors import OrderError
 from tercel.core.fixed_point import ONE, ceil_units, floor_units
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.price_limit import limit_at
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK
+from tercel.desk.trading.child_orders.fold import Orders
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
@@ -85,30 +87,42 @@ def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns
 
 @dataclass(slots=True)
 class Child:
-    """A child order with its ledger place in the driver; `cum_qty` is its filled quantity, 10^-8 of a lot."""
+    """What the driver of a child order needs beside its state, which the ledger holds (`core.child_order.ChildOrder`).
 
+    Parameters
+    ----------
+    new : NewOrder
+        As it was sent.
+    place : int
+        Among the driver's orders.
+    lots : int
+        Its size by the last command, which may not have left yet.
+    forced : bool
+        Sent at the horizon, for all that was left.
+    part : int
+        Filled part of a lot, 10^-8, that the driver does not count: it counts whole lots.
+    worst, mid2
+        Price of the last fill, ticks, and mid that it met, half ticks.
+    marks
+        Mids and touches that its aggressors met, of fills to be reported; by whether it rested.
+    """
+
+    new: NewOrder
     place: int
-    name: str
-    price: int | None
-    total: int
+    lots: int
     forced: bool
-    cum_qty: int = 0
-    number: int = -1
+    part: int = 0
     worst: int | None = None
     mid2: int | None = None
     marks: dict[bool, deque[tuple[int, int]]] = field(
         default_factory=lambda: {False: deque(), True: deque()}
     )
 
-    def open_lots(self, leaves_qty: int) -> int:
-        """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
-        return ceil_units(leaves_qty + self.cum_qty % ONE)
-
     def fill(self, qty: int) -> int:
         """Book an execution; the number of whole lots it completes."""
-        qty_before = self.cum_qty
-        self.cum_qty += qty
-        return floor_units(self.cum_qty) - floor_units(qty_before)
+        qty += self.part
+        self.part = qty % ONE
+        return floor_units(qty)
 
 
 class Children:
@@ -117,33 +131,33 @@ class Children:
     Parameters
     ----------
     order : Assignment
+    orders : Orders
+        The ledger's, which hold the children's state.
     """
 
-    def __init__(self, order: Assignment) -> None:
+    def __init__(self, order: Assignment, orders: Orders) -> None:
         self._order = order
+        self._orders = orders
         self._last_number = order.first_child - 1
-        self.by_name: dict[str, Child] = {}
+        self.by_root: dict[str, Child] = {}
         self.by_place: dict[int, Child] = {}
         """By the driver's place, the latest there."""
         self.cancels: dict[str, tuple[Child, int]] = {}
-        """Cancels not yet answered, by name: of which order, for how many lots."""
+        """The driver's cancels that wait for an answer, by the name under which they left: of which order, for how many
+        lots."""
         self._parts = 0
         """Parts of a lot that orders filled which are over, 10^-8."""
 
     def find(self, report: Report) -> Child | None:
         """The child order a report refers to; None for another's order."""
-        return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
+        order = self._orders.get(report.orig) or self._orders.get(report.cl_ord_id)
+        return None if order is None else self.by_root.get(order.root)
 
     def collect_parts(self, child: Child) -> int:
         """Add an ended child's fraction of a lot; 1 if the fractions now round up to one more lot, else 0."""
         parts_before = self._parts
-        self._parts += child.cum_qty % ONE
+        self._parts += child.part
         return ceil_units(self._parts) - ceil_units(parts_before)
-
-    def rename(self, child: Child, name: str) -> None:
-        """Note an order's new ClOrdID after an accepted replace."""
-        self.by_name[name] = child
-        child.name = name
 
     def commands(self, rows: Ints | None) -> list[Command]:
         """A driver's commands (`execution.driver.Commands`) as messages to a venue, noted as children and open cancels; [] of
@@ -160,10 +174,7 @@ class Children:
         if kind == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price
             tif = Tif.IOC if flags & sim.IMMEDIATE else Tif.DAY
-            self.by_name[name] = self.by_place[place] = Child(
-                place, name, limit, lots, bool(flags & sim.FORCED)
-            )
-            return NewOrder(
+            new = NewOrder(
                 name,
                 order.instrument,
                 order.side,
@@ -174,18 +185,22 @@ class Children:
                 order.parent,
                 ns,
             )
+            child = Child(new, place, lots, bool(flags & sim.FORCED))
+            self.by_root[name] = self.by_place[place] = child
+            return new
         child = self.by_place[place]
-        child.total -= lots
+        child.lots -= lots
         self.cancels[name] = child, lots
-        if child.total * ONE <= child.cum_qty or child.price is None:
-            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
+        state = self._orders.get(child.new.cl_ord_id) or open_order(child.new)  # not sent yet
+        if child.lots * ONE <= state.cum_qty or state.price is None:
+            return CancelOrder(name, state.name, order.instrument, order.side, order.account, ns)
         return ReplaceOrder(
             name,
-            child.name,
+            state.name,
             order.instrument,
             order.side,
-            child.total,
-            child.price,
+            child.lots,
+            state.price,
             order.account,
             order.parent,
             ns,

@@ -23,11 +23,12 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, TapeError
-from tercel.core.fixed_point import round_against
+from tercel.core.fixed_point import ceil_units, round_against
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.parent_orders import kernels
@@ -70,9 +71,13 @@ class ParentExecutor:
         Of the instrument; fed before the executor, by the same caller.
     strategy : Strategy
         What decides; the driver checks its answers.
+    orders : Orders
+        State of the parent's child orders, in which every command and report is folded before the executor sees it.
     """
 
-    def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
+    def __init__(
+        self, order: Assignment, follower: Follower, strategy: Strategy, orders: Orders
+    ) -> None:
         self.id = order.parent
         self.order = order
         self.strategy = strategy
@@ -83,7 +88,7 @@ class ParentExecutor:
         self._waiting: list[Ints] = []
         self._by_time = order.task.clock == "time"
         self._gap_error: TapeError | None = None  # raised with the next event or time
-        self._children = Children(order)
+        self._children = Children(order, orders)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
         self.states = TradingStates()
@@ -321,8 +326,7 @@ class ParentExecutor:
         name = command.cl_ord_id
         if name in self._children.cancels:
             self._cancel_over(name, 0, self._now, to_send)
-        elif name in self._children.by_name:
-            child = self._children.by_name[name]
+        elif (child := self._children.by_root.get(name)) is not None:
             if child.forced:
                 self._book_unfilled(child, self._now, to_send)
             else:
@@ -330,7 +334,6 @@ class ParentExecutor:
                     self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)),
                     to_send,
                 )
-                self._forget(child)
         self._end_if_over()
         return to_send
 
@@ -473,13 +476,11 @@ class ParentExecutor:
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
             # Market data name the order by the number before the dot.
-            child.number = int(report.order_id.partition(".")[0])
-            self._rows.map_number(child.number, child.place)
+            self._rows.map_number(int(report.order_id.partition(".")[0]), child.place)
         elif report.exec_type is ExecType.TRADE:
             self._book_trade(child, report, to_send)
         elif report.exec_type is ExecType.REPLACED:
-            self._children.rename(child, report.cl_ord_id)
-            stays = child.open_lots(report.leaves_qty)
+            stays = ceil_units(report.leaves_qty + child.part)  # a partly filled lot counts as open
             self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, to_send)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
@@ -505,10 +506,10 @@ class ParentExecutor:
                     self._feed(
                         self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), to_send
                     )
-                self._forget(child)
+                self._rows.unmap_place(child.place)
         # The venue may give its number to another order from now on.
         if report.leaves_qty == 0:
-            self._forget(child)
+            self._rows.unmap_place(child.place)
 
     def _book_trade(self, child: Child, report: Report, to_send: list[Command]) -> None:
         """Apply an execution to the driver, as a fill of the lots that it completes."""
@@ -540,7 +541,8 @@ class ParentExecutor:
         last = sim.LAST_ASK if side > 0 else sim.LAST_BID
         worst = int(k[last]) if child.worst is None else child.worst
         # The limit ended it, not the book: the next lot would have cost what the far touch asks.
-        if child.price is not None and child.price * side < k[far] * side < NO_ASK:
+        price = child.new.price
+        if price is not None and price * side < k[far] * side < NO_ASK:
             worst = int(k[far])
         worst = ladder_end(k, side, worst)
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
@@ -554,14 +556,11 @@ class ParentExecutor:
     def _cancel_over(self, name: str, dead: int, ns: int, to_send: list[Command]) -> None:
         """Apply the answer to a cancel, or to a replace sent as one: `dead` lots are gone."""
         child, requested = self._children.cancels.pop(name)
+        if not dead:
+            child.lots += requested
         self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), to_send)
 
     def _open(self, child: Child) -> int:
         """Open lots of a child order."""
         book = self.driver.book
         return int(book[book[lay.AT_LEDGER] + child.place * lay.LEDGER + lay.OPEN])
-
-    def _forget(self, child: Child) -> None:
-        """Drop the venue's number of an ended child order, which the venue may use again."""
-        self._rows.unmap_number(child.number, child.place)
-        child.number = -1

@@ -235,7 +235,9 @@ class ParentOrderManager:
             limit=parent.limit,
         )
         strategy = given_strategy or self._strategies(parent.strategy, order.instrument)
-        executor = ParentExecutor(assignment, self.follow(order.instrument), strategy)
+        executor = ParentExecutor(
+            assignment, self.follow(order.instrument), strategy, ledger.orders
+        )
         self._guide(executor)
         self.executors[parent.id] = executor
 
