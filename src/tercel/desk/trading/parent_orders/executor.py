@@ -1,12 +1,7 @@
 """Executor of a parent order: passes market data and reports to a strategy, and its decisions to a venue as orders.
 
-Venue events become driver rows and driver commands become orders:
-
-- market data rows of everybody else's orders are public rows; the ADD row of an own order shows that it rests;
-- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
-  strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
-- cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
-- unfilled lots of the forced order are booked at the worst price seen, as the batch does.
+Venue events become driver rows and driver commands become orders. Market data rows of everybody else's orders are public
+rows; the ADD row of an own order shows that it rests. Reports on own orders become rows in `children`.
 
 An executor runs on venue time: `on_events` with the events that came, then `on_time` once all up to a time were passed.
 
@@ -23,16 +18,15 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import OrderError, TapeError
-from tercel.core.fixed_point import ceil_units, round_against
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
+from tercel.core.orders import M_NS, Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.parent_orders import kernels
-from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, write_order
+from tercel.desk.trading.parent_orders.children import Assignment, Children, write_order
 from tercel.desk.trading.parent_orders.driver_rows import DriverRows
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.parent_orders.strategies import refuse_broken_weights
@@ -52,10 +46,7 @@ from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.view import View
-from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import mark_unfilled
-from tercel.market.simulator.entry import ladder_end
 
 LOG_ROWS = 4096
 WAITING = 1024  # most queued updates of a market
@@ -88,9 +79,8 @@ class ParentExecutor:
         self._waiting: list[Ints] = []
         self._by_time = order.task.clock == "time"
         self._gap_error: TapeError | None = None  # raised with the next event or time
-        self._children = Children(order, orders)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
-        self._exec_ids: set[str] = set()
+        self._children = Children(order, orders, self._rows)
         self.states = TradingStates()
         """Reasons why the executor may send nothing new: paused, cancelled or detached."""
         self._began_journaled = False
@@ -282,10 +272,11 @@ class ParentExecutor:
                 if event.instrument == self.order.instrument and not self.queue_market_data(event):
                     self._waiting.append(event.rows)
                     self._catch_up(to_send)
-            elif isinstance(event, Report):
-                self._on_report(event, to_send)
-            elif isinstance(event, CancelReject) and event.cl_ord_id in self._children.cancels:
-                self._cancel_over(event.cl_ord_id, 0, event.ns, to_send)
+            elif (child := self._children.find(event)) is not None:
+                if self._waiting:
+                    self._catch_up(to_send)
+                for row in self._children.rows_of(child, event, self.driver):
+                    self._feed(row, to_send)
         self._end_if_over()
         if self._gap_error is not None:
             raise self._gap_error
@@ -323,17 +314,8 @@ class ParentExecutor:
         order has no next decision, and is booked as unfilled.
         """
         to_send: list[Command] = []
-        name = command.cl_ord_id
-        if name in self._children.cancels:
-            self._cancel_over(name, 0, self._now, to_send)
-        elif (child := self._children.by_root.get(name)) is not None:
-            if child.forced:
-                self._book_unfilled(child, self._now, to_send)
-            else:
-                self._feed(
-                    self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)),
-                    to_send,
-                )
+        for row in self._children.rows_of_denial(command, self.driver):
+            self._feed(row, to_send)
         self._end_if_over()
         return to_send
 
@@ -454,113 +436,3 @@ class ParentExecutor:
                 self.driver.apply_alone(row)
             )  # no decision may be taken on the way
         self._rows.record(row)
-
-    def _driver_row(
-        self, ns: int, kind: int, child: Child, flags: int, price: int, lots: int, *met_prices: int
-    ) -> Ints:
-        """Driver row of an own order's event: kind, flags, price (ticks), lots, and mid and touch it met (half ticks)."""
-        mid2, touch2 = met_prices or (0, 0)
-        return np.array(
-            [max(ns, self._now), kind, child.place, flags, price, lots, mid2, touch2], np.int64
-        )
-
-    def _on_report(self, report: Report, to_send: list[Command]) -> None:
-        """Apply a venue's report on an own order to the driver, adding orders that follow to `to_send`; status and repeated
-        reports are ignored."""
-        child = self._children.find(report)
-        # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
-        if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
-            return
-        if self._waiting:
-            self._catch_up(to_send)
-        self._exec_ids.add(report.exec_id)
-        if report.exec_type is ExecType.NEW:
-            # Market data name the order by the number before the dot.
-            self._rows.map_number(int(report.order_id.partition(".")[0]), child.place)
-        elif report.exec_type is ExecType.TRADE:
-            self._book_trade(child, report, to_send)
-        elif report.exec_type is ExecType.REPLACED:
-            stays = ceil_units(report.leaves_qty + child.part)  # a partly filled lot counts as open
-            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, to_send)
-        elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
-            # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
-            if (
-                self._children.collect_parts(child)
-                and child.worst is not None
-                and child.mid2 is not None
-            ):
-                flags = 2 if child.forced else 1
-                touch2 = 2 * child.worst if child.forced else 0
-                self._feed(
-                    self._driver_row(
-                        report.ns, sim.OWN_FILL, child, flags, child.worst, 1, child.mid2, touch2
-                    ),
-                    to_send,
-                )
-            if child.forced:
-                self._book_unfilled(child, report.ns, to_send)
-            elif report.cl_ord_id in self._children.cancels:
-                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, to_send)
-            else:
-                if lots := self._open(child):
-                    self._feed(
-                        self._driver_row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), to_send
-                    )
-                self._rows.unmap_place(child.place)
-        # The venue may give its number to another order from now on.
-        if report.leaves_qty == 0:
-            self._rows.unmap_place(child.place)
-
-    def _book_trade(self, child: Child, report: Report, to_send: list[Command]) -> None:
-        """Apply an execution to the driver, as a fill of the lots that it completes."""
-        k = self.driver.state
-        marks = child.marks[report.passive]
-        touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
-        # Mid and touch before the aggressor's first lot, if market data came first; else those of now.
-        met_prices = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.worst = round_against(self.order.side, report.last_px)
-        child.mid2 = met_prices[0]
-        flags = int(report.passive) + 2 * int(child.forced)
-        touch2 = 0 if report.passive else met_prices[1]
-        if lots := child.fill(report.last_qty):
-            self._feed(
-                self._driver_row(
-                    report.ns, sim.OWN_FILL, child, flags, child.worst, lots, met_prices[0], touch2
-                ),
-                to_send,
-            )
-
-    def _book_unfilled(self, child: Child, ns: int, to_send: list[Command]) -> None:
-        """Book the unfilled lots of the forced order at the worst price paid, or the touch if its limit ended it."""
-        k = self.driver.state
-        lots = self._open(child)
-        side = self.order.side
-        if lots == 0:
-            return
-        far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
-        last = sim.LAST_ASK if side > 0 else sim.LAST_BID
-        worst = int(k[last]) if child.worst is None else child.worst
-        # The limit ended it, not the book: the next lot would have cost what the far touch asks.
-        price = child.new.price
-        if price is not None and price * side < k[far] * side < NO_ASK:
-            worst = int(k[far])
-        worst = ladder_end(k, side, worst)
-        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
-        paid = int(k[sim.WORST_PAID])
-        self._feed(
-            self._driver_row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), to_send
-        )
-        # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
-        mark_unfilled(k, worst, lots, paid)
-
-    def _cancel_over(self, name: str, dead: int, ns: int, to_send: list[Command]) -> None:
-        """Apply the answer to a cancel, or to a replace sent as one: `dead` lots are gone."""
-        child, requested = self._children.cancels.pop(name)
-        if not dead:
-            child.lots += requested
-        self._feed(self._driver_row(ns, sim.OWN_DEAD, child, 0, requested, dead), to_send)
-
-    def _open(self, child: Child) -> int:
-        """Open lots of a child order."""
-        book = self.driver.book
-        return int(book[book[lay.AT_LEDGER] + child.place * lay.LEDGER + lay.OPEN])
