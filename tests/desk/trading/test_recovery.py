@@ -505,7 +505,7 @@ def test_a_parent_that_is_over_stays_over_and_its_costs_are_told_anew(session):
     )
     old, new = (entry.body for _, entry in session.journal.read(kinds=(kinds.TCA,)))
     assert (old["filled"], new["filled"]) == (200, 200 - whole(one.last_qty))
-    rows = session.ledger.fills_of["p1"]
+    rows = session.ledger.orders.fills_of["p1"]
     assert new["average_price"] == pytest.approx(
         sum(f.qty * f.px for f in rows) / sum(f.qty for f in rows) / ONE
     )

@@ -198,7 +198,7 @@ class PairTrading:
             self._leg_book(terms.first.instrument),
             self._leg_book(terms.second.instrument),
             {role: Fraction(role_parent.filled_qty, ONE) for role, role_parent in parents.items()},
-            ledger.fills_of.get(id_, ()),
+            ledger.orders.fills_of.get(id_, ()),
             [
                 PairOrder(role, Fraction(order.open_qty, ONE), order.price, order.root)
                 for role, orders in live.items()
