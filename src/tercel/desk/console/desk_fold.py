@@ -123,17 +123,15 @@ class DeskFold:
         self.ns = max(self.ns, entry.ns)
         self.ledger.last = seq
         self.ledger.apply(entry)
-        for pair in self.ledger.moves:
-            for sign, fill in zip((-1, 1), pair, strict=True):
-                if fill is not None:
-                    agent = self._agent(fill.account)
-                    agent.fills = agent.fills + sign
-                    agent.qty = agent.qty + sign * fill.qty
-                    self._fill_values[fill.parent] += sign * fill.px * fill.qty
-                    if (finished := self._finished_parents.get(fill.parent)) is not None:
-                        self._finished_parents[finished.id] = replace(
-                            finished, filled_qty=finished.filled_qty + sign * fill.qty
-                        )
+        for sign, fill in self.ledger.moved_fills():
+            agent = self._agent(fill.account)
+            agent.fills = agent.fills + sign
+            agent.qty = agent.qty + sign * fill.qty
+            self._fill_values[fill.parent] += sign * fill.px * fill.qty
+            if (finished := self._finished_parents.get(fill.parent)) is not None:
+                self._finished_parents[finished.id] = replace(
+                    finished, filled_qty=finished.filled_qty + sign * fill.qty
+                )
         self.money.apply(entry, self.ledger)
         self.outcomes.apply(entry)
         if entry.kind in self._latest:
@@ -365,10 +363,6 @@ class DeskFold:
         self._add_share_points(entry.ns)
         self._fold_operator(seq, entry)
 
-    def _fold_stance(self, seq: int, entry: Entry) -> None:
-        """Fold a manual risk state as an operator's action; the ledger holds the state."""
-        self._fold_operator(seq, entry)
-
     def _fold_operator(self, seq: int, entry: Entry) -> None:
         """Append an operator's action to the report, and its ownership of an alert to the alert book."""
         self.operator.append(
@@ -402,7 +396,7 @@ class DeskFold:
         kinds.KILL: _fold_kill,
         kinds.REARM: _fold_rearm,
         kinds.HOLD: _fold_hold,
-        kinds.STANCE: _fold_stance,
+        kinds.STANCE: _fold_operator,
         kinds.OPERATOR: _fold_operator,
     }
     """Method that folds an entry, by its kind."""

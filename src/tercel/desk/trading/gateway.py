@@ -21,7 +21,7 @@ order is UNKNOWN: it is not sent again; its status is requested from the venue.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from threading import RLock
 from typing import Any, Final
@@ -168,9 +168,7 @@ class OrderGateway:
         now = self.venue.now_ns
         owed_before = len(self._unjournaled)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
-        failed = self.send_mass_cancels(
-            [o.MassCancel(self.new_name(), account, "", now) for account in accounts]
-        )
+        failed = self.send_mass_cancels(self.mass_cancels(accounts))
         text = (
             f"the journal cannot be written: {error.received}; {describe_cancels(accounts, failed)}"
         )
@@ -180,6 +178,11 @@ class OrderGateway:
         )
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.send_urgent(text)
+
+    def mass_cancels(self, accounts: Iterable[str]) -> list[o.MassCancel]:
+        """Mass cancels of the orders of accounts, not sent here."""
+        now = self.venue.now_ns
+        return [o.MassCancel(self.new_name(), account, "", now) for account in accounts]
 
     def withdraw(self, cancels: Sequence[o.MassCancel], preceding: Sequence[Entry] = ()) -> None:
         """Send mass cancels at once and journal afterwards, `preceding` entries first: for a kill, which waits for nothing.

@@ -14,7 +14,7 @@ from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.positions import Move, Positions
+from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
     AlertEntry,
@@ -162,6 +162,11 @@ class Ledger:
                 if self._counts is not None:
                     self._counts.drop_finished(name, names, executions)
         return notices
+
+    def moved_fills(self) -> list[tuple[int, Fill]]:
+        """Fills that the last entry took back (-1) and booked (+1)."""
+        pairs = (zip((-1, 1), pair, strict=True) for pair in self.moves)
+        return [(sign, fill) for pair in pairs for sign, fill in pair if fill is not None]
 
     def _fold(self, entry: Entry) -> list[Notice]:
         """Fold one entry into orders, positions, parents, trading states, limits and open commands."""

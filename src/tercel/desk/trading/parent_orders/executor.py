@@ -77,15 +77,12 @@ class ParentExecutor:
         self._follower = follower
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
-        self._by_time = order.task.clock == "time"
         self._gap_error: TapeError | None = None  # raised with the next event or time
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._children = Children(order, orders, self._rows)
         self.states = TradingStates()
         """Reasons why the executor may send nothing new: paused, cancelled or detached."""
-        self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
-        self._guidance_json: list[dict[str, Any] | None] = [None, None]
         self.arrival_market: tuple[Int32, Ints] | None = None
         """Book and state at arrival, from which the rows of `take_rows` replay the session."""
         self.seen = 0
@@ -192,6 +189,7 @@ class ParentExecutor:
         """Journal entry of the decision taken since the last call, with the rows that replay it; [] if none was taken."""
         if self.decisions == self.seen:
             return []
+        is_first = self.seen == 0
         self.seen = self.decisions
         order = self.order
         view = self.view
@@ -202,15 +200,15 @@ class ParentExecutor:
         if view.outlook is not None:
             arrays["outlook"] = view.outlook
         arrays["rows"] = self.take_rows()
-        if self.arrival_market is not None and not self._began_journaled:
+        if self.arrival_market is not None and is_first:
             arrays["book"], arrays["state"] = self.arrival_market
-            self._began_journaled = True
+        alpha, posture = (asdict(guidance) if guidance else None for guidance in self._guidance)
         body: dict[str, Any] = {
             "n": self.seen - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(self.features.tobytes()).hexdigest()[:16],
-            "alpha": self._guidance_json[0],
-            "posture": self._guidance_json[1],
+            "alpha": alpha,
+            "posture": posture,
             "intent": self.driver.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
@@ -248,7 +246,7 @@ class ParentExecutor:
         due = self.due_ns
         if self._driver is None or self.detach_reason or event.snapshot or not len(rows):
             return True
-        if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
+        if due >= FOREVER_NS or rows[-1, M_NS] > due or self.order.task.clock != "time":
             return False
         # Bounded, so that a decision after a long wait is not late by all the rows before it.
         if self._gap_error is not None or len(self._waiting) >= WAITING:
@@ -322,9 +320,6 @@ class ParentExecutor:
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Set the guidance of signals and risk for decisions from now on."""
         self._guidance = alpha, posture
-        self._guidance_json = [
-            asdict(guidance) if guidance else None for guidance in (alpha, posture)
-        ]
         if self.arrived and not self.done and not self.detach_reason:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 

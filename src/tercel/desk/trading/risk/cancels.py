@@ -14,7 +14,7 @@ from typing import Final
 from tercel.core.child_order import ChildOrder
 from tercel.core.errors import TercelError
 from tercel.core.fixed_point import to_number
-from tercel.core.orders import CancelOrder, Command, MassCancel, OrdStatus, StatusRequest
+from tercel.core.orders import CancelOrder, Command, OrdStatus, StatusRequest
 from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
@@ -115,9 +115,7 @@ class KillCanceller:
             )
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body.json()))
         try:
-            self._gateway.withdraw(
-                [self._mass_cancel(agent) for agent in killed], preceding=entries
-            )
+            self._gateway.withdraw(self._gateway.mass_cancels(killed), preceding=entries)
         finally:
             self._cancelled.update(killed)
 
@@ -129,10 +127,6 @@ class KillCanceller:
         self._gateway.write([Entry(kinds.REARM, now, agent=agent, body=body.json())])
         self._claimed.discard(agent)
         self.open.discard(agent)
-
-    def _mass_cancel(self, agent: str) -> MassCancel:
-        """Mass cancel of an agent's orders, under a new name."""
-        return MassCancel(self._gateway.new_name(), agent, "", self._gateway.venue.now_ns)
 
     def follow_up(self) -> None:
         """Journal kills whose orders have all ended; cancel again where the venue has not answered in time."""
@@ -151,7 +145,7 @@ class KillCanceller:
                 elif may_trade and now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now
                     commands = [
-                        self._mass_cancel(agent),
+                        *self._gateway.mass_cancels([agent]),
                         *status_requests(self._gateway),
                     ]
                     self._gateway.submit(commands, sender=Sender.STOPPER)
@@ -286,10 +280,7 @@ class SilentSessionCanceller:
             entry_alert(severity, UNWATCHED, f"{account}: {detail}", now, agent=account)
             for account in unwatched
         ]
-        self._gateway.withdraw(
-            [MassCancel(self._gateway.new_name(), account, "", now) for account in unwatched],
-            preceding=alerts,
-        )
+        self._gateway.withdraw(self._gateway.mass_cancels(unwatched), preceding=alerts)
 
     def _open_count(self, account: str) -> int:
         """Number of an account's open orders."""
@@ -331,13 +322,9 @@ class SilentSessionCanceller:
 
     def _commands(self, accounts: list[str]) -> list[Command]:
         """Mass cancels of accounts, and cancels of their live orders one by one."""
-        now = self._gateway.venue.now_ns
         orders = self._gateway.ledger.orders
-        mass_cancels: list[Command] = [
-            MassCancel(self._gateway.new_name(), account, "", now) for account in accounts
-        ]
         live = sorted(
             (order for account in accounts for order in orders.live(account)),
             key=attrgetter("parent"),
         )
-        return mass_cancels + cancels(self._gateway, live)
+        return [*self._gateway.mass_cancels(accounts), *cancels(self._gateway, live)]
