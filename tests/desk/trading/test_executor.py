@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.desk.trading.folded_orders import FoldedOrders
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.orders import MarketRows, VenueEvent
@@ -161,7 +161,7 @@ def over(
     executor = ParentExecutor(order, follower, strategy, orders)
     work(exchange, [executor], [follower], orders)
     executor.driver.check()
-    return executor.costs(), executor.fills()
+    return costs(executor), executor.fills()
 
 
 def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.desk.trading.folded_orders import FoldedOrders
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.parts import whole
 
 from tercel.core.errors import OrderError, TapeError, VenueError
@@ -141,7 +141,7 @@ def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> 
     assert 0 < executor.filled == floor.traded("P") < 200
     assert executor.open == 0
     assert executor.due_ns == FOREVER_NS
-    assert executor.costs().forced_lots[0] == 0
+    assert costs(executor).forced_lots[0] == 0
 
 
 def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
@@ -152,7 +152,7 @@ def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
     assert not executor.arrived
     assert floor.sent == []
     with pytest.raises(OrderError, match="arrived"):
-        executor.costs()
+        costs(executor)
 
 
 @pytest.mark.parametrize("to_the_end", [False, True])
@@ -167,7 +167,7 @@ def test_what_the_gate_denies_is_no_lot_at_work(csco: Source, to_the_end: bool) 
     floor.run(300)
     assert executor.done
     assert executor.filled == (0 if to_the_end else 200)
-    assert executor.costs().unfilled_lots[0] == 200 - executor.filled
+    assert costs(executor).unfilled_lots[0] == 200 - executor.filled
 
 
 def test_a_denied_replace_is_asked_for_again_by_the_size_at_the_venue(

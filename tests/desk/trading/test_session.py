@@ -22,7 +22,7 @@ from tests.desk.trading.desk_of_two import (
     session_of,
     truth,
 )
-from tests.desk.trading.folded_orders import FoldedOrders
+from tests.desk.trading.folded_orders import FoldedOrders, costs
 from tests.waiting import DEADLINE_S, until
 
 import tercel
@@ -117,10 +117,10 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     np.testing.assert_array_equal(mine.fills(), executor.fills())
     for field in fields(Costs):
         np.testing.assert_array_equal(
-            getattr(mine.costs(), field.name), getattr(executor.costs(), field.name)
+            getattr(costs(mine), field.name), getattr(costs(executor), field.name)
         )
     check(session)
-    assert session.ledger.parents.require("p1").filled + mine.costs().unfilled_lots[0] == 200
+    assert session.ledger.parents.require("p1").filled + costs(mine).unfilled_lots[0] == 200
 
 
 # -- the gateway ------------------------------------------------------------------------------------------------------

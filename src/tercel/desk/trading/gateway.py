@@ -249,8 +249,8 @@ class OrderGateway:
             self.limits.wire_ns = self._wire_ns()
             entries = list(preceding)
             for command in commands:
-                denial = deny_orphaned_cancel(command, outcome) or self._denial(
-                    command, outcome.sent, now, sender
+                denial = deny_orphaned_cancel(command, outcome) or self.denial_of(
+                    command, sender, now, outcome.sent
                 )
                 if denial is None:
                     # Counted before the next one is checked: a batch may not pass limits that its parts would pass
@@ -344,10 +344,6 @@ class OrderGateway:
             finally:
                 self._count_written([request])
 
-    def denial_of(self, command: o.Command, sender: Sender) -> Denial | None:
-        """Denial that a command would meet now, or None; nothing is sent or counted."""
-        return self._denial(command, (), self.venue.now_ns, sender)
-
     def announce(self, parent: ParentOrder) -> None:
         """Announce a parent order, its amended lots, or that it is over (0 lots) to a gate before the venue.
 
@@ -415,10 +411,11 @@ class OrderGateway:
             )
         self.write(entries)
 
-    def _denial(
-        self, command: o.Command, preceding: Sequence[o.Command], now_ns: int, sender: Sender
+    def denial_of(
+        self, command: o.Command, sender: Sender, now_ns: int, preceding: Sequence[o.Command] = ()
     ) -> Denial | None:
-        """Denial of a command by trading state, back-off or limits; None if it may be sent. `preceding`: sent before it."""
+        """Denial of a command by trading state, back-off or limits; None if it may be sent: nothing is sent or counted here.
+        `preceding`: sent before it."""
         folds = self.ledger.orders, self.ledger.positions
         # Trading state before limits: the denial of a halted account names the halt, not a limit.
         if (

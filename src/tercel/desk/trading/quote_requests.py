@@ -271,7 +271,7 @@ class QuoteRequests(HeldLots):
                 quote=quote_id,
             )
             sender = Sender.PERSON if by else Sender.STRATEGY
-            denial = self._gateway.denial_of(order, sender)
+            denial = self._gateway.denial_of(order, sender, now)
             reason = f"{denial.code}: {denial.text}" if denial else self.book.take_quote(order, now)
             refuse_if(
                 reason, "a quote that can be taken", reason, "take another, or ask", OrderError

@@ -46,8 +46,16 @@ class DriverRows:
         """
         room = self._reserve(len(rows))
         group = self._group_view
-        index = kernels.follow(
-            driver.book, driver.state, rows, index, self._who_of, self._group, self._marks, room
+        index = kernels.serve(
+            kernels.FollowerRequest.FOLLOW,
+            driver.book,
+            driver.state,
+            rows,
+            index,
+            self._who_of,
+            self._group,
+            self._marks,
+            room,
         )
         self._count += group[kernels.G_ROWS]
         if group[kernels.G_FAULT]:

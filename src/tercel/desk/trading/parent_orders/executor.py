@@ -39,13 +39,12 @@ from tercel.desk.trading.risk.trading_state import (
     permits,
 )
 from tercel.execution import columns as c
-from tercel.execution.costs import Costs, costs_of, fills_of
+from tercel.execution.costs import fills_of
 from tercel.execution.driver import Driver
 from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
-from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
 
 LOG_ROWS = 4096
@@ -166,11 +165,6 @@ class ParentExecutor:
         return FOREVER_NS if self.cancelled else self._driver.due_ns
 
     @property
-    def view(self) -> View:
-        """What the strategy saw at the last decision; overwritten by the next."""
-        return self.driver.view
-
-    @property
     def decisions(self) -> int:
         """Number of decisions taken."""
         return (
@@ -192,7 +186,7 @@ class ParentExecutor:
         is_first = self.seen == 0
         self.seen = self.decisions
         order = self.order
-        view = self.view
+        view = self.driver.view  # at the last decision
         self.features = features_of(view.x, view.m)
         # columns from UNDERCUT on are random draws, which a replay makes again
         orders = view.x[:, : c.UNDERCUT]
@@ -229,12 +223,6 @@ class ParentExecutor:
     def fills(self) -> Ints:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
         return fills_of(self.driver.state).copy()
-
-    def costs(self) -> Costs:
-        """Costs of the fills so far, one row."""
-        book = self.driver.book[None]
-        state = self.driver.state[None]
-        return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
 
     def queue_market_data(self, event: MarketRows) -> bool:
         """Queue market data for the next decision (True; also if they are ignored); False, not queued, if they must be processed

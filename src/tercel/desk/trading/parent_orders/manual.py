@@ -123,7 +123,7 @@ class ManualTrading:
             command = NewOrder(
                 name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
             )
-            if (denial := self._gateway.denial_of(command, Sender.PERSON)) is not None:
+            if (denial := self._gateway.denial_of(command, Sender.PERSON, now)) is not None:
                 raise OrderError(
                     "an order that limits and the trading state allow",
                     f"{denial.code}: {denial.text}",
