@@ -82,8 +82,9 @@ class DeskObserver(SessionObserver):
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._explained: dict[str, tuple[float | None, str]] = {}
         self._journaled: dict[str, dict[str, Any]] = {}
+        self.posture_changes = 0
         self.posture_path: list[tuple[int, str, Posture]] = []
-        """Venue time, instrument, posture: the first of each instrument, and every change."""
+        """Venue time, instrument, posture: at every change."""
         self._overrides = PostureOverrides(session)
         session.manager.observers.append(self)
 
@@ -135,6 +136,7 @@ class DeskObserver(SessionObserver):
         body = to_jsonable(posture) | {"styles": int(posture.styles)}
         del body["instrument"], body["at_ns"]
         self._write_entries([Entry(kinds.POSTURE, at_ns, name, body=body)])
+        self.posture_changes += previous is not None
         self.posture_path.append((at_ns, name, posture))
         return True
 

@@ -306,7 +306,7 @@ def outcome_of(desk: DeskLoop, folder: Path) -> DeskOutcome:
         open_parents=tuple(_open_parent(parent, desk.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),
-        posture_changes=len(desk.posture_path) - len({name for _, name, _ in desk.posture_path}),
+        posture_changes=desk.posture_changes,
         fills=ledger.fills,
         journal=journal_check,
         currency=currencies.pop() if len(currencies) == 1 else "",

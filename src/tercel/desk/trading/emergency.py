@@ -83,7 +83,7 @@ def _listen(gateway: OrderGateway, writes: bool) -> bool:
                 writes = False
                 events = []
         if not writes:
-            gateway.fold_unjournaled(events)
+            gateway.reports.fold_unjournaled(events)
     if not gateway.venue.capabilities.stepped:
         time.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
     return writes

@@ -45,7 +45,6 @@ from tercel.desk.trading.risk.refusals import refusal
 from tercel.desk.trading.risk.trading_state import (
     Act,
     Sender,
-    Standing,
     StateReason,
     TradingState,
     permits,
@@ -114,7 +113,7 @@ class OrderGateway:
         """Notices since they were last taken."""
         self._retries = BackOff()
         self._alarms: AlarmThrottles = defaultdict(AlarmThrottle)
-        self._reports = ReportBooking(self, self._retries, self._alarms)
+        self.reports = ReportBooking(self, self._retries, self._alarms)
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -309,7 +308,7 @@ class OrderGateway:
         with self.lock:
             now = self.venue.now_ns
             self.limits.wire_ns = self._wire_ns()
-            standing = self.standing(account)
+            standing = self.states.standing(account)
             denial = self.limits.check_request(request, now)
             if not permits(Sender.PERSON, Act.GROWS, standing.state):
                 denial = Denial(standing.code, standing.reason)
@@ -378,10 +377,6 @@ class OrderGateway:
         any."""
         return sorted({*self.ledger.accounts, *self.limits.agents})
 
-    def standing(self, account: str) -> Standing:
-        """Trading state of an account."""
-        return self.states.standing(account)
-
     def can_still_trade(self, account: str) -> bool:
         """Whether an account has an open order, or a replace without an answer that may open one."""
         awaiting = {order.holding.agent.name for order in self.limits.unanswered.values()}
@@ -419,7 +414,9 @@ class OrderGateway:
         folds = self.ledger.orders, self.ledger.positions
         # Trading state before limits: the denial of a halted account names the halt, not a limit.
         if (
-            denial := refusal(sender, command, self.standing(command.account), *folds, preceding)
+            denial := refusal(
+                sender, command, self.states.standing(command.account), *folds, preceding
+            )
         ) is not None:
             return denial
         if isinstance(command, o.QuotedOrder) and sender is Sender.STRATEGY:
@@ -506,8 +503,4 @@ class OrderGateway:
             The reports were not written. They stay in memory and are written with the next ones; if the session ends before,
             the next one requests them from the venue.
         """
-        self._reports.receive(events)
-
-    def fold_unjournaled(self, events: Sequence[o.VenueEvent]) -> None:
-        """Fold reports without journaling them, in a process that ends for lack of a journal."""
-        self._reports.fold_unjournaled(events)
+        self.reports.receive(events)

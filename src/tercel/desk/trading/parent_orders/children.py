@@ -18,7 +18,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.child_order import open_order
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.fixed_point import ONE, ceil_units, floor_units, round_against
 from tercel.core.orders import (
     CancelOrder,
@@ -85,12 +85,13 @@ class Assignment:
 
     def __post_init__(self) -> None:
         """Refuse a side other than +1 or -1, and less than 1 lot."""
-        if self.side not in (1, -1) or self.quantity < 1:
-            raise OrderError(
-                "a parent of side +1 or -1 and at least 1 lot",
-                f"{self.side}, {self.quantity}",
-                "correct the order",
-            )
+        refuse_if(
+            self.side not in (1, -1) or self.quantity < 1,
+            "a parent of side +1 or -1 and at least 1 lot",
+            f"{self.side}, {self.quantity}",
+            "correct the order",
+            OrderError,
+        )
 
 
 def write_order(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
@@ -197,7 +198,6 @@ class Children:
             yield self._answer_row(event.cl_ord_id, 0, event.ns, driver)
         if not isinstance(event, Report):
             return
-        ns = event.ns
         kind = event.exec_type
         self._exec_ids.add(event.exec_id)
         if kind is ExecType.NEW:
@@ -207,7 +207,9 @@ class Children:
             yield from self._fill_rows(child, event, driver)
         elif kind is ExecType.REPLACED:
             stays = ceil_units(event.leaves_qty + child.part)  # a partly filled lot counts as open
-            yield self._answer_row(event.cl_ord_id, _open_lots(driver, place) - stays, ns, driver)
+            yield self._answer_row(
+                event.cl_ord_id, _open_lots(driver, place) - stays, event.ns, driver
+            )
         elif kind in _ENDS:
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
             parts_before = self._parts
@@ -218,13 +220,13 @@ class Children:
                 and child.mid2 is not None
             ):
                 met = child.worst, 1, child.mid2, 2 * child.worst if child.forced else 0
-                yield _row(driver, ns, sim.OWN_FILL, place, 2 if child.forced else 1, *met)
+                yield _row(driver, event.ns, sim.OWN_FILL, place, 2 if child.forced else 1, *met)
             if child.forced:
-                yield from self._unfilled_rows(child, ns, driver)
+                yield from self._unfilled_rows(child, event.ns, driver)
             elif event.cl_ord_id in self._cancels:
-                yield self._answer_row(event.cl_ord_id, _open_lots(driver, place), ns, driver)
+                yield self._answer_row(event.cl_ord_id, _open_lots(driver, place), event.ns, driver)
             elif lots := _open_lots(driver, place):
-                yield _row(driver, ns, sim.OWN_DEAD, place, 0, 0, lots)
+                yield _row(driver, event.ns, sim.OWN_DEAD, place, 0, 0, lots)
         # The venue may give its number to another order from now on.
         if event.leaves_qty == 0 or kind in _ENDS:
             self._rows.unmap_place(place)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.errors import OrderError, TapeError
+from tercel.core.errors import OrderError, TapeError, refuse_if
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import M_NS, Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
@@ -337,12 +337,13 @@ class ParentExecutor:
         OrderError
             Fewer lots than are filled already.
         """
-        if quantity < max(self.filled, 1) or self.done:
-            raise OrderError(
-                f"at least the {self.filled} lots filled of an order at work",
-                f"{quantity}",
-                "cancel the rest instead",
-            )
+        refuse_if(
+            quantity < max(self.filled, 1) or self.done,
+            f"at least the {self.filled} lots filled of an order at work",
+            f"{quantity}",
+            "cancel the rest instead",
+            OrderError,
+        )
         added_lots = quantity - self.order.quantity
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
@@ -412,10 +413,7 @@ class ParentExecutor:
     def _feed(self, row: Ints, to_send: list[Command]) -> None:
         """Apply one row of an own order's event to the driver, after decisions that were due before it (orders added to
         `to_send`), and record it."""
-        if self._decides:
-            to_send += self._children.commands(self.driver.on_event(row))
-        else:
-            to_send += self._children.commands(
-                self.driver.apply_alone(row)
-            )  # no decision may be taken on the way
+        # Where no decision may be taken on the way: the row alone.
+        apply = self.driver.on_event if self._decides else self.driver.apply_alone
+        to_send += self._children.commands(apply(row))
         self._rows.record(row)

@@ -49,12 +49,12 @@ class KillCanceller:
     def __init__(self, gateway: OrderGateway, latch: Latch) -> None:
         self._gateway = gateway
         self._latch = latch
-        self._requested_ns: dict[str, int] = {}
+        self._cancelled_ns: dict[str, int] = {}
+        """Venue time, ns, at which the last cancels of killed agents had left; their kill is journaled, and none is confirmed
+        before that."""
         self._mutex = Lock()
         self._claimed: set[str] = set()
         """Killed agents whose kill this session has handled."""
-        self._cancelled: set[str] = set()
-        """Those whose cancels have left and whose kill is journaled: none is confirmed before that."""
         self.open: set[str] = set()
         """Killed agents with orders that have not ended."""
 
@@ -88,7 +88,7 @@ class KillCanceller:
             fresh = agent not in self._claimed
             if fresh:
                 self._claimed.add(agent)
-                self._cancelled.discard(agent)
+                self._cancelled_ns.pop(agent, None)
                 self._gateway.states.add(StateReason.KILLED, reason, agent)
                 self.open.add(agent)
         return fresh
@@ -105,7 +105,6 @@ class KillCanceller:
         entries = list[Entry]()
         for agent, reason in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
-            self._requested_ns[agent] = now
             body = KillEntry(
                 event="latched",
                 scope=agent,
@@ -117,7 +116,7 @@ class KillCanceller:
         try:
             self._gateway.withdraw(self._gateway.mass_cancels(killed), preceding=entries)
         finally:
-            self._cancelled.update(killed)
+            self._cancelled_ns |= dict.fromkeys(killed, now)
 
     def _release(self, agent: str) -> None:
         """Journal that an agent was re-armed at the latch, and stop cancelling its orders."""
@@ -132,7 +131,7 @@ class KillCanceller:
         """Journal kills whose orders have all ended; cancel again where the venue has not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self._claimed & self._cancelled):
+            for agent in sorted(self._claimed & self._cancelled_ns.keys()):
                 may_trade = self._gateway.can_still_trade(agent)
                 if may_trade:
                     self.open.add(
@@ -142,8 +141,8 @@ class KillCanceller:
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
-                elif may_trade and now - self._requested_ns[agent] >= AGAIN_NS:
-                    self._requested_ns[agent] = now
+                elif may_trade and now - self._cancelled_ns[agent] >= AGAIN_NS:
+                    self._cancelled_ns[agent] = now
                     commands = [
                         *self._gateway.mass_cancels([agent]),
                         *status_requests(self._gateway),
@@ -316,15 +315,13 @@ class SilentSessionCanceller:
                 self._since_ns[account] = now
                 accounts.append(account)
         if accounts:
-            commands = [*self._commands(accounts), *status_requests(self._gateway)]
-            self._gateway.submit(commands, sender=Sender.STOPPER)
+            orders = self._gateway.ledger.orders
+            live = sorted(
+                (order for account in accounts for order in orders.live(account)),
+                key=attrgetter("parent"),
+            )
+            commands = [*self._gateway.mass_cancels(accounts), *cancels(self._gateway, live)]
+            self._gateway.submit(
+                [*commands, *status_requests(self._gateway)], sender=Sender.STOPPER
+            )
         self.alarm(LATE_NS)
-
-    def _commands(self, accounts: list[str]) -> list[Command]:
-        """Mass cancels of accounts, and cancels of their live orders one by one."""
-        orders = self._gateway.ledger.orders
-        live = sorted(
-            (order for account in accounts for order in orders.live(account)),
-            key=attrgetter("parent"),
-        )
-        return [*self._gateway.mass_cancels(accounts), *cancels(self._gateway, live)]
