@@ -33,7 +33,7 @@ def fills_table(session: Session) -> pl.DataFrame:
                 "time_s": fill.ns / NS_PER_SECOND,
                 "passive": fill.passive,
             }
-            for fill in Ledger.of(session.journal).orders.fills
+            for fill in sorted(Ledger.of(session.journal).orders.fills, key=lambda fill: fill.ns)
         ]
     )
 
