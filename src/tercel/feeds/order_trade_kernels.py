@@ -14,6 +14,7 @@ from tercel.market.book.order_ids import Ids, find_entry
 from tercel.market.book.tape_kernels import apply_row
 from tercel.market.tape import schema
 
+MESSAGE_FIELDS: Final = ("ns", "what", "side", "buy", "sell", "price", "lots")
 NS, WHAT, SIDE, BUY, SELL, TICKS, LOTS, MARK, MESSAGE = range(9)
 """Columns of a message: time; one of the below; side of the order or aggressor (0: an auction); ids; price (0: the best of
 its own side); shares; flags. `MESSAGE`: the length."""
@@ -34,9 +35,8 @@ COUNTS: Final = (
     OTHER_LOTS,
     NO_BEST,
 ) = range(len(COUNTS))
-EXECUTED: Final = 2 * len(COUNTS)
-"""Executions against resting orders; the length of the report follows."""
-REPORT: Final = EXECUTED + 1
+EXECUTED, ROWS, REPORT = range(2 * len(COUNTS), 2 * len(COUNTS) + 3)
+"""Executions against resting orders; rows written; the length of the report."""
 
 
 @kernel
@@ -73,7 +73,15 @@ def put(
 
 @kernel
 def _trade(
-    b: Packed, ids: Ids, key_of: Longs, messages: Longs, i: int, side: int, rows: Longs, row: int, report: Longs
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    messages: Longs,
+    i: int,
+    side: int,
+    rows: Longs,
+    row: int,
+    report: Longs,
 ) -> int:
     """Take a trade's shares from its order on `side`; returns the next place.
 
@@ -112,7 +120,14 @@ def _trade(
 
 @kernel
 def _order(
-    b: Packed, ids: Ids, key_of: Longs, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    messages: Longs,
+    i: int,
+    rows: Longs,
+    row: int,
+    report: Longs,
 ) -> int:
     """Add or delete an order; returns the next place."""
     side = messages[i, SIDE]

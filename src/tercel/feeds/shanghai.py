@@ -20,7 +20,7 @@ SHANGHAI: Final = Exchange(
     types={"A": ADD, "D": DELETE, "2": ADD, "10": DELETE},
     sides={"B": 1, "S": -1, "1": 1, "2": -1},
     flags={"B": 1, "S": -1, "N": 0, "1": 1, "2": -1, "0": 0},
-    order_id=("OrderNO",),
+    id=("OrderNO",),
     flag=("TradeBSFlag",),
     settle=lambda rows: rows,
 )

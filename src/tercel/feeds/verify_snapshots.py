@@ -16,6 +16,8 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed
 from tercel.feeds import typed_csv as c, verify_mbp10 as m
+from tercel.feeds.dbn_kernels import NO_PRICE
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.feeds.members import Member, members
 from tercel.feeds.order_trade import BREAKS, CALLS, OPENS, RESUMES, ns_of_clock
 from tercel.feeds.survey import Findings
@@ -24,11 +26,16 @@ from tercel.market.book.order_ids import Ids
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events, Instrument
 
-LEVELS: Final = 10
-UNITS: Final = 10_000
-"""Parts of a yuan in which prices are compared."""
-_SIDES: Final = (("Bid", "B"), ("Ask", "S"))
-_NEEDED: Final = ("UpdateTime", "SecurityID", "TradNumber", "BidPrice1", "AskPrice1")
+_LEVEL: Final = (
+    ("BidPrice{}", "BidVolume{}", "NumOrdersB{}"),
+    ("AskPrice{}", "AskVolume{}", "NumOrdersS{}"),
+)
+"""Columns of a level by side: its price, shares and number of orders, levels from 1."""
+_STATUS: Final = "InstruStatus"
+_NEEDED: Final = (
+    *("UpdateTime", "SecurityID", _STATUS, "TradNumber"),
+    *(column.format(1) for side in _LEVEL for column in side[:2]),
+)
 
 
 def verify_snapshots(instrument: Instrument, events: Events, path: Path) -> Findings:
@@ -46,20 +53,23 @@ def verify_snapshots(instrument: Instrument, events: Events, path: Path) -> Find
     FeedError
         When the file has no snapshot of this symbol.
     """
-    with members([path]) as files:
-        tables = [_read_snapshots(member) for member in files]
-    rows = pl.concat([table for table in tables if table is not None] or [pl.DataFrame()])
-    if rows.height:
-        rows = rows.filter(pl.col("symbol").cast(pl.String).str.head(6) == instrument.symbol)
+    with members([path]) as opened:
+        files = c.CsvFiles(opened)
+        fields = {number: _fields_of(member) for number, member in enumerate(opened)}
+        tables = [files.read(number, its)[0] for number, its in fields.items() if its]
+    is_compared = (
+        pl.col("symbol").str.head(6).eq(instrument.symbol)
+        & pl.col("status").str.starts_with("TRADE")
+        & (pl.col("ns").is_between(OPENS, BREAKS) | pl.col("ns").is_between(RESUMES, CALLS))
+    )
+    rows = pl.concat(table.filter(is_compared) for table in tables) if tables else pl.DataFrame()
     if not rows.height:
         raise FeedError(
-            f"snapshots of {instrument.symbol}, with {', '.join(_NEEDED)}...",
+            f"snapshots of {instrument.symbol} in continuous trading, with {', '.join(_NEEDED)}...",
             f"none in {path}",
             "give the exchange's snapshots of that day",
         )
-    continuous = pl.col("ns").is_between(OPENS, BREAKS) | pl.col("ns").is_between(RESUMES, CALLS)
-    rows = rows.filter(continuous)
-    levels = m.levels_in_ticks(_levels_of(rows), round(instrument.tick * UNITS))
+    levels = m.levels_in_ticks(_levels_of(rows), round(instrument.tick * UNITS_PER_DOLLAR))
     report = np.zeros(m.REPORT, np.int64)
     tape = events.columns()._replace(exch_ns=_trade_keys(events))
 
@@ -67,44 +77,51 @@ def verify_snapshots(instrument: Instrument, events: Events, path: Path) -> Find
         """Compare on the arrays of an empty book."""
         report[:] = 0
         report[m.BAD_ROW] = -1
-        got = np.zeros((2, levels.shape[3]), np.int32)
+        got = np.zeros((2, m.LEVELS), np.int32)
         work = np.zeros(5, np.int64)
         m.compare(b, ids, key_of, tape, 2 * rows["trades"].to_numpy(), levels, got, work, report)
 
     run_with_room(run)
-    matched = int(report[m.MATCHED])
-    return {
-        "rows": rows.height,
-        "levels": levels.shape[3],
-        "matched": matched,
-        "first_mismatch": None if report[m.BAD_ROW] < 0 else m.row_mismatch(report),
-        "explained": matched == rows.height,
-    }
+    return m.findings(report, rows.height)
 
 
 def _trade_keys(events: Events) -> Ints:
-    """Position of each row among trades: 2 n - 1 for rows of the n-th trade's message, 2 n for those between it and the next."""
+    """Place of each row among trades: 2 n - 1 for rows of the n-th trade's message, 2 n for those between it and the next."""
     kinds = (schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS)
-    trade_seqs = np.unique(events.seq[np.isin(events.kind, kinds)])
-    so_far = np.searchsorted(trade_seqs, events.seq, side="right")
-    return 2 * so_far - np.isin(events.seq, trade_seqs)
+    trades = np.unique(events.seq[np.isin(events.kind, kinds)])
+    return 2 * np.searchsorted(trades, events.seq, side="right") - np.isin(events.seq, trades)
 
 
-def _read_snapshots(member: Member) -> pl.DataFrame | None:
-    """Snapshots of a file: symbol, ns since midnight, trades, and `LEVELS` of both sides; None for a file of another kind."""
-    source = member.path or member.content()
-    names, _ = c.head_of(source)
-    if any(name not in names for name in _NEEDED):
-        return None
-    empty = {"": 0}
+def _fields_of(member: Member) -> dict[str, c.Field]:
+    """Fields of a file of snapshots, by its header: symbol, status, time, trades so far, levels; none of another file."""
+    header, _ = c.head_of(member)
+    if not set(_NEEDED) <= set(header):
+        return {}
     fields = {
         "symbol": c.Field("SecurityID", pl.String),
+        "status": c.Field(_STATUS, pl.String),
         "ns": c.Field("UpdateTime", pl.String, lambda text: ns_of_clock(text).fill_null(0)),
         "trades": c.whole_number("TradNumber"),
     }
-    for name in names:
-        if name.startswith(("BidPrice", "AskPrice")):
-            fields[name] = c.Field(name, pl.Float64, _price_or_none)
-        elif name.startswith(("BidVolume", "AskVolume", "NumOrders")):
-            fields[name] = c.Field(name, pl.Int64, lambda value: value.fill_null(0))
-    return c.read_fields(source, member.location, fields)
+    for price, *sizes in (side for side in _LEVEL):
+        for n in range(1, m.LEVELS + 1):
+            fields[price.format(n)] = c.Field(price.format(n), pl.Float64, _price_or_none)
+            for size in sizes:
+                fields[size.format(n)] = c.or_zero(c.whole_number(size.format(n)))
+    return {name: field for name, field in fields.items() if field.column in header}
+
+
+def _price_or_none(value: pl.Expr) -> pl.Expr:
+    """Prices in parts of a yuan; NO_PRICE where there is none."""
+    units = (value * UNITS_PER_DOLLAR).round().cast(pl.Int64)
+    return pl.when(value > 0).then(units).otherwise(NO_PRICE)
+
+
+def _levels_of(rows: pl.DataFrame) -> Ints:
+    """Levels int64[rows, 2 sides, 3 (price, shares, orders), L] of snapshots; -1 where the file has no such column."""
+    levels = np.full((rows.height, 2, 3, m.LEVELS), -1, np.int64)
+    for side, field, level in np.ndindex(levels.shape[1:]):
+        name = _LEVEL[side][field].format(level + 1)
+        if name in rows.columns:
+            levels[:, side, field, level] = rows[name].to_numpy()
+    return levels
