@@ -148,8 +148,11 @@ class ItchEventsDay:
         torn = (pl.col("kind") == schema.MODIFY) & (pl.min_horizontal(_OLD) == 0)
         self.files.refuse(self.rows.filter(torn), "id", f"{', '.join(_OLD)} of a replaced order")
         prices = self.rows["price"].to_numpy()
-        stated = self.tick is not None
-        unit = stated_unit(self.tick, prices, self.source[0]) if stated else infer_unit(prices)
+        unit = (
+            infer_unit(prices)
+            if self.tick is None
+            else stated_unit(self.tick, prices, self.source[0])
+        )
         midnight = midnight_ns(self.date, TIMEZONE)
         events = changes_of(self.rows, unit, midnight)
         added = events.order_id[events.kind == schema.ADD]
@@ -165,7 +168,7 @@ class ItchEventsDay:
         if back.height:
             first = self.files.place(back[ROW][0])
             notes.append(
-                f"the clock goes back in {back.height:,} rows, the first {first}; it was held"
+                f"the clock goes back in {back.height:,} rows, the first in {first}; it was held"
             )
         tape = Events.concatenate([opening_of(self.rows[:1], unit, midnight), events])
         counts = {
@@ -183,7 +186,7 @@ class ItchEventsDay:
             session_open_ns=midnight + 19 * _HOUR // 2,
             session_close_ns=midnight + 16 * _HOUR,
             rows=tape.n,
-            tick_rule="stated" if stated else "inferred",
+            tick_rule="inferred" if self.tick is None else "stated",
             off_tick_rows=int(np.count_nonzero(tape.flags & schema.OFF_TICK)),
             extra={"feed": "itch", **counts},
         )
@@ -229,7 +232,7 @@ def levels_of(rows: pl.DataFrame, unit: int) -> Ints:
     """The book after each row, int64[rows, 2 sides (bid first), LEVELS, 2 (price in ticks, size)]; 0 where there is no level."""
     levels = rows.select(_SHOWN).to_numpy().reshape(-1, 2, LEVELS, 2).copy()
     for half, (_, sign) in enumerate(_SIDES):
-        levels[:, half, :, 0] = c.ticks_away(levels[:, half, :, 0], unit, np.int64(sign))[0]
+        levels[:, half, :, 0] = c.ticks_away(levels[:, half, :, 0], unit, np.array(sign))[0]
     return levels
 
 

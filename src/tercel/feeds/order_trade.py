@@ -67,7 +67,7 @@ _WHOLE: Final = "rows are missing: fetch orders and trades of the day whole, and
 _TEXTS: Final = {
     "unknown_deletes": "deletes of orders that the files never added",
     "unknown_trades": "trades with resting orders that the files never added, taken as prints outside the book",
-    "trades_over_shown": "trades of more shares than their resting order had left",
+    "trades_over_shown": "trades of more shares than their order had left",
     "trades_off_price": "trades at another price than their resting order's",
     "trades_behind_best": "trades behind the best price",
     "crossed": "messages that leave the book crossed or locked while it trades",
@@ -344,8 +344,11 @@ class OrderTradeDay:
         )
         rows = self.exchange.settle(self.rows)
         prices = rows["price"].filter(rows["price"] > 0).to_numpy()
-        stated = self.tick is not None
-        unit = stated_unit(self.tick, prices, self.source[0]) if stated else infer_unit(prices)
+        unit = (
+            infer_unit(prices)
+            if self.tick is None
+            else stated_unit(self.tick, prices, self.source[0])
+        )
         midnight = midnight_ns(self.date, TIMEZONE)
         closes = closing_ns(rows)
         events, report = to_tape(messages_of(rows, unit), closes, midnight)
@@ -356,6 +359,11 @@ class OrderTradeDay:
             for name, row in zip(k.COUNTS, firsts, strict=True)
             if counts[name]
         ]
+        if back.height:
+            place = self.files.place(back[ROW][0])
+            warnings.append(
+                f"the clock goes back in {back.height:,} rows, the first in {place}; it was held"
+            )
         about = {"feed": self.exchange.name, "messages": rows.height, "clock_back": back.height}
         instrument = Instrument(
             venue=self.exchange.venue,
@@ -367,7 +375,7 @@ class OrderTradeDay:
             session_open_ns=midnight + OPENS,
             session_close_ns=midnight + closes,
             rows=events.n,
-            tick_rule="stated" if stated else "inferred",
+            tick_rule="inferred" if self.tick is None else "stated",
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra={**about, "executions": int(report[k.EXECUTED]), **counts},
         )
@@ -396,7 +404,8 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     """Tape of messages, STATUS rows at the session's times put in, and the report of :mod:`order_trade_kernels`."""
     trades = int(np.count_nonzero(messages[:, k.WHAT] == k.TRADE))
     phases = np.array([(0, 0), (OPENS, 1), (BREAKS, 0), (RESUMES, 1), (closes, 0)], np.int64)
-    phases[0, 0] = messages[0, k.NS]
+    phases = phases[np.count_nonzero(phases[:, 0] <= messages[0, k.NS]) - 1 :]
+    phases[0, 0] = messages[0, k.NS]  # what is in force then
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
 

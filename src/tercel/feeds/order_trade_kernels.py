@@ -141,6 +141,9 @@ def _order(
             if ticks == NO_BID or ticks == NO_ASK:
                 count(report, NO_BEST, i)
                 return row
+        if lots < 0:
+            count(report, OVER, i)
+            return row
         if entry >= 0:
             count(report, DUPLICATE, i)
         return put(b, ids, key_of, rows, row, schema.ADD, key, side, ticks, lots)

@@ -26,8 +26,8 @@ _CANCELLED: Final = 1
 def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
     """One symbol's rows in sequence, each order behind its immediate trades and with what they leave of it.
 
-    Trades get their aggressor's side, 0 in an auction; what an order trades at once is no more than its shares. Cancels
-    become deletes, that of a market order's rest goes with it.
+    Trades get their aggressor's side, 0 in an auction. Cancels become deletes; that of a market order's rest goes with it.
+    An order that traded more than its shares has shares below 0.
     """
     what = pl.col("what")
     is_order = what != TRADE
@@ -70,7 +70,7 @@ def rest_after_matching(rows: pl.DataFrame) -> pl.DataFrame:
         place=pl.when(goes_at_once).then(0).when(is_order).then(1).otherwise(2),
         is_unpriced=(what == MARKET) & (last_price == 0),
     )
-    left = rows.filter(~pl.col("is_dropped") & ~pl.col("is_unpriced") & (pl.col("lots") > 0))
+    left = rows.filter(~pl.col("is_dropped") & ~pl.col("is_unpriced") & (pl.col("lots") != 0))
     return left.sort("group", "place", maintain_order=True)
 
 

@@ -111,7 +111,11 @@ class CsvFiles:
             frame = _read_text(source, member.location, names, fields)
         first = (number << FILE_SHIFT) + 2
         frame = frame.with_columns(pl.int_range(first, first + frame.height).alias(ROW))
-        end = bytes(np.memmap(source, np.uint8, "r")[-1:]) if isinstance(source, Path) else source[-1:]
+        end = (
+            bytes(np.memmap(source, np.uint8, "r")[-1:])
+            if isinstance(source, Path)
+            else source[-1:]
+        )
         note = f"{self.place(first + frame.height - 1)} ends without a line end: it may be cut, compare it with the source"
         return frame, [note] * (end != b"\n")
 

@@ -130,6 +130,18 @@ def test_trading_stands_still_outside_of_the_sessions(tmp_path: Path) -> None:
     assert day.instrument.session_close_ns - midnight == 53_820 * 10**9
 
 
+def test_a_part_of_a_day_begins_with_the_status_in_force(tmp_path: Path) -> None:
+    feed, paths = with_paths(tmp_path)
+    for path in paths:
+        head, *rows = lines_of(path)
+        path.write_text("".join([head, *(row for row in rows if "13:00" < row.split(",")[1])]))
+    events = read(feed, paths).events
+    is_status = events.kind == schema.STATUS
+    assert events.price_ticks[is_status].tolist() == [1, 0]
+    assert is_status[0]
+    assert events.exch_ns[0] == events.exch_ns[1]
+
+
 def with_paths(folder: Path, seed: int = 3) -> tuple[Feed, list[Path]]:
     return ShanghaiFeed(), write_second_vendor(folder, play(seed, 60))
 
@@ -289,6 +301,10 @@ def drop_rows(path: Path, start: int, stop: int) -> None:
 
 
 TOLD = {
+    "a clock that goes back": (
+        lambda o, t: cell(o, 30, "MDTime", "15:00:00.000"),
+        "the clock goes back in 1 rows, the first in row",
+    ),
     "orders are missing": (
         lambda o, t: drop_rows(o, 40, 60),
         "never added.*the first in row .*rows are missing",
@@ -332,6 +348,18 @@ def test_a_file_twice_is_told_and_counts_once(tmp_path: Path) -> None:
     assert "rows come again" in twice.warnings[0]
 
 
+def test_an_order_of_shenzhen_that_trades_more_than_its_shares_is_told(tmp_path: Path) -> None:
+    exchange = play(3, 60)
+    orders, trades = write_shenzhen(tmp_path, exchange)
+    aggressor = max(next((m.buy, m.sell) for m in exchange.told if m.what == "trade" and m.side))
+    row = next(
+        n for n, line in enumerate(lines_of(orders), 1) if line.split(",")[1] == str(aggressor)
+    )
+    cell(orders, row, "OrderQty", "1")
+    day = read(ShenzhenFeed(), [orders, trades])
+    assert any(f"the first in row {row} of" in warning for warning in day.warnings)
+
+
 def test_numbers_of_two_sequences_are_refused(tmp_path: Path) -> None:
     """Orders and trades that are numbered apart: the clock contradicts their order."""
     feed, (orders, trades) = with_paths(tmp_path)
@@ -340,7 +368,7 @@ def test_numbers_of_two_sequences_are_refused(tmp_path: Path) -> None:
         for number, row in enumerate(sorted(rows, key=lambda row: int(row[column]))):
             row[column] = str(2 * number + (path == trades))
         path.write_text("\n".join(",".join(row) for row in [head, *rows]) + "\n")
-    with pytest.raises(FeedError, match="one sequence of numbers.*seq .*row"):
+    with pytest.raises(FeedError, match=r"one sequence of numbers.*seq .*row"):
         read_all(feed, [orders, trades], FeedOptions())
 
 
