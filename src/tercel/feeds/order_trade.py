@@ -11,6 +11,7 @@ A row of orders and one of trades (600519, 1 February 2023), which `BizIndex` pu
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +20,12 @@ import polars as pl
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import order_trade_kernels as k, typed_csv as c
 from tercel.feeds.csv_columns import ROW
 from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
-from tercel.feeds.verify_kernels import run_with_room
-from tercel.market.book.order_ids import Ids
+from tercel.market.book.order_ids import new_ids
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
 from tercel.market.tape.events import Instrument
@@ -60,7 +59,18 @@ _SLACK: Final = NS_PER_SECOND
 """By which a trade of continuous trading may be stamped after its end."""
 _SIDES: Final = (("buy", 1), ("sell", -1))
 _ROWS: Final = ("seq", "channel", *k.MESSAGE_FIELDS, ROW)
-_SYMBOL: Final = re.compile(r"(\d{6})(\.(SH|SS|SZ|XSHG|XSHE))?", re.IGNORECASE)
+_KEYS: Final = (
+    (
+        "symbol",
+        re.compile(r"\d{6}(\.(SH|SS|SZ|XSHG|XSHE))?", re.IGNORECASE),
+        "a symbol of six digits",
+    ),
+    ("date", re.compile(r"\d{4}([-./]?)\d\d\1\d\d"), "a date as 2023.07.11 or 20230711"),
+)
+"""What names a day, its form, and that in words."""
+_MOST_TICKS: Final = 1 << 24
+_MOST_RUNS: Final = 1000
+"""Runs of one symbol and day above which rows are sorted by them first."""
 _MOST_BACK: Final = 0.01
 """Share of rows whose clock may go back, in order of their numbers."""
 _WHOLE: Final = "rows are missing: fetch orders and trades of the day whole, and import it again with `replace=True`"
@@ -236,19 +246,31 @@ def _read_parts(
             )
         if named not in (None, date or named):
             notes.append(f"{member.location} is named {named} and imported as {date}")
-        rows = rows.with_columns(date=pl.lit(date or named))
+        rows = rows.with_columns(date=pl.lit(date or named, pl.Categorical))
     if "buy" in fields:
-        rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int64))
+        rows = rows.with_columns(what=pl.lit(k.TRADE, pl.Int8))
     else:
         ids = {name: pl.when(side=sign).then("id").otherwise(0) for name, sign in _SIDES}
         rows = rows.with_columns(**ids).drop("id")
-    for (name, text), part in rows.partition_by("symbol", "date", as_dict=True).items():
-        symbol = _SYMBOL.fullmatch(str(name).strip().zfill(6))
-        day = c.date_named(str(text))
-        files.refuse(part[: symbol is None], "symbol", "a symbol of six digits")
-        files.refuse(part[: day is None], "date", "a date as 2023.07.11 or 20230711")
-        if symbol and day:
-            yield (symbol[1], day), part.select(_ROWS)
+    for name, shape, expected in _KEYS:
+        for text in rows[name].unique().cast(pl.String):
+            if not shape.fullmatch(text):
+                files.refuse(rows.filter(pl.col(name).cast(pl.String) == text), name, expected)
+    starts = _starts_of_days(rows)
+    if len(starts) > _MOST_RUNS:
+        rows = rows.sort("symbol", "date", maintain_order=True)
+        starts = _starts_of_days(rows)
+    for start, stop in pairwise([*starts, rows.height]):
+        symbol, day = rows.select("symbol", "date").row(start)
+        yield (symbol[:6], c.date_named(day) or ""), rows[start:stop].select(_ROWS)
+
+
+def _starts_of_days(rows: pl.DataFrame) -> list[int]:
+    """Places at which the symbol or the date is another than in the row above."""
+    is_new = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift()) for name in ("symbol", "date")
+    )
+    return rows.select(is_new.arg_true()).to_series().to_list()
 
 
 def _is_trades(rows: pl.DataFrame) -> bool:
@@ -349,6 +371,11 @@ class OrderTradeDay:
             if self.tick is None
             else stated_unit(self.tick, prices, self.source[0])
         )
+        far = rows.filter(pl.col("price") >= unit * _MOST_TICKS)
+        far = far.with_columns(pl.col("price") / UNITS_PER_DOLLAR)
+        self.files.refuse(
+            far, "price", f"a price below {_MOST_TICKS:,} ticks of {unit / UNITS_PER_DOLLAR:g}"
+        )
         midnight = midnight_ns(self.date, TIMEZONE)
         closes = closing_ns(rows)
         events, report = to_tape(messages_of(rows, unit), closes, midnight)
@@ -408,13 +435,11 @@ def to_tape(messages: Ints, closes: int, midnight: int) -> tuple[Events, Ints]:
     phases[0, 0] = messages[0, k.NS]  # what is in force then
     rows = np.empty((len(messages) + 2 * trades + len(phases), len(schema.COLUMNS)), np.int64)
     report = np.zeros(k.REPORT, np.int64)
-
-    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
-        """Translate on the arrays of an empty book."""
-        report[:] = 0
-        report[k.ROWS] = k.to_rows(b, ids, key_of, messages, phases, rows, report)
-
-    run_with_room(run)
+    prices = messages[:, k.TICKS]
+    lowest = int(prices.min(where=prices > 0, initial=c.MOST))
+    span = int(prices.max()) - lowest + 1
+    book = k.Levels(np.zeros((2, span), np.int64), np.array([-1, span]), lowest)
+    k.to_rows(book, new_ids(len(messages) - trades), messages, phases, rows, report)
     events = Events.from_table(rows[: report[k.ROWS]])
     np.add(events.exch_ns, midnight, out=events.exch_ns)
     np.add(events.recv_ns, midnight, out=events.recv_ns)

@@ -1,17 +1,14 @@
-"""Kernel from orders and trades in one sequence to rows of a tape, on the shared book; layout of its messages and report.
+"""Kernel from orders and trades in one sequence to rows of a tape; layout of its messages and report.
 
 An order rests with what is left after immediate matching. A trade takes from the resting order alone, an auction's trade
 from both orders. A trade at another price than its order's, and what it has beyond the order's shares, is a print
 outside the book.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.market.book.book_records import best, order_at
-from tercel.market.book.order_ids import Ids, find_entry
-from tercel.market.book.tape_kernels import apply_row
+from tercel.core.jit import Longs, kernel
+from tercel.market.book.order_ids import Ids, entry_of, find_entry, remove_entry
 from tercel.market.tape import schema
 
 MESSAGE_FIELDS: Final = ("ns", "what", "side", "buy", "sell", "price", "lots")
@@ -39,6 +36,14 @@ EXECUTED, ROWS, REPORT = range(2 * len(COUNTS), 2 * len(COUNTS) + 3)
 """Executions against resting orders; rows written; the length of the report."""
 
 
+class Levels(NamedTuple):
+    """Shares at each price from `lowest` ticks on, int64[2 sides, prices], and the place of each side's best, int64[2]."""
+
+    shares: Longs
+    best: Longs
+    lowest: int
+
+
 @kernel
 def count(report: Longs, slot: int, message: int) -> None:
     """Count an oddity in `report`, and store the number of the message where it came first."""
@@ -48,40 +53,43 @@ def count(report: Longs, slot: int, message: int) -> None:
 
 
 @kernel
-def put(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    rows: Longs,
-    row: int,
-    kind: int,
-    key: int,
-    side: int,
-    ticks: int,
-    lots: int,
-) -> int:
-    """Write a row of the tape, times, sequence and flags left out, and apply it to the book; returns the next place."""
+def put(rows: Longs, row: int, kind: int, key: int, side: int, ticks: int, lots: int) -> int:
+    """Write a row of the tape, times, sequence and flags left out; returns the next place."""
     rows[row, 3] = kind
     rows[row, 4] = key
     rows[row, 5] = side
     rows[row, 6] = ticks
     rows[row, 7] = lots
     rows[row, 8] = 0
-    apply_row(b, ids, key_of, kind, key, side, ticks, lots)
     return row + 1
 
 
 @kernel
+def change_level(book: Levels, side: int, ticks: int, lots: int) -> None:
+    """Add shares to a level, or take them, and move its side's best price."""
+    half = 0 if side > 0 else 1
+    place = ticks - book.lowest
+    shares = book.shares[half]
+    shares[place] += lots
+    if shares[place] > 0 and (place - book.best[half]) * side > 0:
+        book.best[half] = place
+    while 0 <= book.best[half] < shares.shape[0] and shares[book.best[half]] == 0:
+        book.best[half] -= side
+
+
+@kernel
+def _take(book: Levels, ids: Ids, messages: Longs, entry: int, lots: int) -> None:
+    """Take shares from a resting order; its id goes with the last."""
+    order = ids[entry].slot
+    change_level(book, messages[order, SIDE], messages[order, TICKS], -lots)
+    messages[order, LOTS] -= lots
+    if messages[order, LOTS] == 0:
+        remove_entry(ids, entry)
+
+
+@kernel
 def _trade(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    messages: Longs,
-    i: int,
-    side: int,
-    rows: Longs,
-    row: int,
-    report: Longs,
+    book: Levels, ids: Ids, messages: Longs, i: int, side: int, rows: Longs, row: int, report: Longs
 ) -> int:
     """Take a trade's shares from its order on `side`; returns the next place.
 
@@ -96,9 +104,9 @@ def _trade(
     if entry < 0:
         count(report, UNKNOWN_TRADE, i)
     else:
-        order = order_at(b, ids[entry].slot)
-        price = int(order.price)
-        have = int(order.qty)
+        order = ids[entry].slot
+        price = messages[order, TICKS]
+        have = messages[order, LOTS]
         taken = min(left, have)
         if taken < left:
             count(report, OVER, i)
@@ -110,65 +118,71 @@ def _trade(
             kind = schema.EXECUTE
             left -= taken
             report[EXECUTED] += 1
-            if price != best(b, side):
+            if price - book.lowest != book.best[0 if side > 0 else 1]:
                 count(report, BEHIND, i)
-        row = put(b, ids, key_of, rows, row, kind, key, side, price, taken)
+        row = put(rows, row, kind, key, side, price, taken)
+        _take(book, ids, messages, entry, taken)
     if left > 0 and not is_auction:
-        row = put(b, ids, key_of, rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left)
+        row = put(rows, row, schema.TRADE_HIDDEN, 0, side, ticks, left)
     return row
 
 
 @kernel
-def _order(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    messages: Longs,
-    i: int,
-    rows: Longs,
-    row: int,
-    report: Longs,
+def _add(
+    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
 ) -> int:
-    """Add or delete an order; returns the next place."""
+    """Rest an order; returns the next place."""
     side = messages[i, SIDE]
     key = messages[i, BUY] if side > 0 else messages[i, SELL]
-    ticks = messages[i, TICKS]
-    lots = messages[i, LOTS]
-    entry = find_entry(ids, key)
-    if messages[i, WHAT] == ADD:
-        if ticks == 0:
-            ticks = best(b, side)
-            if ticks == NO_BID or ticks == NO_ASK:
-                count(report, NO_BEST, i)
-                return row
-        if lots < 0:
-            count(report, OVER, i)
+    if messages[i, TICKS] == 0:
+        best = book.best[0 if side > 0 else 1]
+        if best < 0 or best >= book.shares.shape[1]:
+            count(report, NO_BEST, i)
             return row
-        if entry >= 0:
-            count(report, DUPLICATE, i)
-        return put(b, ids, key_of, rows, row, schema.ADD, key, side, ticks, lots)
+        messages[i, TICKS] = best + book.lowest
+    if messages[i, LOTS] < 0:
+        count(report, OVER, i)
+        return row
+    entry = entry_of(ids, key)
+    if ids[entry].slot >= 0:
+        count(report, DUPLICATE, i)
+        _take(book, ids, messages, entry, messages[ids[entry].slot, LOTS])
+        entry = entry_of(ids, key)
+    ids[entry].key = key
+    ids[entry].slot = i
+    change_level(book, side, messages[i, TICKS], messages[i, LOTS])
+    return put(rows, row, schema.ADD, key, side, messages[i, TICKS], messages[i, LOTS])
+
+
+@kernel
+def _delete(
+    book: Levels, ids: Ids, messages: Longs, i: int, rows: Longs, row: int, report: Longs
+) -> int:
+    """Delete an order, or one that is not known as it came, so that a replay counts it too; returns the next place."""
+    side = messages[i, SIDE]
+    key = messages[i, BUY] if side > 0 else messages[i, SELL]
+    entry = find_entry(ids, key)
     if entry < 0:
         count(report, UNKNOWN_DELETE, i)
-        if ticks == 0:
+        if messages[i, TICKS] == 0:
             return row
-    else:
-        order = order_at(b, ids[entry].slot)
-        if order.qty != lots:
-            count(report, OTHER_LOTS, i)
-        side = int(order.side)
-        ticks = int(order.price)
-        lots = int(order.qty)
-    return put(b, ids, key_of, rows, row, schema.DELETE, key, side, ticks, lots)
+        return put(rows, row, schema.DELETE, key, side, messages[i, TICKS], messages[i, LOTS])
+    order = ids[entry].slot
+    lots = messages[order, LOTS]
+    if lots != messages[i, LOTS]:
+        count(report, OTHER_LOTS, i)
+    _take(book, ids, messages, entry, lots)
+    return put(rows, row, schema.DELETE, key, messages[order, SIDE], messages[order, TICKS], lots)
 
 
 @kernel
 def to_rows(
-    b: Packed, ids: Ids, key_of: Longs, messages: Longs, phases: Longs, rows: Longs, report: Longs
-) -> int:
-    """Write messages int64[n, MESSAGE] as rows of a tape into `rows` int64[rows, 9]; returns how many.
+    book: Levels, ids: Ids, messages: Longs, phases: Longs, rows: Longs, report: Longs
+) -> None:
+    """Write messages int64[n, MESSAGE] as rows of a tape into `rows` int64[rows, 9]; `report` int64[REPORT] gathers counts.
 
     `phases` int64[k, 2] are times at which continuous trading ends (0) or begins (1), each a STATUS row before the first
-    message from then on. `report` int64[REPORT] gathers counts. A message is at most three rows.
+    message from then on. A message is at most three rows. The shares of an added order's message are those it has left.
     """
     row = 0
     seq = 0
@@ -179,23 +193,23 @@ def to_rows(
         while phase < phases.shape[0] and phases[phase, 0] <= ns:
             trading = phases[phase, 1]
             seq += 1
-            row = put(b, ids, key_of, rows, row, schema.STATUS, 0, 0, trading, 0)
+            row = put(rows, row, schema.STATUS, 0, 0, trading, 0)
             rows[row - 1, 0] = rows[row - 1, 1] = phases[phase, 0]
             rows[row - 1, 2] = seq
             rows[row - 1, 8] = schema.MESSAGE_END
             phase += 1
         first = row
         side = messages[i, SIDE]
-        if messages[i, WHAT] != TRADE:
-            row = _order(b, ids, key_of, messages, i, rows, row, report)
+        if messages[i, WHAT] == ADD:
+            row = _add(book, ids, messages, i, rows, row, report)
+        elif messages[i, WHAT] == DELETE:
+            row = _delete(book, ids, messages, i, rows, row, report)
         elif side == 0:
-            row = put(
-                b, ids, key_of, rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS]
-            )
-            row = _trade(b, ids, key_of, messages, i, 1, rows, row, report)
-            row = _trade(b, ids, key_of, messages, i, -1, rows, row, report)
+            row = put(rows, row, schema.CROSS, 0, 0, messages[i, TICKS], messages[i, LOTS])
+            row = _trade(book, ids, messages, i, 1, rows, row, report)
+            row = _trade(book, ids, messages, i, -1, rows, row, report)
         else:
-            row = _trade(b, ids, key_of, messages, i, -side, rows, row, report)
+            row = _trade(book, ids, messages, i, -side, rows, row, report)
         if row == first:
             continue
         seq += 1
@@ -204,8 +218,6 @@ def to_rows(
             rows[r, 2] = seq
         rows[first, 8] |= messages[i, MARK]
         rows[row - 1, 8] |= schema.MESSAGE_END
-        bid = best(b, 1)
-        ask = best(b, -1)
-        if trading == 1 and bid != NO_BID and ask != NO_ASK and bid >= ask:
+        if trading == 1 and book.best[0] >= book.best[1]:
             count(report, CROSSED, i)
-    return row
+    report[ROWS] = row

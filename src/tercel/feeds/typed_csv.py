@@ -63,7 +63,7 @@ def code(column: str, codes: Mapping[str, int]) -> Field:
     return Field(
         column,
         pl.Enum(words),
-        lambda value: value.replace_strict(words, numbers, return_dtype=pl.Int64),
+        lambda value: value.replace_strict(words, numbers, return_dtype=pl.Int8),
         f"one of {', '.join(words)}",
     )
 

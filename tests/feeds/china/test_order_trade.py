@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from certify.kits.feed import FeedContract, read_all
 from tercel.cli import app
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.feeds import Feed, FeedOptions, Imported
+from tercel.feeds import Feed, FeedOptions, Imported, order_trade
 from tercel.feeds.shanghai import ShanghaiFeed
 from tercel.feeds.shenzhen import ShenzhenFeed
 from tercel.feeds.verify import verify_alone
@@ -134,7 +134,7 @@ def test_a_part_of_a_day_begins_with_the_status_in_force(tmp_path: Path) -> None
     feed, paths = with_paths(tmp_path)
     for path in paths:
         head, *rows = lines_of(path)
-        path.write_text("".join([head, *(row for row in rows if "13:00" < row.split(",")[1])]))
+        path.write_text("".join([head, *(row for row in rows if row.split(",")[1] > "13:00")]))
     events = read(feed, paths).events
     is_status = events.kind == schema.STATUS
     assert events.price_ticks[is_status].tolist() == [1, 0]
@@ -266,6 +266,10 @@ REFUSED = {
         "one content for each number.*seq .*row",
     ),
     "a price of 0": (lambda o, t: cell(o, 2, "OrderPrice", "0"), "a price above 0.*row 2 of"),
+    "a price far off": (
+        lambda o, t: cell(o, 2, "OrderPrice", "999999.99"),
+        "a price below 16,777,216 ticks of 0.01.*999999.99 in row 2 of",
+    ),
     "a date that is none": (
         lambda o, t: cell(o, 9, "MDDate", "11.07.2023"),
         "a date as.*11.07.2023 in row 9 of",
@@ -372,7 +376,9 @@ def test_numbers_of_two_sequences_are_refused(tmp_path: Path) -> None:
         read_all(feed, [orders, trades], FeedOptions())
 
 
-def test_symbols_of_one_file_are_days_of_their_own(tmp_path: Path) -> None:
+def test_symbols_of_one_file_are_days_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     feed, paths = with_paths(tmp_path)
     alone = read(feed, paths)
     others = write_second_vendor(tmp_path / "b", play(4, 60), "600002")
@@ -382,6 +388,13 @@ def test_symbols_of_one_file_are_days_of_their_own(tmp_path: Path) -> None:
     assert [day.instrument.symbol for day in days] == ["600001", "600002"]
     assert days[0].events == alone.events
     assert read(feed, paths, symbol="600002").events == days[1].events
+    for path in paths:  # row by row, as a channel tells them
+        head, *rows = lines_of(path)
+        path.write_text("".join([head, *sorted(rows, key=lambda row: row.split(",")[1])]))
+    monkeypatch.setattr(order_trade, "_MOST_RUNS", 3)
+    assert [day.events for day in read_all(feed, paths, FeedOptions())] == [
+        day.events for day in days
+    ]
 
 
 def test_a_channel_that_is_missing_is_told(tmp_path: Path) -> None:
