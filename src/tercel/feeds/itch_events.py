@@ -199,7 +199,8 @@ def changes_of(rows: pl.DataFrame, unit: int, midnight: int) -> Events:
     A priced execution is one at another price than its order's.
     """
     column = {name: rows[name].to_numpy()[1:] for name in rows.columns if name != "stock"}
-    kind, paid = column["kind"], column["execution_price"]
+    kind = column["kind"]
+    paid = column["execution_price"]
     is_replaced = kind == schema.MODIFY
     is_priced = kind == schema.TRADE_HIDDEN
     is_away = is_priced & (paid != 0) & (paid != column["price"])
