@@ -353,6 +353,32 @@ def test_a_file_that_is_no_longer_there_refuses_for_good(tmp_path, name, how):
             journal.append(entries(1, 1))
 
 
+def test_a_journal_that_is_closed_is_one_file_although_somebody_reads_it(tmp_path):
+    journal = SqlJournal(tmp_path / "desk")
+    journal.append(entries(5))
+    with closing(JournalReader(tmp_path / "desk")) as reader:
+        journal.close()
+        (tmp_path / "moved").mkdir()
+        shutil.copy(tmp_path / "desk" / "journal.db", tmp_path / "moved")
+        assert all_of(JournalReader(tmp_path / "moved")) == all_of(reader) == entries(5)
+
+
+def test_a_close_that_cannot_flush_releases_the_journal(tmp_path, monkeypatch):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(3), sync=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_to_flush)
+        with pytest.raises(JournalError, match="the disk is gone"):
+            journal.close()
+    journal.close()
+    with closing(SqlJournal(tmp_path)) as again:
+        assert all_of(again) == entries(3)
+
+
+def fail_to_flush(_):
+    raise OSError(5, "the disk is gone")
+
+
 def test_a_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="lock"):

@@ -30,6 +30,7 @@ from tercel.desk.engine.live_checks import check_clock, check_live, check_stage,
 from tercel.desk.engine.outcome import DeskOutcome, outcome_of
 from tercel.desk.engine.runtime import DeskRuntime, open_runtime
 from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.heartbeat import journal_failed_opening
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -501,20 +502,21 @@ def open_desk(
                 progress=progress,
             )
         )
-        if agreed:
-            live_body: dict[str, Any] = {
-                "command": LIVE,
-                "body": {"venue": desk_config.desk.venue},
-                "reason": confirm,
-                "by": agreed["by"],
-                "wall_ns": time.time_ns(),
-            }
-            session = runtime.session
-            session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
-        if progress is not None:
-            progress(0)
-        runtime.desk.begin()
-        if agreed:
-            check_clock(runtime.session.venue, (desk_folder / FOLDER, desk_folder))
+        with journal_failed_opening(runtime.session.gateway):
+            if agreed:
+                live_body: dict[str, Any] = {
+                    "command": LIVE,
+                    "body": {"venue": desk_config.desk.venue},
+                    "reason": confirm,
+                    "by": agreed["by"],
+                    "wall_ns": time.time_ns(),
+                }
+                session = runtime.session
+                session.gateway.write([Entry(kinds.OPERATOR, session.now_ns, body=live_body)])
+            if progress is not None:
+                progress(0)
+            runtime.desk.begin()
+            if agreed:
+                check_clock(runtime.session.venue, (desk_folder / FOLDER, desk_folder))
         opening.pop_all()
     return Desk(desk_config, desk_folder, file_folder, runtime, temporary)

@@ -4,6 +4,7 @@ One session per journal: the system releases the lock file when its holder dies,
 """
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import filelock
 
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError, JournalError, refuse_if
 from tercel.core.extras import import_optional
 
 if TYPE_CHECKING:
@@ -36,6 +37,26 @@ BRIEFLY: Final = "for a moment)"
 PATIENCE_S: Final = 60.0
 RETRY_S: Final = 0.05
 PROC_LOCKS: Final = Path("/proc/locks")
+
+
+_SOUND: Final = (
+    *(
+        "SQLITE_BUSY",
+        "SQLITE_LOCKED",
+        "SQLITE_FULL",
+        "SQLITE_CANTOPEN",
+        "SQLITE_READONLY",
+        "SQLITE_PERM",
+    ),
+    *(
+        "SQLITE_IOERR_WRITE",
+        "SQLITE_IOERR_FSYNC",
+        "SQLITE_IOERR_TRUNCATE",
+        "SQLITE_IOERR_SHM",
+        "SQLITE_NOMEM",
+    ),
+)
+"""How names of errors begin that say nothing against the file."""
 
 
 class JournalPlace:
@@ -72,24 +93,49 @@ class JournalPlace:
 
     def __str__(self) -> str:
         """Path of the file, or URL of the server without its password, for people."""
-        if self.file is not None:
-            return str(self.file)
-        return str(
-            import_optional("sqlalchemy", "trade")
-            .engine.make_url(self.url)
-            .render_as_string(hide_password=True)
-        )
+        return str(self.file or re.sub(r"://([^:/@]*):.*@", r"://\1:***@", self.url))
 
     def engine(self) -> "Engine":
         """A SQLAlchemy engine for the server, without a pool of connections; raises ConfigError if the driver is missing."""
         sa = import_optional("sqlalchemy", "trade")
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-        except (ImportError, sa.exc.ArgumentError) as error:
+        except (ImportError, ValueError, sa.exc.ArgumentError) as error:
             raise ConfigError(
                 f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
             ) from error
         return engine  # type: ignore[no-any-return]
+
+
+def folder_of(location: str | Path) -> Path | None:
+    """Folder of a journal's location: a desk folder itself, or that of a database file; None for a URL."""
+    path = Path(location)
+    if "://" in str(location):
+        return None
+    return path.parent if path.suffix == ".db" else path
+
+
+def place_of(location: str | Path, url: str = "") -> JournalPlace:
+    """Place of the journal at a location, or at `url` for a desk folder that has no other journal yet ("": as the folder
+    says).
+
+    Raises
+    ------
+    JournalError
+        The folder has a journal elsewhere than at `url`.
+    """
+    place = JournalPlace(location)
+    asked = JournalPlace(url or location)
+    has_other = str(asked) != str(place) and (place.file is None or place.file.is_file())
+    refuse_if(
+        has_other,
+        f"the journal that {location} has, {place}",
+        str(asked),
+        f"set or leave out `journal` in [desk] so that it is the folder's, or name another folder; where the same journal "
+        f"has moved, write its new URL into {Path(location) / URL_FILE}",
+        JournalError,
+    )
+    return asked
 
 
 @contextmanager
@@ -136,16 +182,15 @@ def remedy_of(reason: str) -> str:
     return "check the path, its rights and that the server runs, then start again"
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error of SQLite means that the file is damaged: no lock, no full disk and no missing rights."""
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, sqlite3.Error) and not name.startswith(_SOUND)
+
+
 def is_transient(error: BaseException | None) -> bool:
     """Whether nothing was written and a retry may help: another process had the lock."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def save_journal_url(folder: Path, url: str) -> None:
-    """Record the location of a desk's journal, readable by its owner alone: the URL may hold a password."""
-    path = folder / URL_FILE
-    path.touch(mode=0o600)
-    path.write_text(url + "\n", encoding="utf-8")
 
 
 def missing_journal(file: Path, actual: str = "no such file") -> JournalError:
