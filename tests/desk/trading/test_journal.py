@@ -42,7 +42,7 @@ from tercel.desk.trading.journal.sqlite_log import ROOM
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.journal.verification import verify
 from tercel.desk.trading.risk.kill_switch import KillLatch
-from tercel.fix.store import ReceivedMark, SteadyStore
+from tercel.fix.store import ReceivedMark, open_steady_store
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
 
@@ -568,7 +568,7 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     latch = KillLatch(desk / "kill.json")
     latch.kill("runaway", "ann", 1)
     latch.rearm("looked at it", "ann", 2)
-    store = SteadyStore(desk / "fix" / "fix.db", "A")
+    store = open_steady_store(desk / "fix" / "fix.db", "A")
     ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
     OrderMemory(NameRules(), desk / "fix")  # writes its file anew

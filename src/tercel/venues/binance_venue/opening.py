@@ -55,7 +55,7 @@ def open_binance_venue(
         As `VenueClock` has them.
     patience : WaitLimits
     allow : callable
-        As `FixLink` has it.
+        As `fix.link.open_link` has it.
 
     Raises
     ------
