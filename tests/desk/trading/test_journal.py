@@ -14,7 +14,7 @@ from tests.desk.trading.desk_of_two import killed
 from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.link import order_memory as memory
-from tercel.core.link.order_memory import NameRules, OrderMemory
+from tercel.core.link.order_memory import OrderMemory
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -571,7 +571,7 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     store = open_steady_store(desk / "fix" / "fix.db", "A")
     ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 21)
-    OrderMemory(NameRules(), desk / "fix")  # writes its file anew
+    OrderMemory(desk / "fix")  # writes its file anew
     files = {
         path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()
     }
