@@ -8,14 +8,13 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import filelock
-
 from tercel.core.errors import ConfigError, JournalError, refuse_if
 from tercel.core.extras import import_optional
+from tercel.core.locks import file_lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -200,64 +199,53 @@ def missing_journal(file: Path, actual: str = "no such file") -> JournalError:
     )
 
 
-class FileLock:
-    """An exclusive file lock, taken as it is made, that names its holder.
+@contextmanager
+def hold_lock(path: Path, holder: str) -> Iterator[None]:
+    """Context that holds an exclusive lock on a file, which names its holder.
 
     Parameters
     ----------
     path : path
         Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes no process.
     holder : str
-        Name of the holder, for messages. The next caller waits for a holder whose name ends with `BRIEFLY`.
+        Name of the holder, for messages. The next caller waits, up to `PATIENCE_S`, for one whose name ends with `BRIEFLY`.
 
     Raises
     ------
     JournalError
         When another process, or another session of this one, holds it, or the file cannot be used.
     """
-
-    def __init__(self, path: Path, holder: str) -> None:
-        self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._acquire(path)
-        except filelock.Timeout as error:
-            by = _read_holder(path)
-            raise JournalError(
-                f"one session on the journal beside {path}",
-                f"it is held by {by or 'somebody'}",
-                "stop that session first",
-            ) from error
-        except OSError as error:
-            raise JournalError(
-                f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
-            ) from error
-        holder_line = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
-        with (
-            suppress(OSError),
-            path.open("r+b", buffering=0) as file,
-        ):  # the file never lacks a holder's name
-            file.write(holder_line)
-            file.truncate()
-
-    def _acquire(self, path: Path) -> None:
-        """Take the lock: retry once, or up to `PATIENCE_S` while the holder's name has `BRIEFLY`; then raise filelock.Timeout."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        has_waited = False
+    deadline_s = time.monotonic() + PATIENCE_S
+    has_waited = False
+    with ExitStack() as held:
         while True:
             try:
-                self._lock.acquire()
-                return
-            except filelock.Timeout:
-                brief = BRIEFLY in _read_holder(path)
-                if (has_waited and not brief) or time.monotonic() > deadline_s:
-                    raise
-                has_waited = True
-                time.sleep(RETRY_S)
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._lock.release(force=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                held.enter_context(file_lock(path, wait=False))
+                break
+            except BlockingIOError:
+                by = _read_holder(path)
+                refuse_if(
+                    (has_waited and BRIEFLY not in by) or time.monotonic() > deadline_s,
+                    f"one session on the journal beside {path}",
+                    f"it is held by {by or 'somebody'}",
+                    "stop that session first",
+                    JournalError,
+                )
+            except OSError as error:
+                raise JournalError(
+                    f"a lock at {path}",
+                    error.strerror or str(error),
+                    "check the path and its rights",
+                ) from error
+            has_waited = True
+            time.sleep(RETRY_S)
+        holder_line = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
+        # the file never lacks a holder's name
+        with suppress(OSError), path.open("r+b", buffering=0) as file:
+            file.write(holder_line)
+            file.truncate()
+        yield
 
 
 def _read_holder(path: Path) -> str:

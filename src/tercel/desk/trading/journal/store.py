@@ -18,7 +18,7 @@ from tercel.core.files import write_private
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import database, kinds as kinds_of
 from tercel.desk.trading.journal.chain import ChainRow, entry_of, origin, parse_posted, row_of
-from tercel.desk.trading.journal.database import LOCK, URL_FILE, FileLock
+from tercel.desk.trading.journal.database import LOCK, URL_FILE, hold_lock
 from tercel.desk.trading.journal.keys import ChainKey, key_of
 from tercel.desk.trading.journal.log import Log, StoredSnapshot
 from tercel.desk.trading.journal.reader import log_at
@@ -80,18 +80,18 @@ class SqlJournal:
         with ExitStack() as opening:
             folder = database.folder_of(location)
             if folder is not None:  # held before its file with the URL is read
-                opening.callback(FileLock(folder / LOCK, holder).release)
+                opening.enter_context(hold_lock(folder / LOCK, holder))
             self._place = database.place_of(location, url)
             file = self._place.file
             if file is not None and file.parent != folder:
-                opening.callback(FileLock(file.parent / LOCK, holder).release)
+                opening.enter_context(hold_lock(file.parent / LOCK, holder))
             self.key = key or key_of(file.parent if file is not None else None)
             self._failures: tuple[type[Exception], ...] = (
                 *database.failures(self._place),
                 OSError,
             )
             self._rows: Log = log_at(self._place, holder=holder)
-            opening.callback(lambda: self._rows.close())  # noqa: PLW0108 - damaged ones are replaced
+            opening.callback(self._rows.close)
             self._check(acknowledge, opening)
             if folder is not None and url:
                 write_private(folder / URL_FILE, url + "\n")  # it may hold a password
@@ -111,6 +111,7 @@ class SqlJournal:
         )
         if sound.fault:
             self._rows = self._rows.set_aside(self.last)
+            opening.callback(self._rows.close)
             self._begin_chain(self._rows.meta())
             self._rows.delete_snapshots(self.last + 1)
         self._rows.begin()
