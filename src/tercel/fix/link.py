@@ -440,14 +440,13 @@ def open_link(
     """
     terms = terms.with_secrets()
     settings = terms.settings(sender, reset)
-    tls = terms.tls()
     with ExitStack() as opening:
         store = None
         if folder is not None:
             session = f"{settings.begin}:{settings.sender}->{settings.target}"
             store = open_steady_store(folder / STORE, session)
             opening.callback(store.close)
-        link = FixLink(terms, address, sender, store, tls, reset, wall, allow)
+        link = FixLink(terms, address, sender, store, terms.tls(), reset, wall, allow)
         numbers = link.session.numbers
         if numbers.next_out < (next_out := terms.profile.session.next_out):
             link.store.commit(Commit(replace(numbers, next_out=next_out, since_ns=wall())))

@@ -15,7 +15,7 @@ from tercel.api.desk.bound_scores import write_bounds
 from tercel.api.desk.bounds import ShadowBounds, bounds_of
 from tercel.api.desk.config import read_config_and_text
 from tercel.api.desk.dependencies import dependencies_of
-from tercel.api.desk.desk_tables import costs_table, fills_table, parents_table, positions_table
+from tercel.api.desk.desk_tables import costs_table, fills_table, positions_table, rows_table
 from tercel.api.desk.run_page import page
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_atomic
@@ -270,7 +270,12 @@ class Desk(Closing):
 
     def parents(self) -> pl.DataFrame:
         """Table of parents: parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason."""
-        return parents_table(self._runtime.session.journal)
+        return rows_table(
+            [
+                {"parent": parent.id, **parent.row}
+                for parent in Ledger.of(self._runtime.session.journal).parents
+            ]
+        )
 
     def fills(self) -> pl.DataFrame:
         """Table of fills: parent, instrument, agent, side, lots, price (money), time_s (venue time), passive."""

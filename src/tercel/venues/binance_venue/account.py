@@ -35,13 +35,12 @@ def measure_clock(api: SpotApi, clock: VenueClock, most_ms: float) -> None:
         before = clock.wall()
         server = api.wait(api.time())
         after = clock.wall()
-        steady_ns = clock.steady()
         if not isinstance(server, int):
             raise VenueError(
                 "the venue's time", repr(server)[:80], "check that the URL is Binance's"
             )
         ahead = (before + after) // 2 - server * MS
-        samples.append((server * MS - steady_ns, certain_lead(ahead, after - before)))
+        samples.append((server * MS - clock.steady(), certain_lead(ahead, after - before)))
     clock.offset_ns, clock.ahead_ns = max(samples)
     if abs(ahead := clock.ahead_ns) > most_ms * MS:
         raise VenueError(

@@ -125,9 +125,8 @@ def place_of(location: str | Path, url: str = "") -> JournalPlace:
     """
     place = JournalPlace(location)
     asked = JournalPlace(url or location)
-    has_other = str(asked) != str(place) and (place.file is None or place.file.is_file())
     refuse_if(
-        has_other,
+        str(asked) != str(place) and (place.file is None or place.file.is_file()),
         f"the journal that {location} has, {place}",
         str(asked),
         f"set or leave out `journal` in [desk] so that it is the folder's, or name another folder; where the same journal "

@@ -82,10 +82,10 @@ class SqlJournal:
             if folder is not None:  # held before its file with the URL is read
                 opening.enter_context(hold_lock(folder / LOCK, holder))
             self._place = database.place_of(location, url)
-            file = self._place.file
-            if file is not None and file.parent != folder:
-                opening.enter_context(hold_lock(file.parent / LOCK, holder))
-            self.key = key or key_of(file.parent if file is not None else None)
+            stored = self._place.file.parent if self._place.file is not None else None
+            if stored not in (None, folder):
+                opening.enter_context(hold_lock(stored / LOCK, holder))
+            self.key = key or key_of(stored)
             self._failures: tuple[type[Exception], ...] = (
                 *database.failures(self._place),
                 OSError,
