@@ -21,7 +21,12 @@ from tercel.execution import policies_packaged, step as kernels
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.folder import load_policy, save_policy
-from tercel.execution.policies_packaged import calm_observations, read_calm_observations
+from tercel.execution.policies_packaged import (
+    figures_of,
+    folder_of,
+    read_calm_observations,
+    resolve_packaged,
+)
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import cached_market, thin_plan
 from tercel.lab.evaluation.pipeline.analysis_tables import adaptation_rows
@@ -128,7 +133,9 @@ def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.Monk
     assert policies_packaged.packaged_names() == ("mine-2", "mine-10", "other-ibm-1")
     assert policies_packaged.family("mine") == ("mine-2", "mine-10")
     assert policies_packaged.resolve_packaged("other-ibm") == "other-ibm-1"
-    assert calm_observations("mine-10").market == "csco"
+    assert (
+        read_calm_observations(figures_of(folder_of(resolve_packaged("mine-10")))).market == "csco"
+    )
 
 
 @pytest.mark.release

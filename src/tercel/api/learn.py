@@ -150,11 +150,6 @@ class TrainingRun:
             say(f"no checkpoint in {folder}: from the start")
         return cls(config, folder, its_seed, is_claimed=True)
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether the training is complete."""
-        return is_done(self.folder)
-
     def train(
         self,
         *,
@@ -185,7 +180,7 @@ class TrainingRun:
             Another training is running there; a setting that the learner, the market or the cluster refuses.
         """
         with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
-            was_finished = self.is_finished
+            was_finished = is_done(self.folder)
             with self._claim_folder():
                 if was_finished:
                     say(f"{self.folder}: it was finished; nothing was trained")

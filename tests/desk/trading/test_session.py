@@ -248,6 +248,21 @@ def test_senseless_amendments_and_unknown_things_are_refused():
     assert len(session.ledger.parents) == 1
 
 
+def test_a_thread_that_does_not_stop_leaves_neither_venue_nor_journal_open(tmp_path):
+    class Venue(Flaky):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    session = session_of(venue := Venue(exchange_of()), SqlJournal(tmp_path))
+    session.running_threads.callback(session.manager.resume, "p9", "nobody")
+    with pytest.raises(OrderError):
+        session.close()
+    assert venue.closed
+    SqlJournal(tmp_path).close()
+
+
 PARTS = ("expected", "received", "remedy")
 
 

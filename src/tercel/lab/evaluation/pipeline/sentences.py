@@ -112,7 +112,8 @@ def entry_notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -
             "learned policies" if len(single_seed) == len(learned) else "policies judged one by one"
         )
         notes.append(f"one training seed: intervals of {policies} leave out what training varies")
-    unfilled_shares = {entry.name: count_lots(entry).unfilled_share for entry in entries}
+    lots = {entry.name: count_lots(entry) for entry in entries}
+    unfilled_shares = {name: counted.unfilled_share for name, counted in lots.items()}
     if unfilled := ", ".join(
         f"{name} {format_percent(share)}"
         for name, share in unfilled_shares.items()
@@ -130,17 +131,16 @@ def entry_notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -
             notes.append(
                 f"{ALIKE_NOTE}: {entry.name} and {opponent.name} had the same fills in every episode."
             )
-    for key, note in (
+    for shares, note in (
         (
-            "unfilled_share",
+            unfilled_shares,
             "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
         ),
         (
-            "double_filled_share",
+            {name: counted.double_filled_share for name, counted in lots.items()},
             "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
         ),
     ):
-        shares = {entry.name: getattr(count_lots(entry), key) for entry in entries}
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
             notes.append(f"{note}: {listed}.")
