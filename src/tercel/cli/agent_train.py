@@ -131,7 +131,6 @@ def _settings(
 ) -> "TuningSettings":
     """Settings that determine the result of a tuning: market, seed, numbers of episodes; raises where the market is
     unknown."""
-    from tercel.lab.evaluation.market import resolve_markets
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
 
@@ -139,7 +138,6 @@ def _settings(
         validation == 1, "two validation episodes or more", "1", "leave --validation out for 1,024"
     )
     market = market_options.markets()[0]
-    resolve_markets(market)
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
