@@ -10,6 +10,7 @@ from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.orders import Order
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown_policy_error
 from tercel.execution.strategies import ALL_BASELINES, KNOWN
@@ -21,8 +22,8 @@ from tercel.execution.user_strategy import (
     is_user_strategy,
     wrap_strategy,
 )
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
+    ALL,
     Candidate,
     load_user_strategies,
     split_wrappers,
@@ -39,8 +40,6 @@ from tercel.lab.evaluation.pipeline.participants import (
 from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.own_models import meaning_of, strategy_of
-
-ALL = "all"
 
 
 @trim_traceback

@@ -10,10 +10,10 @@ from tercel.core.errors import UnknownNameError
 from tercel.core.progress import say
 from tercel.core.renamed import refuse_former_names
 from tercel.execution.market import Market
+from tercel.execution.orders import Order
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import cached_market, count_validation_episodes
 from tercel.lab.evaluation.market_notes import describe_judged_orders
-from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.ablation import ablation_savings, members_to_ablate
 from tercel.lab.evaluation.pipeline.analyses import analyse
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of, refuse_same_names
@@ -128,8 +128,8 @@ class Experiment:
         self._say(*notes)
         out_dir.mkdir(parents=True, exist_ok=True)
         cached_market.cache_clear()  # a lake may have grown since
-        validation, validations = self._run_validation(out_dir)
-        sample = self._sample_size(validation)
+        validations = self._run_validation(out_dir)
+        sample = self._sample_size(next(iter(validations.values())))
         self._say(
             "how many episodes 1 bps needs is not known: too little was tried"
             if sample is None
@@ -140,12 +140,11 @@ class Experiment:
             self.participants.policies,
             self.participants.baselines,
             self.participants.recipes,
-            validation,
+            validations,
             {name: costs[PLAIN, name, PLAIN] for name in self.scenarios},
             self._select_costs(costs, REGIME),
             self.main.seeds,
             list(notes),
-            validations=validations,
             bounds=self._join_bounds(self._select_costs(costs, BOUND)),
             sample_size=sample,
         )
@@ -281,8 +280,8 @@ class Experiment:
             )
         )
 
-    def _run_validation(self, out_dir: Path) -> tuple[ScenarioCosts, ByScenario]:
-        """Costs of the rules on the validation episodes of the main market, and of the other markets by name."""
+    def _run_validation(self, out_dir: Path) -> ByScenario:
+        """Costs of the rules on the validation episodes of each market, or over all listed orders."""
         for name, scenario in self.scenarios.items():
             if scenario.market.on_tape:
                 self._say(describe_judged_orders(name, episode_count(scenario)))
@@ -299,8 +298,8 @@ class Experiment:
         work = {scenario.name: (scenario, baselines, False) for scenario in validation_scenarios}
         costs = list(self._run_jobs(work, out_dir, "choose the best rule").values())
         if self.main.orders:
-            return join_scenarios(costs), {}
-        return costs[0], dict(zip(list(self.scenarios)[1:], costs[1:], strict=True))
+            return {ORDERS_KEY: join_scenarios(costs)}
+        return dict(zip(self.scenarios, costs, strict=True))
 
     def _count_validation(self, scenario: Scenario) -> int:
         """Number of episodes on which the best rule of a scenario is chosen; on tape few for few judged orders."""
