@@ -264,7 +264,14 @@ def overflowing(judged: ScenarioCosts, key: str, episodes: list[int]) -> Scenari
 
 def test_an_episode_without_room_is_left_out_for_everybody(small: ScenarioCosts) -> None:
     evaluation = CostStore(
-        [], THREE, {}, small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"]
+        [],
+        THREE,
+        {},
+        {"small": small},
+        {"small": small},
+        {"small": {"thin": small}},
+        (3, 4),
+        ["before"],
     )
     assert without_overflow(evaluation).notes == ["before"]
     cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
@@ -288,7 +295,7 @@ def test_an_episode_without_room_is_left_out_for_everybody(small: ScenarioCosts)
 
 def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: ScenarioCosts) -> None:
     cut = overflowing(small, "peg_behind", [7, 9, 11, 12, 13, 14, 200])
-    evaluation = CostStore([], THREE, {}, small, {"small": cut}, {}, (3, 4), ["before"])
+    evaluation = CostStore([], THREE, {}, {"small": small}, {"small": cut}, {}, (3, 4), ["before"])
     left = without_overflow(evaluation)
     assert [one.key for one in left.baselines] == ["twap_take", "random"]
     assert all(list(scenario.costs) == ["twap_take", "random"] for scenario in left.scenarios)

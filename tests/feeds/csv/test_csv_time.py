@@ -13,9 +13,9 @@ from tests.feeds.csv.map_text import parse_map
 from certify.kits.feed import read_all
 from tercel.api.tca.market_day import Calendar
 from tercel.core.errors import ConfigError, FeedError, TapeError
+from tercel.execution.orders import Order, assign_days
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.verify import verify_alone
-from tercel.lab.evaluation.orders import Order, assign_days
 from tercel.market.feed import FeedOptions
 from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator.tape_source import replay
