@@ -30,7 +30,7 @@ from tercel.lab.evaluation.pipeline.evaluation_record import (
 from tercel.lab.evaluation.pipeline.fill_checks import CHECKS
 from tercel.lab.evaluation.pipeline.leaks import SEEN
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
-from tercel.market.simulator.bounds import DEPTH_BOUNDS, KIND, OPTIMISTIC
+from tercel.market.simulator.bounds import KIND, OPTIMISTIC
 
 RAN_OUT_NOTE = "The depth of the book, or the limit price, ran out"
 ALIKE_NOTE = "Exactly alike"
@@ -197,15 +197,16 @@ def table_sentences(result: EvaluationRecord) -> Iterator[str]:
 
 
 def describe_depth_bounds(result: EvaluationRecord) -> str:
-    """Sentence on what level totals allow: how far the bounds on fills are apart, in the median strategy and the best rule."""
-    low, high = (result.by_bound[bound] for bound in DEPTH_BOUNDS)
-    width = median(abs(high[name].mean - low[name].mean) for name in low)
-    best = result.best_baseline
-    span = f"; {best} {low[best].mean:.2f} to {high[best].mean:.2f}" if best in low else ""
+    """Sentence on what level totals allow: the costs under both bounds and the queue model, of the best rule, and their width."""
+    rows = result.by_bound.values()
+    costs = {name: [row[name].mean for row in rows] for name in result.by_bound[OPTIMISTIC]}
+    width = median(max(row) - min(row) for row in costs.values())
+    best = costs.get(result.best_baseline)
+    span = f"{result.best_baseline} {min(best):.2f} to {max(best):.2f} bps, " if best else ""
     by = "a queue model" if result.bound == KIND else f"the bound {result.bound}"
     return (
-        f"Level totals hide the queue: costs are by {by}, and the data allow any from optimistic to pessimistic "
-        f"({width:.2f} bps apart in the median strategy{span})."
+        f"Level totals hide the queue, so the data allow a range of costs: {span}{width:.2f} bps wide for the median "
+        f"strategy. The cost is by {by}."
     )
 
 
