@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tercel import Task
-from tercel.core import AnyArray, CapacityError, Ints
+from tercel.core import NO_ASK, NO_BID, AnyArray, Bools, CapacityError, Ints
 from tercel.execution import ANCHOR, KEEP, OUTSIDE, Costs, Strategy, empty_intents, step
 from tercel.lab.evaluation import Episodes, Plan, markets_of
 from tercel.market.book import layout as lay
@@ -88,10 +88,12 @@ def commands_in(record: Ints) -> Commands:
 
 
 class Sent(NamedTuple):
-    """What the commands of one strategy gave: costs, and the own fills of each episode (`Episodes.fills`)."""
+    """What the commands of one strategy gave: costs, own fills of each episode (`Episodes.fills`), and where all that was
+    shown on the other side was taken."""
 
     costs: Costs
     fills: list[Ints]
+    emptied: Bools
 
 
 def send_again(
@@ -116,8 +118,10 @@ def send_again(
     found = []
     for commands_by_episode in scripts:
         episodes.restore(arrived)
-        for n, commands in enumerate(commands_by_episode):
+        emptied = [
             _send(source, episodes.books[n], episodes.states[n], commands)
+            for n, commands in enumerate(commands_by_episode)
+        ]
         while episodes.working.any():
             episodes.step(unchanged)
         most = int(episodes.states[:, sim.FILL_ROWS].max())
@@ -126,16 +130,18 @@ def send_again(
                 f"at most {LOG_ROWS} fills an order", f"{most}", "work smaller orders"
             )
         fills = [episodes.fills(n).copy() for n in range(len(plan))]
-        found.append(Sent(episodes.costs(), fills))
+        costs = episodes.costs()
+        found.append(Sent(costs, fills, np.array(emptied) | (costs.unfilled_lots > 0)))
     return found
 
 
-def _send(source: Source, book: AnyArray, state: AnyArray, commands: Commands) -> None:
-    """Let the commands of one episode arrive at their times, before the horizon."""
+def _send(source: Source, book: AnyArray, state: AnyArray, commands: Commands) -> bool:
+    """Let the commands of one episode arrive at their times, before the horizon; whether one emptied the other side."""
     market = engine.single_market(book, state, source.flow)
     at, words = int(book[lay.AT_LEDGER]), int(book[lay.OWN])
     ledger = book[at : at + words * lay.LEDGER].reshape(words, lay.LEDGER)
     place_of: dict[int, tuple[int, int]] = {}
+    emptied = False
     horizon_ns = int(state[sim.START_NS] + state[sim.HORIZON_NS])
     for command in commands:
         if command.ns >= horizon_ns:
@@ -155,6 +161,8 @@ def _send(source: Source, book: AnyArray, state: AnyArray, commands: Commands) -
                     book, state, source.flow, market, 0, place, side, command.price, lots, command.immediate
                 )  # fmt: skip
                 place_of[command.order] = place, int(ledger[place, lay.SENT])
+                far = int(book[lay.BEST_ASK if side > 0 else lay.BEST_BID])
+                emptied |= far == (NO_ASK if side > 0 else NO_BID)
         elif command.order in place_of:
             place, sent = place_of[command.order]
             if ledger[place, lay.STATE] != lay.FREE_SLOT and ledger[place, lay.SENT] == sent:
@@ -162,3 +170,4 @@ def _send(source: Source, book: AnyArray, state: AnyArray, commands: Commands) -
                 engine.enter_cancel(
                     book, state, source.flow, market, 0, place, lots if command.whole else min(lots, command.lots)
                 )  # fmt: skip
+    return emptied

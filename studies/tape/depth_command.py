@@ -16,9 +16,10 @@ NS_PER_MS = 1_000_000
 HEADINGS = (
     "levels",
     "each",
+    "bounded",
     "between, kind",
-    "between, strict",
-    "means between",
+    "strict",
+    "means",
     "width, bps",
     "of kind to strict",
     "queue model off, bps",
@@ -70,8 +71,8 @@ def run(
     title = f"{sum(sizes.values())} orders of {', '.join(symbols)}, commands of {strategies} strategies, seed {seed}"
     print_table(title, HEADINGS, [_cells(row) for row in rows if row.symbol == ALL])
     say(
-        "between: share of the exact costs within the bounds of depth, under kind and strict; of strategies' means under kind. "
-        "Width: median over the orders in which kind and strict differ."
+        "bounded: no command took all that was shown; the rest is of these. between: share of the exact costs within the bounds "
+        "of depth, under kind, strict, and of the strategies' means. Width: where kind and strict differ, medians."
     )
 
 
@@ -103,12 +104,12 @@ def write_thin(
 def _cells(row: DepthRow) -> list[str]:
     """Cells of a row of the table."""
     every = f"{row.every_ms} ms" if row.every_ms < 1000 else f"{row.every_ms / 1000:g} s"
-    shares = (row.between_kind, row.between_strict, row.means_between)
+    shares = (row.bounded, row.between_kind, row.between_strict, row.means_between)
     return [
         str(row.levels),
         every,
-        *(f"{100 * share:.1f} %" for share in shares),
+        *("-" if share is None else f"{100 * share:.1f} %" for share in shares),
         "-" if row.width_bps is None else f"{row.width_bps:.2f}",
         "-" if row.width_ratio is None else f"x {row.width_ratio:.2f}",
-        f"{row.model_error_bps:.2f}",
+        "-" if row.model_error_bps is None else f"{row.model_error_bps:.2f}",
     ]

@@ -13,7 +13,7 @@ measured from the exact mid at arrival.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +90,8 @@ class DepthCosts:
         Bounds on depth.
     model
         On depth, by the queue model.
+    bounded : bool (strategies, orders)
+        Where no command took all that was shown: what is beyond has no bounds.
     """
 
     kind: Floats
@@ -97,6 +99,7 @@ class DepthCosts:
     low: Floats
     high: Floats
     model: Floats
+    bounded: Bools
 
     @classmethod
     def join(cls, parts: Sequence["DepthCosts"]) -> "DepthCosts":
@@ -104,7 +107,7 @@ class DepthCosts:
         return cls(
             *(
                 np.concatenate([getattr(part, name) for part in parts], axis=1)
-                for name in ("kind", "strict", "low", "high", "model")
+                for name in (field.name for field in fields(cls))
             )
         )
 
@@ -118,28 +121,31 @@ class DepthRow:
     symbol : str
         `ALL` for all of them.
     levels, every_ms : int
-    between_kind, between_strict : float
-        Shares of the orders whose exact cost lies between the bounds.
-    means_between : float
+    bounded : float
+        Share of the orders in which no command took all that was shown. All that follows is of these.
+    between_kind, between_strict : float or None
+        Shares of the orders whose exact cost lies between the bounds; None without any.
+    means_between : float or None
         Share of the strategies whose mean exact cost (`kind`) lies between the means of the bounds.
     width_bps, exact_width_bps : float or None
         Median distance of the bounds, and of `kind` and `strict`, of the orders in which these two differ.
     width_ratio : float or None
         Median of the one over the other, order by order; None where `kind` and `strict` differ nowhere.
-    model_error_bps : float
-        Median distance of the queue model's cost from the exact one, of all orders.
+    model_error_bps : float or None
+        Median distance of the queue model's cost from the exact one.
     """
 
     symbol: str
     levels: int
     every_ms: int
-    between_kind: float
-    between_strict: float
-    means_between: float
+    bounded: float
+    between_kind: float | None
+    between_strict: float | None
+    means_between: float | None
     width_bps: float | None
     exact_width_bps: float | None
     width_ratio: float | None
-    model_error_bps: float
+    model_error_bps: float | None
 
 
 def record_exactly(
@@ -197,6 +203,7 @@ def costs_on_depth(exact: ExactOrders, levels: int, every_ns: int, phase_ns: int
     recorded = [snapshots_of(*day, levels, every_ns, phase_ns) for day in exact.days]
     modelled = _send_to(exact, recorded, (), np.arange(len(exact.plan)))
     low, high = (np.zeros((len(exact.strategies), len(exact.plan))) for _ in range(2))
+    bounded = np.ones(low.shape, np.bool_)
     sides = exact.plan.rows[:, step.E_SIDE]
     mid2, quantity = exact.kind[0].arrival_mid2, exact.kind[0].qty
     for side in np.unique(sides).tolist():
@@ -205,6 +212,7 @@ def costs_on_depth(exact: ExactOrders, levels: int, every_ns: int, phase_ns: int
         early = {OPTIMISTIC: [(-side, 1), (side, -1)], PESSIMISTIC: [(-side, -1)]}
         best, worst = (_send_to(exact, recorded, early[bound], here, bound) for bound in early)
         for strategy in range(len(exact.strategies)):
+            bounded[strategy, here] = ~(best[strategy].emptied | worst[strategy].emptied)
             for place, order in enumerate(here.tolist()):
                 fills = best[strategy].fills[place], worst[strategy].fills[place]
                 commands = exact.commands[strategy][order]
@@ -218,6 +226,7 @@ def costs_on_depth(exact: ExactOrders, levels: int, every_ns: int, phase_ns: int
         low,
         high,
         exact.bps([sent.costs for sent in modelled]),
+        bounded,
     )
 
 
@@ -334,26 +343,41 @@ def compare_depth(
 
 def depth_row(symbol: str, levels: int, every_ms: int, costs: DepthCosts) -> DepthRow:
     """The figures of some orders."""
+    bounded = costs.bounded
     apart = np.abs(costs.kind - costs.strict)
-    differs = apart > ROUNDING_BPS
-    width = exact_width = ratio = None
-    if differs.any():
-        widths, exact_widths = (costs.high - costs.low)[differs], apart[differs]
-        width, exact_width = float(np.median(widths)), float(np.median(exact_widths))
-        ratio = float(np.median(widths / exact_widths))
-    means = (values.mean(axis=1) for values in (costs.kind, costs.low, costs.high))
+    differs = bounded & (apart > ROUNDING_BPS)
+    widths, exact_widths = (costs.high - costs.low)[differs], apart[differs]
+    within = [
+        _is_between(exact, costs.low, costs.high)[bounded] for exact in (costs.kind, costs.strict)
+    ]
+    some = bounded.any(axis=1)
+    means = [
+        np.where(bounded, values, 0.0)[some].sum(axis=1) / bounded[some].sum(axis=1)
+        for values in (costs.kind, costs.low, costs.high)
+    ]
     return DepthRow(
         symbol,
         levels,
         every_ms,
-        float(_is_between(costs.kind, costs.low, costs.high).mean()),
-        float(_is_between(costs.strict, costs.low, costs.high).mean()),
-        float(_is_between(*means).mean()),
-        width,
-        exact_width,
-        ratio,
-        float(np.median(np.abs(costs.model - costs.kind))),
+        float(bounded.mean()),
+        _mean(within[0]),
+        _mean(within[1]),
+        _mean(_is_between(means[0], means[1], means[2])),
+        _median(widths),
+        _median(exact_widths),
+        _median(widths / exact_widths),
+        _median(np.abs(costs.model - costs.kind)[bounded]),
     )
+
+
+def _mean(values: Bools) -> float | None:
+    """Share of the true ones; None without any value."""
+    return float(values.mean()) if values.size else None
+
+
+def _median(values: Floats) -> float | None:
+    """Median; None without any value."""
+    return float(np.median(values)) if values.size else None
 
 
 def _is_between(values: Floats, low: Floats, high: Floats) -> Bools:

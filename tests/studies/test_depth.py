@@ -1,7 +1,6 @@
 """Tapes thinned to depth, commands sent again, and bounds on what they cost: against plain twins, and on real days."""
 
 import itertools
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from tests.market.tape.tapes import DAY, rude_events
-from tests.studies.typed import refused
+from tests.studies.typed import printed, refused
 from typer.testing import CliRunner
 
 from studies.__main__ import app
@@ -27,7 +26,7 @@ from tercel.core.errors import ConfigError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.lab.evaluation import Scenario, build_market
 from tercel.market.book import Book
-from tercel.market.simulator.days import simulated_lake
+from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 from tercel.market.tape.schema import CLEAR, EXECUTE, LEVEL_SET, TRADE
 
@@ -154,14 +153,36 @@ def test_deep_and_frequent_depth_bounds_every_order(recorded) -> None:
     assert row.width_bps > row.exact_width_bps > 0, "the places in the queues are not known"
 
 
+def test_a_thinned_lake_holds_level_totals_and_is_another_lake(lake: Path, tmp_path: Path) -> None:
+    typed = ("thin", "--lake", lake, "--symbol", "SIM", "--date", DAYS[0])
+    assert "another lake" in refused(*typed, "--out", lake)
+    assert "0 levels" in refused(*typed, "--out", tmp_path / "none", "--levels", 0)
+    assert not (tmp_path / "none").exists()
+    result = CliRunner().invoke(app, [*map(str, typed), "--out", str(tmp_path / "depth")])
+    assert result.exit_code == 0, result.output
+    instrument, events = Lake(tmp_path / "depth").read("SIM", DAYS[0])
+    assert instrument.levels == 10
+    assert np.isin(LEVEL_SET, events.kind)
+    assert "at least 20 levels" in refused(
+        "thin", "--lake", tmp_path / "depth", "--symbol", "SIM", "--out", tmp_path / "more", "--levels", 20
+    )  # fmt: skip
+
+
 def test_figures_of_known_costs() -> None:
     kind, strict = np.array([[1.0, 2.0], [3.0, 3.0]]), np.array([[2.0, 2.0], [7.0, 3.0]])
-    costs = DepthCosts(kind, strict, kind - 1.0, np.array([[3.0, 1.5], [6.0, 4.0]]), kind + 0.5)
+    high = np.array([[3.0, 1.5], [6.0, 4.0]])
+    costs = DepthCosts(kind, strict, kind - 1.0, high, kind + 0.5, np.ones((2, 2), np.bool_))
     row = depth_row("all", 5, 500, costs)
     assert (row.between_kind, row.between_strict, row.means_between) == (0.75, 0.5, 1.0)
     assert (row.width_bps, row.exact_width_bps, row.width_ratio) == (3.5, 2.5, 2.0)
     assert row.model_error_bps == 0.5
     assert depth_row("all", 5, 500, replace(costs, strict=kind)).width_ratio is None
+    part = depth_row(
+        "all", 5, 500, replace(costs, bounded=np.array([[True, False], [False, False]]))
+    )
+    assert (part.bounded, part.between_strict, part.means_between) == (0.25, 1.0, 1.0)
+    none = depth_row("all", 5, 500, replace(costs, bounded=np.zeros((2, 2), np.bool_)))
+    assert (none.bounded, none.between_kind, none.width_bps) == (0.0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -215,24 +236,21 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.long
 def test_exact_costs_of_25_strategies_lie_between_the_bounds_of_thinned_days(real: Path) -> None:
-    days = "2003-01-28,2003-02-05"
-    typed = [
-        "depth",
-        "--lake",
-        str(real),
-        "--symbol",
-        "CSCO,YHOO,IBM",
-        "--date",
-        days,
-        "--orders",
-        "16",
-    ]
-    result = CliRunner().invoke(app, [*typed, "--levels", "10", "--every", "100", "--json"])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
+    typed = ("depth", "--lake", real, "--date", "2003-01-28,2003-02-05")
+    found = printed(
+        *typed, "--symbol", "CSCO,YHOO,IBM", "--orders", 16, "--levels", 10, "--every", 100
+    )
     assert found["strategies"] == 25
     row = found["rows"][0]
     assert row["symbol"] == "all"
+    assert row["bounded"] > 0.95
     assert row["between_kind"] >= 0.95
     assert row["between_strict"] >= 0.95
     assert row["width_ratio"] <= 2.0
+    table = CliRunner().invoke(
+        app, [*map(str, typed), "--symbol", "CSCO", "--orders", "4"], env={"COLUMNS": "150"}
+    )
+    assert table.exit_code == 0, table.output
+    rows = [line.split() for line in table.stdout.splitlines()[2:11]]
+    shown = itertools.product(("10", "5", "1"), ("100 ms", "500 ms", "3 s"))
+    assert [(row[0], " ".join(row[1:3])) for row in rows] == list(shown)
