@@ -255,10 +255,11 @@ def test_what_is_missing_is_said(words: tuple[str, ...]) -> None:
     refused(tercel("data", "import", "csv", *words))
 
 
-def test_a_queue_model_is_known_and_goes_with_a_tape(tmp_path: Path) -> None:
+def test_a_queue_model_is_known_and_goes_with_a_tape(tmp_path: Path, lake: Path) -> None:
     words = ("run", "--out", tmp_path / "run", "--queue")
     refused(tercel(*words, "log_prob"))
-    refused(tercel(*words, "fifo", "--tape", tmp_path, "--symbol", "A"), "risk_averse")
+    done("data", "import", "itch", put(tmp_path / "files", SMALL), "--lake", lake)
+    refused(tercel(*words, "fifo", "--tape", lake, "--symbol", "AAA"), "risk_averse")
     assert not (tmp_path / "run").exists()
 
 
