@@ -1,0 +1,183 @@
+"""`VenueRules`: when a venue takes orders for an instrument, and at which prices and quantities; integers alone.
+
+`instrument_rules.InstrumentRules` is the declaration that they are made of. Without windows trading never ends; the default
+refuses nothing, and leaves every schedule in wall time.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, NamedTuple, Self
+
+from tercel.core.vocabulary import FOREVER_NS
+
+SELLS: Final = "sells"
+"""Odd lots: those of sells alone, at once."""
+
+
+class TradingWindow(NamedTuple):
+    """Continuous trading from `start_ns` (inclusive) to `end_ns` (exclusive); `ends_day`: the last of its trading day."""
+
+    start_ns: int
+    end_ns: int
+    ends_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRules:
+    """Times, prices and quantities of orders that a venue takes for one instrument.
+
+    Parameters
+    ----------
+    windows : tuple of TradingWindow
+        Of some days, in order; (): trading never ends.
+    stop_ns : int
+        A desk sends nothing new so long before a window ends: what it sends has to arrive.
+    round_lots, least_lots : int
+        Quantities are multiples of `round_lots`, and at least `least_lots`.
+    odd_lots : str
+        `SELLS`: what a seller has beyond a multiple may be sold too, in one order; "": never.
+    tick_table : tuple of (int, int)
+        From a price (ticks) on, prices are multiples of so many ticks; by price.
+    low, high : int
+        Daily price limits, ticks; 0: none.
+    market_orders : bool
+        Whether orders without a price are taken.
+
+    >>> rules = VenueRules((TradingWindow(0, 100, False), TradingWindow(150, 200, True)), round_lots=100, high=120)
+    >>> rules.ends_ns(90, 30), rules.trading_ns(90, 170), rules.next_open_ns(120)
+    (170, 30, 150)
+    >>> rules.refusal(1, 100, 110, 50), rules.refusal(1, 150, 110, 50), rules.refusal(1, 100, 121, 50)
+    ('', '150 lots; multiples of 100', 'price 121 ticks is beyond the daily limits 0 to 120')
+    """
+
+    windows: tuple[TradingWindow, ...] = ()
+    stop_ns: int = 0
+    round_lots: int = 1
+    least_lots: int = 1
+    odd_lots: str = ""
+    tick_table: tuple[tuple[int, int], ...] = ()
+    low: int = 0
+    high: int = 0
+    market_orders: bool = True
+
+    def is_open(self, ns: int) -> bool:
+        """Whether the venue trades continuously at a time."""
+        return not self.windows or any(w.start_ns <= ns < w.end_ns for w in self.windows)
+
+    def next_open_ns(self, ns: int) -> int:
+        """First time from `ns` on at which something new may be sent; FOREVER_NS after the last window."""
+        if not self.windows:
+            return ns
+        starts = [max(w.start_ns, ns) for w in self._sending() if ns < w.end_ns]
+        return min(starts, default=FOREVER_NS)
+
+    def next_break_ns(self, ns: int) -> int:
+        """First time from `ns` on at which nothing new may be sent; FOREVER_NS where trading never ends."""
+        if not self.windows:
+            return FOREVER_NS
+        return next((w.end_ns for w in self._sending() if w.start_ns <= ns < w.end_ns), ns)
+
+    def trading_ns(self, since_ns: int, until_ns: int) -> int:
+        """Trading time between two times, ns."""
+        if not self.windows:
+            return max(until_ns - since_ns, 0)
+        return sum(
+            max(min(w.end_ns, until_ns) - max(w.start_ns, since_ns), 0) for w in self._sending()
+        )
+
+    def ends_ns(self, since_ns: int, trading_ns: int) -> int:
+        """When so much trading time has passed; at the latest the end of the trading day (a day that has ended: `since_ns`)."""
+        if not self.windows:
+            return since_ns + trading_ns
+        end_ns = since_ns
+        for window in self._sending():
+            if window.end_ns <= since_ns:
+                continue
+            begins_ns = max(window.start_ns, since_ns)
+            end_ns = min(begins_ns + trading_ns, window.end_ns)
+            trading_ns -= end_ns - begins_ns
+            if window.ends_day or trading_ns <= 0:
+                break
+        return end_ns
+
+    def tick_at(self, price: int) -> int:
+        """Ticks of which a price is a multiple, in its band of the table."""
+        return next((step for start, step in reversed(self.tick_table) if start <= price), 1)
+
+    def legal_price(self, side: int, price: int) -> int | None:
+        """The price itself, or the nearest that is taken and no worse for its sender; None if there is none."""
+        if side > 0 and self.high:
+            price = min(price, self.high)
+        elif side < 0:
+            price = max(price, self.low)
+        step = self.tick_at(price)
+        price = price // step * step if side > 0 else -(-price // step) * step
+        if price % self.tick_at(price):  # a seller's price that was rounded into a coarser band
+            step = self.tick_at(price)
+            price = -(-price // step) * step
+        return None if self.price_fault(price) else price
+
+    def legal_lots(self, side: int, lots: int, unsent: int) -> int:
+        """The most lots up to `lots` that one order may have; 0: none. `unsent`: of its parent, these among them."""
+        sells_odd = side < 0 and self.odd_lots == SELLS
+        if sells_odd and lots == unsent:
+            return lots
+        odd = unsent % self.round_lots if sells_odd else 0
+        odd = odd if lots >= odd else 0
+        legal = (lots - odd) // self.round_lots * self.round_lots + odd
+        return legal if legal >= self.least_lots or odd else 0
+
+    def price_fault(self, price: int) -> str:
+        """Why a venue refuses a price, ticks; "" if it takes it."""
+        if price < self.low or (self.high and price > self.high):
+            return f"price {price} ticks is beyond the daily limits {self.low} to {self.high}"
+        step = self.tick_at(price)
+        return f"price {price} ticks; multiples of {step} there" if price % step else ""
+
+    def lots_fault(self, side: int, lots: int) -> str:
+        """Why a venue refuses a quantity; "" if it takes it. Holdings are not known here: of a sell any odd part passes."""
+        if side < 0 and self.odd_lots == SELLS:
+            return ""
+        if lots % self.round_lots:
+            return f"{lots} lots; multiples of {self.round_lots}"
+        return f"{lots} lots; at least {self.least_lots}" if lots < self.least_lots else ""
+
+    def refusal(self, side: int, lots: int, price: int | None, ns: int) -> str:
+        """Why a venue refuses an order that arrives at a time; "" if it takes it.
+
+        Parameters
+        ----------
+        side : int
+            +1 buy, -1 sell.
+        lots : int
+        price : int or None
+            Ticks; None: a market order.
+        ns : int
+        """
+        if not self.is_open(ns):
+            return "the market is closed"
+        if price is None and not self.market_orders:
+            return "market orders are not taken here"
+        return self.lots_fault(side, lots) or ("" if price is None else self.price_fault(price))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :meth:`of` is the way back."""
+        return asdict(self) | {"windows": [list(window) for window in self.windows]}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """The rules of plain values.
+
+        >>> VenueRules.of(VenueRules((TradingWindow(0, 9, True),), low=4).to_dict()).windows
+        (TradingWindow(start_ns=0, end_ns=9, ends_day=True),)
+        """
+        windows = tuple(TradingWindow(*window) for window in values["windows"])
+        ticks = tuple((start, step) for start, step in values["tick_table"])
+        return cls(**{**values, "windows": windows, "tick_table": ticks})
+
+    def _sending(self) -> list[TradingWindow]:
+        """The windows without the time before their ends in which nothing new is sent."""
+        return [w._replace(end_ns=max(w.end_ns - self.stop_ns, w.start_ns)) for w in self.windows]
+
+
+NO_RULES: Final = VenueRules()
+"""Of a market without breaks that takes every tick and lot."""
