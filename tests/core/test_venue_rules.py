@@ -1,5 +1,7 @@
 """Orders that a venue takes, against a search through all prices and quantities; trading time against a count of seconds."""
 
+import json
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
@@ -57,26 +59,37 @@ def test_legal_lots_are_the_most_that_the_venue_takes_and_odd_parts_are_sold_at_
                 assert found == max(odd or fits, default=0), (round_lots, least, side, unsent, lots)
 
 
-def test_trading_time_is_a_count_of_the_seconds_in_which_something_may_be_sent() -> None:
-    rules = VenueRules(WINDOWS, stop_ns=2)
-    sending = [any(w.start_ns <= t < w.end_ns - 2 for w in WINDOWS) for t in range(60)]
+def test_trading_time_is_a_count_of_seconds_and_an_order_ends_so_that_its_last_can_be_answered() -> (
+    None
+):
+    stop = 2
+    rules = VenueRules(WINDOWS, stop_ns=stop)
+    is_open = [any(w.start_ns <= t < w.end_ns for w in WINDOWS) for t in range(60)]
+    sending = [any(w.start_ns <= t < w.end_ns - stop for w in WINDOWS) for t in range(60)]
     for since in range(52):
         for until in range(since, 55):
-            assert rules.trading_ns(since, until) == sum(sending[since:until])
+            assert rules.trading_ns(since, until) == sum(is_open[since:until])
+        assert rules.is_open(since) == is_open[since]
         assert rules.next_open_ns(since) == next(
             (t for t in range(since, 60) if sending[t]), FOREVER_NS
         )
-        assert rules.is_open(since) == any(w.start_ns <= since < w.end_ns for w in WINDOWS)
-        if sending[since]:
-            assert rules.next_break_ns(since) == next(t for t in range(since, 60) if not sending[t])
-        day_end = next((w.end_ns - 2 for w in WINDOWS if w.ends_day and w.end_ns - 2 > since), None)
+        if is_open[since]:
+            assert rules.next_stop_ns(since) == next(t for t in range(since, 60) if not sending[t])
+        day_end = next((w.end_ns for w in WINDOWS if w.ends_day and w.end_ns > since), None)
         for length in range(1, 15):
-            ends = rules.ends_ns(since, length)
             if day_end is None:
-                assert ends == since
+                assert rules.ends_ns(since, length) == since
                 continue
-            enough = [t for t in range(since, day_end + 1) if rules.trading_ns(since, t) == length]
-            assert ends == (enough[0] if enough else day_end)
+            reached = [
+                t
+                for t in range(since, day_end)
+                if sum(is_open[since:t]) == length - 1 and is_open[t]
+            ]
+            ends = reached[0] + 1 if reached else day_end
+            window = next(w for w in WINDOWS if w.start_ns < ends <= w.end_ns)
+            begins = max(window.start_ns, since)
+            assert rules.ends_ns(since, length) == min(ends, max(window.end_ns - 2 * stop, begins))
+    assert [rules.break_ns(t) for t in (3, 9, 12, 16, 45)] == [5, 5, 0, 0, 0]
 
 
 def test_a_market_without_rules_refuses_nothing_and_keeps_wall_time() -> None:
@@ -87,7 +100,7 @@ def test_a_market_without_rules_refuses_nothing_and_keeps_wall_time() -> None:
         10,
         9,
     )
-    assert NO_RULES.next_break_ns(7) == FOREVER_NS
+    assert NO_RULES.next_stop_ns(7) == FOREVER_NS
 
 
 def test_refusals_name_what_was_received_and_what_is_taken() -> None:
@@ -113,7 +126,7 @@ def test_rules_of_a_file_are_resolved_to_ticks_and_lots(tmp_path: Path) -> None:
     assert (rules.round_lots, rules.tick_table) == (400, ((10, 1), (250, 5)))
     assert (rules.low, rules.high) == (300, 367)  # 0.30015 and 0.36685, rounded half up
     assert len(rules.windows) == 10
-    assert VenueRules.of(rules.to_dict()) == rules
+    assert VenueRules.of(json.loads(json.dumps(asdict(rules)))) == rules
     assert declared.resolve(0.005, 400).round_lots == 1
     with pytest.raises(ConfigError, match="that the listed lot 300"):
         declared.resolve(0.001, 300)

@@ -4,7 +4,8 @@
 refuses nothing, and leaves every schedule in wall time.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from tercel.core.vocabulary import FOREVER_NS
@@ -43,8 +44,8 @@ class VenueRules:
         Whether orders without a price are taken.
 
     >>> rules = VenueRules((TradingWindow(0, 100, False), TradingWindow(150, 200, True)), round_lots=100, high=120)
-    >>> rules.ends_ns(90, 30), rules.trading_ns(90, 170), rules.next_open_ns(120)
-    (170, 30, 150)
+    >>> rules.ends_ns(90, 30), rules.trading_ns(90, 170), rules.next_open_ns(120), rules.break_ns(90)
+    (170, 30, 150, 50)
     >>> rules.refusal(1, 100, 110, 50), rules.refusal(1, 150, 110, 50), rules.refusal(1, 100, 121, 50)
     ('', '150 lots; multiples of 100', 'price 121 ticks is beyond the daily limits 0 to 120')
     """
@@ -65,39 +66,48 @@ class VenueRules:
 
     def next_open_ns(self, ns: int) -> int:
         """First time from `ns` on at which something new may be sent; FOREVER_NS after the last window."""
-        if not self.windows:
-            return ns
-        starts = [max(w.start_ns, ns) for w in self._sending() if ns < w.end_ns]
-        return min(starts, default=FOREVER_NS)
+        times = (max(w.start_ns, ns) for w in self.windows if ns < w.end_ns - self.stop_ns)
+        return min(times, default=FOREVER_NS) if self.windows else ns
 
-    def next_break_ns(self, ns: int) -> int:
+    def next_stop_ns(self, ns: int) -> int:
         """First time from `ns` on at which nothing new may be sent; FOREVER_NS where trading never ends."""
         if not self.windows:
             return FOREVER_NS
-        return next((w.end_ns for w in self._sending() if w.start_ns <= ns < w.end_ns), ns)
+        stops = (w.end_ns - self.stop_ns for w in self.windows if w.start_ns <= ns < w.end_ns)
+        return max(next(stops, ns), ns)
+
+    def break_ns(self, ns: int) -> int:
+        """Length of the break of the day that follows the window of a time; 0: none, the day ends there."""
+        after = zip(self.windows, self.windows[1:], strict=False)
+        lengths = (
+            later.start_ns - w.end_ns
+            for w, later in after
+            if w.start_ns <= ns < w.end_ns and not w.ends_day
+        )
+        return next(lengths, 0)
 
     def trading_ns(self, since_ns: int, until_ns: int) -> int:
         """Trading time between two times, ns."""
         if not self.windows:
             return max(until_ns - since_ns, 0)
         return sum(
-            max(min(w.end_ns, until_ns) - max(w.start_ns, since_ns), 0) for w in self._sending()
+            max(min(w.end_ns, until_ns) - max(w.start_ns, since_ns), 0) for w in self.windows
         )
 
     def ends_ns(self, since_ns: int, trading_ns: int) -> int:
-        """When so much trading time has passed; at the latest the end of the trading day (a day that has ended: `since_ns`)."""
+        """When so much trading time has passed: at the latest `stop_ns` before the day's last stop, so that what is sent then
+        can be answered; as long before the stop of a window that it ends in. After the last window: `since_ns`."""
         if not self.windows:
             return since_ns + trading_ns
-        end_ns = since_ns
-        for window in self._sending():
-            if window.end_ns <= since_ns:
-                continue
+        for window in self.windows:
             begins_ns = max(window.start_ns, since_ns)
-            end_ns = min(begins_ns + trading_ns, window.end_ns)
-            trading_ns -= end_ns - begins_ns
-            if window.ends_day or trading_ns <= 0:
-                break
-        return end_ns
+            if begins_ns >= window.end_ns:
+                continue
+            if begins_ns + trading_ns <= window.end_ns or window.ends_day:
+                latest_ns = max(window.end_ns - 2 * self.stop_ns, begins_ns)
+                return min(begins_ns + trading_ns, latest_ns)
+            trading_ns -= window.end_ns - begins_ns
+        return since_ns
 
     def tick_at(self, price: int) -> int:
         """Ticks of which a price is a multiple, in its band of the table."""
@@ -159,24 +169,16 @@ class VenueRules:
             return "market orders are not taken here"
         return self.lots_fault(side, lots) or ("" if price is None else self.price_fault(price))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; :meth:`of` is the way back."""
-        return asdict(self) | {"windows": [list(window) for window in self.windows]}
-
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
-        """The rules of plain values.
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The rules of the values of their fields, as JSON has them.
 
-        >>> VenueRules.of(VenueRules((TradingWindow(0, 9, True),), low=4).to_dict()).windows
+        >>> VenueRules.of({"windows": [[0, 9, True]], "low": 4}).windows
         (TradingWindow(start_ns=0, end_ns=9, ends_day=True),)
         """
-        windows = tuple(TradingWindow(*window) for window in values["windows"])
-        ticks = tuple((start, step) for start, step in values["tick_table"])
+        windows = tuple(TradingWindow(*window) for window in values.get("windows", ()))
+        ticks = tuple((start, step) for start, step in values.get("tick_table", ()))
         return cls(**{**values, "windows": windows, "tick_table": ticks})
-
-    def _sending(self) -> list[TradingWindow]:
-        """The windows without the time before their ends in which nothing new is sent."""
-        return [w._replace(end_ns=max(w.end_ns - self.stop_ns, w.start_ns)) for w in self.windows]
 
 
 NO_RULES: Final = VenueRules()
