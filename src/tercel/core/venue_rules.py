@@ -6,7 +6,7 @@ refuses nothing, and leaves every schedule in wall time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from tercel.core.vocabulary import FOREVER_NS
 
@@ -39,7 +39,7 @@ class VenueRules:
     tick_table : tuple of (int, int)
         From a price (ticks) on, prices are multiples of so many ticks; by price.
     low, high : int
-        Daily price limits, ticks; 0: none.
+        Daily price limits, ticks; a `high` of 0: none.
     market_orders : bool
         Whether orders without a price are taken.
 
@@ -62,7 +62,12 @@ class VenueRules:
 
     def is_open(self, ns: int) -> bool:
         """Whether the venue trades continuously at a time."""
-        return not self.windows or any(w.start_ns <= ns < w.end_ns for w in self.windows)
+        return self.opened_ns(ns) is not None
+
+    def opened_ns(self, ns: int) -> int | None:
+        """Begin of the window that a time lies in; None while it is closed, 0 where trading never ends."""
+        starts = (w.start_ns for w in self.windows if w.start_ns <= ns < w.end_ns)
+        return next(starts, None) if self.windows else 0
 
     def next_open_ns(self, ns: int) -> int:
         """First time from `ns` on at which something new may be sent; FOREVER_NS after the last window."""
@@ -115,10 +120,8 @@ class VenueRules:
 
     def legal_price(self, side: int, price: int) -> int | None:
         """The price itself, or the nearest that is taken and no worse for its sender; None if there is none."""
-        if side > 0 and self.high:
-            price = min(price, self.high)
-        elif side < 0:
-            price = max(price, self.low)
+        if self.high:
+            price = min(price, self.high) if side > 0 else max(price, self.low)
         step = self.tick_at(price)
         price = price // step * step if side > 0 else -(-price // step) * step
         if price % self.tick_at(price):  # a seller's price that was rounded into a coarser band
@@ -138,7 +141,7 @@ class VenueRules:
 
     def price_fault(self, price: int) -> str:
         """Why a venue refuses a price, ticks; "" if it takes it."""
-        if price < self.low or (self.high and price > self.high):
+        if self.high and not self.low <= price <= self.high:
             return f"price {price} ticks is beyond the daily limits {self.low} to {self.high}"
         step = self.tick_at(price)
         return f"price {price} ticks; multiples of {step} there" if price % step else ""
@@ -170,7 +173,7 @@ class VenueRules:
         return self.lots_fault(side, lots) or ("" if price is None else self.price_fault(price))
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, Any]) -> "VenueRules":
         """The rules of the values of their fields, as JSON has them.
 
         >>> VenueRules.of({"windows": [[0, 9, True]], "low": 4}).windows
@@ -178,7 +181,8 @@ class VenueRules:
         """
         windows = tuple(TradingWindow(*window) for window in values.get("windows", ()))
         ticks = tuple((start, step) for start, step in values.get("tick_table", ()))
-        return cls(**{**values, "windows": windows, "tick_table": ticks})
+        rules = cls(**{**values, "windows": windows, "tick_table": ticks})
+        return NO_RULES if rules == NO_RULES else rules
 
 
 NO_RULES: Final = VenueRules()
