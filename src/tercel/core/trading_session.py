@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from tercel.core.errors import ConfigError
 from tercel.core.extras import import_optional
 from tercel.core.validation import TomlTable
-from tercel.core.venue_rules import TradingWindow
+from tercel.core.venue_rules import TradingWindow, windows_of
 from tercel.core.vocabulary import NS_PER_SECOND
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")]
@@ -114,13 +114,10 @@ class TradingSession(TomlTable):
     def is_trading_day(self, date: str | calendar_date) -> bool:
         """Whether the market trades on a date, YYYY-MM-DD."""
         day = _as_date(date)
-        if not self.windows:
-            return True
-        if day in self.holidays:
-            return False
-        if self.calendar:
-            return day in _read_year(self.calendar, day.year).days
-        return day.weekday() < SATURDAY
+        if not self.windows or day in self.holidays:
+            return not self.windows
+        days = _read_year(self.calendar, day.year).days if self.calendar else ()
+        return day in days if self.calendar else day.weekday() < SATURDAY
 
     def day(self, date: str | calendar_date) -> tuple[TradingWindow, ...]:
         """Windows of a trading day, night first, ns since 1970-01-01 UTC; () on other days, and where trading never ends."""
@@ -132,12 +129,10 @@ class TradingSession(TomlTable):
             close_ns = self._local_ns(day, close)
             spans = [(begin, min(end, close_ns)) for begin, end in spans if begin < close_ns]
         evening = next(self._days(day, -1))
-        if self.night and not any(
-            other.weekday() < SATURDAY for other in _days_between(evening, day)
-        ):
+        between = [evening + timedelta(days=n) for n in range(1, (day - evening).days)]
+        if all(other.weekday() >= SATURDAY for other in between):  # no holiday
             spans = [self._span(evening, begin, end) for begin, end in self.night] + spans
-        last = len(spans) - 1
-        return tuple(TradingWindow(*span, n == last) for n, span in enumerate(spans))
+        return windows_of(spans)
 
     def trading_date(self, ns: int) -> str:
         """The trading day, YYYY-MM-DD, that a time belongs to: the first whose last window has not ended by then."""
@@ -160,12 +155,11 @@ class TradingSession(TomlTable):
 
     def _days(self, day: calendar_date, step: int) -> Iterator[calendar_date]:
         """Trading days after (or, with a step of -1, before) a date."""
-        paused = 0
-        while paused < LONGEST_PAUSE:
+        last = day
+        while abs((day - last).days) < LONGEST_PAUSE:
             day += timedelta(days=step)
-            paused += 1
             if self.is_trading_day(day):
-                paused = 0
+                last = day
                 yield day
         raise ConfigError(
             f"a trading day within {LONGEST_PAUSE} days", f"none to {day}", "correct the holidays"
@@ -197,8 +191,3 @@ def _as_date(date: str | calendar_date) -> calendar_date:
         return date if isinstance(date, calendar_date) else calendar_date.fromisoformat(date)
     except ValueError:
         raise ConfigError("a date YYYY-MM-DD", repr(date), "write it as in 2023-02-01") from None
-
-
-def _days_between(first: calendar_date, last: calendar_date) -> Iterator[calendar_date]:
-    """Dates after the first and before the last."""
-    return (first + timedelta(days=n) for n in range(1, (last - first).days))

@@ -4,7 +4,7 @@
 refuses nothing, and leaves every schedule in wall time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,11 @@ class TradingWindow(NamedTuple):
     start_ns: int
     end_ns: int
     ends_day: bool
+
+
+def windows_of(spans: Sequence[tuple[int, int]]) -> tuple[TradingWindow, ...]:
+    """The windows of one trading day of their begins and ends, ns."""
+    return tuple(TradingWindow(*span, n == len(spans) - 1) for n, span in enumerate(spans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +127,9 @@ class VenueRules:
         """The price itself, or the nearest that is taken and no worse for its sender; None if there is none."""
         if self.high:
             price = min(price, self.high) if side > 0 else max(price, self.low)
-        step = self.tick_at(price)
-        price = price // step * step if side > 0 else -(-price // step) * step
-        if price % self.tick_at(price):  # a seller's price that was rounded into a coarser band
+        for _ in range(2):  # rounded into another band, it is rounded by that one's tick
             step = self.tick_at(price)
-            price = -(-price // step) * step
+            price = price // step * step if side > 0 else -(-price // step) * step
         return None if self.price_fault(price) else price
 
     def legal_lots(self, side: int, lots: int, unsent: int) -> int:
@@ -134,8 +137,7 @@ class VenueRules:
         sells_odd = side < 0 and self.odd_lots == SELLS
         if sells_odd and lots == unsent:
             return lots
-        odd = unsent % self.round_lots if sells_odd else 0
-        odd = odd if lots >= odd else 0
+        odd = unsent % self.round_lots if sells_odd and lots >= unsent % self.round_lots else 0
         legal = (lots - odd) // self.round_lots * self.round_lots + odd
         return legal if legal >= self.least_lots or odd else 0
 

@@ -410,7 +410,8 @@ class SimulatedExchange:
         """Match an order with the book with all its open lots."""
         new = order.new
         at_any_price = order.price is None
-        worst_price = self._hours.worst_price(order.market, new.side) or new.side * NO_ASK
+        rules = self._markets.specs[order.market].rules
+        worst_price = (rules.high if new.side > 0 else rules.low) or new.side * NO_ASK
         self._markets.enter_new(
             order.market,
             order.place,

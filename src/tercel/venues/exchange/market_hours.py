@@ -60,16 +60,13 @@ class MarketHours:
 
     def time_fault(self, market: int, ns: int) -> str:
         """Why a market takes no order and no cancel now; "" if it does, and of a market without windows."""
-        if self.is_closed(market, ns):
-            return "the market is closed"
         is_halted = self._rules[market].windows and self._markets.states[market][sim.HALTED]
-        return "trading is halted" if is_halted else ""
+        return (
+            "the market is closed"
+            if self.is_closed(market, ns)
+            else "trading is halted" * bool(is_halted)
+        )
 
     def fault(self, market: int, side: int, lots: int, price: int | None, ns: int) -> str:
         """Why a market refuses an order that arrives now; "" if it takes it."""
         return self.time_fault(market, ns) or self._rules[market].refusal(side, lots, price, ns)
-
-    def worst_price(self, market: int, side: int) -> int:
-        """Daily limit at which a market order of a side ends, ticks; 0: none."""
-        rules = self._rules[market]
-        return rules.high if side > 0 else rules.low
