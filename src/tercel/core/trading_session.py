@@ -32,7 +32,7 @@ class _Year(NamedTuple):
     """Trading days of a year, and those of them that end early, with when (local time)."""
 
     days: frozenset[calendar_date]
-    early_closes: dict[calendar_date, time]
+    early_closes: dict[calendar_date, str]
 
 
 @lru_cache(maxsize=64)
@@ -48,7 +48,7 @@ def _read_year(calendar: str, year: int) -> _Year:
             "correct calendar, update exchange_calendars, or list holidays and half_days instead",
         ) from None
     closes = {
-        session.date(): found.session_close(session).tz_convert(found.tz).time()
+        session.date(): f"{found.session_close(session).tz_convert(found.tz):%H:%M}"
         for session in found.early_closes
     }
     return _Year(frozenset(session.date() for session in found.sessions), closes)
@@ -104,10 +104,8 @@ class TradingSession(TomlTable):
     @classmethod
     def _are_in_order(cls, spans: tuple[Span, ...]) -> tuple[Span, ...]:
         """Refuse windows that overlap or go back."""
-        times = [time.fromisoformat(clock) for span in spans for clock in span]
-        if any(after <= before for before, after in zip(times[::2], times[1::2], strict=True)) or (
-            times != sorted(times)
-        ):
+        times = [clock for span in spans for clock in span]
+        if any(end <= begin for begin, end in spans) or times != sorted(times):
             raise ValueError('windows in order that do not overlap, such as [["09:30", "11:30"]]')
         return spans
 
@@ -116,8 +114,9 @@ class TradingSession(TomlTable):
         day = _as_date(date)
         if not self.windows or day in self.holidays:
             return not self.windows
-        days = _read_year(self.calendar, day.year).days if self.calendar else ()
-        return day in days if self.calendar else day.weekday() < SATURDAY
+        if not self.calendar:
+            return day.weekday() < SATURDAY
+        return day in _read_year(self.calendar, day.year).days
 
     def day(self, date: str | calendar_date) -> tuple[TradingWindow, ...]:
         """Windows of a trading day, night first, ns since 1970-01-01 UTC; () on other days, and where trading never ends."""
@@ -144,8 +143,6 @@ class TradingSession(TomlTable):
 
     def span(self, ns: int, days: int = 1) -> tuple[TradingWindow, ...]:
         """Windows of the trading day that a time belongs to, and of further ones: `days` in all."""
-        if not self.windows:
-            return ()
         upcoming = self._days(_as_date(self.trading_date(ns)) - timedelta(days=1), 1)
         return tuple(
             window
@@ -165,24 +162,20 @@ class TradingSession(TomlTable):
             f"a trading day within {LONGEST_PAUSE} days", f"none to {day}", "correct the holidays"
         )
 
-    def _early_close(self, day: calendar_date) -> time | None:
+    def _early_close(self, day: calendar_date) -> str | None:
         """When a half day ends, local time; None on other days."""
-        if day in self.half_days:
-            return time.fromisoformat(self.half_days[day])
-        return _read_year(self.calendar, day.year).early_closes.get(day) if self.calendar else None
+        listed = _read_year(self.calendar, day.year).early_closes if self.calendar else {}
+        return self.half_days.get(day, listed.get(day))
 
     def _span(self, day: calendar_date, begin: str, end: str) -> tuple[int, int]:
         """Begin and end of a window that begins on a date, ns; an end before the begin is of the next day."""
-        since = time.fromisoformat(begin)
-        until = time.fromisoformat(end)
-        next_day = day + timedelta(days=1) if until <= since else day
-        return self._local_ns(day, since), self._local_ns(next_day, until)
+        last_day = day + timedelta(days=int(end <= begin))
+        return self._local_ns(day, begin), self._local_ns(last_day, end)
 
-    def _local_ns(self, day: calendar_date, clock: time) -> int:
+    def _local_ns(self, day: calendar_date, clock: str) -> int:
         """A local time of a date, ns since 1970-01-01 UTC."""
-        return (
-            int(datetime.combine(day, clock, ZoneInfo(self.timezone)).timestamp()) * NS_PER_SECOND
-        )
+        moment = datetime.combine(day, time.fromisoformat(clock), ZoneInfo(self.timezone))
+        return int(moment.timestamp()) * NS_PER_SECOND
 
 
 def _as_date(date: str | calendar_date) -> calendar_date:

@@ -4,7 +4,7 @@
 refuses nothing, and leaves every schedule in wall time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -175,15 +175,19 @@ class VenueRules:
         return self.lots_fault(side, lots) or ("" if price is None else self.price_fault(price))
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "VenueRules":
+    def of(cls, values: dict[str, Any]) -> "VenueRules":
         """The rules of the values of their fields, as JSON has them.
 
         >>> VenueRules.of({"windows": [[0, 9, True]], "low": 4}).windows
         (TradingWindow(start_ns=0, end_ns=9, ends_day=True),)
         """
-        windows = tuple(TradingWindow(*window) for window in values.get("windows", ()))
-        ticks = tuple((start, step) for start, step in values.get("tick_table", ()))
-        rules = cls(**{**values, "windows": windows, "tick_table": ticks})
+        rules = cls(
+            **values
+            | {
+                "windows": tuple(TradingWindow(*window) for window in values.get("windows", ())),
+                "tick_table": tuple((start, step) for start, step in values.get("tick_table", ())),
+            }
+        )
         return NO_RULES if rules == NO_RULES else rules
 
 

@@ -161,10 +161,11 @@ def _resolve_paths(config: DeskConfig, folder: Path) -> DeskConfig:
 
 
 def _resolve_market(section: InstrumentSection, folder: Path) -> InstrumentSection:
-    """The instrument's section with its market's path resolved, where the market is a file in the folder."""
-    if not (file := folder / section.market.preset).is_file():
-        return section
-    return section.model_copy(update={"market": Market(str(file))})
+    """The instrument's section with the paths of its market and its rules resolved, where they are files in the folder."""
+    file = folder / section.market.preset
+    update: dict[str, object] = {"market": Market(str(file))} if file.is_file() else {}
+    update |= {"rules": str(folder / section.rules)} if section.rules.endswith(".toml") else {}
+    return section.model_copy(update=update)
 
 
 def _resolve_policies(section: AgentSection, folder: Path) -> AgentSection:

@@ -148,8 +148,8 @@ class Order:
             if self.date
             else instrument.clock_ns(self.clock)
         )
-        horizon_ns = round(self.horizon_s * NS_PER_SECOND)
-        return begin, recorded_hours(instrument).ends_ns(begin, horizon_ns)
+        hours = recorded_hours(instrument)
+        return begin, hours.ends_ns(begin, round(self.horizon_s * NS_PER_SECOND))
 
     def fits(self, instrument: Instrument) -> bool:
         """Whether the order arrives from the open (the span's begin if unknown) to before the span's end, and ends by the close.

@@ -223,10 +223,8 @@ def window_row(
     """Plan row of an episode that arrives at `start` in a day; its warm-up is cut at the beginning of the tape."""
     warmup_ns = max(task.warmup_ns, task.horizon_ns // task.decisions)
     begin = start - warmup_ns
-    while (missing_ns := warmup_ns - day.hours.trading_ns(begin, start)) > 0:  # before a break
-        begin -= missing_ns
-        if begin < day.world_ns[0]:
-            break
+    while begin > day.world_ns[0] and (missing := warmup_ns - day.hours.trading_ns(begin, start)):
+        begin -= missing  # before the break
     begin = max(begin, int(day.world_ns[0]))
     world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
     row = [0] * kernels.EPISODE_WORDS

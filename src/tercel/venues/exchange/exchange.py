@@ -244,14 +244,9 @@ class SimulatedExchange:
         """Time and queue of the next command to arrive; none arrives at a halted market."""
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
-            if queue and (market == NOWHERE or self._takes_commands(market)):
+            if queue and (market == NOWHERE or self._hours.takes_commands(market, self.now_ns)):
                 first = min(first, (max(queue[0][0], self.now_ns), queue[0][1], market))
         return first[0], first[2]
-
-    def _takes_commands(self, market: int) -> bool:
-        """Whether commands arrive at a market: not in a halt; where it is closed they do, to be refused."""
-        is_halted = bool(self._markets.states[market][sim.HALTED])
-        return not is_halted or self._hours.is_closed(market, self.now_ns)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Advance to `until_ns`, or to the end of the first moment with a report on client orders; the events of it."""
@@ -386,9 +381,12 @@ class SimulatedExchange:
         if not fault:
             market = self._number[new.instrument]
             place = self._markets.free_place(market)
-            fault = self._hours.fault(market, new.side, new.lots, new.price, self.now_ns)
+            spec = self._markets.specs[market]
+            fault = self._hours.time_fault(market, self.now_ns) or spec.rules.refusal(
+                new.side, new.lots, new.price, self.now_ns
+            )
             if place < 0:
-                fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
+                fault = f"all {spec.client_orders} places for client orders are taken"
         if fault:
             events.append(self._orders.make_refusal(new, self.now_ns, fault))
             return
@@ -484,8 +482,8 @@ class SimulatedExchange:
         if order is None:
             return
         fault = price_fault(command.price) or (
-            self._hours.fault(
-                order.market, order.new.side, command.lots, command.price, self.now_ns
+            self._markets.specs[order.market].rules.refusal(
+                order.new.side, command.lots, command.price, self.now_ns
             )
             if command.lots >= 1
             else f"{command.lots} lots; at least 1"

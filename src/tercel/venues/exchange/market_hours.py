@@ -48,25 +48,19 @@ class MarketHours:
         k[sim.HALTED] = int(not is_open)
         if not is_open and self._markets.specs[market].source.reacts:
             pause_ns = self._rules[market].next_open_ns(ns) - ns
-            times = k[_OWN_TIMES]
-            k[_OWN_TIMES] = np.where(times < FOREVER_NS - pause_ns, times + pause_ns, FOREVER_NS)
+            k[_OWN_TIMES] = np.minimum(k[_OWN_TIMES], FOREVER_NS - pause_ns) + pause_ns
         row = np.zeros((1, MARKET_COLUMNS), np.int64)
         row[0] = ns, STATUS, 0, 0, 1 if is_open else -1, 0, -1
         return market, MarketRows(self._markets.names[market], row)
 
-    def is_closed(self, market: int, ns: int) -> bool:
-        """Whether a market is outside of its windows."""
-        return not self._rules[market].is_open(ns)
+    def takes_commands(self, market: int, ns: int) -> bool:
+        """Whether commands arrive at a market: not in a halt; where it is closed they do, to be refused."""
+        is_halted = self._markets.states[market][sim.HALTED] != 0
+        return not is_halted or not self._rules[market].is_open(ns)
 
     def time_fault(self, market: int, ns: int) -> str:
         """Why a market takes no order and no cancel now; "" if it does, and of a market without windows."""
+        if not self._rules[market].is_open(ns):
+            return "the market is closed"
         is_halted = self._rules[market].windows and self._markets.states[market][sim.HALTED]
-        return (
-            "the market is closed"
-            if self.is_closed(market, ns)
-            else "trading is halted" * bool(is_halted)
-        )
-
-    def fault(self, market: int, side: int, lots: int, price: int | None, ns: int) -> str:
-        """Why a market refuses an order that arrives now; "" if it takes it."""
-        return self.time_fault(market, ns) or self._rules[market].refusal(side, lots, price, ns)
+        return "trading is halted" if is_halted else ""

@@ -16,7 +16,6 @@ An executor that can no longer be relied on (its strategy raised, the link was d
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -46,7 +45,7 @@ from tercel.desk.trading.parent_orders import kernels
 from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, write_order
 from tercel.desk.trading.parent_orders.driver_rows import DriverRows
 from tercel.desk.trading.parent_orders.follower import Follower
-from tercel.desk.trading.parent_orders.rule_keeper import RuleKeeper, lots_of
+from tercel.desk.trading.parent_orders.rule_keeper import RuleKeeper
 from tercel.desk.trading.parent_orders.strategies import refuse_broken_weights
 from tercel.desk.trading.risk.trading_state import (
     Act,
@@ -184,8 +183,10 @@ class ParentExecutor:
             return FOREVER_NS
         if self._driver is None:
             waits = self.cancelled or not self._follower.ready or self._follower.halted
-            earliest_ns = max(self.order.start_ns, self._follower.now_ns)
-            return FOREVER_NS if waits else self._rules.rules.next_open_ns(earliest_ns)
+            start_ns = self._rules.rules.next_open_ns(
+                max(self.order.start_ns, self._follower.now_ns)
+            )
+            return FOREVER_NS if waits else start_ns
         return min(FOREVER_NS if self.cancelled else self._driver.due_ns, self._rules.due_ns)
 
     @property
@@ -319,7 +320,7 @@ class ParentExecutor:
             )
             write_order(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
             self._driver = Driver(b, k, self.strategy, kernels.apply_single_row, order.instrument)
-            self._rules.begin(max(now_ns, self._now))
+            self._rules.change_ns = self._rules.rules.next_stop_ns(max(now_ns, self._now))
             if any(self._guidance):  # the first decision sees it
                 self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
@@ -338,29 +339,29 @@ class ParentExecutor:
         legal: list[Command] = []
         waiting = list(commands)
         # As if none of these were sent: limits may still deny any of them.
-        unsent = self.left - self.open + lots_of(commands)
+        new_lots = sum(command.lots for command in commands if isinstance(command, NewOrder))
+        unsent = self.left - self.open + new_lots
         while waiting:
             command = waiting.pop(0)
             if not self._rules.can_send(now_ns):
                 waiting += [] if self._rules.hold(command) else self.on_denied(command)
             elif isinstance(command, NewOrder):
-                order = self._rules.fit_new(command, unsent, partial(self._cut, command, waiting))
+                order = self._rules.fit_new(command, unsent)
                 if order is None:
                     waiting += self.on_denied(command)
-                else:
-                    legal.append(order)
-                    unsent = unsent if order.lots % self._rules.rules.round_lots == 0 else 0
+                    continue
+                legal.append(order)
+                unsent = unsent if order.lots % self._rules.rules.round_lots == 0 else 0
+                if cut_lots := command.lots - order.lots:
+                    child = self._children.by_name[command.cl_ord_id]
+                    self._feed(
+                        self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, cut_lots), waiting
+                    )
             elif isinstance(command, ReplaceOrder):
                 legal.append(self._rules.fit_replace(command))
             else:
                 legal.append(command)
         return legal
-
-    def _cut(self, order: NewOrder, to_send: list[Command], lots: int) -> None:
-        """Tell the driver that so many lots of a new order are not sent."""
-        child = self._children.by_name[order.cl_ord_id]
-        row = self._driver_row(self._now, sim.OWN_DENIED, child, 0, 0, lots)
-        self._feed(row, to_send)
 
     def _pass_breaks(self, now_ns: int, to_send: list[Command]) -> None:
         """Tell the driver of windows that end or begin by a time; what was due before adds its orders to `to_send`."""

@@ -135,11 +135,8 @@ class ParentOrderManager:
             OrderError,
         )
         effective_strategy = self.admit(request, strategy)
-        # Over breaks: the horizon is given in trading time, and kept in wall time.
-        ends_ns = self.follow(request.instrument).listing.rules.ends_ns(
-            self._now, request.horizon_ns
-        )
-        request = replace(request, horizon_ns=ends_ns - self._now)
+        wall_ns = self._wall_ns(request.instrument, self._now, request.horizon_ns)
+        request = replace(request, horizon_ns=wall_ns)
         self.gateway.write(
             [acceptance_entry(request, self._now, model_of(effective_strategy), operator)]
         )
@@ -151,15 +148,18 @@ class ParentOrderManager:
         self.work(parent)
         return parent
 
+    def _wall_ns(self, instrument: str, since_ns: int, horizon_ns: int) -> int:
+        """Wall time of a horizon that is given in trading time: over breaks, and to the end of the trading day at most."""
+        return self.follow(instrument).listing.rules.ends_ns(since_ns, horizon_ns) - since_ns
+
     def _refuse_illegal(self, request: ParentRequest, rules: VenueRules) -> None:
         """Raise OrderError for lots that can never all be traded, and where no trading time is left today."""
         legal = rules.legal_lots(request.side, request.lots, request.lots)
-        more = -(-max(request.lots, rules.least_lots) // rules.round_lots) * rules.round_lots
         refuse_if(
             legal < request.lots,
             f"lots that the venue takes: multiples of {rules.round_lots}, at least {rules.least_lots}",
             f"{request.lots:,} lots of {request.instrument}",
-            f"ask for {f'{legal:,} or ' if legal else ''}{more:,} lots",
+            f"ask for {legal or max(rules.round_lots, rules.least_lots):,} lots",
             OrderError,
         )
         refuse_if(
@@ -360,8 +360,7 @@ class ParentOrderManager:
             limit_price=new_limit_price,
         )  # refuses nonsense
         if horizon_ns is not None:
-            rules = self.follow(new_request.instrument).listing.rules
-            horizon_ns = rules.ends_ns(parent.accepted_ns, horizon_ns) - parent.accepted_ns
+            horizon_ns = self._wall_ns(new_request.instrument, parent.accepted_ns, horizon_ns)
         body = ParentEntry(
             "amended", lots=lots, horizon_ns=horizon_ns, reason=reason, operator=operator
         )

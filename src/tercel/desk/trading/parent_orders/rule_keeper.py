@@ -5,7 +5,6 @@ what is cut as of lots that were denied, and asks for them again with its next d
 and the order of the horizon wait; other orders are denied to the driver.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,12 +40,8 @@ class RuleKeeper:
         self.held: list[Command] = []
         """Commands that wait until something may be sent."""
         self.change_ns = FOREVER_NS
-        """When the driver has to hear next that a window begins or ends."""
+        """When the driver has to hear next that a window begins or ends; set at arrival, in a window."""
         self._closed = False
-
-    def begin(self, now_ns: int) -> None:
-        """The order arrives, in a window."""
-        self.change_ns = self.rules.next_stop_ns(now_ns)
 
     def take_status(self) -> Ints:
         """Driver row, int64 (8,), of the window that ends or begins at `change_ns`; the next change is noted."""
@@ -76,16 +71,12 @@ class RuleKeeper:
 
     def count_rows(self, rows: Ints) -> int:
         """How many rows of market data, from the first on, come before the next change."""
-        if self.change_ns >= FOREVER_NS:
-            return len(rows)
         return int(np.searchsorted(rows[:, M_NS], self.change_ns))
 
     def release(self, now_ns: int) -> list[Command]:
         """Commands that waited, if they may leave now."""
-        if not self.held or not self.can_send(now_ns):
-            return []
-        released = self.held
-        self.held = []
+        released = self.held if self.can_send(now_ns) else []
+        self.held = self.held[len(released) :]
         return released
 
     def hold(self, command: Command) -> bool:
@@ -95,13 +86,10 @@ class RuleKeeper:
         self.held.append(command)
         return True
 
-    def fit_new(self, order: NewOrder, unsent: int, deny: Callable[[int], None]) -> NewOrder | None:
-        """An order with a legal price and quantity; None where there is none. `deny` is told how many lots are cut.
+    def fit_new(self, order: NewOrder, unsent: int) -> NewOrder | None:
+        """An order with a legal price and a legal part of its lots; None where there is none.
 
-        Parameters
-        ----------
-        unsent : int
-            Lots of the parent that are neither filled nor open, these among them.
+        `unsent` are the lots of the parent that are neither filled nor open, these among them.
         """
         price = order.price
         if price is None and not self.rules.market_orders:
@@ -113,8 +101,6 @@ class RuleKeeper:
         child = self._children.by_name[order.cl_ord_id]
         child.total = lots
         child.price = legal_price
-        if lots < order.lots:
-            deny(order.lots - lots)
         return replace(order, lots=lots, price=legal_price)
 
     def fit_replace(self, command: ReplaceOrder) -> CancelOrder | ReplaceOrder:
@@ -137,11 +123,5 @@ class RuleKeeper:
         """Price of an order that takes whatever is there; None without a daily limit or a touch."""
         limit = self.rules.high if side > 0 else self.rules.low
         touch = self._follower.touch[side > 0]
-        if limit or touch in (NO_BID, NO_ASK):
-            return limit or None
-        return touch + side * (touch // SWEEP_PARTS + 1)
-
-
-def lots_of(commands: Sequence[Command]) -> int:
-    """Lots of the new orders among some commands."""
-    return sum(command.lots for command in commands if isinstance(command, NewOrder))
+        sweep = None if touch in (NO_BID, NO_ASK) else touch + side * (touch // SWEEP_PARTS + 1)
+        return limit or sweep
