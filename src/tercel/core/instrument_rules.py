@@ -29,7 +29,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 
 DAYS: Final = 5
 """Trading days for which windows are made: a desk is opened again within them."""
-_REMEDY: Final = "see docs/howto/markets.md"
+_REMEDY: Final = "see docs/howto/sessions.md"
 
 
 class OrderRules(TomlTable):
@@ -151,7 +151,7 @@ def load_rules(name: str, folder: Path = Path()) -> InstrumentRules:
     """
     if name.endswith(".toml"):
         path = folder / name
-        return validate_model(InstrumentRules, read_toml(path, _REMEDY), str(path), "rules")
+        return validate_model(InstrumentRules, read_toml(path, _REMEDY), str(path), "a file of rules")
     if name not in shipped_rules():
         raise ConfigError(
             f"rules of an instrument: {', '.join(shipped_rules())}, or a file.toml",

@@ -61,6 +61,7 @@ class Terms:
     )  # from a price, relative to the opening's: its tick
     limit: int = 0  # ticks from the opening
     market_orders: bool = True
+    most: int = 1500  # lots of an order
 
 
 MARKETS = {
@@ -72,7 +73,7 @@ MARKETS = {
         ((0, 120), (500, 575), (590, 650), (770, 860)), lot=1, market_orders=False, limit=30
     ),
     "Hong Kong": Terms(
-        ((0, 150), (210, 400)), lot=40, least=40, ticks=((-(10**9), 2), (1, 5), (9, 10))
+        ((0, 150), (210, 400)), lot=40, least=40, ticks=((-(10**9), 2), (1, 5), (9, 10)), most=300
     ),
 }
 DAY_S = 1000
@@ -247,7 +248,7 @@ def trade(
             number += 1
             day = (venue.now_ns - began) // (DAY_S * S)
             side = 1 if day % 2 else -1  # one a day: the desk's own orders never meet
-            lots = int(rng.integers(1, 1500))
+            lots = int(rng.integers(1, inspector.terms.most))
             lots = (
                 lots
                 if rng.random() < 0.3
@@ -281,7 +282,7 @@ def test_no_order_of_a_desk_is_one_that_its_venue_refuses(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", list(MARKETS))
 def test_none_of_ten_thousand_orders_a_market_is_refused(name: str) -> None:
-    venue, denials, _ = trade(name, 10_000, seed=11, days=60)
+    venue, denials, _ = trade(name, 10_000, seed=11, days=100)
     assert venue.inspector.faults == []
     assert venue.refused == []
     assert [denial for denial in denials if "VENUE_RULES" in str(denial)] == []
